@@ -1,2 +1,3 @@
-//! placeholder
+//! The `local-cloud` command.
+
 fn main() {}

@@ -1,0 +1,29 @@
+//! Reads the SAM template that also deploys: parameters, conditions, intrinsics, globals, and the
+//! resources that local-cloud runs.
+//!
+//! What it does not run stands on a named list. An unknown type, or an unknown
+//! property of a type it runs, is an error that names the logical id: silence would let the local
+//! system and the deployed one drift apart.
+
+mod model;
+
+pub use model::{
+    Archive, EventInvoke, Function, HttpApi, JwtAuthorizer, Queue, RetryPolicy, Route, Rule, Table,
+    Target, Template,
+};
+
+/// What is wrong with a template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// Not YAML, or not the shape of a template.
+    #[error("not a template: {0}")]
+    Malformed(String),
+    /// A part of the template says something wrong or unknown.
+    #[error("{place}: {reason}")]
+    At {
+        /// The logical id, with the property where that helps.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
