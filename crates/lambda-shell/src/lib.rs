@@ -1,1 +1,16 @@
-//! placeholder
+//! What every Lambda of this system starts with.
+//!
+//! A function's `main` reads as a list: [`logging::init`], its own `Config::from_env` over [`Env`],
+//! [`aws::sdk_config`], its clients, run. This crate holds the parts of that list which are the
+//! same for all three functions, and nothing of their jobs.
+//!
+//! On the way of the data (request → session → event → stream → PCM → processor) it stands
+//! beside each Lambda, never in the middle: nothing here touches audio.
+
+pub mod aws;
+pub mod env;
+pub mod logging;
+pub mod metrics;
+pub mod trace;
+
+pub use env::{ConfigError, Env, TimeScale};

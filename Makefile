@@ -1,0 +1,87 @@
+# An index of what can be done here. `make` alone lists it.
+#
+# Everything runs on one machine with Rust, a C compiler and Python; `make tools` installs the rest
+# into .venv or names what is missing. Release profile and one target directory throughout, so that
+# a cold machine compiles once.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV   := .venv
+PYTHON ?= python3
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+export CARGO_TERM_COLOR ?= auto
+
+MEDIA  ?= tests/testkit/assets/two-voices.mka
+SPEED  ?= 1
+PORT   ?= 7878
+BIN    := target/release
+FUNCTIONS := session-http-handler kvs-stream-consumer audio-processor
+
+.PHONY: help run up test check check-template fmt bench fuzz build deploy tools cloud clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+run: cloud ## one session end to end on this machine (SPEED=n, MEDIA=file.mkv|.mka|.webm)
+	@$(BIN)/local-cloud run --media "$(MEDIA)" --speed $(SPEED) --report target/local/report.json
+
+up: cloud ## leave the same cloud running (PORT=7878) and print what to try
+	@$(BIN)/local-cloud up --port $(PORT) --data target/local --guide
+
+test: tools cloud ## every check that needs no AWS
+	cargo test --release --workspace --all-targets
+	cargo test --release --workspace --doc
+	$(VENV)/bin/python tests/boto3/run.py
+
+check: tools ## fmt, clippy, docs, licences, template
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --document-private-items
+	@$(MAKE) --no-print-directory check-template
+	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked --version 0.20.2 --root $(VENV)
+	cargo deny --all-features check bans licenses sources
+
+check-template: tools ## lint infra/template.yaml and its translation
+	$(VENV)/bin/python infra/check_template.py infra/template.yaml
+
+fmt: ## format the code
+	cargo fmt --all
+
+bench: tools ## criterion benches
+	cargo bench --workspace
+
+fuzz: tools ## fuzz the parser for FUZZ_SECONDS (default 60); needs cargo-fuzz and nightly flags
+	cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run parser -- -max_total_time=$${FUZZ_SECONDS:-60}
+
+build: tools ## zips for Lambda: target/lambda/<arch>/<function>.zip
+	for arch in arm64 x86_64; do \
+	  flag=$$([ $$arch = arm64 ] && echo --arm64 || echo --x86-64); \
+	  for function in $(FUNCTIONS); do \
+	    cargo lambda build --release $$flag -p $$function --output-format zip --lambda-dir target/lambda/$$arch; \
+	  done; \
+	done
+
+deploy: tools ## sam build and sam deploy (ENV=dev)
+	cd infra && sam build && sam deploy --config-env $${ENV:-dev}
+
+cloud: tools
+	cargo build --release --workspace --bins
+
+tools: $(VENV)/.tools
+	@command -v cargo >/dev/null || { echo "missing: Rust. Install rustup; rust-toolchain.toml names the version."; exit 1; }
+	@command -v cc >/dev/null || { echo "missing: a C compiler (Debian: apt-get install build-essential; macOS: xcode-select --install)."; exit 1; }
+	@command -v cmake >/dev/null || { echo "missing: cmake, and .venv does not provide it (rm -r .venv, then again)."; exit 1; }
+
+# One pinned requirements file; pip's own lock is the stamp's time.
+$(VENV)/.tools: tests/requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "missing: Python 3 with venv (Debian: apt-get install python3-venv)."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+clean: ## remove what was built
+	cargo clean
+	rm -rf $(VENV)

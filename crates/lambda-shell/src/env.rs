@@ -1,0 +1,198 @@
+//! Typed reading of environment variables: a missing, malformed or out-of-range value stops the
+//! function at init and names the variable, so that a bad deployment never serves a request.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Why a configuration was refused. All of these are fatal at init.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A variable without a default is absent or empty.
+    #[error("environment variable {name} is not set; set it in the function's Environment")]
+    Missing {
+        /// The variable's name.
+        name: String,
+    },
+    /// The value does not read as what the variable holds.
+    #[error("environment variable {name}={value:?} is not {wanted}")]
+    Malformed {
+        /// The variable's name.
+        name: String,
+        /// What it holds.
+        value: String,
+        /// What it should hold, e.g. `a whole number`.
+        wanted: String,
+    },
+    /// A number outside its documented range.
+    #[error("environment variable {name}={value} is outside {min}..={max}")]
+    OutOfRange {
+        /// The variable's name.
+        name: String,
+        /// What it holds.
+        value: u64,
+        /// Smallest value allowed.
+        min: u64,
+        /// Largest value allowed.
+        max: u64,
+    },
+}
+
+/// The environment a function was started with.
+#[derive(Debug, Clone, Default)]
+pub struct Env {
+    variables: BTreeMap<String, String>,
+}
+
+impl Env {
+    /// The environment of this process. Values that are not UTF-8 count as absent.
+    pub fn from_process() -> Self {
+        let utf8 = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Self { variables: utf8.collect() }
+    }
+
+    /// An environment made of the given pairs, for tests.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let owned = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { variables: owned.collect() }
+    }
+
+    /// The value of `name`, or `None` when it is absent or empty.
+    pub fn optional(&self, name: &str) -> Option<String> {
+        self.variables.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    /// The value of `name`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`] when it is absent or empty.
+    pub fn string(&self, name: &str) -> Result<String, ConfigError> {
+        self.optional(name).ok_or_else(|| ConfigError::Missing { name: name.to_owned() })
+    }
+
+    /// The value of `name`, or `default` when it is absent or empty.
+    pub fn string_or(&self, name: &str, default: &str) -> String {
+        self.optional(name).unwrap_or_else(|| default.to_owned())
+    }
+
+    /// The whole number in `name`, or `default` when it is absent or empty.
+    ///
+    /// # Errors
+    /// [`ConfigError::Malformed`] or [`ConfigError::OutOfRange`].
+    pub fn number(
+        &self,
+        name: &str,
+        default: u64,
+        range: RangeInclusive<u64>,
+    ) -> Result<u64, ConfigError> {
+        let Some(text) = self.optional(name) else { return Ok(default) };
+        let value = text.parse().map_err(|_| ConfigError::Malformed {
+            name: name.to_owned(),
+            value: text.clone(),
+            wanted: "a whole number".to_owned(),
+        })?;
+        if range.contains(&value) {
+            return Ok(value);
+        }
+        Err(ConfigError::OutOfRange {
+            name: name.to_owned(),
+            value,
+            min: *range.start(),
+            max: *range.end(),
+        })
+    }
+
+    /// A wall-clock duration in milliseconds, divided by the [`TimeScale`].
+    ///
+    /// # Errors
+    /// As [`Env::number`] and [`Env::time_scale`].
+    pub fn wall_millis(
+        &self,
+        name: &str,
+        default: u64,
+        range: RangeInclusive<u64>,
+    ) -> Result<Duration, ConfigError> {
+        let millis = self.number(name, default, range)?;
+        Ok(self.time_scale()?.wall(Duration::from_millis(millis)))
+    }
+
+    /// `TIME_SCALE`, 1 to 1000, default 1. Only the local cloud sets it.
+    ///
+    /// # Errors
+    /// [`ConfigError::Malformed`] when it is not a number within that range.
+    pub fn time_scale(&self) -> Result<TimeScale, ConfigError> {
+        let Some(text) = self.optional("TIME_SCALE") else { return Ok(TimeScale::default()) };
+        match text.parse::<f64>() {
+            Ok(factor) if (1.0..=1000.0).contains(&factor) => Ok(TimeScale(factor)),
+            _ => Err(ConfigError::Malformed {
+                name: "TIME_SCALE".to_owned(),
+                value: text,
+                wanted: "a number from 1 to 1000".to_owned(),
+            }),
+        }
+    }
+}
+
+/// How many times faster than real time the surrounding cloud runs.
+///
+/// On AWS it is 1. The local cloud raises it so that a long session fits a test: every wall-clock
+/// duration (leases, back-off, deadlines, schedules) shrinks together. Media durations never do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimeScale(f64);
+
+impl Default for TimeScale {
+    fn default() -> Self {
+        Self(1.0)
+    }
+}
+
+impl TimeScale {
+    /// The real duration that stands for `duration` of AWS time.
+    pub fn wall(self, duration: Duration) -> Duration {
+        duration.div_f64(self.0)
+    }
+
+    /// The factor itself, 1 to 1000.
+    pub fn factor(self) -> f64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        let error = Env::from_pairs([("EMPTY", "")]).string("EMPTY").unwrap_err();
+        assert_eq!(error, ConfigError::Missing { name: "EMPTY".into() });
+        assert!(error.to_string().contains("EMPTY"));
+    }
+
+    #[test]
+    fn numbers_have_a_default_and_a_range() {
+        let env = Env::from_pairs([("BIG", "9000"), ("WORD", "ten"), ("NEGATIVE", "-1")]);
+        assert_eq!(env.number("CHUNK_MS", 500, 100..=4000), Ok(500));
+        assert_eq!(env.number("BIG", 1, 1..=9000), Ok(9000));
+        assert!(matches!(env.number("BIG", 1, 1..=8999), Err(ConfigError::OutOfRange { .. })));
+        assert!(matches!(env.number("WORD", 1, 1..=9), Err(ConfigError::Malformed { .. })));
+        assert!(matches!(env.number("NEGATIVE", 1, 0..=9), Err(ConfigError::Malformed { .. })));
+    }
+
+    #[test]
+    fn wall_durations_shrink_with_the_time_scale() {
+        let env = Env::from_pairs([("TIME_SCALE", "10")]);
+        let lease = env.wall_millis("LEASE_MS", 12_000, 1..=60_000).unwrap();
+        assert_eq!(lease, Duration::from_millis(1200));
+    }
+
+    #[test]
+    fn a_time_scale_outside_its_range_is_refused() {
+        for text in ["0", "0.5", "1001", "NaN", "fast"] {
+            let env = Env::from_pairs([("TIME_SCALE", text)]);
+            assert!(matches!(env.time_scale(), Err(ConfigError::Malformed { .. })), "{text}");
+        }
+    }
+}
