@@ -1,0 +1,56 @@
+"""Holds the local cloud against an unmodified boto3.
+
+Starts `local-cloud up` on a port the system picks, points boto3 at it with AWS_ENDPOINT_URL, a
+region and meaningless credentials, and runs every other script of this folder. Each script exits
+non-zero on the first answer that AWS would not have given.
+"""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+CLOUD = ROOT / "target" / "release" / "local-cloud"
+
+
+def start(data: str) -> tuple[subprocess.Popen, str]:
+    """Starts the cloud and returns it with its base URL, once it serves."""
+    cloud = subprocess.Popen(
+        [CLOUD, "up", "--port", "0", "--data", data],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=open(f"{data}/cloud.log", "w"), text=True,
+    )
+    for line in cloud.stdout:
+        if line.startswith("ready "):
+            return cloud, line.split()[1]
+    sys.exit("local-cloud ended before it was ready:\n" + open(f"{data}/cloud.log").read())
+
+
+def main() -> int:
+    scripts = sorted(p for p in HERE.glob("*.py") if p.name != pathlib.Path(__file__).name)
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as data:
+        cloud, url = start(data)
+        env = os.environ | {
+            "AWS_ENDPOINT_URL": url, "LOCAL_CLOUD_URL": url, "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+        }
+        try:
+            for script in scripts:
+                code = subprocess.run([sys.executable, script], env=env, cwd=ROOT, timeout=300).returncode
+                print(f"boto3 {script.name}: {'ok' if code == 0 else f'FAILED ({code})'}", flush=True)
+                passed, failed = passed + (code == 0), failed + (code != 0)
+        finally:
+            cloud.send_signal(signal.SIGTERM)
+            cloud.wait(timeout=20)
+        if failed:
+            sys.stderr.write(open(f"{data}/cloud.log").read()[-8000:])
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not scripts else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
