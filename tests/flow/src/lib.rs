@@ -1,1 +1,15 @@
-//! placeholder
+//! The harness of the end-to-end tests in `tests/`, one file per promise.
+//!
+//! A test starts its own [`Cloud`]: the `local-cloud` binary on a port the system picks, with its
+//! own data directory, running the real function binaries from `infra/template.yaml`. It acts as a
+//! speaker would ([`Cloud::open`], [`Session::speak`], [`Session::end`]) and looks at what arrived
+//! ([`Session::arrived`]) as an operator would. Nothing waits by the clock: every wait polls for
+//! the thing itself, and gives up loudly.
+
+mod cloud;
+mod error;
+mod session;
+
+pub use cloud::{Cloud, Options};
+pub use error::Error;
+pub use session::{Arrived, Session};

@@ -1,0 +1,142 @@
+//! One session, seen by its speaker and by an operator.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use crate::cloud::{binary, io, root};
+use crate::{Cloud, Error};
+
+/// An open session of a [`Cloud`].
+#[derive(Debug)]
+pub struct Session<'a> {
+    cloud: &'a Cloud,
+    id: String,
+    token: String,
+}
+
+/// What the processor has accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    /// Position after the last accepted sample.
+    pub next_sample: u64,
+    /// The epoch of the consumer that delivered last.
+    pub epoch: u64,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(cloud: &'a Cloud, id: String, token: String) -> Self {
+        Self { cloud, id, token }
+    }
+
+    /// Its id, for example `blessed-shepherd-123`.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its path in the HTTP API.
+    pub fn path(&self) -> String {
+        format!("/sessions/{}", self.id)
+    }
+
+    /// Starts to speak `file` into the session's stream, `speed` times as fast as it was spoken.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the speaker cannot be started.
+    pub fn speak(&self, file: &Path, speed: u32) -> Result<Child, Error> {
+        Command::new(binary("local-cloud")?)
+            .args(["speak", &self.id])
+            .arg(file)
+            .args(["--speed", &speed.to_string(), "--url", self.cloud.url()])
+            .current_dir(root())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(io("start the speaker"))
+    }
+
+    /// DELETE by its owner.
+    ///
+    /// # Errors
+    /// [`Error::Answer`] unless the answer is 204.
+    pub async fn end(&self) -> Result<(), Error> {
+        let delete = reqwest::Method::DELETE;
+        let answer = self.cloud.api(delete, &self.path(), Some(&self.token), None).await?;
+        match answer {
+            (204, _) => Ok(()),
+            (status, body) => {
+                Err(Error::Answer { what: "DELETE".into(), status, body: body.to_string() })
+            }
+        }
+    }
+
+    /// The processor's watermark, `None` before the first chunk.
+    ///
+    /// # Errors
+    /// As [`Cloud::item`].
+    pub async fn arrived(&self) -> Result<Option<Arrived>, Error> {
+        let item = self.cloud.item("Processed", &self.id).await?;
+        Ok(item.map(|item| Arrived {
+            next_sample: number(&item["nextSample"]),
+            epoch: number(&item["epoch"]),
+        }))
+    }
+
+    /// Waits until the consumer has drained the stream and written status ENDED.
+    ///
+    /// # Errors
+    /// [`Error::Waited`] with the last Streams item.
+    pub async fn drained(&self, patience: Duration) -> Result<Value, Error> {
+        self.streams_item("the drain", patience, |item| item["status"]["S"] == "ENDED").await
+    }
+
+    /// Waits until the session's Streams item is as `wanted`.
+    ///
+    /// # Errors
+    /// [`Error::Waited`] with the last Streams item.
+    pub async fn streams_item(
+        &self,
+        what: &str,
+        patience: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value, Error> {
+        let start = Instant::now();
+        loop {
+            let item = self.cloud.item("Streams", &self.id).await?.unwrap_or_default();
+            if wanted(&item) {
+                return Ok(item);
+            }
+            if start.elapsed() > patience {
+                let seconds = patience.as_secs();
+                return Err(Error::Waited { what: what.into(), seconds, last: item.to_string() });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The samples of the WAV that the reference processor has written.
+    ///
+    /// # Errors
+    /// [`Error::Answer`] when there is none, or it is no 16 kHz mono 16-bit WAV.
+    pub async fn wav(&self) -> Result<Vec<i16>, Error> {
+        let path = format!("/_local/audio/{}.wav", self.id);
+        let bytes = self.cloud.bytes(&path).await?.unwrap_or_default();
+        let header = bytes.get(..44).unwrap_or_default();
+        let right = header.get(22..24) == Some(&[1, 0]) // mono
+            && header.get(24..28) == Some(&16_000_u32.to_le_bytes())
+            && header.get(34..36) == Some(&[16, 0]); // bits
+        if !right {
+            return Err(Error::Answer { what: path, status: 0, body: format!("{header:?}") });
+        }
+        let samples = bytes[44..].chunks_exact(2);
+        Ok(samples.map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
+    }
+}
+
+/// A DynamoDB number attribute, 0 when it is absent.
+fn number(attribute: &Value) -> u64 {
+    attribute["N"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
