@@ -1,0 +1,156 @@
+//! ARNs of the two KVS resources of a session.
+//!
+//! A signaling *channel* is not a *stream*: GetMedia takes a stream only. The two types make mixing
+//! them up a compile error instead of a session without audio.
+
+use std::{fmt, ops::Deref, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A text that is not the ARN it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected arn:PARTITION:kinesisvideo:REGION:ACCOUNT:{kind}/NAME/CREATED")]
+pub struct ArnError {
+    /// `channel` or `stream`.
+    pub kind: &'static str,
+}
+
+/// KVS limits ARNs to 1024 characters (API reference, `ChannelARN` and `StreamARN`).
+const MAX_LEN: usize = 1024;
+
+/// Checks `arn:PARTITION:kinesisvideo:REGION:ACCOUNT:KIND/NAME/CREATED`, where CREATED is the
+/// creation time in decimal digits (the pattern of the KVS API reference).
+fn check(text: &str, kind: &'static str) -> Result<(), ArnError> {
+    let well_formed = || {
+        let mut parts = text.splitn(6, ':');
+        let [arn, partition, service, region, account, resource] =
+            std::array::from_fn(|_| parts.next().unwrap_or_default());
+        let mut path = resource.split('/');
+        let [found, name, created] = std::array::from_fn(|_| path.next().unwrap_or_default());
+        let is_name = |part: &str| {
+            (1..=256).contains(&part.len())
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+        };
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        arn == "arn"
+            && is_name(partition)
+            && service == "kinesisvideo"
+            && is_name(region)
+            && is_number(account)
+            && found == kind
+            && is_name(name)
+            && is_number(created)
+            && path.next().is_none()
+    };
+    if text.len() <= MAX_LEN && well_formed() { Ok(()) } else { Err(ArnError { kind }) }
+}
+
+macro_rules! arn {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The ARN as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// The name within the ARN, for example `session-blessed-shepherd-123`.
+            #[must_use]
+            pub fn resource_name(&self) -> &str {
+                self.0.split('/').nth(1).unwrap_or_default()
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ArnError;
+
+            fn from_str(text: &str) -> Result<Self, ArnError> {
+                check(text, $kind).map(|()| Self(text.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = ArnError;
+
+            fn try_from(text: String) -> Result<Self, ArnError> {
+                check(&text, $kind).map(|()| Self(text))
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(arn: $name) -> Self {
+                arn.0
+            }
+        }
+
+        impl Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+arn! {
+    /// ARN of a KVS signaling channel. It cannot be given to GetMedia.
+    ChannelArn, "channel"
+}
+
+arn! {
+    /// ARN of a KVS stream: what the consumer reads.
+    StreamArn, "stream"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANNEL: &str =
+        "arn:aws:kinesisvideo:us-east-1:123456789012:channel/session-a-b-1/1234567890";
+    const STREAM: &str =
+        "arn:aws:kinesisvideo:us-east-1:123456789012:stream/session-a-b-1/1234567890";
+
+    #[test]
+    fn a_channel_is_not_a_stream() {
+        assert!(CHANNEL.parse::<ChannelArn>().is_ok());
+        assert!(STREAM.parse::<StreamArn>().is_ok());
+        assert_eq!(CHANNEL.parse::<StreamArn>(), Err(ArnError { kind: "stream" }));
+        assert_eq!(STREAM.parse::<ChannelArn>(), Err(ArnError { kind: "channel" }));
+    }
+
+    #[test]
+    fn knows_the_name_it_carries() {
+        assert_eq!(STREAM.parse::<StreamArn>().unwrap().resource_name(), "session-a-b-1");
+    }
+
+    #[test]
+    fn refuses_what_is_no_arn() {
+        let long = format!("{STREAM}{}", "0".repeat(1024));
+        for text in [
+            "",
+            "stream",
+            "arn:aws:kinesisvideo:us-east-1:123456789012:stream/session-a-b-1",
+            "arn:aws:kinesisvideo:us-east-1:123456789012:stream/session-a-b-1/12/3",
+            "arn:aws:kinesisvideo:us-east-1:123456789012:stream//1",
+            "arn:aws:s3:us-east-1:123456789012:stream/session-a-b-1/1",
+            "arn:aws:kinesisvideo:us-east-1:me:stream/session-a-b-1/1",
+            "arn:aws:kinesisvideo:us-east-1:123456789012:stream/a b/1",
+            long.as_str(),
+        ] {
+            assert!(text.parse::<StreamArn>().is_err(), "{text:?}");
+        }
+    }
+}

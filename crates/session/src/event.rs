@@ -1,0 +1,396 @@
+//! The `Session Status Change` event: what the session API tells the rest of the system.
+//!
+//! Source of the contract: `phase-3-eventbridge-integration.md`, "EventBridge Event Schema" and
+//! "Event Field Definitions", with three additions that its readers may do without: `streamArn`,
+//! `schemaVersion` and `eventId`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::{ChannelArn, Language, QualityTier, SessionId, StreamArn};
+
+/// `source` of the event.
+pub const SOURCE: &str = "session-management";
+/// `detail-type` of the event.
+pub const DETAIL_TYPE: &str = "Session Status Change";
+/// `schemaVersion` that this crate writes. It reads every version with the same major number.
+pub const SCHEMA_VERSION: &str = "1.0";
+
+/// What happened to the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum EventStatus {
+    /// The session may be spoken into: start to consume.
+    Active,
+    /// The session is over: deliver the rest and stop.
+    Ended,
+}
+
+impl EventStatus {
+    /// The status as it stands in the event.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Ended => "ENDED",
+        }
+    }
+}
+
+/// The event's `detail`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusChange {
+    /// The session.
+    pub session_id: SessionId,
+    /// What happened to it.
+    pub status: EventStatus,
+    /// Its signaling channel. GetMedia does not take it.
+    pub channel_arn: ChannelArn,
+    /// Its stream; absent in events of writers that know the specification only.
+    pub stream_arn: Option<StreamArn>,
+    /// The language that is spoken.
+    pub source_language: Language,
+    /// The languages asked for, without repeats. Written with ACTIVE only.
+    pub target_languages: Vec<Language>,
+    /// Quality of transcription and translation. Written with ACTIVE only.
+    pub quality_tier: Option<QualityTier>,
+    /// The speaker. Written with ACTIVE only.
+    pub speaker_id: Option<String>,
+    /// When it happened by the writer's clock, Unix ms. For people: never compare it with a clock.
+    pub timestamp_ms: u64,
+    /// `MAJOR.MINOR`; an event without one counts as `1.0`.
+    pub schema_version: String,
+    /// The same in every copy of one event, so that a reader can tell repeats.
+    pub event_id: Option<String>,
+}
+
+/// A detail that is not a [`StatusChange`]. Reading it again gives the same error.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// The detail is no JSON object.
+    #[error("the event's detail is not a JSON object")]
+    NotAnObject,
+    /// A required field is absent.
+    #[error("the event has no `{field}`")]
+    Missing {
+        /// Name of the field.
+        field: &'static str,
+    },
+    /// A field does not hold what it should.
+    #[error("the event's `{field}` is malformed: {reason}")]
+    Malformed {
+        /// Name of the field.
+        field: &'static str,
+        /// What it should hold.
+        reason: &'static str,
+    },
+    /// The event is of a major version that this reader does not know.
+    #[error("the event's schemaVersion has major number {major}; this reader knows 1")]
+    UnsupportedVersion {
+        /// The major number found.
+        major: u64,
+    },
+}
+
+impl StatusChange {
+    /// Reads an event's `detail`. Fields it does not know are ignored.
+    ///
+    /// # Errors
+    /// A field that is absent or malformed, or another major version of the schema.
+    pub fn from_detail(detail: &Value) -> Result<Self, EventError> {
+        let fields = Fields(detail.as_object().ok_or(EventError::NotAnObject)?);
+        // First of all, because another major version may mean anything by the other fields.
+        let schema_version = fields.schema_version()?;
+        Ok(Self {
+            session_id: fields.required("sessionId", "expected adjective-noun-number")?,
+            status: fields.status()?,
+            channel_arn: fields.required("channelArn", "expected the ARN of a KVS channel")?,
+            stream_arn: fields.optional("streamArn", "expected the ARN of a KVS stream")?,
+            source_language: fields.required("sourceLanguage", "expected a known code")?,
+            target_languages: fields.target_languages()?,
+            quality_tier: fields.optional("qualityTier", "expected standard or premium")?,
+            speaker_id: fields.optional("speakerId", "expected a text")?,
+            timestamp_ms: fields.timestamp()?,
+            schema_version,
+            event_id: fields.optional("eventId", "expected a text")?,
+        })
+    }
+
+    /// Writes the event's `detail`: the fields of the specification for its status, and ours.
+    #[must_use]
+    pub fn to_detail(&self) -> Value {
+        let mut detail = json!({
+            "sessionId": self.session_id,
+            "status": self.status,
+            "channelArn": self.channel_arn,
+            "sourceLanguage": self.source_language,
+            "timestamp": self.timestamp_ms,
+            "schemaVersion": self.schema_version,
+        });
+        if self.status == EventStatus::Active || !self.target_languages.is_empty() {
+            detail["targetLanguages"] = json!(self.target_languages);
+        }
+        if let Some(stream_arn) = &self.stream_arn {
+            detail["streamArn"] = json!(stream_arn);
+        }
+        if let Some(quality_tier) = self.quality_tier {
+            detail["qualityTier"] = json!(quality_tier);
+        }
+        if let Some(speaker_id) = &self.speaker_id {
+            detail["speakerId"] = json!(speaker_id);
+        }
+        if let Some(event_id) = &self.event_id {
+            detail["eventId"] = json!(event_id);
+        }
+        detail
+    }
+}
+
+/// The fields of a detail. An explicit `null` counts as absent, as some writers send it so.
+struct Fields<'a>(&'a Map<String, Value>);
+
+impl Fields<'_> {
+    fn get(&self, field: &str) -> Option<&Value> {
+        self.0.get(field).filter(|value| !value.is_null())
+    }
+
+    fn optional<T: std::str::FromStr>(
+        &self,
+        field: &'static str,
+        reason: &'static str,
+    ) -> Result<Option<T>, EventError> {
+        let malformed = EventError::Malformed { field, reason };
+        match self.get(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => text.parse().map(Some).map_err(|_| malformed),
+            Some(_) => Err(malformed),
+        }
+    }
+
+    fn required<T: std::str::FromStr>(
+        &self,
+        field: &'static str,
+        reason: &'static str,
+    ) -> Result<T, EventError> {
+        self.optional(field, reason)?.ok_or(EventError::Missing { field })
+    }
+
+    fn schema_version(&self) -> Result<String, EventError> {
+        let field = "schemaVersion";
+        let malformed = EventError::Malformed { field, reason: "expected MAJOR.MINOR" };
+        let version: String = self
+            .optional(field, "expected MAJOR.MINOR")?
+            .unwrap_or_else(|| SCHEMA_VERSION.to_owned());
+        let number = |text: &str| text.parse::<u64>().ok();
+        let (major, minor) = version.split_once('.').ok_or(malformed.clone())?;
+        let (Some(major), Some(_)) = (number(major), number(minor)) else {
+            return Err(malformed);
+        };
+        if major == 1 { Ok(version) } else { Err(EventError::UnsupportedVersion { major }) }
+    }
+
+    fn status(&self) -> Result<EventStatus, EventError> {
+        let status: String = self.required("status", "expected ACTIVE or ENDED")?;
+        match status.as_str() {
+            "ACTIVE" => Ok(EventStatus::Active),
+            "ENDED" => Ok(EventStatus::Ended),
+            _ => Err(EventError::Malformed { field: "status", reason: "expected ACTIVE or ENDED" }),
+        }
+    }
+
+    fn target_languages(&self) -> Result<Vec<Language>, EventError> {
+        let malformed = EventError::Malformed {
+            field: "targetLanguages",
+            reason: "expected a list of known codes",
+        };
+        let codes = match self.get("targetLanguages") {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(codes)) => codes,
+            Some(_) => return Err(malformed),
+        };
+        let mut languages: Vec<Language> = Vec::new();
+        for code in codes {
+            let language = code.as_str().and_then(|code| code.parse().ok());
+            let language = language.ok_or_else(|| malformed.clone())?;
+            if !languages.contains(&language) {
+                languages.push(language);
+            }
+        }
+        Ok(languages)
+    }
+
+    fn timestamp(&self) -> Result<u64, EventError> {
+        let field = "timestamp";
+        let value = self.get(field).ok_or(EventError::Missing { field })?;
+        value.as_u64().ok_or(EventError::Malformed { field, reason: "expected Unix milliseconds" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The two samples of the specification, word for word.
+    fn created() -> Value {
+        json!({
+            "sessionId": "blessed-shepherd-123",
+            "status": "ACTIVE",
+            "channelArn": "arn:aws:kinesisvideo:us-east-1:123456789012:channel/session-blessed-shepherd-123/1234567890",
+            "sourceLanguage": "en",
+            "targetLanguages": [],
+            "qualityTier": "standard",
+            "speakerId": "user-sub-uuid",
+            "timestamp": 1_732_540_620_000_u64
+        })
+    }
+
+    fn ended() -> Value {
+        json!({
+            "sessionId": "blessed-shepherd-123",
+            "status": "ENDED",
+            "channelArn": "arn:aws:kinesisvideo:us-east-1:123456789012:channel/session-blessed-shepherd-123/1234567890",
+            "sourceLanguage": "en",
+            "timestamp": 1_732_542_600_000_u64
+        })
+    }
+
+    fn with(mut detail: Value, field: &str, value: Value) -> Value {
+        detail[field] = value;
+        detail
+    }
+
+    #[test]
+    fn reads_the_samples_of_the_specification() {
+        let change = StatusChange::from_detail(&created()).unwrap();
+        assert_eq!(change.session_id.as_str(), "blessed-shepherd-123");
+        assert_eq!(change.status, EventStatus::Active);
+        assert_eq!(change.channel_arn.resource_name(), "session-blessed-shepherd-123");
+        assert_eq!(change.stream_arn, None);
+        assert_eq!(change.source_language, Language::ENGLISH);
+        assert_eq!(change.target_languages, []);
+        assert_eq!(change.quality_tier, Some(QualityTier::Standard));
+        assert_eq!(change.speaker_id.as_deref(), Some("user-sub-uuid"));
+        assert_eq!(change.timestamp_ms, 1_732_540_620_000);
+        assert_eq!(change.schema_version, "1.0");
+
+        let change = StatusChange::from_detail(&ended()).unwrap();
+        assert_eq!(change.status, EventStatus::Ended);
+        assert_eq!(change.speaker_id, None);
+        assert_eq!(change.timestamp_ms, 1_732_542_600_000);
+    }
+
+    #[test]
+    fn writes_every_field_of_the_samples_and_only_known_ones_beside() {
+        for sample in [created(), ended()] {
+            let written = StatusChange::from_detail(&sample).unwrap().to_detail();
+            for (field, value) in sample.as_object().unwrap() {
+                assert_eq!(&written[field], value, "{field}");
+            }
+            let added = written.as_object().unwrap().len() - sample.as_object().unwrap().len();
+            assert_eq!((added, written["schemaVersion"].as_str()), (1, Some("1.0")));
+        }
+    }
+
+    #[test]
+    fn ignores_fields_it_does_not_know_and_reads_later_minor_versions() {
+        let detail = with(created(), "mood", json!({"deep": [1, 2]}));
+        assert!(StatusChange::from_detail(&detail).is_ok());
+        let detail = with(created(), "schemaVersion", json!("1.7"));
+        assert_eq!(StatusChange::from_detail(&detail).unwrap().schema_version, "1.7");
+    }
+
+    #[test]
+    fn another_major_version_is_refused_before_anything_else_is_read() {
+        let detail = json!({"schemaVersion": "2.0", "sessionId": 5});
+        assert_eq!(
+            StatusChange::from_detail(&detail),
+            Err(EventError::UnsupportedVersion { major: 2 })
+        );
+    }
+
+    #[test]
+    fn names_the_field_that_is_missing() {
+        for field in ["sessionId", "status", "channelArn", "sourceLanguage", "timestamp"] {
+            for detail in [created(), ended()] {
+                let mut absent = detail.clone();
+                absent.as_object_mut().unwrap().remove(field);
+                for detail in [absent, with(detail, field, Value::Null)] {
+                    let error = StatusChange::from_detail(&detail).unwrap_err();
+                    assert!(matches!(error, EventError::Missing { field: f } if f == field));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_the_field_that_is_malformed() {
+        for (field, value) in [
+            ("sessionId", json!("Blessed Shepherd")),
+            ("sessionId", json!(7)),
+            ("status", json!("PAUSED")),
+            ("status", json!("active")),
+            ("channelArn", json!("invalid")),
+            ("channelArn", json!("arn:aws:kinesisvideo:us-east-1:123456789012:stream/s/1")),
+            ("streamArn", json!("arn:aws:kinesisvideo:us-east-1:123456789012:channel/s/1")),
+            ("sourceLanguage", json!("tlh")),
+            ("targetLanguages", json!("es")),
+            ("targetLanguages", json!(["es", 4])),
+            ("qualityTier", json!("gold")),
+            ("speakerId", json!({})),
+            ("timestamp", json!("1732540620000")),
+            ("timestamp", json!(-1)),
+            ("timestamp", json!(0.5)),
+            ("schemaVersion", json!(1.0)),
+            ("schemaVersion", json!("one")),
+            ("schemaVersion", json!("1.x")),
+            ("eventId", json!([])),
+        ] {
+            let error = StatusChange::from_detail(&with(created(), field, value.clone()));
+            assert!(
+                matches!(error, Err(EventError::Malformed { field: f, .. }) if f == field),
+                "{field}: {value} gave {error:?}"
+            );
+        }
+        assert_eq!(StatusChange::from_detail(&json!([])), Err(EventError::NotAnObject));
+    }
+
+    prop_compose! {
+        fn any_change()(
+            name in "[a-z]{1,8}-[a-z]{1,8}-[0-9]{1,6}",
+            active in any::<bool>(),
+            stream in any::<bool>(),
+            languages in proptest::collection::hash_set(0..Language::ALL.len(), 0..6),
+            premium in proptest::option::of(any::<bool>()),
+            speaker_id in proptest::option::of("\\PC{1,40}"),
+            timestamp_ms in any::<u64>(),
+            minor in 0..99_u32,
+            event_id in proptest::option::of("[a-f0-9]{32}"),
+        ) -> StatusChange {
+            let arn = |kind| format!("arn:aws:kinesisvideo:eu-west-1:1:{kind}/session-{name}/17");
+            StatusChange {
+                session_id: name.parse().unwrap(),
+                status: if active { EventStatus::Active } else { EventStatus::Ended },
+                channel_arn: arn("channel").parse().unwrap(),
+                stream_arn: stream.then(|| arn("stream").parse().unwrap()),
+                source_language: Language::ENGLISH,
+                target_languages: languages.into_iter().map(|i| Language::ALL[i]).collect(),
+                quality_tier: premium
+                    .map(|p| if p { QualityTier::Premium } else { QualityTier::Standard }),
+                speaker_id,
+                timestamp_ms,
+                schema_version: format!("1.{minor}"),
+                event_id,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(change in any_change()) {
+            let text = change.to_detail().to_string();
+            let detail: Value = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(StatusChange::from_detail(&detail), Ok(change));
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Every metric of the system, in one table, and how it becomes a CloudWatch metric.
+//!
+//! A Lambda prints one JSON line in CloudWatch's embedded metric format (EMF) and CloudWatch Logs
+//! makes the metrics out of it. Dashboards and alarms are held against [`ALL`].
+//!
+//! `sessionId` is always a *property* (searchable in the logs), never a *dimension*: each new value
+//! of a dimension is a new metric that is paid for by the month.
+
+use serde_json::{Map, Value, json};
+
+/// A CloudWatch namespace; it also decides the dimension of its metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Namespace {
+    /// `SessionManagement`: the session API. No dimension.
+    Sessions,
+    /// `SessionManagement/Events`: event emission. Dimension `EventType=SessionStatusChange`.
+    Events,
+    /// `KVSStreamConsumer`: from the stream to the processor. No dimension.
+    Consumer,
+}
+
+impl Namespace {
+    /// Every namespace.
+    pub const ALL: [Self; 3] = [Self::Sessions, Self::Events, Self::Consumer];
+
+    /// The name in CloudWatch.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sessions => "SessionManagement",
+            Self::Events => "SessionManagement/Events",
+            Self::Consumer => "KVSStreamConsumer",
+        }
+    }
+
+    /// Name and value of the dimension that every metric of this namespace has.
+    #[must_use]
+    pub const fn dimension(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Events => Some(("EventType", "SessionStatusChange")),
+            Self::Sessions | Self::Consumer => None,
+        }
+    }
+}
+
+/// A CloudWatch unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// A number of things, samples included.
+    Count,
+    /// A time in ms.
+    Milliseconds,
+    /// A time in s.
+    Seconds,
+}
+
+impl Unit {
+    /// The name in CloudWatch.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::Milliseconds => "Milliseconds",
+            Self::Seconds => "Seconds",
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Metric {
+    /// The name in CloudWatch, for example `SessionCreationCount`.
+    pub name: &'static str,
+    /// Where it is published, and with which dimension.
+    pub namespace: Namespace,
+    /// The unit of its values.
+    pub unit: Unit,
+    /// What it tells, in one sentence.
+    pub description: &'static str,
+}
+
+macro_rules! table {
+    ($($constant:ident = $namespace:ident, $name:literal, $unit:ident, $description:literal;)*) => {
+        $(
+            #[doc = $description]
+            pub const $constant: Metric = Metric {
+                name: $name,
+                namespace: Namespace::$namespace,
+                unit: Unit::$unit,
+                description: $description,
+            };
+        )*
+        /// The table: every metric of the system.
+        pub const ALL: &[Metric] = &[$($constant),*];
+    };
+}
+
+table! {
+    SESSION_CREATION_COUNT = Sessions, "SessionCreationCount", Count,
+        "Sessions created and answered with 201.";
+    SESSION_CREATION_FAILURE_COUNT = Sessions, "SessionCreationFailureCount", Count,
+        "Sessions that could not be created and were answered with 5xx.";
+    SESSION_CREATION_LATENCY = Sessions, "SessionCreationLatency", Milliseconds,
+        "Time from the request for a session to its answer, when it was created.";
+    SESSION_DELETION_COUNT = Sessions, "SessionDeletionCount", Count,
+        "Sessions ended by their speaker; a repeated DELETE does not count.";
+
+    EVENT_EMISSION_SUCCESS = Events, "EventEmissionSuccess", Count,
+        "Status changes that EventBridge took.";
+    EVENT_EMISSION_FAILURE = Events, "EventEmissionFailure", Count,
+        "Attempts to emit a status change that failed; the event stays pending.";
+
+    ACTIVE_STREAMS = Consumer, "ActiveStreams", Count,
+        "Streams that are being consumed: live leases, counted by the health check.";
+    STREAMS_CLEANED_UP = Consumer, "StreamsCleanedUp", Count,
+        "Sessions that the health check ended because nothing was spoken.";
+    STREAM_LAG_MILLIS = Consumer, "StreamLagMillis", Milliseconds,
+        "How far behind live the consumer reads a stream.";
+    AUDIO_SECONDS_DELIVERED = Consumer, "AudioSecondsDelivered", Seconds,
+        "Audio that the processor accepted.";
+    SAMPLES_FILLED = Consumer, "SamplesFilled", Count,
+        "Samples made up (error correction, concealment, silence) to fill short gaps.";
+    SAMPLES_SKIPPED = Consumer, "SamplesSkipped", Count,
+        "Samples not delivered: gaps too long to fill, and what was spoken while paused.";
+    SAMPLES_UNAVAILABLE = Consumer, "SamplesUnavailable", Count,
+        "Samples that the stream no longer held when they were wanted.";
+    DELIVERY_LATENCY_MILLIS = Consumer, "DeliveryLatencyMillis", Milliseconds,
+        "Time from the arrival of a chunk's last sample to its acceptance.";
+    HAND_OFFS = Consumer, "HandOffs", Count,
+        "Times that one invocation handed a stream to the next.";
+    HAND_OFF_GAP_MILLIS = Consumer, "HandOffGapMillis", Milliseconds,
+        "Time in which no invocation delivered a stream during a hand-off.";
+    STOP_LATENCY_MILLIS = Consumer, "StopLatencyMillis", Milliseconds,
+        "Time from the end of a session to the delivery of its last sample.";
+    DECODE_ERRORS = Consumer, "DecodeErrors", Count,
+        "Packets that could not be decoded and were concealed.";
+    UNSUPPORTED_CODEC = Consumer, "UnsupportedCodec", Count,
+        "Streams refused because no decoder takes their audio.";
+    CIRCUIT_OPENED = Consumer, "CircuitOpened", Count,
+        "Times that deliveries to the processor were suspended after repeated failures.";
+    INVALID_EVENT = Consumer, "InvalidEvent", Count,
+        "Events that are malformed or of an unknown version.";
+    CHUNKS_DEAD_LETTERED = Consumer, "ChunksDeadLettered", Count,
+        "Chunks that the processor refused for good and that went to the dead-letter queue.";
+}
+
+/// One EMF line, without the line break, for values of one namespace.
+///
+/// `properties` stand beside the metrics for searching in the logs (`sessionId`, …); one that has
+/// the name of a metric, of a dimension or `_aws` is left out. A metric given several times becomes
+/// a list of values. Left out as well: values that are not finite, which JSON cannot say, and
+/// metrics of another namespace.
+///
+/// Source of the format: CloudWatch user guide, "Specification: Embedded metric format".
+#[must_use]
+pub fn emf_line(
+    namespace: Namespace,
+    values: &[(Metric, f64)],
+    properties: &[(&str, Value)],
+    timestamp_ms: u64,
+) -> String {
+    let mut names: Vec<Value> = Vec::new();
+    let mut members: Map<String, Value> = Map::new();
+    for (metric, value) in values {
+        if metric.namespace != namespace || !value.is_finite() {
+            continue;
+        }
+        match members.get_mut(metric.name) {
+            None => {
+                names.push(json!({"Name": metric.name, "Unit": metric.unit.as_str()}));
+                members.insert(metric.name.to_owned(), number(*value));
+            }
+            Some(Value::Array(list)) => list.push(number(*value)),
+            Some(single) => *single = json!([single.take(), number(*value)]),
+        }
+    }
+    let dimension = namespace.dimension();
+    if let Some((name, value)) = dimension {
+        members.insert(name.to_owned(), value.into());
+    }
+    let dimension_names: Vec<&str> = dimension.iter().map(|(name, _)| *name).collect();
+    let directive = json!({
+        "Timestamp": timestamp_ms,
+        "CloudWatchMetrics": [{
+            "Namespace": namespace.as_str(),
+            "Dimensions": [dimension_names],
+            "Metrics": names,
+        }],
+    });
+    members.insert("_aws".to_owned(), directive);
+    for (name, value) in properties {
+        members.entry(*name).or_insert_with(|| value.clone());
+    }
+    Value::Object(members).to_string()
+}
+
+/// Whole numbers without a fraction, as people write counts.
+fn number(value: f64) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53: up to here every whole f64 is exact.
+    if value.fract() == 0.0 && value.abs() <= EXACT { json!(value as i64) } else { json!(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Value {
+        serde_json::from_str(line).unwrap()
+    }
+
+    #[test]
+    fn the_names_of_the_specification_stand_in_the_table() {
+        for (namespace, name) in [
+            ("SessionManagement", "SessionCreationCount"),
+            ("SessionManagement", "SessionDeletionCount"),
+            ("SessionManagement/Events", "EventEmissionSuccess"),
+            ("KVSStreamConsumer", "ActiveStreams"),
+            ("KVSStreamConsumer", "StreamsCleanedUp"),
+        ] {
+            let found = ALL.iter().any(|m| m.name == name && m.namespace.as_str() == namespace);
+            assert!(found, "{namespace} {name}");
+        }
+    }
+
+    #[test]
+    fn no_name_stands_twice() {
+        let mut names: Vec<_> = ALL.iter().map(|metric| metric.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+
+    #[test]
+    fn events_have_their_dimension_and_the_session_is_only_a_property() {
+        let line = emf_line(
+            Namespace::Events,
+            &[(EVENT_EMISSION_SUCCESS, 1.0)],
+            &[("sessionId", json!("blessed-shepherd-123"))],
+            1_732_540_620_000,
+        );
+        assert_eq!(
+            parsed(&line),
+            json!({
+                "_aws": {
+                    "Timestamp": 1_732_540_620_000_u64,
+                    "CloudWatchMetrics": [{
+                        "Namespace": "SessionManagement/Events",
+                        "Dimensions": [["EventType"]],
+                        "Metrics": [{"Name": "EventEmissionSuccess", "Unit": "Count"}],
+                    }],
+                },
+                "EventType": "SessionStatusChange",
+                "EventEmissionSuccess": 1,
+                "sessionId": "blessed-shepherd-123",
+            })
+        );
+    }
+
+    #[test]
+    fn metrics_without_dimension_name_the_empty_set() {
+        let line = emf_line(Namespace::Consumer, &[(STREAM_LAG_MILLIS, 12.5)], &[], 7);
+        let line = parsed(&line);
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([[]]));
+        assert_eq!(line["StreamLagMillis"], 12.5);
+    }
+
+    #[test]
+    fn repeated_values_become_a_list_and_the_metric_is_named_once() {
+        let values = [(HAND_OFFS, 1.0), (DELIVERY_LATENCY_MILLIS, 3.0), (HAND_OFFS, 2.0)];
+        let line = parsed(&emf_line(Namespace::Consumer, &values, &[], 7));
+        assert_eq!(line["HandOffs"], json!([1, 2]));
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn nothing_that_does_not_belong_gets_in() {
+        let line = emf_line(
+            Namespace::Sessions,
+            &[(SESSION_CREATION_COUNT, f64::NAN), (ACTIVE_STREAMS, 1.0)],
+            &[("_aws", json!("no"))],
+            7,
+        );
+        let line = parsed(&line);
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"], json!([]));
+        assert_eq!(line.as_object().unwrap().len(), 1);
+    }
+}
