@@ -20,7 +20,7 @@ CLOUD = ROOT / "target" / "release" / "local-cloud"
 def start(data: str) -> tuple[subprocess.Popen, str]:
     """Starts the cloud and returns it with its base URL, once it serves."""
     cloud = subprocess.Popen(
-        [CLOUD, "up", "--port", "0", "--data", data],
+        [CLOUD, "up", "--port", "0", "--data", data, "--time-scale", "20"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=open(f"{data}/cloud.log", "w"), text=True,
     )
     for line in cloud.stdout:
