@@ -1,0 +1,113 @@
+//! The place in a session from which a new [`crate::Stream`] computes the same positions again.
+
+use std::fmt::Write as _;
+
+use crate::{Error, FragmentNumber};
+
+/// First word of [`Anchor::to_text`]; a reader refuses what it does not know.
+const VERSION: &str = "1";
+
+/// Everything the timeline knew when `fragment` began, so that a run resumed at that fragment gives
+/// every sample the position it had in the first run.
+///
+/// Positions depend on nothing else than this and the bytes from that fragment on; decoder state is
+/// not part of it (warm the decoder with the fragments before, and drop their PCM).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchor {
+    /// The fragment at whose start this holds.
+    pub fragment: FragmentNumber,
+    /// Position of the next sample, in samples; negative while pre-skip is still to come.
+    pub next: i64,
+    /// Producer clock at position 0 before any re-anchoring, ms since the epoch. `None` only when
+    /// no audio had been seen yet: resuming then is the same as starting fresh.
+    pub origin_ms: Option<i64>,
+    /// Samples added to the clock's answer by re-anchoring since the start.
+    pub shift: i64,
+    /// Identity of the producer session: its clock minus the Matroska timecode, ms.
+    pub session_ms: Option<i64>,
+    /// SERVER_TIMESTAMP of the last fragment with audio, ms since the epoch.
+    pub server_ms: Option<i64>,
+    /// Position of that fragment's first block, in samples.
+    pub server_position: i64,
+}
+
+impl Anchor {
+    /// One line of ASCII that [`Anchor::from_text`] reads back: a version and the fields in order.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{VERSION} {} {}", self.fragment, self.next);
+        for optional in [self.origin_ms, Some(self.shift), self.session_ms, self.server_ms] {
+            // Writing to a String cannot fail.
+            let _ = match optional {
+                Some(value) => write!(text, " {value}"),
+                None => write!(text, " -"),
+            };
+        }
+        let _ = write!(text, " {}", self.server_position);
+        text
+    }
+
+    /// Reads what [`Anchor::to_text`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Anchor`] for another version, a missing, malformed or surplus field.
+    pub fn from_text(text: &str) -> Result<Self, Error> {
+        let mut words = text.split(' ');
+        if words.next() != Some(VERSION) {
+            return Err(Error::Anchor { reason: "unknown version" });
+        }
+        let fragment = words.next().and_then(|word| word.parse().ok());
+        let fragment = fragment.ok_or(Error::Anchor { reason: "fragment number" })?;
+        let mut field = |reason| match words.next() {
+            Some("-") => Ok(None),
+            Some(word) => word.parse().map(Some).map_err(|_| Error::Anchor { reason }),
+            None => Err(Error::Anchor { reason }),
+        };
+        let required = |value: Option<i64>, reason| value.ok_or(Error::Anchor { reason });
+        let anchor = Self {
+            fragment,
+            next: required(field("next")?, "next")?,
+            origin_ms: field("origin")?,
+            shift: required(field("shift")?, "shift")?,
+            session_ms: field("session")?,
+            server_ms: field("server time")?,
+            server_position: required(field("server position")?, "server position")?,
+        };
+        match words.next() {
+            None => Ok(anchor),
+            Some(_) => Err(Error::Anchor { reason: "surplus field" }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn anchor() -> Anchor {
+        Anchor {
+            fragment: "91343852333181432392682062607743920146159169392".parse().unwrap(),
+            next: -104,
+            origin_ms: Some(1_511_852_108_513),
+            shift: 0,
+            session_ms: None,
+            server_ms: Some(1_511_852_109_126),
+            server_position: 0,
+        }
+    }
+
+    #[test]
+    fn text_is_read_back() {
+        let text = anchor().to_text();
+        assert_eq!(Anchor::from_text(&text), Ok(anchor()), "{text}");
+    }
+
+    #[test]
+    fn foreign_text_is_refused() {
+        let text = anchor().to_text();
+        let surplus = format!("{text} 1");
+        for bad in ["", "2 1 2 3 4 5 6 7", "1 x 2 3 4 5 6 7", "1 1 - 3 4 5 6 7", "1 1 2", &surplus]
+        {
+            assert!(Anchor::from_text(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Every length read from the wire meets one of these before anything is held for it.
+
+/// Most bytes the parser holds beyond what was just pushed.
+pub const MAX_HELD: usize = 256 * 1024;
+
+/// Longest block of the selected track: the longest Opus packet has 61 298 bytes (48 frames of 1275).
+pub const MAX_BLOCK: u64 = 64 * 1024;
+
+/// Longest EBML header; real ones have 20 to 50 bytes.
+pub const MAX_EBML_HEADER: u64 = 512;
+
+/// Longest element that is skipped: a KVS fragment has at most 50 MB.
+pub const MAX_SKIPPED: u64 = 64 * 1024 * 1024;
+
+/// Longest element of unknown id that is skipped; a longer one is taken for damage, so that
+/// a broken size cannot swallow the fragments behind it.
+pub const MAX_UNKNOWN: u64 = 64 * 1024;
+
+/// Longest CodecPrivate kept; OpusHead has 19 bytes, AVC about 50. A longer one counts as absent.
+pub const MAX_CODEC_PRIVATE: u64 = 4 * 1024;
+
+/// Longest string kept (KVS: tag names 128, values 256 characters). A longer one counts as absent.
+pub const MAX_STRING: u64 = 1024;
+
+/// Most tracks kept of a document (KVS: 3).
+pub const MAX_TRACKS: usize = 16;
+
+/// Deepest nesting of masters; Segment, Tags, Tag and nested SimpleTags need five.
+pub const MAX_DEPTH: usize = 12;

@@ -1,0 +1,322 @@
+//! The parser's state and its three calls; the walk through the elements is in `walk`.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::tags::TagReader;
+use super::{AwsTags, Block, Event, Track, ids, limits};
+
+/// A master element that is being walked through.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Master {
+    pub(super) id: u32,
+    /// Stream offset at which it ends; `None` for unknown size.
+    pub(super) end: Option<u64>,
+    /// Stream offset that no child may pass: the nearest known end around it.
+    pub(super) limit: u64,
+}
+
+/// What is known of the current document.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) open: bool,
+    /// Stream offset of its EBML header.
+    pub(super) start: u64,
+    pub(super) has_segment: bool,
+    /// [`Event::FragmentStart`] went out.
+    pub(super) named: bool,
+    /// [`Event::FragmentEnd`] went out.
+    pub(super) ended: bool,
+    /// [`Event::Error`] went out.
+    pub(super) failed: bool,
+    /// Nanoseconds in a tick.
+    pub(super) scale: u64,
+    pub(super) cluster_ticks: i64,
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        Self {
+            open: false,
+            start: 0,
+            has_segment: false,
+            named: false,
+            ended: false,
+            failed: false,
+            scale: 1_000_000,
+            cluster_ticks: 0,
+        }
+    }
+}
+
+/// Header of a block whose frames are being handed out, and where its payload lies.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct BlockHead {
+    pub(super) track: u64,
+    pub(super) offset: i16,
+    pub(super) flags: u8,
+    pub(super) discard_padding: i64,
+    /// Index of the payload in `buffer`; unused while it lies in `group`.
+    pub(super) payload: usize,
+    pub(super) in_group: bool,
+}
+
+/// An event without what it borrows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step {
+    DocumentStart,
+    Tracks,
+    FragmentStart,
+    Cluster,
+    OtherBlock { track: u64, bytes: u64 },
+    BadBlock,
+    Error,
+    FragmentEnd,
+    DocumentEnd { complete: bool, bytes: u64 },
+    Skipped { bytes: u64 },
+    Frame(usize),
+}
+
+/// How a body ended for the parser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct End {
+    /// Bytes of the last document, when the end of the body ended it whole.
+    pub document: Option<u64>,
+    /// Bytes of a document that was cut, or after damage where no document was found any more.
+    pub tail: u64,
+}
+
+/// Incremental Matroska parser; see the [module](super) for what it accepts.
+///
+/// After each [`Parser::push`], call [`Parser::poll`] until it returns `None`.
+#[derive(Debug, Default)]
+pub struct Parser {
+    pub(super) buffer: Vec<u8>,
+    /// Index in `buffer` of the first byte not walked over.
+    pub(super) at: usize,
+    /// The same place counted from the start of the body.
+    pub(super) offset: u64,
+    /// Bytes still to pass over.
+    pub(super) skip: u64,
+    /// Bytes passed over since damage, while looking for the next document.
+    pub(super) lost: Option<u64>,
+    pub(super) masters: Vec<Master>,
+    pub(super) document: Document,
+    pub(super) tracks: Vec<Track>,
+    pub(super) track_count: usize,
+    /// Inside a TrackEntry that is kept.
+    pub(super) in_kept_track: bool,
+    pub(super) selected: Option<u64>,
+    pub(super) tags: AwsTags,
+    pub(super) tag_reader: TagReader,
+    pub(super) steps: VecDeque<Step>,
+    pub(super) block: BlockHead,
+    /// Frames of `block` in its payload; those from `next_frame` on are still to be handed out.
+    pub(super) frames: Vec<Range<usize>>,
+    pub(super) next_frame: usize,
+    /// Payload of the current BlockGroup's block, kept until the group tells its DiscardPadding.
+    pub(super) group: Vec<u8>,
+    pub(super) group_block: Option<BlockHead>,
+}
+
+impl Parser {
+    /// A parser at the start of a body.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes of the body. Bytes that are only passed over are not even copied.
+    pub fn push(&mut self, mut bytes: &[u8]) {
+        let frames_wait = self.next_frame < self.frames.len();
+        if !frames_wait {
+            self.compact();
+            if self.at == self.buffer.len() {
+                let passed = self.skip.min(bytes.len() as u64);
+                self.skip -= passed;
+                self.offset += passed;
+                bytes = &bytes[passed as usize..];
+            }
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next event, or `None` when more bytes are needed.
+    pub fn poll(&mut self) -> Option<Event<'_>> {
+        let step = self.next_step()?;
+        Some(self.event(step))
+    }
+
+    /// Chooses the track whose blocks come out as [`Event::Block`]; call it on [`Event::Tracks`].
+    /// Each document starts without a choice.
+    pub fn select(&mut self, track: Option<u64>) {
+        self.selected = track;
+    }
+
+    /// The body is over. Call it after a last drain; afterwards the parser stands at the start of
+    /// a new body.
+    pub fn finish(&mut self) -> End {
+        let unread = (self.buffer.len() - self.at) as u64;
+        let mut end = End::default();
+        if let Some(lost) = self.lost {
+            end.tail = lost + unread;
+        } else if self.document.open {
+            let bytes = self.offset - self.document.start + unread;
+            let resting = unread == 0 && self.skip == 0 && self.masters_may_end();
+            let unnamed_whole = !self.is_fragment() && self.document.has_segment && resting;
+            if self.document.ended || unnamed_whole {
+                end.document = Some(bytes);
+            } else {
+                end.tail = bytes;
+            }
+        } else {
+            end.tail = unread;
+        }
+        self.reset();
+        end
+    }
+
+    /// Bytes held right now: what was pushed and not yet walked over, and a BlockGroup's block.
+    pub fn held(&self) -> usize {
+        self.buffer.len() - self.at + self.group.len()
+    }
+
+    /// The document is a KVS fragment: it has a number.
+    pub(super) fn is_fragment(&self) -> bool {
+        self.tags.fragment_number.is_some()
+    }
+
+    /// No master is cut by ending here: those open have unknown size, and no BlockGroup waits.
+    fn masters_may_end(&self) -> bool {
+        self.group_block.is_none() && self.masters.iter().all(|master| master.end.is_none())
+    }
+
+    fn reset(&mut self) {
+        let buffer = std::mem::take(&mut self.buffer);
+        let tracks = std::mem::take(&mut self.tracks);
+        *self = Self { buffer, tracks, ..Self::default() };
+        self.buffer.clear();
+    }
+
+    /// Drops bytes walked over once they are the greater part, so that moving the rest costs
+    /// at most one copy per byte.
+    fn compact(&mut self) {
+        if self.at * 2 >= self.buffer.len() {
+            self.buffer.drain(..self.at);
+            self.at = 0;
+            if self.buffer.capacity() > limits::MAX_HELD {
+                self.buffer.shrink_to(limits::MAX_HELD / 4);
+            }
+        }
+    }
+
+    fn next_step(&mut self) -> Option<Step> {
+        loop {
+            if let Some(step) = self.steps.pop_front() {
+                return Some(step);
+            }
+            if self.next_frame < self.frames.len() {
+                self.next_frame += 1;
+                return Some(Step::Frame(self.next_frame - 1));
+            }
+            if !self.walk() {
+                return None;
+            }
+        }
+    }
+
+    fn event(&self, step: Step) -> Event<'_> {
+        match step {
+            Step::DocumentStart => Event::DocumentStart,
+            Step::Tracks => Event::Tracks(&self.tracks[..self.track_count]),
+            Step::FragmentStart => Event::FragmentStart(&self.tags),
+            Step::Cluster => {
+                Event::Cluster { ticks: self.document.cluster_ticks, scale: self.document.scale }
+            }
+            Step::OtherBlock { track, bytes } => Event::OtherBlock { track, bytes },
+            Step::BadBlock => Event::BadBlock,
+            Step::Error => {
+                Event::Error { id: self.tags.error_id, code: self.tags.error_code.as_deref() }
+            }
+            Step::FragmentEnd => Event::FragmentEnd(&self.tags),
+            Step::DocumentEnd { complete, bytes } => Event::DocumentEnd { complete, bytes },
+            Step::Skipped { bytes } => Event::Skipped { bytes },
+            Step::Frame(index) => Event::Block(self.frame(index)),
+        }
+    }
+
+    fn frame(&self, index: usize) -> Block<'_> {
+        let head = self.block;
+        let payload = if head.in_group { &self.group[..] } else { &self.buffer[head.payload..] };
+        let last = index + 1 == self.frames.len();
+        Block {
+            track: head.track,
+            ticks: self.document.cluster_ticks.saturating_add(i64::from(head.offset)),
+            scale: self.document.scale,
+            flags: head.flags,
+            // A lace has at most 256 frames.
+            lace: index as u8,
+            discard_padding: if last { head.discard_padding } else { 0 },
+            data: &payload[self.frames[index].clone()],
+        }
+    }
+
+    /// The kept TrackEntry being read.
+    pub(super) fn current_track(&mut self) -> Option<&mut Track> {
+        let index = self.track_count.checked_sub(1).filter(|_| self.in_kept_track)?;
+        self.tracks.get_mut(index)
+    }
+
+    /// Makes room for the next TrackEntry, reusing what earlier documents allocated.
+    pub(super) fn begin_track(&mut self) {
+        self.in_kept_track = self.track_count < limits::MAX_TRACKS;
+        if !self.in_kept_track {
+            return;
+        }
+        match self.tracks.get_mut(self.track_count) {
+            Some(track) => track.clear(),
+            None => self.tracks.push(Track::default()),
+        }
+        self.track_count += 1;
+    }
+
+    /// Damage: the document is over, and the next one is looked for from here on.
+    pub(super) fn lose(&mut self) {
+        self.end_document(false);
+        self.masters.clear();
+        self.group_block = None;
+        self.lost = Some(0);
+    }
+
+    /// Ends the document in the stream's books; `resting`: between two elements, not by damage.
+    pub(super) fn end_document(&mut self, resting: bool) {
+        if std::mem::take(&mut self.document.open) {
+            let unnamed_whole = !self.is_fragment() && self.document.has_segment && resting;
+            let complete = self.document.ended || unnamed_whole;
+            let bytes = self.offset - self.document.start;
+            self.steps.push_back(Step::DocumentEnd { complete, bytes });
+        }
+    }
+
+    /// The AWS tags say something new: names the fragment, reports an error, completes it.
+    pub(super) fn report_tags(&mut self) {
+        let last = self.tags.is_complete() || self.tags.is_error();
+        if last || self.masters.last().is_some_and(|master| master.id == ids::CLUSTER) {
+            self.name_fragment();
+        }
+        if self.tags.is_error() && !std::mem::replace(&mut self.document.failed, true) {
+            self.steps.push_back(Step::Error);
+        }
+        if self.is_fragment()
+            && self.tags.is_complete()
+            && !std::mem::replace(&mut self.document.ended, true)
+        {
+            self.steps.push_back(Step::FragmentEnd);
+        }
+    }
+
+    fn name_fragment(&mut self) {
+        if self.is_fragment() && !std::mem::replace(&mut self.document.named, true) {
+            self.steps.push_back(Step::FragmentStart);
+        }
+    }
+}

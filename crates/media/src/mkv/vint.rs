@@ -1,0 +1,104 @@
+//! Variable-length integers of EBML (RFC 8794 §4): element ids and sizes.
+
+/// Outcome of reading from bytes that may not all be here yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read<T> {
+    /// The value and how many bytes it took.
+    Done(T, usize),
+    /// More bytes are needed.
+    More,
+    /// No valid encoding starts like this.
+    Bad,
+}
+
+/// An element id, marker bits included, of at most 4 bytes (EBMLMaxIDLength's default).
+pub(super) fn read_id(bytes: &[u8]) -> Read<u32> {
+    match raw(bytes, 4) {
+        Read::Done((value, _), len) => Read::Done(value as u32, len),
+        Read::More => Read::More,
+        Read::Bad => Read::Bad,
+    }
+}
+
+/// An element size; `None` when it is the reserved "unknown" (all value bits set, in any width).
+pub(super) fn read_size(bytes: &[u8]) -> Read<Option<u64>> {
+    match raw(bytes, 8) {
+        Read::Done((value, marker), len) => {
+            let value = value & (marker - 1);
+            Read::Done((value != marker - 1).then_some(value), len)
+        }
+        Read::More => Read::More,
+        Read::Bad => Read::Bad,
+    }
+}
+
+/// A number (track numbers, lace sizes): as a size, but all ones is just a value.
+pub(super) fn read_number(bytes: &[u8]) -> Read<u64> {
+    match raw(bytes, 8) {
+        Read::Done((value, marker), len) => Read::Done(value & (marker - 1), len),
+        Read::More => Read::More,
+        Read::Bad => Read::Bad,
+    }
+}
+
+/// Value with its marker bit, and the marker bit alone.
+fn raw(bytes: &[u8], max: usize) -> Read<(u64, u64)> {
+    let Some(&first) = bytes.first() else { return Read::More };
+    let len = first.leading_zeros() as usize + 1;
+    if len > max {
+        return Read::Bad;
+    }
+    let Some(encoded) = bytes.get(..len) else { return Read::More };
+    let value = encoded.iter().fold(0, |value, &byte| value << 8 | u64::from(byte));
+    Read::Done((value, 1 << (7 * len)), len)
+}
+
+/// A big-endian unsigned of 0 to 8 bytes; the caller has checked the length.
+pub(super) fn unsigned(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |value, &byte| value << 8 | u64::from(byte))
+}
+
+/// A big-endian two's complement of 0 to 8 bytes.
+pub(super) fn signed(bytes: &[u8]) -> i64 {
+    let start = if bytes.first().is_some_and(|&byte| byte & 0x80 != 0) { -1 } else { 0 };
+    bytes.iter().fold(start, |value, &byte| value << 8 | i64::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_keep_their_marker() {
+        assert_eq!(read_id(&[0x1A, 0x45, 0xDF, 0xA3, 0]), Read::Done(0x1A45_DFA3, 4));
+        assert_eq!(read_id(&[0xEC]), Read::Done(0xEC, 1));
+        assert_eq!(read_id(&[0x1A, 0x45]), Read::More);
+        assert_eq!(read_id(&[]), Read::More);
+        assert_eq!(read_id(&[0x08, 0, 0, 0, 0]), Read::Bad);
+    }
+
+    #[test]
+    fn sizes_of_every_width_and_the_unknown_ones() {
+        for len in 1..=8_usize {
+            let mut known = vec![0; len];
+            known[0] = 1 << (8 - len);
+            known[len - 1] |= 5;
+            assert_eq!(read_size(&known), Read::Done(Some(5), len));
+            let mut unknown = vec![0xFF; len];
+            unknown[0] = 0xFF >> (len - 1);
+            assert_eq!(read_size(&unknown), Read::Done(None, len));
+            assert_eq!(read_size(&known[..len - 1]), Read::More);
+        }
+        assert_eq!(read_size(&[0, 1]), Read::Bad);
+        assert_eq!(read_number(&[0xFF]), Read::Done(127, 1));
+    }
+
+    #[test]
+    fn signed_numbers_extend_their_sign() {
+        assert_eq!(signed(&[0xFF]), -1);
+        assert_eq!(signed(&[0xFF, 0x00]), -256);
+        assert_eq!(signed(&[0x00, 0xFF]), 255);
+        assert_eq!(signed(&[]), 0);
+        assert_eq!(unsigned(&[1, 0]), 256);
+    }
+}

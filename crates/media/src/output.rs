@@ -1,0 +1,90 @@
+//! What a [`crate::Stream`] tells its owner.
+
+use crate::{Anchor, FragmentNumber};
+
+/// One thing that happened, in stream order. Borrowed samples live until the next call.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Output<'a> {
+    /// A fragment began. Comes before the fragment's first `Pcm`; for the session's very first
+    /// fragments it waits for the first audio block, so that `anchor` already knows the origin.
+    FragmentStarted {
+        /// The fragment's number.
+        number: FragmentNumber,
+        /// SERVER_TIMESTAMP, ms since the epoch: when KVS began to ingest it.
+        server_ms: Option<i64>,
+        /// PRODUCER_TIMESTAMP, ms since the epoch: the producer's clock at its start.
+        producer_ms: Option<i64>,
+        /// Resumes at the start of this fragment.
+        anchor: Anchor,
+    },
+    /// Audio. Consecutive `Pcm`s are adjacent unless a `Gap` stands between them.
+    Pcm {
+        /// Position of the first sample in the session, in samples.
+        start: u64,
+        /// 16 kHz mono samples; at most `max_fill_ms` and 120 ms.
+        samples: &'a [i16],
+        /// How many leading samples stand for lost time (FEC, PLC, silence).
+        filled: u32,
+        /// Producer clock at `start`, ms since the epoch (media time for recorded files).
+        producer_ms: i64,
+    },
+    /// Time for which nothing is emitted because it is longer than `max_fill_ms`.
+    Gap {
+        /// Position at which the gap begins, in samples.
+        start: u64,
+        /// Its length, in samples.
+        samples: u64,
+    },
+    /// The fragment arrived whole: both trailing AWS tags are there.
+    FragmentCompleted {
+        /// The fragment's number.
+        number: FragmentNumber,
+        /// CONTINUATION_TOKEN, opaque; GetMedia goes on after this fragment with it.
+        continuation_token: String,
+        /// MILLIS_BEHIND_NOW: how far the reader was behind the newest fragment, ms.
+        millis_behind_now: Option<u64>,
+        /// Time covered by the fragment's audio, ms; 0 without audio.
+        duration_ms: u64,
+    },
+    /// A fragment that had been read before (or lies before the anchor) arrived again; all of it is
+    /// passed over, nothing of it is decoded.
+    FragmentRepeated {
+        /// The fragment's number.
+        number: FragmentNumber,
+    },
+    /// KVS ends the body by an error: 3002, 4000 (fragment not found), 45xx (KMS), 5000.
+    ErrorTag {
+        /// AWS_KINESISVIDEO_ERROR_ID.
+        id: u32,
+        /// AWS_KINESISVIDEO_ERROR_CODE, when it came along.
+        code: Option<String>,
+    },
+    /// The stream carries audio that is not decoded: its time will be missing. Said once per change.
+    UnsupportedCodec {
+        /// The track's CodecID.
+        codec_id: String,
+        /// What about it is not supported.
+        reason: &'static str,
+    },
+    /// Damage: the parser looked for the next document and goes on there.
+    Skipped {
+        /// Bytes passed over.
+        bytes: u64,
+        /// The fragment in which the damage lay: ask for it again if its audio is wanted.
+        incomplete: Option<FragmentNumber>,
+    },
+}
+
+/// How a body ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tail {
+    /// The body ended inside a document: after its EBML header, before its trailing AWS tags (or,
+    /// in a recorded file, inside an element).
+    pub cut: bool,
+    /// The fragment that was cut, when its number was already known.
+    pub incomplete: Option<FragmentNumber>,
+    /// Bytes of the unfinished document, from its EBML header to the end of the body; or bytes after
+    /// damage in which no document was found.
+    pub bytes: u64,
+}

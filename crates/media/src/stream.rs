@@ -1,0 +1,103 @@
+//! Bytes in, positioned PCM out: the parser, the decoder and the timeline as one machine.
+
+mod assembly;
+mod audio;
+mod emission;
+mod progress;
+
+use crate::mkv::Parser;
+use crate::{Anchor, Counters, Output, Tail};
+use assembly::Assembly;
+
+/// Most that may be filled in one piece, ms: bounds the sample buffer at 132 KB.
+const MAX_FILL_MS: u32 = 4000;
+
+/// How a stream treats time that its blocks do not cover, or cover twice.
+///
+/// Positions depend on these: a resumed run must have the values of the first run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// Longest gap that is filled, ms; a longer one is skipped as [`Output::Gap`]. 0 to 4000, default
+    /// 2000; values above count as 4000.
+    pub max_fill_ms: u32,
+    /// Longest overlap within one producer session that is dropped, ms; a longer one is a clock that
+    /// jumped. Default 1000; values below 10 (the timeline's tolerance) count as 10.
+    pub max_overlap_ms: u32,
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        Self { max_fill_ms: 2000, max_overlap_ms: 1000 }
+    }
+}
+
+/// One session's audio, over as many GetMedia bodies as it takes.
+///
+/// Drive it as the [crate's contract](crate) says: push, drain, push, drain, finish; then go on with
+/// the next body. Within one `Stream` no sample is emitted twice and positions only rise: a fragment
+/// that was cut and is sent again goes on where it was cut, a fragment that was complete is
+/// passed over.
+#[derive(Debug)]
+pub struct Stream {
+    parser: Parser,
+    assembly: Assembly,
+}
+
+impl Stream {
+    /// A fresh session: the first audio block sets the origin, sample 0 is the first after pre-skip.
+    pub fn start(options: StreamOptions) -> Self {
+        Self::with(Assembly::start(bounded(options)))
+    }
+
+    /// Goes on at `anchor.fragment` with the positions of the run that gave the anchor. Fragments before
+    /// it are passed over; if the anchor's fragment itself never comes, the next one stands where the
+    /// producer's clock puts it.
+    pub fn resume(options: StreamOptions, anchor: Anchor) -> Self {
+        Self::with(Assembly::resume(bounded(options), anchor))
+    }
+
+    fn with(assembly: Assembly) -> Self {
+        Self { parser: Parser::new(), assembly }
+    }
+
+    /// Takes the next bytes of the body. Drain [`Stream::poll`] before the next push.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.parser.push(bytes);
+    }
+
+    /// The next thing that happened, or `None` when more bytes are needed.
+    pub fn poll(&mut self) -> Option<Output<'_>> {
+        while !self.assembly.has_output() {
+            let event = self.parser.poll()?;
+            if let Some(selection) = self.assembly.take(event) {
+                self.parser.select(selection);
+            }
+        }
+        self.assembly.output()
+    }
+
+    /// The body is over (after a last drain). The stream then takes the next body.
+    pub fn finish(&mut self) -> Tail {
+        let end = self.parser.finish();
+        self.assembly.finish(end)
+    }
+
+    /// Totals since the stream was made.
+    pub fn counters(&self) -> Counters {
+        self.assembly.counters()
+    }
+
+    /// CodecID of the track that is being decoded, once one was found.
+    pub fn codec_id(&self) -> Option<&str> {
+        self.assembly.codec_id()
+    }
+
+    /// Producer clock at position 0, ms since the epoch; `None` before the first audio block.
+    pub fn origin_ms(&self) -> Option<i64> {
+        self.assembly.origin_ms()
+    }
+}
+
+fn bounded(options: StreamOptions) -> StreamOptions {
+    StreamOptions { max_fill_ms: options.max_fill_ms.min(MAX_FILL_MS), ..options }
+}
