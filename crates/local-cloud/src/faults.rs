@@ -35,6 +35,8 @@ pub enum FaultKind {
     Stall,
     /// The body ends with an error tag (`extra.errorId`, `extra.errorCode`).
     ErrorTag,
+    /// `extra.bytes` (default 16) bytes of the body come damaged, from `extra.afterBytes` on.
+    Damage,
     /// The function's process is killed `delayMs` of real time after it took the invocation.
     Kill,
 }

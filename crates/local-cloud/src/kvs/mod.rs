@@ -1,35 +1,196 @@
 //! Kinesis Video Streams: channels, streams, mappings, PutMedia and GetMedia.
+//!
+//! Where bytes go: [`put_media`] → [`cutter`] (one fragment for each Cluster) → [`shelf`] (what a
+//! stream holds) → [`get_media`] → [`document`] (one EBML document for each fragment). The control
+//! plane is [`registry`] with one file for streams, channels and the mapping between them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use serde_json::Value;
+use http::{HeaderValue, header};
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::account::Account;
 use crate::aws_error::AwsError;
 use crate::clock::Clock;
-use crate::faults::Faults;
+use crate::faults::{FaultKind, Faults};
+
+mod arn;
+mod body_fault;
+mod channels;
+mod cutter;
+mod document;
+mod ebml;
+mod fragment;
+mod get_media;
+mod ingest_error;
+mod input;
+mod lifecycle;
+mod put_media;
+mod refusal;
+mod registry;
+mod selector;
+mod sent;
+mod shelf;
+mod storage;
+mod streams;
+
+pub use sent::{SentFragment, now_us};
+
+use input::Input;
+use lifecycle::Status;
+use registry::Registry;
+use shelf::Shelf;
+
+/// The operations by their path (botocore's models; PutMedia from its API page).
+const OPERATIONS: [(&str, &str); 26] = [
+    ("/createStream", "CreateStream"),
+    ("/describeStream", "DescribeStream"),
+    ("/listStreams", "ListStreams"),
+    ("/updateStream", "UpdateStream"),
+    ("/deleteStream", "DeleteStream"),
+    ("/updateDataRetention", "UpdateDataRetention"),
+    ("/describeStreamStorageConfiguration", "DescribeStreamStorageConfiguration"),
+    ("/updateStreamStorageConfiguration", "UpdateStreamStorageConfiguration"),
+    ("/getDataEndpoint", "GetDataEndpoint"),
+    ("/tagStream", "TagStream"),
+    ("/untagStream", "UntagStream"),
+    ("/listTagsForStream", "ListTagsForStream"),
+    ("/createSignalingChannel", "CreateSignalingChannel"),
+    ("/describeSignalingChannel", "DescribeSignalingChannel"),
+    ("/listSignalingChannels", "ListSignalingChannels"),
+    ("/updateSignalingChannel", "UpdateSignalingChannel"),
+    ("/deleteSignalingChannel", "DeleteSignalingChannel"),
+    ("/getSignalingChannelEndpoint", "GetSignalingChannelEndpoint"),
+    ("/TagResource", "TagResource"),
+    ("/UntagResource", "UntagResource"),
+    ("/ListTagsForResource", "ListTagsForResource"),
+    ("/updateMediaStorageConfiguration", "UpdateMediaStorageConfiguration"),
+    ("/describeMediaStorageConfiguration", "DescribeMediaStorageConfiguration"),
+    ("/describeMappedResourceConfiguration", "DescribeMappedResourceConfiguration"),
+    ("/getMedia", "GetMedia"),
+    ("/putMedia", "PutMedia"),
+];
 
 /// The service.
 #[derive(Debug)]
-pub struct Kvs {}
+pub struct Kvs {
+    clock: Clock,
+    faults: Faults,
+    registry: Mutex<Registry>,
+    sent: sent::SentLog,
+}
 
 impl Kvs {
     /// A service without any channel or stream. `base_url` is what its endpoints are told as, for
     /// example `http://127.0.0.1:7878`.
     pub fn new(clock: Clock, faults: Faults, account: Account, base_url: String) -> Arc<Self> {
-        let _ = (clock, faults, account, base_url);
-        Arc::new(Self {})
+        Arc::new(Self {
+            clock,
+            faults,
+            registry: Mutex::new(Registry::new(account, base_url)),
+            sent: sent::SentLog::default(),
+        })
     }
 
     /// Answers one request of the `kinesisvideo` scope.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
-        AwsError::not_implemented("kinesisvideo", request.uri().path()).rest_json()
+        let mut response = self.answer(request).await.unwrap_or_else(|refused| refused.rest_json());
+        if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
+            response.headers_mut().insert("x-amzn-requestid", id);
+        }
+        response
+    }
+
+    async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, AwsError> {
+        let path = request.uri().path();
+        let Some((_, operation)) = OPERATIONS.iter().find(|(known, _)| *known == path) else {
+            return Err(refusal::unknown_operation(path));
+        };
+        if *operation == "PutMedia" {
+            return self.put_media(request).await;
+        }
+        let input = Input::read(request).await?;
+        let fault = self.faults.gate("kinesisvideo", operation, input.target()).await?;
+        if *operation == "GetMedia" {
+            return self.get_media(&input, fault);
+        }
+        let now_ms = self.clock.now_ms();
+        let output = self.registry().run(operation, &input, now_ms)?;
+        match fault {
+            Some(fault) if fault.kind == FaultKind::AnswerLost => Err(fault.error()),
+            _ => Ok(json_answer(&output)),
+        }
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store of the ACTIVE stream that a media API means; any other is not found there.
+    fn media_of(
+        &self,
+        name: Option<&str>,
+        arn: Option<&str>,
+        now_ms: i64,
+    ) -> Result<Arc<Shelf>, AwsError> {
+        let mut registry = self.registry();
+        registry.sweep(now_ms);
+        let name = registry.find_stream(name, arn)?;
+        match registry.streams.get(&name) {
+            Some(stream) if stream.life.status(now_ms) == Status::Active => {
+                Ok(Arc::clone(&stream.shelf))
+            }
+            _ => Err(refusal::not_found(format!(
+                "The requested stream is not found or not active: {name}"
+            ))),
+        }
+    }
+
+    /// When the fragments of a stream first left on a GetMedia connection, in their order.
+    pub fn sent(&self, stream: &str) -> Vec<SentFragment> {
+        self.sent.of(stream)
     }
 
     /// What `/_local/state` shows.
     pub fn state(&self) -> Value {
-        Value::Null
+        let now_ms = self.clock.now_ms();
+        let mut registry = self.registry();
+        registry.sweep(now_ms);
+        let streams: Vec<Value> = registry
+            .streams
+            .iter()
+            .map(|(name, stream)| {
+                let mut state = stream.shelf.state(now_ms);
+                state["name"] = json!(name);
+                state["arn"] = json!(stream.arn);
+                state["status"] = json!(stream.life.status(now_ms).word());
+                state["retentionHours"] = json!(stream.retention_hours);
+                state
+            })
+            .collect();
+        let channels: Vec<Value> = registry
+            .channels
+            .iter()
+            .map(|(name, channel)| {
+                json!({
+                    "name": name,
+                    "arn": channel.arn,
+                    "status": channel.life.status(now_ms).word(),
+                    "storesIn": channel.stores_in,
+                })
+            })
+            .collect();
+        json!({ "streams": streams, "channels": channels })
     }
+}
+
+fn json_answer(output: &Value) -> Response {
+    let mut response = Response::new(Body::from(output.to_string()));
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }

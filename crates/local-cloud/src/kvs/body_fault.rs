@@ -1,0 +1,108 @@
+//! Faults in the middle of a GetMedia body: cut, stall, an error tag, damaged bytes.
+
+use std::io;
+
+use axum::body::Bytes;
+use serde_json::Value;
+
+use crate::faults::{Fault, FaultKind};
+
+use super::document;
+use super::get_media::Reader;
+
+/// What happens to one body. Without a fault it passes everything on.
+#[derive(Debug, Default)]
+pub(super) struct BodyFault {
+    fault: Option<Fault>,
+    /// Bytes that still pass before it strikes.
+    passing: usize,
+    /// What is left of a piece that it struck in the middle.
+    held: Option<Bytes>,
+    /// Bytes that are still to be damaged.
+    damage: usize,
+    over: bool,
+}
+
+impl BodyFault {
+    /// The fault of a call; `extra.afterBytes` (default 0) says where it strikes. An error tag
+    /// waits for the end of the fragment that is going out there.
+    pub(super) fn new(fault: Option<Fault>) -> Self {
+        let passing = fault.as_ref().map_or(0, |fault| extra(fault, "afterBytes", 0));
+        Self { fault, passing, ..Self::default() }
+    }
+
+    /// The next piece of the body, struck when it is its turn.
+    pub(super) async fn next(&mut self, reader: &mut Reader) -> Option<io::Result<Bytes>> {
+        loop {
+            if self.over {
+                return None;
+            }
+            if let Some(last) = self.strike(reader).await {
+                self.over = true;
+                return Some(last);
+            }
+            let mut piece = match self.held.take() {
+                Some(held) => held,
+                None => reader.next().await?,
+            };
+            if let Some(fault) = &self.fault {
+                if fault.kind != FaultKind::ErrorTag && piece.len() > self.passing {
+                    self.held = Some(piece.split_off(self.passing));
+                }
+                self.passing = self.passing.saturating_sub(piece.len());
+            }
+            if self.damage > 0 {
+                piece = self.spoil(&piece);
+            }
+            if !piece.is_empty() {
+                return Some(Ok(piece));
+            }
+        }
+    }
+
+    /// Lets the fault strike when its turn has come; what the body ends with, if it ends.
+    async fn strike(&mut self, reader: &Reader) -> Option<io::Result<Bytes>> {
+        let kind = self.fault.as_ref().filter(|_| self.passing == 0)?.kind;
+        if kind == FaultKind::ErrorTag && !reader.is_between_fragments() {
+            return None;
+        }
+        let fault = self.fault.take()?;
+        match kind {
+            FaultKind::Cut => Some(Err(io::Error::other("cut on demand"))),
+            FaultKind::ErrorTag => {
+                let id = u32::try_from(extra(&fault, "errorId", 5000)).unwrap_or(5000);
+                let code = fault.extra.get("errorCode").and_then(Value::as_str);
+                let code = code.unwrap_or_else(|| document::error_code(id));
+                Some(Ok(document::error(id, code, &reader.last_number())))
+            }
+            FaultKind::Stall => {
+                tokio::time::sleep(fault.delay()).await;
+                None
+            }
+            FaultKind::Damage => {
+                self.damage = extra(&fault, "bytes", 16);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Turns every bit of the next bytes that are to be damaged.
+    fn spoil(&mut self, piece: &Bytes) -> Bytes {
+        let struck = self.damage.min(piece.len());
+        self.damage -= struck;
+        let mut bytes = piece.to_vec();
+        bytes.iter_mut().take(struck).for_each(|byte| *byte = !*byte);
+        Bytes::from(bytes)
+    }
+}
+
+/// A whole number of a fault's `extra`.
+fn extra(fault: &Fault, member: &str, default: usize) -> usize {
+    fault
+        .extra
+        .get(member)
+        .and_then(Value::as_u64)
+        .and_then(|number| usize::try_from(number).ok())
+        .unwrap_or(default)
+}

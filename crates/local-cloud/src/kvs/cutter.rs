@@ -1,0 +1,512 @@
+//! Cuts what a producer sends into fragments, one for each Cluster, as the bytes come in.
+//!
+//! It is independent of the product's own parser on purpose: it keeps the raw bytes of what stands
+//! before the first Cluster and of each Cluster's children and looks into no more of them than the
+//! rules of PutMedia need. What it buffers is bounded by one fragment (50 MB).
+
+use std::collections::BTreeSet;
+
+use axum::body::Bytes;
+
+use super::ebml::{self, Header, id};
+use super::ingest_error::IngestError;
+
+/// Largest fragment (PutMedia quota).
+pub(super) const FRAGMENT_BYTES: usize = 50 * 1024 * 1024;
+/// Longest fragment (PutMedia quota).
+const FRAGMENT_MS: i64 = 20_000;
+/// Most tracks (PutMedia quota).
+const TRACKS: usize = 3;
+/// Everything before the first Cluster, and the tags after one.
+const HEAD_BYTES: usize = 1024 * 1024;
+
+/// What the producer's bytes amount to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// A fragment began: its Cluster's timecode in ms.
+    Begun { timecode_ms: i64 },
+    /// It is whole.
+    Whole(Whole),
+}
+
+/// A fragment as the producer sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Whole {
+    pub(super) timecode_ms: i64,
+    pub(super) duration_ms: i64,
+    pub(super) preamble: Bytes,
+    pub(super) cluster: Bytes,
+    pub(super) trailing: Bytes,
+}
+
+/// The reader of one PutMedia connection. After an error it is of no more use.
+#[derive(Debug)]
+pub(super) struct Cutter {
+    buffer: Vec<u8>,
+    place: Place,
+    /// Bytes of an element that is passed over and may be larger than any buffer.
+    skip: u64,
+    preamble: Vec<u8>,
+    sealed: Option<Bytes>,
+    tracks: Option<BTreeSet<u64>>,
+    timecode_scale: u64,
+    growing: Option<Growing>,
+    last_timecode_ms: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Outside,
+    Segment,
+    /// Bytes left of the Cluster; absent when its size is unknown.
+    Cluster(Option<u64>),
+}
+
+/// The Cluster that is coming in.
+#[derive(Debug, Default)]
+struct Growing {
+    timecode: Option<u64>,
+    body: Vec<u8>,
+    /// Offsets of its blocks in timecode units.
+    first: Option<i16>,
+    last: i16,
+    /// Between the two latest different offsets: how long the last block is taken to last.
+    step: i16,
+    tracks: BTreeSet<u64>,
+    trailing: Vec<u8>,
+}
+
+impl Default for Cutter {
+    fn default() -> Self {
+        Self {
+            buffer: Vec::new(),
+            place: Place::Outside,
+            skip: 0,
+            preamble: Vec::new(),
+            sealed: None,
+            tracks: None,
+            timecode_scale: 1_000_000,
+            growing: None,
+            last_timecode_ms: None,
+        }
+    }
+}
+
+impl Cutter {
+    /// Takes bytes and appends what they complete.
+    ///
+    /// # Errors
+    /// The rule of PutMedia that they break.
+    pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<Cut>) -> Result<(), IngestError> {
+        let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
+        self.skip -= passed as u64;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.extend_from_slice(&bytes[passed..]);
+        let mut used = 0;
+        while let Some(rest) = buffer.get(used..).filter(|rest| !rest.is_empty()) {
+            let Some(header) = ebml::header(rest)? else { break };
+            let Some(taken) = self.step(header, rest, out)? else { break };
+            self.skip = (taken as u64).saturating_sub(rest.len() as u64);
+            used += taken.min(rest.len());
+        }
+        buffer.drain(..used);
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    /// The producer ended its request: the last Cluster of unknown size ends with it.
+    ///
+    /// # Errors
+    /// [`IngestError::StreamRead`] when the end falls inside an element.
+    pub(super) fn finish(&mut self, out: &mut Vec<Cut>) -> Result<(), IngestError> {
+        let inside = matches!(self.place, Place::Cluster(Some(_)));
+        if inside || self.skip > 0 || !self.buffer.is_empty() {
+            return Err(IngestError::StreamRead);
+        }
+        self.complete(out)
+    }
+
+    /// Handles the element at the start of `rest`; how many bytes it takes, `None` when more of it
+    /// must come first.
+    fn step(
+        &mut self,
+        header: Header,
+        rest: &[u8],
+        out: &mut Vec<Cut>,
+    ) -> Result<Option<usize>, IngestError> {
+        match self.place {
+            Place::Outside => self.outside(header, rest),
+            Place::Segment => self.in_segment(header, rest, out),
+            Place::Cluster(None) if id::ends_cluster(header.id) => {
+                self.place = Place::Segment;
+                Ok(Some(0))
+            }
+            Place::Cluster(left) => self.in_cluster(header, rest, left, out),
+        }
+    }
+
+    fn outside(&mut self, header: Header, rest: &[u8]) -> Result<Option<usize>, IngestError> {
+        match header.id {
+            id::EBML if self.preamble.is_empty() => self.keep_head(header, rest),
+            id::SEGMENT if !self.preamble.is_empty() => {
+                self.preamble.extend_from_slice(&ebml::SEGMENT_START);
+                self.place = Place::Segment;
+                Ok(Some(header.len))
+            }
+            _ => Err(IngestError::InvalidMkv("it starts without an EBML header and a Segment")),
+        }
+    }
+
+    fn in_segment(
+        &mut self,
+        header: Header,
+        rest: &[u8],
+        out: &mut Vec<Cut>,
+    ) -> Result<Option<usize>, IngestError> {
+        match header.id {
+            id::EBML | id::SEGMENT => {
+                Err(IngestError::InvalidMkv("PutMedia takes one Segment in a connection"))
+            }
+            id::CLUSTER => {
+                self.complete(out)?;
+                if self.tracks.is_none() {
+                    return Err(IngestError::InvalidMkv("a Cluster comes before Tracks"));
+                }
+                if self.sealed.is_none() {
+                    self.sealed = Some(Bytes::from(std::mem::take(&mut self.preamble)));
+                }
+                self.growing = Some(Growing::default());
+                self.place = Place::Cluster(header.size);
+                Ok(Some(header.len))
+            }
+            _ if self.sealed.is_none() => self.keep_head(header, rest),
+            id::TAGS => self.keep_tags(header, rest),
+            _ => Ok(Some(extent(header)?)),
+        }
+    }
+
+    /// Keeps an element that stands before the first Cluster, and reads what is needed of it.
+    fn keep_head(&mut self, header: Header, rest: &[u8]) -> Result<Option<usize>, IngestError> {
+        const LARGE: IngestError = IngestError::InvalidMkv("the head is larger than 1 MiB");
+        let end = extent(header)?;
+        if self.preamble.len().saturating_add(end) > HEAD_BYTES {
+            return Err(LARGE);
+        }
+        let Some(raw) = rest.get(..end) else { return Ok(None) };
+        let payload = &raw[header.len..];
+        match header.id {
+            id::INFO => self.timecode_scale = timecode_scale(payload)?,
+            id::TRACKS => self.tracks = Some(track_numbers(payload)?),
+            _ => {}
+        }
+        self.preamble.extend_from_slice(raw);
+        Ok(Some(end))
+    }
+
+    /// Keeps tags that follow a Cluster of unknown size: they are that fragment's metadata. Behind
+    /// a Cluster of known size they come too late: their fragment was handed on when it was whole.
+    fn keep_tags(&mut self, header: Header, rest: &[u8]) -> Result<Option<usize>, IngestError> {
+        let end = extent(header)?;
+        let held = self.growing.as_ref().map_or(0, |growing| growing.trailing.len());
+        if held.saturating_add(end) > HEAD_BYTES {
+            return Err(IngestError::InvalidMkv("the tags of a fragment are larger than 1 MiB"));
+        }
+        let Some(raw) = rest.get(..end) else { return Ok(None) };
+        if let Some(growing) = &mut self.growing {
+            growing.trailing.extend_from_slice(raw);
+        }
+        Ok(Some(end))
+    }
+
+    fn in_cluster(
+        &mut self,
+        header: Header,
+        rest: &[u8],
+        left: Option<u64>,
+        out: &mut Vec<Cut>,
+    ) -> Result<Option<usize>, IngestError> {
+        let end = extent(header)?;
+        if left.is_some_and(|left| end as u64 > left) {
+            return Err(IngestError::InvalidMkv("an element is longer than its Cluster"));
+        }
+        let held = self.growing.as_ref().map_or(0, |growing| growing.body.len());
+        if held.saturating_add(end) > FRAGMENT_BYTES {
+            return Err(IngestError::FragmentSize);
+        }
+        let Some(raw) = rest.get(..end) else { return Ok(None) };
+        self.take_child(header.id, raw, &raw[header.len..], out)?;
+        match left.map(|left| left - end as u64) {
+            Some(0) => {
+                self.place = Place::Segment;
+                self.complete(out)?;
+            }
+            left => self.place = Place::Cluster(left),
+        }
+        Ok(Some(end))
+    }
+
+    fn take_child(
+        &mut self,
+        id: u32,
+        raw: &[u8],
+        payload: &[u8],
+        out: &mut Vec<Cut>,
+    ) -> Result<(), IngestError> {
+        let scale = self.timecode_scale;
+        let Some(growing) = &mut self.growing else { return Ok(()) };
+        growing.body.extend_from_slice(raw);
+        match id {
+            id::TIMECODE if payload.len() <= 8 && growing.timecode.is_none() => {
+                let timecode = ebml::number(payload);
+                growing.timecode = Some(timecode);
+                let timecode_ms = to_ms(timecode, scale);
+                if self.last_timecode_ms.is_some_and(|last| timecode_ms < last) {
+                    return Err(IngestError::TimecodeLesserThanPrevious);
+                }
+                self.last_timecode_ms = Some(timecode_ms);
+                out.push(Cut::Begun { timecode_ms });
+            }
+            id::SIMPLE_BLOCK => growing.block(payload)?,
+            id::BLOCK_GROUP => {
+                for (child, block) in ebml::children(payload)? {
+                    if child == id::BLOCK {
+                        growing.block(block)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        if growing.duration_ms(scale) > FRAGMENT_MS {
+            return Err(IngestError::FragmentDuration);
+        }
+        Ok(())
+    }
+
+    /// Ends the Cluster that is coming in, if there is one.
+    fn complete(&mut self, out: &mut Vec<Cut>) -> Result<(), IngestError> {
+        let Some(growing) = self.growing.take() else { return Ok(()) };
+        let Some(timecode) = growing.timecode else {
+            return Err(IngestError::InvalidMkv("a Cluster has no Timecode"));
+        };
+        let declared = self.tracks.clone().unwrap_or_default();
+        if !growing.tracks.is_subset(&declared) {
+            return Err(IngestError::TrackNumberMismatch);
+        }
+        if growing.tracks != declared {
+            return Err(IngestError::FramesMissing);
+        }
+        let mut cluster = Vec::with_capacity(growing.body.len() + 12);
+        ebml::write(&mut cluster, id::CLUSTER, 8, &growing.body);
+        out.push(Cut::Whole(Whole {
+            timecode_ms: to_ms(timecode, self.timecode_scale),
+            duration_ms: growing.duration_ms(self.timecode_scale),
+            preamble: self.sealed.clone().unwrap_or_default(),
+            cluster: Bytes::from(cluster),
+            trailing: Bytes::from(growing.trailing),
+        }));
+        Ok(())
+    }
+}
+
+impl Growing {
+    fn block(&mut self, payload: &[u8]) -> Result<(), IngestError> {
+        const SHORT: IngestError = IngestError::InvalidMkv("a block has no whole head");
+        let (track, len) = ebml::vint(payload).ok_or(SHORT)?;
+        let offset = payload.get(len..len + 2).ok_or(SHORT)?;
+        let offset = i16::from_be_bytes([offset[0], offset[1]]);
+        self.tracks.insert(track);
+        if self.first.is_none() {
+            self.first = Some(offset);
+            self.last = offset;
+        } else if offset > self.last {
+            self.step = offset.saturating_sub(self.last);
+            self.last = offset;
+        }
+        Ok(())
+    }
+
+    fn duration_ms(&self, scale: u64) -> i64 {
+        let first = self.first.unwrap_or_default().min(0);
+        let units = i64::from(self.last) - i64::from(first) + i64::from(self.step);
+        to_ms(u64::try_from(units).unwrap_or_default(), scale)
+    }
+}
+
+/// Bytes of a whole element.
+fn extent(header: Header) -> Result<usize, IngestError> {
+    header
+        .size
+        .and_then(|size| usize::try_from(size).ok())
+        .and_then(|size| size.checked_add(header.len))
+        .ok_or(IngestError::InvalidMkv("an element other than Segment and Cluster has no size"))
+}
+
+fn timecode_scale(info: &[u8]) -> Result<u64, IngestError> {
+    let scale = ebml::children(info)?
+        .into_iter()
+        .find(|(child, value)| *child == id::TIMECODE_SCALE && value.len() <= 8)
+        .map_or(1_000_000, |(_, value)| ebml::number(value));
+    if scale == 0 {
+        return Err(IngestError::InvalidMkv("the TimecodeScale is 0"));
+    }
+    Ok(scale)
+}
+
+fn track_numbers(tracks: &[u8]) -> Result<BTreeSet<u64>, IngestError> {
+    let mut numbers = BTreeSet::new();
+    for (child, entry) in ebml::children(tracks)? {
+        if child == id::TRACK_ENTRY {
+            let number = ebml::children(entry)?
+                .into_iter()
+                .find(|(child, value)| *child == id::TRACK_NUMBER && value.len() <= 8)
+                .ok_or(IngestError::InvalidMkv("a track has no number"))?;
+            numbers.insert(ebml::number(number.1));
+        }
+    }
+    match numbers.len() {
+        0 => Err(IngestError::InvalidMkv("Tracks names no track")),
+        found if found > TRACKS => Err(IngestError::TooManyTracks),
+        _ => Ok(numbers),
+    }
+}
+
+/// Timecode units as milliseconds.
+fn to_ms(units: u64, scale: u64) -> i64 {
+    i64::try_from(u128::from(units) * u128::from(scale) / 1_000_000).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn element(id: u32, payload: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        ebml::write(&mut out, id, 4, payload);
+        out
+    }
+
+    fn head() -> Vec<u8> {
+        let track = element(id::TRACK_ENTRY, &element(id::TRACK_NUMBER, &[1]));
+        let mut out = element(id::EBML, &[]);
+        out.extend([0x18, 0x53, 0x80, 0x67, 0xFF]);
+        out.extend(element(0xEC, &[0; 5]));
+        out.extend(element(id::TRACKS, &track));
+        out
+    }
+
+    fn block(track: u8, offset: i16) -> Vec<u8> {
+        let offset = offset.to_be_bytes();
+        element(id::SIMPLE_BLOCK, &[0x80 | track, offset[0], offset[1], 0x80, 1, 2, 3])
+    }
+
+    fn cluster_body(timecode: u16, offsets: &[i16]) -> Vec<u8> {
+        let mut body = element(id::TIMECODE, &timecode.to_be_bytes());
+        for offset in offsets {
+            body.extend(block(1, *offset));
+        }
+        body
+    }
+
+    fn unknown_cluster(body: &[u8]) -> Vec<u8> {
+        let mut out = vec![0x1F, 0x43, 0xB6, 0x75, 0xFF];
+        out.extend_from_slice(body);
+        out
+    }
+
+    fn cut(bytes: &[u8], step: usize) -> Result<Vec<Cut>, IngestError> {
+        let mut cutter = Cutter::default();
+        let mut out = Vec::new();
+        for piece in bytes.chunks(step) {
+            cutter.push(piece, &mut out)?;
+        }
+        cutter.finish(&mut out)?;
+        Ok(out)
+    }
+
+    fn recording() -> Vec<u8> {
+        let mut bytes = head();
+        bytes.extend(unknown_cluster(&cluster_body(0, &[0, 20, 40])));
+        bytes.extend(element(id::TAGS, b"tags of the first"));
+        bytes.extend(element(id::CUES, &[9; 300]));
+        bytes.extend(element(id::CLUSTER, &cluster_body(60, &[0, 20])));
+        bytes.extend(unknown_cluster(&cluster_body(100, &[0])));
+        bytes
+    }
+
+    #[test]
+    fn a_fragment_is_one_cluster_with_its_raw_bytes() {
+        let cuts = cut(&recording(), 4096).unwrap();
+        let whole: Vec<&Whole> = cuts
+            .iter()
+            .filter_map(|cut| match cut {
+                Cut::Whole(whole) => Some(whole),
+                Cut::Begun { .. } => None,
+            })
+            .collect();
+        assert_eq!(cuts.len(), 6);
+        assert_eq!(cuts[0], Cut::Begun { timecode_ms: 0 });
+        let times: Vec<(i64, i64)> =
+            whole.iter().map(|whole| (whole.timecode_ms, whole.duration_ms)).collect();
+        assert_eq!(times, [(0, 60), (60, 40), (100, 0)]);
+        assert_eq!(whole[0].trailing, element(id::TAGS, b"tags of the first"));
+        assert!(whole[1].trailing.is_empty());
+        assert_eq!(&whole[0].cluster[12..], cluster_body(0, &[0, 20, 40]));
+        let mut preamble = element(id::EBML, &[]);
+        preamble.extend(ebml::SEGMENT_START);
+        preamble.extend(&head()[10..]);
+        assert_eq!(whole[2].preamble[..20], preamble[..20]);
+        assert_eq!(whole[2].preamble.len(), head().len() + 7);
+    }
+
+    #[test]
+    fn a_cluster_of_known_size_is_whole_with_its_last_byte() {
+        let mut bytes = head();
+        bytes.extend(element(id::CLUSTER, &cluster_body(0, &[0, 20])));
+        let mut cutter = Cutter::default();
+        let mut out = Vec::new();
+        cutter.push(&bytes[..bytes.len() - 1], &mut out).unwrap();
+        assert_eq!(out.len(), 1);
+        cutter.push(&bytes[bytes.len() - 1..], &mut out).unwrap();
+        assert!(matches!(out[1], Cut::Whole(_)));
+    }
+
+    #[test]
+    fn what_breaks_a_rule_is_told_as_aws_tells_it() {
+        let with = |tail: Vec<u8>| cut(&[head(), tail].concat(), 7).unwrap_err().id_and_code().0;
+        assert_eq!(with(unknown_cluster(&cluster_body(0, &[]))), 4011);
+        assert_eq!(with(unknown_cluster(&[cluster_body(0, &[0]), block(2, 0)].concat())), 4010);
+        assert_eq!(with(unknown_cluster(&cluster_body(0, &[0, 20_001]))), 4002);
+        assert_eq!(with(unknown_cluster(&block(1, 0))), 4006);
+        assert_eq!(with(element(id::CLUSTER, &cluster_body(0, &[0]))[..20].to_vec()), 4000);
+        let back = [cluster_body(50, &[0]), cluster_body(49, &[0])]
+            .map(|body| element(id::CLUSTER, &body))
+            .concat();
+        assert_eq!(with(back), 4004);
+        let huge = vec![0x1F, 0x43, 0xB6, 0x75, 0xFF, 0xA3, 0x08, 0xFF, 0xFF, 0xFF, 0xFF];
+        assert_eq!(with(huge), 4001);
+        assert_eq!(cut(b"not a matroska file", 5).unwrap_err().id_and_code().0, 4006);
+    }
+
+    proptest! {
+        #[test]
+        fn the_size_of_pieces_changes_nothing(step in 1_usize..400) {
+            let bytes = recording();
+            prop_assert_eq!(cut(&bytes, step).unwrap(), cut(&bytes, bytes.len()).unwrap());
+        }
+
+        #[test]
+        fn any_bytes_end_in_fragments_or_an_error(
+            mut noise in proptest::collection::vec(any::<u8>(), 0..600),
+            at in 0_usize..200,
+            step in 1_usize..64,
+        ) {
+            let mut bytes = recording();
+            let at = at.min(bytes.len());
+            bytes.truncate(at);
+            bytes.append(&mut noise);
+            let _ = cut(&bytes, step);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The little of EBML (RFC 8794) that cutting and writing fragments needs.
+
+use super::ingest_error::IngestError;
+
+/// Element ids of Matroska (RFC 9559), with their marker bits.
+pub(super) mod id {
+    pub(crate) const EBML: u32 = 0x1A45_DFA3;
+    pub(crate) const SEGMENT: u32 = 0x1853_8067;
+    pub(crate) const SEEK_HEAD: u32 = 0x114D_9B74;
+    pub(crate) const INFO: u32 = 0x1549_A966;
+    pub(crate) const TIMECODE_SCALE: u32 = 0x2A_D7B1;
+    pub(crate) const TRACKS: u32 = 0x1654_AE6B;
+    pub(crate) const TRACK_ENTRY: u32 = 0xAE;
+    pub(crate) const TRACK_NUMBER: u32 = 0xD7;
+    pub(crate) const CLUSTER: u32 = 0x1F43_B675;
+    pub(crate) const TIMECODE: u32 = 0xE7;
+    pub(crate) const SIMPLE_BLOCK: u32 = 0xA3;
+    pub(crate) const BLOCK_GROUP: u32 = 0xA0;
+    pub(crate) const BLOCK: u32 = 0xA1;
+    pub(crate) const CUES: u32 = 0x1C53_BB6B;
+    pub(crate) const CHAPTERS: u32 = 0x1043_A770;
+    pub(crate) const ATTACHMENTS: u32 = 0x1941_A469;
+    pub(crate) const TAGS: u32 = 0x1254_C367;
+    pub(crate) const TAG: u32 = 0x7373;
+    pub(crate) const SIMPLE_TAG: u32 = 0x67C8;
+    pub(crate) const TAG_NAME: u32 = 0x45A3;
+    pub(crate) const TAG_STRING: u32 = 0x4487;
+
+    /// Whether an element of this id ends a Cluster of unknown size.
+    pub(crate) fn ends_cluster(id: u32) -> bool {
+        matches!(
+            id,
+            EBML | SEGMENT
+                | SEEK_HEAD
+                | INFO
+                | TRACKS
+                | CLUSTER
+                | CUES
+                | CHAPTERS
+                | ATTACHMENTS
+                | TAGS
+        )
+    }
+}
+
+/// Segment with an unknown size in eight bytes, as GetMedia writes it.
+pub(super) const SEGMENT_START: [u8; 12] =
+    [0x18, 0x53, 0x80, 0x67, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
+
+/// The head of an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) id: u32,
+    /// Bytes of the payload; absent when unknown.
+    pub(super) size: Option<u64>,
+    /// Bytes of id and size.
+    pub(super) len: usize,
+}
+
+/// Reads the head at the start of `bytes`; `None` when it is not whole yet.
+///
+/// # Errors
+/// [`IngestError::InvalidMkv`] when no element can start so.
+pub(super) fn header(bytes: &[u8]) -> Result<Option<Header>, IngestError> {
+    let Some((&first, _)) = bytes.split_first() else { return Ok(None) };
+    let id_len = first.leading_zeros() as usize + 1;
+    if id_len > 4 {
+        return Err(IngestError::InvalidMkv("an element id is longer than four bytes"));
+    }
+    let Some(&size_first) = bytes.get(id_len) else { return Ok(None) };
+    let size_len = size_first.leading_zeros() as usize + 1;
+    if size_len > 8 {
+        return Err(IngestError::InvalidMkv("an element size is longer than eight bytes"));
+    }
+    let len = id_len + size_len;
+    let Some(head) = bytes.get(..len) else { return Ok(None) };
+    let id = head[..id_len].iter().fold(0, |id, &byte| (id << 8) | u32::from(byte));
+    let marked = number(&head[id_len..]);
+    let ones = (1_u64 << (7 * size_len)) - 1;
+    let size = marked & ones;
+    Ok(Some(Header { id, size: (size != ones).then_some(size), len }))
+}
+
+/// A big-endian unsigned number of at most eight bytes.
+pub(super) fn number(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, &byte| (number << 8) | u64::from(byte))
+}
+
+/// The variable-length number at the start of `bytes` and its length: a block's track number.
+pub(super) fn vint(bytes: &[u8]) -> Option<(u64, usize)> {
+    let len = bytes.first()?.leading_zeros() as usize + 1;
+    let marked = number(bytes.get(..len).filter(|_| len <= 8)?);
+    Some((marked & ((1_u64 << (7 * len)) - 1), len))
+}
+
+/// The children of a whole master element's payload: id and payload of each.
+///
+/// # Errors
+/// [`IngestError::InvalidMkv`] when a child does not fit.
+pub(super) fn children(mut payload: &[u8]) -> Result<Vec<(u32, &[u8])>, IngestError> {
+    const CUT: IngestError = IngestError::InvalidMkv("an element is longer than its parent");
+    let mut found = Vec::new();
+    while !payload.is_empty() {
+        let head = header(payload)?.ok_or(CUT)?;
+        let size = head.size.and_then(|size| usize::try_from(size).ok()).ok_or(CUT)?;
+        let end = head.len.checked_add(size).ok_or(CUT)?;
+        found.push((head.id, payload.get(head.len..end).ok_or(CUT)?));
+        payload = &payload[end..];
+    }
+    Ok(found)
+}
+
+/// Writes an element's id.
+pub(super) fn write_id(out: &mut Vec<u8>, id: u32) {
+    let bytes = id.to_be_bytes();
+    let skip = bytes.iter().take_while(|byte| **byte == 0).count();
+    out.extend_from_slice(&bytes[skip..]);
+}
+
+/// Writes an element with its size in `size_len` bytes (1 to 8, chosen to fit by the caller).
+pub(super) fn write(out: &mut Vec<u8>, id: u32, size_len: u32, payload: &[u8]) {
+    write_id(out, id);
+    let marked = (payload.len() as u64) | (1_u64 << (7 * size_len));
+    out.extend_from_slice(&marked.to_be_bytes()[8 - size_len as usize..]);
+    out.extend_from_slice(payload);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_read_whole_or_not_at_all() {
+        for cut in 0..12 {
+            assert_eq!(header(&SEGMENT_START[..cut]).unwrap(), None);
+        }
+        let unknown = Header { id: id::SEGMENT, size: None, len: 12 };
+        assert_eq!(header(&SEGMENT_START).unwrap(), Some(unknown));
+        let short = header(&[0xA3, 0x81, 7]).unwrap();
+        assert_eq!(short, Some(Header { id: id::SIMPLE_BLOCK, size: Some(1), len: 2 }));
+        assert!(header(&[0x00, 0x81]).is_err());
+        assert!(header(&[0xA3, 0x00]).is_err());
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut out = Vec::new();
+        write(&mut out, id::TAG_NAME, 4, b"NAME");
+        write(&mut out, id::CLUSTER, 8, &[1, 2, 3]);
+        let found = children(&out).unwrap();
+        assert_eq!(found, [(id::TAG_NAME, &b"NAME"[..]), (id::CLUSTER, &[1, 2, 3][..])]);
+    }
+}

@@ -1,0 +1,121 @@
+//! How a stream or channel comes and goes: CREATING → ACTIVE → DELETING → gone, by the cloud's
+//! clock and without any task of its own: the state is computed when someone looks.
+
+use uuid::Uuid;
+
+use crate::aws_error::AwsError;
+
+use super::refusal;
+
+/// Cloud milliseconds from a create call to ACTIVE and from a delete call to gone. AWS publishes no
+/// figure; about a second is what people see, and callers must poll either way.
+pub(super) const CHANGE_MS: i64 = 1000;
+
+/// The API's `Status` enum. UPDATING is not played: updates are done when the call answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Creating,
+    Active,
+    Deleting,
+}
+
+impl Status {
+    /// The word on the wire.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Creating => "CREATING",
+            Self::Active => "ACTIVE",
+            Self::Deleting => "DELETING",
+        }
+    }
+}
+
+/// When a resource was made, when it goes, and which version it has.
+#[derive(Debug, Clone)]
+pub(super) struct Lifecycle {
+    /// Creation in milliseconds since the epoch: part of the ARN.
+    pub(super) created_ms: i64,
+    gone_ms: Option<i64>,
+    /// Changes with every update; callers guard their writes with it.
+    pub(super) version: String,
+}
+
+impl Lifecycle {
+    /// A resource created now.
+    pub(super) fn new(now_ms: i64) -> Self {
+        Self { created_ms: now_ms, gone_ms: None, version: fresh_version() }
+    }
+
+    /// Where it stands.
+    pub(super) fn status(&self, now_ms: i64) -> Status {
+        if self.gone_ms.is_some() {
+            Status::Deleting
+        } else if now_ms < self.created_ms + CHANGE_MS {
+            Status::Creating
+        } else {
+            Status::Active
+        }
+    }
+
+    /// Whether its deletion is done.
+    pub(super) fn is_gone(&self, now_ms: i64) -> bool {
+        self.gone_ms.is_some_and(|gone| now_ms >= gone)
+    }
+
+    /// Refuses what only an ACTIVE resource takes.
+    pub(super) fn require_active(&self, now_ms: i64, resource: &str) -> Result<(), AwsError> {
+        match self.status(now_ms) {
+            Status::Active => Ok(()),
+            other => Err(refusal::in_use(format!("{resource} is {}, not ACTIVE", other.word()))),
+        }
+    }
+
+    /// Refuses a caller who knows another version; no version asks for no check.
+    pub(super) fn require_version(
+        &self,
+        version: Option<&str>,
+        resource: &str,
+    ) -> Result<(), AwsError> {
+        match version {
+            Some(version) if version != self.version => Err(refusal::version_mismatch(resource)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes an update: the version changes.
+    pub(super) fn touch(&mut self) {
+        self.version = fresh_version();
+    }
+
+    /// Starts the deletion.
+    pub(super) fn delete(&mut self, now_ms: i64) {
+        self.gone_ms = Some(now_ms + CHANGE_MS);
+        self.touch();
+    }
+}
+
+/// Twenty letters and digits, as AWS's look.
+fn fresh_version() -> String {
+    Uuid::new_v4().simple().to_string().chars().take(20).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_made_lives_and_goes() {
+        let mut life = Lifecycle::new(5000);
+        assert_eq!(life.status(5999), Status::Creating);
+        assert_eq!(life.require_active(5999, "it").unwrap_err().code, "ResourceInUseException");
+        assert_eq!(life.status(6000), Status::Active);
+        let version = life.version.clone();
+        life.delete(7000);
+        assert_eq!(life.status(7000), Status::Deleting);
+        assert!(!life.is_gone(7999) && life.is_gone(8000));
+        assert_eq!(
+            life.require_version(Some(&version), "it").unwrap_err().code,
+            "VersionMismatchException"
+        );
+    }
+}

@@ -1,0 +1,211 @@
+//! PutMedia: a producer's chunked Matroska in, acknowledgements out on the same connection.
+//!
+//! `BUFFERING` when a fragment begins, `RECEIVED` when it is whole, `PERSISTED` when it is kept for
+//! the retention, `ERROR` before the connection ends because a rule was broken. One JSON object a
+//! line. (API_dataplane_PutMedia.)
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::response::Response;
+use futures_util::StreamExt as _;
+use http::{HeaderMap, HeaderValue, header};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::aws_error::AwsError;
+use crate::faults::{Fault, FaultKind};
+
+use super::Kvs;
+use super::cutter::{Cut, Cutter};
+use super::ingest_error::IngestError;
+use super::refusal;
+use super::shelf::{Access, Seat, Shelf, Ticket};
+
+/// Acknowledgements that may wait for a producer who does not read them; then ingestion waits too.
+const WAITING_ACKS: usize = 1024;
+
+impl Kvs {
+    pub(super) async fn put_media(
+        self: &Arc<Self>,
+        request: Request,
+    ) -> Result<Response, AwsError> {
+        let headers = request.headers();
+        let name = text(headers, "x-amzn-stream-name")?.map(str::to_owned);
+        let arn = text(headers, "x-amzn-stream-arn")?.map(str::to_owned);
+        let target = name.as_deref().or(arn.as_deref()).unwrap_or_default();
+        let fault = self.faults.gate("kinesisvideo", "PutMedia", target).await?;
+        let now_ms = self.clock.now_ms();
+        let origin_ms = origin_ms(request.headers(), now_ms)?;
+        let shelf = self.media_of(name.as_deref(), arn.as_deref(), now_ms)?;
+        let seat = shelf.enter(Access::Write, now_ms)?;
+        let (acks, mut waiting) = mpsc::channel(WAITING_ACKS);
+        let ingestion = Ingestion {
+            kvs: Arc::clone(self),
+            shelf,
+            _seat: seat,
+            origin_ms,
+            cutter: Cutter::default(),
+            ticket: None,
+            acks,
+            fault,
+        };
+        tokio::spawn(ingestion.run(request.into_body()));
+        let lines = futures_util::stream::poll_fn(move |context| waiting.poll_recv(context));
+        let mut response = Response::new(Body::from_stream(lines.map(Ok::<Bytes, Infallible>)));
+        let kind = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        Ok(response)
+    }
+}
+
+/// One PutMedia connection at work.
+struct Ingestion {
+    kvs: Arc<Kvs>,
+    shelf: Arc<Shelf>,
+    _seat: Seat,
+    /// What a timecode is counted from: 0 for ABSOLUTE ones.
+    origin_ms: i64,
+    cutter: Cutter,
+    ticket: Option<(Ticket, i64)>,
+    acks: mpsc::Sender<Bytes>,
+    fault: Option<Fault>,
+}
+
+impl Ingestion {
+    async fn run(mut self, body: Body) {
+        if let Err(error) = self.read(body).await {
+            let (error_id, code) = error.id_and_code();
+            tracing::info!(stream = self.shelf.name(), %error, "PutMedia ends with an error");
+            let ack = json!({ "EventType": "ERROR", "ErrorId": error_id, "ErrorCode": code });
+            let ticket = self.ticket.take();
+            self.acknowledge(ack, ticket.as_ref()).await;
+        }
+    }
+
+    async fn read(&mut self, body: Body) -> Result<(), IngestError> {
+        let mut pieces = body.into_data_stream();
+        let mut changes = self.shelf.watch();
+        let mut taken = 0;
+        loop {
+            let piece = tokio::select! {
+                piece = pieces.next() => piece,
+                _ = changes.changed() => {
+                    if self.shelf.is_closed() {
+                        return Err(IngestError::StreamNotActive);
+                    }
+                    continue;
+                }
+            };
+            let mut cuts = Vec::new();
+            let pushed = match piece {
+                None => {
+                    self.cutter.finish(&mut cuts)?;
+                    return self.take(cuts).await;
+                }
+                Some(Err(_)) => return Err(IngestError::StreamRead),
+                Some(Ok(piece)) => {
+                    taken += piece.len();
+                    self.cutter.push(&piece, &mut cuts)
+                }
+            };
+            self.take(cuts).await?;
+            pushed?;
+            self.strike(taken).await?;
+        }
+    }
+
+    async fn take(&mut self, cuts: Vec<Cut>) -> Result<(), IngestError> {
+        for cut in cuts {
+            match cut {
+                Cut::Begun { timecode_ms } => {
+                    let ticket = self.shelf.begin(self.kvs.clock.now_ms());
+                    let ticket = &*self.ticket.insert((ticket, timecode_ms));
+                    acknowledge(&self.acks, json!({ "EventType": "BUFFERING" }), Some(ticket))
+                        .await;
+                }
+                Cut::Whole(whole) => {
+                    let Some(ticket) = self.ticket.clone() else { continue };
+                    self.acknowledge(json!({ "EventType": "RECEIVED" }), Some(&ticket)).await;
+                    let producer_ms = self.origin_ms.saturating_add(whole.timecode_ms);
+                    let now_ms = self.kvs.clock.now_ms();
+                    let persisted =
+                        self.shelf.keep(ticket.0.clone(), whole, producer_ms, now_ms)?;
+                    self.ticket = None;
+                    if persisted {
+                        self.acknowledge(json!({ "EventType": "PERSISTED" }), Some(&ticket)).await;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn acknowledge(&self, ack: Value, ticket: Option<&(Ticket, i64)>) {
+        acknowledge(&self.acks, ack, ticket).await;
+    }
+
+    /// Lets a fault on demand strike once `extra.afterBytes` were taken.
+    async fn strike(&mut self, taken: usize) -> Result<(), IngestError> {
+        let Some(fault) = &self.fault else { return Ok(()) };
+        let member = |name: &str| fault.extra.get(name).and_then(Value::as_u64);
+        if (taken as u64) < member("afterBytes").unwrap_or_default() {
+            return Ok(());
+        }
+        let (kind, delay) = (fault.kind, fault.delay());
+        let error_id = member("errorId").and_then(|id| u32::try_from(id).ok()).unwrap_or(5000);
+        self.fault = None;
+        match kind {
+            FaultKind::Cut => Err(IngestError::StreamRead),
+            FaultKind::ErrorTag => Err(IngestError::OnDemand(error_id)),
+            FaultKind::Stall => {
+                tokio::time::sleep(delay).await;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Sends one line; a producer that is gone gets none.
+async fn acknowledge(acks: &mpsc::Sender<Bytes>, mut ack: Value, ticket: Option<&(Ticket, i64)>) {
+    if let Some((ticket, timecode_ms)) = ticket {
+        ack["FragmentTimecode"] = json!(timecode_ms);
+        ack["FragmentNumber"] = json!(ticket.number.as_str());
+    }
+    let _ = acks.send(Bytes::from(format!("{ack}\r\n"))).await;
+}
+
+/// The producer's time that timecode 0 stands for, in ms since the epoch.
+fn origin_ms(headers: &HeaderMap, now_ms: i64) -> Result<i64, AwsError> {
+    match text(headers, "x-amzn-fragment-timecode-type")? {
+        Some("ABSOLUTE") => Ok(0),
+        Some("RELATIVE") => {
+            let Some(start) = text(headers, "x-amzn-producer-start-timestamp")? else {
+                return Ok(now_ms);
+            };
+            start
+                .parse::<f64>()
+                .ok()
+                .filter(|seconds| (0.0..1e11).contains(seconds))
+                .map(|seconds| (seconds * 1000.0).round() as i64)
+                .ok_or_else(|| {
+                    refusal::invalid(
+                        "x-amzn-producer-start-timestamp must be seconds since the epoch",
+                    )
+                })
+        }
+        Some(_) | None => {
+            Err(refusal::invalid("x-amzn-fragment-timecode-type must be ABSOLUTE or RELATIVE"))
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, AwsError> {
+    headers
+        .get(name)
+        .map(|value| value.to_str().map_err(|_| refusal::invalid(format!("{name} is not text"))))
+        .transpose()
+}

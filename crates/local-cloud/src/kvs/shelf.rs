@@ -1,0 +1,325 @@
+//! What one stream holds: its fragments, who reads and writes it, and how often it was called.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::aws_error::AwsError;
+
+use super::cutter::Whole;
+use super::fragment::{Fragment, FragmentNumber};
+use super::ingest_error::IngestError;
+use super::refusal;
+
+/// GetMedia connections at once (hard quota).
+const READERS: usize = 3;
+/// PutMedia connections at once (hard quota).
+const WRITERS: usize = 1;
+/// Calls of one media API each second of the cloud (hard quota).
+const CALLS_PER_SECOND: usize = 5;
+/// What a stream without retention still holds: five minutes or 200 MB (CreateStream's page).
+const BUFFER_MS: i64 = 300_000;
+const BUFFER_BYTES: u64 = 200_000_000;
+/// A bound of this fake, since everything is kept in memory: a day of speech takes a third of it.
+const STREAM_BYTES: u64 = 1 << 30;
+const HOUR_MS: i64 = 3_600_000;
+
+/// The store of one stream. It outlives the stream's registry entry while connections use it.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    name: String,
+    held: Mutex<Held>,
+    /// Counts changes, so that readers can wait for the next one.
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    fragments: VecDeque<Arc<Fragment>>,
+    bytes: u64,
+    sequence: u64,
+    retention_hours: i64,
+    closed: bool,
+    readers: usize,
+    writers: usize,
+    get_calls: VecDeque<i64>,
+    put_calls: VecDeque<i64>,
+}
+
+/// Which media API a connection uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+impl Access {
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Read => "GetMedia",
+            Self::Write => "PutMedia",
+        }
+    }
+}
+
+/// A connection's place at a stream; dropping it frees the place.
+#[derive(Debug)]
+pub(super) struct Seat {
+    shelf: Arc<Shelf>,
+    access: Access,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut held = self.shelf.held();
+        match self.access {
+            Access::Read => held.readers -= 1,
+            Access::Write => held.writers -= 1,
+        }
+    }
+}
+
+/// The number and time that a fragment gets when its ingestion begins.
+#[derive(Debug, Clone)]
+pub(super) struct Ticket {
+    pub(super) sequence: u64,
+    pub(super) number: FragmentNumber,
+    pub(super) server_ms: i64,
+}
+
+impl Shelf {
+    /// An empty store of a stream.
+    pub(super) fn new(name: &str, retention_hours: i64) -> Self {
+        Self {
+            name: name.to_owned(),
+            held: Mutex::new(Held { retention_hours, ..Held::default() }),
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    /// The stream's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes whoever waits for a change.
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// To wait for changes with.
+    pub(super) fn watch(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Counts a call and takes a place.
+    ///
+    /// # Errors
+    /// `ClientLimitExceededException` beyond five calls a second, `ConnectionLimitExceededException`
+    /// beyond the places there are.
+    pub(super) fn enter(self: &Arc<Self>, access: Access, now_ms: i64) -> Result<Seat, AwsError> {
+        let mut held = self.held();
+        let calls = match access {
+            Access::Read => &mut held.get_calls,
+            Access::Write => &mut held.put_calls,
+        };
+        while calls.front().is_some_and(|call| now_ms - call >= 1000) {
+            calls.pop_front();
+        }
+        if calls.len() >= CALLS_PER_SECOND {
+            return Err(refusal::too_many_calls(access.operation()));
+        }
+        calls.push_back(now_ms);
+        let (taken, most) = match access {
+            Access::Read => (&mut held.readers, READERS),
+            Access::Write => (&mut held.writers, WRITERS),
+        };
+        if *taken >= most {
+            return Err(refusal::too_many_connections(access.operation(), most));
+        }
+        *taken += 1;
+        drop(held);
+        Ok(Seat { shelf: Arc::clone(self), access })
+    }
+
+    /// Begins a fragment: it has its number and server timestamp from here on.
+    pub(super) fn begin(&self, now_ms: i64) -> Ticket {
+        let mut held = self.held();
+        held.sequence += 1;
+        let number = FragmentNumber::new(held.sequence, rand::random());
+        Ticket { sequence: held.sequence, number, server_ms: now_ms }
+    }
+
+    /// Keeps a whole fragment; whether it stays for as long as the retention says (PERSISTED).
+    ///
+    /// # Errors
+    /// [`IngestError::StreamNotActive`] when the stream was deleted, [`IngestError::Archival`] when
+    /// it holds as much as this fake keeps.
+    pub(super) fn keep(
+        &self,
+        ticket: Ticket,
+        whole: Whole,
+        producer_ms: i64,
+        now_ms: i64,
+    ) -> Result<bool, IngestError> {
+        let mut held = self.held();
+        if held.closed {
+            return Err(IngestError::StreamNotActive);
+        }
+        held.trim(now_ms);
+        let fragment = Fragment {
+            sequence: ticket.sequence,
+            number: ticket.number,
+            server_ms: ticket.server_ms,
+            producer_ms,
+            duration_ms: whole.duration_ms,
+            preamble: whole.preamble,
+            cluster: whole.cluster,
+            trailing: whole.trailing,
+        };
+        if held.bytes + fragment.bytes() > STREAM_BYTES {
+            return Err(IngestError::Archival);
+        }
+        held.bytes += fragment.bytes();
+        held.fragments.push_back(Arc::new(fragment));
+        let persisted = held.retention_hours > 0;
+        drop(held);
+        self.changed();
+        Ok(persisted)
+    }
+
+    /// The oldest fragment behind `sequence`.
+    pub(super) fn after(&self, sequence: u64, now_ms: i64) -> Option<Arc<Fragment>> {
+        let mut held = self.held();
+        held.trim(now_ms);
+        let at = held.fragments.partition_point(|fragment| fragment.sequence <= sequence);
+        held.fragments.get(at).cloned()
+    }
+
+    /// The sequence of the fragment with this number, if the stream still has it.
+    pub(super) fn sequence_of(&self, number: &str, now_ms: i64) -> Option<u64> {
+        let mut held = self.held();
+        held.trim(now_ms);
+        held.fragments
+            .binary_search_by(|fragment| fragment.number.as_str().cmp(number))
+            .ok()
+            .and_then(|at| held.fragments.get(at))
+            .map(|fragment| fragment.sequence)
+    }
+
+    /// The sequence before the first fragment that `wanted` picks; that of the newest when it picks
+    /// none, so that the next to come is read.
+    pub(super) fn before_first(&self, now_ms: i64, wanted: impl Fn(&Fragment) -> bool) -> u64 {
+        let mut held = self.held();
+        held.trim(now_ms);
+        match held.fragments.iter().find(|fragment| wanted(fragment)) {
+            Some(fragment) => fragment.sequence - 1,
+            None => held.fragments.back().map_or(0, |fragment| fragment.sequence),
+        }
+    }
+
+    /// Changes how long fragments are kept.
+    pub(super) fn keep_for(&self, hours: i64) {
+        self.held().retention_hours = hours;
+    }
+
+    /// The stream is deleted: nothing can be read any more and connections end.
+    pub(super) fn close(&self) {
+        let mut held = self.held();
+        held.closed = true;
+        held.fragments.clear();
+        held.bytes = 0;
+        drop(held);
+        self.changed();
+    }
+
+    /// Whether the stream is deleted.
+    pub(super) fn is_closed(&self) -> bool {
+        self.held().closed
+    }
+
+    /// What `/_local/state` shows of it.
+    pub(super) fn state(&self, now_ms: i64) -> Value {
+        let mut held = self.held();
+        held.trim(now_ms);
+        json!({
+            "fragments": held.fragments.len(),
+            "bytes": held.bytes,
+            "readers": held.readers,
+            "writers": held.writers,
+            "firstFragment": held.fragments.front().map(|fragment| fragment.number.to_string()),
+            "lastFragment": held.fragments.back().map(|fragment| fragment.number.to_string()),
+        })
+    }
+}
+
+impl Held {
+    /// Drops what is older than the retention (or more than the buffer of a stream without one).
+    fn trim(&mut self, now_ms: i64) {
+        let (keep_ms, keep_bytes) = match self.retention_hours {
+            0 => (BUFFER_MS, BUFFER_BYTES),
+            hours => (hours * HOUR_MS, u64::MAX),
+        };
+        while let Some(oldest) = self.fragments.front() {
+            if now_ms - oldest.server_ms <= keep_ms && self.bytes <= keep_bytes {
+                break;
+            }
+            self.bytes -= oldest.bytes();
+            self.fragments.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keep(shelf: &Shelf, now_ms: i64) -> FragmentNumber {
+        let ticket = shelf.begin(now_ms);
+        let number = ticket.number.clone();
+        let whole = Whole {
+            timecode_ms: 0,
+            duration_ms: 1000,
+            preamble: Default::default(),
+            cluster: vec![0; 100].into(),
+            trailing: Default::default(),
+        };
+        shelf.keep(ticket, whole, now_ms, now_ms).unwrap();
+        number
+    }
+
+    #[test]
+    fn retention_is_kept_by_the_clock() {
+        let shelf = Shelf::new("s", 1);
+        let first = keep(&shelf, 0);
+        let second = keep(&shelf, HOUR_MS);
+        assert_eq!(shelf.sequence_of(first.as_str(), HOUR_MS), Some(1));
+        assert_eq!(shelf.sequence_of(first.as_str(), HOUR_MS + 1), None);
+        assert_eq!(shelf.sequence_of(second.as_str(), 2 * HOUR_MS), Some(2));
+        assert_eq!(shelf.state(2 * HOUR_MS)["bytes"], 100);
+        shelf.keep_for(0);
+        assert!(shelf.after(0, HOUR_MS + BUFFER_MS + 1).is_none());
+    }
+
+    #[test]
+    fn places_and_calls_are_limited() {
+        let shelf = Arc::new(Shelf::new("s", 1));
+        let seats: Vec<Seat> = (0..3).map(|_| shelf.enter(Access::Read, 0).unwrap()).collect();
+        let full = shelf.enter(Access::Read, 0).unwrap_err();
+        assert_eq!(full.code, "ConnectionLimitExceededException");
+        drop(seats);
+        let _one = shelf.enter(Access::Read, 999).unwrap();
+        let often = shelf.enter(Access::Read, 999).unwrap_err();
+        assert_eq!(often.code, "ClientLimitExceededException");
+        assert!(shelf.enter(Access::Read, 1000).is_ok());
+        let writer = shelf.enter(Access::Write, 0).unwrap();
+        assert!(shelf.enter(Access::Write, 0).is_err());
+        drop(writer);
+    }
+}

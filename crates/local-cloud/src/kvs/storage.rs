@@ -1,0 +1,106 @@
+//! The mapping between a channel and the stream that stores its media: one to one, both ACTIVE,
+//! the stream keeping data for an hour or more.
+
+use serde_json::{Value, json};
+
+use crate::aws_error::AwsError;
+
+use super::arn::{self, Kind};
+use super::input::Input;
+use super::refusal;
+use super::registry::{Registry, nothing};
+
+impl Registry {
+    pub(super) fn update_media_storage(
+        &mut self,
+        input: &Input,
+        now_ms: i64,
+    ) -> Result<Value, AwsError> {
+        input.required_text("ChannelARN")?;
+        let configuration = input.required_object("MediaStorageConfiguration")?;
+        let stream_arn = configuration.text("StreamARN")?;
+        let enable = match configuration.required_text("Status")? {
+            "ENABLED" => true,
+            "DISABLED" => false,
+            _ => {
+                return Err(refusal::invalid(
+                    "MediaStorageConfiguration.Status must be ENABLED or DISABLED",
+                ));
+            }
+        };
+        if let Some(arn) = stream_arn {
+            arn::name_in(arn, Kind::Stream, "MediaStorageConfiguration.StreamARN")?;
+        }
+        let (name, channel) = self.channel(input, "ChannelARN")?;
+        channel.life.require_active(now_ms, &name)?;
+        if !enable {
+            channel.stores_in = None;
+            channel.life.touch();
+            return nothing();
+        }
+        let mapped_to = channel.stores_in.clone();
+        let Some(stream_arn) = stream_arn else {
+            return Err(refusal::invalid(
+                "MediaStorageConfiguration.StreamARN is required when Status is ENABLED",
+            ));
+        };
+        self.require_stream_for(&name, stream_arn, mapped_to.as_deref(), now_ms)?;
+        let (_, channel) = self.channel(input, "ChannelARN")?;
+        channel.stores_in = Some(stream_arn.to_owned());
+        channel.life.touch();
+        nothing()
+    }
+
+    fn require_stream_for(
+        &self,
+        channel: &str,
+        stream_arn: &str,
+        mapped_to: Option<&str>,
+        now_ms: i64,
+    ) -> Result<(), AwsError> {
+        let stream_name = self.find_stream(None, Some(stream_arn))?;
+        if let Some(stream) = self.streams.get(&stream_name) {
+            stream.life.require_active(now_ms, &stream_name)?;
+            if stream.retention_hours == 0 {
+                return Err(refusal::no_retention(&stream_name));
+            }
+        }
+        if mapped_to.is_some_and(|mapped| mapped != stream_arn) {
+            return Err(refusal::in_use(format!(
+                "The channel {channel} is already mapped to another stream"
+            )));
+        }
+        let elsewhere = self
+            .channels
+            .iter()
+            .any(|(name, other)| name != channel && other.stores_in.as_deref() == Some(stream_arn));
+        if elsewhere {
+            return Err(refusal::in_use(format!(
+                "The stream {stream_name} is already mapped to another channel"
+            )));
+        }
+        Ok(())
+    }
+
+    pub(super) fn describe_media_storage(&mut self, input: &Input) -> Result<Value, AwsError> {
+        let (_, channel) = self.channel(input, "ChannelARN")?;
+        let configuration = match &channel.stores_in {
+            Some(stream) => json!({ "Status": "ENABLED", "StreamARN": stream }),
+            None => json!({ "Status": "DISABLED" }),
+        };
+        Ok(json!({ "MediaStorageConfiguration": configuration }))
+    }
+
+    pub(super) fn describe_mapped_resource(&mut self, input: &Input) -> Result<Value, AwsError> {
+        input.number("MaxResults", 1..=1)?;
+        let (_, stream) = self.stream(input)?;
+        let arn = stream.arn.clone();
+        let list: Vec<Value> = self
+            .channels
+            .values()
+            .filter(|channel| channel.stores_in.as_deref() == Some(&arn))
+            .map(|channel| json!({ "Type": "CHANNEL", "ARN": channel.arn }))
+            .collect();
+        Ok(json!({ "MappedResourceConfigurationList": list }))
+    }
+}
