@@ -1,0 +1,126 @@
+//! What a processor's answer means, decided in one place.
+//!
+//! Lambda reports a function's own error with status 200 and `X-Amz-Function-Error`; some functions
+//! answer an error as success with `statusCode` ≥ 400 in JSON instead (peers.md §1.9): both are
+//! failures here. A processor that knows nothing of our answer is trusted when it succeeds.
+
+use serde_json::Value;
+use session::audio::{Answer, Refusal};
+
+/// The outcome of one attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// It has the samples.
+    Accepted(Option<Answer>),
+    /// Another holder with a higher epoch delivers: stop.
+    StaleEpoch,
+    /// Its position is before ours: go back to it.
+    OutOfOrder {
+        /// The sample it wants next.
+        next_sample: u64,
+    },
+    /// It will never take these samples.
+    Invalid(String),
+    /// It may take them later: 429, 5xx, timeout, an unhandled error.
+    Failed(String),
+}
+
+/// Longest part of a foreign text that is kept.
+const REASON_LIMIT: usize = 300;
+
+impl Reply {
+    /// Reads what Invoke returned: the `X-Amz-Function-Error` header and the body.
+    #[must_use]
+    pub fn from_invoke(function_error: Option<&str>, body: &[u8]) -> Self {
+        let json: Option<Value> = serde_json::from_slice(body).ok();
+        match function_error {
+            Some(kind) => Self::from_error(kind, json.as_ref()),
+            None => Self::from_success(json.as_ref()),
+        }
+    }
+
+    fn from_error(kind: &str, json: Option<&Value>) -> Self {
+        let field = |name: &str| json.and_then(|json| json.get(name)).and_then(Value::as_str);
+        let message = field("errorMessage").unwrap_or_default();
+        let error_type = field("errorType").unwrap_or(kind);
+        match Refusal::from_function_error(error_type, message) {
+            Some(Refusal::StaleEpoch { .. }) => Self::StaleEpoch,
+            Some(Refusal::OutOfOrder { next_sample }) => Self::OutOfOrder { next_sample },
+            Some(Refusal::InvalidPayload { reason }) => {
+                Self::Invalid(clip(Refusal::INVALID_PAYLOAD, &reason))
+            }
+            None => Self::Failed(clip(error_type, message)),
+        }
+    }
+
+    fn from_success(json: Option<&Value>) -> Self {
+        let status = json.and_then(|json| json.get("statusCode")).and_then(Value::as_u64);
+        match status {
+            Some(status @ (408 | 409 | 425 | 429)) => Self::Failed(format!("statusCode {status}")),
+            Some(status @ 400..500) => Self::Invalid(format!("statusCode {status}")),
+            Some(status @ 500..) => Self::Failed(format!("statusCode {status}")),
+            _ => {
+                let answer = json
+                    .filter(|json| json.get("nextSample").is_some())
+                    .and_then(|json| serde_json::from_value(json.clone()).ok());
+                Self::Accepted(answer)
+            }
+        }
+    }
+}
+
+fn clip(kind: &str, message: &str) -> String {
+    format!("{kind}: {message}").chars().take(REASON_LIMIT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: &str, message: &str) -> Reply {
+        let body = serde_json::json!({"errorType": kind, "errorMessage": message}).to_string();
+        Reply::from_invoke(Some("Unhandled"), body.as_bytes())
+    }
+
+    #[test]
+    fn named_errors_say_what_to_do() {
+        assert_eq!(error("StaleEpoch", "epoch 3 < 4"), Reply::StaleEpoch);
+        assert_eq!(
+            error("OutOfOrder", "OutOfOrder: expected earlier {\"nextSample\":123}"),
+            Reply::OutOfOrder { next_sample: 123 }
+        );
+        assert!(matches!(error("InvalidPayload", "no format"), Reply::Invalid(_)));
+    }
+
+    #[test]
+    fn everything_unknown_is_tried_again() {
+        assert!(matches!(error("Runtime.ExitError", "signal: killed"), Reply::Failed(_)));
+        assert!(matches!(error("OutOfOrder", "no number"), Reply::Failed(_)));
+        assert!(matches!(Reply::from_invoke(Some("Unhandled"), b"not json"), Reply::Failed(_)));
+    }
+
+    #[test]
+    fn an_error_dressed_as_success_is_a_failure() {
+        let reply = |status: u64| {
+            Reply::from_invoke(None, format!("{{\"statusCode\":{status}}}").as_bytes())
+        };
+        assert!(matches!(reply(500), Reply::Failed(_)));
+        assert!(matches!(reply(429), Reply::Failed(_)));
+        assert!(matches!(reply(400), Reply::Invalid(_)));
+        assert_eq!(reply(200), Reply::Accepted(None));
+    }
+
+    #[test]
+    fn a_processor_of_another_mind_is_trusted() {
+        for body in ["", "null", "\"ok\"", "{\"ok\":true}"] {
+            assert_eq!(Reply::from_invoke(None, body.as_bytes()), Reply::Accepted(None), "{body}");
+        }
+    }
+
+    #[test]
+    fn our_own_answer_is_read() {
+        let body = br#"{"accepted":true,"nextSample":8000,"duplicate":false}"#;
+        let Reply::Accepted(Some(answer)) = Reply::from_invoke(None, body) else { panic!() };
+        assert_eq!(answer.next_sample, 8_000);
+    }
+}

@@ -1,0 +1,54 @@
+//! How long to wait before trying again: exponential with full jitter, so that many sessions that
+//! fail together do not come back together.
+
+use std::time::Duration;
+
+/// A growing wait. Each step draws evenly from zero to the ceiling of that step.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    base: Duration,
+    cap: Duration,
+    attempt: u32,
+}
+
+impl Backoff {
+    /// Ceilings `base`, `2·base`, `4·base` … up to `cap`.
+    #[must_use]
+    pub fn new(base: Duration, cap: Duration) -> Self {
+        Self { base, cap, attempt: 0 }
+    }
+
+    /// The next wait; `random` is in `0.0..1.0`.
+    pub fn next(&mut self, random: f64) -> Duration {
+        let ceiling = self.base.saturating_mul(1 << self.attempt.min(16)).min(self.cap);
+        self.attempt = self.attempt.saturating_add(1);
+        ceiling.mul_f64(random.clamp(0.0, 1.0))
+    }
+
+    /// Something worked: the next failure starts from `base` again.
+    pub fn reset(&mut self) {
+        self.attempt = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ceilings_double_up_to_the_cap_and_start_again_after_a_success() {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(350));
+        let full: Vec<_> = (0..4).map(|_| backoff.next(1.0).as_millis()).collect();
+        assert_eq!(full, [100, 200, 350, 350]);
+        backoff.reset();
+        assert_eq!(backoff.next(0.5), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn a_very_long_outage_does_not_overflow() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
+        for _ in 0..200 {
+            assert!(backoff.next(1.0) <= Duration::from_secs(10));
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The circuit breaker between one session and its processor.
+//!
+//! Closed → open after a row of failures → half-open with one chunk → closed or open again. Its
+//! state lives in the checkpoint, so the next link of a chain does not hammer a processor that the
+//! last one found down. Only transitions change it: a healthy session writes nothing for it.
+//! Refusals for content (validation) never open it: they say nothing about the processor's health.
+
+use serde::{Deserialize, Serialize};
+
+/// What the breaker lets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permit {
+    /// Anything.
+    Full,
+    /// One chunk, as a probe.
+    Probe,
+    /// Nothing before this wall-clock time, ms.
+    WaitUntil(u64),
+}
+
+/// Counts failures in a row and remembers when it opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Breaker {
+    /// Failures in a row since the last success.
+    #[serde(skip)]
+    failures: u32,
+    /// Wall clock, ms, until which nothing is let through; absent when closed.
+    open_until: Option<u64>,
+}
+
+impl Breaker {
+    /// What may be sent at `now_ms`.
+    #[must_use]
+    pub fn permit(&self, now_ms: u64) -> Permit {
+        match self.open_until {
+            None => Permit::Full,
+            Some(until) if now_ms >= until => Permit::Probe,
+            Some(until) => Permit::WaitUntil(until),
+        }
+    }
+
+    /// The processor answered as it should.
+    pub fn success(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The processor failed. Returns whether this opened the breaker (again).
+    pub fn failure(&mut self, now_ms: u64, threshold: u32, open_ms: u64) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        let opens = self.open_until.is_some() || self.failures >= threshold;
+        if opens {
+            self.open_until = Some(now_ms + open_ms);
+        }
+        opens
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_after_a_row_of_failures_and_closes_after_one_good_probe() {
+        let mut breaker = Breaker::default();
+        assert!(!breaker.failure(0, 3, 100));
+        assert!(!breaker.failure(1, 3, 100));
+        assert_eq!(breaker.permit(1), Permit::Full);
+        assert!(breaker.failure(2, 3, 100));
+        assert_eq!(breaker.permit(50), Permit::WaitUntil(102));
+        assert_eq!(breaker.permit(102), Permit::Probe);
+        assert!(breaker.failure(103, 3, 100), "a failed probe opens it again");
+        assert_eq!(breaker.permit(150), Permit::WaitUntil(203));
+        breaker.success();
+        assert_eq!(breaker.permit(151), Permit::Full);
+    }
+
+    #[test]
+    fn a_success_between_failures_keeps_it_closed() {
+        let mut breaker = Breaker::default();
+        for now in 0..100 {
+            assert!(!breaker.failure(now, 2, 100));
+            breaker.success();
+        }
+    }
+
+    #[test]
+    fn the_next_link_finds_it_open() {
+        let mut breaker = Breaker::default();
+        breaker.failure(5, 1, 100);
+        let text = serde_json::to_string(&breaker).unwrap();
+        let read: Breaker = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.permit(6), Permit::WaitUntil(105));
+    }
+}

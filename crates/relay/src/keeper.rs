@@ -1,0 +1,162 @@
+//! Keeps the lease and listens for orders while the run delivers.
+
+use std::convert::Infallible;
+
+use session::SessionId;
+
+use crate::backoff::Backoff;
+use crate::clock::Clock;
+use crate::lease::{Desired, Held, LeaseTable, Renewal, StreamItem};
+use crate::line::{Line, Orders};
+use crate::ports::{Meter, Ports, Sessions, millis};
+
+/// The holder's writes: each carries the account as it stands and a revision of its own.
+pub(crate) struct Keeper<'a, 'l, P: Ports> {
+    line: &'a Line<'l, P>,
+    owner: String,
+    epoch: u64,
+    revision: std::sync::atomic::AtomicU64,
+}
+
+impl<'a, 'l, P: Ports> Keeper<'a, 'l, P> {
+    pub(crate) fn new(line: &'a Line<'l, P>, held: &Held) -> Self {
+        line.term.send_replace(Some(held.since + line.config.lease_guard));
+        Self {
+            line,
+            owner: held.owner.clone(),
+            epoch: held.epoch,
+            revision: std::sync::atomic::AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Renews until someone else holds the lease.
+    pub(crate) async fn keep(&self) {
+        let line = self.line;
+        let clock = line.ports.clock();
+        let (first, _) = line.config.retry;
+        let mut backoff = Backoff::new(first, line.config.renew);
+        loop {
+            let sent = clock.instant();
+            let anchored = line.ledger().state().origin.is_some();
+            // An answer that takes longer than the guard leaves is of no use to the holder.
+            let renewed = clock.within(line.config.lease_guard / 2, self.renew()).await;
+            match renewed {
+                Some(Ok(Some(item))) => {
+                    backoff.reset();
+                    line.term.send_replace(Some(sent + line.config.lease_guard));
+                    if anchored {
+                        line.anchored.send_if_modified(|done| !std::mem::replace(done, true));
+                    }
+                    self.heard(&item);
+                    tokio::select! {
+                        () = clock.sleep_until(sent + line.config.renew) => {}
+                        () = line.renew_now.notified() => {}
+                    }
+                }
+                Some(Ok(None)) => return,
+                Some(Err(error)) => {
+                    tracing::warn!(sessionId = %line.session, %error, "the lease was not renewed");
+                    clock.sleep(backoff.next(line.ports.random())).await;
+                }
+                None => tracing::warn!(sessionId = %line.session, "the lease table is silent"),
+            }
+        }
+    }
+
+    async fn renew(&self) -> Result<Option<StreamItem>, crate::StoreError> {
+        let checkpoint = self.line.ledger().checkpoint();
+        self.line.ports.leases().renew(&self.line.session, self.write(&checkpoint)).await
+    }
+
+    /// Stores the account and gives the lease back, in one write.
+    pub(crate) async fn release(&self, ended: bool) -> Result<Option<()>, crate::RelayError> {
+        let line = self.line;
+        let mut checkpoint = line.ledger().checkpoint();
+        checkpoint.released_at_ms = Some(line.ports.clock().now_ms());
+        let release =
+            || line.ports.leases().release(&line.session, self.write(&checkpoint), ended);
+        crate::retry::persist(line.ports, line.config, &line.session, release).await
+    }
+
+    fn write<'w>(&'w self, checkpoint: &'w crate::Checkpoint) -> Renewal<'w> {
+        let activity = *self.line.activity();
+        let now = self.line.ports.clock().now_ms();
+        Renewal {
+            owner: &self.owner,
+            epoch: self.epoch,
+            revision: self.revision.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1,
+            expires_at: now + millis(self.line.config.lease),
+            checkpoint,
+            last_activity_at: activity.last_at,
+            fragment_millis: activity.longest_fragment_ms,
+        }
+    }
+
+    fn heard(&self, item: &StreamItem) {
+        let line = self.line;
+        let before = line.orders.borrow().desired;
+        line.heard(Orders::from(item));
+        let orders = line.orders.borrow();
+        if before != Desired::Stop && orders.desired == Desired::Stop {
+            let now = line.ports.clock().now_ms();
+            let latency = now.saturating_sub(orders.stop_at.unwrap_or(now));
+            line.metrics().stop_latency_millis = Some(latency);
+            tracing::info!(sessionId = %line.session, stopLatencyMillis = latency, "stop seen: draining");
+        }
+    }
+}
+
+/// Reads Sessions.status, so that a lost ENDED still stops the stream. Never returns.
+pub(crate) async fn watch_session<P: Ports>(line: &Line<'_, P>) -> Infallible {
+    let clock = line.ports.clock();
+    loop {
+        clock.sleep(line.config.session_poll).await;
+        if line.orders.borrow().desired == Desired::Stop {
+            continue;
+        }
+        match line.ports.sessions().is_over(&line.session).await {
+            Ok(true) => request_stop(line.ports, &line.session, line).await,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(sessionId = %line.session, %error, "the session's status is unknown");
+            }
+        }
+    }
+}
+
+async fn request_stop<P: Ports>(ports: &P, session: &SessionId, line: &Line<'_, P>) {
+    tracing::info!(sessionId = %session, "the session is over although no event said so");
+    // The next renewal brings it back as an order; a failure is tried again at the next look.
+    if let Err(error) = ports.leases().request_stop(session, ports.clock().now_ms()).await {
+        tracing::warn!(sessionId = %session, %error, "stop could not be stored");
+    } else {
+        line.renew_now.notify_one();
+    }
+}
+
+/// Reads the listeners' languages. Never returns.
+pub(crate) async fn watch_languages<P: Ports>(line: &Line<'_, P>) -> Infallible {
+    loop {
+        match line.ports.sessions().listener_languages(&line.session).await {
+            Ok(languages) => *line.languages() = languages,
+            Err(error) => {
+                tracing::warn!(sessionId = %line.session, %error, "the listeners' languages are unknown");
+            }
+        }
+        line.ports.clock().sleep(line.config.languages_poll).await;
+    }
+}
+
+/// Writes a line of metrics every so often. Never returns.
+pub(crate) async fn report<P: Ports>(line: &Line<'_, P>) -> Infallible {
+    loop {
+        line.ports.clock().sleep(line.config.metrics_every).await;
+        let snapshot = line.metrics().take();
+        line.ports.meter().emit(&line.session, &snapshot);
+    }
+}
+

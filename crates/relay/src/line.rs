@@ -1,0 +1,141 @@
+//! What the parts of one run share: the reader fills the queue, the deliverer empties it, the keeper
+//! renews the lease and brings orders. All of them are futures of one task; dropping it ends them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use session::{Language, SessionId, Settings, StreamArn};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::checkpoint::{Checkpoint, Ledger};
+use crate::config::Config;
+use crate::lease::{Desired, StreamItem};
+use crate::metrics::Snapshot;
+use crate::ports::Ports;
+use crate::queue::Queue;
+
+/// What is wanted of this run, as last heard.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Orders {
+    pub(crate) desired: Desired,
+    /// Wall clock, ms.
+    pub(crate) stop_at: Option<u64>,
+    pub(crate) settings: Option<Settings>,
+    pub(crate) successor: Option<String>,
+}
+
+impl From<&StreamItem> for Orders {
+    fn from(item: &StreamItem) -> Self {
+        Self {
+            desired: item.desired,
+            stop_at: item.stop_at,
+            settings: item.settings.clone(),
+            successor: item.successor.clone(),
+        }
+    }
+}
+
+/// What the reader has seen of the stream.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Activity {
+    /// Wall clock of the last new fragment, ms.
+    pub(crate) last_at: Option<u64>,
+    /// Longest fragment, ms.
+    pub(crate) longest_fragment_ms: u64,
+}
+
+/// One session being carried.
+pub(crate) struct Line<'a, P: Ports> {
+    pub(crate) ports: &'a P,
+    pub(crate) config: &'a Config,
+    pub(crate) session: SessionId,
+    pub(crate) stream: StreamArn,
+    pub(crate) chunk_ms: u64,
+    pub(crate) queue: Queue,
+    pub(crate) orders: watch::Sender<Orders>,
+    /// Until when this run may deliver; `None` before it holds the lease.
+    pub(crate) term: watch::Sender<Option<Instant>>,
+    /// A checkpoint with the origin is stored: the first delivery may go out.
+    pub(crate) anchored: watch::Sender<bool>,
+    /// A GetMedia connection was opened.
+    pub(crate) listening: watch::Sender<bool>,
+    /// Finish what is in flight and stop delivering.
+    pub(crate) yielding: watch::Sender<bool>,
+    /// Renew now rather than at the next tick.
+    pub(crate) renew_now: Notify,
+    ledger: Mutex<Ledger>,
+    activity: Mutex<Activity>,
+    languages: Mutex<Vec<Language>>,
+    metrics: Mutex<Snapshot>,
+}
+
+impl<'a, P: Ports> Line<'a, P> {
+    pub(crate) fn new(
+        ports: &'a P,
+        config: &'a Config,
+        session: SessionId,
+        stream: StreamArn,
+        checkpoint: Checkpoint,
+        orders: Orders,
+    ) -> Self {
+        Self {
+            ports,
+            config,
+            session,
+            stream,
+            chunk_ms: checkpoint.chunk_ms,
+            queue: Queue::new(Config::samples(config.buffer_ms)),
+            orders: watch::Sender::new(orders),
+            term: watch::Sender::new(None),
+            anchored: watch::Sender::new(false),
+            listening: watch::Sender::new(false),
+            yielding: watch::Sender::new(false),
+            renew_now: Notify::new(),
+            ledger: Mutex::new(Ledger::new(checkpoint, config)),
+            activity: Mutex::default(),
+            languages: Mutex::default(),
+            metrics: Mutex::default(),
+        }
+    }
+
+    // The parts run in one task and hold these locks for a few instructions, never across an await:
+    // a poisoned one can only come from a panic that ended the run already.
+
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn activity(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn languages(&self) -> MutexGuard<'_, Vec<Language>> {
+        self.languages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn metrics(&self) -> MutexGuard<'_, Snapshot> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resolves once this run is told to hand on.
+    pub(crate) async fn yielded(&self) {
+        let mut yielding = self.yielding.subscribe();
+        // The sender lives as long as `self`: waiting cannot fail.
+        let _ = yielding.wait_for(|yielding| *yielding).await;
+    }
+
+    /// Takes over what was read from the table.
+    pub(crate) fn heard(&self, orders: Orders) {
+        self.orders.send_if_modified(|current| {
+            let mut orders = orders;
+            // Stop is never undone, whoever said it first.
+            if current.desired == Desired::Stop && orders.desired != Desired::Stop {
+                orders.desired = Desired::Stop;
+                orders.stop_at = current.stop_at;
+            }
+            let changed = *current != orders;
+            *current = orders;
+            changed
+        });
+    }
+}

@@ -1,0 +1,223 @@
+//! The bounded buffer between the reader and the deliverer of one session.
+//!
+//! Reading goes on while a chunk is under way; a full buffer makes the reader wait, which stops it
+//! polling GetMedia's body, which is back pressure all the way to KVS. A rewind empties it and tells
+//! the reader where to begin again.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::chunker::Chunk;
+
+/// A chunk and when its last sample arrived here.
+#[derive(Debug, Clone)]
+pub struct Queued {
+    /// The chunk.
+    pub chunk: Chunk,
+    /// When the reader completed it.
+    pub arrived: Instant,
+}
+
+/// The reader must start again: the deliverer rewound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rewound;
+
+#[derive(Debug, Default)]
+struct Inner {
+    chunks: VecDeque<Queued>,
+    samples: u64,
+    rewind: Option<u64>,
+}
+
+/// Chunks in order, at most `limit` samples of them (one more chunk may overshoot it).
+#[derive(Debug)]
+pub struct Queue {
+    limit: u64,
+    inner: Mutex<Inner>,
+    readable: Notify,
+    writable: Notify,
+    rewound: Notify,
+}
+
+impl Queue {
+    /// A queue that makes its writer wait at `limit` samples.
+    #[must_use]
+    pub fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            inner: Mutex::default(),
+            readable: Notify::new(),
+            writable: Notify::new(),
+            rewound: Notify::new(),
+        }
+    }
+
+    /// Adds a chunk as soon as there is room.
+    ///
+    /// # Errors
+    /// [`Rewound`] when the deliverer asked for another position meanwhile; the chunk is dropped.
+    pub async fn push(&self, queued: Queued) -> Result<(), Rewound> {
+        loop {
+            {
+                let mut inner = self.lock();
+                if inner.rewind.is_some() {
+                    return Err(Rewound);
+                }
+                if inner.samples < self.limit {
+                    inner.samples += queued.chunk.samples.len() as u64;
+                    inner.chunks.push_back(queued);
+                    break;
+                }
+            }
+            self.writable.notified().await;
+        }
+        self.readable.notify_one();
+        Ok(())
+    }
+
+    /// The next chunk and the chunks adjacent to it, as many as `limit` samples allow (always at
+    /// least one).
+    pub async fn take(&self, limit: u64) -> Vec<Queued> {
+        loop {
+            let batch = self.take_now(limit);
+            if !batch.is_empty() {
+                return batch;
+            }
+            self.readable.notified().await;
+        }
+    }
+
+    /// Empties the queue and makes the reader start again at `position`.
+    pub fn rewind(&self, position: u64) {
+        {
+            let mut inner = self.lock();
+            inner.chunks.clear();
+            inner.samples = 0;
+            inner.rewind = Some(position);
+        }
+        self.writable.notify_one();
+        self.rewound.notify_one();
+    }
+
+    /// Resolves to the position once a rewind is asked for; the reader then starts there.
+    pub async fn rewound(&self) -> u64 {
+        loop {
+            if let Some(position) = self.lock().rewind.take() {
+                return position;
+            }
+            self.rewound.notified().await;
+        }
+    }
+
+    /// Drops what ends at or before `position`: another link delivered it while this one waited.
+    pub fn discard_before(&self, position: u64) {
+        {
+            let mut inner = self.lock();
+            while inner.chunks.front().is_some_and(|head| !head.chunk.last && head.chunk.end() <= position) {
+                if let Some(head) = inner.chunks.pop_front() {
+                    inner.samples -= head.chunk.samples.len() as u64;
+                }
+            }
+        }
+        self.writable.notify_one();
+    }
+
+    fn take_now(&self, limit: u64) -> Vec<Queued> {
+        let mut batch: Vec<Queued> = Vec::new();
+        {
+            let mut inner = self.lock();
+            let mut samples = 0;
+            while let Some(head) = inner.chunks.front() {
+                let length = head.chunk.samples.len() as u64;
+                let adjacent = batch.last().is_none_or(|before: &Queued| {
+                    head.chunk.gap == 0
+                        && before.chunk.end() == head.chunk.start
+                        && samples + length <= limit
+                });
+                if !adjacent {
+                    break;
+                }
+                samples += length;
+                batch.extend(inner.chunks.pop_front());
+            }
+            inner.samples -= samples;
+        }
+        if !batch.is_empty() {
+            self.writable.notify_one();
+        }
+        batch
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        // A panic while holding this lock cannot leave the two fields inconsistent for long: the
+        // run that owned it is gone, and the next one builds its own queue.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(start: u64, length: usize, gap: u64) -> Queued {
+        let chunk = Chunk {
+            start,
+            samples: vec![0; length],
+            filled: 0,
+            gap,
+            producer_ms: 0,
+            fragment: None,
+            last: false,
+        };
+        Queued { chunk, arrived: Instant::now() }
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_adjacent_chunks_up_to_the_limit() {
+        let queue = Queue::new(1000);
+        for (start, gap) in [(0, 0), (8, 0), (16, 0), (34, 10), (42, 0)] {
+            queue.push(chunk(start, 8, gap)).await.unwrap();
+        }
+        let starts = |batch: Vec<Queued>| batch.iter().map(|q| q.chunk.start).collect::<Vec<_>>();
+        assert_eq!(starts(queue.take(16).await), [0, 8]);
+        assert_eq!(starts(queue.take(100).await), [16]);
+        assert_eq!(starts(queue.take(1).await), [34]);
+        assert_eq!(starts(queue.take(1).await), [42]);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_makes_the_writer_wait_until_something_is_taken() {
+        let queue = Queue::new(8);
+        queue.push(chunk(0, 8, 0)).await.unwrap();
+        let write = queue.push(chunk(8, 8, 0));
+        tokio::pin!(write);
+        assert!(futures_poll(&mut write).await.is_none());
+        queue.take(8).await;
+        assert!(futures_poll(&mut write).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_rewind_empties_it_and_wakes_a_waiting_writer() {
+        let queue = Queue::new(8);
+        queue.push(chunk(0, 8, 0)).await.unwrap();
+        let write = queue.push(chunk(8, 8, 0));
+        tokio::pin!(write);
+        assert!(futures_poll(&mut write).await.is_none());
+        queue.rewind(3);
+        assert_eq!(futures_poll(&mut write).await, Some(Err(Rewound)));
+        assert_eq!(queue.rewound().await, 3);
+        assert!(queue.push(chunk(3, 5, 0)).await.is_ok());
+    }
+
+    /// Polls once.
+    async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = std::future::ready(()) => None,
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Reads one stream: GetMedia again and again, bytes into the media path, PCM into chunks, chunks
+//! into the queue.
+//!
+//! The end of a body is never the end of the session: GetMedia ends after ~3 s without fragments,
+//! after ~45 min, and whenever something breaks (facts/kvs.md §3.4). Every end is answered by
+//! another call after the last complete fragment; the media path passes over what it emitted before.
+//! Only a stop that was followed by enough quiet ends the reading (see [`crate::drain`]).
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use media::{Anchor, FragmentNumber, Output, Stream};
+use tokio::time::Instant;
+
+use crate::backoff::Backoff;
+use crate::checkpoint::{Fragment, ReadPlan};
+use crate::chunker::{Chunk, Chunker};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::drain::Drain;
+use crate::lease::Desired;
+use crate::line::Line;
+use crate::ports::{MediaBody, MediaSource, OpenError, Ports};
+use crate::queue::{Queued, Rewound};
+
+/// Bytes handed to the media path at once. Small, so that what they decode to waits in the queue and
+/// not beside it: 4 KB of 6 kb/s Opus are 5 s of PCM.
+const PIECE: usize = 4 * 1024;
+
+/// GetMedia's "requested fragment not found".
+const FRAGMENT_NOT_FOUND: u32 = 4000;
+
+/// Reads until the run is dropped. After the session's last chunk it only waits for a rewind.
+pub(crate) async fn read<P: Ports>(line: &Line<'_, P>) -> Infallible {
+    let mut plan = {
+        let ledger = line.ledger();
+        ledger.plan(ledger.state().next)
+    };
+    loop {
+        let mut reader = Reader::new(line, &plan);
+        let position = tokio::select! {
+            biased;
+            position = line.queue.rewound() => position,
+            // Whether it came to the end or saw the rewind first: a rewind is what comes next.
+            _ = reader.session() => line.queue.rewound().await,
+        };
+        plan = line.ledger().plan(position);
+    }
+}
+
+/// How one connection ended.
+#[derive(Debug, PartialEq, Eq)]
+enum BodyEnd {
+    /// KVS ended it, or it stood still: call again.
+    Quiet,
+    /// It broke: call again, slower each time.
+    Broken,
+    /// The stream is drained.
+    Drained,
+}
+
+struct Reader<'a, 'l, P: Ports> {
+    line: &'a Line<'l, P>,
+    stream: Stream,
+    intake: Intake<'a, 'l, P>,
+    backoff: Backoff,
+    opened: Option<Instant>,
+}
+
+impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
+    fn new(line: &'a Line<'l, P>, plan: &ReadPlan) -> Self {
+        let options = line.config.media.clone();
+        let stream = match &plan.anchor {
+            Some(anchor) => Stream::resume(options, anchor.clone()),
+            None => Stream::start(options),
+        };
+        let (first, cap) = line.config.reconnect;
+        Self {
+            line,
+            stream,
+            intake: Intake::new(line, plan),
+            backoff: Backoff::new(first, cap),
+            opened: None,
+        }
+    }
+
+    /// Connection after connection until the stream is drained; then the last chunk.
+    async fn session(&mut self) -> Result<(), Rewound> {
+        while !self.drained() {
+            self.pace().await;
+            let end = match self.open().await {
+                Ok(body) => self.body(body).await?,
+                Err(OpenError::NoStream) if self.stopping() => {
+                    tracing::warn!(sessionId = %self.line.session, "the stream is gone: nothing is left to deliver");
+                    break;
+                }
+                Err(error) => {
+                    tracing::warn!(sessionId = %self.line.session, %error, "GetMedia failed");
+                    BodyEnd::Broken
+                }
+            };
+            match end {
+                BodyEnd::Drained => break,
+                BodyEnd::Quiet => self.backoff.reset(),
+                BodyEnd::Broken => {
+                    self.intake.drain.deaf();
+                    let wait = self.backoff.next(self.line.ports.random());
+                    self.line.ports.clock().sleep(wait).await;
+                }
+            }
+        }
+        let last = self.intake.finish();
+        self.push(last).await
+    }
+
+    async fn open(&mut self) -> Result<<P::Media as MediaSource>::Body, OpenError> {
+        let (line, after) = (self.line, self.intake.after.as_ref());
+        let call = line.ports.media().open(&line.stream, after);
+        let body = line.ports.clock().within(line.config.read_idle, call).await;
+        let body = body.unwrap_or_else(|| Err(OpenError::Refused("no answer in time".into())))?;
+        line.metrics().connections += 1;
+        line.listening.send_if_modified(|done| !std::mem::replace(done, true));
+        self.intake.drain.listening(line.ports.clock().instant());
+        Ok(body)
+    }
+
+    /// Reads one body to its end.
+    async fn body(
+        &mut self,
+        mut body: <P::Media as MediaSource>::Body,
+    ) -> Result<BodyEnd, Rewound> {
+        let line = self.line;
+        let clock = line.ports.clock();
+        let mut orders = line.orders.subscribe();
+        let mut idle_at = clock.instant() + line.config.read_idle;
+        let end = loop {
+            let now = clock.instant();
+            let drained_at = self.drained_in(now).map_or(idle_at, |left| now + left);
+            if drained_at <= now {
+                break BodyEnd::Drained;
+            }
+            tokio::select! {
+                biased;
+                next = body.next() => match next {
+                    Some(Ok(bytes)) => {
+                        for piece in bytes.chunks(PIECE) {
+                            self.stream.push(piece);
+                            self.drain_outputs().await?;
+                        }
+                        idle_at = clock.instant() + line.config.read_idle;
+                        if let Some(id) = self.intake.error_tag.take() {
+                            break self.error_tag(id);
+                        }
+                    }
+                    Some(Err(error)) => {
+                        tracing::info!(sessionId = %line.session, %error, "GetMedia broke off");
+                        break BodyEnd::Broken;
+                    }
+                    None => break BodyEnd::Quiet,
+                },
+                // An order may shorten the wait; a closed channel means the run is over anyway.
+                _ = orders.changed() => {}
+                () = clock.sleep_until(idle_at.min(drained_at)) => {
+                    if clock.instant() >= idle_at {
+                        break BodyEnd::Quiet;
+                    }
+                }
+            }
+        };
+        drop(body);
+        self.stream.finish();
+        self.drain_outputs().await?;
+        Ok(end)
+    }
+
+    /// KVS said in band why it stops.
+    fn error_tag(&mut self, id: u32) -> BodyEnd {
+        if id == FRAGMENT_NOT_FOUND {
+            // The fragment to go on from is past retention: everything that is left, from its
+            // oldest on. The media path passes over what it knows; the hole becomes a gap.
+            self.intake.after = None;
+            self.intake.hole = true;
+        }
+        BodyEnd::Broken
+    }
+
+    /// Takes in all that the last push brought out, then waits for room for it.
+    async fn drain_outputs(&mut self) -> Result<(), Rewound> {
+        while let Some(output) = self.stream.poll() {
+            self.intake.take(output);
+        }
+        if self.intake.ready.is_empty() {
+            return Ok(());
+        }
+        for chunk in std::mem::take(&mut self.intake.ready) {
+            self.push(chunk).await?;
+        }
+        self.intake.drain.heard(self.line.ports.clock().instant());
+        Ok(())
+    }
+
+    async fn push(&self, chunk: Chunk) -> Result<(), Rewound> {
+        let arrived = self.line.ports.clock().instant();
+        self.line.queue.push(Queued { chunk, arrived }).await
+    }
+
+    /// Keeps the calls of this reader apart.
+    async fn pace(&mut self) {
+        let clock = self.line.ports.clock();
+        if let Some(opened) = self.opened {
+            let jitter = self.line.config.connect_pace.mul_f64(self.line.ports.random());
+            clock.sleep_until(opened + self.line.config.connect_pace + jitter).await;
+        }
+        self.opened = Some(clock.instant());
+    }
+
+    fn stopping(&self) -> bool {
+        self.line.orders.borrow().desired == Desired::Stop
+    }
+
+    fn drained(&self) -> bool {
+        self.drained_in(self.line.ports.clock().instant()) == Some(Duration::ZERO)
+    }
+
+    /// How long until the stream counts as drained if nothing comes; `None` while it runs.
+    fn drained_in(&self, now: Instant) -> Option<Duration> {
+        let stop_at = {
+            let orders = self.line.orders.borrow();
+            (orders.desired == Desired::Stop).then(|| orders.stop_at.unwrap_or_default())?
+        };
+        let stopped = self.line.ports.clock().now_ms().saturating_sub(stop_at);
+        self.intake.drain.remaining(now, Duration::from_millis(stopped))
+    }
+}
+
+/// Turns what the media path says into chunks and entries of the ledger.
+struct Intake<'a, 'l, P: Ports> {
+    line: &'a Line<'l, P>,
+    chunker: Chunker,
+    ready: Vec<Chunk>,
+    drain: Drain,
+    /// Read on after this fragment.
+    after: Option<FragmentNumber>,
+    /// The fragment being read.
+    open: Option<Anchor>,
+    /// The newest fragment seen.
+    newest: Option<FragmentNumber>,
+    /// Position after the last sample or gap.
+    position: u64,
+    /// Producer's clock there, ms.
+    producer_ms: u64,
+    error_tag: Option<u32>,
+    /// The next gap is KVS's, not the producer's.
+    hole: bool,
+}
+
+impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
+    fn new(line: &'a Line<'l, P>, plan: &ReadPlan) -> Self {
+        let next = plan.anchor.as_ref().map_or(0, |anchor| anchor.next);
+        Self {
+            line,
+            chunker: Chunker::new(Config::samples(line.chunk_ms), plan.floor),
+            ready: Vec::new(),
+            drain: Drain::new(line.config, line.activity().longest_fragment_ms),
+            after: plan.after.clone(),
+            open: None,
+            newest: plan.after.clone(),
+            position: u64::try_from(next).unwrap_or_default(),
+            producer_ms: line.ports.clock().now_ms(),
+            error_tag: None,
+            hole: false,
+        }
+    }
+
+    fn take(&mut self, output: Output<'_>) {
+        match output {
+            Output::FragmentStarted { number, anchor, .. } => self.begin(number, anchor),
+            Output::Pcm { start, samples, filled, producer_ms } => {
+                let producer_ms = u64::try_from(producer_ms).unwrap_or_default();
+                let length = samples.len() as u64;
+                self.chunker.pcm(start, samples, filled, producer_ms, &mut self.ready);
+                self.advance(start + length);
+                self.producer_ms = producer_ms + length / crate::SAMPLES_PER_MS;
+            }
+            Output::Gap { start, samples } => {
+                if std::mem::take(&mut self.hole) {
+                    self.line.metrics().unavailable += samples;
+                    self.line.ledger().state_mut().totals.unavailable += samples;
+                }
+                self.chunker.gap(start, samples, &mut self.ready);
+                self.advance(start + samples);
+            }
+            Output::FragmentCompleted { number, millis_behind_now, duration_ms, .. } => {
+                self.complete(number, millis_behind_now, duration_ms);
+            }
+            Output::ErrorTag { id, code } => {
+                tracing::warn!(sessionId = %self.line.session, id, code = code.as_deref(), "KVS ended GetMedia with an error");
+                self.error_tag = Some(id);
+            }
+            Output::UnsupportedCodec { codec_id, reason } => {
+                tracing::error!(sessionId = %self.line.session, codec_id, reason, "the stream's audio cannot be decoded; its time will be missing");
+                self.line.metrics().unsupported_codec += 1;
+            }
+            Output::Skipped { bytes, .. } => {
+                tracing::warn!(sessionId = %self.line.session, bytes, "damaged media passed over");
+                self.line.metrics().decode_errors += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, number: FragmentNumber, anchor: Anchor) {
+        self.line.ledger().begin(&anchor);
+        if self.newest.as_ref().is_none_or(|newest| number > *newest) {
+            let clock = self.line.ports.clock();
+            self.line.activity().last_at = Some(clock.now_ms());
+            self.drain.heard(clock.instant());
+            self.newest = Some(number.clone());
+        }
+        self.chunker.fragment(number);
+        self.open = Some(anchor);
+    }
+
+    fn complete(&mut self, number: FragmentNumber, behind_ms: Option<u64>, duration_ms: u64) {
+        if let Some(anchor) = self.open.take_if(|anchor| anchor.fragment == number) {
+            let end = self.position;
+            self.line.ledger().complete(Fragment { anchor, end, duration_ms });
+        }
+        self.drain.fragment(duration_ms);
+        {
+            let mut activity = self.line.activity();
+            activity.longest_fragment_ms = activity.longest_fragment_ms.max(duration_ms);
+        }
+        self.line.metrics().lag_millis = behind_ms;
+        self.after = Some(number);
+    }
+
+    /// The line of samples got longer.
+    fn advance(&mut self, position: u64) {
+        if position > self.position {
+            self.position = position;
+            self.drain.heard(self.line.ports.clock().instant());
+        }
+    }
+
+    fn finish(&mut self) -> Chunk {
+        self.chunker.finish(self.producer_ms)
+    }
+}

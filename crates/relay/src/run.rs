@@ -1,0 +1,315 @@
+//! One invocation's stay with one session.
+//!
+//! Three ways in, one way through: [`start`] (ACTIVE, or a restart by the health check), [`stop`]
+//! (ENDED) and [`go_on`] (the next link of a chain). Each takes the lease if nobody alive has it and
+//! carries the stream until it is drained, handed on, or taken away. Reader, deliverer and keeper
+//! are futures of one task: dropping the run at any await point leaves nothing behind but the last
+//! checkpoint, from which the next run goes on.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use serde::Serialize;
+use session::{SessionId, Settings, StreamArn};
+
+use crate::checkpoint::Checkpoint;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::delivery::{DeliveryEnd, deliver};
+use crate::error::RelayError;
+use crate::handoff::{Timetable, call_next, hand_on, succeed};
+use crate::keeper::{Keeper, report, watch_languages, watch_session};
+use crate::lease::{Desired, Held, LeaseTable, Patience, StreamItem, Taking, acquire};
+use crate::line::{Line, Orders};
+use crate::ports::{Meter, Ports};
+use crate::reader::read;
+use crate::retry::persist;
+
+/// What a run is asked to do.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The session.
+    pub session_id: SessionId,
+    /// Its stream, when the caller knows it.
+    pub stream_arn: Option<StreamArn>,
+    /// Its languages and tier, when the caller knows them.
+    pub settings: Option<Settings>,
+    /// A name for this run that no other run has.
+    pub owner: String,
+    /// How long this run may take, by the monotonic clock.
+    pub remaining: Duration,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Everything the stream held is delivered.
+    Ended,
+    /// The next link goes on.
+    HandedOff,
+    /// Someone alive carries the session; nothing was done.
+    AlreadyRunning,
+    /// Someone alive carries the session and will see that it is to stop.
+    Stopping,
+    /// Someone else took over while this run held the lease.
+    Superseded,
+}
+
+/// What a run leaves behind besides the audio.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The session.
+    pub session_id: SessionId,
+    /// What became of the run.
+    pub outcome: Outcome,
+    /// The epoch under which it ran, or that of whoever runs.
+    pub epoch: u64,
+    /// Samples this run delivered.
+    pub delivered_samples: u64,
+    /// Position up to which the session is settled; absent when this run did not carry it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_sample: Option<u64>,
+}
+
+impl Report {
+    fn idle(session_id: SessionId, outcome: Outcome, epoch: u64) -> Self {
+        Self { session_id, outcome, epoch, delivered_samples: 0, next_sample: None }
+    }
+}
+
+/// Carries a session that began, or that nobody carries although it runs.
+///
+/// Repeated orders are harmless: while someone alive holds the lease this returns within about two
+/// renewals. A session that was asked to stop is not started again; what is left of it is drained.
+///
+/// # Errors
+/// [`RelayError`]; the platform runs the event again where that can help.
+pub async fn start<P: Ports>(
+    ports: &P,
+    config: &Config,
+    order: Order,
+) -> Result<Report, RelayError> {
+    let session = &order.session_id;
+    let request = || {
+        ports.leases().request_run(session, order.stream_arn.as_ref(), order.settings.as_ref())
+    };
+    let item = persist(ports, config, session, request).await?;
+    own(ports, config, order, &item).await
+}
+
+/// Stops a session: everything its stream holds is still delivered, by whoever holds the lease, or
+/// by this run if nobody does.
+///
+/// # Errors
+/// [`RelayError`]; the platform runs the event again where that can help.
+pub async fn stop<P: Ports>(
+    ports: &P,
+    config: &Config,
+    order: Order,
+) -> Result<Report, RelayError> {
+    let session = &order.session_id;
+    let stop_at = ports.clock().now_ms();
+    let request = || ports.leases().request_stop(session, stop_at);
+    persist(ports, config, session, request).await?;
+    // The stop is remembered whatever follows; stream and settings may still be missing (ENDED
+    // before ACTIVE).
+    let request = || {
+        ports.leases().request_run(session, order.stream_arn.as_ref(), order.settings.as_ref())
+    };
+    let item = persist(ports, config, session, request).await?;
+    own(ports, config, order, &item).await
+}
+
+/// Goes on where the holder of `epoch` hands over.
+///
+/// # Errors
+/// [`RelayError`]; the platform runs the event again where that can help.
+pub async fn go_on<P: Ports>(
+    ports: &P,
+    config: &Config,
+    order: Order,
+    epoch: u64,
+) -> Result<Report, RelayError> {
+    let session = order.session_id.clone();
+    let load = || ports.leases().load(&session);
+    let item = match persist(ports, config, &session, load).await? {
+        Some(item) if !item.ended => item,
+        item => {
+            let epoch = item.map_or(0, |item| item.epoch);
+            return Ok(Report::idle(session, Outcome::Ended, epoch));
+        }
+    };
+    let line = line(ports, config, &order, &item)?;
+    // The reader runs from the start: connection, decoder and queue are warm when the lease is free.
+    tokio::select! {
+        biased;
+        report = async {
+            let held = match succeed(&line, &order.owner, epoch).await? {
+                Taking::Held(held) => held,
+                taking => return Ok(not_taken(session, &taking, &item)),
+            };
+            let theirs = checkpoint(&session, &held.item, config)?;
+            line.heard(Orders::from(&held.item));
+            line.ledger().adopt(theirs);
+            carry(&line, &held, order.remaining).await
+        } => report,
+        never = read(&line) => match never {},
+    }
+}
+
+async fn own<P: Ports>(
+    ports: &P,
+    config: &Config,
+    order: Order,
+    item: &StreamItem,
+) -> Result<Report, RelayError> {
+    let session = order.session_id.clone();
+    let began = ports.clock().instant();
+    let taking =
+        acquire(ports, config, &session, &order.owner, Patience::Leave, |_| {}).await?;
+    let held = match taking {
+        Taking::Held(held) => held,
+        taking => return Ok(not_taken(session, &taking, item)),
+    };
+    tracing::info!(sessionId = %session, epoch = held.epoch, "lease taken");
+    let line = line(ports, config, &order, &held.item)?;
+    let waited = ports.clock().instant().saturating_duration_since(began);
+    tokio::select! {
+        biased;
+        report = carry(&line, &held, order.remaining.saturating_sub(waited)) => report,
+        never = read(&line) => match never {},
+    }
+}
+
+fn not_taken(session: SessionId, taking: &Taking, item: &StreamItem) -> Report {
+    let (outcome, epoch) = match taking {
+        Taking::Ended { epoch } => (Outcome::Ended, *epoch),
+        Taking::Running { epoch } if item.desired == Desired::Stop => (Outcome::Stopping, *epoch),
+        Taking::Running { epoch } => (Outcome::AlreadyRunning, *epoch),
+        Taking::Held(held) => (Outcome::Superseded, held.epoch),
+    };
+    tracing::info!(sessionId = %session, ?outcome, epoch, "nothing to carry");
+    Report::idle(session, outcome, epoch)
+}
+
+fn checkpoint(
+    session: &SessionId,
+    item: &StreamItem,
+    config: &Config,
+) -> Result<Checkpoint, RelayError> {
+    item.checkpoint(config)
+        .map_err(|source| RelayError::Checkpoint { session_id: session.clone(), source })
+}
+
+fn line<'a, P: Ports>(
+    ports: &'a P,
+    config: &'a Config,
+    order: &Order,
+    item: &StreamItem,
+) -> Result<Line<'a, P>, RelayError> {
+    let session = order.session_id.clone();
+    let Some(stream) = item.stream_arn.clone().or_else(|| order.stream_arn.clone()) else {
+        return Err(RelayError::StreamUnknown { session_id: session });
+    };
+    let checkpoint = checkpoint(&session, item, config)?;
+    let mut orders = Orders::from(item);
+    orders.settings = orders.settings.or_else(|| order.settings.clone());
+    Ok(Line::new(ports, config, session, stream, checkpoint, orders))
+}
+
+/// Why a holder stopped.
+enum End {
+    Delivery(DeliveryEnd),
+    /// Someone else holds the lease.
+    Lost,
+    /// The invocation in flight took longer than there was time for.
+    Abandoned,
+}
+
+/// Delivers with the lease held, until the end of the stream or of the time.
+async fn carry<P: Ports>(
+    line: &Line<'_, P>,
+    held: &Held,
+    remaining: Duration,
+) -> Result<Report, RelayError> {
+    let keeper = Keeper::new(line, held);
+    let before = line.ledger().state().totals;
+    taken(line);
+    let times = Timetable::new(line.ports.clock().instant(), remaining, line.config);
+    let end = tokio::select! {
+        biased;
+        () = keeper.keep() => End::Lost,
+        end = deliver(line, keeper.epoch()) => End::Delivery(end),
+        () = hand_on(line, keeper.epoch(), times) => End::Abandoned,
+        never = attend(line) => match never {},
+    };
+    let outcome = finish(line, &keeper, &end).await?;
+    let snapshot = line.metrics().take();
+    line.ports.meter().emit(&line.session, &snapshot);
+    let (totals, next_sample) = {
+        let ledger = line.ledger();
+        (ledger.state().totals, ledger.state().next)
+    };
+    let delivered_samples = totals.delivered - before.delivered;
+    tracing::info!(
+        sessionId = %line.session, ?outcome, epoch = keeper.epoch(), deliveredSamples = delivered_samples,
+        nextSample = next_sample, totals = %serde_json::json!(totals), "run over"
+    );
+    Ok(Report {
+        session_id: line.session.clone(),
+        outcome,
+        epoch: keeper.epoch(),
+        delivered_samples,
+        next_sample: Some(next_sample),
+    })
+}
+
+/// What goes on beside delivering.
+async fn attend<P: Ports>(line: &Line<'_, P>) -> Infallible {
+    tokio::select! {
+        never = watch_session(line) => never,
+        never = watch_languages(line) => never,
+        never = report(line) => never,
+    }
+}
+
+/// Counts a hand-off and how long nobody delivered.
+fn taken<P: Ports>(line: &Line<'_, P>) {
+    let mut ledger = line.ledger();
+    let state = ledger.state_mut();
+    if let Some(released_at) = state.released_at_ms.take() {
+        let gap = line.ports.clock().now_ms().saturating_sub(released_at);
+        state.totals.hand_offs += 1;
+        let mut metrics = line.metrics();
+        metrics.hand_offs += 1;
+        metrics.hand_off_gap_millis = Some(gap);
+    }
+}
+
+async fn finish<P: Ports>(
+    line: &Line<'_, P>,
+    keeper: &Keeper<'_, '_, P>,
+    end: &End,
+) -> Result<Outcome, RelayError> {
+    match end {
+        End::Lost | End::Delivery(DeliveryEnd::Stale) => Ok(Outcome::Superseded),
+        End::Delivery(DeliveryEnd::Drained) => {
+            keeper.release(true).await?;
+            Ok(Outcome::Ended)
+        }
+        End::Delivery(DeliveryEnd::Yielded) | End::Abandoned => {
+            let succeeded = line.orders.borrow().successor.is_some();
+            keeper.release(false).await?;
+            if !succeeded {
+                let limit = line.config.abandon / 2;
+                let call = call_next(line, keeper.epoch());
+                if line.ports.clock().within(limit, call).await.is_none() {
+                    tracing::error!(sessionId = %line.session, "no next link: the health check restarts the session");
+                }
+            }
+            Ok(Outcome::HandedOff)
+        }
+    }
+}
