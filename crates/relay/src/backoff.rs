@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A growing wait. Each step draws evenly from zero to the ceiling of that step.
 #[derive(Debug, Clone)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     base: Duration,
     cap: Duration,
     attempt: u32,
@@ -13,20 +13,19 @@ pub struct Backoff {
 
 impl Backoff {
     /// Ceilings `base`, `2·base`, `4·base` … up to `cap`.
-    #[must_use]
-    pub fn new(base: Duration, cap: Duration) -> Self {
+    pub(crate) fn new(base: Duration, cap: Duration) -> Self {
         Self { base, cap, attempt: 0 }
     }
 
     /// The next wait; `random` is in `0.0..1.0`.
-    pub fn next(&mut self, random: f64) -> Duration {
+    pub(crate) fn next(&mut self, random: f64) -> Duration {
         let ceiling = self.base.saturating_mul(1 << self.attempt.min(16)).min(self.cap);
         self.attempt = self.attempt.saturating_add(1);
         ceiling.mul_f64(random.clamp(0.0, 1.0))
     }
 
     /// Something worked: the next failure starts from `base` again.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.attempt = 0;
     }
 }

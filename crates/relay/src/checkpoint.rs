@@ -388,7 +388,7 @@ mod tests {
     }
 
     fn ledger(read: u64, accepted: u64) -> Ledger {
-        let mut ledger = Ledger::new(Checkpoint::fresh(500), &Config::scaled(1));
+        let mut ledger = Ledger::new(Checkpoint::fresh(500), &Config::scaled(1.0));
         for n in 1..=read {
             ledger.begin(&fragment(n).anchor);
             ledger.complete(fragment(n));
@@ -453,7 +453,7 @@ mod tests {
     #[test]
     fn a_successor_that_read_ahead_adopts_what_was_accepted_meanwhile() {
         // It started at fragment 4 and read up to 9; the holder got to the end of fragment 7.
-        let mut ahead = Ledger::new(ledger(6, 96_000).checkpoint(), &Config::scaled(1));
+        let mut ahead = Ledger::new(ledger(6, 96_000).checkpoint(), &Config::scaled(1.0));
         for n in 7..=9 {
             ahead.complete(fragment(n));
         }

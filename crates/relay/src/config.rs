@@ -61,7 +61,7 @@ pub struct Config {
     /// How often the metrics line of a stream is written.
     pub metrics_every: Duration,
     /// How much faster than real time the wall clock of the system under test runs.
-    pub scale: u32,
+    pub scale: f64,
     /// Limits of the media path.
     pub media: media::StreamOptions,
 }
@@ -69,9 +69,9 @@ pub struct Config {
 impl Config {
     /// The defaults of DESIGN §6 for a system whose clocks run `scale` times as fast (1 in AWS).
     #[must_use]
-    pub fn scaled(scale: u32) -> Self {
-        let scale = scale.max(1);
-        let wall = |millis: u64| Duration::from_millis(millis) / scale;
+    pub fn scaled(scale: f64) -> Self {
+        let scale = scale.max(1.0);
+        let wall = |millis: u64| Duration::from_millis(millis).div_f64(scale);
         Self {
             chunk_ms: 500,
             batch_ms: 4_000,

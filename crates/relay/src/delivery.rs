@@ -146,11 +146,9 @@ impl<P: Ports> Deliverer<'_, '_, P> {
     /// One attempt.
     async fn offer(&mut self, batch: &[Queued]) -> Result<Next, DeliveryEnd> {
         let line = self.line;
-        let Some((first, last)) = batch.first().zip(batch.last()) else { return Ok(Next::Settled) };
+        let Some(first) = batch.first() else { return Ok(Next::Settled) };
         let payload = self.payload(batch);
         let clock = line.ports.clock();
-        let waited = clock.instant().saturating_duration_since(last.arrived);
-        line.metrics().latency(millis(waited));
         let attempt = line.ports.processor().invoke(&payload);
         let reply = clock.within(line.config.attempt_timeout, attempt).await;
         let reply = reply.unwrap_or_else(|| Reply::Failed("no answer in time".to_owned()));
@@ -188,7 +186,9 @@ impl<P: Ports> Deliverer<'_, '_, P> {
             totals.chunks += batch.len() as u64;
             ledger.accept(end);
         }
+        let now = self.line.ports.clock().instant();
         let mut metrics = self.line.metrics();
+        metrics.latency(millis(now.saturating_duration_since(last.arrived)));
         metrics.delivered += end - start;
         metrics.filled += filled;
         metrics.skipped += first.chunk.gap;

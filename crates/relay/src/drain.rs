@@ -17,7 +17,7 @@ use crate::config::Config;
 pub(crate) struct Drain {
     min: Duration,
     max: Duration,
-    scale: u32,
+    scale: f64,
     /// Since when the stream has been heard to be quiet; `None` = not listening.
     quiet_since: Option<Instant>,
     longest: Duration,
@@ -57,7 +57,7 @@ impl Drain {
     /// How long it must still be quiet when stop was asked for `stopped` ago; `None` = unknown,
     /// because nobody listens.
     pub(crate) fn remaining(&self, now: Instant, stopped: Duration) -> Option<Duration> {
-        let window = (self.longest * 2 / self.scale).clamp(self.min, self.max);
+        let window = (self.longest * 2).div_f64(self.scale).clamp(self.min, self.max);
         let quiet = now.saturating_duration_since(self.quiet_since?);
         Some(window.saturating_sub(quiet.min(stopped)))
     }
@@ -70,7 +70,7 @@ mod tests {
     const LONG_AGO: Duration = Duration::from_secs(1000);
 
     fn drain(longest_ms: u64) -> (Drain, Instant) {
-        (Drain::new(&Config::scaled(1), longest_ms), Instant::now())
+        (Drain::new(&Config::scaled(1.0), longest_ms), Instant::now())
     }
 
     #[test]

@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn leads_are_those_of_the_design_and_never_eat_a_short_run() {
-        let (now, config) = (Instant::now(), Config::scaled(1));
+        let (now, config) = (Instant::now(), Config::scaled(1.0));
         let long = Timetable::new(now, Duration::from_secs(900), &config);
         assert_eq!(long.invoke, now + Duration::from_secs(855));
         assert_eq!(long.release, now + Duration::from_secs(890));

@@ -104,8 +104,7 @@ impl<'a, 'l, P: Ports> Keeper<'a, 'l, P> {
         if before != Desired::Stop && orders.desired == Desired::Stop {
             let now = line.ports.clock().now_ms();
             let latency = now.saturating_sub(orders.stop_at.unwrap_or(now));
-            line.metrics().stop_latency_millis = Some(latency);
-            tracing::info!(sessionId = %line.session, stopLatencyMillis = latency, "stop seen: draining");
+            tracing::info!(sessionId = %line.session, stopSeenMillis = latency, "stop seen: draining");
         }
     }
 }

@@ -18,13 +18,13 @@ pub struct Snapshot {
     pub skipped: u64,
     /// Samples KVS no longer had.
     pub unavailable: u64,
-    /// Last sample of a chunk arrived → its invocation sent, ms; a sample of at most 100.
+    /// Last sample of a chunk arrived → the processor accepted it, ms; a sample of at most 100.
     pub delivery_latency_millis: Vec<u64>,
     /// Next links that took over.
     pub hand_offs: u64,
     /// Time between the last link's release and this link's take, ms.
     pub hand_off_gap_millis: Option<u64>,
-    /// Stop asked for → stop seen, ms.
+    /// Stop asked for → last sample delivered, ms.
     pub stop_latency_millis: Option<u64>,
     /// Packets the decoder refused.
     pub decode_errors: u64,

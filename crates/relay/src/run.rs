@@ -297,6 +297,9 @@ async fn finish<P: Ports>(
         End::Lost | End::Delivery(DeliveryEnd::Stale) => Ok(Outcome::Superseded),
         End::Delivery(DeliveryEnd::Drained) => {
             keeper.release(true).await?;
+            let stop_at = line.orders.borrow().stop_at;
+            let since = |stop_at| line.ports.clock().now_ms().saturating_sub(stop_at);
+            line.metrics().stop_latency_millis = stop_at.map(since);
             Ok(Outcome::Ended)
         }
         End::Delivery(DeliveryEnd::Yielded) | End::Abandoned => {
