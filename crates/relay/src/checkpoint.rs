@@ -19,7 +19,9 @@ pub const VERSION: u32 = 2;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
     /// Written by a build that this one does not know.
-    #[error("version {found} was written by another build; this one reads {VERSION} and the one before", )]
+    #[error(
+        "version {found} was written by another build; this one reads {VERSION} and the one before"
+    )]
     Version {
         /// The version found.
         found: u32,
@@ -147,12 +149,7 @@ impl Checkpoint {
     }
 }
 
-fn plan(
-    fragments: &[Fragment],
-    origin: Option<&Anchor>,
-    floor: u64,
-    warm_up_ms: u64,
-) -> ReadPlan {
+fn plan(fragments: &[Fragment], origin: Option<&Anchor>, floor: u64, warm_up_ms: u64) -> ReadPlan {
     let settled = fragments.iter().take_while(|fragment| fragment.end <= floor).count();
     let (first, _) = warm_up(&fragments[..settled], warm_up_ms);
     match first.checked_sub(1) {

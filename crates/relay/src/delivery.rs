@@ -127,8 +127,10 @@ impl<P: Ports> Deliverer<'_, '_, P> {
     /// still delivers, and a rewind lands inside a chunk.
     fn unsettled(&self, batch: Vec<Queued>) -> Option<Vec<Queued>> {
         let next = self.line.ledger().state().next;
-        let mut rest: Vec<Queued> =
-            batch.into_iter().filter(|queued| queued.chunk.end() > next || queued.chunk.last).collect();
+        let mut rest: Vec<Queued> = batch
+            .into_iter()
+            .filter(|queued| queued.chunk.end() > next || queued.chunk.last)
+            .collect();
         let first = &mut rest.first_mut()?.chunk;
         if first.start < next {
             let known = usize::try_from(next - first.start).unwrap_or(usize::MAX);
@@ -214,8 +216,7 @@ impl<P: Ports> Deliverer<'_, '_, P> {
         let line = self.line;
         let (threshold, open) = (line.config.breaker_failures, line.config.breaker_open);
         let now = line.ports.clock().now_ms();
-        let opened =
-            line.ledger().state_mut().breaker.failure(now, threshold, millis(open));
+        let opened = line.ledger().state_mut().breaker.failure(now, threshold, millis(open));
         {
             let mut metrics = line.metrics();
             metrics.delivery_failures += 1;

@@ -23,7 +23,9 @@ pub enum RelayError {
         source: crate::CheckpointError,
     },
     /// Nobody could say which stream carries the session.
-    #[error("session {session_id}: no KVS stream is known for it; start it again once the stream exists")]
+    #[error(
+        "session {session_id}: no KVS stream is known for it; start it again once the stream exists"
+    )]
     StreamUnknown {
         /// The session concerned.
         session_id: SessionId,

@@ -88,14 +88,10 @@ pub(crate) async fn succeed<P: Ports>(
     owner: &str,
     epoch: u64,
 ) -> Result<Taking, RelayError> {
-    let taking = acquire(
-        line.ports,
-        line.config,
-        &line.session,
-        owner,
-        Patience::Await { epoch },
-        |item| follow(line, item),
-    );
+    let taking =
+        acquire(line.ports, line.config, &line.session, owner, Patience::Await { epoch }, |item| {
+            follow(line, item)
+        });
     tokio::select! {
         biased;
         taking = taking => taking,

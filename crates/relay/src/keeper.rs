@@ -77,8 +77,7 @@ impl<'a, 'l, P: Ports> Keeper<'a, 'l, P> {
         let line = self.line;
         let mut checkpoint = line.ledger().checkpoint();
         checkpoint.released_at_ms = Some(line.ports.clock().now_ms());
-        let release =
-            || line.ports.leases().release(&line.session, self.write(&checkpoint), ended);
+        let release = || line.ports.leases().release(&line.session, self.write(&checkpoint), ended);
         crate::retry::persist(line.ports, line.config, &line.session, release).await
     }
 
@@ -158,4 +157,3 @@ pub(crate) async fn report<P: Ports>(line: &Line<'_, P>) -> Infallible {
         line.ports.meter().emit(&line.session, &snapshot);
     }
 }
-

@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use session::{SessionId, Settings, StreamArn};
 use tokio::time::Instant;
 
-
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::clock::Clock;
 use crate::config::Config;

@@ -144,7 +144,8 @@ pub trait Sessions: Send + Sync {
     ///
     /// # Errors
     /// The table did not answer.
-    fn is_over(&self, session: &SessionId) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn is_over(&self, session: &SessionId)
+    -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// The languages of the session's listeners, in any order, repeated or not.
     ///

@@ -116,7 +116,11 @@ impl Queue {
     pub fn discard_before(&self, position: u64) {
         {
             let mut inner = self.lock();
-            while inner.chunks.front().is_some_and(|head| !head.chunk.last && head.chunk.end() <= position) {
+            while inner
+                .chunks
+                .front()
+                .is_some_and(|head| !head.chunk.last && head.chunk.end() <= position)
+            {
                 if let Some(head) = inner.chunks.pop_front() {
                     inner.samples -= head.chunk.samples.len() as u64;
                 }

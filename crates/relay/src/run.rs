@@ -92,9 +92,8 @@ pub async fn start<P: Ports>(
     order: Order,
 ) -> Result<Report, RelayError> {
     let session = &order.session_id;
-    let request = || {
-        ports.leases().request_run(session, order.stream_arn.as_ref(), order.settings.as_ref())
-    };
+    let request =
+        || ports.leases().request_run(session, order.stream_arn.as_ref(), order.settings.as_ref());
     let item = persist(ports, config, session, request).await?;
     own(ports, config, order, &item).await
 }
@@ -115,9 +114,8 @@ pub async fn stop<P: Ports>(
     persist(ports, config, session, request).await?;
     // The stop is remembered whatever follows; stream and settings may still be missing (ENDED
     // before ACTIVE).
-    let request = || {
-        ports.leases().request_run(session, order.stream_arn.as_ref(), order.settings.as_ref())
-    };
+    let request =
+        || ports.leases().request_run(session, order.stream_arn.as_ref(), order.settings.as_ref());
     let item = persist(ports, config, session, request).await?;
     own(ports, config, order, &item).await
 }
@@ -167,8 +165,7 @@ async fn own<P: Ports>(
 ) -> Result<Report, RelayError> {
     let session = order.session_id.clone();
     let began = ports.clock().instant();
-    let taking =
-        acquire(ports, config, &session, &order.owner, Patience::Leave, |_| {}).await?;
+    let taking = acquire(ports, config, &session, &order.owner, Patience::Leave, |_| {}).await?;
     let held = match taking {
         Taking::Held(held) => held,
         taking => return Ok(not_taken(session, &taking, item)),
