@@ -3,7 +3,7 @@
 use super::ingest_error::IngestError;
 
 /// Element ids of Matroska (RFC 9559), with their marker bits.
-pub(super) mod id {
+pub(crate) mod id {
     pub(crate) const EBML: u32 = 0x1A45_DFA3;
     pub(crate) const SEGMENT: u32 = 0x1853_8067;
     pub(crate) const SEEK_HEAD: u32 = 0x114D_9B74;
@@ -44,24 +44,24 @@ pub(super) mod id {
 }
 
 /// Segment with an unknown size in eight bytes, as GetMedia writes it.
-pub(super) const SEGMENT_START: [u8; 12] =
+pub(crate) const SEGMENT_START: [u8; 12] =
     [0x18, 0x53, 0x80, 0x67, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
 
 /// The head of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) id: u32,
+pub(crate) struct Header {
+    pub(crate) id: u32,
     /// Bytes of the payload; absent when unknown.
-    pub(super) size: Option<u64>,
+    pub(crate) size: Option<u64>,
     /// Bytes of id and size.
-    pub(super) len: usize,
+    pub(crate) len: usize,
 }
 
 /// Reads the head at the start of `bytes`; `None` when it is not whole yet.
 ///
 /// # Errors
 /// [`IngestError::InvalidMkv`] when no element can start so.
-pub(super) fn header(bytes: &[u8]) -> Result<Option<Header>, IngestError> {
+pub(crate) fn header(bytes: &[u8]) -> Result<Option<Header>, IngestError> {
     let Some((&first, _)) = bytes.split_first() else { return Ok(None) };
     let id_len = first.leading_zeros() as usize + 1;
     if id_len > 4 {
@@ -82,12 +82,12 @@ pub(super) fn header(bytes: &[u8]) -> Result<Option<Header>, IngestError> {
 }
 
 /// A big-endian unsigned number of at most eight bytes.
-pub(super) fn number(bytes: &[u8]) -> u64 {
+pub(crate) fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, &byte| (number << 8) | u64::from(byte))
 }
 
 /// The variable-length number at the start of `bytes` and its length: a block's track number.
-pub(super) fn vint(bytes: &[u8]) -> Option<(u64, usize)> {
+pub(crate) fn vint(bytes: &[u8]) -> Option<(u64, usize)> {
     let len = bytes.first()?.leading_zeros() as usize + 1;
     let marked = number(bytes.get(..len).filter(|_| len <= 8)?);
     Some((marked & ((1_u64 << (7 * len)) - 1), len))
@@ -97,7 +97,7 @@ pub(super) fn vint(bytes: &[u8]) -> Option<(u64, usize)> {
 ///
 /// # Errors
 /// [`IngestError::InvalidMkv`] when a child does not fit.
-pub(super) fn children(mut payload: &[u8]) -> Result<Vec<(u32, &[u8])>, IngestError> {
+pub(crate) fn children(mut payload: &[u8]) -> Result<Vec<(u32, &[u8])>, IngestError> {
     const CUT: IngestError = IngestError::InvalidMkv("an element is longer than its parent");
     let mut found = Vec::new();
     while !payload.is_empty() {
@@ -111,14 +111,14 @@ pub(super) fn children(mut payload: &[u8]) -> Result<Vec<(u32, &[u8])>, IngestEr
 }
 
 /// Writes an element's id.
-pub(super) fn write_id(out: &mut Vec<u8>, id: u32) {
+pub(crate) fn write_id(out: &mut Vec<u8>, id: u32) {
     let bytes = id.to_be_bytes();
     let skip = bytes.iter().take_while(|byte| **byte == 0).count();
     out.extend_from_slice(&bytes[skip..]);
 }
 
 /// Writes an element with its size in `size_len` bytes (1 to 8, chosen to fit by the caller).
-pub(super) fn write(out: &mut Vec<u8>, id: u32, size_len: u32, payload: &[u8]) {
+pub(crate) fn write(out: &mut Vec<u8>, id: u32, size_len: u32, payload: &[u8]) {
     write_id(out, id);
     let marked = (payload.len() as u64) | (1_u64 << (7 * size_len));
     out.extend_from_slice(&marked.to_be_bytes()[8 - size_len as usize..]);

@@ -3,7 +3,7 @@
 
 /// What is wrong with what a producer sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum IngestError {
+pub(crate) enum IngestError {
     /// The connection broke or ended inside a fragment.
     #[error("the stream ended inside a fragment")]
     StreamRead,

@@ -1,8 +1,27 @@
 //! `local-cloud speak`: plays a recorded file into a session's stream as a live producer would.
+//!
+//! It stands where the speaker's browser and WebRTC ingestion stand in AWS, with one difference:
+//! ingestion stores AAC, this puts the file's Opus packets as they are.
 
 use std::path::PathBuf;
 
+use tokio::sync::watch;
+
+use crate::clock::real_now_ms;
 use crate::error::Error;
+
+mod muxer;
+mod opus;
+mod producer;
+mod recording;
+
+pub use producer::{Producer, SpeakError, Spoken};
+pub use recording::{Packet, Recording, RecordingError};
+
+/// Media in one fragment unless asked otherwise, ms: what AWS's producer SDK makes.
+pub const FRAGMENT_MS: u64 = 2000;
+/// The speeds that make sense: from a tenth of real time to a thousand times.
+const SPEEDS: std::ops::RangeInclusive<f64> = 0.1..=1000.0;
 
 /// Arguments of `local-cloud speak`.
 #[derive(Debug, clap::Args)]
@@ -11,9 +30,23 @@ pub struct SpeakArgs {
     pub session: String,
     /// An Opus .mkv, .mka or .webm file.
     pub file: PathBuf,
-    /// How many times as fast as real time.
-    #[arg(long, default_value_t = 1.0)]
+    /// How many times as fast as real time, 0.1 to 1000.
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
     pub speed: f64,
+    /// Media in one fragment, in milliseconds, 100 to 20000.
+    #[arg(long, default_value_t = FRAGMENT_MS, value_parser = clap::value_parser!(u64).range(100..=20_000))]
+    pub fragment_ms: u64,
+}
+
+/// Reads a `--speed`.
+///
+/// # Errors
+/// When it is no number within 0.1 and 1000.
+pub fn speed(text: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|speed| SPEEDS.contains(speed))
+        .ok_or_else(|| format!("{text:?} is not a number from 0.1 to 1000"))
 }
 
 /// Speaks the whole file into the session's stream of the cloud at `url`.
@@ -21,6 +54,39 @@ pub struct SpeakArgs {
 /// # Errors
 /// What kept the file from being spoken whole.
 pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
-    let _ = (args, url);
-    Err(Error::Client("speak is not built yet".to_owned()))
+    let recording = Recording::open(&args.file)?;
+    let producer = Producer {
+        url: url.to_owned(),
+        stream: format!("session-{}", args.session),
+        speed: args.speed,
+        fragment_ms: args.fragment_ms,
+        start_ms: real_now_ms(),
+    };
+    eprintln!(
+        "speaking {} ({:.1} s) in {} at {}x",
+        args.file.display(),
+        recording.duration_ms() as f64 / 1000.0,
+        producer.stream,
+        args.speed
+    );
+    let spoken = producer.speak(&recording, &watch::Sender::new(Spoken::default())).await?;
+    eprintln!(
+        "spoken: {} packets, {} samples at 16 kHz, {} fragments persisted",
+        spoken.packets,
+        recording.samples_16k(),
+        spoken.persisted
+    );
+    Ok(())
+}
+
+impl From<RecordingError> for Error {
+    fn from(error: RecordingError) -> Self {
+        Self::Client(error.to_string())
+    }
+}
+
+impl From<SpeakError> for Error {
+    fn from(error: SpeakError) -> Self {
+        Self::Client(error.to_string())
+    }
 }

@@ -1,0 +1,145 @@
+//! Writes live Matroska as the producers of AWS do (mkvgen of its producer SDK): a Segment and
+//! Clusters of unknown size, Timecodes and SimpleBlock sizes of eight bytes, one track.
+
+use crate::kvs::ebml::{self, id};
+
+use super::recording::{Packet, Recording};
+
+/// The track's number in every block.
+const TRACK: u8 = 1;
+
+/// A run of packets that becomes one Cluster and so one fragment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fragment {
+    /// The index of its first packet.
+    pub(super) first: usize,
+    /// One past the index of its last packet.
+    pub(super) end: usize,
+    /// Its Cluster's timecode in ms.
+    pub(super) timecode_ms: u64,
+}
+
+/// Cuts packets into fragments of at least `fragment_ms` of media (but the last).
+pub(super) fn fragments(packets: &[Packet], fragment_ms: u64) -> Vec<Fragment> {
+    let mut cut: Vec<Fragment> = Vec::new();
+    for (index, packet) in packets.iter().enumerate() {
+        match cut.last_mut() {
+            Some(open) if packet.at_ms < open.timecode_ms + fragment_ms => open.end = index + 1,
+            _ => {
+                cut.push(Fragment { first: index, end: index + 1, timecode_ms: packet.at_ms });
+            }
+        }
+    }
+    cut
+}
+
+/// Everything before the first Cluster.
+pub(super) fn head(recording: &Recording) -> Vec<u8> {
+    let mut header = Vec::new();
+    for (id, value) in [(0x4286, 1), (0x42F7, 1), (0x42F2, 4), (0x42F3, 8)] {
+        ebml::write(&mut header, id, 1, &[value]);
+    }
+    ebml::write(&mut header, 0x4282, 1, b"matroska");
+    ebml::write(&mut header, 0x4287, 1, &[4]);
+    ebml::write(&mut header, 0x4285, 1, &[2]);
+    let mut info = Vec::new();
+    ebml::write(&mut info, id::TIMECODE_SCALE, 1, &[0x0F, 0x42, 0x40]);
+    ebml::write(&mut info, 0x4D80, 1, b"local-cloud speaker");
+    ebml::write(&mut info, 0x5741, 1, b"local-cloud speaker");
+    let mut tracks = Vec::new();
+    ebml::write(&mut tracks, id::TRACK_ENTRY, 4, &track_entry(recording));
+    let mut out = Vec::new();
+    ebml::write(&mut out, id::EBML, 1, &header);
+    ebml::write_id(&mut out, id::SEGMENT);
+    out.push(0xFF);
+    ebml::write(&mut out, id::INFO, 1, &info);
+    ebml::write(&mut out, id::TRACKS, 4, &tracks);
+    out
+}
+
+fn track_entry(recording: &Recording) -> Vec<u8> {
+    let mut audio = Vec::new();
+    ebml::write(&mut audio, 0xB5, 1, &recording.sampling_hz.to_be_bytes());
+    ebml::write(&mut audio, 0x9F, 1, &recording.channels.to_be_bytes());
+    let mut entry = Vec::new();
+    ebml::write(&mut entry, id::TRACK_NUMBER, 1, &[TRACK]);
+    ebml::write(&mut entry, 0x73C5, 1, &[TRACK]);
+    ebml::write(&mut entry, 0x83, 1, &[2]);
+    ebml::write(&mut entry, 0x9C, 1, &[0]);
+    ebml::write(&mut entry, 0x536E, 1, b"audio");
+    ebml::write(&mut entry, 0x86, 1, b"A_OPUS");
+    if let Some(codec_private) = &recording.codec_private {
+        ebml::write(&mut entry, 0x63A2, 4, codec_private);
+    }
+    if let Some(delay) = recording.codec_delay_ns {
+        ebml::write(&mut entry, 0x56AA, 1, &delay.to_be_bytes());
+    }
+    if let Some(pre_roll) = recording.seek_pre_roll_ns {
+        ebml::write(&mut entry, 0x56BB, 1, &pre_roll.to_be_bytes());
+    }
+    ebml::write(&mut entry, 0xE1, 4, &audio);
+    entry
+}
+
+/// The start of a Cluster.
+pub(super) fn cluster(timecode_ms: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    ebml::write_id(&mut out, id::CLUSTER);
+    out.push(0xFF);
+    ebml::write(&mut out, id::TIMECODE, 1, &timecode_ms.to_be_bytes());
+    out
+}
+
+/// One packet as a block of the Cluster that starts at `timecode_ms`.
+pub(super) fn block(packet: &Packet, timecode_ms: u64) -> Vec<u8> {
+    // Fragments are far shorter than the 32 s that an offset can say.
+    let offset = i16::try_from(packet.at_ms.saturating_sub(timecode_ms)).unwrap_or(i16::MAX);
+    let mut payload = vec![0x80 | TRACK];
+    payload.extend_from_slice(&offset.to_be_bytes());
+    payload.push(0x80);
+    payload.extend_from_slice(&packet.data);
+    let mut out = Vec::new();
+    ebml::write(&mut out, id::SIMPLE_BLOCK, 8, &payload);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_hold_every_packet_once() {
+        let packets: Vec<Packet> = (0..250)
+            .map(|n| Packet { at_ms: n * 20, samples_48k: 960, data: vec![0x08] })
+            .collect();
+        let cut = fragments(&packets, 2000);
+        let shape: Vec<(usize, usize, u64)> =
+            cut.iter().map(|f| (f.first, f.end, f.timecode_ms)).collect();
+        assert_eq!(shape, [(0, 100, 0), (100, 200, 2000), (200, 250, 4000)]);
+    }
+
+    #[test]
+    fn the_demuxer_reads_what_is_written() {
+        let recording = Recording {
+            codec_private: Some([&b"OpusHead"[..], &[1, 1, 0x38, 1]].concat()),
+            codec_delay_ns: Some(6_500_000),
+            seek_pre_roll_ns: None,
+            sampling_hz: 48_000.0,
+            channels: 1,
+            packets: (0..5)
+                .map(|n| Packet { at_ms: n * 20, samples_48k: 960, data: vec![0x08, n as u8] })
+                .collect(),
+        };
+        let mut bytes = head(&recording);
+        bytes.extend(cluster(0));
+        for packet in &recording.packets {
+            bytes.extend(block(packet, 0));
+        }
+        let path = std::env::temp_dir().join(format!("muxer-{}.mka", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        let read = Recording::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(read, recording);
+        assert_eq!(read.samples_16k(), (5 * 960 - 312) / 3);
+    }
+}

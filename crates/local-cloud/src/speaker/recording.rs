@@ -1,0 +1,173 @@
+//! A recorded file's Opus track: what the speaker plays.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use matroska_demuxer::{Frame, MatroskaFile, TrackType};
+
+use super::opus;
+
+/// The most Opus that is read from one file: more than a day of speech.
+const MOST_BYTES: usize = 512 * 1024 * 1024;
+
+/// Why a file cannot be spoken.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// The file cannot be opened.
+    #[error("{path}: {source}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It is not Matroska or WebM, or a damaged one.
+    #[error("{path}: not a readable Matroska or WebM file: {source}")]
+    Matroska {
+        /// The file.
+        path: PathBuf,
+        /// What the demuxer says.
+        source: matroska_demuxer::DemuxError,
+    },
+    /// Its audio is in another codec.
+    #[error(
+        "{path}: the speaker plays Opus (A_OPUS) only, and this file has {found}: \
+         convert it, for example with `ffmpeg -i IN -c:a libopus -ac 1 OUT.mka`"
+    )]
+    NotOpus {
+        /// The file.
+        path: PathBuf,
+        /// Codec ids of its tracks.
+        found: String,
+    },
+    /// A packet that is no Opus packet.
+    #[error("{path}: packet {packet} is not an Opus packet")]
+    Packet {
+        /// The file.
+        path: PathBuf,
+        /// Which one, from 0.
+        packet: usize,
+    },
+    /// There is nothing to say.
+    #[error("{path}: the Opus track has no packet")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Too much to hold.
+    #[error("{path}: more than 512 MiB of Opus")]
+    Large {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// One Opus packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// When it starts, in ms from the start of the recording.
+    pub at_ms: u64,
+    /// How long it lasts, in samples at 48 kHz.
+    pub samples_48k: u32,
+    /// The packet itself.
+    pub data: Vec<u8>,
+}
+
+/// The Opus track of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// OpusHead, if the file has one.
+    pub codec_private: Option<Vec<u8>>,
+    /// CodecDelay in ns, if the file has one.
+    pub codec_delay_ns: Option<u64>,
+    /// SeekPreRoll in ns, if the file has one.
+    pub seek_pre_roll_ns: Option<u64>,
+    /// SamplingFrequency in Hz, as declared.
+    pub sampling_hz: f64,
+    /// Channels, as declared.
+    pub channels: u64,
+    /// The packets in the order of the file.
+    pub packets: Vec<Packet>,
+}
+
+impl Recording {
+    /// Reads the first Opus track of a Matroska or WebM file.
+    ///
+    /// # Errors
+    /// [`RecordingError`], naming the file and, when it holds no Opus, the codecs that it holds.
+    pub fn open(path: &Path) -> Result<Self, RecordingError> {
+        let file = File::open(path)
+            .map_err(|source| RecordingError::Open { path: path.to_owned(), source })?;
+        let damaged = |source| RecordingError::Matroska { path: path.to_owned(), source };
+        let mut file = MatroskaFile::open(BufReader::new(file)).map_err(damaged)?;
+        let codec = |id: &str| id.trim_end_matches('\0').to_owned();
+        let Some(track) = file.tracks().iter().find(|track| {
+            track.track_type() == TrackType::Audio && codec(track.codec_id()) == "A_OPUS"
+        }) else {
+            let found: Vec<String> =
+                file.tracks().iter().map(|track| codec(track.codec_id())).collect();
+            let found = if found.is_empty() { "no track".to_owned() } else { found.join(", ") };
+            return Err(RecordingError::NotOpus { path: path.to_owned(), found });
+        };
+        let number = track.track_number().get();
+        let mut recording = Self {
+            codec_private: track.codec_private().map(<[u8]>::to_vec),
+            codec_delay_ns: track.codec_delay(),
+            seek_pre_roll_ns: track.seek_pre_roll(),
+            sampling_hz: track.audio().map_or(48_000.0, |audio| audio.sampling_frequency()),
+            channels: track.audio().map_or(1, |audio| audio.channels().get()),
+            packets: Vec::new(),
+        };
+        let scale = u128::from(file.info().timestamp_scale().get());
+        let mut held = 0;
+        let mut frame = Frame::default();
+        while file.next_frame(&mut frame).map_err(damaged)? {
+            if frame.track != number {
+                continue;
+            }
+            held += frame.data.len();
+            if held > MOST_BYTES {
+                return Err(RecordingError::Large { path: path.to_owned() });
+            }
+            let at_ns = u128::from(frame.timestamp) * scale;
+            recording.take(path, at_ns, std::mem::take(&mut frame.data))?;
+        }
+        if recording.packets.is_empty() {
+            return Err(RecordingError::Empty { path: path.to_owned() });
+        }
+        Ok(recording)
+    }
+
+    fn take(&mut self, path: &Path, at_ns: u128, data: Vec<u8>) -> Result<(), RecordingError> {
+        let packet = self.packets.len();
+        let samples_48k = opus::samples_48k(&data)
+            .ok_or_else(|| RecordingError::Packet { path: path.to_owned(), packet })?;
+        let at_ms = u64::try_from((at_ns + 500_000) / 1_000_000).unwrap_or(u64::MAX);
+        self.packets.push(Packet { at_ms, samples_48k, data });
+        Ok(())
+    }
+
+    /// Samples at 48 kHz before the first one that counts: OpusHead's pre-skip, else CodecDelay,
+    /// else none.
+    pub fn pre_skip_48k(&self) -> u64 {
+        self.codec_private
+            .as_deref()
+            .and_then(opus::pre_skip_48k)
+            .map(u64::from)
+            .or_else(|| self.codec_delay_ns.map(|ns| (ns * 48 + 500_000) / 1_000_000))
+            .unwrap_or_default()
+    }
+
+    /// Samples at 16 kHz that its packets hold after the pre-skip.
+    pub fn samples_16k(&self) -> u64 {
+        let all: u64 = self.packets.iter().map(|packet| u64::from(packet.samples_48k)).sum();
+        all.saturating_sub(self.pre_skip_48k()) / 3
+    }
+
+    /// How long it plays, in ms.
+    pub fn duration_ms(&self) -> u64 {
+        let end = |packet: &Packet| packet.at_ms + u64::from(packet.samples_48k) / 48;
+        self.packets.last().map_or(0, end)
+    }
+}
