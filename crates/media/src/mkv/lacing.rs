@@ -19,7 +19,7 @@ pub(super) fn split(flags: u8, payload: &[u8], frames: &mut Vec<Range<usize>>) -
         0x06 => ebml(payload, count, frames)?,
         _ => {
             let total = payload.len() - 1;
-            if total % count != 0 {
+            if !total.is_multiple_of(count) {
                 return None;
             }
             frames.extend((0..count - 1).map(|_| 0..total / count));

@@ -1,0 +1,117 @@
+//! Decodes a GetMedia byte stream, or any Opus Matroska/WebM file, to 16 kHz mono PCM.
+//!
+//! `cargo run --release -p media --example decode -- FILE|-` writes s16le to stdout and one JSON line to
+//! stderr. `errors` counts damaged packets, resyncs, error tags, refused codecs and a cut end; skipped
+//! gaps are counted, not written. The exit status is 1 when reading or writing failed, or when
+//! the stream carries audio of which nothing could be decoded.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::process::ExitCode;
+
+use media::{Output, Stream, StreamOptions};
+use serde_json::json;
+
+/// One read: small enough to decode while the rest is still on its way.
+const READ_SIZE: usize = 16 * 1024;
+
+fn main() -> ExitCode {
+    let Some(input) = std::env::args().nth(1) else {
+        eprintln!("usage: decode FILE|-");
+        return ExitCode::from(2);
+    };
+    match run(&input) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{input}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(input: &str) -> io::Result<bool> {
+    let mut source: Box<dyn Read> = match input {
+        "-" => Box::new(io::stdin().lock()),
+        path => Box::new(File::open(path)?),
+    };
+    let mut decoding = Decoding::new(BufWriter::new(io::stdout().lock()));
+    let mut chunk = vec![0; READ_SIZE];
+    loop {
+        let read = match source.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        decoding.push(&chunk[..read])?;
+    }
+    decoding.finish()
+}
+
+struct Decoding<W: Write> {
+    stream: Stream,
+    out: W,
+    bytes: Vec<u8>,
+    refused: Option<String>,
+    last_fragment: Option<String>,
+    continuation_token: Option<String>,
+}
+
+impl<W: Write> Decoding<W> {
+    fn new(out: W) -> Self {
+        Self {
+            stream: Stream::start(StreamOptions::default()),
+            out,
+            bytes: Vec::new(),
+            refused: None,
+            last_fragment: None,
+            continuation_token: None,
+        }
+    }
+
+    fn push(&mut self, chunk: &[u8]) -> io::Result<()> {
+        self.stream.push(chunk);
+        while let Some(output) = self.stream.poll() {
+            match output {
+                Output::Pcm { samples, .. } => {
+                    self.bytes.clear();
+                    self.bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+                    self.out.write_all(&self.bytes)?;
+                }
+                Output::FragmentCompleted { number, continuation_token, .. } => {
+                    self.last_fragment = Some(number.into());
+                    self.continuation_token = Some(continuation_token);
+                }
+                Output::UnsupportedCodec { codec_id, .. } => self.refused = Some(codec_id),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<bool> {
+        let tail = self.stream.finish();
+        self.out.flush()?;
+        let counters = self.stream.counters();
+        let errors = counters.decode_errors
+            + counters.resyncs
+            + counters.error_tags
+            + counters.unsupported_codecs
+            + u64::from(tail.cut);
+        let report = json!({
+            "fragments": counters.fragments,
+            "packets": counters.packets,
+            "samples": counters.samples,
+            "filledSamples": counters.filled_samples,
+            "gapSamples": counters.gap_samples,
+            "skippedBlocks": counters.skipped_blocks,
+            "errors": errors,
+            "codec": self.stream.codec_id().or(self.refused.as_deref()),
+            "lastFragmentNumber": self.last_fragment,
+            "continuationToken": self.continuation_token,
+        });
+        eprintln!("{report}");
+        Ok(self.refused.is_none() || counters.packets > 0)
+    }
+}

@@ -1,0 +1,144 @@
+//! EBML, written: ids, sizes of any width, blocks in every lacing.
+
+/// Element ids, as written.
+pub mod id {
+    #![allow(missing_docs)]
+    pub const EBML: &[u8] = b"\x1A\x45\xDF\xA3";
+    pub const SEGMENT: &[u8] = b"\x18\x53\x80\x67";
+    pub const SEEK_HEAD: &[u8] = b"\x11\x4D\x9B\x74";
+    pub const INFO: &[u8] = b"\x15\x49\xA9\x66";
+    pub const TRACKS: &[u8] = b"\x16\x54\xAE\x6B";
+    pub const TRACK_ENTRY: &[u8] = b"\xAE";
+    pub const CLUSTER: &[u8] = b"\x1F\x43\xB6\x75";
+    pub const CUES: &[u8] = b"\x1C\x53\xBB\x6B";
+    pub const TAGS: &[u8] = b"\x12\x54\xC3\x67";
+    pub const VOID: &[u8] = b"\xEC";
+    pub const CRC32: &[u8] = b"\xBF";
+    pub const SIMPLE_BLOCK: &[u8] = b"\xA3";
+    pub const BLOCK_GROUP: &[u8] = b"\xA0";
+    pub const BLOCK: &[u8] = b"\xA1";
+    pub const DISCARD_PADDING: &[u8] = b"\x75\xA2";
+    pub const TIMESTAMP: &[u8] = b"\xE7";
+}
+
+/// How an element's size is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// As short as it goes.
+    Short,
+    /// In this many bytes (1 to 8).
+    Bytes(u8),
+    /// Unknown, in this many bytes (1 to 8).
+    Unknown(u8),
+}
+
+/// An element with the shortest size.
+pub fn element(id: &[u8], body: &[u8]) -> Vec<u8> {
+    sized(id, Size::Short, body)
+}
+
+/// An element with its size written in a given way.
+pub fn sized(id: &[u8], size: Size, body: &[u8]) -> Vec<u8> {
+    [id, &encode_size(size, body.len() as u64), body].concat()
+}
+
+/// An element of several children.
+pub fn master(id: &[u8], children: &[Vec<u8>]) -> Vec<u8> {
+    element(id, &children.concat())
+}
+
+/// A size field.
+pub fn encode_size(size: Size, value: u64) -> Vec<u8> {
+    let (width, value) = match size {
+        Size::Short => {
+            let width = (1..=8).find(|&width| value < (1 << (7 * width)) - 1);
+            (width.expect("an element this long cannot be written"), value)
+        }
+        Size::Bytes(width) => (width, value),
+        Size::Unknown(width) => (width, (1 << (7 * width)) - 1),
+    };
+    let marked = value | 1 << (7 * width);
+    marked.to_be_bytes()[8 - usize::from(width)..].to_vec()
+}
+
+/// An unsigned element in as few bytes as it goes.
+pub fn unsigned(id: &[u8], value: u64) -> Vec<u8> {
+    let bytes = value.to_be_bytes();
+    let start = bytes.iter().position(|&byte| byte != 0).unwrap_or(7);
+    element(id, &bytes[start..])
+}
+
+/// A float element of 8 bytes.
+pub fn float(id: &[u8], value: f64) -> Vec<u8> {
+    element(id, &value.to_be_bytes())
+}
+
+/// The EBML header of a document of this type.
+pub fn header(doc_type: &[u8]) -> Vec<u8> {
+    master(
+        id::EBML,
+        &[
+            unsigned(b"\x42\x86", 1),
+            unsigned(b"\x42\xF7", 1),
+            unsigned(b"\x42\xF2", 4),
+            unsigned(b"\x42\xF3", 8),
+            element(b"\x42\x82", doc_type),
+            unsigned(b"\x42\x87", 4),
+            unsigned(b"\x42\x85", 2),
+        ],
+    )
+}
+
+/// How several frames share a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacing {
+    /// One frame a block.
+    None,
+    /// Sizes in steps of 255.
+    Xiph,
+    /// Equal sizes; all frames of a block must have the same.
+    Fixed,
+    /// Sizes as differences.
+    Ebml,
+}
+
+/// Body of a (Simple)Block.
+pub fn block(track: u64, offset: i16, flags: u8, lacing: Lacing, frames: &[&[u8]]) -> Vec<u8> {
+    let mut body = encode_size(Size::Short, track);
+    body.extend(offset.to_be_bytes());
+    let bits = match lacing {
+        Lacing::None => 0x00,
+        Lacing::Xiph => 0x02,
+        Lacing::Fixed => 0x04,
+        Lacing::Ebml => 0x06,
+    };
+    body.push(flags | bits);
+    if lacing != Lacing::None {
+        body.push((frames.len() - 1) as u8);
+        body.extend(lace_sizes(lacing, frames));
+    }
+    body.extend(frames.concat());
+    body
+}
+
+fn lace_sizes(lacing: Lacing, frames: &[&[u8]]) -> Vec<u8> {
+    let sizes = frames[..frames.len() - 1].iter().map(|frame| frame.len() as i64);
+    let mut written = Vec::new();
+    let mut before = None;
+    for size in sizes {
+        match (lacing, before) {
+            (Lacing::Xiph, _) => {
+                written.extend(std::iter::repeat_n(0xFF, (size / 255) as usize));
+                written.push((size % 255) as u8);
+            }
+            (Lacing::Ebml, None) => written.extend(encode_size(Size::Bytes(2), size as u64)),
+            (Lacing::Ebml, Some(before)) => {
+                let difference = size - before + (1 << 13) - 1;
+                written.extend(encode_size(Size::Bytes(2), difference as u64));
+            }
+            _ => assert!(frames.iter().all(|frame| frame.len() == frames[0].len())),
+        }
+        before = Some(size);
+    }
+    written
+}

@@ -1,0 +1,327 @@
+//! GetMedia bodies in the framing of real captures: one whole document per fragment, AWS tags before and
+//! after the Cluster, a Segment of unknown size, and on demand the oddities that producers leave.
+
+use crate::ebml::{self, Lacing, Size, id};
+use crate::{opus, pcm::Random};
+
+/// A fragment number of a real capture; [`number`] counts on from it.
+const FIRST_NUMBER: &str = "91343852333181432392682062607743920146159169392";
+
+/// How the documents are written.
+#[derive(Debug, Clone)]
+pub struct Framing {
+    /// Size of the Segment; captures have `Unknown(8)` or `Unknown(1)`.
+    pub segment: Size,
+    /// Size of the Cluster; captures have `Bytes(8)`, live producers `Unknown(1)`.
+    pub cluster: Size,
+    /// Void elements between the others.
+    pub void: bool,
+    /// CRC-32 as the first child of Segment, Info, Tracks and Cluster (its value is not computed).
+    pub crc: bool,
+    /// The producer's SeekHead and Cues, whose offsets lead out of the fragment.
+    pub stale_seek_head: bool,
+    /// CodecID and Name padded with NUL to 32 bytes, DocType with one.
+    pub nul_padding: bool,
+    /// The producer's own tags before and after the Cluster.
+    pub producer_tags: bool,
+    /// Whether there is an Info element.
+    pub info: bool,
+    /// How frames share blocks, and how many.
+    pub lacing: (Lacing, usize),
+    /// BlockGroups instead of SimpleBlocks.
+    pub block_groups: bool,
+    /// Bytes of a video block written before each audio block, on track 1; the audio is track 2 then.
+    pub video: Option<usize>,
+    /// Nanoseconds in a tick.
+    pub scale: u64,
+    /// CodecID of the audio track.
+    pub codec_id: String,
+    /// CodecPrivate of the audio track.
+    pub codec_private: Option<Vec<u8>>,
+    /// CodecDelay of the audio track, ns.
+    pub codec_delay: Option<u64>,
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self {
+            segment: Size::Unknown(8),
+            cluster: Size::Bytes(8),
+            void: false,
+            crc: false,
+            stale_seek_head: false,
+            nul_padding: false,
+            producer_tags: false,
+            info: true,
+            lacing: (Lacing::None, 1),
+            block_groups: false,
+            video: None,
+            scale: 1_000_000,
+            codec_id: "A_OPUS".to_owned(),
+            codec_private: Some(opus::head(1, 312, 0)),
+            codec_delay: Some(6_500_000),
+        }
+    }
+}
+
+impl Framing {
+    /// Every oddity at once that does not change what is carried.
+    pub fn odd() -> Self {
+        Self {
+            segment: Size::Unknown(1),
+            cluster: Size::Unknown(8),
+            void: true,
+            crc: true,
+            stale_seek_head: true,
+            nul_padding: true,
+            producer_tags: true,
+            video: Some(3000),
+            ..Self::default()
+        }
+    }
+
+    fn audio_track(&self) -> u64 {
+        if self.video.is_some() { 2 } else { 1 }
+    }
+}
+
+/// A packet and when it is played, in ms after the fragment's start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timed {
+    /// Block offset, ms.
+    pub offset_ms: i64,
+    /// The packet.
+    pub data: Vec<u8>,
+    /// DiscardPadding, ns; written as a BlockGroup when not 0.
+    pub discard_padding: i64,
+}
+
+/// What one fragment carries.
+#[derive(Debug, Clone)]
+pub struct Fragment {
+    /// FRAGMENT_NUMBER; without it the document is no fragment.
+    pub number: Option<String>,
+    /// SERVER_TIMESTAMP, ms.
+    pub server_ms: Option<i64>,
+    /// PRODUCER_TIMESTAMP, ms.
+    pub producer_ms: Option<i64>,
+    /// Cluster Timestamp, ms; `None` writes no Cluster.
+    pub cluster_ms: Option<i64>,
+    /// The audio.
+    pub packets: Vec<Timed>,
+    /// MILLIS_BEHIND_NOW; the trailing tags are left out when it is `None`.
+    pub millis_behind_now: Option<u64>,
+}
+
+/// The `index`-th fragment number: as long and as irregularly apart as real ones, and rising.
+pub fn number(index: u64) -> String {
+    let (head, _) = FIRST_NUMBER.split_at(FIRST_NUMBER.len() - 18);
+    let (middle, step) = head.split_at(head.len() - 12);
+    let counted = step.parse::<u64>().unwrap() + 4_951_760 * index;
+    let tail = Random::new(index).below(10_u64.pow(18));
+    format!("{middle}{counted:012}{tail:018}")
+}
+
+/// Cuts packets of `frame` tenths of a millisecond into fragments of `fragment_ms`, starting at `start_ms` by
+/// the producer's clock; Cluster times count from the session's start, as KVS's producers do.
+pub fn fragments(
+    packets: &[Vec<u8>],
+    frame: u32,
+    fragment_ms: u32,
+    start_ms: i64,
+) -> Vec<Fragment> {
+    let per_fragment = (fragment_ms * 10 / frame).max(1) as usize;
+    let at = |packet: usize| (packet as i64 * i64::from(frame) + 5) / 10;
+    packets
+        .chunks(per_fragment)
+        .enumerate()
+        .map(|(index, chunk)| {
+            let first = index * per_fragment;
+            let base = at(first);
+            let timed = chunk.iter().enumerate().map(|(within, data)| Timed {
+                offset_ms: at(first + within) - base,
+                data: data.clone(),
+                discard_padding: 0,
+            });
+            Fragment {
+                number: Some(number(index as u64)),
+                server_ms: Some(start_ms + base + 600),
+                producer_ms: Some(start_ms + base),
+                cluster_ms: Some(base),
+                packets: timed.collect(),
+                millis_behind_now: Some(0),
+            }
+        })
+        .collect()
+}
+
+/// The fragments one after the other, as GetMedia sends them.
+pub fn body(framing: &Framing, fragments: &[Fragment]) -> Vec<u8> {
+    fragments.iter().flat_map(|fragment| document(framing, fragment)).collect()
+}
+
+/// One fragment as a whole document.
+pub fn document(framing: &Framing, fragment: &Fragment) -> Vec<u8> {
+    let mut children = Vec::new();
+    if framing.crc {
+        children.push(ebml::element(id::CRC32, &[1, 2, 3, 4]));
+    }
+    if framing.stale_seek_head {
+        children.push(seek_head());
+    }
+    if framing.info {
+        children.push(info(framing));
+    }
+    children.push(void(framing, 148));
+    children.push(tracks(framing));
+    if framing.producer_tags {
+        children.push(tags(&[("ENCODER", "Lavf57.71.100\0\0".to_owned())], Size::Short));
+    }
+    children.push(leading_tags(fragment));
+    children.push(void(framing, 0));
+    if let Some(cluster_ms) = fragment.cluster_ms {
+        children.push(cluster(framing, cluster_ms, &fragment.packets));
+    }
+    if framing.stale_seek_head {
+        children.push(ebml::element(id::CUES, &[0xBB, 0x80]));
+    }
+    if framing.producer_tags {
+        children.push(tags(&[("ContactId", "\u{e4}\u{20ac}".to_owned())], Size::Bytes(2)));
+    }
+    if let (Some(behind), Some(number)) = (fragment.millis_behind_now, &fragment.number) {
+        let token = ("AWS_KINESISVIDEO_CONTINUATION_TOKEN", number.clone());
+        let behind = ("AWS_KINESISVIDEO_MILLIS_BEHIND_NOW", behind.to_string());
+        children.push(tags(&[behind, token], Size::Bytes(4)));
+    }
+    let doc_type: &[u8] = if framing.nul_padding { b"matroska\0" } else { b"matroska" };
+    [ebml::header(doc_type), ebml::sized(id::SEGMENT, framing.segment, &children.concat())].concat()
+}
+
+/// A document by which KVS ends a body with an error; `number` as the parser library expects it.
+pub fn error_document(error_id: u32, code: &str, number: Option<&str>) -> Vec<u8> {
+    let mut said: Vec<(&str, String)> = Vec::new();
+    said.extend(number.map(|number| ("AWS_KINESISVIDEO_FRAGMENT_NUMBER", number.to_owned())));
+    said.push(("AWS_KINESISVIDEO_ERROR_CODE", code.to_owned()));
+    said.push(("AWS_KINESISVIDEO_ERROR_ID", error_id.to_string()));
+    let children = tags(&said, Size::Bytes(4));
+    [ebml::header(b"matroska"), ebml::sized(id::SEGMENT, Size::Unknown(8), &children)].concat()
+}
+
+fn leading_tags(fragment: &Fragment) -> Vec<u8> {
+    let seconds = |ms: i64| format!("{}.{:03}", ms / 1000, ms % 1000);
+    let mut said: Vec<(&str, String)> = Vec::new();
+    said.extend(fragment.number.clone().map(|n| ("AWS_KINESISVIDEO_FRAGMENT_NUMBER", n)));
+    let server = fragment.server_ms.map(seconds);
+    said.extend(server.map(|time| ("AWS_KINESISVIDEO_SERVER_TIMESTAMP", time)));
+    let producer = fragment.producer_ms.map(seconds);
+    said.extend(producer.map(|time| ("AWS_KINESISVIDEO_PRODUCER_TIMESTAMP", time)));
+    if said.is_empty() { Vec::new() } else { tags(&said, Size::Bytes(4)) }
+}
+
+fn tags(said: &[(&str, String)], size: Size) -> Vec<u8> {
+    let simple: Vec<u8> = said
+        .iter()
+        .flat_map(|(name, value)| {
+            let name = ebml::sized(b"\x45\xA3", size, name.as_bytes());
+            let value = ebml::sized(b"\x44\x87", size, value.as_bytes());
+            ebml::sized(b"\x67\xC8", size, &[name, value].concat())
+        })
+        .collect();
+    ebml::sized(id::TAGS, size, &ebml::sized(b"\x73\x73", size, &simple))
+}
+
+pub(crate) fn info(framing: &Framing) -> Vec<u8> {
+    ebml::master(
+        id::INFO,
+        &[
+            if framing.crc { ebml::element(id::CRC32, &[4, 3, 2, 1]) } else { Vec::new() },
+            ebml::element(b"\x2A\xD7\xB1", &framing.scale.to_be_bytes()),
+            ebml::element(b"\x4D\x80", b"testkit"),
+            ebml::element(b"\x57\x41", b"testkit"),
+        ],
+    )
+}
+
+pub(crate) fn tracks(framing: &Framing) -> Vec<u8> {
+    let text = |text: &str| {
+        let mut bytes = text.as_bytes().to_vec();
+        if framing.nul_padding {
+            bytes.resize(32, 0);
+        }
+        bytes
+    };
+    let entry = |number: u64, kind: u64, codec_id: &str, rest: Vec<Vec<u8>>| {
+        let common = [
+            ebml::unsigned(b"\xD7", number),
+            ebml::unsigned(b"\x73\xC5", number + 1000),
+            ebml::unsigned(b"\x83", kind),
+            ebml::element(b"\x86", &text(codec_id)),
+            ebml::element(b"\x53\x6E", &text("track")),
+        ];
+        ebml::element(id::TRACK_ENTRY, &[common.concat(), rest.concat()].concat())
+    };
+    let mut entries = Vec::new();
+    if framing.crc {
+        entries.push(ebml::element(id::CRC32, &[9, 9, 9, 9]));
+    }
+    if framing.video.is_some() {
+        let size = [ebml::unsigned(b"\xB0", 640), ebml::unsigned(b"\xBA", 480)];
+        let private = ebml::element(b"\x63\xA2", b"\x01\x4D\x40\x1E");
+        entries.push(entry(1, 1, "V_MPEG4/ISO/AVC", vec![private, ebml::master(b"\xE0", &size)]));
+    }
+    let mut audio = Vec::new();
+    audio.extend(framing.codec_private.as_ref().map(|private| ebml::element(b"\x63\xA2", private)));
+    audio.extend(framing.codec_delay.map(|delay| ebml::unsigned(b"\x56\xAA", delay)));
+    audio.push(ebml::unsigned(b"\x56\xBB", 80_000_000));
+    let sampling = [ebml::float(b"\xB5", 48_000.0), ebml::unsigned(b"\x9F", 1)];
+    audio.push(ebml::master(b"\xE1", &sampling));
+    entries.push(entry(framing.audio_track(), 2, &framing.codec_id, audio));
+    ebml::master(id::TRACKS, &entries)
+}
+
+pub(crate) fn cluster(framing: &Framing, cluster_ms: i64, packets: &[Timed]) -> Vec<u8> {
+    let ticks = |ms: i64| ms * 1_000_000 / framing.scale as i64;
+    let mut children = Vec::new();
+    if framing.crc {
+        children.push(ebml::element(id::CRC32, &[5, 6, 7, 8]));
+    }
+    children.push(ebml::unsigned(id::TIMESTAMP, ticks(cluster_ms) as u64));
+    children.push(void(framing, 3));
+    let (lacing, together) = framing.lacing;
+    for frames in packets.chunks(together) {
+        let offset = i16::try_from(ticks(frames[0].offset_ms)).expect("block outside its Cluster");
+        if let Some(bytes) = framing.video {
+            let frame = vec![0x1A; bytes];
+            let video = ebml::block(1, offset, 0x80, Lacing::None, &[&frame]);
+            children.push(ebml::element(id::SIMPLE_BLOCK, &video));
+        }
+        children.push(audio_block(framing, offset, lacing, frames));
+    }
+    ebml::sized(id::CLUSTER, framing.cluster, &children.concat())
+}
+
+fn audio_block(framing: &Framing, offset: i16, lacing: Lacing, frames: &[Timed]) -> Vec<u8> {
+    let data: Vec<&[u8]> = frames.iter().map(|frame| &frame.data[..]).collect();
+    let padding = frames.last().map_or(0, |frame| frame.discard_padding);
+    let group = framing.block_groups || padding != 0;
+    let flags = if group { 0 } else { 0x80 };
+    let block = ebml::block(framing.audio_track(), offset, flags, lacing, &data);
+    if !group {
+        return ebml::element(id::SIMPLE_BLOCK, &block);
+    }
+    let mut children = vec![ebml::element(id::BLOCK, &block), ebml::unsigned(b"\x9B", 20)];
+    if padding != 0 {
+        children.push(ebml::element(id::DISCARD_PADDING, &padding.to_be_bytes()));
+    }
+    ebml::master(id::BLOCK_GROUP, &children)
+}
+
+fn void(framing: &Framing, bytes: usize) -> Vec<u8> {
+    if framing.void { ebml::sized(id::VOID, Size::Bytes(8), &vec![0; bytes]) } else { Vec::new() }
+}
+
+/// Points to Cues far behind the fragment's end, as the SeekHead of the producer's original file does.
+fn seek_head() -> Vec<u8> {
+    let entry = [ebml::element(b"\x53\xAB", id::CUES), ebml::unsigned(b"\x53\xAC", 9_000_000)];
+    ebml::element(id::SEEK_HEAD, &ebml::master(b"\x4D\xBB", &entry))
+}

@@ -1,0 +1,60 @@
+//! Seeded audio that codecs treat like speech.
+
+/// SplitMix64: small, seeded, the same everywhere.
+#[derive(Debug, Clone)]
+pub struct Random(u64);
+
+impl Random {
+    /// The sequence of `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next 64 bits.
+    pub fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound` (which is not 0).
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next_u64() % bound
+    }
+
+    /// A number from −1 to 1.
+    pub fn signed_unit(&mut self) -> f64 {
+        self.next_u64() as f64 / u64::MAX as f64 * 2.0 - 1.0
+    }
+}
+
+/// `samples` of 48 kHz mono: a voice-like harmonic sound in syllables, with breath noise.
+pub fn speech_like(seed: u64, samples: usize) -> Vec<i16> {
+    let mut random = Random::new(seed);
+    let base = 100.0 + random.below(80) as f64;
+    let mut phase = 0.0_f64;
+    (0..samples)
+        .map(|index| {
+            let time = index as f64 / 48_000.0;
+            let pitch = base * (1.0 + 0.1 * (time * 3.1).sin() + 0.03 * (time * 11.0).sin());
+            phase = (phase + pitch / 48_000.0).fract();
+            let syllable = (time * 4.0 * std::f64::consts::PI).sin().max(0.0).sqrt();
+            let formant = 1.0 + 0.6 * (time * 1.7).sin();
+            let voice: f64 = (1..=20)
+                .map(|harmonic| {
+                    let order = f64::from(harmonic);
+                    let weight = 1.0 / order + 0.3 * (-(order - 6.0 * formant).powi(2) / 6.0).exp();
+                    weight * (order * phase * std::f64::consts::TAU).sin()
+                })
+                .sum();
+            (syllable * (3500.0 * voice + 250.0 * random.signed_unit())) as i16
+        })
+        .collect()
+}
+
+/// Two mono signals of equal length as interleaved stereo.
+pub fn interleave(left: &[i16], right: &[i16]) -> Vec<i16> {
+    left.iter().zip(right).flat_map(|(&left, &right)| [left, right]).collect()
+}
