@@ -28,6 +28,11 @@ impl SessionId {
         &self.0
     }
 
+    /// The id made of two words of `a`–`z` and a number.
+    pub(crate) fn from_parts(adjective: &str, noun: &str, number: u64) -> Self {
+        Self(format!("{adjective}-{noun}-{number}"))
+    }
+
     /// Name of the KVS stream of this session: `session-{id}`.
     #[must_use]
     pub fn stream_name(&self) -> String {

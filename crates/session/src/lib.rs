@@ -3,7 +3,8 @@
 //! A speaker opens a *session*, talks, and closes it. This crate holds everything the three Lambdas
 //! must agree on about that: the id and the states of a session, its record in the Sessions table,
 //! the `Session Status Change` event, the audio payload handed to the processor, and the names of
-//! the metrics. It does no I/O and reads no clock.
+//! the metrics. It holds the use cases too, [`SessionService`], over [`ports`]. It does no I/O, reads
+//! no clock and draws no random number: all that comes through the ports.
 //!
 //! Where it stands on the way: request → **`Session`** → **`StatusChange`** → rule → consumer →
 //! bytes → packets → PCM → **`AudioPayload`** → processor.
@@ -13,18 +14,54 @@ pub use arn::{ArnError, ChannelArn, StreamArn};
 
 pub mod audio;
 
+mod create;
+pub use create::NewSession;
+
+mod delete;
+pub use delete::Deleted;
+
+mod emit;
+pub use emit::emit;
+
+mod error;
+pub use error::Error;
+
 pub mod event;
+
+mod fault;
+pub use fault::{Fault, FaultKind};
 
 mod id;
 pub use id::{InvalidSessionId, SessionId};
 
+mod journal;
+pub use journal::{Notice, Occasion, Severity};
+
 mod language;
 pub use language::{Language, UnknownLanguage};
 
+mod limits;
+pub use limits::Limits;
+
 pub mod metrics;
+
+pub mod ports;
 
 mod record;
 pub use record::{EndedReason, PendingEvent, Session, Settings, SignalingEndpoints};
 
+mod service;
+pub use service::{Call, SessionService};
+
 mod status;
 pub use status::{QualityTier, SessionStatus, UnknownQualityTier};
+
+mod tags;
+pub use tags::Tags;
+
+mod undo;
+
+mod words;
+
+#[cfg(test)]
+mod fakes;

@@ -117,6 +117,14 @@ pub struct PendingEvent {
     pub since: u64,
 }
 
+impl PendingEvent {
+    /// `change` as it waits to be emitted.
+    #[must_use]
+    pub fn new(change: &StatusChange, trace_header: Option<String>, since: u64) -> Self {
+        Self { detail: change.to_detail().to_string(), trace_header, since }
+    }
+}
+
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,0 +1,344 @@
+//! Opening a session: `POST /sessions`, as a saga.
+//!
+//! ```text
+//! reserve id ─► channel ∥ stream ─► both ACTIVE ─► map ─► endpoints ─► active + event ─► PutEvents
+//!     │             └──────────────── undone in reverse when a step fails ───┘   └─ never fails
+//!     └─ goes last: while anything may be left, the item stays to be found
+//! ```
+//!
+//! The id is reserved before anything else is made and given up after everything else is removed.
+//! So at every moment, whatever crashes, each channel and stream has an item by which the health
+//! check finds it.
+
+use std::{future::Future, time::Duration};
+
+use futures_util::future::join;
+
+use crate::{
+    Call, ChannelArn, Error, Fault, FaultKind, Language, Limits, Notice, PendingEvent, QualityTier,
+    Session, SessionId, SessionService, SessionStatus, StreamArn, Tags, emit,
+    event::EventStatus,
+    limits::{Pauses, by, persist},
+    ports::{Activation, EventBus, MediaControl, ResourceState, Sessions, Surroundings},
+    undo::{Made, Part},
+    words::uuid,
+};
+
+/// What a speaker asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSession {
+    /// The JWT `sub` of the speaker.
+    pub speaker_id: String,
+    /// The language that will be spoken.
+    pub source_language: Language,
+    /// The languages to translate to, without repeats.
+    pub target_languages: Vec<Language>,
+    /// Quality of transcription and translation.
+    pub quality_tier: QualityTier,
+}
+
+/// Ids tried until one is free. With three digits a table of a million sessions takes one of four
+/// first ids, and the digits grow: eight in a row mean that something else is wrong.
+const ID_ATTEMPTS: u32 = 8;
+
+/// An item outlives its session for whoever still asks: 24 h, counted from the creation.
+const ITEM_LIFE_SECONDS: u64 = 24 * 60 * 60;
+
+/// What became of the write that makes the session active.
+enum Activated {
+    Yes,
+    No(Fault),
+    Unknown(Fault),
+}
+
+impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<S, M, E, R> {
+    /// Opens a session: when this returns, a speaker can connect, and the consumer is told.
+    ///
+    /// # Errors
+    /// A step failed, or took too long; what was made before is removed, by this call or by the
+    /// health check. [`Error::retry_after`] tells whether trying again makes sense.
+    pub async fn create(&self, new: &NewSession, call: &Call) -> Result<Session, Error> {
+        let started = self.around.monotonic();
+        let result = self.open_under_free_id(new, call, started).await;
+        match &result {
+            Ok(Session { session_id, .. }) => {
+                let latency = self.around.monotonic().saturating_sub(started);
+                let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+                self.around.note(&Notice::SessionCreated { session_id, latency_ms });
+            }
+            Err(error) => self.around.note(&Notice::SessionFailed { error }),
+        }
+        result
+    }
+
+    async fn open_under_free_id(
+        &self,
+        new: &NewSession,
+        call: &Call,
+        started: Duration,
+    ) -> Result<Session, Error> {
+        // The event has its part of the budget for itself.
+        let deadline = started + call.limits.creation.saturating_sub(call.limits.event);
+        for attempt in 0..ID_ATTEMPTS {
+            let session = self.reservation(new, SessionId::draw(&self.around, attempt));
+            if !self.reserve(&session, call, deadline).await? {
+                continue;
+            }
+            if let Some(session) = self.open(session, call, deadline).await? {
+                return Ok(session);
+            }
+        }
+        Err(Error::NoFreeId { attempts: ID_ATTEMPTS })
+    }
+
+    fn reservation(&self, new: &NewSession, session_id: SessionId) -> Session {
+        let now = self.around.now_ms();
+        Session {
+            kvs_channel_name: session_id.channel_name(),
+            kvs_stream_name: session_id.stream_name(),
+            session_id,
+            speaker_id: new.speaker_id.clone(),
+            source_language: new.source_language,
+            target_languages: new.target_languages.clone(),
+            quality_tier: new.quality_tier,
+            status: SessionStatus::Creating,
+            listener_count: 0,
+            created_at: now,
+            updated_at: now,
+            expires_at: now / 1000 + ITEM_LIFE_SECONDS,
+            kvs_channel_arn: None,
+            kvs_stream_arn: None,
+            kvs_signaling_endpoints: None,
+            pending_event: None,
+            ended_reason: None,
+            claim_until: None,
+            env: self.env.clone(),
+        }
+    }
+
+    async fn reserve(
+        &self,
+        session: &Session,
+        call: &Call,
+        deadline: Duration,
+    ) -> Result<bool, Error> {
+        // A lost answer is not repeated under the same id, which would then seem taken. The item it
+        // may have left is `creating`, and the health check removes it.
+        let again = |kind| kind == FaultKind::Throttled;
+        let insert = || self.sessions.insert(session);
+        persist(&self.around, &call.limits, deadline, "PutItem", again, insert)
+            .await
+            .map_err(Error::Store)
+    }
+
+    /// Everything after the reservation. Undoes what it made when it fails. `None` when the id is
+    /// free, but a channel or stream of its name exists.
+    async fn open(
+        &self,
+        mut session: Session,
+        call: &Call,
+        deadline: Duration,
+    ) -> Result<Option<Session>, Error> {
+        let reserved_at = session.updated_at;
+        let mut made = Made::NOTHING;
+        let built = self.build(&mut session, &mut made, &call.limits, deadline).await;
+        let fault = match built {
+            Err(fault) => fault,
+            Ok(()) => match self.activate(&mut session, reserved_at, call, deadline).await {
+                Activated::Yes => {
+                    self.announce(&mut session, call).await;
+                    return Ok(Some(session));
+                }
+                Activated::No(fault) => fault,
+                Activated::Unknown(fault) => {
+                    // Either the session is active and whole, or it is `creating`. Both are found.
+                    let session_id = session.session_id;
+                    self.around
+                        .note(&Notice::LeftBehind { session_id: &session_id, fault: &fault });
+                    return Err(Error::Creation { session_id, fault });
+                }
+            },
+        };
+        let end = deadline + call.limits.event + call.limits.undo;
+        self.undo(&session.session_id, &made, &call.limits, end).await;
+        if made.name_is_taken() {
+            return Ok(None);
+        }
+        Err(Error::Creation { session_id: session.session_id, fault })
+    }
+
+    /// Makes channel and stream and maps them. `made` tells what there is to undo, also on failure.
+    async fn build(
+        &self,
+        session: &mut Session,
+        made: &mut Made,
+        limits: &Limits,
+        deadline: Duration,
+    ) -> Result<(), Fault> {
+        let tags = Tags { env: self.env.clone(), session_id: session.session_id.clone() };
+        // Both to their end, even if one fails: what is made must be known to be undone.
+        let ((channel, channel_ready), (stream, stream_ready)) = join(
+            self.make_channel(&session.kvs_channel_name, &tags, limits, deadline),
+            self.make_stream(&session.kvs_stream_name, &tags, limits, deadline),
+        )
+        .await;
+        (made.channel, made.stream) = (channel.clone(), stream.clone());
+        channel_ready?;
+        stream_ready?;
+        if let (Part::Made(channel), Part::Made(stream)) = (channel, stream) {
+            made.mapped = true; // From here on it may be, whatever the call answers.
+            let operation = "UpdateMediaStorageConfiguration";
+            // Right after ACTIVE the service may still say "in use".
+            let again = |kind: FaultKind| kind.is_transient() || kind == FaultKind::InUse;
+            let map = || self.media.enable_storage(&channel, &stream);
+            persist(&self.around, limits, deadline, operation, again, map).await?;
+
+            let again = |kind: FaultKind| kind.is_transient();
+            let ask = || self.media.endpoints(&channel);
+            let operation = "GetSignalingChannelEndpoint";
+            let endpoints = persist(&self.around, limits, deadline, operation, again, ask).await?;
+            session.kvs_signaling_endpoints = Some(endpoints);
+            session.kvs_channel_arn = Some(channel);
+            session.kvs_stream_arn = Some(stream);
+        }
+        Ok(())
+    }
+
+    async fn make_channel(
+        &self,
+        name: &str,
+        tags: &Tags,
+        limits: &Limits,
+        deadline: Duration,
+    ) -> (Part<ChannelArn>, Result<(), Fault>) {
+        let create = || self.media.create_channel(name, tags);
+        let again = |kind| kind == FaultKind::Throttled;
+        let operation = "CreateSignalingChannel";
+        match persist(&self.around, limits, deadline, operation, again, create).await {
+            Err(fault) => (Part::after(&fault), Err(fault)),
+            Ok(arn) => {
+                let look = || self.media.channel_state(&arn);
+                let operation = "DescribeSignalingChannel";
+                let ready = self.until_active(limits, deadline, operation, look).await;
+                (Part::Made(arn), ready)
+            }
+        }
+    }
+
+    async fn make_stream(
+        &self,
+        name: &str,
+        tags: &Tags,
+        limits: &Limits,
+        deadline: Duration,
+    ) -> (Part<StreamArn>, Result<(), Fault>) {
+        let create = || self.media.create_stream(name, tags, self.stream_retention_hours);
+        let again = |kind| kind == FaultKind::Throttled;
+        match persist(&self.around, limits, deadline, "CreateStream", again, create).await {
+            Err(fault) => (Part::after(&fault), Err(fault)),
+            Ok(arn) => {
+                let look = || self.media.stream_state(&arn);
+                let ready = self.until_active(limits, deadline, "DescribeStream", look).await;
+                (Part::Made(arn), ready)
+            }
+        }
+    }
+
+    /// Looks at a resource until it is ACTIVE, slower and slower.
+    async fn until_active<F: Future<Output = Result<ResourceState, Fault>>>(
+        &self,
+        limits: &Limits,
+        deadline: Duration,
+        operation: &'static str,
+        look: impl Fn() -> F,
+    ) -> Result<(), Fault> {
+        let mut pauses = Pauses::new(limits);
+        loop {
+            let last = match by(&self.around, deadline, operation, look()).await {
+                Ok(ResourceState::Active) => return Ok(()),
+                Ok(ResourceState::Deleting) => {
+                    let message = "it is being deleted";
+                    return Err(Fault::new(operation, FaultKind::Unavailable, message));
+                }
+                Ok(ResourceState::Pending) => {
+                    Fault::new(operation, FaultKind::TimedOut, "not ACTIVE within the time given")
+                }
+                // What was just made may not be seen everywhere yet.
+                Err(fault) if fault.kind.is_transient() || fault.kind == FaultKind::NotFound => {
+                    fault
+                }
+                Err(fault) => return Err(fault),
+            };
+            if !pauses.wait(&self.around, deadline).await {
+                return Err(last);
+            }
+        }
+    }
+
+    /// The one write that makes the session active and holds its event.
+    async fn activate(
+        &self,
+        session: &mut Session,
+        reserved_at: u64,
+        call: &Call,
+        deadline: Duration,
+    ) -> Activated {
+        let operation = "UpdateItem";
+        // `updatedAt` tells this write from the reservation, so it must differ.
+        let now = self.around.now_ms().max(reserved_at + 1);
+        session.status = SessionStatus::Active;
+        session.updated_at = now;
+        let change = session.status_change(EventStatus::Active, now, uuid(&self.around));
+        session.pending_event =
+            change.map(|change| PendingEvent::new(&change, call.trace_header.clone(), now));
+
+        let activation = Activation { session: &*session, reserved_at };
+        let again = |kind: FaultKind| kind.is_transient();
+        let write = || self.sessions.activate(&activation);
+        let written = persist(&self.around, &call.limits, deadline, operation, again, write).await;
+        let fault = match written {
+            Ok(true) => return Activated::Yes,
+            Ok(false) => Fault::new(operation, FaultKind::InUse, "the reservation has changed"),
+            Err(fault) => fault,
+        };
+        self.settle(session, reserved_at, &call.limits, fault).await
+    }
+
+    /// After an activation that did not clearly succeed: makes sure that it has, or that it never
+    /// will. An item that became active after its channel was deleted would be a trap.
+    async fn settle(
+        &self,
+        session: &Session,
+        reserved_at: u64,
+        limits: &Limits,
+        fault: Fault,
+    ) -> Activated {
+        let (id, operation) = (&session.session_id, "UpdateItem");
+        let deadline = self.around.monotonic() + limits.event;
+        let again = |kind: FaultKind| kind.is_transient();
+        let now = session.updated_at + 1;
+        let forestall = || self.sessions.forestall(id, reserved_at, now);
+        match persist(&self.around, limits, deadline, operation, again, forestall).await {
+            Ok(true) => return Activated::No(fault),
+            Ok(false) => {} // Changed, by our activation or by our own repeated forestalling.
+            Err(_) => return Activated::Unknown(fault),
+        }
+        let read = || self.sessions.get(id);
+        match persist(&self.around, limits, deadline, "GetItem", again, read).await {
+            Ok(Some(item)) if item.status.is_live() => Activated::Yes,
+            Ok(_) => Activated::No(fault),
+            Err(_) => Activated::Unknown(fault),
+        }
+    }
+
+    /// Tells the bus. The session is whole whether or not that works.
+    async fn announce(&self, session: &mut Session, call: &Call) {
+        if let Some(event) = session.pending_event.take() {
+            let (id, budget) = (&session.session_id, call.limits.event);
+            emit(&self.sessions, &self.events, &self.around, id, &event, budget).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

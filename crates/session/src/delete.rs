@@ -1,0 +1,107 @@
+//! Ending a session: `DELETE /sessions/{sessionId}`.
+
+use crate::{
+    Call, EndedReason, Error, Fault, FaultKind, Notice, PendingEvent, Session, SessionId,
+    SessionService, SessionStatus, emit,
+    event::EventStatus,
+    limits::persist,
+    ports::{Ending, EventBus, MediaControl, Sessions, Surroundings},
+    words::uuid,
+};
+
+/// Which DELETE ended the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// This one: it emitted the event.
+    Now,
+    /// An earlier one, or the health check: nothing was left to do.
+    Before,
+}
+
+/// How often a DELETE looks again when the session changed between its look and its write. Each
+/// time means that somebody else has just changed the session.
+const LOOKS: u32 = 4;
+
+impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<S, M, E, R> {
+    /// Ends a session of `speaker_id`.
+    ///
+    /// One conditional write marks it as ended and holds the event; of several that try at once,
+    /// one succeeds, so that one ENDED is emitted. What comes after that write (the event, taking
+    /// the channel off its stream, deleting the channel) never fails the request: the health check
+    /// repairs it. The stream stays, for the consumer still drains it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotOwner`], [`Error::NotReady`], or [`Error::Store`] when the
+    /// table does not answer; then trying again is harmless.
+    pub async fn delete(
+        &self,
+        session_id: &SessionId,
+        speaker_id: &str,
+        call: &Call,
+    ) -> Result<Deleted, Error> {
+        for _ in 0..LOOKS {
+            let session = self.read(session_id, call).await?;
+            let not_found = || Error::NotFound { session_id: session_id.clone() };
+            let session = session.ok_or_else(not_found)?;
+            if session.speaker_id != speaker_id {
+                return Err(Error::NotOwner { session_id: session_id.clone() });
+            }
+            match session.status {
+                SessionStatus::Ended | SessionStatus::Cleaning => return Ok(Deleted::Before),
+                SessionStatus::Creating => {
+                    return Err(Error::NotReady { session_id: session_id.clone() });
+                }
+                SessionStatus::Active | SessionStatus::Paused => {}
+            }
+            if let Some(event) = self.mark_ended(&session, call).await? {
+                self.around.note(&Notice::SessionDeleted { session_id });
+                self.close(&session, &event, call).await;
+                return Ok(Deleted::Now);
+            }
+        }
+        let fault = Fault::new("UpdateItem", FaultKind::InUse, "the session keeps changing");
+        Err(Error::Store(fault))
+    }
+
+    /// The one write; `None` when the session is not what it was.
+    async fn mark_ended(
+        &self,
+        session: &Session,
+        call: &Call,
+    ) -> Result<Option<PendingEvent>, Error> {
+        let now = self.around.now_ms();
+        let change = session.status_change(EventStatus::Ended, now, uuid(&self.around));
+        let change = change.ok_or_else(|| {
+            let message = format!("session {} is active without a channel", session.session_id);
+            Error::Store(Fault::new("GetItem", FaultKind::Invalid, message))
+        })?;
+        let event = PendingEvent::new(&change, call.trace_header.clone(), now);
+        let ending = Ending {
+            session_id: &session.session_id,
+            speaker_id: &session.speaker_id,
+            reason: EndedReason::Deleted,
+            pending_event: &event,
+            now,
+        };
+        // Only what certainly had no effect is repeated here. A write whose answer was lost is the
+        // caller's to repeat: it then finds the session ended, and the event is pending.
+        let again = |kind: FaultKind| kind == FaultKind::Throttled;
+        let deadline = self.around.monotonic() + call.limits.event;
+        let write = || self.sessions.end(&ending);
+        let ended = persist(&self.around, &call.limits, deadline, "UpdateItem", again, write).await;
+        Ok(ended.map_err(Error::Store)?.then_some(event))
+    }
+
+    /// What follows once the session is marked as ended.
+    async fn close(&self, session: &Session, event: &PendingEvent, call: &Call) {
+        let (session_id, budget) = (&session.session_id, call.limits.event);
+        let end = self.around.monotonic() + call.limits.deletion;
+        emit(&self.sessions, &self.events, &self.around, session_id, event, budget).await;
+        if let Some(channel) = &session.kvs_channel_arn {
+            self.remove_channel(session_id, channel, true, &call.limits, end).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! What ending a session promises.
+
+use std::time::Duration;
+
+use futures_util::future::join;
+
+use super::*;
+use crate::{
+    Language, Limits, NewSession, QualityTier,
+    fakes::{Trouble, World},
+};
+
+const SPEAKER: &str = "speaker-1";
+
+fn call() -> Call {
+    Call { limits: Limits::default(), trace_header: Some("Root=1-b".to_owned()) }
+}
+
+fn world_with_session() -> (World, Session) {
+    let world = World::new();
+    let new = NewSession {
+        speaker_id: SPEAKER.to_owned(),
+        source_language: Language::ENGLISH,
+        target_languages: vec!["de".parse().unwrap()],
+        quality_tier: QualityTier::Standard,
+    };
+    let session = world.run(world.service().create(&new, &call())).unwrap();
+    let mut state = world.state();
+    state.events.clear();
+    state.lines.clear();
+    state.metrics.clear();
+    state.calls.clear();
+    drop(state);
+    (world, session)
+}
+
+fn delete(world: &World, session: &Session) -> Result<Deleted, Error> {
+    let started = world.state().now;
+    let result = world.run(world.service().delete(&session.session_id, SPEAKER, &call()));
+    assert!(world.state().now - started < Limits::FUNCTION_TIMEOUT);
+    world.let_time_pass();
+    result
+}
+
+#[test]
+fn ends_the_session_and_keeps_the_stream_for_the_consumer() {
+    let (world, session) = world_with_session();
+    assert_eq!(delete(&world, &session), Ok(Deleted::Now));
+    let state = world.state();
+    let item = &state.items[&session.session_id];
+    assert_eq!(item.status, SessionStatus::Ended);
+    assert_eq!(item.ended_reason, Some(EndedReason::Deleted));
+    assert_eq!(item.pending_event, None);
+    assert!(state.channels.is_empty());
+    assert_eq!(state.streams.len(), 1);
+}
+
+#[test]
+fn the_event_has_the_fields_of_an_ended_session_only() {
+    let (world, session) = world_with_session();
+    delete(&world, &session).unwrap();
+    let state = world.state();
+    let [(change, trace_header)] = &state.events[..] else { panic!("{:?}", state.events) };
+    assert_eq!(trace_header.as_deref(), Some("Root=1-b"));
+    let detail = change.to_detail();
+    let mut fields: Vec<_> = detail.as_object().unwrap().keys().map(String::as_str).collect();
+    fields.sort_unstable();
+    assert_eq!(
+        fields,
+        [
+            "channelArn",
+            "eventId",
+            "schemaVersion",
+            "sessionId",
+            "sourceLanguage",
+            "status",
+            "streamArn",
+            "timestamp"
+        ]
+    );
+    assert_eq!(detail["status"], "ENDED");
+    drop(state);
+    assert!(world.has_line("EventBridge event emitted for session deletion"));
+    assert_eq!(world.count("SessionDeletionCount"), 1);
+    assert_eq!(world.count("EventEmissionSuccess"), 1);
+}
+
+#[test]
+fn a_repeated_delete_succeeds_and_does_nothing() {
+    let (world, session) = world_with_session();
+    assert_eq!(delete(&world, &session), Ok(Deleted::Now));
+    let before = world.state().calls.len();
+    assert_eq!(delete(&world, &session), Ok(Deleted::Before));
+    assert_eq!(world.state().events.len(), 1);
+    assert_eq!(world.state().calls.len(), before + 1, "one look");
+    assert_eq!(world.count("SessionDeletionCount"), 1);
+}
+
+#[test]
+fn of_two_deletes_at_once_one_emits() {
+    let (world, session) = world_with_session();
+    let service = world.service();
+    let (id, call) = (&session.session_id, call());
+    let both = join(service.delete(id, SPEAKER, &call), service.delete(id, SPEAKER, &call));
+    let (one, other) = world.run(both);
+    let mut ended = [one.unwrap(), other.unwrap()];
+    ended.sort_by_key(|deleted| *deleted == Deleted::Before);
+    assert_eq!(ended, [Deleted::Now, Deleted::Before]);
+    assert_eq!(world.calls("end"), 2, "both tried");
+    assert_eq!(world.state().events.len(), 1);
+}
+
+#[test]
+fn only_the_speaker_may_end_a_session_that_exists() {
+    let (world, session) = world_with_session();
+    let id = &session.session_id;
+    let result = world.run(world.service().delete(id, "speaker-2", &call()));
+    assert_eq!(result, Err(Error::NotOwner { session_id: id.clone() }));
+    let unknown: SessionId = "no-such-1".parse().unwrap();
+    let result = world.run(world.service().delete(&unknown, SPEAKER, &call()));
+    assert_eq!(result, Err(Error::NotFound { session_id: unknown }));
+    world.state().items.get_mut(id).unwrap().status = SessionStatus::Creating;
+    assert!(matches!(delete(&world, &session), Err(Error::NotReady { .. })));
+    assert_eq!(world.state().events, []);
+    assert_eq!(world.calls("end"), 0);
+}
+
+#[test]
+fn what_fails_after_the_mark_does_not_fail_the_request_and_loses_no_event() {
+    let troubles = FaultKind::ALL.map(Trouble::Refused).into_iter().chain([
+        Trouble::AnswerLost,
+        Trouble::Hangs,
+        Trouble::HangsAfterEffect,
+        Trouble::LateEffect,
+    ]);
+    for trouble in troubles {
+        for operation in ["put", "clear_pending_event", "disable_storage", "delete_channel"] {
+            let (world, session) = world_with_session();
+            world.plan_all(operation, trouble);
+            assert_eq!(delete(&world, &session), Ok(Deleted::Now), "{operation} {trouble:?}");
+            let state = world.state();
+            let item = &state.items[&session.session_id];
+            assert_eq!(item.status, SessionStatus::Ended);
+            assert!(item.pending_event.is_some() || state.events.len() == 1);
+            drop(state);
+            if operation == "put" {
+                assert!(world.has_line("Failed to emit EventBridge event: "));
+                assert_eq!(world.count("EventEmissionFailure"), 1);
+                assert!(world.state().channels.is_empty(), "the channel goes all the same");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mark_that_fails_can_be_repeated_until_it_holds() {
+    for trouble in [
+        Trouble::Refused(FaultKind::Unavailable),
+        Trouble::Refused(FaultKind::TimedOut),
+        Trouble::AnswerLost,
+        Trouble::Hangs,
+        Trouble::HangsAfterEffect,
+        Trouble::LateEffect,
+    ] {
+        let (world, session) = world_with_session();
+        world.plan("end", 0, trouble);
+        let error = delete(&world, &session).unwrap_err();
+        assert!(error.retry_after().is_some(), "{trouble:?}");
+        delete(&world, &session).unwrap();
+        let state = world.state();
+        let item = &state.items[&session.session_id];
+        assert_eq!(item.status, SessionStatus::Ended);
+        let told = state.events.len() + usize::from(item.pending_event.is_some());
+        assert_eq!(told, 1, "{trouble:?}: one ENDED, emitted or pending");
+    }
+}
+
+#[test]
+fn an_active_event_that_was_still_pending_gives_way_to_the_ended_one() {
+    let (world, session) = world_with_session();
+    let change = session.status_change(EventStatus::Active, 1, "e-1".to_owned()).unwrap();
+    let active = PendingEvent::new(&change, None, 1);
+    let id = &session.session_id;
+    world.state().items.get_mut(id).unwrap().pending_event = Some(active.clone());
+    world.plan("put", 0, Trouble::Refused(FaultKind::Throttled));
+    delete(&world, &session).unwrap();
+    // A late resend of the ACTIVE event must not take the ENDED one with it.
+    let budget = Duration::from_secs(2);
+    assert!(world.run(emit(&world, &world, &world, id, &active, budget)));
+    let pending = world.state().items[id].pending_event.clone().unwrap();
+    assert!(pending.detail.contains("ENDED"));
+}

@@ -1,0 +1,69 @@
+//! What a use case answers when it cannot do what was asked.
+
+use std::time::Duration;
+
+use crate::{Fault, FaultKind, SessionId};
+
+/// Why a session could not be created, read or ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such session.
+    #[error("session {session_id} does not exist")]
+    NotFound {
+        /// The session asked for.
+        session_id: SessionId,
+    },
+    /// The session belongs to another speaker.
+    #[error("session {session_id} belongs to another speaker")]
+    NotOwner {
+        /// The session asked for.
+        session_id: SessionId,
+    },
+    /// The session is in a state in which this cannot be done.
+    #[error("session {session_id} is still being created")]
+    NotReady {
+        /// The session asked for.
+        session_id: SessionId,
+    },
+    /// Every id tried was taken.
+    #[error("no free session id in {attempts} attempts")]
+    NoFreeId {
+        /// How many ids were tried.
+        attempts: u32,
+    },
+    /// A step of the creation failed; what was made before it is removed, now or by the health
+    /// check.
+    #[error("session {session_id} could not be created: {fault}")]
+    Creation {
+        /// The id that was reserved.
+        session_id: SessionId,
+        /// The step and its fault.
+        fault: Fault,
+    },
+    /// The Sessions table did not answer as it should.
+    #[error("the sessions cannot be reached: {0}")]
+    Store(Fault),
+}
+
+impl Error {
+    /// After how long the same request may succeed; `None` when trying again is of no use.
+    ///
+    /// A reached account limit is given a minute: it takes another session's end to lift it.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        let fault = match self {
+            Self::NoFreeId { .. } => return Some(Duration::from_secs(1)),
+            Self::Creation { fault, .. } | Self::Store(fault) => fault,
+            Self::NotReady { .. } => return Some(Duration::from_secs(5)),
+            Self::NotFound { .. } | Self::NotOwner { .. } => return None,
+        };
+        match fault.kind {
+            FaultKind::Throttled => Some(Duration::from_secs(2)),
+            FaultKind::Unavailable | FaultKind::TimedOut | FaultKind::InUse => {
+                Some(Duration::from_secs(5))
+            }
+            FaultKind::LimitExceeded => Some(Duration::from_secs(60)),
+            FaultKind::NotFound | FaultKind::Denied | FaultKind::Invalid => None,
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! DynamoDB, KVS and EventBridge as far as the use cases see them, their errors included.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{Resource, State, World};
+use crate::{
+    ChannelArn, Fault, FaultKind, PendingEvent, Session, SessionId, SessionStatus,
+    SignalingEndpoints, StreamArn, Tags,
+    event::StatusChange,
+    ports::{Activation, Ending, EventBus, MediaControl, PendingEvents, ResourceState, Sessions},
+};
+
+impl State {
+    fn create(
+        &mut self,
+        kind: &str,
+        name: &str,
+        tags: Tags,
+        retention_hours: u32,
+    ) -> Result<String, Fault> {
+        let (now, active_after) = (self.now, self.active_after);
+        let shelf = if kind == "channel" { &mut self.channels } else { &mut self.streams };
+        if shelf.values().any(|resource| resource.name == name) {
+            return Err(Fault::new("Create", FaultKind::InUse, "ResourceInUseException"));
+        }
+        let arn = format!("arn:aws:kinesisvideo:eu-west-1:123456789012:{kind}/{name}/17");
+        let resource = Resource {
+            name: name.to_owned(),
+            tags: Some(tags),
+            active_at: now + active_after,
+            retention_hours,
+            mapped_to: None,
+        };
+        shelf.insert(arn.clone(), resource);
+        Ok(arn)
+    }
+}
+
+fn not_found(operation: &'static str) -> Fault {
+    Fault::new(operation, FaultKind::NotFound, "ResourceNotFoundException")
+}
+
+fn look(
+    shelf: &HashMap<String, Resource>,
+    arn: &str,
+    now: Duration,
+) -> Result<ResourceState, Fault> {
+    let resource = shelf.get(arn).ok_or_else(|| not_found("Describe"))?;
+    Ok(if resource.active_at <= now { ResourceState::Active } else { ResourceState::Pending })
+}
+
+fn remove(shelf: &mut HashMap<String, Resource>, arn: &str, now: Duration) -> Result<(), Fault> {
+    let resource = shelf.get(arn).ok_or_else(|| not_found("Delete"))?;
+    if resource.active_at > now || resource.mapped_to.is_some() {
+        return Err(Fault::new("Delete", FaultKind::InUse, "ResourceInUseException"));
+    }
+    shelf.remove(arn);
+    Ok(())
+}
+
+impl Sessions for World {
+    async fn insert(&self, session: &Session) -> Result<bool, Fault> {
+        let session = session.clone();
+        self.call("insert", move |state| {
+            let taken = state.items.contains_key(&session.session_id);
+            if !taken {
+                state.items.insert(session.session_id.clone(), session);
+            }
+            Ok(!taken)
+        })
+        .await
+    }
+
+    async fn get(&self, session_id: &SessionId) -> Result<Option<Session>, Fault> {
+        let session_id = session_id.clone();
+        self.call("get", move |state| Ok(state.items.get(&session_id).cloned())).await
+    }
+
+    async fn activate(&self, activation: &Activation<'_>) -> Result<bool, Fault> {
+        let (session, reserved_at) = (activation.session.clone(), activation.reserved_at);
+        self.call("activate", move |state| {
+            let Some(item) = state.items.get_mut(&session.session_id) else { return Ok(false) };
+            let reserved = item.status == SessionStatus::Creating && item.updated_at == reserved_at;
+            if reserved {
+                *item = session;
+            }
+            Ok(reserved)
+        })
+        .await
+    }
+
+    async fn forestall(
+        &self,
+        session_id: &SessionId,
+        reserved_at: u64,
+        now: u64,
+    ) -> Result<bool, Fault> {
+        let session_id = session_id.clone();
+        self.call("forestall", move |state| {
+            let Some(item) = state.items.get_mut(&session_id) else { return Ok(false) };
+            let reserved = item.status == SessionStatus::Creating && item.updated_at == reserved_at;
+            if reserved {
+                item.updated_at = now;
+            }
+            Ok(reserved)
+        })
+        .await
+    }
+
+    async fn discard(&self, session_id: &SessionId) -> Result<(), Fault> {
+        let session_id = session_id.clone();
+        self.call("discard", move |state| {
+            let item = state.items.get(&session_id);
+            if item.is_some_and(|item| item.status == SessionStatus::Creating) {
+                state.items.remove(&session_id);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn end(&self, ending: &Ending<'_>) -> Result<bool, Fault> {
+        let (session_id, speaker_id) = (ending.session_id.clone(), ending.speaker_id.to_owned());
+        let (event, reason, now) = (ending.pending_event.clone(), ending.reason, ending.now);
+        self.call("end", move |state| {
+            let Some(item) = state.items.get_mut(&session_id) else { return Ok(false) };
+            let live = item.status.is_live() && item.speaker_id == speaker_id;
+            if live {
+                item.status = SessionStatus::Ended;
+                item.ended_reason = Some(reason);
+                item.pending_event = Some(event);
+                item.updated_at = now;
+            }
+            Ok(live)
+        })
+        .await
+    }
+}
+
+impl PendingEvents for World {
+    async fn clear_pending_event(
+        &self,
+        session_id: &SessionId,
+        event: &PendingEvent,
+    ) -> Result<(), Fault> {
+        let (session_id, event) = (session_id.clone(), event.clone());
+        self.call("clear_pending_event", move |state| {
+            if let Some(item) = state.items.get_mut(&session_id) {
+                item.pending_event.take_if(|pending| *pending == event);
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl MediaControl for World {
+    async fn create_channel(&self, name: &str, tags: &Tags) -> Result<ChannelArn, Fault> {
+        let (name, tags) = (name.to_owned(), tags.clone());
+        self.call("create_channel", move |state| {
+            state.create("channel", &name, tags, 0).map(|arn| arn.parse().unwrap())
+        })
+        .await
+    }
+
+    async fn create_stream(
+        &self,
+        name: &str,
+        tags: &Tags,
+        retention_hours: u32,
+    ) -> Result<StreamArn, Fault> {
+        let (name, tags) = (name.to_owned(), tags.clone());
+        self.call("create_stream", move |state| {
+            state.create("stream", &name, tags, retention_hours).map(|arn| arn.parse().unwrap())
+        })
+        .await
+    }
+
+    async fn channel_state(&self, arn: &ChannelArn) -> Result<ResourceState, Fault> {
+        let arn = arn.to_string();
+        self.call("channel_state", move |state| look(&state.channels, &arn, state.now)).await
+    }
+
+    async fn stream_state(&self, arn: &StreamArn) -> Result<ResourceState, Fault> {
+        let arn = arn.to_string();
+        self.call("stream_state", move |state| look(&state.streams, &arn, state.now)).await
+    }
+
+    async fn enable_storage(&self, channel: &ChannelArn, stream: &StreamArn) -> Result<(), Fault> {
+        let (channel, stream) = (channel.to_string(), stream.to_string());
+        self.call("enable_storage", move |state| {
+            let both = [look(&state.channels, &channel, state.now)?].into_iter().chain([look(
+                &state.streams,
+                &stream,
+                state.now,
+            )?]);
+            if both.into_iter().any(|found| found != ResourceState::Active) {
+                return Err(Fault::new("Update", FaultKind::InUse, "ResourceInUseException"));
+            }
+            if state.streams[&stream].retention_hours == 0 {
+                return Err(Fault::new("Update", FaultKind::Invalid, "NoDataRetentionException"));
+            }
+            state.channels.get_mut(&channel).unwrap().mapped_to = Some(stream);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn disable_storage(&self, channel: &ChannelArn) -> Result<(), Fault> {
+        let channel = channel.to_string();
+        self.call("disable_storage", move |state| {
+            let resource = state.channels.get_mut(&channel).ok_or_else(|| not_found("Update"))?;
+            resource.mapped_to = None;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn endpoints(&self, channel: &ChannelArn) -> Result<SignalingEndpoints, Fault> {
+        let channel = channel.to_string();
+        self.call("endpoints", move |state| {
+            if state.channels.get(&channel).ok_or_else(|| not_found("Get"))?.mapped_to.is_none() {
+                return Err(Fault::new("Get", FaultKind::Invalid, "InvalidArgumentException"));
+            }
+            let url = |scheme: &str| format!("{scheme}://m-1.kinesisvideo.eu-west-1.amazonaws.com");
+            Ok(SignalingEndpoints { wss: url("wss"), https: url("https"), webrtc: url("https") })
+        })
+        .await
+    }
+
+    async fn delete_channel(&self, arn: &ChannelArn) -> Result<(), Fault> {
+        let arn = arn.to_string();
+        self.call("delete_channel", move |state| remove(&mut state.channels, &arn, state.now)).await
+    }
+
+    async fn delete_stream(&self, arn: &StreamArn) -> Result<(), Fault> {
+        let arn = arn.to_string();
+        self.call("delete_stream", move |state| remove(&mut state.streams, &arn, state.now)).await
+    }
+}
+
+impl EventBus for World {
+    async fn put(&self, detail: &str, trace_header: Option<&str>) -> Result<(), Fault> {
+        let detail = serde_json::from_str(detail).unwrap();
+        let change = StatusChange::from_detail(&detail).unwrap();
+        let trace_header = trace_header.map(ToOwned::to_owned);
+        self.call("put", move |state| {
+            state.events.push((change, trace_header));
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,190 @@
+//! What the use cases need from outside, in their own words. Each trait is one capability; the
+//! Lambdas implement them on the AWS SDK, the tests in memory.
+//!
+//! A port makes one call and reports its fault; how often and how long to try is decided here, in
+//! the use cases.
+
+use std::{future::Future, time::Duration};
+
+use crate::{
+    ChannelArn, EndedReason, Fault, Notice, PendingEvent, Session, SessionId, SignalingEndpoints,
+    StreamArn, Tags,
+};
+
+/// The Sessions table. Every write is conditional, so that none undoes another's.
+pub trait Sessions: PendingEvents {
+    /// Stores a new item; `false` when its id is taken.
+    fn insert(&self, session: &Session) -> impl Future<Output = Result<bool, Fault>> + Send;
+
+    /// Reads an item as it is now (a consistent read).
+    fn get(
+        &self,
+        session_id: &SessionId,
+    ) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
+
+    /// Takes an item from `creating` to `active`; `false` when it is not as it was reserved.
+    fn activate(
+        &self,
+        activation: &Activation<'_>,
+    ) -> impl Future<Output = Result<bool, Fault>> + Send;
+
+    /// Changes `updatedAt` of an item that is still as it was reserved, so that an activation under
+    /// way can no longer succeed; `false` when it has succeeded, or the item is gone.
+    fn forestall(
+        &self,
+        session_id: &SessionId,
+        reserved_at: u64,
+        now: u64,
+    ) -> impl Future<Output = Result<bool, Fault>> + Send;
+
+    /// Removes an item that is still `creating`. One that is gone already is a success.
+    fn discard(&self, session_id: &SessionId) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Takes an item of this speaker from `active` or `paused` to `ended`; `false` when it is not
+    /// in one of these states or not theirs.
+    fn end(&self, ending: &Ending<'_>) -> impl Future<Output = Result<bool, Fault>> + Send;
+}
+
+/// The part of the Sessions table that remembers which events are still to be emitted.
+pub trait PendingEvents: Sync {
+    /// Removes the item's pending event if it still is `event`. Another one stays, and an item
+    /// without one is a success.
+    fn clear_pending_event(
+        &self,
+        session_id: &SessionId,
+        event: &PendingEvent,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
+/// The one write that makes a session active.
+#[derive(Clone, Copy, Debug)]
+pub struct Activation<'a> {
+    /// The session as it is to be: active, with ARNs, endpoints and pending event.
+    pub session: &'a Session,
+    /// `updatedAt` of the item as it was reserved.
+    pub reserved_at: u64,
+}
+
+/// The one write that ends a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending<'a> {
+    /// The session.
+    pub session_id: &'a SessionId,
+    /// Who it must belong to.
+    pub speaker_id: &'a str,
+    /// Why it ends.
+    pub reason: EndedReason,
+    /// The event that tells of it.
+    pub pending_event: &'a PendingEvent,
+    /// Now, Unix ms.
+    pub now: u64,
+}
+
+/// The control plane of Kinesis Video Streams.
+pub trait MediaControl: Sync {
+    /// Asks for a signaling channel; it is not usable before its state is
+    /// [`ResourceState::Active`]. A taken name is [`FaultKind::InUse`](crate::FaultKind::InUse).
+    fn create_channel(
+        &self,
+        name: &str,
+        tags: &Tags,
+    ) -> impl Future<Output = Result<ChannelArn, Fault>> + Send;
+
+    /// Asks for a stream that keeps its media for `retention_hours` (≥ 1: a stream that keeps
+    /// nothing cannot be mapped). A taken name is
+    /// [`FaultKind::InUse`](crate::FaultKind::InUse).
+    fn create_stream(
+        &self,
+        name: &str,
+        tags: &Tags,
+        retention_hours: u32,
+    ) -> impl Future<Output = Result<StreamArn, Fault>> + Send;
+
+    /// State of a channel.
+    fn channel_state(
+        &self,
+        arn: &ChannelArn,
+    ) -> impl Future<Output = Result<ResourceState, Fault>> + Send;
+
+    /// State of a stream.
+    fn stream_state(
+        &self,
+        arn: &StreamArn,
+    ) -> impl Future<Output = Result<ResourceState, Fault>> + Send;
+
+    /// Makes KVS store what is spoken into the channel in the stream. Doing it twice is harmless.
+    fn enable_storage(
+        &self,
+        channel: &ChannelArn,
+        stream: &StreamArn,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Takes the channel off its stream. Doing it twice is harmless.
+    fn disable_storage(
+        &self,
+        channel: &ChannelArn,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Where a speaker connects. The channel must be mapped, or there is no WEBRTC endpoint.
+    fn endpoints(
+        &self,
+        channel: &ChannelArn,
+    ) -> impl Future<Output = Result<SignalingEndpoints, Fault>> + Send;
+
+    /// Deletes a channel.
+    fn delete_channel(&self, arn: &ChannelArn) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Deletes a stream and all that it holds.
+    fn delete_stream(&self, arn: &StreamArn) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
+/// State of a channel or stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceState {
+    /// Asked for, not usable yet; also an update under way.
+    Pending,
+    /// Usable.
+    Active,
+    /// On its way out.
+    Deleting,
+}
+
+/// The event bus.
+pub trait EventBus: Sync {
+    /// Puts one `Session Status Change` on the bus. An entry that the bus did not take is a fault,
+    /// even if the call as a whole succeeded.
+    fn put(
+        &self,
+        detail: &str,
+        trace_header: Option<&str>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
+/// Time.
+pub trait Clock: Sync {
+    /// Now by the calendar, Unix ms.
+    fn now_ms(&self) -> u64;
+
+    /// Time since some fixed moment; never goes back.
+    fn monotonic(&self) -> Duration;
+
+    /// Waits.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// Chance.
+pub trait Random: Sync {
+    /// A number, each as likely as the other.
+    fn next_u64(&self) -> u64;
+}
+
+/// Where the use cases tell what happened.
+pub trait Journal: Sync {
+    /// Logs the notice and counts its metrics.
+    fn note(&self, notice: &Notice<'_>);
+}
+
+/// Time, chance and a journal: what every use case needs.
+pub trait Surroundings: Clock + Random + Journal {}
+
+impl<T: Clock + Random + Journal> Surroundings for T {}

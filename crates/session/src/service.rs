@@ -1,0 +1,70 @@
+//! The session API without HTTP: what a speaker can do with a session.
+
+use crate::{
+    Error, Limits, Session, SessionId, SessionStatus,
+    limits::persist,
+    ports::{EventBus, MediaControl, Sessions, Surroundings},
+};
+
+/// The use cases: [`create`](Self::create), [`get`](Self::get) and [`delete`](Self::delete).
+#[derive(Clone, Debug)]
+pub struct SessionService<S, M, E, R> {
+    /// The Sessions table.
+    pub sessions: S,
+    /// The control plane of KVS.
+    pub media: M,
+    /// The bus that takes status changes.
+    pub events: E,
+    /// Time, chance and the journal.
+    pub around: R,
+    /// The environment that owns what is created, for example `dev`.
+    pub env: String,
+    /// How long a stream keeps its media, in hours; ≥ 1, or it could not be mapped.
+    pub stream_retention_hours: u32,
+}
+
+/// What is known of the invocation that a use case runs in.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    /// How long it may take.
+    pub limits: Limits,
+    /// `X-Amzn-Trace-Id` of the invocation, carried on by the event.
+    pub trace_header: Option<String>,
+}
+
+impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<S, M, E, R> {
+    /// Reads a session that anybody may know of.
+    ///
+    /// One that is still being created is not there yet, and one that is being cleaned up reads as
+    /// ended.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or [`Error::Store`] when the table does not answer.
+    pub async fn get(&self, session_id: &SessionId, call: &Call) -> Result<Session, Error> {
+        let not_found = || Error::NotFound { session_id: session_id.clone() };
+        let mut session = self.read(session_id, call).await?.ok_or_else(not_found)?;
+        let was_open = session.kvs_channel_arn.is_some();
+        match session.status {
+            SessionStatus::Active | SessionStatus::Paused | SessionStatus::Ended => Ok(session),
+            SessionStatus::Cleaning if was_open => {
+                session.status = SessionStatus::Ended;
+                Ok(session)
+            }
+            SessionStatus::Creating | SessionStatus::Cleaning => Err(not_found()),
+        }
+    }
+
+    /// The item as it is now.
+    pub(crate) async fn read(
+        &self,
+        session_id: &SessionId,
+        call: &Call,
+    ) -> Result<Option<Session>, Error> {
+        let deadline = self.around.monotonic() + call.limits.event;
+        let again = |kind: crate::FaultKind| kind.is_transient();
+        let read = || self.sessions.get(session_id);
+        persist(&self.around, &call.limits, deadline, "GetItem", again, read)
+            .await
+            .map_err(Error::Store)
+    }
+}
