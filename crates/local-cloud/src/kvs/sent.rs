@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::ebml::{self, id};
 use super::fragment::Fragment;
 
 /// Fragments remembered of each stream: eleven hours of two-second ones.
@@ -21,6 +22,8 @@ pub struct SentFragment {
     pub producer_start_ms: i64,
     /// The producer's time of the end of its last block, ms since the epoch.
     pub producer_end_ms: i64,
+    /// The decoder's delay that its audio track declares (CodecDelay), in microseconds.
+    pub codec_delay_us: i64,
     /// When its last byte was first handed to a connection: real microseconds since the epoch.
     pub sent_us: u64,
 }
@@ -61,6 +64,7 @@ impl SentLog {
                 sequence: fragment.sequence,
                 producer_start_ms: fragment.producer_ms,
                 producer_end_ms: fragment.producer_ms + fragment.duration_ms,
+                codec_delay_us: codec_delay_us(&fragment.preamble),
                 sent_us: now_us(),
             },
         );
@@ -74,6 +78,31 @@ impl SentLog {
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.by_name.get(stream).map(|sent| sent.iter().copied().collect()).unwrap_or_default()
     }
+}
+
+/// The CodecDelay of the first track that has one; 0 when none has, as Matroska says.
+fn codec_delay_us(preamble: &[u8]) -> i64 {
+    const CODEC_DELAY: u32 = 0x56AA;
+    let found = || -> Option<u64> {
+        let mut rest = preamble;
+        loop {
+            let head = ebml::header(rest).ok()??;
+            let size = match head.id {
+                id::SEGMENT => 0,
+                _ => usize::try_from(head.size?).ok()?,
+            };
+            let payload = rest.get(head.len..head.len.checked_add(size)?)?;
+            rest = rest.get(head.len + size..)?;
+            if head.id != id::TRACKS {
+                continue;
+            }
+            let entries = ebml::children(payload).ok()?;
+            let fields = entries.into_iter().filter_map(|(_, entry)| ebml::children(entry).ok());
+            let delay = fields.flatten().find(|(id, value)| *id == CODEC_DELAY && value.len() <= 8);
+            return delay.map(|(_, value)| ebml::number(value));
+        }
+    };
+    found().and_then(|ns| i64::try_from(ns / 1000).ok()).unwrap_or_default()
 }
 
 /// Real microseconds since the epoch.

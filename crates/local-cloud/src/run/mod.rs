@@ -1,5 +1,11 @@
 //! `local-cloud run`: one session from POST to the drain, with a report of what arrived.
 
+mod figures;
+mod ledger;
+
+pub use figures::{Figures, Latency};
+pub use ledger::{Delivery, Ledger, Outcome};
+
 use std::path::PathBuf;
 
 use crate::error::Error;
