@@ -54,6 +54,8 @@ pub struct Config {
     pub connect_pace: Duration,
     /// A body without a byte for this long is given up and opened again.
     pub read_idle: Duration,
+    /// A stream that KVS has not known for this long counts as deleted: nothing can come any more.
+    pub no_stream: Duration,
     /// Failures in a row that open the breaker.
     pub breaker_failures: u32,
     /// How long the breaker stays open before it lets one chunk try.
@@ -94,6 +96,7 @@ impl Config {
             reconnect: (wall(400), wall(10_000)),
             connect_pace: wall(250),
             read_idle: wall(15_000),
+            no_stream: wall(120_000),
             breaker_failures: 5,
             breaker_open: wall(15_000),
             metrics_every: wall(60_000),

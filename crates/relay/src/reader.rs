@@ -65,6 +65,8 @@ struct Reader<'a, 'l, P: Ports> {
     intake: Intake<'a, 'l, P>,
     backoff: Backoff,
     opened: Option<Instant>,
+    /// Since when KVS has not known the stream.
+    missing_since: Option<Instant>,
 }
 
 impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
@@ -81,6 +83,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
             intake: Intake::new(line, plan),
             backoff: Backoff::new(first, cap),
             opened: None,
+            missing_since: None,
         }
     }
 
@@ -89,8 +92,11 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         while !self.drained() {
             self.pace().await;
             let end = match self.open().await {
-                Ok(body) => self.body(body).await?,
-                Err(OpenError::NoStream) if self.stopping() => {
+                Ok(body) => {
+                    self.missing_since = None;
+                    self.body(body).await?
+                }
+                Err(OpenError::NoStream) if self.stream_gone() => {
                     tracing::warn!(sessionId = %self.line.session, "the stream is gone: nothing is left to deliver");
                     break;
                 }
@@ -110,7 +116,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
             }
         }
         let last = self.intake.finish();
-        self.push(last).await
+        push(self.line, last).await
     }
 
     async fn open(&mut self) -> Result<<P::Media as MediaSource>::Body, OpenError> {
@@ -193,15 +199,10 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
             return Ok(());
         }
         for chunk in std::mem::take(&mut self.intake.ready) {
-            self.push(chunk).await?;
+            push(self.line, chunk).await?;
         }
         self.intake.drain.heard(self.line.ports.clock().instant());
         Ok(())
-    }
-
-    async fn push(&self, chunk: Chunk) -> Result<(), Rewound> {
-        let arrived = self.line.ports.clock().instant();
-        self.line.queue.push(Queued { chunk, arrived }).await
     }
 
     /// Keeps the calls of this reader apart.
@@ -214,8 +215,13 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         self.opened = Some(clock.instant());
     }
 
-    fn stopping(&self) -> bool {
-        self.line.orders.borrow().desired == Desired::Stop
+    /// Whether KVS's "no such stream" is to be believed: at once for a session that is to stop,
+    /// else only when it lasts, because a stream may be in the making.
+    fn stream_gone(&mut self) -> bool {
+        let now = self.line.ports.clock().instant();
+        let since = *self.missing_since.get_or_insert(now);
+        let stopping = self.line.orders.borrow().desired == Desired::Stop;
+        stopping || now.saturating_duration_since(since) >= self.line.config.no_stream
     }
 
     fn drained(&self) -> bool {
@@ -231,6 +237,13 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         let stopped = self.line.ports.clock().now_ms().saturating_sub(stop_at);
         self.intake.drain.remaining(now, Duration::from_millis(stopped))
     }
+}
+
+// Not a method: the decoder may move between threads but not be shared, so no future may hold a
+// shared reference to the reader.
+async fn push<P: Ports>(line: &Line<'_, P>, chunk: Chunk) -> Result<(), Rewound> {
+    let arrived = line.ports.clock().instant();
+    line.queue.push(Queued { chunk, arrived }).await
 }
 
 /// Turns what the media path says into chunks and entries of the ledger.

@@ -164,6 +164,9 @@ async fn own<P: Ports>(
     item: &StreamItem,
 ) -> Result<Report, RelayError> {
     let session = order.session_id.clone();
+    if item.stream_arn.is_none() && !item.ended {
+        return Err(RelayError::StreamUnknown { session_id: session });
+    }
     let began = ports.clock().instant();
     let taking = acquire(ports, config, &session, &order.owner, Patience::Leave, |_| {}).await?;
     let held = match taking {

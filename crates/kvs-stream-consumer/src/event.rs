@@ -1,0 +1,140 @@
+//! What this function is invoked with, told apart and checked before anything is done.
+
+use serde_json::Value;
+use session::SessionId;
+use session::event::{DETAIL_TYPE, StatusChange};
+
+use crate::failure::Failure;
+
+/// One invocation's input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// `Session Status Change` from EventBridge.
+    StatusChange(Box<StatusChange>),
+    /// The schedule's constant payload.
+    HealthCheck,
+    /// Direct: carry this session.
+    Start(SessionId),
+    /// Direct: stop this session.
+    Stop(SessionId),
+    /// The link before hands on.
+    Continue {
+        /// The session.
+        session_id: SessionId,
+        /// The epoch that hands on.
+        epoch: u64,
+    },
+}
+
+impl Input {
+    /// Tells what `payload` is.
+    ///
+    /// # Errors
+    /// [`Failure`] for anything else; it names what is wrong.
+    pub(crate) fn read(payload: &Value) -> Result<Self, Failure> {
+        if let Some(kind) = payload.get("detail-type") {
+            if kind != DETAIL_TYPE {
+                return Err(Failure::UnknownEvent(format!("detail-type {kind}")));
+            }
+            let detail = payload.get("detail").unwrap_or(&Value::Null);
+            return Ok(Self::StatusChange(Box::new(StatusChange::from_detail(detail)?)));
+        }
+        match payload.get("action").and_then(Value::as_str) {
+            Some("health_check") => Ok(Self::HealthCheck),
+            Some("start") => Ok(Self::Start(session_id(payload)?)),
+            Some("stop") => Ok(Self::Stop(session_id(payload)?)),
+            Some("continue") => continuation(payload),
+            Some(other) => {
+                let other: String = other.chars().take(40).collect();
+                Err(Failure::UnknownEvent(format!("action {other:?}")))
+            }
+            None => Err(Failure::UnknownEvent("neither detail-type nor action".to_owned())),
+        }
+    }
+}
+
+fn session_id(payload: &Value) -> Result<SessionId, Failure> {
+    let text = payload.get("sessionId").and_then(Value::as_str).unwrap_or_default();
+    Ok(text.parse()?)
+}
+
+fn continuation(payload: &Value) -> Result<Input, Failure> {
+    let number = |name: &str| {
+        let value = payload.get(name).and_then(Value::as_u64);
+        value.ok_or_else(|| Failure::UnknownEvent(format!("continuation without {name}")))
+    };
+    let (found, known) = (number("version")?, relay::checkpoint::VERSION);
+    if found != u64::from(known) && found + 1 != u64::from(known) {
+        return Err(Failure::Version { found, known });
+    }
+    Ok(Input::Continue { session_id: session_id(payload)?, epoch: number("epoch")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn id() -> SessionId {
+        "blessed-shepherd-123".parse().unwrap()
+    }
+
+    #[test]
+    fn direct_events_and_the_schedule_are_told_apart() {
+        let direct = |action: &str| {
+            Input::read(&json!({"sessionId": "blessed-shepherd-123", "action": action})).unwrap()
+        };
+        assert_eq!(direct("start"), Input::Start(id()));
+        assert_eq!(direct("stop"), Input::Stop(id()));
+        let schedule = json!({"action": "health_check", "source": "cloudwatch_events"});
+        assert_eq!(Input::read(&schedule).unwrap(), Input::HealthCheck);
+    }
+
+    #[test]
+    fn a_continuation_is_read_from_this_version_and_the_one_before_only() {
+        let version = u64::from(relay::checkpoint::VERSION);
+        let at = |version: u64| {
+            Input::read(&json!({
+                "sessionId": "blessed-shepherd-123", "action": "continue",
+                "epoch": 3, "version": version, "traceId": "Root=1-a"
+            }))
+        };
+        let expected = Input::Continue { session_id: id(), epoch: 3 };
+        assert_eq!(at(version).unwrap(), expected);
+        assert_eq!(at(version - 1).unwrap(), expected);
+        assert!(matches!(at(version + 1), Err(Failure::Version { .. })));
+    }
+
+    #[test]
+    fn a_status_change_is_read_and_a_malformed_one_refused() {
+        let event = |channel: &str| {
+            json!({
+                "detail-type": "Session Status Change", "source": "session-management",
+                "detail": {
+                    "sessionId": "blessed-shepherd-123", "status": "ENDED", "sourceLanguage": "en",
+                    "channelArn": format!("arn:aws:kinesisvideo:us-east-1:1:{channel}/session-blessed-shepherd-123/1"),
+                    "timestamp": 1
+                }
+            })
+        };
+        assert!(matches!(Input::read(&event("channel")), Ok(Input::StatusChange(_))));
+        assert!(matches!(Input::read(&event("stream")), Err(Failure::InvalidEvent(_))));
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for payload in [
+            json!({}),
+            json!(null),
+            json!([1]),
+            json!({"action": "dance"}),
+            json!({"action": "start"}),
+            json!({"action": "start", "sessionId": "../etc/passwd"}),
+            json!({"action": "continue", "sessionId": "blessed-shepherd-123"}),
+            json!({"detail-type": "Something Else", "detail": {}}),
+            json!({"detail-type": "Session Status Change"}),
+        ] {
+            assert!(Input::read(&payload).is_err(), "{payload}");
+        }
+    }
+}

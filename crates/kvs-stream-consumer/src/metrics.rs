@@ -1,0 +1,51 @@
+//! Writes the numbers of a stream as metrics, by the names of the one table.
+
+use relay::ports::Meter;
+use relay::{Clock, Snapshot, SystemClock};
+use serde_json::json;
+use session::SessionId;
+use session::metrics::{self as table, Metric, Namespace, emf_line};
+
+/// Embedded metrics on stdout.
+#[derive(Debug)]
+pub(crate) struct Emf;
+
+impl Meter for Emf {
+    fn emit(&self, session: &SessionId, snapshot: &Snapshot) {
+        let values = values(snapshot);
+        let properties = [("sessionId", json!(session))];
+        let now = SystemClock.now_ms();
+        lambda_shell::metrics::emit(&emf_line(Namespace::Consumer, &values, &properties, now));
+    }
+}
+
+/// Writes one consumer metric that belongs to no stream.
+pub(crate) fn emit(metric: Metric, value: u64) {
+    let line = emf_line(Namespace::Consumer, &[(metric, value as f64)], &[], SystemClock.now_ms());
+    lambda_shell::metrics::emit(&line);
+}
+
+fn values(snapshot: &Snapshot) -> Vec<(Metric, f64)> {
+    let count = |metric, value: u64| (metric, value as f64);
+    let seconds = snapshot.delivered as f64 / f64::from(session::audio::SAMPLE_RATE);
+    let mut values = vec![
+        (table::AUDIO_SECONDS_DELIVERED, seconds),
+        count(table::SAMPLES_FILLED, snapshot.filled),
+        count(table::SAMPLES_SKIPPED, snapshot.skipped),
+        count(table::SAMPLES_UNAVAILABLE, snapshot.unavailable),
+        count(table::HAND_OFFS, snapshot.hand_offs),
+        count(table::DECODE_ERRORS, snapshot.decode_errors),
+        count(table::UNSUPPORTED_CODEC, snapshot.unsupported_codec),
+        count(table::CIRCUIT_OPENED, snapshot.circuit_opened),
+        count(table::CHUNKS_DEAD_LETTERED, snapshot.dead_lettered),
+    ];
+    let optional = [
+        (table::STREAM_LAG_MILLIS, snapshot.lag_millis),
+        (table::HAND_OFF_GAP_MILLIS, snapshot.hand_off_gap_millis),
+        (table::STOP_LATENCY_MILLIS, snapshot.stop_latency_millis),
+    ];
+    values.extend(optional.iter().filter_map(|(metric, value)| Some(count(*metric, (*value)?))));
+    let latencies = snapshot.delivery_latency_millis.iter();
+    values.extend(latencies.map(|millis| count(table::DELIVERY_LATENCY_MILLIS, *millis)));
+    values
+}
