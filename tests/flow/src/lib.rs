@@ -6,10 +6,12 @@
 //! ([`Session::arrived`]) as an operator would. Nothing waits by the clock: every wait polls for
 //! the thing itself, and gives up loudly.
 
+mod audio;
 mod cloud;
 mod error;
 mod session;
 
+pub use audio::reference;
 pub use cloud::{Cloud, Options};
 pub use error::Error;
 pub use session::{Arrived, Session};

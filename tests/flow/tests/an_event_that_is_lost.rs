@@ -18,7 +18,7 @@ async fn audio_arrives_in_spite_of(fault: serde_json::Value) {
         cloud.api(reqwest::Method::GET, &session.path(), None, None).await.unwrap();
     assert_eq!(view["status"], "active");
 
-    let recording = testkit::recording_path();
+    let recording = testkit::recording();
     let mut speaker = session.speak(&recording, cloud.time_scale()).unwrap();
     assert!(speaker.wait().await.unwrap().success());
     session

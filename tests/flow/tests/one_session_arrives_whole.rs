@@ -10,7 +10,7 @@ use flow::{Cloud, Options};
 async fn one_session_arrives_whole() {
     let cloud = Cloud::start(Options::default()).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
-    let recording = testkit::recording_path();
+    let recording = testkit::recording();
     let mut speaker = session.speak(&recording, cloud.time_scale()).unwrap();
     assert!(speaker.wait().await.unwrap().success());
     session.end().await.unwrap();
