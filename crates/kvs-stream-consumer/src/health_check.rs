@@ -1,9 +1,31 @@
-//! Reconciles what should be with what is.
+//! Reconciles what should be (Sessions) with what is (Streams, KVS), every five minutes.
+//!
+//! The last resort behind every lost event, killed run and interrupted request. Each duty is
+//! idempotent and bounded, and two health checks at once do no harm: what is restarted twice is
+//! carried once (the lease), what is emitted twice has one `eventId`, and what is deleted was claimed
+//! before by a conditional write. A duty that fails is logged and does not keep the others from
+//! theirs; the run then fails as a whole, so that it shows.
 
-use relay::StoreError;
+mod clean;
+mod reap;
+mod resend;
+mod restart;
+
+use std::time::Duration;
+
+use relay::{Clock, StoreError, SystemClock};
 use serde::Serialize;
+use session::{Session, SessionId, SessionStatus, metrics as table};
 
+use crate::metrics;
 use crate::ports::Aws;
+
+/// A record that changed within this time is left to whoever is working on it.
+const SETTLED: Duration = Duration::from_secs(3 * 60);
+/// Time between two health checks, as the template schedules them.
+const EVERY: Duration = Duration::from_secs(5 * 60);
+/// Every how many runs the listings of KVS are swept for what has no record.
+const SWEEP: u64 = 12;
 
 /// What one run did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -11,9 +33,84 @@ use crate::ports::Aws;
 pub(crate) struct Summary {
     /// Streams that someone is delivering.
     pub(crate) active_streams: u64,
+    /// Sessions started or stopped again.
+    pub(crate) restarted: u64,
+    /// Pending events emitted.
+    pub(crate) resent: u64,
+    /// Sessions ended for silence or age.
+    pub(crate) ended: u64,
+    /// Sessions whose channel and stream were removed.
+    pub(crate) cleaned: u64,
+    /// Resources without a record that were removed.
+    pub(crate) swept: u64,
+}
+
+/// One run's view of the world.
+struct Check<'a> {
+    aws: &'a Aws,
+    now_ms: u64,
+}
+
+impl Check<'_> {
+    /// Milliseconds of wall time, scaled.
+    fn millis(&self, duration: Duration) -> u64 {
+        relay::ports::millis(self.aws.config.scale.wall(duration))
+    }
+
+    /// The sessions of a status that nobody has touched for a while, read consistently; those that
+    /// left the status meanwhile are gone from the answer.
+    async fn settled(&self, status: SessionStatus) -> Result<Vec<Session>, StoreError> {
+        let before = self.now_ms.saturating_sub(self.millis(SETTLED));
+        // An ended session that has no stream any more was cleaned: nothing is left to do for it.
+        let has = if status == SessionStatus::Ended { "kvsStreamArn" } else { "status" };
+        self.fresh(self.aws.sessions.with_status(status, before, has).await?, status).await
+    }
+
+    async fn fresh(
+        &self,
+        ids: Vec<SessionId>,
+        status: SessionStatus,
+    ) -> Result<Vec<Session>, StoreError> {
+        let mut sessions = Vec::new();
+        for id in ids {
+            let session = self.aws.sessions.get(&id).await?;
+            // Nothing of another environment is touched, even in a shared table.
+            sessions.extend(session.filter(|session| {
+                session.status == status && session.env == self.aws.config.environment
+            }));
+        }
+        Ok(sessions)
+    }
+
+    /// Whether this run sweeps.
+    fn sweeps(&self) -> bool {
+        (self.now_ms / self.millis(EVERY).max(1)).is_multiple_of(SWEEP)
+    }
 }
 
 /// Runs every duty once.
-pub(crate) async fn run(_aws: &Aws) -> Result<Summary, StoreError> {
-    Ok(Summary::default())
+///
+/// # Errors
+/// The first failure of a duty, after all of them had their turn.
+pub(crate) async fn run(aws: &Aws) -> Result<Summary, StoreError> {
+    let check = Check { aws, now_ms: SystemClock.now_ms() };
+    let mut summary = Summary::default();
+    // Events first: an ACTIVE that was never emitted makes its restart unnecessary.
+    let results = [
+        ("resend", resend::run(&check, &mut summary).await),
+        ("reap", reap::run(&check, &mut summary).await),
+        ("restart", restart::run(&check, &mut summary).await),
+        ("clean", clean::run(&check, &mut summary).await),
+    ];
+    metrics::emit(table::ACTIVE_STREAMS, summary.active_streams);
+    metrics::emit(table::STREAMS_CLEANED_UP, summary.ended);
+    tracing::info!(summary = %serde_json::json!(summary), "health check done");
+    let mut outcome = Ok(summary);
+    for (duty, result) in results {
+        if let Err(error) = result {
+            tracing::error!(duty, %error, "health check: a duty failed");
+            outcome = outcome.and(Err(error));
+        }
+    }
+    outcome
 }

@@ -34,11 +34,13 @@ impl Sessions {
         output.map_err(store_error)?.item.as_ref().map(decode).transpose()
     }
 
-    /// Ids of the sessions with `status` that last changed before `before_ms`, oldest first.
+    /// Ids of the sessions with `status` that last changed before `before_ms` and have `attribute`,
+    /// oldest first.
     pub(crate) async fn with_status(
         &self,
         status: SessionStatus,
         before_ms: u64,
+        attribute: &str,
     ) -> Result<Vec<SessionId>, StoreError> {
         let mut ids = Vec::new();
         let mut from: Option<Item> = None;
@@ -49,6 +51,8 @@ impl Sessions {
                 .table_name(&self.table)
                 .index_name(INDEX)
                 .key_condition_expression("#status = :status AND updatedAt < :before")
+                .filter_expression("attribute_exists(#attribute)")
+                .expression_attribute_names("#attribute", attribute)
                 .expression_attribute_names("#status", "status")
                 .expression_attribute_values(":status", AttributeValue::S(status.as_str().into()))
                 .expression_attribute_values(":before", AttributeValue::N(before_ms.to_string()))
@@ -127,7 +131,23 @@ impl Sessions {
         applied(update).await
     }
 
-    /// Removes the record of a session of which nothing is left, if our claim still stands.
+    /// Records that nothing of an ended session is left in KVS. The record itself stays until its
+    /// time to live, so that a replayed event finds the session ended.
+    pub(crate) async fn cleaned(&self, id: &SessionId, until_ms: u64) -> Result<bool, StoreError> {
+        let update = self
+            .update(id)
+            .update_expression(
+                "SET #status = :ended REMOVE claimUntil, kvsChannelArn, kvsStreamArn, \
+                 kvsSignalingEndpoints",
+            )
+            .condition_expression("claimUntil = :until")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":ended", AttributeValue::S("ended".into()))
+            .expression_attribute_values(":until", AttributeValue::N(until_ms.to_string()));
+        applied(update).await
+    }
+
+    /// Removes the record of a creation that broke off, if our claim still stands.
     pub(crate) async fn remove(&self, id: &SessionId, until_ms: u64) -> Result<(), StoreError> {
         let output = self
             .client

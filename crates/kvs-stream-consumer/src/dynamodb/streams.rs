@@ -59,11 +59,19 @@ impl Streams {
         output.map_err(store_error)?.item.as_ref().map(decode).transpose()
     }
 
-    /// Removes the item of a session that was cleaned away.
-    pub(crate) async fn remove(&self, session: &SessionId) -> Result<(), StoreError> {
-        let delete = self.client.delete_item().table_name(&self.table);
-        let output = delete.key("sessionId", s(session.as_str())).send().await;
-        output.map(|_| ()).map_err(store_error)
+    /// Lets the item of a cleaned session go at `expires_at` (Unix seconds): until then a replayed
+    /// event finds that everything was delivered.
+    pub(crate) async fn expire(
+        &self,
+        session: &SessionId,
+        expires_at: u64,
+    ) -> Result<(), StoreError> {
+        let update = self
+            .update(session)
+            .update_expression("SET expiresAt = :at")
+            .condition_expression("attribute_exists(sessionId)")
+            .expression_attribute_values(":at", n(expires_at));
+        conditional(update, |_| false).await.map(|_| ())
     }
 
     fn update(&self, session: &SessionId) -> UpdateItemFluentBuilder {

@@ -1,0 +1,121 @@
+//! Removes what sessions leave in KVS: after their end, after a creation that broke off, and what no
+//! record names.
+
+use std::time::Duration;
+
+use relay::StoreError;
+use relay::ports::millis;
+use session::{Session, SessionStatus};
+
+use super::{Check, SETTLED, Summary};
+use crate::kinesis_video::Resource;
+use crate::sqs::Named;
+
+/// How long a claim keeps others away; a cleaner that dies is followed by the next after this.
+const CLAIM: Duration = Duration::from_secs(10 * 60);
+/// Most sessions cleaned in one run.
+const MOST: u64 = 50;
+
+pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), StoreError> {
+    let candidates = candidates(check).await?;
+    let sweeps = check.sweeps();
+    if candidates.is_empty() && !sweeps {
+        return Ok(());
+    }
+    let named = check.aws.queues.named().await?;
+    for session in candidates {
+        if summary.cleaned < MOST {
+            one(check, summary, &session, &named).await?;
+        }
+    }
+    if sweeps { sweep(check, summary, &named).await } else { Ok(()) }
+}
+
+async fn candidates(check: &Check<'_>) -> Result<Vec<Session>, StoreError> {
+    let mut candidates = check.settled(SessionStatus::Creating).await?;
+    let cleaning = check.settled(SessionStatus::Cleaning).await?;
+    candidates.extend(
+        cleaning.into_iter().filter(|s| s.claim_until.is_none_or(|until| until < check.now_ms)),
+    );
+    let kept = check.now_ms.saturating_sub(millis(check.aws.config.stream_keep));
+    for session in check.settled(SessionStatus::Ended).await? {
+        if session.updated_at <= kept && drained(check, &session).await? {
+            candidates.push(session);
+        }
+    }
+    Ok(candidates)
+}
+
+/// Whether everything of an ended session is delivered: its stream may still hold the only copy.
+async fn drained(check: &Check<'_>, session: &Session) -> Result<bool, StoreError> {
+    if session.pending_event.is_some() {
+        return Ok(false);
+    }
+    let record = check.aws.streams.record(&session.session_id).await?;
+    Ok(match record {
+        Some(record) => record.item.ended,
+        None => session.kvs_stream_arn.is_none(),
+    })
+}
+
+async fn one(
+    check: &Check<'_>,
+    summary: &mut Summary,
+    session: &Session,
+    named: &Named,
+) -> Result<(), StoreError> {
+    let (aws, id) = (check.aws, &session.session_id);
+    // A creation that broke off may have made resources that its record does not name yet.
+    let stream = match &session.kvs_stream_arn {
+        Some(stream) => Some(stream.clone()),
+        None => aws.kinesis_video.stream_named(&session.kvs_stream_name).await?,
+    };
+    let channel = match &session.kvs_channel_arn {
+        Some(channel) => Some(channel.clone()),
+        None => aws.kinesis_video.channel_named(&session.kvs_channel_name).await?,
+    };
+    if stream.as_ref().is_some_and(|stream| named.may_need(stream, id.as_str())) {
+        tracing::info!(sessionId = %id, "stream kept: a dead letter may need it");
+        return Ok(());
+    }
+    let until = check.now_ms + check.millis(CLAIM);
+    if !aws.sessions.claim(session, until, check.now_ms).await? {
+        return Ok(());
+    }
+    // Channel first: unmapped, nothing can flow into the stream any more.
+    if let Some(channel) = channel {
+        aws.kinesis_video.delete_channel(&channel).await?;
+    }
+    if let Some(stream) = stream {
+        aws.kinesis_video.delete_stream(&stream).await?;
+    }
+    aws.streams.expire(id, session.expires_at).await?;
+    if session.ended_reason.is_some() || session.status == SessionStatus::Ended {
+        aws.sessions.cleaned(id, until).await?;
+    } else {
+        aws.sessions.remove(id, until).await?;
+    }
+    tracing::info!(sessionId = %id, "channel and stream removed");
+    summary.cleaned += 1;
+    Ok(())
+}
+
+/// What KVS shows as ours although no session has it.
+async fn sweep(check: &Check<'_>, summary: &mut Summary, named: &Named) -> Result<(), StoreError> {
+    let aws = check.aws;
+    let kept = millis(aws.config.stream_keep).max(check.millis(SETTLED));
+    let before = i64::try_from(check.now_ms.saturating_sub(kept)).unwrap_or_default();
+    for (id, resource) in aws.kinesis_video.ours_created_before(before).await? {
+        if summary.swept >= MOST || aws.sessions.get(&id).await?.is_some() {
+            continue;
+        }
+        match resource {
+            Resource::Stream(stream) if named.may_need(&stream, id.as_str()) => continue,
+            Resource::Stream(stream) => aws.kinesis_video.delete_stream(&stream).await?,
+            Resource::Channel(channel) => aws.kinesis_video.delete_channel(&channel).await?,
+        }
+        tracing::warn!(sessionId = %id, "removed what no session has");
+        summary.swept += 1;
+    }
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! Ends sessions in which nothing is spoken any more, or that have run for too long.
+
+use relay::StoreError;
+use relay::ports::millis;
+use session::event::EventStatus;
+use session::{EndedReason, PendingEvent, Session, SessionStatus};
+
+use super::{Check, Summary};
+
+pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), StoreError> {
+    for status in [SessionStatus::Active, SessionStatus::Paused] {
+        for session in check.settled(status).await? {
+            let record = check.aws.streams.record(&session.session_id).await?;
+            let last_activity = record.and_then(|record| record.last_activity_at);
+            if let Some(reason) = over(check, &session, last_activity) {
+                end(check, summary, &session, reason).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn over(check: &Check<'_>, session: &Session, last_activity: Option<u64>) -> Option<EndedReason> {
+    let config = &check.aws.config;
+    let since = |then: u64| check.now_ms.saturating_sub(then);
+    if since(session.created_at) >= millis(config.max_session) {
+        return Some(EndedReason::Expired);
+    }
+    let heard = last_activity.unwrap_or_default().max(session.created_at);
+    (since(heard) >= millis(config.session_idle)).then_some(EndedReason::Inactive)
+}
+
+async fn end(
+    check: &Check<'_>,
+    summary: &mut Summary,
+    session: &Session,
+    reason: EndedReason,
+) -> Result<(), StoreError> {
+    let id = uuid::Uuid::new_v4().to_string();
+    let Some(change) = session.status_change(EventStatus::Ended, check.now_ms, id) else {
+        return Ok(());
+    };
+    let event = PendingEvent {
+        detail: change.to_detail().to_string(),
+        trace_header: lambda_shell::trace::current(),
+        since: check.now_ms,
+    };
+    if !check.aws.sessions.end(session, reason, &event, check.now_ms).await? {
+        // It changed under our eyes: the next run looks again.
+        return Ok(());
+    }
+    tracing::warn!(sessionId = %session.session_id, reason = reason.as_str(), "session ended by the health check");
+    summary.ended += 1;
+    // As in the session handler: state and event are one write, so a failure here loses nothing.
+    match check.aws.events.emit(&event).await {
+        Ok(()) => {
+            check.aws.sessions.event_taken(&session.session_id, event.since).await?;
+        }
+        Err(error) => {
+            tracing::error!(sessionId = %session.session_id, "Failed to emit EventBridge event: {error}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Restarts sessions that run although nobody carries them, and drains those that ended so.
+
+use relay::StoreError;
+use relay::ports::millis;
+use session::{Session, SessionStatus};
+
+use super::{Check, Summary};
+
+/// Most asynchronous invocations of this function in one run; the rest wait five minutes.
+const MOST: u64 = 50;
+
+pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), StoreError> {
+    for (status, action) in [
+        (SessionStatus::Active, "start"),
+        (SessionStatus::Paused, "start"),
+        (SessionStatus::Ended, "stop"),
+    ] {
+        for session in check.settled(status).await? {
+            one(check, summary, &session, action).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn one(
+    check: &Check<'_>,
+    summary: &mut Summary,
+    session: &Session,
+    action: &str,
+) -> Result<(), StoreError> {
+    let aws = check.aws;
+    let record = aws.streams.record(&session.session_id).await?;
+    let margin = millis(aws.config.relay.take_margin);
+    match record {
+        Some(record) if record.item.ended => return Ok(()),
+        Some(record) if record.live(check.now_ms, margin) => {
+            summary.active_streams += 1;
+            return Ok(());
+        }
+        // A session that ended before anything was asked of its stream has nothing to drain once
+        // its stream is gone.
+        None if session.kvs_stream_arn.is_none() => return Ok(()),
+        _ => {}
+    }
+    if summary.restarted >= MOST {
+        tracing::warn!(sessionId = %session.session_id, "not restarted: {MOST} restarts in this run already");
+        return Ok(());
+    }
+    tracing::warn!(sessionId = %session.session_id, action, "nobody carries this session");
+    aws.links.direct(&session.session_id, action).await?;
+    summary.restarted += 1;
+    Ok(())
+}
