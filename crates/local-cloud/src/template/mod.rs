@@ -1,12 +1,23 @@
 //! Reads the SAM template that also deploys: parameters, conditions, intrinsics, globals, and the
 //! resources that local-cloud runs.
 //!
-//! What it does not run stands on a named list. An unknown type, or an unknown
+//! What it does not run stands on a named list ([`NOT_RUN`]). An unknown type, or an unknown
 //! property of a type it runs, is an error that names the logical id: silence would let the local
 //! system and the deployed one drift apart.
 
+mod events;
+mod function;
+mod http_api;
+mod load;
 mod model;
+mod names;
+mod queue;
+mod reader;
+mod scope;
+mod table;
+mod yaml;
 
+pub use load::{LoadOptions, NOT_RUN};
 pub use model::{
     Archive, EventInvoke, Function, HttpApi, JwtAuthorizer, Queue, RetryPolicy, Route, Rule, Table,
     Target, Template,

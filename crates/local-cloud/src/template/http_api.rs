@@ -1,0 +1,183 @@
+//! `AWS::Serverless::HttpApi`, its JWT authorizers, and the routes that functions bring.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::load::Draft;
+use super::reader::{Properties, at};
+use super::{HttpApi, JwtAuthorizer, Route, Template, TemplateError};
+
+/// The longest that an HTTP API waits for its integration (API Gateway quotas).
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Properties that deploy an API and change nothing here.
+const WITHOUT_EFFECT: [&str; 9] = [
+    "AccessLogSettings",
+    "CorsConfiguration",
+    "DefaultRouteSettings",
+    "Description",
+    "FailOnWarnings",
+    "Name",
+    "RouteSettings",
+    "StageVariables",
+    "Tags",
+];
+
+/// The id of the API that routes without an ApiId belong to (SAM makes it of itself).
+const IMPLICIT: &str = "ServerlessHttpApi";
+
+/// A route as a function's event says it; its authorizer is known once its API is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PendingRoute {
+    api: Option<String>,
+    route: Route,
+    place: String,
+    authorizer: Option<String>,
+    scopes: Vec<String>,
+}
+
+/// An API's authorizers, until its routes are connected.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Authorizers {
+    by_name: BTreeMap<String, JwtAuthorizer>,
+    default: Option<String>,
+}
+
+/// Adds an API.
+///
+/// # Errors
+/// A property that is missing, wrong or unknown.
+pub(super) fn read(
+    draft: &mut Draft,
+    id: &str,
+    name: String,
+    mut properties: Properties,
+) -> Result<(), TemplateError> {
+    let mut authorizers = Authorizers::default();
+    if let Some(mut auth) = properties.part("Auth")? {
+        authorizers.default = auth.text("DefaultAuthorizer")?;
+        for (name, part) in auth.named_parts("Authorizers")? {
+            authorizers.by_name.insert(name.clone(), jwt_authorizer(name, part)?);
+        }
+        auth.finish(&[])?;
+    }
+    if let Some(default) = &authorizers.default
+        && !authorizers.by_name.contains_key(default)
+    {
+        return Err(at(id, format!("there is no authorizer {default}")));
+    }
+    let stage = properties.text("StageName")?.unwrap_or_else(|| "$default".to_owned());
+    draft.template.http_apis.push(HttpApi {
+        logical_id: id.to_owned(),
+        id: name,
+        stage,
+        routes: vec![],
+    });
+    draft.authorizers.insert(id.to_owned(), authorizers);
+    properties.finish(&WITHOUT_EFFECT)
+}
+
+fn jwt_authorizer(name: String, mut part: Properties) -> Result<JwtAuthorizer, TemplateError> {
+    let source = part.text("IdentitySource")?;
+    if source.as_deref().is_some_and(|source| source != "$request.header.Authorization") {
+        return Err(part.wrong("IdentitySource", "only $request.header.Authorization runs here"));
+    }
+    let scopes = part.texts("AuthorizationScopes")?;
+    let mut jwt =
+        part.part("JwtConfiguration")?.ok_or_else(|| part.wrong("JwtConfiguration", "missing"))?;
+    let issuer = jwt.needed("issuer")?;
+    let audience = jwt.texts("audience")?;
+    jwt.finish(&[])?;
+    part.finish(&[])?;
+    Ok(JwtAuthorizer { name, issuer, audience, scopes })
+}
+
+/// Takes up a function's `HttpApi` event.
+///
+/// # Errors
+/// A property that is missing, wrong or unknown.
+pub(super) fn read_event(
+    draft: &mut Draft,
+    function: &str,
+    mut properties: Properties,
+) -> Result<(), TemplateError> {
+    let mut pending = PendingRoute {
+        api: properties.text("ApiId")?,
+        route: Route {
+            method: properties.needed("Method")?.to_uppercase(),
+            path: properties.needed("Path")?,
+            function: function.to_owned(),
+            authorizer: None,
+            timeout: properties
+                .number("TimeoutInMillis", 50..=30_000)?
+                .map_or(LONGEST_WAIT, Duration::from_millis),
+        },
+        place: properties.place().to_owned(),
+        authorizer: None,
+        scopes: Vec::new(),
+    };
+    if !pending.route.path.starts_with('/') {
+        return Err(properties.wrong("Path", "must begin with /"));
+    }
+    if let Some(mut auth) = properties.part("Auth")? {
+        pending.authorizer = auth.text("Authorizer")?;
+        pending.scopes = auth.texts("AuthorizationScopes")?;
+        auth.finish(&[])?;
+    }
+    let version = properties.text("PayloadFormatVersion")?;
+    if version.as_deref().is_some_and(|version| version != "2.0") {
+        return Err(properties.wrong("PayloadFormatVersion", "only 2.0 runs here"));
+    }
+    draft.routes.push(pending);
+    properties.finish(&["RouteSettings"])
+}
+
+/// Gives every route its API and its authorizer.
+///
+/// # Errors
+/// An API or an authorizer that the template does not have; a route that stands twice.
+pub(super) fn connect(draft: &mut Draft) -> Result<(), TemplateError> {
+    for mut route in std::mem::take(&mut draft.routes) {
+        let api = find_api(&mut draft.template, &route)?;
+        let authorizers = draft.authorizers.get(&api.logical_id).cloned().unwrap_or_default();
+        let wanted = route.authorizer.or(authorizers.default).filter(|name| name != "NONE");
+        if let Some(name) = wanted {
+            let mut authorizer = authorizers.by_name.get(&name).cloned().ok_or_else(|| {
+                at(&route.place, format!("{} has no authorizer {name}", api.logical_id))
+            })?;
+            if !route.scopes.is_empty() {
+                authorizer.scopes = route.scopes;
+            }
+            route.route.authorizer = Some(authorizer);
+        }
+        if api.routes.iter().any(|other| other.key() == route.route.key()) {
+            return Err(at(&route.place, format!("{} stands twice", route.route.key())));
+        }
+        api.routes.push(route.route);
+    }
+    Ok(())
+}
+
+fn find_api<'t>(
+    template: &'t mut Template,
+    route: &PendingRoute,
+) -> Result<&'t mut HttpApi, TemplateError> {
+    if route.api.is_none() && !template.http_apis.iter().any(|api| api.logical_id == IMPLICIT) {
+        template.http_apis.push(HttpApi {
+            logical_id: IMPLICIT.to_owned(),
+            id: format!("local-{IMPLICIT}"),
+            stage: "$default".to_owned(),
+            routes: Vec::new(),
+        });
+    }
+    let wanted = route.api.as_deref();
+    template
+        .http_apis
+        .iter_mut()
+        .find(|api| match wanted {
+            // !Ref of an API gives its id; its logical id in plain text does as well.
+            Some(wanted) => api.id == wanted || api.logical_id == wanted,
+            None => api.logical_id == IMPLICIT,
+        })
+        .ok_or_else(|| at(&route.place, format!("there is no API {}", wanted.unwrap_or(IMPLICIT))))
+}

@@ -1,0 +1,276 @@
+//! From the text of a template to the model: sections, parameters, then each resource by its type.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::http_api::{Authorizers, PendingRoute};
+use super::reader::{Properties, at};
+use super::scope::Scope;
+use super::{Template, TemplateError, events, function, http_api, names, queue, table, yaml};
+use crate::account::Account;
+
+/// Types that local-cloud knows and does not run: they have no effect on one machine.
+pub const NOT_RUN: [&str; 16] = [
+    "AWS::CloudFormation::Stack",
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::CompositeAlarm",
+    "AWS::CloudWatch::Dashboard",
+    "AWS::Cognito::UserPool",
+    "AWS::Cognito::UserPoolClient",
+    "AWS::Events::EventBusPolicy",
+    "AWS::IAM::ManagedPolicy",
+    "AWS::IAM::Policy",
+    "AWS::IAM::Role",
+    "AWS::KMS::Key",
+    "AWS::Lambda::Permission",
+    "AWS::Logs::LogGroup",
+    "AWS::Logs::MetricFilter",
+    "AWS::SNS::Topic",
+    "AWS::Serverless::Application",
+];
+
+/// What the machine decides about a template.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Where it is deployed.
+    pub account: Account,
+    /// The address of this cloud, for queue URLs and API endpoints.
+    pub base_url: String,
+    /// Values of parameters, over the template's defaults. Each must be a parameter.
+    pub parameters: BTreeMap<String, String>,
+    /// Values for parameters that have no value otherwise.
+    pub fallbacks: BTreeMap<String, String>,
+}
+
+impl Template {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// What is wrong in it or unknown to local-cloud, with its place.
+    pub fn load(text: &str, options: &LoadOptions) -> Result<Self, TemplateError> {
+        let root = yaml::read(text).map_err(TemplateError::Malformed)?;
+        let mut root = Properties::new("template", root)
+            .map_err(|error| TemplateError::Malformed(error.to_string()))?;
+        let mut section = |name: &str| match root.take(name) {
+            None => Ok(Map::new()),
+            Some(Value::Object(map)) => Ok(map),
+            Some(_) => Err(TemplateError::Malformed(format!("{name} is not a map"))),
+        };
+        let parameters = section("Parameters")?;
+        let conditions = section("Conditions")?;
+        let mappings = section("Mappings")?;
+        let globals = section("Globals")?;
+        let outputs = section("Outputs")?;
+        let resources = section("Resources")?;
+        root.finish(&[
+            "AWSTemplateFormatVersion",
+            "Transform",
+            "Description",
+            "Metadata",
+            "Rules",
+        ])?;
+
+        let scope = Scope {
+            account: options.account.clone(),
+            base_url: options.base_url.clone(),
+            parameters: values(parameters, options)?,
+            conditions,
+            mappings,
+            resources,
+        };
+        let mut draft = Draft::default();
+        let globals = Globals::read(&scope, globals)?;
+        for (id, resource) in &scope.resources {
+            draft.add(&scope, &globals, id, resource)?;
+        }
+        draft.connect(&scope)?;
+        Ok(Self {
+            account: scope.account.clone(),
+            parameters: shown(&scope.parameters),
+            outputs: read_outputs(&scope, &outputs)?,
+            ..draft.template
+        })
+    }
+}
+
+/// A template while it is read: what refers to resources that may come later waits here.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) template: Template,
+    pub(super) routes: Vec<PendingRoute>,
+    pub(super) authorizers: BTreeMap<String, Authorizers>,
+}
+
+impl Draft {
+    fn add(
+        &mut self,
+        scope: &Scope,
+        globals: &Globals,
+        id: &str,
+        resource: &Value,
+    ) -> Result<(), TemplateError> {
+        let kind = names::kind(resource);
+        if !scope.is_made(resource).map_err(|reason| at(id, reason))? || NOT_RUN.contains(&kind) {
+            return Ok(());
+        }
+        let properties = resource.get("Properties").cloned().unwrap_or_default();
+        let resolved = scope.resolve(&properties).map_err(|reason| at(id, reason))?;
+        let properties = Properties::new(id, resolved.unwrap_or_default())?;
+        let name = names::deployed(scope, id, resource, 0).map_err(|reason| at(id, reason))?;
+        match kind {
+            "AWS::Serverless::Function" => {
+                let properties = globals.function.under(properties)?;
+                function::read(self, scope, id, name, properties)
+            }
+            "AWS::Serverless::HttpApi" => {
+                let properties = globals.http_api.under(properties)?;
+                http_api::read(self, id, name, properties)
+            }
+            "AWS::DynamoDB::Table" => table::read(&mut self.template, id, name, properties),
+            "AWS::Events::Rule" => {
+                events::read_rule(&mut self.template, scope, id, name, properties)
+            }
+            "AWS::Events::Archive" => {
+                events::read_archive(&mut self.template, scope, id, name, properties)
+            }
+            "AWS::Events::EventBus" => properties.finish(&["Name", "Description", "Tags"]),
+            "AWS::SQS::Queue" => queue::read(&mut self.template, scope, id, name, properties),
+            // Policies and late settings wait until every queue and function is there.
+            "AWS::SQS::QueuePolicy" | "AWS::Lambda::EventInvokeConfig" => Ok(()),
+            other => Err(at(id, format!("local-cloud does not know the type {other:?}"))),
+        }
+    }
+
+    /// What refers to resources read later: queue policies, event-invoke settings, routes.
+    fn connect(&mut self, scope: &Scope) -> Result<(), TemplateError> {
+        for (id, resource) in &scope.resources {
+            let kind = names::kind(resource);
+            let is_late =
+                matches!(kind, "AWS::SQS::QueuePolicy" | "AWS::Lambda::EventInvokeConfig");
+            if !is_late || !scope.is_made(resource).map_err(|reason| at(id, reason))? {
+                continue;
+            }
+            let properties = resource.get("Properties").cloned().unwrap_or_default();
+            let resolved = scope.resolve(&properties).map_err(|reason| at(id, reason))?;
+            let properties = Properties::new(id, resolved.unwrap_or_default())?;
+            match kind {
+                "AWS::SQS::QueuePolicy" => queue::read_policy(&mut self.template, properties)?,
+                _ => function::read_event_invoke_config(&mut self.template, properties)?,
+            }
+        }
+        http_api::connect(self)
+    }
+}
+
+/// The `Globals` section: what every function and API starts from.
+#[derive(Debug, Default)]
+struct Globals {
+    function: Defaults,
+    http_api: Defaults,
+}
+
+impl Globals {
+    fn read(scope: &Scope, section: Map<String, Value>) -> Result<Self, TemplateError> {
+        let resolved =
+            scope.resolve(&Value::Object(section)).map_err(|reason| at("Globals", reason))?;
+        let mut section = Properties::new("Globals", resolved.unwrap_or_default())?;
+        let mut defaults = |name: &str| -> Result<Defaults, TemplateError> {
+            Ok(Defaults(section.part(name)?.map(Properties::rest).unwrap_or_default()))
+        };
+        let globals = Self { function: defaults("Function")?, http_api: defaults("HttpApi")? };
+        section.finish(&[])?;
+        Ok(globals)
+    }
+}
+
+/// The default properties of one kind of resource.
+#[derive(Debug, Default)]
+struct Defaults(Map<String, Value>);
+
+impl Defaults {
+    /// These defaults with a resource's own properties over them: maps are merged, lists are
+    /// joined, anything else is replaced (SAM's rule for Globals).
+    fn under(&self, own: Properties) -> Result<Properties, TemplateError> {
+        let place = own.place().to_owned();
+        let mut merged = Value::Object(self.0.clone());
+        merge(&mut merged, Value::Object(own.rest()));
+        Properties::new(place, merged)
+    }
+}
+
+fn merge(base: &mut Value, over: Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(base), Value::Array(over)) => base.extend(over),
+        (base, over) => *base = over,
+    }
+}
+
+/// The value of each parameter: the override, the default, or the machine's fallback.
+fn values(
+    section: Map<String, Value>,
+    options: &LoadOptions,
+) -> Result<BTreeMap<String, Value>, TemplateError> {
+    if let Some(name) = options.parameters.keys().find(|name| !section.contains_key(*name)) {
+        return Err(at(name, "the template has no such parameter"));
+    }
+    let mut values = BTreeMap::new();
+    for (name, declared) in section {
+        let mut declared = Properties::new(name.as_str(), declared)?;
+        let kind = declared.needed("Type")?;
+        let default = declared.text("Default")?;
+        let allowed = declared.texts_or_numbers("AllowedValues")?;
+        let given = options.parameters.get(&name).cloned().or(default);
+        let given = given.or_else(|| options.fallbacks.get(&name).cloned());
+        let value = given.ok_or_else(|| {
+            at(&name, format!("this parameter has no default: give --parameter {name}=VALUE"))
+        })?;
+        if !allowed.is_empty() && !allowed.contains(&value) {
+            return Err(at(&name, format!("{value:?} is none of {}", allowed.join(", "))));
+        }
+        values.insert(name.clone(), typed(&name, &kind, value)?);
+    }
+    Ok(values)
+}
+
+fn typed(name: &str, kind: &str, value: String) -> Result<Value, TemplateError> {
+    match kind {
+        "String" => Ok(value.into()),
+        "Number" => match value.parse::<f64>() {
+            Ok(_) => Ok(value.into()),
+            Err(_) => Err(at(name, format!("{value:?} is not a number"))),
+        },
+        "CommaDelimitedList" | "List<Number>" => {
+            Ok(value.split(',').map(str::trim).filter(|it| !it.is_empty()).collect())
+        }
+        other => Err(at(name, format!("local-cloud does not know parameters of type {other}"))),
+    }
+}
+
+fn shown(parameters: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    parameters.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+}
+
+fn read_outputs(
+    scope: &Scope,
+    section: &Map<String, Value>,
+) -> Result<BTreeMap<String, Value>, TemplateError> {
+    let mut outputs = BTreeMap::new();
+    for (name, output) in section {
+        let wrong = |reason: String| at(&format!("Outputs.{name}"), reason);
+        if !scope.is_made(output).map_err(wrong)? {
+            continue;
+        }
+        let value = output.get("Value").ok_or_else(|| wrong("no Value".to_owned()))?;
+        if let Some(value) = scope.resolve(value).map_err(wrong)? {
+            outputs.insert(name.clone(), value);
+        }
+    }
+    Ok(outputs)
+}
