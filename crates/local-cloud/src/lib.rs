@@ -2,7 +2,7 @@
 //!
 //! It reads the template that deploys ([`template`]), plays the services that the functions call
 //! ([`lambda`], [`events`], [`kvs`], [`sqs`], DynamoDB) and the front door that the clients
-//! call (API Gateway), and runs the real function binaries as processes of their own. Requests
+//! call ([`http_api`]), and runs the real function binaries as processes of their own. Requests
 //! find their service by signing scope ([`server`]), so any AWS SDK works with AWS_ENDPOINT_URL
 //! alone. Fakes stand only where AWS stands, errors included; faults come on demand ([`faults`]).
 
@@ -12,6 +12,7 @@ pub mod clock;
 pub mod error;
 pub mod events;
 pub mod faults;
+pub mod http_api;
 pub mod kvs;
 pub mod lambda;
 pub mod run;

@@ -1,17 +1,67 @@
 //! Lambda: Invoke on one side, the Runtime API on the other, function processes between them.
+//!
+//! A function runs as the binary that is named after its package, in as many processes
+//! ([`instance`]) as there are invocations at once ([`pool`]); each process has a Runtime API of
+//! its own on a port that the system picks ([`runtime_api`]). Asynchronous invocations are queued,
+//! retried and given up as Lambda does ([`event`]). The HTTP side is [`api`].
 
+mod api;
+mod event;
+mod instance;
+mod invocation;
+mod logs;
+mod pool;
+mod runtime_api;
+mod trace;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
+use crate::account::Account;
 use crate::aws_error::AwsError;
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::sqs::Sqs;
+use crate::template::Function;
+use invocation::Invocation;
+use pool::Pool;
+
+/// The largest payload and answer of a synchronous invocation, in bytes (Lambda quotas: 6 MB).
+pub const MAX_SYNC_PAYLOAD: usize = 6 * 1024 * 1024;
+/// The largest payload of an asynchronous invocation, in bytes (1 MB since 2026-01).
+pub const MAX_ASYNC_PAYLOAD: usize = 1024 * 1024;
+
+/// What the machine decides about functions.
+#[derive(Debug, Clone)]
+pub struct LambdaOptions {
+    /// Where the function binaries are.
+    pub binaries: PathBuf,
+    /// The folder for the functions' logs, one file each.
+    pub logs: PathBuf,
+    /// Whether logs also go to this process's stderr.
+    pub verbose: bool,
+    /// What every function finds in its environment beside its own variables.
+    pub environment: BTreeMap<String, String>,
+}
 
 /// The service.
 #[derive(Debug)]
-pub struct Lambda {}
+pub struct Lambda {
+    clock: Clock,
+    faults: Faults,
+    account: Account,
+    sqs: Arc<Sqs>,
+    pools: Vec<Arc<Pool>>,
+    events: event::Waiting,
+    stop: CancellationToken,
+}
 
 /// What an invocation gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +75,28 @@ pub struct Invoked {
 }
 
 impl Lambda {
+    /// The functions of the template, none of them running yet. All of their processes end when
+    /// `stop` is cancelled.
+    pub fn new(
+        clock: Clock,
+        faults: Faults,
+        account: Account,
+        functions: &[Function],
+        sqs: Arc<Sqs>,
+        options: LambdaOptions,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
+        let options = Arc::new(options);
+        let pools = functions
+            .iter()
+            .map(|function| {
+                Pool::new(function.clone(), clock.clone(), Arc::clone(&options), stop.clone())
+            })
+            .collect();
+        let events = event::Waiting::default();
+        Arc::new(Self { clock, faults, account, sqs, pools, events, stop })
+    }
+
     /// Runs a function and waits for its answer (RequestResponse). `function` is a name or an ARN,
     /// `trace` the X-Amzn-Trace-Id header to hand on.
     ///
@@ -38,8 +110,12 @@ impl Lambda {
         payload: Bytes,
         trace: Option<String>,
     ) -> Result<Invoked, AwsError> {
-        let _ = (payload, trace);
-        Err(AwsError::not_implemented("lambda", &format!("Invoke of {function}")))
+        let pool = self.pool(function)?;
+        let invocation = Invocation::new(payload, trace, MAX_SYNC_PAYLOAD)?;
+        let pool_name = pool.function().name.clone();
+        let fault = self.faults.gate("lambda", "Invoke", &pool_name).await?;
+        pool.check_loop(&invocation)?;
+        pool.invoke(invocation, fault).await
     }
 
     /// Queues an event for a function (Event, 202): Lambda then retries it by itself and sends what
@@ -53,17 +129,101 @@ impl Lambda {
         payload: Bytes,
         trace: Option<String>,
     ) -> Result<(), AwsError> {
-        let _ = (payload, trace);
-        Err(AwsError::not_implemented("lambda", &format!("Invoke of {function}")))
+        self.queue(function, payload, trace).await.map(drop)
+    }
+
+    /// [`Lambda::invoke_async`] that tells the id of the invocation.
+    async fn queue(
+        self: &Arc<Self>,
+        function: &str,
+        payload: Bytes,
+        trace: Option<String>,
+    ) -> Result<String, AwsError> {
+        let pool = Arc::clone(self.pool(function)?);
+        let invocation = Invocation::new(payload, trace, MAX_ASYNC_PAYLOAD)?;
+        let pool_name = pool.function().name.clone();
+        self.faults.gate("lambda", "InvokeAsync", &pool_name).await?;
+        pool.check_loop(&invocation)?;
+        let request_id = invocation.request_id.clone();
+        event::queue(self, pool, invocation)?;
+        Ok(request_id)
     }
 
     /// Answers one request of the `lambda` scope.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
-        AwsError::not_implemented("lambda", request.uri().path()).rest_json()
+        api::handle(self, request).await
+    }
+
+    /// The functions that have no binary, with the path where it was looked for.
+    pub fn missing_binaries(&self) -> Vec<(String, PathBuf)> {
+        let missing = self.pools.iter().filter(|pool| !pool.binary().is_file());
+        missing.map(|pool| (pool.function().name.clone(), pool.binary())).collect()
+    }
+
+    /// Ends idle instances until the cloud stops, as Lambda does after some minutes.
+    pub async fn reap(self: Arc<Self>) {
+        while !self.stop.is_cancelled() {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = self.clock.sleep(pool::REAP_EVERY) => {}
+            }
+            for pool in &self.pools {
+                pool.reap();
+            }
+        }
+    }
+
+    /// Waits until every function process has ended; cancel the stop token first.
+    pub async fn ended(&self) {
+        for pool in &self.pools {
+            pool.ended().await;
+        }
     }
 
     /// What `/_local/state` shows.
     pub fn state(&self) -> Value {
-        Value::Null
+        let functions = self.pools.iter().map(|pool| pool.state()).collect::<Vec<_>>();
+        json!({ "functions": functions, "waitingEvents": self.events.count() })
+    }
+
+    /// The pool of a function by package name, deployed name or ARN, any of them with a qualifier.
+    fn pool(&self, function: &str) -> Result<&Arc<Pool>, AwsError> {
+        let name = bare_name(function);
+        let by = |matches: fn(&Function, &str) -> bool| {
+            self.pools.iter().find(|pool| matches(pool.function(), name))
+        };
+        by(|it, name| it.name == name).or_else(|| by(|it, name| it.package == name)).ok_or_else(
+            || {
+                let arn = self.account.arn("lambda", &format!("function:{name}"));
+                AwsError::not_found(format!("Function not found: {arn}")).with("Type", "User")
+            },
+        )
+    }
+}
+
+/// The name inside `NAME`, `NAME:QUALIFIER`, `ACCOUNT:function:NAME` or an ARN of either form.
+fn bare_name(function: &str) -> &str {
+    let name = match function.split_once("function:") {
+        Some((_, rest)) => rest,
+        None => function,
+    };
+    name.split(':').next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_answers_to_every_form_of_its_name() {
+        for name in [
+            "f-dev",
+            "f-dev:$LATEST",
+            "000000000000:function:f-dev",
+            "arn:aws:lambda:us-east-1:000000000000:function:f-dev",
+            "arn:aws:lambda:us-east-1:000000000000:function:f-dev:live",
+        ] {
+            assert_eq!(bare_name(name), "f-dev");
+        }
     }
 }

@@ -1,0 +1,186 @@
+//! API Gateway's HTTP API: routes and authorizers of the template, payload 2.0 to the functions.
+//!
+//! What API Gateway answers by itself is `{"message": "..."}`: 401 of the authorizer, 403 for
+//! missing scopes, 404 for an unknown route, 413 and 431 for its limits, 500 when the function
+//! fails, 503 when it is throttled or takes longer than the route waits.
+
+mod answer;
+pub mod jwt;
+mod payload;
+mod routing;
+
+use std::sync::Arc;
+
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::account::Account;
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::lambda::Lambda;
+use crate::template::{HttpApi as Api, Template};
+use jwt::{Issuer, Refusal};
+use payload::Call;
+
+/// API Gateway's limit on a request's body, in bytes (HTTP API quotas: 10 MB).
+const MAX_BODY: usize = 10 * 1024 * 1024;
+/// Its limit on the request line and all headers together, in bytes (HTTP API quotas: 10240).
+const MAX_HEADERS: usize = 10_240;
+
+/// The front door: the first API of the template.
+#[derive(Debug)]
+pub struct FrontDoor {
+    clock: Clock,
+    faults: Faults,
+    account: Account,
+    api: Option<Api>,
+    /// Deployed names of the functions, by logical id.
+    functions: std::collections::BTreeMap<String, String>,
+    lambda: Arc<Lambda>,
+    issuer: Arc<Issuer>,
+}
+
+/// What API Gateway answers by itself.
+#[derive(Debug, Clone, Copy)]
+struct Own(StatusCode, &'static str);
+
+impl FrontDoor {
+    /// The API of the template; without one, every request is answered with 404.
+    pub fn new(
+        clock: Clock,
+        faults: Faults,
+        template: &Template,
+        lambda: Arc<Lambda>,
+        issuer: Arc<Issuer>,
+    ) -> Arc<Self> {
+        let name = |it: &crate::template::Function| (it.logical_id.clone(), it.name.clone());
+        Arc::new(Self {
+            clock,
+            faults,
+            account: template.account.clone(),
+            api: template.http_apis.first().cloned(),
+            functions: template.functions.iter().map(name).collect(),
+            lambda,
+            issuer,
+        })
+    }
+
+    /// Answers one request of a client.
+    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
+        let request_id = uuid::Uuid::new_v4().simple().to_string();
+        let result = self.serve(request, &request_id).await;
+        let mut response = result.unwrap_or_else(|own| own.into_response());
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert("apigw-requestid", id);
+        }
+        response
+    }
+
+    async fn serve(&self, request: Request, request_id: &str) -> Result<Response, Own> {
+        let (head, body) = request.into_parts();
+        let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+        if lines.sum::<usize>() + head.uri.to_string().len() > MAX_HEADERS {
+            return Err(Own::HEADERS_TOO_LARGE);
+        }
+        let api = self.api.as_ref().ok_or(Own::NOT_FOUND)?;
+        let found =
+            routing::find(&api.routes, &head.method, head.uri.path()).ok_or(Own::NOT_FOUND)?;
+        let token = match &found.route.authorizer {
+            Some(authorizer) => Some(self.authorize(authorizer, &head.headers)?),
+            None => None,
+        };
+        let body = to_bytes(body, MAX_BODY).await.map_err(|_| Own::BODY_TOO_LARGE)?;
+        let name = self.functions.get(&found.route.function).ok_or(Own::INTERNAL)?;
+        let call = Call {
+            account: &self.account,
+            api,
+            found: &found,
+            head: &head,
+            body: &body,
+            token: token.as_ref(),
+            request_id,
+            now_ms: self.clock.now_ms(),
+        };
+        let (event, trace) = call.event();
+        self.faults
+            .gate("execute-api", &found.route.key(), head.uri.path())
+            .await
+            .map_err(|error| Own::of_fault(error.status))?;
+        let invoked = self.lambda.invoke(name, event.to_string().into(), Some(trace));
+        match tokio::time::timeout(self.clock.real(found.route.timeout), invoked).await {
+            Err(_) => Err(Own::UNAVAILABLE),
+            Ok(Ok(invoked)) if invoked.function_error.is_some() => Err(Own::INTERNAL),
+            Ok(Ok(invoked)) => answer::from_function(&invoked.payload).ok_or(Own::INTERNAL),
+            Ok(Err(error)) => Err(match error.status {
+                StatusCode::TOO_MANY_REQUESTS => Own::UNAVAILABLE,
+                StatusCode::PAYLOAD_TOO_LARGE => Own::BODY_TOO_LARGE,
+                _ => Own::INTERNAL,
+            }),
+        }
+    }
+
+    fn authorize(
+        &self,
+        authorizer: &crate::template::JwtAuthorizer,
+        headers: &http::HeaderMap,
+    ) -> Result<jwt::Token, Own> {
+        let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let now_s = crate::clock::real_now_ms() / 1000;
+        self.issuer.check(authorizer, header.unwrap_or_default(), now_s).map_err(|refusal| {
+            // The reason is for whoever runs the cloud; the client learns as little as on AWS.
+            tracing::info!("authorizer {}: {refusal}", authorizer.name);
+            match refusal {
+                Refusal::Scope => Own::FORBIDDEN,
+                _ => Own::UNAUTHORIZED,
+            }
+        })
+    }
+
+    /// What `/_local/state` shows.
+    pub fn state(&self) -> Value {
+        let routes = self.api.iter().flat_map(|api| &api.routes);
+        let routes = routes.map(|route| {
+            let authorizer = route.authorizer.as_ref().map(|it| it.name.clone());
+            let function = self.functions.get(&route.function);
+            json!({ "route": route.key(), "function": function, "authorizer": authorizer })
+        });
+        Value::Array(routes.collect())
+    }
+}
+
+impl Own {
+    const UNAUTHORIZED: Self = Self(StatusCode::UNAUTHORIZED, "Unauthorized");
+    const FORBIDDEN: Self = Self(StatusCode::FORBIDDEN, "Forbidden");
+    const NOT_FOUND: Self = Self(StatusCode::NOT_FOUND, "Not Found");
+    const BODY_TOO_LARGE: Self = Self(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+    const HEADERS_TOO_LARGE: Self =
+        Self(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large");
+    const INTERNAL: Self = Self(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+    const UNAVAILABLE: Self = Self(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
+    const TOO_MANY: Self = Self(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+
+    fn of_fault(status: StatusCode) -> Self {
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => Self::TOO_MANY,
+            StatusCode::INTERNAL_SERVER_ERROR => Self::INTERNAL,
+            _ => Self::UNAVAILABLE,
+        }
+    }
+}
+
+impl IntoResponse for Own {
+    fn into_response(self) -> Response {
+        let Self(status, message) = self;
+        let body = json!({ "message": message }).to_string();
+        let mut response =
+            (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let bearer = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        response
+    }
+}

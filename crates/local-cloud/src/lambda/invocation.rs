@@ -1,0 +1,71 @@
+//! One invocation: its id, payload and trace, and the errors that Lambda answers for a function.
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{Invoked, trace};
+use crate::aws_error::AwsError;
+
+/// What a function is asked to do. A retry of an event keeps the id.
+#[derive(Debug, Clone)]
+pub(super) struct Invocation {
+    pub(super) request_id: String,
+    pub(super) payload: Bytes,
+    pub(super) trace: String,
+}
+
+impl Invocation {
+    /// An invocation with a new id. An empty payload is `{}`; a missing trace begins here.
+    ///
+    /// # Errors
+    /// `RequestTooLargeException` above `limit` bytes, `InvalidRequestContentException` when the
+    /// payload is not JSON.
+    pub(super) fn new(
+        payload: Bytes,
+        trace: Option<String>,
+        limit: usize,
+    ) -> Result<Self, AwsError> {
+        if payload.len() > limit {
+            let message = format!(
+                "Request must be smaller than {limit} bytes for the InvokeFunction operation"
+            );
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return Err(
+                AwsError::new(status, "RequestTooLargeException", message).with("Type", "User")
+            );
+        }
+        let payload = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload };
+        if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&payload) {
+            let message = format!("Could not parse request body into json: {error}");
+            return Err(AwsError::bad_request("InvalidRequestContentException", message)
+                .with("Type", "User"));
+        }
+        let trace = trace.filter(|trace| trace::is_header(trace)).unwrap_or_else(trace::begin);
+        Ok(Self { request_id: uuid::Uuid::new_v4().to_string(), payload, trace })
+    }
+
+    /// What the caller gets when the function answered.
+    pub(super) fn answered(&self, payload: Bytes) -> Invoked {
+        Invoked { request_id: self.request_id.clone(), payload, function_error: None }
+    }
+
+    /// What the caller gets when the function reported an error; `payload` is the report.
+    pub(super) fn failed(&self, payload: Bytes) -> Invoked {
+        let function_error = Some("Unhandled".to_owned());
+        Invoked { request_id: self.request_id.clone(), payload, function_error }
+    }
+
+    /// What the caller gets when Lambda itself ended the invocation. The message begins with the
+    /// id, as Lambda's do.
+    pub(super) fn ended(&self, error_type: &str, reason: &str) -> Invoked {
+        let message = format!("RequestId: {} Error: {reason}", self.request_id);
+        self.failed(error_body(error_type, &message))
+    }
+}
+
+/// `{"errorType", "errorMessage"}`.
+pub(super) fn error_body(error_type: &str, message: &str) -> Bytes {
+    let body: Value = json!({ "errorType": error_type, "errorMessage": message });
+    Bytes::from(body.to_string())
+}
