@@ -1,20 +1,24 @@
 //! `local-cloud`: the whole system on one machine, in one process, on one port of 127.0.0.1.
 //!
 //! It reads the template that deploys ([`template`]), plays the services that the functions call
-//! ([`lambda`], [`events`], [`kvs`], [`sqs`], DynamoDB) and the front door that the clients
+//! ([`lambda`], [`events`], [`kvs`], [`sqs`], [`dynamodb`]) and the front door that the clients
 //! call ([`http_api`]), and runs the real function binaries as processes of their own. Requests
 //! find their service by signing scope ([`server`]), so any AWS SDK works with AWS_ENDPOINT_URL
 //! alone. Fakes stand only where AWS stands, errors included; faults come on demand ([`faults`]).
 
 pub mod account;
 pub mod aws_error;
+pub mod cli;
 pub mod clock;
+pub mod cloud;
+pub mod dynamodb;
 pub mod error;
 pub mod events;
 pub mod faults;
 pub mod http_api;
 pub mod kvs;
 pub mod lambda;
+pub mod local;
 pub mod run;
 pub mod server;
 pub mod speaker;

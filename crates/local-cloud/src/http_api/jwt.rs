@@ -59,30 +59,21 @@ pub enum Refusal {
     Scope,
 }
 
-/// What `POST /_local/token` takes.
+/// What `POST /_local/token` takes: every other member is a claim.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct TokenRequest {
     /// The subject: who the token is for.
     pub sub: String,
     /// Seconds until it expires; 0 or less makes one that has expired. Default 3600.
     #[serde(default)]
     pub expires_in: Option<i64>,
-    /// Another issuer than the authorizer's.
-    #[serde(default)]
-    pub issuer: Option<String>,
-    /// Another audience than the authorizer's.
-    #[serde(default)]
-    pub audience: Option<String>,
-    /// Scopes, separated by spaces.
-    #[serde(default)]
-    pub scope: Option<String>,
-    /// Further claims, or others; `null` leaves a claim out.
-    #[serde(default)]
-    pub claims: Map<String, Value>,
     /// Signed with a key that nobody knows, under the known key's id.
     #[serde(default)]
     pub foreign_key: bool,
+    /// Further claims, or others than the issuer's own (`aud`, `iss`); `null` leaves a claim out.
+    #[serde(flatten)]
+    pub claims: Map<String, Value>,
 }
 
 impl std::fmt::Debug for Issuer {
@@ -122,15 +113,11 @@ impl Issuer {
         let expires_in = request.expires_in.unwrap_or(DEFAULT_EXPIRY_S);
         let mut claims = Map::new();
         let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
-        set("iss", request.issuer.as_ref().unwrap_or(&self.issuer).as_str().into());
+        set("iss", self.issuer.as_str().into());
         set("sub", request.sub.as_str().into());
-        let own = self.audience.first().map(String::as_str).unwrap_or_default();
-        set("aud", request.audience.as_deref().unwrap_or(own).into());
+        set("aud", self.audience.first().map(String::as_str).unwrap_or_default().into());
         set("iat", now_s.into());
         set("exp", now_s.saturating_add(expires_in).into());
-        if let Some(scope) = &request.scope {
-            set("scope", scope.as_str().into());
-        }
         claims.extend(request.claims.clone());
         claims.retain(|_, value| !value.is_null());
         let mut header = Header::new(Algorithm::RS256);
@@ -309,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_good_token_passes_with_its_claims_as_text() {
-        let request = json!({"sub": "ann", "claims": {"groups": ["a", "b"], "n": 1}});
+        let request = json!({"sub": "ann", "groups": ["a", "b"], "n": 1});
         let token = check(request, &[]).unwrap();
         assert_eq!(token.claims["sub"], "ann");
         assert_eq!(token.claims["groups"], "[a b]");
@@ -322,11 +309,11 @@ mod tests {
     fn every_wrong_token_is_refused() {
         let refused = |request| check(request, &[]).unwrap_err();
         assert_eq!(refused(json!({"sub": "a", "expiresIn": 0})), Refusal::Claim("exp"));
-        assert_eq!(refused(json!({"sub": "a", "claims": {"exp": null}})), Refusal::Claim("exp"));
-        assert_eq!(refused(json!({"sub": "a", "issuer": "https://x"})), Refusal::Claim("iss"));
-        assert_eq!(refused(json!({"sub": "a", "audience": "other"})), Refusal::Claim("aud"));
-        assert_eq!(refused(json!({"sub": "a", "claims": {"aud": null}})), Refusal::Claim("aud"));
-        let late = json!({"sub": "a", "claims": {"nbf": NOW_S + 60}});
+        assert_eq!(refused(json!({"sub": "a", "exp": null})), Refusal::Claim("exp"));
+        assert_eq!(refused(json!({"sub": "a", "iss": "https://x"})), Refusal::Claim("iss"));
+        assert_eq!(refused(json!({"sub": "a", "aud": "other"})), Refusal::Claim("aud"));
+        assert_eq!(refused(json!({"sub": "a", "aud": null})), Refusal::Claim("aud"));
+        let late = json!({"sub": "a", "nbf": NOW_S + 60});
         assert_eq!(refused(late), Refusal::Claim("nbf"));
         let foreign = refused(json!({"sub": "a", "foreignKey": true}));
         assert!(matches!(foreign, Refusal::Signature(_)));
@@ -334,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_token_without_aud_may_name_its_client() {
-        let request = json!({"sub": "a", "claims": {"aud": null, "client_id": "sessions"}});
+        let request = json!({"sub": "a", "aud": null, "client_id": "sessions"});
         assert!(check(request, &[]).is_ok());
     }
 

@@ -21,9 +21,9 @@ pub(super) async fn handle(lambda: Arc<Lambda>, request: Request) -> Response {
 }
 
 async fn route(lambda: Arc<Lambda>, request: Request) -> Result<Response, AwsError> {
-    let path = request.uri().path().to_owned();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    match (request.method(), parts.as_slice()) {
+    match (&method, parts.as_slice()) {
         (&Method::POST, ["2015-03-31", "functions", name, "invocations"]) => {
             let name = percent_decoded(name)?;
             invoke(&lambda, &name, request).await
@@ -48,15 +48,16 @@ async fn route(lambda: Arc<Lambda>, request: Request) -> Result<Response, AwsErr
 }
 
 async fn invoke(lambda: &Arc<Lambda>, name: &str, request: Request) -> Result<Response, AwsError> {
+    let (head, body) = request.into_parts();
     let header = |name: &str| {
-        request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     };
     let kind = header("x-amz-invocation-type").unwrap_or_else(|| "RequestResponse".to_owned());
     let trace = header("x-amzn-trace-id");
     // An unknown function is refused before its payload is read.
     lambda.pool(name)?;
     // One byte more than allowed shows that there is too much.
-    let payload = to_bytes(request.into_body(), 2 * MAX_SYNC_PAYLOAD).await.map_err(|_| {
+    let payload = to_bytes(body, 2 * MAX_SYNC_PAYLOAD).await.map_err(|_| {
         let message = format!("Request must be smaller than {MAX_SYNC_PAYLOAD} bytes");
         AwsError::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message)
     })?;

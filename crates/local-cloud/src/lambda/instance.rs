@@ -103,7 +103,7 @@ impl Instance {
         let function = pool.function().clone();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let log = Log::open(&options.logs, &function.name, options.verbose)?;
+        let log = Log::open(&options.logs, &function.package, options.verbose)?;
         let mut child = command(pool, options, id, address).spawn()?;
         if let Some(stdout) = child.stdout.take() {
             tokio::spawn(log.clone().drain(stdout));

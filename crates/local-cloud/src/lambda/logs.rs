@@ -17,15 +17,15 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Appends to `FOLDER/FUNCTION.log`; with `verbose` every line also goes to stderr.
+    /// Appends to `FOLDER/PACKAGE.log`; with `verbose` every line also goes to stderr.
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub(super) fn open(folder: &Path, function: &str, verbose: bool) -> std::io::Result<Self> {
+    pub(super) fn open(folder: &Path, package: &str, verbose: bool) -> std::io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let path = folder.join(format!("{function}.log"));
+        let path = folder.join(format!("{package}.log"));
         let file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self { file: Arc::new(file), prefix: verbose.then(|| format!("[{function}] ")) })
+        Ok(Self { file: Arc::new(file), prefix: verbose.then(|| format!("[{package}] ")) })
     }
 
     /// Takes every line of a stream until it ends.

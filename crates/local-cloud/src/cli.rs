@@ -1,0 +1,160 @@
+//! The command line: `up` runs the cloud; `token`, `speak` and `run` are its clients.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use serde_json::{Value, json};
+
+use crate::cloud::{CloudOptions, RunningCloud};
+use crate::error::Error;
+use crate::run::RunArgs;
+use crate::speaker::SpeakArgs;
+
+/// The whole system on one machine, driven by the template that deploys it.
+#[derive(Debug, Parser)]
+#[command(name = "local-cloud", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Where a running cloud is.
+    #[arg(long, global = true, env = "LOCAL_CLOUD_URL", default_value = "http://127.0.0.1:7878")]
+    url: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the cloud until SIGINT or SIGTERM; prints `ready URL` once it serves.
+    Up(UpArgs),
+    /// Print one token of the running cloud's issuer.
+    Token(TokenArgs),
+    /// Speak a recorded file into a session's stream.
+    Speak(SpeakArgs),
+    /// Run one session from POST to the drain and report what arrived.
+    Run(RunArgs),
+}
+
+/// Arguments of `local-cloud up`.
+#[derive(Debug, clap::Args)]
+struct UpArgs {
+    /// The port on 127.0.0.1; 0: the system picks one.
+    #[arg(long, default_value_t = 7878)]
+    port: u16,
+    /// Keep tables, audio and logs in this folder; default: nothing outlives the cloud.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// The template to run.
+    #[arg(long, default_value = "infra/template.yaml")]
+    template: PathBuf,
+    /// Run every timer of AWS and of the functions this many times as fast.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    time_scale: u32,
+    /// Set a parameter of the template.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    parameters: Vec<(String, String)>,
+    /// Where the function binaries are; default: beside this program.
+    #[arg(long)]
+    binaries: Option<PathBuf>,
+    /// Also print what the functions log.
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// Arguments of `local-cloud token`.
+#[derive(Debug, clap::Args)]
+struct TokenArgs {
+    /// Who the token is for.
+    #[arg(long)]
+    sub: String,
+    /// Seconds until it expires.
+    #[arg(long, default_value_t = 3600, allow_negative_numbers = true)]
+    expires_in: i64,
+}
+
+impl Cli {
+    /// Does what the command line says.
+    ///
+    /// # Errors
+    /// What failed.
+    pub async fn run(self) -> Result<(), Error> {
+        match self.command {
+            Command::Up(args) => up(args).await,
+            Command::Token(args) => token(&args, &self.url).await,
+            Command::Speak(args) => crate::speaker::speak(args, &self.url).await,
+            Command::Run(args) => crate::run::run(args, &self.url).await,
+        }
+    }
+}
+
+async fn up(args: UpArgs) -> Result<(), Error> {
+    // Heard from now on: a signal during the start still ends everything in order.
+    let ended = signals()?;
+    let running = RunningCloud::start(CloudOptions {
+        port: args.port,
+        data: args.data,
+        template: args.template,
+        time_scale: args.time_scale,
+        parameters: args.parameters.into_iter().collect(),
+        binaries: args.binaries,
+        verbose: args.verbose,
+    })
+    .await?;
+    for (function, path) in running.cloud().lambda.missing_binaries() {
+        eprintln!("{function} cannot run: {} is not built", path.display());
+    }
+    println!("ready {}", running.cloud().base_url);
+    ended.await;
+    running.end().await;
+    Ok(())
+}
+
+/// Resolves at the first SIGINT or SIGTERM.
+fn signals() -> Result<impl Future<Output = ()>, Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::io("SIGINT"))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::io("SIGTERM"))?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+async fn token(args: &TokenArgs, url: &str) -> Result<(), Error> {
+    let request = json!({ "sub": args.sub, "expiresIn": args.expires_in });
+    let unreachable = |source| Error::Unreachable { url: url.to_owned(), source };
+    let client = reqwest::Client::builder().no_proxy().build().map_err(unreachable)?;
+    let answer = client.post(format!("{url}/_local/token")).json(&request).send().await;
+    let answer = answer.map_err(unreachable)?;
+    let answer: Value = answer.json().await.map_err(unreachable)?;
+    match answer["token"].as_str() {
+        Some(token) => println!("{token}"),
+        None => return Err(Error::Client(format!("{url} gives no token: {answer}"))),
+    }
+    Ok(())
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is not NAME=VALUE")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn parameters_are_names_with_values() {
+        assert_eq!(name_and_value("A=b=c"), Ok(("A".to_owned(), "b=c".to_owned())));
+        assert!(name_and_value("=b").is_err());
+        assert!(name_and_value("A").is_err());
+    }
+}

@@ -1,0 +1,148 @@
+//! `/_local/…`: what only a cloud on one's own machine has. State, faults, tokens, audio, logs.
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::clock::real_now_ms;
+use crate::cloud::Cloud;
+use crate::faults::Fault;
+use crate::http_api::jwt::TokenRequest;
+
+/// What POST takes at most, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+/// A refusal of these routes: `{"error": "…"}`.
+struct Refused(StatusCode, String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        json_answer(self.0, &json!({ "error": self.1 }))
+    }
+}
+
+/// The routes below `/_local`.
+pub fn router() -> Router<Arc<Cloud>> {
+    Router::new()
+        .route("/state", get(state))
+        .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
+        .route("/token", axum::routing::post(mint))
+        .route("/jwks.json", get(jwks))
+        .route("/openid-configuration", get(discovery))
+        .route("/.well-known/openid-configuration", get(discovery))
+        .route("/audio/{file}", get(audio))
+        .route("/logs/{package}", get(logs))
+        .fallback(nothing_here)
+}
+
+async fn state(State(cloud): State<Arc<Cloud>>) -> Response {
+    json_answer(StatusCode::OK, &cloud.state())
+}
+
+async fn list_faults(State(cloud): State<Arc<Cloud>>) -> Response {
+    json_answer(StatusCode::OK, &json!({ "faults": cloud.faults.list() }))
+}
+
+async fn add_fault(State(cloud): State<Arc<Cloud>>, request: Request) -> Result<Response, Refused> {
+    let fault: Fault = read(request).await?;
+    let bad =
+        |error: crate::faults::FaultError| Refused(StatusCode::BAD_REQUEST, error.to_string());
+    cloud.faults.add(fault).map_err(bad)?;
+    Ok(json_answer(StatusCode::CREATED, &json!({ "faults": cloud.faults.list() })))
+}
+
+async fn clear_faults(State(cloud): State<Arc<Cloud>>) -> StatusCode {
+    cloud.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn mint(State(cloud): State<Arc<Cloud>>, request: Request) -> Result<Response, Refused> {
+    let request: TokenRequest = read(request).await?;
+    let now_s = real_now_ms() / 1000;
+    let token = cloud.issuer.mint(&request, now_s);
+    let token =
+        token.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(json_answer(StatusCode::OK, &json!({ "token": token })))
+}
+
+async fn jwks(State(cloud): State<Arc<Cloud>>) -> Response {
+    json_answer(StatusCode::OK, &cloud.issuer.jwks())
+}
+
+async fn discovery(State(cloud): State<Arc<Cloud>>) -> Response {
+    json_answer(StatusCode::OK, &cloud.issuer.openid_configuration(&cloud.base_url))
+}
+
+async fn audio(
+    State(cloud): State<Arc<Cloud>>,
+    Path(file): Path<String>,
+) -> Result<Response, Refused> {
+    let session = file.strip_suffix(".wav").filter(|session| is_plain(session));
+    let session = session.ok_or_else(|| not_found("ask for SESSION-ID.wav"))?;
+    send(&cloud.audio.join(format!("{session}.wav")), "audio/wav").await
+}
+
+async fn logs(
+    State(cloud): State<Arc<Cloud>>,
+    Path(package): Path<String>,
+) -> Result<Response, Refused> {
+    match is_plain(&package) {
+        true => send(&cloud.logs.join(format!("{package}.log")), "text/plain").await,
+        false => Err(not_found("no function is called like that")),
+    }
+}
+
+async fn nothing_here() -> Refused {
+    not_found("there is state, faults, token, jwks.json, audio/SESSION.wav, logs/PACKAGE")
+}
+
+/// A name that cannot lead out of its folder.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 128
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+async fn send(path: &FilePath, kind: &'static str) -> Result<Response, Refused> {
+    match tokio::fs::read(path).await {
+        Ok(bytes) => Ok(([(header::CONTENT_TYPE, kind)], Bytes::from(bytes)).into_response()),
+        Err(error) => Err(not_found(&format!("nothing there yet: {error}"))),
+    }
+}
+
+async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Refused> {
+    let body = to_bytes(request.into_body(), MAX_BODY)
+        .await
+        .map_err(|error| Refused(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
+    serde_json::from_slice(&body)
+        .map_err(|error| Refused(StatusCode::BAD_REQUEST, error.to_string()))
+}
+
+fn not_found(reason: &str) -> Refused {
+    Refused(StatusCode::NOT_FOUND, reason.to_owned())
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_reach_a_file() {
+        assert!(is_plain("blessed-shepherd-123"));
+        for name in ["", "..", "a/b", "a\\b", "a.b", "%2e%2e"] {
+            assert!(!is_plain(name), "{name}");
+        }
+    }
+}
