@@ -1,0 +1,277 @@
+//! The control plane of Kinesis Video Streams refuses and answers as AWS does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod kvs_support;
+
+use kvs_support::{Server, until};
+use serde_json::json;
+
+const IN_USE: &str = "ResourceInUseException";
+const INVALID: &str = "InvalidArgumentException";
+const NOT_FOUND: &str = "ResourceNotFoundException";
+
+#[tokio::test]
+async fn a_stream_is_creating_then_active_then_deleting_then_gone() {
+    let server = Server::start(2.0).await;
+    let by_name = json!({ "StreamName": "talk" });
+    let request =
+        json!({ "StreamName": "talk", "DataRetentionInHours": 24, "Tags": { "app": "x" } });
+    let made = server.ok("/createStream", request.clone()).await;
+    let arn = made["StreamARN"].as_str().unwrap();
+    let info = &server.ok("/describeStream", by_name.clone()).await["StreamInfo"];
+    assert_eq!(info["Status"], "CREATING");
+    assert_eq!((&info["StreamARN"], &info["DataRetentionInHours"]), (&json!(arn), &json!(24)));
+    let created = info["CreationTime"].as_f64().unwrap();
+    let millis = (created * 1000.0).round() as i64;
+    let wanted = format!("arn:aws:kinesisvideo:us-east-1:000000000000:stream/talk/{millis}");
+    assert_eq!(arn, wanted);
+    server.refused("/deleteStream", json!({ "StreamARN": arn }), 400, IN_USE).await;
+    until(async || {
+        let info = server.ok("/describeStream", json!({ "StreamARN": arn })).await;
+        info["StreamInfo"]["Status"] == "ACTIVE"
+    })
+    .await;
+    server.refused("/createStream", request.clone(), 400, IN_USE).await;
+
+    server.ok("/deleteStream", json!({ "StreamARN": arn })).await;
+    let info = &server.ok("/describeStream", by_name.clone()).await["StreamInfo"];
+    assert_eq!(info["Status"], "DELETING");
+    server.refused("/createStream", request.clone(), 400, IN_USE).await;
+    server.refused("/deleteStream", json!({ "StreamARN": arn }), 400, IN_USE).await;
+    until(async || server.call("/describeStream", by_name.clone()).await.status == 404).await;
+    server.refused("/deleteStream", json!({ "StreamARN": arn }), 404, NOT_FOUND).await;
+
+    let again = server.ok("/createStream", request).await;
+    assert_ne!(again["StreamARN"], arn);
+    server.refused("/describeStream", json!({ "StreamARN": arn }), 404, NOT_FOUND).await;
+}
+
+#[tokio::test]
+async fn a_channel_is_creating_then_active_then_deleting_then_gone() {
+    let server = Server::start(2.0).await;
+    let by_name = json!({ "ChannelName": "talk" });
+    let tags = json!([{ "Key": "app", "Value": "x" }]);
+    let made =
+        server.ok("/createSignalingChannel", json!({ "ChannelName": "talk", "Tags": tags })).await;
+    let by_arn = json!({ "ChannelARN": made["ChannelARN"] });
+    let info = &server.ok("/describeSignalingChannel", by_name.clone()).await["ChannelInfo"];
+    assert_eq!(info["ChannelStatus"], "CREATING");
+    assert_eq!(info["SingleMasterConfiguration"]["MessageTtlSeconds"], 60);
+    server.refused("/deleteSignalingChannel", by_arn.clone(), 400, IN_USE).await;
+    until(async || {
+        let told = server.ok("/describeSignalingChannel", by_arn.clone()).await;
+        told["ChannelInfo"]["ChannelStatus"] == "ACTIVE"
+    })
+    .await;
+    server.refused("/createSignalingChannel", by_name.clone(), 400, IN_USE).await;
+    server.ok("/deleteSignalingChannel", by_arn.clone()).await;
+    server.refused("/createSignalingChannel", by_name.clone(), 400, IN_USE).await;
+    until(async || server.call("/describeSignalingChannel", by_name.clone()).await.status == 404)
+        .await;
+    server.refused("/deleteSignalingChannel", by_arn, 404, NOT_FOUND).await;
+}
+
+#[tokio::test]
+async fn malformed_requests_are_refused() {
+    let server = Server::start(100.0).await;
+    let long = "x".repeat(257);
+    for name in ["", "a b", "a/b", "ä", long.as_str()] {
+        server.refused("/createStream", json!({ "StreamName": name }), 400, INVALID).await;
+        let request = json!({ "ChannelName": name });
+        server.refused("/createSignalingChannel", request, 400, INVALID).await;
+    }
+    server.refused("/createStream", json!({}), 400, INVALID).await;
+    server.refused("/createStream", json!({ "StreamName": 5 }), 400, INVALID).await;
+    let request = json!({ "StreamName": "s", "DataRetentionInHours": -1 });
+    server.refused("/createStream", request, 400, INVALID).await;
+    server.refused("/describeStream", json!({}), 400, INVALID).await;
+    server.refused("/describeStream", json!({ "StreamName": "none" }), 404, NOT_FOUND).await;
+    server.refused("/noSuchThing", json!({}), 404, "UnknownOperationException").await;
+    server.refused("/createStream", json!([]), 400, "SerializationException").await;
+    let tags: serde_json::Map<String, serde_json::Value> =
+        (0..51).map(|n| (format!("k{n}"), json!("v"))).collect();
+    let request = json!({ "StreamName": "s", "Tags": tags });
+    server.refused("/createStream", request, 400, "TagsPerResourceExceededLimitException").await;
+}
+
+#[tokio::test]
+async fn a_channels_arn_is_no_streams_arn() {
+    let server = Server::start(100.0).await;
+    let channel = server.channel("talk").await;
+    let stream = server.stream("talk", 1).await;
+    for path in ["/describeStream", "/deleteStream"] {
+        server.refused(path, json!({ "StreamARN": channel }), 400, INVALID).await;
+    }
+    let request = json!({ "StreamARN": channel, "APIName": "GET_MEDIA" });
+    server.refused("/getDataEndpoint", request, 400, INVALID).await;
+    let start = json!({ "StartSelectorType": "NOW" });
+    let request = json!({ "StreamARN": channel, "StartSelector": start });
+    server.refused("/getMedia", request, 400, INVALID).await;
+    server.refused("/deleteSignalingChannel", json!({ "ChannelARN": stream }), 400, INVALID).await;
+}
+
+#[tokio::test]
+async fn a_mapping_joins_one_channel_with_one_stream() {
+    let server = Server::start(4.0).await;
+    let map = |channel: &str, stream: &str, status: &str| {
+        let storage = json!({ "Status": status, "StreamARN": stream });
+        json!({ "ChannelARN": channel, "MediaStorageConfiguration": storage })
+    };
+    const UPDATE: &str = "/updateMediaStorageConfiguration";
+    let (a, b) = (server.channel("a").await, server.channel("b").await);
+    let (x, y) = (server.stream("x", 24).await, server.stream("y", 24).await);
+    let empty = server.stream("empty", 0).await;
+
+    server.refused(UPDATE, map(&a, &empty, "ENABLED"), 400, "NoDataRetentionException").await;
+    server.refused(UPDATE, map(&a, &b, "ENABLED"), 400, INVALID).await;
+    let gone = x.replace("stream/x", "stream/z");
+    server.refused(UPDATE, map(&a, &gone, "ENABLED"), 404, NOT_FOUND).await;
+    let no_stream =
+        json!({ "ChannelARN": a, "MediaStorageConfiguration": { "Status": "ENABLED" } });
+    server.refused(UPDATE, no_stream, 400, INVALID).await;
+    let fresh = server.ok("/createSignalingChannel", json!({ "ChannelName": "fresh" })).await;
+    let fresh = fresh["ChannelARN"].as_str().unwrap();
+    server.refused(UPDATE, map(fresh, &x, "ENABLED"), 400, IN_USE).await;
+
+    let described =
+        server.ok("/describeMediaStorageConfiguration", json!({ "ChannelARN": a })).await;
+    assert_eq!(described["MediaStorageConfiguration"], json!({ "Status": "DISABLED" }));
+    server.ok(UPDATE, map(&a, &x, "ENABLED")).await;
+    server.ok(UPDATE, map(&a, &x, "ENABLED")).await;
+    server.refused(UPDATE, map(&a, &y, "ENABLED"), 400, IN_USE).await;
+    server.refused(UPDATE, map(&b, &x, "ENABLED"), 400, IN_USE).await;
+    let described =
+        server.ok("/describeMediaStorageConfiguration", json!({ "ChannelName": "a" })).await;
+    let wanted = json!({ "Status": "ENABLED", "StreamARN": x });
+    assert_eq!(described["MediaStorageConfiguration"], wanted);
+    let mapped = server.ok("/describeMappedResourceConfiguration", json!({ "StreamARN": x })).await;
+    assert_eq!(mapped["MappedResourceConfigurationList"][0]["ARN"], a);
+
+    server.ok(UPDATE, map(&a, &x, "DISABLED")).await;
+    server.ok(UPDATE, map(&b, &x, "ENABLED")).await;
+    server.ok("/deleteSignalingChannel", json!({ "ChannelARN": b })).await;
+    let mapped =
+        server.ok("/describeMappedResourceConfiguration", json!({ "StreamName": "x" })).await;
+    assert_eq!(mapped["MappedResourceConfigurationList"], json!([]));
+}
+
+#[tokio::test]
+async fn only_a_mapped_channel_has_a_webrtc_endpoint() {
+    let server = Server::start(50.0).await;
+    let (channel, stream) = (server.channel("a").await, server.stream("x", 24).await);
+    let ask = json!({
+        "ChannelARN": channel,
+        "SingleMasterChannelEndpointConfiguration":
+            { "Protocols": ["WSS", "HTTPS", "WEBRTC"], "Role": "MASTER" },
+    });
+    server.refused("/getSignalingChannelEndpoint", ask.clone(), 400, INVALID).await;
+    let storage = json!({ "Status": "ENABLED", "StreamARN": stream });
+    let request = json!({ "ChannelARN": channel, "MediaStorageConfiguration": storage });
+    server.ok("/updateMediaStorageConfiguration", request).await;
+    let told = server.ok("/getSignalingChannelEndpoint", ask).await;
+    let protocols: Vec<&str> = told["ResourceEndpointList"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|endpoint| endpoint["Protocol"].as_str().unwrap())
+        .collect();
+    assert_eq!(protocols, ["WSS", "HTTPS", "WEBRTC"]);
+}
+
+#[tokio::test]
+async fn the_data_endpoint_is_this_server() {
+    let server = Server::start(100.0).await;
+    let ask = json!({ "StreamName": "x", "APIName": "GET_MEDIA" });
+    server.refused("/getDataEndpoint", ask.clone(), 404, NOT_FOUND).await;
+    server.stream("x", 1).await;
+    assert_eq!(server.ok("/getDataEndpoint", ask).await["DataEndpoint"], server.url);
+    let ask = json!({ "StreamName": "x", "APIName": "GET_TEA" });
+    server.refused("/getDataEndpoint", ask, 400, INVALID).await;
+}
+
+#[tokio::test]
+async fn lists_come_in_pages() {
+    let server = Server::start(1.0).await;
+    for name in ["b", "a", "session-2", "session-1", "session-3"] {
+        server.ok("/createStream", json!({ "StreamName": name })).await;
+        server.ok("/createSignalingChannel", json!({ "ChannelName": name })).await;
+    }
+    for (path, list, name, condition) in [
+        ("/listStreams", "StreamInfoList", "StreamName", "StreamNameCondition"),
+        ("/listSignalingChannels", "ChannelInfoList", "ChannelName", "ChannelNameCondition"),
+    ] {
+        let mut names = Vec::new();
+        let mut token = json!(null);
+        loop {
+            let told = server.ok(path, json!({ "MaxResults": 2, "NextToken": token })).await;
+            let page = told[list].as_array().unwrap();
+            assert!(page.len() <= 2);
+            names.extend(page.iter().map(|info| info[name].as_str().unwrap().to_owned()));
+            token = told["NextToken"].clone();
+            if token.is_null() {
+                break;
+            }
+        }
+        assert_eq!(names, ["a", "b", "session-1", "session-2", "session-3"]);
+        let rule = json!({ "ComparisonOperator": "BEGINS_WITH", "ComparisonValue": "session-" });
+        let told = server.ok(path, json!({ condition: rule })).await;
+        assert_eq!(told[list].as_array().unwrap().len(), 3);
+        server.refused(path, json!({ "NextToken": "?" }), 400, INVALID).await;
+        server.refused(path, json!({ "MaxResults": 0 }), 400, INVALID).await;
+    }
+}
+
+#[tokio::test]
+async fn tags_are_added_listed_and_removed() {
+    let server = Server::start(100.0).await;
+    let (channel, stream) = (server.channel("c").await, server.stream("s", 1).await);
+    let by_stream = json!({ "StreamName": "s" });
+    server.ok("/tagStream", json!({ "StreamARN": stream, "Tags": { "a": "1", "b": "2" } })).await;
+    server.ok("/untagStream", json!({ "StreamName": "s", "TagKeyList": ["a"] })).await;
+    assert_eq!(server.ok("/listTagsForStream", by_stream).await["Tags"], json!({ "b": "2" }));
+    let tags = json!([{ "Key": "a", "Value": "1" }, { "Key": "b", "Value": "" }]);
+    server.ok("/TagResource", json!({ "ResourceARN": channel, "Tags": tags })).await;
+    server.ok("/UntagResource", json!({ "ResourceARN": channel, "TagKeyList": ["a"] })).await;
+    let told = server.ok("/ListTagsForResource", json!({ "ResourceARN": channel })).await;
+    assert_eq!(told["Tags"], json!({ "b": "" }));
+}
+
+#[tokio::test]
+async fn updates_are_guarded_by_the_version() {
+    let server = Server::start(100.0).await;
+    server.stream("s", 0).await;
+    let version = async || {
+        let told = server.ok("/describeStream", json!({ "StreamName": "s" })).await;
+        told["StreamInfo"]["Version"].as_str().unwrap().to_owned()
+    };
+    let old = version().await;
+    let change = |version: &str, operation: &str, hours: u64| {
+        json!({ "StreamName": "s", "CurrentVersion": version, "Operation": operation,
+                "DataRetentionChangeInHours": hours })
+    };
+    const PATH: &str = "/updateDataRetention";
+    server.ok(PATH, change(&old, "INCREASE_DATA_RETENTION", 5)).await;
+    let mismatch = "VersionMismatchException";
+    server.refused(PATH, change(&old, "INCREASE_DATA_RETENTION", 5), 400, mismatch).await;
+    let new = version().await;
+    server.refused(PATH, change(&new, "DECREASE_DATA_RETENTION", 6), 400, INVALID).await;
+    server.ok(PATH, change(&new, "DECREASE_DATA_RETENTION", 5)).await;
+    let told = server.ok("/describeStream", json!({ "StreamName": "s" })).await;
+    assert_eq!(told["StreamInfo"]["DataRetentionInHours"], 0);
+    let request = json!({ "StreamName": "s", "CurrentVersion": old, "MediaType": "audio/opus" });
+    server.refused("/updateStream", request, 400, mismatch).await;
+}
+
+#[tokio::test]
+async fn faults_strike_calls_on_demand() {
+    let server = Server::start(100.0).await;
+    server.fault(json!({ "service": "kinesisvideo", "operation": "CreateStream", "target": "s",
+        "status": 400, "code": "AccountStreamLimitExceededException" }));
+    let request = json!({ "StreamName": "s" });
+    let code = "AccountStreamLimitExceededException";
+    server.refused("/createStream", request.clone(), 400, code).await;
+    server.fault(json!({ "service": "kinesisvideo", "operation": "CreateStream",
+        "kind": "answer-lost", "status": 503, "code": "ServiceUnavailable" }));
+    server.refused("/createStream", request.clone(), 503, "ServiceUnavailable").await;
+    server.refused("/createStream", request, 400, IN_USE).await;
+}

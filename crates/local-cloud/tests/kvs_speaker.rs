@@ -1,0 +1,111 @@
+//! The speaker puts a recording into a stream as it is, at its pace, whatever breaks on the way.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod kvs_support;
+
+use std::io::Cursor;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use kvs_support::{Server, documents, values};
+use local_cloud::speaker::{Producer, Recording, RecordingError, Spoken};
+use matroska_demuxer::{Frame, MatroskaFile};
+use serde_json::json;
+use tokio::sync::watch;
+
+fn bundled() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/testkit/assets/two-voices.mka")
+}
+
+fn producer(server: &Server, speed: f64) -> Producer {
+    Producer {
+        url: server.url.clone(),
+        stream: "session-a-b-1".into(),
+        speed,
+        fragment_ms: 2000,
+        start_ms: 1_700_000_000_000,
+    }
+}
+
+/// Every packet of a GetMedia body: producer time in ms and data.
+fn packets(body: &[u8]) -> Vec<(u64, Vec<u8>)> {
+    let mut found = Vec::new();
+    for document in documents(body) {
+        let mut file = MatroskaFile::open(Cursor::new(document)).unwrap();
+        let mut frame = Frame::default();
+        while file.next_frame(&mut frame).unwrap() {
+            found.push((frame.timestamp, frame.data.clone()));
+        }
+    }
+    found
+}
+
+async fn spoken_and_read(server: &Server, speed: f64) -> (Recording, Spoken, Vec<u8>) {
+    let recording = Recording::open(&bundled()).unwrap();
+    let progress = watch::Sender::new(Spoken::default());
+    let spoken = producer(server, speed).speak(&recording, &progress).await.unwrap();
+    let start = json!({ "StartSelectorType": "EARLIEST" });
+    let body = server.get_all("session-a-b-1", start).await;
+    (recording, spoken, body)
+}
+
+#[tokio::test]
+async fn a_recording_is_spoken_packet_by_packet_at_its_pace() {
+    let server = Server::start(20.0).await;
+    server.stream("session-a-b-1", 24).await;
+    let before = Instant::now();
+    let (recording, spoken, body) = spoken_and_read(&server, 50.0).await;
+    assert!(before.elapsed() >= Duration::from_millis(recording.duration_ms() / 50));
+    let wanted: Vec<(u64, Vec<u8>)> =
+        recording.packets.iter().map(|packet| (packet.at_ms, packet.data.clone())).collect();
+    assert_eq!(packets(&body), wanted);
+    assert_eq!((spoken.packets, spoken.reconnects), (wanted.len(), 0));
+    assert_eq!(spoken.persisted, documents(&body).len());
+    assert_eq!(values(&body, "AWS_KINESISVIDEO_PRODUCER_TIMESTAMP")[0], "1700000000.000");
+    let document = documents(&body).remove(0);
+    let file = MatroskaFile::open(Cursor::new(document)).unwrap();
+    assert_eq!(file.tracks()[0].codec_private(), recording.codec_private.as_deref());
+    assert_eq!(file.tracks()[0].codec_delay(), recording.codec_delay_ns);
+    assert!(recording.samples_16k() >= 30 * 16_000);
+}
+
+#[tokio::test]
+async fn a_broken_connection_loses_nothing() {
+    let server = Server::start(50.0).await;
+    server.stream("session-a-b-1", 24).await;
+    server.fault(json!({ "service": "kinesisvideo", "operation": "PutMedia", "kind": "cut",
+                         "extra": { "afterBytes": 60_000 } }));
+    server.fault(json!({ "service": "kinesisvideo", "operation": "PutMedia", "status": 503,
+                         "code": "ServiceUnavailable" }));
+    let (recording, spoken, body) = spoken_and_read(&server, 50.0).await;
+    assert_eq!(spoken.reconnects, 2);
+    let wanted: Vec<(u64, Vec<u8>)> =
+        recording.packets.iter().map(|packet| (packet.at_ms, packet.data.clone())).collect();
+    assert_eq!(packets(&body), wanted);
+}
+
+#[tokio::test]
+async fn a_missing_stream_is_named() {
+    let server = Server::start(50.0).await;
+    let recording = Recording::open(&bundled()).unwrap();
+    let progress = watch::Sender::new(Spoken::default());
+    let refused = producer(&server, 50.0).speak(&recording, &progress).await.unwrap_err();
+    let text = refused.to_string();
+    assert!(text.contains("session-a-b-1") && text.contains("ResourceNotFoundException"), "{text}");
+}
+
+#[test]
+fn a_file_without_opus_names_its_codecs() {
+    let path = std::env::temp_dir().join(format!("not-opus-{}.mkv", std::process::id()));
+    let bytes = kvs_support::recording(1);
+    let at = bytes.windows(6).position(|window| window == b"A_OPUS").unwrap();
+    let mut bytes = bytes;
+    bytes[at..at + 6].copy_from_slice(b"A_FLAC");
+    std::fs::write(&path, &bytes).unwrap();
+    let error = Recording::open(&path).unwrap_err();
+    assert!(matches!(&error, RecordingError::NotOpus { found, .. } if found == "A_FLAC"), "{error}");
+    std::fs::write(&path, b"not matroska").unwrap();
+    assert!(matches!(Recording::open(&path), Err(RecordingError::Matroska { .. })));
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(Recording::open(&path), Err(RecordingError::Open { .. })));
+}
