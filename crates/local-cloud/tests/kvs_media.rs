@@ -77,7 +77,12 @@ async fn what_is_put_is_got_one_document_for_each_fragment() {
     for (n, document) in documents.into_iter().enumerate() {
         let ids: Vec<u32> = elements(&document).iter().map(|(id, _)| *id).collect();
         let order = [
-            0x1A45_DFA3, 0x1853_8067, 0x1549_A966, 0x1654_AE6B, 0x1254_C367, 0x1F43_B675,
+            0x1A45_DFA3,
+            0x1853_8067,
+            0x1549_A966,
+            0x1654_AE6B,
+            0x1254_C367,
+            0x1F43_B675,
             0x1254_C367,
         ];
         assert_eq!(ids, order);
@@ -264,7 +269,10 @@ async fn three_readers_and_five_calls_a_second_are_the_limit() {
     }
     for _ in 0..2 {
         let refused = read(server.get("s", from(EARLIEST)).await).await;
-        assert_eq!((refused.status, refused.code.as_str()), (400, "ConnectionLimitExceededException"));
+        assert_eq!(
+            (refused.status, refused.code.as_str()),
+            (400, "ConnectionLimitExceededException")
+        );
     }
     let refused = read(server.get("s", from(EARLIEST)).await).await;
     assert_eq!((refused.status, refused.code.as_str()), (400, "ClientLimitExceededException"));

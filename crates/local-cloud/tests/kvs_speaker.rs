@@ -103,7 +103,10 @@ fn a_file_without_opus_names_its_codecs() {
     bytes[at..at + 6].copy_from_slice(b"A_FLAC");
     std::fs::write(&path, &bytes).unwrap();
     let error = Recording::open(&path).unwrap_err();
-    assert!(matches!(&error, RecordingError::NotOpus { found, .. } if found == "A_FLAC"), "{error}");
+    assert!(
+        matches!(&error, RecordingError::NotOpus { found, .. } if found == "A_FLAC"),
+        "{error}"
+    );
     std::fs::write(&path, b"not matroska").unwrap();
     assert!(matches!(Recording::open(&path), Err(RecordingError::Matroska { .. })));
     std::fs::remove_file(&path).unwrap();

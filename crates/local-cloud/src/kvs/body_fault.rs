@@ -1,6 +1,7 @@
 //! Faults in the middle of a GetMedia body: cut, stall, an error tag, damaged bytes.
 
 use std::io;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use serde_json::Value;
@@ -9,6 +10,9 @@ use crate::faults::{Fault, FaultKind};
 
 use super::document;
 use super::get_media::Reader;
+
+/// Real time between the last byte before a cut and the cut.
+const FLUSH: Duration = Duration::from_millis(20);
 
 /// What happens to one body. Without a fault it passes everything on.
 #[derive(Debug, Default)]
@@ -68,7 +72,11 @@ impl BodyFault {
         }
         let fault = self.fault.take()?;
         match kind {
-            FaultKind::Cut => Some(Err(io::Error::other("cut on demand"))),
+            FaultKind::Cut => {
+                // While the body waits, the connection sends what it has: the reader gets it all.
+                tokio::time::sleep(FLUSH).await;
+                Some(Err(io::Error::other("cut on demand")))
+            }
             FaultKind::ErrorTag => {
                 let id = u32::try_from(extra(&fault, "errorId", 5000)).unwrap_or(5000);
                 let code = fault.extra.get("errorCode").and_then(Value::as_str);

@@ -165,6 +165,7 @@ impl Cutter {
     ) -> Result<Option<usize>, IngestError> {
         match header.id {
             id::EBML | id::SEGMENT => {
+                self.complete(out)?;
                 Err(IngestError::InvalidMkv("PutMedia takes one Segment in a connection"))
             }
             id::CLUSTER => {

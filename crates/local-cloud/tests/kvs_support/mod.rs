@@ -183,8 +183,12 @@ pub const TAGS: [u8; 4] = [0x12, 0x54, 0xC3, 0x67];
 
 /// What a producer writes before its first Cluster: one Opus track.
 pub fn head() -> Vec<u8> {
-    let doc_type = element(&[0x42, 0x82], b"matroska");
-    let mut out = element(&[0x1A, 0x45, 0xDF, 0xA3], &doc_type);
+    let ebml = [
+        element(&[0x42, 0x82], b"matroska"),
+        element(&[0x42, 0x87], &[4]),
+        element(&[0x42, 0x85], &[2]),
+    ];
+    let mut out = element(&[0x1A, 0x45, 0xDF, 0xA3], &ebml.concat());
     out.extend([0x18, 0x53, 0x80, 0x67, 0xFF]);
     let info = [
         element(&[0x2A, 0xD7, 0xB1], &[0x0F, 0x42, 0x40]),
