@@ -1,2 +1,32 @@
-//! placeholder
-fn main() {}
+//! The Lambda: start-up, and one payload in for one answer out.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use audio_processor::{Config, DynamoWatermarks, Processor};
+use lambda_runtime::{Error, LambdaEvent, run_concurrent, service_fn};
+use lambda_shell::{Env, aws, logging, trace};
+use serde_json::Value;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    logging::init();
+    let config = Config::from_env(&Env::from_process())?;
+    let sdk = aws::sdk_config().await;
+    let dynamo = aws_sdk_dynamodb::config::Builder::from(&sdk).interceptor(aws::TraceHeader);
+    let dynamo = aws_sdk_dynamodb::Client::from_conf(dynamo.build());
+    let watermarks = DynamoWatermarks::new(dynamo, config.processed_table);
+    let processor = Arc::new(Processor::new(watermarks, config.audio_out_dir));
+
+    run_concurrent(service_fn(move |event: LambdaEvent<Value>| {
+        let processor = Arc::clone(&processor);
+        trace::scope(event.context.xray_trace_id.clone(), async move {
+            processor.process(event.payload, now_seconds()).await
+        })
+    }))
+    .await
+}
+
+fn now_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
