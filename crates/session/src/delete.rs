@@ -39,67 +39,77 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
         speaker_id: &str,
         call: &Call,
     ) -> Result<Deleted, Error> {
+        let mut ours: Option<PendingEvent> = None;
         for _ in 0..LOOKS {
             let session = self.read(session_id, call).await?;
             let not_found = || Error::NotFound { session_id: session_id.clone() };
-            let session = session.ok_or_else(not_found)?;
+            let mut session = session.ok_or_else(not_found)?;
             if session.speaker_id != speaker_id {
                 return Err(Error::NotOwner { session_id: session_id.clone() });
             }
             match session.status {
-                SessionStatus::Ended | SessionStatus::Cleaning => return Ok(Deleted::Before),
+                SessionStatus::Active | SessionStatus::Paused => {}
                 SessionStatus::Creating => {
                     return Err(Error::NotReady { session_id: session_id.clone() });
                 }
-                SessionStatus::Active | SessionStatus::Paused => {}
+                // The SDK repeats a write whose answer was lost; then it was ours that ended it.
+                SessionStatus::Ended if ours.is_some() && session.pending_event == ours => {
+                    return Ok(self.close(&session, call).await);
+                }
+                SessionStatus::Ended | SessionStatus::Cleaning => return Ok(Deleted::Before),
             }
-            if let Some(event) = self.mark_ended(&session, call).await? {
-                self.around.note(&Notice::SessionDeleted { session_id });
-                self.close(&session, &event, call).await;
-                return Ok(Deleted::Now);
+            session.pending_event = Some(self.ended_event(&session, call)?);
+            if self.mark_ended(&session, call).await? {
+                return Ok(self.close(&session, call).await);
             }
+            ours = session.pending_event;
         }
         let fault = Fault::new("UpdateItem", FaultKind::InUse, "the session keeps changing");
         Err(Error::Store(fault))
     }
 
-    /// The one write; `None` when the session is not what it was.
-    async fn mark_ended(
-        &self,
-        session: &Session,
-        call: &Call,
-    ) -> Result<Option<PendingEvent>, Error> {
+    fn ended_event(&self, session: &Session, call: &Call) -> Result<PendingEvent, Error> {
         let now = self.around.now_ms();
         let change = session.status_change(EventStatus::Ended, now, uuid(&self.around));
         let change = change.ok_or_else(|| {
             let message = format!("session {} is active without a channel", session.session_id);
             Error::Store(Fault::new("GetItem", FaultKind::Invalid, message))
         })?;
-        let event = PendingEvent::new(&change, call.trace_header.clone(), now);
+        Ok(PendingEvent::new(&change, call.trace_header.clone(), now))
+    }
+
+    /// The one write; `false` when the session is not what it was.
+    async fn mark_ended(&self, session: &Session, call: &Call) -> Result<bool, Error> {
+        let Some(event) = &session.pending_event else { return Ok(false) };
         let ending = Ending {
             session_id: &session.session_id,
             speaker_id: &session.speaker_id,
             reason: EndedReason::Deleted,
-            pending_event: &event,
-            now,
+            pending_event: event,
+            now: event.since,
         };
         // Only what certainly had no effect is repeated here. A write whose answer was lost is the
         // caller's to repeat: it then finds the session ended, and the event is pending.
         let again = |kind: FaultKind| kind == FaultKind::Throttled;
         let deadline = self.around.monotonic() + call.limits.event;
         let write = || self.sessions.end(&ending);
-        let ended = persist(&self.around, &call.limits, deadline, "UpdateItem", again, write).await;
-        Ok(ended.map_err(Error::Store)?.then_some(event))
+        persist(&self.around, &call.limits, deadline, "UpdateItem", again, write)
+            .await
+            .map_err(Error::Store)
     }
 
     /// What follows once the session is marked as ended.
-    async fn close(&self, session: &Session, event: &PendingEvent, call: &Call) {
+    async fn close(&self, session: &Session, call: &Call) -> Deleted {
         let (session_id, budget) = (&session.session_id, call.limits.event);
+        self.around.note(&Notice::SessionDeleted { session_id });
         let end = self.around.monotonic() + call.limits.deletion;
-        emit(&self.sessions, &self.events, &self.around, session_id, event, budget).await;
+        if let Some(event) = &session.pending_event {
+            emit(&self.sessions, &self.events, &self.around, session_id, event, budget).await;
+        }
         if let Some(channel) = &session.kvs_channel_arn {
             self.remove_channel(session_id, channel, true, &call.limits, end).await;
         }
+        Deleted::Now
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum Trouble {
     Refused(FaultKind),
     /// It has its effect, but the answer is an error.
     AnswerLost,
+    /// The first answer is lost and the SDK repeats the call: two effects, the second's answer.
+    Repeated,
     /// It has no effect and never answers.
     Hangs,
     /// It has its effect and never answers.
@@ -192,7 +194,7 @@ impl World {
     async fn call<T: Send + 'static>(
         &self,
         operation: &'static str,
-        effect: impl FnOnce(&mut State) -> Result<T, Fault> + Send + 'static,
+        effect: impl Fn(&mut State) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let trouble = {
             let mut state = self.state();
@@ -210,12 +212,16 @@ impl World {
         self.sleep(Duration::from_millis(1)).await;
         let lost = || Fault::new(operation, FaultKind::Unavailable, "answer lost");
         match trouble {
-            None => self.apply(effect),
+            None => self.apply(&effect),
             Some(Trouble::Refused(kind)) => Err(Fault::new(operation, kind, "planned")),
-            Some(Trouble::AnswerLost) => self.apply(effect).and_then(|_| Err(lost())),
+            Some(Trouble::AnswerLost) => self.apply(&effect).and_then(|_| Err(lost())),
+            Some(Trouble::Repeated) => {
+                let _ = self.apply(&effect);
+                self.apply(&effect)
+            }
             Some(Trouble::Hangs) => self.hang().await,
             Some(Trouble::HangsAfterEffect) => {
-                let _ = self.apply(effect);
+                let _ = self.apply(&effect);
                 self.hang().await
             }
             Some(Trouble::LateEffect) => {
@@ -225,7 +231,7 @@ impl World {
         }
     }
 
-    fn apply<T>(&self, effect: impl FnOnce(&mut State) -> Result<T, Fault>) -> Result<T, Fault> {
+    fn apply<T>(&self, effect: &impl Fn(&mut State) -> Result<T, Fault>) -> Result<T, Fault> {
         let mut state = self.state();
         let result = effect(&mut state);
         state.check_that_everything_can_be_found();

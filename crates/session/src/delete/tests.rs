@@ -176,6 +176,17 @@ fn a_mark_that_fails_can_be_repeated_until_it_holds() {
 }
 
 #[test]
+fn a_mark_that_the_sdk_repeats_is_known_as_ours() {
+    let (world, session) = world_with_session();
+    world.plan("end", 0, Trouble::Repeated);
+    assert_eq!(delete(&world, &session), Ok(Deleted::Now));
+    let state = world.state();
+    assert_eq!(state.events.len(), 1);
+    assert_eq!(state.items[&session.session_id].pending_event, None);
+    assert!(state.channels.is_empty());
+}
+
+#[test]
 fn an_active_event_that_was_still_pending_gives_way_to_the_ended_one() {
     let (world, session) = world_with_session();
     let change = session.status_change(EventStatus::Active, 1, "e-1".to_owned()).unwrap();

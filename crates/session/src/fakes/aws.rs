@@ -64,7 +64,7 @@ impl Sessions for World {
         self.call("insert", move |state| {
             let taken = state.items.contains_key(&session.session_id);
             if !taken {
-                state.items.insert(session.session_id.clone(), session);
+                state.items.insert(session.session_id.clone(), session.clone());
             }
             Ok(!taken)
         })
@@ -82,7 +82,7 @@ impl Sessions for World {
             let Some(item) = state.items.get_mut(&session.session_id) else { return Ok(false) };
             let reserved = item.status == SessionStatus::Creating && item.updated_at == reserved_at;
             if reserved {
-                *item = session;
+                *item = session.clone();
             }
             Ok(reserved)
         })
@@ -128,7 +128,7 @@ impl Sessions for World {
             if live {
                 item.status = SessionStatus::Ended;
                 item.ended_reason = Some(reason);
-                item.pending_event = Some(event);
+                item.pending_event = Some(event.clone());
                 item.updated_at = now;
             }
             Ok(live)
@@ -158,7 +158,7 @@ impl MediaControl for World {
     async fn create_channel(&self, name: &str, tags: &Tags) -> Result<ChannelArn, Fault> {
         let (name, tags) = (name.to_owned(), tags.clone());
         self.call("create_channel", move |state| {
-            state.create("channel", &name, tags, 0).map(|arn| arn.parse().unwrap())
+            state.create("channel", &name, tags.clone(), 0).map(|arn| arn.parse().unwrap())
         })
         .await
     }
@@ -171,7 +171,9 @@ impl MediaControl for World {
     ) -> Result<StreamArn, Fault> {
         let (name, tags) = (name.to_owned(), tags.clone());
         self.call("create_stream", move |state| {
-            state.create("stream", &name, tags, retention_hours).map(|arn| arn.parse().unwrap())
+            state
+                .create("stream", &name, tags.clone(), retention_hours)
+                .map(|arn| arn.parse().unwrap())
         })
         .await
     }
@@ -200,7 +202,7 @@ impl MediaControl for World {
             if state.streams[&stream].retention_hours == 0 {
                 return Err(Fault::new("Update", FaultKind::Invalid, "NoDataRetentionException"));
             }
-            state.channels.get_mut(&channel).unwrap().mapped_to = Some(stream);
+            state.channels.get_mut(&channel).unwrap().mapped_to = Some(stream.clone());
             Ok(())
         })
         .await
@@ -245,7 +247,7 @@ impl EventBus for World {
         let change = StatusChange::from_detail(&detail).unwrap();
         let trace_header = trace_header.map(ToOwned::to_owned);
         self.call("put", move |state| {
-            state.events.push((change, trace_header));
+            state.events.push((change.clone(), trace_header.clone()));
             Ok(())
         })
         .await
