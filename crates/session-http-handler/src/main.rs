@@ -1,2 +1,37 @@
-//! placeholder
-fn main() {}
+//! `session-http-handler`: the Lambda behind the HTTP API. Opens, shows and ends sessions.
+
+use std::{convert::Infallible, sync::Arc};
+
+use lambda_http::{Error, Request, run_concurrent, service_fn};
+use session::SessionService;
+
+mod config;
+mod dynamodb;
+mod event_bridge;
+mod http;
+mod kinesis_video;
+mod sdk_fault;
+mod surroundings;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    lambda_shell::logging::init();
+    let config = config::Config::from_env(&lambda_shell::Env::from_process())
+        .inspect_err(|error| tracing::error!("{error}"))?;
+    let sdk = lambda_shell::aws::sdk_config().await;
+    let sessions = SessionService {
+        sessions: dynamodb::SessionsTable::new(&sdk, config.sessions_table),
+        media: kinesis_video::KinesisVideo::new(&sdk),
+        events: event_bridge::EventBridge::new(&sdk, config.event_bus_name),
+        around: surroundings::Lambda::default(),
+        env: config.environment.clone(),
+        stream_retention_hours: config.stream_retention_hours,
+    };
+    let api =
+        Arc::new(http::Api { sessions, environment: config.environment, limits: config.limits });
+    run_concurrent(service_fn(move |request: Request| {
+        let api = Arc::clone(&api);
+        async move { Ok::<_, Infallible>(api.answer(request).await) }
+    }))
+    .await
+}

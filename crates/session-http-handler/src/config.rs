@@ -1,0 +1,91 @@
+//! What the function reads from its environment. A missing or impossible value stops it at init.
+//!
+//! | variable | unit | range | default |
+//! |---|---|---|---|
+//! | `ENVIRONMENT` | name | – | required |
+//! | `SESSIONS_TABLE` | name | – | required |
+//! | `EVENT_BUS_NAME` | name | – | `default` |
+//! | `STREAM_RETENTION_HOURS` | h | 1–87 600 (KVS: ten years) | 24 |
+//! | `TIME_SCALE` | factor | 1–1000 | 1; set by the local cloud only |
+
+use lambda_shell::{Env, env::ConfigError};
+use session::Limits;
+
+/// The function's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// The environment that owns what is created: suffix of all names, value of the `env` tag.
+    pub(crate) environment: String,
+    /// Name of the Sessions table.
+    pub(crate) sessions_table: String,
+    /// Name of the bus that takes status changes.
+    pub(crate) event_bus_name: String,
+    /// How long a stream keeps its media. At least 1 h: a stream that keeps nothing cannot be
+    /// mapped to a channel.
+    pub(crate) stream_retention_hours: u32,
+    /// Budgets. They come from the invocation's deadline, so only the pauses are scaled here.
+    pub(crate) limits: Limits,
+}
+
+impl Config {
+    /// Reads the configuration.
+    pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let scale = env.time_scale()?;
+        let limits = Limits::default();
+        let retention = env.number("STREAM_RETENTION_HOURS", 24, 1..=87_600)?;
+        Ok(Self {
+            environment: env.string("ENVIRONMENT")?,
+            sessions_table: env.string("SESSIONS_TABLE")?,
+            event_bus_name: env.string_or("EVENT_BUS_NAME", "default"),
+            stream_retention_hours: u32::try_from(retention).unwrap_or(87_600),
+            limits: Limits {
+                first_pause: scale.wall(limits.first_pause),
+                longest_pause: scale.wall(limits.longest_pause),
+                ..limits
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const REQUIRED: [(&str, &str); 2] =
+        [("ENVIRONMENT", "dev"), ("SESSIONS_TABLE", "Sessions-dev")];
+
+    fn config(more: &[(&'static str, &'static str)]) -> Result<Config, ConfigError> {
+        Config::from_env(&Env::from_pairs(REQUIRED.iter().chain(more).copied()))
+    }
+
+    #[test]
+    fn has_the_documented_defaults() {
+        let config = config(&[]).unwrap();
+        assert_eq!(config.event_bus_name, "default");
+        assert_eq!(config.stream_retention_hours, 24);
+        assert_eq!(config.limits, Limits::default());
+    }
+
+    #[test]
+    fn fails_loudly_and_names_the_variable() {
+        for missing in 0..REQUIRED.len() {
+            let rest = REQUIRED.into_iter().filter(|pair| *pair != REQUIRED[missing]);
+            let error = Config::from_env(&Env::from_pairs(rest)).unwrap_err();
+            assert!(error.to_string().contains(REQUIRED[missing].0), "{error}");
+        }
+        for value in ["0", "87601", "-1", "many"] {
+            let env = [("STREAM_RETENTION_HOURS", value)];
+            let env = Env::from_pairs(REQUIRED.into_iter().chain(env));
+            let error = Config::from_env(&env).unwrap_err();
+            assert!(error.to_string().contains("STREAM_RETENTION_HOURS"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_faster_cloud_is_looked_at_more_often() {
+        let config = config(&[("TIME_SCALE", "10")]).unwrap();
+        assert_eq!(config.limits.first_pause, Duration::from_millis(25));
+        assert_eq!(config.limits.creation, Limits::default().creation);
+    }
+}

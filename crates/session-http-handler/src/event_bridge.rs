@@ -1,0 +1,55 @@
+//! The event bus: EventBridge.
+
+use aws_config::SdkConfig;
+use aws_sdk_eventbridge::{Client, config::Builder, types::PutEventsRequestEntry};
+use lambda_shell::aws::TraceHeader;
+use session::{
+    Fault,
+    event::{DETAIL_TYPE, SOURCE},
+    ports::EventBus,
+};
+
+use crate::sdk_fault::{bounded, fault, kind_of};
+
+/// EventBridge allows 500 characters (API reference, `PutEventsRequestEntry`); a longer trace header
+/// is left out rather than the event.
+const MAX_TRACE_HEADER: usize = 500;
+
+/// One bus of EventBridge.
+#[derive(Clone, Debug)]
+pub(crate) struct EventBridge {
+    client: Client,
+    bus: String,
+}
+
+impl EventBridge {
+    pub(crate) fn new(sdk: &SdkConfig, bus: String) -> Self {
+        let config = Builder::from(sdk).interceptor(TraceHeader).build();
+        Self { client: Client::from_conf(config), bus }
+    }
+}
+
+impl EventBus for EventBridge {
+    async fn put(&self, detail: &str, trace_header: Option<&str>) -> Result<(), Fault> {
+        let operation = "PutEvents";
+        let trace_header = trace_header.filter(|header| header.len() <= MAX_TRACE_HEADER);
+        let entry = PutEventsRequestEntry::builder()
+            .source(SOURCE)
+            .detail_type(DETAIL_TYPE)
+            .detail(detail)
+            .event_bus_name(&self.bus)
+            .set_trace_header(trace_header.map(ToOwned::to_owned))
+            .build();
+        let output = self.client.put_events().entries(entry).send().await;
+        let output = output.map_err(|error| fault(operation, &error))?;
+        // A 200 may still say that it did not take the one entry.
+        let entry = output.entries().first();
+        let code = entry.and_then(|entry| entry.error_code());
+        if output.failed_entry_count() == 0 && code.is_none() {
+            return Ok(());
+        }
+        let message = entry.and_then(|entry| entry.error_message()).unwrap_or("no message");
+        let message = format!("{}: {message}", code.unwrap_or("entry refused"));
+        Err(Fault::new(operation, kind_of(code, 500), bounded(message)))
+    }
+}

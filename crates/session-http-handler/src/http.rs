@@ -1,0 +1,254 @@
+//! The HTTP API: routes, JSON bodies and status codes. Nothing else in the product knows them.
+//!
+//! | route | token | answers |
+//! |---|---|---|
+//! | `POST /sessions` | yes | 201, 400, 401, 413, 415, 500, 503 |
+//! | `GET /sessions/{sessionId}` | no | 200, 404, 500, 503 |
+//! | `DELETE /sessions/{sessionId}` | yes, the owner's | 204, 401, 403, 404, 409, 500, 503 |
+//! | `GET /health` | no | 200 |
+//!
+//! Any other path is 404, any other method 405. Errors are `{"error": "…", "timestamp": ms}`; 409
+//! and 503 carry `Retry-After`. API Gateway checks the token; without its claims the answer is 401
+//! here too, so that a route deployed without its authorizer stays shut.
+
+use std::{future::Future, time::Duration};
+
+use lambda_http::{
+    Body, Request, RequestExt, Response,
+    http::{Method, StatusCode},
+    request::RequestContext,
+};
+use session::{
+    Call, Deleted, Error, Limits, NewSession, Session, SessionId, SessionService,
+    ports::{Clock, EventBus, MediaControl, Sessions, Surroundings},
+};
+
+mod request;
+mod response;
+
+use request::{Refused, new_session};
+use response::{created, failed, health, no_content, refused, shown};
+
+/// The use cases that the routes lead to.
+pub(crate) trait SessionApi: Send + Sync {
+    /// `POST /sessions`.
+    fn create(
+        &self,
+        new: &NewSession,
+        call: &Call,
+    ) -> impl Future<Output = Result<Session, Error>> + Send;
+
+    /// `GET /sessions/{sessionId}`.
+    fn get(
+        &self,
+        session_id: &SessionId,
+        call: &Call,
+    ) -> impl Future<Output = Result<Session, Error>> + Send;
+
+    /// `DELETE /sessions/{sessionId}`.
+    fn delete(
+        &self,
+        session_id: &SessionId,
+        speaker_id: &str,
+        call: &Call,
+    ) -> impl Future<Output = Result<Deleted, Error>> + Send;
+
+    /// Now, Unix ms.
+    fn now_ms(&self) -> u64;
+}
+
+impl<S, M, E, R> SessionApi for SessionService<S, M, E, R>
+where
+    S: Sessions + Send,
+    M: MediaControl + Send,
+    E: EventBus + Send,
+    R: Surroundings + Send,
+{
+    async fn create(&self, new: &NewSession, call: &Call) -> Result<Session, Error> {
+        Self::create(self, new, call).await
+    }
+
+    async fn get(&self, session_id: &SessionId, call: &Call) -> Result<Session, Error> {
+        Self::get(self, session_id, call).await
+    }
+
+    async fn delete(
+        &self,
+        session_id: &SessionId,
+        speaker_id: &str,
+        call: &Call,
+    ) -> Result<Deleted, Error> {
+        Self::delete(self, session_id, speaker_id, call).await
+    }
+
+    fn now_ms(&self) -> u64 {
+        Clock::now_ms(&self.around)
+    }
+}
+
+/// The API of one environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Api<S> {
+    /// The use cases.
+    pub(crate) sessions: S,
+    /// The environment, as `/health` tells it.
+    pub(crate) environment: String,
+    /// Budgets of a whole invocation.
+    pub(crate) limits: Limits,
+}
+
+/// Where a request leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route<'a> {
+    Sessions,
+    Session(&'a str),
+    Health,
+}
+
+impl<'a> Route<'a> {
+    fn of(path: &'a str) -> Option<Self> {
+        match path.strip_prefix('/')?.split_once('/') {
+            None if path == "/sessions" => Some(Self::Sessions),
+            None if path == "/health" => Some(Self::Health),
+            Some(("sessions", id)) if !id.is_empty() && !id.contains('/') => {
+                Some(Self::Session(id))
+            }
+            _ => None,
+        }
+    }
+
+    /// The route as the template writes it; safe to log, whatever the path was.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sessions => "/sessions",
+            Self::Session(_) => "/sessions/{sessionId}",
+            Self::Health => "/health",
+        }
+    }
+
+    const fn methods(self) -> &'static str {
+        match self {
+            Self::Sessions => "POST",
+            Self::Session(_) => "GET, DELETE",
+            Self::Health => "GET",
+        }
+    }
+}
+
+impl<S: SessionApi> Api<S> {
+    /// Answers one request, inside the trace of its invocation.
+    pub(crate) async fn answer(&self, request: Request) -> Response<Body> {
+        let trace_header = request.lambda_context_ref().and_then(|c| c.xray_trace_id.clone());
+        let call = Call { limits: self.limits(&request), trace_header: trace_header.clone() };
+        let started = self.sessions.now_ms();
+        let response = lambda_shell::trace::scope(trace_header, self.route(&request, &call)).await;
+        tracing::info!(
+            method = %known_method(request.method()),
+            route = Route::of(request.uri().path()).map_or("unknown", Route::name),
+            status = response.status().as_u16(),
+            durationMs = self.sessions.now_ms().saturating_sub(started),
+            requestId = request.lambda_context_ref().map(|context| context.request_id.as_str()),
+            "Request answered"
+        );
+        response
+    }
+
+    async fn route(&self, request: &Request, call: &Call) -> Response<Body> {
+        let Some(route) = Route::of(request.uri().path()) else {
+            return self.refuse(&Refused::new(StatusCode::NOT_FOUND, "there is no such route"));
+        };
+        let answer = match (request.method(), route) {
+            (&Method::POST, Route::Sessions) => self.post(request, call).await,
+            (&Method::GET, Route::Session(id)) => self.get(id, call).await,
+            (&Method::DELETE, Route::Session(id)) => self.delete(request, id, call).await,
+            (&Method::GET, Route::Health) => Ok(health(&self.environment)),
+            _ => Err(Refused::method(route.methods())),
+        };
+        answer.unwrap_or_else(|refused| self.refuse(&refused))
+    }
+
+    async fn post(&self, request: &Request, call: &Call) -> Result<Response<Body>, Refused> {
+        let speaker_id = speaker(request)?.to_owned();
+        let new = new_session(request.headers(), request.body(), speaker_id)?;
+        match self.sessions.create(&new, call).await {
+            Ok(session) => Ok(created(&session)),
+            Err(error) => Ok(failed(&error, self.sessions.now_ms())),
+        }
+    }
+
+    async fn get(&self, id: &str, call: &Call) -> Result<Response<Body>, Refused> {
+        match self.sessions.get(&session_id(id)?, call).await {
+            Ok(session) => Ok(shown(&session)),
+            Err(error) => Ok(self.report(&error)),
+        }
+    }
+
+    async fn delete(
+        &self,
+        request: &Request,
+        id: &str,
+        call: &Call,
+    ) -> Result<Response<Body>, Refused> {
+        let speaker_id = speaker(request)?;
+        match self.sessions.delete(&session_id(id)?, speaker_id, call).await {
+            Ok(Deleted::Now | Deleted::Before) => Ok(no_content()),
+            Err(error) => Ok(self.report(&error)),
+        }
+    }
+
+    /// Answers an error that no use case has told the journal of.
+    fn report(&self, error: &Error) -> Response<Body> {
+        if let Error::Store(_) = error {
+            tracing::error!("{error}");
+        }
+        failed(error, self.sessions.now_ms())
+    }
+
+    fn refuse(&self, why: &Refused) -> Response<Body> {
+        refused(why, self.sessions.now_ms())
+    }
+
+    /// The budgets that fit the time this invocation has left. A deadline in the past, as
+    /// `cargo lambda watch` sends it, means that it is unknown.
+    fn limits(&self, request: &Request) -> Limits {
+        let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
+        match deadline.checked_sub(self.sessions.now_ms()) {
+            Some(left) if left > 0 => self.limits.within(Duration::from_millis(left)),
+            _ => self.limits,
+        }
+    }
+}
+
+/// The `sub` of the token that API Gateway has checked.
+fn speaker(request: &Request) -> Result<&str, Refused> {
+    let claims = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => {
+            context.authorizer.as_ref().and_then(|authorizer| authorizer.jwt.as_ref())
+        }
+        _ => None,
+    };
+    claims
+        .and_then(|jwt| jwt.claims.get("sub"))
+        .map(String::as_str)
+        .filter(|sub| (1..=request::MAX_SPEAKER_ID).contains(&sub.len()))
+        .ok_or_else(|| Refused::new(StatusCode::UNAUTHORIZED, "a valid token is required"))
+}
+
+/// What is no session id names no session.
+fn session_id(text: &str) -> Result<SessionId, Refused> {
+    text.parse().map_err(|_| Refused::new(StatusCode::NOT_FOUND, "there is no such session"))
+}
+
+/// A method as it may be logged: an invented one may hold anything.
+fn known_method(method: &Method) -> &str {
+    match *method {
+        Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
+            method.as_str()
+        }
+        Method::HEAD | Method::OPTIONS => method.as_str(),
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests;

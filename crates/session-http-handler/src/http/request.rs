@@ -1,0 +1,129 @@
+//! Reading what a client sends, within bounds, and saying which field is wrong.
+
+use lambda_http::{
+    Body,
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+};
+use serde_json::{Map, Value};
+use session::{Language, NewSession, QualityTier};
+
+/// Largest body in bytes. The largest valid one has about 300.
+pub(super) const MAX_BODY: usize = 16 * 1024;
+
+/// Longest `sub` in bytes; OpenID Connect allows 255 (Core 1.0, section 2).
+pub(super) const MAX_SPEAKER_ID: usize = 255;
+
+/// A request that is refused before any use case sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    pub(super) error: String,
+    /// With 405: the methods that are allowed.
+    pub(super) allow: Option<&'static str>,
+}
+
+impl Refused {
+    pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, error: error.into(), allow: None }
+    }
+
+    pub(super) fn method(allow: &'static str) -> Self {
+        let error = format!("the methods allowed here are: {allow}");
+        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, error) }
+    }
+
+    fn bad(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error)
+    }
+}
+
+/// Reads the body of `POST /sessions`. Fields it does not know are ignored.
+pub(super) fn new_session(
+    headers: &HeaderMap,
+    body: &Body,
+    speaker_id: String,
+) -> Result<NewSession, Refused> {
+    let fields = object(headers, body)?;
+    Ok(NewSession {
+        speaker_id,
+        source_language: source_language(&fields)?,
+        target_languages: target_languages(&fields)?,
+        quality_tier: quality_tier(&fields)?,
+    })
+}
+
+fn object(headers: &HeaderMap, body: &Body) -> Result<Map<String, Value>, Refused> {
+    if body.len() > MAX_BODY {
+        let error = format!("the body is larger than {MAX_BODY} bytes");
+        return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, error));
+    }
+    if !is_json(headers) {
+        let error = "the content-type must be application/json";
+        return Err(Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
+    }
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(Refused::bad("the body must be a JSON object")),
+        // Where it broke, but nothing of what was sent.
+        Err(error) => Err(Refused::bad(format!(
+            "the body is not valid JSON (line {}, column {})",
+            error.line(),
+            error.column()
+        ))),
+    }
+}
+
+/// Whether the content is JSON as far as its type tells; no type is taken for JSON.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return true };
+    let media_type = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case("application/json")
+}
+
+fn source_language(fields: &Map<String, Value>) -> Result<Language, Refused> {
+    match fields.get("sourceLanguage") {
+        None | Some(Value::Null) => {
+            Err(Refused::bad(format!("sourceLanguage is required: one of {}", codes())))
+        }
+        Some(value) => language(value)
+            .ok_or_else(|| Refused::bad(format!("sourceLanguage must be one of {}", codes()))),
+    }
+}
+
+fn target_languages(fields: &Map<String, Value>) -> Result<Vec<Language>, Refused> {
+    let malformed =
+        || Refused::bad(format!("targetLanguages must be a list of codes out of {}", codes()));
+    let list = match fields.get("targetLanguages") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(list)) => list,
+        Some(_) => return Err(malformed()),
+    };
+    // No more than there are without repeats, so the list is bounded by the languages.
+    let mut languages = Vec::new();
+    for value in list {
+        let language = language(value).ok_or_else(malformed)?;
+        if languages.contains(&language) {
+            return Err(Refused::bad(format!("targetLanguages names {language} twice")));
+        }
+        languages.push(language);
+    }
+    Ok(languages)
+}
+
+fn quality_tier(fields: &Map<String, Value>) -> Result<QualityTier, Refused> {
+    match fields.get("qualityTier") {
+        None | Some(Value::Null) => Ok(QualityTier::default()),
+        Some(value) => value
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| Refused::bad("qualityTier must be standard or premium")),
+    }
+}
+
+fn language(value: &Value) -> Option<Language> {
+    value.as_str()?.parse().ok()
+}
+
+fn codes() -> String {
+    Language::ALL.map(Language::code).join(", ")
+}

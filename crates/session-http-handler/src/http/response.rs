@@ -1,0 +1,145 @@
+//! Writing what a client gets.
+
+use lambda_http::{
+    Body, Response,
+    http::{
+        HeaderValue, StatusCode,
+        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+    },
+};
+use serde::Serialize;
+use serde_json::json;
+use session::{
+    ChannelArn, Error, FaultKind, Language, QualityTier, Session, SessionId, SessionStatus,
+    SignalingEndpoints, StreamArn,
+};
+
+use super::request::Refused;
+
+/// A session as clients see it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionBody<'a> {
+    session_id: &'a SessionId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speaker_id: Option<&'a str>,
+    source_language: Language,
+    target_languages: &'a [Language],
+    quality_tier: QualityTier,
+    status: SessionStatus,
+    listener_count: u64,
+    created_at: u64,
+    updated_at: u64,
+    expires_at: u64,
+    kvs_channel_arn: Option<&'a ChannelArn>,
+    kvs_channel_name: &'a str,
+    kvs_stream_arn: Option<&'a StreamArn>,
+    kvs_stream_name: &'a str,
+    kvs_signaling_endpoints: Option<&'a SignalingEndpoints>,
+}
+
+impl<'a> SessionBody<'a> {
+    fn new(session: &'a Session, speaker_id: Option<&'a str>) -> Self {
+        Self {
+            session_id: &session.session_id,
+            speaker_id,
+            source_language: session.source_language,
+            target_languages: &session.target_languages,
+            quality_tier: session.quality_tier,
+            status: session.status,
+            listener_count: session.listener_count,
+            created_at: session.created_at,
+            updated_at: session.updated_at,
+            expires_at: session.expires_at,
+            kvs_channel_arn: session.kvs_channel_arn.as_ref(),
+            kvs_channel_name: &session.kvs_channel_name,
+            kvs_stream_arn: session.kvs_stream_arn.as_ref(),
+            kvs_stream_name: &session.kvs_stream_name,
+            kvs_signaling_endpoints: session.kvs_signaling_endpoints.as_ref(),
+        }
+    }
+}
+
+/// 201: the session, for its speaker.
+pub(super) fn created(session: &Session) -> Response<Body> {
+    json_response(StatusCode::CREATED, &SessionBody::new(session, Some(&session.speaker_id)))
+}
+
+/// 200: the session, for everybody; who speaks is nobody's business.
+pub(super) fn shown(session: &Session) -> Response<Body> {
+    json_response(StatusCode::OK, &SessionBody::new(session, None))
+}
+
+/// 204.
+pub(super) fn no_content() -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// 200: the function is up, and which one it is.
+pub(super) fn health(environment: &str) -> Response<Body> {
+    let version = env!("CARGO_PKG_VERSION");
+    let body = json!({"status": "ok", "environment": environment, "version": version});
+    json_response(StatusCode::OK, &body)
+}
+
+/// 4xx: the request is at fault.
+pub(super) fn refused(why: &Refused, now_ms: u64) -> Response<Body> {
+    let mut response = error_response(why.status, &why.error, now_ms);
+    if let Some(allow) = why.allow {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    response
+}
+
+/// What a use case could not do. Whatever AWS said stays in the log: it may name roles and
+/// accounts.
+pub(super) fn failed(error: &Error, now_ms: u64) -> Response<Body> {
+    let (status, text) = match error {
+        Error::NotFound { .. } => (StatusCode::NOT_FOUND, error.to_string()),
+        Error::NotOwner { .. } => (StatusCode::FORBIDDEN, error.to_string()),
+        Error::NotReady { .. } => (StatusCode::CONFLICT, error.to_string()),
+        Error::NoFreeId { .. } => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        Error::Creation { fault, .. } | Error::Store(fault) => {
+            let status = match error.retry_after() {
+                Some(_) => StatusCode::SERVICE_UNAVAILABLE,
+                None => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            (status, reason(fault.kind).to_owned())
+        }
+    };
+    let mut response = error_response(status, &text, now_ms);
+    if let Some(after) = error.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs()));
+    }
+    response
+}
+
+const fn reason(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Throttled => "too many sessions are being changed at once; try again",
+        FaultKind::LimitExceeded => "the account holds as many sessions as it may; try again later",
+        FaultKind::Unavailable | FaultKind::TimedOut | FaultKind::InUse => {
+            "a service this needs did not answer in time; try again"
+        }
+        FaultKind::NotFound | FaultKind::Denied | FaultKind::Invalid => {
+            "internal error; trying again will not help"
+        }
+    }
+}
+
+fn error_response(status: StatusCode, error: &str, now_ms: u64) -> Response<Body> {
+    json_response(status, &json!({"error": error, "timestamp": now_ms}))
+}
+
+fn json_response(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    // None of these bodies can fail to be written; an empty one would be the least wrong answer.
+    let body = serde_json::to_string(body).unwrap_or_default();
+    let mut response = Response::new(Body::Text(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,168 @@
+//! The control plane of Kinesis Video Streams.
+//!
+//! Two families of calls that differ in small things: a stream's tags are a map, a channel's a list;
+//! channels answer `AccessDeniedException`, streams `NotAuthorizedException`.
+
+use aws_config::SdkConfig;
+use aws_sdk_kinesisvideo::{
+    Client,
+    config::Builder,
+    types::{
+        ChannelProtocol, ChannelRole, ChannelType, MediaStorageConfiguration,
+        MediaStorageConfigurationStatus, SingleMasterChannelEndpointConfiguration, Status, Tag,
+    },
+};
+use lambda_shell::aws::TraceHeader;
+use session::{
+    ChannelArn, Fault, FaultKind, SignalingEndpoints, StreamArn, Tags,
+    ports::{MediaControl, ResourceState},
+};
+
+use crate::sdk_fault::fault;
+
+/// Kinesis Video Streams in one region.
+#[derive(Clone, Debug)]
+pub(crate) struct KinesisVideo {
+    client: Client,
+}
+
+impl KinesisVideo {
+    pub(crate) fn new(sdk: &SdkConfig) -> Self {
+        let config = Builder::from(sdk).interceptor(TraceHeader).build();
+        Self { client: Client::from_conf(config) }
+    }
+
+    async fn configure_storage(
+        &self,
+        channel: &ChannelArn,
+        status: MediaStorageConfigurationStatus,
+        stream: Option<&StreamArn>,
+    ) -> Result<(), Fault> {
+        let operation = "UpdateMediaStorageConfiguration";
+        let configuration = MediaStorageConfiguration::builder()
+            .status(status)
+            .set_stream_arn(stream.map(ToString::to_string))
+            .build()
+            .map_err(|error| unusable(operation, error))?;
+        let request = self
+            .client
+            .update_media_storage_configuration()
+            .channel_arn(channel.as_str())
+            .media_storage_configuration(configuration);
+        request.send().await.map(drop).map_err(|error| fault(operation, &error))
+    }
+}
+
+impl MediaControl for KinesisVideo {
+    async fn create_channel(&self, name: &str, tags: &Tags) -> Result<ChannelArn, Fault> {
+        let operation = "CreateSignalingChannel";
+        let mut request = self
+            .client
+            .create_signaling_channel()
+            .channel_name(name)
+            .channel_type(ChannelType::SingleMaster);
+        for (key, value) in tags.pairs() {
+            let tag = Tag::builder().key(key).value(value).build();
+            request = request.tags(tag.map_err(|error| unusable(operation, error))?);
+        }
+        let output = request.send().await.map_err(|error| fault(operation, &error))?;
+        arn(operation, output.channel_arn())
+    }
+
+    async fn create_stream(
+        &self,
+        name: &str,
+        tags: &Tags,
+        retention_hours: u32,
+    ) -> Result<StreamArn, Fault> {
+        let operation = "CreateStream";
+        let hours = i32::try_from(retention_hours).map_err(|error| unusable(operation, error))?;
+        let mut request =
+            self.client.create_stream().stream_name(name).data_retention_in_hours(hours);
+        for (key, value) in tags.pairs() {
+            request = request.tags(key, value);
+        }
+        let output = request.send().await.map_err(|error| fault(operation, &error))?;
+        arn(operation, output.stream_arn())
+    }
+
+    async fn channel_state(&self, channel: &ChannelArn) -> Result<ResourceState, Fault> {
+        let request = self.client.describe_signaling_channel().channel_arn(channel.as_str());
+        let output = request.send().await;
+        let output = output.map_err(|error| fault("DescribeSignalingChannel", &error))?;
+        Ok(state(output.channel_info().and_then(|channel| channel.channel_status())))
+    }
+
+    async fn stream_state(&self, stream: &StreamArn) -> Result<ResourceState, Fault> {
+        let request = self.client.describe_stream().stream_arn(stream.as_str());
+        let output = request.send().await.map_err(|error| fault("DescribeStream", &error))?;
+        Ok(state(output.stream_info().and_then(|stream| stream.status())))
+    }
+
+    async fn enable_storage(&self, channel: &ChannelArn, stream: &StreamArn) -> Result<(), Fault> {
+        let enabled = MediaStorageConfigurationStatus::Enabled;
+        self.configure_storage(channel, enabled, Some(stream)).await
+    }
+
+    async fn disable_storage(&self, channel: &ChannelArn) -> Result<(), Fault> {
+        let disabled = MediaStorageConfigurationStatus::Disabled;
+        self.configure_storage(channel, disabled, None).await
+    }
+
+    async fn endpoints(&self, channel: &ChannelArn) -> Result<SignalingEndpoints, Fault> {
+        let operation = "GetSignalingChannelEndpoint";
+        let wanted = SingleMasterChannelEndpointConfiguration::builder()
+            .protocols(ChannelProtocol::Wss)
+            .protocols(ChannelProtocol::Https)
+            .protocols(ChannelProtocol::Webrtc)
+            .role(ChannelRole::Master)
+            .build();
+        let request = self
+            .client
+            .get_signaling_channel_endpoint()
+            .channel_arn(channel.as_str())
+            .single_master_channel_endpoint_configuration(wanted);
+        let output = request.send().await.map_err(|error| fault(operation, &error))?;
+        let endpoint = |protocol: ChannelProtocol| {
+            let list = output.resource_endpoint_list();
+            let found = list.iter().find(|item| item.protocol() == Some(&protocol));
+            found
+                .and_then(|item| item.resource_endpoint().map(ToOwned::to_owned))
+                .ok_or_else(|| unusable(operation, format!("no {} endpoint", protocol.as_str())))
+        };
+        Ok(SignalingEndpoints {
+            wss: endpoint(ChannelProtocol::Wss)?,
+            https: endpoint(ChannelProtocol::Https)?,
+            webrtc: endpoint(ChannelProtocol::Webrtc)?,
+        })
+    }
+
+    async fn delete_channel(&self, channel: &ChannelArn) -> Result<(), Fault> {
+        let request = self.client.delete_signaling_channel().channel_arn(channel.as_str());
+        let output = request.send().await;
+        output.map(drop).map_err(|error| fault("DeleteSignalingChannel", &error))
+    }
+
+    async fn delete_stream(&self, stream: &StreamArn) -> Result<(), Fault> {
+        let request = self.client.delete_stream().stream_arn(stream.as_str());
+        request.send().await.map(drop).map_err(|error| fault("DeleteStream", &error))
+    }
+}
+
+fn state(status: Option<&Status>) -> ResourceState {
+    match status {
+        Some(Status::Active) => ResourceState::Active,
+        Some(Status::Deleting) => ResourceState::Deleting,
+        _ => ResourceState::Pending,
+    }
+}
+
+fn arn<A: std::str::FromStr>(operation: &'static str, text: Option<&str>) -> Result<A, Fault> {
+    // The resource exists, but we cannot name it: as unknown as after a lost answer.
+    let unreadable = || Fault::new(operation, FaultKind::Unavailable, "the answer has no ARN");
+    text.and_then(|text| text.parse().ok()).ok_or_else(unreadable)
+}
+
+fn unusable(operation: &'static str, error: impl ToString) -> Fault {
+    Fault::new(operation, FaultKind::Invalid, error.to_string())
+}

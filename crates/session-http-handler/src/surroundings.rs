@@ -1,0 +1,156 @@
+//! Time, chance, logs and metrics of a real Lambda.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use session::{
+    Notice, Severity,
+    metrics::{Namespace, emf_line},
+    ports::{Clock, Journal, Random},
+};
+
+/// The surroundings of the use cases.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lambda {
+    started: Instant,
+}
+
+impl Default for Lambda {
+    fn default() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+impl Clock for Lambda {
+    fn now_ms(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+impl Random for Lambda {
+    fn next_u64(&self) -> u64 {
+        rand::random()
+    }
+}
+
+impl Journal for Lambda {
+    fn note(&self, notice: &Notice<'_>) {
+        log(notice);
+        for line in metric_lines(notice, self.now_ms()) {
+            lambda_shell::metrics::emit(&line);
+        }
+    }
+}
+
+/// One log line; `sessionId` and `event_detail` are fields of their own.
+fn log(notice: &Notice<'_>) {
+    let session_id = notice.session_id().map(|id| id.as_str());
+    let event_detail = notice.event_detail();
+    match notice.severity() {
+        Severity::Info => tracing::info!(sessionId = session_id, event_detail, "{notice}"),
+        Severity::Warning => tracing::warn!(sessionId = session_id, event_detail, "{notice}"),
+        Severity::Error => tracing::error!(sessionId = session_id, event_detail, "{notice}"),
+    }
+}
+
+/// The metrics of a notice, one EMF line per namespace.
+fn metric_lines(notice: &Notice<'_>, now_ms: u64) -> Vec<String> {
+    let metrics = notice.metrics();
+    let properties: Vec<_> =
+        notice.session_id().map(|id| ("sessionId", json!(id))).into_iter().collect();
+    Namespace::ALL
+        .into_iter()
+        .filter(|namespace| metrics.iter().any(|(metric, _)| metric.namespace == *namespace))
+        .map(|namespace| emf_line(namespace, &metrics, &properties, now_ms))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use session::{Fault, FaultKind, Occasion};
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What `notice` leaves in the log, formatted as `lambda_shell::logging` does.
+    fn logged(notice: &Notice<'_>) -> serde_json::Value {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || log(notice));
+        let bytes = sink.0.lock().unwrap().clone();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    #[test]
+    fn an_emitted_event_is_logged_with_the_fields_of_the_specification() {
+        let id = &"blessed-shepherd-123".parse().unwrap();
+        let detail = r#"{"sessionId":"blessed-shepherd-123"}"#;
+        let line =
+            logged(&Notice::EventEmitted { session_id: id, occasion: Occasion::Creation, detail });
+        assert_eq!(line["message"], "EventBridge event emitted for session creation");
+        assert_eq!(line["sessionId"], "blessed-shepherd-123");
+        assert_eq!(line["event_detail"], detail);
+        assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn a_failed_emission_is_an_error_line_without_the_detail() {
+        let id = &"blessed-shepherd-123".parse().unwrap();
+        let fault = &Fault::new("PutEvents", FaultKind::Throttled, "ThrottlingException: slow");
+        let line = logged(&Notice::EventFailed { session_id: id, fault });
+        let text = "Failed to emit EventBridge event: PutEvents: ThrottlingException: slow";
+        assert_eq!(line["message"], text);
+        assert_eq!(line["level"], "ERROR");
+        assert_eq!(line.get("event_detail"), None);
+    }
+
+    #[test]
+    fn a_line_break_in_a_message_does_not_make_a_second_line() {
+        let id = &"a-b-1".parse().unwrap();
+        let fault = &Fault::new("PutEvents", FaultKind::Denied, "x\n{\"level\":\"INFO\"}\r\n");
+        let line = logged(&Notice::EventFailed { session_id: id, fault });
+        assert_eq!(line["level"], "ERROR", "the whole output is one JSON object");
+    }
+
+    #[test]
+    fn a_created_session_is_one_metric_line_with_the_session_as_property() {
+        let id = &"a-b-1".parse().unwrap();
+        let lines = metric_lines(&Notice::SessionCreated { session_id: id, latency_ms: 812 }, 7);
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["SessionCreationCount"], 1);
+        assert_eq!(line["SessionCreationLatency"], 812);
+        assert_eq!(line["sessionId"], "a-b-1");
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([[]]));
+    }
+}
