@@ -62,7 +62,7 @@ impl Check<'_> {
     async fn settled(&self, status: SessionStatus) -> Result<Vec<Session>, StoreError> {
         let before = self.now_ms.saturating_sub(self.millis(SETTLED));
         // An ended session that has no stream any more was cleaned: nothing is left to do for it.
-        let has = if status == SessionStatus::Ended { "kvsStreamArn" } else { "status" };
+        let has = if status == SessionStatus::Ended { "kvsStreamArn" } else { "createdAt" };
         self.fresh(self.aws.sessions.with_status(status, before, has).await?, status).await
     }
 

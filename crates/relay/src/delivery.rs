@@ -274,7 +274,9 @@ impl<P: Ports> Deliverer<'_, '_, P> {
     async fn ready(&self) -> Result<(), DeliveryEnd> {
         let line = self.line;
         let mut anchored = line.anchored.subscribe();
-        if !*anchored.borrow() {
+        // A stream that never carried audio has no origin to store; only its empty end goes out.
+        let has_origin = line.ledger().state().origin.is_some();
+        if has_origin && !*anchored.borrow() {
             line.renew_now.notify_one();
             tokio::select! {
                 biased;

@@ -297,8 +297,10 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             }
             Output::Gap { start, samples } => {
                 if std::mem::take(&mut self.hole) {
-                    self.line.metrics().unavailable += samples;
-                    self.line.ledger().state_mut().totals.unavailable += samples;
+                    // What lies before the floor was delivered before it was lost.
+                    let lost = (start + samples).saturating_sub(start.max(self.chunker.next()));
+                    self.line.metrics().unavailable += lost;
+                    self.line.ledger().state_mut().totals.unavailable += lost;
                 }
                 self.chunker.gap(start, samples, &mut self.ready);
                 self.advance(start + samples);

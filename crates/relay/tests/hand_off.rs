@@ -1,0 +1,101 @@
+//! From one invocation to the next: no sample lost, none twice, and no pause to speak of.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod world;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use relay::{Outcome, Report};
+use testkit::snr::decibels;
+use world::{Side, World, config, order, speech};
+
+const SHORT: Duration = Duration::from_secs(60);
+
+/// Runs a chain: each continuation is started as Lambda would, `delay` after it was invoked.
+async fn chain(world: &Arc<World>, delay: Duration) -> Vec<Report> {
+    let (side, config) = (Side(world.clone()), config());
+    let mut running = tokio::task::JoinSet::new();
+    let (first, own) = (side.clone(), config.clone());
+    running.spawn(async move { relay::start(&first, &own, order("0", SHORT)).await.unwrap() });
+    let mut reports = Vec::new();
+    let mut started = 0;
+    loop {
+        let next: VecDeque<_> = world.state().links.drain(..).collect();
+        for continuation in next {
+            started += 1;
+            let (side, config, name) = (side.clone(), config.clone(), started.to_string());
+            running.spawn(async move {
+                tokio::time::sleep(delay).await;
+                let order = order(&name, SHORT);
+                relay::go_on(&side, &config, order, continuation.epoch).await.unwrap()
+            });
+        }
+        tokio::select! {
+            report = running.join_next() => match report {
+                Some(report) => reports.push(report.unwrap()),
+                None if world.state().links.is_empty() => return reports,
+                None => {}
+            },
+            () = tokio::time::sleep(Duration::from_millis(100)) => {}
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_longer_than_many_invocations_arrives_whole() {
+    let (packets, expected) = speech(150);
+    let world = World::live(&packets, 2_000);
+    let stop = async {
+        tokio::time::sleep(Duration::from_secs(151)).await;
+        world.stop();
+    };
+    let (reports, ()) = tokio::join!(chain(&world, Duration::from_millis(300)), stop);
+    let outcomes: Vec<_> = reports.iter().map(|report| report.outcome).collect();
+    assert_eq!(outcomes.last(), Some(&Outcome::Ended));
+    assert!(outcomes.iter().filter(|o| **o == Outcome::HandedOff).count() >= 3, "{outcomes:?}");
+    let state = world.state();
+    assert_eq!(state.accepted.len(), expected.len());
+    assert!(decibels(&expected, &state.accepted) >= 40.0);
+    assert_eq!((state.gaps.len(), state.stale), (0, 0));
+    let delivered: u64 = reports.iter().map(|report| report.delivered_samples).sum();
+    assert_eq!(delivered, expected.len() as u64, "offered once only");
+    // A fragment's 2 s arrive at once; a hand-off may lie between two of them. The last delivery is the
+    // tail, which waits for the drain.
+    let live = &state.deliveries[..state.deliveries.len() - 1];
+    let longest = live.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap();
+    assert!(longest < Duration::from_secs(3), "nobody delivered for {longest:?}");
+    let gaps: Vec<_> = state.snapshots.iter().filter_map(|s| s.hand_off_gap_millis).collect();
+    assert!(gaps.len() >= 3 && gaps.iter().all(|gap| *gap < 1_000), "{gaps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_hand_off_is_asked_for_again() {
+    let (packets, expected) = speech(70);
+    let world = World::live(&packets, 1_000);
+    world.state().link_errors = 3;
+    let stop = async {
+        tokio::time::sleep(Duration::from_secs(71)).await;
+        world.stop();
+    };
+    let (reports, ()) = tokio::join!(chain(&world, Duration::ZERO), stop);
+    assert_eq!(reports.last().unwrap().outcome, Outcome::Ended);
+    assert_eq!(world.state().accepted.len(), expected.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_successor_that_comes_late_finds_the_lease_free() {
+    let (packets, expected) = speech(70);
+    let world = World::live(&packets, 1_000);
+    let stop = async {
+        tokio::time::sleep(Duration::from_secs(71)).await;
+        world.stop();
+    };
+    // Later than the holder's deadline: it released and asked for another link meanwhile.
+    let (reports, ()) = tokio::join!(chain(&world, Duration::from_secs(20)), stop);
+    assert!(reports.iter().any(|report| report.outcome == Outcome::Ended));
+    let state = world.state();
+    assert_eq!(state.accepted.len(), expected.len());
+    assert_eq!(state.gaps, []);
+}

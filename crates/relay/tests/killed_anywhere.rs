@@ -1,0 +1,88 @@
+//! A run killed at any call, before or after its effect, is followed by one that loses nothing and
+//! repeats nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use relay::Outcome;
+use testkit::snr::decibels;
+use world::{Fault, LONG, Side, World, config, order, speech};
+
+/// Runs until the session ends, starting again (as Lambda's retry would) after each kill.
+async fn until_ended(world: &Arc<World>) -> usize {
+    let (side, config) = (Side(world.clone()), config());
+    for attempt in 0..50 {
+        let name = format!("run-{attempt}");
+        let report = tokio::select! {
+            report = relay::start(&side, &config, order(&name, LONG)) => Some(report.unwrap()),
+            () = world.killed() => None,
+        };
+        match report {
+            Some(report) if report.outcome == Outcome::Ended => return attempt,
+            // The dead run's lease still moved a moment ago: come back later, as a retry does.
+            _ => tokio::time::sleep(Duration::from_secs(20)).await,
+        }
+        world.state().killed = false;
+    }
+    panic!("the session never ended");
+}
+
+fn assert_whole(world: &World, expected: &[i16], case: &str) {
+    let state = world.state();
+    assert_eq!(state.accepted.len(), expected.len(), "{case}: samples lost or made up");
+    assert_eq!(state.gaps, [], "{case}: something was skipped");
+    let quality = decibels(expected, &state.accepted);
+    assert!(quality >= 40.0, "{case}: {quality} dB");
+    assert!(state.item.as_ref().unwrap().ended, "{case}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_kill_at_every_step_of_a_session() {
+    let (packets, expected) = speech(8);
+    let whole = World::live(&packets, 1_000);
+    whole.state().over = true;
+    assert_eq!(until_ended(&whole).await, 0);
+    assert_whole(&whole, &expected, "no kill");
+    let steps = whole.state().steps;
+    assert!(steps > 30, "only {steps} steps");
+    for step in 1..=steps {
+        for fault in [Fault::KillBefore, Fault::KillAfter] {
+            let world = World::live(&packets, 1_000);
+            world.state().over = true;
+            world.kill_at(step, fault);
+            until_ended(&world).await;
+            assert_whole(&world, &expected, &format!("{fault:?} at step {step}"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_again_and_again() {
+    let (packets, expected) = speech(20);
+    for seed in 0..20_u64 {
+        let mut random = testkit::pcm::Random::new(seed);
+        let world = World::live(&packets, 2_000);
+        world.state().over = true;
+        let (side, config) = (Side(world.clone()), config());
+        for attempt in 0..6 {
+            world.kill_at(1 + random.below(60), Fault::KillAfter);
+            let name = format!("run-{attempt}");
+            tokio::select! {
+                report = relay::start(&side, &config, order(&name, LONG)) => {
+                    if report.unwrap().outcome == Outcome::Ended {
+                        break;
+                    }
+                }
+                () = world.killed() => {}
+            }
+            world.state().killed = false;
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        }
+        world.state().kill = None;
+        until_ended(&world).await;
+        assert_whole(&world, &expected, &format!("seed {seed}"));
+    }
+}

@@ -1,0 +1,112 @@
+//! Who may deliver.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod world;
+
+use std::time::Duration;
+
+use relay::{Outcome, RelayError};
+use world::{LONG, Side, World, config, order, speech};
+
+#[tokio::test(start_paused = true)]
+async fn ten_starts_at_once_make_one_run() {
+    let (packets, expected) = speech(10);
+    let world = World::live(&packets, 1_000);
+    let mut runs = tokio::task::JoinSet::new();
+    for run in 0..10 {
+        let side = Side(world.clone());
+        runs.spawn(async move {
+            let begun = tokio::time::Instant::now();
+            let order = order(&run.to_string(), LONG);
+            let report = relay::start(&side, &config(), order).await.unwrap();
+            (report.outcome, begun.elapsed())
+        });
+    }
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    world.stop();
+    let reports = runs.join_all().await;
+    assert_eq!(reports.iter().filter(|(outcome, _)| *outcome == Outcome::Ended).count(), 1);
+    for (outcome, took) in reports {
+        assert!(outcome == Outcome::Ended || took < Duration::from_secs(3), "{took:?}");
+    }
+    let state = world.state();
+    assert_eq!(state.accepted, expected);
+    assert_eq!(state.item.as_ref().unwrap().epoch, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_cannot_renew_falls_silent_before_anyone_may_take_over() {
+    let (packets, expected) = speech(60);
+    let world = World::live(&packets, 1_000);
+    let side = Side(world.clone());
+    let outage = async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        world.state().store_down = true;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        world.state().store_down = false;
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        world.stop();
+    };
+    let config = config();
+    let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), outage);
+    assert_eq!(report.unwrap().outcome, Outcome::Ended);
+    let state = world.state();
+    assert_eq!(state.accepted, expected);
+    let silent = state.deliveries.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap();
+    assert!(silent > Duration::from_secs(20), "it went on for all but {silent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_zombie_that_wakes_is_refused_and_stops() {
+    let (packets, expected) = speech(20);
+    let world = World::live(&packets, 1_000);
+    let side = Side(world.clone());
+    let takeover = async {
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        // The lease was lost without the holder noticing: another epoch delivers.
+        {
+            let mut state = world.state();
+            let item = state.item.as_mut().unwrap();
+            item.owner = None;
+        }
+        let config = config();
+        let report = relay::start(&side, &config, order("b", LONG));
+        let stop = async {
+            tokio::time::sleep(Duration::from_secs(14)).await;
+            world.stop();
+        };
+        tokio::join!(report, stop).0.unwrap()
+    };
+    let config = config();
+    let zombie = relay::start(&side, &config, order("a", LONG));
+    let (zombie, report) = tokio::join!(zombie, takeover);
+    assert_eq!(zombie.unwrap().outcome, Outcome::Superseded);
+    assert_eq!(report.outcome, Outcome::Ended);
+    let state = world.state();
+    assert_eq!(state.accepted.len(), expected.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_after_the_end_starts_nothing() {
+    let (packets, _) = speech(3);
+    let world = World::stored(&packets, 1_000);
+    let (side, config) = (Side(world.clone()), config());
+    let first = relay::stop(&side, &config, order("a", LONG)).await.unwrap();
+    assert_eq!(first.outcome, Outcome::Ended, "an end that comes first drains by itself");
+    let offered = world.state().payloads.len();
+    let again = relay::start(&side, &config, order("b", LONG)).await.unwrap();
+    assert_eq!((again.outcome, again.delivered_samples), (Outcome::Ended, 0));
+    assert_eq!(world.state().payloads.len(), offered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_without_a_stream_is_a_typed_error_and_remembers_its_stop() {
+    let world = World::stored(&[], 1_000);
+    let (side, config) = (Side(world.clone()), config());
+    let mut order = order("a", LONG);
+    order.stream_arn = None;
+    let error = relay::stop(&side, &config, order).await.unwrap_err();
+    assert!(matches!(error, RelayError::StreamUnknown { .. }));
+    let item = world.item();
+    assert_eq!((item.desired, item.owner), (relay::lease::Desired::Stop, None));
+}
