@@ -215,9 +215,9 @@ impl Instance {
         free
     }
 
-    /// Whether the process has not yet given an outcome for this invocation.
-    pub(super) fn works_on(&self, wanted: &str) -> bool {
-        matches!(&*lock(&self.doing), Doing::Working { request_id, .. } if request_id == wanted)
+    /// Whether the process has answered and is about to ask for more.
+    pub(super) fn settles(&self) -> bool {
+        matches!(*lock(&self.doing), Doing::Answered) && !self.is_over()
     }
 
     /// Since when the process has been idle.
@@ -248,6 +248,9 @@ impl Instance {
             }
         }
         self.began.send_replace(true);
+        if let Some(pool) = self.pool.upgrade() {
+            pool.parked();
+        }
         loop {
             let came = self.job_came.notified();
             if let Some(job) = lock(&self.job).take() {

@@ -41,7 +41,8 @@ impl Invocation {
             return Err(AwsError::bad_request("InvalidRequestContentException", message)
                 .with("Type", "User"));
         }
-        let trace = trace.filter(|trace| trace::is_header(trace)).unwrap_or_else(trace::begin);
+        let trace = trace.filter(|trace| trace::is_header(trace));
+        let trace = trace.map_or_else(trace::begin, |trace| trace::completed(&trace));
         Ok(Self { request_id: uuid::Uuid::new_v4().to_string(), payload, trace })
     }
 

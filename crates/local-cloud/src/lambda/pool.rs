@@ -30,6 +30,10 @@ const KEPT_IDLE_REAL: Duration = Duration::from_secs(20);
 /// real time: starting a process does not get faster when the cloud's clock does.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long an invocation waits, in real time, for a process that has answered and is about to ask
+/// for more, before it starts another one. It takes a round trip on this machine.
+const SETTLING: Duration = Duration::from_millis(200);
+
 /// The account's concurrency: what all functions may run at once. Kept per function here.
 const ACCOUNT_CONCURRENCY: u64 = 1_000;
 
@@ -41,7 +45,7 @@ pub(super) struct Pool {
     options: Arc<LambdaOptions>,
     stop: CancellationToken,
     instances: Mutex<BTreeMap<u64, Arc<Instance>>>,
-    one_ended: Notify,
+    changed: Notify,
     next_id: AtomicU64,
     running: AtomicU64,
     counts: Counts,
@@ -78,7 +82,7 @@ impl Pool {
             options,
             stop,
             instances: Mutex::default(),
-            one_ended: Notify::new(),
+            changed: Notify::new(),
             next_id: AtomicU64::new(1),
             running: AtomicU64::new(0),
             counts: Counts::default(),
@@ -180,17 +184,36 @@ impl Pool {
         self: &Arc<Self>,
         invocation: &Invocation,
     ) -> Result<Arc<Instance>, Invoked> {
-        let idle = {
-            let instances = lock(&self.instances);
-            let mut idle: Vec<_> =
-                instances.values().filter_map(|it| Some((it.idle_since()?, it))).collect();
-            idle.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
-            idle.into_iter().find(|(_, it)| it.claim()).map(|(_, it)| Arc::clone(it))
-        };
-        match idle {
-            Some(instance) => Ok(instance),
-            None => self.start(invocation).await,
+        let settled = tokio::time::Instant::now() + SETTLING;
+        loop {
+            let changed = self.changed.notified();
+            let (idle, settling) = self.claim_idle();
+            match idle {
+                Some(instance) => return Ok(instance),
+                None if !settling => break,
+                None => {
+                    if tokio::time::timeout_at(settled, changed).await.is_err() {
+                        break;
+                    }
+                }
+            }
         }
+        self.start(invocation).await
+    }
+
+    /// An idle process, and whether another is about to be idle.
+    fn claim_idle(&self) -> (Option<Arc<Instance>>, bool) {
+        let instances = lock(&self.instances);
+        let mut idle: Vec<_> =
+            instances.values().filter_map(|it| Some((it.idle_since()?, it))).collect();
+        idle.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
+        let claimed = idle.into_iter().find(|(_, it)| it.claim()).map(|(_, it)| Arc::clone(it));
+        (claimed, instances.values().any(|it| it.settles()))
+    }
+
+    /// Tells whoever waits that a process has become idle.
+    pub(super) fn parked(&self) {
+        self.changed.notify_waiters();
     }
 
     async fn start(self: &Arc<Self>, invocation: &Invocation) -> Result<Arc<Instance>, Invoked> {
@@ -235,25 +258,26 @@ impl Pool {
         let deadline_ms =
             real_now_ms().saturating_add(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
         let outcome = instance.give(Job { invocation: invocation.clone(), deadline_ms });
-        if let Some(fault) = fault.filter(|fault| fault.kind == FaultKind::Kill) {
-            let (instance, request_id) = (Arc::clone(instance), invocation.request_id.clone());
-            tokio::spawn(async move {
-                tokio::time::sleep(fault.delay()).await;
-                if instance.works_on(&request_id) {
-                    instance.kill();
-                }
-            });
-        }
+        let killed = async {
+            match fault.filter(|fault| fault.kind == FaultKind::Kill) {
+                Some(fault) => tokio::time::sleep(fault.delay()).await,
+                None => std::future::pending().await,
+            }
+            instance.kill();
+            instance.exited().await
+        };
+        let crashed = |how: String| {
+            let reason = format!("Runtime exited with error: {how}");
+            invocation.ended("Runtime.ExitError", &reason)
+        };
         tokio::select! {
             biased;
+            how = killed => crashed(how),
             Ok(outcome) = outcome => match outcome {
                 Outcome::Answer(payload) => invocation.answered(payload),
                 Outcome::Error(report) => invocation.failed(report),
             },
-            how = instance.exited() => {
-                let reason = format!("Runtime exited with error: {how}");
-                invocation.ended("Runtime.ExitError", &reason)
-            }
+            how = instance.exited() => crashed(how),
             () = tokio::time::sleep(timeout) => {
                 instance.kill();
                 self.counts.timeouts.fetch_add(1, Ordering::Relaxed);
@@ -267,7 +291,7 @@ impl Pool {
     /// Takes an ended process off the list.
     pub(super) fn remove(&self, id: u64) {
         lock(&self.instances).remove(&id);
-        self.one_ended.notify_waiters();
+        self.changed.notify_waiters();
     }
 
     /// Ends the processes that have been idle for long.
@@ -285,7 +309,7 @@ impl Pool {
     /// Waits until no process is left.
     pub(super) async fn ended(&self) {
         loop {
-            let ended = self.one_ended.notified();
+            let ended = self.changed.notified();
             if lock(&self.instances).is_empty() {
                 return;
             }

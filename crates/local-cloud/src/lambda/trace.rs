@@ -23,6 +23,19 @@ pub(super) fn begin() -> String {
     format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", &root[..24], &parent[..16])
 }
 
+/// A header with everything that Lambda's has: API Gateway gives a root alone.
+pub(super) fn completed(header: &str) -> String {
+    let mut header = header.trim_end_matches(';').to_owned();
+    if !header.contains("Parent=") {
+        let parent = uuid::Uuid::new_v4().simple().to_string();
+        header.push_str(&format!(";Parent={}", &parent[..16]));
+    }
+    if !header.contains("Sampled=") {
+        header.push_str(";Sampled=0");
+    }
+    header
+}
+
 /// How often the function stands in the chain already.
 pub(super) fn links(header: &str, function: &str) -> u32 {
     lineage(header).find(|(hash, _)| *hash == hash_of(function)).map_or(0, |(_, count)| count)
@@ -60,6 +73,13 @@ fn hash_of(function: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_root_alone_is_completed() {
+        let completed = completed("Root=1-5759e988-bd862e3fe1be46a994272793");
+        assert!(completed.starts_with("Root=1-5759e988-bd862e3fe1be46a994272793;Parent="));
+        assert!(completed.ends_with(";Sampled=0"));
+    }
 
     #[test]
     fn each_link_counts_for_its_function_only() {

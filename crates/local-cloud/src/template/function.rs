@@ -8,7 +8,7 @@ use super::scope::Scope;
 use super::{EventInvoke, Function, Template, TemplateError, events, http_api};
 
 /// Properties that deploy a function and change nothing here.
-const WITHOUT_EFFECT: [&str; 13] = [
+const WITHOUT_EFFECT: [&str; 12] = [
     "Architectures",
     "AutoPublishAlias",
     "DeploymentPreference",
@@ -16,7 +16,6 @@ const WITHOUT_EFFECT: [&str; 13] = [
     "EphemeralStorage",
     "FunctionName",
     "Handler",
-    "LoggingConfig",
     "Policies",
     "Role",
     "Runtime",
@@ -39,6 +38,14 @@ pub(super) fn read(
     name: String,
     mut properties: Properties,
 ) -> Result<(), TemplateError> {
+    let mut environment = environment(&mut properties)?;
+    if let Some(mut logging) = properties.part("LoggingConfig")? {
+        // Lambda tells the function how much to log; that it logs JSON is given here.
+        if let Some(level) = logging.text("ApplicationLogLevel")? {
+            environment.insert("AWS_LAMBDA_LOG_LEVEL".to_owned(), level);
+        }
+        logging.finish(&["LogFormat", "LogGroup", "SystemLogLevel"])?;
+    }
     let arn = scope.account.arn("lambda", &format!("function:{name}"));
     let code = properties.needed("CodeUri")?;
     let package = code.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
@@ -52,7 +59,7 @@ pub(super) fn read(
         arn: arn.clone(),
         timeout: properties.seconds("Timeout", 1..=900)?.unwrap_or(DEFAULT_TIMEOUT),
         memory_mb: small(properties.number("MemorySize", 128..=10_240)?, DEFAULT_MEMORY_MB),
-        environment: environment(&mut properties)?,
+        environment,
         reserved_concurrency: properties
             .number("ReservedConcurrentExecutions", 0..=1_000)?
             .map(|limit| small(Some(limit), 0)),

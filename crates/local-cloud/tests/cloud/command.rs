@@ -1,0 +1,117 @@
+//! The `local-cloud` command: `up` says when it is ready and leaves nothing behind, `token` prints
+//! a token of it.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_local-cloud");
+
+struct Up {
+    process: Child,
+    url: String,
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // Already over in most tests.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Up {
+    fn start() -> Self {
+        let mut process = Command::new(PROGRAM)
+            .args(["up", "--port", "0", "--template"])
+            .arg(crate::support::fixture())
+            .arg("--binaries")
+            .arg(crate::support::examples())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("ready ").unwrap().to_owned();
+        Self { process, url }
+    }
+
+    async fn invoke(&self) -> Value {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("{}/2015-03-31/functions/echo/invocations", self.url);
+        http.post(url).json(&json!({})).send().await.unwrap().json().await.unwrap()
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+}
+
+fn is_there(pid: &Value) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+#[tokio::test]
+async fn up_ends_in_order_at_sigterm_with_its_functions() {
+    let mut up = Up::start();
+    let answer = up.invoke().await;
+    let audio = answer["environment"]["AUDIO_OUT_DIR"].as_str().unwrap().to_owned();
+    assert!(Path::new(&audio).is_dir());
+    up.signal("-TERM");
+    assert!(up.process.wait().unwrap().success());
+    assert!(!is_there(&answer["pid"]));
+    assert!(!Path::new(&audio).exists(), "without --data nothing is left behind");
+}
+
+#[tokio::test]
+async fn functions_end_by_themselves_when_the_cloud_is_killed() {
+    let mut up = Up::start();
+    let pid = up.invoke().await["pid"].clone();
+    up.signal("-KILL");
+    up.process.wait().unwrap();
+    let started = Instant::now();
+    while is_there(&pid) {
+        assert!(started.elapsed() < Duration::from_secs(20), "process {pid} is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[test]
+fn token_prints_one_that_the_cloud_takes() {
+    let up = Up::start();
+    let output =
+        Command::new(PROGRAM).args(["token", "--sub", "ann", "--url", &up.url]).output().unwrap();
+    assert!(output.status.success());
+    let token = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(token.trim().split('.').count(), 3);
+}
+
+#[test]
+fn a_client_without_a_cloud_says_what_is_missing() {
+    let output = Command::new(PROGRAM)
+        .args(["token", "--sub", "ann", "--url", "http://127.0.0.1:9"])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("is `local-cloud up` running there?"), "{message}");
+}
+
+#[test]
+fn a_wrong_template_is_named_with_its_place() {
+    let path = std::env::temp_dir().join(format!("local-cloud-{}.yaml", std::process::id()));
+    std::fs::write(&path, "Resources: { Bucket: { Type: AWS::S3::Bucket } }").unwrap();
+    let output = Command::new(PROGRAM)
+        .args(["up", "--port", "0", "--template"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(!output.status.success());
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("Bucket: local-cloud does not know the type"), "{message}");
+}

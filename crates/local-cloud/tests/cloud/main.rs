@@ -1,0 +1,10 @@
+//! The promises of local-cloud, held against a cloud in this process or the command itself.
+//! One binary with a file for each promise: every one of them needs the same large crate linked.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod command;
+mod front_door;
+mod invocations;
+mod support;
+mod tables;
+mod template;

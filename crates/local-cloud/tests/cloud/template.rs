@@ -1,0 +1,143 @@
+//! The template says what runs: everything it says is read, and what is unknown is refused by name.
+
+use std::time::Duration;
+
+use local_cloud::template::{LoadOptions, Template, TemplateError};
+use serde_json::json;
+
+const FIXTURE: &str = include_str!("../fixtures/template.yaml");
+
+fn options() -> LoadOptions {
+    LoadOptions { base_url: "http://127.0.0.1:1".to_owned(), ..LoadOptions::default() }
+}
+
+fn fixture() -> Template {
+    Template::load(FIXTURE, &options()).unwrap()
+}
+
+/// The error of the fixture with one text replaced.
+fn refusal(old: &str, new: &str) -> String {
+    assert!(FIXTURE.contains(old), "{old} is not in the fixture");
+    Template::load(&FIXTURE.replacen(old, new, 1), &options()).unwrap_err().to_string()
+}
+
+#[test]
+fn functions_have_their_globals_and_their_own() {
+    let template = fixture();
+    let names: Vec<_> = template.functions.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["echo-dev", "short-dev", "unstartable-dev"]);
+    let echo = &template.functions[0];
+    assert_eq!(echo.package, "echo");
+    assert_eq!(echo.arn, "arn:aws:lambda:us-east-1:000000000000:function:echo-dev");
+    assert_eq!((echo.timeout, echo.memory_mb), (Duration::from_secs(30), 256));
+    assert_eq!(echo.environment["ENVIRONMENT"], "dev");
+    assert_eq!(echo.environment["ITEMS_TABLE"], "Items-dev");
+    assert_eq!(echo.environment["LOOP_ARN"], echo.arn);
+    let dead_letters = "arn:aws:sqs:us-east-1:000000000000:dead-letters-dev";
+    assert_eq!(echo.event_invoke.on_failure.as_deref(), Some(dead_letters));
+    assert_eq!(echo.event_invoke.maximum_event_age, Duration::from_secs(3600));
+    let short = &template.functions[1];
+    assert_eq!(short.environment["ENVIRONMENT"], "short");
+    assert_eq!((short.timeout, short.reserved_concurrency), (Duration::from_secs(1), Some(1)));
+}
+
+#[test]
+fn the_projects_own_template_is_read_whole() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/template.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let missing = Template::load(&text, &options()).unwrap_err().to_string();
+    assert!(missing.contains("--parameter Jwt"), "{missing}");
+    let mut options = LoadOptions::default();
+    options.fallbacks.insert("JwtIssuer".to_owned(), "http://127.0.0.1:1/_local".to_owned());
+    options.fallbacks.insert("JwtAudience".to_owned(), "local".to_owned());
+    let template = Template::load(&text, &options).unwrap();
+    let mut names: Vec<_> = template.functions.iter().map(|it| it.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        ["audio-processor-dev", "kvs-stream-consumer-dev", "session-http-handler-dev"]
+    );
+    let tables: Vec<_> = template.tables.iter().map(|it| it.name.as_str()).collect();
+    for table in ["Sessions-dev", "Streams-dev", "Connections-dev", "Processed-dev"] {
+        assert!(tables.contains(&table), "{table} is not among {tables:?}");
+    }
+    let rules: Vec<_> = template.rules.iter().map(|it| it.name.as_str()).collect();
+    assert!(rules.contains(&"session-lifecycle-dev") && rules.contains(&"kvs-health-check-dev"));
+    let post = template.http_apis[0].routes.iter().find(|route| route.key() == "POST /sessions");
+    assert_eq!(post.unwrap().authorizer.as_ref().unwrap().audience, ["local"]);
+}
+
+#[test]
+fn routes_know_their_function_and_authorizer() {
+    let template = fixture();
+    let api = &template.http_apis[0];
+    let route = |key: &str| api.routes.iter().find(|route| route.key() == key).unwrap();
+    assert_eq!(route("GET /open/{name}").authorizer, None);
+    let authorizer = route("POST /things").authorizer.as_ref().unwrap();
+    assert_eq!(authorizer.issuer, "https://issuer.test");
+    assert_eq!(authorizer.audience, ["sessions", "other"]);
+    assert_eq!(route("POST /admin").authorizer.as_ref().unwrap().scopes, ["admin"]);
+    assert_eq!(route("ANY /slow").function, "Short");
+    assert_eq!(template.outputs["Url"], "http://127.0.0.1:1");
+}
+
+#[test]
+fn rules_queues_tables_and_archives_are_read() {
+    let template = fixture();
+    let rule = template.rules.iter().find(|rule| rule.name == "things-dev").unwrap();
+    assert_eq!(rule.pattern.as_ref().unwrap()["source"], json!(["things"]));
+    assert!(rule.enabled);
+    assert_eq!(rule.targets[0].retry.maximum_retry_attempts, 2);
+    let queue = &template.queues[0];
+    assert_eq!(rule.targets[0].dead_letter_arn.as_ref(), Some(&queue.arn));
+    assert_eq!(queue.url, "http://127.0.0.1:1/000000000000/dead-letters-dev");
+    let condition = &queue.policies[0]["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"];
+    assert_eq!(condition, &json!([rule.arn]));
+
+    let tick = template.rules.iter().find(|rule| rule.name == "tick-dev").unwrap();
+    assert_eq!(tick.schedule.as_deref(), Some("rate(5 minutes)"));
+    assert_eq!(tick.targets[0].input.as_deref(), Some(r#"{"action":"tick"}"#));
+
+    let table = &template.tables[0];
+    assert_eq!(table.name, "Items-dev");
+    assert_eq!(table.ttl_attribute.as_deref(), Some("expiresAt"));
+    let index = &table.create["GlobalSecondaryIndexes"][0]["IndexName"];
+    assert_eq!(index, "status-updatedAt-index");
+    assert_eq!(template.archives[0].retention_days, 30);
+}
+
+#[test]
+fn a_parameter_changes_what_depends_on_it() {
+    let mut options = options();
+    options.parameters.insert("Env".to_owned(), "prod".to_owned());
+    let template = Template::load(FIXTURE, &options).unwrap();
+    assert!(template.functions.iter().any(|function| function.logical_id == "OnlyProd"));
+    assert!(!template.rules.iter().find(|rule| rule.name == "things-prod").unwrap().enabled);
+
+    options.parameters.insert("Env".to_owned(), "test".to_owned());
+    let error = Template::load(FIXTURE, &options).unwrap_err();
+    assert!(matches!(error, TemplateError::At { place, .. } if place == "Env"));
+    options.parameters = [("Nope".to_owned(), String::new())].into();
+    assert!(Template::load(FIXTURE, &options).unwrap_err().to_string().starts_with("Nope: "));
+}
+
+#[test]
+fn what_is_unknown_is_refused_by_name() {
+    for (old, new, place) in [
+        ("AWS::SQS::Queue\n", "AWS::S3::Bucket\n", "DeadLetters: "),
+        ("      Timeout: 1\n", "      Timeouts: 1\n", "Short.Timeouts: "),
+        ("      Timeout: 1\n", "      Timeout: 901\n", "Short.Timeout: "),
+        ("Destination: !GetAtt DeadLetters.Arn", "Destination: !GetAtt Gone.Arn", "Echo: "),
+        ("Destination: !GetAtt DeadLetters.Arn", "Destination: !GetAtt DeadLetters.Name", "Echo: "),
+        ("DefaultAuthorizer: Jwt", "DefaultAuthorizer: Other", "Api: "),
+        ("RetentionDays: 30", "Retention: 30", "Archive.Retention: "),
+        ("MaximumRetryAttempts: 2, M", "MaximumRetryAttempts: 186, M", "Rule.Targets[0].RetryP"),
+        ("Queues: [!Ref DeadLetters]", "Queues: [other]", "DeadLettersPolicy: "),
+        ("  Function:\n    Runtime", "  Functions:\n    Runtime", "Globals.Functions: "),
+        ("Type: Schedule", "Type: S3", "Echo.Events.Tick.Type: "),
+        ("!Condition IsProd", "!Condition IsTest", "Rule: "),
+    ] {
+        let refusal = refusal(old, new);
+        assert!(refusal.starts_with(place), "{new}: {refusal}");
+    }
+}
