@@ -89,6 +89,25 @@ pub fn header(doc_type: &[u8]) -> Vec<u8> {
     )
 }
 
+/// The elements of `bytes` with their ids, read the plain way: everything in memory, an unknown size
+/// reaches to the end.
+pub fn children(bytes: &[u8]) -> Vec<(&[u8], &[u8])> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let id = bytes[at].leading_zeros() as usize + 1;
+        let width = bytes[at + id].leading_zeros() as usize + 1;
+        let field = &bytes[at + id..at + id + width];
+        let value = field.iter().fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
+        let mask = (1_u64 << (7 * width)) - 1;
+        let body = at + id + width;
+        let known = value & mask != mask;
+        let end = if known { body + (value & mask) as usize } else { bytes.len() };
+        found.push((&bytes[at..at + id], &bytes[body..end]));
+        at = end;
+    }
+    found
+}
+
 /// How several frames share a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lacing {

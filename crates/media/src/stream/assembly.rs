@@ -307,13 +307,14 @@ impl Assembly {
     }
 
     fn end_document(&mut self, complete: bool) {
-        if self.document.repeated {
+        let document = std::mem::take(&mut self.document);
+        if document.repeated {
             return;
         }
-        match &self.document.fragment {
+        match document.fragment {
             Some(fragment) if !fragment.completed => {
                 self.counters.incomplete_fragments += 1;
-                self.incomplete = Some(fragment.number.clone());
+                self.incomplete = Some(fragment.number);
             }
             Some(_) => {}
             None => self.counters.fragments += u64::from(complete),

@@ -1,0 +1,153 @@
+//! Real GetMedia captures and files made by others give what independent readers find in them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod harness;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use harness::listen;
+use matroska_demuxer::{Frame, MatroskaFile};
+use media::mkv::{Event, Parser};
+use testkit::{ebml, shared_media};
+
+/// Blocks by track, completed fragments and whether the end was clean.
+fn parse(bytes: &[u8]) -> (BTreeMap<u64, u32>, Vec<String>, bool) {
+    let mut parser = Parser::new();
+    let (mut blocks, mut fragments) = (BTreeMap::new(), Vec::new());
+    for chunk in bytes.chunks(1460) {
+        parser.push(chunk);
+        while let Some(event) = parser.poll() {
+            match event {
+                Event::OtherBlock { track, .. } => *blocks.entry(track).or_default() += 1,
+                Event::FragmentEnd(tags) => {
+                    fragments.push(tags.fragment_number.clone().unwrap().into());
+                }
+                Event::Skipped { .. } | Event::BadBlock => panic!("damage where there is none"),
+                _ => {}
+            }
+        }
+    }
+    (blocks, fragments, parser.finish().tail == 0)
+}
+
+#[test]
+fn captures_have_the_fragments_and_blocks_that_are_known() {
+    for (file, fragments, blocks, clean) in [
+        ("output_get_media.mkv", 5, 300, true),
+        ("output_get_media_sparse_fragments.mkv", 3, 180, true),
+        ("test_mixed_tags.mkv", 10, 100, true),
+        // A fragment that ends before its trailing tags, and a document that is no fragment.
+        ("empty-mkv-with-tags.mkv", 0, 0, false),
+        ("test_tags_empty_cluster.mkv", 0, 0, true),
+    ] {
+        let Some(path) = shared_media(&format!("getmedia/{file}")) else { return };
+        let (found, numbers, whole) = parse(&std::fs::read(path).unwrap());
+        assert_eq!(found.values().sum::<u32>(), blocks, "{file}");
+        assert_eq!((numbers.len(), whole), (fragments, clean), "{file}");
+        assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{file}");
+    }
+}
+
+#[test]
+fn a_capture_tells_numbers_tokens_and_times() {
+    let Some(path) = shared_media("getmedia/output_get_media.mkv") else { return };
+    let (heard, tail, stream) = listen(&std::fs::read(path).unwrap(), 1000);
+    assert_eq!(heard.completed[0], "91343852333181432392682062607743920146159169392");
+    assert_eq!(heard.completed[4], "91343852333181432412489103236310005892133364608");
+    assert_eq!(heard.anchors[4].fragment.as_str(), heard.completed[4]);
+    assert_eq!((tail.cut, stream.counters().skipped_blocks), (false, 300));
+    // Video alone is no reason to shout, and no audio either.
+    assert_eq!((heard.said.len(), heard.pcm.len()), (0, 0));
+}
+
+#[test]
+fn aac_is_refused_by_name() {
+    let Some(path) = shared_media("aac/vogels_330.mkv") else { return };
+    let (heard, _, stream) = listen(&std::fs::read(path).unwrap(), 16_384);
+    assert_eq!(heard.pcm.len(), 0);
+    assert_eq!(heard.said.len(), 1, "{:?}", heard.said);
+    assert!(heard.said[0].contains("A_AAC"), "{:?}", heard.said);
+    assert_eq!(stream.counters().skipped_blocks, 2334);
+}
+
+/// Packets of the Opus track as matroska-demuxer reads them, where it can open the file.
+fn demuxed(path: &std::path::Path) -> Option<Vec<Vec<u8>>> {
+    let mut file = MatroskaFile::open(File::open(path).unwrap()).ok()?;
+    let track = file.tracks().iter().find(|track| track.codec_id() == "A_OPUS").unwrap();
+    let number = track.track_number().get();
+    let (mut packets, mut frame) = (Vec::new(), Frame::default());
+    while file.next_frame(&mut frame).unwrap() {
+        if frame.track == number {
+            packets.push(frame.data.clone());
+        }
+    }
+    Some(packets)
+}
+
+/// SimpleBlocks of `track` in a file that fits in memory and is walked from above: no lacing, one Segment.
+fn walked(path: &std::path::Path, track: u8) -> Vec<Vec<u8>> {
+    let bytes = std::fs::read(path).unwrap();
+    let top = ebml::children(&bytes);
+    let segment = top.iter().find(|(id, _)| *id == ebml::id::SEGMENT).unwrap().1;
+    let level1 = ebml::children(segment);
+    let clusters = level1.iter().filter(|(id, _)| *id == ebml::id::CLUSTER);
+    let blocks = clusters.flat_map(|(_, cluster)| ebml::children(cluster));
+    let blocks =
+        blocks.filter(|(id, body)| *id == ebml::id::SIMPLE_BLOCK && body[0] == 0x80 | track);
+    blocks.map(|(_, body)| body[4..].to_vec()).collect()
+}
+
+#[test]
+fn opus_files_give_what_libopus_makes_of_their_packets() {
+    // Pre-skip at 16 kHz, and samples that the last block's DiscardPadding names.
+    for (file, pre_skip, padding, others) in [
+        ("bear-opus.mka", 104, 3, 0),
+        ("muxed_opus.mkv", 0, 0, 0),
+        ("combined_h264.mkv", 0, 0, 600),
+    ] {
+        let Some(path) = shared_media(&format!("opus/{file}")) else { return };
+        let packets = demuxed(&path).unwrap_or_else(|| {
+            println!("{file}: matroska-demuxer cannot open it, walked from above instead");
+            walked(&path, 1)
+        });
+        let reference = testkit::opus::decode(&packets);
+        let (heard, tail, stream) = listen(&std::fs::read(&path).unwrap(), 16_384);
+        let found = heard.joined(0);
+        let expected = &reference[pre_skip..reference.len() - padding];
+        assert!(found == expected, "{file}: {} against {}", found.len(), expected.len());
+        assert_eq!((tail.cut, stream.counters().skipped_blocks), (false, others), "{file}");
+        println!("{file}: {} samples bit-exact with bare libopus", found.len());
+    }
+}
+
+#[test]
+fn the_bundled_recording_is_bit_exact_with_libopus() {
+    let packets = demuxed(&testkit::recording()).unwrap();
+    let reference = testkit::opus::decode(&packets);
+    let (heard, tail, stream) = listen(&testkit::recording_bytes(), 16_384);
+    let found = heard.joined(0);
+    assert!(found.len() > 30 * 16_000 && testkit::recording_bytes().len() < 300_000);
+    // Voice mode of the encoder delays by 312 samples at 48 kHz; the end is trimmed by DiscardPadding.
+    assert!(reference[104..].starts_with(&found));
+    assert!(reference.len() - 104 - found.len() < 320);
+    assert_eq!((tail.cut, stream.counters().filled_samples), (false, 0));
+    println!("recording: {} packets, {} samples bit-exact", packets.len(), found.len());
+}
+
+#[test]
+fn packets_of_awss_own_sample_fit_into_the_captures_framing() {
+    let Some(folder) = shared_media("opus-frames") else { return };
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.sort();
+    let packets: Vec<_> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    let framing = testkit::getmedia::Framing {
+        codec_private: None,
+        codec_delay: None,
+        ..testkit::getmedia::Framing::odd()
+    };
+    let bytes = testkit::getmedia::body(&framing, &harness::fragments(&packets));
+    let (heard, ..) = listen(&bytes, 1460);
+    assert!(heard.joined(0) == testkit::opus::decode(&packets));
+    assert_eq!(packets.len(), 619);
+}

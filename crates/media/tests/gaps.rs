@@ -1,0 +1,162 @@
+//! Time that is missing, doubled or told anew by another producer keeps every later sample in its place.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod harness;
+
+use harness::{T0, body, fragments, listen, packets, reference};
+use testkit::getmedia::{self, Framing, Timed};
+use testkit::{opus, pcm, snr};
+
+#[test]
+fn a_lost_packet_is_filled_and_nothing_moves() {
+    let packets = packets(1, 6);
+    let mut all = fragments(&packets);
+    all[1].packets.drain(20..25);
+    let (heard, _, stream) = listen(&body(&all), 1460);
+    let (found, expected) = (heard.joined(0), reference(&packets));
+    assert_eq!(found.len(), expected.len());
+    let counters = stream.counters();
+    assert_eq!((counters.filled_samples, counters.gap_samples), (5 * 320, 0));
+    let lost = 120 * 320 - 104;
+    assert_eq!(found[..lost], expected[..lost]);
+    let (_, samples, filled, producer_ms) = &heard.pcm[120];
+    assert_eq!((samples.len(), *filled), (6 * 320, 5 * 320));
+    // Block 120 is due at 2.4 s less CodecDelay; position 0 is at T0.
+    assert_eq!(*producer_ms, T0 + 2393 + 1);
+    let late = expected.len() - 16_000;
+    assert!(snr::decibels(&expected[late..], &found[late..]) > 40.0);
+}
+
+#[test]
+fn up_to_two_seconds_are_filled_and_more_is_skipped() {
+    let packets = packets(2, 12);
+    for (lost, filled, skipped) in [(1, 32_000, 0), (2, 0, 64_000)] {
+        let mut all = fragments(&packets);
+        all.drain(2..2 + lost);
+        let (heard, _, stream) = listen(&body(&all), 1460);
+        let counters = stream.counters();
+        assert_eq!((counters.filled_samples, counters.gap_samples), (filled, skipped));
+        let last = heard.pcm.last().unwrap();
+        assert_eq!(last.0 as usize + last.1.len(), reference(&packets).len());
+        let gaps: &[(u64, u64)] = if skipped > 0 { &[(64_000 - 104, 64_000)] } else { &[] };
+        assert_eq!(heard.gaps, gaps);
+    }
+}
+
+#[test]
+fn dtx_pauses_keep_the_clock() {
+    let settings = opus::Settings { dtx: true, bitrate: 24_000, ..opus::Settings::default() };
+    let mut sound = pcm::speech_like(3, 8 * 48_000);
+    sound[2 * 48_000..5 * 48_000].fill(0);
+    let packets = opus::encode(&settings, &sound);
+    let mut all = fragments(&packets);
+    for fragment in &mut all {
+        fragment.packets.retain(|packet| packet.data.len() > 2);
+    }
+    let last = all.last_mut().unwrap();
+    last.packets.retain(|packet| packet.offset_ms < 1980);
+    last.packets.push(Timed { offset_ms: 1980, data: packets[399].clone(), discard_padding: 0 });
+    let (heard, _, stream) = listen(&body(&all), 1460);
+    assert_eq!(heard.joined(0).len(), reference(&packets).len());
+    assert!(stream.counters().filled_samples > 16_000, "{:?}", stream.counters());
+}
+
+#[test]
+fn overlap_of_one_producer_session_is_dropped_once() {
+    let packets = packets(4, 8);
+    let mut all = fragments(&packets);
+    // The third fragment begins with the last half second of the second.
+    let doubled: Vec<_> = all[1].packets[75..].to_vec();
+    for (index, packet) in doubled.into_iter().enumerate() {
+        let offset_ms = -500 + 20 * index as i64;
+        all[2].packets.insert(index, Timed { offset_ms, ..packet });
+    }
+    let (heard, _, stream) = listen(&body(&all), 1460);
+    assert_eq!(stream.counters().overlaps, 25);
+    assert!(heard.joined(0) == reference(&packets));
+}
+
+#[test]
+fn a_producer_restart_follows_the_servers_clock() {
+    let first = fragments(&packets(5, 4));
+    let mut second = fragments(&packets(6, 4));
+    for (index, fragment) in second.iter_mut().enumerate() {
+        fragment.number = Some(getmedia::number(10 + index as u64));
+        // Its own clock is an hour behind; KVS saw it begin 5 s after the last fragment.
+        fragment.producer_ms = fragment.producer_ms.map(|ms| ms - 3_600_000);
+        fragment.server_ms = Some(first[1].server_ms.unwrap() + 5000 + 2000 * index as i64);
+    }
+    let (heard, _, stream) = listen(&body(&[first, second].concat()), 1460);
+    assert_eq!(stream.counters().reanchors, 1);
+    // The last fragment began at 2 s, so the new session stands at 7 s; 3 s of it are missing.
+    assert_eq!(heard.gaps, [(64_000 - 104, 48_000)]);
+    assert_eq!(heard.pcm[200].0, 112_000 - 104);
+    assert_eq!(heard.positions()[200..].iter().map(|(_, len)| len).sum::<usize>(), 64_000);
+}
+
+#[test]
+fn clocks_that_creep_never_leave_the_sample_count_by_more_than_10_ms() {
+    // A producer whose sound card runs 0.1 % slow: its timestamps gain 1 ms a second.
+    let packets = packets(7, 60);
+    let mut all = fragments(&packets);
+    for (index, fragment) in all.iter_mut().enumerate() {
+        fragment.producer_ms = Some(T0 + 2002 * index as i64);
+        fragment.cluster_ms = Some(2002 * index as i64);
+    }
+    let (heard, _, stream) = listen(&body(&all), 1460);
+    heard.joined(0);
+    for (start, _, filled, producer_ms) in &heard.pcm {
+        let clock = (producer_ms - T0) * 16;
+        let apart = clock - (*start as i64);
+        assert!(apart.abs() <= 160 + 16, "{apart} at {start}, filled {filled}");
+    }
+    assert!(stream.counters().filled_samples > 0);
+}
+
+#[test]
+fn fragments_without_audio_or_cluster_are_complete_all_the_same() {
+    let packets = packets(8, 6);
+    let mut all = fragments(&packets);
+    let mut without = all[0].clone();
+    without.cluster_ms = None;
+    without.number = Some("9".to_owned());
+    all.insert(0, without);
+    let (heard, _, stream) = listen(&body(&all), 1460);
+    assert_eq!((heard.completed.len(), stream.counters().fragments), (4, 4));
+    assert_eq!(heard.anchors[0].origin_ms, None);
+    assert_eq!(heard.joined(0), reference(&packets));
+}
+
+#[test]
+fn a_damaged_packet_is_concealed_and_counted() {
+    let packets = packets(9, 4);
+    let mut all = fragments(&packets);
+    // Two frames, of which the first claims to be longer than the packet.
+    all[0].packets[50].data = vec![(all[0].packets[50].data[0] & 0xFC) | 2, 0xFF, 0xFF, 0];
+    all[1].packets[50].data = Vec::new();
+    let (heard, _, stream) = listen(&body(&all), 1460);
+    assert_eq!(stream.counters().decode_errors, 2);
+    assert!(stream.counters().filled_samples >= 320);
+    let last = heard.pcm.last().unwrap();
+    assert_eq!(last.0 as usize + last.1.len(), reference(&packets).len());
+}
+
+#[test]
+fn the_decoder_is_kept_while_the_codec_stays() {
+    let packets = packets(10, 6);
+    let all = fragments(&packets);
+    let gain = Framing { codec_private: Some(opus::head(1, 312, 256)), ..Framing::default() };
+    let unknown = Framing { codec_id: "A_VORBIS".to_owned(), ..Framing::default() };
+    let bytes = [
+        getmedia::document(&Framing::default(), &all[0]),
+        getmedia::document(&unknown, &all[1]),
+        getmedia::document(&gain, &all[2]),
+    ];
+    let (heard, _, stream) = listen(&bytes.concat(), 1460);
+    assert_eq!(heard.said.len(), 1, "{:?}", heard.said);
+    assert!(heard.said[0].contains("A_VORBIS"));
+    // Its time is missing, not silently passed over: it is filled, counted, and what follows is in place.
+    assert_eq!(stream.counters().filled_samples, 32_000);
+    assert_eq!(heard.joined(0).len(), reference(&packets).len());
+    assert_eq!(stream.counters().skipped_blocks, 100);
+}

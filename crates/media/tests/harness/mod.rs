@@ -1,0 +1,114 @@
+//! Runs a stream over bytes and keeps what came out.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part of the harness")]
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use media::{Anchor, Output, Stream, StreamOptions, Tail};
+use testkit::getmedia::{self, Fragment, Framing};
+use testkit::{opus, pcm};
+
+/// Producer clock at which the tests' sessions start, ms since the epoch.
+pub const T0: i64 = 1_700_000_000_000;
+
+/// Everything a stream said, owned.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Heard {
+    /// Start, samples, filled, producer clock of each Pcm.
+    pub pcm: Vec<(u64, Vec<i16>, u32, i64)>,
+    pub gaps: Vec<(u64, u64)>,
+    pub anchors: Vec<Anchor>,
+    pub completed: Vec<String>,
+    pub repeated: Vec<String>,
+    /// Everything else, as debug text.
+    pub said: Vec<String>,
+}
+
+impl Heard {
+    /// Pushes `bytes` in pieces of `piece` and drains after each.
+    pub fn push(&mut self, stream: &mut Stream, bytes: &[u8], piece: usize) {
+        for chunk in bytes.chunks(piece) {
+            stream.push(chunk);
+            while let Some(output) = stream.poll() {
+                self.note(output);
+            }
+        }
+    }
+
+    fn note(&mut self, output: Output<'_>) {
+        match output {
+            Output::Pcm { start, samples, filled, producer_ms } => {
+                self.pcm.push((start, samples.to_vec(), filled, producer_ms));
+            }
+            Output::Gap { start, samples } => self.gaps.push((start, samples)),
+            Output::FragmentStarted { anchor, .. } => self.anchors.push(anchor),
+            Output::FragmentCompleted { number, .. } => self.completed.push(number.into()),
+            Output::FragmentRepeated { number } => self.repeated.push(number.into()),
+            other => self.said.push(format!("{other:?}")),
+        }
+    }
+
+    /// Position and length of each Pcm.
+    pub fn positions(&self) -> Vec<(u64, usize)> {
+        self.pcm.iter().map(|(start, samples, ..)| (*start, samples.len())).collect()
+    }
+
+    /// All samples in a row; asserts that they are adjacent from position `from` on.
+    pub fn joined(&self, from: u64) -> Vec<i16> {
+        let mut all = Vec::new();
+        for (start, samples, ..) in &self.pcm {
+            assert_eq!(*start, from + all.len() as u64, "a hole or an overlap");
+            all.extend_from_slice(samples);
+        }
+        all
+    }
+
+    /// Samples at and after position `from`, keyed by position.
+    pub fn from(&self, from: u64) -> Vec<(u64, i16)> {
+        let each = self.pcm.iter().flat_map(|(start, samples, ..)| {
+            samples.iter().enumerate().map(move |(index, &sample)| (start + index as u64, sample))
+        });
+        each.filter(|&(position, _)| position >= from).collect()
+    }
+}
+
+/// A fresh stream over one body.
+pub fn listen(bytes: &[u8], piece: usize) -> (Heard, Tail, Stream) {
+    let mut stream = Stream::start(StreamOptions::default());
+    let mut heard = Heard::default();
+    heard.push(&mut stream, bytes, piece);
+    let tail = stream.finish();
+    (heard, tail, stream)
+}
+
+/// 20 ms packets of a voice-like sound.
+pub fn packets(seed: u64, seconds: usize) -> Vec<Vec<u8>> {
+    encoded(seed, seconds, 200)
+}
+
+/// Packets of `frame` tenths of a millisecond, encoded once per process: properties ask again and again.
+pub fn encoded(seed: u64, seconds: usize, frame: u32) -> Vec<Vec<u8>> {
+    type Known = BTreeMap<(u64, usize, u32), Vec<Vec<u8>>>;
+    static KNOWN: Mutex<Known> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap();
+    let encode = || {
+        let settings = opus::Settings { frame, ..opus::Settings::default() };
+        opus::encode(&settings, &pcm::speech_like(seed, seconds * 48_000))
+    };
+    known.entry((seed, seconds, frame)).or_insert_with(encode).clone()
+}
+
+/// Those packets in fragments of two seconds.
+pub fn fragments(packets: &[Vec<u8>]) -> Vec<Fragment> {
+    getmedia::fragments(packets, 200, 2000, T0)
+}
+
+/// A plain GetMedia body of them.
+pub fn body(fragments: &[Fragment]) -> Vec<u8> {
+    getmedia::body(&Framing::default(), fragments)
+}
+
+/// What bare libopus makes of the packets once pre-skip (312 at 48 kHz) is off.
+pub fn reference(packets: &[Vec<u8>]) -> Vec<i16> {
+    opus::decode(packets)[104..].to_vec()
+}
