@@ -1,0 +1,153 @@
+//! The operations on rules, archives and replays.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value, json};
+
+use super::archive::Replay;
+use super::pattern::Pattern;
+use super::{Events, RuleState};
+use crate::aws_error::AwsError;
+use crate::template::Target;
+
+/// What a fault's target is matched against: the bus of the first entry, or a name.
+pub(super) fn target_of(request: &Value) -> &str {
+    let name = ["Name", "Rule", "ArchiveName", "ReplayName"].iter();
+    let name = name.filter_map(|field| request[*field].as_str()).next();
+    name.or_else(|| request["Entries"][0]["EventBusName"].as_str()).unwrap_or("default")
+}
+
+impl Events {
+    pub(super) fn run(
+        self: &Arc<Self>,
+        operation: &str,
+        request: &Value,
+    ) -> Result<Value, AwsError> {
+        let text = |field: &str| request[field].as_str().unwrap_or_default();
+        match operation {
+            "ListRules" => {
+                self.bus_exists(request)?;
+                let rules =
+                    self.rules.iter().filter(|it| it.rule.name.starts_with(text("NamePrefix")));
+                Ok(json!({"Rules": rules.map(|it| show(it)).collect::<Vec<_>>()}))
+            }
+            "DescribeRule" => {
+                self.bus_exists(request)?;
+                self.rule(text("Name")).map(|it| show(it))
+            }
+            "ListTargetsByRule" => {
+                self.bus_exists(request)?;
+                let targets = &self.rule(text("Rule"))?.rule.targets;
+                Ok(json!({"Targets": targets.iter().map(show_target).collect::<Vec<_>>()}))
+            }
+            "ListRuleNamesByTarget" => {
+                let arn = text("TargetArn");
+                let names =
+                    self.rules.iter().filter(|it| it.rule.targets.iter().any(|t| t.arn == arn));
+                Ok(json!({"RuleNames": names.map(|it| it.rule.name.clone()).collect::<Vec<_>>()}))
+            }
+            "EnableRule" | "DisableRule" => {
+                self.bus_exists(request)?;
+                let enabled = operation == "EnableRule";
+                self.rule(text("Name"))?.enabled.store(enabled, Ordering::Relaxed);
+                Ok(json!({}))
+            }
+            "DescribeEventBus" | "ListEventBuses" => {
+                self.bus_exists(request)?;
+                let bus = json!({"Name": "default", "Arn": self.account.arn("events", "event-bus/default")});
+                Ok(if operation == "DescribeEventBus" { bus } else { json!({"EventBuses": [bus]}) })
+            }
+            "TestEventPattern" => test_event_pattern(text("EventPattern"), text("Event")),
+            "ListArchives" => {
+                let archives = self.archives.iter();
+                let archives =
+                    archives.filter(|it| it.archive.name.starts_with(text("NamePrefix")));
+                Ok(json!({"Archives": archives.map(|it| it.show()).collect::<Vec<_>>()}))
+            }
+            "DescribeArchive" => {
+                let found = self.archives.iter().find(|it| it.archive.name == text("ArchiveName"));
+                found.map(|it| it.show()).ok_or_else(|| {
+                    let message = format!("Archive {} does not exist.", text("ArchiveName"));
+                    AwsError::bad_request("ResourceNotFoundException", message)
+                })
+            }
+            "StartReplay" => self.start_replay(request),
+            "DescribeReplay" => self.describe_replay(request),
+            "ListReplays" => {
+                let replays = self.replays();
+                Ok(json!({"Replays": replays.iter().map(Replay::show).collect::<Vec<_>>()}))
+            }
+            other => Err(AwsError::not_implemented("events", other)),
+        }
+    }
+
+    fn bus_exists(&self, request: &Value) -> Result<(), AwsError> {
+        let bus = request["EventBusName"].as_str().unwrap_or("default");
+        match bus.rsplit('/').next() {
+            Some("default") => Ok(()),
+            _ => Err(AwsError::bad_request(
+                "ResourceNotFoundException",
+                format!("Event bus {bus} does not exist."),
+            )),
+        }
+    }
+}
+
+fn test_event_pattern(pattern: &str, event: &str) -> Result<Value, AwsError> {
+    const NEEDED: [&str; 7] =
+        ["id", "account", "source", "time", "region", "resources", "detail-type"];
+    let invalid = |reason: String| AwsError::bad_request("InvalidEventPatternException", reason);
+    let pattern = serde_json::from_str(pattern).map_err(|error| {
+        invalid(format!("Event pattern is not valid. Reason: not JSON: {error}"))
+    })?;
+    let pattern = Pattern::new(&pattern).map_err(invalid)?;
+    let wrong = |reason: String| {
+        let message = format!("Parameter Event is not valid. Reason: {reason}");
+        AwsError::bad_request("ValidationException", message)
+    };
+    let parsed: Value =
+        serde_json::from_str(event).map_err(|error| wrong(format!("not JSON: {error}")))?;
+    if let Some(missing) = NEEDED.iter().find(|name| parsed.get(**name).is_none()) {
+        return Err(wrong(format!("the field {missing} is missing")));
+    }
+    Ok(json!({"Result": pattern.matches(event.as_bytes())}))
+}
+
+fn show(state: &RuleState) -> Value {
+    let rule = &state.rule;
+    let mut shown = json!({
+        "Name": rule.name, "Arn": rule.arn, "EventBusName": rule.bus,
+        "State": if state.is_enabled() { "ENABLED" } else { "DISABLED" },
+    });
+    if let Some(pattern) = &rule.pattern {
+        shown["EventPattern"] = pattern.to_string().into();
+    }
+    if let Some(schedule) = &rule.schedule {
+        shown["ScheduleExpression"] = schedule.clone().into();
+    }
+    if let Some(description) = &rule.description {
+        shown["Description"] = description.clone().into();
+    }
+    shown
+}
+
+fn show_target(target: &Target) -> Value {
+    let mut shown = json!({
+        "Id": target.id, "Arn": target.arn,
+        "RetryPolicy": {
+            "MaximumRetryAttempts": target.retry.maximum_retry_attempts,
+            "MaximumEventAgeInSeconds": target.retry.maximum_event_age.as_secs(),
+        },
+    });
+    if let Some(input) = &target.input {
+        shown["Input"] = input.clone().into();
+    }
+    if let Some(path) = &target.input_path {
+        shown["InputPath"] = path.clone().into();
+    }
+    if let Some(queue) = &target.dead_letter_arn {
+        shown["DeadLetterConfig"] = json!({"Arn": queue});
+    }
+    shown
+}

@@ -1,0 +1,217 @@
+//! One event to one target: attempts with backoff inside the target's retry policy, then its
+//! dead-letter queue.
+//!
+//! Delivery to a function is an asynchronous invocation: what EventBridge retries is only that
+//! Lambda takes the event; what the function does with it is between the two of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rand::RngExt;
+use serde_json::Value;
+
+use super::{Events, RuleState, input_of};
+use crate::aws_error::AwsError;
+use crate::faults::FaultKind;
+use crate::template::Target;
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// What local-cloud cannot deliver to is refused at the start.
+pub(super) fn check(target: &Target) -> Result<(), String> {
+    if target.input_transformer.is_some() {
+        return Err(format!("target {}: local-cloud has no InputTransformer", target.id));
+    }
+    match target.arn.split(':').nth(2) {
+        Some("lambda" | "sqs") => Ok(()),
+        _ => {
+            Err(format!("target {}: local-cloud delivers to functions and queues only", target.id))
+        }
+    }
+}
+
+/// One event on its way to one target.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    rule: Arc<RuleState>,
+    target: Target,
+    input: String,
+    event: String,
+    trace: Option<String>,
+}
+
+/// How it ended.
+enum End {
+    Delivered,
+    /// Given up after so many retries, for a limit of the retry policy if one was reached.
+    GivenUp {
+        error: AwsError,
+        retries: u32,
+        limit: Option<&'static str>,
+    },
+    /// A fault took it.
+    Lost,
+    /// The cloud stopped.
+    Stopped,
+}
+
+impl Delivery {
+    pub(super) fn new(
+        rule: &Arc<RuleState>,
+        target: Target,
+        event: &Value,
+        trace: Option<&str>,
+    ) -> Self {
+        let input = input_of(&target, event);
+        let trace = trace.map(str::to_owned);
+        Self { rule: Arc::clone(rule), target, input, event: event.to_string(), trace }
+    }
+
+    pub(super) async fn run(self, events: Arc<Events>) {
+        match self.attempts(&events).await {
+            End::Delivered => {
+                self.rule.delivered.fetch_add(1, Ordering::Relaxed);
+            }
+            End::Lost => {
+                self.rule.lost.fetch_add(1, Ordering::Relaxed);
+            }
+            End::Stopped => {}
+            End::GivenUp { error, retries, limit } => {
+                self.bury(&events, &error, retries, limit).await;
+            }
+        }
+        events.deliveries.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    async fn attempts(&self, events: &Arc<Events>) -> End {
+        let began = events.clock.now_ms();
+        let policy = self.target.retry;
+        let mut retries = 0;
+        loop {
+            let error = match self.attempt(events).await {
+                Ok(end) => return end,
+                Err(error) => error,
+            };
+            let age = u64::try_from(events.clock.now_ms() - began).unwrap_or(0);
+            let limit = if !error.retryable() {
+                None
+            } else if retries >= policy.maximum_retry_attempts {
+                Some("MaximumRetryAttempts")
+            } else if Duration::from_millis(age) >= policy.maximum_event_age {
+                Some("MaximumEventAgeInSeconds")
+            } else {
+                tokio::select! {
+                    () = events.clock.sleep(pause(retries)) => {}
+                    () = events.stop.cancelled() => return End::Stopped,
+                }
+                retries += 1;
+                continue;
+            };
+            return End::GivenUp { error, retries, limit };
+        }
+    }
+
+    async fn attempt(&self, events: &Arc<Events>) -> Result<End, AwsError> {
+        let fault = events.faults.gate("events", "Deliver", &self.rule.rule.name).await?;
+        let kind = fault.as_ref().map(|fault| fault.kind);
+        if kind == Some(FaultKind::Cut) {
+            return Ok(End::Lost);
+        }
+        let arn = &self.target.arn;
+        if arn.split(':').nth(2) == Some("sqs") {
+            let (rule, body) = (&self.rule.rule.arn, self.input.clone());
+            events.sqs.send_from(PRINCIPAL, rule, arn, body, BTreeMap::new()).await?;
+        } else {
+            let payload = self.input.clone().into();
+            events.lambda.invoke_async(arn, payload, self.trace.clone()).await?;
+        }
+        match fault {
+            Some(fault) if kind == Some(FaultKind::AnswerLost) => Err(fault.error()),
+            _ => Ok(End::Delivered),
+        }
+    }
+
+    /// Sends the event to the dead-letter queue, with the reason in its attributes.
+    async fn bury(
+        &self,
+        events: &Arc<Events>,
+        error: &AwsError,
+        retries: u32,
+        limit: Option<&'static str>,
+    ) {
+        let rule = &self.rule.rule;
+        tracing::warn!(
+            rule = rule.name, target = self.target.id, %error, retries, "event not delivered"
+        );
+        let Some(queue) = &self.target.dead_letter_arn else {
+            self.rule.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let mut attributes = BTreeMap::from([
+            ("RULE_ARN".to_owned(), rule.arn.clone()),
+            ("TARGET_ARN".to_owned(), self.target.arn.clone()),
+            ("ERROR_CODE".to_owned(), error_code(error).to_owned()),
+            ("ERROR_MESSAGE".to_owned(), error.message.clone()),
+            ("RETRY_ATTEMPTS".to_owned(), retries.to_string()),
+        ]);
+        if let Some(limit) = limit {
+            attributes.insert("EXHAUSTED_RETRY_CONDITION".to_owned(), limit.to_owned());
+        }
+        let body = self.event.clone();
+        match events.sqs.send_from(PRINCIPAL, &rule.arn, queue, body, attributes).await {
+            Ok(()) => self.rule.dead_lettered.fetch_add(1, Ordering::Relaxed),
+            Err(error) => {
+                tracing::error!(rule = rule.name, queue, %error, "dead letter lost");
+                self.rule.lost.fetch_add(1, Ordering::Relaxed)
+            }
+        };
+    }
+}
+
+const PRINCIPAL: &str = "events.amazonaws.com";
+
+/// Exponential with full jitter, at least half a second.
+fn pause(retries: u32) -> Duration {
+    let longest = FIRST_PAUSE.saturating_mul(1 << retries.min(16)).min(LONGEST_PAUSE);
+    let jitter = rand::rng().random_range(0.5..=1.0);
+    longest.mul_f64(jitter)
+}
+
+/// EventBridge's own name for what went wrong (User Guide, "Using dead-letter queues").
+fn error_code(error: &AwsError) -> &'static str {
+    match &*error.code {
+        "ResourceNotFoundException" | "QueueDoesNotExist" => "NO_RESOURCE",
+        "AccessDenied" | "AccessDeniedException" => "NO_PERMISSIONS",
+        "TooManyRequestsException" | "ThrottlingException" => "THROTTLING",
+        "InvalidRequestContentException" | "RequestTooLargeException" => "INVALID_PARAMETER",
+        _ if error.status.is_server_error() => "INTERNAL_ERROR",
+        _ => "SDK_CLIENT_ERROR",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_limit() {
+        for retries in 0..40 {
+            let longest = FIRST_PAUSE.saturating_mul(1 << retries.min(16)).min(LONGEST_PAUSE);
+            let pause = pause(retries);
+            assert!(pause <= longest && pause >= longest / 2, "{retries}: {pause:?}");
+        }
+    }
+
+    #[test]
+    fn reasons_are_named_as_eventbridge_names_them() {
+        assert_eq!(error_code(&AwsError::not_found("f")), "NO_RESOURCE");
+        assert_eq!(error_code(&AwsError::internal("ServiceException", "x")), "INTERNAL_ERROR");
+        assert_eq!(
+            error_code(&AwsError::bad_request("TooManyRequestsException", "")),
+            "THROTTLING"
+        );
+    }
+}
