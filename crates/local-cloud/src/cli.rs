@@ -10,15 +10,18 @@ use crate::error::Error;
 use crate::run::RunArgs;
 use crate::speaker::SpeakArgs;
 
+/// Where `up` serves unless told otherwise.
+const DEFAULT_URL: &str = "http://127.0.0.1:7878";
+
 /// The whole system on one machine, driven by the template that deploys it.
 #[derive(Debug, Parser)]
 #[command(name = "local-cloud", version)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Where a running cloud is.
-    #[arg(long, global = true, env = "LOCAL_CLOUD_URL", default_value = "http://127.0.0.1:7878")]
-    url: String,
+    /// Where a running cloud is; default: http://127.0.0.1:7878, and for `run` one of its own.
+    #[arg(long, global = true, env = "LOCAL_CLOUD_URL")]
+    url: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -76,11 +79,12 @@ impl Cli {
     /// # Errors
     /// What failed.
     pub async fn run(self) -> Result<(), Error> {
+        let url = self.url.as_deref();
         match self.command {
             Command::Up(args) => up(args).await,
-            Command::Token(args) => token(&args, &self.url).await,
-            Command::Speak(args) => crate::speaker::speak(args, &self.url).await,
-            Command::Run(args) => crate::run::run(args, &self.url).await,
+            Command::Token(args) => token(&args, url.unwrap_or(DEFAULT_URL)).await,
+            Command::Speak(args) => crate::speaker::speak(args, url.unwrap_or(DEFAULT_URL)).await,
+            Command::Run(args) => crate::run::run(args, url).await,
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::clock::real_now_ms;
 use crate::cloud::Cloud;
 use crate::faults::Fault;
 use crate::http_api::jwt::TokenRequest;
+use crate::run::Figures;
 
 /// What POST takes at most, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -39,6 +40,7 @@ pub fn router() -> Router<Arc<Cloud>> {
         .route("/openid-configuration", get(discovery))
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/audio/{file}", get(audio))
+        .route("/deliveries/{session}", get(deliveries))
         .route("/logs/{package}", get(logs))
         .fallback(nothing_here)
 }
@@ -90,6 +92,13 @@ async fn audio(
     send(&cloud.audio.join(format!("{session}.wav")), "audio/wav").await
 }
 
+/// What arrived of a session at the boundary of its audio processor.
+async fn deliveries(State(cloud): State<Arc<Cloud>>, Path(session): Path<String>) -> Response {
+    let sent = cloud.kvs.sent(&format!("session-{session}"));
+    let figures = Figures::of(&session, &cloud.lambda.ledger().of(&session), &sent);
+    json_answer(StatusCode::OK, &json!(figures))
+}
+
 async fn logs(
     State(cloud): State<Arc<Cloud>>,
     Path(package): Path<String>,
@@ -101,7 +110,9 @@ async fn logs(
 }
 
 async fn nothing_here() -> Refused {
-    not_found("there is state, faults, token, jwks.json, audio/SESSION.wav, logs/PACKAGE")
+    not_found(
+        "there is state, faults, token, jwks.json, audio/SESSION.wav, deliveries/SESSION, logs/PACKAGE",
+    )
 }
 
 /// A name that cannot lead out of its folder.

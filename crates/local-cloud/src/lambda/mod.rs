@@ -28,6 +28,7 @@ use crate::account::Account;
 use crate::aws_error::AwsError;
 use crate::clock::Clock;
 use crate::faults::Faults;
+use crate::run::Ledger;
 use crate::sqs::Sqs;
 use crate::template::Function;
 use invocation::Invocation;
@@ -60,6 +61,7 @@ pub struct Lambda {
     sqs: Arc<Sqs>,
     pools: Vec<Arc<Pool>>,
     events: event::Waiting,
+    ledger: Ledger,
     stop: CancellationToken,
 }
 
@@ -87,14 +89,16 @@ impl Lambda {
         stop: CancellationToken,
     ) -> Arc<Self> {
         let options = Arc::new(options);
+        let ledger = Ledger::default();
         let pools = functions
             .iter()
             .map(|function| {
-                Pool::new(function.clone(), clock.clone(), Arc::clone(&options), stop.clone())
+                let (options, stop) = (Arc::clone(&options), stop.clone());
+                Pool::new(function.clone(), clock.clone(), options, ledger.clone(), stop)
             })
             .collect();
         let events = event::Waiting::default();
-        Arc::new(Self { clock, faults, account, sqs, pools, events, stop })
+        Arc::new(Self { clock, faults, account, sqs, pools, events, ledger, stop })
     }
 
     /// Runs a function and waits for its answer (RequestResponse). `function` is a name or an ARN,
@@ -147,6 +151,11 @@ impl Lambda {
         let request_id = invocation.request_id.clone();
         event::queue(self, pool, invocation)?;
         Ok(request_id)
+    }
+
+    /// What the audio processor was offered and answered.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Answers one request of the `lambda` scope.

@@ -17,6 +17,8 @@ use super::{Invoked, LambdaOptions, trace};
 use crate::aws_error::AwsError;
 use crate::clock::{Clock, real_now_ms};
 use crate::faults::{Fault, FaultKind};
+use crate::kvs::now_us;
+use crate::run::Ledger;
 use crate::template::Function;
 
 /// How often idle processes are looked at, and how long one may idle, in the cloud's time. Lambda
@@ -43,6 +45,7 @@ pub(super) struct Pool {
     function: Function,
     clock: Clock,
     options: Arc<LambdaOptions>,
+    ledger: Ledger,
     stop: CancellationToken,
     instances: Mutex<BTreeMap<u64, Arc<Instance>>>,
     changed: Notify,
@@ -74,12 +77,14 @@ impl Pool {
         function: Function,
         clock: Clock,
         options: Arc<LambdaOptions>,
+        ledger: Ledger,
         stop: CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
             function,
             clock,
             options,
+            ledger,
             stop,
             instances: Mutex::default(),
             changed: Notify::new(),
@@ -127,7 +132,9 @@ impl Pool {
         let answer_lost = fault.as_ref().filter(|fault| fault.kind == FaultKind::AnswerLost);
         let lost = answer_lost.map(Fault::error);
         let task = tokio::spawn(async move {
+            let (payload, received_us) = (invocation.payload.clone(), now_us());
             let result = pool.run(invocation, fault).await;
+            pool.note(&payload, &result, received_us);
             drop(running);
             result
         });
@@ -139,6 +146,16 @@ impl Pool {
             Some(error) => Err(error),
             None => Ok(invoked),
         }
+    }
+
+    /// Writes into the ledger what the function did, whatever its caller comes to know of it.
+    fn note(&self, payload: &[u8], result: &Result<Invoked, AwsError>, received_us: u64) {
+        let failed = result.as_ref().is_ok_and(|invoked| invoked.function_error.is_some());
+        let answer = match result {
+            Ok(invoked) => Ok(&invoked.payload[..]),
+            Err(error) => Err(error.code.as_ref()),
+        };
+        self.ledger.note(payload, answer, failed, received_us, now_us());
     }
 
     /// Counts an invocation in, if the concurrency allows.

@@ -64,12 +64,9 @@ impl Figures {
         for delivery in deliveries {
             let end = delivery.start_sample + delivery.sample_count;
             figures.offered_twice += offered.add(delivery.start_sample, end);
-            let next_sample = match &delivery.outcome {
-                Outcome::Accepted { next_sample } => *next_sample,
-                Outcome::Duplicate => {
-                    figures.note_final(delivery);
-                    continue;
-                }
+            let (next_sample, again) = match &delivery.outcome {
+                Outcome::Accepted { next_sample } => (*next_sample, false),
+                Outcome::Duplicate { next_sample } => (*next_sample, true),
                 Outcome::Failed { .. } => {
                     figures.failed_deliveries += 1;
                     continue;
@@ -82,11 +79,17 @@ impl Figures {
             } else {
                 delivery.start_sample
             };
-            figures.samples_duplicated += accepted.add(start, end);
+            let twice = accepted.add(start, end);
             figures.next_sample = next_sample.unwrap_or(end);
+            figures.note_final(delivery);
+            // "I had that": when no answer told so before (a function killed after it took the
+            // samples), they count from here on.
+            if again && (twice > 0 || delivery.sample_count == 0) {
+                continue;
+            }
+            figures.samples_duplicated += twice;
             figures.filled_samples += delivery.filled_samples;
             figures.chunks += delivery.chunk_count;
-            figures.note_final(delivery);
             latencies.extend(latency_ms(delivery, sent));
         }
         figures.samples_delivered = accepted.total();
@@ -180,7 +183,7 @@ mod tests {
     #[test]
     fn each_sample_counts_once() {
         let failed = chunk(8000, 8000, Outcome::Failed { error: "Unhandled".into() });
-        let again = chunk(0, 8000, Outcome::Duplicate);
+        let again = chunk(0, 8000, Outcome::Duplicate { next_sample: Some(16_000) });
         let mut last = accepted(16_000, 0);
         last.is_final = true;
         last.answered_us = 9;
@@ -191,6 +194,15 @@ mod tests {
         assert_eq!(figures.offered_twice, 16_000);
         assert_eq!((figures.chunks, figures.failed_deliveries), (3, 1));
         assert_eq!((figures.next_sample, figures.final_accepted_us), (16_000, Some(9)));
+    }
+
+    #[test]
+    fn samples_that_were_taken_before_the_function_died_count_once() {
+        let died = chunk(0, 8000, Outcome::Failed { error: "Sandbox.Timedout".into() });
+        let had = chunk(0, 8000, Outcome::Duplicate { next_sample: Some(8000) });
+        let figures = Figures::of("s", &[died, had.clone(), had, accepted(8000, 8000)], &[]);
+        assert_eq!((figures.samples_delivered, figures.samples_duplicated), (16_000, 0));
+        assert_eq!((figures.chunks, figures.offered_twice), (2, 16_000));
     }
 
     #[test]

@@ -43,7 +43,10 @@ pub enum Outcome {
         next_sample: Option<u64>,
     },
     /// It had all of it before.
-    Duplicate,
+    Duplicate {
+        /// The answer's nextSample.
+        next_sample: Option<u64>,
+    },
     /// It failed, or refused it.
     Failed {
         /// Lambda's errorType or the API's error code.
@@ -169,7 +172,7 @@ fn outcome(answer: Result<&[u8], &str>, failed: bool) -> Outcome {
         return Outcome::Failed { error: format!("statusCode {status}") };
     }
     match answered {
-        Answered { duplicate: true, .. } => Outcome::Duplicate,
+        Answered { duplicate: true, next_sample, .. } => Outcome::Duplicate { next_sample },
         Answered { accepted: Some(false), .. } => {
             Outcome::Failed { error: "not accepted".to_owned() }
         }
@@ -198,7 +201,7 @@ mod tests {
         let accepted = br#"{"accepted":true,"nextSample":16000,"duplicate":false}"#;
         assert_eq!(noted(Ok(accepted), false), Outcome::Accepted { next_sample: Some(16000) });
         let duplicate = br#"{"accepted":true,"nextSample":16000,"duplicate":true}"#;
-        assert_eq!(noted(Ok(duplicate), false), Outcome::Duplicate);
+        assert_eq!(noted(Ok(duplicate), false), Outcome::Duplicate { next_sample: Some(16000) });
         assert_eq!(noted(Ok(b"null"), false), Outcome::Accepted { next_sample: None });
         let stale = br#"{"errorType":"StaleEpoch","errorMessage":"..."}"#;
         assert_eq!(noted(Ok(stale), true), Outcome::Failed { error: "StaleEpoch".into() });

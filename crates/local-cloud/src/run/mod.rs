@@ -1,14 +1,46 @@
 //! `local-cloud run`: one session from POST to the drain, with a report of what arrived.
+//!
+//! Everything is measured from outside the functions: what was spoken by the speaker, what was
+//! sent by the Kinesis Video fake, what was offered and answered at the boundary of Lambda
+//! ([`Ledger`]), so that a function cannot call itself whole.
 
+mod client;
 mod figures;
 mod ledger;
+mod report;
 
 pub use figures::{Figures, Latency};
 pub use ledger::{Delivery, Ledger, Outcome};
+pub use report::Report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::clock::real_now_ms;
+use crate::cloud::{CloudOptions, RunningCloud};
 use crate::error::Error;
+use crate::kvs::now_us;
+use crate::speaker::{FRAGMENT_MS, Producer, Recording, Spoken, speed};
+
+use client::{Client, Session};
+
+/// The recording that the project brings along.
+const RECORDING: &str = "tests/testkit/assets/two-voices.mka";
+/// Where the audio goes, and the logs of a run that failed.
+const OUTPUT: &str = "target/local";
+/// How often progress is looked at, real time.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often progress is printed, real time.
+const PRINT_EVERY: Duration = Duration::from_secs(2);
+/// Without anything new for so long after DELETE, the run gives up. The consumer needs at most 25 s
+/// to see that a stream is drained; a killed one is replaced within 75 s (both by the cloud's
+/// clock). The real part covers a busy machine.
+const QUIET_CLOUD: Duration = Duration::from_secs(100);
+const QUIET_REAL: Duration = Duration::from_secs(30);
+const FUNCTIONS: [&str; 3] = ["session-http-handler", "kvs-stream-consumer", "audio-processor"];
 
 /// Arguments of `local-cloud run`.
 #[derive(Debug, clap::Args)]
@@ -16,19 +48,254 @@ pub struct RunArgs {
     /// An Opus .mkv, .mka or .webm file; default: the bundled recording.
     #[arg(long)]
     pub media: Option<PathBuf>,
-    /// How many times as fast as real time.
-    #[arg(long, default_value_t = 1.0)]
+    /// How many times as fast as real time the recording is spoken, 0.1 to 1000.
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
     pub speed: f64,
-    /// Where the report goes.
+    /// Where the report goes, as JSON.
     #[arg(long)]
     pub report: Option<PathBuf>,
+    /// Run the cloud this many times as fast as the real clock (not with --url).
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub time_scale: u32,
 }
 
-/// Runs one session against the cloud at `url`.
+/// Runs one session against the cloud at `url`, or against one that is started for it, and says
+/// what happened.
 ///
 /// # Errors
-/// What failed, or that samples are missing.
-pub async fn run(args: RunArgs, url: &str) -> Result<(), Error> {
-    let _ = (args, url);
-    Err(Error::Client("run is not built yet".to_owned()))
+/// What failed; that a sample is missing or was accepted twice; that it was interrupted.
+pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
+    let media = args.media.clone().unwrap_or_else(|| PathBuf::from(RECORDING));
+    let recording = Recording::open(&media)?;
+    let started = match url {
+        Some(_) => None,
+        None => Some(start(args.time_scale).await?),
+    };
+    let url = match (&started, url) {
+        (Some(running), _) => running.cloud().base_url.clone(),
+        (None, given) => given.unwrap_or_default().trim_end_matches('/').to_owned(),
+    };
+    let outcome = tokio::select! {
+        outcome = session(&args, &media, &recording, &url) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(Error::Client("interrupted: nothing is reported".into())),
+    };
+    if let Some(running) = started {
+        running.end().await;
+    }
+    outcome
+}
+
+async fn start(time_scale: u32) -> Result<RunningCloud, Error> {
+    say("starting the cloud");
+    let options = CloudOptions { port: 0, time_scale, ..CloudOptions::default() };
+    let running = RunningCloud::start(options).await?;
+    let missing = running.cloud().lambda.missing_binaries();
+    if let Some((function, path)) = missing.first() {
+        let reason = format!(
+            "{function} cannot run: {} is not built. `make cloud` builds all functions",
+            path.display()
+        );
+        running.end().await;
+        return Err(Error::Client(reason));
+    }
+    say(&format!("the cloud serves at {}", running.cloud().base_url));
+    Ok(running)
+}
+
+/// The whole of one session; its report is written whether it is whole or not.
+async fn session(
+    args: &RunArgs,
+    media: &Path,
+    recording: &Recording,
+    url: &str,
+) -> Result<(), Error> {
+    let client = Client::connect(url).await?;
+    let time_scale = client.time_scale().await?;
+    let before = Instant::now();
+    let session = client.create_session().await?;
+    say(&format!(
+        "POST /sessions: {} is active after {} ms",
+        session.id,
+        before.elapsed().as_millis()
+    ));
+    let spoken = speak(args, media, recording, url, &client, &session).await;
+    if let Err(error) = spoken {
+        keep_logs(&client).await?;
+        return Err(error);
+    }
+    client.end_session(&session.id).await?;
+    let deleted_us = now_us();
+    say(&format!("DELETE /sessions/{}: ended; waiting for the drain", session.id));
+    let figures = drained(&client, &session, recording.samples_16k(), time_scale).await?;
+    let mut report = Report::new(
+        &figures,
+        recording.samples_16k(),
+        deleted_us,
+        media.to_owned(),
+        args.speed,
+        time_scale,
+    );
+    keep_audio(&client, &mut report).await?;
+    if let Some(path) = &args.report {
+        write_report(path, &report)?;
+    }
+    print(&report);
+    let faults = report.faults();
+    if faults.is_empty() {
+        return Ok(());
+    }
+    keep_logs(&client).await?;
+    Err(Error::Client(format!(
+        "session {}: {}. The functions' logs are in {OUTPUT}",
+        session.id,
+        faults.join("; ")
+    )))
+}
+
+/// Speaks the recording and shows how far its audio is.
+async fn speak(
+    args: &RunArgs,
+    media: &Path,
+    recording: &Recording,
+    url: &str,
+    client: &Client,
+    session: &Session,
+) -> Result<(), Error> {
+    say(&format!(
+        "speaking {} ({:.1} s, {} packets) at {}x into {}",
+        media.display(),
+        recording.duration_ms() as f64 / 1000.0,
+        recording.packets.len(),
+        args.speed,
+        session.stream
+    ));
+    let producer = Producer {
+        url: url.to_owned(),
+        stream: session.stream.clone(),
+        speed: args.speed,
+        fragment_ms: FRAGMENT_MS,
+        start_ms: real_now_ms(),
+    };
+    let (progress, spoken) = watch::channel(Spoken::default());
+    let speaking = producer.speak(recording, &progress);
+    tokio::pin!(speaking);
+    let mut tick = tokio::time::interval(PRINT_EVERY);
+    tick.tick().await;
+    loop {
+        tokio::select! {
+            result = &mut speaking => {
+                let spoken = result?;
+                say(&format!(
+                    "spoken: {} packets, {} samples, {} fragments persisted, {} reconnects",
+                    spoken.packets, recording.samples_16k(), spoken.persisted, spoken.reconnects
+                ));
+                return Ok(());
+            }
+            _ = tick.tick() => {
+                let figures = client.figures(&session.id).await?;
+                let packet = spoken.borrow().packets.saturating_sub(1);
+                let at_ms = recording.packets.get(packet).map_or(0, |packet| packet.at_ms);
+                say(&format!(
+                    "  spoken {:6.1} s, delivered {:6.1} s in {} chunks",
+                    at_ms as f64 / 1000.0,
+                    seconds(figures.samples_delivered),
+                    figures.chunks
+                ));
+            }
+        }
+    }
+}
+
+/// Waits until the final chunk is accepted, or nothing has moved for too long.
+async fn drained(
+    client: &Client,
+    session: &Session,
+    expected: u64,
+    time_scale: f64,
+) -> Result<Figures, Error> {
+    let patience = QUIET_REAL + QUIET_CLOUD.div_f64(time_scale.max(1.0));
+    let mut last = client.figures(&session.id).await?;
+    let (mut moved, mut printed) = (Instant::now(), Instant::now());
+    while last.final_accepted_us.is_none() && moved.elapsed() < patience {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = client.figures(&session.id).await?;
+        if (now.chunks, now.failed_deliveries) != (last.chunks, last.failed_deliveries) {
+            moved = Instant::now();
+        }
+        last = now;
+        if printed.elapsed() >= PRINT_EVERY {
+            printed = Instant::now();
+            say(&format!(
+                "  delivered {:.1} of {:.1} s",
+                seconds(last.samples_delivered),
+                seconds(expected)
+            ));
+        }
+    }
+    Ok(last)
+}
+
+/// Copies the processor's audio out of the cloud, whose folder may be removed with it.
+async fn keep_audio(client: &Client, report: &mut Report) -> Result<(), Error> {
+    let path = format!("/_local/audio/{}.wav", report.session_id);
+    let Some(wav) = client.file(&path).await? else { return Ok(()) };
+    let file = Path::new(OUTPUT).join(format!("{}.wav", report.session_id));
+    write(&file, &wav)?;
+    report.wav_samples = report::wav_samples(&wav);
+    report.wav = Some(file);
+    Ok(())
+}
+
+async fn keep_logs(client: &Client) -> Result<(), Error> {
+    for function in FUNCTIONS {
+        if let Some(log) = client.file(&format!("/_local/logs/{function}")).await? {
+            write(&Path::new(OUTPUT).join(format!("{function}.log")), &log)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_report(path: &Path, report: &Report) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(report)
+        .map_err(|error| Error::Client(format!("the report cannot be written: {error}")))?;
+    write(path, format!("{text}\n").as_bytes())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(Error::io(folder.display().to_string()))?;
+    }
+    std::fs::write(path, bytes).map_err(Error::io(path.display().to_string()))
+}
+
+fn print(report: &Report) {
+    let stop = report.stop_ms.map_or("never".to_owned(), |ms| format!("{ms} ms after DELETE"));
+    let wav = report.wav.as_deref().map_or("none".to_owned(), |wav| wav.display().to_string());
+    say(&format!(
+        "expected    {} samples ({:.1} s)",
+        report.samples_expected,
+        seconds(report.samples_expected)
+    ));
+    say(&format!("delivered   {} in {} chunks", report.samples_delivered, report.chunks));
+    say(&format!("lost        {}", report.samples_lost));
+    say(&format!(
+        "duplicated  {} (offered twice: {})",
+        report.samples_duplicated, report.offered_twice
+    ));
+    say(&format!("filled      {}", report.filled_samples));
+    say(&format!(
+        "latency     {:.1} ms p50, {:.1} ms p99 (last sample arrived to invocation received)",
+        report.delivery_latency_ms.p50, report.delivery_latency_ms.p99
+    ));
+    say(&format!("closed      {stop}"));
+    say(&format!("audio       {wav}"));
+}
+
+fn seconds(samples: u64) -> f64 {
+    samples as f64 / 16_000.0
+}
+
+/// One line of what happens; a person reads it, so it goes to stdout as it is.
+fn say(line: &str) {
+    println!("{line}");
 }

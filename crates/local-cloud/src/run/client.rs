@@ -1,0 +1,128 @@
+//! The cloud as a client sees it: the HTTP API with a token, and what `/_local` shows.
+
+use std::time::Duration;
+
+use reqwest::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::error::Error;
+
+use super::figures::Figures;
+
+/// The longest answer of the HTTP API is the saga's 29 s.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Seconds for which the run's token is good: longer than any recording that is worth a run.
+const TOKEN_SECONDS: u64 = 86_400;
+
+/// A cloud and the token to talk to it with.
+#[derive(Debug)]
+pub(super) struct Client {
+    url: String,
+    http: reqwest::Client,
+    token: String,
+}
+
+/// The session that the API made.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    pub(super) id: String,
+    pub(super) stream: String,
+}
+
+impl Client {
+    /// Finds the cloud and lets its issuer mint a token.
+    pub(super) async fn connect(url: &str) -> Result<Self, Error> {
+        let unreachable = |source| Error::Unreachable { url: url.to_owned(), source };
+        let http =
+            reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().map_err(unreachable)?;
+        let request = json!({ "sub": "speaker", "expiresIn": TOKEN_SECONDS });
+        let answer = http.post(format!("{url}/_local/token")).json(&request).send().await;
+        let answer: Value = answer.map_err(unreachable)?.json().await.map_err(unreachable)?;
+        let token = answer["token"].as_str().ok_or_else(|| {
+            Error::Client(format!("{url} gives no token: is it a local-cloud of this version?"))
+        })?;
+        Ok(Self { url: url.to_owned(), http, token: token.to_owned() })
+    }
+
+    /// POST /sessions.
+    pub(super) async fn create_session(&self) -> Result<Session, Error> {
+        let body = json!({ "sourceLanguage": "en", "qualityTier": "standard" });
+        let answer = self.call(Method::POST, "/sessions", Some(&body)).await?;
+        let status = answer.status();
+        let session: Value = self.json(answer).await?;
+        if status != StatusCode::CREATED {
+            return Err(Error::Client(format!(
+                "POST /sessions: {status} {session}: see the log of session-http-handler"
+            )));
+        }
+        let text = |member: &str| session[member].as_str().map(str::to_owned);
+        match (text("sessionId"), text("kvsStreamName")) {
+            (Some(id), Some(stream)) => Ok(Session { id, stream }),
+            _ => Err(Error::Client(format!(
+                "POST /sessions: the answer names no sessionId or kvsStreamName: {session}"
+            ))),
+        }
+    }
+
+    /// DELETE /sessions/{sessionId}.
+    pub(super) async fn end_session(&self, id: &str) -> Result<(), Error> {
+        let answer = self.call(Method::DELETE, &format!("/sessions/{id}"), None).await?;
+        let status = answer.status();
+        if status != StatusCode::NO_CONTENT {
+            let body = answer.text().await.unwrap_or_default();
+            return Err(Error::Client(format!(
+                "DELETE /sessions/{id}: {status} {body}: see the log of session-http-handler"
+            )));
+        }
+        Ok(())
+    }
+
+    /// What arrived of a session so far.
+    pub(super) async fn figures(&self, id: &str) -> Result<Figures, Error> {
+        let answer = self.call(Method::GET, &format!("/_local/deliveries/{id}"), None).await?;
+        answer
+            .error_for_status()
+            .map_err(|error| self.lost(error))?
+            .json()
+            .await
+            .map_err(|error| self.lost(error))
+    }
+
+    /// The cloud's own time scale.
+    pub(super) async fn time_scale(&self) -> Result<f64, Error> {
+        let answer = self.call(Method::GET, "/_local/state", None).await?;
+        let state: Value = self.json(answer).await?;
+        Ok(state["timeScale"].as_f64().unwrap_or(1.0))
+    }
+
+    /// A file that the cloud keeps: `None` when it has none.
+    pub(super) async fn file(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        let answer = self.call(Method::GET, path, None).await?;
+        if !answer.status().is_success() {
+            return Ok(None);
+        }
+        Ok(Some(answer.bytes().await.map_err(|error| self.lost(error))?.to_vec()))
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Response, Error> {
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        request.send().await.map_err(|error| self.lost(error))
+    }
+
+    async fn json(&self, answer: Response) -> Result<Value, Error> {
+        answer.json().await.map_err(|error| self.lost(error))
+    }
+
+    fn lost(&self, source: reqwest::Error) -> Error {
+        Error::Unreachable { url: self.url.clone(), source }
+    }
+}

@@ -1,0 +1,167 @@
+//! The report of a run, and whether it counts as whole.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::figures::{Figures, Latency};
+
+/// What happened to a recording between the speaker and the audio processor.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The session.
+    pub session_id: String,
+    /// Samples at 16 kHz that the recording holds after its pre-skip.
+    pub samples_expected: u64,
+    /// Distinct samples that the processor accepted.
+    pub samples_delivered: u64,
+    /// Expected samples that it did not accept; made-up ones do not stand for them.
+    pub samples_lost: u64,
+    /// Samples accepted twice.
+    pub samples_duplicated: u64,
+    /// Samples offered twice.
+    pub offered_twice: u64,
+    /// Samples made up to fill gaps.
+    pub filled_samples: u64,
+    /// Chunks accepted.
+    pub chunks: u64,
+    /// Deliveries that failed and were repeated.
+    pub failed_deliveries: u64,
+    /// From the arrival of a chunk's last sample to its invocation, in real ms.
+    pub delivery_latency_ms: Latency,
+    /// From the answer to DELETE to the acceptance of the final chunk, in real ms; absent when no
+    /// final chunk came.
+    pub stop_ms: Option<u64>,
+    /// The audio that the processor wrote; absent when there is none.
+    pub wav: Option<PathBuf>,
+    /// Samples in it.
+    pub wav_samples: u64,
+    /// The recording.
+    pub media: PathBuf,
+    /// How many times as fast as real time it was spoken.
+    pub speed: f64,
+    /// How many times as fast as the real clock the cloud ran.
+    pub time_scale: f64,
+}
+
+impl Report {
+    /// A report from the figures of a session whose DELETE was answered at `deleted_us`.
+    pub(super) fn new(
+        figures: &Figures,
+        samples_expected: u64,
+        deleted_us: u64,
+        media: PathBuf,
+        speed: f64,
+        time_scale: f64,
+    ) -> Self {
+        let real = figures.samples_delivered.saturating_sub(figures.filled_samples);
+        Self {
+            session_id: figures.session_id.clone(),
+            samples_expected,
+            samples_delivered: figures.samples_delivered,
+            samples_lost: samples_expected.saturating_sub(real),
+            samples_duplicated: figures.samples_duplicated,
+            offered_twice: figures.offered_twice,
+            filled_samples: figures.filled_samples,
+            chunks: figures.chunks,
+            failed_deliveries: figures.failed_deliveries,
+            delivery_latency_ms: figures.delivery_latency_ms.unwrap_or_default(),
+            stop_ms: figures
+                .final_accepted_us
+                .map(|accepted| accepted.saturating_sub(deleted_us) / 1000),
+            wav: None,
+            wav_samples: 0,
+            media,
+            speed,
+            time_scale,
+        }
+    }
+
+    /// What is wrong; nothing when every sample arrived once and the session was closed.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.samples_lost > 0 {
+            faults.push(format!(
+                "{} of {} samples did not arrive",
+                self.samples_lost, self.samples_expected
+            ));
+        }
+        if self.samples_delivered > self.samples_expected + self.filled_samples {
+            faults.push(format!(
+                "{} samples arrived, more than the {} that were spoken",
+                self.samples_delivered, self.samples_expected
+            ));
+        }
+        if self.samples_duplicated > 0 {
+            faults.push(format!("{} samples were accepted twice", self.samples_duplicated));
+        }
+        if self.stop_ms.is_none() {
+            faults.push("no final chunk was accepted".to_owned());
+        }
+        if self.wav_samples < self.samples_delivered {
+            faults.push(format!(
+                "the WAV holds {} of {} samples",
+                self.wav_samples, self.samples_delivered
+            ));
+        }
+        faults
+    }
+}
+
+/// Samples in a mono 16-bit WAV: the size of its data chunk, in twos; 0 when it is none.
+pub(super) fn wav_samples(wav: &[u8]) -> u64 {
+    let mut rest = wav.get(12..).unwrap_or_default();
+    if !wav.starts_with(b"RIFF") {
+        return 0;
+    }
+    while let Some((head, body)) = rest.split_at_checked(8) {
+        let size = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        if &head[..4] == b"data" {
+            return size.min(body.len()) as u64 / 2;
+        }
+        rest = body.get(size + size % 2..).unwrap_or_default();
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(delivered: u64, filled: u64) -> Report {
+        let figures = Figures {
+            session_id: "a-b-1".into(),
+            samples_delivered: delivered,
+            filled_samples: filled,
+            final_accepted_us: Some(5_000_000),
+            ..Figures::default()
+        };
+        let mut report = Report::new(&figures, 16_000, 3_000_000, "x.mka".into(), 1.0, 1.0);
+        report.wav_samples = delivered;
+        report
+    }
+
+    #[test]
+    fn only_a_whole_session_has_no_fault() {
+        assert_eq!(report(16_000, 0).faults(), Vec::<String>::new());
+        assert_eq!(report(16_000, 0).stop_ms, Some(2000));
+        assert_eq!(report(15_999, 0).samples_lost, 1);
+        assert_eq!(report(16_000, 160).samples_lost, 160);
+        assert_eq!(report(16_160, 160).faults(), Vec::<String>::new());
+        assert_eq!(report(16_001, 0).faults().len(), 1);
+        let mut open = report(16_000, 0);
+        open.stop_ms = None;
+        open.wav_samples = 0;
+        assert_eq!(open.faults().len(), 2);
+    }
+
+    #[test]
+    fn a_wav_is_measured_by_its_data() {
+        let mut wav = b"RIFF\0\0\0\0WAVEfmt \x02\0\0\0abLIST\x01\0\0\0z\0data".to_vec();
+        wav.extend(8_u32.to_le_bytes());
+        wav.extend([0; 6]);
+        assert_eq!(wav_samples(&wav), 3);
+        assert_eq!(wav_samples(b"no"), 0);
+    }
+}
