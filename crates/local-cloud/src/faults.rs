@@ -47,7 +47,8 @@ pub enum FaultKind {
 pub struct Fault {
     /// The service's signing name: `lambda`, `dynamodb`, `events`, `kinesisvideo`, `sqs`.
     pub service: String,
-    /// The operation, for example `PutEvents`; absent: any.
+    /// The operation, for example `PutEvents`; absent: any. For Lambda `Invoke` is every run of a
+    /// function, also each attempt at an event, and `InvokeAsync` the taking of an event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     /// What it is called on (function, table, stream, queue); a name that contains this text

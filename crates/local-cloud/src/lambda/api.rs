@@ -56,7 +56,7 @@ async fn invoke(lambda: &Arc<Lambda>, name: &str, request: Request) -> Result<Re
     let trace = header("x-amzn-trace-id");
     // An unknown function is refused before its payload is read.
     lambda.pool(name)?;
-    // One byte more than allowed shows that there is too much.
+    // More than allowed is read, so that it is refused by its size and not by a broken connection.
     let payload = to_bytes(body, 2 * MAX_SYNC_PAYLOAD).await.map_err(|_| {
         let message = format!("Request must be smaller than {MAX_SYNC_PAYLOAD} bytes");
         AwsError::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message)

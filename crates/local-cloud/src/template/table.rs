@@ -50,7 +50,6 @@ pub(super) fn read(
             return Err(properties.wrong(needed, "missing"));
         }
     }
-    // CloudFormation's default is PROVISIONED with a throughput; so is CreateTable's.
     if let Some(mut stream) = properties.part("StreamSpecification")? {
         let view = stream.needed("StreamViewType")?;
         stream.finish(&[])?;
