@@ -176,6 +176,20 @@ async fn an_event_is_taken_at_once_and_retried_twice() {
         })
         .await;
     assert_eq!(cloud.function("echo-dev").await["invocations"], 3);
+
+    let queue = format!("{}/000000000000/dead-letters-dev", cloud.url());
+    let receive = json!({ "QueueUrl": queue });
+    let received = cloud.aws("sqs", "AmazonSQS.ReceiveMessage", receive).await;
+    let record = received.body["Messages"][0]["Body"].as_str().unwrap();
+    let record: Value = serde_json::from_str(record).unwrap();
+    let context = &record["requestContext"];
+    assert_eq!(context["condition"], "RetriesExhausted");
+    assert_eq!(context["approximateInvokeCount"], 3);
+    let arn = "arn:aws:lambda:us-east-1:000000000000:function:echo-dev:$LATEST";
+    assert_eq!(context["functionArn"], arn);
+    assert_eq!(record["requestPayload"], json!({"do": "fail"}));
+    assert_eq!(record["responseContext"]["functionError"], "Unhandled");
+    assert_eq!(record["responsePayload"]["errorMessage"], "told to fail");
 }
 
 #[tokio::test]
