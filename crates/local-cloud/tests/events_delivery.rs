@@ -1,0 +1,166 @@
+//! EventBridge over HTTP: what is put is matched, delivered, retried, or buried with its reason.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod events_support;
+
+use events_support::Desk;
+use serde_json::{Value, json};
+
+fn fault(desk: &Desk, fault: Value) {
+    desk.faults.add(serde_json::from_value(fault).unwrap()).unwrap();
+}
+
+fn attribute<'a>(message: &'a Value, name: &str) -> Option<&'a str> {
+    message["MessageAttributes"][name]["StringValue"].as_str()
+}
+
+#[tokio::test]
+async fn a_matching_event_arrives_in_its_envelope_and_another_does_not() {
+    let desk = Desk::open(20.0).await;
+    desk.put("session-management", "PAUSED").await;
+    let answer = desk.put("session-management", "ACTIVE").await;
+    assert_eq!(answer["FailedEntryCount"], 0);
+    let event: Value =
+        serde_json::from_str(desk.next("inbox").await.unwrap()["Body"].as_str().unwrap()).unwrap();
+    assert_eq!(event["id"], answer["Entries"][0]["EventId"]);
+    assert_eq!(event["version"], "0");
+    assert_eq!(event["detail-type"], "Session Status Change");
+    assert_eq!(event["detail"]["status"], "ACTIVE");
+    assert_eq!(
+        (event["resources"].clone(), event["region"].clone()),
+        (json!([]), json!("us-east-1"))
+    );
+    assert!(event["time"].as_str().unwrap().len() == "2025-11-25T12:57:00Z".len());
+    assert!(desk.next("inbox").await.is_none());
+}
+
+#[tokio::test]
+async fn entries_fail_one_by_one_and_a_call_as_a_whole() {
+    let desk = Desk::open(20.0).await;
+    let good = json!({"Source": "session-management", "DetailType": "t", "Detail": "{}"});
+    let bad = json!({"Source": "s", "DetailType": "t", "Detail": "no"});
+    let other = json!({"Source": "s", "DetailType": "t", "Detail": "{}", "EventBusName": "other"});
+    let answer = desk.ok("AWSEvents.PutEvents", json!({"Entries": [good, bad, other]})).await;
+    assert_eq!(answer["FailedEntryCount"], 2);
+    assert!(answer["Entries"][0]["EventId"].is_string());
+    assert_eq!(answer["Entries"][1]["ErrorCode"], "MalformedDetail");
+    assert_eq!(answer["Entries"][2]["ErrorCode"], "ResourceNotFoundException");
+    let large = json!({"Source": "s", "DetailType": "t", "Detail": format!("{{\"a\":\"{}\"}}", "x".repeat(1 << 20))});
+    for entries in [json!([]), Value::Array(vec![good.clone(); 11]), json!([large])] {
+        let (status, error) = desk.call("AWSEvents.PutEvents", json!({"Entries": entries})).await;
+        assert_eq!((status, error["__type"].as_str()), (400, Some("ValidationException")));
+    }
+    fault(
+        &desk,
+        json!({"service": "events", "operation": "PutEvents", "kind": "entry", "code": "ThrottlingException"}),
+    );
+    let answer = desk.put("session-management", "ACTIVE").await;
+    assert_eq!(answer["FailedEntryCount"], 1);
+    assert_eq!(answer["Entries"][0]["ErrorCode"], "ThrottlingException");
+    fault(&desk, json!({"service": "events", "operation": "PutEvents", "status": 503}));
+    let (status, _) = desk.call("AWSEvents.PutEvents", json!({"Entries": [good]})).await;
+    assert_eq!(status, 503);
+    // Nothing of all that was published.
+    assert_eq!(desk.events.state()["rules"]["to-inbox"]["matched"], 0);
+}
+
+#[tokio::test]
+async fn a_failing_delivery_is_retried_and_then_buried_with_its_reason() {
+    let desk = Desk::open(200.0).await;
+    fault(
+        &desk,
+        json!({"service": "events", "operation": "Deliver", "target": "to-inbox", "times": 2}),
+    );
+    desk.put("session-management", "ACTIVE").await;
+    desk.until("the delivery", |state| state["rules"]["to-inbox"]["delivered"] == 1).await;
+    fault(
+        &desk,
+        json!({"service": "events", "operation": "Deliver", "target": "to-inbox", "times": 3, "status": 503, "message": "down"}),
+    );
+    desk.put("session-management", "ENDED").await;
+    desk.until("the dead letter", |state| state["rules"]["to-inbox"]["deadLettered"] == 1).await;
+    let letter = desk.next("dead").await.unwrap();
+    assert!(letter["Body"].as_str().unwrap().contains("ENDED"));
+    assert!(attribute(&letter, "RULE_ARN").unwrap().ends_with("rule/to-inbox"));
+    assert!(attribute(&letter, "TARGET_ARN").unwrap().ends_with(":inbox"));
+    assert_eq!(attribute(&letter, "ERROR_CODE"), Some("INTERNAL_ERROR"));
+    assert_eq!(attribute(&letter, "ERROR_MESSAGE"), Some("down"));
+    assert_eq!(attribute(&letter, "RETRY_ATTEMPTS"), Some("2"));
+    assert_eq!(attribute(&letter, "EXHAUSTED_RETRY_CONDITION"), Some("MaximumRetryAttempts"));
+}
+
+#[tokio::test]
+async fn a_missing_function_is_buried_at_once_if_the_queue_admits_the_rule() {
+    let desk = Desk::open(20.0).await;
+    desk.put("nobody", "ACTIVE").await;
+    let letter = desk.next("dead").await.unwrap();
+    assert_eq!(attribute(&letter, "ERROR_CODE"), Some("NO_RESOURCE"));
+    assert_eq!(attribute(&letter, "RETRY_ATTEMPTS"), Some("0"));
+    assert_eq!(attribute(&letter, "EXHAUSTED_RETRY_CONDITION"), None);
+    // The policy names the other rule only.
+    desk.put("uninvited", "ACTIVE").await;
+    desk.until("the loss", |state| state["rules"]["uninvited"]["lost"] == 1).await;
+    assert!(desk.next("dead").await.is_none());
+}
+
+#[tokio::test]
+async fn a_schedule_fires_with_its_input_while_it_is_enabled() {
+    let desk = Desk::open(600.0).await;
+    desk.ok("AWSEvents.EnableRule", json!({"Name": "clockwork"})).await;
+    desk.until("two minutes", |state| state["rules"]["clockwork"]["delivered"].as_u64() >= Some(2))
+        .await;
+    assert_eq!(desk.next("inbox").await.unwrap()["Body"], r#"{"action":"health_check"}"#);
+    let rule = desk.ok("AWSEvents.DescribeRule", json!({"Name": "clockwork"})).await;
+    assert_eq!(rule["ScheduleExpression"], "rate(1 minute)");
+    desk.ok("AWSEvents.DisableRule", json!({"Name": "clockwork"})).await;
+    assert_eq!(desk.events.state()["rules"]["clockwork"]["enabled"], false);
+}
+
+#[tokio::test]
+async fn a_replay_sends_what_the_archive_kept() {
+    let desk = Desk::open(20.0).await;
+    desk.put("session-management", "ACTIVE").await;
+    desk.put("nobody", "ACTIVE").await;
+    let first = desk.next("inbox").await.unwrap();
+    assert_eq!(desk.events.state()["archives"]["kept"]["events"], 1);
+    let archive = desk.ok("AWSEvents.DescribeArchive", json!({"ArchiveName": "kept"})).await;
+    let request = json!({
+        "ReplayName": "again", "EventSourceArn": archive["ArchiveArn"],
+        "Destination": {"Arn": archive["EventSourceArn"]},
+        "EventStartTime": 0, "EventEndTime": desk.clock.now_ms() as f64 / 1000.0 + 60.0,
+    });
+    desk.ok("AWSEvents.StartReplay", request.clone()).await;
+    let again = desk.next("inbox").await.unwrap();
+    let body = |message: &Value| -> Value {
+        serde_json::from_str(message["Body"].as_str().unwrap()).unwrap()
+    };
+    assert_eq!(body(&again)["id"], body(&first)["id"]);
+    assert_eq!(body(&again)["replay-name"], "again");
+    let replay = desk.ok("AWSEvents.DescribeReplay", json!({"ReplayName": "again"})).await;
+    assert_eq!(replay["State"], "COMPLETED");
+    // A replayed event is not archived again.
+    assert_eq!(desk.events.state()["archives"]["kept"]["events"], 1);
+    let (status, error) = desk.call("AWSEvents.StartReplay", request).await;
+    assert_eq!((status, error["__type"].as_str()), (400, Some("ResourceAlreadyExistsException")));
+}
+
+#[tokio::test]
+async fn patterns_are_tested_and_rules_are_shown() {
+    let desk = Desk::open(1.0).await;
+    let request = json!({
+        "EventPattern": include_str!("../../../events/rule-pattern.json"),
+        "Event": include_str!("../../../events/test-event.json"),
+    });
+    assert_eq!(desk.ok("AWSEvents.TestEventPattern", request.clone()).await["Result"], true);
+    let mut wrong = request.clone();
+    wrong["EventPattern"] = json!("{\"source\": \"x\"}");
+    let (status, error) = desk.call("AWSEvents.TestEventPattern", wrong).await;
+    assert_eq!((status, error["__type"].as_str()), (400, Some("InvalidEventPatternException")));
+    let rules = desk.ok("AWSEvents.ListRules", json!({"NamePrefix": "to-"})).await;
+    assert_eq!(rules["Rules"].as_array().unwrap().len(), 2);
+    let targets = desk.ok("AWSEvents.ListTargetsByRule", json!({"Rule": "to-inbox"})).await;
+    assert_eq!(targets["Targets"][0]["RetryPolicy"]["MaximumRetryAttempts"], 2);
+    let (status, error) = desk.call("AWSEvents.DescribeRule", json!({"Name": "x"})).await;
+    assert_eq!((status, error["__type"].as_str()), (400, Some("ResourceNotFoundException")));
+    assert_eq!(desk.call("AWSEvents.PutRule", json!({})).await.0, 501);
+}
