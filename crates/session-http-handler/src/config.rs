@@ -69,10 +69,10 @@ mod tests {
 
     #[test]
     fn fails_loudly_and_names_the_variable() {
-        for missing in 0..REQUIRED.len() {
-            let rest = REQUIRED.into_iter().filter(|pair| *pair != REQUIRED[missing]);
+        for missing in REQUIRED {
+            let rest = REQUIRED.into_iter().filter(|pair| *pair != missing);
             let error = Config::from_env(&Env::from_pairs(rest)).unwrap_err();
-            assert!(error.to_string().contains(REQUIRED[missing].0), "{error}");
+            assert!(error.to_string().contains(missing.0), "{error}");
         }
         for value in ["0", "87601", "-1", "many"] {
             let env = [("STREAM_RETENTION_HOURS", value)];

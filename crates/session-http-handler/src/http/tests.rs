@@ -1,1 +1,471 @@
+//! What the API answers, request by request, with use cases that answer as told.
 
+use std::sync::{Arc, Mutex};
+
+use lambda_http::{
+    Context,
+    http::{HeaderMap, header},
+};
+use serde_json::{Value, json};
+use session::{Fault, FaultKind, QualityTier, SessionStatus, SignalingEndpoints};
+
+use super::*;
+
+const NOW: u64 = 1_732_540_620_000;
+const SPEAKER: &str = "user-sub-uuid";
+const ID: &str = "blessed-shepherd-123";
+
+/// Use cases that answer `result` and remember what they were asked.
+#[derive(Clone, Default)]
+struct Scripted {
+    error: Option<Error>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Asked {
+    Create(NewSession, Seen),
+    Get(String),
+    Delete(String, String, Seen),
+}
+
+/// What the tests look at of a [`Call`].
+#[derive(Clone, Debug, PartialEq)]
+struct Seen {
+    trace_header: Option<String>,
+    limits: Limits,
+    /// The trace that AWS calls would carry.
+    scope: Option<String>,
+}
+
+fn seen(call: &Call) -> Seen {
+    Seen {
+        trace_header: call.trace_header.clone(),
+        limits: call.limits,
+        scope: lambda_shell::trace::current(),
+    }
+}
+
+impl Scripted {
+    fn answer<T>(&self, asked: Asked, value: T) -> Result<T, Error> {
+        self.asked.lock().unwrap().push(asked);
+        self.error.clone().map_or(Ok(value), Err)
+    }
+}
+
+impl SessionApi for Scripted {
+    async fn create(&self, new: &NewSession, call: &Call) -> Result<Session, Error> {
+        self.answer(Asked::Create(new.clone(), seen(call)), session())
+    }
+
+    async fn get(&self, session_id: &SessionId, _: &Call) -> Result<Session, Error> {
+        self.answer(Asked::Get(session_id.to_string()), session())
+    }
+
+    async fn delete(
+        &self,
+        session_id: &SessionId,
+        speaker_id: &str,
+        call: &Call,
+    ) -> Result<Deleted, Error> {
+        let asked = Asked::Delete(session_id.to_string(), speaker_id.to_owned(), seen(call));
+        self.answer(asked, Deleted::Before)
+    }
+
+    fn now_ms(&self) -> u64 {
+        NOW
+    }
+}
+
+fn session() -> Session {
+    let arn = |kind| format!("arn:aws:kinesisvideo:us-east-1:123456789012:{kind}/session-{ID}/17");
+    let url = |scheme: &str| format!("{scheme}://x-1.kinesisvideo.us-east-1.amazonaws.com");
+    Session {
+        session_id: ID.parse().unwrap(),
+        speaker_id: SPEAKER.to_owned(),
+        source_language: "en".parse().unwrap(),
+        target_languages: vec!["de".parse().unwrap()],
+        quality_tier: QualityTier::Standard,
+        status: SessionStatus::Active,
+        listener_count: 0,
+        created_at: NOW,
+        updated_at: NOW + 900,
+        expires_at: NOW / 1000 + 86_400,
+        kvs_channel_arn: Some(arn("channel").parse().unwrap()),
+        kvs_channel_name: format!("session-{ID}"),
+        kvs_stream_arn: Some(arn("stream").parse().unwrap()),
+        kvs_stream_name: format!("session-{ID}"),
+        kvs_signaling_endpoints: Some(SignalingEndpoints {
+            wss: url("wss"),
+            https: url("https"),
+            webrtc: url("https"),
+        }),
+        pending_event: Some(session::PendingEvent {
+            detail: "secret".to_owned(),
+            trace_header: None,
+            since: NOW,
+        }),
+        ended_reason: None,
+        claim_until: None,
+        env: "dev".to_owned(),
+    }
+}
+
+/// An event of API Gateway (HTTP API, payload 2.0).
+fn event(method: &str, path: &str, sub: Option<&str>, body: Option<&str>) -> Value {
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"host": "api.example.com", "content-type": "application/json"},
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "a", "domainName": "api.example.com",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1",
+                     "sourceIp": "203.0.113.7", "userAgent": "test"},
+            "requestId": "r-1", "routeKey": "$default", "stage": "$default",
+            "time": "25/Nov/2024:13:17:00 +0000", "timeEpoch": NOW
+        },
+        "isBase64Encoded": false
+    });
+    if let Some(sub) = sub {
+        let claims = json!({"sub": sub, "iss": "https://issuer.example"});
+        event["requestContext"]["authorizer"] = json!({"jwt": {"claims": claims, "scopes": null}});
+    }
+    if let Some(body) = body {
+        event["body"] = body.into();
+    }
+    event
+}
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Value,
+}
+
+fn ask_with(api: &Scripted, event: &Value, context: Context) -> Answer {
+    let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+    let api =
+        Api { sessions: api.clone(), environment: "dev".to_owned(), limits: Limits::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let response = runtime.block_on(api.answer(request.with_lambda_context(context)));
+    let body = match response.body() {
+        Body::Empty => Value::Null,
+        body => serde_json::from_slice(body).unwrap(),
+    };
+    Answer { status: response.status().as_u16(), headers: response.headers().clone(), body }
+}
+
+fn ask(api: &Scripted, event: &Value) -> Answer {
+    ask_with(api, event, Context::default())
+}
+
+fn post(body: &str) -> Answer {
+    ask(&Scripted::default(), &event("POST", "/sessions", Some(SPEAKER), Some(body)))
+}
+
+fn failing(error: Error) -> Scripted {
+    Scripted { error: Some(error), ..Scripted::default() }
+}
+
+fn fault(kind: FaultKind) -> Fault {
+    Fault::new("CreateStream", kind, "arn:aws:iam::123456789012:role/secret is not allowed")
+}
+
+/// Every error has the same body, and names what it should.
+fn check_error(answer: &Answer, status: u16, part: &str) {
+    assert_eq!(answer.status, status, "{}", answer.body);
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "application/json");
+    let text = answer.body["error"].as_str().unwrap();
+    assert!(text.contains(part), "{text:?} does not name {part:?}");
+    assert_eq!(answer.body["timestamp"], NOW);
+    assert_eq!(answer.body.as_object().unwrap().len(), 2);
+}
+
+#[test]
+fn post_answers_201_with_exactly_the_fields_of_the_contract() {
+    let answer = post(r#"{"sourceLanguage": "en", "targetLanguages": ["de"]}"#);
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "application/json");
+    let arn = |kind| format!("arn:aws:kinesisvideo:us-east-1:123456789012:{kind}/session-{ID}/17");
+    assert_eq!(
+        answer.body,
+        json!({
+            "sessionId": ID,
+            "speakerId": SPEAKER,
+            "sourceLanguage": "en",
+            "targetLanguages": ["de"],
+            "qualityTier": "standard",
+            "status": "active",
+            "listenerCount": 0,
+            "createdAt": NOW,
+            "updatedAt": NOW + 900,
+            "expiresAt": NOW / 1000 + 86_400,
+            "kvsChannelArn": arn("channel"),
+            "kvsChannelName": format!("session-{ID}"),
+            "kvsStreamArn": arn("stream"),
+            "kvsStreamName": format!("session-{ID}"),
+            "kvsSignalingEndpoints": {
+                "WSS": "wss://x-1.kinesisvideo.us-east-1.amazonaws.com",
+                "HTTPS": "https://x-1.kinesisvideo.us-east-1.amazonaws.com",
+                "WEBRTC": "https://x-1.kinesisvideo.us-east-1.amazonaws.com",
+            },
+        })
+    );
+}
+
+#[test]
+fn get_is_public_and_does_not_tell_who_speaks() {
+    let api = Scripted::default();
+    let answer = ask(&api, &event("GET", &format!("/sessions/{ID}"), None, None));
+    assert_eq!(answer.status, 200);
+    let mut expected = post(r#"{"sourceLanguage": "en"}"#).body;
+    expected.as_object_mut().unwrap().remove("speakerId");
+    assert_eq!(answer.body, expected);
+    assert_eq!(*api.asked.lock().unwrap(), [Asked::Get(ID.to_owned())]);
+}
+
+#[test]
+fn delete_answers_204_without_a_body() {
+    let api = Scripted::default();
+    let answer = ask(&api, &event("DELETE", &format!("/sessions/{ID}"), Some(SPEAKER), None));
+    assert_eq!((answer.status, answer.body), (204, Value::Null));
+    let asked = api.asked.lock().unwrap();
+    assert!(matches!(&asked[..], [Asked::Delete(id, who, _)] if id == ID && who == SPEAKER));
+}
+
+#[test]
+fn health_is_public() {
+    let answer = ask(&Scripted::default(), &event("GET", "/health", None, None));
+    let version = env!("CARGO_PKG_VERSION");
+    let body = json!({"status": "ok", "environment": "dev", "version": version});
+    assert_eq!((answer.status, answer.body), (200, body));
+}
+
+#[test]
+fn post_passes_on_what_was_asked_for() {
+    let api = Scripted::default();
+    let body =
+        r#"{"sourceLanguage":"fi","qualityTier":"premium","targetLanguages":["de","sv"],"x":1}"#;
+    ask(&api, &event("POST", "/sessions", Some(SPEAKER), Some(body)));
+    let asked = api.asked.lock().unwrap();
+    let [Asked::Create(new, _)] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!(new.speaker_id, SPEAKER);
+    assert_eq!(new.source_language.code(), "fi");
+    assert_eq!(new.quality_tier, QualityTier::Premium);
+    assert_eq!(new.target_languages, ["de".parse().unwrap(), "sv".parse().unwrap()]);
+}
+
+#[test]
+fn a_body_in_base64_is_decoded() {
+    let api = Scripted::default();
+    // {"sourceLanguage":"en"}
+    let body = "eyJzb3VyY2VMYW5ndWFnZSI6ImVuIn0=";
+    let mut event = event("POST", "/sessions", Some(SPEAKER), Some(body));
+    event["isBase64Encoded"] = true.into();
+    assert_eq!(ask(&api, &event).status, 201);
+}
+
+#[test]
+fn a_body_that_is_wrong_is_400_and_names_the_field() {
+    let many =
+        format!(r#"{{"sourceLanguage":"en","targetLanguages":[{}"xx"]}}"#, r#""de","#.repeat(99));
+    for (body, part) in [
+        ("", "JSON"),
+        ("{", "JSON"),
+        (r#"{"sourceLanguage": "en",}"#, "JSON"),
+        ("[]", "object"),
+        ("null", "object"),
+        ("{}", "sourceLanguage"),
+        (r#"{"sourceLanguage": null}"#, "sourceLanguage"),
+        (r#"{"sourceLanguage": "tlh"}"#, "sourceLanguage"),
+        (r#"{"sourceLanguage": "EN"}"#, "sourceLanguage"),
+        (r#"{"sourceLanguage": 7}"#, "sourceLanguage"),
+        (r#"{"sourceLanguage": ["en"]}"#, "sourceLanguage"),
+        (r#"{"sourceLanguage": "en", "qualityTier": "gold"}"#, "qualityTier"),
+        (r#"{"sourceLanguage": "en", "qualityTier": 1}"#, "qualityTier"),
+        (r#"{"sourceLanguage": "en", "targetLanguages": "de"}"#, "targetLanguages"),
+        (r#"{"sourceLanguage": "en", "targetLanguages": ["xx"]}"#, "targetLanguages"),
+        (r#"{"sourceLanguage": "en", "targetLanguages": [null]}"#, "targetLanguages"),
+        (r#"{"sourceLanguage": "en", "targetLanguages": ["de", "de"]}"#, "targetLanguages"),
+        (many.as_str(), "targetLanguages"),
+    ] {
+        check_error(&post(body), 400, part);
+    }
+    let deep = "[".repeat(8_000);
+    check_error(&post(&deep), 400, "JSON");
+    let none = event("POST", "/sessions", Some(SPEAKER), None);
+    check_error(&ask(&Scripted::default(), &none), 400, "JSON");
+}
+
+#[test]
+fn what_was_sent_is_not_sent_back() {
+    let answer = post(r#"{"sourceLanguage": "<script>alert(1)</script>"}"#);
+    assert!(!answer.body.to_string().contains("script"));
+    let answer = post("{\"sourceLanguage\": <script>");
+    assert!(!answer.body.to_string().contains("script"));
+}
+
+#[test]
+fn a_body_over_16_kib_is_413_and_one_of_16_kib_is_read() {
+    let body = |size: usize| {
+        let start = r#"{"sourceLanguage":"en","x":""#;
+        format!("{start}{}\"}}", "x".repeat(size - start.len() - 2))
+    };
+    assert_eq!(body(16_384).len(), 16_384);
+    assert_eq!(post(&body(16_384)).status, 201);
+    check_error(&post(&body(16_385)), 413, "16384");
+}
+
+#[test]
+fn another_content_type_is_415_and_none_is_taken_for_json() {
+    let body = r#"{"sourceLanguage": "en"}"#;
+    for (content_type, status) in [
+        ("application/json; charset=utf-8", 201),
+        ("Application/JSON", 201),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("", 415),
+    ] {
+        let mut event = event("POST", "/sessions", Some(SPEAKER), Some(body));
+        event["headers"]["content-type"] = content_type.into();
+        assert_eq!(ask(&Scripted::default(), &event).status, status, "{content_type:?}");
+    }
+    let mut event = event("POST", "/sessions", Some(SPEAKER), Some(body));
+    event["headers"].as_object_mut().unwrap().remove("content-type");
+    assert_eq!(ask(&Scripted::default(), &event).status, 201);
+}
+
+#[test]
+fn without_the_claims_of_a_checked_token_nothing_is_done() {
+    let api = Scripted::default();
+    let long = "x".repeat(256);
+    for sub in [None, Some(""), Some(long.as_str())] {
+        let body = Some(r#"{"sourceLanguage": "en"}"#);
+        check_error(&ask(&api, &event("POST", "/sessions", sub, body)), 401, "token");
+        let path = format!("/sessions/{ID}");
+        check_error(&ask(&api, &event("DELETE", &path, sub, None)), 401, "token");
+    }
+    assert_eq!(*api.asked.lock().unwrap(), []);
+}
+
+#[test]
+fn an_unchecked_authorization_header_is_worth_nothing() {
+    let mut event = event("DELETE", &format!("/sessions/{ID}"), None, None);
+    event["headers"]["authorization"] = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.".into();
+    assert_eq!(ask(&Scripted::default(), &event).status, 401);
+}
+
+#[test]
+fn an_unknown_path_is_404_and_another_method_405() {
+    let api = Scripted::default();
+    for path in ["/", "/session", "/sessions/", "/sessions/a-b-1/x", "/healthz", "/health/x"] {
+        check_error(&ask(&api, &event("GET", path, Some(SPEAKER), None)), 404, "route");
+    }
+    for (method, path, allow) in [
+        ("GET", "/sessions", "POST"),
+        ("PATCH", "/sessions/a-b-1", "GET, DELETE"),
+        ("POST", "/sessions/a-b-1", "GET, DELETE"),
+        ("POST", "/health", "GET"),
+        ("BREW", "/sessions", "POST"),
+    ] {
+        let answer = ask(&api, &event(method, path, Some(SPEAKER), None));
+        check_error(&answer, 405, "allowed");
+        assert_eq!(answer.headers[header::ALLOW], allow);
+    }
+    assert_eq!(*api.asked.lock().unwrap(), []);
+}
+
+#[test]
+fn what_is_no_session_id_is_an_unknown_session() {
+    let api = Scripted::default();
+    for id in ["x", "A-b-1", "a-b-1%0a", "..%2F..", "a-b-c"] {
+        let path = format!("/sessions/{id}");
+        check_error(&ask(&api, &event("GET", &path, None, None)), 404, "no such session");
+        check_error(&ask(&api, &event("DELETE", &path, Some(SPEAKER), None)), 404, "no such");
+    }
+    assert_eq!(*api.asked.lock().unwrap(), []);
+}
+
+#[test]
+fn each_error_of_a_use_case_has_its_status() {
+    let session_id: SessionId = ID.parse().unwrap();
+    let path = format!("/sessions/{ID}");
+    let delete = event("DELETE", &path, Some(SPEAKER), None);
+    let get = event("GET", &path, None, None);
+    let api = failing(Error::NotFound { session_id: session_id.clone() });
+    check_error(&ask(&api, &get), 404, ID);
+    check_error(&ask(&api, &delete), 404, ID);
+    let api = failing(Error::NotOwner { session_id: session_id.clone() });
+    check_error(&ask(&api, &delete), 403, "another speaker");
+    let answer = ask(&failing(Error::NotReady { session_id }), &delete);
+    check_error(&answer, 409, "still being created");
+    assert!(answer.headers.contains_key(header::RETRY_AFTER));
+    for kind in FaultKind::ALL {
+        let api = failing(Error::Store(fault(kind)));
+        let status = if Error::Store(fault(kind)).retry_after().is_some() { 503 } else { 500 };
+        assert_eq!(ask(&api, &get).status, status, "{kind:?}");
+        assert_eq!(ask(&api, &delete).status, status, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_session_that_cannot_be_created_is_503_with_retry_after_or_500() {
+    let session_id: SessionId = ID.parse().unwrap();
+    let create = event("POST", "/sessions", Some(SPEAKER), Some(r#"{"sourceLanguage": "en"}"#));
+    for (kind, status, retry_after) in [
+        (FaultKind::Throttled, 503, Some("2")),
+        (FaultKind::LimitExceeded, 503, Some("60")),
+        (FaultKind::TimedOut, 503, Some("5")),
+        (FaultKind::Unavailable, 503, Some("5")),
+        (FaultKind::Denied, 500, None),
+        (FaultKind::Invalid, 500, None),
+    ] {
+        let fault = fault(kind);
+        let api = failing(Error::Creation { session_id: session_id.clone(), fault });
+        let answer = ask(&api, &create);
+        assert_eq!(answer.status, status, "{kind:?}");
+        let header = answer.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
+        assert_eq!(header, retry_after, "{kind:?}");
+        assert!(!answer.body.to_string().contains("arn:"), "AWS's words stay in the log");
+    }
+    let answer = ask(&failing(Error::NoFreeId { attempts: 8 }), &create);
+    check_error(&answer, 503, "no free session id");
+}
+
+#[test]
+fn the_trace_and_the_time_of_the_invocation_reach_the_use_case() {
+    let api = Scripted::default();
+    let trace = "Root=1-67446a2c-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=1";
+    let mut context = Context::default();
+    context.xray_trace_id = Some(trace.to_owned());
+    context.deadline = NOW + 14_500;
+    let body = Some(r#"{"sourceLanguage": "en"}"#);
+    ask_with(&api, &event("POST", "/sessions", Some(SPEAKER), body), context);
+    let asked = api.asked.lock().unwrap();
+    let [Asked::Create(_, call)] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!(call.trace_header.as_deref(), Some(trace));
+    assert_eq!(call.scope.as_deref(), Some(trace));
+    assert_eq!(call.limits.creation, Duration::from_secs(10), "half the time, half the budget");
+}
+
+#[test]
+fn a_deadline_in_the_past_is_an_unknown_one() {
+    let api = Scripted::default();
+    let mut context = Context::default();
+    context.deadline = 600_000;
+    ask_with(&api, &event("DELETE", &format!("/sessions/{ID}"), Some(SPEAKER), None), context);
+    let asked = api.asked.lock().unwrap();
+    assert!(matches!(&asked[..], [Asked::Delete(_, _, call)] if call.limits == Limits::default()));
+}
+
+#[test]
+fn the_sample_events_lead_to_their_routes() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../events/");
+    for (case, status) in [("create", 201), ("get", 200), ("delete", 204), ("health", 200)] {
+        let path = format!("{folder}session-http-handler.{case}.json");
+        let event = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(ask(&Scripted::default(), &event).status, status, "{case}");
+    }
+}
