@@ -161,3 +161,40 @@ impl Reader {
             .unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::account::Account;
+    use crate::faults::Faults;
+
+    use super::super::cutter::Whole;
+    use super::*;
+
+    fn keep(shelf: &Shelf, now_ms: i64) {
+        let whole = Whole {
+            timecode_ms: 0,
+            duration_ms: 1000,
+            preamble: Bytes::new(),
+            cluster: Bytes::from_static(b"cluster"),
+            trailing: Bytes::new(),
+        };
+        shelf.keep(shelf.begin(now_ms), whole, now_ms, now_ms).unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_longest_connection_ends_although_fragments_come() {
+        let clock = Clock::new(1.0);
+        let kvs = Kvs::new(clock.clone(), Faults::default(), Account::default(), String::new());
+        let shelf = Arc::new(Shelf::new("s", 24));
+        let seat = shelf.enter(Access::Read, 0).unwrap();
+        let earliest = Selector::Earliest;
+        let mut reader = Reader::start(kvs, Arc::clone(&shelf), seat, &earliest, clock.now_ms());
+        let left = reader.ends_at - Instant::now();
+        assert!(left <= LONGEST && left > LONGEST - Duration::from_secs(60));
+        keep(&shelf, clock.now_ms());
+        assert!(reader.next().await.is_some());
+        keep(&shelf, clock.now_ms());
+        reader.ends_at = Instant::now();
+        assert_eq!(reader.next().await, None);
+    }
+}

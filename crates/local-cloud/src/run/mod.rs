@@ -120,6 +120,8 @@ async fn session(
     ));
     let spoken = speak(args, media, recording, url, &client, &session).await;
     if let Err(error) = spoken {
+        // What was spoken is of no use any more: the session must not stay open behind it.
+        client.end_session(&session.id).await?;
         keep_logs(&client).await?;
         return Err(error);
     }
