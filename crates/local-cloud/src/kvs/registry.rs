@@ -173,6 +173,9 @@ fn absent(kind: Kind, what: &str) -> AwsError {
     refusal::not_found(format!("The requested {word} is not found or not active: {what}"))
 }
 
+/// Names with what they name, and the token of the next page.
+type Page<'a, T> = (Vec<(&'a String, &'a T)>, Option<String>);
+
 /// One page of names: from the token's name on, filtered by a BEGINS_WITH condition.
 ///
 /// # Errors
@@ -181,7 +184,7 @@ pub(super) fn page<'a, T>(
     all: &'a BTreeMap<String, T>,
     input: &Input,
     condition: &str,
-) -> Result<(Vec<(&'a String, &'a T)>, Option<String>), AwsError> {
+) -> Result<Page<'a, T>, AwsError> {
     let most = usize::try_from(input.number("MaxResults", 1..=10_000)?.unwrap_or(10_000))
         .unwrap_or(10_000);
     let prefix = match input.object(condition)? {
