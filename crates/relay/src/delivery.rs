@@ -330,7 +330,7 @@ impl<P: Ports> Deliverer<'_, '_, P> {
         }
         let start = chunks().next().map_or(0, |chunk| chunk.start);
         let producer_ms = chunks().next().map_or(0, |chunk| chunk.producer_ms);
-        let last = chunks().last();
+        let last = batch.last().map(|queued| &queued.chunk);
         let acknowledged = line.ledger().state().acknowledged;
         let settings = line.orders.borrow().settings.clone();
         let mut targets: Vec<Language> = line.languages().clone();

@@ -65,13 +65,15 @@ struct Reader<'a, 'l, P: Ports> {
     intake: Intake<'a, 'l, P>,
     backoff: Backoff,
     opened: Option<Instant>,
+    /// Packets the decoder had refused when last looked.
+    decode_errors: u64,
     /// Since when KVS has not known the stream.
     missing_since: Option<Instant>,
 }
 
 impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
     fn new(line: &'a Line<'l, P>, plan: &ReadPlan) -> Self {
-        let options = line.config.media.clone();
+        let options = line.config.media;
         let stream = match &plan.anchor {
             Some(anchor) => Stream::resume(options, anchor.clone()),
             None => Stream::start(options),
@@ -83,6 +85,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
             intake: Intake::new(line, plan),
             backoff: Backoff::new(first, cap),
             opened: None,
+            decode_errors: 0,
             missing_since: None,
         }
     }
@@ -195,6 +198,9 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         while let Some(output) = self.stream.poll() {
             self.intake.take(output);
         }
+        let errors = self.stream.counters().decode_errors;
+        self.line.metrics().decode_errors += errors - self.decode_errors;
+        self.decode_errors = errors;
         if self.intake.ready.is_empty() {
             return Ok(());
         }
@@ -318,7 +324,6 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             }
             Output::Skipped { bytes, .. } => {
                 tracing::warn!(sessionId = %self.line.session, bytes, "damaged media passed over");
-                self.line.metrics().decode_errors += 1;
             }
             _ => {}
         }

@@ -131,6 +131,7 @@ pub async fn go_on<P: Ports>(
     epoch: u64,
 ) -> Result<Report, RelayError> {
     let session = order.session_id.clone();
+    let began = ports.clock().instant();
     let load = || ports.leases().load(&session);
     let item = match persist(ports, config, &session, load).await? {
         Some(item) if !item.ended => item,
@@ -151,7 +152,8 @@ pub async fn go_on<P: Ports>(
             let theirs = checkpoint(&session, &held.item, config)?;
             line.heard(Orders::from(&held.item));
             line.ledger().adopt(theirs);
-            carry(&line, &held, order.remaining).await
+            let waited = ports.clock().instant().saturating_duration_since(began);
+            carry(&line, &held, order.remaining.saturating_sub(waited)).await
         } => report,
         never = read(&line) => match never {},
     }
@@ -238,8 +240,11 @@ async fn carry<P: Ports>(
     let before = line.ledger().state().totals;
     taken(line);
     let times = Timetable::new(line.ports.clock().instant(), remaining, line.config);
+    // A run before this one may have delivered the end and died before it could say so.
+    let finished = line.ledger().state().finished;
     let end = tokio::select! {
         biased;
+        () = std::future::ready(()), if finished => End::Delivery(DeliveryEnd::Drained),
         () = keeper.keep() => End::Lost,
         end = deliver(line, keeper.epoch()) => End::Delivery(end),
         () = hand_on(line, keeper.epoch(), times) => End::Abandoned,

@@ -13,12 +13,17 @@ use world::{Side, World, config, order, speech};
 
 const SHORT: Duration = Duration::from_secs(60);
 
+/// A run that Lambda would kill at its timeout.
+async fn in_time(run: impl Future<Output = Result<Report, relay::RelayError>>) -> Report {
+    tokio::time::timeout(SHORT, run).await.expect("it outlived its deadline").unwrap()
+}
+
 /// Runs a chain: each continuation is started as Lambda would, `delay` after it was invoked.
 async fn chain(world: &Arc<World>, delay: Duration) -> Vec<Report> {
     let (side, config) = (Side(world.clone()), config());
     let mut running = tokio::task::JoinSet::new();
     let (first, own) = (side.clone(), config.clone());
-    running.spawn(async move { relay::start(&first, &own, order("0", SHORT)).await.unwrap() });
+    running.spawn(async move { in_time(relay::start(&first, &own, order("0", SHORT))).await });
     let mut reports = Vec::new();
     let mut started = 0;
     loop {
@@ -29,7 +34,7 @@ async fn chain(world: &Arc<World>, delay: Duration) -> Vec<Report> {
             running.spawn(async move {
                 tokio::time::sleep(delay).await;
                 let order = order(&name, SHORT);
-                relay::go_on(&side, &config, order, continuation.epoch).await.unwrap()
+                in_time(relay::go_on(&side, &config, order, continuation.epoch)).await
             });
         }
         tokio::select! {

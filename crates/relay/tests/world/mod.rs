@@ -87,7 +87,7 @@ pub struct State {
 
 pub struct World {
     pub state: Mutex<State>,
-    begun: Instant,
+    clock: WorldClock,
     killing: Notify,
     random: Mutex<Random>,
 }
@@ -157,7 +157,7 @@ impl World {
         };
         Arc::new(Self {
             state: Mutex::new(state),
-            begun: Instant::now(),
+            clock: WorldClock { begun: Instant::now() },
             killing: Notify::new(),
             random: Mutex::new(Random::new(1)),
         })
@@ -168,7 +168,7 @@ impl World {
     }
 
     pub fn elapsed(&self) -> Duration {
-        self.begun.elapsed()
+        self.clock.begun.elapsed()
     }
 
     pub fn item(&self) -> StreamItem {
@@ -193,15 +193,11 @@ impl World {
     }
 
     pub fn stop(&self) {
-        let now = self.clock().now_ms();
+        let now = self.clock.now_ms();
         let mut state = self.state();
         let item = state.item.get_or_insert_with(empty);
         item.desired = Desired::Stop;
         item.stop_at.get_or_insert(now);
-    }
-
-    pub fn clock(&self) -> WorldClock {
-        WorldClock { begun: self.begun }
     }
 
     async fn step(&self, when: Fault) {
@@ -265,8 +261,7 @@ impl Ports for Side {
     type Meter = Self;
 
     fn clock(&self) -> &WorldClock {
-        // One clock per world would do; leaking a few words per test keeps the port simple.
-        Box::leak(Box::new(self.0.clock()))
+        &self.0.clock
     }
     fn random(&self) -> f64 {
         f64::from(u32::try_from(self.0.random.lock().unwrap().below(1000)).unwrap()) / 1000.0
