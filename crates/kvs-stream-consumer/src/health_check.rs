@@ -57,13 +57,20 @@ impl Check<'_> {
         relay::ports::millis(self.aws.config.scale.wall(duration))
     }
 
-    /// The sessions of a status that nobody has touched for a while, read consistently; those that
-    /// left the status meanwhile are gone from the answer.
+    /// The sessions of a status that are old enough to be looked after, read consistently; those
+    /// that left the status meanwhile are gone from the answer.
+    ///
+    /// Old enough means created a while ago for those that run, because every listener who comes or
+    /// goes changes their record, and unchanged for a while for all others.
     async fn settled(&self, status: SessionStatus) -> Result<Vec<Session>, StoreError> {
         let before = self.now_ms.saturating_sub(self.millis(SETTLED));
+        let changed_before = if status.is_live() { self.now_ms } else { before };
         // An ended session that has no stream any more was cleaned: nothing is left to do for it.
         let has = if status == SessionStatus::Ended { "kvsStreamArn" } else { "createdAt" };
-        self.fresh(self.aws.sessions.with_status(status, before, has).await?, status).await
+        let ids = self.aws.sessions.with_status(status, changed_before, has).await?;
+        let mut sessions = self.fresh(ids, status).await?;
+        sessions.retain(|session| session.created_at < before);
+        Ok(sessions)
     }
 
     async fn fresh(
