@@ -13,8 +13,9 @@ pub fn init() {
         .into_iter()
         .find_map(|name| std::env::var(name).ok()?.parse::<LevelFilter>().ok())
         .unwrap_or(LevelFilter::INFO);
-    let quiet = "aws_config=warn,aws_runtime=warn,aws_smithy_runtime=warn,aws_smithy_http_client=warn,hyper=warn,hyper_util=warn,rustls=warn";
-    let filter = EnvFilter::builder().with_default_directive(level.into()).parse_lossy(quiet);
+    let sdk = "aws_config=warn,aws_runtime=warn,aws_smithy_runtime=warn,aws_smithy_http_client=warn,hyper=warn,hyper_util=warn,rustls=warn";
+    // The builder's default directive would only count if there were no other.
+    let filter = EnvFilter::builder().parse_lossy(format!("{level},{sdk}"));
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -14,11 +14,8 @@ use matroska_demuxer::{Frame, MatroskaFile};
 pub fn reference(file: &Path) -> Vec<i16> {
     let opened = std::fs::File::open(file).expect("the recording");
     let mut recorded = MatroskaFile::open(opened).expect("a Matroska file");
-    let track = recorded
-        .tracks()
-        .iter()
-        .find(|track| track.codec_id() == "A_OPUS")
-        .expect("an Opus track");
+    let track =
+        recorded.tracks().iter().find(|track| track.codec_id() == "A_OPUS").expect("an Opus track");
     let number = track.track_number().get();
     let head = track.codec_private().expect("an OpusHead");
     // RFC 7845 §5.1: pre-skip in 48 kHz samples at byte 10, little-endian.

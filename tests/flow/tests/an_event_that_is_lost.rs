@@ -14,8 +14,7 @@ async fn audio_arrives_in_spite_of(fault: serde_json::Value) {
     let session = cloud.open("ana").await.unwrap(); // 201 all the same
     let log = cloud.log("session-http-handler");
     assert!(log.contains("Failed to emit EventBridge event: "), "{log}");
-    let (_, view) =
-        cloud.api(reqwest::Method::GET, &session.path(), None, None).await.unwrap();
+    let (_, view) = cloud.api(reqwest::Method::GET, &session.path(), None, None).await.unwrap();
     assert_eq!(view["status"], "active");
 
     let recording = testkit::recording();

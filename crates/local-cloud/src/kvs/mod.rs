@@ -1,8 +1,8 @@
 //! Kinesis Video Streams: channels, streams, mappings, PutMedia and GetMedia.
 //!
-//! Where bytes go: [`put_media`] → [`cutter`] (one fragment for each Cluster) → [`shelf`] (what a
-//! stream holds) → [`get_media`] → [`document`] (one EBML document for each fragment). The control
-//! plane is [`registry`] with one file for streams, channels and the mapping between them.
+//! Where bytes go: `put_media` → `cutter` (one fragment for each Cluster) → `shelf` (what a
+//! stream holds) → `get_media` → `document` (one EBML document for each fragment). The control
+//! plane is `registry` with one file for streams, channels and the mapping between them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

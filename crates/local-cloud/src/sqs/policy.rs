@@ -14,7 +14,7 @@ pub(super) fn may_send(
     let mut allowed = false;
     for statement in statements {
         let applies = principal(&statement["Principal"], service)
-            && list(&statement["Action"]).any(|action| action_matches(action))
+            && list(&statement["Action"]).any(action_matches)
             && list(&statement["Resource"]).any(|resource| matches(resource, queue_arn))
             && conditions(&statement["Condition"], source_arn);
         match statement["Effect"].as_str() {
