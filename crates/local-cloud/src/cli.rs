@@ -60,6 +60,9 @@ struct UpArgs {
     /// Also print what the functions log.
     #[arg(long)]
     verbose: bool,
+    /// Also print commands to try.
+    #[arg(long)]
+    guide: bool,
 }
 
 /// Arguments of `local-cloud token`.
@@ -106,6 +109,9 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         eprintln!("{function} cannot run: {} is not built", path.display());
     }
     println!("ready {}", running.cloud().base_url);
+    if args.guide {
+        println!("{}", crate::guide::guide(&running.cloud().base_url, crate::run::RECORDING));
+    }
     ended.await;
     running.end().await;
     Ok(())

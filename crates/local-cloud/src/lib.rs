@@ -15,6 +15,7 @@ pub mod dynamodb;
 pub mod error;
 pub mod events;
 pub mod faults;
+mod guide;
 pub mod http_api;
 pub mod kvs;
 pub mod lambda;

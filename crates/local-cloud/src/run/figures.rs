@@ -8,6 +8,7 @@
 //!   moment in which its Invoke request was received whole. A sample's fragment is found by time:
 //!   it is the first that ends (by producer time) at or after the sample's producer time plus the
 //!   track's CodecDelay. A fragment arrives as a whole, so its later chunks wait for the earlier.
+//!   The final, partial chunk is left out: it waits for the drain, and `stopMs` tells how long.
 
 use serde::{Deserialize, Serialize};
 
@@ -106,7 +107,7 @@ impl Figures {
 
 /// How long a chunk's last sample waited for its invocation.
 fn latency_ms(delivery: &Delivery, sent: &[SentFragment]) -> Option<f64> {
-    if delivery.sample_count == 0 {
+    if delivery.sample_count == 0 || delivery.is_final {
         return None;
     }
     let media_us = i64::try_from(delivery.sample_count * 1000 / PER_MS).ok()?;

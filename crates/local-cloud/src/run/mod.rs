@@ -28,7 +28,7 @@ use crate::speaker::{FRAGMENT_MS, Producer, Recording, Spoken, speed};
 use client::{Client, Session};
 
 /// The recording that the project brings along.
-const RECORDING: &str = "tests/testkit/assets/two-voices.mka";
+pub(crate) const RECORDING: &str = "tests/testkit/assets/two-voices.mka";
 /// Where the audio goes, and the logs of a run that failed.
 const OUTPUT: &str = "target/local";
 /// How often progress is looked at, real time.
