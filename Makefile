@@ -34,7 +34,7 @@ up: cloud ## leave the same cloud running (PORT=7878) and print what to try
 test: tools cloud ## every check that needs no AWS
 	cargo test --release --workspace --all-targets
 	cargo test --release --workspace --doc
-	$(VENV)/bin/python tests/boto3/run.py
+	$(VENV)/bin/python tests/clients/run.py
 
 check: tools ## fmt, clippy, docs, licences, template
 	cargo fmt --all --check

@@ -122,6 +122,22 @@ mod tests {
     }
 
     #[test]
+    fn every_sample_event_is_what_its_name_says() {
+        let read = |case: &str| {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../events");
+            let file = format!("{folder}/kvs-stream-consumer.{case}.json");
+            let text = std::fs::read_to_string(&file).expect(&file);
+            Input::read(&serde_json::from_str(&text).expect(&file)).expect(&file)
+        };
+        assert!(matches!(read("session-active"), Input::StatusChange(_)));
+        assert!(matches!(read("session-ended"), Input::StatusChange(_)));
+        assert!(matches!(read("health-check"), Input::HealthCheck));
+        assert!(matches!(read("start"), Input::Start(_)));
+        assert!(matches!(read("stop"), Input::Stop(_)));
+        assert!(matches!(read("continue"), Input::Continue { .. }));
+    }
+
+    #[test]
     fn everything_else_is_refused() {
         for payload in [
             json!({}),

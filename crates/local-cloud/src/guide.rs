@@ -1,7 +1,7 @@
 //! What to try on a cloud that is up: `local-cloud up --guide` prints it.
 
 /// Commands that reach the cloud at `url`, ready to paste into a second terminal.
-pub fn guide(url: &str, recording: &str) -> String {
+pub(crate) fn guide(url: &str, recording: &str) -> String {
     let port = url.rsplit(':').next().unwrap_or_default();
     format!(
         r#"

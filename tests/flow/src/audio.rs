@@ -5,27 +5,53 @@ use std::path::Path;
 
 use matroska_demuxer::{Frame, MatroskaFile};
 
-/// The samples that libopus makes of the packets of `file` at 16 kHz mono, from the first after
-/// pre-skip on.
-///
-/// # Panics
-/// When `file` is no Matroska file with an Opus track: the test's own material is broken.
-#[allow(clippy::expect_used)]
-pub fn reference(file: &Path) -> Vec<i16> {
-    let opened = std::fs::File::open(file).expect("the recording");
-    let mut recorded = MatroskaFile::open(opened).expect("a Matroska file");
-    let track =
-        recorded.tracks().iter().find(|track| track.codec_id() == "A_OPUS").expect("an Opus track");
-    let number = track.track_number().get();
-    let head = track.codec_private().expect("an OpusHead");
-    // RFC 7845 §5.1: pre-skip in 48 kHz samples at byte 10, little-endian.
-    let pre_skip = usize::from(u16::from_le_bytes([head[10], head[11]])) / 3;
-    let mut packets = Vec::new();
-    let mut frame = Frame::default();
-    while recorded.next_frame(&mut frame).expect("a whole file") {
-        if frame.track == number {
-            packets.push(frame.data.clone());
+/// The Opus packets of a recorded file, and what its OpusHead says to skip.
+pub struct Packets {
+    /// One packet per block, in order.
+    pub packets: Vec<Vec<u8>>,
+    /// Samples at 16 kHz before the first that counts.
+    pub pre_skip: usize,
+}
+
+impl Packets {
+    /// Reads `file`.
+    ///
+    /// # Panics
+    /// When `file` is no Matroska file with an Opus track: the test's own material is broken.
+    #[allow(clippy::expect_used)]
+    pub fn of(file: &Path) -> Self {
+        let opened = std::fs::File::open(file).expect("the recording");
+        let mut recorded = MatroskaFile::open(opened).expect("a Matroska file");
+        let opus = |track: &&matroska_demuxer::TrackEntry| track.codec_id() == "A_OPUS";
+        let track = recorded.tracks().iter().find(opus).expect("an Opus track");
+        let number = track.track_number().get();
+        let head = track.codec_private().expect("an OpusHead");
+        // RFC 7845 §5.1: pre-skip in 48 kHz samples at byte 10, little-endian.
+        let pre_skip = usize::from(u16::from_le_bytes([head[10], head[11]])) / 3;
+        let mut packets = Vec::new();
+        let mut frame = Frame::default();
+        while recorded.next_frame(&mut frame).expect("a whole file") {
+            if frame.track == number {
+                packets.push(frame.data.clone());
+            }
         }
+        Self { packets, pre_skip }
     }
-    testkit::opus::decode(&packets).split_off(pre_skip)
+
+    /// The same speech `times` over, as one session would have it.
+    #[must_use]
+    pub fn repeated(&self, times: usize) -> Self {
+        Self { packets: self.packets.repeat(times), pre_skip: self.pre_skip }
+    }
+
+    /// The samples that libopus makes of them, from the first after pre-skip on.
+    pub fn samples(&self) -> Vec<i16> {
+        testkit::opus::decode(&self.packets).split_off(self.pre_skip)
+    }
+
+    /// A Matroska file of them, 20 ms each.
+    pub fn file(&self) -> Vec<u8> {
+        let timed = testkit::recorded::timed(&self.packets, 200);
+        testkit::recorded::file(&testkit::getmedia::Framing::default(), &timed)
+    }
 }

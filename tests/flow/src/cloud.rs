@@ -189,6 +189,11 @@ impl Cloud {
         Ok(self.api(reqwest::Method::GET, "/_local/state", None, None).await?.1)
     }
 
+    /// A file of this cloud's own, gone with it.
+    pub fn scratch(&self, name: &str) -> PathBuf {
+        self.data.join(name)
+    }
+
     /// All that `function` (its package name) has logged so far.
     pub fn log(&self, function: &str) -> String {
         let logs = self.data.join("logs");

@@ -11,7 +11,7 @@ mod cloud;
 mod error;
 mod session;
 
-pub use audio::reference;
+pub use audio::Packets;
 pub use cloud::{Cloud, Options};
 pub use error::Error;
 pub use session::{Arrived, Session};

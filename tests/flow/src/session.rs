@@ -117,6 +117,18 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// What the cloud saw at the processor's door: samplesDelivered, samplesDuplicated, …
+    ///
+    /// # Errors
+    /// [`Error::Answer`] when it saw nothing.
+    pub async fn figures(&self) -> Result<Value, Error> {
+        let path = format!("/_local/deliveries/{}", self.id);
+        match self.cloud.api(reqwest::Method::GET, &path, None, None).await? {
+            (200, figures) => Ok(figures),
+            (status, body) => Err(Error::Answer { what: path, status, body: body.to_string() }),
+        }
+    }
+
     /// The samples of the WAV that the reference processor has written.
     ///
     /// # Errors

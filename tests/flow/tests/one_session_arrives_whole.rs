@@ -16,7 +16,7 @@ async fn one_session_arrives_whole() {
     session.end().await.unwrap();
     session.drained(Duration::from_secs(30)).await.unwrap();
 
-    let spoken = flow::reference(&recording);
+    let spoken = flow::Packets::of(&recording).samples();
     let arrived = session.arrived().await.unwrap().expect("a watermark");
     assert_eq!(arrived.next_sample, spoken.len() as u64);
     let wav = session.wav().await.unwrap();

@@ -1,6 +1,6 @@
-"""Holds the local cloud against an unmodified boto3.
+"""Holds the local cloud against unmodified clients: boto3 and cargo-lambda.
 
-Starts `local-cloud up` on a port the system picks, points boto3 at it with AWS_ENDPOINT_URL, a
+Starts `local-cloud up` on a port the system picks, points them at it with AWS_ENDPOINT_URL, a
 region and meaningless credentials, and runs every other script of this folder. Each script exits
 non-zero on the first answer that AWS would not have given.
 """
@@ -37,11 +37,12 @@ def main() -> int:
         env = os.environ | {
             "AWS_ENDPOINT_URL": url, "LOCAL_CLOUD_URL": url, "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+            "PATH": f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
         try:
             for script in scripts:
                 code = subprocess.run([sys.executable, script], env=env, cwd=ROOT, timeout=300).returncode
-                print(f"boto3 {script.name}: {'ok' if code == 0 else f'FAILED ({code})'}", flush=True)
+                print(f"client {script.name}: {'ok' if code == 0 else f'FAILED ({code})'}", flush=True)
                 passed, failed = passed + (code == 0), failed + (code != 0)
         finally:
             cloud.send_signal(signal.SIGTERM)

@@ -1,0 +1,55 @@
+"""`cargo lambda invoke` reaches each function with each file of events/.
+
+A sample names a session that does not exist here, so some are answered with the function's own,
+typed error: that too is an answer of the function, and which one is part of the promise.
+"""
+
+import os
+import pathlib
+import subprocess
+import urllib.parse
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+URL = urllib.parse.urlparse(os.environ["LOCAL_CLOUD_URL"])
+
+# What stands in the answer to each sample.
+ANSWERS = {
+    "session-http-handler.create": '"statusCode":201',
+    "session-http-handler.delete": '"statusCode":404',
+    "session-http-handler.get": '"statusCode":404',
+    "session-http-handler.health": '"statusCode":200',
+    "kvs-stream-consumer.health-check": '"activeStreams"',
+    "kvs-stream-consumer.session-active": "StreamUnknown",
+    "kvs-stream-consumer.session-ended": "StreamUnknown",
+    "kvs-stream-consumer.start": "SessionUnknown",
+    "kvs-stream-consumer.stop": "SessionUnknown",
+    "kvs-stream-consumer.continue": '"outcome":"ended"',
+    "audio-processor.process": '"accepted":true',
+}
+
+
+def invoke(file: pathlib.Path) -> str:
+    """What cargo-lambda prints for this file, without white space."""
+    function = file.name.split(".")[0]
+    done = subprocess.run(
+        ["cargo", "lambda", "invoke", "-A", URL.hostname, "-P", str(URL.port), function,
+         "--data-file", file],
+        cwd=ROOT, text=True, capture_output=True, timeout=120,
+    )
+    return "".join((done.stdout + done.stderr).split()).replace("\\", "")
+
+
+def main() -> None:
+    samples = {file.stem: file for file in (ROOT / "events").glob("*.*.json")
+               if file.name.split(".")[0] in ("session-http-handler", "kvs-stream-consumer", "audio-processor")}
+    assert samples.keys() == ANSWERS.keys(), samples.keys() ^ ANSWERS.keys()
+    wrong = []
+    for name, wanted in ANSWERS.items():
+        answer = invoke(samples[name])
+        if wanted not in answer:
+            wrong.append(f"{name}: no {wanted} in {answer}")
+    assert not wrong, "\n".join(wrong)
+
+
+if __name__ == "__main__":
+    main()
