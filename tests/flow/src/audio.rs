@@ -41,7 +41,7 @@ impl Packets {
     /// The same speech `times` over, as one session would have it.
     #[must_use]
     pub fn repeated(&self, times: usize) -> Self {
-        Self { packets: self.packets.repeat(times), pre_skip: self.pre_skip }
+        Self { packets: vec![self.packets.as_slice(); times].concat(), pre_skip: self.pre_skip }
     }
 
     /// The samples that libopus makes of them, from the first after pre-skip on.

@@ -157,6 +157,7 @@ impl Cloud {
                 "authorization",
                 format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"),
             )
+            .header("x-amz-date", "20260101T000000Z")
             .header("x-amz-target", target)
             .header("content-type", "application/x-amz-json-1.0")
             .body(body.to_string())
