@@ -14,6 +14,8 @@ URL = urllib.parse.urlparse(os.environ["LOCAL_CLOUD_URL"])
 
 # What stands in the answer to each sample.
 ANSWERS = {
+    # First: a session nobody has heard of has nothing to go on with.
+    "kvs-stream-consumer.continue": '"outcome":"ended"',
     "session-http-handler.create": '"statusCode":201',
     "session-http-handler.delete": '"statusCode":404',
     "session-http-handler.get": '"statusCode":404',
@@ -23,7 +25,6 @@ ANSWERS = {
     "kvs-stream-consumer.session-ended": "StreamUnknown",
     "kvs-stream-consumer.start": "SessionUnknown",
     "kvs-stream-consumer.stop": "SessionUnknown",
-    "kvs-stream-consumer.continue": '"outcome":"ended"',
     "audio-processor.process": '"accepted":true',
 }
 

@@ -31,8 +31,8 @@ impl<W: Watermarks> Processor<W> {
     /// Takes one payload. `now` is in seconds since the Unix epoch.
     ///
     /// With a recording, the samples are written first, each at its own position and beyond what
-    /// the file confirms; then the watermark moves; then the file confirms them. A crash between
-    /// two of these leaves a chunk that the sender offers again: it lands on the same place.
+    /// the file confirms; then the watermark moves; then the file confirms them. After a crash
+    /// between two of these the samples stand where they belong, and the next step confirms them.
     ///
     /// # Errors
     /// A [`Refusal`] of the contract, or a fault that another try may mend.
@@ -41,15 +41,19 @@ impl<W: Watermarks> Processor<W> {
             tracing::warn!(reason = %refusal, "payload refused");
         })?;
         let answer = match &self.recordings {
-            None => self.accept(&chunk, now).await?,
+            None => self.accept(&chunk, now).await?.0,
             Some(folder) => {
                 let failed =
                     |source| ProcessError::Recording { session: chunk.session.clone(), source };
                 let mut recording =
                     Recording::open(folder, &chunk.session).await.map_err(failed)?;
                 recording.write(chunk.start, &chunk.samples).map_err(failed)?;
-                let answer = self.accept(&chunk, now).await?;
-                recording.confirm(chunk.end()).map_err(failed)?;
+                let (answer, before) = self.accept(&chunk, now).await?;
+                match before {
+                    Some(before) => recording.advance(before.next, chunk.start, chunk.end()),
+                    None => recording.confirm(chunk.end()),
+                }
+                .map_err(failed)?;
                 answer
             }
         };
@@ -63,7 +67,12 @@ impl<W: Watermarks> Processor<W> {
         Ok(answer)
     }
 
-    async fn accept(&self, chunk: &Chunk, now: u64) -> Result<Answer, ProcessError> {
+    /// The answer, and where the watermark stood if this chunk moved it.
+    async fn accept(
+        &self,
+        chunk: &Chunk,
+        now: u64,
+    ) -> Result<(Answer, Option<Watermark>), ProcessError> {
         let failed = |source| ProcessError::Store { session: chunk.session.clone(), source };
         let step = Step {
             epoch: chunk.epoch,
@@ -74,7 +83,8 @@ impl<W: Watermarks> Processor<W> {
         let at = match self.watermarks.advance(&chunk.session, step).await.map_err(failed)? {
             Moved::From(before) => {
                 report(chunk, before);
-                return Ok(Answer { accepted: true, next_sample: step.end, duplicate: false });
+                let answer = Answer { accepted: true, next_sample: step.end, duplicate: false };
+                return Ok((answer, Some(before)));
             }
             Moved::Not(at) if at.epoch < chunk.epoch && at != Watermark::default() => {
                 // Nothing new in it, but a new sender: its predecessor must not deliver any more.
@@ -90,7 +100,7 @@ impl<W: Watermarks> Processor<W> {
         }
         // An empty final chunk repeats nothing.
         let duplicate = !chunk.samples.is_empty();
-        Ok(Answer { accepted: true, next_sample: at.next, duplicate })
+        Ok((Answer { accepted: true, next_sample: at.next, duplicate }, None))
     }
 }
 

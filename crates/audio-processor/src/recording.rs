@@ -1,8 +1,10 @@
 //! One WAV file per session, written at positions.
 //!
-//! The header's length says how many samples are *confirmed*: written and accepted. It is kept right
-//! after each chunk, so the file plays at any moment. What stands behind it was offered, but not
-//! (yet) accepted; it is cut off when the file is opened again. A gap is a hole of zeros: silence.
+//! The header's length says how many samples are *confirmed*: written and known to be accepted. It is
+//! kept right after each chunk, so the file plays at any moment. What stands behind it was offered;
+//! whether it was accepted, the next step of the watermark tells: a crash or a lost answer between
+//! the step and its confirmation leaves accepted samples there, so nothing is cut off before. A gap is
+//! written as zeros: silence.
 //!
 //! The file is locked while it is open, because two senders may overlap for a moment when a stream
 //! is handed over, and then two instances of this function serve the same session.
@@ -70,7 +72,21 @@ impl Recording {
         written.map_err(|source| self.failed(source))
     }
 
-    /// Confirms everything before `end`.
+    /// The watermark moved from `before` to `end` by samples written at `start`: confirms them and
+    /// all before them. What lies between `before` and `start` is a gap, what lies behind `end` was
+    /// never accepted.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn advance(&mut self, before: u64, start: u64, end: u64) -> Result<(), RecordingError> {
+        self.confirmed = end;
+        self.silence(before, start)
+            .and_then(|()| self.file.set_len(HEADER + SAMPLE_BYTES * end))
+            .and_then(|()| self.write_header())
+            .map_err(|source| self.failed(source))
+    }
+
+    /// Everything before `end` was accepted earlier: confirms it, if that is not done yet.
     ///
     /// # Errors
     /// What the disk says.
@@ -79,16 +95,23 @@ impl Recording {
             return Ok(());
         }
         self.confirmed = end;
-        // A gap at the very end has no sample that would stretch the file.
-        let length = HEADER + SAMPLE_BYTES * end;
-        let stretched = self.file.metadata().and_then(|meta| match meta.len() < length {
-            true => self.file.set_len(length),
-            false => Ok(()),
-        });
-        stretched.and_then(|()| self.write_header()).map_err(|source| self.failed(source))
+        self.write_header().map_err(|source| self.failed(source))
     }
 
-    /// Reads how far the file got, or begins it; cuts off what was never confirmed.
+    /// Writes zeros over whatever was offered between two positions.
+    fn silence(&mut self, from: u64, to: u64) -> std::io::Result<()> {
+        let mut left = to.saturating_sub(from) * SAMPLE_BYTES;
+        self.file.seek(SeekFrom::Start(HEADER + SAMPLE_BYTES * from))?;
+        let zeros = [0; 8192];
+        while left > 0 {
+            let piece = left.min(zeros.len() as u64);
+            self.file.write_all(&zeros[..piece as usize])?;
+            left -= piece;
+        }
+        Ok(())
+    }
+
+    /// Reads how far the file got, or begins it.
     fn resume(&mut self) -> std::io::Result<()> {
         let length = self.file.metadata()?.len();
         if length < HEADER {
@@ -105,7 +128,7 @@ impl Recording {
             u32::MAX => held,
             size => (u64::from(size) / SAMPLE_BYTES).min(held),
         };
-        self.file.set_len(HEADER + SAMPLE_BYTES * self.confirmed)
+        Ok(())
     }
 
     fn write_header(&mut self) -> std::io::Result<()> {
@@ -167,19 +190,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_confirmed_stays_and_what_is_not_goes() {
+    async fn what_is_confirmed_stays_and_what_was_never_accepted_goes() {
         let folder = folder("confirmed");
         let mut file = Recording::open(&folder, &session()).await.unwrap();
         file.write(0, &[1, 2, 3]).unwrap();
-        file.confirm(3).unwrap();
+        file.advance(0, 0, 3).unwrap();
         file.write(3, &[9, 9]).unwrap();
         drop(file);
         let mut file = Recording::open(&folder, &session()).await.unwrap();
         assert_eq!(file.confirmed(), 3);
         file.write(1, &[7, 7, 4]).unwrap();
-        file.confirm(4).unwrap();
+        file.advance(3, 1, 4).unwrap();
         drop(file);
         assert_eq!(samples(&folder), [1, 2, 3, 4]);
+        let length = std::fs::metadata(folder.join("blessed-shepherd-123.wav")).unwrap().len();
+        assert_eq!(length, HEADER + 4 * SAMPLE_BYTES);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_accepted_but_not_confirmed_is_not_lost() {
+        let folder = folder("unconfirmed");
+        let mut file = Recording::open(&folder, &session()).await.unwrap();
+        file.write(0, &[1, 2]).unwrap(); // the watermark moved, its answer was lost
+        drop(file);
+        let mut file = Recording::open(&folder, &session()).await.unwrap();
+        file.write(2, &[3]).unwrap();
+        file.advance(2, 2, 3).unwrap();
+        drop(file);
+        assert_eq!(samples(&folder), [1, 2, 3]);
         std::fs::remove_dir_all(folder).unwrap();
     }
 
@@ -188,13 +227,13 @@ mod tests {
         let folder = folder("gap");
         let mut file = Recording::open(&folder, &session()).await.unwrap();
         file.write(0, &[1]).unwrap();
-        file.confirm(1).unwrap();
+        file.advance(0, 0, 1).unwrap();
         file.write(1, &[5, 5]).unwrap();
         drop(file);
         let mut file = Recording::open(&folder, &session()).await.unwrap();
         file.write(4, &[2]).unwrap();
-        file.confirm(5).unwrap();
-        file.confirm(7).unwrap();
+        file.advance(1, 4, 5).unwrap();
+        file.advance(5, 7, 7).unwrap();
         drop(file);
         assert_eq!(samples(&folder), [1, 0, 0, 0, 2, 0, 0]);
         std::fs::remove_dir_all(folder).unwrap();
@@ -210,7 +249,7 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(!second.is_finished());
         first.write(0, &[1, 2]).unwrap();
-        first.confirm(2).unwrap();
+        first.advance(0, 0, 2).unwrap();
         drop(first);
         assert_eq!(second.await.unwrap(), 2);
         std::fs::remove_dir_all(folder).unwrap();
