@@ -9,6 +9,7 @@
 //! | [`run`] | one invocation's stay: take the lease, carry, hand on or end |
 //! | [`lease`] | who may deliver: conditional writes, epochs, waiting out a dead holder |
 //! | [`checkpoint`] | what the next run needs to go on exactly here |
+//! | [`ledger`] | the running account it is drawn from, and how to read on |
 //! | `reader` | GetMedia again and again → media path → chunks |
 //! | [`chunker`] | cuts the line of samples where every run cuts it |
 //! | [`queue`] | the bounded buffer between reading and delivering |
@@ -32,6 +33,7 @@ pub mod breaker;
 pub mod checkpoint;
 pub mod chunker;
 pub mod lease;
+pub mod ledger;
 pub mod ports;
 pub mod queue;
 pub mod run;

@@ -7,9 +7,10 @@ use session::{Language, SessionId, Settings, StreamArn};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::checkpoint::{Checkpoint, Ledger};
+use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::lease::{Desired, StreamItem};
+use crate::ledger::Ledger;
 use crate::metrics::Snapshot;
 use crate::ports::Ports;
 use crate::queue::Queue;

@@ -13,12 +13,13 @@ use media::{Anchor, FragmentNumber, Output, Stream};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
-use crate::checkpoint::{Fragment, ReadPlan};
+use crate::checkpoint::Fragment;
 use crate::chunker::{Chunk, Chunker};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::lease::Desired;
+use crate::ledger::ReadPlan;
 use crate::line::Line;
 use crate::ports::{MediaBody, MediaSource, OpenError, Ports};
 use crate::queue::{Queued, Rewound};

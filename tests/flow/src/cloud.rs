@@ -143,6 +143,19 @@ impl Cloud {
         Err(Error::Answer { what: path.into(), status, body: body.to_string() })
     }
 
+    /// That no fault waits any more: a test whose fault never struck has shown nothing.
+    ///
+    /// # Errors
+    /// [`Error::Answer`] with those that wait.
+    pub async fn every_fault_struck(&self) -> Result<(), Error> {
+        let path = "/_local/faults";
+        let (status, body) = self.api(reqwest::Method::GET, path, None, None).await?;
+        match body["faults"].as_array() {
+            Some(waiting) if waiting.is_empty() => Ok(()),
+            _ => Err(Error::Answer { what: path.into(), status, body: body.to_string() }),
+        }
+    }
+
     /// One AWS call of the JSON protocol (DynamoDB, EventBridge, SQS), `target` as in
     /// `X-Amz-Target`. The signature is not checked locally; its scope routes the call.
     ///

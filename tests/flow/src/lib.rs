@@ -2,16 +2,18 @@
 //!
 //! A test starts its own [`Cloud`]: the `local-cloud` binary on a port the system picks, with its
 //! own data directory, running the real function binaries from `infra/template.yaml`. It acts as a
-//! speaker would ([`Cloud::open`], [`Session::speak`], [`Session::end`]) and looks at what arrived
-//! ([`Session::arrived`]) as an operator would. Nothing waits by the clock: every wait polls for
-//! the thing itself, and gives up loudly.
+//! speaker would ([`Cloud::open`], [`Session::say`], [`Session::end`]) and looks at what arrived
+//! ([`Journey`]) as an operator would. Nothing waits by the clock: every wait polls for the thing
+//! itself, and gives up loudly.
 
 mod audio;
 mod cloud;
 mod error;
+mod journey;
 mod session;
 
 pub use audio::Packets;
 pub use cloud::{Cloud, Options};
 pub use error::Error;
-pub use session::{Arrived, Session};
+pub use journey::Journey;
+pub use session::Session;

@@ -18,15 +18,6 @@ pub struct Session<'a> {
     token: String,
 }
 
-/// What the processor has accepted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arrived {
-    /// Position after the last accepted sample.
-    pub next_sample: u64,
-    /// The epoch of the consumer that delivered last.
-    pub epoch: u64,
-}
-
 impl<'a> Session<'a> {
     pub(crate) fn new(cloud: &'a Cloud, id: String, token: String) -> Self {
         Self { cloud, id, token }
@@ -40,6 +31,19 @@ impl<'a> Session<'a> {
     /// Its path in the HTTP API.
     pub fn path(&self) -> String {
         format!("/sessions/{}", self.id)
+    }
+
+    /// Speaks all of `file` into the session's stream, at the cloud's own pace.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the speaker cannot be started, [`Error::Answer`] when it fails.
+    pub async fn say(&self, file: &Path) -> Result<(), Error> {
+        let mut speaker = self.speak(file, self.cloud.time_scale())?;
+        let status = speaker.wait().await.map_err(io("wait for the speaker"))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Error::Answer { what: "local-cloud speak".into(), status: 0, body: status.to_string() })
     }
 
     /// Starts to speak `file` into the session's stream, `speed` times as fast as it was spoken.
@@ -71,18 +75,6 @@ impl<'a> Session<'a> {
                 Err(Error::Answer { what: "DELETE".into(), status, body: body.to_string() })
             }
         }
-    }
-
-    /// The processor's watermark, `None` before the first chunk.
-    ///
-    /// # Errors
-    /// As [`Cloud::item`].
-    pub async fn arrived(&self) -> Result<Option<Arrived>, Error> {
-        let item = self.cloud.item("Processed", &self.id).await?;
-        Ok(item.map(|item| Arrived {
-            next_sample: number(&item["nextSample"]),
-            epoch: number(&item["epoch"]),
-        }))
     }
 
     /// Waits until the consumer has drained the stream and written status ENDED.
@@ -146,9 +138,4 @@ impl<'a> Session<'a> {
         let samples = bytes[44..].chunks_exact(2);
         Ok(samples.map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
     }
-}
-
-/// A DynamoDB number attribute, 0 when it is absent.
-fn number(attribute: &Value) -> u64 {
-    attribute["N"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0)
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use flow::{Cloud, Options};
+use flow::{Cloud, Journey, Options, Packets};
 use serde_json::json;
 
 async fn audio_arrives_in_spite_of(fault: serde_json::Value) {
@@ -18,8 +18,7 @@ async fn audio_arrives_in_spite_of(fault: serde_json::Value) {
     assert_eq!(view["status"], "active");
 
     let recording = testkit::recording();
-    let mut speaker = session.speak(&recording, cloud.time_scale()).unwrap();
-    assert!(speaker.wait().await.unwrap().success());
+    session.say(&recording).await.unwrap();
     session
         .streams_item("the health check to start a consumer", Duration::from_secs(60), |item| {
             item["epoch"]["N"].is_string()
@@ -27,9 +26,8 @@ async fn audio_arrives_in_spite_of(fault: serde_json::Value) {
         .await
         .unwrap();
     session.end().await.unwrap();
-    session.drained(Duration::from_secs(60)).await.unwrap();
-    let spoken = flow::Packets::of(&recording).samples();
-    assert_eq!(session.wav().await.unwrap(), spoken);
+    let journey = Journey::drained(&session, &Packets::of(&recording)).await.unwrap();
+    journey.assert_whole();
 }
 
 #[tokio::test]

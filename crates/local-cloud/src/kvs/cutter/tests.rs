@@ -1,0 +1,132 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn element(id: u32, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    ebml::write(&mut out, id, 4, payload);
+    out
+}
+
+fn head() -> Vec<u8> {
+    let track = element(id::TRACK_ENTRY, &element(id::TRACK_NUMBER, &[1]));
+    let mut out = element(id::EBML, &[]);
+    out.extend([0x18, 0x53, 0x80, 0x67, 0xFF]);
+    out.extend(element(0xEC, &[0; 5]));
+    out.extend(element(id::TRACKS, &track));
+    out
+}
+
+fn block(track: u8, offset: i16) -> Vec<u8> {
+    let offset = offset.to_be_bytes();
+    element(id::SIMPLE_BLOCK, &[0x80 | track, offset[0], offset[1], 0x80, 1, 2, 3])
+}
+
+fn cluster_body(timecode: u16, offsets: &[i16]) -> Vec<u8> {
+    let mut body = element(id::TIMECODE, &timecode.to_be_bytes());
+    for offset in offsets {
+        body.extend(block(1, *offset));
+    }
+    body
+}
+
+fn unknown_cluster(body: &[u8]) -> Vec<u8> {
+    let mut out = vec![0x1F, 0x43, 0xB6, 0x75, 0xFF];
+    out.extend_from_slice(body);
+    out
+}
+
+fn cut(bytes: &[u8], step: usize) -> Result<Vec<Cut>, IngestError> {
+    let mut cutter = Cutter::default();
+    let mut out = Vec::new();
+    for piece in bytes.chunks(step) {
+        cutter.push(piece, &mut out)?;
+    }
+    cutter.finish(&mut out)?;
+    Ok(out)
+}
+
+fn recording() -> Vec<u8> {
+    let mut bytes = head();
+    bytes.extend(unknown_cluster(&cluster_body(0, &[0, 20, 40])));
+    bytes.extend(element(id::TAGS, b"tags of the first"));
+    bytes.extend(element(id::CUES, &[9; 300]));
+    bytes.extend(element(id::CLUSTER, &cluster_body(60, &[0, 20])));
+    bytes.extend(unknown_cluster(&cluster_body(100, &[0])));
+    bytes
+}
+
+#[test]
+fn a_fragment_is_one_cluster_with_its_raw_bytes() {
+    let cuts = cut(&recording(), 4096).unwrap();
+    let whole: Vec<&Whole> = cuts
+        .iter()
+        .filter_map(|cut| match cut {
+            Cut::Whole(whole) => Some(whole),
+            Cut::Begun { .. } => None,
+        })
+        .collect();
+    assert_eq!(cuts.len(), 6);
+    assert_eq!(cuts[0], Cut::Begun { timecode_ms: 0 });
+    let times: Vec<(i64, i64)> =
+        whole.iter().map(|whole| (whole.timecode_ms, whole.duration_ms)).collect();
+    assert_eq!(times, [(0, 60), (60, 40), (100, 0)]);
+    assert_eq!(whole[0].trailing, element(id::TAGS, b"tags of the first"));
+    assert!(whole[1].trailing.is_empty());
+    assert_eq!(&whole[0].cluster[12..], cluster_body(0, &[0, 20, 40]));
+    let mut preamble = element(id::EBML, &[]);
+    preamble.extend(ebml::SEGMENT_START);
+    preamble.extend(&head()[10..]);
+    assert_eq!(whole[2].preamble[..20], preamble[..20]);
+    assert_eq!(whole[2].preamble.len(), head().len() + 7);
+}
+
+#[test]
+fn a_cluster_of_known_size_is_whole_with_its_last_byte() {
+    let mut bytes = head();
+    bytes.extend(element(id::CLUSTER, &cluster_body(0, &[0, 20])));
+    let mut cutter = Cutter::default();
+    let mut out = Vec::new();
+    cutter.push(&bytes[..bytes.len() - 1], &mut out).unwrap();
+    assert_eq!(out.len(), 1);
+    cutter.push(&bytes[bytes.len() - 1..], &mut out).unwrap();
+    assert!(matches!(out[1], Cut::Whole(_)));
+}
+
+#[test]
+fn what_breaks_a_rule_is_told_as_aws_tells_it() {
+    let with = |tail: Vec<u8>| cut(&[head(), tail].concat(), 7).unwrap_err().id_and_code().0;
+    assert_eq!(with(unknown_cluster(&cluster_body(0, &[]))), 4011);
+    assert_eq!(with(unknown_cluster(&[cluster_body(0, &[0]), block(2, 0)].concat())), 4010);
+    assert_eq!(with(unknown_cluster(&cluster_body(0, &[0, 20_001]))), 4002);
+    assert_eq!(with(unknown_cluster(&block(1, 0))), 4006);
+    assert_eq!(with(element(id::CLUSTER, &cluster_body(0, &[0]))[..20].to_vec()), 4000);
+    let back = [cluster_body(50, &[0]), cluster_body(49, &[0])]
+        .map(|body| element(id::CLUSTER, &body))
+        .concat();
+    assert_eq!(with(back), 4004);
+    let huge = vec![0x1F, 0x43, 0xB6, 0x75, 0xFF, 0xA3, 0x08, 0xFF, 0xFF, 0xFF, 0xFF];
+    assert_eq!(with(huge), 4001);
+    assert_eq!(cut(b"not a matroska file", 5).unwrap_err().id_and_code().0, 4006);
+}
+
+proptest! {
+    #[test]
+    fn the_size_of_pieces_changes_nothing(step in 1_usize..400) {
+        let bytes = recording();
+        prop_assert_eq!(cut(&bytes, step).unwrap(), cut(&bytes, bytes.len()).unwrap());
+    }
+
+    #[test]
+    fn any_bytes_end_in_fragments_or_an_error(
+        mut noise in proptest::collection::vec(any::<u8>(), 0..600),
+        at in 0_usize..200,
+        step in 1_usize..64,
+    ) {
+        let mut bytes = recording();
+        let at = at.min(bytes.len());
+        bytes.truncate(at);
+        bytes.append(&mut noise);
+        let _ = cut(&bytes, step);
+    }
+}

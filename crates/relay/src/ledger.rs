@@ -1,0 +1,231 @@
+//! The running account of a run, from which its checkpoints are drawn, and the rule for reading on.
+//!
+//! To go on, the reader starts after fragment F(k−w−1), so that F(k−w)…F(k), at least the warm-up
+//! time together, settle the decoder and are dropped; F(k) is the last fragment accepted whole
+//! (DESIGN §6). GetMedia's FRAGMENT_NUMBER is exclusive, hence the one fragment more.
+
+use media::{Anchor, FragmentNumber};
+
+use crate::checkpoint::{Checkpoint, Fragment};
+use crate::config::Config;
+
+/// The account of a run: fragments as they arrive, samples as they are settled.
+#[derive(Debug)]
+pub struct Ledger {
+    checkpoint: Checkpoint,
+    /// All complete fragments not yet pruned, oldest first, settled or not.
+    fragments: Vec<Fragment>,
+    warm_up_ms: u64,
+}
+
+impl Ledger {
+    /// Goes on from a checkpoint.
+    #[must_use]
+    pub fn new(checkpoint: Checkpoint, config: &Config) -> Self {
+        let fragments = checkpoint.fragments.clone();
+        Self { checkpoint, fragments, warm_up_ms: config.warm_up_ms }
+    }
+
+    /// The state as it would be written now.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        let settled: Vec<Fragment> = self
+            .fragments
+            .iter()
+            .take_while(|fragment| fragment.end <= self.checkpoint.next)
+            .cloned()
+            .collect();
+        Checkpoint { fragments: settled, ..self.checkpoint.clone() }
+    }
+
+    /// The settled part, for reading and for the counters in it.
+    #[must_use]
+    pub fn state(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The settled part, to change its counters and breaker.
+    pub fn state_mut(&mut self) -> &mut Checkpoint {
+        &mut self.checkpoint
+    }
+
+    /// A fragment began; the first one ever fixes the origin.
+    pub fn begin(&mut self, anchor: &Anchor) {
+        if self.checkpoint.origin.is_none() && anchor.origin_ms.is_some() {
+            self.checkpoint.origin = Some(anchor.clone());
+        }
+    }
+
+    /// A fragment arrived whole.
+    pub fn complete(&mut self, fragment: Fragment) {
+        let newer = self
+            .fragments
+            .last()
+            .is_none_or(|last| fragment.anchor.fragment > last.anchor.fragment);
+        if newer {
+            self.fragments.push(fragment);
+            self.prune();
+        }
+    }
+
+    /// Everything before `end` is accepted by the processor.
+    pub fn accept(&mut self, end: u64) {
+        self.checkpoint.next = self.checkpoint.next.max(end);
+        self.checkpoint.acknowledged = self.checkpoint.acknowledged.max(end);
+        self.prune();
+    }
+
+    /// Everything before `end` is settled without the processor (a gap, a pause, a dead letter).
+    pub fn skip(&mut self, end: u64) {
+        self.checkpoint.next = self.checkpoint.next.max(end);
+        self.prune();
+    }
+
+    /// The processor knows nothing from `position` on.
+    pub fn rewind(&mut self, position: u64) {
+        self.checkpoint.next = position;
+        self.checkpoint.acknowledged = position;
+    }
+
+    /// Goes on from a later checkpoint of the same session, keeping the fragments read meanwhile.
+    pub fn adopt(&mut self, checkpoint: Checkpoint) {
+        let known = self.fragments.first().map(|first| first.anchor.fragment.clone());
+        let mut fragments = checkpoint.fragments.clone();
+        fragments.retain(|theirs| known.as_ref().is_none_or(|own| theirs.anchor.fragment < *own));
+        fragments.append(&mut self.fragments);
+        self.fragments = fragments;
+        let origin = checkpoint.origin.clone().or(self.checkpoint.origin.take());
+        self.checkpoint = Checkpoint { origin, ..checkpoint };
+        self.prune();
+    }
+
+    /// How to read on from `floor`, from all that is known in this run.
+    #[must_use]
+    pub fn plan(&self, floor: u64) -> ReadPlan {
+        plan(&self.fragments, self.checkpoint.origin.as_ref(), floor, self.warm_up_ms)
+    }
+
+    /// Forgets fragments that no resume can need: older than the warm-up and one.
+    fn prune(&mut self) {
+        let next = self.checkpoint.next;
+        let settled = self.fragments.iter().take_while(|fragment| fragment.end <= next).count();
+        let (first, time) = warm_up(&self.fragments[..settled], self.warm_up_ms);
+        if time >= self.warm_up_ms {
+            self.fragments.drain(..first.saturating_sub(1));
+        }
+    }
+}
+
+/// Where and how to start reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadPlan {
+    /// Start after this fragment; `None` = the oldest one KVS has.
+    pub after: Option<FragmentNumber>,
+    /// Timeline at the first fragment to come; `None` = a stream nobody has read.
+    pub anchor: Option<Anchor>,
+    /// Samples before this position are dropped.
+    pub floor: u64,
+}
+
+fn plan(fragments: &[Fragment], origin: Option<&Anchor>, floor: u64, warm_up_ms: u64) -> ReadPlan {
+    let settled = fragments.iter().take_while(|fragment| fragment.end <= floor).count();
+    let (first, _) = warm_up(&fragments[..settled], warm_up_ms);
+    match first.checked_sub(1) {
+        Some(before) => ReadPlan {
+            after: Some(fragments[before].anchor.fragment.clone()),
+            anchor: Some(fragments[first].anchor.clone()),
+            floor,
+        },
+        None => ReadPlan { after: None, anchor: origin.cloned(), floor },
+    }
+}
+
+/// Index of the first of the trailing fragments that last `warm_up_ms` together (at least one),
+/// and their time.
+fn warm_up(fragments: &[Fragment], warm_up_ms: u64) -> (usize, u64) {
+    let (mut first, mut time) = (fragments.len(), 0);
+    while first > 0 && (time < warm_up_ms || first == fragments.len()) {
+        first -= 1;
+        time += fragments[first].duration_ms;
+    }
+    (first, time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fragment `n` of one second: samples [(n-1)·16000, n·16000).
+    fn fragment(n: u64) -> Fragment {
+        let anchor = Anchor {
+            fragment: n.to_string().parse().unwrap(),
+            next: i64::try_from((n - 1) * 16_000).unwrap(),
+            origin_ms: Some(1_000_000),
+            shift: 0,
+            session_ms: Some(1_000_000),
+            server_ms: Some(1_000_000),
+            server_position: 0,
+        };
+        Fragment { anchor, end: n * 16_000, duration_ms: 1_000 }
+    }
+
+    fn ledger(read: u64, accepted: u64) -> Ledger {
+        let mut ledger = Ledger::new(Checkpoint::fresh(500), &Config::scaled(1.0));
+        for n in 1..=read {
+            ledger.begin(&fragment(n).anchor);
+            ledger.complete(fragment(n));
+        }
+        ledger.accept(accepted);
+        ledger
+    }
+
+    /// What the next run makes of a checkpoint.
+    fn resumed(checkpoint: &Checkpoint) -> Ledger {
+        Ledger::new(checkpoint.clone(), &Config::scaled(1.0))
+    }
+
+    #[test]
+    fn resumes_the_warm_up_before_the_last_fragment_that_was_accepted_whole() {
+        // 8 fragments read, 6.5 accepted: F(k) = 6, warm-up = 4, 5, 6, so start after 3.
+        let checkpoint = ledger(8, 6 * 16_000 + 8_000).checkpoint();
+        let plan = resumed(&checkpoint).plan(checkpoint.next);
+        assert_eq!(plan.after.unwrap().as_str(), "3");
+        assert_eq!(plan.anchor.unwrap().fragment.as_str(), "4");
+        assert_eq!(plan.floor, 104_000);
+    }
+
+    #[test]
+    fn a_session_too_young_for_a_warm_up_starts_at_its_first_fragment() {
+        for accepted in [0, 8_000, 16_000, 40_000] {
+            let checkpoint = ledger(3, accepted).checkpoint();
+            let plan = resumed(&checkpoint).plan(accepted);
+            assert_eq!(plan.after, None, "{accepted}");
+            assert_eq!(plan.anchor.unwrap().fragment.as_str(), "1", "{accepted}");
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_stays_small_however_long_the_session() {
+        let mut ledger = ledger(0, 0);
+        for n in 1..=10_000 {
+            ledger.begin(&fragment(n).anchor);
+            ledger.complete(fragment(n));
+            ledger.accept(n * 16_000);
+            assert!(ledger.checkpoint().fragments.len() <= 4);
+        }
+        assert!(ledger.checkpoint().to_json().len() < 2_000);
+    }
+
+    #[test]
+    fn a_successor_that_read_ahead_adopts_what_was_accepted_meanwhile() {
+        // It started at fragment 4 and read up to 9; the holder got to the end of fragment 7.
+        let mut ahead = Ledger::new(ledger(6, 96_000).checkpoint(), &Config::scaled(1.0));
+        for n in 7..=9 {
+            ahead.complete(fragment(n));
+        }
+        ahead.adopt(ledger(8, 7 * 16_000).checkpoint());
+        let plan = resumed(&ahead.checkpoint()).plan(7 * 16_000);
+        assert_eq!(plan.after.unwrap().as_str(), "4");
+        assert_eq!(ahead.plan(9 * 16_000).after.unwrap().as_str(), "6");
+    }
+}
