@@ -53,7 +53,8 @@ fmt: ## format the code
 bench: tools ## criterion benches
 	cargo bench --workspace
 
-fuzz: tools ## fuzz the parser for FUZZ_SECONDS (default 60); needs cargo-fuzz and nightly flags
+fuzz: tools ## fuzz the parser for FUZZ_SECONDS (default 60)
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --version 0.13.1 --root $(VENV)
 	cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run parser -- -max_total_time=$${FUZZ_SECONDS:-60}
 
 build: tools ## zips for Lambda: target/lambda/<arch>/<function>.zip
@@ -67,8 +68,9 @@ build: tools ## zips for Lambda: target/lambda/<arch>/<function>.zip
 deploy: tools ## sam build and sam deploy (ENV=dev)
 	cd infra && sam build && sam deploy --config-env $${ENV:-dev}
 
+# With the examples, so that the tests' features are chosen here already: one build serves run and test.
 cloud: tools
-	cargo build --release --workspace --bins
+	cargo build --release --workspace --bins --examples
 
 tools: $(VENV)/.tools
 	@command -v cargo >/dev/null || { echo "missing: Rust. Install rustup; rust-toolchain.toml names the version."; exit 1; }

@@ -80,7 +80,15 @@ impl Check<'_> {
     ) -> Result<Vec<Session>, StoreError> {
         let mut sessions = Vec::new();
         for id in ids {
-            let session = self.aws.sessions.get(&id).await?;
+            let session = match self.aws.sessions.get(&id).await {
+                Ok(session) => session,
+                // A record that cannot be read never will be: the others must not wait for it.
+                Err(error) if !error.retryable => {
+                    tracing::error!(sessionId = %id, %error, "health check: record passed over");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             // Nothing of another environment is touched, even in a shared table.
             sessions.extend(session.filter(|session| {
                 session.status == status && session.env == self.aws.config.environment
@@ -92,6 +100,24 @@ impl Check<'_> {
     /// Whether this run sweeps.
     fn sweeps(&self) -> bool {
         (self.now_ms / self.millis(EVERY).max(1)).is_multiple_of(SWEEP)
+    }
+}
+
+/// What a duty comes to over many sessions: one that fails is logged and keeps no other from its
+/// turn; the first failure is the duty's.
+#[derive(Default)]
+struct Turns(Option<StoreError>);
+
+impl Turns {
+    fn take(&mut self, session: &SessionId, result: Result<(), StoreError>) {
+        if let Err(error) = result {
+            tracing::error!(sessionId = %session, %error, "health check: this session's turn failed");
+            self.0.get_or_insert(error);
+        }
+    }
+
+    fn result(self) -> Result<(), StoreError> {
+        self.0.map_or(Ok(()), Err)
     }
 }
 

@@ -63,7 +63,9 @@ impl Queues {
         let mut seen = HashSet::new();
         for _ in 0..LOOKS {
             let receive = self.client.receive_message().queue_url(url);
-            let receive = receive.max_number_of_messages(10).visibility_timeout(HIDDEN_SECONDS);
+            // Waiting asks all of the queue's servers; without it an empty answer proves nothing.
+            let receive = receive.max_number_of_messages(10).wait_time_seconds(1);
+            let receive = receive.visibility_timeout(HIDDEN_SECONDS);
             let output = receive.send().await.map_err(|error| StoreError {
                 message: DisplayErrorContext(error).to_string(),
                 retryable: true,

@@ -94,7 +94,7 @@ impl Cli {
 
 async fn up(args: UpArgs) -> Result<(), Error> {
     // Heard from now on: a signal during the start still ends everything in order.
-    let ended = signals()?;
+    let ended = crate::signals::ended()?;
     let running = RunningCloud::start(CloudOptions {
         port: args.port,
         data: args.data,
@@ -115,19 +115,6 @@ async fn up(args: UpArgs) -> Result<(), Error> {
     ended.await;
     running.end().await;
     Ok(())
-}
-
-/// Resolves at the first SIGINT or SIGTERM.
-fn signals() -> Result<impl Future<Output = ()>, Error> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::io("SIGINT"))?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::io("SIGTERM"))?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }
 
 async fn token(args: &TokenArgs, url: &str) -> Result<(), Error> {

@@ -27,6 +27,7 @@ As an operator, with any AWS CLI or SDK:
   aws events list-rules --name-prefix session-lifecycle
   aws events test-event-pattern --event-pattern file://events/rule-pattern.json --event file://events/test-event.json
   aws sqs receive-message --queue-url $(aws sqs get-queue-url --queue-name session-events-dlq-dev --query QueueUrl --output text)
+                                                     # AWS CLI v1 ignores AWS_ENDPOINT_URL for SQS: --endpoint-url
   curl -s {url}/_local/state
 
 The functions themselves (cargo-lambda is in .venv/bin):

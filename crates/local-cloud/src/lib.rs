@@ -22,6 +22,7 @@ pub mod lambda;
 pub mod local;
 pub mod run;
 pub mod server;
+mod signals;
 pub mod speaker;
 pub mod sqs;
 pub mod template;

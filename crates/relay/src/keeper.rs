@@ -90,7 +90,8 @@ impl<'a, 'l, P: Ports> Keeper<'a, 'l, P> {
             revision: self.revision.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1,
             expires_at: now + millis(self.line.config.lease),
             checkpoint,
-            last_activity_at: activity.last_at,
+            // A reader that waits for the processor hears nothing: that is not the speaker's silence.
+            last_activity_at: if self.line.queue.is_full() { Some(now) } else { activity.last_at },
             fragment_millis: activity.longest_fragment_ms,
         }
     }
@@ -116,12 +117,17 @@ pub(crate) async fn watch_session<P: Ports>(line: &Line<'_, P>) -> Infallible {
         if line.orders.borrow().desired == Desired::Stop {
             continue;
         }
-        match line.ports.sessions().is_over(&line.session).await {
-            Ok(true) => request_stop(line.ports, &line.session, line).await,
-            Ok(false) => {}
-            Err(error) => {
+        let look = line.ports.sessions().is_over(&line.session);
+        match clock.within(line.config.session_poll, look).await {
+            Some(Ok(true)) => {
+                let request = request_stop(line.ports, &line.session, line);
+                let _ = clock.within(line.config.session_poll, request).await;
+            }
+            Some(Ok(false)) => {}
+            Some(Err(error)) => {
                 tracing::warn!(sessionId = %line.session, %error, "the session's status is unknown");
             }
+            None => tracing::warn!(sessionId = %line.session, "the sessions table is silent"),
         }
     }
 }
@@ -138,14 +144,17 @@ async fn request_stop<P: Ports>(ports: &P, session: &SessionId, line: &Line<'_, 
 
 /// Reads the listeners' languages. Never returns.
 pub(crate) async fn watch_languages<P: Ports>(line: &Line<'_, P>) -> Infallible {
+    let clock = line.ports.clock();
     loop {
-        match line.ports.sessions().listener_languages(&line.session).await {
-            Ok(languages) => *line.languages() = languages,
-            Err(error) => {
+        let look = line.ports.sessions().listener_languages(&line.session);
+        match clock.within(line.config.languages_poll, look).await {
+            Some(Ok(languages)) => *line.languages() = languages,
+            Some(Err(error)) => {
                 tracing::warn!(sessionId = %line.session, %error, "the listeners' languages are unknown");
             }
+            None => tracing::warn!(sessionId = %line.session, "the connections table is silent"),
         }
-        line.ports.clock().sleep(line.config.languages_poll).await;
+        clock.sleep(line.config.languages_poll).await;
     }
 }
 

@@ -9,6 +9,10 @@ use media::{Anchor, FragmentNumber};
 use crate::checkpoint::{Checkpoint, Fragment};
 use crate::config::Config;
 
+/// Most settled fragments kept, so that a checkpoint stays within a few kilobytes whatever the stream
+/// holds. KVS fragments last a second or more: far beyond every warm-up.
+const MAX_SETTLED: usize = 32;
+
 /// The account of a run: fragments as they arrive, samples as they are settled.
 #[derive(Debug)]
 pub struct Ledger {
@@ -105,14 +109,15 @@ impl Ledger {
         plan(&self.fragments, self.checkpoint.origin.as_ref(), floor, self.warm_up_ms)
     }
 
-    /// Forgets fragments that no resume can need: older than the warm-up and one.
+    /// Forgets fragments that no resume can need: older than the warm-up and one. Fragments without
+    /// audio have no time; of a long row of them only the last few are kept, and a decoder that
+    /// begins in the middle of that silence misses nothing.
     fn prune(&mut self) {
         let next = self.checkpoint.next;
         let settled = self.fragments.iter().take_while(|fragment| fragment.end <= next).count();
         let (first, time) = warm_up(&self.fragments[..settled], self.warm_up_ms);
-        if time >= self.warm_up_ms {
-            self.fragments.drain(..first.saturating_sub(1));
-        }
+        let enough = if time >= self.warm_up_ms { first.saturating_sub(1) } else { 0 };
+        self.fragments.drain(..enough.max(settled.saturating_sub(MAX_SETTLED)));
     }
 }
 
@@ -214,6 +219,20 @@ mod tests {
             assert!(ledger.checkpoint().fragments.len() <= 4);
         }
         assert!(ledger.checkpoint().to_json().len() < 2_000);
+    }
+
+    #[test]
+    fn a_checkpoint_stays_small_however_long_nothing_is_heard() {
+        let mut ledger = ledger(8, 8 * 16_000);
+        for n in 9..=10_000 {
+            let mute = Fragment { end: 8 * 16_000, duration_ms: 0, ..fragment(n) };
+            ledger.begin(&mute.anchor);
+            ledger.complete(mute);
+        }
+        assert!(ledger.checkpoint().fragments.len() <= MAX_SETTLED);
+        let plan = resumed(&ledger.checkpoint()).plan(8 * 16_000);
+        assert_eq!(plan.floor, 8 * 16_000);
+        assert!(plan.after.unwrap() > "9900".parse().unwrap());
     }
 
     #[test]

@@ -78,6 +78,11 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether the reader waits, or would at its next chunk.
+    pub fn is_full(&self) -> bool {
+        self.lock().samples >= self.limit
+    }
+
     /// The next chunk and the chunks adjacent to it, as many as `limit` samples allow (always at
     /// least one).
     pub async fn take(&self, limit: u64) -> Vec<Queued> {

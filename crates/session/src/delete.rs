@@ -56,7 +56,9 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
                 SessionStatus::Ended if ours.is_some() && session.pending_event == ours => {
                     return Ok(self.close(&session, call).await);
                 }
-                SessionStatus::Ended | SessionStatus::Cleaning => return Ok(Deleted::Before),
+                SessionStatus::Ended | SessionStatus::Cleaning | SessionStatus::Removed => {
+                    return Ok(Deleted::Before);
+                }
             }
             session.pending_event = Some(self.ended_event(&session, call)?);
             if self.mark_ended(&session, call).await? {

@@ -35,8 +35,8 @@ pub struct Call {
 impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<S, M, E, R> {
     /// Reads a session that anybody may know of.
     ///
-    /// One that is still being created is not there yet, and one that is being cleaned up reads as
-    /// ended.
+    /// One that is still being created is not there yet, and one that is being cleaned up, or was,
+    /// reads as ended.
     ///
     /// # Errors
     /// [`Error::NotFound`], or [`Error::Store`] when the table does not answer.
@@ -47,6 +47,10 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
         match session.status {
             SessionStatus::Active | SessionStatus::Paused | SessionStatus::Ended => Ok(session),
             SessionStatus::Cleaning if was_open => {
+                session.status = SessionStatus::Ended;
+                Ok(session)
+            }
+            SessionStatus::Removed => {
                 session.status = SessionStatus::Ended;
                 Ok(session)
             }

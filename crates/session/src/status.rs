@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// State of a session; the `status` attribute of its item, in lower case.
 ///
-/// `creating → active ⇄ paused → ended`; the health check takes `creating` and `ended` to
+/// `creating → active ⇄ paused → ended → removed`; the health check takes `creating` and `ended` to
 /// `cleaning` before it deletes anything, so that two cleaners never work on one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -21,12 +21,15 @@ pub enum SessionStatus {
     Ended,
     /// Claimed by a health check that removes what is left of the session.
     Cleaning,
+    /// Ended, and nothing of it is left in KVS. The item stays on to keep its id from being drawn
+    /// again while anyone remembers it, and nobody looks through these.
+    Removed,
 }
 
 impl SessionStatus {
     /// Every status.
-    pub const ALL: [Self; 5] =
-        [Self::Creating, Self::Active, Self::Paused, Self::Ended, Self::Cleaning];
+    pub const ALL: [Self; 6] =
+        [Self::Creating, Self::Active, Self::Paused, Self::Ended, Self::Cleaning, Self::Removed];
 
     /// The status as it stands in the item.
     #[must_use]
@@ -37,6 +40,7 @@ impl SessionStatus {
             Self::Paused => "paused",
             Self::Ended => "ended",
             Self::Cleaning => "cleaning",
+            Self::Removed => "removed",
         }
     }
 

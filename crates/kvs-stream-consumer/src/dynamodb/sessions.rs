@@ -131,18 +131,28 @@ impl Sessions {
         applied(update).await
     }
 
-    /// Records that nothing of an ended session is left in KVS. The record itself stays until its
-    /// time to live, so that a replayed event finds the session ended.
-    pub(crate) async fn cleaned(&self, id: &SessionId, until_ms: u64) -> Result<bool, StoreError> {
+    /// Records that nothing of an ended session is left in KVS. The record itself stays until
+    /// `remove_at` (Unix seconds), so that a replayed event finds the session ended and its id is
+    /// not drawn again.
+    pub(crate) async fn cleaned(
+        &self,
+        id: &SessionId,
+        until_ms: u64,
+        remove_at: u64,
+    ) -> Result<bool, StoreError> {
         let update = self
             .update(id)
             .update_expression(
-                "SET #status = :ended REMOVE claimUntil, kvsChannelArn, kvsStreamArn, \
-                 kvsSignalingEndpoints",
+                "SET #status = :removed, removeAt = :at REMOVE claimUntil, kvsChannelArn, \
+                 kvsStreamArn, kvsSignalingEndpoints",
             )
             .condition_expression("claimUntil = :until")
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":ended", AttributeValue::S("ended".into()))
+            .expression_attribute_values(
+                ":removed",
+                AttributeValue::S(SessionStatus::Removed.as_str().into()),
+            )
+            .expression_attribute_values(":at", AttributeValue::N(remove_at.to_string()))
             .expression_attribute_values(":until", AttributeValue::N(until_ms.to_string()));
         applied(update).await
     }
@@ -179,7 +189,10 @@ impl relay::ports::Sessions for Sessions {
     async fn is_over(&self, session: &SessionId) -> Result<bool, StoreError> {
         let session = self.get(session).await?;
         Ok(session.is_some_and(|session| {
-            matches!(session.status, SessionStatus::Ended | SessionStatus::Cleaning)
+            matches!(
+                session.status,
+                SessionStatus::Ended | SessionStatus::Cleaning | SessionStatus::Removed
+            )
         }))
     }
 

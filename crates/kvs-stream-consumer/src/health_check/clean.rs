@@ -7,31 +7,39 @@ use relay::StoreError;
 use relay::ports::millis;
 use session::{Session, SessionStatus};
 
-use super::{Check, SETTLED, Summary};
+use super::{Check, SETTLED, Summary, Turns};
 use crate::kinesis_video::Resource;
 use crate::sqs::Named;
 
 /// How long a claim keeps others away; a cleaner that dies is followed by the next after this.
 const CLAIM: Duration = Duration::from_secs(10 * 60);
+/// How long the record of a removed session stays, in seconds: two days longer than a processor
+/// remembers a session (60 days), because an id that is drawn again meets that memory.
+const REMEMBERED_SECONDS: u64 = 62 * DAY_SECONDS;
+const DAY_SECONDS: u64 = 24 * 3600;
 /// Most sessions cleaned in one run.
 const MOST: u64 = 50;
 
 pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), StoreError> {
-    let candidates = candidates(check).await?;
+    let mut turns = Turns::default();
+    let candidates = candidates(check, &mut turns).await?;
     let sweeps = check.sweeps();
     if candidates.is_empty() && !sweeps {
-        return Ok(());
+        return turns.result();
     }
     let named = check.aws.queues.named().await?;
     for session in candidates {
         if summary.cleaned < MOST {
-            one(check, summary, &session, &named).await?;
+            turns.take(&session.session_id, one(check, summary, &session, &named).await);
         }
     }
-    if sweeps { sweep(check, summary, &named).await } else { Ok(()) }
+    if sweeps {
+        sweep(check, summary, &named).await?;
+    }
+    turns.result()
 }
 
-async fn candidates(check: &Check<'_>) -> Result<Vec<Session>, StoreError> {
+async fn candidates(check: &Check<'_>, turns: &mut Turns) -> Result<Vec<Session>, StoreError> {
     let mut candidates = check.settled(SessionStatus::Creating).await?;
     let cleaning = check.settled(SessionStatus::Cleaning).await?;
     candidates.extend(
@@ -39,11 +47,24 @@ async fn candidates(check: &Check<'_>) -> Result<Vec<Session>, StoreError> {
     );
     let kept = check.now_ms.saturating_sub(millis(check.aws.config.stream_keep));
     for session in check.settled(SessionStatus::Ended).await? {
-        if session.updated_at <= kept && drained(check, &session).await? {
-            candidates.push(session);
+        match drained(check, &session).await {
+            Ok(true) if session.updated_at <= kept => candidates.push(session),
+            Ok(true) => {}
+            // A drain is over when nothing comes any more: nothing may flow in.
+            Ok(false) => turns.take(&session.session_id, unplug(check, &session).await),
+            Err(error) => turns.take(&session.session_id, Err(error)),
         }
     }
     Ok(candidates)
+}
+
+/// Removes the channel of an ended session, unmapping it: whoever ended it may have died before, or
+/// was this health check.
+async fn unplug(check: &Check<'_>, session: &Session) -> Result<(), StoreError> {
+    match &session.kvs_channel_arn {
+        Some(channel) => check.aws.kinesis_video.delete_channel(channel).await,
+        None => Ok(()),
+    }
 }
 
 /// Whether everything of an ended session is delivered: its stream may still hold the only copy.
@@ -76,7 +97,8 @@ async fn one(
     };
     if stream.as_ref().is_some_and(|stream| named.may_need(stream, id.as_str())) {
         tracing::info!(sessionId = %id, "stream kept: a dead letter may need it");
-        return Ok(());
+        let ended = session.status == SessionStatus::Ended;
+        return if ended { unplug(check, session).await } else { Ok(()) };
     }
     let until = check.now_ms + check.millis(CLAIM);
     if !aws.sessions.claim(session, until, check.now_ms).await? {
@@ -89,9 +111,11 @@ async fn one(
     if let Some(stream) = stream {
         aws.kinesis_video.delete_stream(&stream).await?;
     }
-    aws.streams.expire(id, session.expires_at).await?;
+    let remove_at = check.now_ms / 1000 + REMEMBERED_SECONDS;
+    // Before the session's own record: an id that can be drawn again finds nothing of the old one.
+    aws.streams.expire(id, remove_at - DAY_SECONDS).await?;
     if session.ended_reason.is_some() || session.status == SessionStatus::Ended {
-        aws.sessions.cleaned(id, until).await?;
+        aws.sessions.cleaned(id, until, remove_at).await?;
     } else {
         aws.sessions.remove(id, until).await?;
     }
@@ -107,6 +131,11 @@ async fn sweep(check: &Check<'_>, summary: &mut Summary, named: &Named) -> Resul
     let before = i64::try_from(check.now_ms.saturating_sub(kept)).unwrap_or_default();
     for (id, resource) in aws.kinesis_video.ours_created_before(before).await? {
         if summary.swept >= MOST || aws.sessions.get(&id).await?.is_some() {
+            continue;
+        }
+        // A record may be lost; what somebody reads, or has not read to its end, is not rubbish.
+        let record = aws.streams.record(&id).await?;
+        if record.is_some_and(|record| !record.item.ended) {
             continue;
         }
         match resource {

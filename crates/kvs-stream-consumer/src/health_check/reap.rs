@@ -5,28 +5,44 @@ use relay::ports::millis;
 use session::event::EventStatus;
 use session::{EndedReason, PendingEvent, Session, SessionStatus};
 
-use super::{Check, Summary};
+use super::{Check, Summary, Turns};
+use crate::dynamodb::streams::StreamRecord;
 
 pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), StoreError> {
+    let mut turns = Turns::default();
     for status in [SessionStatus::Active, SessionStatus::Paused] {
         for session in check.settled(status).await? {
-            let record = check.aws.streams.record(&session.session_id).await?;
-            let last_activity = record.and_then(|record| record.last_activity_at);
-            if let Some(reason) = over(check, &session, last_activity) {
-                end(check, summary, &session, reason).await?;
-            }
+            turns.take(&session.session_id, one(check, summary, &session).await);
         }
     }
-    Ok(())
+    turns.result()
 }
 
-fn over(check: &Check<'_>, session: &Session, last_activity: Option<u64>) -> Option<EndedReason> {
+async fn one(
+    check: &Check<'_>,
+    summary: &mut Summary,
+    session: &Session,
+) -> Result<(), StoreError> {
+    let record = check.aws.streams.record(&session.session_id).await?;
+    match over(check, session, record.as_ref()) {
+        Some(reason) => end(check, summary, session, reason).await,
+        None => Ok(()),
+    }
+}
+
+fn over(
+    check: &Check<'_>,
+    session: &Session,
+    record: Option<&StreamRecord>,
+) -> Option<EndedReason> {
     let config = &check.aws.config;
     let since = |then: u64| check.now_ms.saturating_sub(then);
     if since(session.created_at) >= millis(config.max_session) {
         return Some(EndedReason::Expired);
     }
-    let heard = last_activity.unwrap_or_default().max(session.created_at);
+    // Silence is what a live consumer hears. Without one nobody knows: it is restarted first.
+    let listening = record.filter(|record| record.live(check.now_ms, 0))?;
+    let heard = listening.last_activity_at.unwrap_or_default().max(session.created_at);
     (since(heard) >= millis(config.session_idle)).then_some(EndedReason::Inactive)
 }
 

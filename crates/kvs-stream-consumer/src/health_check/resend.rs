@@ -5,20 +5,21 @@ use std::time::Duration;
 use relay::StoreError;
 use session::{Session, SessionStatus};
 
-use super::{Check, Summary};
+use super::{Check, Summary, Turns};
 
 /// An event that has been pending for longer was given up by its writer.
 const GIVEN_UP: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), StoreError> {
     let before = check.now_ms.saturating_sub(check.millis(GIVEN_UP));
+    let mut turns = Turns::default();
     for status in [SessionStatus::Active, SessionStatus::Paused, SessionStatus::Ended] {
         let ids = check.aws.sessions.with_status(status, before, "pendingEvent").await?;
         for session in check.fresh(ids, status).await? {
-            one(check, summary, &session, before).await?;
+            turns.take(&session.session_id, one(check, summary, &session, before).await);
         }
     }
-    Ok(())
+    turns.result()
 }
 
 async fn one(

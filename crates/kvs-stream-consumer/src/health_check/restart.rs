@@ -4,22 +4,23 @@ use relay::StoreError;
 use relay::ports::millis;
 use session::{Session, SessionStatus};
 
-use super::{Check, Summary};
+use super::{Check, Summary, Turns};
 
 /// Most asynchronous invocations of this function in one run; the rest wait five minutes.
 const MOST: u64 = 50;
 
 pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), StoreError> {
+    let mut turns = Turns::default();
     for (status, action) in [
         (SessionStatus::Active, "start"),
         (SessionStatus::Paused, "start"),
         (SessionStatus::Ended, "stop"),
     ] {
         for session in check.settled(status).await? {
-            one(check, summary, &session, action).await?;
+            turns.take(&session.session_id, one(check, summary, &session, action).await);
         }
     }
-    Ok(())
+    turns.result()
 }
 
 async fn one(

@@ -67,6 +67,7 @@ pub struct RunArgs {
 pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     let media = args.media.clone().unwrap_or_else(|| PathBuf::from(RECORDING));
     let recording = Recording::open(&media)?;
+    let ended = crate::signals::ended()?;
     let started = match url {
         Some(_) => None,
         None => Some(start(args.time_scale).await?),
@@ -77,7 +78,7 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     };
     let outcome = tokio::select! {
         outcome = session(&args, &media, &recording, &url) => outcome,
-        _ = tokio::signal::ctrl_c() => Err(Error::Client("interrupted: nothing is reported".into())),
+        () = ended => Err(Error::Client("interrupted: nothing is reported".into())),
     };
     if let Some(running) = started {
         running.end().await;

@@ -14,6 +14,7 @@ mod muxer;
 mod opus;
 mod producer;
 mod recording;
+mod settle;
 
 pub use producer::{Producer, SpeakError, Spoken};
 pub use recording::{Packet, Recording, RecordingError};

@@ -1,15 +1,18 @@
 //! A recorded file's Opus track: what the speaker plays.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use matroska_demuxer::{Frame, MatroskaFile, TrackType};
 
 use super::opus;
+use super::settle::settle;
 
 /// The most Opus that is read from one file: more than a day of speech.
 const MOST_BYTES: usize = 512 * 1024 * 1024;
+
+/// The largest file that is read: it is held in memory, and video may stand beside the speech.
+const MOST_FILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 /// Why a file cannot be spoken.
 #[derive(Debug, thiserror::Error)]
@@ -22,8 +25,14 @@ pub enum RecordingError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// It is not Matroska or WebM, or a damaged one.
-    #[error("{path}: not a readable Matroska or WebM file: {source}")]
+    /// It does not begin as Matroska and WebM do.
+    #[error("{path}: not a Matroska or WebM file")]
+    NotMatroska {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is Matroska or WebM, but a damaged one.
+    #[error("{path}: a damaged Matroska or WebM file: {source}")]
     Matroska {
         /// The file.
         path: PathBuf,
@@ -56,7 +65,7 @@ pub enum RecordingError {
         path: PathBuf,
     },
     /// Too much to hold.
-    #[error("{path}: more than 512 MiB of Opus")]
+    #[error("{path}: more than 4 GiB, or more than 512 MiB of Opus")]
     Large {
         /// The file.
         path: PathBuf,
@@ -97,10 +106,16 @@ impl Recording {
     /// # Errors
     /// [`RecordingError`], naming the file and, when it holds no Opus, the codecs that it holds.
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
-        let file = File::open(path)
-            .map_err(|source| RecordingError::Open { path: path.to_owned(), source })?;
+        let unreadable = |source| RecordingError::Open { path: path.to_owned(), source };
+        if std::fs::metadata(path).map_err(unreadable)?.len() > MOST_FILE_BYTES {
+            return Err(RecordingError::Large { path: path.to_owned() });
+        }
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let Some(bytes) = settle(&bytes) else {
+            return Err(RecordingError::NotMatroska { path: path.to_owned() });
+        };
         let damaged = |source| RecordingError::Matroska { path: path.to_owned(), source };
-        let mut file = MatroskaFile::open(BufReader::new(file)).map_err(damaged)?;
+        let mut file = MatroskaFile::open(Cursor::new(bytes)).map_err(damaged)?;
         let codec = |id: &str| id.trim_end_matches('\0').to_owned();
         let Some(track) = file.tracks().iter().find(|track| {
             track.track_type() == TrackType::Audio && codec(track.codec_id()) == "A_OPUS"
