@@ -108,7 +108,7 @@ fn a_file_without_opus_names_its_codecs() {
         "{error}"
     );
     std::fs::write(&path, b"not matroska").unwrap();
-    assert!(matches!(Recording::open(&path), Err(RecordingError::Matroska { .. })));
+    assert!(matches!(Recording::open(&path), Err(RecordingError::NotMatroska { .. })));
     std::fs::remove_file(&path).unwrap();
     assert!(matches!(Recording::open(&path), Err(RecordingError::Open { .. })));
 }

@@ -134,7 +134,11 @@ pub struct ReadPlan {
 
 fn plan(fragments: &[Fragment], origin: Option<&Anchor>, floor: u64, warm_up_ms: u64) -> ReadPlan {
     let settled = fragments.iter().take_while(|fragment| fragment.end <= floor).count();
-    let (first, _) = warm_up(&fragments[..settled], warm_up_ms);
+    let (mut first, _) = warm_up(&fragments[..settled], warm_up_ms);
+    if settled >= MAX_SETTLED {
+        // What came before is forgotten, not absent: go on from the oldest that is known.
+        first = first.max(1);
+    }
     match first.checked_sub(1) {
         Some(before) => ReadPlan {
             after: Some(fragments[before].anchor.fragment.clone()),
