@@ -1,0 +1,47 @@
+//! Promise: nothing stays behind. The health check ends a session in which nothing is spoken, and
+//! removes channel and stream of an ended one once everything is delivered and kept for a while.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::time::{Duration, Instant};
+
+use flow::{Cloud, Options, Session};
+
+async fn has_status(cloud: &Cloud, session: &Session<'_>, wanted: &str) {
+    let start = Instant::now();
+    loop {
+        let item = cloud.item("Sessions", session.id()).await.unwrap().expect("the record stays");
+        if item["status"]["S"] == wanted {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(90), "still not {wanted}: {item}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn ended_drained_kept_and_removed() {
+    // A health check every five minutes of the cloud's time: every ten seconds here.
+    let parameters = vec!["SessionIdleMinutes=5".to_owned(), "StreamKeepMinutes=5".to_owned()];
+    let cloud = Cloud::start(Options { time_scale: 30, parameters }).await.unwrap();
+    let silent = cloud.open("ana").await.unwrap();
+    let spoken = cloud.open("ben").await.unwrap();
+    spoken.say(&testkit::recording()).await.unwrap();
+    spoken.end().await.unwrap();
+    spoken.drained(Duration::from_secs(60)).await.unwrap();
+
+    has_status(&cloud, &silent, "ended").await;
+    let item = cloud.item("Sessions", silent.id()).await.unwrap().unwrap();
+    assert_eq!(item["endedReason"]["S"], "inactive", "{item}");
+    for session in [&spoken, &silent] {
+        has_status(&cloud, session, "removed").await;
+        let (status, view) =
+            cloud.api(reqwest::Method::GET, &session.path(), None, None).await.unwrap();
+        assert_eq!((status, view["status"].as_str()), (200, Some("ended")));
+    }
+    let state = cloud.state().await.unwrap();
+    let left = state["kinesisvideo"]["streams"].to_string();
+    for session in [&spoken, &silent] {
+        assert!(!left.contains(session.id()), "{left}");
+    }
+    assert!(left.starts_with('['), "the cloud says nothing of its streams: {state}");
+}
