@@ -54,7 +54,7 @@ bench: tools ## criterion benches
 	cargo bench --workspace
 
 fuzz: tools ## fuzz the parser for FUZZ_SECONDS (default 60)
-	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --version 0.13.1 --root $(VENV)
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --version 0.13.2 --root $(VENV)
 	cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run parser -- -max_total_time=$${FUZZ_SECONDS:-60}
 
 build: tools ## zips for Lambda: target/lambda/<arch>/<function>.zip
