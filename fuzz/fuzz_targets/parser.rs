@@ -14,7 +14,7 @@ fuzz_target!(|input: &[u8]| {
         while let Some(event) = parser.poll() {
             match event {
                 Event::DocumentEnd { bytes, .. } | Event::Skipped { bytes } => accounted += bytes,
-                Event::Tracks(tracks) => {
+                Event::Tracks { tracks, .. } => {
                     let audio = tracks.last().map(|track| track.number);
                     parser.select(audio);
                 }

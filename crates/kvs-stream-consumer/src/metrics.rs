@@ -36,6 +36,7 @@ fn values(snapshot: &Snapshot) -> Vec<(Metric, f64)> {
         count(table::HAND_OFFS, snapshot.hand_offs),
         count(table::DECODE_ERRORS, snapshot.decode_errors),
         count(table::UNSUPPORTED_CODEC, snapshot.unsupported_codec),
+        count(table::REDUCED_CODEC, snapshot.reduced_codec),
         count(table::CIRCUIT_OPENED, snapshot.circuit_opened),
         count(table::CHUNKS_DEAD_LETTERED, snapshot.dead_lettered),
     ];

@@ -1,4 +1,4 @@
-//! Decodes a GetMedia byte stream, or any Opus Matroska/WebM file, to 16 kHz mono PCM.
+//! Decodes a GetMedia byte stream, or any Matroska/WebM file with Opus, AAC-LC, PCM or G.711, to 16 kHz mono PCM.
 //!
 //! `cargo run --release -p media --example decode -- FILE|-` writes s16le to stdout and one JSON line to
 //! stderr. `errors` counts damaged packets, resyncs, error tags, refused codecs and a cut end; skipped
@@ -72,6 +72,10 @@ impl<W: Write> Decoding<W> {
 
     fn push(&mut self, chunk: &[u8]) -> io::Result<()> {
         self.stream.push(chunk);
+        self.drain()
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
         while let Some(output) = self.stream.poll() {
             match output {
                 Output::Pcm { samples, .. } => {
@@ -92,6 +96,8 @@ impl<W: Write> Decoding<W> {
 
     fn finish(mut self) -> io::Result<bool> {
         let tail = self.stream.finish();
+        self.stream.flush();
+        self.drain()?;
         self.out.flush()?;
         let counters = self.stream.counters();
         let errors = counters.decode_errors

@@ -4,8 +4,12 @@ use std::fmt::Write as _;
 
 use crate::{Error, FragmentNumber};
 
-/// First word of [`Anchor::to_text`]; a reader refuses what it does not know.
-const VERSION: &str = "1";
+/// First word of [`Anchor::to_text`] without a fraction; a reader refuses what it does not know.
+const PLAIN: &str = "1";
+
+/// First word with a fraction at the end. Written only where there is one, so that a build from before it can
+/// still go on with what a later one left.
+const WITH_FRACTION: &str = "2";
 
 /// Everything the timeline knew when `fragment` began, so that a run resumed at that fragment gives
 /// every sample the position it had in the first run.
@@ -18,6 +22,8 @@ pub struct Anchor {
     pub fragment: FragmentNumber,
     /// Position of the next sample, in samples; negative while pre-skip is still to come.
     pub next: i64,
+    /// How far the block before reached beyond `next`, in 1/rate of a sample; 0 for Opus.
+    pub fraction: u32,
     /// Producer clock at position 0 before any re-anchoring, ms since the epoch. `None` only when
     /// no audio had been seen yet: resuming then is the same as starting fresh.
     pub origin_ms: Option<i64>,
@@ -34,7 +40,8 @@ pub struct Anchor {
 impl Anchor {
     /// One line of ASCII that [`Anchor::from_text`] reads back: a version and the fields in order.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{VERSION} {} {}", self.fragment, self.next);
+        let version = if self.fraction == 0 { PLAIN } else { WITH_FRACTION };
+        let mut text = format!("{version} {} {}", self.fragment, self.next);
         for optional in [self.origin_ms, Some(self.shift), self.session_ms, self.server_ms] {
             // Writing to a String cannot fail.
             let _ = match optional {
@@ -43,6 +50,9 @@ impl Anchor {
             };
         }
         let _ = write!(text, " {}", self.server_position);
+        if self.fraction != 0 {
+            let _ = write!(text, " {}", self.fraction);
+        }
         text
     }
 
@@ -52,9 +62,11 @@ impl Anchor {
     /// [`Error::Anchor`] for another version, a missing, malformed or surplus field.
     pub fn from_text(text: &str) -> Result<Self, Error> {
         let mut words = text.split(' ');
-        if words.next() != Some(VERSION) {
-            return Err(Error::Anchor { reason: "unknown version" });
-        }
+        let has_fraction = match words.next() {
+            Some(WITH_FRACTION) => true,
+            Some(PLAIN) => false,
+            _ => return Err(Error::Anchor { reason: "unknown version" }),
+        };
         let fragment = words.next().and_then(|word| word.parse().ok());
         let fragment = fragment.ok_or(Error::Anchor { reason: "fragment number" })?;
         let mut field = |reason| match words.next() {
@@ -63,8 +75,9 @@ impl Anchor {
             None => Err(Error::Anchor { reason }),
         };
         let required = |value: Option<i64>, reason| value.ok_or(Error::Anchor { reason });
-        let anchor = Self {
+        let mut anchor = Self {
             fragment,
+            fraction: 0,
             next: required(field("next")?, "next")?,
             origin_ms: field("origin")?,
             shift: required(field("shift")?, "shift")?,
@@ -72,6 +85,10 @@ impl Anchor {
             server_ms: field("server time")?,
             server_position: required(field("server position")?, "server position")?,
         };
+        if has_fraction {
+            let fraction = words.next().and_then(|word| word.parse().ok());
+            anchor.fraction = fraction.ok_or(Error::Anchor { reason: "fraction" })?;
+        }
         match words.next() {
             None => Ok(anchor),
             Some(_) => Err(Error::Anchor { reason: "surplus field" }),
@@ -87,6 +104,7 @@ mod tests {
         Anchor {
             fragment: "91343852333181432392682062607743920146159169392".parse().unwrap(),
             next: -104,
+            fraction: 0,
             origin_ms: Some(1_511_852_108_513),
             shift: 0,
             session_ms: None,
@@ -97,16 +115,27 @@ mod tests {
 
     #[test]
     fn text_is_read_back() {
-        let text = anchor().to_text();
-        assert_eq!(Anchor::from_text(&text), Ok(anchor()), "{text}");
+        for fraction in [0, 16_000] {
+            let anchor = Anchor { fraction, ..anchor() };
+            let text = anchor.to_text();
+            assert_eq!(text.starts_with("1 "), fraction == 0, "{text}");
+            assert_eq!(Anchor::from_text(&text), Ok(anchor), "{text}");
+        }
     }
 
     #[test]
     fn foreign_text_is_refused() {
         let text = anchor().to_text();
         let surplus = format!("{text} 1");
-        for bad in ["", "2 1 2 3 4 5 6 7", "1 x 2 3 4 5 6 7", "1 1 - 3 4 5 6 7", "1 1 2", &surplus]
-        {
+        for bad in [
+            "",
+            "3 1 2 3 4 5 6 7",
+            "2 1 2 3 4 5 6 7",
+            "1 x 2 3 4 5 6 7",
+            "1 1 - 3 4 5 6 7",
+            "1 1 2",
+            &surplus,
+        ] {
             assert!(Anchor::from_text(bad).is_err(), "{bad}");
         }
     }

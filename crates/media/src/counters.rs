@@ -37,4 +37,6 @@ pub struct Counters {
     pub error_tags: u64,
     /// Changes to a codec that is not decoded.
     pub unsupported_codecs: u64,
+    /// Changes to a codec that is decoded in part (HE-AAC: its core).
+    pub reduced_codecs: u64,
 }

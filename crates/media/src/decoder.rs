@@ -1,87 +1,120 @@
-//! From a track's description to something that turns its packets into samples.
+//! From the format of a track to something that turns its packets into samples.
 //!
-//! One variant per codec. Every codec answers the same three questions: how long is this packet, what are
-//! its samples, and what stands in for lost time; AAC and PCM will be further variants.
+//! One variant per codec. Every codec answers the same questions: how long is this packet, what are its
+//! samples, what stands in for lost time, and how late is what comes out.
 
-use crate::Error;
-use crate::mkv::Track;
-use crate::opus::{OpusDecoder, OpusHead, Toc};
+use crate::aac::{self, AacDecoder};
+use crate::format::Format;
+use crate::opus::{OpusDecoder, Toc};
+use crate::pcm::PcmDecoder;
+use crate::timeline::Length;
+use crate::{Error, SAMPLE_RATE};
 
-/// A decoder for the codec of one track; it lives as long as the codec does, across fragments.
+/// A decoder for the codec of one track; it lives as long as the format does, across fragments.
 #[derive(Debug)]
 pub enum Decoder {
-    /// `A_OPUS`.
-    Opus {
-        /// libopus.
-        decoder: Box<OpusDecoder>,
-        /// OpusHead, if the track had one.
-        head: Option<OpusHead>,
-    },
+    /// libopus, at 16 kHz.
+    Opus(Box<OpusDecoder>),
+    /// AAC-LC at its own rate, and a filter to 16 kHz.
+    Aac(Box<AacDecoder>),
+    /// Uncompressed, and a filter to 16 kHz.
+    Pcm(Box<PcmDecoder>),
 }
 
-/// A packet whose length in samples is known.
+/// A packet whose length is known.
 #[derive(Debug, Clone, Copy)]
 pub struct Packet<'a> {
     data: &'a [u8],
-    toc: Toc,
+    length: Length,
+    /// What its first byte says, if it is an Opus packet.
+    toc: Option<Toc>,
 }
 
 impl Packet<'_> {
-    /// Its length at 16 kHz, in samples.
-    pub fn samples(&self) -> u32 {
-        self.toc.samples()
+    /// How much time it covers.
+    pub fn length(&self) -> Length {
+        self.length
     }
 }
 
-impl Decoder {
-    /// Whether `codec_id` names a codec that can be decoded.
-    pub fn supports(codec_id: &str) -> bool {
-        codec_id == "A_OPUS"
-    }
+/// Which samples of the timeline a packet stands for.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// How many, at 16 kHz.
+    pub samples: usize,
+    /// How far after the first of them the packet begins, in 1/rate of a sample.
+    pub fraction: u32,
+}
 
-    /// A decoder for `track`.
+impl Decoder {
+    /// A decoder for `format`.
     ///
     /// # Errors
-    /// [`Error::UnsupportedCodec`] for what is not decoded, [`Error::Decoder`] when the library refuses.
-    pub fn new(track: &Track) -> Result<Self, Error> {
-        let refuse =
-            |reason| Err(Error::UnsupportedCodec { codec_id: track.codec_id.clone(), reason });
-        if track.encoded {
-            return refuse("the track's frames are compressed or encrypted (ContentEncodings)");
-        }
-        if !Self::supports(&track.codec_id) {
-            return refuse("no decoder for this CodecID");
-        }
-        let head = OpusHead::read(&track.codec_private)?;
-        let decoder = Box::new(OpusDecoder::new(head.unwrap_or_default())?);
-        Ok(Self::Opus { decoder, head })
+    /// [`Error::Decoder`] when the library refuses.
+    pub fn new(format: Format) -> Result<Self, Error> {
+        Ok(match format {
+            Format::Opus(head) => Self::Opus(Box::new(OpusDecoder::new(head.unwrap_or_default())?)),
+            Format::Aac(config) => Self::Aac(Box::new(AacDecoder::new(config)?)),
+            Format::Pcm(layout) => Self::Pcm(Box::new(PcmDecoder::new(layout)?)),
+        })
     }
 
-    /// Samples at 48 kHz to drop at the true start, if the codec's own header says.
-    pub fn pre_skip(&self) -> Option<u16> {
+    /// How late samples come out after those of the packet they belong to, in samples at 16 kHz. What
+    /// libopus holds back is none of it: the track's CodecDelay and pre-skip say that.
+    pub fn latency(&self) -> u32 {
         match self {
-            Self::Opus { head, .. } => head.map(|head| head.pre_skip),
+            Self::Opus(_) => 0,
+            Self::Aac(decoder) => decoder.latency(),
+            Self::Pcm(decoder) => decoder.latency(),
         }
     }
 
-    /// Reads how long a packet is; `None` when it is none of this codec.
-    pub fn packet<'a>(&self, data: &'a [u8]) -> Option<Packet<'a>> {
-        match self {
-            Self::Opus { .. } => Toc::read(data).map(|toc| Packet { data, toc }),
+    /// Reads how long a packet is; `None` when it is none of this codec, or empty.
+    pub fn packet<'a>(&mut self, data: &'a [u8]) -> Option<Packet<'a>> {
+        let (frames, rate, toc) = match self {
+            Self::Opus(_) => {
+                let toc = Toc::read(data)?;
+                (toc.samples(), SAMPLE_RATE, Some(toc))
+            }
+            Self::Aac(decoder) => {
+                let frames = decoder.frames(data)?;
+                (frames * aac::FRAME, decoder.rate(), None)
+            }
+            // A block has at most 64 KiB.
+            Self::Pcm(decoder) => (decoder.frames(data) as u32, decoder.rate(), None),
+        };
+        (frames > 0).then_some(Packet { data, length: Length { frames, rate }, toc })
+    }
+
+    /// Appends the packet's samples to `out`, as many as `span` says; `false` when it was damaged and is
+    /// concealed.
+    pub fn decode(&mut self, packet: Packet<'_>, span: Span, out: &mut Vec<i16>) -> bool {
+        let Span { samples, fraction } = span;
+        match (self, packet.toc) {
+            (Self::Opus(decoder), Some(toc)) => decoder.decode(packet.data, toc, out),
+            (Self::Aac(decoder), _) => decoder.decode(packet.data, fraction, samples, out),
+            (Self::Pcm(decoder), _) => {
+                decoder.decode(packet.data, fraction, samples, out);
+                true
+            }
+            (Self::Opus(_), None) => false,
         }
     }
 
-    /// Appends the packet's samples to `out`; `false` when it was damaged and is concealed.
-    pub fn decode(&mut self, packet: Packet<'_>, out: &mut Vec<i16>) -> bool {
-        match self {
-            Self::Opus { decoder, .. } => decoder.decode(packet.data, packet.toc, out),
-        }
-    }
-
-    /// Appends `samples` for time that was lost right before `packet`.
+    /// Appends `samples` for time that was lost right before `packet`; a filter's tail comes out first.
     pub fn fill(&mut self, samples: usize, packet: Packet<'_>, out: &mut Vec<i16>) {
+        match (self, packet.toc) {
+            (Self::Opus(decoder), Some(toc)) => decoder.fill(samples, packet.data, toc, out),
+            (decoder, _) => decoder.silence(samples, out),
+        }
+    }
+
+    /// Appends `samples` for time that nothing follows: what the codec still holds, then silence.
+    pub fn silence(&mut self, samples: usize, out: &mut Vec<i16>) {
         match self {
-            Self::Opus { decoder, .. } => decoder.fill(samples, packet.data, packet.toc, out),
+            Self::Opus(decoder) => decoder.conceal(samples, out),
+            Self::Aac(decoder) => decoder.silence(samples, out),
+            Self::Pcm(decoder) => decoder.silence(samples, out),
         }
     }
 }

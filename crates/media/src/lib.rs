@@ -20,14 +20,21 @@
 //! | layer | what | in → out |
 //! |---|---|---|
 //! | [`mkv`] | push parser for Matroska documents back to back, AWS tags included | bytes → blocks |
-//! | [`opus`], [`decoder`] | one packet to 16 kHz mono, concealment of lost time | packet → samples |
+//! | [`format`](mod@format) | what a track really carries, whatever its label | track → format |
+//! | [`decoder`]: [`opus`], [`aac`], [`pcm`] | one packet to 16 kHz mono, concealment of lost time | packet → samples |
 //! | [`timeline`] | where in the session a block's samples stand; pure integer arithmetic | time → position |
 //! | [`Stream`] | the three together, resumable at any fragment | bytes → positioned PCM |
 
+pub mod aac;
 pub mod decoder;
+pub mod format;
 pub mod mkv;
 pub mod opus;
+pub mod pcm;
 pub mod timeline;
+
+mod convert;
+mod resample;
 
 mod anchor;
 pub use anchor::Anchor;

@@ -33,8 +33,13 @@ pub use track::{Track, TrackKind};
 pub enum Event<'a> {
     /// An EBML header: a document begins.
     DocumentStart,
-    /// The Tracks element ended.
-    Tracks(&'a [Track]),
+    /// The Tracks element ended; comes again when a MimeType tag of the document says what they carry.
+    Tracks {
+        /// The document's tracks.
+        tracks: &'a [Track],
+        /// The MimeType tag, if one was seen.
+        mime_type: Option<&'a str>,
+    },
     /// The fragment is named: AWS tags were seen before the first Cluster.
     FragmentStart(&'a AwsTags),
     /// A Cluster told its time.

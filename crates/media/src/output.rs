@@ -67,6 +67,13 @@ pub enum Output<'a> {
         /// What about it is not supported.
         reason: &'static str,
     },
+    /// The audio is decoded, but not all that the codec says of it. Said once per change.
+    ReducedCodec {
+        /// The track's CodecID.
+        codec_id: String,
+        /// What is left out.
+        reason: &'static str,
+    },
     /// Damage: the parser looked for the next document and goes on there.
     Skipped {
         /// Bytes passed over.

@@ -15,7 +15,7 @@ const MAX_FILL_MS: u32 = 4000;
 /// How a stream treats time that its blocks do not cover, or cover twice.
 ///
 /// Positions depend on these: a resumed run must have the values of the first run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamOptions {
     /// Longest gap that is filled, ms; a longer one is skipped as [`Output::Gap`]. 0 to 4000, default
     /// 2000; values above count as 4000.
@@ -23,11 +23,16 @@ pub struct StreamOptions {
     /// Longest overlap within one producer session that is dropped, ms; a longer one is a clock that
     /// jumped. Default 1000; values below 10 (the timeline's tolerance) count as 10.
     pub max_overlap_ms: u32,
+    /// Name of the audio track that is taken before others of the same codec. Default
+    /// `AUDIO_FROM_CUSTOMER`, the caller's side of an Amazon Connect call; where no track has it, the track
+    /// once taken is gone on with, and the first by name begins.
+    pub track_name: String,
 }
 
 impl Default for StreamOptions {
     fn default() -> Self {
-        Self { max_fill_ms: 2000, max_overlap_ms: 1000 }
+        let track_name = "AUDIO_FROM_CUSTOMER".to_owned();
+        Self { max_fill_ms: 2000, max_overlap_ms: 1000, track_name }
     }
 }
 
@@ -80,6 +85,12 @@ impl Stream {
     pub fn finish(&mut self) -> Tail {
         let end = self.parser.finish();
         self.assembly.finish(end)
+    }
+
+    /// The session is over (after [`Stream::finish`]): what the decoder's filter still holds becomes the last
+    /// output, at most 10 ms; nothing for Opus. Drain [`Stream::poll`] afterwards.
+    pub fn flush(&mut self) {
+        self.assembly.flush();
     }
 
     /// Totals since the stream was made.

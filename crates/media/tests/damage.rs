@@ -94,7 +94,7 @@ fn lengths_meet_their_limits_before_anything_is_held() {
         for chunk in flood.chunks(1460) {
             parser.push(chunk);
             while let Some(event) = parser.poll() {
-                if matches!(event, Event::Tracks(_)) {
+                if matches!(event, Event::Tracks { .. }) {
                     parser.select(Some(1));
                 }
             }

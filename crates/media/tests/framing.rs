@@ -123,7 +123,7 @@ fn a_block_comes_out_as_its_last_byte_comes_in() {
         parser.push(&[*byte]);
         while let Some(event) = parser.poll() {
             match event {
-                Event::Tracks(_) => parser.select(Some(1)),
+                Event::Tracks { .. } => parser.select(Some(1)),
                 Event::Block(block) => ends.push((index + 1, block.data.to_vec())),
                 _ => {}
             }
@@ -144,7 +144,7 @@ fn accounted(bytes: &[u8], piece: usize) -> u64 {
         while let Some(event) = parser.poll() {
             match event {
                 Event::DocumentEnd { bytes, .. } | Event::Skipped { bytes } => sum += bytes,
-                Event::Tracks(tracks) => {
+                Event::Tracks { tracks, .. } => {
                     let track = tracks.last().map(|track| track.number);
                     parser.select(track);
                 }

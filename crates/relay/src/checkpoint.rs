@@ -224,6 +224,7 @@ mod tests {
         let anchor = Anchor {
             fragment: "7".parse().unwrap(),
             next: 96_000,
+            fraction: 0,
             origin_ms: Some(1_000_000),
             shift: -3,
             session_ms: Some(1_000_000),

@@ -169,6 +169,7 @@ mod tests {
         let anchor = Anchor {
             fragment: n.to_string().parse().unwrap(),
             next: i64::try_from((n - 1) * 16_000).unwrap(),
+            fraction: 0,
             origin_ms: Some(1_000_000),
             shift: 0,
             session_ms: Some(1_000_000),

@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub decode_errors: u64,
     /// Changes to a codec that is not decoded.
     pub unsupported_codec: u64,
+    /// Changes to a codec that is decoded in part.
+    pub reduced_codec: u64,
     /// Times the breaker opened.
     pub circuit_opened: u64,
     /// Chunks put into the dead-letter queue.

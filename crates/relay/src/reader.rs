@@ -74,7 +74,7 @@ struct Reader<'a, 'l, P: Ports> {
 
 impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
     fn new(line: &'a Line<'l, P>, plan: &ReadPlan) -> Self {
-        let options = line.config.media;
+        let options = line.config.media.clone();
         let stream = match &plan.anchor {
             Some(anchor) => Stream::resume(options, anchor.clone()),
             None => Stream::start(options),
@@ -322,6 +322,10 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             Output::UnsupportedCodec { codec_id, reason } => {
                 tracing::error!(sessionId = %self.line.session, codec_id, reason, "the stream's audio cannot be decoded; its time will be missing");
                 self.line.metrics().unsupported_codec += 1;
+            }
+            Output::ReducedCodec { codec_id, reason } => {
+                tracing::warn!(sessionId = %self.line.session, codec_id, reason, "the stream's audio is decoded in part");
+                self.line.metrics().reduced_codec += 1;
             }
             Output::Skipped { bytes, .. } => {
                 tracing::warn!(sessionId = %self.line.session, bytes, "damaged media passed over");

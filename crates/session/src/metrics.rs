@@ -136,6 +136,8 @@ table! {
         "Packets that could not be decoded and were concealed.";
     UNSUPPORTED_CODEC = Consumer, "UnsupportedCodec", Count,
         "Streams refused because no decoder takes their audio.";
+    REDUCED_CODEC = Consumer, "ReducedCodec", Count,
+        "Streams of which only a part is decoded: HE-AAC, at its core rate.";
     CIRCUIT_OPENED = Consumer, "CircuitOpened", Count,
         "Times that deliveries to the processor were suspended after repeated failures.";
     INVALID_EVENT = Consumer, "InvalidEvent", Count,

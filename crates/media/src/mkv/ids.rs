@@ -26,6 +26,10 @@ pub(super) const CODEC_DELAY: u32 = 0x56AA;
 pub(super) const CONTENT_ENCODINGS: u32 = 0x6D80;
 pub(super) const AUDIO: u32 = 0xE1;
 pub(super) const VIDEO: u32 = 0xE0;
+pub(super) const SAMPLING_FREQUENCY: u32 = 0xB5;
+pub(super) const OUTPUT_SAMPLING_FREQUENCY: u32 = 0x78B5;
+pub(super) const CHANNELS: u32 = 0x9F;
+pub(super) const BIT_DEPTH: u32 = 0x6264;
 
 pub(super) const TIMESTAMP: u32 = 0xE7;
 pub(super) const SILENT_TRACKS: u32 = 0x5854;
@@ -67,6 +71,7 @@ pub(super) fn is_walked(parent: u32, id: u32) -> bool {
         (SEGMENT, CLUSTER | TAGS | TRACKS | INFO)
             | (CLUSTER, BLOCK_GROUP)
             | (TRACKS, TRACK_ENTRY)
+            | (TRACK_ENTRY, AUDIO)
             | (TAGS, TAG)
             | (TAG | SIMPLE_TAG, SIMPLE_TAG)
     )

@@ -29,6 +29,8 @@ pub(super) struct Document {
     pub(super) ended: bool,
     /// [`Event::Error`] went out.
     pub(super) failed: bool,
+    /// [`Event::Tracks`] went out with the MimeType tag.
+    pub(super) typed: bool,
     /// Nanoseconds in a tick.
     pub(super) scale: u64,
     pub(super) cluster_ticks: i64,
@@ -43,6 +45,7 @@ impl Default for Document {
             named: false,
             ended: false,
             failed: false,
+            typed: false,
             scale: 1_000_000,
             cluster_ticks: 0,
         }
@@ -227,7 +230,10 @@ impl Parser {
     fn event(&self, step: Step) -> Event<'_> {
         match step {
             Step::DocumentStart => Event::DocumentStart,
-            Step::Tracks => Event::Tracks(&self.tracks[..self.track_count]),
+            Step::Tracks => Event::Tracks {
+                tracks: &self.tracks[..self.track_count],
+                mime_type: self.tags.mime_type.as_deref(),
+            },
             Step::FragmentStart => Event::FragmentStart(&self.tags),
             Step::Cluster => {
                 Event::Cluster { ticks: self.document.cluster_ticks, scale: self.document.scale }
@@ -299,6 +305,10 @@ impl Parser {
 
     /// The AWS tags say something new: names the fragment, reports an error, completes it.
     pub(super) fn report_tags(&mut self) {
+        let typed = self.tags.mime_type.is_some() && self.track_count > 0;
+        if typed && !std::mem::replace(&mut self.document.typed, true) {
+            self.steps.push_back(Step::Tracks);
+        }
         let last = self.tags.is_complete() || self.tags.is_error();
         if last || self.masters.last().is_some_and(|master| master.id == ids::CLUSTER) {
             self.name_fragment();

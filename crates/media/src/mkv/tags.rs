@@ -1,4 +1,4 @@
-//! The tags by which KVS names a fragment, places it in time and closes it.
+//! The tags by which KVS names a fragment, places it in time and closes it, and the producers' that matter.
 
 use super::track::set_text;
 use crate::FragmentNumber;
@@ -27,6 +27,8 @@ pub struct AwsTags {
     pub error_id: Option<u32>,
     /// ERROR_CODE.
     pub error_code: Option<String>,
+    /// `MimeType`, a producer's tag: what its audio really is, such as `audio/L16;rate=8000;channels=1`.
+    pub mime_type: Option<String>,
 }
 
 impl AwsTags {
@@ -41,6 +43,9 @@ impl AwsTags {
     }
 
     fn set(&mut self, name: &str, value: &str) {
+        if name == "MimeType" {
+            self.mime_type = Some(value.to_owned());
+        }
         let Some(name) = name.strip_prefix(PREFIX) else { return };
         match name {
             "FRAGMENT_NUMBER" => self.fragment_number = value.parse().ok(),

@@ -30,6 +30,14 @@ pub struct Track {
     pub codec_delay: Option<u64>,
     /// Name.
     pub name: String,
+    /// SamplingFrequency of the Audio element, Hz; `None` when absent or no number of Hz.
+    pub rate: Option<u32>,
+    /// OutputSamplingFrequency, Hz: what a codec with spectral band replication comes to.
+    pub output_rate: Option<u32>,
+    /// Channels.
+    pub channels: Option<u64>,
+    /// BitDepth.
+    pub bit_depth: Option<u64>,
     /// The track's frames are encoded once more (ContentEncodings: compression, encryption).
     pub encoded: bool,
 }
@@ -43,6 +51,10 @@ impl Track {
         self.codec_private.clear();
         self.codec_delay = None;
         self.name.clear();
+        self.rate = None;
+        self.output_rate = None;
+        self.channels = None;
+        self.bit_depth = None;
         self.encoded = false;
     }
 
@@ -64,9 +76,24 @@ impl Track {
             }
             ids::CODEC_DELAY => self.codec_delay = Some(vint::unsigned(body)),
             ids::TRACK_NAME => set_text(&mut self.name, body),
+            ids::SAMPLING_FREQUENCY => self.rate = hertz(body),
+            ids::OUTPUT_SAMPLING_FREQUENCY => self.output_rate = hertz(body),
+            ids::CHANNELS => self.channels = Some(vint::unsigned(body)),
+            ids::BIT_DEPTH => self.bit_depth = Some(vint::unsigned(body)),
             _ => {}
         }
     }
+}
+
+/// A frequency, written as a float of 4 or 8 bytes.
+fn hertz(body: &[u8]) -> Option<u32> {
+    let value = match *body {
+        [a, b, c, d] => f64::from(f32::from_be_bytes([a, b, c, d])),
+        [a, b, c, d, e, f, g, h] => f64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        _ => return None,
+    };
+    // Beyond these bounds (or no number at all) it is no sampling rate.
+    (1.0..1_000_000.0).contains(&value).then(|| value.round() as u32)
 }
 
 /// Replaces `text` by what stands before the first NUL of `body`.

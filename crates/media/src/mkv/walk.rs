@@ -217,7 +217,14 @@ impl Parser {
             (ids::INFO, ids::TIMESTAMP_SCALE)
             | (ids::CLUSTER, ids::TIMESTAMP)
             | (ids::BLOCK_GROUP, ids::DISCARD_PADDING)
-            | (ids::TRACK_ENTRY, ids::TRACK_NUMBER | ids::TRACK_TYPE | ids::CODEC_DELAY) => {
+            | (ids::TRACK_ENTRY, ids::TRACK_NUMBER | ids::TRACK_TYPE | ids::CODEC_DELAY)
+            | (
+                ids::AUDIO,
+                ids::SAMPLING_FREQUENCY
+                | ids::OUTPUT_SAMPLING_FREQUENCY
+                | ids::CHANNELS
+                | ids::BIT_DEPTH,
+            ) => {
                 if size > 8 {
                     self.lose();
                     return true;

@@ -4,8 +4,9 @@ use super::StreamOptions;
 use super::audio::{Audio, Choice, TrackTiming};
 use super::emission::{Emission, Run, SAMPLE_NANOS};
 use super::progress::{Arrival, Progress};
+use crate::decoder::Span;
 use crate::mkv::{AwsTags, Block, End, Event, Track};
-use crate::timeline::{MediaTime, Timeline};
+use crate::timeline::{Length, MediaTime, Timeline};
 use crate::{Anchor, Counters, FragmentNumber, Output, SAMPLES_PER_MS, Tail};
 
 /// Everything of a stream but the parser.
@@ -30,8 +31,8 @@ struct Document {
     track: TrackTiming,
     /// Producer clock minus Matroska time, ms; set by its first Cluster.
     session_ms: Option<i64>,
-    /// Where the next frame of a lace stands, in samples from the block's time.
-    lace_samples: i64,
+    /// Where the next frame of a lace stands, ns from the block's time.
+    lace_nanos: i64,
     /// Position of its first audio block.
     first: Option<i64>,
 }
@@ -50,20 +51,27 @@ struct Fragment {
 impl Assembly {
     pub(super) fn start(options: StreamOptions) -> Self {
         let timeline = Timeline::new(options.max_fill_ms, options.max_overlap_ms);
-        Self::with(timeline, Progress::default(), Emission::from_mark(None))
+        let progress = Progress::default();
+        Self::with(timeline, progress, Emission::from_mark(None), options.track_name)
     }
 
     pub(super) fn resume(options: StreamOptions, anchor: Anchor) -> Self {
         let timeline = Timeline::from_anchor(&anchor, options.max_fill_ms, options.max_overlap_ms);
         let mark = anchor.origin_ms.map(|_| timeline.next());
-        Self::with(timeline, Progress::resumed_at(anchor.fragment), Emission::from_mark(mark))
+        let progress = Progress::resumed_at(anchor.fragment);
+        Self::with(timeline, progress, Emission::from_mark(mark), options.track_name)
     }
 
-    fn with(timeline: Timeline, progress: Progress, emission: Emission) -> Self {
+    fn with(
+        timeline: Timeline,
+        progress: Progress,
+        emission: Emission,
+        track_name: String,
+    ) -> Self {
         Self {
             timeline,
             progress,
-            audio: Audio::default(),
+            audio: Audio::new(track_name),
             emission,
             counters: Counters::default(),
             document: Document::default(),
@@ -96,7 +104,9 @@ impl Assembly {
         self.emission.begin();
         match event {
             Event::DocumentStart => self.begin_document(),
-            Event::Tracks(tracks) => return Some(self.choose_track(tracks)),
+            Event::Tracks { tracks, mime_type } => {
+                return Some(self.choose_track(tracks, mime_type));
+            }
             Event::FragmentStart(tags) => self.begin_fragment(tags),
             Event::Cluster { ticks, scale } => self.begin_cluster(ticks, scale),
             Event::Block(block) => self.take_block(block),
@@ -129,6 +139,22 @@ impl Assembly {
         Tail { cut: end.tail > 0, incomplete: self.incomplete.take(), bytes: end.tail }
     }
 
+    /// Nothing follows: lets out what the decoder still holds.
+    pub(super) fn flush(&mut self) {
+        let held = self.audio.latency();
+        let (Some(decoder), Some(origin_ms)) = (self.audio.decoder(), self.timeline.origin_ms())
+        else {
+            return;
+        };
+        self.emission.begin();
+        let start = self.timeline.next();
+        decoder.silence(held as usize, self.emission.buffer());
+        self.timeline.pass(held);
+        let time = MediaTime::from_ms(origin_ms).plus_nanos(start * SAMPLE_NANOS);
+        let run = Run { from: 0, start, filled: 0, time, padding: 0 };
+        self.emission.emit(run, &mut self.counters);
+    }
+
     fn begin_document(&mut self) {
         if let Some(number) = self.incomplete.take() {
             // No byte was damaged, yet the fragment ended without its trailing tags.
@@ -138,10 +164,14 @@ impl Assembly {
         self.timeline.begin_fragment(None);
     }
 
-    fn choose_track(&mut self, tracks: &[Track]) -> Option<u64> {
-        match self.audio.choose(tracks) {
-            Choice::Track(timing) => {
+    fn choose_track(&mut self, tracks: &[Track], mime_type: Option<&str>) -> Option<u64> {
+        match self.audio.choose(tracks, mime_type) {
+            Choice::Track(timing, reduced) => {
                 self.document.track = timing;
+                if let Some((codec_id, reason)) = reduced {
+                    self.counters.reduced_codecs += 1;
+                    self.emission.say(Output::ReducedCodec { codec_id, reason });
+                }
                 Some(timing.number)
             }
             Choice::Refused(said) => {
@@ -225,22 +255,22 @@ impl Assembly {
         }
         // A Cluster without Timestamp counts from 0.
         self.begin_cluster(0, block.scale);
-        let time = self.block_time(&block);
         let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(block.data))
         else {
             self.counters.decode_errors += 1;
             return;
         };
-        self.document.lace_samples += i64::from(packet.samples());
+        let time = self.block_time(&block, packet.length());
         if self.timeline.origin_ms().is_none() {
-            self.timeline.start_at(time, self.document.track.pre_skip);
+            let (pre_skip, rate) = (self.document.track.pre_skip, packet.length().rate);
+            self.timeline.start_at(time, pre_skip, rate, self.audio.latency());
         }
         self.announce();
         if let Some(fragment) = &self.document.fragment {
             self.progress.reached(&fragment.number, &fragment.before);
         }
         let before = self.timeline.next();
-        let placed = self.timeline.place(time, packet.samples());
+        let placed = self.timeline.place(time, packet.length());
         self.document.first.get_or_insert(placed.start);
         let end = self.timeline.next();
         if self.emission.is_out(end) {
@@ -255,7 +285,7 @@ impl Assembly {
         self.counters.overlaps += u64::from(placed.cut > 0);
         self.emission.release_withheld(&mut self.counters);
         if placed.gap > 0 {
-            self.emission.gap(before, placed.gap, &mut self.counters);
+            self.skip(before, placed.gap, time);
         }
         let Some(decoder) = self.audio.decoder() else { return };
         let pcm = self.emission.buffer();
@@ -263,7 +293,8 @@ impl Assembly {
         if placed.fill > 0 {
             decoder.fill(placed.fill as usize, packet, pcm);
         }
-        let decoded = decoder.decode(packet, pcm);
+        let span = Span { samples: placed.len as usize, fraction: placed.fraction };
+        let decoded = decoder.decode(packet, span, pcm);
         self.counters.packets += 1;
         self.counters.decode_errors += u64::from(!decoded);
         let whole = pcm.len() - from;
@@ -277,12 +308,29 @@ impl Assembly {
         self.emission.emit(run, &mut self.counters);
     }
 
-    /// Producer clock at the first sample of a frame.
-    fn block_time(&mut self, block: &Block<'_>) -> MediaTime {
-        if block.lace == 0 {
-            self.document.lace_samples = 0;
+    /// Skips `samples` from `start` on, up to `time`. What the decoder still holds of the time before comes
+    /// out first.
+    fn skip(&mut self, start: i64, samples: i64, time: MediaTime) {
+        let held = i64::from(self.audio.latency()).min(samples);
+        if let (Some(decoder), 1..) = (self.audio.decoder(), held) {
+            let pcm = self.emission.buffer();
+            let from = pcm.len();
+            decoder.silence(held as usize, pcm);
+            let time = time.plus_nanos(-samples * SAMPLE_NANOS);
+            let run = Run { from, start, filled: held as usize, time, padding: 0 };
+            self.emission.emit(run, &mut self.counters);
         }
-        let within = self.document.lace_samples * SAMPLE_NANOS - self.document.track.delay;
+        self.emission.gap(start + held, samples - held, &mut self.counters);
+    }
+
+    /// Producer clock at the first sample that comes out for a frame of `length`.
+    fn block_time(&mut self, block: &Block<'_>, length: Length) -> MediaTime {
+        if block.lace == 0 {
+            self.document.lace_nanos = 0;
+        }
+        let latency = i64::from(self.audio.latency()) * SAMPLE_NANOS;
+        let within = self.document.lace_nanos - self.document.track.delay - latency;
+        self.document.lace_nanos += length.nanos();
         MediaTime::from_ms(self.document.session_ms.unwrap_or(0))
             .plus(MediaTime::from_ticks(block.ticks, block.scale))
             .plus_nanos(within)

@@ -2,31 +2,38 @@
 
 use crate::Error;
 use crate::decoder::Decoder;
+use crate::format::Format;
 use crate::mkv::{Track, TrackKind};
+use crate::timeline::Length;
 
 /// Longest CodecDelay believed, ns (1 s; Opus has 6.5 ms, AAC some 50 ms).
 const MAX_CODEC_DELAY: u64 = 1_000_000_000;
 
-/// Decoder, and the description of the codec it was made for.
-#[derive(Debug, Default)]
+/// Decoder, and the format it was made for.
+#[derive(Debug)]
 pub(super) struct Audio {
+    /// Name of the track that is taken before others of the same codec.
+    preferred: String,
     active: Option<Active>,
     /// What was refused last, so that it is said once per change.
-    refused: Option<(String, Vec<u8>)>,
+    refused: Option<(String, &'static str)>,
+    /// What the stream's MimeType tag said last: a document may bring it only behind its audio.
+    mime_type: Option<String>,
 }
 
 #[derive(Debug)]
 struct Active {
     codec_id: String,
-    codec_private: Vec<u8>,
+    name: String,
+    format: Format,
     decoder: Decoder,
 }
 
 /// What a document's Tracks mean for its audio.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// This track is decoded.
-    Track(TrackTiming),
+    /// This track is decoded; the reason, when it was not said before, why not all of it is.
+    Track(TrackTiming, Option<(String, &'static str)>),
     /// There is audio, but none that is decoded; `Some` when that was not said before.
     Refused(Option<(String, &'static str)>),
     /// There is no audio track.
@@ -34,17 +41,28 @@ pub(super) enum Choice {
 }
 
 /// What a track adds to the time of its blocks.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TrackTiming {
     /// TrackNumber.
     pub(super) number: u64,
     /// How much later a block's time is than its first sample's, ns.
     pub(super) delay: i64,
-    /// Samples at 48 kHz to drop at the true start.
-    pub(super) pre_skip: u32,
+    /// What to drop at the true start.
+    pub(super) pre_skip: Length,
+}
+
+impl Default for TrackTiming {
+    fn default() -> Self {
+        Self { number: 0, delay: 0, pre_skip: Length::samples(0) }
+    }
 }
 
 impl Audio {
+    /// Takes the track named `preferred` first.
+    pub(super) fn new(preferred: String) -> Self {
+        Self { preferred, active: None, refused: None, mime_type: None }
+    }
+
     pub(super) fn codec_id(&self) -> Option<&str> {
         self.active.as_ref().map(|active| active.codec_id.as_str())
     }
@@ -53,107 +71,106 @@ impl Audio {
         self.active.as_mut().map(|active| &mut active.decoder)
     }
 
-    /// Chooses by type and codec, never by number or order, and keeps the decoder unless codec or
-    /// CodecPrivate really changed: a new one would need time to settle.
-    pub(super) fn choose(&mut self, tracks: &[Track]) -> Choice {
-        let audio = || tracks.iter().filter(|track| track.kind == TrackKind::Audio);
-        let supported = audio().find(|track| Decoder::supports(&track.codec_id));
-        let Some(track) = supported.or_else(|| audio().next()) else { return Choice::None };
-        match self.decoder_for(track) {
-            Ok(decoder) => Choice::Track(timing(track, decoder.pre_skip())),
-            Err(error) => self.refuse(track, error),
-        }
+    /// How late the decoder's samples are, in samples at 16 kHz.
+    pub(super) fn latency(&self) -> u32 {
+        self.active.as_ref().map_or(0, |active| active.decoder.latency())
     }
 
-    fn decoder_for(&mut self, track: &Track) -> Result<&Decoder, Error> {
-        let kept = self.active.take_if(|active| {
-            !track.encoded
-                && active.codec_id == track.codec_id
-                && active.codec_private == track.codec_private
-        });
-        let active = match kept {
-            Some(active) => active,
-            None => Active {
-                codec_id: track.codec_id.clone(),
-                codec_private: track.codec_private.clone(),
-                decoder: Decoder::new(track)?,
+    /// Chooses by type, codec and name, never by number or order, and keeps the decoder unless the
+    /// format really changed: a new one would need time to settle.
+    pub(super) fn choose(&mut self, tracks: &[Track], mime_type: Option<&str>) -> Choice {
+        if let Some(mime_type) = mime_type.filter(|said| self.mime_type.as_deref() != Some(said)) {
+            self.mime_type = Some(mime_type.to_owned());
+        }
+        let format = |track| Format::of(track, self.mime_type.as_deref());
+        let audio = tracks.iter().filter(|track| track.kind == TrackKind::Audio);
+        let best =
+            audio.map(|track| (track, format(track))).min_by(|(one, ours), (other, theirs)| {
+                self.order(one, ours).cmp(&self.order(other, theirs))
+            });
+        match best {
+            Some((track, Ok(format))) => match self.activate(track, format) {
+                Ok(()) => Choice::Track(timing(track, format), self.reduced(track, format)),
+                Err(error) => Choice::Refused(self.refuse(track, error)),
             },
-        };
-        self.refused = None;
-        Ok(&self.active.insert(active).decoder)
+            Some((track, Err(error))) => Choice::Refused(self.refuse(track, error)),
+            None => Choice::None,
+        }
     }
 
-    fn refuse(&mut self, track: &Track, error: Error) -> Choice {
-        let same = self.refused.as_ref().is_some_and(|(codec_id, codec_private)| {
-            *codec_id == track.codec_id && *codec_private == track.codec_private
+    /// What is decoded comes before what is not, then codec, the preferred name, the name taken so far, and
+    /// the first name; the number only tells tracks apart that nothing else does.
+    fn order<'a>(&self, track: &'a Track, format: &Result<Format, Error>) -> impl Ord + use<'a> {
+        let rank = format.as_ref().map_or(u8::MAX, |format| format.rank());
+        let so_far = self.active.as_ref().is_some_and(|active| active.name == track.name);
+        (rank, track.name != self.preferred, !so_far, track.name.as_str(), track.number)
+    }
+
+    fn activate(&mut self, track: &Track, format: Format) -> Result<(), Error> {
+        let kept = self.active.as_ref().is_some_and(|active| {
+            active.format == format
+                && active.name == track.name
+                && active.codec_id == track.codec_id
         });
-        if same {
-            return Choice::Refused(None);
+        if !kept {
+            self.active = None;
+            self.active = Some(Active {
+                codec_id: track.codec_id.clone(),
+                name: track.name.clone(),
+                format,
+                decoder: Decoder::new(format)?,
+            });
         }
-        self.refused = Some((track.codec_id.clone(), track.codec_private.clone()));
+        Ok(())
+    }
+
+    /// A format of which only a part is decoded, said once per change.
+    fn reduced(&mut self, track: &Track, format: Format) -> Option<(String, &'static str)> {
+        match format {
+            Format::Aac(Some(config)) if config.core_only => {
+                self.say(track, "HE-AAC is decoded at its core rate, without SBR and PS")
+            }
+            _ => {
+                self.refused = None;
+                None
+            }
+        }
+    }
+
+    fn refuse(&mut self, track: &Track, error: Error) -> Option<(String, &'static str)> {
         let reason = match error {
             Error::UnsupportedCodec { reason, .. } => reason,
             _ => "its decoder could not be set up",
         };
-        Choice::Refused(Some((track.codec_id.clone(), reason)))
+        self.active = None;
+        self.say(track, reason)
+    }
+
+    fn say(&mut self, track: &Track, reason: &'static str) -> Option<(String, &'static str)> {
+        let said = self.refused.as_ref();
+        if said.is_some_and(|(codec_id, before)| *codec_id == track.codec_id && *before == reason) {
+            return None;
+        }
+        self.refused = Some((track.codec_id.clone(), reason));
+        self.refused.clone()
     }
 }
 
 /// Pre-skip is OpusHead's, else CodecDelay, else 0; where only one of the two is written, it
 /// serves as the other.
-fn timing(track: &Track, pre_skip: Option<u16>) -> TrackTiming {
+fn timing(track: &Track, format: Format) -> TrackTiming {
+    let rate = format.rate();
     let codec_delay = track.codec_delay.map(|nanos| nanos.min(MAX_CODEC_DELAY));
-    let from_delay = codec_delay.map_or(0, |nanos| (nanos * 48 + 500_000) / 1_000_000);
-    let pre_skip = pre_skip.map_or(from_delay, u64::from);
-    let delay = codec_delay.unwrap_or(pre_skip * 1_000_000 / 48);
-    TrackTiming { number: track.number, delay: delay as i64, pre_skip: pre_skip as u32 }
+    let from_delay = (codec_delay.unwrap_or(0) * u64::from(rate) + 500_000_000) / 1_000_000_000;
+    let frames = match format {
+        Format::Opus(Some(head)) => head.pre_skip.into(),
+        // At most a second's worth.
+        _ => from_delay as u32,
+    };
+    let pre_skip = Length { frames, rate };
+    let delay = codec_delay.map_or_else(|| pre_skip.nanos(), |nanos| nanos as i64);
+    TrackTiming { number: track.number, delay, pre_skip }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn track(kind: TrackKind, codec_id: &str, number: u64) -> Track {
-        Track { number, kind, codec_id: codec_id.to_owned(), ..Track::default() }
-    }
-
-    #[test]
-    fn the_track_is_chosen_by_type_and_codec() {
-        let tracks = [
-            track(TrackKind::Video, "A_OPUS", 1),
-            track(TrackKind::Audio, "A_AAC", 2),
-            track(TrackKind::Audio, "A_OPUS", 7),
-        ];
-        let Choice::Track(timing) = Audio::default().choose(&tracks) else { panic!("no track") };
-        assert_eq!(timing.number, 7);
-        assert!(matches!(Audio::default().choose(&tracks[..1]), Choice::None));
-    }
-
-    #[test]
-    fn an_unknown_codec_is_said_once_per_change() {
-        let mut audio = Audio::default();
-        let mut say = |codec_id| match audio.choose(&[track(TrackKind::Audio, codec_id, 1)]) {
-            Choice::Refused(said) => said.map(|(codec_id, _)| codec_id),
-            _ => None,
-        };
-        assert_eq!(say("A_AAC").as_deref(), Some("A_AAC"));
-        assert_eq!(say("A_AAC"), None);
-        assert_eq!(say("A_AC3").as_deref(), Some("A_AC3"));
-        assert_eq!(say("A_OPUS"), None);
-        assert_eq!(say("A_AC3").as_deref(), Some("A_AC3"));
-    }
-
-    #[test]
-    fn codec_delay_and_pre_skip_stand_in_for_each_other() {
-        let delayed = |codec_delay| Track { codec_delay, ..track(TrackKind::Audio, "A_OPUS", 1) };
-        let both = |codec_delay, pre_skip| {
-            let timing = timing(&delayed(codec_delay), pre_skip);
-            (timing.delay, timing.pre_skip)
-        };
-        assert_eq!(both(Some(6_500_000), None), (6_500_000, 312));
-        assert_eq!(both(None, Some(312)), (6_500_000, 312));
-        assert_eq!(both(Some(5_000_000), Some(312)), (5_000_000, 312));
-        assert_eq!(both(None, None), (0, 0));
-        assert_eq!(both(Some(u64::MAX), None), (1_000_000_000, 48_000));
-    }
-}
+mod tests;

@@ -1,0 +1,167 @@
+//! AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1): the CodecPrivate of A_AAC.
+
+use crate::resample::RATES;
+
+/// What must be known to decode a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AacConfig {
+    /// Samples per second of the AAC-LC core.
+    pub rate: u32,
+    /// 1 or 2.
+    pub channels: u8,
+    /// HE-AAC: there is a layer (SBR, PS) above the core, and it is not decoded. The core alone has half
+    /// the bandwidth, which at its usual rates is more than 16 kHz sound can hold.
+    pub core_only: bool,
+}
+
+impl AacConfig {
+    /// Reads CodecPrivate.
+    ///
+    /// # Errors
+    /// What about it is not decoded.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, &'static str> {
+        let mut bits = Bits { bytes, at: 0 };
+        Self::read_bits(&mut bits).unwrap_or(Err("AudioSpecificConfig is cut short"))
+    }
+
+    fn read_bits(bits: &mut Bits<'_>) -> Option<Result<Self, &'static str>> {
+        let mut object_type = bits.object_type()?;
+        let rate = bits.rate()?;
+        let channels = bits.take(4)?;
+        let core_only = matches!(object_type, 5 | 29);
+        if core_only {
+            bits.rate()?;
+            object_type = bits.object_type()?;
+        }
+        Some(match object_type {
+            2 if bits.take(1)? == 1 => Err("frames of 960 samples"),
+            2 => Self::checked(rate, channels).map(|config| Self { core_only, ..config }),
+            1 => Err("AAC Main, not LC"),
+            3 => Err("AAC SSR, not LC"),
+            4 => Err("AAC LTP, not LC"),
+            23 => Err("AAC LD, not LC"),
+            39 => Err("AAC ELD, not LC"),
+            42 => Err("xHE-AAC, not LC"),
+            _ => Err("an audio object type other than AAC-LC"),
+        })
+    }
+
+    /// AAC-LC of this rate (Hz) and channel configuration.
+    ///
+    /// # Errors
+    /// What about it is not decoded.
+    pub(crate) fn checked(rate: u32, channels: u32) -> Result<Self, &'static str> {
+        let channels = match channels {
+            0 => return Err("channels described inside the frames (program config element)"),
+            1 => 1,
+            2 => 2,
+            _ => return Err("more than two channels"),
+        };
+        if !RATES.contains(&rate) {
+            return Err("a sampling rate that cannot be converted to 16 kHz");
+        }
+        Ok(Self { rate, channels, core_only: false })
+    }
+
+    /// Of this rate index and channel configuration, as ADTS writes them.
+    pub(super) fn of_indexes(rate: u8, channels: u8) -> Result<Self, &'static str> {
+        let rate = RATES.get(usize::from(rate)).copied().ok_or("an unknown sampling rate")?;
+        Self::checked(rate, channels.into())
+    }
+
+    /// The same frames mean the same.
+    pub(super) fn decodes_like(self, other: Self) -> bool {
+        (self.rate, self.channels) == (other.rate, other.channels)
+    }
+
+    /// The core's AudioSpecificConfig.
+    pub(super) fn to_bytes(self) -> [u8; 2] {
+        let index = RATES.iter().position(|rate| *rate == self.rate).unwrap_or(0) as u16;
+        (2 << 11 | index << 7 | u16::from(self.channels) << 3).to_be_bytes()
+    }
+}
+
+struct Bits<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Bits<'_> {
+    fn take(&mut self, count: usize) -> Option<u32> {
+        let mut value = 0;
+        for _ in 0..count {
+            let byte = self.bytes.get(self.at / 8)?;
+            value = value << 1 | u32::from(byte >> (7 - self.at % 8) & 1);
+            self.at += 1;
+        }
+        Some(value)
+    }
+
+    fn object_type(&mut self) -> Option<u32> {
+        match self.take(5)? {
+            31 => Some(32 + self.take(6)?),
+            short => Some(short),
+        }
+    }
+
+    /// Reserved indexes read as 0 Hz, which nothing takes.
+    fn rate(&mut self) -> Option<u32> {
+        match self.take(4)? {
+            15 => self.take(24),
+            index => Some(RATES.get(index as usize).copied().unwrap_or(0)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn low_complexity_of_every_rate_is_read_and_written() {
+        for rate in RATES {
+            for channels in [1, 2] {
+                let config = AacConfig::checked(rate, channels).unwrap();
+                assert_eq!(AacConfig::read(&config.to_bytes()), Ok(config));
+            }
+        }
+        let common = AacConfig { rate: 48_000, channels: 2, core_only: false };
+        assert_eq!(AacConfig::read(&[0x11, 0x90]), Ok(common));
+        // What follows (here: "no SBR") is none of the core.
+        assert_eq!(AacConfig::read(&[0x11, 0x90, 0x56, 0xE5, 0x00]), Ok(common));
+    }
+
+    #[test]
+    fn he_aac_is_taken_at_its_core() {
+        // Object type 5 (SBR), 24 kHz, mono, extended to 48 kHz, over object type 2.
+        let config = AacConfig::read(&[0x2B, 0x09, 0x88, 0x00]);
+        assert_eq!(config, Ok(AacConfig { rate: 24_000, channels: 1, core_only: true }));
+        // Object type 29 (PS) likewise.
+        let config = AacConfig::read(&[0xEB, 0x09, 0x88, 0x00]);
+        assert_eq!(config, Ok(AacConfig { rate: 24_000, channels: 1, core_only: true }));
+    }
+
+    #[test]
+    fn a_rate_written_out_counts_like_its_index() {
+        // Index 15, then 44100 in 24 bits, stereo.
+        let bytes: [u8; 5] = [0x17, 0x80, 0x56, 0x22, 0x10];
+        assert_eq!(AacConfig::read(&bytes).map(|config| config.rate), Ok(44_100));
+    }
+
+    #[test]
+    fn what_is_not_decoded_is_said() {
+        for (bytes, reason) in [
+            (&[0x09, 0x90][..], "Main"),
+            (&[0x11, 0x80], "program config"),
+            (&[0x11, 0xB0], "two channels"),
+            (&[0x11, 0x94], "960"),
+            (&[0x16, 0x90], "rate"),
+            (&[0x11], "cut short"),
+            (&[], "cut short"),
+            (&[0xF8, 0xE6, 0x20], "ELD"),
+        ] {
+            let said = AacConfig::read(bytes).unwrap_err();
+            assert!(said.contains(reason), "{bytes:x?}: {said}");
+        }
+    }
+}

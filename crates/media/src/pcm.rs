@@ -1,0 +1,92 @@
+//! Uncompressed audio: A_PCM/INT/LIT, A_MS/ACM (PCM, G.711 µ-law and A-law) and Amazon Connect's L16.
+
+mod g711;
+mod layout;
+
+pub use layout::{Encoding, PcmLayout};
+
+use crate::Error;
+use crate::convert::Converter;
+
+/// Turns blocks of uncompressed samples into 16 kHz mono.
+#[derive(Debug)]
+pub struct PcmDecoder {
+    layout: PcmLayout,
+    converter: Converter,
+}
+
+impl PcmDecoder {
+    /// A decoder for `layout`.
+    ///
+    /// # Errors
+    /// [`Error::Decoder`] for a rate that cannot be converted.
+    pub fn new(layout: PcmLayout) -> Result<Self, Error> {
+        Ok(Self { layout, converter: Converter::new(layout.rate)? })
+    }
+
+    /// Samples per channel in a block; bytes that do not make a whole one are left out.
+    pub fn frames(&self, block: &[u8]) -> usize {
+        block.len() / self.layout.frame_bytes()
+    }
+
+    /// Samples per second of a block.
+    pub fn rate(&self) -> u32 {
+        self.layout.rate
+    }
+
+    /// Appends `len` samples for time that is not covered.
+    pub(crate) fn silence(&mut self, len: usize, out: &mut Vec<i16>) {
+        self.converter.silence(len, out);
+    }
+
+    pub(crate) fn latency(&self) -> u32 {
+        self.converter.latency()
+    }
+
+    /// Appends the block's samples, `len` at 16 kHz, to `out`.
+    pub(crate) fn decode(&mut self, block: &[u8], fraction: u32, len: usize, out: &mut Vec<i16>) {
+        let layout = self.layout;
+        let channels = usize::from(layout.channels);
+        let mono = |frame: &[u8]| {
+            let samples = frame.chunks_exact(layout.encoding.bytes());
+            samples.map(|sample| layout.encoding.sample(sample)).sum::<f32>() / channels as f32
+        };
+        self.converter.source().extend(block.chunks_exact(layout.frame_bytes()).map(mono));
+        self.converter.block(fraction, len, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(encoding: Encoding, channels: u8, block: &[u8]) -> Vec<i16> {
+        let layout = PcmLayout { encoding, channels, rate: 16_000 };
+        let mut decoder = PcmDecoder::new(layout).unwrap();
+        let mut out = Vec::new();
+        decoder.decode(block, 0, decoder.frames(block), &mut out);
+        out
+    }
+
+    #[test]
+    fn integers_of_every_width_keep_their_upper_16_bits() {
+        assert_eq!(decode(Encoding::Unsigned8, 1, &[0, 128, 255]), [-32_768, 0, 32_512]);
+        assert_eq!(decode(Encoding::Signed16, 1, &[1, 0, 0, 128]), [1, -32_768]);
+        assert_eq!(decode(Encoding::Signed24, 1, &[0, 1, 0, 0, 0, 128]), [1, -32_768]);
+        assert_eq!(decode(Encoding::Signed32, 1, &[0, 0, 1, 0]), [1]);
+    }
+
+    #[test]
+    fn stereo_is_mixed_and_half_a_sample_is_left_out() {
+        assert_eq!(decode(Encoding::Signed16, 2, &[100, 0, 200, 0, 7]), [150]);
+    }
+
+    #[test]
+    fn telephone_speech_is_brought_to_16_khz() {
+        let layout = PcmLayout { encoding: Encoding::Signed16, channels: 1, rate: 8_000 };
+        let mut decoder = PcmDecoder::new(layout).unwrap();
+        let mut out = Vec::new();
+        decoder.decode(&[0; 320], 0, 320, &mut out);
+        assert_eq!(out, [0; 320]);
+    }
+}

@@ -1,0 +1,310 @@
+//! From a codec's own rate to 16 kHz, one block of any length at a time.
+//!
+//! rubato's windowed sinc filter with one phase per output sample of a period: the rates' ratio is rational,
+//! so every output sample falls on a phase that exists and nothing is interpolated. What is added here
+//! is the bookkeeping that makes a stream repeatable: the output of a block is as long as the
+//! timeline says, and a filter that starts anew stands on the phase it would have had, had it run from
+//! the beginning.
+
+use rubato::audioadapter_buffers::direct::SequentialSlice;
+use rubato::{
+    Async, FixedAsync, Resampler as _, Resizable as _, SincInterpolationParameters,
+    SincInterpolationType, WindowFunction,
+};
+
+use crate::{Error, SAMPLE_RATE};
+
+/// Rates that can be taken, Hz: those that AAC knows, in the order of their index (ISO/IEC 14496-3 table
+/// 1.18). Each needs a filter of at most 250 KB; a rate that shares no divisor with 16 kHz would need
+/// many times that.
+pub(crate) const RATES: [u32; 13] = [
+    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
+    7_350,
+];
+
+/// Filter taps at the lower of both rates: flat to 7 kHz, 39 dB down at 8.2 kHz, 78 dB at 8.5 kHz.
+const TAPS: u32 = 96;
+
+/// Source samples that go through the filter in one piece: one AAC frame.
+const PIECE: usize = 1024;
+
+const SILENCE: [f32; PIECE] = [0.0; PIECE];
+
+/// A filter to 16 kHz. Its output is late by [`Resampler::latency`].
+pub(crate) struct Resampler {
+    inner: Async<f32>,
+    ratio: Ratio,
+    /// Output that no block took yet.
+    ready: Vec<f32>,
+    /// Part of an output sample by which the source is ahead of what was taken, in 1/rate.
+    fraction: u32,
+    /// Where rubato puts one piece's output.
+    piece: Vec<f32>,
+}
+
+/// Both rates, and how far the filter looks around a source sample.
+#[derive(Debug, Clone, Copy)]
+struct Ratio {
+    rate: u32,
+    /// Taps of the filter, at the source's rate.
+    taps: u32,
+}
+
+impl Ratio {
+    fn new(rate: u32) -> Self {
+        // rubato rounds the number of taps up to a multiple of 8.
+        Self { rate, taps: (TAPS * rate.max(SAMPLE_RATE) / SAMPLE_RATE).next_multiple_of(8) }
+    }
+
+    /// `source` samples as outputs: whole ones, and 1/rate of one.
+    fn outputs(self, source: u64) -> (u64, u32) {
+        let scaled = source * u64::from(SAMPLE_RATE);
+        // The remainder is smaller than the rate.
+        (scaled / u64::from(self.rate), (scaled % u64::from(self.rate)) as u32)
+    }
+
+    /// Outputs by which the filter is late: half its taps, and what rounding may hold back.
+    fn latency(self) -> u32 {
+        (u64::from(self.taps / 2 + 1) * u64::from(SAMPLE_RATE)).div_ceil(u64::from(self.rate))
+            as u32
+            + 1
+    }
+
+    /// Fewest source samples that leave just `fraction` behind.
+    fn lead(self, fraction: u32) -> u64 {
+        let period = u64::from(self.rate / greatest_divisor(self.rate, SAMPLE_RATE));
+        (0..period).find(|lead| self.outputs(*lead).1 == fraction).unwrap_or(0)
+    }
+
+    /// How many samples of silence go before a source that stands `fraction` after an output, and
+    /// which output is then that output (negative: before the filter's first).
+    ///
+    /// rubato's first output stands `rate/16000 - (taps/2 - 1/phases)` source samples after the source's
+    /// first. One lead puts the outputs on whole positions, the other on the fraction.
+    fn start(self, fraction: u32) -> (u64, i64) {
+        let shared = u64::from(greatest_divisor(self.rate, SAMPLE_RATE));
+        let rate = u64::from(self.rate);
+        let centre = u64::from(self.taps / 2) * u64::from(SAMPLE_RATE) - shared;
+        let late = |align: u64| align * u64::from(SAMPLE_RATE) + centre;
+        let align = (0..rate / shared).find(|align| late(*align).is_multiple_of(rate)).unwrap_or(0);
+        let lead = self.lead(fraction);
+        let whole = late(align) / rate + self.outputs(lead).0;
+        (align + lead, whole as i64 - 1 - i64::from(self.latency()))
+    }
+}
+
+impl Resampler {
+    /// A filter from `rate` (Hz) to 16 kHz; `None` when the source has 16 kHz already.
+    ///
+    /// # Errors
+    /// [`Error::Decoder`] for a rate that is not in [`RATES`].
+    pub(crate) fn new(rate: u32) -> Result<Option<Self>, Error> {
+        if rate == SAMPLE_RATE {
+            return Ok(None);
+        }
+        if !RATES.contains(&rate) {
+            return Err(Error::Decoder { reason: format!("no filter from {rate} Hz") });
+        }
+        let ratio = Ratio::new(rate);
+        let phases = SAMPLE_RATE / greatest_divisor(rate, SAMPLE_RATE);
+        let filter =
+            SincInterpolationParameters::new(ratio.taps as usize, WindowFunction::BlackmanHarris2)
+                .oversampling_factor(phases as usize)
+                .interpolation(SincInterpolationType::Nearest);
+        let speed = f64::from(SAMPLE_RATE) / f64::from(rate);
+        let inner = Async::new_sinc(speed, 1.0, &filter, PIECE, 1, FixedAsync::Input)
+            .map_err(|error| Error::Decoder { reason: error.to_string() })?;
+        let piece = vec![0.0; inner.output_frames_max()];
+        let mut resampler = Self { inner, ratio, ready: Vec::new(), fraction: 0, piece };
+        resampler.restart(0);
+        Ok(Some(resampler))
+    }
+
+    /// How late the output is, in samples at 16 kHz.
+    pub(crate) fn latency(&self) -> u32 {
+        self.ratio.latency()
+    }
+
+    /// Takes the samples of a block that begins `fraction`/rate of a sample after the position of
+    /// its first output, and appends `len` samples to `out`.
+    pub(crate) fn block(&mut self, source: &[f32], fraction: u32, len: usize, out: &mut Vec<f32>) {
+        if fraction != self.fraction {
+            self.restart(fraction);
+        }
+        self.feed(source);
+        let ahead = u64::from(self.fraction) + u64::from(self.ratio.outputs(source.len() as u64).1);
+        self.fraction = (ahead % u64::from(self.ratio.rate)) as u32;
+        self.take(len, out);
+    }
+
+    /// Lets `len` samples of silence follow: what is still in the filter comes out first. The next
+    /// block starts anew.
+    pub(crate) fn silence(&mut self, len: usize, out: &mut Vec<f32>) {
+        let held = len.min(self.latency() as usize);
+        while self.ready.len() < held {
+            self.feed(&SILENCE);
+        }
+        self.take(held, out);
+        out.resize(out.len() + len - held, 0.0);
+        self.restart(0);
+    }
+
+    /// Empties the filter and puts it on the phase of a source that has run for whole blocks and
+    /// stands `fraction`/rate of a sample after an output.
+    fn restart(&mut self, fraction: u32) {
+        self.inner.reset();
+        self.ready.clear();
+        self.fraction = fraction;
+        let (mut lead, first) = self.ratio.start(fraction);
+        while lead > 0 {
+            let piece = lead.min(PIECE as u64);
+            self.feed(&SILENCE[..piece as usize]);
+            lead -= piece;
+        }
+        let unheard = usize::try_from(first).unwrap_or(0).min(self.ready.len());
+        self.ready.drain(..unheard);
+        let missing = usize::try_from(-first).unwrap_or(0);
+        self.ready.splice(..0, std::iter::repeat_n(0.0, missing));
+    }
+
+    fn feed(&mut self, source: &[f32]) {
+        for piece in source.chunks(PIECE) {
+            // Neither can fail: the piece is no longer than the chunks the filter was made for.
+            let made = self.filter(piece).unwrap_or(0);
+            self.ready.extend_from_slice(&self.piece[..made]);
+        }
+    }
+
+    fn filter(&mut self, piece: &[f32]) -> Option<usize> {
+        self.inner.set_chunk_size(piece.len()).ok()?;
+        let room = self.piece.len();
+        let input = SequentialSlice::new(piece, 1, piece.len()).ok()?;
+        let mut output = SequentialSlice::new_mut(&mut self.piece, 1, room).ok()?;
+        let (_, made) = self.inner.process_into_buffer(&input, &mut output, None).ok()?;
+        Some(made)
+    }
+
+    fn take(&mut self, len: usize, out: &mut Vec<f32>) {
+        let here = len.min(self.ready.len());
+        debug_assert_eq!(here, len, "the filter is behind its clock");
+        out.extend(self.ready.drain(..here));
+        out.resize(out.len() + len - here, 0.0);
+    }
+}
+
+impl std::fmt::Debug for Resampler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resampler").field("ratio", &self.ratio).finish_non_exhaustive()
+    }
+}
+
+fn greatest_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { greatest_divisor(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f64::consts::TAU;
+
+    use super::*;
+
+    fn rates() -> impl Iterator<Item = u32> {
+        RATES.into_iter().filter(|rate| *rate != SAMPLE_RATE)
+    }
+
+    fn tone(rate: u32, hertz: f64, len: usize) -> Vec<f32> {
+        let sample = |at| (TAU * hertz * at as f64 / f64::from(rate)).sin() as f32 / 2.0;
+        (0..len).map(sample).collect()
+    }
+
+    /// Runs `blocks` through, from block `from` on with a filter that is new there.
+    fn run(rate: u32, source: &[f32], block: usize, from: usize) -> (Vec<f32>, u32) {
+        let mut resampler = Resampler::new(rate).unwrap().unwrap();
+        let (mut out, mut fraction) = (Vec::new(), 0_u64);
+        for (index, samples) in source.chunks(block).enumerate() {
+            let total = fraction + samples.len() as u64 * u64::from(SAMPLE_RATE);
+            let len = (total / u64::from(rate)) as usize;
+            if index >= from {
+                resampler.block(samples, fraction as u32, len, &mut out);
+            } else {
+                out.resize(out.len() + len, 0.0);
+            }
+            fraction = total % u64::from(rate);
+        }
+        (out, resampler.latency())
+    }
+
+    fn decibels(expected: &[f32], found: &[f32]) -> f64 {
+        let energy = |samples: &mut dyn Iterator<Item = f32>| {
+            samples.map(|sample| f64::from(sample).powi(2)).sum::<f64>()
+        };
+        let noise = energy(&mut expected.iter().zip(found).map(|(a, b)| a - b));
+        10.0 * (energy(&mut expected.iter().copied()) / noise.max(1e-30)).log10()
+    }
+
+    #[test]
+    fn a_tone_comes_out_late_by_the_latency_and_otherwise_the_same() {
+        for rate in rates() {
+            // Up to three quarters of what the lower rate can carry.
+            for hertz in [300.0, 1_700.0, f64::from(rate.min(SAMPLE_RATE)) * 0.375] {
+                let (out, latency) = run(rate, &tone(rate, hertz, rate as usize), 1024, 0);
+                let latency = latency as usize;
+                let expected = tone(SAMPLE_RATE, hertz, out.len() - latency);
+                // Clear of the filter's ramp at the start.
+                let settled = 400;
+                let snr = decibels(&expected[settled..], &out[latency + settled..]);
+                assert!(snr > 70.0, "{hertz} Hz at {rate} Hz: {snr:.1} dB");
+                assert!(latency <= 120, "{rate} Hz: {latency}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_above_8_khz_does_not_come_back_as_something_else() {
+        for rate in [96_000, 48_000, 44_100, 32_000, 24_000, 22_050] {
+            let (out, _) = run(rate, &tone(rate, 9_000.0, rate as usize), 1024, 0);
+            let peak = out[400..].iter().fold(0_f32, |peak, sample| peak.max(sample.abs()));
+            assert!(peak < 0.001, "{rate} Hz: {peak}");
+        }
+    }
+
+    #[test]
+    fn the_length_of_blocks_changes_nothing() {
+        for rate in rates() {
+            let source = tone(rate, 440.0, rate as usize / 2);
+            let (whole, _) = run(rate, &source, 1024, 0);
+            for block in [1, 7, 160, 1000, 5000] {
+                let (found, _) = run(rate, &source, block, 0);
+                assert_eq!(found.len(), whole.len());
+                assert!(decibels(&whole, &found) > 100.0, "{rate} Hz in blocks of {block}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_filter_that_starts_late_stands_on_the_same_phase() {
+        for rate in rates() {
+            let source = tone(rate, 2_000.0, rate as usize);
+            let (whole, latency) = run(rate, &source, 1024, 0);
+            for from in 1..6 {
+                let (late, _) = run(rate, &source, 1024, from);
+                let settled = whole.len() - (whole.len() / 4).min(2_000).max(latency as usize);
+                let snr = decibels(&whole[settled..], &late[settled..]);
+                assert!(snr > 90.0, "{rate} Hz from block {from}: {snr:.1} dB");
+            }
+        }
+    }
+
+    #[test]
+    fn silence_lets_out_what_the_filter_holds() {
+        let mut resampler = Resampler::new(48_000).unwrap().unwrap();
+        let mut out = Vec::new();
+        resampler.block(&tone(48_000, 500.0, 4800), 0, 1600, &mut out);
+        resampler.silence(1000, &mut out);
+        let latency = resampler.latency() as usize;
+        let expected = tone(SAMPLE_RATE, 500.0, 1600);
+        assert!(decibels(&expected[100..1500], &out[100 + latency..1500 + latency]) > 60.0);
+        assert_eq!(out.len(), 2600);
+        assert!(out[1600 + latency + 80..].iter().all(|sample| *sample == 0.0));
+    }
+}
