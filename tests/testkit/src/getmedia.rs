@@ -40,6 +40,26 @@ pub struct Framing {
     pub codec_private: Option<Vec<u8>>,
     /// CodecDelay of the audio track, ns.
     pub codec_delay: Option<u64>,
+    /// Name of the audio track.
+    pub name: String,
+    /// What the audio track's Audio element says; without it there is none.
+    pub audio: Option<AudioElement>,
+    /// The MimeType tag: its value, and whether it stands behind the Cluster instead of before it.
+    pub mime_type: Option<(String, bool)>,
+    /// A second audio track, of the same codec: its name, and what each of its blocks carries. It takes the lower
+    /// number.
+    pub other: Option<(String, Vec<u8>)>,
+}
+
+/// The Audio element of a track.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AudioElement {
+    /// SamplingFrequency, Hz.
+    pub rate: f64,
+    /// Channels.
+    pub channels: u64,
+    /// BitDepth.
+    pub bit_depth: Option<u64>,
 }
 
 impl Default for Framing {
@@ -60,6 +80,10 @@ impl Default for Framing {
             codec_id: "A_OPUS".to_owned(),
             codec_private: Some(opus::head(1, 312, 0)),
             codec_delay: Some(6_500_000),
+            name: "track".to_owned(),
+            audio: Some(AudioElement { rate: 48_000.0, channels: 1, bit_depth: None }),
+            mime_type: None,
+            other: None,
         }
     }
 }
@@ -80,8 +104,19 @@ impl Framing {
         }
     }
 
+    /// Audio that is no Opus, in a track that says no more of it than this.
+    pub fn codec(codec_id: &str, codec_private: Option<Vec<u8>>) -> Self {
+        Self {
+            codec_id: codec_id.to_owned(),
+            codec_private,
+            codec_delay: None,
+            audio: None,
+            ..Self::default()
+        }
+    }
+
     fn audio_track(&self) -> u64 {
-        if self.video.is_some() { 2 } else { 1 }
+        if self.video.is_some() || self.other.is_some() { 2 } else { 1 }
     }
 }
 
@@ -130,8 +165,18 @@ pub fn fragments(
     fragment_ms: u32,
     start_ms: i64,
 ) -> Vec<Fragment> {
-    let per_fragment = (fragment_ms * 10 / frame).max(1) as usize;
-    let at = |packet: usize| (packet as i64 * i64::from(frame) + 5) / 10;
+    paced(packets, (i64::from(frame), 10), fragment_ms, start_ms)
+}
+
+/// As [`fragments`], of packets that each last `frame.0 / frame.1` milliseconds.
+pub fn paced(
+    packets: &[Vec<u8>],
+    frame: (i64, i64),
+    fragment_ms: u32,
+    start_ms: i64,
+) -> Vec<Fragment> {
+    let per_fragment = (i64::from(fragment_ms) * frame.1 / frame.0).max(1) as usize;
+    let at = |packet: usize| (packet as i64 * frame.0 + frame.1 / 2) / frame.1;
     packets
         .chunks(per_fragment)
         .enumerate()
@@ -177,6 +222,7 @@ pub fn document(framing: &Framing, fragment: &Fragment) -> Vec<u8> {
     if framing.producer_tags {
         children.push(tags(&[("ENCODER", "Lavf57.71.100\0\0".to_owned())], Size::Short));
     }
+    children.push(mime_type(framing, false));
     children.push(leading_tags(fragment));
     children.push(void(framing, 0));
     if let Some(cluster_ms) = fragment.cluster_ms {
@@ -188,6 +234,7 @@ pub fn document(framing: &Framing, fragment: &Fragment) -> Vec<u8> {
     if framing.producer_tags {
         children.push(tags(&[("ContactId", "\u{e4}\u{20ac}".to_owned())], Size::Bytes(2)));
     }
+    children.push(mime_type(framing, true));
     if let (Some(behind), Some(number)) = (fragment.millis_behind_now, &fragment.number) {
         let token = ("AWS_KINESISVIDEO_CONTINUATION_TOKEN", number.clone());
         let behind = ("AWS_KINESISVIDEO_MILLIS_BEHIND_NOW", behind.to_string());
@@ -216,6 +263,13 @@ fn leading_tags(fragment: &Fragment) -> Vec<u8> {
     let producer = fragment.producer_ms.map(seconds);
     said.extend(producer.map(|time| ("AWS_KINESISVIDEO_PRODUCER_TIMESTAMP", time)));
     if said.is_empty() { Vec::new() } else { tags(&said, Size::Bytes(4)) }
+}
+
+fn mime_type(framing: &Framing, behind: bool) -> Vec<u8> {
+    match &framing.mime_type {
+        Some((value, place)) if *place == behind => tags(&[("MimeType", value.clone())], Size::Short),
+        _ => Vec::new(),
+    }
 }
 
 fn tags(said: &[(&str, String)], size: Size) -> Vec<u8> {
@@ -250,13 +304,13 @@ pub(crate) fn tracks(framing: &Framing) -> Vec<u8> {
         }
         bytes
     };
-    let entry = |number: u64, kind: u64, codec_id: &str, rest: Vec<Vec<u8>>| {
+    let entry = |number: u64, kind: u64, name: &str, codec_id: &str, rest: Vec<Vec<u8>>| {
         let common = [
             ebml::unsigned(b"\xD7", number),
             ebml::unsigned(b"\x73\xC5", number + 1000),
             ebml::unsigned(b"\x83", kind),
             ebml::element(b"\x86", &text(codec_id)),
-            ebml::element(b"\x53\x6E", &text("track")),
+            ebml::element(b"\x53\x6E", &text(name)),
         ];
         ebml::element(id::TRACK_ENTRY, &[common.concat(), rest.concat()].concat())
     };
@@ -267,16 +321,25 @@ pub(crate) fn tracks(framing: &Framing) -> Vec<u8> {
     if framing.video.is_some() {
         let size = [ebml::unsigned(b"\xB0", 640), ebml::unsigned(b"\xBA", 480)];
         let private = ebml::element(b"\x63\xA2", b"\x01\x4D\x40\x1E");
-        entries.push(entry(1, 1, "V_MPEG4/ISO/AVC", vec![private, ebml::master(b"\xE0", &size)]));
+        entries.push(entry(1, 1, "video", "V_MPEG4/ISO/AVC", vec![private, ebml::master(b"\xE0", &size)]));
     }
     let mut audio = Vec::new();
     audio.extend(framing.codec_private.as_ref().map(|private| ebml::element(b"\x63\xA2", private)));
     audio.extend(framing.codec_delay.map(|delay| ebml::unsigned(b"\x56\xAA", delay)));
     audio.push(ebml::unsigned(b"\x56\xBB", 80_000_000));
-    let sampling = [ebml::float(b"\xB5", 48_000.0), ebml::unsigned(b"\x9F", 1)];
-    audio.push(ebml::master(b"\xE1", &sampling));
-    entries.push(entry(framing.audio_track(), 2, &framing.codec_id, audio));
+    audio.extend(framing.audio.map(audio_element));
+    if let Some((name, _)) = &framing.other {
+        entries.push(entry(1, 2, name, &framing.codec_id, audio.clone()));
+    }
+    entries.push(entry(framing.audio_track(), 2, &framing.name, &framing.codec_id, audio));
     ebml::master(id::TRACKS, &entries)
+}
+
+fn audio_element(audio: AudioElement) -> Vec<u8> {
+    let mut children =
+        vec![ebml::float(b"\xB5", audio.rate), ebml::unsigned(b"\x9F", audio.channels)];
+    children.extend(audio.bit_depth.map(|bits| ebml::unsigned(b"\x62\x64", bits)));
+    ebml::master(b"\xE1", &children)
 }
 
 pub(crate) fn cluster(framing: &Framing, cluster_ms: i64, packets: &[Timed]) -> Vec<u8> {
@@ -294,6 +357,10 @@ pub(crate) fn cluster(framing: &Framing, cluster_ms: i64, packets: &[Timed]) -> 
             let frame = vec![0x1A; bytes];
             let video = ebml::block(1, offset, 0x80, Lacing::None, &[&frame]);
             children.push(ebml::element(id::SIMPLE_BLOCK, &video));
+        }
+        if let Some((_, data)) = &framing.other {
+            let block = ebml::block(1, offset, 0x80, Lacing::None, &[data]);
+            children.push(ebml::element(id::SIMPLE_BLOCK, &block));
         }
         children.push(audio_block(framing, offset, lacing, frames));
     }
