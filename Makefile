@@ -35,6 +35,7 @@ test: tools cloud ## every check that needs no AWS
 	cargo test --release --workspace --all-targets
 	cargo test --release --workspace --doc
 	$(VENV)/bin/python tests/clients/run.py
+	$(VENV)/bin/python tests/speech/word_errors.py
 
 check: tools ## fmt, clippy, docs, licences, template
 	cargo fmt --all --check

@@ -1,0 +1,100 @@
+"""Holds what the media core delivers against a recogniser: words must survive the way.
+
+The sentences of the sample media are spoken into Opus and AAC, decoded by `examples/decode`, and
+recognised. Word errors against the transcript may be at most 10 points more than on the original
+recording. Says so and passes where the sample media are absent (SHARED_MEDIA, else
+../shared/media).
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import wave
+
+import imageio_ffmpeg
+import pocketsphinx
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DECODE = ROOT / "target" / "release" / "examples" / "decode"
+MEDIA = pathlib.Path(os.environ.get("SHARED_MEDIA", ROOT.parent / "shared" / "media")) / "speech"
+MOST_MORE = 0.10
+
+# What is done to a sentence on its way: FFmpeg's options for the encoding.
+WAYS = {
+    "Opus 32 kb/s": ["-c:a", "libopus", "-b:a", "32k", "-application", "voip"],
+    "Opus 16 kb/s": ["-c:a", "libopus", "-b:a", "16k", "-application", "voip"],
+    "AAC 48 kHz stereo 96 kb/s": ["-c:a", "aac", "-b:a", "96k", "-ar", "48000", "-ac", "2"],
+    "AAC 44.1 kHz mono 64 kb/s": ["-c:a", "aac", "-b:a", "64k", "-ar", "44100"],
+}
+
+
+def sentences() -> list[tuple[pathlib.Path, list[str]]]:
+    """Each recording, and the words that are said in it."""
+    lines = (MEDIA / "transcription.txt").read_text().splitlines()
+    said = (re.fullmatch(r"<s> (.*) </s> \((.*)\)", line.strip()) for line in lines)
+    return [(MEDIA / f"{match[2]}.wav", match[1].split()) for match in said if match]
+
+
+def original(path: pathlib.Path) -> bytes:
+    with wave.open(str(path)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16_000, 1, 2)
+        return file.readframes(file.getnframes())
+
+
+def delivered(path: pathlib.Path, options: list[str], scratch: str) -> bytes:
+    """The sentence after encoding, Matroska and the media core."""
+    encoded = pathlib.Path(scratch) / "spoken.mka"
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-i", path, *options, encoded]
+    subprocess.run(ffmpeg, check=True)
+    return subprocess.run([DECODE, encoded], check=True, capture_output=True).stdout
+
+
+def recognised(pcm: bytes) -> list[str]:
+    decoder = pocketsphinx.Decoder(samprate=16_000, loglevel="FATAL")
+    decoder.start_utt()
+    decoder.process_raw(pcm, full_utt=True)
+    decoder.end_utt()
+    best = decoder.hyp()
+    return best.hypstr.split() if best else []
+
+
+def errors(said: list[str], heard: list[str]) -> int:
+    """Fewest words to change, add or leave out."""
+    row = list(range(len(heard) + 1))
+    for count, word in enumerate(said, 1):
+        above, row[0] = row[0], count
+        for at, other in enumerate(heard, 1):
+            above, row[at] = row[at], min(above + (word != other), row[at] + 1, row[at - 1] + 1)
+    return row[-1]
+
+
+def rate(take) -> float:
+    """Word errors over all sentences, as `take` turns a recording into PCM."""
+    wrong = total = 0
+    for path, said in sentences():
+        wrong += errors(said, recognised(take(path)))
+        total += len(said)
+    return wrong / total
+
+
+def main() -> int:
+    if not MEDIA.exists():
+        print(f"skipped: sample media {MEDIA} is not here (set SHARED_MEDIA)")
+        return 0
+    before = rate(original)
+    print(f"word errors on the original recordings: {before:.1%}")
+    failed = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        for way, options in WAYS.items():
+            after = rate(lambda path: delivered(path, options, scratch))
+            good = after - before <= MOST_MORE
+            failed += not good
+            print(f"{'ok' if good else 'FAILED'}: {way}: {after:.1%}, at most {MOST_MORE:.0%} more")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
