@@ -18,6 +18,8 @@ MEDIA  ?= tests/testkit/assets/two-voices.mka
 SPEED  ?= 1
 PORT   ?= 7878
 BIN    := target/release
+SECONDS := 60
+TARGETS := walk pipeline decoders descriptions
 FUNCTIONS := session-http-handler kvs-stream-consumer audio-processor
 
 .PHONY: help run up test check check-template fmt bench fuzz build deploy tools cloud clean
@@ -51,12 +53,17 @@ check-template: tools ## lint infra/template.yaml and its translation
 fmt: ## format the code
 	cargo fmt --all
 
-bench: tools ## criterion benches
+bench: cloud ## criterion benches, and the table target/bench/summary.json
 	cargo bench --workspace
+	$(VENV)/bin/python tests/speech/whole_programs.py
 
-fuzz: tools ## fuzz the parser for FUZZ_SECONDS (default 60)
+fuzz: tools ## fuzz each target of fuzz/ for SECONDS (default 60); what it learns stays in fuzz/corpus
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --version 0.13.2 --root $(VENV)
-	cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run parser -- -max_total_time=$${FUZZ_SECONDS:-60}
+	cargo run --release -p testkit --example seeds -- fuzz/seeds
+	for target in $(TARGETS); do \
+	  mkdir -p fuzz/corpus/$$target; \
+	  (cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run $$target corpus/$$target seeds/$$target -- -max_total_time=$(SECONDS) -max_len=65536); \
+	done
 
 build: tools ## zips for Lambda: target/lambda/<arch>/<function>.zip
 	for arch in arm64 x86_64; do \

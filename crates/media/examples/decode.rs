@@ -70,9 +70,12 @@ impl<W: Write> Decoding<W> {
         }
     }
 
-    fn push(&mut self, chunk: &[u8]) -> io::Result<()> {
-        self.stream.push(chunk);
-        self.drain()
+    fn push(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            bytes = self.stream.push(bytes);
+            self.drain()?;
+        }
+        Ok(())
     }
 
     fn drain(&mut self) -> io::Result<()> {

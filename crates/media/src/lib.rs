@@ -4,7 +4,7 @@
 //! This crate never waits, never reads a clock, never logs and never opens anything. Whoever owns
 //! the connection drives [`Stream`] by three calls:
 //!
-//! 1. [`Stream::push`] hands over bytes in pieces of any size, as they arrived;
+//! 1. [`Stream::push`] hands over bytes as they arrived, and says which of them it did not take yet;
 //! 2. [`Stream::poll`] is called until it returns `None`, **before the next push**: a block's PCM comes
 //!    out in the same round in which the block's last byte went in;
 //! 3. [`Stream::finish`] is called when the body ended, after a last drain. The same `Stream` then takes
@@ -13,8 +13,7 @@
 //!
 //! Bad input is not an error of a call: damage, unknown codecs and KVS's error tags are [`Output`]s,
 //! and every stream goes on at the next fragment. No length read from the wire is believed before it
-//! met a named limit ([`mkv::limits`]); beyond the bytes just pushed at most
-//! [`mkv::limits::MAX_HELD`] bytes are held. Push pieces of at most 64 KiB to keep it so.
+//! met a named limit ([`mkv::limits`]), and never more than [`mkv::limits::MAX_HELD`] bytes are held.
 //!
 //! # Layers, in the direction the data flows
 //! | layer | what | in → out |

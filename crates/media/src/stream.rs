@@ -65,9 +65,23 @@ impl Stream {
         Self { parser: Parser::new(), assembly }
     }
 
-    /// Takes the next bytes of the body. Drain [`Stream::poll`] before the next push.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.parser.push(bytes);
+    /// Takes the next bytes of the body and returns those that it did not take. Drain [`Stream::poll`],
+    /// then push the rest:
+    ///
+    /// ```
+    /// # let mut stream = media::Stream::start(media::StreamOptions::default());
+    /// # let bytes = [0; 10_000];
+    /// let mut rest = &bytes[..];
+    /// while !rest.is_empty() {
+    ///     rest = stream.push(rest);
+    ///     while let Some(output) = stream.poll() {
+    ///         println!("{output:?}");
+    ///     }
+    /// }
+    /// ```
+    #[must_use = "what was not taken has to be pushed again after a drain"]
+    pub fn push<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        self.parser.push(bytes)
     }
 
     /// The next thing that happened, or `None` when more bytes are needed.

@@ -15,8 +15,9 @@ use testkit::{ebml, shared_media};
 fn parse(bytes: &[u8]) -> (BTreeMap<u64, u32>, Vec<String>, bool) {
     let mut parser = Parser::new();
     let (mut blocks, mut fragments) = (BTreeMap::new(), Vec::new());
-    for chunk in bytes.chunks(1460) {
-        parser.push(chunk);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        rest = parser.push(rest);
         while let Some(event) = parser.poll() {
             match event {
                 Event::OtherBlock { track, .. } => *blocks.entry(track).or_default() += 1,

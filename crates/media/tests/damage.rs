@@ -91,8 +91,9 @@ fn lengths_meet_their_limits_before_anything_is_held() {
     ] {
         let mut parser = Parser::new();
         let flood = [hostile, vec![0x55; 2_000_000]].concat();
-        for chunk in flood.chunks(1460) {
-            parser.push(chunk);
+        let mut rest = &flood[..];
+        while !rest.is_empty() {
+            rest = parser.push(rest);
             while let Some(event) = parser.poll() {
                 if matches!(event, Event::Tracks { .. }) {
                     parser.select(Some(1));

@@ -120,7 +120,7 @@ fn a_block_comes_out_as_its_last_byte_comes_in() {
     let mut parser = Parser::new();
     let mut ends = Vec::new();
     for (index, byte) in bytes.iter().enumerate() {
-        parser.push(&[*byte]);
+        assert!(parser.push(&[*byte]).is_empty());
         while let Some(event) = parser.poll() {
             match event {
                 Event::Tracks { .. } => parser.select(Some(1)),
@@ -139,8 +139,10 @@ fn a_block_comes_out_as_its_last_byte_comes_in() {
 fn accounted(bytes: &[u8], piece: usize) -> u64 {
     let mut parser = Parser::new();
     let mut sum = 0;
-    for chunk in bytes.chunks(piece) {
-        parser.push(chunk);
+    let mut chunks = bytes.chunks(piece);
+    let mut rest = &[][..];
+    while let Some(chunk) = if rest.is_empty() { chunks.next() } else { Some(rest) } {
+        rest = parser.push(chunk);
         while let Some(event) = parser.poll() {
             match event {
                 Event::DocumentEnd { bytes, .. } | Event::Skipped { bytes } => sum += bytes,

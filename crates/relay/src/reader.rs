@@ -24,10 +24,6 @@ use crate::line::Line;
 use crate::ports::{MediaBody, MediaSource, OpenError, Ports};
 use crate::queue::{Queued, Rewound};
 
-/// Bytes handed to the media path at once. Small, so that what they decode to waits in the queue and
-/// not beside it: 4 KB of 6 kb/s Opus are 5 s of PCM.
-const PIECE: usize = 4 * 1024;
-
 /// GetMedia's "requested fragment not found".
 const FRAGMENT_NOT_FOUND: u32 = 4000;
 
@@ -153,8 +149,9 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                 biased;
                 next = body.next() => match next {
                     Some(Ok(bytes)) => {
-                        for piece in bytes.chunks(PIECE) {
-                            self.stream.push(piece);
+                        let mut rest = &bytes[..];
+                        while !rest.is_empty() {
+                            rest = self.stream.push(rest);
                             self.drain_outputs().await?;
                         }
                         idle_at = clock.instant() + line.config.read_idle;

@@ -267,7 +267,9 @@ fn leading_tags(fragment: &Fragment) -> Vec<u8> {
 
 fn mime_type(framing: &Framing, behind: bool) -> Vec<u8> {
     match &framing.mime_type {
-        Some((value, place)) if *place == behind => tags(&[("MimeType", value.clone())], Size::Short),
+        Some((value, place)) if *place == behind => {
+            tags(&[("MimeType", value.clone())], Size::Short)
+        }
         _ => Vec::new(),
     }
 }
@@ -321,7 +323,13 @@ pub(crate) fn tracks(framing: &Framing) -> Vec<u8> {
     if framing.video.is_some() {
         let size = [ebml::unsigned(b"\xB0", 640), ebml::unsigned(b"\xBA", 480)];
         let private = ebml::element(b"\x63\xA2", b"\x01\x4D\x40\x1E");
-        entries.push(entry(1, 1, "video", "V_MPEG4/ISO/AVC", vec![private, ebml::master(b"\xE0", &size)]));
+        entries.push(entry(
+            1,
+            1,
+            "video",
+            "V_MPEG4/ISO/AVC",
+            vec![private, ebml::master(b"\xE0", &size)],
+        ));
     }
     let mut audio = Vec::new();
     audio.extend(framing.codec_private.as_ref().map(|private| ebml::element(b"\x63\xA2", private)));

@@ -3,6 +3,10 @@
 /// Most bytes the parser holds beyond what was just pushed.
 pub const MAX_HELD: usize = 256 * 1024;
 
+/// Most bytes taken in one push, so that what follows a skipped block's header is passed over uncopied, and no
+/// slice however long is ever held.
+pub const PIECE: usize = 512;
+
 /// Longest block of the selected track: the longest Opus packet has 61 298 bytes (48 frames of 1275).
 pub const MAX_BLOCK: u64 = 64 * 1024;
 

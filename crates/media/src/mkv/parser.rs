@@ -91,7 +91,8 @@ pub struct End {
 
 /// Incremental Matroska parser; see the [module](super) for what it accepts.
 ///
-/// After each [`Parser::push`], call [`Parser::poll`] until it returns `None`.
+/// After each [`Parser::push`], call [`Parser::poll`] until it returns `None`, then push what the last push
+/// left.
 #[derive(Debug, Default)]
 pub struct Parser {
     pub(super) buffer: Vec<u8>,
@@ -128,8 +129,10 @@ impl Parser {
         Self::default()
     }
 
-    /// Takes the next bytes of the body. Bytes that are only passed over are not even copied.
-    pub fn push(&mut self, mut bytes: &[u8]) {
+    /// Takes the next bytes of the body and returns those that it did not take: at most
+    /// [`limits::PIECE`] are held of one push. Bytes that are only passed over are not even copied.
+    #[must_use = "what was not taken has to be pushed again after a drain"]
+    pub fn push<'b>(&mut self, mut bytes: &'b [u8]) -> &'b [u8] {
         let frames_wait = self.next_frame < self.frames.len();
         if !frames_wait {
             self.compact();
@@ -140,7 +143,9 @@ impl Parser {
                 bytes = &bytes[passed as usize..];
             }
         }
-        self.buffer.extend_from_slice(bytes);
+        let (piece, rest) = bytes.split_at(bytes.len().min(limits::PIECE));
+        self.buffer.extend_from_slice(piece);
+        rest
     }
 
     /// The next event, or `None` when more bytes are needed.

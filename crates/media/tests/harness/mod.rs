@@ -27,8 +27,10 @@ pub struct Heard {
 impl Heard {
     /// Pushes `bytes` in pieces of `piece` and drains after each.
     pub fn push(&mut self, stream: &mut Stream, bytes: &[u8], piece: usize) {
-        for chunk in bytes.chunks(piece) {
-            stream.push(chunk);
+        let mut chunks = bytes.chunks(piece);
+        let mut rest = &[][..];
+        while let Some(chunk) = if rest.is_empty() { chunks.next() } else { Some(rest) } {
+            rest = stream.push(chunk);
             while let Some(output) = stream.poll() {
                 self.note(output);
             }
