@@ -13,6 +13,8 @@
 //! Bytes are conserved: those pushed are the sum of [`Event::DocumentEnd`], [`Event::Skipped`] and
 //! [`End::tail`].
 
+mod blocks;
+mod header;
 mod ids;
 mod lacing;
 pub mod limits;

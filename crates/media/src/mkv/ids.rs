@@ -47,9 +47,12 @@ pub(super) const SIMPLE_TAG: u32 = 0x67C8;
 pub(super) const TAG_NAME: u32 = 0x45A3;
 pub(super) const TAG_STRING: u32 = 0x4487;
 
+pub(super) const MAX_ID_LENGTH: u32 = 0x42F2;
+pub(super) const MAX_SIZE_LENGTH: u32 = 0x42F3;
+
 /// Children of the EBML header, one of which must follow it: tells a header from payload.
 pub(super) const EBML_CHILDREN: [u32; 9] =
-    [0x4286, 0x42F7, 0x42F2, 0x42F3, 0x4282, 0x4287, 0x4285, VOID, CRC32];
+    [0x4286, 0x42F7, MAX_ID_LENGTH, MAX_SIZE_LENGTH, 0x4282, 0x4287, 0x4285, VOID, CRC32];
 
 /// Level of an id whose place is fixed: a master of unknown size ends where an element
 /// of its own level or above begins. `None`: may stand anywhere, ends nothing.

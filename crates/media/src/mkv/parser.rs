@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::tags::TagReader;
+use super::vint::Widths;
 use super::{AwsTags, Block, Event, Track, ids, limits};
 
 /// A master element that is being walked through.
@@ -23,6 +24,7 @@ pub(super) struct Document {
     /// Stream offset of its EBML header.
     pub(super) start: u64,
     pub(super) has_segment: bool,
+    pub(super) widths: Widths,
     /// [`Event::FragmentStart`] went out.
     pub(super) named: bool,
     /// [`Event::FragmentEnd`] went out.
@@ -42,6 +44,7 @@ impl Default for Document {
             open: false,
             start: 0,
             has_segment: false,
+            widths: Widths::DEFAULT,
             named: false,
             ended: false,
             failed: false,
@@ -154,8 +157,9 @@ impl Parser {
         Some(self.event(step))
     }
 
-    /// Chooses the track whose blocks come out as [`Event::Block`]; call it on [`Event::Tracks`].
-    /// Each document starts without a choice.
+    /// Chooses the track whose blocks come out as [`Event::Block`]; call it on [`Event::Tracks`]. The
+    /// choice holds until the next one, or the end of the body: a document whose Tracks come
+    /// late, or never, is read by those of the document before.
     pub fn select(&mut self, track: Option<u64>) {
         self.selected = track;
     }

@@ -1,6 +1,6 @@
 //! Finding the next document after damage.
 
-use super::vint::{self, Read};
+use super::vint::{self, Read, Widths};
 use super::{ids, limits};
 
 const MAGIC: [u8; 4] = ids::EBML.to_be_bytes();
@@ -36,18 +36,18 @@ fn is_document(bytes: &[u8]) -> Option<bool> {
         return Some(false);
     }
     let after_id = bytes.get(MAGIC.len()..)?;
-    let (size, len) = match vint::read_size(after_id) {
+    let (size, len) = match vint::read_size(after_id, Widths::DEFAULT) {
         Read::Done(Some(size), len) if size <= limits::MAX_EBML_HEADER => (size as usize, len),
         Read::More => return None,
         _ => return Some(false),
     };
     let body = &after_id[len..];
-    match vint::read_id(body) {
+    match vint::read_id(body, Widths::DEFAULT) {
         Read::Done(id, _) if ids::EBML_CHILDREN.contains(&id) => {}
         Read::More => return None,
         _ => return Some(false),
     }
-    match vint::read_id(body.get(size..)?) {
+    match vint::read_id(body.get(size..)?, Widths::DEFAULT) {
         Read::Done(id, _) => Some(matches!(id, ids::SEGMENT | ids::VOID)),
         Read::More => None,
         Read::Bad => Some(false),

@@ -11,18 +11,32 @@ pub(super) enum Read<T> {
     Bad,
 }
 
-/// An element id, marker bits included, of at most 4 bytes (EBMLMaxIDLength's default).
-pub(super) fn read_id(bytes: &[u8]) -> Read<u32> {
-    match raw(bytes, 4) {
-        Read::Done((value, _), len) => Read::Done(value as u32, len),
+/// How long ids and sizes of a document may be, as its EBML header says (RFC 8794 §11.2.4, §11.2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Widths {
+    /// EBMLMaxIDLength: 4 to 8 bytes.
+    pub(super) id: usize,
+    /// EBMLMaxSizeLength: 1 to 8 bytes.
+    pub(super) size: usize,
+}
+
+impl Widths {
+    /// What holds where a header says nothing, or nonsense.
+    pub(super) const DEFAULT: Self = Self { id: 4, size: 8 };
+}
+
+/// An element id, marker bits included. One of more than 4 bytes is nobody's we know and reads as 0.
+pub(super) fn read_id(bytes: &[u8], widths: Widths) -> Read<u32> {
+    match raw(bytes, widths.id) {
+        Read::Done((value, _), len) => Read::Done(u32::try_from(value).unwrap_or(0), len),
         Read::More => Read::More,
         Read::Bad => Read::Bad,
     }
 }
 
 /// An element size; `None` when it is the reserved "unknown" (all value bits set, in any width).
-pub(super) fn read_size(bytes: &[u8]) -> Read<Option<u64>> {
-    match raw(bytes, 8) {
+pub(super) fn read_size(bytes: &[u8], widths: Widths) -> Read<Option<u64>> {
+    match raw(bytes, widths.size) {
         Read::Done((value, marker), len) => {
             let value = value & (marker - 1);
             Read::Done((value != marker - 1).then_some(value), len)
@@ -70,11 +84,23 @@ mod tests {
 
     #[test]
     fn ids_keep_their_marker() {
-        assert_eq!(read_id(&[0x1A, 0x45, 0xDF, 0xA3, 0]), Read::Done(0x1A45_DFA3, 4));
-        assert_eq!(read_id(&[0xEC]), Read::Done(0xEC, 1));
-        assert_eq!(read_id(&[0x1A, 0x45]), Read::More);
-        assert_eq!(read_id(&[]), Read::More);
-        assert_eq!(read_id(&[0x08, 0, 0, 0, 0]), Read::Bad);
+        assert_eq!(
+            read_id(&[0x1A, 0x45, 0xDF, 0xA3, 0], Widths::DEFAULT),
+            Read::Done(0x1A45_DFA3, 4)
+        );
+        assert_eq!(read_id(&[0xEC], Widths::DEFAULT), Read::Done(0xEC, 1));
+        assert_eq!(read_id(&[0x1A, 0x45], Widths::DEFAULT), Read::More);
+        assert_eq!(read_id(&[], Widths::DEFAULT), Read::More);
+        assert_eq!(read_id(&[0x08, 0, 0, 0, 0], Widths::DEFAULT), Read::Bad);
+    }
+
+    #[test]
+    fn the_header_may_allow_longer_ids_and_shorter_sizes() {
+        let widths = Widths { id: 8, size: 2 };
+        assert_eq!(read_id(&[0x01, 0, 0, 0, 0, 0, 0, 1], widths), Read::Done(0, 8));
+        assert_eq!(read_id(&[0x08, 0, 0, 0], widths), Read::More);
+        assert_eq!(read_size(&[0x40, 0x05], widths), Read::Done(Some(5), 2));
+        assert_eq!(read_size(&[0x20, 0, 5], widths), Read::Bad);
     }
 
     #[test]
@@ -83,13 +109,13 @@ mod tests {
             let mut known = vec![0; len];
             known[0] = 1 << (8 - len);
             known[len - 1] |= 5;
-            assert_eq!(read_size(&known), Read::Done(Some(5), len));
+            assert_eq!(read_size(&known, Widths::DEFAULT), Read::Done(Some(5), len));
             let mut unknown = vec![0xFF; len];
             unknown[0] = 0xFF >> (len - 1);
-            assert_eq!(read_size(&unknown), Read::Done(None, len));
-            assert_eq!(read_size(&known[..len - 1]), Read::More);
+            assert_eq!(read_size(&unknown, Widths::DEFAULT), Read::Done(None, len));
+            assert_eq!(read_size(&known[..len - 1], Widths::DEFAULT), Read::More);
         }
-        assert_eq!(read_size(&[0, 1]), Read::Bad);
+        assert_eq!(read_size(&[0, 1], Widths::DEFAULT), Read::Bad);
         assert_eq!(read_number(&[0xFF]), Read::Done(127, 1));
     }
 

@@ -1,16 +1,16 @@
 //! The walk through the elements: one header, one small element or one block a step.
 
-use super::parser::{BlockHead, Document, Master, Parser, Step};
-use super::vint::{self, Read};
-use super::{AwsTags, ids, lacing, limits, resync};
+use super::parser::{Document, Master, Parser, Step};
+use super::vint::{self, Read, Widths};
+use super::{AwsTags, header, ids, limits, resync};
 
 /// An element header whose first byte stands at the parser's place.
 #[derive(Clone, Copy)]
-struct Header {
-    id: u32,
-    size: Option<u64>,
+pub(super) struct Header {
+    pub(super) id: u32,
+    pub(super) size: Option<u64>,
     /// Bytes of the header itself.
-    len: usize,
+    pub(super) len: usize,
 }
 
 impl Parser {
@@ -40,7 +40,7 @@ impl Parser {
         &self.buffer[self.at..]
     }
 
-    fn consume(&mut self, bytes: usize) {
+    pub(super) fn consume(&mut self, bytes: usize) {
         self.at += bytes;
         self.offset += bytes as u64;
     }
@@ -68,12 +68,14 @@ impl Parser {
 
     fn read_header(&self) -> Read<Header> {
         let bytes = self.unread();
-        let (id, id_len) = match vint::read_id(bytes) {
+        // Between documents the default holds: a header is read before it can say otherwise.
+        let widths = if self.masters.is_empty() { Widths::DEFAULT } else { self.document.widths };
+        let (id, id_len) = match vint::read_id(bytes, widths) {
             Read::Done(id, len) => (id, len),
             Read::More => return Read::More,
             Read::Bad => return Read::Bad,
         };
-        match vint::read_size(&bytes[id_len..]) {
+        match vint::read_size(&bytes[id_len..], widths) {
             Read::Done(size, len) => Read::Done(Header { id, size, len: id_len + len }, len),
             Read::More => Read::More,
             Read::Bad => Read::Bad,
@@ -142,12 +144,13 @@ impl Parser {
             self.end_document(true);
             return true;
         }
-        self.document = Document { open: true, start: self.offset, ..Document::default() };
+        let start = self.at + header.len;
+        let Some(body) = self.buffer.get(start..start + size as usize) else { return false };
+        let widths = header::widths(body);
+        self.document = Document { open: true, start: self.offset, widths, ..Document::default() };
         self.tags = AwsTags::default();
         self.track_count = 0;
-        self.selected = None;
-        self.consume(header.len);
-        self.skip = size;
+        self.consume(header.len + size as usize);
         self.steps.push_back(Step::DocumentStart);
         true
     }
@@ -250,7 +253,7 @@ impl Parser {
         }
     }
 
-    fn skip_leaf(&mut self, parent: u32, header: Header, size: u64) -> bool {
+    pub(super) fn skip_leaf(&mut self, parent: u32, header: Header, size: u64) -> bool {
         let known = ids::level(header.id).is_some() || matches!(header.id, ids::VOID | ids::CRC32);
         let strict = matches!(parent, ids::SEGMENT | ids::CLUSTER) && !known;
         if size > if strict { limits::MAX_UNKNOWN } else { limits::MAX_SKIPPED } {
@@ -292,68 +295,5 @@ impl Parser {
         }
         self.consume(header.len + size);
         true
-    }
-
-    fn enter_block(&mut self, parent: u32, header: Header, size: u64) -> bool {
-        let start = self.at + header.len;
-        let here = &self.buffer[start.min(self.buffer.len())..];
-        let here = &here[..here.len().min(usize::try_from(size).unwrap_or(usize::MAX))];
-        let (track, track_len) = match vint::read_number(here) {
-            Read::Done(track, len) => (track, len),
-            Read::More if (here.len() as u64) < size => return false,
-            _ => return self.refuse_block(header, size),
-        };
-        if self.selected != Some(track) || size > limits::MAX_BLOCK {
-            self.steps.push_back(Step::OtherBlock { track, bytes: size });
-            return self.skip_leaf(parent, header, size);
-        }
-        if (here.len() as u64) < size {
-            return false;
-        }
-        let &[time_high, time_low, flags, ..] = &here[track_len..] else {
-            return self.refuse_block(header, size);
-        };
-        let head = BlockHead {
-            track,
-            offset: i16::from_be_bytes([time_high, time_low]),
-            flags,
-            discard_padding: 0,
-            payload: start + track_len + 3,
-            in_group: parent == ids::BLOCK_GROUP,
-        };
-        let end = start + here.len();
-        self.consume(header.len + size as usize);
-        if head.in_group {
-            self.group.clear();
-            self.group.extend_from_slice(&self.buffer[head.payload..end]);
-            self.group_block = Some(head);
-        } else {
-            self.block_end(head, end);
-        }
-        true
-    }
-
-    fn block_end(&mut self, head: BlockHead, end: usize) {
-        self.block = head;
-        self.next_frame = 0;
-        let payload = &self.buffer[head.payload..end];
-        if lacing::split(head.flags, payload, &mut self.frames).is_none() {
-            self.frames.clear();
-            self.steps.push_back(Step::BadBlock);
-        }
-    }
-
-    fn hand_out(&mut self, head: BlockHead) {
-        self.block = head;
-        self.next_frame = 0;
-        if lacing::split(head.flags, &self.group, &mut self.frames).is_none() {
-            self.frames.clear();
-            self.steps.push_back(Step::BadBlock);
-        }
-    }
-
-    fn refuse_block(&mut self, header: Header, size: u64) -> bool {
-        self.steps.push_back(Step::BadBlock);
-        self.skip_leaf(ids::CLUSTER, header, size)
     }
 }

@@ -160,7 +160,8 @@ impl Assembly {
             // No byte was damaged, yet the fragment ended without its trailing tags.
             self.emission.say(Output::Skipped { bytes: 0, incomplete: Some(number) });
         }
-        self.document = Document::default();
+        // Until the document says its own tracks, those of the document before hold.
+        self.document = Document { track: self.document.track, ..Document::default() };
         self.timeline.begin_fragment(None);
     }
 
@@ -355,7 +356,9 @@ impl Assembly {
     }
 
     fn end_document(&mut self, complete: bool) {
-        let document = std::mem::take(&mut self.document);
+        let track = self.document.track;
+        let document =
+            std::mem::replace(&mut self.document, Document { track, ..Document::default() });
         if document.repeated {
             return;
         }

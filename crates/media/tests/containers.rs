@@ -1,0 +1,216 @@
+//! Matroska as others write it: sizes of every width, long ids, late tracks, documents that differ.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod harness;
+
+use harness::{Heard, T0, fragments, listen, packets, reference};
+use media::mkv::{Event, Parser};
+use media::{Stream, StreamOptions};
+use testkit::ebml::{self, Lacing, Size, id};
+use testkit::getmedia::{self, Fragment, Framing};
+
+/// Tracks with one Opus track of this number.
+fn tracks(number: u64, size: Size) -> Vec<u8> {
+    let entry = [
+        ebml::unsigned(b"\xD7", number),
+        ebml::unsigned(b"\x83", 2),
+        ebml::element(b"\x86", b"A_OPUS"),
+    ];
+    let entry = ebml::sized(id::TRACK_ENTRY, size, &entry.concat());
+    ebml::sized(id::TRACKS, size, &entry)
+}
+
+/// A Cluster at `ms` of blocks of one packet each, 20 ms apart; the first stands at `offset` ticks.
+fn cluster(number: u64, ms: u64, offset: i16, packets: &[Vec<u8>], size: Size) -> Vec<u8> {
+    let mut children = ebml::unsigned(id::TIMESTAMP, ms);
+    for (index, packet) in packets.iter().enumerate() {
+        let at = offset + 20 * index as i16;
+        let block = ebml::block(number, at, 0x80, Lacing::None, &[packet]);
+        children.extend(ebml::element(id::SIMPLE_BLOCK, &block));
+    }
+    ebml::sized(id::CLUSTER, size, &children)
+}
+
+fn document(header: &[u8], size: Size, children: &[Vec<u8>]) -> Vec<u8> {
+    [header, &ebml::sized(id::SEGMENT, size, &children.concat())].concat()
+}
+
+fn pcm(bytes: &[u8]) -> Vec<i16> {
+    let (heard, tail, stream) = listen(bytes, 700);
+    assert!(!tail.cut && heard.said.is_empty(), "{:?}", heard.said);
+    assert_eq!(stream.counters().skipped_bytes, 0);
+    heard.joined(0)
+}
+
+/// Everything libopus makes of the packets: these tracks have no pre-skip.
+fn whole(packets: &[Vec<u8>]) -> Vec<i16> {
+    testkit::opus::decode(packets)
+}
+
+#[test]
+fn known_and_unknown_sizes_of_every_width_at_every_level() {
+    let packets = packets(1, 1);
+    let header = ebml::header(b"matroska");
+    for width in 1..=8 {
+        for known in [true, false] {
+            // A known size needs room for what it says.
+            let size = match (known, width) {
+                (true, 1..3) => Size::Short,
+                (true, _) => Size::Bytes(width),
+                (false, _) => Size::Unknown(width),
+            };
+            let children = [tracks(1, size), cluster(1, 0, 0, &packets, size)];
+            let bytes = document(&header, size, &children);
+            assert!(pcm(&bytes.repeat(1)) == whole(&packets), "{size:?}");
+        }
+    }
+}
+
+#[test]
+fn blocks_before_their_clusters_time() {
+    let packets = packets(2, 1);
+    let header = ebml::header(b"webm");
+    let clusters = [
+        cluster(1, 500, -500, &packets[..25], Size::Short),
+        cluster(1, 1000, -500, &packets[25..], Size::Unknown(1)),
+    ];
+    let bytes = document(
+        &header,
+        Size::Unknown(8),
+        &[vec![tracks(1, Size::Short)], clusters.to_vec()].concat(),
+    );
+    assert_eq!(pcm(&bytes), whole(&packets));
+}
+
+#[test]
+fn the_header_says_how_long_ids_and_sizes_may_be() {
+    let packets = packets(3, 1);
+    let limits = |id_length, size_length| {
+        ebml::master(
+            id::EBML,
+            &[ebml::unsigned(b"\x42\xF2", id_length), ebml::unsigned(b"\x42\xF3", size_length)],
+        )
+    };
+    // An id of eight bytes, as an extension to come may have.
+    let foreign = ebml::element(b"\x01\x02\x03\x04\x05\x06\x07\x08", b"whatever");
+    let children = [tracks(1, Size::Short), foreign, cluster(1, 0, 0, &packets, Size::Short)];
+    assert_eq!(pcm(&document(&limits(8, 8), Size::Unknown(1), &children)), whole(&packets));
+    // Not announced, it is damage, and so is a longer size than announced.
+    for header in [limits(4, 8), limits(8, 1)] {
+        let bytes = document(&header, Size::Unknown(1), &children);
+        let (heard, tail, stream) = listen(&bytes, 700);
+        assert!(heard.pcm.is_empty() && tail.cut, "{:?}", stream.counters());
+    }
+}
+
+#[test]
+fn tracks_that_come_late_are_those_of_the_document_before() {
+    let packets = packets(4, 2);
+    let header = ebml::header(b"matroska");
+    let size = Size::Unknown(8);
+    let first = [tracks(3, Size::Short), cluster(3, 0, 0, &packets[..50], Size::Short)];
+    let second = [cluster(3, 1000, 0, &packets[50..], Size::Short), tracks(3, Size::Short)];
+    let bytes = [document(&header, size, &first), document(&header, size, &second)].concat();
+    assert_eq!(pcm(&bytes), whole(&packets));
+    // Where nothing is known yet, nothing is guessed: the blocks pass, counted.
+    let (heard, _, stream) = listen(&document(&header, size, &second), 700);
+    assert!(heard.pcm.is_empty());
+    assert_eq!(stream.counters().skipped_blocks, 50);
+}
+
+#[test]
+fn documents_may_change_their_tracks() {
+    let packets = packets(5, 6);
+    let all = fragments(&packets);
+    let plain = Framing::default();
+    let bodies = [
+        getmedia::document(&plain, &all[0]),
+        getmedia::document(&Framing { video: Some(100), ..plain.clone() }, &all[1]),
+        getmedia::document(&plain, &all[2]),
+    ];
+    let (heard, ..) = listen(&bodies.concat(), 700);
+    assert_eq!(heard.joined(0), reference(&packets));
+}
+
+#[test]
+fn a_header_inside_a_payload_splits_nothing() {
+    let mut packets = packets(6, 3);
+    // A whole fragment as the packet of another track, and the magic inside our own.
+    let inner = getmedia::body(&Framing::default(), &fragments(&packets));
+    packets[70].extend([0x1A, 0x45, 0xDF, 0xA3, 0x9F, 0x42, 0x86, 0x81, 1]);
+    let framing = Framing {
+        name: "AUDIO_FROM_CUSTOMER".to_owned(),
+        other: Some(("inner".to_owned(), inner)),
+        ..Framing::default()
+    };
+    let (heard, _, stream) = listen(&getmedia::body(&framing, &fragments(&packets)), 700);
+    assert_eq!((heard.completed.len(), stream.counters().resyncs), (2, 0));
+    assert_eq!(stream.counters().packets, packets.len() as u64);
+}
+
+/// Sizes of pieces that never line up with anything.
+fn fibonacci() -> impl Iterator<Item = usize> {
+    std::iter::successors(Some((1, 1)), |&(one, two)| {
+        Some(if two > 20_000 { (1, 1) } else { (two, one + two) })
+    })
+    .map(|(one, _)| one)
+}
+
+#[test]
+fn pieces_of_one_byte_of_primes_of_fibonacci_and_the_whole_give_the_same() {
+    let framing = Framing { video: Some(700), ..Framing::odd() };
+    let mut all: Vec<Fragment> = fragments(&packets(7, 6));
+    all.remove(1);
+    let mut bytes = getmedia::body(&framing, &all);
+    // Damage in the middle, so that the search is cut too.
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 40].fill(0xFF);
+    let (whole, ..) = listen(&bytes, bytes.len());
+    assert!(!whole.pcm.is_empty());
+    for prime in [1, 2, 3, 5, 7, 11, 13, 509, 521, 4_093, 65_537] {
+        assert!(listen(&bytes, prime).0 == whole, "pieces of {prime}");
+    }
+    let (mut stream, mut heard) = (Stream::start(StreamOptions::default()), Heard::default());
+    let mut rest = &bytes[..];
+    for piece in fibonacci() {
+        let (now, later) = rest.split_at(piece.min(rest.len()));
+        heard.push(&mut stream, now, piece);
+        rest = later;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    assert!(heard == whole);
+}
+
+#[test]
+fn one_push_of_everything_holds_no_more_than_many() {
+    let framing = Framing { video: Some(30_000), ..Framing::default() };
+    let bytes = getmedia::body(&framing, &fragments(&packets(8, 6)));
+    let mut parser = Parser::new();
+    let mut rest = &bytes[..];
+    while !rest.is_empty() {
+        rest = parser.push(rest);
+        while let Some(event) = parser.poll() {
+            if let Event::Tracks { tracks, .. } = event {
+                let audio = tracks.last().map(|track| track.number);
+                parser.select(audio);
+            }
+        }
+        assert!(parser.held() < 2 * 1024, "{} bytes", parser.held());
+    }
+}
+
+#[test]
+fn any_scale_of_ticks() {
+    let packets = packets(9, 3);
+    for scale in [1_000, 22_675, 333_333, 1_000_000, 10_000_000] {
+        // Finer ticks do not reach far in an i16, so fragments are as short.
+        let reach = (32_000 * scale / 1_000_000).clamp(20, 2000) as u32;
+        let all = getmedia::fragments(&packets, 200, reach, T0);
+        let framing = Framing { scale, ..Framing::default() };
+        let (heard, _, stream) = listen(&getmedia::body(&framing, &all), 700);
+        assert_eq!(heard.joined(0), reference(&packets), "{scale}");
+        assert_eq!(stream.counters().filled_samples, 0, "{scale}");
+    }
+}
