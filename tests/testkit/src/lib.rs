@@ -7,6 +7,7 @@
 pub mod ebml;
 pub mod getmedia;
 pub mod opus;
+pub mod opus_kinds;
 pub mod pcm;
 pub mod recorded;
 pub mod snr;

@@ -1,0 +1,106 @@
+//! Every kind of Opus packet comes out as bare libopus decodes it, whatever came before it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod harness;
+
+use harness::{T0, listen};
+use media::opus::Toc;
+use testkit::getmedia::{self, Fragment, Framing, Timed};
+use testkit::opus_kinds::{self, Kind};
+use testkit::pcm::Random;
+
+/// Packets as one fragment after the other, each where the one before ends.
+fn fragments(packets: &[Vec<u8>]) -> Vec<Fragment> {
+    let mut at = 0_i64;
+    let mut all = Vec::new();
+    for (index, chunk) in packets.chunks(50).enumerate() {
+        let start = at / 16;
+        let mut timed = Vec::new();
+        for packet in chunk {
+            timed.push(Timed {
+                offset_ms: at / 16 - start,
+                data: packet.clone(),
+                discard_padding: 0,
+            });
+            at += i64::from(Toc::read(packet).unwrap().samples());
+        }
+        all.push(Fragment {
+            number: Some(getmedia::number(index as u64)),
+            server_ms: Some(T0 + start + 500),
+            producer_ms: Some(T0 + start),
+            cluster_ms: Some(start),
+            packets: timed,
+            millis_behind_now: Some(0),
+        });
+    }
+    all
+}
+
+fn assert_as_libopus(name: &str, packets: &[Vec<u8>]) {
+    let (heard, _, stream) = listen(&getmedia::body(&Framing::default(), &fragments(packets)), 997);
+    let counters = stream.counters();
+    assert_eq!(counters.packets, packets.len() as u64, "{name}");
+    assert_eq!((counters.decode_errors, counters.filled_samples), (0, 0), "{name}");
+    let expected = testkit::opus::decode(packets);
+    assert!(heard.joined(0) == expected[104..], "{name}");
+}
+
+/// Frames of this kind that one packet can hold: 120 ms.
+fn most(kind: &Kind) -> usize {
+    (1200 / kind.frame() as usize).min(12)
+}
+
+/// All ways to put a kind's frames into packets.
+fn packed(kind: &Kind) -> Vec<Vec<u8>> {
+    let mut packets: Vec<_> = (0..4).map(|frame| kind.one(frame)).collect();
+    packets.extend([kind.two_equal(4), kind.two(5), kind.many(0, 1, 0), kind.many(2, 1, 600)]);
+    packets.extend([kind.many(0, most(kind), 0), kind.many(0, most(kind), 3)]);
+    packets
+}
+
+#[test]
+fn all_configurations_codes_and_channels() {
+    for kind in opus_kinds::all() {
+        let name = format!("configuration {} stereo {}", kind.config, kind.stereo);
+        assert_as_libopus(&name, &packed(&kind));
+    }
+}
+
+#[test]
+fn every_kind_after_every_other() {
+    let packets: Vec<_> = opus_kinds::all().iter().flat_map(packed).collect();
+    for seed in 0..6 {
+        let mut random = Random::new(seed);
+        let mixed: Vec<_> = (0..600)
+            .map(|_| packets[random.below(packets.len() as u64) as usize].clone())
+            .collect();
+        assert_as_libopus(&format!("seed {seed}"), &mixed);
+    }
+}
+
+#[test]
+fn broken_packets_are_concealed_between_whole_ones() {
+    let packets: Vec<_> = opus_kinds::all().iter().flat_map(packed).collect();
+    let mut broken = packets.clone();
+    for packet in broken.iter_mut().skip(20).step_by(37) {
+        // A code 3 packet that counts no frames: nobody knows how long it is.
+        *packet = vec![packet[0] | 3, 0];
+    }
+    let (heard, _, stream) =
+        listen(&getmedia::body(&Framing::default(), &timed_as(&packets, &broken)), 997);
+    let lost = packets.iter().skip(20).step_by(37).count() as u64;
+    let counters = stream.counters();
+    assert_eq!(counters.decode_errors, lost);
+    assert_eq!(heard.joined(0).len(), testkit::opus::decode(&packets).len() - 104);
+    assert!(counters.filled_samples > 0);
+}
+
+/// `packets` at the times of those they replace.
+fn timed_as(times: &[Vec<u8>], packets: &[Vec<u8>]) -> Vec<Fragment> {
+    let mut all = fragments(times);
+    let places = all.iter_mut().flat_map(|fragment| &mut fragment.packets);
+    for (place, packet) in places.zip(packets) {
+        place.data.clone_from(packet);
+    }
+    all
+}
