@@ -11,6 +11,8 @@ pub struct Counters {
     pub incomplete_fragments: u64,
     /// Fragments passed over because all of their audio had been emitted before.
     pub repeated_fragments: u64,
+    /// Fragments refused because they name another session.
+    pub foreign_fragments: u64,
     /// Packets of the audio track that were decoded (or concealed, when damaged).
     pub packets: u64,
     /// Packets passed over without decoding because their samples had been emitted before.

@@ -53,6 +53,13 @@ pub enum Output<'a> {
         /// The fragment's number.
         number: FragmentNumber,
     },
+    /// The fragment is another session's: its `sessionId` tag says so. Nothing of it is decoded.
+    FragmentForeign {
+        /// The fragment's number.
+        number: FragmentNumber,
+        /// The session it names.
+        session_id: String,
+    },
     /// KVS ends the body by an error: 3002, 4000 (fragment not found), 45xx (KMS), 5000.
     ErrorTag {
         /// AWS_KINESISVIDEO_ERROR_ID.

@@ -27,12 +27,16 @@ pub struct StreamOptions {
     /// `AUDIO_FROM_CUSTOMER`, the caller's side of an Amazon Connect call; where no track has it, the track
     /// once taken is gone on with, and the first by name begins.
     pub track_name: String,
+    /// The session that is read. A fragment whose `sessionId` tag (before its Cluster) names another one is
+    /// refused as [`Output::FragmentForeign`]; one without the tag is this session's. Default `None`:
+    /// every fragment is taken.
+    pub session_id: Option<String>,
 }
 
 impl Default for StreamOptions {
     fn default() -> Self {
         let track_name = "AUDIO_FROM_CUSTOMER".to_owned();
-        Self { max_fill_ms: 2000, max_overlap_ms: 1000, track_name }
+        Self { max_fill_ms: 2000, max_overlap_ms: 1000, track_name, session_id: None }
     }
 }
 

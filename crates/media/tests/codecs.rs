@@ -289,6 +289,34 @@ fn tracks_never_mix() {
 }
 
 #[test]
+fn fragments_of_another_session_are_refused() {
+    let packets = packets(4, 6);
+    let all = harness::fragments(&packets);
+    let tagged = |session_id: Option<&str>, fragment| {
+        let session_id = session_id.map(str::to_owned);
+        getmedia::document(&Framing { session_id, ..Framing::default() }, fragment)
+    };
+    let bodies = [
+        tagged(None, &all[0]),
+        tagged(Some("brave-river-7"), &all[1]),
+        tagged(Some("calm-stone-12"), &all[2]),
+    ];
+    let options =
+        StreamOptions { session_id: Some("calm-stone-12".to_owned()), ..StreamOptions::default() };
+    let (mut stream, mut heard) = (Stream::start(options), Heard::default());
+    heard.push(&mut stream, &bodies.concat(), 1000);
+    assert_eq!(stream.counters().foreign_fragments, 1);
+    assert_eq!(heard.said.len(), 1);
+    assert!(heard.said[0].contains("brave-river-7"), "{:?}", heard.said);
+    assert_eq!(heard.completed.len(), 2);
+    // Its time is a gap like any other: nothing of it is heard, and what follows keeps its place.
+    let expected = harness::reference(&packets);
+    let after: Vec<_> = heard.from(70_000).into_iter().map(|(_, sample)| sample).collect();
+    assert!(snr::decibels(&expected[70_000..], &after) > 30.0);
+    assert_eq!(stream.counters().filled_samples, 32_000);
+}
+
+#[test]
 fn what_is_not_decoded_is_said_by_name() {
     for (codec_id, private, reason) in [
         ("A_AAC", Some(vec![0x09, 0x90]), "Main"),

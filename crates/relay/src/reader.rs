@@ -70,7 +70,10 @@ struct Reader<'a, 'l, P: Ports> {
 
 impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
     fn new(line: &'a Line<'l, P>, plan: &ReadPlan) -> Self {
-        let options = line.config.media.clone();
+        let options = media::StreamOptions {
+            session_id: Some(line.session.to_string()),
+            ..line.config.media.clone()
+        };
         let stream = match &plan.anchor {
             Some(anchor) => Stream::resume(options, anchor.clone()),
             None => Stream::start(options),
@@ -115,6 +118,9 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                 }
             }
         }
+        // What a decoder's filter still holds is the session's last sound.
+        self.stream.flush();
+        self.drain_outputs().await?;
         let last = self.intake.finish();
         push(self.line, last).await
     }
@@ -323,6 +329,9 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             Output::ReducedCodec { codec_id, reason } => {
                 tracing::warn!(sessionId = %self.line.session, codec_id, reason, "the stream's audio is decoded in part");
                 self.line.metrics().reduced_codec += 1;
+            }
+            Output::FragmentForeign { number, session_id } => {
+                tracing::error!(sessionId = %self.line.session, %number, other = session_id, "a fragment of another session is in this session's stream; it is passed over");
             }
             Output::Skipped { bytes, .. } => {
                 tracing::warn!(sessionId = %self.line.session, bytes, "damaged media passed over");

@@ -46,6 +46,8 @@ pub struct Framing {
     pub audio: Option<AudioElement>,
     /// The MimeType tag: its value, and whether it stands behind the Cluster instead of before it.
     pub mime_type: Option<(String, bool)>,
+    /// The sessionId tag before the Cluster.
+    pub session_id: Option<String>,
     /// A second audio track, of the same codec: its name, and what each of its blocks carries. It takes the lower
     /// number.
     pub other: Option<(String, Vec<u8>)>,
@@ -83,6 +85,7 @@ impl Default for Framing {
             name: "track".to_owned(),
             audio: Some(AudioElement { rate: 48_000.0, channels: 1, bit_depth: None }),
             mime_type: None,
+            session_id: None,
             other: None,
         }
     }
@@ -221,6 +224,9 @@ pub fn document(framing: &Framing, fragment: &Fragment) -> Vec<u8> {
     children.push(tracks(framing));
     if framing.producer_tags {
         children.push(tags(&[("ENCODER", "Lavf57.71.100\0\0".to_owned())], Size::Short));
+    }
+    if let Some(session_id) = &framing.session_id {
+        children.push(tags(&[("sessionId", session_id.clone())], Size::Short));
     }
     children.push(mime_type(framing, false));
     children.push(leading_tags(fragment));

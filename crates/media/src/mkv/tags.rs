@@ -29,6 +29,8 @@ pub struct AwsTags {
     pub error_code: Option<String>,
     /// `MimeType`, a producer's tag: what its audio really is, such as `audio/L16;rate=8000;channels=1`.
     pub mime_type: Option<String>,
+    /// `sessionId`, a producer's tag: the session whose audio it stores.
+    pub session_id: Option<String>,
 }
 
 impl AwsTags {
@@ -43,8 +45,10 @@ impl AwsTags {
     }
 
     fn set(&mut self, name: &str, value: &str) {
-        if name == "MimeType" {
-            self.mime_type = Some(value.to_owned());
+        match name {
+            "MimeType" => self.mime_type = Some(value.to_owned()),
+            "sessionId" => self.session_id = Some(value.to_owned()),
+            _ => {}
         }
         let Some(name) = name.strip_prefix(PREFIX) else { return };
         match name {

@@ -20,14 +20,16 @@ pub(super) struct Assembly {
     document: Document,
     /// A fragment that ended without its trailing tags and was not reported yet.
     incomplete: Option<FragmentNumber>,
+    /// The session that is read.
+    session_id: Option<String>,
 }
 
 /// What is known of the current document.
 #[derive(Debug, Default)]
 struct Document {
     fragment: Option<Fragment>,
-    /// Its audio was taken before.
-    repeated: bool,
+    /// Its audio was taken before, or is another session's.
+    passed_over: bool,
     track: TrackTiming,
     /// Producer clock minus Matroska time, ms; set by its first Cluster.
     session_ms: Option<i64>,
@@ -52,30 +54,31 @@ impl Assembly {
     pub(super) fn start(options: StreamOptions) -> Self {
         let timeline = Timeline::new(options.max_fill_ms, options.max_overlap_ms);
         let progress = Progress::default();
-        Self::with(timeline, progress, Emission::from_mark(None), options.track_name)
+        Self::with(timeline, progress, Emission::from_mark(None), options)
     }
 
     pub(super) fn resume(options: StreamOptions, anchor: Anchor) -> Self {
         let timeline = Timeline::from_anchor(&anchor, options.max_fill_ms, options.max_overlap_ms);
         let mark = anchor.origin_ms.map(|_| timeline.next());
         let progress = Progress::resumed_at(anchor.fragment);
-        Self::with(timeline, progress, Emission::from_mark(mark), options.track_name)
+        Self::with(timeline, progress, Emission::from_mark(mark), options)
     }
 
     fn with(
         timeline: Timeline,
         progress: Progress,
         emission: Emission,
-        track_name: String,
+        options: StreamOptions,
     ) -> Self {
         Self {
             timeline,
             progress,
-            audio: Audio::new(track_name),
+            audio: Audio::new(options.track_name),
             emission,
             counters: Counters::default(),
             document: Document::default(),
             incomplete: None,
+            session_id: options.session_id,
         }
     }
 
@@ -188,11 +191,17 @@ impl Assembly {
 
     fn begin_fragment(&mut self, tags: &AwsTags) {
         let Some(number) = tags.fragment_number.clone() else { return };
+        if let Some(other) = self.foreign(tags) {
+            self.document.passed_over = true;
+            self.counters.foreign_fragments += 1;
+            self.emission.say(Output::FragmentForeign { number, session_id: other });
+            return;
+        }
         match self.progress.arrival(&number) {
             Arrival::New => {}
             Arrival::Again(before) => self.timeline = before,
             Arrival::Repeated => {
-                self.document.repeated = true;
+                self.document.passed_over = true;
                 self.counters.repeated_fragments += 1;
                 self.emission.say(Output::FragmentRepeated { number });
                 return;
@@ -210,6 +219,12 @@ impl Assembly {
         if self.timeline.origin_ms().is_some() {
             self.announce();
         }
+    }
+
+    /// The other session that the fragment names, if it does.
+    fn foreign(&self, tags: &AwsTags) -> Option<String> {
+        let ours = self.session_id.as_deref()?;
+        tags.session_id.as_deref().filter(|theirs| *theirs != ours).map(str::to_owned)
     }
 
     /// Says that the fragment began, once; the anchor is the timeline from before it, or for the
@@ -233,7 +248,7 @@ impl Assembly {
     /// The first Cluster's time is that of PRODUCER_TIMESTAMP, which makes the difference of both
     /// the producer session. Recorded files have none: their time is counted from 0.
     fn begin_cluster(&mut self, ticks: i64, scale: u64) {
-        if self.document.repeated || self.document.session_ms.is_some() {
+        if self.document.passed_over || self.document.session_ms.is_some() {
             return;
         }
         let producer_ms = self.document.fragment.as_ref().and_then(|fragment| fragment.producer_ms);
@@ -250,7 +265,7 @@ impl Assembly {
     }
 
     fn take_block(&mut self, block: Block<'_>) {
-        if self.document.repeated {
+        if self.document.passed_over {
             self.counters.repeated_packets += 1;
             return;
         }
@@ -338,7 +353,7 @@ impl Assembly {
     }
 
     fn complete_fragment(&mut self, tags: &AwsTags) {
-        if self.document.repeated {
+        if self.document.passed_over {
             return;
         }
         self.announce();
@@ -359,7 +374,7 @@ impl Assembly {
         let track = self.document.track;
         let document =
             std::mem::replace(&mut self.document, Document { track, ..Document::default() });
-        if document.repeated {
+        if document.passed_over {
             return;
         }
         match document.fragment {
