@@ -1,4 +1,13 @@
 //! The dead-letter queues: written with chunks, looked into before a stream is deleted.
+//!
+//! A stream is kept while a letter names it or its session (letters live for 14 days). A look is bounded, so
+//! there may be letters that it does not see. Those keep a stream only as long as that can help:
+//!
+//! | unseen letters in | keep a stream |
+//! |---|---|
+//! | the chunk queue | of a session that put chunks there (its checkpoint counts them) … |
+//! | the event queue | of any session … |
+//! | either | … until KVS's retention is over since the session's end: then the stream is empty |
 
 use std::collections::HashSet;
 
@@ -29,19 +38,35 @@ pub(crate) struct Queues {
 pub(crate) struct Named {
     /// Texts of the letters that were seen.
     bodies: Vec<String>,
-    /// Not every letter was seen: any stream may be named.
-    incomplete: bool,
+    /// There are chunks that were not seen.
+    unseen_chunks: bool,
+    /// There are events that were not seen.
+    unseen_events: bool,
+}
+
+/// Whether a stream is needed by a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// A letter names it.
+    Named,
+    /// A letter that was not seen may name it.
+    Perhaps,
+    /// None.
+    No,
 }
 
 impl Named {
-    /// Whether a letter may need this stream.
-    pub(crate) fn may_need(&self, stream: &StreamArn, session: &str) -> bool {
+    /// Whether a letter needs this stream. `buried`: chunks of the session went to the queue.
+    pub(crate) fn need(&self, stream: &StreamArn, session: &str, buried: bool) -> Need {
         let session = format!("\"{session}\"");
-        self.incomplete
-            || self
-                .bodies
-                .iter()
-                .any(|body| body.contains(stream.as_str()) || body.contains(&session))
+        let names = |body: &String| body.contains(stream.as_str()) || body.contains(&session);
+        if self.bodies.iter().any(names) {
+            Need::Named
+        } else if self.unseen_events || (self.unseen_chunks && buried) {
+            Need::Perhaps
+        } else {
+            Need::No
+        }
     }
 }
 
@@ -52,14 +77,17 @@ impl Queues {
 
     /// Looks into both queues without taking anything out.
     pub(crate) async fn named(&self) -> Result<Named, StoreError> {
-        let mut named = Named::default();
-        for url in [Some(&self.chunks), self.events.as_ref()].into_iter().flatten() {
-            self.look(url, &mut named).await?;
-        }
-        Ok(named)
+        let mut bodies = Vec::new();
+        let unseen_chunks = self.look(&self.chunks, &mut bodies).await?;
+        let unseen_events = match &self.events {
+            Some(url) => self.look(url, &mut bodies).await?,
+            None => false,
+        };
+        Ok(Named { bodies, unseen_chunks, unseen_events })
     }
 
-    async fn look(&self, url: &str, named: &mut Named) -> Result<(), StoreError> {
+    /// Adds the letters of a queue; `true` when there may be more.
+    async fn look(&self, url: &str, bodies: &mut Vec<String>) -> Result<bool, StoreError> {
         let mut seen = HashSet::new();
         for _ in 0..LOOKS {
             let receive = self.client.receive_message().queue_url(url);
@@ -72,16 +100,15 @@ impl Queues {
             })?;
             let messages = output.messages.unwrap_or_default();
             if messages.is_empty() {
-                return Ok(());
+                return Ok(false);
             }
             for message in messages {
                 if seen.insert(message.message_id) {
-                    named.bodies.extend(message.body);
+                    bodies.extend(message.body);
                 }
             }
         }
-        named.incomplete = true;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -102,14 +129,31 @@ impl DeadLetters for Queues {
 mod tests {
     use super::*;
 
+    fn stream() -> StreamArn {
+        "arn:aws:kinesisvideo:us-east-1:1:stream/session-a-b-1/5".parse().unwrap()
+    }
+
     #[test]
     fn a_letter_is_found_by_stream_or_session() {
-        let stream: StreamArn =
-            "arn:aws:kinesisvideo:us-east-1:1:stream/session-a-b-1/5".parse().unwrap();
-        let named = |body: &str| Named { bodies: vec![body.to_owned()], incomplete: false };
-        assert!(named(&format!("{{\"streamArn\":\"{stream}\"}}")).may_need(&stream, "a-b-1"));
-        assert!(named("{\"detail\":{\"sessionId\":\"a-b-1\"}}").may_need(&stream, "a-b-1"));
-        assert!(!named("{\"sessionId\":\"a-b-12\"}").may_need(&stream, "a-b-1"));
-        assert!(Named { bodies: vec![], incomplete: true }.may_need(&stream, "a-b-1"));
+        let stream = stream();
+        let need = |body: &str| {
+            let named = Named { bodies: vec![body.to_owned()], ..Named::default() };
+            named.need(&stream, "a-b-1", false)
+        };
+        assert_eq!(need(&format!("{{\"streamArn\":\"{stream}\"}}")), Need::Named);
+        assert_eq!(need("{\"detail\":{\"sessionId\":\"a-b-1\"}}"), Need::Named);
+        assert_eq!(need("{\"sessionId\":\"a-b-12\"}"), Need::No);
+    }
+
+    #[test]
+    fn unseen_letters_need_what_they_can_name() {
+        let need = |unseen_chunks, unseen_events, buried| {
+            let named = Named { unseen_chunks, unseen_events, ..Named::default() };
+            named.need(&stream(), "a-b-1", buried)
+        };
+        assert_eq!(need(true, false, false), Need::No);
+        assert_eq!(need(true, false, true), Need::Perhaps);
+        assert_eq!(need(false, true, false), Need::Perhaps);
+        assert_eq!(need(false, false, true), Need::No);
     }
 }

@@ -44,6 +44,12 @@ pub struct Config {
     pub drain_min: Duration,
     /// … or for twice the longest fragment, but never longer than this.
     pub drain_max: Duration,
+    /// A fragment that KVS took in this long after the stop does not keep the drain waiting: whoever still
+    /// stores then speaks in no session. Covers clocks that differ and fragments under way.
+    pub late: Duration,
+    /// How long KVS keeps a stream's audio. A stopped session that could not be delivered by then has
+    /// nothing left to deliver.
+    pub retention: Duration,
     /// Longest attempt at one delivery: the processor's timeout + 2 s.
     pub attempt_timeout: Duration,
     /// First and highest ceiling of the wait between delivery attempts.
@@ -91,6 +97,8 @@ impl Config {
             abandon: wall(3_000),
             drain_min: wall(4_000),
             drain_max: wall(25_000),
+            late: wall(60_000),
+            retention: wall(24 * 3_600_000),
             attempt_timeout: wall(62_000),
             retry: (wall(200), wall(10_000)),
             reconnect: (wall(400), wall(10_000)),

@@ -36,8 +36,14 @@ pub(crate) enum DeliveryEnd {
 /// Delivers until the session is drained or this run must stop.
 pub(crate) async fn deliver<P: Ports>(line: &Line<'_, P>, epoch: u64) -> DeliveryEnd {
     let (first, cap) = line.config.retry;
-    let mut deliverer =
-        Deliverer { line, epoch, backoff: Backoff::new(first, cap), singly_until: 0 };
+    let mut deliverer = Deliverer {
+        line,
+        epoch,
+        backoff: Backoff::new(first, cap),
+        singly_until: 0,
+        rewinds: 0,
+        furthest: 0,
+    };
     loop {
         let limit = deliverer.batch_limit();
         let batch = tokio::select! {
@@ -57,8 +63,8 @@ enum Next {
     Settled,
     /// Offer it again after this long.
     Again(Duration),
-    /// It is void: the reader starts again elsewhere.
-    Dropped,
+    /// It is void: the reader starts again elsewhere, and the next attempt waits this long.
+    Dropped(Duration),
     /// Offer its chunks one by one: one of them is refused for good.
     Split,
 }
@@ -69,6 +75,10 @@ struct Deliverer<'a, 'l, P: Ports> {
     backoff: Backoff,
     /// Up to this position chunks are offered one by one, to find the one that is refused.
     singly_until: u64,
+    /// Times that the processor sent this run back since it last took samples it had never taken.
+    rewinds: u32,
+    /// Position after the last samples that this run saw accepted.
+    furthest: u64,
 }
 
 impl<P: Ports> Deliverer<'_, '_, P> {
@@ -109,7 +119,8 @@ impl<P: Ports> Deliverer<'_, '_, P> {
                     line.ledger().state_mut().finished = true;
                     return Err(DeliveryEnd::Drained);
                 }
-                Next::Settled | Next::Dropped => return Ok(()),
+                Next::Settled => return Ok(()),
+                Next::Dropped(wait) => return self.wait(wait).await,
                 Next::Again(wait) => self.wait(wait).await?,
                 Next::Split => {
                     self.singly_until = end;
@@ -173,6 +184,10 @@ impl<P: Ports> Deliverer<'_, '_, P> {
             return self.out_of_order(&first.chunk, answer.next_sample);
         }
         self.backoff.reset();
+        if end > self.furthest {
+            self.furthest = end;
+            self.rewinds = 0;
+        }
         let filled = batch.iter().map(|queued| queued.chunk.filled).sum::<u64>();
         {
             let mut ledger = self.line.ledger();
@@ -206,13 +221,26 @@ impl<P: Ports> Deliverer<'_, '_, P> {
         }
         let settled = line.ledger().state().next;
         tracing::warn!(sessionId = %line.session, next_sample, settled, "the processor lacks samples: going back");
-        line.metrics().delivery_failures += 1;
+        self.rewinds += 1;
+        // Going back once is the contract at work; again without a step forward is a processor that
+        // does not keep what it is given.
+        let wait = if self.rewinds > 1 {
+            self.count_failure("OutOfOrder again, with nothing new accepted since the last time")
+        } else {
+            line.metrics().delivery_failures += 1;
+            Duration::ZERO
+        };
         line.ledger().rewind(next_sample);
         line.queue.rewind(next_sample);
-        Next::Dropped
+        Next::Dropped(wait)
     }
 
     fn failed(&mut self, reason: &str) -> Next {
+        Next::Again(self.count_failure(reason))
+    }
+
+    /// One more failure, for the breaker and the metrics; how long to wait after it.
+    fn count_failure(&mut self, reason: &str) -> Duration {
         let line = self.line;
         let (threshold, open) = (line.config.breaker_failures, line.config.breaker_open);
         let now = line.ports.clock().now_ms();
@@ -223,7 +251,7 @@ impl<P: Ports> Deliverer<'_, '_, P> {
             metrics.circuit_opened += u64::from(opened);
         }
         tracing::warn!(sessionId = %line.session, reason, breakerOpened = opened, "delivery failed");
-        Next::Again(self.backoff.next(line.ports.random()))
+        self.backoff.next(line.ports.random())
     }
 
     /// Puts a chunk that will never be taken into the dead-letter queue; only then goes past it.

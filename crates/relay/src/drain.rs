@@ -2,7 +2,9 @@
 //!
 //! The stop's own time never cuts: a fragment may still be under way into KVS. Drained means that no
 //! new fragment came for max(4 s, 2 × the longest fragment seen), at most 25 s, counted from the stop
-//! or the last new fragment, whichever is later (DESIGN §6 "Stop"). Only quiet that was *heard*
+//! or the last new fragment, whichever is later (DESIGN §6 "Stop"). A fragment that KVS took in a minute
+//! after the stop and later is read, but starts no count again: a producer that never ends must not
+//! keep a session from ending. Only quiet that was *heard*
 //! counts: a refused or broken connection starts the count again, and so does waiting for room in
 //! the queue.
 

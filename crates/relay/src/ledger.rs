@@ -53,6 +53,12 @@ impl Ledger {
         &mut self.checkpoint
     }
 
+    /// Position after the last complete fragment that was read, settled or not.
+    #[must_use]
+    pub fn read_to(&self) -> u64 {
+        self.fragments.last().map_or(0, |last| last.end).max(self.checkpoint.next)
+    }
+
     /// A fragment began; the first one ever fixes the origin.
     pub fn begin(&mut self, anchor: &Anchor) {
         if self.checkpoint.origin.is_none() && anchor.origin_ms.is_some() {

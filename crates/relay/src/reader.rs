@@ -21,7 +21,7 @@ use crate::drain::Drain;
 use crate::lease::Desired;
 use crate::ledger::ReadPlan;
 use crate::line::Line;
-use crate::ports::{MediaBody, MediaSource, OpenError, Ports};
+use crate::ports::{MediaBody, MediaSource, OpenError, Ports, millis};
 use crate::queue::{Queued, Rewound};
 
 /// GetMedia's "requested fragment not found".
@@ -33,14 +33,17 @@ pub(crate) async fn read<P: Ports>(line: &Line<'_, P>) -> Infallible {
         let ledger = line.ledger();
         ledger.plan(ledger.state().next)
     };
+    // Kept over rewinds, so that they too respect KVS's limit of calls.
+    let mut opened = None;
     loop {
-        let mut reader = Reader::new(line, &plan);
+        let mut reader = Reader::new(line, &plan, opened);
         let position = tokio::select! {
             biased;
             position = line.queue.rewound() => position,
             // Whether it came to the end or saw the rewind first: a rewind is what comes next.
             _ = reader.session() => line.queue.rewound().await,
         };
+        opened = reader.opened;
         plan = line.ledger().plan(position);
     }
 }
@@ -69,7 +72,7 @@ struct Reader<'a, 'l, P: Ports> {
 }
 
 impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
-    fn new(line: &'a Line<'l, P>, plan: &ReadPlan) -> Self {
+    fn new(line: &'a Line<'l, P>, plan: &ReadPlan, opened: Option<Instant>) -> Self {
         let options = media::StreamOptions {
             session_id: Some(line.session.to_string()),
             ..line.config.media.clone()
@@ -84,7 +87,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
             stream,
             intake: Intake::new(line, plan),
             backoff: Backoff::new(first, cap),
-            opened: None,
+            opened,
             decode_errors: 0,
             missing_since: None,
         }
@@ -211,7 +214,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         for chunk in std::mem::take(&mut self.intake.ready) {
             push(self.line, chunk).await?;
         }
-        self.intake.drain.heard(self.line.ports.clock().instant());
+        self.intake.heard();
         Ok(())
     }
 
@@ -273,6 +276,8 @@ struct Intake<'a, 'l, P: Ports> {
     /// Producer's clock there, ms.
     producer_ms: u64,
     error_tag: Option<u32>,
+    /// When KVS began to take in the fragment being read, ms; 0 = not said.
+    server_ms: u64,
     /// The next gap is KVS's, not the producer's.
     hole: bool,
 }
@@ -291,13 +296,18 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             position: u64::try_from(next).unwrap_or_default(),
             producer_ms: line.ports.clock().now_ms(),
             error_tag: None,
+            server_ms: 0,
             hole: false,
         }
     }
 
     fn take(&mut self, output: Output<'_>) {
         match output {
-            Output::FragmentStarted { number, anchor, .. } => self.begin(number, anchor),
+            Output::FragmentStarted { number, anchor, server_ms, .. } => {
+                self.server_ms =
+                    server_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default();
+                self.begin(number, anchor);
+            }
             Output::Pcm { start, samples, filled, producer_ms } => {
                 let producer_ms = u64::try_from(producer_ms).unwrap_or_default();
                 let length = samples.len() as u64;
@@ -345,7 +355,7 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
         if self.newest.as_ref().is_none_or(|newest| number > *newest) {
             let clock = self.line.ports.clock();
             self.line.activity().last_at = Some(clock.now_ms());
-            self.drain.heard(clock.instant());
+            self.heard();
             self.newest = Some(number.clone());
         }
         self.chunker.fragment(number);
@@ -370,6 +380,19 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
     fn advance(&mut self, position: u64) {
         if position > self.position {
             self.position = position;
+            self.heard();
+        }
+    }
+
+    /// Something new came, and the drain waits on, unless KVS took the fragment in so long after the
+    /// stop that it is none of the session.
+    fn heard(&mut self) {
+        let late = {
+            let orders = self.line.orders.borrow();
+            let stop_at = orders.stop_at.filter(|_| orders.desired == Desired::Stop);
+            stop_at.is_some_and(|at| self.server_ms > at + millis(self.line.config.late))
+        };
+        if !late {
             self.drain.heard(self.line.ports.clock().instant());
         }
     }

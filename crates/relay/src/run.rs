@@ -46,6 +46,8 @@ pub struct Order {
 pub enum Outcome {
     /// Everything the stream held is delivered.
     Ended,
+    /// The session is over and KVS no longer has what could not be delivered.
+    GivenUp,
     /// The next link goes on.
     HandedOff,
     /// Someone alive carries the session; nothing was done.
@@ -228,6 +230,8 @@ enum End {
     Lost,
     /// The invocation in flight took longer than there was time for.
     Abandoned,
+    /// Nothing that is still wanted can be had any more.
+    Forsaken,
 }
 
 /// Delivers with the lease held, until the end of the stream or of the time.
@@ -246,6 +250,7 @@ async fn carry<P: Ports>(
         biased;
         () = std::future::ready(()), if finished => End::Delivery(DeliveryEnd::Drained),
         () = keeper.keep() => End::Lost,
+        () = past_retention(line) => End::Forsaken,
         end = deliver(line, keeper.epoch()) => End::Delivery(end),
         () = hand_on(line, keeper.epoch(), times) => End::Abandoned,
         never = attend(line) => match never {},
@@ -280,6 +285,30 @@ async fn attend<P: Ports>(line: &Line<'_, P>) -> Infallible {
     }
 }
 
+/// Resolves once a stopped session's audio is past KVS's retention. Whatever keeps it from being
+/// delivered, the chain of links must not outlive what it is there for.
+async fn past_retention<P: Ports>(line: &Line<'_, P>) {
+    let mut orders = line.orders.subscribe();
+    // The sender lives as long as `line`: waiting cannot fail.
+    let _ = orders.wait_for(|orders| orders.desired == Desired::Stop).await;
+    let stop_at = line.orders.borrow().stop_at.unwrap_or_default();
+    let clock = line.ports.clock();
+    let since = Duration::from_millis(clock.now_ms().saturating_sub(stop_at));
+    clock.sleep(line.config.retention.saturating_sub(since)).await;
+}
+
+/// Accounts for what was read and never accepted; nobody will ask for it again.
+fn forsake<P: Ports>(line: &Line<'_, P>) {
+    let mut ledger = line.ledger();
+    let lost = ledger.read_to().saturating_sub(ledger.state().next);
+    ledger.state_mut().totals.unavailable += lost;
+    line.metrics().unavailable += lost;
+    tracing::error!(
+        sessionId = %line.session, unavailableSamples = lost, nextSample = ledger.state().next,
+        "given up: the session's audio is past the stream's retention and was not delivered; look at the processor and at GetMedia's errors in this log"
+    );
+}
+
 /// Counts a hand-off and how long nobody delivered.
 fn taken<P: Ports>(line: &Line<'_, P>) {
     let mut ledger = line.ledger();
@@ -306,6 +335,11 @@ async fn finish<P: Ports>(
             let since = |stop_at| line.ports.clock().now_ms().saturating_sub(stop_at);
             line.metrics().stop_latency_millis = stop_at.map(since);
             Ok(Outcome::Ended)
+        }
+        End::Forsaken => {
+            forsake(line);
+            keeper.release(true).await?;
+            Ok(Outcome::GivenUp)
         }
         End::Delivery(DeliveryEnd::Yielded) | End::Abandoned => {
             let succeeded = line.orders.borrow().successor.is_some();

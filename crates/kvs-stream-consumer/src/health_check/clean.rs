@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use relay::StoreError;
 use relay::ports::millis;
-use session::{Session, SessionStatus};
+use session::{Session, SessionStatus, StreamArn};
 
 use super::{Check, SETTLED, Summary, Turns};
 use crate::kinesis_video::Resource;
-use crate::sqs::Named;
+use crate::sqs::{Named, Need};
 
 /// How long a claim keeps others away; a cleaner that dies is followed by the next after this.
 const CLAIM: Duration = Duration::from_secs(10 * 60);
@@ -95,7 +95,9 @@ async fn one(
         Some(channel) => Some(channel.clone()),
         None => aws.kinesis_video.channel_named(&session.kvs_channel_name).await?,
     };
-    if stream.as_ref().is_some_and(|stream| named.may_need(stream, id.as_str())) {
+    if let Some(stream) = &stream
+        && needed(check, session, stream, named).await?
+    {
         tracing::info!(sessionId = %id, "stream kept: a dead letter may need it");
         let ended = session.status == SessionStatus::Ended;
         return if ended { unplug(check, session).await } else { Ok(()) };
@@ -124,6 +126,28 @@ async fn one(
     Ok(())
 }
 
+/// Whether a dead letter needs the stream: for sure, or perhaps while KVS still holds its audio.
+async fn needed(
+    check: &Check<'_>,
+    session: &Session,
+    stream: &StreamArn,
+    named: &Named,
+) -> Result<bool, StoreError> {
+    let id = &session.session_id;
+    let config = &check.aws.config.relay;
+    let record = check.aws.streams.record(id).await?;
+    // A checkpoint that cannot be read says nothing, so it may have counted chunks.
+    let buried = record.is_some_and(|record| {
+        let checkpoint = record.item.checkpoint(config);
+        checkpoint.map_or(true, |checkpoint| checkpoint.totals.dead_lettered > 0)
+    });
+    Ok(match named.need(stream, id.as_str(), buried) {
+        Need::Named => true,
+        Need::Perhaps => check.now_ms < session.updated_at + millis(config.retention),
+        Need::No => false,
+    })
+}
+
 /// What KVS shows as ours although no session has it.
 async fn sweep(check: &Check<'_>, summary: &mut Summary, named: &Named) -> Result<(), StoreError> {
     let aws = check.aws;
@@ -139,7 +163,9 @@ async fn sweep(check: &Check<'_>, summary: &mut Summary, named: &Named) -> Resul
             continue;
         }
         match resource {
-            Resource::Stream(stream) if named.may_need(&stream, id.as_str()) => continue,
+            Resource::Stream(stream) if named.need(&stream, id.as_str(), true) != Need::No => {
+                continue;
+            }
             Resource::Stream(stream) => aws.kinesis_video.delete_stream(&stream).await?,
             Resource::Channel(channel) => aws.kinesis_video.delete_channel(&channel).await?,
         }

@@ -69,6 +69,8 @@ pub struct State {
     pub payloads: Vec<AudioPayload>,
     pub scripts: VecDeque<Script>,
     pub refuse_sample: Option<u64>,
+    /// Every payload from this position on fails.
+    pub refuse_after: Option<u64>,
     pub stale: u64,
     pub finals: u64,
     pub deliveries: Vec<(Instant, u64)>,
@@ -530,6 +532,9 @@ impl State {
         self.epoch = payload.epoch;
         let samples = pcm(payload);
         let (start, end) = (payload.start_sample, payload.start_sample + payload.sample_count);
+        if self.refuse_after.is_some_and(|position| end > position) {
+            return Reply::Failed("out of order".into());
+        }
         if self.refuse_sample.is_some_and(|poison| (start..end).contains(&poison)) {
             return Reply::Invalid("InvalidPayload: poison".into());
         }

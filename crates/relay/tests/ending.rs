@@ -1,0 +1,113 @@
+//! A session that is over comes to its end, whatever stands in the way.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use relay::ports::OpenError;
+use relay::{Checkpoint, Config, Outcome};
+use world::{LONG, Script, Side, World, config, order, speech};
+
+const RETENTION: Duration = Duration::from_secs(600);
+
+fn short_retention() -> Config {
+    Config { retention: RETENTION, ..config() }
+}
+
+fn checkpoint(world: &World) -> Checkpoint {
+    Checkpoint::from_json(world.item().checkpoint.as_deref().unwrap()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_processor_that_never_comes_back_is_given_up_when_kvs_has_nothing_left() {
+    let (packets, expected) = speech(10);
+    let world = World::stored(&packets, 1_000);
+    world.stop();
+    // The first chunk is taken, nothing after it.
+    world.state().refuse_after = Some(8_000);
+    let config = short_retention();
+    let report = relay::start(&Side(Arc::clone(&world)), &config, order("a", LONG)).await.unwrap();
+    assert_eq!(report.outcome, Outcome::GivenUp);
+    assert!(world.item().ended);
+    assert!(world.elapsed() >= RETENTION, "the audio could still be had: {:?}", world.elapsed());
+    assert!(world.elapsed() < RETENTION + Duration::from_secs(10), "{:?}", world.elapsed());
+    let checkpoint = checkpoint(&world);
+    assert_eq!(checkpoint.next + checkpoint.totals.unavailable, expected.len() as u64);
+    // Who starts it again finds it ended.
+    let again = relay::start(&Side(Arc::clone(&world)), &config, order("b", LONG)).await.unwrap();
+    assert_eq!(again.outcome, Outcome::Ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_of_links_does_not_outlive_retention() {
+    let world = World::stored(&speech(4).0, 1_000);
+    world.stop();
+    world.state().refuse_after = Some(0);
+    let config = short_retention();
+    let mut links = 0;
+    let outcome = loop {
+        let run = order(&format!("link-{links}"), Duration::from_secs(100));
+        let report = relay::start(&Side(Arc::clone(&world)), &config, run).await.unwrap();
+        links += 1;
+        if report.outcome != Outcome::HandedOff {
+            break report.outcome;
+        }
+    };
+    assert_eq!(outcome, Outcome::GivenUp);
+    assert!((5..9).contains(&links), "{links} links of 100 s over 600 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_cannot_be_opened_is_given_up_too() {
+    let world = World::stored(&speech(4).0, 1_000);
+    world.stop();
+    let refused = || OpenError::Refused("AccessDenied".to_owned());
+    world.state().open_errors = std::iter::repeat_with(refused).take(10_000).collect();
+    let config = short_retention();
+    let report = relay::start(&Side(Arc::clone(&world)), &config, order("a", LONG)).await.unwrap();
+    assert_eq!(report.outcome, Outcome::GivenUp);
+    assert!(world.item().ended);
+    // Nothing was read, so nobody knows how much there was.
+    assert_eq!(checkpoint(&world).totals.unavailable, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_producer_that_never_stops_does_not_keep_the_session() {
+    let (packets, expected) = speech(200);
+    let world = World::live(&packets, 1_000);
+    let side = Side(Arc::clone(&world));
+    let stop = async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        world.stop();
+    };
+    let config = config();
+    let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), stop);
+    assert_eq!(report.unwrap().outcome, Outcome::Ended);
+    let ended = world.elapsed();
+    let late = Duration::from_secs(10) + config.late;
+    assert!(ended > late && ended < late + Duration::from_secs(10), "{ended:?}");
+    // Everything up to the stop, and what came in the minute of grace.
+    let accepted = &world.state().accepted;
+    assert!(accepted.len() > 70 * 16_000, "{}", accepted.len());
+    assert_eq!(accepted[..], expected[..accepted.len()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_processor_that_keeps_forgetting_makes_no_storm() {
+    let (packets, expected) = speech(20);
+    let world = World::stored(&packets, 1_000);
+    world.stop();
+    world.state().scripts = std::iter::repeat_n(Script::Forget, 24).collect();
+    let config = config();
+    let report = relay::start(&Side(Arc::clone(&world)), &config, order("a", LONG)).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Ended);
+    let (opens, elapsed) = (world.state().opens.len() as u64, world.elapsed());
+    assert_eq!(world.state().accepted, expected);
+    assert!(opens > 5, "{opens}");
+    // KVS allows five calls a second; a processor that helps nobody gets far fewer.
+    assert!(opens < elapsed.as_secs(), "{opens} calls in {elapsed:?}");
+    let opened: u64 = world.state().snapshots.iter().map(|s| s.circuit_opened).sum();
+    assert!(opened > 0, "the breaker saw nothing of it");
+}
