@@ -49,6 +49,34 @@ fn a_damaged_fragment_can_be_asked_for_again() {
 }
 
 #[test]
+fn a_broken_document_header_swallows_nothing_without_a_word() {
+    let all = fragments(&packets(4, 5));
+    let sound = body(&all);
+    let starts: Vec<usize> = (1..all.len()).map(|count| body(&all[..count]).len()).collect();
+    let mut random = testkit::pcm::Random::new(5);
+    for round in 0..1_000 {
+        let mut broken = sound.clone();
+        let start = starts[round % starts.len()];
+        for byte in &mut broken[start..start + 4] {
+            *byte ^= 1 + random.below(255) as u8;
+        }
+        // The media path without its decoder: what is said of the structure.
+        let mut parser = Parser::new();
+        let (mut numbers, mut skipped, mut rest) = (0, 0, &broken[..]);
+        while !rest.is_empty() {
+            rest = parser.push(rest);
+            while let Some(event) = parser.poll() {
+                numbers += usize::from(matches!(event, Event::FragmentStart(_)));
+                skipped += usize::from(matches!(event, Event::Skipped { .. }));
+            }
+        }
+        let lost = skipped > 0 || parser.finish().tail > 0;
+        let header = &broken[start..start + 4];
+        assert!(lost || numbers == all.len(), "{header:02x?} of document {start}: {numbers}");
+    }
+}
+
+#[test]
 fn a_fragment_without_its_trailing_tags_is_not_complete() {
     let packets = packets(3, 6);
     let mut all = fragments(&packets);

@@ -16,9 +16,10 @@ pub const MAX_EBML_HEADER: u64 = 512;
 /// Longest element that is skipped: a KVS fragment has at most 50 MB.
 pub const MAX_SKIPPED: u64 = 64 * 1024 * 1024;
 
-/// Longest element of unknown id that is skipped; a longer one is taken for damage, so that
-/// a broken size cannot swallow the fragments behind it.
-pub const MAX_UNKNOWN: u64 = 64 * 1024;
+/// Longest element of unknown id that is skipped in a Segment or Cluster; a longer one is taken for
+/// damage, so that neither a broken size nor a broken id swallows a Cluster without a word: half a second of speech
+/// has more.
+pub const MAX_UNKNOWN: u64 = 1024;
 
 /// Longest CodecPrivate kept; OpusHead has 19 bytes, AVC about 50. A longer one counts as absent.
 pub const MAX_CODEC_PRIVATE: u64 = 4 * 1024;

@@ -254,15 +254,33 @@ impl Parser {
     }
 
     pub(super) fn skip_leaf(&mut self, parent: u32, header: Header, size: u64) -> bool {
-        let known = ids::level(header.id).is_some() || matches!(header.id, ids::VOID | ids::CRC32);
-        let strict = matches!(parent, ids::SEGMENT | ids::CLUSTER) && !known;
-        if size > if strict { limits::MAX_UNKNOWN } else { limits::MAX_SKIPPED } {
+        let longest = self.longest_skipped(parent, header.id);
+        if size > longest || longest == 0 {
             self.lose();
             return true;
         }
         self.consume(header.len);
         self.skip = size;
         true
+    }
+
+    /// How long an element may be that is skipped. In a Segment or Cluster what does not belong there may
+    /// be a broken id; and behind a fragment's trailing tags the next document is expected, so that what is
+    /// no element of a Segment is that document's damaged beginning.
+    fn longest_skipped(&self, parent: u32, id: u32) -> u64 {
+        let belongs = match parent {
+            ids::SEGMENT => ids::level(id) == Some(1),
+            ids::CLUSTER => ids::level(id) == Some(2),
+            _ => true,
+        };
+        let finished = parent == ids::SEGMENT && self.document.ended;
+        match id {
+            _ if belongs => limits::MAX_SKIPPED,
+            ids::VOID | ids::CRC32 if !finished => limits::MAX_SKIPPED,
+            ids::VOID | ids::CRC32 => limits::MAX_UNKNOWN,
+            _ if finished => 0,
+            _ => limits::MAX_UNKNOWN,
+        }
     }
 
     fn read_leaf(&mut self, header: Header, size: usize) -> bool {
