@@ -51,8 +51,10 @@ pub(crate) async fn read<P: Ports>(line: &Line<'_, P>) -> Infallible {
 /// How one connection ended.
 #[derive(Debug, PartialEq, Eq)]
 enum BodyEnd {
-    /// KVS ended it, or it stood still: call again.
-    Quiet,
+    /// KVS ended it: call again.
+    Ended,
+    /// It stood still and was given up: call again.
+    Still,
     /// It broke: call again, slower each time.
     Broken,
     /// The stream is drained.
@@ -113,7 +115,14 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
             };
             match end {
                 BodyEnd::Drained => break,
-                BodyEnd::Quiet => self.backoff.reset(),
+                BodyEnd::Ended => {
+                    self.intake.drain.ended();
+                    self.backoff.reset();
+                }
+                BodyEnd::Still => {
+                    self.intake.drain.stood_still();
+                    self.backoff.reset();
+                }
                 BodyEnd::Broken => {
                     self.intake.drain.deaf();
                     let wait = self.backoff.next(self.line.ports.random());
@@ -159,11 +168,14 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                 next = body.next() => match next {
                     Some(Ok(bytes)) => {
                         let mut rest = &bytes[..];
-                        while !rest.is_empty() {
+                        while !rest.is_empty() && !self.intake.damaged {
                             rest = self.stream.push(rest);
                             self.drain_outputs().await?;
                         }
                         idle_at = clock.instant() + line.config.read_idle;
+                        if std::mem::take(&mut self.intake.damaged) {
+                            break BodyEnd::Broken;
+                        }
                         if let Some(id) = self.intake.error_tag.take() {
                             break self.error_tag(id);
                         }
@@ -172,21 +184,23 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                         tracing::info!(sessionId = %line.session, %error, "GetMedia broke off");
                         break BodyEnd::Broken;
                     }
-                    None => break BodyEnd::Quiet,
+                    None => break BodyEnd::Ended,
                 },
                 // An order may shorten the wait; a closed channel means the run is over anyway.
                 _ = orders.changed() => {}
                 () = clock.sleep_until(idle_at.min(drained_at)) => {
                     if clock.instant() >= idle_at {
-                        break BodyEnd::Quiet;
+                        break BodyEnd::Still;
                     }
                 }
             }
         };
         drop(body);
-        self.stream.finish();
+        let tail = self.stream.finish();
         self.drain_outputs().await?;
-        Ok(end)
+        // In the middle of a document nobody ends of his own accord.
+        let broken = tail.cut && end == BodyEnd::Ended;
+        Ok(if broken { BodyEnd::Broken } else { end })
     }
 
     /// KVS said in band why it stops.
@@ -200,9 +214,12 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         BodyEnd::Broken
     }
 
-    /// Takes in all that the last push brought out, then waits for room for it.
+    /// Takes in all that the last push brought out, up to damage that is read again, then waits for
+    /// room for it.
     async fn drain_outputs(&mut self) -> Result<(), Rewound> {
-        while let Some(output) = self.stream.poll() {
+        while !self.intake.damaged
+            && let Some(output) = self.stream.poll()
+        {
             self.intake.take(output);
         }
         let errors = self.stream.counters().decode_errors;
@@ -280,6 +297,12 @@ struct Intake<'a, 'l, P: Ports> {
     server_ms: u64,
     /// The next gap is KVS's, not the producer's.
     hole: bool,
+    /// Damage was met that may be the connection's: KVS has the fragment whole, so what follows is not
+    /// taken and the connection is given up.
+    damaged: bool,
+    /// After which fragment damage was read again. Met there once more it is the stream's own, and the
+    /// reading goes on behind it.
+    read_again: Option<Option<FragmentNumber>>,
 }
 
 impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
@@ -298,6 +321,8 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             error_tag: None,
             server_ms: 0,
             hole: false,
+            damaged: false,
+            read_again: None,
         }
     }
 
@@ -344,7 +369,10 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
                 tracing::error!(sessionId = %self.line.session, %number, other = session_id, "a fragment of another session is in this session's stream; it is passed over");
             }
             Output::Skipped { bytes, .. } => {
-                tracing::warn!(sessionId = %self.line.session, bytes, "damaged media passed over");
+                let known = self.read_again.replace(self.after.clone());
+                self.damaged = known.as_ref() != Some(&self.after);
+                let again = self.damaged;
+                tracing::warn!(sessionId = %self.line.session, bytes, again, "damaged media passed over");
             }
             _ => {}
         }
@@ -392,7 +420,10 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             let stop_at = orders.stop_at.filter(|_| orders.desired == Desired::Stop);
             stop_at.is_some_and(|at| self.server_ms > at + millis(self.line.config.late))
         };
-        if !late {
+        if late {
+            // KVS sends in order: it has nothing more from before this.
+            self.drain.ended();
+        } else {
             self.drain.heard(self.line.ports.clock().instant());
         }
     }

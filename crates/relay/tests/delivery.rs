@@ -1,13 +1,12 @@
 //! What the processor may do, and what is made of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod world;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use relay::Outcome;
-use world::{LONG, Script, Side, World, config, order, speech};
+use world::processor::Script;
+use world::{LONG, World, config, order, speech};
 
 /// A stored session with the given trouble, to its end.
 async fn session(seconds: usize, trouble: impl FnOnce(&World)) -> (Arc<World>, Vec<i16>) {
@@ -15,7 +14,7 @@ async fn session(seconds: usize, trouble: impl FnOnce(&World)) -> (Arc<World>, V
     let world = World::stored(&packets, 1_000);
     world.stop();
     trouble(&world);
-    let report = relay::start(&Side(world.clone()), &config(), order("a", LONG)).await.unwrap();
+    let report = relay::start(&world.side(), &config(), order("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     (world, expected)
 }
@@ -23,27 +22,28 @@ async fn session(seconds: usize, trouble: impl FnOnce(&World)) -> (Arc<World>, V
 #[tokio::test(start_paused = true)]
 async fn failures_are_tried_again_in_order() {
     let (world, expected) = session(10, |world| {
-        world.state().scripts = [Script::Fail, Script::Fail, Script::TakeAndFail].into();
+        world.state().processor.scripts = [Script::Fail, Script::Fail, Script::TakeAndFail].into();
     })
     .await;
-    assert_eq!(world.state().accepted, expected);
+    assert_eq!(world.state().processor.accepted, expected);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_processor_that_never_answers_is_given_up_and_asked_again() {
-    let (world, expected) = session(4, |world| world.state().scripts = [Script::Hang].into()).await;
-    assert_eq!(world.state().accepted, expected);
+    let (world, expected) =
+        session(4, |world| world.state().processor.scripts = [Script::Hang].into()).await;
+    assert_eq!(world.state().processor.accepted, expected);
     assert!(world.elapsed() > Duration::from_secs(62));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_processor_down_for_minutes_opens_the_breaker_and_loses_nothing() {
     let (world, expected) = session(20, |world| {
-        world.state().scripts = std::iter::repeat_n(Script::Fail, 20).collect();
+        world.state().processor.scripts = std::iter::repeat_n(Script::Fail, 20).collect();
     })
     .await;
     let state = world.state();
-    assert_eq!(state.accepted, expected);
+    assert_eq!(state.processor.accepted, expected);
     assert!(state.snapshots.iter().map(|s| s.circuit_opened).sum::<u64>() > 0);
 }
 
@@ -53,27 +53,28 @@ async fn a_processor_that_lost_its_position_gets_everything_again() {
         let mut state = world.state();
         for _ in 0..4 {
             let take = Script::TakeAndFail;
-            state.scripts.push_back(take);
+            state.processor.scripts.push_back(take);
         }
-        state.scripts.push_back(Script::Forget);
+        state.processor.scripts.push_back(Script::Forget);
     })
     .await;
     let state = world.state();
-    assert_eq!(state.accepted, expected);
-    assert!(state.opens.len() > 1, "the start had left memory: it was read again");
+    assert_eq!(state.processor.accepted, expected);
+    assert!(state.kvs.opens.len() > 1, "the start had left memory: it was read again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_poison_chunk_lies_in_the_queue_and_the_rest_goes_on() {
     let poison = 100_000;
-    let (world, expected) = session(12, |world| world.state().refuse_sample = Some(poison)).await;
+    let (world, expected) =
+        session(12, |world| world.state().processor.refuse_sample = Some(poison)).await;
     let state = world.state();
     let letters: Vec<_> = state.letters.iter().map(|l| (l.start_sample, l.sample_count)).collect();
     assert_eq!(letters, [(96_000, 8_000)], "one chunk, not its whole batch");
-    assert_eq!(state.gaps, [(96_000, 8_000)]);
-    assert_eq!(state.accepted.len(), expected.len());
-    assert_eq!(state.accepted[..96_000], expected[..96_000]);
-    assert_eq!(state.accepted[104_000..], expected[104_000..]);
+    assert_eq!(state.processor.gaps, [(96_000, 8_000)]);
+    assert_eq!(state.processor.accepted.len(), expected.len());
+    assert_eq!(state.processor.accepted[..96_000], expected[..96_000]);
+    assert_eq!(state.processor.accepted[104_000..], expected[104_000..]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,11 +82,11 @@ async fn a_slow_processor_holds_back_the_reading() {
     let (packets, expected) = speech(60);
     let world = World::stored(&packets, 1_000);
     world.stop();
-    world.state().processor_takes = Duration::from_secs(8);
+    world.state().processor.takes = Duration::from_secs(8);
     let mut config = config();
     config.buffer_ms = 4_000;
-    let side = Side(world.clone());
+    let side = world.side();
     let report = relay::start(&side, &config, order("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
-    assert_eq!(world.state().accepted, expected);
+    assert_eq!(world.state().processor.accepted, expected);
 }

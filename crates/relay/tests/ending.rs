@@ -1,14 +1,12 @@
 //! A session that is over comes to its end, whatever stands in the way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod world;
-
-use std::sync::Arc;
 use std::time::Duration;
 
 use relay::ports::OpenError;
 use relay::{Checkpoint, Config, Outcome};
-use world::{LONG, Script, Side, World, config, order, speech};
+use world::processor::Script;
+use world::{LONG, World, config, order, speech};
 
 const RETENTION: Duration = Duration::from_secs(600);
 
@@ -26,9 +24,9 @@ async fn a_processor_that_never_comes_back_is_given_up_when_kvs_has_nothing_left
     let world = World::stored(&packets, 1_000);
     world.stop();
     // The first chunk is taken, nothing after it.
-    world.state().refuse_after = Some(8_000);
+    world.state().processor.refuse_after = Some(8_000);
     let config = short_retention();
-    let report = relay::start(&Side(Arc::clone(&world)), &config, order("a", LONG)).await.unwrap();
+    let report = relay::start(&world.side(), &config, order("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::GivenUp);
     assert!(world.item().ended);
     assert!(world.elapsed() >= RETENTION, "the audio could still be had: {:?}", world.elapsed());
@@ -36,7 +34,7 @@ async fn a_processor_that_never_comes_back_is_given_up_when_kvs_has_nothing_left
     let checkpoint = checkpoint(&world);
     assert_eq!(checkpoint.next + checkpoint.totals.unavailable, expected.len() as u64);
     // Who starts it again finds it ended.
-    let again = relay::start(&Side(Arc::clone(&world)), &config, order("b", LONG)).await.unwrap();
+    let again = relay::start(&world.side(), &config, order("b", LONG)).await.unwrap();
     assert_eq!(again.outcome, Outcome::Ended);
 }
 
@@ -44,12 +42,12 @@ async fn a_processor_that_never_comes_back_is_given_up_when_kvs_has_nothing_left
 async fn a_chain_of_links_does_not_outlive_retention() {
     let world = World::stored(&speech(4).0, 1_000);
     world.stop();
-    world.state().refuse_after = Some(0);
+    world.state().processor.refuse_after = Some(0);
     let config = short_retention();
     let mut links = 0;
     let outcome = loop {
         let run = order(&format!("link-{links}"), Duration::from_secs(100));
-        let report = relay::start(&Side(Arc::clone(&world)), &config, run).await.unwrap();
+        let report = relay::start(&world.side(), &config, run).await.unwrap();
         links += 1;
         if report.outcome != Outcome::HandedOff {
             break report.outcome;
@@ -64,9 +62,9 @@ async fn a_stream_that_cannot_be_opened_is_given_up_too() {
     let world = World::stored(&speech(4).0, 1_000);
     world.stop();
     let refused = || OpenError::Refused("AccessDenied".to_owned());
-    world.state().open_errors = std::iter::repeat_with(refused).take(10_000).collect();
+    world.state().kvs.open_errors = std::iter::repeat_with(refused).take(10_000).collect();
     let config = short_retention();
-    let report = relay::start(&Side(Arc::clone(&world)), &config, order("a", LONG)).await.unwrap();
+    let report = relay::start(&world.side(), &config, order("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::GivenUp);
     assert!(world.item().ended);
     // Nothing was read, so nobody knows how much there was.
@@ -77,7 +75,7 @@ async fn a_stream_that_cannot_be_opened_is_given_up_too() {
 async fn a_producer_that_never_stops_does_not_keep_the_session() {
     let (packets, expected) = speech(200);
     let world = World::live(&packets, 1_000);
-    let side = Side(Arc::clone(&world));
+    let side = world.side();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(10)).await;
         world.stop();
@@ -89,7 +87,7 @@ async fn a_producer_that_never_stops_does_not_keep_the_session() {
     let late = Duration::from_secs(10) + config.late;
     assert!(ended > late && ended < late + Duration::from_secs(10), "{ended:?}");
     // Everything up to the stop, and what came in the minute of grace.
-    let accepted = &world.state().accepted;
+    let accepted = &world.state().processor.accepted;
     assert!(accepted.len() > 70 * 16_000, "{}", accepted.len());
     assert_eq!(accepted[..], expected[..accepted.len()]);
 }
@@ -99,12 +97,12 @@ async fn a_processor_that_keeps_forgetting_makes_no_storm() {
     let (packets, expected) = speech(20);
     let world = World::stored(&packets, 1_000);
     world.stop();
-    world.state().scripts = std::iter::repeat_n(Script::Forget, 24).collect();
+    world.state().processor.scripts = std::iter::repeat_n(Script::Forget, 24).collect();
     let config = config();
-    let report = relay::start(&Side(Arc::clone(&world)), &config, order("a", LONG)).await.unwrap();
+    let report = relay::start(&world.side(), &config, order("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
-    let (opens, elapsed) = (world.state().opens.len() as u64, world.elapsed());
-    assert_eq!(world.state().accepted, expected);
+    let (opens, elapsed) = (world.state().kvs.opens.len() as u64, world.elapsed());
+    assert_eq!(world.state().processor.accepted, expected);
     assert!(opens > 5, "{opens}");
     // KVS allows five calls a second; a processor that helps nobody gets far fewer.
     assert!(opens < elapsed.as_secs(), "{opens} calls in {elapsed:?}");

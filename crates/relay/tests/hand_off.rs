@@ -1,15 +1,13 @@
 //! From one invocation to the next: no sample lost, none twice, and no pause to speak of.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod world;
-
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use relay::{Outcome, Report};
 use testkit::snr::decibels;
-use world::{Side, World, config, order, speech};
+use world::{World, config, order, speech};
 
 const SHORT: Duration = Duration::from_secs(60);
 
@@ -20,7 +18,7 @@ async fn in_time(run: impl Future<Output = Result<Report, relay::RelayError>>) -
 
 /// Runs a chain: each continuation is started as Lambda would, `delay` after it was invoked.
 async fn chain(world: &Arc<World>, delay: Duration) -> Vec<Report> {
-    let (side, config) = (Side(world.clone()), config());
+    let (side, config) = (world.side(), config());
     let mut running = tokio::task::JoinSet::new();
     let (first, own) = (side.clone(), config.clone());
     running.spawn(async move { in_time(relay::start(&first, &own, order("0", SHORT))).await });
@@ -61,14 +59,14 @@ async fn a_session_longer_than_many_invocations_arrives_whole() {
     assert_eq!(outcomes.last(), Some(&Outcome::Ended));
     assert!(outcomes.iter().filter(|o| **o == Outcome::HandedOff).count() >= 3, "{outcomes:?}");
     let state = world.state();
-    assert_eq!(state.accepted.len(), expected.len());
-    assert!(decibels(&expected, &state.accepted) >= 40.0);
-    assert_eq!((state.gaps.len(), state.stale), (0, 0));
+    assert_eq!(state.processor.accepted.len(), expected.len());
+    assert!(decibels(&expected, &state.processor.accepted) >= 40.0);
+    assert_eq!((state.processor.gaps.len(), state.processor.stale), (0, 0));
     let delivered: u64 = reports.iter().map(|report| report.delivered_samples).sum();
     assert_eq!(delivered, expected.len() as u64, "offered once only");
     // A fragment's 2 s arrive at once; a hand-off may lie between two of them. The last delivery is the
     // tail, which waits for the drain.
-    let live = &state.deliveries[..state.deliveries.len() - 1];
+    let live = &state.processor.deliveries[..state.processor.deliveries.len() - 1];
     let longest = live.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap();
     assert!(longest < Duration::from_secs(3), "nobody delivered for {longest:?}");
     let gaps: Vec<_> = state.snapshots.iter().filter_map(|s| s.hand_off_gap_millis).collect();
@@ -86,7 +84,7 @@ async fn a_refused_hand_off_is_asked_for_again() {
     };
     let (reports, ()) = tokio::join!(chain(&world, Duration::ZERO), stop);
     assert_eq!(reports.last().unwrap().outcome, Outcome::Ended);
-    assert_eq!(world.state().accepted.len(), expected.len());
+    assert_eq!(world.state().processor.accepted.len(), expected.len());
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,6 +99,6 @@ async fn a_successor_that_comes_late_finds_the_lease_free() {
     let (reports, ()) = tokio::join!(chain(&world, Duration::from_secs(20)), stop);
     assert!(reports.iter().any(|report| report.outcome == Outcome::Ended));
     let state = world.state();
-    assert_eq!(state.accepted.len(), expected.len());
-    assert_eq!(state.gaps, []);
+    assert_eq!(state.processor.accepted.len(), expected.len());
+    assert_eq!(state.processor.gaps, []);
 }

@@ -1,18 +1,16 @@
 //! A session from its first fragment to its last: every sample once, in order, bit for bit.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod world;
-
 use std::time::Duration;
 
 use relay::Outcome;
-use world::{LONG, Side, World, config, order, speech};
+use world::{LONG, World, config, order, speech};
 
 #[tokio::test(start_paused = true)]
 async fn a_live_session_arrives_bit_exact_and_ends() {
     let (packets, expected) = speech(12);
     let world = World::live(&packets, 1_000);
-    let side = Side(world.clone());
+    let side = world.side();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(13)).await;
         world.stop();
@@ -23,9 +21,9 @@ async fn a_live_session_arrives_bit_exact_and_ends() {
     assert_eq!(report.outcome, Outcome::Ended);
     assert_eq!(report.delivered_samples, expected.len() as u64);
     let state = world.state();
-    assert_eq!(state.accepted, expected);
-    assert_eq!((state.finals, state.stale), (1, 0));
-    assert!(state.item.as_ref().unwrap().ended);
+    assert_eq!(state.processor.accepted, expected);
+    assert_eq!((state.processor.finals, state.processor.stale), (1, 0));
+    assert!(state.table.item.as_ref().unwrap().ended);
     assert!(world.elapsed() < Duration::from_secs(20), "drained at {:?}", world.elapsed());
 }
 
@@ -33,8 +31,8 @@ async fn a_live_session_arrives_bit_exact_and_ends() {
 async fn chunks_stand_on_their_edges_and_carry_the_contract() {
     let (packets, _) = speech(5);
     let world = World::live(&packets, 500);
-    world.state().languages = vec!["fr".parse().unwrap(), "de".parse().unwrap()];
-    let side = Side(world.clone());
+    world.state().table.languages = vec!["fr".parse().unwrap(), "de".parse().unwrap()];
+    let side = world.side();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(6)).await;
         world.stop();
@@ -43,13 +41,13 @@ async fn chunks_stand_on_their_edges_and_carry_the_contract() {
     let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), stop);
     report.unwrap();
     let state = world.state();
-    for payload in &state.payloads {
+    for payload in &state.processor.payloads {
         assert_eq!(payload.start_sample % 8_000, 0);
         assert_eq!(payload.sequence, payload.start_sample / 8_000);
         assert_eq!((payload.epoch, payload.gap_samples), (1, 0));
         assert!(!payload.fragment_number.is_empty());
     }
-    let codes: Vec<_> = state.payloads.last().unwrap().target_languages.clone();
+    let codes: Vec<_> = state.processor.payloads.last().unwrap().target_languages.clone();
     let codes: Vec<_> = codes.iter().map(|language| language.code()).collect();
     assert_eq!(codes, ["de", "fr"]);
 }
@@ -59,11 +57,11 @@ async fn what_is_stored_is_caught_up_in_batches() {
     let (packets, expected) = speech(30);
     let world = World::stored(&packets, 2_000);
     world.stop();
-    let side = Side(world.clone());
+    let side = world.side();
     let report = relay::start(&side, &config(), order("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     let state = world.state();
-    assert_eq!(state.accepted, expected);
-    assert!(state.payloads.iter().any(|payload| payload.chunk_count == 8));
-    assert!(state.payloads.iter().all(|payload| payload.sample_count <= 64_000));
+    assert_eq!(state.processor.accepted, expected);
+    assert!(state.processor.payloads.iter().any(|payload| payload.chunk_count == 8));
+    assert!(state.processor.payloads.iter().all(|payload| payload.sample_count <= 64_000));
 }

@@ -2,48 +2,45 @@
 //! repeats nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod world;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use relay::Outcome;
 use testkit::snr::decibels;
-use world::{Fault, LONG, Side, World, config, order, speech};
+use world::{Fault, LONG, World, config, order, speech};
 
 /// Runs until the session ends, starting again (as Lambda's retry would) after each kill.
 async fn until_ended(world: &Arc<World>) -> usize {
-    let (side, config) = (Side(world.clone()), config());
+    let config = config();
     for attempt in 0..50 {
-        let name = format!("run-{attempt}");
+        let (side, name) = (world.side(), format!("run-{attempt}"));
         let report = tokio::select! {
             report = relay::start(&side, &config, order(&name, LONG)) => Some(report.unwrap()),
-            () = world.killed() => None,
+            () = side.killed() => None,
         };
         match report {
             Some(report) if report.outcome == Outcome::Ended => return attempt,
             // The dead run's lease still moved a moment ago: come back later, as a retry does.
             _ => tokio::time::sleep(Duration::from_secs(20)).await,
         }
-        world.state().killed = false;
     }
     panic!("the session never ended");
 }
 
 fn assert_whole(world: &World, expected: &[i16], case: &str) {
     let state = world.state();
-    assert_eq!(state.accepted.len(), expected.len(), "{case}: samples lost or made up");
-    assert_eq!(state.gaps, [], "{case}: something was skipped");
-    let quality = decibels(expected, &state.accepted);
+    assert_eq!(state.processor.accepted.len(), expected.len(), "{case}: samples lost or made up");
+    assert_eq!(state.processor.gaps, [], "{case}: something was skipped");
+    let quality = decibels(expected, &state.processor.accepted);
     assert!(quality >= 40.0, "{case}: {quality} dB");
-    assert!(state.item.as_ref().unwrap().ended, "{case}");
+    assert!(state.table.item.as_ref().unwrap().ended, "{case}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_kill_at_every_step_of_a_session() {
     let (packets, expected) = speech(8);
     let whole = World::live(&packets, 1_000);
-    whole.state().over = true;
+    whole.state().table.over = true;
     assert_eq!(until_ended(&whole).await, 0);
     assert_whole(&whole, &expected, "no kill");
     let steps = whole.state().steps;
@@ -51,7 +48,7 @@ async fn one_kill_at_every_step_of_a_session() {
     for step in 1..=steps {
         for fault in [Fault::KillBefore, Fault::KillAfter] {
             let world = World::live(&packets, 1_000);
-            world.state().over = true;
+            world.state().table.over = true;
             world.kill_at(step, fault);
             until_ended(&world).await;
             assert_whole(&world, &expected, &format!("{fault:?} at step {step}"));
@@ -65,9 +62,10 @@ async fn killed_again_and_again() {
     for seed in 0..20_u64 {
         let mut random = testkit::pcm::Random::new(seed);
         let world = World::live(&packets, 2_000);
-        world.state().over = true;
-        let (side, config) = (Side(world.clone()), config());
+        world.state().table.over = true;
+        let config = config();
         for attempt in 0..6 {
+            let side = world.side();
             world.kill_at(1 + random.below(60), Fault::KillAfter);
             let name = format!("run-{attempt}");
             tokio::select! {
@@ -76,9 +74,8 @@ async fn killed_again_and_again() {
                         break;
                     }
                 }
-                () = world.killed() => {}
+                () = side.killed() => {}
             }
-            world.state().killed = false;
             tokio::time::sleep(Duration::from_secs(20)).await;
         }
         world.state().kill = None;

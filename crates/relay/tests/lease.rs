@@ -1,12 +1,10 @@
 //! Who may deliver.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod world;
-
 use std::time::Duration;
 
 use relay::{Outcome, RelayError};
-use world::{LONG, Side, World, config, order, speech};
+use world::{LONG, Odds, World, config, order, speech};
 
 #[tokio::test(start_paused = true)]
 async fn ten_starts_at_once_make_one_run() {
@@ -14,7 +12,7 @@ async fn ten_starts_at_once_make_one_run() {
     let world = World::live(&packets, 1_000);
     let mut runs = tokio::task::JoinSet::new();
     for run in 0..10 {
-        let side = Side(world.clone());
+        let side = world.side();
         runs.spawn(async move {
             let begun = tokio::time::Instant::now();
             let order = order(&run.to_string(), LONG);
@@ -30,20 +28,20 @@ async fn ten_starts_at_once_make_one_run() {
         assert!(outcome == Outcome::Ended || took < Duration::from_secs(3), "{took:?}");
     }
     let state = world.state();
-    assert_eq!(state.accepted, expected);
-    assert_eq!(state.item.as_ref().unwrap().epoch, 1);
+    assert_eq!(state.processor.accepted, expected);
+    assert_eq!(state.table.item.as_ref().unwrap().epoch, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_cannot_renew_falls_silent_before_anyone_may_take_over() {
     let (packets, expected) = speech(60);
     let world = World::live(&packets, 1_000);
-    let side = Side(world.clone());
+    let side = world.side();
     let outage = async {
         tokio::time::sleep(Duration::from_secs(10)).await;
-        world.state().store_down = true;
+        world.state().table.odds = Odds::DOWN;
         tokio::time::sleep(Duration::from_secs(30)).await;
-        world.state().store_down = false;
+        world.state().table.odds = Odds::UP;
         tokio::time::sleep(Duration::from_secs(25)).await;
         world.stop();
     };
@@ -51,8 +49,9 @@ async fn a_holder_that_cannot_renew_falls_silent_before_anyone_may_take_over() {
     let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), outage);
     assert_eq!(report.unwrap().outcome, Outcome::Ended);
     let state = world.state();
-    assert_eq!(state.accepted, expected);
-    let silent = state.deliveries.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap();
+    assert_eq!(state.processor.accepted, expected);
+    let silent =
+        state.processor.deliveries.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap();
     assert!(silent > Duration::from_secs(20), "it went on for all but {silent:?}");
 }
 
@@ -60,13 +59,13 @@ async fn a_holder_that_cannot_renew_falls_silent_before_anyone_may_take_over() {
 async fn a_zombie_that_wakes_is_refused_and_stops() {
     let (packets, expected) = speech(20);
     let world = World::live(&packets, 1_000);
-    let side = Side(world.clone());
+    let side = world.side();
     let takeover = async {
         tokio::time::sleep(Duration::from_secs(8)).await;
         // The lease was lost without the holder noticing: another epoch delivers.
         {
             let mut state = world.state();
-            let item = state.item.as_mut().unwrap();
+            let item = state.table.item.as_mut().unwrap();
             item.owner = None;
         }
         let config = config();
@@ -83,26 +82,26 @@ async fn a_zombie_that_wakes_is_refused_and_stops() {
     assert_eq!(zombie.unwrap().outcome, Outcome::Superseded);
     assert_eq!(report.outcome, Outcome::Ended);
     let state = world.state();
-    assert_eq!(state.accepted.len(), expected.len());
+    assert_eq!(state.processor.accepted.len(), expected.len());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_start_after_the_end_starts_nothing() {
     let (packets, _) = speech(3);
     let world = World::stored(&packets, 1_000);
-    let (side, config) = (Side(world.clone()), config());
+    let (side, config) = (world.side(), config());
     let first = relay::stop(&side, &config, order("a", LONG)).await.unwrap();
     assert_eq!(first.outcome, Outcome::Ended, "an end that comes first drains by itself");
-    let offered = world.state().payloads.len();
+    let offered = world.state().processor.payloads.len();
     let again = relay::start(&side, &config, order("b", LONG)).await.unwrap();
     assert_eq!((again.outcome, again.delivered_samples), (Outcome::Ended, 0));
-    assert_eq!(world.state().payloads.len(), offered);
+    assert_eq!(world.state().processor.payloads.len(), offered);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_without_a_stream_is_a_typed_error_and_remembers_its_stop() {
     let world = World::stored(&[], 1_000);
-    let (side, config) = (Side(world.clone()), config());
+    let (side, config) = (world.side(), config());
     let mut order = order("a", LONG);
     order.stream_arn = None;
     let error = relay::stop(&side, &config, order).await.unwrap_err();

@@ -1,13 +1,12 @@
 //! What GetMedia may do, and what is made of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod world;
-
 use std::time::Duration;
 
 use relay::Outcome;
 use relay::ports::OpenError;
-use world::{LONG, Side, World, config, order, speech};
+use world::kvs::{Break, How};
+use world::{LONG, World, config, order, speech};
 
 #[tokio::test(start_paused = true)]
 async fn cuts_anywhere_and_refusals_change_no_sample() {
@@ -18,16 +17,17 @@ async fn cuts_anywhere_and_refusals_change_no_sample() {
         world.stop();
         {
             let mut state = world.state();
-            state.cuts = (0..12).map(|_| usize::try_from(random.below(9_000)).unwrap()).collect();
-            state.open_errors = [
+            let mut cut = || Break::cut(usize::try_from(random.below(9_000)).unwrap());
+            state.kvs.breaks = std::iter::repeat_with(&mut cut).take(12).collect();
+            state.kvs.open_errors = [
                 OpenError::Throttled("ClientLimitExceededException".into()),
                 OpenError::Refused("NotAuthorizedException".into()),
             ]
             .into();
         }
-        let report = relay::start(&Side(world.clone()), &config(), order("a", LONG)).await.unwrap();
+        let report = relay::start(&world.side(), &config(), order("a", LONG)).await.unwrap();
         assert_eq!(report.outcome, Outcome::Ended);
-        assert_eq!(world.state().accepted, expected, "seed {seed}");
+        assert_eq!(world.state().processor.accepted, expected, "seed {seed}");
     }
 }
 
@@ -37,7 +37,7 @@ async fn silence_of_minutes_ends_nothing_and_calls_stay_few() {
     let start = i64::try_from(world::EPOCH_MS).unwrap();
     let fragments = testkit::getmedia::fragments(&packets, 200, 1_000, start);
     let world = World::with(fragments, |_| Duration::from_secs(180));
-    let side = Side(world.clone());
+    let side = world.side();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(181)).await;
         world.stop();
@@ -46,23 +46,23 @@ async fn silence_of_minutes_ends_nothing_and_calls_stay_few() {
     let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), stop);
     assert_eq!(report.unwrap().outcome, Outcome::Ended);
     let state = world.state();
-    assert_eq!(state.accepted, expected);
-    assert!(state.opens.len() < 80, "{} calls in three minutes", state.opens.len());
+    assert_eq!(state.processor.accepted, expected);
+    assert!(state.kvs.opens.len() < 80, "{} calls in three minutes", state.kvs.opens.len());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_end_is_found_within_seven_seconds() {
     let (packets, expected) = speech(6);
     let world = World::live(&packets, 1_000);
-    let side = Side(world.clone());
+    let side = world.side();
     let over = async {
         tokio::time::sleep(Duration::from_secs(30)).await;
-        world.state().over = true;
+        world.state().table.over = true;
     };
     let config = config();
     let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), over);
     assert_eq!(report.unwrap().outcome, Outcome::Ended);
-    assert_eq!(world.state().accepted, expected);
+    assert_eq!(world.state().processor.accepted, expected);
     assert!(world.elapsed() < Duration::from_secs(30 + 7 + 5), "{:?}", world.elapsed());
 }
 
@@ -70,33 +70,33 @@ async fn a_lost_end_is_found_within_seven_seconds() {
 async fn what_kvs_no_longer_has_is_a_counted_hole() {
     let (packets, expected) = speech(20);
     let world = World::stored(&packets, 1_000);
-    let side = Side(world.clone());
+    let side = world.side();
     let config = config();
     {
         // A first run settles six seconds, dies, and KVS forgets ten.
         let mut state = world.state();
-        state.fragments.truncate(6);
+        state.kvs.fragments.truncate(6);
     }
     tokio::select! {
         _ = relay::start(&side, &config, order("a", LONG)) => panic!("it was not stopped"),
         () = tokio::time::sleep(Duration::from_secs(10)) => {}
     }
-    let settled = world.state().next;
+    let settled = world.state().processor.next;
     assert!(settled > 80_000, "{settled}");
-    let all = World::stored(&packets, 1_000).state().fragments.clone();
+    let all = World::stored(&packets, 1_000).state().kvs.fragments.clone();
     {
         let mut state = world.state();
-        state.fragments = all;
-        state.oldest = 10;
+        state.kvs.fragments = all;
+        state.kvs.oldest = 10;
     }
     tokio::time::sleep(Duration::from_secs(20)).await;
     world.stop();
     let report = relay::start(&side, &config, order("b", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     let state = world.state();
-    assert_eq!(state.accepted.len(), expected.len());
-    assert_eq!(state.gaps.len(), 1);
-    let (at, length) = state.gaps[0];
+    assert_eq!(state.processor.accepted.len(), expected.len());
+    assert_eq!(state.processor.gaps.len(), 1);
+    let (at, length) = state.processor.gaps[0];
     assert_eq!((at, (at + length).div_ceil(16_000)), (settled, 10));
     let counted: u64 = state.snapshots.iter().map(|snapshot| snapshot.unavailable).sum();
     assert_eq!(counted, length);
@@ -105,9 +105,55 @@ async fn what_kvs_no_longer_has_is_a_counted_hole() {
 #[tokio::test(start_paused = true)]
 async fn a_deleted_stream_ends_what_is_to_stop() {
     let world = World::stored(&[], 1_000);
-    world.state().gone = true;
-    let side = Side(world.clone());
+    world.state().kvs.gone = true;
+    let side = world.side();
     let report = relay::stop(&side, &config(), order("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     assert!(world.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_stands_still_is_no_end() {
+    let (packets, expected) = speech(20);
+    let world = World::stored(&packets, 1_000);
+    world.stop();
+    // Two connections in a row stand still in the middle of the speech, for longer than any drain.
+    let still = Break { after: 30_000, how: How::Stall(Duration::from_secs(60)) };
+    world.state().kvs.breaks = [still, Break { after: 20_000, ..still }].into();
+    let report = relay::start(&world.side(), &config(), order("a", LONG)).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Ended);
+    assert_eq!(world.state().processor.accepted, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_came_damaged_is_read_once_more() {
+    let (packets, expected) = speech(20);
+    let world = World::stored(&packets, 1_000);
+    world.stop();
+    let damage = Break { after: 30_000, how: How::DamagedHeader };
+    world.state().kvs.breaks = [damage].into();
+    let report = relay::start(&world.side(), &config(), order("a", LONG)).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Ended);
+    let state = world.state();
+    assert_eq!(state.processor.accepted, expected);
+    assert!(state.kvs.opens.len() > 1, "it was not read again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn damage_that_kvs_itself_stores_is_passed_over() {
+    let (packets, expected) = speech(20);
+    let world = World::stored(&packets, 1_000);
+    world.stop();
+    {
+        let broken = &mut world.state().kvs.fragments[7].document;
+        let mut bytes = broken.to_vec();
+        bytes[..4].fill(0);
+        *broken = bytes.into();
+    }
+    let report = relay::start(&world.side(), &config(), order("a", LONG)).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Ended);
+    let state = world.state();
+    assert_eq!(state.processor.accepted.len(), expected.len(), "its second is filled");
+    assert_eq!(state.processor.accepted[..7 * 16_000 - 104], expected[..7 * 16_000 - 104]);
+    assert!(state.kvs.opens.len() < 8, "{} calls", state.kvs.opens.len());
 }

@@ -1,0 +1,186 @@
+//! The processor: the reference's rules, and what others do instead.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use relay::answer::Reply;
+use session::audio::{Answer, AudioPayload};
+use tokio::time::Instant;
+
+use crate::odds::{Luck, Odds};
+use crate::side::Side;
+
+/// The next answers, in order, instead of the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Script {
+    /// It fails and takes nothing.
+    Fail,
+    /// It never answers and takes nothing.
+    Hang,
+    /// It refuses the payload for good.
+    Invalid,
+    /// It loses all state: position 0 again.
+    Forget,
+    /// It takes the samples and says nothing (a crash after the work was done).
+    TakeAndFail,
+}
+
+/// What the processor has, and how it goes on.
+#[derive(Debug, Clone)]
+pub struct Processor {
+    /// The sample it wants next.
+    pub next: u64,
+    /// The newest epoch it has seen.
+    pub epoch: u64,
+    /// The session's line of samples; zero where it was told of a gap.
+    pub accepted: Vec<i16>,
+    /// Gaps it was told of: position and length.
+    pub gaps: Vec<(u64, u64)>,
+    /// Samples taken over all payloads.
+    pub taken: u64,
+    /// Samples of payloads that it had already.
+    pub offered_twice: u64,
+    /// Every payload it got.
+    pub payloads: Vec<AudioPayload>,
+    /// What it does instead, in order.
+    pub scripts: VecDeque<Script>,
+    /// A payload with this sample is refused for good.
+    pub refuse_sample: Option<u64>,
+    /// Every payload from this position on fails.
+    pub refuse_after: Option<u64>,
+    /// Payloads of an older epoch.
+    pub stale: u64,
+    /// Final chunks.
+    pub finals: u64,
+    /// Each acceptance: when, and the position after it.
+    pub deliveries: Vec<(Instant, u64)>,
+    /// The fragment that each acceptance named.
+    pub fragments: Vec<String>,
+    /// Time for a payload …
+    pub takes: Duration,
+    /// … and for each second of audio in it.
+    pub takes_per_second: Duration,
+    /// How calls go.
+    pub odds: Odds,
+}
+
+impl Default for Processor {
+    fn default() -> Self {
+        Self {
+            next: 0,
+            epoch: 0,
+            accepted: Vec::new(),
+            gaps: Vec::new(),
+            taken: 0,
+            offered_twice: 0,
+            payloads: Vec::new(),
+            scripts: VecDeque::new(),
+            refuse_sample: None,
+            refuse_after: None,
+            stale: 0,
+            finals: 0,
+            deliveries: Vec::new(),
+            fragments: Vec::new(),
+            takes: Duration::from_millis(20),
+            takes_per_second: Duration::ZERO,
+            odds: Odds::UP,
+        }
+    }
+}
+
+impl relay::ports::Processor for Side {
+    async fn invoke(&self, payload: &AudioPayload) -> Reply {
+        payload.check().unwrap();
+        let luck = self.world.luck(|state| state.processor.odds);
+        let (script, takes) = {
+            let processor = &mut self.world.state().processor;
+            (processor.scripts.pop_front(), processor.time_for(payload))
+        };
+        let takes = u64::try_from(takes.as_millis()).unwrap();
+        if luck == Luck::Refused {
+            self.call(takes, |_| ()).await;
+            return Reply::Failed("statusCode 500".into());
+        }
+        let offered = payload.clone();
+        let reply = self.call(takes, move |state| {
+            let processor = &mut state.processor;
+            match script {
+                Some(Script::Fail) => Some(Reply::Failed("statusCode 500".into())),
+                Some(Script::Hang) => None,
+                Some(Script::Invalid) => Some(Reply::Invalid("InvalidPayload".into())),
+                Some(Script::Forget) => Some(processor.forget()),
+                Some(Script::TakeAndFail) => {
+                    processor.take(&offered);
+                    Some(Reply::Failed("killed after the work".into()))
+                }
+                None => Some(processor.take(&offered)),
+            }
+        });
+        match (reply.await, luck) {
+            (Some(reply), Luck::Good | Luck::Refused) => reply,
+            (Some(_), Luck::Lost) => Reply::Failed("the answer was lost".into()),
+            (None, _) | (Some(_), Luck::Silent) => pending().await,
+        }
+    }
+}
+
+impl Processor {
+    fn time_for(&self, payload: &AudioPayload) -> Duration {
+        let samples = u32::try_from(payload.sample_count).unwrap();
+        self.takes + self.takes_per_second * samples / media::SAMPLE_RATE
+    }
+
+    fn forget(&mut self) -> Reply {
+        self.next = 0;
+        self.accepted.clear();
+        self.gaps.clear();
+        self.taken = 0;
+        Reply::OutOfOrder { next_sample: 0 }
+    }
+
+    /// The reference processor's rules.
+    fn take(&mut self, payload: &AudioPayload) -> Reply {
+        self.payloads.push(payload.clone());
+        if payload.epoch < self.epoch {
+            self.stale += 1;
+            return Reply::StaleEpoch;
+        }
+        self.epoch = payload.epoch;
+        let samples = pcm(payload);
+        let (start, end) = (payload.start_sample, payload.start_sample + payload.sample_count);
+        if self.refuse_after.is_some_and(|position| end > position) {
+            return Reply::Failed("out of order".into());
+        }
+        if self.refuse_sample.is_some_and(|poison| (start..end).contains(&poison)) {
+            return Reply::Invalid("InvalidPayload: poison".into());
+        }
+        if start > self.next && start - payload.gap_samples > self.next {
+            return Reply::OutOfOrder { next_sample: self.next };
+        }
+        let duplicate = end <= self.next && !samples.is_empty();
+        if start > self.next {
+            self.gaps.push((self.next, start - self.next));
+            self.accepted.resize(usize::try_from(start).unwrap(), 0);
+        }
+        self.offered_twice += self.next.min(end).saturating_sub(start);
+        if end > self.next {
+            let known = usize::try_from(self.next.saturating_sub(start)).unwrap();
+            self.accepted.extend_from_slice(&samples[known..]);
+            self.taken += (samples.len() - known) as u64;
+            self.next = end;
+        }
+        self.finals += u64::from(payload.is_final);
+        self.deliveries.push((Instant::now(), end));
+        self.fragments.push(payload.fragment_number.clone());
+        Reply::Accepted(Some(Answer { accepted: true, next_sample: self.next, duplicate }))
+    }
+}
+
+/// The samples of a payload.
+pub fn pcm(payload: &AudioPayload) -> Vec<i16> {
+    let bytes = STANDARD.decode(&payload.audio_data).unwrap();
+    bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+}
