@@ -1,0 +1,146 @@
+//! What a fault is inflicted on: a speaker, a stream, the events of a session, and a plan of what
+//! happens when.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use testkit::getmedia::{Fragment, Framing};
+use testkit::pcm::Random;
+use world::EPOCH_MS;
+use world::kvs::Stored;
+use world::lambda::{Call, Happening, Lambda};
+
+/// Longest a simulated session may take to its end, whatever is inflicted on it.
+pub const LIMIT: Duration = Duration::from_secs(4 * 3600);
+
+/// What is held against what arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expectation {
+    /// All of what libopus makes of the packets.
+    Spoken,
+    /// What a run without faults makes of the same stream.
+    Undisturbed,
+    /// A beginning of what libopus makes of the packets: the stream was taken away.
+    Beginning,
+}
+
+/// One session to be, and what will be done to it.
+pub struct Scene {
+    /// What is spoken.
+    pub packets: Vec<Vec<u8>>,
+    /// Length of a fragment, ms.
+    pub fragment_ms: u32,
+    /// The stream, when it is not simply the packets in fragments.
+    pub stored: Option<Vec<Stored>>,
+    /// When the speaker ends the session.
+    pub end: Duration,
+    /// When ACTIVE arrives.
+    pub active: Vec<Duration>,
+    /// When ENDED arrives.
+    pub ended: Vec<Duration>,
+    /// Everything else that happens.
+    pub plan: Vec<(Duration, Happening)>,
+    /// Changes to the platform before it begins.
+    pub prepare: Vec<Happening>,
+    /// What arrives is held against this.
+    pub expectation: Expectation,
+    /// How long nothing may be accepted although it could be read.
+    pub patience: Duration,
+    /// How close the audio must be to what was spoken.
+    pub decibels: f64,
+}
+
+impl std::fmt::Debug for Scene {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let packets = self.packets.len();
+        f.debug_struct("Scene")
+            .field("packets", &packets)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Speech that is encoded once and of which every scene takes a piece.
+fn speech() -> &'static Arc<Vec<Vec<u8>>> {
+    static SPEECH: OnceLock<Arc<Vec<Vec<u8>>>> = OnceLock::new();
+    SPEECH.get_or_init(|| Arc::new(world::speech(120).0))
+}
+
+impl Scene {
+    /// An ordinary session: half a minute to a minute of speech, fragments of 1 to 10 s.
+    pub fn ordinary(random: &mut Random) -> Self {
+        let seconds = 30 + random.below(31);
+        let lengths = [1_000, 2_000, 2_000, 5_000, 10_000];
+        let fragment_ms = lengths[usize::try_from(random.below(5)).unwrap()];
+        Self::of(seconds, fragment_ms)
+    }
+
+    /// A session of so many seconds of speech.
+    pub fn of(seconds: u64, fragment_ms: u32) -> Self {
+        let packets = speech().iter().cycle().take(usize::try_from(seconds * 50).unwrap());
+        let end = Duration::from_secs(seconds) + Duration::from_millis(700);
+        Self {
+            packets: packets.cloned().collect(),
+            fragment_ms,
+            stored: None,
+            end,
+            active: vec![Duration::ZERO],
+            ended: vec![end],
+            plan: Vec::new(),
+            prepare: Vec::new(),
+            expectation: Expectation::Spoken,
+            patience: Duration::from_secs(2),
+            decibels: 40.0,
+        }
+    }
+
+    /// Lets something happen.
+    pub fn at(&mut self, when: Duration, happening: impl FnOnce(&mut Lambda) + Send + 'static) {
+        self.plan.push((when, Box::new(happening)));
+    }
+
+    /// Changes the platform before anything happens.
+    pub fn prepare(&mut self, change: impl FnOnce(&mut Lambda) + Send + 'static) {
+        self.prepare.push(Box::new(change));
+    }
+
+    /// A moment while the speaker speaks.
+    pub fn moment(&self, random: &mut Random) -> Duration {
+        Duration::from_millis(random.below(u64::try_from(self.end.as_millis()).unwrap()))
+    }
+
+    /// The packets in fragments, each readable once its last packet was spoken.
+    pub fn fragments(&self) -> Vec<Fragment> {
+        let start = i64::try_from(EPOCH_MS).unwrap();
+        testkit::getmedia::fragments(&self.packets, 200, self.fragment_ms, start)
+    }
+
+    /// What the stream will hold.
+    pub fn stream(&self) -> Vec<Stored> {
+        if let Some(stored) = &self.stored {
+            return stored.clone();
+        }
+        let length = Duration::from_millis(self.fragment_ms.into());
+        let fragments = self.fragments();
+        let stored = fragments.iter().zip(1..).map(|(fragment, nth)| {
+            Stored::new((length * nth).min(self.end), &Framing::default(), fragment)
+        });
+        stored.collect()
+    }
+
+    /// The session's own events, besides what was planned.
+    pub fn story(&mut self) -> Vec<(Duration, Happening)> {
+        let mut story = std::mem::take(&mut self.plan);
+        for at in &self.active {
+            story.push((*at, Box::new(|lambda: &mut Lambda| lambda.invoke(Call::Start))));
+        }
+        story.push((
+            self.end,
+            Box::new(|lambda: &mut Lambda| lambda.world.state().table.over = true),
+        ));
+        for at in &self.ended {
+            story.push((*at, Box::new(|lambda: &mut Lambda| lambda.invoke(Call::Stop))));
+        }
+        story
+    }
+}

@@ -1,0 +1,138 @@
+//! Faults in a world of virtual time: the consumer's own code, everything around it played.
+
+mod consumer;
+mod events;
+mod get_media;
+mod processor;
+mod producer;
+mod tables;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use testkit::pcm::Random;
+use world::judge::{Verdict, judge};
+use world::kvs::Stored;
+use world::lambda::Lambda;
+use world::{PRE_SKIP, World};
+
+use crate::scene::{Expectation, LIMIT, Scene};
+use crate::summary::Sum;
+
+/// One kind of trouble.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    /// What goes wrong.
+    pub name: &'static str,
+    /// Makes the scene and plans the trouble in it.
+    pub scene: fn(&mut Random) -> Scene,
+}
+
+/// All of them.
+pub fn catalogue() -> Vec<Fault> {
+    [
+        consumer::FAULTS,
+        get_media::FAULTS,
+        processor::FAULTS,
+        tables::FAULTS,
+        events::FAULTS,
+        producer::FAULTS,
+    ]
+    .concat()
+}
+
+/// Runs a fault once.
+pub fn run(fault: &Fault, seed: u64) -> Sum {
+    let mut random = Random::new(seed);
+    let mut scene = (fault.scene)(&mut random);
+    let stream = scene.stream();
+    let expected = expected(&scene, &stream);
+    let (world, lambda) = play(&mut scene, stream, seed);
+    let verdict = match &expected {
+        Expected::Whole(line, gaps) => judge(&world, line, gaps),
+        Expected::Beginning(line) => {
+            let reached = world.state().processor.accepted.len().min(line.len());
+            judge(&world, &line[..reached], &[])
+        }
+    };
+    Sum {
+        lost: verdict.lost,
+        accepted_twice: verdict.accepted_twice,
+        offered_twice: verdict.offered_twice,
+        recovery: verdict.waited,
+        decibels: verdict.decibels,
+        complaint: complaint(&scene, &verdict, &world, &lambda),
+    }
+}
+
+enum Expected {
+    Whole(Vec<i16>, Vec<(u64, u64)>),
+    Beginning(Vec<i16>),
+}
+
+fn expected(scene: &Scene, stream: &[Stored]) -> Expected {
+    let spoken = || testkit::opus::decode(&scene.packets)[PRE_SKIP..].to_vec();
+    match scene.expectation {
+        Expectation::Spoken => Expected::Whole(spoken(), Vec::new()),
+        Expectation::Beginning => Expected::Beginning(spoken()),
+        Expectation::Undisturbed => {
+            let mut calm = Scene { end: scene.end, ..Scene::of(0, scene.fragment_ms) };
+            calm.ended = vec![scene.end];
+            let (world, _) = play(&mut calm, stream.to_vec(), 0);
+            let state = world.state();
+            Expected::Whole(state.processor.accepted.clone(), state.processor.gaps.clone())
+        }
+    }
+}
+
+fn play(scene: &mut Scene, stream: Vec<Stored>, seed: u64) -> (Arc<World>, Lambda) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let world = World::of(stream, seed);
+        let mut lambda = Lambda::new(&world);
+        for prepare in std::mem::take(&mut scene.prepare) {
+            prepare(&mut lambda);
+        }
+        let story = scene.story();
+        lambda.live(story, LIMIT).await;
+        (world, lambda)
+    })
+}
+
+/// What of the promise was broken, if anything.
+fn complaint(scene: &Scene, verdict: &Verdict, world: &World, lambda: &Lambda) -> Option<String> {
+    let state = world.state();
+    let mut broken = Vec::new();
+    if !verdict.ended {
+        let (runs, last) = (lambda.outcomes.len(), lambda.outcomes.iter().rev().take(6));
+        broken.push(format!("it never ended; {runs} runs, last {:?}", last.collect::<Vec<_>>()));
+    }
+    if verdict.lost > 0 {
+        broken.push(format!("{} samples lost or misplaced", verdict.lost));
+    }
+    if verdict.accepted_twice > 0 {
+        broken.push(format!("{} samples accepted twice", verdict.accepted_twice));
+    }
+    if verdict.decibels < scene.decibels {
+        broken.push(format!("the audio is {:.1} dB from what was spoken", verdict.decibels));
+    }
+    if verdict.waited > scene.patience {
+        broken.push(format!("audio waited {:?}, longer than {:?}", verdict.waited, scene.patience));
+    }
+    if verdict.ended && state.processor.finals == 0 {
+        broken.push("the final chunk was never accepted".to_owned());
+    }
+    if !state.letters.is_empty() {
+        broken.push(format!("{} chunks were dead-lettered", state.letters.len()));
+    }
+    (!broken.is_empty()).then(|| broken.join("; "))
+}
+
+/// Seconds, for the catalogues.
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
