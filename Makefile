@@ -19,10 +19,11 @@ SPEED  ?= 1
 PORT   ?= 7878
 BIN    := target/release
 SECONDS := 60
+ENV    ?= dev
 TARGETS := walk pipeline decoders descriptions
 FUNCTIONS := session-http-handler kvs-stream-consumer audio-processor
 
-.PHONY: help run up test check check-template fmt bench fuzz build deploy tools cloud clean
+.PHONY: help run up test check check-template fmt bench faults fuzz build deploy tools cloud clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -57,6 +58,9 @@ bench: cloud ## criterion benches, and the table target/bench/summary.json
 	cargo bench --workspace
 	$(VENV)/bin/python tests/speech/whole_programs.py
 
+faults: cloud ## the fault matrix: 2,000 simulated sessions and 200 with real processes (target/faults/summary.json)
+	cargo run --release -p faults --
+
 fuzz: tools ## fuzz each target of fuzz/ for SECONDS (default 60); what it learns stays in fuzz/corpus
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --version 0.13.2 --root $(VENV)
 	cargo run --release -p testkit --example seeds -- fuzz/seeds
@@ -73,8 +77,15 @@ build: tools ## zips for Lambda: target/lambda/<arch>/<function>.zip
 	  done; \
 	done
 
-deploy: tools ## sam build and sam deploy (ENV=dev)
-	cd infra && sam build && sam deploy --config-env $${ENV:-dev}
+# What samconfig.toml says of an environment stays; the issuer and the audience are added, because a
+# parameter override on the command line replaces those of the file.
+deploy: tools ## sam build and sam deploy (ENV=dev|prod JWT_ISSUER=… JWT_AUDIENCE=…)
+	@test -n "$(JWT_ISSUER)" || { echo "missing: JWT_ISSUER, the issuer of the speakers' tokens (https://…)."; exit 1; }
+	@test -n "$(JWT_AUDIENCE)" || { echo "missing: JWT_AUDIENCE, the audience or client id in their tokens."; exit 1; }
+	@command -v sam >/dev/null || { echo "missing: the SAM CLI."; exit 1; }
+	cd infra && overrides="$$(../$(VENV)/bin/python parameters.py $(ENV))" && sam build && \
+	  sam deploy --config-env $(ENV) --parameter-overrides $$overrides \
+	  "JwtIssuer=$(JWT_ISSUER)" "JwtAudience=$(JWT_AUDIENCE)" $(PARAMETERS)
 
 # With the examples, so that the tests' features are chosen here already: one build serves run and test.
 cloud: tools

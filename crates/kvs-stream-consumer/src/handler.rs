@@ -11,6 +11,7 @@ use session::{Session, SessionId, Settings, StreamArn, metrics as table};
 use crate::event::Input;
 use crate::failure::Failure;
 use crate::health_check;
+use crate::kinesis_video::Belongs;
 use crate::metrics;
 use crate::ports::{Aws, Shared};
 
@@ -37,7 +38,10 @@ async fn dispatch(aws: &Aws, payload: &Value, context: &Context) -> Result<Value
     let run = Run { aws, context };
     let report = match Input::read(payload)? {
         Input::HealthCheck => return Ok(json!(health_check::run(aws).await?)),
-        Input::StatusChange(change) => run.status_change(&change).await?,
+        Input::StatusChange(change) => match run.status_change(&change).await? {
+            Some(report) => report,
+            None => return Ok(json!({"sessionId": change.session_id, "outcome": "not_ours"})),
+        },
         Input::Start(id) => run.direct(id, EventStatus::Active).await?,
         Input::Stop(id) => run.direct(id, EventStatus::Ended).await?,
         Input::Continue { session_id, epoch } => {
@@ -56,14 +60,14 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn status_change(&self, change: &StatusChange) -> Result<Report, Failure> {
+    /// `None` when the session is another environment's: all of an account share the default bus.
+    async fn status_change(&self, change: &StatusChange) -> Result<Option<Report>, Failure> {
         let session_id = &change.session_id;
         let status = change.status.as_str();
         tracing::info!(
             sessionId = %session_id,
             "Processing EventBridge event: session={session_id}, status={status}"
         );
-        // A missing record is no error: the event itself says enough.
         let session = self.session(session_id).await?;
         let settings = session.as_ref().map_or_else(
             || Settings {
@@ -82,7 +86,27 @@ impl Run<'_> {
             let mapped = self.aws.kinesis_video.mapped_stream(&change.channel_arn).await;
             stream = mapped.map_err(|source| store(session_id, source))?;
         }
-        self.carry(session_id.clone(), change.status, stream, Some(settings)).await
+        if session.is_none() && !self.ours(session_id, stream.as_ref()).await? {
+            tracing::info!(sessionId = %session_id, "another environment's session: left to it");
+            return Ok(None);
+        }
+        let report = self.carry(session_id.clone(), change.status, stream, Some(settings)).await?;
+        Ok(Some(report))
+    }
+
+    /// Whether a session without a record of ours may be carried: the event says enough, if the stream is of
+    /// this environment. Nothing is written for a session that has neither record nor stream, because the id
+    /// may be drawn one day.
+    async fn ours(&self, id: &SessionId, stream: Option<&StreamArn>) -> Result<bool, Failure> {
+        let unknown =
+            || Failure::Relay(relay::RelayError::StreamUnknown { session_id: id.clone() });
+        let stream = stream.ok_or_else(unknown)?;
+        let belongs = self.aws.kinesis_video.belongs(stream).await;
+        match belongs.map_err(|source| store(id, source))? {
+            Belongs::Here => Ok(true),
+            Belongs::Elsewhere => Ok(false),
+            Belongs::Nowhere => Err(unknown()),
+        }
     }
 
     async fn direct(&self, id: SessionId, status: EventStatus) -> Result<Report, Failure> {

@@ -63,14 +63,35 @@ impl Check<'_> {
     /// Old enough means created a while ago for those that run, because every listener who comes or
     /// goes changes their record, and unchanged for a while for all others.
     async fn settled(&self, status: SessionStatus) -> Result<Vec<Session>, StoreError> {
-        let before = self.now_ms.saturating_sub(self.millis(SETTLED));
-        let changed_before = if status.is_live() { self.now_ms } else { before };
+        let before = if status.is_live() { self.now_ms } else { self.settled_before() };
         // An ended session that has no stream any more was cleaned: nothing is left to do for it.
         let has = if status == SessionStatus::Ended { "kvsStreamArn" } else { "createdAt" };
-        let ids = self.aws.sessions.with_status(status, changed_before, has).await?;
-        let mut sessions = self.fresh(ids, status).await?;
-        sessions.retain(|session| session.created_at < before);
+        let mut sessions = self.changed_before(status, before, has).await?;
+        sessions.retain(|session| self.is_settled(session));
         Ok(sessions)
+    }
+
+    /// The sessions of a status, the youngest too.
+    async fn all(&self, status: SessionStatus) -> Result<Vec<Session>, StoreError> {
+        self.changed_before(status, self.now_ms, "createdAt").await
+    }
+
+    fn is_settled(&self, session: &Session) -> bool {
+        session.created_at < self.settled_before()
+    }
+
+    fn settled_before(&self) -> u64 {
+        self.now_ms.saturating_sub(self.millis(SETTLED))
+    }
+
+    async fn changed_before(
+        &self,
+        status: SessionStatus,
+        before: u64,
+        attribute: &str,
+    ) -> Result<Vec<Session>, StoreError> {
+        let ids = self.aws.sessions.with_status(status, before, attribute).await?;
+        self.fresh(ids, status).await
     }
 
     async fn fresh(

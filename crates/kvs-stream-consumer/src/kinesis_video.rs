@@ -30,6 +30,17 @@ pub(crate) struct KinesisVideo {
     environment: String,
 }
 
+/// Whose a stream is, by its tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Belongs {
+    /// To this environment.
+    Here,
+    /// To another one, or to nobody who says so.
+    Elsewhere,
+    /// There is no such stream.
+    Nowhere,
+}
+
 /// A resource found by a sweep, ours by its tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Resource {
@@ -111,6 +122,15 @@ impl KinesisVideo {
             Err(error) if gone(&error) => Ok(()),
             Err(error) => Err(store_error(error)),
         }
+    }
+
+    /// Whose `stream` is.
+    pub(crate) async fn belongs(&self, stream: &StreamArn) -> Result<Belongs, StoreError> {
+        Ok(match self.stream_tags(stream).await? {
+            Some(tags) if self.ours(&tags) => Belongs::Here,
+            Some(_) => Belongs::Elsewhere,
+            None => Belongs::Nowhere,
+        })
     }
 
     /// The stream of a name, whoever made it.

@@ -83,22 +83,29 @@ fn refused<R: std::fmt::Debug>(error: SdkError<InvokeError, R>) -> Reply {
 #[derive(Debug)]
 pub(crate) struct NextLink {
     client: Client,
+    /// Without the SDK's retries: the hand-off has a timetable and tries again by itself.
+    once: Client,
     function: String,
 }
 
 impl NextLink {
     pub(crate) fn new(sdk: &aws_config::SdkConfig, function: String) -> Self {
-        let client = Builder::from(sdk).interceptor(TraceHeader).build();
-        Self { client: Client::from_conf(client), function }
+        let client = Builder::from(sdk).interceptor(TraceHeader);
+        let once = client.clone().retry_config(RetryConfig::disabled());
+        Self {
+            client: Client::from_conf(client.build()),
+            once: Client::from_conf(once.build()),
+            function,
+        }
     }
 
     /// Invokes this function asynchronously with a direct event.
     pub(crate) async fn direct(&self, session: &SessionId, action: &str) -> Result<(), StoreError> {
-        self.send(&json!({"sessionId": session, "action": action})).await
+        self.send(&self.client, &json!({"sessionId": session, "action": action})).await
     }
 
-    async fn send(&self, payload: &serde_json::Value) -> Result<(), StoreError> {
-        let call = self.client.invoke().function_name(&self.function);
+    async fn send(&self, client: &Client, payload: &serde_json::Value) -> Result<(), StoreError> {
+        let call = client.invoke().function_name(&self.function);
         let call = call.invocation_type(InvocationType::Event);
         match call.payload(Blob::new(payload.to_string())).send().await {
             Ok(_) => Ok(()),
@@ -111,13 +118,13 @@ impl NextLink {
 
 impl Links for NextLink {
     async fn invoke_next(&self, continuation: &Continuation) -> Result<(), StoreError> {
-        self.send(&json!({
+        let payload = json!({
             "sessionId": continuation.session_id,
             "action": "continue",
             "epoch": continuation.epoch,
             "version": relay::checkpoint::VERSION,
             "traceId": lambda_shell::trace::current(),
-        }))
-        .await
+        });
+        self.send(&self.once, &payload).await
     }
 }

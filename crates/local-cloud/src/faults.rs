@@ -37,6 +37,9 @@ pub enum FaultKind {
     ErrorTag,
     /// `extra.bytes` (default 16) bytes of the body come damaged, from `extra.afterBytes` on.
     Damage,
+    /// The call has no effect and is answered with `extra.answer`, as if it had. Of a Lambda function
+    /// `extra.functionError` says that this is its error.
+    Answer,
     /// The function's process is killed `delayMs` of real time after it took the invocation.
     Kill,
 }

@@ -44,9 +44,9 @@ pub struct Config {
     pub drain_min: Duration,
     /// … or for twice the longest fragment, but never longer than this.
     pub drain_max: Duration,
-    /// A fragment that KVS took in this long after the stop does not keep the drain waiting: whoever still
-    /// stores then speaks in no session. Covers clocks that differ and fragments under way.
-    pub late: Duration,
+    /// A fragment that KVS took in this long after the stop was seen, ms of KVS's own clock, does not keep
+    /// the drain waiting: whoever still stores then speaks in no session.
+    pub late_ms: u64,
     /// How long KVS keeps a stream's audio. A stopped session that could not be delivered by then has
     /// nothing left to deliver.
     pub retention: Duration,
@@ -97,7 +97,7 @@ impl Config {
             abandon: wall(3_000),
             drain_min: wall(4_000),
             drain_max: wall(25_000),
-            late: wall(60_000),
+            late_ms: 60_000,
             retention: wall(24 * 3_600_000),
             attempt_timeout: wall(62_000),
             retry: (wall(200), wall(10_000)),

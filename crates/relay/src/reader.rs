@@ -21,11 +21,14 @@ use crate::drain::Drain;
 use crate::lease::Desired;
 use crate::ledger::ReadPlan;
 use crate::line::Line;
-use crate::ports::{MediaBody, MediaSource, OpenError, Ports, millis};
+use crate::ports::{MediaBody, MediaSource, OpenError, Ports};
 use crate::queue::{Queued, Rewound};
 
 /// GetMedia's "requested fragment not found".
 const FRAGMENT_NOT_FOUND: u32 = 4000;
+
+/// A reader no further behind the newest fragment than this has caught up, ms.
+const LIVE_MS: u64 = 1_000;
 
 /// Reads until the run is dropped. After the session's last chunk it only waits for a rewind.
 pub(crate) async fn read<P: Ports>(line: &Line<'_, P>) -> Infallible {
@@ -295,6 +298,8 @@ struct Intake<'a, 'l, P: Ports> {
     error_tag: Option<u32>,
     /// When KVS began to take in the fragment being read, ms; 0 = not said.
     server_ms: u64,
+    /// SERVER_TIMESTAMP of the fragment that was the newest when the stop was known, ms.
+    live_at_stop: Option<u64>,
     /// The next gap is KVS's, not the producer's.
     hole: bool,
     /// Damage was met that may be the connection's: KVS has the fragment whole, so what follows is not
@@ -320,6 +325,7 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             producer_ms: line.ports.clock().now_ms(),
             error_tag: None,
             server_ms: 0,
+            live_at_stop: None,
             hole: false,
             damaged: false,
             read_again: None,
@@ -401,6 +407,7 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             activity.longest_fragment_ms = activity.longest_fragment_ms.max(duration_ms);
         }
         self.line.metrics().lag_millis = behind_ms;
+        self.note_stop(behind_ms);
         self.after = Some(number);
     }
 
@@ -415,16 +422,21 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
     /// Something new came, and the drain waits on, unless KVS took the fragment in so long after the
     /// stop that it is none of the session.
     fn heard(&mut self) {
-        let late = {
-            let orders = self.line.orders.borrow();
-            let stop_at = orders.stop_at.filter(|_| orders.desired == Desired::Stop);
-            stop_at.is_some_and(|at| self.server_ms > at + millis(self.line.config.late))
-        };
-        if late {
+        let late_ms = self.line.config.late_ms;
+        if self.live_at_stop.is_some_and(|at| self.server_ms > at + late_ms) {
             // KVS sends in order: it has nothing more from before this.
             self.drain.ended();
         } else {
             self.drain.heard(self.line.ports.clock().instant());
+        }
+    }
+
+    /// Notes when the stop was, by KVS's clock: at the first fragment behind which there was nothing more
+    /// once the stop was known. No other clock is compared with KVS's.
+    fn note_stop(&mut self, behind_ms: Option<u64>) {
+        let stopping = self.line.orders.borrow().desired == Desired::Stop;
+        if stopping && behind_ms.is_some_and(|behind| behind <= LIVE_MS) && self.server_ms > 0 {
+            self.live_at_stop.get_or_insert(self.server_ms);
         }
     }
 

@@ -84,7 +84,7 @@ async fn a_producer_that_never_stops_does_not_keep_the_session() {
     let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), stop);
     assert_eq!(report.unwrap().outcome, Outcome::Ended);
     let ended = world.elapsed();
-    let late = Duration::from_secs(10) + config.late;
+    let late = Duration::from_secs(10) + Duration::from_millis(config.late_ms);
     assert!(ended > late && ended < late + Duration::from_secs(10), "{ended:?}");
     // Everything up to the stop, and what came in the minute of grace.
     let accepted = &world.state().processor.accepted;

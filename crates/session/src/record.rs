@@ -135,6 +135,8 @@ pub enum EndedReason {
     Inactive,
     /// It ran longer than MAX_SESSION_HOURS.
     Expired,
+    /// Its stream was deleted under it: nothing that is spoken can be heard any more.
+    Lost,
 }
 
 impl EndedReason {
@@ -145,6 +147,7 @@ impl EndedReason {
             Self::Deleted => "deleted",
             Self::Inactive => "inactive",
             Self::Expired => "expired",
+            Self::Lost => "lost",
         }
     }
 }

@@ -11,6 +11,8 @@ pub mod processes;
 pub mod scene;
 pub mod simulated;
 
+mod matrix;
 mod summary;
 
+pub use matrix::{Kind, matrix};
 pub use summary::{Row, Sum, table};

@@ -1,1 +1,206 @@
-//! Faults through the real function binaries over the local cloud.
+//! Faults through the real function binaries over the local cloud, whose clock runs [`SCALE`] times as
+//! fast as AWS's.
+
+mod catalogue;
+
+use std::time::Duration;
+
+use flow::{Cloud, Error, Journey, Options, Packets, Session};
+use serde_json::{Value, json};
+use testkit::pcm::Random;
+
+pub use catalogue::catalogue;
+
+use crate::summary::Sum;
+
+/// How much faster than AWS's the cloud's clock runs.
+pub const SCALE: u32 = 20;
+/// How long a session may take from its end to its drain, real time: the health check's six minutes and
+/// an outage of as many.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One kind of trouble.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    /// What goes wrong.
+    pub name: &'static str,
+    /// Plans the trouble.
+    pub plan: fn(&mut Random) -> Plan,
+}
+
+/// What is done to one session.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How often the recording is spoken, one after the other.
+    pub times: usize,
+    /// Parameters of the template.
+    pub parameters: Vec<String>,
+    /// Faults that wait from the start (`/_local/faults`).
+    pub faults: Vec<Value>,
+    /// What is done while the speaker speaks.
+    pub acts: Vec<Act>,
+    /// How long nothing may be accepted, in AWS's time.
+    pub patience: Duration,
+    /// How many consumers it takes at least.
+    pub consumers: u64,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            times: 1,
+            parameters: Vec::new(),
+            faults: Vec::new(),
+            acts: Vec::new(),
+            // A fragment of 2 s, the cloud's own work, and what a busy machine adds, twenty times over.
+            patience: Duration::from_secs(20),
+            consumers: 1,
+        }
+    }
+}
+
+/// Something done to the cloud at a time of its own, real time since the first word.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// A fault is set.
+    Fault(Duration, Value),
+    /// Whatever fault still waits is forgotten.
+    Calm(Duration),
+    /// The consumers' processes are stopped in their tracks for a while (real time).
+    Freeze(Duration, Duration),
+    /// ACTIVE is put on the bus again, so often at once.
+    Repeat(Duration, usize),
+}
+
+impl Act {
+    fn at(&self) -> Duration {
+        match self {
+            Self::Fault(at, _) | Self::Calm(at) | Self::Freeze(at, _) | Self::Repeat(at, _) => *at,
+        }
+    }
+
+    async fn carry_out(&self, cloud: &Cloud, session: &Session<'_>) -> Result<(), Error> {
+        match self {
+            Self::Fault(_, fault) => cloud.fault(fault.clone()).await,
+            Self::Calm(_) => cloud.calm().await,
+            Self::Freeze(_, time) => {
+                let processes = cloud.processes("kvs-stream-consumer").await?;
+                flow::signal("STOP", &processes);
+                tokio::time::sleep(*time).await;
+                flow::signal("CONT", &processes);
+                Ok(())
+            }
+            Self::Repeat(_, times) => {
+                let detail = active(cloud, session).await?;
+                for _ in 0..*times {
+                    cloud.put_status_change(&detail).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The ACTIVE event of a session, made from its record.
+async fn active(cloud: &Cloud, session: &Session<'_>) -> Result<Value, Error> {
+    let item = cloud.item("Sessions", session.id()).await?.unwrap_or_default();
+    Ok(json!({
+        "sessionId": session.id(),
+        "status": "ACTIVE",
+        "channelArn": item["kvsChannelArn"]["S"],
+        "streamArn": item["kvsStreamArn"]["S"],
+        "sourceLanguage": "en",
+        "targetLanguages": [],
+        "qualityTier": "standard",
+        "timestamp": 1_732_540_620_000_u64,
+        "schemaVersion": "1.0",
+    }))
+}
+
+/// Runs a fault once.
+pub fn run(fault: &Fault, seed: u64) -> Sum {
+    let plan = (fault.plan)(&mut Random::new(seed));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    match runtime.block_on(play(&plan)) {
+        Ok(journey) => sum(&plan, &journey),
+        Err(error) => Sum {
+            lost: 0,
+            accepted_twice: 0,
+            offered_twice: 0,
+            recovery: Duration::ZERO,
+            decibels: f64::INFINITY,
+            complaint: Some(error.to_string()),
+        },
+    }
+}
+
+async fn play(plan: &Plan) -> Result<Journey, Error> {
+    let options = Options { time_scale: SCALE, parameters: plan.parameters.clone() };
+    let cloud = Cloud::start(options).await?;
+    for fault in &plan.faults {
+        cloud.fault(fault.clone()).await?;
+    }
+    let session = cloud.open("ana").await?;
+    let packets = Packets::of(&testkit::recording()).repeated(plan.times);
+    let file = cloud.scratch("speech.mka");
+    std::fs::write(&file, packets.file()).unwrap();
+    let begun = tokio::time::Instant::now();
+    let acts = async {
+        let mut acts = plan.acts.clone();
+        acts.sort_by_key(Act::at);
+        for act in acts {
+            tokio::time::sleep_until(begun + act.at()).await;
+            act.carry_out(&cloud, &session).await?;
+        }
+        Ok(())
+    };
+    let speech = async {
+        session.say(&file).await?;
+        session.end().await
+    };
+    tokio::try_join!(speech, acts)?;
+    Journey::drained_within(&session, &packets, PATIENCE).await
+}
+
+fn sum(plan: &Plan, journey: &Journey) -> Sum {
+    let number = |name: &str| journey.figures[name].as_u64().unwrap_or_default();
+    let spoken = journey.spoken.len() as u64;
+    let recovery = journey.figures["longestPauseMs"].as_f64().unwrap_or_default();
+    let recovery = Duration::from_secs_f64(recovery / 1000.0 * f64::from(SCALE));
+    let same_length = journey.wav.len() == journey.spoken.len();
+    let decibels = match same_length {
+        true => testkit::snr::decibels(&journey.spoken, &journey.wav),
+        false => f64::NEG_INFINITY,
+    };
+    let mut broken = Vec::new();
+    let lost = number("samplesDelivered").abs_diff(spoken);
+    for (what, count) in [
+        ("lost", lost),
+        ("accepted twice", number("samplesDuplicated")),
+        ("filled", number("filledSamples")),
+    ] {
+        if count > 0 {
+            broken.push(format!("{count} samples {what}"));
+        }
+    }
+    if decibels < 40.0 {
+        broken.push(format!("the audio is {decibels:.1} dB from what was spoken"));
+    }
+    if recovery > plan.patience {
+        broken.push(format!(
+            "nothing was accepted for {recovery:?}, longer than {:?}",
+            plan.patience
+        ));
+    }
+    if journey.consumers() < plan.consumers {
+        broken.push(format!("only {} consumers: the fault did not strike", journey.consumers()));
+    }
+    Sum {
+        lost,
+        accepted_twice: number("samplesDuplicated"),
+        offered_twice: number("offeredTwice"),
+        recovery,
+        decibels,
+        complaint: (!broken.is_empty()).then(|| broken.join("; ")),
+    }
+}

@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::{Error, Session};
+
+/// How long a line of a log may be waited for.
+const LOG_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a cloud is started.
 #[derive(Debug, Clone)]
@@ -143,6 +146,29 @@ impl Cloud {
         Err(Error::Answer { what: path.into(), status, body: body.to_string() })
     }
 
+    /// Forgets every fault that still waits.
+    ///
+    /// # Errors
+    /// [`Error::Http`] when nothing answers.
+    pub async fn calm(&self) -> Result<(), Error> {
+        let path = "/_local/faults";
+        self.api(reqwest::Method::DELETE, path, None, None).await.map(drop)
+    }
+
+    /// The system's numbers of `function`'s processes.
+    ///
+    /// # Errors
+    /// [`Error::Http`] when nothing answers.
+    pub async fn processes(&self, function: &str) -> Result<Vec<u64>, Error> {
+        let state = self.state().await?;
+        let functions = state["lambda"]["functions"].as_array().cloned().unwrap_or_default();
+        let instances = functions
+            .iter()
+            .filter(|known| known["package"] == function)
+            .flat_map(|known| known["instances"].as_array().cloned().unwrap_or_default());
+        Ok(instances.filter_map(|instance| instance["pid"].as_u64()).collect())
+    }
+
     /// That no fault waits any more: a test whose fault never struck has shown nothing.
     ///
     /// # Errors
@@ -162,14 +188,10 @@ impl Cloud {
     /// # Errors
     /// [`Error::Answer`] unless the answer is 200.
     pub async fn aws(&self, service: &str, target: &str, body: Value) -> Result<Value, Error> {
-        let scope = format!("Credential=test/20260101/us-east-1/{service}/aws4_request");
         let answer = self
             .http
             .post(&self.url)
-            .header(
-                "authorization",
-                format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"),
-            )
+            .header("authorization", signature(service))
             .header("x-amz-date", "20260101T000000Z")
             .header("x-amz-target", target)
             .header("content-type", "application/x-amz-json-1.0")
@@ -181,6 +203,53 @@ impl Cloud {
             return Err(Error::Answer { what: target.into(), status, body: text });
         }
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// One call of Kinesis Video's REST protocol, for example `createStream`.
+    ///
+    /// # Errors
+    /// [`Error::Answer`] unless the answer is 200.
+    pub async fn kinesis_video(&self, operation: &str, body: Value) -> Result<Value, Error> {
+        let request = self.http.post(format!("{}/{operation}", self.url)).json(&body);
+        let answer = request.header("authorization", signature("kinesisvideo")).send().await?;
+        let (status, text) = (answer.status().as_u16(), answer.text().await?);
+        if status != 200 {
+            return Err(Error::Answer { what: operation.into(), status, body: text });
+        }
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Puts a `Session Status Change` with this detail on the bus.
+    ///
+    /// # Errors
+    /// As [`Cloud::aws`].
+    pub async fn put_status_change(&self, detail: &Value) -> Result<(), Error> {
+        let entry = json!({
+            "Source": "session-management", "DetailType": "Session Status Change",
+            "Detail": detail.to_string(), "EventBusName": "default",
+        });
+        let entries = json!({ "Entries": [entry] });
+        self.aws("events", "AWSEvents.PutEvents", entries).await.map(drop)
+    }
+
+    /// Waits until `function` (its package name) has logged `text` so many times.
+    ///
+    /// # Errors
+    /// [`Error::Waited`] with the end of the log.
+    pub async fn logged(&self, function: &str, text: &str, times: usize) -> Result<(), Error> {
+        let start = Instant::now();
+        loop {
+            let log = self.log(function);
+            if log.matches(text).count() >= times {
+                return Ok(());
+            }
+            if start.elapsed() > LOG_PATIENCE {
+                let last = log.lines().rev().take(5).collect::<Vec<_>>().join("\n");
+                let (what, seconds) = (format!("{text:?} in the log"), LOG_PATIENCE.as_secs());
+                return Err(Error::Waited { what, seconds, last });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// The item of `table` (without its suffix) whose key `sessionId` is `id`, in DynamoDB's JSON.
@@ -244,6 +313,20 @@ impl Drop for Cloud {
         } else {
             let _ = std::fs::remove_dir_all(&self.data);
         }
+    }
+}
+
+/// A header that names the service; locally nobody checks the signature itself.
+fn signature(service: &str) -> String {
+    let scope = format!("Credential=test/20260101/us-east-1/{service}/aws4_request");
+    format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0")
+}
+
+/// Sends a signal (`STOP`, `CONT`, `KILL`) to processes; one that has ended is none to complain about.
+pub fn signal(name: &str, processes: &[u64]) {
+    for process in processes {
+        let mut kill = std::process::Command::new("kill");
+        let _ = kill.args([&format!("-{name}"), &process.to_string()]).status();
     }
 }
 

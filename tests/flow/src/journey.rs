@@ -48,7 +48,19 @@ impl Journey {
     /// # Errors
     /// [`Error::Waited`] when it does not come.
     pub async fn drained(session: &Session<'_>, packets: &Packets) -> Result<Self, Error> {
-        let streams_item = session.drained(PATIENCE).await?;
+        Self::drained_within(session, packets, PATIENCE).await
+    }
+
+    /// As [`Journey::drained`], with a patience of one's own.
+    ///
+    /// # Errors
+    /// [`Error::Waited`] when it does not come.
+    pub async fn drained_within(
+        session: &Session<'_>,
+        packets: &Packets,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        let streams_item = session.drained(patience).await?;
         let (figures, wav) = (session.figures().await?, session.wav().await?);
         Ok(Self { spoken: packets.samples(), wav, figures, streams_item })
     }

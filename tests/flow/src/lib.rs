@@ -13,7 +13,7 @@ mod journey;
 mod session;
 
 pub use audio::Packets;
-pub use cloud::{Cloud, Options};
+pub use cloud::{Cloud, Options, signal};
 pub use error::Error;
 pub use journey::Journey;
 pub use session::Session;

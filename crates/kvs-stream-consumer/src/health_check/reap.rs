@@ -1,4 +1,4 @@
-//! Ends sessions in which nothing is spoken any more, or that have run for too long.
+//! Ends sessions in which nothing is spoken any more, that have run for too long, or whose stream is gone.
 
 use relay::StoreError;
 use relay::ports::millis;
@@ -39,6 +39,10 @@ fn over(
     let since = |then: u64| check.now_ms.saturating_sub(then);
     if since(session.created_at) >= millis(config.max_session) {
         return Some(EndedReason::Expired);
+    }
+    // The stream came to its end although nobody had asked for it: it was deleted, and no restart helps.
+    if record.is_some_and(|record| record.item.ended) {
+        return Some(EndedReason::Lost);
     }
     // Silence is what a live consumer hears. Without one nobody knows: it is restarted first.
     let listening = record.filter(|record| record.live(check.now_ms, 0))?;

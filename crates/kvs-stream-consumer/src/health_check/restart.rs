@@ -11,14 +11,14 @@ const MOST: u64 = 50;
 
 pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), StoreError> {
     let mut turns = Turns::default();
-    for (status, action) in [
-        (SessionStatus::Active, "start"),
-        (SessionStatus::Paused, "start"),
-        (SessionStatus::Ended, "stop"),
-    ] {
-        for session in check.settled(status).await? {
-            turns.take(&session.session_id, one(check, summary, &session, action).await);
+    // The youngest too: they count as active streams, although nobody restarts them yet.
+    for status in [SessionStatus::Active, SessionStatus::Paused] {
+        for session in check.all(status).await? {
+            turns.take(&session.session_id, one(check, summary, &session, "start").await);
         }
+    }
+    for session in check.settled(SessionStatus::Ended).await? {
+        turns.take(&session.session_id, one(check, summary, &session, "stop").await);
     }
     turns.result()
 }
@@ -38,6 +38,8 @@ async fn one(
             summary.active_streams += 1;
             return Ok(());
         }
+        // Its own event is on the way.
+        _ if !check.is_settled(session) => return Ok(()),
         // A session that ended before anything was asked of its stream has nothing to drain once
         // its stream is gone.
         None if session.kvs_stream_arn.is_none() => return Ok(()),

@@ -118,6 +118,9 @@ impl Kvs {
         if *operation == "GetMedia" {
             return self.get_media(&input, fault);
         }
+        if let Some(fault) = fault.as_ref().filter(|fault| fault.kind == FaultKind::Answer) {
+            return Ok(json_answer(&fault.extra["answer"]));
+        }
         let now_ms = self.clock.now_ms();
         let output = self.registry().run(operation, &input, now_ms)?;
         match fault {

@@ -64,6 +64,8 @@ pub(super) enum StartFailure {
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) id: u64,
+    /// The system's number of the process.
+    pub(super) pid: Option<u32>,
     pool: Weak<Pool>,
     pub(super) function: Function,
     doing: Mutex<Doing>,
@@ -113,6 +115,7 @@ impl Instance {
         }
         let instance = Arc::new(Self {
             id,
+            pid: child.id(),
             pool: Arc::downgrade(pool),
             function,
             doing: Mutex::new(Doing::Starting),

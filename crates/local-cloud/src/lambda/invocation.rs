@@ -57,6 +57,13 @@ impl Invocation {
         Invoked { request_id: self.request_id.clone(), payload, function_error }
     }
 
+    /// What the caller gets when a fault answers in the function's place.
+    pub(super) fn said(&self, fault: &Value) -> Invoked {
+        let payload = Bytes::from(fault["answer"].to_string());
+        let function_error = fault["functionError"].as_str().map(str::to_owned);
+        Invoked { request_id: self.request_id.clone(), payload, function_error }
+    }
+
     /// What the caller gets when Lambda itself ended the invocation. The message begins with the
     /// id, as Lambda's do.
     pub(super) fn ended(&self, error_type: &str, reason: &str) -> Invoked {

@@ -183,9 +183,12 @@ impl Pool {
         fault: Option<Fault>,
     ) -> Result<Invoked, AwsError> {
         self.counts.invocations.fetch_add(1, Ordering::Relaxed);
-        let invoked = match self.idle_or_started(&invocation).await {
-            Ok(instance) => self.run_on(&instance, &invocation, fault).await,
-            Err(invoked) => invoked,
+        let invoked = match fault {
+            Some(fault) if fault.kind == FaultKind::Answer => invocation.said(&fault.extra),
+            fault => match self.idle_or_started(&invocation).await {
+                Ok(instance) => self.run_on(&instance, &invocation, fault).await,
+                Err(invoked) => invoked,
+            },
         };
         if invoked.function_error.is_some() {
             self.counts.errors.fetch_add(1, Ordering::Relaxed);
@@ -341,7 +344,7 @@ impl Pool {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let instances = lock(&self.instances)
             .values()
-            .map(|it| json!({ "id": it.id, "doing": it.doing() }))
+            .map(|it| json!({ "id": it.id, "pid": it.pid, "doing": it.doing() }))
             .collect::<Vec<_>>();
         json!({
             "name": self.function.name,

@@ -43,6 +43,8 @@ pub struct Figures {
     pub next_sample: u64,
     /// When the final chunk was accepted: real microseconds since the epoch.
     pub final_accepted_us: Option<u64>,
+    /// Longest real time between two acceptances, the final chunk's left out, ms.
+    pub longest_pause_ms: f64,
     /// Delivery latency, ms; absent when nothing was delivered.
     pub delivery_latency_ms: Option<Latency>,
 }
@@ -61,7 +63,7 @@ impl Figures {
     pub fn of(session_id: &str, deliveries: &[Delivery], sent: &[SentFragment]) -> Self {
         let mut figures = Self { session_id: session_id.to_owned(), ..Self::default() };
         let (mut offered, mut accepted) = (Ranges::default(), Ranges::default());
-        let mut latencies = Vec::new();
+        let (mut latencies, mut last_us) = (Vec::new(), None);
         for delivery in deliveries {
             let end = delivery.start_sample + delivery.sample_count;
             figures.offered_twice += offered.add(delivery.start_sample, end);
@@ -82,6 +84,7 @@ impl Figures {
             };
             let twice = accepted.add(start, end);
             figures.next_sample = next_sample.unwrap_or(end);
+            figures.note_pause(delivery, &mut last_us);
             figures.note_final(delivery);
             // "I had that": when no answer told so before (a function killed after it took the
             // samples), they count from here on.
@@ -96,6 +99,14 @@ impl Figures {
         figures.samples_delivered = accepted.total();
         figures.delivery_latency_ms = percentiles(latencies);
         figures
+    }
+
+    fn note_pause(&mut self, delivery: &Delivery, last_us: &mut Option<u64>) {
+        let last = last_us.replace(delivery.answered_us).unwrap_or(delivery.answered_us);
+        if !delivery.is_final {
+            let pause = delivery.answered_us.saturating_sub(last) as f64 / 1000.0;
+            self.longest_pause_ms = self.longest_pause_ms.max(pause);
+        }
     }
 
     fn note_final(&mut self, delivery: &Delivery) {

@@ -1,0 +1,19 @@
+"""Prints the parameter overrides that samconfig.toml has for an environment, for `make deploy`."""
+
+import re
+import sys
+from pathlib import Path
+
+
+def overrides(environment: str) -> str:
+    """The `parameter_overrides` of `[ENV.deploy.parameters]`; read without tomllib, which macOS's Python lacks."""
+    text = Path(__file__).with_name("samconfig.toml").read_text(encoding="utf-8")
+    tables = dict(re.findall(r"^\[(\w+)\.deploy\.parameters\]\n((?:[^\[\n].*\n)*)", text, re.M))
+    found = re.search(r'^parameter_overrides = "(.*)"$', tables.get(environment, ""), re.M)
+    if found is None:
+        sys.exit(f"ENV={environment}: infra/samconfig.toml deploys only {', '.join(tables)}")
+    return found.group(1)
+
+
+if __name__ == "__main__":
+    print(overrides(sys.argv[1]))

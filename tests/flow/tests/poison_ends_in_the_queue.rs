@@ -1,0 +1,68 @@
+//! Promise: an event that cannot be handled ends in the dead-letter queue with its reason, after Lambda's
+//! retries; nothing is tried for ever.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::time::{Duration, Instant};
+
+use flow::{Cloud, Options};
+use serde_json::{Value, json};
+
+fn good() -> Value {
+    json!({
+        "sessionId": "calm-river-7", "status": "ACTIVE", "sourceLanguage": "en",
+        "channelArn": "arn:aws:kinesisvideo:us-east-1:123456789012:channel/session-calm-river-7/1",
+        "timestamp": 1_732_540_620_000_u64
+    })
+}
+
+fn with(field: &str, value: Value) -> Value {
+    let mut detail = good();
+    detail[field] = value;
+    detail
+}
+
+/// The records in the queue, once there are so many.
+async fn records(cloud: &Cloud, count: usize) -> Vec<Value> {
+    let name = json!({ "QueueName": "session-events-dlq-dev" });
+    let queue = cloud.aws("sqs", "AmazonSQS.GetQueueUrl", name).await.unwrap();
+    let receive = json!({ "QueueUrl": queue["QueueUrl"], "MaxNumberOfMessages": 10 });
+    let (mut records, start) = (Vec::new(), Instant::now());
+    while records.len() < count {
+        assert!(start.elapsed() < Duration::from_secs(60), "only {records:#?}");
+        let answer = cloud.aws("sqs", "AmazonSQS.ReceiveMessage", receive.clone()).await.unwrap();
+        for message in answer["Messages"].as_array().into_iter().flatten() {
+            records.push(serde_json::from_str(message["Body"].as_str().unwrap()).unwrap());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    records
+}
+
+#[tokio::test]
+async fn each_with_its_reason() {
+    let cloud = Cloud::start(Options { time_scale: 60, ..Options::default() }).await.unwrap();
+    let stream = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/session-calm-river-7/1";
+    let poison = [
+        (with("sessionId", Value::Null), "InvalidEvent", "sessionId"),
+        (with("sessionId", json!("../etc/passwd")), "InvalidEvent", "sessionId"),
+        (with("channelArn", json!(stream)), "InvalidEvent", "channelArn"),
+        (with("streamArn", good()["channelArn"].clone()), "InvalidEvent", "streamArn"),
+        (with("schemaVersion", json!("9.0")), "InvalidEvent", "9.0"),
+        (good(), "StreamUnknown", "calm-river-7"),
+    ];
+    for (detail, ..) in &poison {
+        cloud.put_status_change(detail).await.unwrap();
+    }
+    let records = records(&cloud, poison.len()).await;
+    for (detail, error_type, named) in &poison {
+        let record = records
+            .iter()
+            .find(|record| record["requestPayload"]["detail"] == *detail)
+            .unwrap_or_else(|| panic!("no record of {detail}"));
+        assert_eq!(record["requestContext"]["condition"], "RetriesExhausted");
+        assert_eq!(record["requestContext"]["approximateInvokeCount"], 3);
+        let said = &record["responsePayload"];
+        assert_eq!(said["errorType"], *error_type, "{said}");
+        assert!(said["errorMessage"].as_str().unwrap().contains(named), "{said}");
+    }
+}
