@@ -158,6 +158,7 @@ pub(crate) async fn run(aws: &Aws) -> Result<Summary, StoreError> {
     ];
     metrics::emit(table::ACTIVE_STREAMS, summary.active_streams);
     metrics::emit(table::STREAMS_CLEANED_UP, summary.ended);
+    metrics::emit(table::HEALTH_CHECK_COUNT, 1);
     tracing::info!(summary = %serde_json::json!(summary), "health check done");
     let mut outcome = Ok(summary);
     for (duty, result) in results {

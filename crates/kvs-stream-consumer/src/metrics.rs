@@ -44,6 +44,7 @@ fn values(snapshot: &Snapshot) -> Vec<(Metric, f64)> {
         (table::STREAM_LAG_MILLIS, snapshot.lag_millis),
         (table::HAND_OFF_GAP_MILLIS, snapshot.hand_off_gap_millis),
         (table::STOP_LATENCY_MILLIS, snapshot.stop_latency_millis),
+        (table::RETENTION_RISK_MILLIS, snapshot.retention_risk_millis),
     ];
     values.extend(optional.iter().filter_map(|(metric, value)| Some(count(*metric, (*value)?))));
     let latencies = snapshot.delivery_latency_millis.iter();

@@ -162,7 +162,11 @@ pub(crate) async fn watch_languages<P: Ports>(line: &Line<'_, P>) -> Infallible 
 pub(crate) async fn report<P: Ports>(line: &Line<'_, P>) -> Infallible {
     loop {
         line.ports.clock().sleep(line.config.metrics_every).await;
-        let snapshot = line.metrics().take();
+        let mut snapshot = line.metrics().take();
+        snapshot.retention_risk_millis = line.retention_risk();
+        if let Some(left) = snapshot.retention_risk_millis {
+            tracing::error!(sessionId = %line.session, leftMillis = left, "KVS will forget audio that is not delivered yet: mend what this log says of the processor or of GetMedia, or raise StreamRetentionHours");
+        }
         line.ports.meter().emit(&line.session, &snapshot);
     }
 }

@@ -1,6 +1,7 @@
 //! What the parts of one run share: the reader fills the queue, the deliverer empties it, the keeper
 //! renews the lease and brings orders. All of them are futures of one task; dropping it ends them.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use session::{Language, SessionId, Settings, StreamArn};
@@ -8,11 +9,12 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::checkpoint::Checkpoint;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::lease::{Desired, StreamItem};
 use crate::ledger::Ledger;
 use crate::metrics::Snapshot;
-use crate::ports::Ports;
+use crate::ports::{Ports, millis};
 use crate::queue::Queue;
 
 /// What is wanted of this run, as last heard.
@@ -66,8 +68,18 @@ pub(crate) struct Line<'a, P: Ports> {
     pub(crate) renew_now: Notify,
     ledger: Mutex<Ledger>,
     activity: Mutex<Activity>,
+    waiting: Mutex<VecDeque<Waiting>>,
     languages: Mutex<Vec<Language>>,
     metrics: Mutex<Snapshot>,
+}
+
+/// A fragment that was read and is not settled yet.
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    /// Position after its last sample.
+    end: u64,
+    /// When KVS began to take it in, ms: its retention runs from there.
+    server_ms: u64,
 }
 
 impl<'a, P: Ports> Line<'a, P> {
@@ -94,6 +106,7 @@ impl<'a, P: Ports> Line<'a, P> {
             renew_now: Notify::new(),
             ledger: Mutex::new(Ledger::new(checkpoint, config)),
             activity: Mutex::default(),
+            waiting: Mutex::default(),
             languages: Mutex::default(),
             metrics: Mutex::default(),
         }
@@ -108,6 +121,31 @@ impl<'a, P: Ports> Line<'a, P> {
 
     pub(crate) fn activity(&self) -> MutexGuard<'_, Activity> {
         self.activity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A fragment was read up to position `end`. One without new audio has nothing to lose.
+    pub(crate) fn arrived(&self, end: u64, server_ms: u64) {
+        let mut waiting = self.waiting();
+        if server_ms > 0 && waiting.back().is_none_or(|last| last.end < end) {
+            waiting.push_back(Waiting { end, server_ms });
+        }
+    }
+
+    /// Until KVS forgets the oldest audio that was read and is not settled, ms; `None` while more than half
+    /// of its retention is left.
+    pub(crate) fn retention_risk(&self) -> Option<u64> {
+        let settled = self.ledger().state().next;
+        let mut waiting = self.waiting();
+        while waiting.front().is_some_and(|fragment| fragment.end <= settled) {
+            waiting.pop_front();
+        }
+        let retention = millis(self.config.retention);
+        let age = self.ports.clock().now_ms().saturating_sub(waiting.front()?.server_ms);
+        (age > retention / 2).then(|| retention.saturating_sub(age))
     }
 
     pub(crate) fn languages(&self) -> MutexGuard<'_, Vec<Language>> {

@@ -26,6 +26,9 @@ pub struct Snapshot {
     pub hand_off_gap_millis: Option<u64>,
     /// Stop asked for → last sample delivered, ms.
     pub stop_latency_millis: Option<u64>,
+    /// Until KVS forgets the oldest audio that is not delivered, ms, when less than half of its retention is
+    /// left.
+    pub retention_risk_millis: Option<u64>,
     /// Packets the decoder refused.
     pub decode_errors: u64,
     /// Changes to a codec that is not decoded.

@@ -399,6 +399,7 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
     fn complete(&mut self, number: FragmentNumber, behind_ms: Option<u64>, duration_ms: u64) {
         if let Some(anchor) = self.open.take_if(|anchor| anchor.fragment == number) {
             let end = self.position;
+            self.line.arrived(end, self.server_ms);
             self.line.ledger().complete(Fragment { anchor, end, duration_ms });
         }
         self.drain.fragment(duration_ms);

@@ -33,6 +33,14 @@ async fn a_processor_that_never_comes_back_is_given_up_when_kvs_has_nothing_left
     assert!(world.elapsed() < RETENTION + Duration::from_secs(10), "{:?}", world.elapsed());
     let checkpoint = checkpoint(&world);
     assert_eq!(checkpoint.next + checkpoint.totals.unavailable, expected.len() as u64);
+    // The audio was an hour old when it was read, and half of its ten minutes long over: said each minute.
+    let risks: Vec<_> = world
+        .state()
+        .snapshots
+        .iter()
+        .filter_map(|snapshot| snapshot.retention_risk_millis)
+        .collect();
+    assert!(risks.len() >= 9 && risks.iter().all(|left| *left == 0), "{risks:?}");
     // Who starts it again finds it ended.
     let again = relay::start(&world.side(), &config, order("b", LONG)).await.unwrap();
     assert_eq!(again.outcome, Outcome::Ended);
@@ -108,4 +116,22 @@ async fn a_processor_that_keeps_forgetting_makes_no_storm() {
     assert!(opens < elapsed.as_secs(), "{opens} calls in {elapsed:?}");
     let opened: u64 = world.state().snapshots.iter().map(|s| s.circuit_opened).sum();
     assert!(opened > 0, "the breaker saw nothing of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn audio_that_kvs_is_about_to_forget_is_announced_by_the_minute() {
+    let (packets, _) = speech(4);
+    let world = World::live(&packets, 1_000);
+    world.stop();
+    world.state().processor.refuse_after = Some(8_000);
+    let config = short_retention();
+    relay::start(&world.side(), &config, order("a", LONG)).await.unwrap();
+    let state = world.state();
+    let risks: Vec<_> = state.snapshots.iter().map(|s| s.retention_risk_millis).collect();
+    // Nothing while half of the ten minutes is left, then less with each minute.
+    assert_eq!(risks[..4], [None; 4]);
+    let left: Vec<u64> = risks.into_iter().flatten().collect();
+    assert!(left.len() >= 4, "{left:?}");
+    assert!(left.windows(2).all(|pair| pair[0] > pair[1]), "{left:?}");
+    assert!(left[0] < 300_000 && left[0] > 200_000, "{left:?}");
 }

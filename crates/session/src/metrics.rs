@@ -130,6 +130,10 @@ table! {
         "Times that one invocation handed a stream to the next.";
     HAND_OFF_GAP_MILLIS = Consumer, "HandOffGapMillis", Milliseconds,
         "Time in which no invocation delivered a stream during a hand-off.";
+    RETENTION_RISK_MILLIS = Consumer, "RetentionRiskMillis", Milliseconds,
+        "Time until KVS forgets audio that is not delivered, once less than half of its retention is left.";
+    HEALTH_CHECK_COUNT = Consumer, "HealthCheckCount", Count,
+        "Health checks that came to their end; none for ten minutes means that nobody looks after sessions.";
     STOP_LATENCY_MILLIS = Consumer, "StopLatencyMillis", Milliseconds,
         "Time from the end of a session to the delivery of its last sample.";
     DECODE_ERRORS = Consumer, "DecodeErrors", Count,

@@ -219,6 +219,17 @@ impl Cloud {
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
+    /// Invokes a function (by its package name) and waits for its answer, whatever it is.
+    ///
+    /// # Errors
+    /// [`Error::Http`] when nothing answers.
+    pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Error> {
+        let url = format!("{}/2015-03-31/functions/{function}/invocations", self.url);
+        let request = self.http.post(url).header("authorization", signature("lambda"));
+        let text = request.body(payload.to_string()).send().await?.text().await?;
+        Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
     /// Puts a `Session Status Change` with this detail on the bus.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ async fn each_with_its_reason() {
         (with("sessionId", json!("../etc/passwd")), "InvalidEvent", "sessionId"),
         (with("channelArn", json!(stream)), "InvalidEvent", "channelArn"),
         (with("streamArn", good()["channelArn"].clone()), "InvalidEvent", "streamArn"),
-        (with("schemaVersion", json!("9.0")), "InvalidEvent", "9.0"),
+        (with("schemaVersion", json!("9.0")), "InvalidEvent", "major number 9"),
         (good(), "StreamUnknown", "calm-river-7"),
     ];
     for (detail, ..) in &poison {
