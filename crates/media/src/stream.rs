@@ -3,6 +3,7 @@
 mod assembly;
 mod audio;
 mod emission;
+mod held;
 mod progress;
 
 use crate::mkv::Parser;

@@ -31,7 +31,7 @@ fn eventful(seed: u64) -> Vec<Fragment> {
     let restart = all[10].producer_ms.unwrap();
     for (index, fragment) in all[10..].iter_mut().enumerate() {
         fragment.cluster_ms = Some(2000 * index as i64);
-        fragment.producer_ms = Some(restart + 5000 + 2000 * index as i64);
+        fragment.producer_ms = Some(restart + 3_600_000 + 2000 * index as i64);
         fragment.server_ms = fragment.server_ms.map(|ms| ms + 3500);
     }
     all
