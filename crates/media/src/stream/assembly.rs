@@ -182,10 +182,12 @@ impl Assembly {
             return;
         };
         let start = self.timeline.next();
-        decoder.silence(held as usize, self.emission.buffer());
+        let pcm = self.emission.buffer();
+        let from = pcm.len();
+        decoder.silence(held as usize, pcm);
         self.timeline.pass(held);
         let time = MediaTime::from_ms(origin_ms).plus_nanos(start * SAMPLE_NANOS);
-        let run = Run { from: 0, start, filled: 0, time, padding: 0 };
+        let run = Run { from, start, filled: 0, time, padding: 0 };
         self.emission.emit(run, &mut self.counters);
     }
 
