@@ -73,6 +73,16 @@ proptest! {
     }
 }
 
+#[test]
+fn a_restart_every_ten_seconds_and_timecodes_of_zero_add_up_to_nothing() {
+    for (timecodes, jitter_ms, every) in
+        [(Timecodes::Relative, 50, 5), (Timecodes::Equal, 20, 1), (Timecodes::Equal, 1000, 1)]
+    {
+        let hour = Hour { timecodes, jitter_ms, seed: 3 };
+        assert_eq!(hour.worst(vec![(every, 0, false)]).unwrap().right, 0, "{timecodes:?}");
+    }
+}
+
 /// What a producer writes into its Clusters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Timecodes {
