@@ -29,11 +29,12 @@ pub struct Anchor {
     pub origin_ms: Option<i64>,
     /// Samples added to the clock's answer by re-anchoring since the start.
     pub shift: i64,
-    /// Identity of the producer session: its clock minus the Matroska timecode, ms.
+    /// Identity of the producer session of the last block placed: its clock minus the Matroska timecode, ms.
     pub session_ms: Option<i64>,
     /// SERVER_TIMESTAMP of the last fragment with audio, ms since the epoch.
     pub server_ms: Option<i64>,
-    /// Position of that fragment's first block, in samples.
+    /// Position at which that fragment began, in samples: its first block's, less how far into the fragment
+    /// that block stands.
     pub server_position: i64,
 }
 

@@ -33,8 +33,10 @@ pub struct Counters {
     pub resyncs: u64,
     /// Blocks of which samples were dropped because they lay before what was emitted.
     pub overlaps: u64,
-    /// Times the timeline was tied to the server's clock anew (producer restart, clock jump).
+    /// Times the timeline was tied to the producer's clock anew (producer restart, clock jump).
     pub reanchors: u64,
+    /// Blocks whose time no other bears out: they follow the block before, and move nothing.
+    pub astray_blocks: u64,
     /// Error tags seen (`AWS_KINESISVIDEO_ERROR_ID`).
     pub error_tags: u64,
     /// Changes to a codec that is not decoded.

@@ -6,7 +6,8 @@
 //!
 //! 1. [`Stream::push`] hands over bytes as they arrived, and says which of them it did not take yet;
 //! 2. [`Stream::poll`] is called until it returns `None`, **before the next push**: a block's PCM comes
-//!    out in the same round in which the block's last byte went in;
+//!    out in the same round in which the block's last byte went in, unless its time jumps: then the
+//!    block after it, or the fragment's end, has to say where it belongs;
 //! 3. [`Stream::finish`] is called when the body ended, after a last drain. The same `Stream` then takes
 //!    the next body (a reconnect): decoder and timeline are kept, and what was emitted once is
 //!    never emitted again.

@@ -3,13 +3,15 @@
 mod assembly;
 mod audio;
 mod emission;
+mod held;
 mod progress;
 
 use crate::mkv::Parser;
 use crate::{Anchor, Counters, Output, Tail};
 use assembly::Assembly;
 
-/// Most that may be filled in one piece, ms: bounds the sample buffer at 132 KB.
+/// Most that may be filled in one piece, ms. Two blocks leave together at most, of which the second may fill half
+/// a second: bounds the sample buffer at 152 KB for Opus.
 const MAX_FILL_MS: u32 = 4000;
 
 /// How a stream treats time that its blocks do not cover, or cover twice.
@@ -21,7 +23,7 @@ pub struct StreamOptions {
     /// 2000; values above count as 4000.
     pub max_fill_ms: u32,
     /// Longest overlap within one producer session that is dropped, ms; a longer one is a clock that
-    /// jumped. Default 1000; values below 10 (the timeline's tolerance) count as 10.
+    /// jumped, or inside a Cluster a wrong block time. With another session at most half a second is. Default 1000; values below 10 (the timeline's tolerance) count as 10.
     pub max_overlap_ms: u32,
     /// Name of the audio track that is taken before others of the same codec. Default
     /// `AUDIO_FROM_CUSTOMER`, the caller's side of an Amazon Connect call; where no track has it, the track
@@ -106,7 +108,7 @@ impl Stream {
     }
 
     /// The session is over (after [`Stream::finish`]): what the decoder's filter still holds becomes the last
-    /// output, at most 10 ms; nothing for Opus. Drain [`Stream::poll`] afterwards.
+    /// output, at most 10 ms, and nothing for Opus; so does a recording's last block, if its time jumped. Drain [`Stream::poll`] afterwards.
     pub fn flush(&mut self) {
         self.assembly.flush();
     }

@@ -332,3 +332,15 @@ fn what_is_not_decoded_is_said_by_name() {
         assert!(heard.pcm.is_empty());
     }
 }
+
+#[test]
+fn a_decoder_that_heard_nothing_has_no_tail() {
+    let aac = Aac::open("aac-48k-stereo.mka");
+    let (first, ..) = listen(&aac.body(), 4096);
+    let mut stream = Stream::resume(StreamOptions::default(), first.anchors[2].clone());
+    let mut heard = Heard::default();
+    let mut silent = aac.fragments()[2].clone();
+    silent.packets.clear();
+    heard.push(&mut stream, &getmedia::document(&aac.framing(), &silent), 4096);
+    assert_eq!(flushed(heard, stream), []);
+}

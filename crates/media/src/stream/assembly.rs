@@ -3,8 +3,9 @@
 use super::StreamOptions;
 use super::audio::{Audio, Choice, TrackTiming};
 use super::emission::{Emission, Run, SAMPLE_NANOS};
+use super::held::Held;
 use super::progress::{Arrival, Progress};
-use crate::decoder::Span;
+use crate::decoder::{Packet, Span};
 use crate::mkv::{AwsTags, Block, End, Event, Track};
 use crate::timeline::{Length, MediaTime, Timeline};
 use crate::{Anchor, Counters, FragmentNumber, Output, SAMPLES_PER_MS, Tail};
@@ -18,6 +19,9 @@ pub(super) struct Assembly {
     emission: Emission,
     counters: Counters,
     document: Document,
+    held: Held,
+    /// Something was decoded and its tail may still be in the decoder.
+    sounding: bool,
     /// A fragment that ended without its trailing tags and was not reported yet.
     incomplete: Option<FragmentNumber>,
     /// The session that is read.
@@ -33,7 +37,9 @@ struct Document {
     track: TrackTiming,
     /// Producer clock minus Matroska time, ms; set by its first Cluster.
     session_ms: Option<i64>,
-    /// Where the next frame of a lace stands, ns from the block's time.
+    /// Time of its last block, in ticks.
+    ticks: Option<i64>,
+    /// Where the next frame of that time stands, ns from it.
     lace_nanos: i64,
     /// Position of its first audio block.
     first: Option<i64>,
@@ -48,6 +54,13 @@ struct Fragment {
     completed: bool,
     /// The timeline as it was before the fragment.
     before: Timeline,
+}
+
+impl Document {
+    /// Its fragment has not ended yet: if it ends here, a block that is held comes again with it.
+    fn breaks_off(&self) -> bool {
+        self.fragment.as_ref().is_some_and(|fragment| !fragment.completed)
+    }
 }
 
 impl Assembly {
@@ -77,6 +90,8 @@ impl Assembly {
             emission,
             counters: Counters::default(),
             document: Document::default(),
+            held: Held::default(),
+            sounding: false,
             incomplete: None,
             session_id: options.session_id,
         }
@@ -106,6 +121,15 @@ impl Assembly {
     pub(super) fn take(&mut self, event: Event<'_>) -> Option<Option<u64>> {
         self.emission.begin();
         match event {
+            // Of these none says that no block follows.
+            Event::Block(_)
+            | Event::OtherBlock { .. }
+            | Event::BadBlock
+            | Event::Cluster { .. } => {}
+            Event::DocumentEnd { .. } if self.document.breaks_off() => self.held.forget(),
+            _ => self.settle(None),
+        }
+        match event {
             Event::DocumentStart => self.begin_document(),
             Event::Tracks { tracks, mime_type } => {
                 return Some(self.choose_track(tracks, mime_type));
@@ -134,6 +158,9 @@ impl Assembly {
 
     /// The body is over, and the parser's books are closed.
     pub(super) fn finish(&mut self, end: End) -> Tail {
+        if self.document.breaks_off() {
+            self.held.forget();
+        }
         let complete = end.document.is_some();
         if complete || end.tail > 0 {
             self.end_document(complete);
@@ -144,17 +171,23 @@ impl Assembly {
 
     /// Nothing follows: lets out what the decoder still holds.
     pub(super) fn flush(&mut self) {
+        self.emission.begin();
+        self.settle(None);
+        if !std::mem::take(&mut self.sounding) {
+            return;
+        }
         let held = self.audio.latency();
         let (Some(decoder), Some(origin_ms)) = (self.audio.decoder(), self.timeline.origin_ms())
         else {
             return;
         };
-        self.emission.begin();
         let start = self.timeline.next();
-        decoder.silence(held as usize, self.emission.buffer());
+        let pcm = self.emission.buffer();
+        let from = pcm.len();
+        decoder.silence(held as usize, pcm);
         self.timeline.pass(held);
         let time = MediaTime::from_ms(origin_ms).plus_nanos(start * SAMPLE_NANOS);
-        let run = Run { from: 0, start, filled: 0, time, padding: 0 };
+        let run = Run { from, start, filled: 0, time, padding: 0 };
         self.emission.emit(run, &mut self.counters);
     }
 
@@ -248,9 +281,18 @@ impl Assembly {
     /// The first Cluster's time is that of PRODUCER_TIMESTAMP, which makes the difference of both
     /// the producer session. Recorded files have none: their time is counted from 0.
     fn begin_cluster(&mut self, ticks: i64, scale: u64) {
-        if self.document.passed_over || self.document.session_ms.is_some() {
+        if self.document.passed_over {
             return;
         }
+        let session_ms = match self.document.session_ms {
+            Some(known) => known,
+            None => self.begin_first_cluster(ticks, scale),
+        };
+        let time = MediaTime::from_ms(session_ms).plus(MediaTime::from_ticks(ticks, scale));
+        self.timeline.begin_cluster(time, scale);
+    }
+
+    fn begin_first_cluster(&mut self, ticks: i64, scale: u64) -> i64 {
         let producer_ms = self.document.fragment.as_ref().and_then(|fragment| fragment.producer_ms);
         let session_ms = match producer_ms {
             Some(producer_ms) => {
@@ -262,6 +304,7 @@ impl Assembly {
             None => self.timeline.session_ms().unwrap_or(0),
         };
         self.document.session_ms = Some(session_ms);
+        session_ms
     }
 
     fn take_block(&mut self, block: Block<'_>) {
@@ -269,14 +312,19 @@ impl Assembly {
             self.counters.repeated_packets += 1;
             return;
         }
-        // A Cluster without Timestamp counts from 0.
-        self.begin_cluster(0, block.scale);
+        if self.document.session_ms.is_none() {
+            // A Cluster without Timestamp counts from 0.
+            self.begin_cluster(0, block.scale);
+        }
+        // Before the block is looked at: its codec's configuration may be another.
+        self.settle(Some(self.block_time(&block)));
         let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(block.data))
         else {
             self.counters.decode_errors += 1;
             return;
         };
-        let time = self.block_time(&block, packet.length());
+        let time = self.block_time(&block);
+        self.advance_lace(&block, packet.length());
         if self.timeline.origin_ms().is_none() {
             let (pre_skip, rate) = (self.document.track.pre_skip, packet.length().rate);
             self.timeline.start_at(time, pre_skip, rate, self.audio.latency());
@@ -285,8 +333,36 @@ impl Assembly {
         if let Some(fragment) = &self.document.fragment {
             self.progress.reached(&fragment.number, &fragment.before);
         }
+        if self.timeline.doubts(time) {
+            self.held.keep(&block, time, self.document.first.is_none());
+        } else {
+            self.place(packet, time, block.discard_padding, true);
+        }
+    }
+
+    /// Places the block that is held, if there is one. The block at `next`, if there is one in its document,
+    /// shows whether the held one was alone with its time. Where none follows, the fragment's only block
+    /// is believed, and so is the last one of a recording; any other may be damaged.
+    fn settle(&mut self, next: Option<MediaTime>) {
+        let Some((about, data)) = self.held.release() else { return };
+        if let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(&data)) {
+            let believed = match next {
+                Some(next) => !self.timeline.goes_on(next, packet.length()),
+                None => about.first || self.document.fragment.is_none(),
+            };
+            self.place(packet, about.time, about.discard_padding, believed);
+        }
+        self.held.reuse(data);
+    }
+
+    fn place(&mut self, packet: Packet<'_>, time: MediaTime, discard_padding: i64, believed: bool) {
         let before = self.timeline.next();
-        let placed = self.timeline.place(time, packet.length());
+        let placed = if believed {
+            self.timeline.place(time, packet.length())
+        } else {
+            self.timeline.place_astray(time, packet.length())
+        };
+        let time = time.plus_nanos(placed.astray.saturating_mul(-SAMPLE_NANOS));
         self.document.first.get_or_insert(placed.start);
         let end = self.timeline.next();
         if self.emission.is_out(end) {
@@ -299,6 +375,7 @@ impl Assembly {
         }
         self.counters.reanchors += u64::from(placed.reanchored);
         self.counters.overlaps += u64::from(placed.cut > 0);
+        self.counters.astray_blocks += u64::from(placed.astray != 0);
         self.emission.release_withheld(&mut self.counters);
         if placed.gap > 0 {
             self.skip(before, placed.gap, time);
@@ -311,6 +388,7 @@ impl Assembly {
         }
         let span = Span { samples: placed.len as usize, fraction: placed.fraction };
         let decoded = decoder.decode(packet, span, pcm);
+        self.sounding = true;
         self.counters.packets += 1;
         self.counters.decode_errors += u64::from(!decoded);
         let whole = pcm.len() - from;
@@ -319,7 +397,7 @@ impl Assembly {
             start: placed.start - placed.fill,
             filled: if decoded { placed.fill as usize } else { whole },
             time: time.plus_nanos((placed.cut - placed.fill) * SAMPLE_NANOS),
-            padding: padding_samples(block.discard_padding),
+            padding: padding_samples(discard_padding),
         };
         self.emission.emit(run, &mut self.counters);
     }
@@ -339,17 +417,24 @@ impl Assembly {
         self.emission.gap(start + held, samples - held, &mut self.counters);
     }
 
-    /// Producer clock at the first sample that comes out for a frame of `length`.
-    fn block_time(&mut self, block: &Block<'_>, length: Length) -> MediaTime {
-        if block.lace == 0 {
-            self.document.lace_nanos = 0;
-        }
+    /// Producer clock at the first sample that comes out for the next frame of `block`. A block with the time of
+    /// the one before goes on where that ends, as a frame of a lace does: the producer collected them, or
+    /// its ticks are coarser than its packets.
+    fn block_time(&self, block: &Block<'_>) -> MediaTime {
         let latency = i64::from(self.audio.latency()) * SAMPLE_NANOS;
-        let within = self.document.lace_nanos - self.document.track.delay - latency;
-        self.document.lace_nanos += length.nanos();
+        let lace =
+            if self.document.ticks == Some(block.ticks) { self.document.lace_nanos } else { 0 };
         MediaTime::from_ms(self.document.session_ms.unwrap_or(0))
             .plus(MediaTime::from_ticks(block.ticks, block.scale))
-            .plus_nanos(within)
+            .plus_nanos(lace.saturating_sub(self.document.track.delay + latency))
+    }
+
+    fn advance_lace(&mut self, block: &Block<'_>, length: Length) {
+        let before = self.document.ticks.replace(block.ticks);
+        if before != Some(block.ticks) {
+            self.document.lace_nanos = 0;
+        }
+        self.document.lace_nanos = self.document.lace_nanos.saturating_add(length.nanos());
     }
 
     fn complete_fragment(&mut self, tags: &AwsTags) {

@@ -1,0 +1,82 @@
+//! Time as the stream says it, and how much of it a packet covers.
+
+use crate::{SAMPLE_RATE, SAMPLES_PER_MS};
+
+/// A point in media time, in nanoseconds; saturates at about ±146 years around the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct MediaTime(i64);
+
+impl MediaTime {
+    const LIMIT: i128 = 1 << 62;
+
+    fn saturating(nanos: i128) -> Self {
+        // The clamp keeps the value inside i64.
+        Self(nanos.clamp(-Self::LIMIT, Self::LIMIT) as i64)
+    }
+
+    /// From milliseconds.
+    pub fn from_ms(ms: i64) -> Self {
+        Self::saturating(i128::from(ms) * 1_000_000)
+    }
+
+    /// From Matroska ticks of `scale` nanoseconds each (TimestampScale).
+    pub fn from_ticks(ticks: i64, scale: u64) -> Self {
+        Self::saturating(i128::from(ticks) * i128::from(scale))
+    }
+
+    /// This much later (or earlier, when negative).
+    pub fn plus_nanos(self, nanos: i64) -> Self {
+        Self::saturating(i128::from(self.0) + i128::from(nanos))
+    }
+
+    /// Sum of two spans.
+    pub fn plus(self, other: Self) -> Self {
+        self.plus_nanos(other.0)
+    }
+
+    /// Nearest whole millisecond.
+    pub fn to_ms(self) -> i64 {
+        (self.0 + 500_000).div_euclid(1_000_000)
+    }
+
+    /// Nearest whole sample since `origin_ms`.
+    pub(super) fn samples_since(self, origin_ms: i64) -> i64 {
+        let nanos = i128::from(self.0) - i128::from(origin_ms) * 1_000_000;
+        let samples = (nanos * i128::from(SAMPLES_PER_MS) + 500_000).div_euclid(1_000_000);
+        // |nanos| < 2^84 can come only from a foreign anchor; real values are far inside i64.
+        samples.clamp(-(1 << 60), 1 << 60) as i64
+    }
+}
+
+/// How much time a packet covers, at its codec's own rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Length {
+    /// Samples per channel.
+    pub frames: u32,
+    /// Samples per second; not 0.
+    pub rate: u32,
+}
+
+impl Length {
+    /// A length at 16 kHz.
+    pub fn samples(samples: u32) -> Self {
+        Self { frames: samples, rate: SAMPLE_RATE }
+    }
+
+    /// Its time, ns.
+    pub(crate) fn nanos(self) -> i64 {
+        // frames × 10⁹ is below 2^62.
+        (u64::from(self.frames) * 1_000_000_000 / u64::from(self.rate.max(1))) as i64
+    }
+
+    /// Samples at 16 kHz that begin in a block that itself begins `fraction`/rate of a sample after its first;
+    /// and by how much the next block begins after its first.
+    pub(super) fn at_output_rate(self, fraction: u32) -> (i64, u32) {
+        let rate = u64::from(self.rate.max(1));
+        // A remainder of another rate means nothing here.
+        let fraction = if u64::from(fraction) < rate { u64::from(fraction) } else { 0 };
+        let ahead = fraction + u64::from(self.frames) * u64::from(SAMPLE_RATE);
+        // frames × 16 000 is below 2^46, and the remainder below the rate.
+        ((ahead / rate) as i64, (ahead % rate) as u32)
+    }
+}

@@ -1,0 +1,126 @@
+//! Block times that are wrong, coarse or said once for several blocks lose no audio and move nothing after them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod harness;
+
+use harness::{Heard, T0, body, encoded, fragments, listen, packets, reference};
+use media::{Stream, StreamOptions};
+use testkit::getmedia::{self, Framing, Timed};
+
+#[test]
+fn a_block_that_is_alone_with_its_time_moves_nothing() {
+    let packets = packets(1, 12);
+    for off_ms in [-3000, -1500, 700, 1500, 3000] {
+        // In the middle of a fragment, at its beginning and at its end.
+        for block in [50, 0, 99] {
+            let mut all = fragments(&packets);
+            all[2].packets[block].offset_ms += off_ms;
+            let (heard, _, stream) = listen(&body(&all), 1460);
+            assert!(heard.joined(0) == reference(&packets), "{off_ms} ms at {block}");
+            let counters = stream.counters();
+            assert_eq!((counters.astray_blocks, counters.reanchors), (1, 0), "{off_ms} {block}");
+            assert_eq!((counters.filled_samples, counters.gap_samples), (0, 0));
+            for (start, _, _, producer_ms) in &heard.pcm {
+                assert!((producer_ms - T0 - *start as i64 / 16).abs() <= 1, "{producer_ms}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_block_that_the_next_one_bears_out_stands_where_its_time_says() {
+    let packets = packets(2, 12);
+    let mut all = fragments(&packets);
+    // A second is missing inside a fragment, and more than three before a fragment's only block.
+    all[1].packets.drain(30..80);
+    all.remove(3);
+    all[3].packets.drain(..80);
+    all[3].packets.drain(1..);
+    let (heard, _, stream) = listen(&body(&all), 1460);
+    assert_eq!(stream.counters().astray_blocks, 0);
+    let last = heard.pcm.last().unwrap();
+    assert_eq!(last.0 as usize + last.1.len(), reference(&packets).len());
+    let filled = stream.counters().filled_samples + stream.counters().gap_samples;
+    assert_eq!(filled as usize, (50 + 180 + 19) * 320);
+}
+
+#[test]
+fn a_held_block_is_not_lost_at_the_end_of_a_recording() {
+    let packets = packets(3, 4);
+    let mut all = fragments(&packets);
+    all[1].packets.drain(20..99);
+    for fragment in &mut all {
+        (fragment.number, fragment.millis_behind_now) = (None, None);
+        (fragment.server_ms, fragment.producer_ms) = (None, None);
+    }
+    let (mut heard, _, mut stream) = listen(&body(&all), 1460);
+    stream.flush();
+    heard.push(&mut stream, &[0], 1);
+    assert_eq!(heard.joined(0).len(), reference(&packets).len());
+    assert_eq!(stream.counters().filled_samples, 79 * 320);
+}
+
+#[test]
+fn a_held_block_whose_fragment_breaks_off_comes_again_with_it() {
+    let packets = packets(4, 8);
+    let mut all = fragments(&packets);
+    all[2].packets.drain(20..60);
+    let (whole, ..) = listen(&body(&all), 1460);
+    let bodies: Vec<_> = all.iter().map(|f| getmedia::document(&Framing::default(), f)).collect();
+    let mut stream = Stream::start(StreamOptions::default());
+    let mut heard = Heard::default();
+    let [first, second, third, last] = &bodies[..] else { panic!() };
+    // All the places to break off, before, in and after the block that waits.
+    for cut in (600..2600).step_by(40) {
+        let part = [&first[..], second, &third[..cut]].concat();
+        heard.push(&mut stream, if heard.pcm.is_empty() { &part } else { &third[..cut] }, 100);
+        stream.finish();
+    }
+    heard.push(&mut stream, &[&third[..], last].concat(), 100);
+    assert_eq!(heard.from(0), whole.from(0));
+}
+
+#[test]
+fn ticks_longer_than_a_packet_lose_nothing() {
+    let packets = packets(5, 10);
+    for micros in [333, 7_000, 12_300, 20_000, 25_000, 50_000, 333_333, 1_000_000] {
+        for tagged in [true, false] {
+            let framing = Framing { scale: micros * 1000, ..Framing::default() };
+            let mut all = fragments(&packets);
+            if !tagged {
+                // One document, as it is recorded.
+                let rest = all.drain(1..).collect::<Vec<_>>();
+                for (index, fragment) in rest.into_iter().enumerate() {
+                    let later = 2000 * (index as i64 + 1);
+                    all[0].packets.extend(
+                        fragment
+                            .packets
+                            .into_iter()
+                            .map(|packet| Timed { offset_ms: packet.offset_ms + later, ..packet }),
+                    );
+                }
+                (all[0].number, all[0].server_ms, all[0].producer_ms) = (None, None, None);
+            }
+            let (heard, _, stream) = listen(&getmedia::body(&framing, &all), 1460);
+            assert_eq!(stream.counters().packets, packets.len() as u64, "{micros} {tagged}");
+            assert!(heard.joined(0) == reference(&packets), "{micros} µs, {tagged}");
+        }
+    }
+}
+
+#[test]
+fn several_blocks_of_one_time_follow_each_other() {
+    for (frame, together) in [(25, 6), (200, 5), (200, 100), (600, 2)] {
+        let packets = encoded(6, 8, frame);
+        let mut all = getmedia::fragments(&packets, frame, 2000, T0);
+        for fragment in &mut all {
+            let stamps: Vec<_> = fragment.packets.iter().map(|packet| packet.offset_ms).collect();
+            for (index, packet) in fragment.packets.iter_mut().enumerate() {
+                packet.offset_ms = stamps[index / together * together];
+            }
+        }
+        let (heard, _, stream) = listen(&body(&all), 1460);
+        assert!(heard.joined(0) == reference(&packets), "{frame} {together}");
+        assert_eq!(stream.counters().overlaps, 0);
+    }
+}
