@@ -1,0 +1,70 @@
+//! `lease::acquire`: look, wait, take or leave.
+
+use crate::moves::{Move, Steps};
+use crate::network::bury_write;
+use crate::state::{Holder, Run, Take, Write, WriteKind};
+use crate::table;
+
+/// One look. What it decides it decides at once: a take that is sent later than the look meets the
+/// same item, or is refused. Who leaves because someone alive holds the lease has written nothing and
+/// may come again (a retry, the next link, the health check): leaving and dying are no moves of their
+/// own here.
+pub(crate) fn looking(steps: &mut Steps<'_>, slot: usize) {
+    let (timing, item) = (steps.model.timing, steps.from.table);
+    if item.ended {
+        return;
+    }
+    // From `soonest_take` on some wall clock may call the lease lapsed; after the doubt all do.
+    let waits_out = steps.model.rules.waits_out;
+    let may = !item.held || item.expires_in <= 0 && waits_out;
+    let must = !item.held || item.expires_in <= -timing.doubt && waits_out;
+    if may {
+        let (stale, got) = (false, None);
+        let take = Take { stale, got, expires_in: timing.soonest_take, term: timing.guard + 1 };
+        let mut to = *steps.from;
+        to.runs[slot] = Run::Taking(take);
+        if must {
+            steps.healthy(Move::SendTake(slot), to);
+        } else {
+            steps.possible(Move::SendTake(slot), to);
+        }
+    }
+}
+
+/// A take under way. `retry::persist` sends the same again until it is answered, so a copy of it that
+/// comes late is refused; only one whose sender died matters.
+pub(crate) fn taking(steps: &mut Steps<'_>, slot: usize, take: Take) {
+    let mut to = *steps.from;
+    let got = table::take(&mut to, take);
+    to.runs[slot] = match got {
+        Some(epoch) => Run::Holding(Holder {
+            epoch,
+            term: take.term,
+            next: to.table.next,
+            anchored: false,
+            revision: 0,
+            renewal: None,
+            delivery: None,
+        }),
+        None => Run::Looking,
+    };
+    steps.healthy(Move::WriteArrives(slot), to);
+    if take.got.is_none() && !take.stale {
+        let mut to = *steps.from;
+        let got = table::take(&mut to, take);
+        if let Run::Taking(take) = &mut to.runs[slot] {
+            take.got = got;
+        }
+        steps.possible(Move::TakeUnanswered(slot), to);
+    }
+    let mut gone = *steps.from;
+    gone.runs[slot] = Run::Looking;
+    if take.got.is_none() && !take.stale {
+        let epoch = steps.from.table.epoch;
+        let kind = WriteKind::Take;
+        let write = Write { kind, epoch, revision: 0, expires_in: take.expires_in, next: 0 };
+        bury_write(&gone, Some(write), |to| steps.possible(Move::Crash(slot), to));
+    } else {
+        steps.possible(Move::Crash(slot), gone);
+    }
+}

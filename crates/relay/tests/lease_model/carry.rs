@@ -1,0 +1,180 @@
+//! `run::carry` and `run::finish`: one run with the lease.
+
+use crate::moves::{Move, Steps};
+use crate::network::{bury_delivery, bury_write};
+use crate::processor::{self, Reply};
+use crate::state::{CHUNKS, Delivery, Holder, Renewal, Run, STANDING, State, Write, WriteKind};
+use crate::table;
+
+/// Everything a holder may do, and all that may happen to it.
+pub(crate) fn holding(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
+    over(steps, slot, holder, Run::Looking, Move::Crash(slot), false);
+    if let Some(renewal) = holder.renewal {
+        renewal_under_way(steps, slot, holder, renewal);
+    }
+    if let Some(delivery) = holder.delivery {
+        delivery_under_way(steps, slot, holder, delivery);
+    }
+    freeze(steps, slot, holder);
+    send_renewal(steps, slot, holder);
+    send_deliveries(steps, slot, holder);
+    hand_on(steps, slot, holder);
+}
+
+/// The holder's machine stands still: a zombie to be. Whether it wakes, and when, is no matter: until
+/// a renewal that it sends afterwards is answered, its clock may be behind by any time.
+fn freeze(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
+    let stand = |term: i8| if term > 0 { STANDING } else { 0 };
+    let renewal =
+        holder.renewal.map(|under_way| Renewal { term: stand(under_way.term), ..under_way });
+    let to = with(steps, slot, Holder { term: stand(holder.term), renewal, ..holder });
+    if to != *steps.from {
+        steps.possible(Move::Freeze(slot), to);
+    }
+}
+
+/// The same state with another holder.
+fn with(steps: &Steps<'_>, slot: usize, holder: Holder) -> State {
+    let mut to = *steps.from;
+    to.runs[slot] = Run::Holding(holder);
+    to
+}
+
+/// The holder stops, one way or another: `then` takes its place. What it has in flight goes on
+/// without it, or is lost.
+fn over(steps: &mut Steps<'_>, slot: usize, holder: Holder, then: Run, name: Move, healthy: bool) {
+    let mut to = *steps.from;
+    to.runs[slot] = then;
+    bury_write(&to, holder.renewal.map(|renewal| renewal.write), |to| {
+        bury_delivery(&to, holder.delivery, |to| {
+            if healthy {
+                steps.healthy(name, to);
+            } else {
+                steps.possible(name, to);
+            }
+        });
+    });
+}
+
+/// `Keeper::keep`: at first, and again and again. `Config::renew` is shorter than a tick, so any
+/// number of renewals fits into one; without faults one is enough.
+fn send_renewal(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
+    let timing = steps.model.timing;
+    if holder.renewal.is_some() {
+        return;
+    }
+    let revision = holder.revision + 1;
+    let write = Write {
+        kind: WriteKind::Renew,
+        epoch: holder.epoch,
+        revision,
+        expires_in: timing.soonest_take,
+        next: holder.next,
+    };
+    let renewal = Some(Renewal { write, term: timing.guard + 1 });
+    let to = with(steps, slot, Holder { revision, renewal, ..holder });
+    let due = holder.term <= timing.guard || holder.term == STANDING;
+    if !holder.anchored || due {
+        steps.healthy(Move::SendRenewal(slot), to);
+    } else {
+        steps.possible(Move::SendRenewal(slot), to);
+    }
+}
+
+/// The answers to a renewal, and their absence.
+fn renewal_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, renewal: Renewal) {
+    let rules = steps.model.rules;
+    let unheard = Holder { renewal: None, ..holder };
+    let mut to = *steps.from;
+    if table::renew(&mut to, renewal.write, rules) {
+        to.runs[slot] = Run::Holding(Holder { term: renewal.term, anchored: true, ..unheard });
+        steps.healthy(Move::WriteArrives(slot), to);
+    } else {
+        // `End::Lost`: someone else holds the lease.
+        over(steps, slot, unheard, Run::Looking, Move::WriteArrives(slot), true);
+    }
+    let lost = with(steps, slot, unheard);
+    steps.possible(Move::WriteLost(slot), lost);
+    bury_write(&lost, Some(renewal.write), |to| steps.possible(Move::WriteGivenUp(slot), to));
+}
+
+/// `Deliverer::ready` says yes, and a batch of one or two chunks goes out. Which chunk is the last one
+/// is known only once the stream is stopped and drained.
+fn send_deliveries(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
+    let ready = holder.term > 0 && (holder.anchored || !steps.model.rules.anchored);
+    if holder.delivery.is_some() || !ready {
+        return;
+    }
+    let known = if steps.from.table.stop { CHUNKS } else { CHUNKS - 1 };
+    for to in (holder.next + 1..=known).take(2) {
+        let delivery = Some(Delivery { epoch: holder.epoch, from: holder.next, to });
+        let next = if steps.model.rules.accepted_first { holder.next } else { to };
+        let to = with(steps, slot, Holder { delivery, next, ..holder });
+        steps.healthy(Move::SendDelivery(slot), to);
+    }
+}
+
+/// `Deliverer::offer`: the answers to a payload, and their absence.
+fn delivery_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, delivery: Delivery) {
+    let rules = steps.model.rules;
+    let failed = Holder { delivery: None, ..holder };
+    let mut taken = *steps.from;
+    let reply = processor::accept(&mut taken, delivery, rules);
+    let mut settle = |after: Run| {
+        let mut to = taken;
+        to.runs[slot] = after;
+        // A renewal in flight is dropped with the keeper when the run is over.
+        let dropped = if matches!(after, Run::Holding(_)) { None } else { holder.renewal };
+        bury_write(&to, dropped.map(|renewal| renewal.write), |to| {
+            steps.healthy(Move::DeliveryArrives(slot), to);
+        });
+    };
+    match reply {
+        // `DeliveryEnd::Drained`.
+        Reply::Accepted { next } if next >= delivery.to && delivery.to == CHUNKS => {
+            settle(releasing_of(failed, delivery.to, true));
+        }
+        Reply::Accepted { next } if next >= delivery.to => {
+            settle(Run::Holding(Holder { next: failed.next.max(delivery.to), ..failed }));
+        }
+        // `Deliverer::out_of_order`: back to where the processor is, unless it makes no sense.
+        Reply::Accepted { next } | Reply::OutOfOrder { next } => {
+            let next = if next > delivery.from { failed.next } else { next };
+            settle(Run::Holding(Holder { next, ..failed }));
+        }
+        // `DeliveryEnd::Stale`.
+        Reply::StaleEpoch => settle(Run::Looking),
+    }
+    let lost = with(steps, slot, failed);
+    steps.possible(Move::DeliveryLost(slot), lost);
+    bury_delivery(&lost, Some(delivery), |to| steps.possible(Move::DeliveryGivenUp(slot), to));
+}
+
+/// `handoff::hand_on`, and what `delivery::deliver` makes of it. When that happens (at the next link's
+/// announcement, or as the deadline comes near) is all that the successor's name decides, and here it
+/// may happen at any time.
+fn hand_on(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
+    let name = if holder.delivery.is_none() { Move::Yield(slot) } else { Move::Abandon(slot) };
+    over(steps, slot, holder, releasing_of(holder, holder.next, false), name, false);
+}
+
+fn releasing_of(holder: Holder, next: u8, ended: bool) -> Run {
+    let kind = WriteKind::Release { ended };
+    // A release checks no revision, and nothing that is compared is made of its expiry.
+    let release = Write { kind, epoch: holder.epoch, revision: 0, expires_in: 0, next };
+    Run::Releasing(release)
+}
+
+/// `Keeper::release` under way. `retry::persist` sends it again until it is answered; a copy that
+/// comes late finds the lease released and changes nothing, so only a dead sender's matters.
+pub(crate) fn releasing(steps: &mut Steps<'_>, slot: usize, release: Write) {
+    let WriteKind::Release { ended } = release.kind else { return };
+    let mut arrived = *steps.from;
+    table::release(&mut arrived, release, ended, steps.model.rules);
+    let mut to = arrived;
+    to.runs[slot] = Run::Looking;
+    steps.healthy(Move::WriteArrives(slot), to);
+    let mut gone = *steps.from;
+    gone.runs[slot] = Run::Looking;
+    bury_write(&gone, Some(release), |to| steps.possible(Move::Crash(slot), to));
+}

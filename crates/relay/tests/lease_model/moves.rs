@@ -1,0 +1,145 @@
+//! What can happen next: the names of the moves, and the two that belong to nobody.
+
+use crate::rules::Model;
+use crate::state::{Run, STANDING, State};
+use crate::{acquire, carry, network};
+
+/// One thing that happens. The number is the slot of the run that it happens to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Move {
+    /// A second passes for everyone.
+    Tick,
+    /// ENDED sets desired to STOP (`LeaseTable::request_stop`, by an event or by the holder itself).
+    Stop,
+    /// `lease::acquire` finds the lease free, or lapsed by its own wall clock, and sends its take.
+    SendTake(usize),
+    /// `keeper::Keeper::keep` sends a renewal.
+    SendRenewal(usize),
+    /// `delivery::Deliverer::settle` is `ready` and sends a payload.
+    SendDelivery(usize),
+    /// The deadline is near or a successor has announced itself: `delivery::deliver` yields, and
+    /// `run::finish` releases.
+    Yield(usize),
+    /// `handoff::hand_on` gives up the invocation in flight.
+    Abandon(usize),
+    /// A renewal, take or release arrives and is answered.
+    WriteArrives(usize),
+    /// A take arrives; the answer does not.
+    TakeUnanswered(usize),
+    /// It never arrives, and its sender learns that it failed.
+    WriteLost(usize),
+    /// Its sender stops waiting; it may still arrive.
+    WriteGivenUp(usize),
+    /// A payload arrives and is answered.
+    DeliveryArrives(usize),
+    /// It never arrives, and its sender learns that it failed.
+    DeliveryLost(usize),
+    /// Its sender stops waiting (`Config::attempt_timeout`); it may still arrive.
+    DeliveryGivenUp(usize),
+    /// A write arrives to which nobody listens.
+    LateWrite,
+    /// A payload arrives whose answer nobody awaits.
+    LateDelivery,
+    /// The invocation dies.
+    Crash(usize),
+    /// A holder's machine stands still, and its monotonic clock with it.
+    Freeze(usize),
+}
+
+/// How many kinds there are.
+pub(crate) const KINDS: usize = 18;
+
+/// A move and where it leads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    pub(crate) name: Move,
+    /// It happens before time passes once there are no more faults.
+    pub(crate) healthy: bool,
+    pub(crate) to: State,
+}
+
+/// Collects the steps out of one state.
+pub(crate) struct Steps<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) from: &'a State,
+    pub(crate) found: &'a mut Vec<Step>,
+}
+
+impl Steps<'_> {
+    /// Adds a step that happens by itself when nothing fails.
+    pub(crate) fn healthy(&mut self, name: Move, to: State) {
+        self.found.push(Step { name, healthy: true, to: network::forget_the_void(to, self.model) });
+    }
+
+    /// Adds a step that need not happen: a fault, a delay, a deadline, an order given twice.
+    pub(crate) fn possible(&mut self, name: Move, to: State) {
+        self.found.push(Step {
+            name,
+            healthy: false,
+            to: network::forget_the_void(to, self.model),
+        });
+    }
+}
+
+impl Model {
+    /// Everything that can happen in `from`.
+    pub(crate) fn steps(&self, from: &State, found: &mut Vec<Step>) {
+        found.clear();
+        let mut steps = Steps { model: self, from, found };
+        if !from.table.stop {
+            let mut to = *from;
+            to.table.stop = true;
+            steps.healthy(Move::Stop, to);
+        }
+        for slot in 0..from.runs.len() {
+            // Who only looks is like any other who does.
+            if slot > 0 && from.runs[slot - 1] == from.runs[slot] && from.runs[slot] == Run::Looking
+            {
+                continue;
+            }
+            match from.runs[slot] {
+                Run::Looking => acquire::looking(&mut steps, slot),
+                Run::Taking(take) => acquire::taking(&mut steps, slot, take),
+                Run::Holding(holder) => carry::holding(&mut steps, slot, holder),
+                Run::Releasing(release) => carry::releasing(&mut steps, slot, release),
+            }
+        }
+        network::late(&mut steps);
+        self.tick(from, found);
+    }
+
+    /// A second passes. Without faults it does so only when there is nothing left to do.
+    fn tick(&self, from: &State, found: &mut Vec<Step>) {
+        let mut to = *from;
+        let past = self.long_lapsed();
+        let lapse = |expires_in: &mut i8| *expires_in = (*expires_in - 1).max(past);
+        let run_out = |term: &mut i8| {
+            if *term != STANDING {
+                *term = (*term - 1).max(0);
+            }
+        };
+        lapse(&mut to.table.expires_in);
+        for run in &mut to.runs {
+            match run {
+                Run::Looking | Run::Releasing(_) => {}
+                Run::Taking(take) => {
+                    lapse(&mut take.expires_in);
+                    run_out(&mut take.term);
+                }
+                Run::Holding(holder) => {
+                    if let Some(renewal) = &mut holder.renewal {
+                        lapse(&mut renewal.write.expires_in);
+                        run_out(&mut renewal.term);
+                    }
+                    run_out(&mut holder.term);
+                }
+            }
+        }
+        to.late_writes.iter_mut().flatten().for_each(|write| lapse(&mut write.expires_in));
+        let to = network::forget_the_void(to, self);
+        if to != *from {
+            let healthy = !found.iter().any(|step| step.healthy);
+            found.push(Step { name: Move::Tick, healthy, to });
+        }
+    }
+}

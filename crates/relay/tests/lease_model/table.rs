@@ -1,0 +1,75 @@
+//! The conditional writes of the Streams table (kvs-stream-consumer, `dynamodb/streams.rs`), each one
+//! atomic.
+
+use crate::rules::Rules;
+use crate::state::{Item, Run, State, Take, Write, WriteKind};
+
+/// `LeaseTable::take`: the epoch that was got, or `None` when the item is not as it was seen.
+pub(crate) fn take(state: &mut State, take: Take) -> Option<u8> {
+    // A take whose answer was lost finds itself.
+    if let Some(epoch) = take.got {
+        return (state.table.held && state.table.epoch == epoch).then_some(epoch);
+    }
+    if take.stale || state.table.ended {
+        return None;
+    }
+    let item = &mut state.table;
+    item.held = true;
+    item.epoch += 1;
+    item.expires_in = take.expires_in;
+    item.revision = 0;
+    let epoch = item.epoch;
+    seen_no_more(state);
+    Some(epoch)
+}
+
+/// `LeaseTable::renew`: whether the lease is still its sender's.
+pub(crate) fn renew(state: &mut State, write: Write, rules: Rules) -> bool {
+    let item = &mut state.table;
+    if !owns(item, write, rules) {
+        return false;
+    }
+    // One that had arrived before, or was overtaken, counts as done.
+    if item.revision < write.revision || !rules.revision {
+        *item = Item {
+            expires_in: write.expires_in,
+            revision: write.revision,
+            next: write.next,
+            origin: true,
+            ..*item
+        };
+        seen_no_more(state);
+    }
+    true
+}
+
+/// `LeaseTable::release`.
+pub(crate) fn release(state: &mut State, write: Write, ended: bool, rules: Rules) {
+    let item = &mut state.table;
+    if !owns(item, write, rules) {
+        return;
+    }
+    *item =
+        Item { held: false, next: write.next, origin: true, ended: item.ended | ended, ..*item };
+    seen_no_more(state);
+}
+
+/// Whether owner and epoch are the write's.
+fn owns(item: &Item, write: Write, rules: Rules) -> bool {
+    item.held && item.epoch == write.epoch || !rules.epoch
+}
+
+/// Owner, epoch or expiry changed: who saw the item before saw another one.
+fn seen_no_more(state: &mut State) {
+    for run in &mut state.runs {
+        if let Run::Taking(take) = run {
+            take.stale = true;
+        }
+    }
+    // A late take that can no longer apply is as good as lost.
+    for late in &mut state.late_writes {
+        if late.is_some_and(|write| write.kind == WriteKind::Take) {
+            *late = None;
+        }
+    }
+}
