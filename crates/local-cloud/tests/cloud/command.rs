@@ -2,7 +2,7 @@
 //! a token of it.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -99,6 +99,31 @@ fn a_client_without_a_cloud_says_what_is_missing() {
     assert!(!output.status.success());
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.contains("is `local-cloud up` running there?"), "{message}");
+}
+
+/// What is left in a folder of temporary files after `up` failed to start on this template.
+fn left_behind_by(template: &str) -> Vec<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("failed-start-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("template.yaml");
+    std::fs::write(&path, template).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(["up", "--port", "0", "--template"]).arg(&path).env("TMPDIR", &folder);
+    assert!(!command.output().unwrap().status.success());
+    std::fs::remove_file(&path).unwrap();
+    let left = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    std::fs::remove_dir_all(&folder).unwrap();
+    left
+}
+
+#[test]
+fn a_start_that_fails_leaves_nothing_behind() {
+    let unknown_type = "Resources: { Bucket: { Type: AWS::S3::Bucket } }";
+    let unknown_bus = "Resources: { Rule: { Type: AWS::Events::Rule, Properties: { \
+                       EventBusName: other, EventPattern: { source: [a] } } } }";
+    for template in [unknown_type, unknown_bus] {
+        assert_eq!(left_behind_by(template), Vec::<PathBuf>::new(), "{template}");
+    }
 }
 
 #[test]
