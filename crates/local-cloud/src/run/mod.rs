@@ -74,7 +74,7 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     };
     let url = match (&started, url) {
         (Some(running), _) => running.cloud().base_url.clone(),
-        (None, given) => given.unwrap_or_default().trim_end_matches('/').to_owned(),
+        (None, given) => given.unwrap_or_default().to_owned(),
     };
     let outcome = tokio::select! {
         outcome = session(&args, &media, &recording, &url) => outcome,

@@ -83,11 +83,13 @@ async fn functions_end_by_themselves_when_the_cloud_is_killed() {
 #[test]
 fn token_prints_one_that_the_cloud_takes() {
     let up = Up::start();
-    let output =
-        Command::new(PROGRAM).args(["token", "--sub", "ann", "--url", &up.url]).output().unwrap();
-    assert!(output.status.success());
-    let token = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(token.trim().split('.').count(), 3);
+    for url in [up.url.clone(), format!("{}/", up.url)] {
+        let output =
+            Command::new(PROGRAM).args(["token", "--sub", "ann", "--url", &url]).output().unwrap();
+        assert!(output.status.success(), "{url}: {output:?}");
+        let token = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(token.trim().split('.').count(), 3);
+    }
 }
 
 #[test]
