@@ -42,7 +42,8 @@ struct UpArgs {
     /// The port on 127.0.0.1; 0: the system picks one.
     #[arg(long, default_value_t = 7878)]
     port: u16,
-    /// Keep tables, audio and logs in this folder; default: nothing outlives the cloud.
+    /// Keep tables, audio and logs in this folder, for one cloud at a time. Streams and channels with
+    /// their media, queues and archived events are not kept. Default: nothing outlives the cloud.
     #[arg(long)]
     data: Option<PathBuf>,
     /// The template to run.
@@ -151,6 +152,16 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_says_what_a_data_folder_does_not_keep() {
+        use clap::CommandFactory;
+        let mut cli = Cli::command();
+        let help = cli.find_subcommand_mut("up").unwrap().render_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains("Keep tables, audio and logs in this folder"), "{help}");
+        assert!(help.contains("Streams and channels with their media"), "{help}");
     }
 
     #[test]
