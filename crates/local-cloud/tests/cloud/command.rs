@@ -25,14 +25,11 @@ impl Drop for Up {
 
 impl Up {
     fn start() -> Self {
-        let mut process = Command::new(PROGRAM)
-            .args(["up", "--port", "0", "--template"])
-            .arg(crate::support::fixture())
-            .arg("--binaries")
-            .arg(crate::support::examples())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::of(&mut up())
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("ready ").unwrap().to_owned();
@@ -49,6 +46,14 @@ impl Up {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
+}
+
+/// `local-cloud up` on the fixture.
+fn up() -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(["up", "--port", "0", "--template"]).arg(crate::support::fixture());
+    command.arg("--binaries").arg(crate::support::examples());
+    command
 }
 
 fn is_there(pid: &Value) -> bool {
@@ -126,6 +131,24 @@ fn a_start_that_fails_leaves_nothing_behind() {
     for template in [unknown_type, unknown_bus] {
         assert_eq!(left_behind_by(template), Vec::<PathBuf>::new(), "{template}");
     }
+}
+
+#[test]
+fn a_data_folder_is_one_clouds_until_its_process_ends() {
+    let folder = std::env::temp_dir().join(format!("one-cloud-{}", uuid::Uuid::new_v4()));
+    let mut first = Up::of(up().arg("--data").arg(&folder));
+    let second = up().arg("--data").arg(&folder).output().unwrap();
+    assert!(!second.status.success());
+    let message = String::from_utf8(second.stderr).unwrap();
+    let holder = format!("{} is in use by another local-cloud (process ", folder.display());
+    assert!(message.contains(&format!("{holder}{})", first.process.id())), "{message}");
+    // A crash leaves the file, and not its lock.
+    first.signal("-KILL");
+    first.process.wait().unwrap();
+    let mut third = Up::of(up().arg("--data").arg(&folder));
+    third.signal("-TERM");
+    assert!(third.process.wait().unwrap().success());
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
