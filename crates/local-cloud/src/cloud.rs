@@ -155,7 +155,7 @@ impl Cloud {
     ) -> Result<Self, Error> {
         let template = load(options, &base_url)?;
         let clock = Clock::new(f64::from(options.time_scale));
-        let faults = Faults::default();
+        let faults = Faults::of(&template);
         let account = template.account.clone();
         let issuer = Arc::new(Issuer::new(&template, &local_issuer(&base_url))?);
         let sqs = Sqs::new(clock.clone(), faults.clone(), &template.queues);

@@ -11,6 +11,24 @@ use super::{Events, RuleState};
 use crate::aws_error::AwsError;
 use crate::template::Target;
 
+/// The operations of [`Events::run`]: what is not among them is neither run nor named by a fault.
+pub(super) const OPERATIONS: [&str; 14] = [
+    "ListRules",
+    "DescribeRule",
+    "ListTargetsByRule",
+    "ListRuleNamesByTarget",
+    "EnableRule",
+    "DisableRule",
+    "DescribeEventBus",
+    "ListEventBuses",
+    "TestEventPattern",
+    "ListArchives",
+    "DescribeArchive",
+    "StartReplay",
+    "DescribeReplay",
+    "ListReplays",
+];
+
 /// What a fault's target is matched against: the bus of the first entry, or a name.
 pub(super) fn target_of(request: &Value) -> &str {
     let name = ["Name", "Rule", "ArchiveName", "ReplayName"].iter();
@@ -25,7 +43,8 @@ impl Events {
         request: &Value,
     ) -> Result<Value, AwsError> {
         let text = |field: &str| request[field].as_str().unwrap_or_default();
-        match operation {
+        let known = OPERATIONS.into_iter().find(|known| *known == operation);
+        match known.unwrap_or_default() {
             "ListRules" => {
                 self.bus_exists(request)?;
                 let rules =
@@ -78,7 +97,7 @@ impl Events {
                 let replays = self.replays();
                 Ok(json!({"Replays": replays.iter().map(Replay::show).collect::<Vec<_>>()}))
             }
-            other => Err(AwsError::not_implemented("events", other)),
+            _ => Err(AwsError::not_implemented("events", operation)),
         }
     }
 

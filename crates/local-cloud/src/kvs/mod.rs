@@ -96,6 +96,11 @@ impl Kvs {
         })
     }
 
+    /// The operations that a fault can strike.
+    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+        OPERATIONS.into_iter().map(|(_, operation)| operation)
+    }
+
     /// Answers one request of the `kinesisvideo` scope.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
         let mut response = self.answer(request).await.unwrap_or_else(|refused| refused.rest_json());
