@@ -160,6 +160,11 @@ impl Kvs {
         self.sent.of(stream)
     }
 
+    /// Whether there is a stream of this name, in whatever state.
+    pub fn has_stream(&self, name: &str) -> bool {
+        self.registry().streams.contains_key(name)
+    }
+
     /// What `/_local/state` shows.
     pub fn state(&self) -> Value {
         let now_ms = self.clock.now_ms();
