@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 
 use super::archive::Replay;
+use super::page::page;
 use super::pattern::Pattern;
 use super::{Events, RuleState};
 use crate::aws_error::AwsError;
@@ -49,7 +50,7 @@ impl Events {
                 self.bus_exists(request)?;
                 let rules =
                     self.rules.iter().filter(|it| it.rule.name.starts_with(text("NamePrefix")));
-                Ok(json!({"Rules": rules.map(|it| show(it)).collect::<Vec<_>>()}))
+                page(request, "Rules", rules.map(|it| show(it)).collect())
             }
             "DescribeRule" => {
                 self.bus_exists(request)?;
@@ -58,13 +59,13 @@ impl Events {
             "ListTargetsByRule" => {
                 self.bus_exists(request)?;
                 let targets = &self.rule(text("Rule"))?.rule.targets;
-                Ok(json!({"Targets": targets.iter().map(show_target).collect::<Vec<_>>()}))
+                page(request, "Targets", targets.iter().map(show_target).collect())
             }
             "ListRuleNamesByTarget" => {
                 let arn = text("TargetArn");
                 let names =
                     self.rules.iter().filter(|it| it.rule.targets.iter().any(|t| t.arn == arn));
-                Ok(json!({"RuleNames": names.map(|it| it.rule.name.clone()).collect::<Vec<_>>()}))
+                page(request, "RuleNames", names.map(|it| it.rule.name.clone().into()).collect())
             }
             "EnableRule" | "DisableRule" => {
                 self.bus_exists(request)?;
@@ -75,14 +76,17 @@ impl Events {
             "DescribeEventBus" | "ListEventBuses" => {
                 self.bus_exists(request)?;
                 let bus = json!({"Name": "default", "Arn": self.account.arn("events", "event-bus/default")});
-                Ok(if operation == "DescribeEventBus" { bus } else { json!({"EventBuses": [bus]}) })
+                match operation {
+                    "DescribeEventBus" => Ok(bus),
+                    _ => page(request, "EventBuses", vec![bus]),
+                }
             }
             "TestEventPattern" => test_event_pattern(text("EventPattern"), text("Event")),
             "ListArchives" => {
                 let archives = self.archives.iter();
                 let archives =
                     archives.filter(|it| it.archive.name.starts_with(text("NamePrefix")));
-                Ok(json!({"Archives": archives.map(|it| it.show()).collect::<Vec<_>>()}))
+                page(request, "Archives", archives.map(|it| it.show()).collect())
             }
             "DescribeArchive" => {
                 let found = self.archives.iter().find(|it| it.archive.name == text("ArchiveName"));
@@ -95,7 +99,7 @@ impl Events {
             "DescribeReplay" => self.describe_replay(request),
             "ListReplays" => {
                 let replays = self.replays();
-                Ok(json!({"Replays": replays.iter().map(Replay::show).collect::<Vec<_>>()}))
+                page(request, "Replays", replays.iter().map(Replay::show).collect())
             }
             _ => Err(AwsError::not_implemented("events", operation)),
         }

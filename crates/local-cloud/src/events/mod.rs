@@ -6,6 +6,7 @@
 //! - `schedule`: `rate(...)` on the cloud's clock.
 //! - `archive`: what is kept, and its replay.
 //! - `api`: the operations, from JSON to JSON.
+//! - `page`: the lists among their answers, a page at a time.
 //!
 //! Faults of operation `PutEvents` (target: the bus) strike the call, of kind `entry` one entry
 //! inside a successful answer (`extra.entry`: which, from 0). Faults of operation `Deliver` (target:
@@ -16,6 +17,7 @@ mod api;
 mod archive;
 mod delivery;
 mod entry;
+mod page;
 mod pattern;
 mod schedule;
 
