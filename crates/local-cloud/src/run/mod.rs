@@ -66,7 +66,7 @@ pub struct RunArgs {
 /// What failed; that a sample is missing or was accepted twice; that it was interrupted.
 pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     let media = args.media.clone().unwrap_or_else(|| PathBuf::from(RECORDING));
-    let recording = Recording::open(&media)?;
+    let recording = crate::speaker::open(&media)?;
     let ended = crate::signals::ended()?;
     let started = match url {
         Some(_) => None,
