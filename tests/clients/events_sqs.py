@@ -30,6 +30,10 @@ def rules(events) -> None:
     assert rule["State"] == "ENABLED"
     names = {rule["Name"] for rule in events.list_rules()["Rules"]}
     assert {f"session-lifecycle-{ENV}", f"kvs-health-check-{ENV}"} <= names, names
+    assert len(events.list_rules(Limit=1)["Rules"]) == 1
+    pages = list(events.get_paginator("list_rules").paginate(PaginationConfig={"PageSize": 1}))
+    assert {rule["Name"] for page in pages for rule in page["Rules"]} == names, pages
+    assert all(len(page["Rules"]) == 1 for page in pages), pages
     target = events.list_targets_by_rule(Rule=f"session-lifecycle-{ENV}")["Targets"][0]
     assert target["RetryPolicy"]["MaximumRetryAttempts"] == 2, target
     assert target["DeadLetterConfig"]["Arn"].endswith(f":session-events-dlq-{ENV}"), target

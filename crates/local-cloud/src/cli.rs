@@ -20,7 +20,7 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
     /// Where a running cloud is; default: http://127.0.0.1:7878, and for `run` one of its own.
-    #[arg(long, global = true, env = "LOCAL_CLOUD_URL")]
+    #[arg(long, global = true, env = "LOCAL_CLOUD_URL", value_parser = base_url)]
     url: Option<String>,
 }
 
@@ -42,7 +42,8 @@ struct UpArgs {
     /// The port on 127.0.0.1; 0: the system picks one.
     #[arg(long, default_value_t = 7878)]
     port: u16,
-    /// Keep tables, audio and logs in this folder; default: nothing outlives the cloud.
+    /// Keep tables, audio and logs in this folder, for one cloud at a time. Streams and channels with
+    /// their media, queues and archived events are not kept. Default: nothing outlives the cloud.
     #[arg(long)]
     data: Option<PathBuf>,
     /// The template to run.
@@ -131,6 +132,11 @@ async fn token(args: &TokenArgs, url: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Paths are put behind it, so it ends without a slash, however it was pasted.
+fn base_url(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
 fn name_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -146,6 +152,27 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_says_what_a_data_folder_does_not_keep() {
+        use clap::CommandFactory;
+        let mut cli = Cli::command();
+        let help = cli.find_subcommand_mut("up").unwrap().render_help().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains("Keep tables, audio and logs in this folder"), "{help}");
+        assert!(help.contains("Streams and channels with their media"), "{help}");
+    }
+
+    #[test]
+    fn a_url_is_taken_with_and_without_its_last_slash() {
+        for command in [vec!["token", "--sub", "ana"], vec!["speak", "ID", "FILE"], vec!["run"]] {
+            for url in ["http://127.0.0.1:1", "http://127.0.0.1:1/"] {
+                let line = ["local-cloud", "--url", url].into_iter().chain(command.clone());
+                let cli = Cli::try_parse_from(line).unwrap();
+                assert_eq!(cli.url.as_deref(), Some("http://127.0.0.1:1"));
+            }
+        }
     }
 
     #[test]

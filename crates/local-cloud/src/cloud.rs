@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
 use crate::clock::{Clock, rfc3339};
+use crate::data_folder::DataFolder;
 use crate::dynamodb::DynamoDb;
 use crate::error::Error;
 use crate::events::Events;
@@ -97,8 +98,8 @@ pub struct RunningCloud {
     cloud: Arc<Cloud>,
     stop: CancellationToken,
     server: JoinHandle<()>,
-    /// Removed at the end.
-    temporary: Option<PathBuf>,
+    /// Held until the cloud has ended: a temporary one goes with it.
+    _data: DataFolder,
 }
 
 impl RunningCloud {
@@ -111,16 +112,17 @@ impl RunningCloud {
             .await
             .map_err(Error::io(format!("port {}", options.port)))?;
         let address = listener.local_addr().map_err(Error::io("the port"))?;
-        let data = Data::open(options.data.as_deref())?;
+        let data = DataFolder::open(options.data.as_deref())?;
         let stop = CancellationToken::new();
-        // From here on a failure must not leave anything behind: dropping cancels.
+        // From here on a failure must not leave anything behind: dropping cancels, and removes a
+        // temporary folder.
         let guard = stop.clone().drop_guard();
         let base_url = format!("http://{address}");
         let cloud = Arc::new(Cloud::new(&options, &data, base_url, &stop).await?);
         cloud.events.start(stop.clone());
         tokio::spawn(Arc::clone(&cloud.lambda).reap());
         let server = tokio::spawn(server::serve(listener, Arc::clone(&cloud)));
-        Ok(Self { cloud, stop: guard.disarm(), server, temporary: data.temporary })
+        Ok(Self { cloud, stop: guard.disarm(), server, _data: data })
     }
 
     /// Its services.
@@ -129,14 +131,10 @@ impl RunningCloud {
     }
 
     /// Ends it: the function processes first, then everything else.
-    pub async fn end(mut self) {
+    pub async fn end(self) {
         self.stop.cancel();
         if tokio::time::timeout(END_LIMIT, self.cloud.lambda.ended()).await.is_err() {
             tracing::warn!("some function processes have not ended");
-        }
-        self.server.abort();
-        if let Some(folder) = self.temporary.take() {
-            remove(&folder);
         }
     }
 }
@@ -145,22 +143,19 @@ impl Drop for RunningCloud {
     fn drop(&mut self) {
         self.stop.cancel();
         self.server.abort();
-        if let Some(folder) = self.temporary.take() {
-            remove(&folder);
-        }
     }
 }
 
 impl Cloud {
     async fn new(
         options: &CloudOptions,
-        data: &Data,
+        data: &DataFolder,
         base_url: String,
         stop: &CancellationToken,
     ) -> Result<Self, Error> {
         let template = load(options, &base_url)?;
         let clock = Clock::new(f64::from(options.time_scale));
-        let faults = Faults::default();
+        let faults = Faults::of(&template);
         let account = template.account.clone();
         let issuer = Arc::new(Issuer::new(&template, &local_issuer(&base_url))?);
         let sqs = Sqs::new(clock.clone(), faults.clone(), &template.queues);
@@ -259,7 +254,7 @@ fn local_issuer(base_url: &str) -> String {
 /// What Lambda, and this cloud, put into every function's environment.
 fn environment(
     options: &CloudOptions,
-    data: &Data,
+    data: &DataFolder,
     account: &Account,
     base_url: &str,
 ) -> BTreeMap<String, String> {
@@ -285,45 +280,5 @@ fn own_folder() -> PathBuf {
     match folder.file_name() {
         Some(name) if name == "deps" => folder.parent().map(Path::to_path_buf).unwrap_or(folder),
         _ => folder,
-    }
-}
-
-/// The folders and the file that a cloud keeps its data in.
-#[derive(Debug)]
-struct Data {
-    audio: PathBuf,
-    logs: PathBuf,
-    database: Option<PathBuf>,
-    temporary: Option<PathBuf>,
-}
-
-impl Data {
-    fn open(folder: Option<&Path>) -> Result<Self, Error> {
-        let temporary = match folder {
-            Some(_) => None,
-            None => {
-                let name = format!("local-cloud-{}", uuid::Uuid::new_v4().simple());
-                Some(std::env::temp_dir().join(name))
-            }
-        };
-        let root = folder.or(temporary.as_deref()).unwrap_or(Path::new("."));
-        // Functions run elsewhere, so what they are told must not depend on the working folder.
-        let root = std::path::absolute(root).map_err(Error::io(root.display().to_string()))?;
-        let data = Self {
-            audio: root.join("audio"),
-            logs: root.join("logs"),
-            database: folder.map(|_| root.join("dynamodb.sqlite")),
-            temporary,
-        };
-        for folder in [&data.audio, &data.logs] {
-            std::fs::create_dir_all(folder).map_err(Error::io(folder.display().to_string()))?;
-        }
-        Ok(data)
-    }
-}
-
-fn remove(folder: &Path) {
-    if let Err(error) = std::fs::remove_dir_all(folder) {
-        tracing::warn!("{} is left behind: {error}", folder.display());
     }
 }

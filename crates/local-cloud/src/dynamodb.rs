@@ -23,6 +23,37 @@ use crate::template::Table;
 const MAX_REQUEST: usize = 16 * 1024 * 1024;
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
+/// The operations that dynoxide runs (its `server` module dispatches on them).
+const OPERATIONS: [&str; 27] = [
+    "CreateTable",
+    "DeleteTable",
+    "DescribeTable",
+    "ListTables",
+    "UpdateTable",
+    "PutItem",
+    "GetItem",
+    "DeleteItem",
+    "UpdateItem",
+    "Query",
+    "Scan",
+    "BatchGetItem",
+    "BatchWriteItem",
+    "TransactWriteItems",
+    "TransactGetItems",
+    "ListStreams",
+    "DescribeStream",
+    "GetShardIterator",
+    "GetRecords",
+    "UpdateTimeToLive",
+    "DescribeTimeToLive",
+    "ExecuteStatement",
+    "ExecuteTransaction",
+    "BatchExecuteStatement",
+    "TagResource",
+    "UntagResource",
+    "ListTagsOfResource",
+];
+
 /// The service.
 #[derive(Debug)]
 pub struct DynamoDb {
@@ -73,6 +104,11 @@ impl DynamoDb {
             url: format!("http://{address}/"),
             tables: tables.iter().map(|table| table.name.clone()).collect(),
         }))
+    }
+
+    /// The operations that a fault can strike.
+    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+        OPERATIONS.into_iter()
     }
 
     /// Answers one request of the `dynamodb` scope.
@@ -174,6 +210,29 @@ fn read<T: DeserializeOwned>(request: Value) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn every_operation_that_a_fault_may_name_is_run() {
+        let stop = CancellationToken::new();
+        let _ended = stop.clone().drop_guard();
+        let dynamodb = DynamoDb::start(Faults::default(), &[], None, stop).await.unwrap();
+        for operation in DynamoDb::operations() {
+            let request = Request::post("/")
+                .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+                .header(
+                    "authorization",
+                    "AWS4-HMAC-SHA256 Credential=AK, SignedHeaders=, Signature=",
+                )
+                .header("x-amz-date", "20260101T000000Z")
+                .header(header::CONTENT_TYPE, CONTENT_TYPE)
+                .body(Body::from("{}"))
+                .unwrap();
+            let answer = Arc::clone(&dynamodb).handle(request).await;
+            let body = to_bytes(answer.into_body(), MAX_REQUEST).await.unwrap();
+            let body = String::from_utf8_lossy(&body);
+            assert!(!body.contains("UnknownOperationException"), "{operation}: {body}");
+        }
+    }
 
     #[test]
     fn a_request_names_its_tables() {

@@ -31,6 +31,17 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Another cloud keeps its data there.
+    #[error(
+        "{folder} is in use by another local-cloud (process {process}): end that one, or give \
+         --data another folder"
+    )]
+    InUse {
+        /// The data folder.
+        folder: PathBuf,
+        /// The id of the process that holds it, as far as its lock file says.
+        process: String,
+    },
     /// The key of the local token issuer could not be made.
     #[error("token issuer: {0}")]
     Issuer(String),

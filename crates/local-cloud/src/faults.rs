@@ -12,6 +12,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::aws_error::AwsError;
+use crate::dynamodb::DynamoDb;
+use crate::events::Events;
+use crate::kvs::Kvs;
+use crate::lambda::Lambda;
+use crate::sqs::Sqs;
+use crate::template::{Route, Template};
 
 /// How many faults may wait at once.
 pub const MAX_FAULTS: usize = 256;
@@ -48,10 +54,13 @@ pub enum FaultKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fault {
-    /// The service's signing name: `lambda`, `dynamodb`, `events`, `kinesisvideo`, `sqs`.
+    /// The service's signing name: `lambda`, `dynamodb`, `events`, `kinesisvideo`, `sqs`,
+    /// `execute-api`.
     pub service: String,
     /// The operation, for example `PutEvents`; absent: any. For Lambda `Invoke` is every run of a
-    /// function, also each attempt at an event, and `InvokeAsync` the taking of an event.
+    /// function, also each attempt at an event, and `InvokeAsync` the taking of an event; for
+    /// EventBridge `Deliver` is an attempt to deliver; for the HTTP API it is a route, for example
+    /// `POST /sessions`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     /// What it is called on (function, table, stream, queue); a name that contains this text
@@ -118,11 +127,21 @@ impl Fault {
         Duration::from_millis(self.delay_ms)
     }
 
-    fn check(&self) -> Result<(), FaultError> {
-        const SERVICES: [&str; 6] =
-            ["lambda", "dynamodb", "events", "kinesisvideo", "sqs", "execute-api"];
-        if !SERVICES.contains(&self.service.as_str()) {
-            return Err(FaultError::Service(self.service.clone()));
+    /// `routes` are the operations of `execute-api`.
+    fn check(&self, routes: &[String]) -> Result<(), FaultError> {
+        let known = operations(&self.service, routes)
+            .ok_or_else(|| FaultError::Service(self.service.clone()))?;
+        if let Some(operation) = &self.operation
+            && !known.contains(&operation.as_str())
+        {
+            return Err(FaultError::Operation {
+                service: self.service.clone(),
+                operation: operation.clone(),
+                known: known.join(", "),
+            });
+        }
+        if self.times == 0 {
+            return Err(FaultError::Times);
         }
         if !(400..600).contains(&self.status) {
             return Err(FaultError::Status(self.status));
@@ -134,12 +153,38 @@ impl Fault {
     }
 }
 
+/// The operations of a service that ask for a fault; `None` when there is no such service.
+fn operations<'a>(service: &str, routes: &'a [String]) -> Option<Vec<&'a str>> {
+    Some(match service {
+        "lambda" => Lambda::operations().collect(),
+        "dynamodb" => DynamoDb::operations().collect(),
+        "events" => Events::operations().collect(),
+        "kinesisvideo" => Kvs::operations().collect(),
+        "sqs" => Sqs::operations().collect(),
+        "execute-api" => routes.iter().map(String::as_str).collect(),
+        _ => return None,
+    })
+}
+
 /// Why a fault is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// No such service.
     #[error("service: no service is called {0:?}")]
     Service(String),
+    /// A fault that would wait for ever, because nothing is called like that.
+    #[error("operation: {service} has no operation {operation:?} to strike; it has {known}")]
+    Operation {
+        /// The service.
+        service: String,
+        /// What the fault names.
+        operation: String,
+        /// What could be named.
+        known: String,
+    },
+    /// A fault that would never strike.
+    #[error("times: 0 strikes no call; it must be at least 1")]
+    Times,
     /// Not an error's status.
     #[error("status: {0} is not within 400..=599")]
     Status(u16),
@@ -155,9 +200,17 @@ pub enum FaultError {
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     waiting: Arc<Mutex<Vec<Fault>>>,
+    /// The routes of the HTTP API, which are its operations.
+    routes: Arc<[String]>,
 }
 
 impl Faults {
+    /// No fault yet; those of `execute-api` may name the template's routes.
+    pub fn of(template: &Template) -> Self {
+        let routes = template.http_apis.iter().flat_map(|api| &api.routes);
+        Self { routes: routes.map(Route::key).collect(), ..Self::default() }
+    }
+
     /// The first fault that strikes this call, if any; counts the call for the ones that match.
     pub fn take(&self, service: &str, operation: &str, target: &str) -> Option<Fault> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -199,9 +252,10 @@ impl Faults {
     /// Lets a fault wait.
     ///
     /// # Errors
-    /// [`FaultError`] when a field is out of its range or too many wait.
+    /// [`FaultError`] when a field is out of its range, nothing could ever be struck, or too many
+    /// wait.
     pub fn add(&self, fault: Fault) -> Result<(), FaultError> {
-        fault.check()?;
+        fault.check(&self.routes)?;
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() >= MAX_FAULTS {
             return Err(FaultError::TooMany);
@@ -224,6 +278,12 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn template() -> Template {
+        let text = "Resources: { F: { Type: AWS::Serverless::Function, Properties: { CodeUri: f, \
+                    Events: { Open: { Type: HttpApi, Properties: { Method: post, Path: /sessions } } } } } }";
+        Template::load(text, &crate::template::LoadOptions::default()).unwrap()
+    }
 
     fn fault(json: Value) -> Fault {
         serde_json::from_value(json).unwrap()
@@ -261,5 +321,29 @@ mod tests {
         assert!(error.to_string().starts_with("service:"));
         let json = serde_json::json!({"service": "sqs", "status": 200});
         assert!(faults.add(fault(json)).unwrap_err().to_string().starts_with("status:"));
+        let json = serde_json::json!({"service": "sqs", "times": 0});
+        assert!(faults.add(fault(json)).unwrap_err().to_string().starts_with("times:"));
+        assert!(faults.list().is_empty());
+    }
+
+    #[test]
+    fn a_fault_that_could_never_strike_is_refused_with_what_could_be_meant() {
+        let faults = Faults::of(&template());
+        for (service, misspelt, meant) in [
+            ("events", "PutEvent", "PutEvents"),
+            ("events", "deliver", "Deliver"),
+            ("lambda", "InvokeAsynch", "InvokeAsync"),
+            ("dynamodb", "PutItems", "PutItem"),
+            ("kinesisvideo", "getMedia", "GetMedia"),
+            ("sqs", "SendMessages", "SendMessage"),
+            ("execute-api", "POST /session", "POST /sessions"),
+        ] {
+            let json = serde_json::json!({"service": service, "operation": misspelt});
+            let refusal = faults.add(fault(json)).unwrap_err().to_string();
+            assert!(refusal.starts_with("operation: ") && refusal.contains(misspelt), "{refusal}");
+            assert!(refusal.contains(meant), "{refusal}");
+            let json = serde_json::json!({"service": service, "operation": meant});
+            faults.add(fault(json)).unwrap();
+        }
     }
 }

@@ -11,6 +11,7 @@ pub mod aws_error;
 pub mod cli;
 pub mod clock;
 pub mod cloud;
+mod data_folder;
 pub mod dynamodb;
 pub mod error;
 pub mod events;

@@ -92,11 +92,22 @@ async fn audio(
     send(&cloud.audio.join(format!("{session}.wav")), "audio/wav").await
 }
 
-/// What arrived of a session at the boundary of its audio processor.
-async fn deliveries(State(cloud): State<Arc<Cloud>>, Path(session): Path<String>) -> Response {
-    let sent = cloud.kvs.sent(&format!("session-{session}"));
-    let figures = Figures::of(&session, &cloud.lambda.ledger().of(&session), &sent);
-    json_answer(StatusCode::OK, &json!(figures))
+/// What arrived of a session at the boundary of its audio processor. Nothing yet is an answer for a
+/// session that has a stream; about one that this cloud has never seen there is nothing to say.
+async fn deliveries(
+    State(cloud): State<Arc<Cloud>>,
+    Path(session): Path<String>,
+) -> Result<Response, Refused> {
+    let stream = format!("session-{session}");
+    let (deliveries, sent) = (cloud.lambda.ledger().of(&session), cloud.kvs.sent(&stream));
+    if deliveries.is_empty() && sent.is_empty() && !cloud.kvs.has_stream(&stream) {
+        return Err(not_found(&format!(
+            "no session {session:?} was seen here: it has no stream {stream}, and none of its audio \
+             was delivered"
+        )));
+    }
+    let figures = Figures::of(&session, &deliveries, &sent);
+    Ok(json_answer(StatusCode::OK, &json!(figures)))
 }
 
 async fn logs(

@@ -164,3 +164,34 @@ async fn patterns_are_tested_and_rules_are_shown() {
     assert_eq!((status, error["__type"].as_str()), (400, Some("ResourceNotFoundException")));
     assert_eq!(desk.call("AWSEvents.PutRule", json!({})).await.0, 501);
 }
+
+#[tokio::test]
+async fn lists_come_in_pages_of_the_limit() {
+    let desk = Desk::open(1.0).await;
+    let (mut names, mut token) = (Vec::new(), Value::Null);
+    loop {
+        let request = json!({"Limit": 3, "NextToken": token});
+        let answer = desk.ok("AWSEvents.ListRules", request).await;
+        let rules = answer["Rules"].as_array().unwrap();
+        assert!(rules.len() <= 3);
+        names.extend(rules.iter().map(|rule| rule["Name"].as_str().unwrap().to_owned()));
+        token = answer["NextToken"].clone();
+        if token.is_null() {
+            break;
+        }
+    }
+    names.sort_unstable();
+    assert_eq!(names, ["clockwork", "to-inbox", "to-nobody", "uninvited"]);
+    for (list, request) in [
+        ("ListRules", json!({"Limit": 0})),
+        ("ListTargetsByRule", json!({"Rule": "to-inbox", "Limit": 101})),
+        ("ListTargetsByRule", json!({"Rule": "to-inbox", "NextToken": "x"})),
+    ] {
+        let (status, error) = desk.call(&format!("AWSEvents.{list}"), request).await;
+        assert_eq!(
+            (status, error["__type"].as_str()),
+            (400, Some("ValidationException")),
+            "{list}"
+        );
+    }
+}

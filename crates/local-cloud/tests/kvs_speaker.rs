@@ -4,7 +4,7 @@
 mod kvs_support;
 
 use std::io::Cursor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kvs_support::{Server, documents, values};
@@ -111,4 +111,32 @@ fn a_file_without_opus_names_its_codecs() {
     assert!(matches!(Recording::open(&path), Err(RecordingError::NotMatroska { .. })));
     std::fs::remove_file(&path).unwrap();
     assert!(matches!(Recording::open(&path), Err(RecordingError::Open { .. })));
+}
+
+/// `local-cloud speak` of a file into a session's stream; whether it succeeds, and its stderr.
+async fn speak(server: &Server, session: &str, file: &Path) -> (bool, String) {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_local-cloud"));
+    command.args(["speak", session, "--speed", "1000", "--url", &server.url]).arg(file);
+    let output = command.output().await.unwrap();
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test]
+async fn a_recording_that_is_cut_off_is_spoken_with_a_warning() {
+    let server = Server::start(50.0).await;
+    server.stream("session-a-b-1", 24).await;
+    let (spoken, stderr) = speak(&server, "a-b-1", &bundled()).await;
+    assert!(spoken && !stderr.contains("warning"), "{stderr}");
+    let whole = std::fs::read(bundled()).unwrap();
+    let path = std::env::temp_dir().join(format!("cut-off-{}.mka", std::process::id()));
+    // Every packet of it is as long as the others, and its half ends with one: ten bytes are more.
+    std::fs::write(&path, &whole[..whole.len() / 2 + 10]).unwrap();
+    server.stream("session-c-d-2", 24).await;
+    let (spoken, stderr) = speak(&server, "c-d-2", &path).await;
+    std::fs::remove_file(&path).unwrap();
+    let warning = format!(
+        "warning: {} is cut off or damaged at its end: its last 10 bytes are not usable",
+        path.display()
+    );
+    assert!(spoken && stderr.contains(&warning), "{stderr}");
 }

@@ -34,7 +34,8 @@ pub struct Session {
     pub created_at: u64,
     /// When the item last changed, Unix ms; sort key of `status-updatedAt-index`.
     pub updated_at: u64,
-    /// When DynamoDB may drop the item, Unix **seconds** (the unit of its TTL).
+    /// How long the session may last, as clients read it, Unix **seconds**. The table's time to live
+    /// is another attribute, `removeAt`, which only the health check sets.
     pub expires_at: u64,
     /// ARN of the signaling channel; absent until it is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]

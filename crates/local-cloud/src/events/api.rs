@@ -6,10 +6,29 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 
 use super::archive::Replay;
+use super::page::page;
 use super::pattern::Pattern;
 use super::{Events, RuleState};
 use crate::aws_error::AwsError;
 use crate::template::Target;
+
+/// The operations of [`Events::run`]: what is not among them is neither run nor named by a fault.
+pub(super) const OPERATIONS: [&str; 14] = [
+    "ListRules",
+    "DescribeRule",
+    "ListTargetsByRule",
+    "ListRuleNamesByTarget",
+    "EnableRule",
+    "DisableRule",
+    "DescribeEventBus",
+    "ListEventBuses",
+    "TestEventPattern",
+    "ListArchives",
+    "DescribeArchive",
+    "StartReplay",
+    "DescribeReplay",
+    "ListReplays",
+];
 
 /// What a fault's target is matched against: the bus of the first entry, or a name.
 pub(super) fn target_of(request: &Value) -> &str {
@@ -25,12 +44,13 @@ impl Events {
         request: &Value,
     ) -> Result<Value, AwsError> {
         let text = |field: &str| request[field].as_str().unwrap_or_default();
-        match operation {
+        let known = OPERATIONS.into_iter().find(|known| *known == operation);
+        match known.unwrap_or_default() {
             "ListRules" => {
                 self.bus_exists(request)?;
                 let rules =
                     self.rules.iter().filter(|it| it.rule.name.starts_with(text("NamePrefix")));
-                Ok(json!({"Rules": rules.map(|it| show(it)).collect::<Vec<_>>()}))
+                page(request, "Rules", rules.map(|it| show(it)).collect())
             }
             "DescribeRule" => {
                 self.bus_exists(request)?;
@@ -39,13 +59,13 @@ impl Events {
             "ListTargetsByRule" => {
                 self.bus_exists(request)?;
                 let targets = &self.rule(text("Rule"))?.rule.targets;
-                Ok(json!({"Targets": targets.iter().map(show_target).collect::<Vec<_>>()}))
+                page(request, "Targets", targets.iter().map(show_target).collect())
             }
             "ListRuleNamesByTarget" => {
                 let arn = text("TargetArn");
                 let names =
                     self.rules.iter().filter(|it| it.rule.targets.iter().any(|t| t.arn == arn));
-                Ok(json!({"RuleNames": names.map(|it| it.rule.name.clone()).collect::<Vec<_>>()}))
+                page(request, "RuleNames", names.map(|it| it.rule.name.clone().into()).collect())
             }
             "EnableRule" | "DisableRule" => {
                 self.bus_exists(request)?;
@@ -56,14 +76,17 @@ impl Events {
             "DescribeEventBus" | "ListEventBuses" => {
                 self.bus_exists(request)?;
                 let bus = json!({"Name": "default", "Arn": self.account.arn("events", "event-bus/default")});
-                Ok(if operation == "DescribeEventBus" { bus } else { json!({"EventBuses": [bus]}) })
+                match operation {
+                    "DescribeEventBus" => Ok(bus),
+                    _ => page(request, "EventBuses", vec![bus]),
+                }
             }
             "TestEventPattern" => test_event_pattern(text("EventPattern"), text("Event")),
             "ListArchives" => {
                 let archives = self.archives.iter();
                 let archives =
                     archives.filter(|it| it.archive.name.starts_with(text("NamePrefix")));
-                Ok(json!({"Archives": archives.map(|it| it.show()).collect::<Vec<_>>()}))
+                page(request, "Archives", archives.map(|it| it.show()).collect())
             }
             "DescribeArchive" => {
                 let found = self.archives.iter().find(|it| it.archive.name == text("ArchiveName"));
@@ -76,9 +99,9 @@ impl Events {
             "DescribeReplay" => self.describe_replay(request),
             "ListReplays" => {
                 let replays = self.replays();
-                Ok(json!({"Replays": replays.iter().map(Replay::show).collect::<Vec<_>>()}))
+                page(request, "Replays", replays.iter().map(Replay::show).collect())
             }
-            other => Err(AwsError::not_implemented("events", other)),
+            _ => Err(AwsError::not_implemented("events", operation)),
         }
     }
 

@@ -6,6 +6,7 @@
 //! - `schedule`: `rate(...)` on the cloud's clock.
 //! - `archive`: what is kept, and its replay.
 //! - `api`: the operations, from JSON to JSON.
+//! - `page`: the lists among their answers, a page at a time.
 //!
 //! Faults of operation `PutEvents` (target: the bus) strike the call, of kind `entry` one entry
 //! inside a successful answer (`extra.entry`: which, from 0). Faults of operation `Deliver` (target:
@@ -16,6 +17,7 @@ mod api;
 mod archive;
 mod delivery;
 mod entry;
+mod page;
 mod pattern;
 mod schedule;
 
@@ -42,6 +44,8 @@ use pattern::Pattern;
 const JSON: &str = "application/x-amz-json-1.1";
 /// Ten entries of together 1 MiB, escaped in JSON.
 const MAX_REQUEST: usize = 8 * 1024 * 1024;
+/// What a fault can strike besides the operations on rules.
+const STRUCK: [&str; 2] = ["PutEvents", "Deliver"];
 /// How many deliveries wait or are tried at once; beyond, entries are throttled.
 const MAX_DELIVERIES: usize = 10_000;
 
@@ -140,6 +144,11 @@ impl Events {
         for rule in self.rules.iter().filter(|rule| rule.rule.schedule.is_some()) {
             tokio::spawn(schedule::run(Arc::clone(self), Arc::clone(rule)));
         }
+    }
+
+    /// The operations that a fault can strike.
+    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+        STRUCK.into_iter().chain(api::OPERATIONS)
     }
 
     /// Answers one request of the `events` scope.
@@ -249,5 +258,43 @@ fn input_of(target: &Target, event: &Value) -> String {
     match &target.input_path {
         Some(path) => pattern::at_path(event, path).unwrap_or(&Value::Null).to_string(),
         None => event.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::lambda::LambdaOptions;
+
+    #[tokio::test]
+    async fn every_operation_that_a_fault_may_name_is_run() {
+        let (clock, faults, template) = (Clock::new(1.0), Faults::default(), Template::default());
+        let sqs = Sqs::new(clock.clone(), faults.clone(), &[]);
+        let options = LambdaOptions {
+            binaries: PathBuf::new(),
+            logs: PathBuf::new(),
+            verbose: false,
+            environment: BTreeMap::new(),
+        };
+        let account = Account::default();
+        let stop = CancellationToken::new();
+        let lambda = Lambda::new(
+            clock.clone(),
+            faults.clone(),
+            account,
+            &[],
+            Arc::clone(&sqs),
+            options,
+            stop,
+        );
+        let events = Events::new(clock, faults, &template, lambda, sqs).unwrap();
+        for operation in api::OPERATIONS {
+            let answer = events.run(operation, &json!({}));
+            let code = answer.err().map(|error| error.code);
+            assert_ne!(code.as_deref(), Some("NotImplemented"), "{operation}");
+        }
     }
 }

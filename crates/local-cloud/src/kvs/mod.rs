@@ -96,6 +96,11 @@ impl Kvs {
         })
     }
 
+    /// The operations that a fault can strike.
+    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+        OPERATIONS.into_iter().map(|(_, operation)| operation)
+    }
+
     /// Answers one request of the `kinesisvideo` scope.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
         let mut response = self.answer(request).await.unwrap_or_else(|refused| refused.rest_json());
@@ -156,6 +161,11 @@ impl Kvs {
     /// When the fragments of a stream first left on a GetMedia connection, in their order.
     pub fn sent(&self, stream: &str) -> Vec<SentFragment> {
         self.sent.of(stream)
+    }
+
+    /// Whether there is a stream of this name, in whatever state.
+    pub fn has_stream(&self, name: &str) -> bool {
+        self.registry().streams.contains_key(name)
     }
 
     /// What `/_local/state` shows.

@@ -39,6 +39,9 @@ pub const MAX_SYNC_PAYLOAD: usize = 6 * 1024 * 1024;
 /// The largest payload of an asynchronous invocation, in bytes (1 MB since 2026-01).
 pub const MAX_ASYNC_PAYLOAD: usize = 1024 * 1024;
 
+/// What a fault can strike: a run of a function, and the taking of an event.
+const OPERATIONS: [&str; 2] = ["Invoke", "InvokeAsync"];
+
 /// What the machine decides about functions.
 #[derive(Debug, Clone)]
 pub struct LambdaOptions {
@@ -156,6 +159,11 @@ impl Lambda {
     /// What the audio processor was offered and answered.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// The operations that a fault can strike.
+    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+        OPERATIONS.into_iter()
     }
 
     /// Answers one request of the `lambda` scope.

@@ -77,9 +77,12 @@ impl Client {
         Ok(())
     }
 
-    /// What arrived of a session so far.
+    /// What arrived of a session so far; nothing, when the cloud has nothing to tell of it yet.
     pub(super) async fn figures(&self, id: &str) -> Result<Figures, Error> {
         let answer = self.call(Method::GET, &format!("/_local/deliveries/{id}"), None).await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Ok(Figures::of(id, &[], &[]));
+        }
         answer
             .error_for_status()
             .map_err(|error| self.lost(error))?

@@ -66,7 +66,7 @@ pub struct RunArgs {
 /// What failed; that a sample is missing or was accepted twice; that it was interrupted.
 pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     let media = args.media.clone().unwrap_or_else(|| PathBuf::from(RECORDING));
-    let recording = Recording::open(&media)?;
+    let recording = crate::speaker::open(&media)?;
     let ended = crate::signals::ended()?;
     let started = match url {
         Some(_) => None,
@@ -74,7 +74,7 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     };
     let url = match (&started, url) {
         (Some(running), _) => running.cloud().base_url.clone(),
-        (None, given) => given.unwrap_or_default().trim_end_matches('/').to_owned(),
+        (None, given) => given.unwrap_or_default().to_owned(),
     };
     let outcome = tokio::select! {
         outcome = session(&args, &media, &recording, &url) => outcome,

@@ -3,7 +3,7 @@
 //! It stands where the speaker's browser and WebRTC ingestion stand in AWS, with one difference:
 //! ingestion stores AAC, this puts the file's Opus packets as they are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 
@@ -55,7 +55,7 @@ pub fn speed(text: &str) -> Result<f64, String> {
 /// # Errors
 /// What kept the file from being spoken whole.
 pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
-    let recording = Recording::open(&args.file)?;
+    let recording = open(&args.file)?;
     let producer = Producer {
         url: url.to_owned(),
         stream: format!("session-{}", args.session),
@@ -78,6 +78,16 @@ pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
         spoken.persisted
     );
     Ok(())
+}
+
+/// Reads a recording, and says so when not all of the file could be used: what is left is spoken as
+/// if it were the whole.
+pub(crate) fn open(path: &Path) -> Result<Recording, RecordingError> {
+    let recording = Recording::open(path)?;
+    if let Some(warning) = recording.warning(path) {
+        eprintln!("warning: {warning}");
+    }
+    Ok(recording)
 }
 
 impl From<RecordingError> for Error {

@@ -129,6 +129,7 @@ mod tests {
             packets: (0..5)
                 .map(|n| Packet { at_ms: n * 20, samples_48k: 960, data: vec![0x08, n as u8] })
                 .collect(),
+            unusable_end: None,
         };
         let mut bytes = head(&recording);
         bytes.extend(cluster(0));

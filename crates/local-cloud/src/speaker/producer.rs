@@ -60,7 +60,7 @@ pub enum SpeakError {
 /// How and where to speak.
 #[derive(Debug, Clone)]
 pub struct Producer {
-    /// The cloud, for example `http://127.0.0.1:7878`.
+    /// The cloud, for example `http://127.0.0.1:7878`: without a slash at its end.
     pub url: String,
     /// The stream's name.
     pub stream: String,
@@ -126,7 +126,7 @@ impl Producer {
         let body = futures_util::stream::poll_fn(move |context| waiting.poll_recv(context));
         let body = reqwest::Body::wrap_stream(body.map(Ok::<Bytes, std::convert::Infallible>));
         let answer = client
-            .post(format!("{}/putMedia", self.url.trim_end_matches('/')))
+            .post(format!("{}/putMedia", self.url))
             .header("authorization", authorization())
             .header("x-amzn-stream-name", &self.stream)
             .header("x-amzn-fragment-timecode-type", "RELATIVE")

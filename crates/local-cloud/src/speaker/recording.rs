@@ -98,6 +98,9 @@ pub struct Recording {
     pub channels: u64,
     /// The packets in the order of the file.
     pub packets: Vec<Packet>,
+    /// How many bytes at the file's end could not be used, when it is cut off or damaged there;
+    /// absent when the file is whole.
+    pub unusable_end: Option<usize>,
 }
 
 impl Recording {
@@ -111,11 +114,11 @@ impl Recording {
             return Err(RecordingError::Large { path: path.to_owned() });
         }
         let bytes = std::fs::read(path).map_err(unreadable)?;
-        let Some(bytes) = settle(&bytes) else {
+        let Some(settled) = settle(&bytes) else {
             return Err(RecordingError::NotMatroska { path: path.to_owned() });
         };
         let damaged = |source| RecordingError::Matroska { path: path.to_owned(), source };
-        let mut file = MatroskaFile::open(Cursor::new(bytes)).map_err(damaged)?;
+        let mut file = MatroskaFile::open(Cursor::new(settled.document)).map_err(damaged)?;
         let codec = |id: &str| id.trim_end_matches('\0').to_owned();
         let Some(track) = file.tracks().iter().find(|track| {
             track.track_type() == TrackType::Audio && codec(track.codec_id()) == "A_OPUS"
@@ -133,6 +136,7 @@ impl Recording {
             sampling_hz: track.audio().map_or(48_000.0, |audio| audio.sampling_frequency()),
             channels: track.audio().map_or(1, |audio| audio.channels().get()),
             packets: Vec::new(),
+            unusable_end: settled.unusable,
         };
         let scale = u128::from(file.info().timestamp_scale().get());
         let mut held = 0;
@@ -152,6 +156,17 @@ impl Recording {
             return Err(RecordingError::Empty { path: path.to_owned() });
         }
         Ok(recording)
+    }
+
+    /// What a listener to the file at `path` should be told before it is spoken: it ends too soon.
+    pub fn warning(&self, path: &Path) -> Option<String> {
+        let path = path.display();
+        self.unusable_end.map(|bytes| match bytes {
+            0 => format!("{path} is cut off: it ends before its own sizes say so"),
+            bytes => format!(
+                "{path} is cut off or damaged at its end: its last {bytes} bytes are not usable"
+            ),
+        })
     }
 
     fn take(&mut self, path: &Path, at_ns: u128, data: Vec<u8>) -> Result<(), RecordingError> {

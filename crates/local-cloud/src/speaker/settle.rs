@@ -6,55 +6,86 @@
 
 use crate::kvs::ebml::{self, Header, id};
 
+/// A recording in which every size is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Settled {
+    /// The document.
+    pub(super) document: Vec<u8>,
+    /// How many bytes at the file's end are in no whole element, when the file is cut off or damaged
+    /// there; absent when it is whole. 0: it ends between two elements, before its own sizes say so.
+    pub(super) unusable: Option<usize>,
+}
+
 /// The same recording with known sizes; `None` when it does not begin as Matroska does.
-pub(super) fn settle(file: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn settle(file: &[u8]) -> Option<Settled> {
     let (head, header, mut rest) = element(file)?;
     if head.id != id::EBML {
         return None;
     }
-    let (segment, _) = enter(rest).filter(|(head, _)| head.id == id::SEGMENT)?;
-    rest = &rest[segment.len..];
+    let (segment, payload) = enter(rest).filter(|(head, _)| head.id == id::SEGMENT)?;
+    let mut short = is_short(segment, payload);
+    rest = payload;
+    // Of the element read last.
+    let mut unusable = 0;
     let mut children = Vec::with_capacity(rest.len());
-    while let Some((head, _)) = enter(rest) {
-        let whole = match (head.id, head.size) {
+    while let Some((head, payload)) = enter(rest) {
+        (unusable, rest) = match (head.id, head.size) {
             (id::CLUSTER, _) => {
-                let (cluster, after) = cluster(head, rest);
-                ebml::write(&mut children, id::CLUSTER, 8, cluster);
-                after
+                let cluster = Cluster::at(head, payload);
+                ebml::write(&mut children, id::CLUSTER, 8, cluster.whole);
+                short |= is_short(head, payload);
+                (cluster.broken, cluster.after)
             }
             (_, Some(_)) => match element(rest) {
                 Some((head, payload, after)) => {
                     if matches!(head.id, id::INFO | id::TRACKS) {
                         ebml::write(&mut children, head.id, 8, payload);
                     }
-                    after
+                    (0, after)
                 }
                 None => break,
             },
             (_, None) => break,
         };
-        rest = whole;
     }
-    let mut settled = Vec::with_capacity(file.len() + 64);
-    ebml::write(&mut settled, id::EBML, 8, header);
-    ebml::write(&mut settled, id::SEGMENT, 8, &children);
-    Some(settled)
+    unusable += rest.len();
+    let mut document = Vec::with_capacity(file.len() + 64);
+    ebml::write(&mut document, id::EBML, 8, header);
+    ebml::write(&mut document, id::SEGMENT, 8, &children);
+    Some(Settled { document, unusable: (short || unusable > 0).then_some(unusable) })
 }
 
-/// The whole children of the Cluster that starts `bytes`, and what follows it.
-fn cluster(head: Header, bytes: &[u8]) -> (&[u8], &[u8]) {
-    let payload = &bytes[head.len..];
-    let known = head.size.and_then(|size| usize::try_from(size).ok());
-    let payload = payload.get(..known.unwrap_or(payload.len())).unwrap_or(payload);
-    let mut end = 0;
-    while let Some((child, _, after)) = element(&payload[end..]) {
-        if known.is_none() && id::ends_cluster(child.id) {
-            break;
+/// Whether less of a payload is there than its head says.
+fn is_short(head: Header, payload: &[u8]) -> bool {
+    head.size.is_some_and(|size| size > payload.len() as u64)
+}
+
+/// A Cluster as far as it is there.
+struct Cluster<'a> {
+    /// Its whole children.
+    whole: &'a [u8],
+    /// Bytes of it behind them, in no whole child.
+    broken: usize,
+    /// What follows it.
+    after: &'a [u8],
+}
+
+impl<'a> Cluster<'a> {
+    /// Reads the one whose payload `bytes` begin with.
+    fn at(head: Header, bytes: &'a [u8]) -> Self {
+        let known = head.size.map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+        let payload = &bytes[..known.unwrap_or(bytes.len()).min(bytes.len())];
+        let mut end = 0;
+        while let Some((child, _, after)) = element(&payload[end..]) {
+            if known.is_none() && id::ends_cluster(child.id) {
+                break;
+            }
+            end = payload.len() - after.len();
         }
-        end = payload.len() - after.len();
+        // Where one of unknown size ends, only its children tell.
+        let len = if known.is_some() { payload.len() } else { end };
+        Self { whole: &payload[..end], broken: len - end, after: &bytes[len..] }
     }
-    let after = known.map_or(end, |known| known.min(payload.len()));
-    (&payload[..end], &bytes[head.len + after..])
 }
 
 /// The head at the start of `bytes`, and its payload as far as it is there.
@@ -99,27 +130,55 @@ mod tests {
 
     #[test]
     fn unknown_sizes_become_known_and_stale_indexes_go() {
-        let settled = settle(&live()).unwrap();
+        let settled = settle(&live()).unwrap().document;
         let top = ebml::children(&settled).unwrap();
         assert_eq!(top.iter().map(|child| child.0).collect::<Vec<_>>(), [id::EBML, id::SEGMENT]);
         let inside = ebml::children(top[1].1).unwrap();
         let ids: Vec<u32> = inside.iter().map(|child| child.0).collect();
         assert_eq!(ids, [id::INFO, id::CLUSTER, id::CLUSTER]);
         assert_eq!(ebml::children(inside[1].1).unwrap().len(), 2);
-        assert_eq!(settle(&settled), Some(settled), "a settled file stays as it is");
+        let again = settle(&settled);
+        let whole = Settled { document: settled, unusable: None };
+        assert_eq!(again, Some(whole), "a settled file stays as it is");
+    }
+
+    /// How many bytes are in whole elements: what precedes a cut at each place, counted forwards.
+    fn usable(file: &[u8], cut: usize) -> usize {
+        let whole = |cut: &usize| {
+            settle(&file[..*cut]).is_some_and(|it| it.unusable.unwrap_or_default() == 0)
+        };
+        (0..=cut).rev().find(whole).unwrap_or_default()
     }
 
     #[test]
-    fn a_file_cut_anywhere_keeps_its_whole_blocks() {
-        let file = live();
-        for cut in 0..file.len() {
-            let Some(settled) = settle(&file[..cut]) else { continue };
-            let top = ebml::children(&settled).unwrap();
-            for (_, cluster) in ebml::children(top[1].1).unwrap() {
-                ebml::children(cluster).unwrap();
+    fn a_file_cut_anywhere_keeps_its_whole_blocks_and_counts_the_rest() {
+        let live = live();
+        let settled = settle(&live).unwrap().document;
+        for (file, has_sizes) in [(live, false), (settled, true)] {
+            assert_eq!(settle(&file).unwrap().unusable, None);
+            for cut in 0..file.len() {
+                let Some(settled) = settle(&file[..cut]) else { continue };
+                let top = ebml::children(&settled.document).unwrap();
+                for (_, cluster) in ebml::children(top[1].1).unwrap() {
+                    ebml::children(cluster).unwrap();
+                }
+                let lost = cut - usable(&file, cut);
+                let told = (has_sizes || lost > 0).then_some(lost);
+                assert_eq!(settled.unusable, told, "cut at {cut} of {}", file.len());
             }
         }
         assert_eq!(settle(b"RIFF"), None);
         assert_eq!(settle(b""), None);
+    }
+
+    #[test]
+    fn what_is_no_element_at_the_end_is_counted() {
+        let mut file = live();
+        file.extend([0; 7]);
+        assert_eq!(settle(&file).unwrap().unusable, Some(7));
+        let mut file = settle(&live()).unwrap().document;
+        let last_block = file.len() - 14;
+        file[last_block] = 0;
+        assert_eq!(settle(&file).unwrap().unusable, Some(14), "the last block's id is damaged");
     }
 }

@@ -96,6 +96,11 @@ impl Sqs {
         self.send(queue_arn, body, attributes).await
     }
 
+    /// The operations that a fault can strike.
+    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+        api::OPERATIONS.into_iter()
+    }
+
     /// Answers one request of the `sqs` scope.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
         let operation = crate::server::operation(&request);
@@ -220,4 +225,19 @@ fn on_the_wire(error: AwsError) -> Response {
         response.headers_mut().insert("x-amzn-query-error", value);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_operation_that_a_fault_may_name_is_run() {
+        let sqs = Sqs::new(Clock::new(1.0), Faults::default(), &[]);
+        for operation in Sqs::operations() {
+            let answer = sqs.run(operation, &serde_json::json!({})).await;
+            let code = answer.err().map(|error| error.code);
+            assert_ne!(code.as_deref(), Some("NotImplemented"), "{operation}");
+        }
+    }
 }

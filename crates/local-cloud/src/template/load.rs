@@ -1,4 +1,4 @@
-//! From the text of a template to the model: sections, parameters, then each resource by its type.
+//! From the text of a template to the model: sections, then each resource by its type.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 use super::http_api::{Authorizers, PendingRoute};
 use super::reader::{Properties, at};
 use super::scope::Scope;
-use super::{Template, TemplateError, events, function, http_api, names, queue, table, yaml};
+use super::{
+    Template, TemplateError, events, function, http_api, names, parameters, queue, table, yaml,
+};
 use crate::account::Account;
 
 /// Types that local-cloud knows and does not run: they have no effect on one machine.
@@ -57,7 +59,7 @@ impl Template {
             Some(Value::Object(map)) => Ok(map),
             Some(_) => Err(TemplateError::Malformed(format!("{name} is not a map"))),
         };
-        let parameters = section("Parameters")?;
+        let declared = section("Parameters")?;
         let conditions = section("Conditions")?;
         let mappings = section("Mappings")?;
         let globals = section("Globals")?;
@@ -74,7 +76,7 @@ impl Template {
         let scope = Scope {
             account: options.account.clone(),
             base_url: options.base_url.clone(),
-            parameters: values(parameters, options)?,
+            parameters: parameters::values(declared, options)?,
             conditions,
             mappings,
             resources,
@@ -208,47 +210,6 @@ fn merge(base: &mut Value, over: Value) {
         }
         (Value::Array(base), Value::Array(over)) => base.extend(over),
         (base, over) => *base = over,
-    }
-}
-
-/// The value of each parameter: the override, the default, or the machine's fallback.
-fn values(
-    section: Map<String, Value>,
-    options: &LoadOptions,
-) -> Result<BTreeMap<String, Value>, TemplateError> {
-    if let Some(name) = options.parameters.keys().find(|name| !section.contains_key(*name)) {
-        return Err(at(name, "the template has no such parameter"));
-    }
-    let mut values = BTreeMap::new();
-    for (name, declared) in section {
-        let mut declared = Properties::new(name.as_str(), declared)?;
-        let kind = declared.needed("Type")?;
-        let default = declared.text("Default")?;
-        let allowed = declared.texts_or_numbers("AllowedValues")?;
-        let given = options.parameters.get(&name).cloned().or(default);
-        let given = given.or_else(|| options.fallbacks.get(&name).cloned());
-        let value = given.ok_or_else(|| {
-            at(&name, format!("this parameter has no default: give --parameter {name}=VALUE"))
-        })?;
-        if !allowed.is_empty() && !allowed.contains(&value) {
-            return Err(at(&name, format!("{value:?} is none of {}", allowed.join(", "))));
-        }
-        values.insert(name.clone(), typed(&name, &kind, value)?);
-    }
-    Ok(values)
-}
-
-fn typed(name: &str, kind: &str, value: String) -> Result<Value, TemplateError> {
-    match kind {
-        "String" => Ok(value.into()),
-        "Number" => match value.parse::<f64>() {
-            Ok(_) => Ok(value.into()),
-            Err(_) => Err(at(name, format!("{value:?} is not a number"))),
-        },
-        "CommaDelimitedList" | "List<Number>" => {
-            Ok(value.split(',').map(str::trim).filter(|it| !it.is_empty()).collect())
-        }
-        other => Err(at(name, format!("local-cloud does not know parameters of type {other}"))),
     }
 }
 

@@ -11,6 +11,7 @@ mod http_api;
 mod load;
 mod model;
 mod names;
+mod parameters;
 mod queue;
 mod reader;
 mod scope;

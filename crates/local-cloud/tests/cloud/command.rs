@@ -2,7 +2,7 @@
 //! a token of it.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,14 +25,11 @@ impl Drop for Up {
 
 impl Up {
     fn start() -> Self {
-        let mut process = Command::new(PROGRAM)
-            .args(["up", "--port", "0", "--template"])
-            .arg(crate::support::fixture())
-            .arg("--binaries")
-            .arg(crate::support::examples())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::of(&mut up())
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("ready ").unwrap().to_owned();
@@ -49,6 +46,14 @@ impl Up {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
+}
+
+/// `local-cloud up` on the fixture.
+fn up() -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(["up", "--port", "0", "--template"]).arg(crate::support::fixture());
+    command.arg("--binaries").arg(crate::support::examples());
+    command
 }
 
 fn is_there(pid: &Value) -> bool {
@@ -83,11 +88,13 @@ async fn functions_end_by_themselves_when_the_cloud_is_killed() {
 #[test]
 fn token_prints_one_that_the_cloud_takes() {
     let up = Up::start();
-    let output =
-        Command::new(PROGRAM).args(["token", "--sub", "ann", "--url", &up.url]).output().unwrap();
-    assert!(output.status.success());
-    let token = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(token.trim().split('.').count(), 3);
+    for url in [up.url.clone(), format!("{}/", up.url)] {
+        let output =
+            Command::new(PROGRAM).args(["token", "--sub", "ann", "--url", &url]).output().unwrap();
+        assert!(output.status.success(), "{url}: {output:?}");
+        let token = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(token.trim().split('.').count(), 3);
+    }
 }
 
 #[test]
@@ -99,6 +106,49 @@ fn a_client_without_a_cloud_says_what_is_missing() {
     assert!(!output.status.success());
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.contains("is `local-cloud up` running there?"), "{message}");
+}
+
+/// What is left in a folder of temporary files after `up` failed to start on this template.
+fn left_behind_by(template: &str) -> Vec<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("failed-start-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("template.yaml");
+    std::fs::write(&path, template).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(["up", "--port", "0", "--template"]).arg(&path).env("TMPDIR", &folder);
+    assert!(!command.output().unwrap().status.success());
+    std::fs::remove_file(&path).unwrap();
+    let left = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    std::fs::remove_dir_all(&folder).unwrap();
+    left
+}
+
+#[test]
+fn a_start_that_fails_leaves_nothing_behind() {
+    let unknown_type = "Resources: { Bucket: { Type: AWS::S3::Bucket } }";
+    let unknown_bus = "Resources: { Rule: { Type: AWS::Events::Rule, Properties: { \
+                       EventBusName: other, EventPattern: { source: [a] } } } }";
+    for template in [unknown_type, unknown_bus] {
+        assert_eq!(left_behind_by(template), Vec::<PathBuf>::new(), "{template}");
+    }
+}
+
+#[test]
+fn a_data_folder_is_one_clouds_until_its_process_ends() {
+    let folder = std::env::temp_dir().join(format!("one-cloud-{}", uuid::Uuid::new_v4()));
+    let mut first = Up::of(up().arg("--data").arg(&folder));
+    let second = up().arg("--data").arg(&folder).output().unwrap();
+    assert!(!second.status.success());
+    let message = String::from_utf8(second.stderr).unwrap();
+    let holder = format!("{} is in use by another local-cloud (process ", folder.display());
+    assert!(message.contains(&format!("{holder}{})", first.process.id())), "{message}");
+    // A crash leaves the file, and not its lock.
+    first.signal("-KILL");
+    first.process.wait().unwrap();
+    let mut third = Up::of(up().arg("--data").arg(&folder));
+    third.signal("-TERM");
+    assert!(third.process.wait().unwrap().success());
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
