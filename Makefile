@@ -54,7 +54,7 @@ check-template: tools ## lint infra/template.yaml and its translation
 fmt: ## format the code
 	cargo fmt --all
 
-bench: cloud ## criterion benches, and the table target/bench/summary.json
+bench: cloud ## criterion benches, streams per core, and the table target/bench/summary.json
 	cargo bench --workspace
 	$(VENV)/bin/python tests/speech/whole_programs.py
 

@@ -1,19 +1,18 @@
 //! The figures of the README: ratios to bare libopus on the same packets in the same run, time from a block's
 //! last byte to its PCM, allocations and memory. `cargo bench -p media --bench summary` prints them and
-//! writes `target/bench/summary.json`, and the recording that whole programs are then compared on.
+//! writes them into `target/bench/summary.json`, and the recording that whole programs are then compared on.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod work;
 
 use std::alloc::System;
 use std::hint::black_box;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use media::{Stream, StreamOptions};
 use serde_json::{Map, Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use testkit::{opus, pcm, recorded};
+use testkit::{figures, opus, pcm, recorded};
 use work::{READ_SIZE, Set, bare, feed, sets, stream};
 
 #[global_allocator]
@@ -28,8 +27,6 @@ const ROUNDS: usize = 41;
 const LIBOPUS_BYTES: usize = 18_500;
 
 fn main() {
-    let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
-    std::fs::create_dir_all(&out).unwrap();
     let sets = sets(SECONDS);
     let mut ratios = Map::new();
     for set in &sets {
@@ -44,15 +41,14 @@ fn main() {
     println!("block to PCM   {micros:.1} µs (99th percentile {worst:.1} µs)");
     println!("allocations    {allocations} per packet in steady state");
     println!("memory         {peak} bytes at most per stream");
-    let summary = json!({
+    figures::record(json!({
         "ratioToLibopus": Value::Object(ratios),
         "blockToPcmMicros": rounded(micros),
         "blockToPcmMicrosP99": rounded(worst),
         "allocationsPerPacket": allocations,
         "peakBytesPerStream": peak,
-    });
-    std::fs::write(out.join("summary.json"), format!("{summary:#}\n")).unwrap();
-    std::fs::write(out.join("mono32k.mka"), ten_minutes()).unwrap();
+    }));
+    std::fs::write(figures::folder().join("mono32k.mka"), ten_minutes()).unwrap();
 }
 
 fn rounded(value: f64) -> f64 {
@@ -138,9 +134,8 @@ fn peak_bytes(set: &Set) -> usize {
     for chunk in set.body.chunks(READ_SIZE) {
         feed(&mut stream, chunk);
         let change = region.change();
-        let held = change.bytes_allocated as isize + change.bytes_reallocated
-            - change.bytes_deallocated as isize;
-        peak = peak.max(held.unsigned_abs());
+        // A reallocation's difference is among the bytes allocated or deallocated already.
+        peak = peak.max(change.bytes_allocated - change.bytes_deallocated);
     }
     peak
 }

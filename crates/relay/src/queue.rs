@@ -80,7 +80,12 @@ impl Queue {
 
     /// Whether the reader waits, or would at its next chunk.
     pub fn is_full(&self) -> bool {
-        self.lock().samples >= self.limit
+        self.holds(self.limit)
+    }
+
+    /// Whether at least `samples` wait to be taken.
+    pub fn holds(&self, samples: u64) -> bool {
+        self.lock().samples >= samples
     }
 
     /// The next chunk and the chunks adjacent to it, as many as `limit` samples allow (always at

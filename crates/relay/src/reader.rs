@@ -234,6 +234,11 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         for chunk in std::mem::take(&mut self.intake.ready) {
             push(self.line, chunk).await?;
         }
+        if self.line.queue.holds(Config::samples(self.line.config.batch_ms)) {
+            // Enough for the longest payload: before more is decoded, whoever else runs on this thread
+            // has a turn, deliveries and renewals first of all.
+            tokio::task::yield_now().await;
+        }
         self.intake.heard();
         Ok(())
     }

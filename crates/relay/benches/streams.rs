@@ -1,0 +1,183 @@
+//! How many live streams one consumer process carries on one core, how promptly, and in how much
+//! memory. `cargo bench -p relay --bench streams` prints the figures and writes them into
+//! `target/bench/summary.json`.
+//!
+//! All runs are tasks of one thread, by the real clock. The sinks are stubs (see `stub`), and the CPU
+//! time is the whole process's as the kernel counts it, the stubs' own included.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod stub;
+
+use std::alloc::System;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
+use relay::{Config, Order};
+use serde_json::json;
+use session::{Language, QualityTier, Settings};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use stub::speech::{Broadcast, packets};
+use stub::{Notes, Stub};
+use testkit::figures;
+use testkit::getmedia::Framing;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Streams that live together.
+const STREAMS: u32 = 300;
+/// Different speakers among them.
+const VOICES: u64 = 4;
+/// What passes before anything is measured: each stream has begun and delivered.
+const SETTLE: Duration = Duration::from_secs(4);
+/// What is measured.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Streams begin within this time, one after the other: the length of a fragment.
+const STAGGER: Duration = Duration::from_secs(2);
+/// 200 kb/s of video beside the audio: bytes of video in each 20 ms.
+const VIDEO: usize = 500;
+/// What the processor takes for a payload.
+const PROCESSOR: Duration = Duration::from_millis(20);
+/// Ten minutes that a stream has to catch up with.
+const BACKLOG_SECONDS: usize = 600;
+/// Bytes of libopus's own mono decoder, which it allocates itself (facts of libopus 1.3: 18.5 KB).
+const LIBOPUS_BYTES: usize = 18_500;
+
+fn main() {
+    let speech: Vec<_> = (0..VOICES).map(|voice| packets(voice, seconds_of_speech())).collect();
+    let audio = live(&speech, &Framing::default());
+    let video = live(&speech, &Framing { video: Some(VIDEO), ..Framing::default() });
+    let catching_up = catching_up();
+    println!("streams per core       {:.0}, with video {:.0}", audio.per_core, video.per_core);
+    println!("last sample to invoke  {:.1} ms (99th percentile {:.1} ms)", audio.p50, audio.p99);
+    println!("  with video           {:.1} ms (99th percentile {:.1} ms)", video.p50, video.p99);
+    println!("bytes per stream       {}, with video {}", audio.bytes, video.bytes);
+    println!("  catching up          {catching_up}");
+    figures::record(json!({ "streams": {
+        "together": STREAMS,
+        "perCore": audio.per_core.round(),
+        "perCoreWithVideo": video.per_core.round(),
+        "deliveryLatencyMillisP50": tenths(audio.p50),
+        "deliveryLatencyMillisP99": tenths(audio.p99),
+        "bytesPerStreamSteady": audio.bytes.max(video.bytes),
+        "bytesPerStreamCatchingUp": catching_up,
+    }}));
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+/// What live streams together cost.
+struct Cost {
+    /// Seconds of speech carried in each second of CPU time: as many streams fill one core.
+    per_core: f64,
+    /// Last sample of a chunk arrived → invocation sent, ms: median and 99th percentile.
+    p50: f64,
+    p99: f64,
+    /// Most bytes held at once, divided by the streams.
+    bytes: usize,
+}
+
+/// As much as the last stream to begin needs, in whole fragments, and one more.
+fn seconds_of_speech() -> usize {
+    let seconds = (SETTLE + WINDOW).as_secs().next_multiple_of(STAGGER.as_secs());
+    usize::try_from(seconds + STAGGER.as_secs()).unwrap()
+}
+
+/// Live streams of these speakers in this framing, side by side.
+fn live(speech: &[Vec<Vec<u8>>], framing: &Framing) -> Cost {
+    let voices: Vec<_> =
+        speech.iter().map(|packets| Arc::new(Broadcast::live(packets, framing))).collect();
+    let chunks = (SETTLE + WINDOW).as_millis() * u128::from(STREAMS) / 500 * 2;
+    let notes = Notes::new(held, usize::try_from(chunks).unwrap());
+    let before = held();
+    one_core().block_on(async {
+        let begin = Instant::now();
+        let mut runs = JoinSet::new();
+        for (number, voice) in (0..STREAMS).zip(voices.iter().cycle()) {
+            let begins = begin + STAGGER * number / STREAMS;
+            runs.spawn(carry(number, Stub::new(voice, begins, PROCESSOR, &notes)));
+        }
+        sleep(SETTLE).await;
+        notes.reset();
+        let (began, used) = (Instant::now(), cpu());
+        sleep(WINDOW).await;
+        let (wall, used) = (began.elapsed(), (cpu() - used).as_secs_f64());
+        let spoken = f64::from(STREAMS) * wall.as_secs_f64();
+        let carried = notes.samples() as f64 / f64::from(media::SAMPLE_RATE);
+        assert!(
+            carried > 0.95 * spoken,
+            "no figures: this machine is too busy to carry {spoken:.0} s of speech as it is spoken, only {carried:.0} s"
+        );
+        let latencies = notes.latencies();
+        let millis =
+            |percent: usize| latencies[latencies.len() * percent / 100].as_secs_f64() * 1e3;
+        Cost {
+            per_core: spoken / used,
+            p50: millis(50),
+            p99: millis(99),
+            bytes: (notes.peak() - before) / STREAMS as usize + LIBOPUS_BYTES,
+        }
+    })
+}
+
+/// Most bytes that one stream holds while it is ten minutes behind a processor slower than KVS.
+fn catching_up() -> usize {
+    let minutes = vec![packets(0, 60); BACKLOG_SECONDS / 60];
+    let says = Arc::new(Broadcast::stored(&minutes.concat(), &Framing::default()));
+    let notes = Notes::new(held, BACKLOG_SECONDS * 2);
+    let before = held();
+    one_core().block_on(async {
+        let run = tokio::spawn(carry(0, Stub::new(&says, Instant::now(), PROCESSOR, &notes)));
+        let whole = (BACKLOG_SECONDS as u64 - 1) * u64::from(media::SAMPLE_RATE);
+        while notes.samples() < whole {
+            assert!(!run.is_finished(), "it ended early");
+            sleep(PROCESSOR).await;
+        }
+        run.abort();
+    });
+    notes.peak() - before + LIBOPUS_BYTES
+}
+
+async fn carry(number: u32, stub: Stub) {
+    let order = Order {
+        session_id: format!("blessed-shepherd-{number}").parse().unwrap(),
+        stream_arn: Some(
+            format!("arn:aws:kinesisvideo:us-east-1:1:stream/session-blessed-shepherd-{number}/17")
+                .parse()
+                .unwrap(),
+        ),
+        settings: Some(Settings {
+            source_language: Language::ENGLISH,
+            quality_tier: QualityTier::Standard,
+            target_languages: vec!["de".parse().unwrap()],
+            version: 1,
+        }),
+        owner: format!("run-{number}"),
+        remaining: Duration::from_secs(840),
+    };
+    let report = relay::start(&stub, &Config::scaled(1.0), order).await;
+    panic!("a run ended before it was measured: {report:?}");
+}
+
+fn one_core() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+/// CPU time of this process so far, in user and in kernel mode.
+fn cpu() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Duration::from_micros(u64::try_from(micros).unwrap())
+}
+
+/// Bytes held of the heap. A reallocation's difference is among those allocated or deallocated.
+fn held() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated - stats.bytes_deallocated
+}

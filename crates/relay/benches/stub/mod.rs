@@ -1,0 +1,304 @@
+//! The ports of a session in memory: a stream that speaks in real time, a processor that takes all it
+//! is offered, a table that nobody else writes. What the adapters of AWS do with the relay's own data
+//! is done here too (the payload as JSON, the answer read from JSON, the checkpoint as JSON); the SDK,
+//! TLS and the network are not.
+#![allow(unreachable_pub)]
+
+pub mod speech;
+
+use std::future::pending;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use media::FragmentNumber;
+use relay::answer::Reply;
+use relay::lease::{Desired, LeaseTable, Renewal, StreamItem};
+use relay::ports::{
+    BodyError, Continuation, DeadLetter, DeadLetters, Links, MediaBody, MediaSource, Meter,
+    OpenError, Ports, Processor, Sessions,
+};
+use relay::{Snapshot, StoreError, SystemClock};
+use session::audio::{Answer, AudioPayload};
+use session::{Language, SessionId, Settings, StreamArn};
+use speech::Broadcast;
+use tokio::time::Instant;
+
+/// How long a table takes to answer.
+const TABLE: Duration = Duration::from_millis(5);
+
+/// What is noted of all sessions together.
+pub struct Notes {
+    /// Bytes held of the heap at this moment.
+    held: fn() -> usize,
+    peak: AtomicUsize,
+    samples: AtomicU64,
+    latencies: Mutex<Vec<Duration>>,
+}
+
+impl Notes {
+    /// Room for so many latencies is made at once, so that it does not count as a stream's memory.
+    pub fn new(held: fn() -> usize, latencies: usize) -> Arc<Self> {
+        Arc::new(Self {
+            held,
+            peak: AtomicUsize::new(0),
+            samples: AtomicU64::new(0),
+            latencies: Mutex::new(Vec::with_capacity(latencies)),
+        })
+    }
+
+    /// Begins anew.
+    pub fn reset(&self) {
+        self.peak.store(0, Ordering::Relaxed);
+        self.samples.store(0, Ordering::Relaxed);
+        self.latencies.lock().unwrap().clear();
+    }
+
+    /// Most bytes that were held at any read and any invocation.
+    pub fn peak(&self) -> usize {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Samples that the processor took.
+    pub fn samples(&self) -> u64 {
+        self.samples.load(Ordering::Relaxed)
+    }
+
+    /// From the arrival of a chunk's last sample to its invocation, shortest first.
+    pub fn latencies(&self) -> Vec<Duration> {
+        let mut latencies = self.latencies.lock().unwrap().clone();
+        latencies.sort_unstable();
+        latencies
+    }
+
+    fn look(&self) {
+        self.peak.fetch_max((self.held)(), Ordering::Relaxed);
+    }
+}
+
+/// One session's ports.
+pub struct Stub {
+    says: Arc<Broadcast>,
+    begins: Instant,
+    takes: Duration,
+    notes: Arc<Notes>,
+    item: Mutex<StreamItem>,
+}
+
+impl Stub {
+    /// A stream that says this from `begins` on, and a processor that takes so long for a payload.
+    pub fn new(
+        says: &Arc<Broadcast>,
+        begins: Instant,
+        takes: Duration,
+        notes: &Arc<Notes>,
+    ) -> Self {
+        let item = StreamItem {
+            owner: None,
+            epoch: 0,
+            lease_expires_at: 0,
+            desired: Desired::Run,
+            stop_at: None,
+            settings: None,
+            successor: None,
+            ended: false,
+            checkpoint: None,
+            stream_arn: None,
+        };
+        let (says, notes) = (Arc::clone(says), Arc::clone(notes));
+        Self { says, begins, takes, notes, item: Mutex::new(item) }
+    }
+
+    async fn write(&self, change: impl FnOnce(&mut StreamItem)) -> Result<StreamItem, StoreError> {
+        tokio::time::sleep(TABLE).await;
+        let mut item = self.item.lock().unwrap();
+        change(&mut item);
+        Ok(item.clone())
+    }
+}
+
+/// One connection.
+pub struct Body {
+    says: Arc<Broadcast>,
+    begins: Instant,
+    next: usize,
+    notes: Arc<Notes>,
+}
+
+impl MediaSource for Stub {
+    type Body = Body;
+
+    async fn open(&self, _: &StreamArn, after: Option<&FragmentNumber>) -> Result<Body, OpenError> {
+        let (says, notes) = (Arc::clone(&self.says), Arc::clone(&self.notes));
+        // Who comes back has read all of it: nothing is cut here.
+        let next = if after.is_some() { says.pieces.len() } else { 0 };
+        Ok(Body { says, begins: self.begins, next, notes })
+    }
+}
+
+impl MediaBody for Body {
+    async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
+        let Some((due, piece)) = self.says.pieces.get(self.next) else { return pending().await };
+        tokio::time::sleep_until(self.begins + *due).await;
+        self.next += 1;
+        self.notes.look();
+        Some(Ok(piece.clone()))
+    }
+}
+
+impl Processor for Stub {
+    async fn invoke(&self, payload: &AudioPayload) -> Reply {
+        let body = black_box(serde_json::to_vec(payload).unwrap());
+        let now = Instant::now();
+        let end = payload.start_sample + payload.sample_count;
+        {
+            let length = payload.sample_count / u64::from(payload.chunk_count);
+            let mut latencies = self.notes.latencies.lock().unwrap();
+            for chunk in 1..=u64::from(payload.chunk_count) {
+                let arrived =
+                    self.begins + self.says.arrival(payload.start_sample + chunk * length);
+                latencies.push(now.saturating_duration_since(arrived));
+            }
+        }
+        self.notes.look();
+        self.notes.samples.fetch_add(payload.sample_count, Ordering::Relaxed);
+        tokio::time::sleep(self.takes).await;
+        drop(body);
+        let answer = Answer { accepted: true, next_sample: end, duplicate: false };
+        Reply::from_invoke(None, &serde_json::to_vec(&answer).unwrap())
+    }
+}
+
+impl LeaseTable for Stub {
+    async fn load(&self, _: &SessionId) -> Result<Option<StreamItem>, StoreError> {
+        self.write(|_| ()).await.map(Some)
+    }
+
+    async fn take(
+        &self,
+        _: &SessionId,
+        _: &StreamItem,
+        owner: &str,
+        expires_at: u64,
+    ) -> Result<Option<StreamItem>, StoreError> {
+        let take = |item: &mut StreamItem| {
+            item.owner = Some(owner.to_owned());
+            item.epoch += 1;
+            item.lease_expires_at = expires_at;
+        };
+        self.write(take).await.map(Some)
+    }
+
+    async fn renew(
+        &self,
+        _: &SessionId,
+        renewal: Renewal<'_>,
+    ) -> Result<Option<StreamItem>, StoreError> {
+        let renew = |item: &mut StreamItem| {
+            item.lease_expires_at = renewal.expires_at;
+            item.checkpoint = Some(renewal.checkpoint.to_json());
+        };
+        self.write(renew).await.map(Some)
+    }
+
+    async fn release(
+        &self,
+        _: &SessionId,
+        _: Renewal<'_>,
+        _: bool,
+    ) -> Result<Option<()>, StoreError> {
+        Ok(Some(()))
+    }
+
+    async fn announce(&self, _: &SessionId, _: u64, _: &str) -> Result<Option<()>, StoreError> {
+        Ok(Some(()))
+    }
+
+    async fn request_run(
+        &self,
+        _: &SessionId,
+        stream: Option<&StreamArn>,
+        settings: Option<&Settings>,
+    ) -> Result<StreamItem, StoreError> {
+        let request = |item: &mut StreamItem| {
+            item.stream_arn = stream.cloned();
+            item.settings = settings.cloned();
+        };
+        self.write(request).await
+    }
+
+    async fn request_stop(&self, _: &SessionId, _: u64) -> Result<StreamItem, StoreError> {
+        self.write(|item| item.desired = Desired::Stop).await
+    }
+}
+
+impl Sessions for Stub {
+    async fn is_over(&self, _: &SessionId) -> Result<bool, StoreError> {
+        tokio::time::sleep(TABLE).await;
+        Ok(false)
+    }
+
+    async fn listener_languages(&self, _: &SessionId) -> Result<Vec<Language>, StoreError> {
+        tokio::time::sleep(TABLE).await;
+        Ok(vec!["fr".parse().unwrap()])
+    }
+}
+
+impl DeadLetters for Stub {
+    async fn send(&self, _: &DeadLetter) -> Result<(), StoreError> {
+        panic!("nothing is refused")
+    }
+}
+
+impl Links for Stub {
+    async fn invoke_next(&self, _: &Continuation) -> Result<(), StoreError> {
+        panic!("no run comes to its deadline")
+    }
+}
+
+impl Meter for Stub {
+    fn emit(&self, _: &SessionId, snapshot: &Snapshot) {
+        black_box(snapshot);
+    }
+}
+
+impl Ports for Stub {
+    type Clock = SystemClock;
+    type Leases = Self;
+    type Media = Self;
+    type Processor = Self;
+    type DeadLetters = Self;
+    type Sessions = Self;
+    type Links = Self;
+    type Meter = Self;
+
+    fn clock(&self) -> &SystemClock {
+        &SystemClock
+    }
+    fn random(&self) -> f64 {
+        0.5
+    }
+    fn leases(&self) -> &Self {
+        self
+    }
+    fn media(&self) -> &Self {
+        self
+    }
+    fn processor(&self) -> &Self {
+        self
+    }
+    fn dead_letters(&self) -> &Self {
+        self
+    }
+    fn sessions(&self) -> &Self {
+        self
+    }
+    fn links(&self) -> &Self {
+        self
+    }
+    fn meter(&self) -> &Self {
+        self
+    }
+}

@@ -1,0 +1,104 @@
+//! Sessions of one process share its thread and nothing else. Time moves only when every session
+//! waits, so that one which span instead of waiting would hold up the clock of them all.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use relay::Outcome;
+use relay::ports::OpenError;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use world::kvs::{Break, How};
+use world::processor::Script;
+use world::{LONG, Odds, State, World, config, order, speech};
+
+/// More than any session comes to ask for.
+const EVERY: usize = 10_000;
+const HOUR: Duration = Duration::from_secs(3_600);
+
+type Trouble = fn(&mut State);
+
+const PROCESSOR_DOWN: [Trouble; 5] = [
+    |state| state.processor.scripts = [Script::Hang; EVERY].into(),
+    |state| state.processor.scripts = [Script::Fail; EVERY].into(),
+    |state| state.processor.scripts = [Script::Forget; EVERY].into(),
+    |state| state.processor.scripts = [Script::Invalid; EVERY].into(),
+    |state| state.processor.takes = Duration::from_secs(50),
+];
+
+const STREAM_DOWN: [Trouble; 5] = [
+    |state| state.kvs.open_errors = vec![OpenError::Refused("AccessDenied".into()); EVERY].into(),
+    |state| state.kvs.breaks = [Break::cut(500); EVERY].into(),
+    |state| state.kvs.breaks = [Break { after: 500, how: How::Stall(HOUR) }; EVERY].into(),
+    |state| state.kvs.breaks = [Break { after: 0, how: How::Tag(5000) }; EVERY].into(),
+    |state| state.kvs.gone = true,
+];
+
+const TABLE_DOWN: [Trouble; 2] = [
+    |state| state.table.odds = Odds::DOWN,
+    |state| state.table.odds = Odds { refused: 0, lost: 0, silent: 1_000 },
+];
+
+/// A chunk's end, and when the processor had it, since its session began.
+type Delivery = (Duration, u64);
+
+/// A healthy session from its first fragment to its last.
+async fn healthy(packets: &[Vec<u8>], expected: &[i16]) -> Vec<Delivery> {
+    let begun = Instant::now();
+    let world = World::live(packets, 1_000);
+    let side = world.side();
+    let stop = async {
+        tokio::time::sleep(Duration::from_secs(13)).await;
+        world.stop();
+    };
+    let config = config();
+    let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), stop);
+    assert_eq!(report.unwrap().outcome, Outcome::Ended);
+    let state = world.state();
+    assert_eq!(state.processor.accepted, expected);
+    state.processor.deliveries.iter().map(|(at, end)| (*at - begun, *end)).collect()
+}
+
+/// A healthy session beside others that have these troubles is delivered chunk for chunk as promptly
+/// as alone.
+async fn check(troubles: &[Trouble]) {
+    let (packets, expected) = speech(12);
+    let alone = healthy(&packets, &expected).await;
+    let mut runs = JoinSet::new();
+    let mut sick: Vec<Arc<World>> = Vec::new();
+    for trouble in troubles {
+        let world = World::live(&packets, 1_000);
+        trouble(&mut world.state());
+        let side = world.side();
+        runs.spawn(async move { relay::start(&side, &config(), order("a", LONG)).await });
+        sick.push(world);
+    }
+    let beside = healthy(&packets, &expected).await;
+    assert_eq!(beside, alone);
+    for (number, world) in sick.iter().enumerate() {
+        let taken = world.state().processor.taken;
+        assert!(taken < expected.len() as u64 / 2, "number {number} was well: {taken} samples");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_processor_that_is_down_slows_no_other_session() {
+    check(&PROCESSOR_DOWN).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_cannot_be_read_slows_no_other_session() {
+    check(&STREAM_DOWN).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_is_down_for_some_slows_no_other_session() {
+    check(&TABLE_DOWN).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_sick_sessions_slow_no_healthy_one() {
+    let all = [&PROCESSOR_DOWN[..], &STREAM_DOWN, &TABLE_DOWN].concat();
+    check(&all.iter().cycle().take(100).copied().collect::<Vec<_>>()).await;
+}
