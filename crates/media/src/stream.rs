@@ -4,6 +4,7 @@ mod assembly;
 mod audio;
 mod emission;
 mod progress;
+mod remainder;
 
 use crate::mkv::Parser;
 use crate::{Anchor, Counters, Output, Tail};
@@ -91,6 +92,9 @@ impl Stream {
     /// The next thing that happened, or `None` when more bytes are needed.
     pub fn poll(&mut self) -> Option<Output<'_>> {
         while !self.assembly.has_output() {
+            if self.assembly.go_on() {
+                continue;
+            }
             let event = self.parser.poll()?;
             if let Some(selection) = self.assembly.take(event) {
                 self.parser.select(selection);

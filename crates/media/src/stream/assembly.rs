@@ -4,9 +4,10 @@ use super::StreamOptions;
 use super::audio::{Audio, Choice, TrackTiming};
 use super::emission::{Emission, Run, SAMPLE_NANOS};
 use super::progress::{Arrival, Progress};
-use crate::decoder::Span;
+use super::remainder::Remainder;
+use crate::decoder::{Packet, Span};
 use crate::mkv::{AwsTags, Block, End, Event, Track};
-use crate::timeline::{Length, MediaTime, Timeline};
+use crate::timeline::{MediaTime, Timeline};
 use crate::{Anchor, Counters, FragmentNumber, Output, SAMPLES_PER_MS, Tail};
 
 /// Everything of a stream but the parser.
@@ -18,6 +19,8 @@ pub(super) struct Assembly {
     emission: Emission,
     counters: Counters,
     document: Document,
+    /// Of the block taken last.
+    remainder: Remainder,
     /// A fragment that ended without its trailing tags and was not reported yet.
     incomplete: Option<FragmentNumber>,
     /// The session that is read.
@@ -77,6 +80,7 @@ impl Assembly {
             emission,
             counters: Counters::default(),
             document: Document::default(),
+            remainder: Remainder::default(),
             incomplete: None,
             session_id: options.session_id,
         }
@@ -100,6 +104,21 @@ impl Assembly {
 
     pub(super) fn output(&mut self) -> Option<Output<'_>> {
         self.emission.output()
+    }
+
+    /// Goes on in the block taken last; `false` when nothing of it is left. Comes before the next event.
+    pub(super) fn go_on(&mut self) -> bool {
+        if self.remainder.is_empty() {
+            return false;
+        }
+        self.emission.begin();
+        let mut remainder = std::mem::take(&mut self.remainder);
+        match remainder.next(self.audio.decoder()) {
+            Some(packet) => self.take_packet(packet),
+            None => self.counters.decode_errors += 1,
+        }
+        self.remainder = remainder;
+        true
     }
 
     /// Takes one event; `Some` tells the parser which track to hand out from now on.
@@ -139,13 +158,15 @@ impl Assembly {
             self.end_document(complete);
         }
         self.document = Document::default();
+        self.remainder.clear();
         Tail { cut: end.tail > 0, incomplete: self.incomplete.take(), bytes: end.tail }
     }
 
     /// Nothing follows: lets out what the decoder still holds.
     pub(super) fn flush(&mut self) {
         let held = self.audio.latency();
-        let (Some(decoder), Some(origin_ms)) = (self.audio.decoder(), self.timeline.origin_ms())
+        let (Some(decoder), Some(origin_ms)) =
+            (self.audio.decoder_mut(), self.timeline.origin_ms())
         else {
             return;
         };
@@ -271,15 +292,22 @@ impl Assembly {
         }
         // A Cluster without Timestamp counts from 0.
         self.begin_cluster(0, block.scale);
+        let mut remainder = std::mem::take(&mut self.remainder);
+        let packet = remainder.first(self.audio.decoder(), block);
+        self.remainder = remainder;
+        self.take_packet(packet);
+    }
+
+    fn take_packet(&mut self, block: Block<'_>) {
         let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(block.data))
         else {
             self.counters.decode_errors += 1;
             return;
         };
-        let time = self.block_time(&block, packet.length());
+        let time = self.block_time(&block, packet);
         if self.timeline.origin_ms().is_none() {
             let (pre_skip, rate) = (self.document.track.pre_skip, packet.length().rate);
-            self.timeline.start_at(time, pre_skip, rate, self.audio.latency());
+            self.timeline.start_at(time, pre_skip, rate, packet.latency());
         }
         self.announce();
         if let Some(fragment) = &self.document.fragment {
@@ -303,7 +331,7 @@ impl Assembly {
         if placed.gap > 0 {
             self.skip(before, placed.gap, time);
         }
-        let Some(decoder) = self.audio.decoder() else { return };
+        let Some(decoder) = self.audio.decoder_mut() else { return };
         let pcm = self.emission.buffer();
         let from = pcm.len() + placed.cut as usize;
         if placed.fill > 0 {
@@ -311,6 +339,7 @@ impl Assembly {
         }
         let span = Span { samples: placed.len as usize, fraction: placed.fraction };
         let decoded = decoder.decode(packet, span, pcm);
+        let reduced = decoder.reduced();
         self.counters.packets += 1;
         self.counters.decode_errors += u64::from(!decoded);
         let whole = pcm.len() - from;
@@ -322,13 +351,17 @@ impl Assembly {
             padding: padding_samples(block.discard_padding),
         };
         self.emission.emit(run, &mut self.counters);
+        if let Some((codec_id, reason)) = reduced.and_then(|reason| self.audio.noticed(reason)) {
+            self.counters.reduced_codecs += 1;
+            self.emission.say(Output::ReducedCodec { codec_id, reason });
+        }
     }
 
     /// Skips `samples` from `start` on, up to `time`. What the decoder still holds of the time before comes
     /// out first.
     fn skip(&mut self, start: i64, samples: i64, time: MediaTime) {
         let held = i64::from(self.audio.latency()).min(samples);
-        if let (Some(decoder), 1..) = (self.audio.decoder(), held) {
+        if let (Some(decoder), 1..) = (self.audio.decoder_mut(), held) {
             let pcm = self.emission.buffer();
             let from = pcm.len();
             decoder.silence(held as usize, pcm);
@@ -339,14 +372,14 @@ impl Assembly {
         self.emission.gap(start + held, samples - held, &mut self.counters);
     }
 
-    /// Producer clock at the first sample that comes out for a frame of `length`.
-    fn block_time(&mut self, block: &Block<'_>, length: Length) -> MediaTime {
+    /// Producer clock at the first sample that comes out for a packet.
+    fn block_time(&mut self, block: &Block<'_>, packet: Packet<'_>) -> MediaTime {
         if block.lace == 0 {
             self.document.lace_nanos = 0;
         }
-        let latency = i64::from(self.audio.latency()) * SAMPLE_NANOS;
+        let latency = i64::from(packet.latency()) * SAMPLE_NANOS;
         let within = self.document.lace_nanos - self.document.track.delay - latency;
-        self.document.lace_nanos += length.nanos();
+        self.document.lace_nanos += packet.length().nanos();
         MediaTime::from_ms(self.document.session_ms.unwrap_or(0))
             .plus(MediaTime::from_ticks(block.ticks, block.scale))
             .plus_nanos(within)

@@ -1,6 +1,7 @@
 //! The audio track of the current document and the decoder that outlives documents.
 
 use crate::Error;
+use crate::aac;
 use crate::decoder::Decoder;
 use crate::format::Format;
 use crate::mkv::{Track, TrackKind};
@@ -27,6 +28,8 @@ struct Active {
     name: String,
     format: Format,
     decoder: Decoder,
+    /// What the decoder noticed in the packets was said.
+    noticed: bool,
 }
 
 /// What a document's Tracks mean for its audio.
@@ -67,13 +70,24 @@ impl Audio {
         self.active.as_ref().map(|active| active.codec_id.as_str())
     }
 
-    pub(super) fn decoder(&mut self) -> Option<&mut Decoder> {
+    pub(super) fn decoder(&self) -> Option<&Decoder> {
+        self.active.as_ref().map(|active| &active.decoder)
+    }
+
+    pub(super) fn decoder_mut(&mut self) -> Option<&mut Decoder> {
         self.active.as_mut().map(|active| &mut active.decoder)
     }
 
     /// How late the decoder's samples are, in samples at 16 kHz.
     pub(super) fn latency(&self) -> u32 {
         self.active.as_ref().map_or(0, |active| active.decoder.latency())
+    }
+
+    /// What the decoder found out that it leaves out, with its codec, when it was not said before.
+    pub(super) fn noticed(&mut self, reason: &'static str) -> Option<(String, &'static str)> {
+        let active = self.active.as_mut().filter(|active| !active.noticed)?;
+        active.noticed = true;
+        Some((active.codec_id.clone(), reason))
     }
 
     /// Chooses by type, codec and name, never by number or order, and keeps the decoder unless the
@@ -119,6 +133,7 @@ impl Audio {
                 name: track.name.clone(),
                 format,
                 decoder: Decoder::new(format)?,
+                noticed: false,
             });
         }
         Ok(())
@@ -127,9 +142,7 @@ impl Audio {
     /// A format of which only a part is decoded, said once per change.
     fn reduced(&mut self, track: &Track, format: Format) -> Option<(String, &'static str)> {
         match format {
-            Format::Aac(Some(config)) if config.core_only => {
-                self.say(track, "HE-AAC is decoded at its core rate, without SBR and PS")
-            }
+            Format::Aac(Some(config)) if config.core_only => self.say(track, aac::CORE_ONLY),
             _ => {
                 self.refused = None;
                 None
