@@ -3,6 +3,7 @@
 mod assembly;
 mod audio;
 mod emission;
+mod ending;
 mod progress;
 mod remainder;
 
@@ -110,7 +111,8 @@ impl Stream {
     }
 
     /// The session is over (after [`Stream::finish`]): what the decoder's filter still holds becomes the last
-    /// output, at most 10 ms; nothing for Opus. Drain [`Stream::poll`] afterwards.
+    /// output, at most 10 ms; nothing for Opus. Damaged packets at the very end, which nothing followed to tell
+    /// their time, are concealed. Drain [`Stream::poll`] afterwards.
     pub fn flush(&mut self) {
         self.assembly.flush();
     }

@@ -297,3 +297,25 @@ fn sbr_is_said_once_wherever_it_is_told() {
         assert_eq!(stream.counters().decode_errors, 0);
     }
 }
+
+#[test]
+fn padding_at_the_end_is_dropped_to_the_sample() {
+    for aac in Aac::both() {
+        let whole = flushed_after(&aac.body(), 0);
+        for padding in [1, 50, 100, 500, 1024] {
+            let mut fragments = aac.fragments();
+            let last = fragments.last_mut().and_then(|all| all.packets.last_mut()).unwrap();
+            last.discard_padding = padding * 1_000_000_000 / i64::from(aac.rate);
+            let found = flushed_after(&getmedia::body(&aac.framing(), &fragments), 0);
+            let dropped = (padding * 16_000) as f64 / f64::from(aac.rate);
+            let missing = (whole.len() - found.len()) as f64;
+            assert!((missing - dropped).abs() <= 1.0, "{padding}: {missing} of {dropped}");
+            assert_eq!(found, whole[..found.len()]);
+            // It is audio after all where something follows it.
+            let mut fragments = aac.fragments();
+            fragments[0].packets[20].discard_padding = padding * 20_000;
+            let found = flushed_after(&getmedia::body(&aac.framing(), &fragments), 0);
+            assert_eq!(found, whole);
+        }
+    }
+}

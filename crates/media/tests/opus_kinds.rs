@@ -104,3 +104,41 @@ fn timed_as(times: &[Vec<u8>], packets: &[Vec<u8>]) -> Vec<Fragment> {
     }
     all
 }
+
+#[test]
+fn a_broken_last_packet_is_concealed_too() {
+    let mut packets = harness::packets(3, 2);
+    let whole = harness::reference(&packets).len();
+    for broken in [1, 2] {
+        let from = packets.len() - broken;
+        packets[from] = vec![packets[from][0] | 3, 0];
+        let body = getmedia::body(&Framing::default(), &fragments_of_20_ms(&packets));
+        let (heard, _, stream) = listen(&body, 997);
+        assert_eq!(stream.counters().decode_errors, broken as u64);
+        assert_eq!(harness::flushed(heard, stream).len(), whole);
+    }
+}
+
+fn fragments_of_20_ms(packets: &[Vec<u8>]) -> Vec<Fragment> {
+    getmedia::fragments(packets, 200, 2000, T0)
+}
+
+#[test]
+fn a_broken_frame_of_a_lace_keeps_the_place_of_those_behind_it() {
+    let packets = harness::packets(4, 4);
+    let framing = Framing { lacing: (testkit::ebml::Lacing::Xiph, 5), ..Framing::default() };
+    for broken in [40, 42, 44] {
+        let mut damaged = packets.clone();
+        damaged[broken] = vec![packets[broken][0] | 3, 0];
+        let body = getmedia::body(&framing, &fragments_of_20_ms(&damaged));
+        let (heard, _, stream) = listen(&body, 997);
+        let counters = stream.counters();
+        assert_eq!((counters.decode_errors, counters.filled_samples), (1, 320));
+        assert_eq!(counters.overlaps, 0);
+        let expected = harness::reference(&packets);
+        let found = heard.joined(0);
+        assert_eq!(found.len(), expected.len());
+        let behind = (broken + 20) * 320;
+        assert!(testkit::snr::decibels(&expected[behind..], &found[behind..]) > 30.0);
+    }
+}

@@ -3,6 +3,7 @@
 use super::StreamOptions;
 use super::audio::{Audio, Choice, TrackTiming};
 use super::emission::{Emission, Run, SAMPLE_NANOS};
+use super::ending::{self, Ending};
 use super::progress::{Arrival, Progress};
 use super::remainder::Remainder;
 use crate::decoder::{Packet, Span};
@@ -21,6 +22,7 @@ pub(super) struct Assembly {
     document: Document,
     /// Of the block taken last.
     remainder: Remainder,
+    ending: Ending,
     /// A fragment that ended without its trailing tags and was not reported yet.
     incomplete: Option<FragmentNumber>,
     /// The session that is read.
@@ -81,6 +83,7 @@ impl Assembly {
             counters: Counters::default(),
             document: Document::default(),
             remainder: Remainder::default(),
+            ending: Ending::default(),
             incomplete: None,
             session_id: options.session_id,
         }
@@ -162,21 +165,27 @@ impl Assembly {
         Tail { cut: end.tail > 0, incomplete: self.incomplete.take(), bytes: end.tail }
     }
 
-    /// Nothing follows: lets out what the decoder still holds.
+    /// Nothing follows: lets out what the decoder still holds, without the padding in it, and conceals the
+    /// packets of which nobody will say any more how long they were.
     pub(super) fn flush(&mut self) {
-        let held = self.audio.latency();
-        let (Some(decoder), Some(origin_ms)) =
-            (self.audio.decoder_mut(), self.timeline.origin_ms())
-        else {
-            return;
-        };
         self.emission.begin();
-        let start = self.timeline.next();
-        decoder.silence(held as usize, self.emission.buffer());
-        self.timeline.pass(held);
-        let time = MediaTime::from_ms(origin_ms).plus_nanos(start * SAMPLE_NANOS);
-        let run = Run { from: 0, start, filled: 0, time, padding: 0 };
-        self.emission.emit(run, &mut self.counters);
+        let ending::Tail { held, lost } = self.ending.tail(self.audio.latency());
+        if lost > 0 {
+            // Something followed the padding after all.
+            self.emission.release_withheld(&mut self.counters);
+        }
+        let Some(origin_ms) = self.timeline.origin_ms() else { return };
+        for (samples, filled) in [(held, 0), (lost, lost as usize)] {
+            let Some(decoder) = self.audio.decoder_mut() else { return };
+            let start = self.timeline.next();
+            let pcm = self.emission.buffer();
+            let from = pcm.len();
+            decoder.silence(samples as usize, pcm);
+            self.timeline.pass(samples);
+            let time = MediaTime::from_ms(origin_ms).plus_nanos(start * SAMPLE_NANOS);
+            let run = Run { from, start, filled, time, padding: 0 };
+            self.emission.emit(run, &mut self.counters);
+        }
     }
 
     fn begin_document(&mut self) {
@@ -299,9 +308,14 @@ impl Assembly {
     }
 
     fn take_packet(&mut self, block: Block<'_>) {
+        if block.lace == 0 {
+            self.document.lace_nanos = 0;
+        }
         let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(block.data))
         else {
             self.counters.decode_errors += 1;
+            // What follows in the lace has no other clock.
+            self.document.lace_nanos += self.ending.unknown();
             return;
         };
         let time = self.block_time(&block, packet);
@@ -315,6 +329,7 @@ impl Assembly {
         }
         let before = self.timeline.next();
         let placed = self.timeline.place(time, packet.length());
+        self.ending.placed();
         self.document.first.get_or_insert(placed.start);
         let end = self.timeline.next();
         if self.emission.is_out(end) {
@@ -339,6 +354,7 @@ impl Assembly {
         }
         let span = Span { samples: placed.len as usize, fraction: placed.fraction };
         let decoded = decoder.decode(packet, span, pcm);
+        let padding = self.ending.decoded(packet, block.discard_padding);
         let reduced = decoder.reduced();
         self.counters.packets += 1;
         self.counters.decode_errors += u64::from(!decoded);
@@ -348,7 +364,7 @@ impl Assembly {
             start: placed.start - placed.fill,
             filled: if decoded { placed.fill as usize } else { whole },
             time: time.plus_nanos((placed.cut - placed.fill) * SAMPLE_NANOS),
-            padding: padding_samples(block.discard_padding),
+            padding,
         };
         self.emission.emit(run, &mut self.counters);
         if let Some((codec_id, reason)) = reduced.and_then(|reason| self.audio.noticed(reason)) {
@@ -374,9 +390,6 @@ impl Assembly {
 
     /// Producer clock at the first sample that comes out for a packet.
     fn block_time(&mut self, block: &Block<'_>, packet: Packet<'_>) -> MediaTime {
-        if block.lace == 0 {
-            self.document.lace_nanos = 0;
-        }
         let latency = i64::from(packet.latency()) * SAMPLE_NANOS;
         let within = self.document.lace_nanos - self.document.track.delay - latency;
         self.document.lace_nanos += packet.length().nanos();
@@ -419,10 +432,4 @@ impl Assembly {
             None => self.counters.fragments += u64::from(complete),
         }
     }
-}
-
-/// DiscardPadding in samples; a negative one (padding at the start) is none of ours.
-fn padding_samples(nanos: i64) -> usize {
-    let nanos = nanos.clamp(0, 1_000_000_000);
-    ((nanos + SAMPLE_NANOS / 2) / SAMPLE_NANOS) as usize
 }
