@@ -4,8 +4,10 @@ mod assembly;
 mod audio;
 mod emission;
 mod ending;
+mod label;
 mod progress;
 mod remainder;
+mod selection;
 
 use crate::mkv::Parser;
 use crate::{Anchor, Counters, Output, Tail};
@@ -26,8 +28,8 @@ pub struct StreamOptions {
     /// jumped. Default 1000; values below 10 (the timeline's tolerance) count as 10.
     pub max_overlap_ms: u32,
     /// Name of the audio track that is taken before others of the same codec. Default
-    /// `AUDIO_FROM_CUSTOMER`, the caller's side of an Amazon Connect call; where no track has it, the track
-    /// once taken is gone on with, and the first by name begins.
+    /// `AUDIO_FROM_CUSTOMER`, the caller's side of an Amazon Connect call; where no track has it,
+    /// the first by name is taken, also when it joins later: a resumed run has to choose the same.
     pub track_name: String,
     /// The session that is read. A fragment whose `sessionId` tag (before its Cluster) names another one is
     /// refused as [`Output::FragmentForeign`]; one without the tag is this session's. Default `None`:

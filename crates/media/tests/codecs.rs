@@ -3,8 +3,7 @@
 
 mod harness;
 
-use harness::{Heard, T0, flushed, listen, packets};
-use media::{Stream, StreamOptions};
+use harness::{T0, flushed, listen};
 use testkit::getmedia::{self, AudioElement, Framing};
 use testkit::snr;
 
@@ -160,49 +159,6 @@ fn the_mime_type_alone_tells_too() {
     let framing =
         Framing { mime_type: Some(said), ..Framing::codec("A_AAC", Some(vec![0x11, 0x90])) };
     assert!(heard_tone(&framing, &blocks) > 60.0);
-}
-
-#[test]
-fn tracks_never_mix() {
-    // The other track takes the lower number, and Opus too: only the name tells.
-    let packets = packets(3, 4);
-    let fragments = harness::fragments(&packets);
-    let framing = Framing {
-        name: "AUDIO_FROM_CUSTOMER".to_owned(),
-        other: Some(("AUDIO_TO_CUSTOMER".to_owned(), packets[7].clone())),
-        ..Framing::default()
-    };
-    let (heard, _, stream) = listen(&getmedia::body(&framing, &fragments), 1460);
-    assert_eq!(heard.joined(0), harness::reference(&packets));
-    assert_eq!(stream.counters().skipped_blocks, packets.len() as u64);
-}
-
-#[test]
-fn fragments_of_another_session_are_refused() {
-    let packets = packets(4, 6);
-    let all = harness::fragments(&packets);
-    let tagged = |session_id: Option<&str>, fragment| {
-        let session_id = session_id.map(str::to_owned);
-        getmedia::document(&Framing { session_id, ..Framing::default() }, fragment)
-    };
-    let bodies = [
-        tagged(None, &all[0]),
-        tagged(Some("brave-river-7"), &all[1]),
-        tagged(Some("calm-stone-12"), &all[2]),
-    ];
-    let options =
-        StreamOptions { session_id: Some("calm-stone-12".to_owned()), ..StreamOptions::default() };
-    let (mut stream, mut heard) = (Stream::start(options), Heard::default());
-    heard.push(&mut stream, &bodies.concat(), 1000);
-    assert_eq!(stream.counters().foreign_fragments, 1);
-    assert_eq!(heard.said.len(), 1);
-    assert!(heard.said[0].contains("brave-river-7"), "{:?}", heard.said);
-    assert_eq!(heard.completed.len(), 2);
-    // Its time is a gap like any other: nothing of it is heard, and what follows keeps its place.
-    let expected = harness::reference(&packets);
-    let after: Vec<_> = heard.from(70_000).into_iter().map(|(_, sample)| sample).collect();
-    assert!(snr::decibels(&expected[70_000..], &after) > 30.0);
-    assert_eq!(stream.counters().filled_samples, 32_000);
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! Takes the parser's events in order and decides what comes out.
 
+mod flush;
+mod tracks;
+
 use super::StreamOptions;
-use super::audio::{Audio, Choice, TrackTiming};
+use super::audio::{Audio, TrackTiming};
 use super::emission::{Emission, Run, SAMPLE_NANOS};
-use super::ending::{self, Ending};
+use super::ending::Ending;
 use super::progress::{Arrival, Progress};
 use super::remainder::Remainder;
+use super::selection::Selection;
 use crate::decoder::{Packet, Span};
-use crate::mkv::{AwsTags, Block, End, Event, Track};
+use crate::mkv::{AwsTags, Block, End, Event};
 use crate::timeline::{MediaTime, Timeline};
 use crate::{Anchor, Counters, FragmentNumber, Output, SAMPLES_PER_MS, Tail};
 
@@ -20,6 +24,7 @@ pub(super) struct Assembly {
     emission: Emission,
     counters: Counters,
     document: Document,
+    selection: Selection,
     /// Of the block taken last.
     remainder: Remainder,
     ending: Ending,
@@ -35,6 +40,7 @@ struct Document {
     fragment: Option<Fragment>,
     /// Its audio was taken before, or is another session's.
     passed_over: bool,
+    foreign: bool,
     track: TrackTiming,
     /// Producer clock minus Matroska time, ms; set by its first Cluster.
     session_ms: Option<i64>,
@@ -59,33 +65,37 @@ impl Assembly {
     pub(super) fn start(options: StreamOptions) -> Self {
         let timeline = Timeline::new(options.max_fill_ms, options.max_overlap_ms);
         let progress = Progress::default();
-        Self::with(timeline, progress, Emission::from_mark(None), options)
+        let audio = Audio::new(options.track_name, None);
+        Self::with(timeline, progress, Emission::from_mark(None), audio, options.session_id)
     }
 
     pub(super) fn resume(options: StreamOptions, anchor: Anchor) -> Self {
         let timeline = Timeline::from_anchor(&anchor, options.max_fill_ms, options.max_overlap_ms);
         let mark = anchor.origin_ms.map(|_| timeline.next());
+        let audio = Audio::new(options.track_name, anchor.label.as_deref());
         let progress = Progress::resumed_at(anchor.fragment);
-        Self::with(timeline, progress, Emission::from_mark(mark), options)
+        Self::with(timeline, progress, Emission::from_mark(mark), audio, options.session_id)
     }
 
     fn with(
         timeline: Timeline,
         progress: Progress,
         emission: Emission,
-        options: StreamOptions,
+        audio: Audio,
+        session_id: Option<String>,
     ) -> Self {
         Self {
             timeline,
             progress,
-            audio: Audio::new(options.track_name),
+            audio,
             emission,
             counters: Counters::default(),
             document: Document::default(),
+            selection: Selection::default(),
             remainder: Remainder::default(),
             ending: Ending::default(),
             incomplete: None,
-            session_id: options.session_id,
+            session_id,
         }
     }
 
@@ -129,9 +139,7 @@ impl Assembly {
         self.emission.begin();
         match event {
             Event::DocumentStart => self.begin_document(),
-            Event::Tracks { tracks, mime_type } => {
-                return Some(self.choose_track(tracks, mime_type));
-            }
+            Event::Tracks { tracks, mime_type } => self.plan_tracks(tracks, mime_type),
             Event::FragmentStart(tags) => self.begin_fragment(tags),
             Event::Cluster { ticks, scale } => self.begin_cluster(ticks, scale),
             Event::Block(block) => self.take_block(block),
@@ -151,7 +159,7 @@ impl Assembly {
                 self.emission.say(Output::Skipped { bytes, incomplete });
             }
         }
-        None
+        self.selection.news()
     }
 
     /// The body is over, and the parser's books are closed.
@@ -161,31 +169,9 @@ impl Assembly {
             self.end_document(complete);
         }
         self.document = Document::default();
+        self.selection.finish();
         self.remainder.clear();
         Tail { cut: end.tail > 0, incomplete: self.incomplete.take(), bytes: end.tail }
-    }
-
-    /// Nothing follows: lets out what the decoder still holds, without the padding in it, and conceals the
-    /// packets of which nobody will say any more how long they were.
-    pub(super) fn flush(&mut self) {
-        self.emission.begin();
-        let ending::Tail { held, lost } = self.ending.tail(self.audio.latency());
-        if lost > 0 {
-            // Something followed the padding after all.
-            self.emission.release_withheld(&mut self.counters);
-        }
-        let Some(origin_ms) = self.timeline.origin_ms() else { return };
-        for (samples, filled) in [(held, 0), (lost, lost as usize)] {
-            let Some(decoder) = self.audio.decoder_mut() else { return };
-            let start = self.timeline.next();
-            let pcm = self.emission.buffer();
-            let from = pcm.len();
-            decoder.silence(samples as usize, pcm);
-            self.timeline.pass(samples);
-            let time = MediaTime::from_ms(origin_ms).plus_nanos(start * SAMPLE_NANOS);
-            let run = Run { from, start, filled, time, padding: 0 };
-            self.emission.emit(run, &mut self.counters);
-        }
     }
 
     fn begin_document(&mut self) {
@@ -198,31 +184,11 @@ impl Assembly {
         self.timeline.begin_fragment(None);
     }
 
-    fn choose_track(&mut self, tracks: &[Track], mime_type: Option<&str>) -> Option<u64> {
-        match self.audio.choose(tracks, mime_type) {
-            Choice::Track(timing, reduced) => {
-                self.document.track = timing;
-                if let Some((codec_id, reason)) = reduced {
-                    self.counters.reduced_codecs += 1;
-                    self.emission.say(Output::ReducedCodec { codec_id, reason });
-                }
-                Some(timing.number)
-            }
-            Choice::Refused(said) => {
-                if let Some((codec_id, reason)) = said {
-                    self.counters.unsupported_codecs += 1;
-                    self.emission.say(Output::UnsupportedCodec { codec_id, reason });
-                }
-                None
-            }
-            Choice::None => None,
-        }
-    }
-
     fn begin_fragment(&mut self, tags: &AwsTags) {
         let Some(number) = tags.fragment_number.clone() else { return };
         if let Some(other) = self.foreign(tags) {
             self.document.passed_over = true;
+            self.document.foreign = true;
             self.counters.foreign_fragments += 1;
             self.emission.say(Output::FragmentForeign { number, session_id: other });
             return;
@@ -246,6 +212,7 @@ impl Assembly {
             before: self.timeline.clone(),
         });
         self.timeline.begin_fragment(tags.server_ms);
+        self.accept_tracks();
         if self.timeline.origin_ms().is_some() {
             self.announce();
         }
@@ -271,7 +238,10 @@ impl Assembly {
             number: fragment.number.clone(),
             server_ms: fragment.server_ms,
             producer_ms: fragment.producer_ms,
-            anchor: fragment.before.anchor(fragment.number.clone()),
+            anchor: Anchor {
+                label: self.audio.label(),
+                ..fragment.before.anchor(fragment.number.clone())
+            },
         });
     }
 
@@ -281,6 +251,7 @@ impl Assembly {
         if self.document.passed_over || self.document.session_ms.is_some() {
             return;
         }
+        self.accept_tracks();
         let producer_ms = self.document.fragment.as_ref().and_then(|fragment| fragment.producer_ms);
         let session_ms = match producer_ms {
             Some(producer_ms) => {
@@ -295,12 +266,20 @@ impl Assembly {
     }
 
     fn take_block(&mut self, block: Block<'_>) {
+        if self.document.foreign {
+            self.counters.skipped_blocks += 1;
+            return;
+        }
         if self.document.passed_over {
             self.counters.repeated_packets += 1;
             return;
         }
         // A Cluster without Timestamp counts from 0.
         self.begin_cluster(0, block.scale);
+        if !self.selection.takes(block.track) {
+            self.counters.skipped_blocks += 1;
+            return;
+        }
         let mut remainder = std::mem::take(&mut self.remainder);
         let packet = remainder.first(self.audio.decoder(), block);
         self.remainder = remainder;
@@ -313,7 +292,7 @@ impl Assembly {
         }
         let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(block.data))
         else {
-            self.counters.decode_errors += 1;
+            self.note_damage();
             // What follows in the lace has no other clock.
             self.document.lace_nanos += self.ending.unknown();
             return;
@@ -357,7 +336,6 @@ impl Assembly {
         let padding = self.ending.decoded(packet, block.discard_padding);
         let reduced = decoder.reduced();
         self.counters.packets += 1;
-        self.counters.decode_errors += u64::from(!decoded);
         let whole = pcm.len() - from;
         let run = Run {
             from,
@@ -367,6 +345,9 @@ impl Assembly {
             padding,
         };
         self.emission.emit(run, &mut self.counters);
+        if !decoded {
+            self.note_damage();
+        }
         if let Some((codec_id, reason)) = reduced.and_then(|reason| self.audio.noticed(reason)) {
             self.counters.reduced_codecs += 1;
             self.emission.say(Output::ReducedCodec { codec_id, reason });
@@ -417,6 +398,11 @@ impl Assembly {
     }
 
     fn end_document(&mut self, complete: bool) {
+        if complete && !self.document.passed_over {
+            // Tracks without a Cluster hold for the documents that follow.
+            self.accept_tracks();
+        }
+        self.selection.begin_document();
         let track = self.document.track;
         let document =
             std::mem::replace(&mut self.document, Document { track, ..Document::default() });
