@@ -240,3 +240,21 @@ fn blocks_before_their_tracks_are_not_believed_for_long() {
     assert!(heard.said[0].contains("UnsupportedCodec"));
     assert_eq!(heard.from(0).len(), 150 * 320);
 }
+
+#[test]
+fn a_document_of_nothing_but_tracks_says_what_is_not_decoded() {
+    let nothing = Fragment {
+        number: None,
+        server_ms: None,
+        producer_ms: None,
+        cluster_ms: None,
+        packets: Vec::new(),
+        millis_behind_now: None,
+    };
+    let bytes = document(&Framing::codec("A_VORBIS", None), &nothing);
+    let (mut heard, _, mut stream) = listen(&bytes, 100);
+    stream.flush();
+    heard.drain(&mut stream);
+    assert_eq!(heard.said.len(), 1, "{:?}", heard.said);
+    assert!(heard.said[0].contains("A_VORBIS"));
+}

@@ -9,7 +9,9 @@ impl Assembly {
     /// Nothing follows: lets out what the decoder still holds, without the padding in it, and conceals the
     /// packets of which nobody will say any more how long they were.
     pub(in crate::stream) fn flush(&mut self) {
-        self.emission.begin();
+        if !self.emission.has_output() {
+            self.emission.begin();
+        }
         let Tail { held, lost } = self.ending.tail(self.audio.latency());
         if lost > 0 {
             // Something followed the padding after all.
