@@ -7,7 +7,7 @@ use media::format::Format;
 use media::mkv::Track;
 
 /// How a track may describe itself; each input picks one.
-const TRACKS: [(&str, &[u8], Option<u32>); 9] = [
+const TRACKS: [(&str, &[u8], Option<u32>); 10] = [
     ("A_OPUS", b"", None),
     ("A_OPUS", b"OpusHead\x01\x02\x38\x01\x80\xBB\x00\x00\x00\x01\x00", None),
     ("A_AAC", &[0x11, 0x90], None),
@@ -16,6 +16,7 @@ const TRACKS: [(&str, &[u8], Option<u32>); 9] = [
     ("A_AAC", b"", None),
     ("A_PCM/INT/LIT", b"", Some(44_100)),
     ("A_PCM/INT/LIT", b"", Some(8_000)),
+    ("A_AAC", &[0x14, 0x08], None),
     ("A_MS/ACM", &[7, 0, 2, 0, 0x40, 0x1F, 0, 0], None),
 ];
 
@@ -31,20 +32,25 @@ fuzz_target!(|input: &[u8]| {
     let mut decoder = Decoder::new(Format::of(&track, None).unwrap()).unwrap();
     let (mut rest, mut out, mut fraction) = (input, Vec::new(), 0);
     while let Some((&len, behind)) = rest.split_first() {
-        let (data, next) = behind.split_at(behind.len().min(usize::from(len) * 4));
+        let (mut block, next) = behind.split_at(behind.len().min(usize::from(len) * 4));
         rest = next;
-        out.clear();
-        let Some(packet) = decoder.packet(data) else { continue };
-        if len == 7 {
-            decoder.fill(1000, packet, &mut out);
-            assert_eq!(out.len(), 1000);
-            (fraction, out) = (0, Vec::new());
+        while !block.is_empty() {
+            let (data, behind) = decoder.split(block);
+            assert!(behind.len() < block.len());
+            block = behind;
+            out.clear();
+            let Some(packet) = decoder.packet(data) else { continue };
+            if len == 7 {
+                decoder.fill(1000, packet, &mut out);
+                assert_eq!(out.len(), 1000);
+                (fraction, out) = (0, Vec::new());
+            }
+            let length = packet.length();
+            let ahead = u64::from(fraction) + u64::from(length.frames) * 16_000;
+            let samples = (ahead / u64::from(length.rate)) as usize;
+            decoder.decode(packet, Span { samples, fraction }, &mut out);
+            assert_eq!(out.len(), samples);
+            fraction = (ahead % u64::from(length.rate)) as u32;
         }
-        let length = packet.length();
-        let ahead = u64::from(fraction) + u64::from(length.frames) * 16_000;
-        let samples = (ahead / u64::from(length.rate)) as usize;
-        decoder.decode(packet, Span { samples, fraction }, &mut out);
-        assert_eq!(out.len(), samples);
-        fraction = (ahead % u64::from(length.rate)) as u32;
     }
 });

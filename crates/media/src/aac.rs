@@ -1,7 +1,10 @@
 //! AAC-LC, what WebRTC ingestion stores: raw frames with their configuration in CodecPrivate, or ADTS frames.
 
 mod adts;
+mod bits;
 mod config;
+mod element;
+mod sbr;
 
 pub use config::AacConfig;
 
@@ -14,52 +17,87 @@ use symphonia_core::units::{Duration, Timestamp};
 
 use crate::Error;
 use crate::convert::Converter;
+use crate::resample;
+use sbr::SbrWatch;
 
 /// Samples per channel in one frame.
 pub(crate) const FRAME: u32 = 1024;
 
+/// What is said of HE-AAC.
+pub(crate) const CORE_ONLY: &str = "HE-AAC is decoded at its core rate, without SBR and PS";
+
 /// An AAC decoder that appends 16 kHz mono samples.
 pub struct AacDecoder {
     /// Configuration from the track, if it has one; frames in ADTS bring their own.
+    track: Option<AacConfig>,
+    /// Made by the first frame that is decoded, and anew by one of another configuration.
     active: Option<Active>,
+    sbr: SbrWatch,
+}
+
+/// One frame, and how to decode it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame<'a> {
+    config: AacConfig,
+    /// Without ADTS header.
+    raw: &'a [u8],
+}
+
+impl Frame<'_> {
+    /// Samples per second and channel.
+    pub(crate) fn rate(self) -> u32 {
+        self.config.rate
+    }
 }
 
 struct Active {
     config: AacConfig,
-    inner: Symphonia,
+    /// `None` before the first frame, and after one that was damaged.
+    inner: Option<Symphonia>,
     converter: Converter,
 }
 
 impl Active {
     fn new(config: AacConfig) -> Result<Self, Error> {
-        let refused =
-            |error: symphonia_core::errors::Error| Error::Decoder { reason: error.to_string() };
-        let mut parameters = AudioCodecParameters::new();
-        parameters.for_codec(CODEC_ID_AAC).with_extra_data(config.to_bytes().into());
-        let inner =
-            Symphonia::try_new(&parameters, &AudioDecoderOptions::default()).map_err(refused)?;
-        Ok(Self { config, inner, converter: Converter::new(config.rate)? })
+        Ok(Self { config, inner: None, converter: Converter::new(config.rate)? })
     }
 
     /// Decodes one raw frame into the converter's source; `false` when it was damaged and silence
     /// takes its place.
     fn frame(&mut self, frame: &[u8]) -> bool {
         let from = self.converter.source().len();
-        let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(0), frame);
-        let decoded = match self.inner.decode_ref(&packet) {
-            Ok(GenericAudioBufferRef::F32(samples)) => {
-                mix(samples.plane(0), samples.plane(1), self.converter.source());
-                true
-            }
-            _ => false,
-        };
+        let decoded = self.decode(frame).is_some();
         if !decoded {
-            // What the next frame would overlap with belongs to another place now.
-            self.inner.reset();
+            // What a damaged frame left in the library stays there: the elements it believed the stream to
+            // have, and what the next frame would overlap with. Only a new one forgets.
+            self.inner = None;
         }
         self.converter.source().resize(from + FRAME as usize, 0.0);
         decoded
     }
+
+    fn decode(&mut self, frame: &[u8]) -> Option<()> {
+        if !element::carries(frame, self.config.channels) {
+            return None;
+        }
+        if self.inner.is_none() {
+            self.inner = symphonia(self.config);
+        }
+        let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(0), frame);
+        match self.inner.as_mut()?.decode_ref(&packet) {
+            Ok(GenericAudioBufferRef::F32(samples)) => {
+                mix(samples.plane(0), samples.plane(1), self.converter.source());
+                Some(())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn symphonia(config: AacConfig) -> Option<Symphonia> {
+    let mut parameters = AudioCodecParameters::new();
+    parameters.for_codec(CODEC_ID_AAC).with_extra_data(config.to_bytes().into());
+    Symphonia::try_new(&parameters, &AudioDecoderOptions::default()).ok()
 }
 
 /// Appends one or two channels as one.
@@ -75,53 +113,53 @@ fn mix(left: Option<&[f32]>, right: Option<&[f32]>, out: &mut Vec<f32>) {
 
 impl AacDecoder {
     /// A decoder for tracks that say their configuration, or (`None`) for ADTS frames that bring it.
-    ///
-    /// # Errors
-    /// [`Error::Decoder`] when the library refuses the configuration.
-    pub fn new(config: Option<AacConfig>) -> Result<Self, Error> {
-        Ok(Self { active: config.map(Active::new).transpose()? })
+    pub fn new(config: Option<AacConfig>) -> Self {
+        Self { track: config, active: None, sbr: SbrWatch::default() }
     }
 
-    /// Samples per second and channel of what [`AacDecoder::frames`] looked at last.
-    pub fn rate(&self) -> u32 {
-        self.active.as_ref().map_or(crate::SAMPLE_RATE, |active| active.config.rate)
+    /// Takes the first frame off `block`: ADTS frames can stand in a row.
+    pub(crate) fn split<'a>(&self, block: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        adts::split(block).unwrap_or((block, &[]))
     }
 
-    /// How many frames a block holds; `None` when it is none of this codec. An ADTS frame of another
-    /// configuration makes the decoder anew.
-    pub(crate) fn frames(&mut self, block: &[u8]) -> Option<u32> {
-        let Some(header) = adts::Header::read(block) else {
-            let raw = self.active.is_some() && !block.is_empty();
-            return raw.then_some(1);
+    /// Reads what `data` is; `None` when it is no frame, or an empty one.
+    pub(crate) fn frame<'a>(&self, data: &'a [u8]) -> Option<Frame<'a>> {
+        let (config, raw) = match adts::Header::read(data) {
+            Some(header) => (header.config.ok()?, adts::payload(data, header)),
+            None => (self.active.as_ref().map(|active| active.config).or(self.track)?, data),
         };
-        let config = header.config.ok()?;
-        if self.active.as_ref().is_none_or(|active| !active.config.decodes_like(config)) {
-            self.active = Some(Active::new(config).ok()?);
-        }
-        // A block has at most 64 KiB and a frame at least 7 bytes.
-        Some(adts::frames(block).count() as u32)
+        (!raw.is_empty()).then_some(Frame { config, raw })
     }
 
+    /// How late what is decoded comes out; it is 0 before anything is known of the stream.
     pub(crate) fn latency(&self) -> u32 {
-        self.active.as_ref().map_or(0, |active| active.converter.latency())
+        let config = self.active.as_ref().map(|active| active.config).or(self.track);
+        config.map_or(0, |config| resample::latency(config.rate))
     }
 
-    /// Appends the block's samples, `len` at 16 kHz, to `out`; `false` when a frame was damaged.
+    /// The frames carry SBR, which is not decoded, and no configuration says so.
+    pub(crate) fn has_hidden_sbr(&self) -> bool {
+        self.sbr.has_found()
+    }
+
+    /// Appends the frame's samples, `len` at 16 kHz, to `out`; `false` when it was damaged.
     pub(crate) fn decode(
         &mut self,
-        block: &[u8],
+        frame: Frame<'_>,
         fraction: u32,
         len: usize,
         out: &mut Vec<i16>,
     ) -> bool {
-        let Some(active) = &mut self.active else { return false };
-        let mut whole = true;
-        if adts::Header::read(block).is_some() {
-            for frame in adts::frames(block) {
-                whole &= active.frame(frame);
-            }
-        } else {
-            whole = active.frame(block);
+        if self.active.as_ref().is_none_or(|active| !active.config.decodes_like(frame.config)) {
+            self.active = Active::new(frame.config).ok();
+        }
+        let Some(active) = &mut self.active else {
+            out.resize(out.len() + len, 0);
+            return false;
+        };
+        let whole = active.frame(frame.raw);
+        if whole && !frame.config.core_only {
+            self.sbr.look(frame.raw);
         }
         active.converter.block(fraction, len, out);
         whole
@@ -131,7 +169,10 @@ impl AacDecoder {
     pub(crate) fn silence(&mut self, len: usize, out: &mut Vec<i16>) {
         match &mut self.active {
             Some(active) => {
-                active.inner.reset();
+                if let Some(inner) = &mut active.inner {
+                    // What the next frame would overlap with belongs to another place now.
+                    inner.reset();
+                }
                 active.converter.silence(len, out);
             }
             None => out.resize(out.len() + len, 0),
@@ -141,7 +182,7 @@ impl AacDecoder {
 
 impl std::fmt::Debug for AacDecoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let config = self.active.as_ref().map(|active| active.config);
+        let config = self.active.as_ref().map(|active| active.config).or(self.track);
         f.debug_struct("AacDecoder").field("config", &config).finish_non_exhaustive()
     }
 }

@@ -11,6 +11,12 @@ const PLAIN: &str = "1";
 /// still go on with what a later one left.
 const WITH_FRACTION: &str = "2";
 
+/// First word with a label behind the fraction, under the same rule.
+const WITH_LABEL: &str = "3";
+
+/// Longest label that is read; those written have at most 145 bytes.
+const MAX_LABEL: usize = 256;
+
 /// Everything the timeline knew when `fragment` began, so that a run resumed at that fragment gives
 /// every sample the position it had in the first run.
 ///
@@ -36,12 +42,18 @@ pub struct Anchor {
     /// Position at which that fragment began, in samples: its first block's, less how far into the fragment
     /// that block stands.
     pub server_position: i64,
+    /// What was known of the tracks that they do not say themselves (an earlier MimeType tag), as one word.
+    pub label: Option<String>,
 }
 
 impl Anchor {
     /// One line of ASCII that [`Anchor::from_text`] reads back: a version and the fields in order.
     pub fn to_text(&self) -> String {
-        let version = if self.fraction == 0 { PLAIN } else { WITH_FRACTION };
+        let version = match (&self.label, self.fraction) {
+            (Some(_), _) => WITH_LABEL,
+            (None, 0) => PLAIN,
+            (None, _) => WITH_FRACTION,
+        };
         let mut text = format!("{version} {} {}", self.fragment, self.next);
         for optional in [self.origin_ms, Some(self.shift), self.session_ms, self.server_ms] {
             // Writing to a String cannot fail.
@@ -51,8 +63,11 @@ impl Anchor {
             };
         }
         let _ = write!(text, " {}", self.server_position);
-        if self.fraction != 0 {
+        if version != PLAIN {
             let _ = write!(text, " {}", self.fraction);
+        }
+        if let Some(label) = &self.label {
+            let _ = write!(text, " {label}");
         }
         text
     }
@@ -63,9 +78,10 @@ impl Anchor {
     /// [`Error::Anchor`] for another version, a missing, malformed or surplus field.
     pub fn from_text(text: &str) -> Result<Self, Error> {
         let mut words = text.split(' ');
-        let has_fraction = match words.next() {
-            Some(WITH_FRACTION) => true,
-            Some(PLAIN) => false,
+        let (has_fraction, has_label) = match words.next() {
+            Some(WITH_LABEL) => (true, true),
+            Some(WITH_FRACTION) => (true, false),
+            Some(PLAIN) => (false, false),
             _ => return Err(Error::Anchor { reason: "unknown version" }),
         };
         let fragment = words.next().and_then(|word| word.parse().ok());
@@ -85,10 +101,15 @@ impl Anchor {
             session_ms: field("session")?,
             server_ms: field("server time")?,
             server_position: required(field("server position")?, "server position")?,
+            label: None,
         };
         if has_fraction {
             let fraction = words.next().and_then(|word| word.parse().ok());
             anchor.fraction = fraction.ok_or(Error::Anchor { reason: "fraction" })?;
+        }
+        if has_label {
+            let label = words.next().filter(|word| (1..=MAX_LABEL).contains(&word.len()));
+            anchor.label = Some(label.ok_or(Error::Anchor { reason: "label" })?.to_owned());
         }
         match words.next() {
             None => Ok(anchor),
@@ -111,16 +132,20 @@ mod tests {
             session_ms: None,
             server_ms: Some(1_511_852_109_126),
             server_position: 0,
+            label: None,
         }
     }
 
     #[test]
     fn text_is_read_back() {
         for fraction in [0, 16_000] {
-            let anchor = Anchor { fraction, ..anchor() };
-            let text = anchor.to_text();
-            assert_eq!(text.starts_with("1 "), fraction == 0, "{text}");
-            assert_eq!(Anchor::from_text(&text), Ok(anchor), "{text}");
+            for label in [None, Some("00ff:audio/l16".to_owned())] {
+                let anchor = Anchor { fraction, label, ..anchor() };
+                let text = anchor.to_text();
+                let plain = fraction == 0 && anchor.label.is_none();
+                assert_eq!(text.starts_with("1 "), plain, "{text}");
+                assert_eq!(Anchor::from_text(&text), Ok(anchor), "{text}");
+            }
         }
     }
 
@@ -128,9 +153,12 @@ mod tests {
     fn foreign_text_is_refused() {
         let text = anchor().to_text();
         let surplus = format!("{text} 1");
+        let long = format!("3 1 2 3 4 5 6 7 8 {}", "x".repeat(257));
         for bad in [
             "",
-            "3 1 2 3 4 5 6 7",
+            "4 1 2 3 4 5 6 7",
+            "3 1 2 3 4 5 6 7 8",
+            &long,
             "2 1 2 3 4 5 6 7",
             "1 x 2 3 4 5 6 7",
             "1 1 - 3 4 5 6 7",

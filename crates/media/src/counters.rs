@@ -23,9 +23,9 @@ pub struct Counters {
     pub filled_samples: u64,
     /// Samples never emitted because the gap was longer than `max_fill_ms`.
     pub gap_samples: u64,
-    /// Blocks not decoded: those of other tracks, and audio without a decoder.
+    /// Blocks not decoded: those of other tracks and other sessions, and audio without a decoder.
     pub skipped_blocks: u64,
-    /// Packets that libopus refused.
+    /// Packets that were damaged, or none of the track's codec.
     pub decode_errors: u64,
     /// Bytes passed over while looking for the next document after damage.
     pub skipped_bytes: u64,

@@ -7,6 +7,7 @@ use crate::aac::{self, AacDecoder};
 use crate::format::Format;
 use crate::opus::{OpusDecoder, Toc};
 use crate::pcm::PcmDecoder;
+use crate::resample;
 use crate::timeline::Length;
 use crate::{Error, SAMPLE_RATE};
 
@@ -26,14 +27,27 @@ pub enum Decoder {
 pub struct Packet<'a> {
     data: &'a [u8],
     length: Length,
-    /// What its first byte says, if it is an Opus packet.
-    toc: Option<Toc>,
+    latency: u32,
+    coded: Coded<'a>,
+}
+
+/// What a packet says of itself.
+#[derive(Debug, Clone, Copy)]
+enum Coded<'a> {
+    Opus(Toc),
+    Aac(aac::Frame<'a>),
+    Pcm,
 }
 
 impl Packet<'_> {
     /// How much time it covers.
     pub fn length(&self) -> Length {
         self.length
+    }
+
+    /// How late its samples will come out, as [`Decoder::latency`] says it of those decoded so far.
+    pub fn latency(&self) -> u32 {
+        self.latency
     }
 }
 
@@ -54,7 +68,7 @@ impl Decoder {
     pub fn new(format: Format) -> Result<Self, Error> {
         Ok(match format {
             Format::Opus(head) => Self::Opus(Box::new(OpusDecoder::new(head.unwrap_or_default())?)),
-            Format::Aac(config) => Self::Aac(Box::new(AacDecoder::new(config)?)),
+            Format::Aac(config) => Self::Aac(Box::new(AacDecoder::new(config))),
             Format::Pcm(layout) => Self::Pcm(Box::new(PcmDecoder::new(layout)?)),
         })
     }
@@ -69,42 +83,69 @@ impl Decoder {
         }
     }
 
-    /// Reads how long a packet is; `None` when it is none of this codec, or empty.
-    pub fn packet<'a>(&mut self, data: &'a [u8]) -> Option<Packet<'a>> {
-        let (frames, rate, toc) = match self {
+    /// Takes the first packet off a block, and says what of the block follows it. Opus and AAC have one
+    /// packet in a block; ADTS frames can stand in a row, and a long block of uncompressed samples is taken
+    /// in pieces, so that no output is long.
+    pub fn split<'a>(&self, block: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        match self {
+            Self::Opus(_) => (block, &[]),
+            Self::Aac(decoder) => decoder.split(block),
+            Self::Pcm(decoder) => decoder.split(block),
+        }
+    }
+
+    /// Reads how long a packet is; `None` when it is none of this codec, or empty. Nothing changes by it: what
+    /// is dropped costs no more than this.
+    pub fn packet<'a>(&self, data: &'a [u8]) -> Option<Packet<'a>> {
+        let (frames, rate, coded) = match self {
             Self::Opus(_) => {
                 let toc = Toc::read(data)?;
-                (toc.samples(), SAMPLE_RATE, Some(toc))
+                (toc.samples(), SAMPLE_RATE, Coded::Opus(toc))
             }
             Self::Aac(decoder) => {
-                let frames = decoder.frames(data)?;
-                (frames * aac::FRAME, decoder.rate(), None)
+                let frame = decoder.frame(data)?;
+                (aac::FRAME, frame.rate(), Coded::Aac(frame))
             }
             // A block has at most 64 KiB.
-            Self::Pcm(decoder) => (decoder.frames(data) as u32, decoder.rate(), None),
+            Self::Pcm(decoder) => (decoder.frames(data) as u32, decoder.rate(), Coded::Pcm),
         };
-        (frames > 0).then_some(Packet { data, length: Length { frames, rate }, toc })
+        let latency = if let Coded::Opus(_) = coded { 0 } else { resample::latency(rate) };
+        (frames > 0).then_some(Packet { data, length: Length { frames, rate }, latency, coded })
     }
 
     /// Appends the packet's samples to `out`, as many as `span` says; `false` when it was damaged and is
     /// concealed.
     pub fn decode(&mut self, packet: Packet<'_>, span: Span, out: &mut Vec<i16>) -> bool {
         let Span { samples, fraction } = span;
-        match (self, packet.toc) {
-            (Self::Opus(decoder), Some(toc)) => decoder.decode(packet.data, toc, out),
-            (Self::Aac(decoder), _) => decoder.decode(packet.data, fraction, samples, out),
-            (Self::Pcm(decoder), _) => {
+        match (self, packet.coded) {
+            (Self::Opus(decoder), Coded::Opus(toc)) => decoder.decode(packet.data, toc, out),
+            (Self::Aac(decoder), Coded::Aac(frame)) => {
+                decoder.decode(frame, fraction, samples, out)
+            }
+            (Self::Pcm(decoder), Coded::Pcm) => {
                 decoder.decode(packet.data, fraction, samples, out);
                 true
             }
-            (Self::Opus(_), None) => false,
+            // Another decoder's packet.
+            (decoder, _) => {
+                decoder.silence(samples, out);
+                false
+            }
+        }
+    }
+
+    /// What is left out of the sound and nothing but the packets tells.
+    pub fn reduced(&self) -> Option<&'static str> {
+        match self {
+            Self::Aac(decoder) if decoder.has_hidden_sbr() => Some(aac::CORE_ONLY),
+            _ => None,
         }
     }
 
     /// Appends `samples` for time that was lost right before `packet`; a filter's tail comes out first.
     pub fn fill(&mut self, samples: usize, packet: Packet<'_>, out: &mut Vec<i16>) {
-        match (self, packet.toc) {
-            (Self::Opus(decoder), Some(toc)) => decoder.fill(samples, packet.data, toc, out),
+        match (self, packet.coded) {
+            (Self::Opus(decoder), Coded::Opus(toc)) => decoder.fill(samples, packet.data, toc, out),
             (decoder, _) => decoder.silence(samples, out),
         }
     }

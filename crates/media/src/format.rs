@@ -22,7 +22,7 @@ impl Format {
     /// Reads the format of `track`; `mime_type` is the value of the stream's MimeType tag, if it has one.
     ///
     /// Amazon Connect labels 8 kHz L16 as A_AAC. Its MimeType tag tells; because that can stand behind
-    /// the audio it speaks of, Connect's own track names without an Audio element tell as well.
+    /// the audio it speaks of, Connect's own track names tell as well where no Audio element names another rate.
     ///
     /// # Errors
     /// [`Error::UnsupportedCodec`] with what about it is not decoded.
@@ -70,12 +70,14 @@ impl Format {
             return Ok(Self::Pcm(PcmLayout::CONNECT));
         }
         if !track.codec_private.is_empty() {
-            return AacConfig::read(&track.codec_private).map(|config| Self::Aac(Some(config)));
+            let mut config = AacConfig::read(&track.codec_private)?;
+            config.core_only |= track.output_rate.is_some_and(|out| out > config.rate);
+            return Ok(Self::Aac(Some(config)));
         }
         match (track.codec_id.as_str(), track.rate) {
             ("A_AAC", None) => Ok(Self::Aac(None)),
             (id, Some(rate)) if id == "A_AAC" || id.ends_with("/LC") || id.ends_with("/LC/SBR") => {
-                let channels = u32::try_from(track.channels.unwrap_or(1)).unwrap_or(u32::MAX);
+                let channels = u32::try_from(track.channel_count()).unwrap_or(u32::MAX);
                 let config = AacConfig::checked(rate, channels)?;
                 let core_only =
                     id.ends_with("/SBR") || track.output_rate.is_some_and(|out| out > rate);
@@ -87,6 +89,13 @@ impl Format {
     }
 }
 
+impl Track {
+    /// Channels, or its default: 1 where the element is missing or empty (RFC 8794 §11.1.19).
+    pub(crate) fn channel_count(&self) -> u64 {
+        self.channels.filter(|channels| *channels > 0).unwrap_or(1)
+    }
+}
+
 /// `A_AAC`, or its form from before CodecPrivate, `A_AAC/MPEG4/LC`.
 fn is_aac(codec_id: &str) -> bool {
     codec_id.strip_prefix("A_AAC").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -94,7 +103,7 @@ fn is_aac(codec_id: &str) -> bool {
 
 fn is_connect(track: &Track) -> bool {
     matches!(track.name.as_str(), "AUDIO_FROM_CUSTOMER" | "AUDIO_TO_CUSTOMER")
-        && track.rate.is_none()
+        && track.rate.is_none_or(|rate| rate == PcmLayout::CONNECT.rate)
 }
 
 #[cfg(test)]
@@ -126,6 +135,8 @@ mod tests {
         let connect =
             Track { name: "AUDIO_TO_CUSTOMER".to_owned(), ..track("A_AAC", &[0x11, 0x90]) };
         assert_eq!(Format::of(&connect, None), Ok(Format::Pcm(PcmLayout::CONNECT)));
+        let with_rate = Track { rate: Some(8_000), ..connect.clone() };
+        assert_eq!(Format::of(&with_rate, None), Ok(Format::Pcm(PcmLayout::CONNECT)));
         let honest = Track { rate: Some(48_000), ..connect };
         assert!(matches!(Format::of(&honest, None), Ok(Format::Aac(Some(_)))));
     }
@@ -140,6 +151,10 @@ mod tests {
         }
         let he = Format::Aac(Some(AacConfig { core_only: true, ..config }));
         assert_eq!(Format::of(&old("A_AAC/MPEG4/LC/SBR"), None), Ok(he));
+        let empty = Track { channels: Some(0), ..old("A_AAC") };
+        assert_eq!(Format::of(&empty, None), Ok(Format::Aac(Some(config))));
+        let extended = Track { output_rate: Some(48_000), ..track("A_AAC", &[0x13, 0x08]) };
+        assert_eq!(Format::of(&extended, None), Ok(he));
         assert!(Format::of(&old("A_AAC/MPEG4/MAIN"), None).is_err());
         assert!(Format::of(&track("A_AACX", &[0x11, 0x90]), None).is_err());
     }
@@ -149,6 +164,9 @@ mod tests {
         let lit = Track { bit_depth: Some(24), channels: Some(2), ..track("A_PCM/INT/LIT", &[]) };
         let Ok(Format::Pcm(layout)) = Format::of(&lit, None) else { panic!("refused") };
         assert_eq!((layout.encoding, layout.channels, layout.rate), (Encoding::Signed24, 2, 8_000));
+        let empty = Track { channels: Some(0), bit_depth: Some(0), ..track("A_PCM/INT/LIT", &[]) };
+        let Ok(Format::Pcm(layout)) = Format::of(&empty, None) else { panic!("refused") };
+        assert_eq!((layout.encoding, layout.channels), (Encoding::Signed16, 1));
         assert!(Format::of(&track("A_MS/ACM", &[]), None).is_err());
         let encoded = Track { encoded: true, ..track("A_OPUS", &[]) };
         assert!(Format::of(&encoded, None).is_err());

@@ -8,6 +8,9 @@ pub use layout::{Encoding, PcmLayout};
 use crate::Error;
 use crate::convert::Converter;
 
+/// Longest packet that a block is taken in, ms: as long as the longest of Opus.
+const MAX_PACKET_MS: u32 = 120;
+
 /// Turns blocks of uncompressed samples into 16 kHz mono.
 #[derive(Debug)]
 pub struct PcmDecoder {
@@ -27,6 +30,15 @@ impl PcmDecoder {
     /// Samples per channel in a block; bytes that do not make a whole one are left out.
     pub fn frames(&self, block: &[u8]) -> usize {
         block.len() / self.layout.frame_bytes()
+    }
+
+    /// Takes the first packet off `block`, and says what follows it; half a sample at the end is left out.
+    pub(crate) fn split<'a>(&self, block: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        let frame = self.layout.frame_bytes();
+        // At most 11 520 samples of 8 bytes.
+        let longest = (self.layout.rate * MAX_PACKET_MS / 1000) as usize * frame;
+        let (packet, rest) = block.split_at(block.len().min(longest));
+        (packet, if rest.len() < frame { &[] } else { rest })
     }
 
     /// Samples per second of a block.

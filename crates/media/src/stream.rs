@@ -3,8 +3,12 @@
 mod assembly;
 mod audio;
 mod emission;
+mod ending;
 mod held;
+mod label;
 mod progress;
+mod remainder;
+mod selection;
 
 use crate::mkv::Parser;
 use crate::{Anchor, Counters, Output, Tail};
@@ -26,8 +30,8 @@ pub struct StreamOptions {
     /// jumped, or inside a Cluster a wrong block time. With another session at most half a second is. Default 1000; values below 10 (the timeline's tolerance) count as 10.
     pub max_overlap_ms: u32,
     /// Name of the audio track that is taken before others of the same codec. Default
-    /// `AUDIO_FROM_CUSTOMER`, the caller's side of an Amazon Connect call; where no track has it, the track
-    /// once taken is gone on with, and the first by name begins.
+    /// `AUDIO_FROM_CUSTOMER`, the caller's side of an Amazon Connect call; where no track has it,
+    /// the first by name is taken, also when it joins later: a resumed run has to choose the same.
     pub track_name: String,
     /// The session that is read. A fragment whose `sessionId` tag (before its Cluster) names another one is
     /// refused as [`Output::FragmentForeign`]; one without the tag is this session's. Default `None`:
@@ -93,6 +97,9 @@ impl Stream {
     /// The next thing that happened, or `None` when more bytes are needed.
     pub fn poll(&mut self) -> Option<Output<'_>> {
         while !self.assembly.has_output() {
+            if self.assembly.go_on() {
+                continue;
+            }
             let event = self.parser.poll()?;
             if let Some(selection) = self.assembly.take(event) {
                 self.parser.select(selection);
@@ -108,7 +115,9 @@ impl Stream {
     }
 
     /// The session is over (after [`Stream::finish`]): what the decoder's filter still holds becomes the last
-    /// output, at most 10 ms, and nothing for Opus; so does a recording's last block, if its time jumped. Drain [`Stream::poll`] afterwards.
+    /// output, at most 10 ms, and nothing for Opus; so does a recording's last block, if its time jumped, and
+    /// damaged packets at the very end, which nothing followed to tell their time, are concealed. Drain
+    /// [`Stream::poll`] afterwards.
     pub fn flush(&mut self) {
         self.assembly.flush();
     }

@@ -108,6 +108,7 @@ impl Timeline {
             session_ms: self.session_ms,
             server_ms: self.server_ms,
             server_position: self.server_position,
+            label: None,
         }
     }
 

@@ -104,3 +104,77 @@ fn timed_as(times: &[Vec<u8>], packets: &[Vec<u8>]) -> Vec<Fragment> {
     }
     all
 }
+
+#[test]
+fn a_broken_last_packet_is_concealed_too() {
+    let mut packets = harness::packets(3, 2);
+    let whole = harness::reference(&packets).len();
+    for broken in [1, 2] {
+        let from = packets.len() - broken;
+        packets[from] = vec![packets[from][0] | 3, 0];
+        let body = getmedia::body(&Framing::default(), &fragments_of_20_ms(&packets));
+        let (heard, _, stream) = listen(&body, 997);
+        assert_eq!(stream.counters().decode_errors, broken as u64);
+        assert_eq!(harness::flushed(heard, stream).len(), whole);
+    }
+}
+
+fn fragments_of_20_ms(packets: &[Vec<u8>]) -> Vec<Fragment> {
+    getmedia::fragments(packets, 200, 2000, T0)
+}
+
+#[test]
+fn a_broken_frame_of_a_lace_keeps_the_place_of_those_behind_it() {
+    let packets = harness::packets(4, 4);
+    let framing = Framing { lacing: (testkit::ebml::Lacing::Xiph, 5), ..Framing::default() };
+    for broken in [40, 42, 44] {
+        let mut damaged = packets.clone();
+        damaged[broken] = vec![packets[broken][0] | 3, 0];
+        let body = getmedia::body(&framing, &fragments_of_20_ms(&damaged));
+        let (heard, _, stream) = listen(&body, 997);
+        let counters = stream.counters();
+        assert_eq!((counters.decode_errors, counters.filled_samples), (1, 320));
+        assert_eq!(counters.overlaps, 0);
+        let expected = harness::reference(&packets);
+        let found = heard.joined(0);
+        assert_eq!(found.len(), expected.len());
+        let behind = (broken + 20) * 320;
+        assert!(testkit::snr::decibels(&expected[behind..], &found[behind..]) > 30.0);
+    }
+}
+
+fn level(pcm: &[i16]) -> f64 {
+    pcm.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>().sqrt()
+}
+
+#[test]
+fn the_gain_of_opus_head_is_heard_to_a_tenth_of_a_decibel() {
+    let packets = harness::packets(5, 3);
+    let heard_with = |gain: i16| {
+        let private = Some(testkit::opus::head(2, 312, gain));
+        let framing = Framing { codec_private: private, ..Framing::default() };
+        listen(&getmedia::body(&framing, &fragments_of_20_ms(&packets)), 997).0.joined(0)
+    };
+    let plain = heard_with(0);
+    for decibels in [-20_i16, -6, 3] {
+        let found = 20.0 * (level(&heard_with(decibels * 256)) / level(&plain)).log10();
+        assert!((found - f64::from(decibels)).abs() < 0.1, "{decibels} dB: {found:.2}");
+    }
+}
+
+#[test]
+fn more_channels_than_two_and_other_mappings_are_refused_by_name() {
+    for (channels, family) in [(3, 0), (2, 1), (6, 1), (8, 1), (4, 2), (3, 255)] {
+        let mut private = testkit::opus::head(channels, 312, 0);
+        private.truncate(18);
+        private.extend([family, channels, 0]);
+        private.extend(0..channels);
+        let framing = Framing { codec_private: Some(private), ..Framing::default() };
+        let body = getmedia::body(&framing, &fragments_of_20_ms(&harness::packets(5, 1)));
+        let (heard, _, stream) = listen(&body, 997);
+        assert_eq!(heard.said.len(), 1, "{:?}", heard.said);
+        let said = ["UnsupportedCodec", "A_OPUS", "channel"];
+        assert!(said.iter().all(|word| heard.said[0].contains(word)), "{:?}", heard.said);
+        assert!(heard.pcm.is_empty() && stream.counters().skipped_blocks == 50);
+    }
+}

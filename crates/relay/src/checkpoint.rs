@@ -230,6 +230,7 @@ mod tests {
             session_ms: Some(1_000_000),
             server_ms: Some(1_000_000),
             server_position: 0,
+            label: None,
         };
         checkpoint.origin = Some(anchor.clone());
         checkpoint.fragments = vec![Fragment { anchor, end: 112_000, duration_ms: 1_000 }];

@@ -181,6 +181,7 @@ mod tests {
             session_ms: Some(1_000_000),
             server_ms: Some(1_000_000),
             server_position: 0,
+            label: None,
         };
         Fragment { anchor, end: n * 16_000, duration_ms: 1_000 }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use testkit::ebml::{Lacing, Size};
 use testkit::getmedia::{self, Framing, error_document};
-use testkit::{opus, pcm};
+use testkit::{aac, opus, pcm};
 
 fn main() {
     let folder = std::env::args().nth(1).unwrap_or_else(|| "fuzz/seeds".to_owned());
@@ -18,8 +18,19 @@ fn main() {
             write(&folder.join(target), index, &input);
         }
     }
-    for choice in 0..9_u8 {
-        let row = packets.iter().flat_map(|packet| {
+    for choice in 0..10_u8 {
+        let of_codec = match choice {
+            2 => aac::tone(48_000, 2, 9),
+            3 => aac::tone(44_100, 1, 9),
+            4 => aac::tone_with_sbr(24_000, 1, 9),
+            5 => aac::tone(8_000, 1, 9)
+                .iter()
+                .map(|one| aac::adts(one, 8_000, 1).repeat(2))
+                .collect(),
+            8 => aac::tone(16_000, 1, 9),
+            _ => packets.clone(),
+        };
+        let row = of_codec.iter().flat_map(|packet| {
             let len = packet.len().next_multiple_of(4);
             [&[(len / 4) as u8][..], packet, &vec![0; len - packet.len()]].concat()
         });

@@ -4,6 +4,7 @@
 //! Everything here is for tests: it panics where its caller asks for the impossible.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod aac;
 pub mod ebml;
 pub mod figures;
 pub mod getmedia;

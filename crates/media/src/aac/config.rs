@@ -1,6 +1,13 @@
 //! AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1): the CodecPrivate of A_AAC.
 
+use super::bits::Bits;
 use crate::resample::RATES;
+
+/// What begins an extension behind the core's configuration (syncExtensionType).
+const SYNC_EXTENSION: u32 = 0x2B7;
+
+/// The object type of SBR.
+const SBR: u32 = 5;
 
 /// What must be known to decode a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +27,7 @@ impl AacConfig {
     /// # Errors
     /// What about it is not decoded.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, &'static str> {
-        let mut bits = Bits { bytes, at: 0 };
+        let mut bits = Bits::new(bytes);
         Self::read_bits(&mut bits).unwrap_or(Err("AudioSpecificConfig is cut short"))
     }
 
@@ -28,14 +35,17 @@ impl AacConfig {
         let mut object_type = bits.object_type()?;
         let rate = bits.rate()?;
         let channels = bits.take(4)?;
-        let core_only = matches!(object_type, 5 | 29);
+        let mut core_only = matches!(object_type, SBR | 29);
         if core_only {
             bits.rate()?;
             object_type = bits.object_type()?;
         }
         Some(match object_type {
             2 if bits.take(1)? == 1 => Err("frames of 960 samples"),
-            2 => Self::checked(rate, channels).map(|config| Self { core_only, ..config }),
+            2 => {
+                core_only |= bits.extends_to_sbr().unwrap_or(false);
+                Self::checked(rate, channels).map(|config| Self { core_only, ..config })
+            }
             1 => Err("AAC Main, not LC"),
             3 => Err("AAC SSR, not LC"),
             4 => Err("AAC LTP, not LC"),
@@ -81,20 +91,17 @@ impl AacConfig {
     }
 }
 
-struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
 impl Bits<'_> {
-    fn take(&mut self, count: usize) -> Option<u32> {
-        let mut value = 0;
-        for _ in 0..count {
-            let byte = self.bytes.get(self.at / 8)?;
-            value = value << 1 | u32::from(byte >> (7 - self.at % 8) & 1);
-            self.at += 1;
+    /// Whether SBR is announced behind the core's configuration, where decoders from before SBR do not look. Stands
+    /// behind the frame length flag; `None` where nothing follows.
+    fn extends_to_sbr(&mut self) -> Option<bool> {
+        if self.take(1)? == 1 {
+            // The delay of the core coder that this layer would build upon.
+            self.take(14)?;
         }
-        Some(value)
+        self.take(1)?;
+        let extended = self.take(11)? == SYNC_EXTENSION && self.object_type()? == SBR;
+        Some(extended && self.take(1)? == 1)
     }
 
     fn object_type(&mut self) -> Option<u32> {
@@ -139,6 +146,19 @@ mod tests {
         // Object type 29 (PS) likewise.
         let config = AacConfig::read(&[0xEB, 0x09, 0x88, 0x00]);
         assert_eq!(config, Ok(AacConfig { rate: 24_000, channels: 1, core_only: true }));
+    }
+
+    #[test]
+    fn sbr_announced_behind_the_core_counts_too() {
+        // 22.05 kHz mono; sync extension, object type 5, SBR present, 44.1 kHz; then one for PS.
+        let config = Ok(AacConfig { rate: 22_050, channels: 1, core_only: true });
+        assert_eq!(AacConfig::read(&[0x13, 0x88, 0x56, 0xE5, 0xA5, 0x48, 0x80]), config);
+        assert_eq!(AacConfig::read(&[0x13, 0x88, 0x56, 0xE5, 0xA0]), config);
+        for plain in
+            [&[0x13, 0x88, 0x56, 0xE5, 0x25][..], &[0x13, 0x88, 0x56], &[0x13, 0x88, 0, 0, 0]]
+        {
+            assert!(!AacConfig::read(plain).unwrap().core_only, "{plain:x?}");
+        }
     }
 
     #[test]

@@ -79,14 +79,15 @@ impl PcmLayout {
     }
 
     /// A_PCM/INT/LIT: everything is in the Audio element (defaults of RFC 9559: 8 kHz, one channel; and 16 bits
-    /// where BitDepth is missing).
+    /// where BitDepth is missing or empty).
     ///
     /// # Errors
     /// What about it cannot be read.
     pub(crate) fn of_audio_element(track: &Track) -> Result<Self, &'static str> {
-        let encoding = Encoding::integer(track.bit_depth.unwrap_or(16));
+        let bits = track.bit_depth.filter(|bits| *bits > 0).unwrap_or(16);
+        let encoding = Encoding::integer(bits);
         let encoding = encoding.ok_or("samples of other than 8, 16, 24 or 32 bits")?;
-        Self::checked(encoding, track.channels.unwrap_or(1), track.rate.unwrap_or(8_000))
+        Self::checked(encoding, track.channel_count(), track.rate.unwrap_or(8_000))
     }
 
     /// A_MS/ACM: CodecPrivate is a WAVEFORMATEX.

@@ -1,13 +1,19 @@
 //! Takes the parser's events in order and decides what comes out.
 
+mod flush;
+mod tracks;
+
 use super::StreamOptions;
-use super::audio::{Audio, Choice, TrackTiming};
+use super::audio::{Audio, TrackTiming};
 use super::emission::{Emission, Run, SAMPLE_NANOS};
+use super::ending::Ending;
 use super::held::Held;
 use super::progress::{Arrival, Progress};
+use super::remainder::Remainder;
+use super::selection::Selection;
 use crate::decoder::{Packet, Span};
-use crate::mkv::{AwsTags, Block, End, Event, Track};
-use crate::timeline::{Length, MediaTime, Timeline};
+use crate::mkv::{AwsTags, Block, End, Event};
+use crate::timeline::{MediaTime, Timeline};
 use crate::{Anchor, Counters, FragmentNumber, Output, SAMPLES_PER_MS, Tail};
 
 /// Everything of a stream but the parser.
@@ -19,9 +25,11 @@ pub(super) struct Assembly {
     emission: Emission,
     counters: Counters,
     document: Document,
+    selection: Selection,
+    /// Of the block taken last.
+    remainder: Remainder,
     held: Held,
-    /// Something was decoded and its tail may still be in the decoder.
-    sounding: bool,
+    ending: Ending,
     /// A fragment that ended without its trailing tags and was not reported yet.
     incomplete: Option<FragmentNumber>,
     /// The session that is read.
@@ -34,6 +42,7 @@ struct Document {
     fragment: Option<Fragment>,
     /// Its audio was taken before, or is another session's.
     passed_over: bool,
+    foreign: bool,
     track: TrackTiming,
     /// Producer clock minus Matroska time, ms; set by its first Cluster.
     session_ms: Option<i64>,
@@ -67,33 +76,38 @@ impl Assembly {
     pub(super) fn start(options: StreamOptions) -> Self {
         let timeline = Timeline::new(options.max_fill_ms, options.max_overlap_ms);
         let progress = Progress::default();
-        Self::with(timeline, progress, Emission::from_mark(None), options)
+        let audio = Audio::new(options.track_name, None);
+        Self::with(timeline, progress, Emission::from_mark(None), audio, options.session_id)
     }
 
     pub(super) fn resume(options: StreamOptions, anchor: Anchor) -> Self {
         let timeline = Timeline::from_anchor(&anchor, options.max_fill_ms, options.max_overlap_ms);
         let mark = anchor.origin_ms.map(|_| timeline.next());
+        let audio = Audio::new(options.track_name, anchor.label.as_deref());
         let progress = Progress::resumed_at(anchor.fragment);
-        Self::with(timeline, progress, Emission::from_mark(mark), options)
+        Self::with(timeline, progress, Emission::from_mark(mark), audio, options.session_id)
     }
 
     fn with(
         timeline: Timeline,
         progress: Progress,
         emission: Emission,
-        options: StreamOptions,
+        audio: Audio,
+        session_id: Option<String>,
     ) -> Self {
         Self {
             timeline,
             progress,
-            audio: Audio::new(options.track_name),
+            audio,
             emission,
             counters: Counters::default(),
             document: Document::default(),
+            selection: Selection::default(),
+            remainder: Remainder::default(),
             held: Held::default(),
-            sounding: false,
+            ending: Ending::default(),
             incomplete: None,
-            session_id: options.session_id,
+            session_id,
         }
     }
 
@@ -117,6 +131,23 @@ impl Assembly {
         self.emission.output()
     }
 
+    /// Goes on in the block taken last; `false` when nothing of it is left. Comes before the next event.
+    pub(super) fn go_on(&mut self) -> bool {
+        if self.remainder.is_empty() {
+            return false;
+        }
+        self.emission.begin();
+        let (ticks, scale) = self.remainder.time();
+        self.settle_before(ticks, scale);
+        let mut remainder = std::mem::take(&mut self.remainder);
+        match remainder.next(self.audio.decoder()) {
+            Some(packet) => self.take_packet(packet),
+            None => self.counters.decode_errors += 1,
+        }
+        self.remainder = remainder;
+        true
+    }
+
     /// Takes one event; `Some` tells the parser which track to hand out from now on.
     pub(super) fn take(&mut self, event: Event<'_>) -> Option<Option<u64>> {
         self.emission.begin();
@@ -131,9 +162,7 @@ impl Assembly {
         }
         match event {
             Event::DocumentStart => self.begin_document(),
-            Event::Tracks { tracks, mime_type } => {
-                return Some(self.choose_track(tracks, mime_type));
-            }
+            Event::Tracks { tracks, mime_type } => self.plan_tracks(tracks, mime_type),
             Event::FragmentStart(tags) => self.begin_fragment(tags),
             Event::Cluster { ticks, scale } => self.begin_cluster(ticks, scale),
             Event::Block(block) => self.take_block(block),
@@ -153,7 +182,7 @@ impl Assembly {
                 self.emission.say(Output::Skipped { bytes, incomplete });
             }
         }
-        None
+        self.selection.news()
     }
 
     /// The body is over, and the parser's books are closed.
@@ -166,29 +195,9 @@ impl Assembly {
             self.end_document(complete);
         }
         self.document = Document::default();
+        self.selection.finish();
+        self.remainder.clear();
         Tail { cut: end.tail > 0, incomplete: self.incomplete.take(), bytes: end.tail }
-    }
-
-    /// Nothing follows: lets out what the decoder still holds.
-    pub(super) fn flush(&mut self) {
-        self.emission.begin();
-        self.settle(None);
-        if !std::mem::take(&mut self.sounding) {
-            return;
-        }
-        let held = self.audio.latency();
-        let (Some(decoder), Some(origin_ms)) = (self.audio.decoder(), self.timeline.origin_ms())
-        else {
-            return;
-        };
-        let start = self.timeline.next();
-        let pcm = self.emission.buffer();
-        let from = pcm.len();
-        decoder.silence(held as usize, pcm);
-        self.timeline.pass(held);
-        let time = MediaTime::from_ms(origin_ms).plus_nanos(start * SAMPLE_NANOS);
-        let run = Run { from, start, filled: 0, time, padding: 0 };
-        self.emission.emit(run, &mut self.counters);
     }
 
     fn begin_document(&mut self) {
@@ -201,31 +210,11 @@ impl Assembly {
         self.timeline.begin_fragment(None);
     }
 
-    fn choose_track(&mut self, tracks: &[Track], mime_type: Option<&str>) -> Option<u64> {
-        match self.audio.choose(tracks, mime_type) {
-            Choice::Track(timing, reduced) => {
-                self.document.track = timing;
-                if let Some((codec_id, reason)) = reduced {
-                    self.counters.reduced_codecs += 1;
-                    self.emission.say(Output::ReducedCodec { codec_id, reason });
-                }
-                Some(timing.number)
-            }
-            Choice::Refused(said) => {
-                if let Some((codec_id, reason)) = said {
-                    self.counters.unsupported_codecs += 1;
-                    self.emission.say(Output::UnsupportedCodec { codec_id, reason });
-                }
-                None
-            }
-            Choice::None => None,
-        }
-    }
-
     fn begin_fragment(&mut self, tags: &AwsTags) {
         let Some(number) = tags.fragment_number.clone() else { return };
         if let Some(other) = self.foreign(tags) {
             self.document.passed_over = true;
+            self.document.foreign = true;
             self.counters.foreign_fragments += 1;
             self.emission.say(Output::FragmentForeign { number, session_id: other });
             return;
@@ -249,6 +238,7 @@ impl Assembly {
             before: self.timeline.clone(),
         });
         self.timeline.begin_fragment(tags.server_ms);
+        self.accept_tracks();
         if self.timeline.origin_ms().is_some() {
             self.announce();
         }
@@ -274,7 +264,10 @@ impl Assembly {
             number: fragment.number.clone(),
             server_ms: fragment.server_ms,
             producer_ms: fragment.producer_ms,
-            anchor: fragment.before.anchor(fragment.number.clone()),
+            anchor: Anchor {
+                label: self.audio.label(),
+                ..fragment.before.anchor(fragment.number.clone())
+            },
         });
     }
 
@@ -284,6 +277,7 @@ impl Assembly {
         if self.document.passed_over {
             return;
         }
+        self.accept_tracks();
         let session_ms = match self.document.session_ms {
             Some(known) => known,
             None => self.begin_first_cluster(ticks, scale),
@@ -308,6 +302,10 @@ impl Assembly {
     }
 
     fn take_block(&mut self, block: Block<'_>) {
+        if self.document.foreign {
+            self.counters.skipped_blocks += 1;
+            return;
+        }
         if self.document.passed_over {
             self.counters.repeated_packets += 1;
             return;
@@ -316,18 +314,32 @@ impl Assembly {
             // A Cluster without Timestamp counts from 0.
             self.begin_cluster(0, block.scale);
         }
+        if !self.selection.takes(block.track) {
+            self.counters.skipped_blocks += 1;
+            return;
+        }
         // Before the block is looked at: its codec's configuration may be another.
-        self.settle(Some(self.block_time(&block)));
+        self.settle_before(block.ticks, block.scale);
+        let mut remainder = std::mem::take(&mut self.remainder);
+        let packet = remainder.first(self.audio.decoder(), block);
+        self.remainder = remainder;
+        self.take_packet(packet);
+    }
+
+    fn take_packet(&mut self, block: Block<'_>) {
         let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(block.data))
         else {
-            self.counters.decode_errors += 1;
+            self.note_damage();
+            // What follows in the lace has no other clock.
+            let nanos = self.ending.unknown();
+            self.advance_lace(block.ticks, nanos);
             return;
         };
-        let time = self.block_time(&block);
-        self.advance_lace(&block, packet.length());
+        let time = self.block_time(block.ticks, block.scale, packet.latency());
+        self.advance_lace(block.ticks, packet.length().nanos());
         if self.timeline.origin_ms().is_none() {
             let (pre_skip, rate) = (self.document.track.pre_skip, packet.length().rate);
-            self.timeline.start_at(time, pre_skip, rate, self.audio.latency());
+            self.timeline.start_at(time, pre_skip, rate, packet.latency());
         }
         self.announce();
         if let Some(fragment) = &self.document.fragment {
@@ -363,6 +375,7 @@ impl Assembly {
             self.timeline.place_astray(time, packet.length())
         };
         let time = time.plus_nanos(placed.astray.saturating_mul(-SAMPLE_NANOS));
+        self.ending.placed();
         self.document.first.get_or_insert(placed.start);
         let end = self.timeline.next();
         if self.emission.is_out(end) {
@@ -380,7 +393,7 @@ impl Assembly {
         if placed.gap > 0 {
             self.skip(before, placed.gap, time);
         }
-        let Some(decoder) = self.audio.decoder() else { return };
+        let Some(decoder) = self.audio.decoder_mut() else { return };
         let pcm = self.emission.buffer();
         let from = pcm.len() + placed.cut as usize;
         if placed.fill > 0 {
@@ -388,25 +401,32 @@ impl Assembly {
         }
         let span = Span { samples: placed.len as usize, fraction: placed.fraction };
         let decoded = decoder.decode(packet, span, pcm);
-        self.sounding = true;
+        let padding = self.ending.decoded(packet, discard_padding);
+        let reduced = decoder.reduced();
         self.counters.packets += 1;
-        self.counters.decode_errors += u64::from(!decoded);
         let whole = pcm.len() - from;
         let run = Run {
             from,
             start: placed.start - placed.fill,
             filled: if decoded { placed.fill as usize } else { whole },
             time: time.plus_nanos((placed.cut - placed.fill) * SAMPLE_NANOS),
-            padding: padding_samples(discard_padding),
+            padding,
         };
         self.emission.emit(run, &mut self.counters);
+        if !decoded {
+            self.note_damage();
+        }
+        if let Some((codec_id, reason)) = reduced.and_then(|reason| self.audio.noticed(reason)) {
+            self.counters.reduced_codecs += 1;
+            self.emission.say(Output::ReducedCodec { codec_id, reason });
+        }
     }
 
     /// Skips `samples` from `start` on, up to `time`. What the decoder still holds of the time before comes
     /// out first.
     fn skip(&mut self, start: i64, samples: i64, time: MediaTime) {
         let held = i64::from(self.audio.latency()).min(samples);
-        if let (Some(decoder), 1..) = (self.audio.decoder(), held) {
+        if let (Some(decoder), 1..) = (self.audio.decoder_mut(), held) {
             let pcm = self.emission.buffer();
             let from = pcm.len();
             decoder.silence(held as usize, pcm);
@@ -417,24 +437,28 @@ impl Assembly {
         self.emission.gap(start + held, samples - held, &mut self.counters);
     }
 
-    /// Producer clock at the first sample that comes out for the next frame of `block`. A block with the time of
-    /// the one before goes on where that ends, as a frame of a lace does: the producer collected them, or
-    /// its ticks are coarser than its packets.
-    fn block_time(&self, block: &Block<'_>) -> MediaTime {
-        let latency = i64::from(self.audio.latency()) * SAMPLE_NANOS;
-        let lace =
-            if self.document.ticks == Some(block.ticks) { self.document.lace_nanos } else { 0 };
+    /// Settles what is held before a packet of a block with this time is taken.
+    fn settle_before(&mut self, ticks: i64, scale: u64) {
+        let time = self.block_time(ticks, scale, self.audio.latency());
+        self.settle(Some(time));
+    }
+
+    /// Producer clock at the first sample that comes out for the next packet of a block, `latency` samples late.
+    /// A block with the time of the one before goes on where that ends, as a frame of a lace does: the
+    /// producer collected them, or its ticks are coarser than its packets.
+    fn block_time(&self, ticks: i64, scale: u64, latency: u32) -> MediaTime {
+        let latency = i64::from(latency) * SAMPLE_NANOS;
+        let lace = if self.document.ticks == Some(ticks) { self.document.lace_nanos } else { 0 };
         MediaTime::from_ms(self.document.session_ms.unwrap_or(0))
-            .plus(MediaTime::from_ticks(block.ticks, block.scale))
+            .plus(MediaTime::from_ticks(ticks, scale))
             .plus_nanos(lace.saturating_sub(self.document.track.delay + latency))
     }
 
-    fn advance_lace(&mut self, block: &Block<'_>, length: Length) {
-        let before = self.document.ticks.replace(block.ticks);
-        if before != Some(block.ticks) {
+    fn advance_lace(&mut self, ticks: i64, nanos: i64) {
+        if self.document.ticks.replace(ticks) != Some(ticks) {
             self.document.lace_nanos = 0;
         }
-        self.document.lace_nanos = self.document.lace_nanos.saturating_add(length.nanos());
+        self.document.lace_nanos = self.document.lace_nanos.saturating_add(nanos);
     }
 
     fn complete_fragment(&mut self, tags: &AwsTags) {
@@ -456,6 +480,11 @@ impl Assembly {
     }
 
     fn end_document(&mut self, complete: bool) {
+        if complete && !self.document.passed_over {
+            // Tracks without a Cluster hold for the documents that follow.
+            self.accept_tracks();
+        }
+        self.selection.begin_document();
         let track = self.document.track;
         let document =
             std::mem::replace(&mut self.document, Document { track, ..Document::default() });
@@ -471,10 +500,4 @@ impl Assembly {
             None => self.counters.fragments += u64::from(complete),
         }
     }
-}
-
-/// DiscardPadding in samples; a negative one (padding at the start) is none of ours.
-fn padding_samples(nanos: i64) -> usize {
-    let nanos = nanos.clamp(0, 1_000_000_000);
-    ((nanos + SAMPLE_NANOS / 2) / SAMPLE_NANOS) as usize
 }

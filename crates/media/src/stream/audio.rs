@@ -1,10 +1,13 @@
 //! The audio track of the current document and the decoder that outlives documents.
 
 use crate::Error;
+use crate::aac;
 use crate::decoder::Decoder;
 use crate::format::Format;
 use crate::mkv::{Track, TrackKind};
 use crate::timeline::Length;
+
+use super::label::Label;
 
 /// Longest CodecDelay believed, ns (1 s; Opus has 6.5 ms, AAC some 50 ms).
 const MAX_CODEC_DELAY: u64 = 1_000_000_000;
@@ -17,8 +20,21 @@ pub(super) struct Audio {
     active: Option<Active>,
     /// What was refused last, so that it is said once per change.
     refused: Option<(String, &'static str)>,
-    /// What the stream's MimeType tag said last: a document may bring it only behind its audio.
-    mime_type: Option<String>,
+    label: Option<Label>,
+}
+
+/// What a document's Tracks will mean if its audio is taken: those of one that is refused mean nothing.
+#[derive(Debug)]
+pub(super) struct Plan {
+    best: Option<(Track, Result<Format, Error>)>,
+    label: Option<Label>,
+}
+
+impl Plan {
+    /// TrackNumber of the track to be decoded.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.best.as_ref().filter(|(_, format)| format.is_ok()).map(|(track, _)| track.number)
+    }
 }
 
 #[derive(Debug)]
@@ -27,6 +43,8 @@ struct Active {
     name: String,
     format: Format,
     decoder: Decoder,
+    /// What the decoder noticed in the packets was said.
+    noticed: bool,
 }
 
 /// What a document's Tracks mean for its audio.
@@ -58,16 +76,26 @@ impl Default for TrackTiming {
 }
 
 impl Audio {
-    /// Takes the track named `preferred` first.
-    pub(super) fn new(preferred: String) -> Self {
-        Self { preferred, active: None, refused: None, mime_type: None }
+    /// Takes the track named `preferred` first, and goes on with what [`Audio::label`] said.
+    pub(super) fn new(preferred: String, label: Option<&str>) -> Self {
+        let label = label.and_then(Label::from_text);
+        Self { preferred, active: None, refused: None, label }
+    }
+
+    /// What has to be known besides the tracks themselves to decode the same from here on.
+    pub(super) fn label(&self) -> Option<String> {
+        self.label.as_ref().map(Label::to_text)
     }
 
     pub(super) fn codec_id(&self) -> Option<&str> {
         self.active.as_ref().map(|active| active.codec_id.as_str())
     }
 
-    pub(super) fn decoder(&mut self) -> Option<&mut Decoder> {
+    pub(super) fn decoder(&self) -> Option<&Decoder> {
+        self.active.as_ref().map(|active| &active.decoder)
+    }
+
+    pub(super) fn decoder_mut(&mut self) -> Option<&mut Decoder> {
         self.active.as_mut().map(|active| &mut active.decoder)
     }
 
@@ -76,34 +104,48 @@ impl Audio {
         self.active.as_ref().map_or(0, |active| active.decoder.latency())
     }
 
-    /// Chooses by type, codec and name, never by number or order, and keeps the decoder unless the
-    /// format really changed: a new one would need time to settle.
-    pub(super) fn choose(&mut self, tracks: &[Track], mime_type: Option<&str>) -> Choice {
-        if let Some(mime_type) = mime_type.filter(|said| self.mime_type.as_deref() != Some(said)) {
-            self.mime_type = Some(mime_type.to_owned());
-        }
-        let format = |track| Format::of(track, self.mime_type.as_deref());
-        let audio = tracks.iter().filter(|track| track.kind == TrackKind::Audio);
-        let best =
-            audio.map(|track| (track, format(track))).min_by(|(one, ours), (other, theirs)| {
-                self.order(one, ours).cmp(&self.order(other, theirs))
-            });
-        match best {
-            Some((track, Ok(format))) => match self.activate(track, format) {
-                Ok(()) => Choice::Track(timing(track, format), self.reduced(track, format)),
-                Err(error) => Choice::Refused(self.refuse(track, error)),
+    /// What the decoder found out that it leaves out, with its codec, when it was not said before.
+    pub(super) fn noticed(&mut self, reason: &'static str) -> Option<(String, &'static str)> {
+        let active = self.active.as_mut().filter(|active| !active.noticed)?;
+        active.noticed = true;
+        Some((active.codec_id.clone(), reason))
+    }
+
+    /// Chooses by type, codec and name, never by number or order, and whatever was chosen before: so a
+    /// run that begins at this document chooses the same.
+    pub(super) fn plan(&self, tracks: &[Track], mime_type: Option<&str>) -> Plan {
+        let audio = || tracks.iter().filter(|track| track.kind == TrackKind::Audio);
+        let label = match audio().next() {
+            Some(_) => Label::of(tracks, mime_type, self.label.as_ref()),
+            None => self.label.clone(),
+        };
+        let mime_type = label.as_ref().map(Label::mime_type);
+        let formats = audio().map(|track| (track, Format::of(track, mime_type)));
+        let best = formats.min_by(|(one, ours), (other, theirs)| {
+            self.order(one, ours).cmp(&self.order(other, theirs))
+        });
+        Plan { best: best.map(|(track, format)| (track.clone(), format)), label }
+    }
+
+    /// Takes the tracks that were planned, and keeps the decoder unless the format really changed: a
+    /// new one would need time to settle.
+    pub(super) fn take(&mut self, plan: Plan) -> Choice {
+        self.label = plan.label;
+        match plan.best {
+            Some((track, Ok(format))) => match self.activate(&track, format) {
+                Ok(()) => Choice::Track(timing(&track, format), self.reduced(&track, format)),
+                Err(error) => Choice::Refused(self.refuse(&track, error)),
             },
-            Some((track, Err(error))) => Choice::Refused(self.refuse(track, error)),
+            Some((track, Err(error))) => Choice::Refused(self.refuse(&track, error)),
             None => Choice::None,
         }
     }
 
-    /// What is decoded comes before what is not, then codec, the preferred name, the name taken so far, and
-    /// the first name; the number only tells tracks apart that nothing else does.
+    /// What is decoded comes before what is not, then codec, the preferred name, and the first name; the
+    /// number only tells tracks apart that nothing else does.
     fn order<'a>(&self, track: &'a Track, format: &Result<Format, Error>) -> impl Ord + use<'a> {
         let rank = format.as_ref().map_or(u8::MAX, |format| format.rank());
-        let so_far = self.active.as_ref().is_some_and(|active| active.name == track.name);
-        (rank, track.name != self.preferred, !so_far, track.name.as_str(), track.number)
+        (rank, track.name != self.preferred, track.name.as_str(), track.number)
     }
 
     fn activate(&mut self, track: &Track, format: Format) -> Result<(), Error> {
@@ -119,6 +161,7 @@ impl Audio {
                 name: track.name.clone(),
                 format,
                 decoder: Decoder::new(format)?,
+                noticed: false,
             });
         }
         Ok(())
@@ -127,9 +170,7 @@ impl Audio {
     /// A format of which only a part is decoded, said once per change.
     fn reduced(&mut self, track: &Track, format: Format) -> Option<(String, &'static str)> {
         match format {
-            Format::Aac(Some(config)) if config.core_only => {
-                self.say(track, "HE-AAC is decoded at its core rate, without SBR and PS")
-            }
+            Format::Aac(Some(config)) if config.core_only => self.say(track, aac::CORE_ONLY),
             _ => {
                 self.refused = None;
                 None

@@ -1,6 +1,8 @@
 //! Runs a stream over bytes and keeps what came out.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of the harness")]
 
+pub mod aac;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -31,9 +33,14 @@ impl Heard {
         let mut rest = &[][..];
         while let Some(chunk) = if rest.is_empty() { chunks.next() } else { Some(rest) } {
             rest = stream.push(chunk);
-            while let Some(output) = stream.poll() {
-                self.note(output);
-            }
+            self.drain(stream);
+        }
+    }
+
+    /// Notes everything the stream has to say.
+    pub fn drain(&mut self, stream: &mut Stream) {
+        while let Some(output) = stream.poll() {
+            self.note(output);
         }
     }
 
@@ -81,6 +88,13 @@ pub fn listen(bytes: &[u8], piece: usize) -> (Heard, Tail, Stream) {
     heard.push(&mut stream, bytes, piece);
     let tail = stream.finish();
     (heard, tail, stream)
+}
+
+/// Everything heard, what the decoder still held at the end included.
+pub fn flushed(mut heard: Heard, mut stream: Stream) -> Vec<i16> {
+    stream.flush();
+    heard.drain(&mut stream);
+    heard.joined(0)
 }
 
 /// 20 ms packets of a voice-like sound.

@@ -10,11 +10,16 @@ fn named(name: &str, number: u64) -> Track {
 }
 
 fn audio() -> Audio {
-    Audio::new("AUDIO_FROM_CUSTOMER".to_owned())
+    Audio::new("AUDIO_FROM_CUSTOMER".to_owned(), None)
+}
+
+fn choose(audio: &mut Audio, tracks: &[Track], mime_type: Option<&str>) -> Choice {
+    let plan = audio.plan(tracks, mime_type);
+    audio.take(plan)
 }
 
 fn chosen(audio: &mut Audio, tracks: &[Track]) -> Option<u64> {
-    match audio.choose(tracks, None) {
+    match choose(audio, tracks, None) {
         Choice::Track(timing, _) => Some(timing.number),
         _ => None,
     }
@@ -32,7 +37,7 @@ fn the_track_is_chosen_by_type_and_codec() {
     assert_eq!(chosen(&mut audio(), &tracks), Some(7));
     assert_eq!(chosen(&mut audio(), &tracks[..4]), Some(4));
     assert_eq!(chosen(&mut audio(), &tracks[..3]), Some(2));
-    assert_eq!(audio().choose(&tracks[..1], None), Choice::None);
+    assert_eq!(choose(&mut audio(), &tracks[..1], None), Choice::None);
 }
 
 #[test]
@@ -41,36 +46,57 @@ fn among_equals_the_name_decides_whatever_the_order() {
     let (from, to) = ("AUDIO_FROM_CUSTOMER", "AUDIO_TO_CUSTOMER");
     assert_eq!(chosen(&mut audio(), &two(from, to)), Some(1));
     assert_eq!(chosen(&mut audio(), &two(to, from)), Some(2));
-    let mut other = Audio::new(to.to_owned());
+    let mut other = Audio::new(to.to_owned(), None);
     assert_eq!(chosen(&mut other, &two(from, to)), Some(2));
 }
 
 #[test]
-fn a_track_once_taken_is_gone_on_with() {
+fn the_choice_is_that_of_a_run_that_begins_here() {
     let mut audio = audio();
     assert_eq!(chosen(&mut audio, &[named("zoe", 1)]), Some(1));
-    assert_eq!(chosen(&mut audio, &[named("adam", 1), named("zoe", 2)]), Some(2));
-    assert_eq!(chosen(&mut audio, &[named("adam", 1), named("bert", 2)]), Some(1));
+    assert_eq!(chosen(&mut audio, &[named("zoe", 1), named("adam", 2)]), Some(2));
+    assert_eq!(chosen(&mut audio, &[named("bert", 1), named("zoe", 2)]), Some(1));
 }
 
 #[test]
-fn the_mime_type_is_remembered_for_documents_that_have_none() {
+fn a_plan_that_is_not_taken_changes_nothing() {
     let mut audio = audio();
-    let aac = Track { codec_private: vec![0x11, 0x90], ..track(TrackKind::Audio, "A_AAC", 1) };
+    assert_eq!(chosen(&mut audio, &[named("zoe", 1)]), Some(1));
     let l16 = Some("audio/L16;rate=8000;channels=1");
-    let format = |audio: &Audio| audio.active.as_ref().map(|active| active.format);
-    audio.choose(std::slice::from_ref(&aac), None);
-    assert!(matches!(format(&audio), Some(Format::Aac(_))));
-    audio.choose(std::slice::from_ref(&aac), l16);
-    assert!(matches!(format(&audio), Some(Format::Pcm(_))));
-    audio.choose(&[aac], None);
-    assert!(matches!(format(&audio), Some(Format::Pcm(_))));
+    assert_eq!(audio.plan(&[track(TrackKind::Audio, "A_VORBIS", 3)], l16).number(), None);
+    assert_eq!(audio.plan(&[track(TrackKind::Audio, "A_AAC", 3)], l16).number(), Some(3));
+    assert_eq!((audio.codec_id(), audio.label()), (Some("A_OPUS"), None));
+    assert!(audio.decoder().is_some());
+}
+
+#[test]
+fn the_mime_type_is_remembered_for_documents_of_the_same_tracks() {
+    let mut audio = audio();
+    let aac = |private: &[u8]| Track {
+        codec_private: private.to_vec(),
+        ..track(TrackKind::Audio, "A_AAC", 1)
+    };
+    let format = |audio: &mut Audio, track: Track, mime_type: Option<&str>| {
+        choose(audio, &[track], mime_type);
+        audio.active.as_ref().map(|active| active.format)
+    };
+    let l16 = Some("audio/L16;rate=8000;channels=1");
+    let (pcm, honest) = (aac(&[0x11, 0x90]), aac(&[0x12, 0x10]));
+    assert!(matches!(format(&mut audio, pcm.clone(), None), Some(Format::Aac(_))));
+    assert!(matches!(format(&mut audio, pcm.clone(), l16), Some(Format::Pcm(_))));
+    assert!(matches!(format(&mut audio, pcm.clone(), None), Some(Format::Pcm(_))));
+    let mut resumed = Audio::new(String::new(), audio.label().as_deref());
+    assert!(matches!(format(&mut resumed, pcm.clone(), None), Some(Format::Pcm(_))));
+    // Another CodecPrivate is another track: it may well carry what it says.
+    assert!(matches!(format(&mut audio, honest, None), Some(Format::Aac(_))));
+    assert!(matches!(format(&mut audio, pcm, None), Some(Format::Aac(_))));
 }
 
 #[test]
 fn an_unknown_codec_is_said_once_per_change() {
     let mut audio = audio();
-    let mut say = |codec_id| match audio.choose(&[track(TrackKind::Audio, codec_id, 1)], None) {
+    let mut say = |codec_id| match choose(&mut audio, &[track(TrackKind::Audio, codec_id, 1)], None)
+    {
         Choice::Refused(said) => said.map(|(codec_id, _)| codec_id),
         _ => None,
     };
@@ -89,7 +115,7 @@ fn he_aac_is_decoded_and_said() {
         ..track(TrackKind::Audio, "A_AAC", 1)
     };
     for said in [true, false] {
-        let Choice::Track(_, reduced) = audio.choose(std::slice::from_ref(&he), None) else {
+        let Choice::Track(_, reduced) = choose(&mut audio, std::slice::from_ref(&he), None) else {
             panic!("refused")
         };
         assert_eq!(reduced.is_some(), said);

@@ -1,0 +1,90 @@
+//! rubato's filter from one rate to 16 kHz, and those that were made before.
+//!
+//! A filter's table takes milliseconds to compute, which a stream that changes its codec's rate all
+//! the time would ask for with every few bytes. So a filter that is no longer needed waits for the next
+//! stream of its rate.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rubato::audioadapter_buffers::direct::SequentialSlice;
+use rubato::{
+    Async, FixedAsync, Resampler as _, Resizable as _, SincInterpolationParameters,
+    SincInterpolationType, WindowFunction,
+};
+
+use super::{PIECE, RATES, Ratio};
+use crate::{Error, SAMPLE_RATE};
+
+/// One filter of each rate that nobody uses: at most 3 MB in a process, and as a rule none.
+static SPARE: Mutex<[Option<Async<f32>>; RATES.len()]> = Mutex::new([const { None }; RATES.len()]);
+
+fn spare() -> MutexGuard<'static, [Option<Async<f32>>; RATES.len()]> {
+    // Whoever panicked while holding it left either a filter or none.
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A filter whose output is the source's, convolved.
+pub(super) struct Filter {
+    /// Of the rate in [`RATES`].
+    index: usize,
+    /// `None` only while it is dropped.
+    inner: Option<Async<f32>>,
+    /// Where rubato puts one piece's output.
+    output: Vec<f32>,
+}
+
+impl Filter {
+    /// A filter that has heard nothing yet, from the rate with this index.
+    pub(super) fn new(index: usize, ratio: Ratio) -> Result<Self, Error> {
+        let waiting = spare().get_mut(index).and_then(Option::take);
+        let inner = match waiting {
+            Some(inner) => inner,
+            None => make(ratio)?,
+        };
+        let output = vec![0.0; inner.output_frames_max()];
+        let mut filter = Self { index, inner: Some(inner), output };
+        filter.reset();
+        Ok(filter)
+    }
+
+    pub(super) fn reset(&mut self) {
+        if let Some(inner) = &mut self.inner {
+            inner.reset();
+        }
+    }
+
+    /// What comes out for at most [`PIECE`] samples of the source.
+    pub(super) fn piece(&mut self, source: &[f32]) -> &[f32] {
+        // It cannot fail: the piece is no longer than the chunks the filter was made for.
+        let made = self.convolve(source).unwrap_or(0);
+        &self.output[..made]
+    }
+
+    fn convolve(&mut self, source: &[f32]) -> Option<usize> {
+        let inner = self.inner.as_mut()?;
+        inner.set_chunk_size(source.len()).ok()?;
+        let room = self.output.len();
+        let input = SequentialSlice::new(source, 1, source.len()).ok()?;
+        let mut output = SequentialSlice::new_mut(&mut self.output, 1, room).ok()?;
+        let (_, made) = inner.process_into_buffer(&input, &mut output, None).ok()?;
+        Some(made)
+    }
+}
+
+impl Drop for Filter {
+    fn drop(&mut self) {
+        if let Some(place) = spare().get_mut(self.index) {
+            *place = self.inner.take();
+        }
+    }
+}
+
+fn make(ratio: Ratio) -> Result<Async<f32>, Error> {
+    let filter =
+        SincInterpolationParameters::new(ratio.taps as usize, WindowFunction::BlackmanHarris2)
+            .oversampling_factor(ratio.phases() as usize)
+            .interpolation(SincInterpolationType::Nearest);
+    let speed = f64::from(SAMPLE_RATE) / f64::from(ratio.rate);
+    Async::new_sinc(speed, 1.0, &filter, PIECE, 1, FixedAsync::Input)
+        .map_err(|error| Error::Decoder { reason: error.to_string() })
+}

@@ -1,0 +1,321 @@
+//! AAC-LC, raw and in ADTS, at every rate: to the sample in its place, whole or damaged.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod harness;
+
+use harness::aac::Aac;
+use harness::{Heard, T0, flushed, listen};
+use media::{Anchor, Stream, StreamOptions};
+use proptest::prelude::*;
+use testkit::getmedia::{self, Framing};
+use testkit::{aac, snr};
+
+#[test]
+fn aac_covers_its_time_to_the_sample_and_says_nothing() {
+    for aac in Aac::both() {
+        let (heard, _, stream) = listen(&aac.body(), 1460);
+        let counters = stream.counters();
+        assert_eq!(heard.said, [""; 0]);
+        assert_eq!((counters.packets, counters.decode_errors), (aac.packets.len() as u64, 0));
+        assert_eq!((counters.filled_samples, counters.gap_samples, counters.overlaps), (0, 0, 0));
+        let frames = aac.packets.len() as u64 * 1024;
+        let samples = flushed(heard, stream).len() as u64;
+        assert_eq!(samples, frames * 16_000 / u64::from(aac.rate));
+    }
+}
+
+#[test]
+fn the_same_frames_in_adts_give_the_same_samples() {
+    for aac in Aac::both() {
+        let raw = listen(&aac.body(), 4096).0.joined(0);
+        let adts = Aac { packets: aac.adts(), ..Aac::open("aac-48k-stereo.mka") };
+        let fragments = getmedia::paced(&adts.packets, (1_024_000, aac.rate.into()), 2000, T0);
+        // With CodecPrivate, and with nothing but the frames' own headers.
+        for private in [Some(aac.private.clone()), None] {
+            let framing = Framing::codec("A_AAC", private);
+            let (heard, _, stream) = listen(&getmedia::body(&framing, &fragments), 4096);
+            assert_eq!(stream.counters().decode_errors, 0);
+            assert_eq!(heard.joined(0), raw);
+        }
+    }
+}
+
+#[test]
+fn a_lost_frame_is_filled_and_its_neighbours_keep_their_place() {
+    for aac in Aac::both() {
+        let whole = listen(&aac.body(), 4096).0.joined(0);
+        let mut fragments = aac.fragments();
+        fragments[1].packets.drain(10..14);
+        let (heard, _, stream) = listen(&getmedia::body(&aac.framing(), &fragments), 4096);
+        let (found, lost) = (heard.joined(0), 4 * 1024 * 16_000 / aac.rate as usize);
+        let filled = stream.counters().filled_samples as usize;
+        assert!(filled.abs_diff(lost) < 32, "{filled} of {lost}");
+        assert!(found.len().abs_diff(whole.len()) < 32);
+        let seam = 2 * 16_000 + 14 * 1024 * 16_000 / aac.rate as usize;
+        let shift = |at: usize| snr::decibels(&whole[seam + 1600..][..8000], &found[at..][..8000]);
+        // The clock's whole milliseconds may move what follows by up to 1 ms, and a part of a sample.
+        let best = (seam + 1584..=seam + 1616).map(shift).fold(0.0, f64::max);
+        assert!(best > 15.0, "{best:.1} dB");
+    }
+}
+
+#[test]
+fn a_damaged_frame_is_silence_of_its_length() {
+    let mut aac = Aac::open("aac-48k-stereo.mka");
+    let whole = listen(&aac.body(), 4096).0.joined(0).len();
+    aac.packets[50].truncate(20);
+    let (heard, _, stream) = listen(&aac.body(), 4096);
+    assert_eq!(stream.counters().decode_errors, 1);
+    assert_eq!(heard.joined(0).len(), whole);
+}
+
+fn resume(anchor: &Anchor, bytes: &[u8]) -> Heard {
+    let anchor = Anchor::from_text(&anchor.to_text()).unwrap();
+    let mut stream = Stream::resume(StreamOptions::default(), anchor);
+    let mut heard = Heard::default();
+    heard.push(&mut stream, bytes, 4096);
+    heard
+}
+
+#[test]
+fn a_resumed_run_repeats_positions_and_sound() {
+    for aac in Aac::both() {
+        let bodies: Vec<_> =
+            aac.fragments().iter().map(|f| getmedia::document(&aac.framing(), f)).collect();
+        let (first, ..) = listen(&bodies.concat(), 4096);
+        for (index, anchor) in first.anchors.iter().enumerate().skip(1) {
+            let resumed = resume(anchor, &bodies[index..].concat());
+            let from = anchor.next.unsigned_abs();
+            let expected: Vec<_> =
+                first.positions().into_iter().filter(|&(start, _)| start >= from).collect();
+            assert_eq!(resumed.positions(), expected, "fragment {index}");
+            // Two frames and the filter's length later nothing remembers the start.
+            let settled = from + 2 * 1024 * 16_000 / u64::from(aac.rate) + 300;
+            let samples = |heard: &Heard| -> Vec<i16> {
+                heard.from(settled).into_iter().map(|(_, sample)| sample).collect()
+            };
+            let decibels = snr::decibels(&samples(&first), &samples(&resumed));
+            assert!(decibels > 60.0, "fragment {index}: {decibels:.1} dB");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn pieces_of_any_size_give_the_same(piece in 1..5000_usize, which in 0..2_usize) {
+        let aac = &Aac::both()[which];
+        let body = aac.body();
+        prop_assert_eq!(listen(&body, piece).0, listen(&body, body.len()).0);
+    }
+}
+
+/// How much of the sound's power is a tone of so many Hz.
+fn share_of(hertz: f64, pcm: &[i16]) -> f64 {
+    let step = hertz * std::f64::consts::TAU / 16_000.0;
+    let turn = |at: usize, sample: i16| {
+        let (sin, cos) = (step * at as f64).sin_cos();
+        (f64::from(sample) * sin, f64::from(sample) * cos)
+    };
+    let (mut sin, mut cos, mut power) = (0.0, 0.0, 0.0);
+    for (at, sample) in pcm.iter().enumerate() {
+        let (s, c) = turn(at, *sample);
+        (sin, cos, power) = (sin + s, cos + c, power + f64::from(*sample).powi(2));
+    }
+    (sin.powi(2) + cos.powi(2)) * 2.0 / pcm.len() as f64 / power
+}
+
+#[test]
+fn every_rate_of_aac_comes_out_at_16_khz_in_mono_and_stereo() {
+    for rate in aac::RATES {
+        for channels in [1, 2] {
+            let frames = aac::tone(rate, channels, rate as usize * 4 / 1024);
+            let in_adts = frames.iter().map(|frame| aac::adts(frame, rate, channels)).collect();
+            let raw = Aac::with(frames.clone(), Some(aac::config(rate, channels)), rate);
+            for body in [raw, Aac::with(in_adts, None, rate)] {
+                let (heard, _, stream) = listen(&body, 1460);
+                let counters = stream.counters();
+                assert_eq!((heard.said.len(), counters.decode_errors), (0, 0), "{rate} Hz");
+                assert_eq!((counters.filled_samples, counters.overlaps), (0, 0), "{rate} Hz");
+                let pcm = flushed(heard, stream);
+                let expected = frames.len() as u64 * 1024 * 16_000 / u64::from(rate);
+                assert!((pcm.len() as u64).abs_diff(expected) <= 1, "{rate} Hz: {}", pcm.len());
+                let share = share_of(aac::hertz(rate), &pcm[4000..pcm.len() - 4000]);
+                assert!(share > 0.75, "{rate} Hz, {channels} channels: {share:.3}");
+                assert!(
+                    pcm[4000..].iter().any(|sample| (1000..20_000).contains(sample)),
+                    "{rate} Hz: {:?}",
+                    pcm.iter().max()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_damaged_first_frame_costs_no_more_than_itself() {
+    for aac in Aac::both() {
+        let whole = flushed_after(&aac.body(), 0);
+        // Another element where the channel element was; nothing but the frame's end; noise.
+        for damage in [0x00, 0x20, 0x40, 0xE0, 0xFF] {
+            let mut packets = aac.packets.clone();
+            if packets[0][0] & 0xE0 == damage & 0xE0 {
+                continue;
+            }
+            packets[0][0] = damage;
+            let body = Aac::with(packets, Some(aac.private.clone()), aac.rate);
+            let found = flushed_after(&body, 1);
+            assert_eq!(found.len(), whole.len());
+            // The frame after it overlaps with it.
+            assert!(snr::decibels(&whole[1200..], &found[1200..]) > 60.0, "{damage:#x}");
+        }
+    }
+}
+
+fn flushed_after(body: &[u8], errors: u64) -> Vec<i16> {
+    let (heard, _, stream) = listen(body, 4096);
+    assert_eq!(stream.counters().decode_errors, errors);
+    flushed(heard, stream)
+}
+
+#[test]
+fn frames_of_noise_never_silence_those_that_follow() {
+    for aac in Aac::both() {
+        let mut random = testkit::pcm::Random::new(7);
+        let mut packets = aac.packets.clone();
+        let damaged = packets.len() / 2;
+        for packet in &mut packets[..damaged] {
+            packet.iter_mut().for_each(|byte| *byte = random.below(256) as u8);
+        }
+        let whole = flushed_after(&aac.body(), 0);
+        let body = Aac::with(packets, Some(aac.private.clone()), aac.rate);
+        let (heard, _, stream) = listen(&body, 4096);
+        assert!(stream.counters().decode_errors > damaged as u64 / 2);
+        let found = flushed(heard, stream);
+        assert_eq!(found.len(), whole.len());
+        let from = (damaged + 2) * 1024 * 16_000 / aac.rate as usize + 100;
+        assert!(snr::decibels(&whole[from..], &found[from..]) > 60.0);
+    }
+}
+
+#[test]
+fn a_frame_without_sound_is_concealed_and_counted_never_the_frame_before_again() {
+    let (rate, channels) = (16_000, 1);
+    let mut packets = aac::tone(rate, channels, 60);
+    // Nothing but the end of a frame, and a fill element before it.
+    packets[20] = vec![0xE0];
+    packets[40] = vec![0xC0, 0xE0];
+    let (heard, _, stream) =
+        listen(&Aac::with(packets, Some(aac::config(rate, channels)), rate), 1460);
+    let counters = stream.counters();
+    assert_eq!((counters.decode_errors, counters.filled_samples), (2, 2 * 1024));
+    let pcm = heard.joined(0);
+    assert_eq!(pcm.len(), 60 * 1024);
+    for frame in [20, 40] {
+        assert!(pcm[frame * 1024..][..1024].iter().all(|sample| *sample == 0));
+    }
+}
+
+#[test]
+fn frames_in_a_row_are_told_apart_and_empty_ones_are_none() {
+    let (rate, channels) = (16_000, 1);
+    let frames: Vec<_> = aac::tone(rate, channels, 60)
+        .iter()
+        .map(|frame| aac::adts(frame, rate, channels))
+        .collect();
+    let single = flushed_after(&Aac::with(frames.clone(), None, rate), 0);
+    let in_one = |frames: Vec<Vec<u8>>| {
+        let blocks: Vec<_> = frames.chunks(10).map(<[_]>::concat).collect();
+        let fragments = getmedia::paced(&blocks, (10_240_000, rate.into()), 2000, T0);
+        getmedia::body(&Framing::codec("A_AAC", None), &fragments)
+    };
+    assert_eq!(flushed_after(&in_one(frames.clone()), 0), single);
+    let mut with_empty = frames;
+    with_empty[25] = aac::adts(&[], rate, channels);
+    // What is missing at the block's end is filled when the next block says its time.
+    let found = flushed_after(&in_one(with_empty), 1);
+    assert_eq!(found.len(), single.len());
+    assert_eq!(found[31 * 1024..], single[31 * 1024..]);
+}
+
+#[test]
+fn a_block_full_of_headers_makes_no_hours_of_silence() {
+    for (payload, samples, errors) in [(&[][..], 0, 257), (&[0xE0], 256 * 1024 * 160 / 441, 257)] {
+        let frame = aac::adts(payload, 44_100, 1);
+        let block = frame.repeat(60_000 / frame.len());
+        let (heard, _, stream) = listen(&Aac::with(vec![block], None, 44_100), 4096);
+        let counters = stream.counters();
+        assert_eq!(counters.decode_errors, errors);
+        assert!(counters.samples.abs_diff(samples) < 100, "{}", counters.samples);
+        assert!(heard.pcm.iter().all(|(_, pcm, ..)| pcm.len() <= 1024));
+    }
+}
+
+#[test]
+fn a_configuration_that_changes_with_every_block_is_followed() {
+    let frames = |rate: u32| {
+        aac::tone(rate, 1, 400).into_iter().map(move |frame| aac::adts(&frame, rate, 1))
+    };
+    let changing = frames(44_100).zip(frames(48_000)).flat_map(|(one, other)| [one, other]);
+    let packets: Vec<_> = changing.take(400).collect();
+    let fragments = getmedia::paced(&packets, (22, 1), 2000, T0);
+    let body = getmedia::body(&Framing::codec("A_AAC", None), &fragments);
+    let (heard, _, stream) = listen(&body, 4096);
+    let counters = stream.counters();
+    assert_eq!((counters.packets, counters.decode_errors), (400, 0));
+    assert_eq!((counters.gap_samples, counters.reanchors), (0, 0));
+    let samples = flushed(heard, stream).len();
+    assert!(samples.abs_diff(400 * 22 * 16) < 400, "{samples}");
+}
+
+#[test]
+fn sbr_is_said_once_wherever_it_is_told() {
+    let explicit = vec![0x13, 0x08, 0x56, 0xE5, 0xA5, 0x48, 0x80];
+    let plain = aac::config(24_000, 1);
+    for (packets, private, said) in [
+        (aac::tone(24_000, 1, 100), explicit, 1),
+        (aac::tone_with_sbr(24_000, 1, 100), plain.clone(), 1),
+        (aac::tone(24_000, 1, 100), plain, 0),
+    ] {
+        let (heard, _, stream) = listen(&Aac::with(packets, Some(private), 24_000), 1460);
+        assert_eq!(heard.said.len(), said, "{:?}", heard.said);
+        assert!(heard.said.iter().all(|said| said.contains("ReducedCodec")));
+        assert_eq!(stream.counters().reduced_codecs, said as u64);
+        assert_eq!(stream.counters().decode_errors, 0);
+    }
+}
+
+#[test]
+fn padding_at_the_end_is_dropped_to_the_sample() {
+    for aac in Aac::both() {
+        let whole = flushed_after(&aac.body(), 0);
+        for padding in [1, 50, 100, 500, 1024] {
+            let mut fragments = aac.fragments();
+            let last = fragments.last_mut().and_then(|all| all.packets.last_mut()).unwrap();
+            last.discard_padding = padding * 1_000_000_000 / i64::from(aac.rate);
+            let found = flushed_after(&getmedia::body(&aac.framing(), &fragments), 0);
+            let dropped = (padding * 16_000) as f64 / f64::from(aac.rate);
+            let missing = (whole.len() - found.len()) as f64;
+            assert!((missing - dropped).abs() <= 1.0, "{padding}: {missing} of {dropped}");
+            assert_eq!(found, whole[..found.len()]);
+            // It is audio after all where something follows it.
+            let mut fragments = aac.fragments();
+            fragments[0].packets[20].discard_padding = padding * 20_000;
+            let found = flushed_after(&getmedia::body(&aac.framing(), &fragments), 0);
+            assert_eq!(found, whole);
+        }
+    }
+}
+
+#[test]
+fn a_decoder_that_heard_nothing_has_no_tail() {
+    let aac = Aac::open("aac-48k-stereo.mka");
+    let (first, ..) = listen(&aac.body(), 4096);
+    let mut stream = Stream::resume(StreamOptions::default(), first.anchors[2].clone());
+    let mut heard = Heard::default();
+    let mut silent = aac.fragments()[2].clone();
+    silent.packets.clear();
+    heard.push(&mut stream, &getmedia::document(&aac.framing(), &silent), 4096);
+    assert!(flushed(heard, stream).is_empty());
+}
