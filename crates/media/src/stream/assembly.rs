@@ -35,6 +35,10 @@ struct Document {
     session_ms: Option<i64>,
     /// Where the next frame of a lace stands, ns from the block's time.
     lace_nanos: i64,
+    /// Length of the last frame, ns.
+    frame_nanos: i64,
+    /// Tracks whose blocks passed before any Tracks said what they are; one bit a number.
+    untold: u64,
     /// Position of its first audio block.
     first: Option<i64>,
 }
@@ -113,7 +117,10 @@ impl Assembly {
             Event::FragmentStart(tags) => self.begin_fragment(tags),
             Event::Cluster { ticks, scale } => self.begin_cluster(ticks, scale),
             Event::Block(block) => self.take_block(block),
-            Event::OtherBlock { .. } => self.counters.skipped_blocks += 1,
+            Event::OtherBlock { track, .. } => {
+                self.counters.skipped_blocks += 1;
+                self.document.untold |= track_bit(track);
+            }
             Event::BadBlock => self.counters.decode_errors += 1,
             Event::Error { id, code } => {
                 self.counters.error_tags += 1;
@@ -175,6 +182,12 @@ impl Assembly {
                 if let Some((codec_id, reason)) = reduced {
                     self.counters.reduced_codecs += 1;
                     self.emission.say(Output::ReducedCodec { codec_id, reason });
+                }
+                if std::mem::take(&mut self.document.untold) & track_bit(timing.number) != 0 {
+                    let codec_id = self.audio.codec_id().unwrap_or_default().to_owned();
+                    let reason = "its Tracks came behind its blocks";
+                    self.counters.unsupported_codecs += 1;
+                    self.emission.say(Output::UnsupportedCodec { codec_id, reason });
                 }
                 Some(timing.number)
             }
@@ -271,9 +284,14 @@ impl Assembly {
         }
         // A Cluster without Timestamp counts from 0.
         self.begin_cluster(0, block.scale);
+        if block.lace == 0 {
+            self.document.lace_nanos = 0;
+        }
         let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(block.data))
         else {
             self.counters.decode_errors += 1;
+            // What it should have been is most likely as long as the one before.
+            self.document.lace_nanos += self.document.frame_nanos;
             return;
         };
         let time = self.block_time(&block, packet.length());
@@ -341,11 +359,9 @@ impl Assembly {
 
     /// Producer clock at the first sample that comes out for a frame of `length`.
     fn block_time(&mut self, block: &Block<'_>, length: Length) -> MediaTime {
-        if block.lace == 0 {
-            self.document.lace_nanos = 0;
-        }
         let latency = i64::from(self.audio.latency()) * SAMPLE_NANOS;
         let within = self.document.lace_nanos - self.document.track.delay - latency;
+        self.document.frame_nanos = length.nanos();
         self.document.lace_nanos += length.nanos();
         MediaTime::from_ms(self.document.session_ms.unwrap_or(0))
             .plus(MediaTime::from_ticks(block.ticks, block.scale))
@@ -386,6 +402,11 @@ impl Assembly {
             None => self.counters.fragments += u64::from(complete),
         }
     }
+}
+
+/// Numbers beyond what is usual share a bit.
+fn track_bit(number: u64) -> u64 {
+    1 << number.min(63)
 }
 
 /// DiscardPadding in samples; a negative one (padding at the start) is none of ours.
