@@ -83,15 +83,6 @@ pub(super) enum Step {
     Frame(usize),
 }
 
-/// How a body ended for the parser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct End {
-    /// Bytes of the last document, when the end of the body ended it whole.
-    pub document: Option<u64>,
-    /// Bytes of a document that was cut, or after damage where no document was found any more.
-    pub tail: u64,
-}
-
 /// Incremental Matroska parser; see the [module](super) for what it accepts.
 ///
 /// After each [`Parser::push`], call [`Parser::poll`] until it returns `None`, then push what the last push
@@ -181,33 +172,6 @@ impl Parser {
         self.selected = track;
     }
 
-    /// The body is over. Call it after a last drain; afterwards the parser stands at the start of
-    /// a new body.
-    pub fn finish(&mut self) -> End {
-        let unread = (self.buffer.len() - self.at) as u64;
-        let mut end = End::default();
-        if let Some(lost) = self.lost {
-            end.tail = lost + unread;
-        } else if self.document.open {
-            // What is in the middle of being passed over is cut, and not the document's.
-            let cut = self.skip > unread || (self.skip > 0 && self.skip < unread);
-            let place = if cut { self.skip_start } else { self.offset + self.skip };
-            let behind = self.offset + unread - place;
-            let bytes = place - self.document.start;
-            let resting = behind == 0 && !self.damaged && self.masters_may_end();
-            let named_whole = self.is_fragment() && self.document.ended;
-            if named_whole || (!self.is_fragment() && (self.segment_is_over() || resting)) {
-                (end.document, end.tail) = (Some(bytes), behind);
-            } else {
-                end.tail = bytes + behind;
-            }
-        } else {
-            end.tail = unread;
-        }
-        self.reset();
-        end
-    }
-
     /// Bytes held right now: what was pushed and not yet walked over, a BlockGroup's block, and what was walked over but
     /// may be the beginning of a document.
     pub fn held(&self) -> usize {
@@ -225,19 +189,7 @@ impl Parser {
         self.tags.fragment_number.is_some()
     }
 
-    /// The Segment came to the end that its size told.
-    pub(super) fn segment_is_over(&self) -> bool {
-        self.document.has_segment && self.masters.is_empty()
-    }
-
-    /// No master is cut by ending here: those open have unknown size, and no BlockGroup waits.
-    fn masters_may_end(&self) -> bool {
-        self.document.has_segment
-            && self.group_block.is_none()
-            && self.masters.iter().all(|master| master.end.is_none())
-    }
-
-    fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         let buffer = std::mem::take(&mut self.buffer);
         let tracks = std::mem::take(&mut self.tracks);
         *self = Self { buffer, tracks, ..Self::default() };
@@ -364,16 +316,6 @@ impl Parser {
     pub(super) fn lose_here(&mut self) {
         self.kept = 0;
         self.lose();
-    }
-
-    /// Ends the document in the stream's books; `resting`: between two elements, not by damage.
-    pub(super) fn end_document(&mut self, resting: bool) {
-        if std::mem::take(&mut self.document.open) {
-            let unnamed_whole = !self.is_fragment() && self.document.has_segment && resting;
-            let complete = self.document.ended || unnamed_whole;
-            let bytes = self.offset - self.document.start;
-            self.steps.push_back(Step::DocumentEnd { complete, bytes });
-        }
     }
 
     /// The AWS tags say something new: names the fragment, reports an error, completes it.
