@@ -3,7 +3,7 @@
 //! `cargo run --release -p media --example decode -- FILE|-` writes s16le to stdout and one JSON line to
 //! stderr. `errors` counts damaged packets, resyncs, error tags, refused codecs and a cut end; skipped
 //! gaps are counted, not written. The exit status is 1 when reading or writing failed, or when
-//! the stream carries audio of which nothing could be decoded.
+//! the stream carries audio, or damage, of which nothing could be decoded.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -121,6 +121,6 @@ impl<W: Write> Decoding<W> {
             "continuationToken": self.continuation_token,
         });
         eprintln!("{report}");
-        Ok(self.refused.is_none() || counters.packets > 0)
+        Ok(counters.packets > 0 || (self.refused.is_none() && errors == 0))
     }
 }

@@ -6,26 +6,32 @@
 //! not selected are skipped as they pass and never held.
 //!
 //! What real streams made necessary: unknown sizes (`FF` and `01 FF…FF`) anywhere a master may stand,
-//! Void, CRC-32, SeekHead, Cues and producer tags in any place, strings padded with NUL, text that is not
+//! unknown sizes at every other level too, Void, CRC-32, SeekHead, Cues and producer tags in any place, strings padded with NUL, text that is not
 //! UTF-8, fragments without a Cluster, SeekHeads whose offsets lead nowhere (never followed). Damage
-//! is answered by looking for the next plausible EBML header.
+//! is answered by looking for the next plausible EBML header, also among the bytes that the element before the
+//! damage took for its own: where a connection was cut, the next document follows at once.
 //!
 //! Bytes are conserved: those pushed are the sum of [`Event::DocumentEnd`], [`Event::Skipped`] and
 //! [`End::tail`].
 
 mod blocks;
+mod ending;
 mod header;
 mod ids;
 mod lacing;
+mod leaves;
 pub mod limits;
+mod lookback;
 mod parser;
+mod place;
 mod resync;
 mod tags;
 mod track;
 mod vint;
 mod walk;
 
-pub use parser::{End, Parser};
+pub use ending::End;
+pub use parser::Parser;
 pub use tags::AwsTags;
 pub use track::{Track, TrackKind};
 
@@ -53,7 +59,7 @@ pub enum Event<'a> {
     },
     /// A frame of the selected track.
     Block(Block<'a>),
-    /// A block of another track, or one longer than [`limits::MAX_BLOCK`]: its payload is passed over.
+    /// A block of another track, or a video frame longer than [`limits::MAX_BLOCK`]: its payload is passed over.
     OtherBlock {
         /// Its track.
         track: u64,

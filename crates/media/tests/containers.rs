@@ -116,6 +116,28 @@ fn tracks_that_come_late_are_those_of_the_document_before() {
     let (heard, _, stream) = listen(&document(&header, size, &second), 700);
     assert!(heard.pcm.is_empty());
     assert_eq!(stream.counters().skipped_blocks, 50);
+    // And said.
+    assert_eq!(stream.counters().unsupported_codecs, 1);
+    assert!(heard.said[0].contains("behind its blocks"), "{:?}", heard.said);
+}
+
+#[test]
+fn audio_is_found_behind_any_number_of_other_tracks() {
+    let packets = packets(4, 1);
+    let video = |number| {
+        let entry = [ebml::unsigned(b"\xD7", number), ebml::unsigned(b"\x83", 1)];
+        ebml::element(id::TRACK_ENTRY, &entry.concat())
+    };
+    // Without the head of Tracks around it.
+    let audio = &tracks(40, Size::Short)[5..];
+    for place in [0, 15, 16, 17, 30] {
+        let mut entries: Vec<Vec<u8>> = (1..=30).map(video).collect();
+        entries.insert(place, audio.to_vec());
+        let children =
+            [ebml::master(id::TRACKS, &entries), cluster(40, 0, 0, &packets, Size::Short)];
+        let bytes = document(&ebml::header(b"webm"), Size::Unknown(1), &children);
+        assert!(pcm(&bytes) == whole(&packets), "{place}");
+    }
 }
 
 #[test]

@@ -77,6 +77,75 @@ fn a_broken_document_header_swallows_nothing_without_a_word() {
 }
 
 #[test]
+fn garbage_between_fragments_costs_none_of_them() {
+    let all = fragments(&packets(6, 6));
+    let documents: Vec<Vec<u8>> = all.iter().map(|one| body(std::slice::from_ref(one))).collect();
+    let mut random = testkit::pcm::Random::new(6);
+    let mut noise: Vec<Vec<u8>> = (0..120)
+        .map(|_| (0..1 + random.below(100)).map(|_| random.below(256) as u8).collect())
+        .collect();
+    noise.push(b"HTTP/1.1 200 OK\r\n\r\n".to_vec());
+    // Elements that would swallow the next document's header, or all of it.
+    noise.push(b"\xEC\x40\x80".to_vec());
+    noise.push(b"\x4F\xFE\xB0".to_vec());
+    noise.push(b"\xD7\x88".to_vec());
+    for garbage in noise {
+        let bytes = [&documents[0][..], &garbage, &documents[1], &documents[2]].concat();
+        let (heard, tail, stream) = listen(&bytes, 1460);
+        let completed = heard.completed.len();
+        assert_eq!((completed, tail.cut), (all.len(), false), "{garbage:02x?}: {:?}", heard.said);
+        assert_eq!(stream.counters().resyncs, 1, "{garbage:02x?}");
+    }
+}
+
+#[test]
+fn one_bit_in_a_blocks_size_costs_one_fragment() {
+    let packets = packets(7, 20);
+    let all = fragments(&packets);
+    let framing = Framing { cluster: Size::Unknown(1), ..Framing::default() };
+    let mut bytes = getmedia::body(&framing, &all);
+    let packet = &packets[130];
+    let payload = bytes.windows(packet.len()).position(|window| window == packet).unwrap();
+    let size = payload - 4 - ebml::encode_size(Size::Short, packet.len() as u64 + 4).len();
+    // Two bytes of size become four.
+    bytes[size] = 0x10 | (bytes[size] & 0x0F);
+    let (heard, tail, stream) = listen(&bytes, 1460);
+    assert_eq!((heard.completed.len(), tail.cut), (all.len() - 1, false));
+    assert_eq!(stream.counters().resyncs, 1);
+}
+
+#[test]
+fn blocks_of_half_a_second_of_pcm_are_heard_and_longer_ones_refused_aloud() {
+    let audio = getmedia::AudioElement { rate: 48_000.0, channels: 2, bit_depth: Some(16) };
+    let framing = Framing { audio: Some(audio), ..Framing::codec("A_PCM/INT/LIT", None) };
+    let spoken = |block: usize, ms| {
+        let blocks = vec![vec![0x55; block]; 4];
+        getmedia::body(&framing, &getmedia::paced(&blocks, (ms, 1), 2000, harness::T0))
+    };
+    let (heard, _, stream) = listen(&spoken(96_000, 500), 16_384);
+    assert_eq!((heard.joined(0).len() as u64, stream.counters().resyncs), (31_950, 0));
+    let (heard, tail, stream) = listen(&[spoken(192_000, 1000), spoken(0, 1)].concat(), 16_384);
+    assert_eq!((heard.pcm.len(), tail.cut, stream.counters().resyncs), (0, false, 2));
+    assert!(heard.said[0].contains("Skipped"), "{:?}", heard.said);
+}
+
+#[test]
+fn a_document_in_every_block_of_another_track_is_held_no_longer_than_promised() {
+    let packets = packets(8, 4);
+    let inner = body(&fragments(&packets));
+    let framing = Framing {
+        name: "AUDIO_FROM_CUSTOMER".to_owned(),
+        other: Some(("inner".to_owned(), inner.repeat(4))),
+        cluster: Size::Unknown(1),
+        ..Framing::default()
+    };
+    let bytes = getmedia::body(&framing, &fragments(&packets));
+    let (heard, _, stream) = listen(&bytes, 16_384);
+    assert_eq!((heard.completed.len(), stream.counters().resyncs), (2, 0));
+    assert!(heard.joined(0) == reference(&packets));
+}
+
+#[test]
 fn a_fragment_without_its_trailing_tags_is_not_complete() {
     let packets = packets(3, 6);
     let mut all = fragments(&packets);

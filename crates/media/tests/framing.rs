@@ -6,7 +6,7 @@ mod harness;
 use harness::{Heard, fragments, listen, packets, reference};
 use media::mkv::{Event, Parser};
 use proptest::prelude::*;
-use testkit::ebml::{Lacing, Size};
+use testkit::ebml::{self, Lacing, Size, id};
 use testkit::getmedia::{self, Framing};
 use testkit::{opus, pcm, recorded};
 
@@ -112,6 +112,39 @@ fn recorded_files_need_no_aws_tags() {
     timed.last_mut().unwrap().discard_padding = 13_500_000;
     let (heard, ..) = listen(&recorded::file(&Framing::default(), &timed), 1460);
     assert_eq!(heard.joined(0), expected[..expected.len() - 216]);
+}
+
+#[test]
+fn padding_may_be_told_before_its_block() {
+    let packets = packets(6, 2);
+    let mut timed = recorded::timed(&packets, 200);
+    timed.last_mut().unwrap().discard_padding = 13_500_000;
+    let mut bytes =
+        recorded::file(&Framing { segment: Size::Bytes(8), ..Framing::default() }, &timed);
+    // The last BlockGroup: Block, BlockDuration, DiscardPadding. GStreamer writes the last first.
+    let padding = ebml::element(id::DISCARD_PADDING, &13_500_000_i64.to_be_bytes());
+    let last = packets.last().unwrap().len() + 4;
+    let block = 1 + ebml::encode_size(Size::Short, last as u64).len() + last + 3;
+    let group = bytes.len() - padding.len() - block;
+    bytes[group..].rotate_right(padding.len());
+    let (heard, tail, _) = listen(&bytes, 1460);
+    let expected = reference(&packets);
+    assert!(!tail.cut && heard.joined(0) == expected[..expected.len() - 216]);
+}
+
+#[test]
+fn a_bad_first_frame_of_a_lace_moves_no_other() {
+    let settings = opus::Settings { bitrate: 24_000, ..opus::Settings::default() };
+    let packets = opus::encode(&settings, &pcm::speech_like(4, 3 * 48_000));
+    let mut broken = packets.clone();
+    broken[51].clear();
+    let framing = Framing { lacing: (Lacing::Xiph, 3), ..Framing::default() };
+    let (whole, ..) = listen(&getmedia::body(&framing, &fragments(&packets)), 1460);
+    let (heard, _, stream) = listen(&getmedia::body(&framing, &fragments(&broken)), 1460);
+    assert_eq!((stream.counters().decode_errors, stream.counters().overlaps), (1, 0));
+    assert_eq!(heard.joined(0).len(), whole.joined(0).len());
+    // All but the bad packet's own time.
+    assert_eq!(stream.counters().filled_samples, 320);
 }
 
 #[test]

@@ -10,6 +10,11 @@ pub mod id {
     pub const TRACKS: &[u8] = b"\x16\x54\xAE\x6B";
     pub const TRACK_ENTRY: &[u8] = b"\xAE";
     pub const CLUSTER: &[u8] = b"\x1F\x43\xB6\x75";
+    pub const ATTACHMENTS: &[u8] = b"\x19\x41\xA4\x69";
+    pub const CHAPTERS: &[u8] = b"\x10\x43\xA7\x70";
+    pub const VIDEO: &[u8] = b"\xE0";
+    pub const AUDIO: &[u8] = b"\xE1";
+    pub const CODEC_PRIVATE: &[u8] = b"\x63\xA2";
     pub const CUES: &[u8] = b"\x1C\x53\xBB\x6B";
     pub const TAGS: &[u8] = b"\x12\x54\xC3\x67";
     pub const VOID: &[u8] = b"\xEC";

@@ -3,7 +3,7 @@
 use super::parser::{BlockHead, Parser, Step};
 use super::vint::{self, Read};
 use super::walk::Header;
-use super::{ids, lacing, limits};
+use super::{TrackKind, ids, lacing, limits};
 
 impl Parser {
     /// A SimpleBlock or Block of `size` bytes; `false` when more of it is needed.
@@ -16,9 +16,19 @@ impl Parser {
             Read::More if (here.len() as u64) < size => return false,
             _ => return self.refuse_block(header, size),
         };
-        if self.selected != Some(track) || size > limits::MAX_BLOCK {
-            self.steps.push_back(Step::OtherBlock { track, bytes: size });
-            return self.skip_leaf(parent, header, size);
+        // A BlockGroup has one Block; what comes before another is handed out as it is.
+        if let Some(head) = self.group_block.take() {
+            self.hand_out(head);
+            return true;
+        }
+        let too_long = size > limits::MAX_BLOCK;
+        if too_long && self.selected == Some(track) && self.is_audio(track) {
+            // No frame is that long: its size is damaged, or the stream is made as none is.
+            self.lose();
+            return true;
+        }
+        if too_long || self.selected != Some(track) {
+            return self.pass_block(track, header, size);
         }
         if (here.len() as u64) < size {
             return false;
@@ -32,42 +42,52 @@ impl Parser {
             flags,
             discard_padding: 0,
             payload: start + track_len + 3,
-            in_group: parent == ids::BLOCK_GROUP,
+            end: start + here.len(),
         };
-        let end = start + here.len();
         self.consume(header.len + size as usize);
-        if head.in_group {
-            self.group.clear();
-            self.group.extend_from_slice(&self.buffer[head.payload..end]);
+        if parent == ids::BLOCK_GROUP {
             self.group_block = Some(head);
         } else {
-            self.block_end(head, end);
+            self.hand_out(head);
         }
         true
     }
 
-    fn block_end(&mut self, head: BlockHead, end: usize) {
+    /// A block is whole, and so is the BlockGroup around it if there is one.
+    pub(super) fn hand_out(&mut self, head: BlockHead) {
         self.block = head;
         self.next_frame = 0;
-        let payload = &self.buffer[head.payload..end];
+        let payload = &self.buffer[head.payload..head.end];
         if lacing::split(head.flags, payload, &mut self.frames).is_none() {
             self.frames.clear();
             self.steps.push_back(Step::BadBlock);
         }
     }
 
-    /// The BlockGroup around a block ended.
-    pub(super) fn hand_out(&mut self, head: BlockHead) {
-        self.block = head;
-        self.next_frame = 0;
-        if lacing::split(head.flags, &self.group, &mut self.frames).is_none() {
-            self.frames.clear();
-            self.steps.push_back(Step::BadBlock);
+    /// Of a track that is not listed (yet) nothing else is known.
+    fn is_audio(&self, number: u64) -> bool {
+        let mut listed = self.tracks[..self.track_count].iter();
+        listed
+            .find(|track| track.number == number)
+            .is_none_or(|track| track.kind == TrackKind::Audio)
+    }
+
+    /// A block of a track that is not selected, or a video frame too long to be held.
+    fn pass_block(&mut self, track: u64, header: Header, size: u64) -> bool {
+        // A track that the document does not have may be a broken number, but may be no block as well.
+        let listed = self.tracks[..self.track_count].iter().any(|listed| listed.number == track);
+        let unlisted = self.track_count > 0 && !self.more_tracks && !listed;
+        let longest = if unlisted { limits::MAX_BLOCK } else { limits::MAX_SKIPPED };
+        if size <= longest {
+            self.steps.push_back(Step::OtherBlock { track, bytes: size });
         }
+        self.skip_leaf(header, size, longest, false)
     }
 
     fn refuse_block(&mut self, header: Header, size: u64) -> bool {
-        self.steps.push_back(Step::BadBlock);
-        self.skip_leaf(ids::CLUSTER, header, size)
+        if size <= limits::MAX_BLOCK {
+            self.steps.push_back(Step::BadBlock);
+        }
+        self.skip_leaf(header, size, limits::MAX_BLOCK, false)
     }
 }

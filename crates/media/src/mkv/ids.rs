@@ -1,4 +1,4 @@
-//! Element ids of Matroska that mean something here (RFC 9559), and the level each stands at.
+//! Element ids of Matroska that mean something here (RFC 9559).
 
 pub(super) const EBML: u32 = 0x1A45_DFA3;
 pub(super) const VOID: u32 = 0xEC;
@@ -15,6 +15,7 @@ pub(super) const CHAPTERS: u32 = 0x1043_A770;
 pub(super) const TAGS: u32 = 0x1254_C367;
 
 pub(super) const TIMESTAMP_SCALE: u32 = 0x2A_D7B1;
+pub(super) const CHAPTER_TRANSLATE: u32 = 0x6924;
 
 pub(super) const TRACK_ENTRY: u32 = 0xAE;
 pub(super) const TRACK_NUMBER: u32 = 0xD7;
@@ -24,6 +25,9 @@ pub(super) const CODEC_ID: u32 = 0x86;
 pub(super) const CODEC_PRIVATE: u32 = 0x63A2;
 pub(super) const CODEC_DELAY: u32 = 0x56AA;
 pub(super) const CONTENT_ENCODINGS: u32 = 0x6D80;
+pub(super) const MAPPING: u32 = 0x41E4;
+pub(super) const TRACK_OPERATION: u32 = 0xE2;
+pub(super) const TRACK_TRANSLATE: u32 = 0x6624;
 pub(super) const AUDIO: u32 = 0xE1;
 pub(super) const VIDEO: u32 = 0xE0;
 pub(super) const SAMPLING_FREQUENCY: u32 = 0xB5;
@@ -33,13 +37,13 @@ pub(super) const BIT_DEPTH: u32 = 0x6264;
 
 pub(super) const TIMESTAMP: u32 = 0xE7;
 pub(super) const SILENT_TRACKS: u32 = 0x5854;
-pub(super) const POSITION: u32 = 0xA7;
-pub(super) const PREV_SIZE: u32 = 0xAB;
 pub(super) const SIMPLE_BLOCK: u32 = 0xA3;
-pub(super) const ENCRYPTED_BLOCK: u32 = 0xAF;
 pub(super) const BLOCK_GROUP: u32 = 0xA0;
 pub(super) const BLOCK: u32 = 0xA1;
 pub(super) const DISCARD_PADDING: u32 = 0x75A2;
+pub(super) const BLOCK_ADDITIONS: u32 = 0x75A1;
+pub(super) const REFERENCE_FRAME: u32 = 0xC8;
+pub(super) const SLICES: u32 = 0x8E;
 
 pub(super) const TAG: u32 = 0x7373;
 pub(super) const TARGETS: u32 = 0x63C0;
@@ -51,31 +55,5 @@ pub(super) const MAX_ID_LENGTH: u32 = 0x42F2;
 pub(super) const MAX_SIZE_LENGTH: u32 = 0x42F3;
 
 /// Children of the EBML header, one of which must follow it: tells a header from payload.
-pub(super) const EBML_CHILDREN: [u32; 9] =
-    [0x4286, 0x42F7, MAX_ID_LENGTH, MAX_SIZE_LENGTH, 0x4282, 0x4287, 0x4285, VOID, CRC32];
-
-/// Level of an id whose place is fixed: a master of unknown size ends where an element
-/// of its own level or above begins. `None`: may stand anywhere, ends nothing.
-pub(super) fn level(id: u32) -> Option<u8> {
-    Some(match id {
-        EBML | SEGMENT => 0,
-        SEEK_HEAD | INFO | TRACKS | CLUSTER | CUES | ATTACHMENTS | CHAPTERS | TAGS => 1,
-        TRACK_ENTRY | TAG | SIMPLE_BLOCK | ENCRYPTED_BLOCK | BLOCK_GROUP | TIMESTAMP | POSITION
-        | PREV_SIZE | SILENT_TRACKS => 2,
-        SIMPLE_TAG | TARGETS | AUDIO | VIDEO | BLOCK => 3,
-        _ => return None,
-    })
-}
-
-/// Whether `id`, found inside `parent`, is a master to walk into.
-pub(super) fn is_walked(parent: u32, id: u32) -> bool {
-    matches!(
-        (parent, id),
-        (SEGMENT, CLUSTER | TAGS | TRACKS | INFO)
-            | (CLUSTER, BLOCK_GROUP)
-            | (TRACKS, TRACK_ENTRY)
-            | (TRACK_ENTRY, AUDIO)
-            | (TAGS, TAG)
-            | (TAG | SIMPLE_TAG, SIMPLE_TAG)
-    )
-}
+pub(super) const EBML_CHILDREN: [u32; 10] =
+    [0x4286, 0x42F7, MAX_ID_LENGTH, MAX_SIZE_LENGTH, 0x4282, 0x4287, 0x4285, 0x4281, VOID, CRC32];

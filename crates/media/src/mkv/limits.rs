@@ -7,11 +7,20 @@ pub const MAX_HELD: usize = 256 * 1024;
 /// slice however long is ever held.
 pub const PIECE: usize = 512;
 
-/// Longest block of the selected track: the longest Opus packet has 61 298 bytes (48 frames of 1275).
-pub const MAX_BLOCK: u64 = 64 * 1024;
+/// Longest block of the selected track: the longest Opus packet has 61 298 bytes (48 frames of 1275), half a second of
+/// 48 kHz stereo PCM 96 000. A longer one is damage.
+pub const MAX_BLOCK: u64 = 96 * 1024;
 
-/// Longest EBML header; real ones have 20 to 50 bytes.
-pub const MAX_EBML_HEADER: u64 = 512;
+/// Most bytes walked over that are held still because a document may begin among them. Beside them stand a block that
+/// waits for its BlockGroup or its last byte, and a piece; all are within [`MAX_HELD`].
+pub const MAX_KEPT: usize = 128 * 1024;
+
+/// So many elements of a Segment or Cluster, one behind the other in their places, show that nothing was damaged
+/// before them.
+pub const CONFIRMING: usize = 4;
+
+/// Longest EBML header; real ones have 20 to 50 bytes, and may have a Void.
+pub const MAX_EBML_HEADER: u64 = 4 * 1024;
 
 /// Longest element that is skipped: a KVS fragment has at most 50 MB.
 pub const MAX_SKIPPED: u64 = 64 * 1024 * 1024;
@@ -27,7 +36,7 @@ pub const MAX_CODEC_PRIVATE: u64 = 4 * 1024;
 /// Longest string kept (KVS: tag names 128, values 256 characters). A longer one counts as absent.
 pub const MAX_STRING: u64 = 1024;
 
-/// Most tracks kept of a document (KVS: 3).
+/// Most tracks kept of a document (KVS: 3); audio is kept before others.
 pub const MAX_TRACKS: usize = 16;
 
 /// Deepest nesting of masters; Segment, Tags, Tag and nested SimpleTags need five.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::tags::TagReader;
 use super::vint::Widths;
-use super::{AwsTags, Block, Event, Track, ids, limits};
+use super::{AwsTags, Block, Event, Track, TrackKind, ids, limits};
 
 /// A master element that is being walked through.
 #[derive(Debug, Clone, Copy)]
@@ -62,9 +62,9 @@ pub(super) struct BlockHead {
     pub(super) offset: i16,
     pub(super) flags: u8,
     pub(super) discard_padding: i64,
-    /// Index of the payload in `buffer`; unused while it lies in `group`.
+    /// Where the payload lies in `buffer`, and where it ends.
     pub(super) payload: usize,
-    pub(super) in_group: bool,
+    pub(super) end: usize,
 }
 
 /// An event without what it borrows.
@@ -83,15 +83,6 @@ pub(super) enum Step {
     Frame(usize),
 }
 
-/// How a body ended for the parser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct End {
-    /// Bytes of the last document, when the end of the body ended it whole.
-    pub document: Option<u64>,
-    /// Bytes of a document that was cut, or after damage where no document was found any more.
-    pub tail: u64,
-}
-
 /// Incremental Matroska parser; see the [module](super) for what it accepts.
 ///
 /// After each [`Parser::push`], call [`Parser::poll`] until it returns `None`, then push what the last push
@@ -105,14 +96,28 @@ pub struct Parser {
     pub(super) offset: u64,
     /// Bytes still to pass over.
     pub(super) skip: u64,
+    /// Where the element that is passed over began.
+    pub(super) skip_start: u64,
+    /// It may be no element at all: a document that begins in it counts.
+    pub(super) doubtful: bool,
     /// Bytes passed over since damage, while looking for the next document.
     pub(super) lost: Option<u64>,
+    /// Damage was met at this place; where the next document begins is not known yet.
+    pub(super) damaged: bool,
+    /// Bytes before `at` that are held because a document may begin among them.
+    pub(super) kept: usize,
+    /// Only walks the beginning of what may be a document, and looks back no further.
+    pub(super) probing: bool,
+    /// Where the last elements began that stood in their places.
+    pub(super) confirmed: [u64; limits::CONFIRMING],
     pub(super) masters: Vec<Master>,
     pub(super) document: Document,
     pub(super) tracks: Vec<Track>,
     pub(super) track_count: usize,
-    /// Inside a TrackEntry that is kept.
-    pub(super) in_kept_track: bool,
+    /// The TrackEntry that is read, or was last.
+    pub(super) current: Option<usize>,
+    /// There were more tracks than are kept.
+    pub(super) more_tracks: bool,
     pub(super) selected: Option<u64>,
     pub(super) tags: AwsTags,
     pub(super) tag_reader: TagReader,
@@ -121,9 +126,10 @@ pub struct Parser {
     /// Frames of `block` in its payload; those from `next_frame` on are still to be handed out.
     pub(super) frames: Vec<Range<usize>>,
     pub(super) next_frame: usize,
-    /// Payload of the current BlockGroup's block, kept until the group tells its DiscardPadding.
-    pub(super) group: Vec<u8>,
+    /// The current BlockGroup's block, held until the group tells its DiscardPadding.
     pub(super) group_block: Option<BlockHead>,
+    /// DiscardPadding of the current BlockGroup; it may come before its block.
+    pub(super) group_padding: i64,
 }
 
 impl Parser {
@@ -138,15 +144,17 @@ impl Parser {
     pub fn push<'b>(&mut self, mut bytes: &'b [u8]) -> &'b [u8] {
         let frames_wait = self.next_frame < self.frames.len();
         if !frames_wait {
+            self.let_go();
             self.compact();
-            if self.at == self.buffer.len() {
-                let passed = self.skip.min(bytes.len() as u64);
-                self.skip -= passed;
-                self.offset += passed;
-                bytes = &bytes[passed as usize..];
+            if self.at == self.buffer.len() && self.kept == 0 {
+                let passed = self.passes_uncopied(bytes);
+                self.skip -= passed as u64;
+                self.offset += passed as u64;
+                bytes = &bytes[passed..];
             }
         }
         let (piece, rest) = bytes.split_at(bytes.len().min(limits::PIECE));
+        self.make_room(piece.len());
         self.buffer.extend_from_slice(piece);
         rest
     }
@@ -164,32 +172,16 @@ impl Parser {
         self.selected = track;
     }
 
-    /// The body is over. Call it after a last drain; afterwards the parser stands at the start of
-    /// a new body.
-    pub fn finish(&mut self) -> End {
-        let unread = (self.buffer.len() - self.at) as u64;
-        let mut end = End::default();
-        if let Some(lost) = self.lost {
-            end.tail = lost + unread;
-        } else if self.document.open {
-            let bytes = self.offset - self.document.start + unread;
-            let resting = unread == 0 && self.skip == 0 && self.masters_may_end();
-            let unnamed_whole = !self.is_fragment() && self.document.has_segment && resting;
-            if self.document.ended || unnamed_whole {
-                end.document = Some(bytes);
-            } else {
-                end.tail = bytes;
-            }
-        } else {
-            end.tail = unread;
-        }
-        self.reset();
-        end
+    /// Bytes held right now: what was pushed and not yet walked over, a BlockGroup's block, and what was walked over but
+    /// may be the beginning of a document.
+    pub fn held(&self) -> usize {
+        self.buffer.len() - self.first_held()
     }
 
-    /// Bytes held right now: what was pushed and not yet walked over, and a BlockGroup's block.
-    pub fn held(&self) -> usize {
-        self.buffer.len() - self.at + self.group.len()
+    /// Index in `buffer` of the first byte that is still needed.
+    fn first_held(&self) -> usize {
+        let first = self.at - self.kept;
+        self.group_block.map_or(first, |head| first.min(head.payload))
     }
 
     /// The document is a KVS fragment: it has a number.
@@ -197,27 +189,34 @@ impl Parser {
         self.tags.fragment_number.is_some()
     }
 
-    /// No master is cut by ending here: those open have unknown size, and no BlockGroup waits.
-    fn masters_may_end(&self) -> bool {
-        self.group_block.is_none() && self.masters.iter().all(|master| master.end.is_none())
-    }
-
-    fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         let buffer = std::mem::take(&mut self.buffer);
         let tracks = std::mem::take(&mut self.tracks);
         *self = Self { buffer, tracks, ..Self::default() };
         self.buffer.clear();
     }
 
-    /// Drops bytes walked over once they are the greater part, so that moving the rest costs
+    /// Drops bytes that are not needed any more once they are the greater part, so that moving the rest costs
     /// at most one copy per byte.
     fn compact(&mut self) {
-        if self.at * 2 >= self.buffer.len() {
-            self.buffer.drain(..self.at);
-            self.at = 0;
-            if self.buffer.capacity() > limits::MAX_HELD {
-                self.buffer.shrink_to(limits::MAX_HELD / 4);
+        let first = self.first_held();
+        let full = self.buffer.len() + limits::PIECE > limits::MAX_HELD;
+        if first * 2 >= self.buffer.len() || full {
+            self.buffer.drain(..first);
+            self.at -= first;
+            if let Some(head) = &mut self.group_block {
+                head.payload -= first;
+                head.end -= first;
             }
+        }
+    }
+
+    /// Grows the buffer by doubling, but not beyond [`limits::MAX_HELD`].
+    fn make_room(&mut self, more: usize) {
+        let (len, capacity) = (self.buffer.len(), self.buffer.capacity());
+        if len + more > capacity {
+            let wanted = (capacity * 2).clamp(limits::PIECE, limits::MAX_HELD).max(len + more);
+            self.buffer.reserve_exact(wanted - len);
         }
     }
 
@@ -261,7 +260,7 @@ impl Parser {
 
     fn frame(&self, index: usize) -> Block<'_> {
         let head = self.block;
-        let payload = if head.in_group { &self.group[..] } else { &self.buffer[head.payload..] };
+        let payload = &self.buffer[head.payload..head.end];
         let last = index + 1 == self.frames.len();
         Block {
             track: head.track,
@@ -275,41 +274,48 @@ impl Parser {
         }
     }
 
-    /// The kept TrackEntry being read.
+    /// The TrackEntry being read.
     pub(super) fn current_track(&mut self) -> Option<&mut Track> {
-        let index = self.track_count.checked_sub(1).filter(|_| self.in_kept_track)?;
-        self.tracks.get_mut(index)
+        self.current.and_then(|current| self.tracks.get_mut(current))
     }
 
-    /// Makes room for the next TrackEntry, reusing what earlier documents allocated.
+    /// Makes room for the next TrackEntry, reusing what earlier documents allocated. One too many is read beside the
+    /// others.
     pub(super) fn begin_track(&mut self) {
-        self.in_kept_track = self.track_count < limits::MAX_TRACKS;
-        if !self.in_kept_track {
-            return;
-        }
         match self.tracks.get_mut(self.track_count) {
             Some(track) => track.clear(),
             None => self.tracks.push(Track::default()),
         }
-        self.track_count += 1;
-    }
-
-    /// Damage: the document is over, and the next one is looked for from here on.
-    pub(super) fn lose(&mut self) {
-        self.end_document(false);
-        self.masters.clear();
-        self.group_block = None;
-        self.lost = Some(0);
-    }
-
-    /// Ends the document in the stream's books; `resting`: between two elements, not by damage.
-    pub(super) fn end_document(&mut self, resting: bool) {
-        if std::mem::take(&mut self.document.open) {
-            let unnamed_whole = !self.is_fragment() && self.document.has_segment && resting;
-            let complete = self.document.ended || unnamed_whole;
-            let bytes = self.offset - self.document.start;
-            self.steps.push_back(Step::DocumentEnd { complete, bytes });
+        self.current = Some(self.track_count);
+        if self.track_count < limits::MAX_TRACKS {
+            self.track_count += 1;
         }
+    }
+
+    /// The TrackEntry is read. Where there are too many, audio takes the place of what is none.
+    pub(super) fn end_track(&mut self) {
+        if self.current != Some(limits::MAX_TRACKS) {
+            return;
+        }
+        self.more_tracks = true;
+        let is_audio = |track: &Track| track.kind == TrackKind::Audio;
+        let kept = &self.tracks[..limits::MAX_TRACKS];
+        let other = kept.iter().rposition(|track| !is_audio(track));
+        if let (Some(other), true) = (other, self.tracks.last().is_some_and(is_audio)) {
+            self.tracks.swap(other, limits::MAX_TRACKS);
+        }
+    }
+
+    /// Damage: the document is over, and the next one is looked for, first among the bytes still held.
+    pub(super) fn lose(&mut self) {
+        self.damaged = true;
+        self.skip = 0;
+    }
+
+    /// As [`Parser::lose`], where the next document plainly begins here.
+    pub(super) fn lose_here(&mut self) {
+        self.kept = 0;
+        self.lose();
     }
 
     /// The AWS tags say something new: names the fragment, reports an error, completes it.

@@ -31,17 +31,29 @@ pub struct AwsTags {
     pub mime_type: Option<String>,
     /// `sessionId`, a producer's tag: the session whose audio it stores.
     pub session_id: Option<String>,
+    /// A number other than the first was given.
+    pub(super) renamed: bool,
+    /// MILLIS_BEHIND_NOW is there, whatever it says.
+    behind_said: bool,
 }
 
 impl AwsTags {
     /// Both trailing tags are there.
     pub fn is_complete(&self) -> bool {
-        self.millis_behind_now.is_some() && self.continuation_token.is_some()
+        self.behind_said && self.continuation_token.is_some()
     }
 
     /// KVS reports an error.
     pub fn is_error(&self) -> bool {
         self.error_id.is_some() || self.error_code.is_some()
+    }
+
+    fn set_number(&mut self, value: &str) {
+        let Ok(number) = value.parse() else { return };
+        self.renamed = self.fragment_number.as_ref().is_some_and(|first| *first != number);
+        if !self.renamed {
+            self.fragment_number = Some(number);
+        }
     }
 
     fn set(&mut self, name: &str, value: &str) {
@@ -52,16 +64,26 @@ impl AwsTags {
         }
         let Some(name) = name.strip_prefix(PREFIX) else { return };
         match name {
-            "FRAGMENT_NUMBER" => self.fragment_number = value.parse().ok(),
+            "FRAGMENT_NUMBER" => self.set_number(value),
             "SERVER_TIMESTAMP" => self.server_ms = seconds_to_ms(value),
             "PRODUCER_TIMESTAMP" => self.producer_ms = seconds_to_ms(value),
-            "MILLIS_BEHIND_NOW" => self.millis_behind_now = value.parse().ok(),
+            "MILLIS_BEHIND_NOW" => {
+                self.millis_behind_now = whole_millis(value);
+                self.behind_said = true;
+            }
             "CONTINUATION_TOKEN" => self.continuation_token = Some(value.to_owned()),
             "ERROR_ID" => self.error_id = value.parse().ok(),
             "ERROR_CODE" => self.error_code = Some(value.to_owned()),
             _ => {}
         }
     }
+}
+
+/// Milliseconds, rounded up where there are decimals: the fragment is whole whether or not this is a number.
+fn whole_millis(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let more = fraction.bytes().any(|digit| digit != b'0');
+    whole.parse::<u64>().ok()?.checked_add(u64::from(more))
 }
 
 /// Seconds with up to three decimals, as text, to milliseconds; further decimals are cut off.
@@ -81,9 +103,17 @@ fn seconds_to_ms(text: &str) -> Option<i64> {
     i64::try_from(total).ok().filter(|_| total <= MAX_TIME_MS)
 }
 
-/// Pairs TagName with TagString as they pass; holds one pair at a time, however many tags there are.
+/// Pairs TagName with TagString as they pass; holds one pair for each SimpleTag that is open, however many
+/// there are.
 #[derive(Debug, Default)]
 pub(super) struct TagReader {
+    pairs: Vec<Pair>,
+    /// SimpleTags that are open, one inside the other; their number meets [`super::limits::MAX_DEPTH`].
+    open: usize,
+}
+
+#[derive(Debug, Default)]
+struct Pair {
     name: String,
     value: String,
     has_name: bool,
@@ -91,29 +121,43 @@ pub(super) struct TagReader {
 }
 
 impl TagReader {
+    /// A document begins.
+    pub(super) fn clear(&mut self) {
+        self.open = 0;
+    }
+
     /// A SimpleTag begins.
     pub(super) fn open(&mut self) {
-        self.has_name = false;
-        self.has_value = false;
-    }
-
-    pub(super) fn name(&mut self, body: &[u8], tags: &mut AwsTags) {
-        set_text(&mut self.name, body);
-        self.has_name = true;
-        self.pair(tags);
-    }
-
-    pub(super) fn value(&mut self, body: &[u8], tags: &mut AwsTags) {
-        set_text(&mut self.value, body);
-        self.has_value = true;
-        self.pair(tags);
-    }
-
-    fn pair(&mut self, tags: &mut AwsTags) {
-        if self.has_name && self.has_value {
-            tags.set(&self.name, &self.value);
-            self.open();
+        match self.pairs.get_mut(self.open) {
+            Some(pair) => (pair.has_name, pair.has_value) = (false, false),
+            None => self.pairs.push(Pair::default()),
         }
+        self.open += 1;
+    }
+
+    /// It ends.
+    pub(super) fn close(&mut self) {
+        self.open = self.open.saturating_sub(1);
+    }
+
+    /// Takes a TagName, or a TagString.
+    pub(super) fn take(&mut self, is_name: bool, body: &[u8], tags: &mut AwsTags) {
+        let Some(pair) = self.current() else { return };
+        if is_name {
+            set_text(&mut pair.name, body);
+            pair.has_name = true;
+        } else {
+            set_text(&mut pair.value, body);
+            pair.has_value = true;
+        }
+        if pair.has_name && pair.has_value {
+            tags.set(&pair.name, &pair.value);
+            (pair.has_name, pair.has_value) = (false, false);
+        }
+    }
+
+    fn current(&mut self) -> Option<&mut Pair> {
+        self.pairs.get_mut(self.open.checked_sub(1)?)
     }
 }
 
@@ -140,15 +184,49 @@ mod tests {
     }
 
     #[test]
+    fn how_far_behind_is_read_as_far_as_it_goes() {
+        for (text, millis) in [
+            ("0", Some(0)),
+            ("1234", Some(1234)),
+            ("12.5", Some(13)),
+            ("12.000", Some(12)),
+            ("", None),
+            ("-1", None),
+            ("soon", None),
+        ] {
+            let mut tags = AwsTags::default();
+            tags.set("AWS_KINESISVIDEO_CONTINUATION_TOKEN", "1");
+            tags.set("AWS_KINESISVIDEO_MILLIS_BEHIND_NOW", text);
+            assert_eq!((tags.is_complete(), tags.millis_behind_now), (true, millis), "{text}");
+        }
+    }
+
+    #[test]
     fn names_and_values_pair_in_either_order() {
         let (mut reader, mut tags) = (TagReader::default(), AwsTags::default());
         reader.open();
-        reader.value(b"4000\0\0", &mut tags);
-        reader.name(b"AWS_KINESISVIDEO_ERROR_ID\0", &mut tags);
+        reader.take(false, b"4000\0\0", &mut tags);
+        reader.take(true, b"AWS_KINESISVIDEO_ERROR_ID\0", &mut tags);
+        reader.close();
         reader.open();
-        reader.name(b"AWS_KINESISVIDEO_ERROR_CODE", &mut tags);
+        reader.take(true, b"AWS_KINESISVIDEO_ERROR_CODE", &mut tags);
+        reader.close();
         reader.open();
-        reader.value(b"not its value", &mut tags);
+        reader.take(false, b"not its value", &mut tags);
         assert_eq!(tags, AwsTags { error_id: Some(4000), ..AwsTags::default() });
+    }
+
+    #[test]
+    fn a_tag_inside_a_tag_parts_no_name_from_its_value() {
+        let (mut reader, mut tags) = (TagReader::default(), AwsTags::default());
+        reader.open();
+        reader.take(true, b"AWS_KINESISVIDEO_ERROR_ID", &mut tags);
+        reader.open();
+        reader.take(true, b"AWS_KINESISVIDEO_ERROR_CODE", &mut tags);
+        reader.take(false, b"inner", &mut tags);
+        reader.close();
+        reader.take(false, b"4000", &mut tags);
+        let code = Some("inner".to_owned());
+        assert_eq!((tags.error_id, tags.error_code), (Some(4000), code));
     }
 }

@@ -50,6 +50,8 @@ struct Document {
     ticks: Option<i64>,
     /// Where the next frame of that time stands, ns from it.
     lace_nanos: i64,
+    /// Tracks whose blocks passed before any Tracks said what they are; one bit a number.
+    untold: u64,
     /// Position of its first audio block.
     first: Option<i64>,
 }
@@ -166,7 +168,12 @@ impl Assembly {
             Event::FragmentStart(tags) => self.begin_fragment(tags),
             Event::Cluster { ticks, scale } => self.begin_cluster(ticks, scale),
             Event::Block(block) => self.take_block(block),
-            Event::OtherBlock { .. } => self.counters.skipped_blocks += 1,
+            Event::OtherBlock { track, .. } => {
+                self.counters.skipped_blocks += 1;
+                if !self.selection.is_given_up() {
+                    self.document.untold |= track_bit(track);
+                }
+            }
             Event::BadBlock => self.counters.decode_errors += 1,
             Event::Error { id, code } => {
                 self.counters.error_tags += 1;
@@ -500,4 +507,9 @@ impl Assembly {
             None => self.counters.fragments += u64::from(complete),
         }
     }
+}
+
+/// Numbers beyond what is usual share a bit.
+fn track_bit(number: u64) -> u64 {
+    1 << number.min(63)
 }

@@ -65,11 +65,16 @@ impl Selection {
             return false;
         }
         self.doubts += 1;
-        let lost = self.doubts >= MAX_DOUBTS;
+        let lost = self.is_given_up();
         if lost {
             self.set(None);
         }
         lost
+    }
+
+    /// Whether the Tracks of the document before were given up for this one, which was said.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.doubts >= MAX_DOUBTS
     }
 
     /// What the parser has to be told now.

@@ -1,7 +1,7 @@
 //! A document's Tracks, from when they are said to when they are believed, and no longer.
 
 use super::super::audio::{Choice, Plan};
-use super::Assembly;
+use super::{Assembly, track_bit};
 use crate::Output;
 use crate::mkv::Track;
 
@@ -26,6 +26,10 @@ impl Assembly {
                 if let Some((codec_id, reason)) = reduced {
                     self.counters.reduced_codecs += 1;
                     self.emission.say(Output::ReducedCodec { codec_id, reason });
+                }
+                if std::mem::take(&mut self.document.untold) & track_bit(timing.number) != 0 {
+                    let codec_id = self.audio.codec_id().unwrap_or_default().to_owned();
+                    self.refuse(codec_id, "its Tracks came behind its blocks");
                 }
                 Some(timing.number)
             }

@@ -1,0 +1,117 @@
+//! Looking back after damage: where a connection was cut and the next document follows at once, the element that was
+//! cut takes the beginning of that document for its own rest, and only the elements behind it show it.
+//!
+//! So bytes are held beyond being walked over, but only from where a document may begin among them
+//! (see [`resync`]): payload does not look like that, video passes by uncopied.
+
+use super::limits;
+use super::parser::Parser;
+use super::place::{self, Place};
+use super::resync::{self, Search};
+
+impl Parser {
+    /// Walks over `bytes`.
+    pub(super) fn consume(&mut self, bytes: usize) {
+        self.at += bytes;
+        self.offset += bytes as u64;
+        self.kept += bytes;
+    }
+
+    /// An element of a Segment or Cluster stands in its place.
+    pub(super) fn confirm(&mut self) {
+        let [.., last] = self.confirmed;
+        if last != self.offset {
+            self.confirmed.rotate_left(1);
+            self.confirmed[limits::CONFIRMING - 1] = self.offset;
+        }
+    }
+
+    /// A document begins here: no damage before is this one's.
+    pub(super) fn confirm_all(&mut self) {
+        self.confirmed = [self.offset + 1; limits::CONFIRMING];
+    }
+
+    /// How many of the bytes held before `at` damage may lie in. It depends on nothing but the stream's bytes, so that
+    /// pieces change nothing.
+    fn doubtful(&self) -> usize {
+        let [first, ..] = self.confirmed;
+        let since = usize::try_from(self.offset.saturating_sub(first)).unwrap_or(usize::MAX);
+        self.kept.min(since).min(limits::MAX_KEPT)
+    }
+
+    /// The first document that begins among them.
+    fn search_back(&self) -> (usize, Search) {
+        let doubtful = self.doubtful();
+        (doubtful, resync::search(&self.buffer[self.at - doubtful..], doubtful))
+    }
+
+    /// Keeps of what was walked over only what may have to be walked again.
+    pub(super) fn let_go(&mut self) {
+        if self.kept > 0 {
+            let (doubtful, search) = self.search_back();
+            self.kept = doubtful - search.place();
+        }
+    }
+
+    /// How many of `bytes`, which are being passed over, need not even be copied.
+    pub(super) fn passes_uncopied(&self, bytes: &[u8]) -> usize {
+        let here = usize::try_from(self.skip).map_or(bytes.len(), |skip| skip.min(bytes.len()));
+        match here {
+            0 => 0,
+            _ => resync::search(&bytes[..here], here).place(),
+        }
+    }
+
+    /// Ends the damaged document and goes back to where the next one begins, if it does among the bytes held; `false`
+    /// when that takes more bytes to tell.
+    pub(super) fn look_back(&mut self) -> bool {
+        let (doubtful, search) = self.search_back();
+        let back = match search {
+            Search::Found(at) => doubtful - at,
+            Search::Undecided(at) if at < doubtful => return false,
+            Search::Undecided(_) => 0,
+        };
+        self.at -= back;
+        self.offset -= back as u64;
+        self.kept = 0;
+        self.damaged = false;
+        let over = self.segment_is_over() && back == 0;
+        self.end_document(over);
+        self.masters.clear();
+        self.group_block = None;
+        self.lost = Some(0);
+        true
+    }
+
+    /// Whether a document that began inside of what was just walked over goes on with `id` here: the end that a cut
+    /// element promised may by chance be the end of an element of the next document. Its beginning, walked by itself,
+    /// comes out right here then. Documents that are payload end where their block ends, or go on with nothing
+    /// that may follow a block.
+    pub(super) fn another_goes_on(&mut self, id: u32) -> bool {
+        self.let_go();
+        if self.kept == 0 || self.probing {
+            return false;
+        }
+        let held = &self.buffer[self.at - self.kept..self.at];
+        let Search::Found(first) = resync::search(held, held.len()) else { return false };
+        let mut other = Self { probing: true, ..Self::default() };
+        let mut rest = &held[first..];
+        while !rest.is_empty() {
+            rest = other.push(rest);
+            while other.poll().is_some() {}
+        }
+        other.goes_on_with(id)
+    }
+
+    /// The parser stands between two elements of a document that is neither damaged nor whole and has said what it is,
+    /// and `id` may come next.
+    fn goes_on_with(&self, id: u32) -> bool {
+        let between = self.at == self.buffer.len() && self.skip == 0;
+        let sound = !self.damaged && self.lost.is_none() && !self.document.ended;
+        let known = self.track_count > 0 || self.is_fragment();
+        // A master of unknown size ends where an element of one further up stands.
+        let unknown = self.masters.iter().rev().take_while(|master| master.end.is_none()).count();
+        let mut open = self.masters.iter().rev().take(unknown + 1);
+        between && sound && known && open.any(|open| place::of(id) == Place::In(open.id))
+    }
+}

@@ -1,0 +1,107 @@
+//! A document cut anywhere, with the next one right behind it, costs nothing but what was cut off.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod harness;
+
+use harness::{Heard, fragments, listen, packets};
+use media::mkv::{Event, Parser, limits};
+use testkit::ebml::Size;
+use testkit::getmedia::{self, Fragment, Framing};
+
+/// Numbers of the fragments that came to their end.
+fn completed(bytes: &[u8], piece: usize) -> Vec<String> {
+    let mut parser = Parser::new();
+    let (mut numbers, mut accounted) = (Vec::new(), 0);
+    for mut chunk in bytes.chunks(piece) {
+        while !chunk.is_empty() {
+            chunk = parser.push(chunk);
+            while let Some(event) = parser.poll() {
+                match event {
+                    Event::FragmentEnd(tags) => {
+                        numbers.push(tags.fragment_number.as_ref().unwrap().to_string());
+                    }
+                    Event::DocumentEnd { bytes, .. } | Event::Skipped { bytes } => {
+                        accounted += bytes
+                    }
+                    Event::Tracks { tracks, .. } => {
+                        let audio = tracks.last().map(|track| track.number);
+                        parser.select(audio);
+                    }
+                    _ => {}
+                }
+            }
+            assert!(parser.held() <= limits::MAX_HELD);
+        }
+    }
+    let end = parser.finish();
+    assert_eq!(accounted + end.document.unwrap_or(0) + end.tail, bytes.len() as u64);
+    numbers
+}
+
+fn short(seed: u64) -> Vec<Fragment> {
+    getmedia::fragments(&packets(seed, 1), 200, 300, harness::T0)
+}
+
+/// Every fragment but the second, which is cut after each of its bytes in turn.
+fn check(framing: &Framing) {
+    let all = short(1);
+    let documents: Vec<Vec<u8>> =
+        all.iter().map(|fragment| getmedia::document(framing, fragment)).collect();
+    let numbers: Vec<String> = all.iter().filter_map(|fragment| fragment.number.clone()).collect();
+    let whole = [&numbers[..1], &numbers[2..]].concat();
+    let mut eaten = Vec::new();
+    for cut in 1..documents[1].len() {
+        let bytes = [&documents[0][..], &documents[1][..cut], &documents[2..].concat()].concat();
+        let heard = completed(&bytes, 700);
+        // Where nothing but the end of its last tags is cut off, the fragment itself is whole.
+        if heard != whole && heard != numbers {
+            eaten.push((cut, heard.len()));
+        }
+    }
+    let total = documents[1].len();
+    assert!(eaten.is_empty(), "{} of {total} cuts of {framing:?}: {eaten:?}", eaten.len());
+}
+
+#[test]
+fn a_fragment_cut_anywhere_leaves_the_next_one_whole() {
+    check(&Framing::default());
+    check(&Framing { cluster: Size::Unknown(1), ..Framing::default() });
+    check(&Framing { block_groups: true, segment: Size::Unknown(1), ..Framing::odd() });
+}
+
+#[test]
+fn a_cut_among_video_leaves_the_next_fragment_whole() {
+    check(&Framing { video: Some(700), ..Framing::default() });
+    check(&Framing { video: Some(2_500), cluster: Size::Unknown(8), ..Framing::default() });
+}
+
+#[test]
+fn what_is_said_of_a_cut_is_the_same_in_any_pieces() {
+    let framing = Framing { video: Some(900), cluster: Size::Unknown(1), ..Framing::default() };
+    let documents: Vec<Vec<u8>> =
+        short(2).iter().map(|fragment| getmedia::document(&framing, fragment)).collect();
+    for cut in (1..documents[1].len()).step_by(37) {
+        let bytes = [&documents[0][..], &documents[1][..cut], &documents[2..].concat()].concat();
+        let (whole, ..) = listen(&bytes, bytes.len());
+        for piece in [1, 13, 512] {
+            assert!(listen(&bytes, piece).0 == whole, "cut {cut}, pieces of {piece}");
+        }
+    }
+}
+
+#[test]
+fn the_audio_behind_a_cut_is_heard_from_its_first_sample() {
+    let all = fragments(&packets(3, 6));
+    let documents: Vec<Vec<u8>> =
+        all.iter().map(|fragment| getmedia::document(&Framing::default(), fragment)).collect();
+    for cut in [60, 1_000, 3_777, documents[1].len() - 100] {
+        let bytes = [&documents[0][..], &documents[1][..cut], &documents[2]].concat();
+        let (heard, tail, stream) = listen(&bytes, 1460);
+        assert!(!tail.cut && heard.completed.len() == 2, "{cut}: {:?}", heard.completed);
+        assert_eq!(stream.counters().incomplete_fragments, u64::from(cut > 400), "{cut}");
+        let last: Heard = listen(&documents[2], 1460).0;
+        let samples: usize = last.pcm.iter().map(|(_, samples, ..)| samples.len()).sum();
+        let behind = heard.from(64_000 - 104);
+        assert!(behind.len() >= samples, "{cut}: {} of {samples}", behind.len());
+    }
+}
