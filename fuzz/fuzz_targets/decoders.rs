@@ -46,6 +46,8 @@ fuzz_target!(|input: &[u8]| {
                 (fraction, out) = (0, Vec::new());
             }
             let length = packet.length();
+            // What another rate left behind means nothing.
+            fraction = if fraction < length.rate { fraction } else { 0 };
             let ahead = u64::from(fraction) + u64::from(length.frames) * 16_000;
             let samples = (ahead / u64::from(length.rate)) as usize;
             decoder.decode(packet, Span { samples, fraction }, &mut out);

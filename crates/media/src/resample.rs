@@ -70,6 +70,15 @@ impl Ratio {
             + 1
     }
 
+    /// The same part of an output sample where it is one that a source of this rate can leave behind: after
+    /// another rate it need not be.
+    fn fraction(self, of_any_rate: u32) -> u32 {
+        if of_any_rate >= self.rate {
+            return 0;
+        }
+        of_any_rate - of_any_rate % greatest_divisor(self.rate, SAMPLE_RATE)
+    }
+
     /// Fewest source samples that leave just `fraction` behind.
     fn lead(self, fraction: u32) -> u64 {
         let period = u64::from(self.rate / greatest_divisor(self.rate, SAMPLE_RATE));
@@ -125,6 +134,7 @@ impl Resampler {
     /// Takes the samples of a block that begins `fraction`/rate of a sample after the position of
     /// its first output, and appends `len` samples to `out`.
     pub(crate) fn block(&mut self, source: &[f32], fraction: u32, len: usize, out: &mut Vec<f32>) {
+        let fraction = self.ratio.fraction(fraction);
         if fraction != self.fraction {
             self.restart(fraction);
         }
@@ -288,6 +298,23 @@ mod tests {
             let first = run(rate, &source, 1024, 0);
             for _ in 0..3 {
                 assert_eq!(run(rate, &source, 1024, 0), first, "{rate} Hz");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fraction_that_another_rate_left_never_puts_the_filter_behind() {
+        for rate in rates() {
+            for left in [1, 7, 50, 333, 7_349, 7_999, 31_999, 47_999, 95_999] {
+                let mut resampler = Resampler::new(rate).unwrap().unwrap();
+                let (mut out, mut fraction) = (Vec::new(), left);
+                for _ in 0..40 {
+                    let ahead = if fraction < rate { fraction } else { 0 } + 1024 * SAMPLE_RATE;
+                    resampler.block(&[0.5; 1024], fraction, (ahead / rate) as usize, &mut out);
+                    fraction = ahead % rate;
+                }
+                let settled = 2 * resampler.latency() as usize;
+                assert!(out[settled..].iter().all(|sample| (sample - 0.5).abs() < 0.01), "{rate}");
             }
         }
     }
