@@ -11,6 +11,7 @@
 //! | [`checkpoint`] | what the next run needs to go on exactly here |
 //! | [`ledger`] | the running account it is drawn from, and how to read on |
 //! | `reader` | GetMedia again and again → media path → chunks |
+//! | `intake` | what the media path says → chunks, ledger, drain |
 //! | [`chunker`] | cuts the line of samples where every run cuts it |
 //! | [`queue`] | the bounded buffer between reading and delivering |
 //! | `delivery` | in order, one in flight, retries, dead letters, going back |
@@ -45,6 +46,7 @@ mod delivery;
 mod drain;
 mod error;
 mod handoff;
+mod intake;
 mod keeper;
 mod line;
 mod metrics;
