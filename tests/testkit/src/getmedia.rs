@@ -32,6 +32,8 @@ pub struct Framing {
     pub block_groups: bool,
     /// Bytes of a video block written before each audio block, on track 1; the audio is track 2 then.
     pub video: Option<usize>,
+    /// Whether those bytes are noise, as compressed video is, rather than each the first of a document's.
+    pub video_is_noise: bool,
     /// Nanoseconds in a tick.
     pub scale: u64,
     /// CodecID of the audio track.
@@ -78,6 +80,7 @@ impl Default for Framing {
             lacing: (Lacing::None, 1),
             block_groups: false,
             video: None,
+            video_is_noise: false,
             scale: 1_000_000,
             codec_id: "A_OPUS".to_owned(),
             codec_private: Some(opus::head(1, 312, 0)),
@@ -368,7 +371,8 @@ pub(crate) fn cluster(framing: &Framing, cluster_ms: i64, packets: &[Timed]) -> 
     for frames in packets.chunks(together) {
         let offset = i16::try_from(ticks(frames[0].offset_ms)).expect("block outside its Cluster");
         if let Some(bytes) = framing.video {
-            let frame = vec![0x1A; bytes];
+            let frame =
+                if framing.video_is_noise { noise(bytes, offset) } else { vec![0x1A; bytes] };
             let video = ebml::block(1, offset, 0x80, Lacing::None, &[&frame]);
             children.push(ebml::element(id::SIMPLE_BLOCK, &video));
         }
@@ -379,6 +383,13 @@ pub(crate) fn cluster(framing: &Framing, cluster_ms: i64, packets: &[Timed]) -> 
         children.push(audio_block(framing, offset, lacing, frames));
     }
     ebml::sized(id::CLUSTER, framing.cluster, &children.concat())
+}
+
+/// What compressed video looks like to anyone who does not decode it.
+fn noise(bytes: usize, offset: i16) -> Vec<u8> {
+    let mut random = Random::new(offset.unsigned_abs().into());
+    let words = std::iter::repeat_with(|| random.next_u64().to_le_bytes());
+    words.flatten().take(bytes).collect()
 }
 
 fn audio_block(framing: &Framing, offset: i16, lacing: Lacing, frames: &[Timed]) -> Vec<u8> {

@@ -24,7 +24,7 @@ pub struct Set {
 pub fn sets(seconds: usize) -> Vec<Set> {
     let settings = opus::Settings::default();
     let music = opus::Settings { voice: false, ..settings };
-    let video = Framing { video: Some(5000), ..Framing::default() };
+    let video = Framing { video: Some(5000), video_is_noise: true, ..Framing::default() };
     [
         ("mono24k", opus::Settings { bitrate: 24_000, ..settings }, None),
         ("mono32k", settings, None),
