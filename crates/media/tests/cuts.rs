@@ -76,10 +76,23 @@ fn a_cut_among_video_leaves_the_next_fragment_whole() {
 }
 
 #[test]
+fn a_cut_among_video_that_is_noise_leaves_the_next_fragment_whole() {
+    let noise = Framing { video_is_noise: true, ..Framing::default() };
+    check(&Framing { video: Some(700), ..noise.clone() });
+    check(&Framing { video: Some(2_500), cluster: Size::Unknown(8), ..noise.clone() });
+    check(&Framing { video: Some(1_179), block_groups: true, ..noise });
+}
+
+#[test]
 fn what_is_said_of_a_cut_is_the_same_in_any_pieces() {
     let framing = Framing { video: Some(900), cluster: Size::Unknown(1), ..Framing::default() };
+    check_pieces(&framing);
+    check_pieces(&Framing { video_is_noise: true, ..framing });
+}
+
+fn check_pieces(framing: &Framing) {
     let documents: Vec<Vec<u8>> =
-        short(2).iter().map(|fragment| getmedia::document(&framing, fragment)).collect();
+        short(2).iter().map(|fragment| getmedia::document(framing, fragment)).collect();
     for cut in (1..documents[1].len()).step_by(37) {
         let bytes = [&documents[0][..], &documents[1][..cut], &documents[2..].concat()].concat();
         let (whole, ..) = listen(&bytes, bytes.len());

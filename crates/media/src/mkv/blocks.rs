@@ -77,6 +77,10 @@ impl Parser {
         // A track that the document does not have may be a broken number, but may be no block as well.
         let listed = self.tracks[..self.track_count].iter().any(|listed| listed.number == track);
         let unlisted = self.track_count > 0 && !self.more_tracks && !listed;
+        if unlisted && self.another_is_sound() {
+            self.lose();
+            return true;
+        }
         let longest = if unlisted { limits::MAX_BLOCK } else { limits::MAX_SKIPPED };
         if size <= longest {
             self.steps.push_back(Step::OtherBlock { track, bytes: size });

@@ -36,10 +36,17 @@ pub(super) const CHANNELS: u32 = 0x9F;
 pub(super) const BIT_DEPTH: u32 = 0x6264;
 
 pub(super) const TIMESTAMP: u32 = 0xE7;
+pub(super) const POSITION: u32 = 0xA7;
+pub(super) const PREV_SIZE: u32 = 0xAB;
 pub(super) const SILENT_TRACKS: u32 = 0x5854;
 pub(super) const SIMPLE_BLOCK: u32 = 0xA3;
+pub(super) const ENCRYPTED_BLOCK: u32 = 0xAF;
 pub(super) const BLOCK_GROUP: u32 = 0xA0;
 pub(super) const BLOCK: u32 = 0xA1;
+pub(super) const BLOCK_DURATION: u32 = 0x9B;
+pub(super) const REFERENCE_PRIORITY: u32 = 0xFA;
+pub(super) const REFERENCE_BLOCK: u32 = 0xFB;
+pub(super) const REFERENCE_VIRTUAL: u32 = 0xFD;
 pub(super) const DISCARD_PADDING: u32 = 0x75A2;
 pub(super) const BLOCK_ADDITIONS: u32 = 0x75A1;
 pub(super) const REFERENCE_FRAME: u32 = 0xC8;

@@ -37,6 +37,18 @@ impl Parser {
             (ids::TRACK_ENTRY, ids::CODEC_PRIVATE) if size <= limits::MAX_CODEC_PRIVATE => {
                 self.read_leaf(header, size as usize)
             }
+            // Numbers of which nothing is read. A longer one is damage, and would pass over what follows.
+            (ids::CLUSTER, ids::POSITION | ids::PREV_SIZE)
+            | (
+                ids::BLOCK_GROUP,
+                ids::BLOCK_DURATION
+                | ids::REFERENCE_PRIORITY
+                | ids::REFERENCE_BLOCK
+                | ids::REFERENCE_VIRTUAL,
+            ) if size > 8 => {
+                self.lose();
+                true
+            }
             (ids::TRACK_ENTRY, ids::CONTENT_ENCODINGS) => {
                 self.encode_track();
                 self.pass(parent, header, size)

@@ -4,10 +4,10 @@
 //! So bytes are held beyond being walked over, but only from where a document may begin among them
 //! (see [`resync`]): payload does not look like that, video passes by uncopied.
 
-use super::limits;
 use super::parser::Parser;
 use super::place::{self, Place};
 use super::resync::{self, Search};
+use super::{Event, limits};
 
 impl Parser {
     /// Walks over `bytes`.
@@ -88,30 +88,60 @@ impl Parser {
     /// comes out right here then. Documents that are payload end where their block ends, or go on with nothing
     /// that may follow a block.
     pub(super) fn another_goes_on(&mut self, id: u32) -> bool {
-        self.let_go();
-        if self.kept == 0 || self.probing {
-            return false;
-        }
-        let held = &self.buffer[self.at - self.kept..self.at];
-        let Search::Found(first) = resync::search(held, held.len()) else { return false };
-        let mut other = Self { probing: true, ..Self::default() };
-        let mut rest = &held[first..];
-        while !rest.is_empty() {
-            rest = other.push(rest);
-            while other.poll().is_some() {}
-        }
-        other.goes_on_with(id)
+        self.probe().is_some_and(|other| other.goes_on_with(id))
     }
 
-    /// The parser stands between two elements of a document that is neither damaged nor whole and has said what it is,
+    /// Whether a sound document began inside of what was just walked over: then an element that nobody writes is more
+    /// likely a piece of it, and the end of the one before the chance of a cut.
+    pub(super) fn another_is_sound(&mut self) -> bool {
+        self.probe().is_some()
+    }
+
+    /// The first document that may begin in what was just walked over, walked by itself up to here without damage.
+    fn probe(&mut self) -> Option<Self> {
+        self.let_go();
+        if self.kept == 0 || self.probing {
+            return None;
+        }
+        let held = &self.buffer[self.at - self.kept..self.at];
+        let Search::Found(first) = resync::search(held, held.len()) else { return None };
+        let place = self.offset - (held.len() - first) as u64;
+        if self.refuted == Some(place) {
+            return None;
+        }
+        let mut other = Self { probing: true, ..Self::default() };
+        if !other.walks_unharmed(&held[first..]) {
+            self.refuted = Some(place);
+            return None;
+        }
+        Some(other)
+    }
+
+    /// Walks over `bytes`; `false` when damage was met.
+    fn walks_unharmed(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            bytes = self.push(bytes);
+            while let Some(event) = self.poll() {
+                if matches!(
+                    event,
+                    Event::Skipped { .. } | Event::DocumentEnd { complete: false, .. }
+                ) {
+                    return false;
+                }
+            }
+        }
+        !self.damaged && self.lost.is_none()
+    }
+
+    /// The parser stands between two elements of a document that is not whole yet and has said what it is,
     /// and `id` may come next.
     fn goes_on_with(&self, id: u32) -> bool {
         let between = self.at == self.buffer.len() && self.skip == 0;
-        let sound = !self.damaged && self.lost.is_none() && !self.document.ended;
         let known = self.track_count > 0 || self.is_fragment();
         // A master of unknown size ends where an element of one further up stands.
         let unknown = self.masters.iter().rev().take_while(|master| master.end.is_none()).count();
         let mut open = self.masters.iter().rev().take(unknown + 1);
-        between && sound && known && open.any(|open| place::of(id) == Place::In(open.id))
+        let whole = self.document.ended;
+        between && known && !whole && open.any(|open| place::of(id) == Place::In(open.id))
     }
 }

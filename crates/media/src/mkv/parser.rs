@@ -108,6 +108,8 @@ pub struct Parser {
     pub(super) kept: usize,
     /// Only walks the beginning of what may be a document, and looks back no further.
     pub(super) probing: bool,
+    /// What looked like a document here, and was held, is none that is sound.
+    pub(super) refuted: Option<u64>,
     /// Where the last elements began that stood in their places.
     pub(super) confirmed: [u64; limits::CONFIRMING],
     pub(super) masters: Vec<Master>,

@@ -2,9 +2,9 @@
 
 use super::ids::{
     ATTACHMENTS, AUDIO, BLOCK_ADDITIONS, BLOCK_GROUP, CHAPTER_TRANSLATE, CHAPTERS, CLUSTER,
-    CONTENT_ENCODINGS, CRC32, CUES, EBML, INFO, MAPPING, REFERENCE_FRAME, SEEK_HEAD, SEGMENT,
-    SILENT_TRACKS, SIMPLE_TAG, SLICES, TAG, TAGS, TARGETS, TRACK_ENTRY, TRACK_OPERATION,
-    TRACK_TRANSLATE, TRACKS, VIDEO, VOID,
+    CONTENT_ENCODINGS, CRC32, CUES, EBML, ENCRYPTED_BLOCK, INFO, MAPPING, REFERENCE_FRAME,
+    SEEK_HEAD, SEGMENT, SILENT_TRACKS, SIMPLE_TAG, SLICES, TAG, TAGS, TARGETS, TRACK_ENTRY,
+    TRACK_OPERATION, TRACK_TRANSLATE, TRACKS, VIDEO, VOID,
 };
 
 /// Where an element stands.
@@ -97,7 +97,7 @@ pub(super) fn of(id: u32) -> Place {
         0x41F0 | 0x41A4 | 0x41E7 | 0x41ED => MAPPING,
         0xE3..=0xE6 | 0xE9 | 0xED => TRACK_OPERATION,
         0x66FC | 0x66BF | 0x66A5 => TRACK_TRANSLATE,
-        BLOCK_GROUP | SILENT_TRACKS | 0xE7 | 0xA7 | 0xAB | 0xA3 | 0xAF => CLUSTER,
+        BLOCK_GROUP | SILENT_TRACKS | 0xE7 | 0xA7 | 0xAB | 0xA3 | ENCRYPTED_BLOCK => CLUSTER,
         0x58D7 => SILENT_TRACKS,
         BLOCK_ADDITIONS | REFERENCE_FRAME | SLICES | 0xA1 | 0xA2 | 0x9B | 0xFA | 0xFB | 0xFD
         | 0xA4 | 0x75A2 => BLOCK_GROUP,
@@ -143,6 +143,11 @@ pub(super) fn of(id: u32) -> Place {
         0x45A3 | 0x447A | 0x447B | 0x4484 | 0x4485 | 0x4487 | 0x44B4 => SIMPLE_TAG,
         _ => return Place::Unknown,
     })
+}
+
+/// Whether hardly anyone writes `id` into a Cluster: nothing, an EncryptedBlock, or an extension.
+pub(super) fn is_rare(id: u32) -> bool {
+    matches!(of(id), Place::Anywhere | Place::Unknown) || id == ENCRYPTED_BLOCK
 }
 
 /// Whether `id` is a master that is walked into whatever its size.

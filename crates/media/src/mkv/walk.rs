@@ -124,14 +124,11 @@ impl Parser {
             self.lose();
             return true;
         }
-        if matches!(parent.id, ids::SEGMENT | ids::CLUSTER)
-            && place::of(header.id) == Place::In(parent.id)
+        if matches!(parent.id, ids::SEGMENT | ids::CLUSTER | ids::BLOCK_GROUP)
+            && self.belongs_to_another(header.id, parent)
         {
-            if self.another_goes_on(header.id) {
-                self.lose();
-                return true;
-            }
-            self.confirm();
+            self.lose();
+            return true;
         }
         if place::is_walked(header.id) {
             return self.open_master(header, end, parent.limit);
@@ -150,6 +147,21 @@ impl Parser {
                 true
             }
         }
+    }
+
+    /// Whether the element is rather one of a document that began in what was just walked over.
+    fn belongs_to_another(&mut self, id: u32, parent: Master) -> bool {
+        if place::is_rare(id) {
+            return self.another_is_sound();
+        }
+        if parent.id == ids::BLOCK_GROUP {
+            return false;
+        }
+        let another = self.another_goes_on(id);
+        if !another {
+            self.confirm();
+        }
+        another
     }
 
     /// An element that stands in a master further up ends `parent` when its size is unknown.
