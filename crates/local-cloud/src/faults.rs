@@ -37,6 +37,8 @@ pub enum FaultKind {
     AnswerLost,
     /// The body is cut in the middle (`extra.afterBytes` says where).
     Cut,
+    /// The body ends in the middle (`extra.afterBytes`), but cleanly: as GetMedia ends one after 45 minutes.
+    End,
     /// The body stands still for `delayMs` of real time in the middle.
     Stall,
     /// The body ends with an error tag (`extra.errorId`, `extra.errorCode`).
@@ -44,7 +46,7 @@ pub enum FaultKind {
     /// `extra.bytes` (default 16) bytes of the body come damaged, from `extra.afterBytes` on.
     Damage,
     /// The call has no effect and is answered with `extra.answer`, as if it had. Of a Lambda function
-    /// `extra.functionError` says that this is its error.
+    /// `extra.functionError` says that this is its error. An event (`InvokeAsync`) is taken and lost.
     Answer,
     /// The function's process is killed `delayMs` of real time after it took the invocation.
     Kill,

@@ -382,6 +382,9 @@ async fn faults_strike_the_middle_of_a_body() {
     assert!(broke, "a cut is no clean end");
     assert_eq!(read, plain[..100]);
 
+    fault("end", json!({ "afterBytes": 100 }));
+    assert_eq!(server.get_all("s", from(EARLIEST)).await, plain[..100]);
+
     fault("error-tag", json!({ "errorId": 5000 }));
     let body = server.get_all("s", from(EARLIEST)).await;
     assert_eq!(values(&body, "AWS_KINESISVIDEO_ERROR_ID"), ["5000"]);

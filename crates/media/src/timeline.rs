@@ -20,7 +20,8 @@
 //!
 //! One block alone moves nothing far: whoever places blocks asks [`Timeline::doubts`] first, and holds such a
 //! block until the one after it is known. If that one goes on at `next` ([`Timeline::goes_on`]), the held
-//! one goes there too ([`Timeline::place_astray`]). Two blocks that are wrong in a row are believed.
+//! one goes there too ([`Timeline::place_astray`]). Two blocks that are wrong in a row are believed, and so is the last
+//! one of a whole fragment: nothing tells it from speech that begins again after a pause.
 //!
 //! Sample 0 is the first after pre-skip, so the first block starts at `−pre-skip`. Everything here is
 //! integer arithmetic on what the stream says: the same bytes from the same [`Anchor`] give the

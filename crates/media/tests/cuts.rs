@@ -118,3 +118,21 @@ fn the_audio_behind_a_cut_is_heard_from_its_first_sample() {
         assert!(behind.len() >= samples, "{cut}: {} of {samples}", behind.len());
     }
 }
+
+#[test]
+fn a_fragment_cut_behind_its_number_is_named() {
+    let all = fragments(&packets(4, 6));
+    let documents: Vec<Vec<u8>> =
+        all.iter().map(|fragment| getmedia::document(&Framing::default(), fragment)).collect();
+    let number = all[1].number.clone().unwrap();
+    let at = documents[1].windows(number.len()).position(|text| text == number.as_bytes()).unwrap();
+    for cut in (at + number.len()..documents[1].len() - 200).step_by(101) {
+        let cut_off = [&documents[0][..], &documents[1][..cut]].concat();
+        let (_, tail, stream) = listen(&cut_off, 1460);
+        assert_eq!(tail.incomplete.unwrap().to_string(), number, "{cut}");
+        assert_eq!(stream.counters().incomplete_fragments, 1);
+        let (heard, _, stream) = listen(&[&cut_off[..], &documents[2]].concat(), 1460);
+        assert!(heard.said.iter().any(|said| said.contains(&number)), "{cut}: {:?}", heard.said);
+        assert_eq!(stream.counters().incomplete_fragments, 1);
+    }
+}

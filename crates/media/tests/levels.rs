@@ -172,3 +172,34 @@ fn the_next_header_is_not_bound_by_the_one_before() {
     let counters = stream.counters();
     assert_eq!((counters.fragments, counters.resyncs, tail.cut), (2, 0, false));
 }
+
+#[test]
+fn trailing_tags_of_unknown_size_complete_the_last_fragment() {
+    let packets = packets(3, 1);
+    let said = |pairs: &[(&str, &str)]| {
+        let simple = |(name, value): &(&str, &str)| {
+            let name = format!("AWS_KINESISVIDEO_{name}");
+            let pair = [
+                ebml::element(b"\x45\xA3", name.as_bytes()),
+                ebml::element(b"\x44\x87", value.as_bytes()),
+            ];
+            ebml::sized(b"\x67\xC8", UNKNOWN, &pair.concat())
+        };
+        let all: Vec<u8> = pairs.iter().flat_map(simple).collect();
+        ebml::sized(id::TAGS, UNKNOWN, &ebml::sized(b"\x73\x73", UNKNOWN, &all))
+    };
+    let bytes = document(
+        UNKNOWN,
+        &[
+            tracks(),
+            said(&[("FRAGMENT_NUMBER", "17"), ("PRODUCER_TIMESTAMP", "1600000000")]),
+            cluster(UNKNOWN, &packets),
+            said(&[("MILLIS_BEHIND_NOW", "0"), ("CONTINUATION_TOKEN", "17")]),
+        ],
+    );
+    for piece in [1, 700] {
+        let (heard, tail, _) = listen(&bytes, piece);
+        assert!(!tail.cut, "{:?}", heard.said);
+        assert_eq!(heard.completed.len(), 1);
+    }
+}

@@ -11,8 +11,8 @@ use testkit::getmedia::{self, Framing, Timed};
 fn a_block_that_is_alone_with_its_time_moves_nothing() {
     let packets = packets(1, 12);
     for off_ms in [-3000, -1500, 700, 1500, 3000] {
-        // In the middle of a fragment, at its beginning and at its end.
-        for block in [50, 0, 99] {
+        // In the middle of a fragment and at its beginning; at its end nothing tells a late time from a pause.
+        for block in [50, 0, 99].into_iter().filter(|&block| block < 99 || off_ms < 0) {
             let mut all = fragments(&packets);
             all[2].packets[block].offset_ms += off_ms;
             let (heard, _, stream) = listen(&body(&all), 1460);
@@ -42,6 +42,24 @@ fn a_block_that_the_next_one_bears_out_stands_where_its_time_says() {
     assert_eq!(last.0 as usize + last.1.len(), reference(&packets).len());
     let filled = stream.counters().filled_samples + stream.counters().gap_samples;
     assert_eq!(filled as usize, (50 + 180 + 19) * 320);
+}
+
+#[test]
+fn a_pause_before_the_last_block_of_a_fragment_keeps_the_clock() {
+    let packets = packets(5, 12);
+    for pause in [20, 30, 60] {
+        let mut all = fragments(&packets);
+        for fragment in &mut all {
+            fragment.packets.drain(99 - pause..99);
+        }
+        let (heard, _, stream) = listen(&body(&all), 1460);
+        assert_eq!((stream.counters().astray_blocks, stream.counters().reanchors), (0, 0));
+        for (start, _, _, producer_ms) in &heard.pcm {
+            assert!((producer_ms - T0 - *start as i64 / 16).abs() <= 1, "{producer_ms}");
+        }
+        let last = heard.pcm.last().unwrap();
+        assert_eq!(last.0 as usize + last.1.len(), reference(&packets).len(), "{pause}");
+    }
 }
 
 #[test]

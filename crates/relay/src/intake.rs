@@ -15,6 +15,10 @@ use crate::ports::Ports;
 /// A reader no further behind the newest fragment than this has caught up, ms.
 const LIVE_MS: u64 = 1_000;
 
+/// So often a place is read again at which the media came damaged. Met there once more the damage is the stream's
+/// own, and the reading goes on behind it.
+const READ_AGAIN: u32 = 3;
+
 /// Turns what the media path says into chunks and entries of the ledger.
 pub(crate) struct Intake<'a, 'l, P: Ports> {
     line: &'a Line<'l, P>,
@@ -41,9 +45,8 @@ pub(crate) struct Intake<'a, 'l, P: Ports> {
     /// Damage was met that may be the connection's: KVS has the fragment whole, so what follows is not
     /// taken and the connection is given up.
     pub(crate) damaged: bool,
-    /// After which fragment damage was read again. Met there once more it is the stream's own, and the
-    /// reading goes on behind it.
-    read_again: Option<Option<FragmentNumber>>,
+    /// After which fragment damage was met last, and how often.
+    met: Option<(Option<FragmentNumber>, u32)>,
 }
 
 impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
@@ -64,7 +67,7 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             live_at_stop: None,
             hole: false,
             damaged: false,
-            read_again: None,
+            met: None,
         }
     }
 
@@ -111,8 +114,10 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
                 tracing::error!(sessionId = %self.line.session, %number, other = session_id, "a fragment of another session is in this session's stream; it is passed over");
             }
             Output::Skipped { bytes, .. } => {
-                let known = self.read_again.replace(self.after.clone());
-                self.damaged = known.as_ref() != Some(&self.after);
+                let before = self.met.take().filter(|(after, _)| *after == self.after);
+                let times = before.map_or(1, |(_, times)| times + 1);
+                self.met = Some((self.after.clone(), times));
+                self.damaged = times <= READ_AGAIN;
                 let again = self.damaged;
                 tracing::warn!(sessionId = %self.line.session, bytes, again, "damaged media passed over");
             }

@@ -2,6 +2,7 @@
 //! fast as AWS's.
 
 mod catalogue;
+mod verdict;
 
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Fault {
 pub struct Plan {
     /// How often the recording is spoken, one after the other.
     pub times: usize,
+    /// Breaks after which the producer starts anew and speaks as much again, real time.
+    pub breaks: Vec<Duration>,
     /// Parameters of the template.
     pub parameters: Vec<String>,
     /// Faults that wait from the start (`/_local/faults`).
@@ -43,18 +46,22 @@ pub struct Plan {
     pub patience: Duration,
     /// How many consumers it takes at least.
     pub consumers: u64,
+    /// The stream is taken away: a beginning of what was spoken arrives, and nothing else.
+    pub beginning_only: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
         Self {
             times: 1,
+            breaks: Vec::new(),
             parameters: Vec::new(),
             faults: Vec::new(),
             acts: Vec::new(),
             // A fragment of 2 s, the cloud's own work, and what a busy machine adds, twenty times over.
             patience: Duration::from_secs(20),
             consumers: 1,
+            beginning_only: false,
         }
     }
 }
@@ -66,16 +73,25 @@ pub enum Act {
     Fault(Duration, Value),
     /// Whatever fault still waits is forgotten.
     Calm(Duration),
-    /// The consumers' processes are stopped in their tracks for a while (real time).
-    Freeze(Duration, Duration),
+    /// A function's processes are stopped in their tracks for a while (real time).
+    Freeze(Duration, &'static str, Duration),
     /// ACTIVE is put on the bus again, so often at once.
     Repeat(Duration, usize),
+    /// The archive's events are sent to the bus once more.
+    Replay(Duration),
+    /// The session's stream is deleted.
+    DeleteStream(Duration),
 }
 
 impl Act {
     fn at(&self) -> Duration {
         match self {
-            Self::Fault(at, _) | Self::Calm(at) | Self::Freeze(at, _) | Self::Repeat(at, _) => *at,
+            Self::Fault(at, _)
+            | Self::Calm(at)
+            | Self::Freeze(at, ..)
+            | Self::Repeat(at, _)
+            | Self::Replay(at)
+            | Self::DeleteStream(at) => *at,
         }
     }
 
@@ -83,8 +99,8 @@ impl Act {
         match self {
             Self::Fault(_, fault) => cloud.fault(fault.clone()).await,
             Self::Calm(_) => cloud.calm().await,
-            Self::Freeze(_, time) => {
-                let processes = cloud.processes("kvs-stream-consumer").await?;
+            Self::Freeze(_, function, time) => {
+                let processes = cloud.processes(function).await?;
                 flow::signal("STOP", &processes);
                 tokio::time::sleep(*time).await;
                 flow::signal("CONT", &processes);
@@ -96,6 +112,12 @@ impl Act {
                     cloud.put_status_change(&detail).await?;
                 }
                 Ok(())
+            }
+            Self::Replay(_) => replay(cloud).await,
+            Self::DeleteStream(_) => {
+                let detail = active(cloud, session).await?;
+                let stream = json!({ "StreamARN": detail["streamArn"] });
+                cloud.kinesis_video("deleteStream", stream).await.map(drop)
             }
         }
     }
@@ -117,12 +139,29 @@ async fn active(cloud: &Cloud, session: &Session<'_>) -> Result<Value, Error> {
     }))
 }
 
+/// Has EventBridge send all that its archive holds once more.
+async fn replay(cloud: &Cloud) -> Result<(), Error> {
+    let archives = cloud.aws("events", "AWSEvents.ListArchives", json!({})).await?;
+    let archive = &archives["Archives"][0];
+    let name = archive["ArchiveName"].as_str().unwrap_or_default();
+    let about = json!({ "ArchiveName": name });
+    let about = cloud.aws("events", "AWSEvents.DescribeArchive", about).await?;
+    let request = json!({
+        "ReplayName": "again",
+        "EventSourceArn": about["ArchiveArn"],
+        "EventStartTime": 0,
+        "EventEndTime": 4_102_444_800_u64,
+        "Destination": { "Arn": archive["EventSourceArn"] },
+    });
+    cloud.aws("events", "AWSEvents.StartReplay", request).await.map(drop)
+}
+
 /// Runs a fault once.
 pub fn run(fault: &Fault, seed: u64) -> Sum {
     let plan = (fault.plan)(&mut Random::new(seed));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match runtime.block_on(play(&plan)) {
-        Ok(journey) => sum(&plan, &journey),
+        Ok(journey) => verdict::sum(&plan, &journey),
         Err(error) => Sum {
             lost: 0,
             accepted_twice: 0,
@@ -155,52 +194,17 @@ async fn play(plan: &Plan) -> Result<Journey, Error> {
         Ok(())
     };
     let speech = async {
-        session.say(&file).await?;
+        match session.say(&file).await {
+            // Nobody can speak into what is gone.
+            Err(_) if plan.beginning_only => {}
+            said => said?,
+        }
+        for pause in &plan.breaks {
+            tokio::time::sleep(*pause).await;
+            session.say(&file).await?;
+        }
         session.end().await
     };
     tokio::try_join!(speech, acts)?;
     Journey::drained_within(&session, &packets, PATIENCE).await
-}
-
-fn sum(plan: &Plan, journey: &Journey) -> Sum {
-    let number = |name: &str| journey.figures[name].as_u64().unwrap_or_default();
-    let spoken = journey.spoken.len() as u64;
-    let recovery = journey.figures["longestPauseMs"].as_f64().unwrap_or_default();
-    let recovery = Duration::from_secs_f64(recovery / 1000.0 * f64::from(SCALE));
-    let same_length = journey.wav.len() == journey.spoken.len();
-    let decibels = match same_length {
-        true => testkit::snr::decibels(&journey.spoken, &journey.wav),
-        false => f64::NEG_INFINITY,
-    };
-    let mut broken = Vec::new();
-    let lost = number("samplesDelivered").abs_diff(spoken);
-    for (what, count) in [
-        ("lost", lost),
-        ("accepted twice", number("samplesDuplicated")),
-        ("filled", number("filledSamples")),
-    ] {
-        if count > 0 {
-            broken.push(format!("{count} samples {what}"));
-        }
-    }
-    if decibels < 40.0 {
-        broken.push(format!("the audio is {decibels:.1} dB from what was spoken"));
-    }
-    if recovery > plan.patience {
-        broken.push(format!(
-            "nothing was accepted for {recovery:?}, longer than {:?}",
-            plan.patience
-        ));
-    }
-    if journey.consumers() < plan.consumers {
-        broken.push(format!("only {} consumers: the fault did not strike", journey.consumers()));
-    }
-    Sum {
-        lost,
-        accepted_twice: number("samplesDuplicated"),
-        offered_twice: number("offeredTwice"),
-        recovery,
-        decibels,
-        complaint: (!broken.is_empty()).then(|| broken.join("; ")),
-    }
 }

@@ -1,4 +1,4 @@
-//! Faults in the middle of a GetMedia body: cut, stall, an error tag, damaged bytes.
+//! Faults in the middle of a GetMedia body: cut, end, stall, an error tag, damaged bytes.
 
 use std::io;
 use std::time::Duration;
@@ -38,12 +38,14 @@ impl BodyFault {
     /// The next piece of the body, struck when it is its turn.
     pub(super) async fn next(&mut self, reader: &mut Reader) -> Option<io::Result<Bytes>> {
         loop {
-            if self.over {
-                return None;
-            }
-            if let Some(last) = self.strike(reader).await {
+            if !self.over
+                && let Some(last) = self.strike(reader).await
+            {
                 self.over = true;
                 return Some(last);
+            }
+            if self.over {
+                return None;
             }
             let mut piece = match self.held.take() {
                 Some(held) => held,
@@ -76,6 +78,10 @@ impl BodyFault {
                 // While the body waits, the connection sends what it has: the reader gets it all.
                 tokio::time::sleep(FLUSH).await;
                 Some(Err(io::Error::other("cut on demand")))
+            }
+            FaultKind::End => {
+                self.over = true;
+                None
             }
             FaultKind::ErrorTag => {
                 let id = u32::try_from(extra(&fault, "errorId", 5000)).unwrap_or(5000);

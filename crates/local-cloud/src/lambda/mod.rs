@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::account::Account;
 use crate::aws_error::AwsError;
 use crate::clock::Clock;
-use crate::faults::Faults;
+use crate::faults::{FaultKind, Faults};
 use crate::run::Ledger;
 use crate::sqs::Sqs;
 use crate::template::Function;
@@ -149,10 +149,17 @@ impl Lambda {
         let pool = Arc::clone(self.pool(function)?);
         let invocation = Invocation::new(payload, trace, MAX_ASYNC_PAYLOAD)?;
         let pool_name = pool.function().name.clone();
-        self.faults.gate("lambda", "InvokeAsync", &pool_name).await?;
+        let fault = self.faults.gate("lambda", "InvokeAsync", &pool_name).await?;
         pool.check_loop(&invocation)?;
         let request_id = invocation.request_id.clone();
-        event::queue(self, pool, invocation)?;
+        match fault {
+            Some(fault) if fault.kind == FaultKind::Answer => return Ok(request_id),
+            Some(fault) if fault.kind == FaultKind::AnswerLost => {
+                event::queue(self, pool, invocation)?;
+                return Err(fault.error());
+            }
+            _ => event::queue(self, pool, invocation)?,
+        }
         Ok(request_id)
     }
 

@@ -77,7 +77,7 @@ impl Parser {
         // A track that the document does not have may be a broken number, but may be no block as well.
         let listed = self.tracks[..self.track_count].iter().any(|listed| listed.number == track);
         let unlisted = self.track_count > 0 && !self.more_tracks && !listed;
-        if unlisted && self.another_is_sound() {
+        if unlisted && self.another_began() {
             self.lose();
             return true;
         }

@@ -1,14 +1,17 @@
 //! The parser's books: where documents end, and whether they are whole.
 
 use super::parser::{Parser, Step};
+use crate::FragmentNumber;
 
 /// How a body ended for the parser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct End {
     /// Bytes of the last document, when the end of the body ended it whole.
     pub document: Option<u64>,
     /// Bytes of a document that was cut, or after damage where no document was found any more.
     pub tail: u64,
+    /// The fragment that was cut before its Cluster, which no event has named.
+    pub unnamed: Option<FragmentNumber>,
 }
 
 impl Parser {
@@ -31,6 +34,7 @@ impl Parser {
                 (end.document, end.tail) = (Some(bytes), behind);
             } else {
                 end.tail = bytes + behind;
+                end.unnamed = self.tags.fragment_number.take().filter(|_| !self.document.named);
             }
         } else {
             end.tail = unread;
@@ -45,6 +49,9 @@ impl Parser {
             let unnamed_whole = !self.is_fragment() && self.document.has_segment && resting;
             let complete = self.document.ended || unnamed_whole;
             let bytes = self.offset - self.document.start;
+            if !complete {
+                self.name_fragment();
+            }
             self.steps.push_back(Step::DocumentEnd { complete, bytes });
         }
     }

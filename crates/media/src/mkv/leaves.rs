@@ -82,7 +82,8 @@ impl Parser {
         self.skip_leaf(header, size, longest, doubtful)
     }
 
-    /// Passes over an element; in a `doubtful` one a document may begin.
+    /// Passes over an element; in a `doubtful` one a document may begin. A short one is held if one does, and what follows
+    /// it decides.
     pub(super) fn skip_leaf(
         &mut self,
         header: Header,
@@ -97,7 +98,7 @@ impl Parser {
         self.skip_start = self.offset;
         self.consume(header.len);
         self.skip = size;
-        self.doubtful = doubtful;
+        self.doubtful = doubtful && size > limits::MAX_UNKNOWN;
         true
     }
 
@@ -124,6 +125,10 @@ impl Parser {
                 if std::mem::take(&mut self.tags.renamed) {
                     self.lose();
                     return true;
+                }
+                // Tags of unknown size may be the body's last.
+                if self.tags.is_complete() {
+                    self.report_tags();
                 }
             }
             id => {

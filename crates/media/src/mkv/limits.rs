@@ -15,9 +15,15 @@ pub const MAX_BLOCK: u64 = 96 * 1024;
 /// waits for its BlockGroup or its last byte, and a piece; all are within [`MAX_HELD`].
 pub const MAX_KEPT: usize = 128 * 1024;
 
+/// Most bytes that are walked over again because they may hold a document, beyond [`WALKS`] for each new one.
+pub const MAX_WALKED_AGAIN: u64 = 4 * 1024 * 1024;
+
+/// How often a long body may be walked over again.
+pub const WALKS: u64 = 8;
+
 /// So many elements of a Segment or Cluster, one behind the other in their places, show that nothing was damaged
 /// before them.
-pub const CONFIRMING: usize = 4;
+pub const CONFIRMING: usize = 8;
 
 /// Longest EBML header; real ones have 20 to 50 bytes, and may have a Void.
 pub const MAX_EBML_HEADER: u64 = 4 * 1024;

@@ -47,7 +47,9 @@ impl Parser {
 
     /// Keeps of what was walked over only what may have to be walked again.
     pub(super) fn let_go(&mut self) {
-        if self.kept > 0 {
+        if self.probing {
+            self.kept = 0;
+        } else if self.kept > 0 {
             let (doubtful, search) = self.search_back();
             self.kept = doubtful - search.place();
         }
@@ -62,6 +64,18 @@ impl Parser {
         }
     }
 
+    /// Whether `back` bytes may be walked once more. However often something looks like a document, a body is walked
+    /// over a bounded number of times.
+    fn affords(&mut self, back: usize) -> bool {
+        let new = self.offset.saturating_sub(self.furthest);
+        self.furthest = self.furthest.max(self.offset);
+        let earned = new.saturating_mul(limits::WALKS);
+        let saved = self.spent.saturating_sub(earned);
+        let affordable = saved + back as u64 <= limits::MAX_WALKED_AGAIN;
+        self.spent = saved + if affordable { back as u64 } else { 0 };
+        affordable
+    }
+
     /// Ends the damaged document and goes back to where the next one begins, if it does among the bytes held; `false`
     /// when that takes more bytes to tell.
     pub(super) fn look_back(&mut self) -> bool {
@@ -71,6 +85,7 @@ impl Parser {
             Search::Undecided(at) if at < doubtful => return false,
             Search::Undecided(_) => 0,
         };
+        let back = if self.affords(back) { back } else { 0 };
         self.at -= back;
         self.offset -= back as u64;
         self.kept = 0;
@@ -83,21 +98,22 @@ impl Parser {
         true
     }
 
-    /// Whether a document that began inside of what was just walked over goes on with `id` here: the end that a cut
-    /// element promised may by chance be the end of an element of the next document. Its beginning, walked by itself,
-    /// comes out right here then. Documents that are payload end where their block ends, or go on with nothing
-    /// that may follow a block.
+    /// Whether a fragment that began inside of what was just walked over goes on with `id` here: the end that a cut
+    /// element promised may by chance be the end of an element of the next fragment. Its beginning, walked by itself,
+    /// comes out right here then.
     pub(super) fn another_goes_on(&mut self, id: u32) -> bool {
         self.probe().is_some_and(|other| other.goes_on_with(id))
     }
 
-    /// Whether a sound document began inside of what was just walked over: then an element that nobody writes is more
+    /// Whether a fragment began inside of what was just walked over: then an element that nobody writes is more
     /// likely a piece of it, and the end of the one before the chance of a cut.
-    pub(super) fn another_is_sound(&mut self) -> bool {
+    pub(super) fn another_began(&mut self) -> bool {
         self.probe().is_some()
     }
 
-    /// The first document that may begin in what was just walked over, walked by itself up to here without damage.
+    /// The first document that may begin in what was just walked over, walked by itself up to here, if it is
+    /// undamaged and a later fragment than this one. Without a number of KVS's it may as well be payload: a producer's
+    /// recording that holds a recording.
     fn probe(&mut self) -> Option<Self> {
         self.let_go();
         if self.kept == 0 || self.probing {
@@ -114,7 +130,9 @@ impl Parser {
             self.refuted = Some(place);
             return None;
         }
-        Some(other)
+        let number = other.tags.fragment_number.as_ref()?;
+        let later = self.tags.fragment_number.as_ref().is_none_or(|ours| number > ours);
+        later.then_some(other)
     }
 
     /// Walks over `bytes`; `false` when damage was met.
@@ -133,15 +151,32 @@ impl Parser {
         !self.damaged && self.lost.is_none()
     }
 
-    /// The parser stands between two elements of a document that is not whole yet and has said what it is,
-    /// and `id` may come next.
+    /// The parser stands between two elements of a document that is not whole yet, and `id` may come next.
     fn goes_on_with(&self, id: u32) -> bool {
         let between = self.at == self.buffer.len() && self.skip == 0;
-        let known = self.track_count > 0 || self.is_fragment();
         // A master of unknown size ends where an element of one further up stands.
         let unknown = self.masters.iter().rev().take_while(|master| master.end.is_none()).count();
         let mut open = self.masters.iter().rev().take(unknown + 1);
         let whole = self.document.ended;
-        between && known && !whole && open.any(|open| place::of(id) == Place::In(open.id))
+        between && !whole && open.any(|open| place::of(id) == Place::In(open.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_walked_over_again_is_bounded_by_what_is_new() {
+        let mut parser = Parser::new();
+        let window = limits::MAX_KEPT;
+        let mut again = 0;
+        // Damage every 100 bytes, each with as much before it as is ever held.
+        for offset in (0..8 * 1024 * 1024).step_by(100) {
+            parser.offset = offset;
+            again += if parser.affords(window) { window as u64 } else { 0 };
+            assert!(again <= limits::MAX_WALKED_AGAIN + limits::WALKS * offset);
+        }
+        assert!(again > limits::MAX_WALKED_AGAIN);
     }
 }

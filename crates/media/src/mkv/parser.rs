@@ -110,6 +110,10 @@ pub struct Parser {
     pub(super) probing: bool,
     /// What looked like a document here, and was held, is none that is sound.
     pub(super) refuted: Option<u64>,
+    /// Stream offset up to which the body was walked over at least once.
+    pub(super) furthest: u64,
+    /// Bytes walked over more than once, less what new ones earned since.
+    pub(super) spent: u64,
     /// Where the last elements began that stood in their places.
     pub(super) confirmed: [u64; limits::CONFIRMING],
     pub(super) masters: Vec<Master>,
@@ -341,7 +345,7 @@ impl Parser {
         }
     }
 
-    fn name_fragment(&mut self) {
+    pub(super) fn name_fragment(&mut self) {
         if self.is_fragment() && !std::mem::replace(&mut self.document.named, true) {
             self.steps.push_back(Step::FragmentStart);
         }

@@ -149,12 +149,14 @@ impl Parser {
         }
     }
 
-    /// Whether the element is rather one of a document that began in what was just walked over.
+    /// Whether the element is rather one of a fragment that began in what was just walked over.
     fn belongs_to_another(&mut self, id: u32, parent: Master) -> bool {
         if place::is_rare(id) {
-            return self.another_is_sound();
+            return self.another_began();
         }
-        if parent.id == ids::BLOCK_GROUP {
+        let [.., last] = self.confirmed;
+        // Where more bytes were needed the element comes again, but was asked about already.
+        if parent.id == ids::BLOCK_GROUP || last == self.offset {
             return false;
         }
         let another = self.another_goes_on(id);

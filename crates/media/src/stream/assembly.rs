@@ -205,7 +205,9 @@ impl Assembly {
         self.document = Document::default();
         self.selection.finish();
         self.remainder.clear();
-        Tail { cut: end.tail > 0, incomplete: self.incomplete.take(), bytes: end.tail }
+        self.counters.incomplete_fragments += u64::from(end.unnamed.is_some());
+        let incomplete = self.incomplete.take().or(end.unnamed);
+        Tail { cut: end.tail > 0, incomplete, bytes: end.tail }
     }
 }
 

@@ -17,15 +17,13 @@ pub(super) struct About {
     pub(super) time: MediaTime,
     /// DiscardPadding, ns.
     pub(super) discard_padding: i64,
-    /// Its document had no audio before it.
-    pub(super) first: bool,
 }
 
 impl Held {
-    pub(super) fn keep(&mut self, block: &Block<'_>, time: MediaTime, first: bool) {
+    pub(super) fn keep(&mut self, block: &Block<'_>, time: MediaTime) {
         self.data.clear();
         self.data.extend_from_slice(block.data);
-        self.about = Some(About { time, discard_padding: block.discard_padding, first });
+        self.about = Some(About { time, discard_padding: block.discard_padding });
     }
 
     /// The block, which is held no longer; give the data back with [`Held::reuse`].

@@ -12,17 +12,25 @@ const RETRY: Duration = Duration::from_secs(90);
 /// What the health check needs when nothing else helps.
 const HEALTH_CHECK: Duration = Duration::from_secs(380);
 
+const CONSUMER: &str = "kvs-stream-consumer";
+const PROCESSOR: &str = "audio-processor";
+
 /// All of them.
 pub fn catalogue() -> Vec<Fault> {
     vec![
         Fault { name: "consumer killed", plan: killed },
         Fault { name: "consumer killed twice", plan: killed_twice },
+        Fault { name: "Lambda timeout", plan: timed_out },
         Fault { name: "20 hand-offs", plan: twenty_hand_offs },
         Fault { name: "hand-off throttled", plan: hand_off_throttled },
+        Fault { name: "hand-off accepted and lost", plan: hand_off_lost },
+        Fault { name: "hand-off refused until the end", plan: hand_off_refused },
         Fault { name: "successor killed", plan: successor_killed },
         Fault { name: "zombie wakes after its lease was taken", plan: zombie },
         Fault { name: "GetMedia cut at any byte", plan: cut },
+        Fault { name: "GetMedia ended cleanly at any byte", plan: ended },
         Fault { name: "GetMedia stalled", plan: stalled },
+        Fault { name: "GetMedia document damaged on the way", plan: damaged },
         Fault { name: "GetMedia refused", plan: refused },
         Fault { name: "GetMedia error tags", plan: error_tags },
         Fault { name: "GetMedia's endpoint moved", plan: endpoint_moved },
@@ -32,12 +40,18 @@ pub fn catalogue() -> Vec<Fault> {
         Fault { name: "processor takes, and its answer is lost", plan: answers_lost },
         Fault { name: "processor down for minutes", plan: processor_down },
         Fault { name: "processor slow", plan: processor_slow },
+        Fault { name: "processor frozen beyond its timeout", plan: processor_frozen },
         Fault { name: "DynamoDB throttles", plan: table_throttles },
         Fault { name: "DynamoDB away for 30 s", plan: table_away },
         Fault { name: "consumer throttled at its concurrency limit", plan: consumer_throttled },
+        Fault { name: "consumer throttled at ENDED", plan: throttled_at_the_end },
         Fault { name: "PutEvents throttled per entry", plan: events_throttled },
         Fault { name: "ACTIVE ten times at once", plan: ten_times },
+        Fault { name: "ACTIVE after ENDED", plan: active_after_ended },
         Fault { name: "ACTIVE and ENDED not delivered", plan: not_delivered },
+        Fault { name: "archived events replayed", plan: replayed },
+        Fault { name: "producer starts anew after a break, consumer killed", plan: starts_anew },
+        Fault { name: "stream deleted under the reader", plan: stream_deleted },
     ]
 }
 
@@ -55,11 +69,11 @@ fn fault(service: &str, operation: &str, target: &str, more: Value) -> Value {
 }
 
 fn consumer(more: Value) -> Value {
-    fault("lambda", "Invoke", "kvs-stream-consumer", more)
+    fault("lambda", "Invoke", CONSUMER, more)
 }
 
 fn processor(more: Value) -> Value {
-    fault("lambda", "Invoke", "audio-processor", more)
+    fault("lambda", "Invoke", PROCESSOR, more)
 }
 
 fn get_media(more: Value) -> Value {
@@ -81,6 +95,13 @@ fn killed_twice(random: &mut Random) -> Plan {
     Plan { times: 6, faults, patience, consumers: 2, ..Plan::default() }
 }
 
+/// Frozen until Lambda has had enough of it.
+fn timed_out(random: &mut Random) -> Plan {
+    let timeout = Duration::from_secs(120);
+    let freeze = Act::Freeze(moment(random, 1), CONSUMER, timeout / SCALE);
+    Plan { acts: vec![freeze], patience: timeout + RETRY, consumers: 2, ..links(4) }
+}
+
 /// Consumers that live two minutes and hand on after a minute and a quarter.
 fn links(times: usize) -> Plan {
     let parameters = vec!["ConsumerTimeoutSeconds=120".to_owned()];
@@ -93,13 +114,27 @@ fn twenty_hand_offs(_: &mut Random) -> Plan {
 
 fn hand_off_throttled(random: &mut Random) -> Plan {
     let status = [429, 500, 503][usize::try_from(random.below(3)).unwrap()];
-    let refusal = fault(
-        "lambda",
-        "InvokeAsync",
-        "kvs-stream-consumer",
-        json!({ "status": status, "code": "TooManyRequestsException", "skip": 1, "times": 1 + random.below(4) }),
-    );
+    let refusal = hand_off(json!({
+        "status": status, "code": "TooManyRequestsException", "skip": 1, "times": 1 + random.below(4)
+    }));
     Plan { faults: vec![refusal], consumers: 2, ..links(5) }
+}
+
+fn hand_off(more: Value) -> Value {
+    fault("lambda", "InvokeAsync", CONSUMER, more)
+}
+
+fn hand_off_lost(_: &mut Random) -> Plan {
+    let lost = hand_off(json!({ "kind": "answer", "skip": 1 }));
+    Plan { faults: vec![lost], consumers: 2, ..links(6) }
+}
+
+/// No consumer hands on until its timeout; Lambda's own retry or the health check goes on.
+fn hand_off_refused(random: &mut Random) -> Plan {
+    let code = ["TooManyRequestsException", "ServiceException"][random.below(2) as usize];
+    let refused = hand_off(json!({ "status": 500, "code": code, "skip": 1, "times": 100_000 }));
+    let acts = vec![Act::Calm(Duration::from_secs(125) / SCALE)];
+    Plan { faults: vec![refused], acts, patience: HEALTH_CHECK, consumers: 2, ..links(6) }
 }
 
 fn successor_killed(random: &mut Random) -> Plan {
@@ -112,7 +147,7 @@ fn zombie(random: &mut Random) -> Plan {
     let acts = vec![
         // A repeated event finds the lease standing still, waits it out and takes over.
         Act::Repeat(at + Duration::from_millis(1), 1),
-        Act::Freeze(at, asleep),
+        Act::Freeze(at, CONSUMER, asleep),
     ];
     Plan { times: 4, acts, patience: RETRY, ..Plan::default() }
 }
@@ -123,6 +158,26 @@ fn cut(random: &mut Random) -> Plan {
         get_media(json!({ "kind": "cut", "extra": { "afterBytes": random.below(60_000) } }))
     };
     let faults = (0..count).map(|_| cut(random)).collect();
+    Plan { faults, patience: Duration::from_secs(60), ..Plan::default() }
+}
+
+fn ended(random: &mut Random) -> Plan {
+    let count = 1 + random.below(6);
+    let end = |random: &mut Random| {
+        get_media(json!({ "kind": "end", "extra": { "afterBytes": random.below(60_000) } }))
+    };
+    let faults = (0..count).map(|_| end(random)).collect();
+    Plan { faults, patience: Duration::from_secs(60), ..Plan::default() }
+}
+
+/// The beginning of the first document that a connection brings.
+fn damaged(random: &mut Random) -> Plan {
+    let damage = |random: &mut Random| {
+        let extra = json!({ "afterBytes": random.below(40), "bytes": 1 + random.below(40) });
+        get_media(json!({ "kind": "damage", "extra": extra }))
+    };
+    let cut = get_media(json!({ "kind": "cut", "extra": { "afterBytes": random.below(60_000) } }));
+    let faults = vec![damage(random), cut, damage(random)];
     Plan { faults, patience: Duration::from_secs(60), ..Plan::default() }
 }
 
@@ -224,6 +279,13 @@ fn processor_slow(random: &mut Random) -> Plan {
     Plan { faults: vec![slow], ..Plan::default() }
 }
 
+/// 30 s is the function's timeout.
+fn processor_frozen(random: &mut Random) -> Plan {
+    let time = Duration::from_secs(10 + random.below(80));
+    let freeze = Act::Freeze(moment(random, 1), PROCESSOR, time / SCALE);
+    Plan { acts: vec![freeze], patience: time + Duration::from_secs(60), ..Plan::default() }
+}
+
 fn table(more: Value) -> Value {
     let mut fault = json!({
         "service": "dynamodb", "operation": "UpdateItem", "target": "Streams",
@@ -260,6 +322,14 @@ fn consumer_throttled(random: &mut Random) -> Plan {
     Plan { faults: vec![refusal], ..Plan::default() }
 }
 
+/// The consumer's second event is ENDED.
+fn throttled_at_the_end(random: &mut Random) -> Plan {
+    let refusal = consumer(json!({
+        "status": 429, "code": "TooManyRequestsException", "skip": 1, "times": 1 + random.below(8)
+    }));
+    Plan { faults: vec![refusal], ..Plan::default() }
+}
+
 fn events_throttled(random: &mut Random) -> Plan {
     let entry = json!({
         "service": "events", "operation": "PutEvents", "kind": "entry", "times": 1 + random.below(2),
@@ -270,6 +340,31 @@ fn events_throttled(random: &mut Random) -> Plan {
 
 fn ten_times(random: &mut Random) -> Plan {
     Plan { acts: vec![Act::Repeat(moment(random, 1), 10)], ..Plan::default() }
+}
+
+/// The first attempts to deliver ACTIVE fail, and EventBridge tries again after the session's end.
+fn active_after_ended(random: &mut Random) -> Plan {
+    let late = json!({
+        "service": "events", "operation": "Deliver", "target": "session-lifecycle",
+        "times": 1 + random.below(2), "status": 500, "code": "InternalFailure"
+    });
+    Plan { faults: vec![late], patience: HEALTH_CHECK, ..Plan::default() }
+}
+
+fn replayed(random: &mut Random) -> Plan {
+    Plan { acts: vec![Act::Replay(moment(random, 2))], ..Plan::default() }
+}
+
+fn starts_anew(random: &mut Random) -> Plan {
+    let pause = Duration::from_millis(random.below(6_000));
+    let kill = consumer(json!({ "kind": "kill", "delayMs": 50 + moment(random, 1).as_millis() }));
+    let patience = RETRY + pause * SCALE;
+    Plan { breaks: vec![pause], faults: vec![kill], patience, consumers: 2, ..Plan::default() }
+}
+
+fn stream_deleted(random: &mut Random) -> Plan {
+    let acts = vec![Act::DeleteStream(moment(random, 1))];
+    Plan { acts, beginning_only: true, patience: HEALTH_CHECK, ..Plan::default() }
 }
 
 fn not_delivered(_: &mut Random) -> Plan {

@@ -53,23 +53,20 @@ impl Assembly {
             self.progress.reached(&fragment.number, &fragment.before);
         }
         if self.timeline.doubts(time) {
-            self.held.keep(&block, time, self.document.first.is_none());
+            self.held.keep(&block, time);
         } else {
             self.place(packet, time, block.discard_padding, true);
         }
     }
 
     /// Places the block that is held, if there is one. The block at `next`, if there is one in its document,
-    /// shows whether the held one was alone with its time. Where none follows, the fragment's only block
-    /// is believed, and so is the last one of a recording; any other may be damaged.
+    /// shows whether the held one was alone with its time. Where none follows in a fragment that is whole, it is
+    /// believed: speech may begin again there.
     pub(super) fn settle(&mut self, next: Option<MediaTime>) {
         let Some((about, data)) = self.held.release() else { return };
         if let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(&data)) {
-            let believed = match next {
-                Some(next) => !self.timeline.goes_on(next, packet.length()),
-                None => about.first || self.document.fragment.is_none(),
-            };
-            self.place(packet, about.time, about.discard_padding, believed);
+            let alone = next.is_some_and(|next| self.timeline.goes_on(next, packet.length()));
+            self.place(packet, about.time, about.discard_padding, !alone);
         }
         self.held.reuse(data);
     }
