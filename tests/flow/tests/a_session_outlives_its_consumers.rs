@@ -22,4 +22,6 @@ async fn a_session_four_times_as_long_as_the_timeout_arrives_whole() {
     let journey = Journey::drained(&session, &speech).await.unwrap();
     assert!(journey.consumers() >= 4, "it took {} consumers", journey.consumers());
     journey.assert_whole();
+    // Whoever reads a trace finds all of them in it.
+    assert_eq!(journey.figures["traces"], 1, "{}", journey.figures);
 }

@@ -133,8 +133,9 @@ impl Pool {
         let lost = answer_lost.map(Fault::error);
         let task = tokio::spawn(async move {
             let (payload, received_us) = (invocation.payload.clone(), now_us());
+            let root = trace::root(&invocation.trace).to_owned();
             let result = pool.run(invocation, fault).await;
-            pool.note(&payload, &result, received_us);
+            pool.note(&payload, &root, &result, received_us);
             drop(running);
             result
         });
@@ -149,13 +150,19 @@ impl Pool {
     }
 
     /// Writes into the ledger what the function did, whatever its caller comes to know of it.
-    fn note(&self, payload: &[u8], result: &Result<Invoked, AwsError>, received_us: u64) {
+    fn note(
+        &self,
+        payload: &[u8],
+        root: &str,
+        result: &Result<Invoked, AwsError>,
+        received_us: u64,
+    ) {
         let failed = result.as_ref().is_ok_and(|invoked| invoked.function_error.is_some());
         let answer = match result {
             Ok(invoked) => Ok(&invoked.payload[..]),
             Err(error) => Err(error.code.as_ref()),
         };
-        self.ledger.note(payload, answer, failed, received_us, now_us());
+        self.ledger.note(payload, root, answer, failed, received_us, now_us());
     }
 
     /// Counts an invocation in, if the concurrency allows.

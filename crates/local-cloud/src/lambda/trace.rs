@@ -36,6 +36,12 @@ pub(super) fn completed(header: &str) -> String {
     header
 }
 
+/// The id that all of a trace share.
+pub(super) fn root(header: &str) -> &str {
+    let mut fields = header.split(';').filter_map(|field| field.trim_start().strip_prefix("Root="));
+    fields.next().unwrap_or_default()
+}
+
 /// How often the function stands in the chain already.
 pub(super) fn links(header: &str, function: &str) -> u32 {
     lineage(header).find(|(hash, _)| *hash == hash_of(function)).map_or(0, |(_, count)| count)

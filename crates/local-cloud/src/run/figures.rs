@@ -10,6 +10,8 @@
 //!   track's CodecDelay. A fragment arrives as a whole, so its later chunks wait for the earlier.
 //!   The final, partial chunk is left out: it waits for the drain, and `stopMs` tells how long.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::kvs::SentFragment;
@@ -39,6 +41,8 @@ pub struct Figures {
     pub chunks: u64,
     /// Deliveries that failed or were refused.
     pub failed_deliveries: u64,
+    /// Traces that they belonged to: one, whoever carried the session on.
+    pub traces: u64,
     /// Where the accepted audio ends, in samples.
     pub next_sample: u64,
     /// When the final chunk was accepted: real microseconds since the epoch.
@@ -64,6 +68,9 @@ impl Figures {
         let mut figures = Self { session_id: session_id.to_owned(), ..Self::default() };
         let (mut offered, mut accepted) = (Ranges::default(), Ranges::default());
         let (mut latencies, mut last_us) = (Vec::new(), None);
+        let traces: BTreeSet<&str> =
+            deliveries.iter().map(|delivery| delivery.trace.as_str()).collect();
+        figures.traces = traces.len() as u64;
         for delivery in deliveries {
             let end = delivery.start_sample + delivery.sample_count;
             figures.offered_twice += offered.add(delivery.start_sample, end);
@@ -176,6 +183,7 @@ mod tests {
 
     fn chunk(start: u64, count: u64, outcome: Outcome) -> Delivery {
         Delivery {
+            trace: String::new(),
             start_sample: start,
             sample_count: count,
             filled_samples: 0,

@@ -26,6 +26,8 @@ pub struct Delivery {
     pub producer_ms: i64,
     /// Whether it ends the session.
     pub is_final: bool,
+    /// Root of the trace that its invocation belonged to.
+    pub trace: String,
     /// When its invocation was received whole: real microseconds since the epoch.
     pub received_us: u64,
     /// When it was answered: real microseconds since the epoch.
@@ -101,11 +103,12 @@ struct Sessions {
 impl Ledger {
     /// Notes one invocation of any function; only payloads of audio count.
     ///
-    /// `answer` is the body that the function answered with, or why it was not run; `failed` tells
+    /// `trace` is the root of its trace, `answer` the body that the function answered with, or why it was not run; `failed` tells
     /// whether it is a FunctionError's.
     pub fn note(
         &self,
         payload: &[u8],
+        trace: &str,
         answer: Result<&[u8], &str>,
         failed: bool,
         received_us: u64,
@@ -122,6 +125,7 @@ impl Ledger {
             chunk_count: offered.chunk_count,
             producer_ms: offered.producer_timestamp,
             is_final: offered.is_final,
+            trace: trace.to_owned(),
             received_us,
             answered_us,
             outcome: outcome(answer, failed),
@@ -188,8 +192,8 @@ mod tests {
         let ledger = Ledger::default();
         let payload = br#"{"action":"process","sessionId":"a-b-1","startSample":8000,
             "sampleCount":8000,"final":false,"producerTimestamp":17}"#;
-        ledger.note(payload, answer, failed, 1, 2);
-        ledger.note(br#"{"action":"health_check"}"#, answer, failed, 1, 2);
+        ledger.note(payload, "1-2-3", answer, failed, 1, 2);
+        ledger.note(br#"{"action":"health_check"}"#, "", answer, failed, 1, 2);
         let deliveries = ledger.of("a-b-1");
         assert_eq!(deliveries.len(), 1);
         assert_eq!((deliveries[0].start_sample, deliveries[0].producer_ms), (8000, 17));

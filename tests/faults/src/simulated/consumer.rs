@@ -23,6 +23,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault { name: "consumer dies at its start", scene: stillborn },
     Fault { name: "Lambda timeout earlier than announced", scene: timed_out },
     Fault { name: "20 hand-offs", scene: twenty_hand_offs },
+    Fault { name: "hand-offs between two builds", scene: two_builds },
     Fault { name: "hand-off throttled", scene: hand_off_throttled },
     Fault { name: "hand-off accepted and lost", scene: hand_off_lost },
     Fault { name: "hand-off refused until the end", scene: hand_off_refused },
@@ -90,6 +91,16 @@ fn links(seconds: u64, fragment_ms: u32) -> Scene {
 fn twenty_hand_offs(_: &mut Random) -> Scene {
     // Links of 60 s begin to hand on after 45 s.
     links(46 * 21, 2_000)
+}
+
+/// Every other link is of the build before: it writes checkpoints of the version before.
+fn two_builds(random: &mut Random) -> Scene {
+    let mut scene = links(180 + random.below(60), 2_000);
+    scene.prepare(|lambda| lambda.world.state().table.builds_differ = true);
+    let when = scene.moment(random);
+    scene.at(when, |lambda| lambda.kill_newest());
+    scene.patience = RETRY;
+    scene
 }
 
 fn hand_off_throttled(random: &mut Random) -> Scene {
