@@ -86,3 +86,22 @@ fn a_recording_at_the_end_of_a_cluster_splits_nothing() {
         assert!(heard.joined(0) == reference(&packets));
     }
 }
+
+#[test]
+fn what_may_be_a_header_for_long_decides_the_same_in_any_pieces() {
+    let packets = packets(3, 6);
+    // Whether the first is one is only told by bytes behind the block; the second is a later fragment's.
+    let later = getmedia::document(&Framing::default(), &fragments(&packets)[2]);
+    for packet in &packets[210..240] {
+        let at = later.windows(packet.len()).position(|window| window == packet).unwrap();
+        let later = &later[..at + packet.len()];
+        let size = 0x4000 + later.len() as u16 + 4 + 60;
+        let may_be = [&b"\x1A\x45\xDF\xA3"[..], &size.to_be_bytes(), b"\x42\x86\x81\x01"].concat();
+        let inner = [&may_be[..], later].concat();
+        let bytes = with(&block(1, &inner), &packets);
+        let (whole, ..) = listen(&bytes, bytes.len());
+        for piece in [1, 64, 509] {
+            assert!(listen(&bytes, piece).0 == whole, "{at}, in pieces of {piece}");
+        }
+    }
+}

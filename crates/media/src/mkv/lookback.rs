@@ -120,7 +120,7 @@ impl Parser {
             return None;
         }
         let held = &self.buffer[self.at - self.kept..self.at];
-        let Search::Found(first) = resync::search(held, held.len()) else { return None };
+        let first = resync::first_certain(held)?;
         let place = self.offset - (held.len() - first) as u64;
         if self.refuted == Some(place) {
             return None;

@@ -43,6 +43,18 @@ pub(super) fn search(bytes: &[u8], within: usize) -> Search {
     Search::Undecided(within)
 }
 
+/// First index at which a document starts, as these bytes alone tell: however many more have come.
+pub(super) fn first_certain(bytes: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(at) = next_magic(bytes, from, bytes.len()) {
+        if is_document(&bytes[at..]) == Some(true) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
+}
+
 /// First index from `from` on and below `within` at which the magic stands, or begins where `bytes` end.
 fn next_magic(bytes: &[u8], from: usize, within: usize) -> Option<usize> {
     let end = bytes.len().min(within + MAGIC.len() - 1);
@@ -100,6 +112,14 @@ mod tests {
         }
         assert_eq!(all(b"nothing"), Search::Undecided(7));
         assert_eq!(all(b""), Search::Undecided(0));
+    }
+
+    #[test]
+    fn what_more_bytes_would_tell_is_not_certain() {
+        let unfinished = b"\x1A\x45\xDF\xA3\x84\x42\x86";
+        let bytes = [&unfinished[..], DOCUMENT, &unfinished[..5]].concat();
+        assert_eq!(first_certain(&bytes), Some(unfinished.len()));
+        assert_eq!(first_certain(&bytes[unfinished.len() + 1..]), None);
     }
 
     #[test]
