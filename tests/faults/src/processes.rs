@@ -206,5 +206,16 @@ async fn play(plan: &Plan) -> Result<Journey, Error> {
         session.end().await
     };
     tokio::try_join!(speech, acts)?;
-    Journey::drained_within(&session, &packets, PATIENCE).await
+    let journey = Journey::drained_within(&session, &packets, PATIENCE).await?;
+    let calls =
+        |faults: &[Value]| faults.iter().filter_map(|fault| fault["times"].as_u64()).sum::<u64>();
+    let planned: u64 = plan.faults.iter().map(|fault| fault["times"].as_u64().unwrap_or(1)).sum();
+    match calls(&cloud.waiting_faults().await?) {
+        waiting if waiting > 0 && waiting == planned => Err(Error::Waited {
+            what: "any of the faults to strike".into(),
+            seconds: PATIENCE.as_secs(),
+            last: plan.faults[0].to_string(),
+        }),
+        _ => Ok(journey),
+    }
 }

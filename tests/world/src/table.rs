@@ -90,7 +90,7 @@ impl Table {
 
     /// The checkpoint as the holder's build writes it.
     fn written(&self, write: &Write) -> String {
-        if !self.builds_differ || write.epoch % 2 == 0 {
+        if !self.builds_differ || write.epoch.is_multiple_of(2) {
             return write.checkpoint.clone();
         }
         let mut document: serde_json::Value = serde_json::from_str(&write.checkpoint).unwrap();
