@@ -17,6 +17,7 @@ ANSWERS = {
     # First: a session nobody has heard of has nothing to go on with.
     "kvs-stream-consumer.continue": '"outcome":"ended"',
     "session-http-handler.create": '"statusCode":201',
+    "session-http-handler.patch": '"statusCode":404',
     "session-http-handler.delete": '"statusCode":404',
     "session-http-handler.get": '"statusCode":404',
     "session-http-handler.health": '"statusCode":200',

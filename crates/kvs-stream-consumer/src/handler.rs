@@ -74,9 +74,9 @@ impl Run<'_> {
                 source_language: change.source_language,
                 quality_tier: change.quality_tier.unwrap_or_default(),
                 target_languages: change.target_languages.clone(),
-                version: 1,
+                version: Session::FIRST_VERSION,
             },
-            settings,
+            Session::settings,
         );
         let mut stream = change.stream_arn.clone();
         if stream.is_none() {
@@ -113,7 +113,7 @@ impl Run<'_> {
         let Some(session) = self.session(&id).await? else {
             return Err(Failure::SessionUnknown(id));
         };
-        let settings = Some(settings(&session));
+        let settings = Some(session.settings());
         self.carry(id, status, session.kvs_stream_arn, settings).await
     }
 
@@ -159,15 +159,6 @@ impl Run<'_> {
                 self.aws.config.max_run,
             ),
         }
-    }
-}
-
-fn settings(session: &Session) -> Settings {
-    Settings {
-        source_language: session.source_language,
-        quality_tier: session.quality_tier,
-        target_languages: session.target_languages.clone(),
-        version: 1,
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | `ENVIRONMENT` | name | – | required |
 //! | `SESSIONS_TABLE` | name | – | required |
+//! | `STREAMS_TABLE` | name | – | required |
 //! | `EVENT_BUS_NAME` | name | – | `default` |
 //! | `STREAM_RETENTION_HOURS` | h | 1–87 600 (KVS: ten years) | 24 |
 //! | `TIME_SCALE` | factor | 1–1000 | 1; set by the local cloud only |
@@ -18,6 +19,8 @@ pub(crate) struct Config {
     pub(crate) environment: String,
     /// Name of the Sessions table.
     pub(crate) sessions_table: String,
+    /// Name of the Streams table, in which a running consumer finds its settings.
+    pub(crate) streams_table: String,
     /// Name of the bus that takes status changes.
     pub(crate) event_bus_name: String,
     /// How long a stream keeps its media. At least 1 h: a stream that keeps nothing cannot be
@@ -36,6 +39,7 @@ impl Config {
         Ok(Self {
             environment: env.string("ENVIRONMENT")?,
             sessions_table: env.string("SESSIONS_TABLE")?,
+            streams_table: env.string("STREAMS_TABLE")?,
             event_bus_name: env.string_or("EVENT_BUS_NAME", "default"),
             stream_retention_hours: u32::try_from(retention).unwrap_or(87_600),
             limits: Limits {
@@ -52,8 +56,11 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const REQUIRED: [(&str, &str); 2] =
-        [("ENVIRONMENT", "dev"), ("SESSIONS_TABLE", "Sessions-dev")];
+    const REQUIRED: [(&str, &str); 3] = [
+        ("ENVIRONMENT", "dev"),
+        ("SESSIONS_TABLE", "Sessions-dev"),
+        ("STREAMS_TABLE", "Streams-dev"),
+    ];
 
     fn config(more: &[(&'static str, &'static str)]) -> Result<Config, ConfigError> {
         Config::from_env(&Env::from_pairs(REQUIRED.iter().chain(more).copied()))

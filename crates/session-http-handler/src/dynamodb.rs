@@ -1,4 +1,4 @@
-//! The Sessions table: DynamoDB.
+//! The Sessions table, and what is told to consumers in Streams: DynamoDB.
 
 use std::collections::HashMap;
 
@@ -7,13 +7,14 @@ use aws_sdk_dynamodb::{
     Client,
     config::{Builder, http::HttpResponse},
     error::{ProvideErrorMetadata, SdkError},
-    types::AttributeValue,
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{AttributeValue, CancellationReason, TransactWriteItem, Update},
 };
 use lambda_shell::aws::TraceHeader;
 use serde::Serialize;
 use session::{
     Fault, FaultKind, PendingEvent, Session, SessionId, SessionStatus,
-    ports::{Activation, Ending, PendingEvents, Sessions},
+    ports::{Activation, Change, Ending, PendingEvents, Sessions},
 };
 
 mod attributes;
@@ -21,20 +22,44 @@ use attributes::{from_item, to_attribute, to_item};
 
 use crate::sdk_fault;
 
-/// The key of the table, and of most conditions.
+/// The key of both tables, and of most conditions.
 const KEY: &str = "sessionId";
 
-/// One table of DynamoDB.
+const TRANSACTION: &str = "TransactWriteItems";
+
+/// The tables of DynamoDB.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionsTable {
     client: Client,
     name: String,
+    /// Where consumers look for what they must know.
+    streams: String,
 }
 
 impl SessionsTable {
-    pub(crate) fn new(sdk: &SdkConfig, name: String) -> Self {
+    pub(crate) fn new(sdk: &SdkConfig, name: String, streams: String) -> Self {
         let config = Builder::from(sdk).interceptor(TraceHeader).build();
-        Self { client: Client::from_conf(config), name }
+        Self { client: Client::from_conf(config), name, streams }
+    }
+
+    /// One write of a transaction.
+    fn write(
+        table: &str,
+        session_id: &SessionId,
+        expression: &str,
+        condition: &str,
+        values: Values,
+    ) -> Result<TransactWriteItem, Fault> {
+        let update = Update::builder()
+            .table_name(table)
+            .key(KEY, AttributeValue::S(session_id.to_string()))
+            .update_expression(expression)
+            .condition_expression(condition)
+            .set_expression_attribute_names(names(&[expression, condition]))
+            .set_expression_attribute_values(Some(values.0))
+            .build()
+            .map_err(|error| Fault::new(TRANSACTION, FaultKind::Invalid, error.to_string()))?;
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 
     /// One conditional update; `false` when its condition does not hold.
@@ -134,6 +159,48 @@ impl Sessions for SessionsTable {
         held("DeleteItem", output).map(drop)
     }
 
+    async fn change(&self, change: &Change<'_>) -> Result<bool, Fault> {
+        let session = change.session;
+        let values = Values::new()
+            .with(":status", &session.status)
+            .with(":source", &session.source_language)
+            .with(":targets", &session.target_languages)
+            .with(":tier", &session.quality_tier)
+            .with(":version", &session.settings_version)
+            .with(":now", &session.updated_at)
+            .with(":active", &SessionStatus::Active)
+            .with(":paused", &SessionStatus::Paused)
+            .with(":speaker", &session.speaker_id)
+            .with(":seen", &change.seen_at);
+        let set = "SET #status = :status, sourceLanguage = :source, targetLanguages = :targets, \
+                   qualityTier = :tier, settingsVersion = :version, updatedAt = :now";
+        let as_seen =
+            "speakerId = :speaker AND #status IN (:active, :paused) AND updatedAt = :seen";
+        let id = &session.session_id;
+        let item = Self::write(&self.name, id, set, as_seen, values)?;
+
+        let desired = if session.status == SessionStatus::Paused { "PAUSE" } else { "RUN" };
+        let values = Values::new()
+            .with(":settings", &session.settings())
+            .with(":desired", &desired)
+            .with(":stop", &"STOP");
+        let set = "SET settings = :settings, #desired = :desired";
+        // Nobody takes a stop back.
+        let goes_on = "attribute_not_exists(#desired) OR #desired <> :stop";
+        let told = Self::write(&self.streams, id, set, goes_on, values)?;
+        let transaction =
+            self.client.transact_write_items().transact_items(item).transact_items(told);
+        match transaction.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    cancellation(cancelled.cancellation_reasons())
+                }
+                _ => Err(fault(TRANSACTION, &error)),
+            },
+        }
+    }
+
     async fn end(&self, ending: &Ending<'_>) -> Result<bool, Fault> {
         let values = Values::new()
             .with(":ended", &SessionStatus::Ended)
@@ -163,11 +230,34 @@ impl PendingEvents for SessionsTable {
     }
 }
 
-/// `status` is a reserved word of DynamoDB. An unused name is an error there, so it is named only
-/// where it is used.
+/// Words that DynamoDB may reserve. An unused name is an error there, so each is named only where it is used.
+const NAMED: [&str; 2] = ["status", "desired"];
+
 fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
-    let used = expressions.iter().any(|expression| expression.contains("#status"));
-    used.then(|| HashMap::from([("#status".to_owned(), "status".to_owned())]))
+    let placeholder = |name: &str| format!("#{name}");
+    let used = |name: &&str| expressions.iter().any(|text| text.contains(&placeholder(name)));
+    let names: HashMap<_, _> =
+        NAMED.into_iter().filter(used).map(|name| (placeholder(name), name.to_owned())).collect();
+    (!names.is_empty()).then_some(names)
+}
+
+/// Why a transaction was not made: `false` when a condition did not hold, else a fault that passes, for
+/// another write was under way or the table is busy.
+fn cancellation(reasons: &[CancellationReason]) -> Result<bool, Fault> {
+    let codes = || reasons.iter().filter_map(CancellationReason::code);
+    if codes().any(|code| code == "ConditionalCheckFailed") {
+        return Ok(false);
+    }
+    let passing = [
+        "TransactionConflict",
+        "ThrottlingError",
+        "ProvisionedThroughputExceeded",
+        "InternalServerError",
+    ];
+    let passes = codes().any(|code| passing.contains(&code));
+    let kind = if passes { FaultKind::Throttled } else { FaultKind::Invalid };
+    let codes: Vec<_> = codes().collect();
+    Err(Fault::new(TRANSACTION, kind, format!("cancelled: {}", codes.join(", "))))
 }
 
 /// Values of an expression by their placeholders.
@@ -208,5 +298,32 @@ where
     match fault.kind {
         FaultKind::NotFound => Fault { kind: FaultKind::Invalid, ..fault },
         _ => fault,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasons(codes: &[&str]) -> Vec<CancellationReason> {
+        codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect()
+    }
+
+    #[test]
+    fn a_cancelled_transaction_is_told_apart() {
+        assert_eq!(cancellation(&reasons(&["None", "ConditionalCheckFailed"])), Ok(false));
+        for code in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
+            let fault = cancellation(&reasons(&[code, "None"])).unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Throttled, "{fault}");
+        }
+        let fault = cancellation(&reasons(&["ValidationError", "None"])).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Invalid);
+    }
+
+    #[test]
+    fn only_the_names_in_use_are_named() {
+        assert_eq!(names(&["SET updatedAt = :now"]), None);
+        let used = names(&["SET #status = :a", "#status = :b"]).unwrap();
+        assert_eq!(used, HashMap::from([("#status".to_owned(), "status".to_owned())]));
     }
 }

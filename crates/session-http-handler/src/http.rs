@@ -4,11 +4,12 @@
 //! |---|---|---|
 //! | `POST /sessions` | yes | 201, 400, 401, 413, 415, 500, 503 |
 //! | `GET /sessions/{sessionId}` | no | 200, 404, 500, 503 |
+//! | `PATCH /sessions/{sessionId}` | yes, the owner's | 200, 400, 401, 403, 404, 409, 413, 415, 500, 503 |
 //! | `DELETE /sessions/{sessionId}` | yes, the owner's | 204, 401, 403, 404, 409, 500, 503 |
 //! | `GET /health` | no | 200 |
 //!
-//! Any other path is 404, any other method 405. Errors are `{"error": "…", "timestamp": ms}`; 409
-//! and 503 carry `Retry-After`. API Gateway checks the token; without its claims the answer is 401
+//! Any other path is 404, any other method 405. Errors are `{"error": "…", "timestamp": ms}`; what may pass
+//! (503, and 409 while a session is being created) carries `Retry-After`. API Gateway checks the token; without its claims the answer is 401
 //! here too, so that a route deployed without its authorizer stays shut.
 
 use std::{future::Future, time::Duration};
@@ -19,15 +20,15 @@ use lambda_http::{
     request::RequestContext,
 };
 use session::{
-    Call, Deleted, Error, Limits, NewSession, Session, SessionId, SessionService,
+    Call, Changes, Deleted, Error, Limits, NewSession, Session, SessionId, SessionService,
     ports::{Clock, EventBus, MediaControl, Sessions, Surroundings},
 };
 
 mod request;
 mod response;
 
-use request::{Refused, new_session};
-use response::{created, failed, health, no_content, refused, shown};
+use request::{Refused, changes, new_session};
+use response::{changed, created, failed, health, no_content, refused, shown};
 
 /// The use cases that the routes lead to.
 pub(crate) trait SessionApi: Send + Sync {
@@ -42,6 +43,15 @@ pub(crate) trait SessionApi: Send + Sync {
     fn get(
         &self,
         session_id: &SessionId,
+        call: &Call,
+    ) -> impl Future<Output = Result<Session, Error>> + Send;
+
+    /// `PATCH /sessions/{sessionId}`.
+    fn change(
+        &self,
+        session_id: &SessionId,
+        speaker_id: &str,
+        changes: &Changes,
         call: &Call,
     ) -> impl Future<Output = Result<Session, Error>> + Send;
 
@@ -70,6 +80,16 @@ where
 
     async fn get(&self, session_id: &SessionId, call: &Call) -> Result<Session, Error> {
         Self::get(self, session_id, call).await
+    }
+
+    async fn change(
+        &self,
+        session_id: &SessionId,
+        speaker_id: &str,
+        changes: &Changes,
+        call: &Call,
+    ) -> Result<Session, Error> {
+        Self::change(self, session_id, speaker_id, changes, call).await
     }
 
     async fn delete(
@@ -129,7 +149,7 @@ impl<'a> Route<'a> {
     const fn methods(self) -> &'static str {
         match self {
             Self::Sessions => "POST",
-            Self::Session(_) => "GET, DELETE",
+            Self::Session(_) => "GET, PATCH, DELETE",
             Self::Health => "GET",
         }
     }
@@ -160,6 +180,7 @@ impl<S: SessionApi> Api<S> {
         let answer = match (request.method(), route) {
             (&Method::POST, Route::Sessions) => self.post(request, call).await,
             (&Method::GET, Route::Session(id)) => self.get(id, call).await,
+            (&Method::PATCH, Route::Session(id)) => self.patch(request, id, call).await,
             (&Method::DELETE, Route::Session(id)) => self.delete(request, id, call).await,
             (&Method::GET, Route::Health) => Ok(health(&self.environment)),
             _ => Err(Refused::method(route.methods())),
@@ -179,6 +200,21 @@ impl<S: SessionApi> Api<S> {
     async fn get(&self, id: &str, call: &Call) -> Result<Response<Body>, Refused> {
         match self.sessions.get(&session_id(id)?, call).await {
             Ok(session) => Ok(shown(&session)),
+            Err(error) => Ok(self.report(&error)),
+        }
+    }
+
+    async fn patch(
+        &self,
+        request: &Request,
+        id: &str,
+        call: &Call,
+    ) -> Result<Response<Body>, Refused> {
+        let speaker_id = speaker(request)?;
+        let id = session_id(id)?;
+        let wanted = changes(request.headers(), request.body())?;
+        match self.sessions.change(&id, speaker_id, &wanted, call).await {
+            Ok(session) => Ok(changed(&session)),
             Err(error) => Ok(self.report(&error)),
         }
     }

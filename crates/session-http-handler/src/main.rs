@@ -1,4 +1,4 @@
-//! `session-http-handler`: the Lambda behind the HTTP API. Opens, shows and ends sessions.
+//! `session-http-handler`: the Lambda behind the HTTP API. Opens, shows, changes and ends sessions.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Error> {
         .inspect_err(|error| tracing::error!("{error}"))?;
     let sdk = lambda_shell::aws::sdk_config().await;
     let sessions = SessionService {
-        sessions: dynamodb::SessionsTable::new(&sdk, config.sessions_table),
+        sessions: dynamodb::SessionsTable::new(&sdk, config.sessions_table, config.streams_table),
         media: kinesis_video::KinesisVideo::new(&sdk),
         events: event_bridge::EventBridge::new(&sdk, config.event_bus_name),
         around: surroundings::Lambda::default(),

@@ -101,6 +101,7 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
             source_language: new.source_language,
             target_languages: new.target_languages.clone(),
             quality_tier: new.quality_tier,
+            settings_version: Session::FIRST_VERSION,
             status: SessionStatus::Creating,
             listener_count: 0,
             created_at: now,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{Fault, FaultKind, SessionId};
 
-/// Why a session could not be created, read or ended.
+/// Why a session could not be created, read, changed or ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// There is no such session.
@@ -22,6 +22,12 @@ pub enum Error {
     /// The session is in a state in which this cannot be done.
     #[error("session {session_id} is still being created")]
     NotReady {
+        /// The session asked for.
+        session_id: SessionId,
+    },
+    /// The session has ended, and an ended session is not changed.
+    #[error("session {session_id} has ended")]
+    Over {
         /// The session asked for.
         session_id: SessionId,
     },
@@ -55,7 +61,7 @@ impl Error {
             Self::NoFreeId { .. } => return Some(Duration::from_secs(1)),
             Self::Creation { fault, .. } | Self::Store(fault) => fault,
             Self::NotReady { .. } => return Some(Duration::from_secs(5)),
-            Self::NotFound { .. } | Self::NotOwner { .. } => return None,
+            Self::NotFound { .. } | Self::NotOwner { .. } | Self::Over { .. } => return None,
         };
         match fault.kind {
             FaultKind::Throttled => Some(Duration::from_secs(2)),

@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    Fault, FaultKind, Notice, Session, SessionId, SessionService, Tags,
+    Fault, FaultKind, Notice, Session, SessionId, SessionService, SessionStatus, Settings, Tags,
     event::StatusChange,
     ports::{Clock, Journal, Random},
 };
@@ -73,6 +73,8 @@ pub(crate) struct State {
     pub(crate) plans: Vec<Plan>,
     pub(crate) calls: Vec<(&'static str, Duration)>,
     pub(crate) items: BTreeMap<SessionId, Session>,
+    /// What consumers were told.
+    pub(crate) settings: BTreeMap<SessionId, (Settings, SessionStatus)>,
     pub(crate) channels: HashMap<String, Resource>,
     pub(crate) streams: HashMap<String, Resource>,
     /// Details and trace headers that the bus took.

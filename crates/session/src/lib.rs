@@ -14,6 +14,9 @@ pub use arn::{ArnError, ChannelArn, StreamArn};
 
 pub mod audio;
 
+mod change;
+pub use change::{Changes, NewStatus};
+
 mod create;
 pub use create::NewSession;
 

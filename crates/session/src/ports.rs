@@ -40,6 +40,10 @@ pub trait Sessions: PendingEvents {
     /// Removes an item that is still `creating`. One that is gone already is a success.
     fn discard(&self, session_id: &SessionId) -> impl Future<Output = Result<(), Fault>> + Send;
 
+    /// Changes an item that is live and still as it was seen, and tells its consumer, all in one; `false` when it is
+    /// not so any more.
+    fn change(&self, change: &Change<'_>) -> impl Future<Output = Result<bool, Fault>> + Send;
+
     /// Takes an item of this speaker from `active` or `paused` to `ended`; `false` when it is not
     /// in one of these states or not theirs.
     fn end(&self, ending: &Ending<'_>) -> impl Future<Output = Result<bool, Fault>> + Send;
@@ -63,6 +67,15 @@ pub struct Activation<'a> {
     pub session: &'a Session,
     /// `updatedAt` of the item as it was reserved.
     pub reserved_at: u64,
+}
+
+/// The one transaction that changes a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// The session as it is to be: status, languages, tier, `updatedAt` and version of the settings.
+    pub session: &'a Session,
+    /// `updatedAt` of the item as it was seen.
+    pub seen_at: u64,
 }
 
 /// The one write that ends a session.

@@ -25,6 +25,9 @@ pub struct Session {
     /// Quality of transcription and translation.
     #[serde(default)]
     pub quality_tier: QualityTier,
+    /// Version of what a consumer must know; grows by 1 with each change.
+    #[serde(default = "first_version")]
+    pub settings_version: u64,
     /// State of the session.
     pub status: SessionStatus,
     /// Number of listeners connected.
@@ -64,6 +67,20 @@ pub struct Session {
 }
 
 impl Session {
+    /// Version of the settings that a session is opened with.
+    pub const FIRST_VERSION: u64 = 1;
+
+    /// What its consumer must know of it.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            source_language: self.source_language,
+            quality_tier: self.quality_tier,
+            target_languages: self.target_languages.clone(),
+            version: self.settings_version,
+        }
+    }
+
     /// The event that tells of this session's state, or `None` while it has no channel.
     ///
     /// ENDED carries fewer fields than ACTIVE, as the specification of the event says.
@@ -89,6 +106,11 @@ impl Session {
             event_id: Some(event_id),
         })
     }
+}
+
+/// Sessions from before there were versions have the first.
+const fn first_version() -> u64 {
+    Session::FIRST_VERSION
 }
 
 /// Where a speaker (role MASTER) reaches the signaling channel. KVS calls these values opaque.

@@ -6,7 +6,8 @@ use crate::{
     ports::{EventBus, MediaControl, Sessions, Surroundings},
 };
 
-/// The use cases: [`create`](Self::create), [`get`](Self::get) and [`delete`](Self::delete).
+/// The use cases: [`create`](Self::create), [`get`](Self::get), [`change`](Self::change) and
+/// [`delete`](Self::delete).
 #[derive(Clone, Debug)]
 pub struct SessionService<S, M, E, R> {
     /// The Sessions table.

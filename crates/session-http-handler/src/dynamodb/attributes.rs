@@ -81,6 +81,7 @@ mod tests {
             source_language: "en".parse().unwrap(),
             target_languages: vec!["de".parse().unwrap(), "es".parse().unwrap()],
             quality_tier: session::QualityTier::Premium,
+            settings_version: 1,
             status: session::SessionStatus::Active,
             listener_count: listeners,
             created_at: at,

@@ -5,7 +5,7 @@ use lambda_http::{
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
 };
 use serde_json::{Map, Value};
-use session::{Language, NewSession, QualityTier};
+use session::{Changes, Language, NewSession, NewStatus, QualityTier};
 
 /// Largest body in bytes. The largest valid one has about 300.
 pub(super) const MAX_BODY: usize = 16 * 1024;
@@ -50,6 +50,41 @@ pub(super) fn new_session(
         target_languages: target_languages(&fields)?,
         quality_tier: quality_tier(&fields)?,
     })
+}
+
+/// Reads the body of `PATCH /sessions/{sessionId}`: at least one field to change. `null` changes nothing, and fields it
+/// does not know are ignored.
+pub(super) fn changes(headers: &HeaderMap, body: &Body) -> Result<Changes, Refused> {
+    let fields = object(headers, body)?;
+    let named = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
+    let changes = Changes {
+        status: named("status").then(|| status(&fields["status"])).transpose()?,
+        source_language: named("sourceLanguage").then(|| source_language(&fields)).transpose()?,
+        target_languages: named("targetLanguages")
+            .then(|| target_languages(&fields))
+            .transpose()?,
+        quality_tier: named("qualityTier").then(|| quality_tier(&fields)).transpose()?,
+    };
+    if changes == Changes::default() {
+        let error =
+            "name what is to change: status, sourceLanguage, targetLanguages or qualityTier";
+        return Err(Refused::bad(error));
+    }
+    if changes.status == Some(NewStatus::Ended)
+        && (Changes { status: None, ..changes.clone() }) != Changes::default()
+    {
+        return Err(Refused::bad("a session that is ended takes no other change"));
+    }
+    Ok(changes)
+}
+
+fn status(value: &Value) -> Result<NewStatus, Refused> {
+    match value.as_str() {
+        Some("active") => Ok(NewStatus::Active),
+        Some("paused") => Ok(NewStatus::Paused),
+        Some("ended") => Ok(NewStatus::Ended),
+        _ => Err(Refused::bad("status must be active, paused or ended")),
+    }
 }
 
 fn object(headers: &HeaderMap, body: &Body) -> Result<Map<String, Value>, Refused> {

@@ -65,6 +65,11 @@ pub(super) fn created(session: &Session) -> Response<Body> {
     json_response(StatusCode::CREATED, &SessionBody::new(session, Some(&session.speaker_id)))
 }
 
+/// 200: the session as it is now, for its speaker.
+pub(super) fn changed(session: &Session) -> Response<Body> {
+    json_response(StatusCode::OK, &SessionBody::new(session, Some(&session.speaker_id)))
+}
+
 /// 200: the session, for everybody; who speaks is nobody's business.
 pub(super) fn shown(session: &Session) -> Response<Body> {
     json_response(StatusCode::OK, &SessionBody::new(session, None))
@@ -99,7 +104,7 @@ pub(super) fn failed(error: &Error, now_ms: u64) -> Response<Body> {
     let (status, text) = match error {
         Error::NotFound { .. } => (StatusCode::NOT_FOUND, error.to_string()),
         Error::NotOwner { .. } => (StatusCode::FORBIDDEN, error.to_string()),
-        Error::NotReady { .. } => (StatusCode::CONFLICT, error.to_string()),
+        Error::NotReady { .. } | Error::Over { .. } => (StatusCode::CONFLICT, error.to_string()),
         Error::NoFreeId { .. } => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
         Error::Creation { fault, .. } | Error::Store(fault) => {
             let status = match error.retry_after() {

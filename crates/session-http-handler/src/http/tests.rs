@@ -11,6 +11,8 @@ use session::{Fault, FaultKind, QualityTier, SessionStatus, SignalingEndpoints};
 
 use super::*;
 
+mod patch;
+
 const NOW: u64 = 1_732_540_620_000;
 const SPEAKER: &str = "user-sub-uuid";
 const ID: &str = "blessed-shepherd-123";
@@ -26,6 +28,7 @@ struct Scripted {
 enum Asked {
     Create(NewSession, Seen),
     Get(String),
+    Change(String, String, Changes),
     Delete(String, String, Seen),
 }
 
@@ -62,6 +65,17 @@ impl SessionApi for Scripted {
         self.answer(Asked::Get(session_id.to_string()), session())
     }
 
+    async fn change(
+        &self,
+        session_id: &SessionId,
+        speaker_id: &str,
+        changes: &Changes,
+        _: &Call,
+    ) -> Result<Session, Error> {
+        let asked = Asked::Change(session_id.to_string(), speaker_id.to_owned(), changes.clone());
+        self.answer(asked, session())
+    }
+
     async fn delete(
         &self,
         session_id: &SessionId,
@@ -86,6 +100,7 @@ fn session() -> Session {
         source_language: "en".parse().unwrap(),
         target_languages: vec!["de".parse().unwrap()],
         quality_tier: QualityTier::Standard,
+        settings_version: 1,
         status: SessionStatus::Active,
         listener_count: 0,
         created_at: NOW,
@@ -346,6 +361,7 @@ fn without_the_claims_of_a_checked_token_nothing_is_done() {
         check_error(&ask(&api, &event("POST", "/sessions", sub, body)), 401, "token");
         let path = format!("/sessions/{ID}");
         check_error(&ask(&api, &event("DELETE", &path, sub, None)), 401, "token");
+        check_error(&ask(&api, &event("PATCH", &path, sub, body)), 401, "token");
     }
     assert_eq!(*api.asked.lock().unwrap(), []);
 }
@@ -365,8 +381,8 @@ fn an_unknown_path_is_404_and_another_method_405() {
     }
     for (method, path, allow) in [
         ("GET", "/sessions", "POST"),
-        ("PATCH", "/sessions/a-b-1", "GET, DELETE"),
-        ("POST", "/sessions/a-b-1", "GET, DELETE"),
+        ("PUT", "/sessions/a-b-1", "GET, PATCH, DELETE"),
+        ("POST", "/sessions/a-b-1", "GET, PATCH, DELETE"),
         ("POST", "/health", "GET"),
         ("BREW", "/sessions", "POST"),
     ] {
@@ -463,7 +479,9 @@ fn a_deadline_in_the_past_is_an_unknown_one() {
 #[test]
 fn the_sample_events_lead_to_their_routes() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../events/");
-    for (case, status) in [("create", 201), ("get", 200), ("delete", 204), ("health", 200)] {
+    for (case, status) in
+        [("create", 201), ("get", 200), ("patch", 200), ("delete", 204), ("health", 200)]
+    {
         let path = format!("{folder}session-http-handler.{case}.json");
         let event = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!(ask(&Scripted::default(), &event).status, status, "{case}");

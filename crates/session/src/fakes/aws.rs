@@ -7,7 +7,9 @@ use crate::{
     ChannelArn, Fault, FaultKind, PendingEvent, Session, SessionId, SessionStatus,
     SignalingEndpoints, StreamArn, Tags,
     event::StatusChange,
-    ports::{Activation, Ending, EventBus, MediaControl, PendingEvents, ResourceState, Sessions},
+    ports::{
+        Activation, Change, Ending, EventBus, MediaControl, PendingEvents, ResourceState, Sessions,
+    },
 };
 
 impl State {
@@ -115,6 +117,21 @@ impl Sessions for World {
                 state.items.remove(&session_id);
             }
             Ok(())
+        })
+        .await
+    }
+
+    async fn change(&self, change: &Change<'_>) -> Result<bool, Fault> {
+        let (session, seen_at) = (change.session.clone(), change.seen_at);
+        self.call("change", move |state| {
+            let Some(item) = state.items.get_mut(&session.session_id) else { return Ok(false) };
+            let as_seen = item.status.is_live() && item.updated_at == seen_at;
+            if as_seen {
+                *item = session.clone();
+                let told = (session.settings(), session.status);
+                state.settings.insert(session.session_id.clone(), told);
+            }
+            Ok(as_seen)
         })
         .await
     }

@@ -15,6 +15,9 @@ const HEALTH_CHECK: Duration = Duration::from_secs(380);
 const CONSUMER: &str = "kvs-stream-consumer";
 const PROCESSOR: &str = "audio-processor";
 
+/// So many invocations of the processor a recording takes at least: one for each fragment of 2 s.
+const DELIVERIES: u64 = 15;
+
 /// All of them.
 pub fn catalogue() -> Vec<Fault> {
     vec![
@@ -230,7 +233,7 @@ fn processor_fails(random: &mut Random) -> Plan {
         [(429, "TooManyRequestsException"), (500, "ServiceException"), (503, "ServiceUnavailable")];
     let faults = (0..1 + random.below(6)).map(|_| {
         let (status, code) = answers[usize::try_from(random.below(3)).unwrap()];
-        processor(json!({ "status": status, "code": code, "skip": random.below(30), "times": 1 + random.below(3) }))
+        processor(json!({ "status": status, "code": code, "skip": random.below(DELIVERIES), "times": 1 + random.below(3) }))
     });
     Plan { faults: faults.collect(), patience: Duration::from_secs(90), ..Plan::default() }
 }
@@ -242,14 +245,16 @@ fn processor_errors(random: &mut Random) -> Plan {
     });
     let status = json!({ "answer": { "statusCode": 500, "body": "no" } });
     let faults = [crash, status].map(|extra| {
-        processor(json!({ "kind": "answer", "extra": extra, "skip": random.below(40), "times": 1 + random.below(3) }))
+        processor(json!({ "kind": "answer", "extra": extra, "skip": random.below(DELIVERIES), "times": 1 + random.below(3) }))
     });
     Plan { faults: faults.into(), patience: Duration::from_secs(90), ..Plan::default() }
 }
 
 fn processor_killed(random: &mut Random) -> Plan {
     let kill = |random: &mut Random| {
-        processor(json!({ "kind": "kill", "skip": random.below(40), "delayMs": random.below(5) }))
+        processor(
+            json!({ "kind": "kill", "skip": random.below(DELIVERIES), "delayMs": random.below(5) }),
+        )
     };
     let faults = vec![kill(random), kill(random), kill(random)];
     Plan { faults, patience: Duration::from_secs(60), ..Plan::default() }
@@ -258,7 +263,7 @@ fn processor_killed(random: &mut Random) -> Plan {
 fn answers_lost(random: &mut Random) -> Plan {
     let lost = processor(json!({
         "kind": "answer-lost", "status": 500, "code": "ServiceException",
-        "skip": random.below(40), "times": 1 + random.below(4)
+        "skip": random.below(DELIVERIES), "times": 1 + random.below(4)
     }));
     Plan { faults: vec![lost], patience: Duration::from_secs(60), ..Plan::default() }
 }

@@ -1,0 +1,125 @@
+//! Changing a session: `PATCH /sessions/{sessionId}`.
+
+use crate::{
+    Call, Error, Fault, FaultKind, Language, QualityTier, Session, SessionId, SessionService,
+    SessionStatus,
+    limits::persist,
+    ports::{Change, EventBus, MediaControl, Sessions, Surroundings},
+};
+
+/// What a speaker wants changed; what is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The state to go to.
+    pub status: Option<NewStatus>,
+    /// The language that is spoken from now on.
+    pub source_language: Option<Language>,
+    /// The languages to translate to, without repeats.
+    pub target_languages: Option<Vec<Language>>,
+    /// Quality of transcription and translation.
+    pub quality_tier: Option<QualityTier>,
+}
+
+/// A state that a speaker may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewStatus {
+    /// What is spoken is delivered.
+    Active,
+    /// What is spoken is read and skipped.
+    Paused,
+    /// The session is over: the same as a DELETE.
+    Ended,
+}
+
+/// How often a PATCH looks again when the session changed between its look and its write.
+const LOOKS: u32 = 4;
+
+impl Changes {
+    /// `session` as it is to be; `None` when it is so already.
+    fn applied_to(&self, session: &Session, now: u64) -> Option<Session> {
+        let mut changed = session.clone();
+        match self.status {
+            Some(NewStatus::Active) => changed.status = SessionStatus::Active,
+            Some(NewStatus::Paused) => changed.status = SessionStatus::Paused,
+            Some(NewStatus::Ended) | None => {}
+        }
+        changed.source_language = self.source_language.unwrap_or(changed.source_language);
+        changed.quality_tier = self.quality_tier.unwrap_or(changed.quality_tier);
+        if let Some(languages) = &self.target_languages {
+            changed.target_languages.clone_from(languages);
+        }
+        if changed == *session {
+            return None;
+        }
+        changed.settings_version += 1;
+        // It tells this write from the one before, so it must differ.
+        changed.updated_at = now.max(session.updated_at + 1);
+        Some(changed)
+    }
+}
+
+impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<S, M, E, R> {
+    /// Changes a session of `speaker_id`, and returns it as it is then.
+    ///
+    /// One transaction changes the session and tells its consumer, which knows within one renewal of its lease
+    /// (2 s). Changes that are made already write nothing, so that a request may be repeated. Ending is a
+    /// [`delete`](Self::delete), whatever else is asked for beside it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotOwner`], [`Error::NotReady`], [`Error::Over`] when it has ended and something
+    /// else than that is asked for, or [`Error::Store`] when the tables do not answer; then trying again is
+    /// harmless.
+    pub async fn change(
+        &self,
+        session_id: &SessionId,
+        speaker_id: &str,
+        changes: &Changes,
+        call: &Call,
+    ) -> Result<Session, Error> {
+        if changes.status == Some(NewStatus::Ended) {
+            self.delete(session_id, speaker_id, call).await?;
+            return self.get(session_id, call).await;
+        }
+        for _ in 0..LOOKS {
+            let session = self.read(session_id, call).await?;
+            let not_found = || Error::NotFound { session_id: session_id.clone() };
+            let session = session.ok_or_else(not_found)?;
+            if session.speaker_id != speaker_id {
+                return Err(Error::NotOwner { session_id: session_id.clone() });
+            }
+            match session.status {
+                SessionStatus::Active | SessionStatus::Paused => {}
+                SessionStatus::Creating => {
+                    return Err(Error::NotReady { session_id: session_id.clone() });
+                }
+                SessionStatus::Ended | SessionStatus::Cleaning | SessionStatus::Removed => {
+                    return Err(Error::Over { session_id: session_id.clone() });
+                }
+            }
+            let Some(changed) = changes.applied_to(&session, self.around.now_ms()) else {
+                return Ok(session);
+            };
+            if self.write(&changed, session.updated_at, call).await? {
+                return Ok(changed);
+            }
+        }
+        let fault =
+            Fault::new("TransactWriteItems", FaultKind::InUse, "the session keeps changing");
+        Err(Error::Store(fault))
+    }
+
+    /// The one transaction; `false` when the session is not what it was.
+    async fn write(&self, session: &Session, seen_at: u64, call: &Call) -> Result<bool, Error> {
+        let change = Change { session, seen_at };
+        // Only what certainly had no effect is repeated here: a change whose answer was lost is found made.
+        let again = |kind: FaultKind| kind == FaultKind::Throttled;
+        let deadline = self.around.monotonic() + call.limits.event;
+        let write = || self.sessions.change(&change);
+        persist(&self.around, &call.limits, deadline, "TransactWriteItems", again, write)
+            .await
+            .map_err(Error::Store)
+    }
+}
+
+#[cfg(test)]
+mod tests;
