@@ -89,6 +89,10 @@ impl MediaSource for GetMedia {
             }
         }
     }
+
+    async fn is_gone(&self, stream: &StreamArn) -> bool {
+        self.kinesis_video.stream_exists(stream).await.is_ok_and(|exists| !exists)
+    }
 }
 
 /// The bytes of one connection.

@@ -40,6 +40,8 @@ pub struct Config {
     pub hand_off_last: Duration,
     /// Before the deadline: when even an invocation in flight is abandoned (it is offered again).
     pub abandon: Duration,
+    /// After so long without a fragment KVS ends a connection (facts/kvs.md §3.4).
+    pub kvs_idle: Duration,
     /// No new fragment for this long since the stop means drained …
     pub drain_min: Duration,
     /// … or for twice the longest fragment, but never longer than this.
@@ -95,6 +97,7 @@ impl Config {
             hand_off_lead: wall(45_000),
             hand_off_last: wall(10_000),
             abandon: wall(3_000),
+            kvs_idle: wall(3_000),
             drain_min: wall(4_000),
             drain_max: wall(25_000),
             late_ms: 60_000,

@@ -4,10 +4,12 @@
 //! new fragment came for max(4 s, 2 × the longest fragment seen), at most 25 s, counted from the stop
 //! or the last new fragment, whichever is later (DESIGN §6 "Stop"). A fragment that KVS took in a minute
 //! after the stop and later is read, but starts no count again: a producer that never ends must not
-//! keep a session from ending. Only quiet that was *heard* counts: a refused or broken connection starts the
-//! count again, and so does waiting for room in the queue. And since a connection that stands still sounds
-//! just like a stream that has nothing, the quiet must be KVS's own word: it ended a body by itself
-//! between two documents (its idle end after 3 s), or let [`SILENCES`] connections in a row stand still.
+//! keep a session from ending.
+//!
+//! The quiet must be KVS's own word. A connection that stands still sounds just like a stream that has nothing, so
+//! time by itself counts for nothing: only a body that KVS ended itself, between two documents and after its
+//! idle time (3 s), says that everything stored before it was asked for has been sent. For a KVS that does not end what
+//! idles, [`SILENCES`] connections that stood still in a row are believed.
 
 use std::time::Duration;
 
@@ -15,9 +17,9 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 
-/// Connections that stood still, one after the other, before their silence is believed: for a KVS that does
-/// not end what idles (facts/kvs.md §3.4 knows one report).
-const SILENCES: u32 = 3;
+/// Connections that stood still, one after the other, before their silence is believed (facts/kvs.md §3.4 knows
+/// one report of a KVS that does not end what idles).
+const SILENCES: u32 = 5;
 
 /// Watches a stream for quiet.
 #[derive(Debug, Clone)]
@@ -25,13 +27,16 @@ pub(crate) struct Drain {
     min: Duration,
     max: Duration,
     scale: f64,
-    /// Since when the stream has been heard to be quiet; `None` = not listening.
-    quiet_since: Option<Instant>,
-    /// KVS said itself, since then, that there is nothing more.
-    confirmed: bool,
-    /// Connections that stood still since then.
-    silences: u32,
+    /// KVS's idle time.
+    idle: Duration,
     longest: Duration,
+    /// When something new came last, or taking it in took until.
+    heard_at: Option<Instant>,
+    /// When the open connection was asked for, and how long after the stop, if there was one.
+    asked: Option<(Instant, Option<Duration>)>,
+    /// Connections that stood still in a row.
+    silences: u32,
+    over: bool,
 }
 
 impl Drain {
@@ -40,52 +45,65 @@ impl Drain {
             min: config.drain_min,
             max: config.drain_max,
             scale: config.scale,
-            quiet_since: None,
-            confirmed: false,
-            silences: 0,
+            idle: config.kvs_idle,
             longest: Duration::from_millis(longest_fragment_ms),
+            heard_at: None,
+            asked: None,
+            silences: 0,
+            over: false,
         }
     }
 
-    /// A connection is open: quiet from here on is heard. Later ones of an unbroken row of good
-    /// connections change nothing.
-    pub(crate) fn listening(&mut self, now: Instant) {
-        self.quiet_since.get_or_insert(now);
+    /// A connection is asked for, so long after the stop. What KVS had stored by now it will send.
+    pub(crate) fn asking(&mut self, now: Instant, stopped: Option<Duration>) {
+        self.asked = Some((now, stopped));
     }
 
-    /// Nothing is heard any more: a call failed.
-    pub(crate) fn deaf(&mut self) {
-        (self.quiet_since, self.confirmed, self.silences) = (None, false, 0);
+    /// The call failed, or the connection broke: it says nothing.
+    pub(crate) fn failed(&mut self) {
+        (self.asked, self.silences) = (None, 0);
     }
 
     /// Something new came, or taking it in took until now.
     pub(crate) fn heard(&mut self, now: Instant) {
-        (self.quiet_since, self.confirmed, self.silences) = (Some(now), false, 0);
+        (self.heard_at, self.silences, self.over) = (Some(now), 0, false);
     }
 
-    /// KVS ended a body between two documents: it had nothing more.
-    pub(crate) fn ended(&mut self) {
-        self.confirmed = true;
+    /// KVS ended the body between two documents. What lasted no idle time was ended for another reason, and says nothing.
+    pub(crate) fn ended(&mut self, now: Instant) {
+        self.silences = 0;
+        let Some((asked, Some(stopped))) = self.asked.take() else { return };
+        let lasted = now.saturating_duration_since(asked);
+        let quiet = self.heard_at.map_or(stopped, |at| asked.saturating_duration_since(at));
+        // A process that was frozen saw the end too late: no more than the idle time is its word.
+        let confirmed = quiet.min(stopped) + lasted.min(self.idle);
+        let heard_since = self.heard_at.is_some_and(|at| at > asked);
+        self.over |= !heard_since && lasted >= self.idle / 2 && confirmed >= self.window();
     }
 
     /// A connection gave nothing for so long that it was given up.
     pub(crate) fn stood_still(&mut self) {
         self.silences += 1;
+        let stopped = self.asked.take().and_then(|(_, stopped)| stopped);
+        self.over |= self.silences >= SILENCES && stopped.is_some_and(|time| time >= self.window());
+    }
+
+    /// What comes is of so long after the stop that nothing from before it can follow.
+    pub(crate) fn late(&mut self) {
+        self.over = true;
     }
 
     pub(crate) fn fragment(&mut self, duration_ms: u64) {
         self.longest = self.longest.max(Duration::from_millis(duration_ms));
     }
 
-    /// How long it must still be quiet when stop was asked for `stopped` ago; `None` = unknown,
-    /// because nobody listens or KVS has not yet said that it has nothing.
-    pub(crate) fn remaining(&self, now: Instant, stopped: Duration) -> Option<Duration> {
-        if !self.confirmed && self.silences < SILENCES {
-            return None;
-        }
-        let window = (self.longest * 2).div_f64(self.scale).clamp(self.min, self.max);
-        let quiet = now.saturating_duration_since(self.quiet_since?);
-        Some(window.saturating_sub(quiet.min(stopped)))
+    /// Nothing more comes.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn window(&self) -> Duration {
+        (self.longest * 2).div_f64(self.scale).clamp(self.min, self.max)
     }
 }
 
@@ -93,64 +111,94 @@ impl Drain {
 mod tests {
     use super::*;
 
-    const LONG_AGO: Duration = Duration::from_secs(1000);
+    const IDLE: Duration = Duration::from_secs(3);
 
     fn drain(longest_ms: u64) -> (Drain, Instant) {
         (Drain::new(&Config::scaled(1.0), longest_ms), Instant::now())
     }
 
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// Connections that idle, one right after the other; how long it took from the stop.
+    fn idles_until_over(drain: &mut Drain, stop: Instant) -> Duration {
+        let mut now = stop;
+        while !drain.is_over() {
+            drain.asking(now, Some(now - stop));
+            now += IDLE;
+            drain.ended(now);
+            assert!(now - stop < seconds(60), "never over");
+        }
+        now - stop
+    }
+
     #[test]
-    fn the_window_follows_the_longest_fragment_within_its_bounds() {
-        for (longest_ms, window) in [(500, 4), (3_000, 6), (20_000, 25)] {
+    fn the_window_follows_the_longest_fragment_and_ends_with_a_connection() {
+        for (longest_ms, within) in [(500, 6), (2_000, 6), (3_000, 6), (5_000, 12), (20_000, 27)] {
             let (mut drain, now) = drain(longest_ms);
-            drain.listening(now);
-            drain.ended();
-            assert_eq!(drain.remaining(now, LONG_AGO), Some(Duration::from_secs(window)));
+            drain.heard(now);
+            assert_eq!(idles_until_over(&mut drain, now), seconds(within), "{longest_ms}");
         }
     }
 
     #[test]
     fn quiet_before_the_stop_does_not_count() {
         let (mut drain, now) = drain(0);
-        drain.listening(now);
-        drain.ended();
-        let later = now + LONG_AGO;
-        assert_eq!(drain.remaining(later, Duration::from_secs(1)), Some(Duration::from_secs(3)));
+        drain.heard(now);
+        let asked = now + seconds(1000);
+        drain.asking(asked, None);
+        drain.ended(asked + IDLE);
+        drain.asking(asked + IDLE, Some(Duration::ZERO));
+        drain.ended(asked + 2 * IDLE);
+        assert!(!drain.is_over(), "one idle time is less than the window");
+        drain.asking(asked + 2 * IDLE, Some(IDLE));
+        drain.ended(asked + 3 * IDLE);
+        assert!(drain.is_over());
     }
 
     #[test]
-    fn a_failed_call_is_not_quiet() {
-        let (mut drain, now) = drain(0);
-        drain.listening(now);
-        drain.ended();
-        drain.deaf();
-        assert_eq!(drain.remaining(now + LONG_AGO, LONG_AGO), None);
-        drain.listening(now + LONG_AGO);
-        drain.ended();
-        assert_eq!(drain.remaining(now + LONG_AGO, LONG_AGO), Some(Duration::from_secs(4)));
+    fn a_stream_that_was_left_long_ago_is_over_with_one_idle_end() {
+        let (mut drain, now) = drain(5_000);
+        drain.asking(now, Some(seconds(600)));
+        drain.ended(now + IDLE);
+        assert!(drain.is_over());
     }
 
     #[test]
-    fn idle_ends_and_new_calls_in_between_keep_the_count() {
-        let (mut drain, now) = drain(0);
-        drain.listening(now);
-        drain.ended();
-        drain.listening(now + Duration::from_secs(3));
-        let left = drain.remaining(now + Duration::from_secs(5), LONG_AGO);
-        assert_eq!(left, Some(Duration::ZERO));
+    fn only_an_idle_end_of_a_connection_asked_for_late_enough_counts() {
+        let (mut drain, now) = drain(5_000);
+        drain.heard(now);
+        // The connection that gave the last fragment, however long it stood still, or its reader was frozen.
+        drain.asking(now - seconds(5), Some(seconds(100)));
+        drain.ended(now + seconds(100));
+        assert!(!drain.is_over());
+        // One that ended at once, for another reason.
+        drain.asking(now + seconds(50), Some(seconds(100)));
+        drain.ended(now + seconds(50));
+        assert!(!drain.is_over());
+        // One that broke.
+        drain.asking(now + seconds(50), Some(seconds(100)));
+        drain.failed();
+        drain.ended(now + seconds(53));
+        assert!(!drain.is_over());
+        drain.asking(now + seconds(60), Some(seconds(100)));
+        drain.ended(now + seconds(63));
+        assert!(drain.is_over());
+        drain.heard(now + seconds(64));
+        assert!(!drain.is_over(), "what came was not the end");
     }
 
     #[test]
-    fn a_connection_that_stands_still_is_not_quiet() {
+    fn connections_that_stand_still_are_believed_after_many() {
         let (mut drain, now) = drain(0);
-        drain.listening(now);
-        let later = now + LONG_AGO;
-        for _ in 0..SILENCES {
-            assert_eq!(drain.remaining(later, LONG_AGO), None);
+        for row in 1..=SILENCES {
+            assert!(!drain.is_over(), "{row}");
+            drain.asking(now, Some(seconds(100)));
             drain.stood_still();
         }
-        assert_eq!(drain.remaining(later, LONG_AGO), Some(Duration::ZERO));
-        drain.heard(later);
-        assert_eq!(drain.remaining(later + LONG_AGO, LONG_AGO), None, "what came was not the end");
+        assert!(drain.is_over());
+        drain.heard(now);
+        assert!(!drain.is_over(), "what came was not the end");
     }
 }

@@ -149,7 +149,7 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             activity.longest_fragment_ms = activity.longest_fragment_ms.max(duration_ms);
         }
         self.line.metrics().lag_millis = behind_ms;
-        self.note_stop(behind_ms);
+        self.note_stop(behind_ms, duration_ms);
         self.after = Some(number);
     }
 
@@ -167,17 +167,26 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
         let late_ms = self.line.config.late_ms;
         if self.live_at_stop.is_some_and(|at| self.server_ms > at + late_ms) {
             // KVS sends in order: it has nothing more from before this.
-            self.drain.ended();
+            self.drain.late();
         } else {
             self.drain.heard(self.line.ports.clock().instant());
         }
     }
 
+    /// The stream could not be listened to: that is no silence of the speaker's.
+    pub(crate) fn not_listening(&self) {
+        let now = self.line.ports.clock().now_ms();
+        self.line.activity().last_at = Some(now);
+    }
+
     /// Notes when the stop was, by KVS's clock: at the first fragment behind which there was nothing more
-    /// once the stop was known. No other clock is compared with KVS's.
-    fn note_stop(&mut self, behind_ms: Option<u64>) {
+    /// once the stop was known. No other clock is compared with KVS's, which counts from the fragment's beginning.
+    fn note_stop(&mut self, behind_ms: Option<u64>, duration_ms: u64) {
         let stopping = self.line.orders.borrow().desired == Desired::Stop;
-        if stopping && behind_ms.is_some_and(|behind| behind <= LIVE_MS) && self.server_ms > 0 {
+        if stopping
+            && behind_ms.is_some_and(|behind| behind <= duration_ms + LIVE_MS)
+            && self.server_ms > 0
+        {
             self.live_at_stop.get_or_insert(self.server_ms);
         }
     }

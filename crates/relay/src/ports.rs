@@ -69,6 +69,9 @@ pub trait MediaSource: Send + Sync {
         stream: &StreamArn,
         after: Option<&FragmentNumber>,
     ) -> impl Future<Output = Result<Self::Body, OpenError>> + Send;
+
+    /// Whether the control plane, too, knows no such stream; `false` when it does not answer.
+    fn is_gone(&self, stream: &StreamArn) -> impl Future<Output = bool> + Send;
 }
 
 /// The bytes of one GetMedia connection.

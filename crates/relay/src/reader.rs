@@ -103,19 +103,20 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                     self.missing_since = None;
                     self.body(body).await?
                 }
-                Err(OpenError::NoStream) if self.stream_gone() => {
+                Err(OpenError::NoStream) if self.stream_gone().await => {
                     tracing::warn!(sessionId = %self.line.session, "the stream is gone: nothing is left to deliver");
                     break;
                 }
                 Err(error) => {
                     tracing::warn!(sessionId = %self.line.session, %error, "GetMedia failed");
+                    self.intake.not_listening();
                     BodyEnd::Broken
                 }
             };
             match end {
                 BodyEnd::Drained => break,
                 BodyEnd::Ended => {
-                    self.intake.drain.ended();
+                    self.intake.drain.ended(self.line.ports.clock().instant());
                     self.backoff.reset();
                 }
                 BodyEnd::Still => {
@@ -123,7 +124,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                     self.backoff.reset();
                 }
                 BodyEnd::Broken => {
-                    self.intake.drain.deaf();
+                    self.intake.drain.failed();
                     let wait = self.backoff.next(self.line.ports.random());
                     self.line.ports.clock().sleep(wait).await;
                 }
@@ -137,13 +138,14 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
     }
 
     async fn open(&mut self) -> Result<<P::Media as MediaSource>::Body, OpenError> {
-        let (line, after) = (self.line, self.intake.after.as_ref());
+        let (line, stopped) = (self.line, self.stopped());
+        self.intake.drain.asking(line.ports.clock().instant(), stopped);
+        let after = self.intake.after.as_ref();
         let call = line.ports.media().open(&line.stream, after);
         let body = line.ports.clock().within(line.config.read_idle, call).await;
         let body = body.unwrap_or_else(|| Err(OpenError::Refused("no answer in time".into())))?;
         line.metrics().connections += 1;
         line.listening.send_if_modified(|done| !std::mem::replace(done, true));
-        self.intake.drain.listening(line.ports.clock().instant());
         Ok(body)
     }
 
@@ -157,9 +159,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         let mut orders = line.orders.subscribe();
         let mut idle_at = clock.instant() + line.config.read_idle;
         let end = loop {
-            let now = clock.instant();
-            let drained_at = self.drained_in(now).map_or(idle_at, |left| now + left);
-            if drained_at <= now {
+            if self.drained() {
                 break BodyEnd::Drained;
             }
             tokio::select! {
@@ -185,13 +185,9 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                     }
                     None => break BodyEnd::Ended,
                 },
-                // An order may shorten the wait; a closed channel means the run is over anyway.
+                // A closed channel means the run is over anyway.
                 _ = orders.changed() => {}
-                () = clock.sleep_until(idle_at.min(drained_at)) => {
-                    if clock.instant() >= idle_at {
-                        break BodyEnd::Still;
-                    }
-                }
+                () = clock.sleep_until(idle_at) => break BodyEnd::Still,
             }
         };
         drop(body);
@@ -249,27 +245,30 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         self.opened = Some(clock.instant());
     }
 
-    /// Whether KVS's "no such stream" is to be believed: at once for a session that is to stop,
-    /// else only when it lasts, because a stream may be in the making.
-    fn stream_gone(&mut self) -> bool {
-        let now = self.line.ports.clock().instant();
+    /// Whether KVS's "no such stream" is to be believed: when it lasts, because a stream may be in the making, and
+    /// KVS's control plane says so too. Of a session that is to stop nothing new is in the making.
+    async fn stream_gone(&mut self) -> bool {
+        let line = self.line;
+        let now = line.ports.clock().instant();
         let since = *self.missing_since.get_or_insert(now);
-        let stopping = self.line.orders.borrow().desired == Desired::Stop;
-        stopping || now.saturating_duration_since(since) >= self.line.config.no_stream
+        let stopping = line.orders.borrow().desired == Desired::Stop;
+        let patience = if stopping { line.config.drain_max } else { line.config.no_stream };
+        now.saturating_duration_since(since) >= patience
+            && line.ports.media().is_gone(&line.stream).await
     }
 
+    /// The session is to stop, and nothing more comes.
     fn drained(&self) -> bool {
-        self.drained_in(self.line.ports.clock().instant()) == Some(Duration::ZERO)
+        self.stopped().is_some() && self.intake.drain.is_over()
     }
 
-    /// How long until the stream counts as drained if nothing comes; `None` while it runs.
-    fn drained_in(&self, now: Instant) -> Option<Duration> {
+    /// How long ago the stop was.
+    fn stopped(&self) -> Option<Duration> {
         let stop_at = {
             let orders = self.line.orders.borrow();
             (orders.desired == Desired::Stop).then(|| orders.stop_at.unwrap_or_default())?
         };
-        let stopped = self.line.ports.clock().now_ms().saturating_sub(stop_at);
-        self.intake.drain.remaining(now, Duration::from_millis(stopped))
+        Some(Duration::from_millis(self.line.ports.clock().now_ms().saturating_sub(stop_at)))
     }
 }
 

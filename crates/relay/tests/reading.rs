@@ -109,7 +109,7 @@ async fn a_deleted_stream_ends_what_is_to_stop() {
     let side = world.side();
     let report = relay::stop(&side, &config(), order("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
-    assert!(world.elapsed() < Duration::from_secs(5));
+    assert!(world.elapsed() < Duration::from_secs(40));
 }
 
 #[tokio::test(start_paused = true)]

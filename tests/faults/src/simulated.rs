@@ -1,6 +1,7 @@
 //! Faults in a world of virtual time: the consumer's own code, everything around it played.
 
 mod consumer;
+mod endings;
 mod events;
 mod get_media;
 mod processor;
@@ -32,6 +33,7 @@ pub struct Fault {
 pub fn catalogue() -> Vec<Fault> {
     [
         consumer::FAULTS,
+        endings::FAULTS,
         get_media::FAULTS,
         processor::FAULTS,
         tables::FAULTS,

@@ -30,15 +30,31 @@ pub struct Stored {
     pub at: Duration,
     /// Its number.
     pub number: String,
-    /// Its document, as GetMedia sends it.
+    /// Its document, as GetMedia sends it but for [`BEHIND`].
     pub document: Bytes,
 }
+
+/// What stands in a stored document for MILLIS_BEHIND_NOW, which is only known when it is sent.
+const BEHIND: u64 = 9_999_999_999;
 
 impl Stored {
     /// `fragment` as KVS stores it.
     pub fn new(at: Duration, framing: &Framing, fragment: &Fragment) -> Self {
         let number = fragment.number.clone().unwrap();
-        Self { at, number, document: document(framing, fragment).into() }
+        let fragment = Fragment { millis_behind_now: Some(BEHIND), ..fragment.clone() };
+        Self { at, number, document: document(framing, &fragment).into() }
+    }
+
+    /// The document as it is sent so long after the world began.
+    fn sent_at(&self, elapsed: Duration) -> Bytes {
+        let (blank, behind) = (BEHIND.to_string(), elapsed.saturating_sub(self.at).as_millis());
+        let mut document = self.document.to_vec();
+        let text = blank.as_bytes();
+        if let Some(place) = document.windows(text.len()).rposition(|window| window == text) {
+            let width = text.len();
+            document[place..place + width].copy_from_slice(format!("{behind:0width$}").as_bytes());
+        }
+        document.into()
     }
 }
 
@@ -195,6 +211,10 @@ impl MediaSource for Side {
             between: false,
         })
     }
+
+    async fn is_gone(&self, _: &StreamArn) -> bool {
+        self.world.state().kvs.gone
+    }
 }
 
 impl MediaBody for Body {
@@ -239,7 +259,12 @@ impl MediaBody for Body {
                     self.ended = true;
                     return Some(Ok(error_document(id, "FAULT", None).into()));
                 }
-                How::Stall(time) => self.stalled_until = Some(Instant::now() + time),
+                How::Stall(time) => {
+                    // Before what it would have sent.
+                    let until = *self.stalled_until.insert(Instant::now() + time);
+                    tokio::time::sleep_until(until).await;
+                    self.stalled_until = None;
+                }
                 How::Damage(bytes) => return Some(Ok(self.damaged(bytes))),
                 How::DamagedHeader => return Some(Ok(self.damaged(4))),
             }
@@ -274,7 +299,7 @@ impl Body {
         }
         self.next = self.next.max(kvs.oldest);
         let next = kvs.fragments.get(self.next).filter(|fragment| fragment.at <= elapsed)?;
-        Some(next.document.clone())
+        Some(next.sent_at(elapsed))
     }
 
     fn damaged(&mut self, bytes: usize) -> Bytes {

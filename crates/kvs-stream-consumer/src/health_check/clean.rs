@@ -48,10 +48,10 @@ async fn candidates(check: &Check<'_>, turns: &mut Turns) -> Result<Vec<Session>
     let kept = check.now_ms.saturating_sub(millis(check.aws.config.stream_keep));
     for session in check.settled(SessionStatus::Ended).await? {
         match drained(check, &session).await {
-            Ok(true) if session.updated_at <= kept => candidates.push(session),
-            Ok(true) => {}
+            Ok(Some(at)) if at <= kept => candidates.push(session),
+            Ok(Some(_)) => {}
             // A drain is over when nothing comes any more: nothing may flow in.
-            Ok(false) => turns.take(&session.session_id, unplug(check, &session).await),
+            Ok(None) => turns.take(&session.session_id, unplug(check, &session).await),
             Err(error) => turns.take(&session.session_id, Err(error)),
         }
     }
@@ -67,15 +67,19 @@ async fn unplug(check: &Check<'_>, session: &Session) -> Result<(), StoreError> 
     }
 }
 
-/// Whether everything of an ended session is delivered: its stream may still hold the only copy.
-async fn drained(check: &Check<'_>, session: &Session) -> Result<bool, StoreError> {
+/// Since when everything of an ended session is delivered, Unix ms, if it is: its stream may still hold the only copy.
+async fn drained(check: &Check<'_>, session: &Session) -> Result<Option<u64>, StoreError> {
     if session.pending_event.is_some() {
-        return Ok(false);
+        return Ok(None);
     }
     let record = check.aws.streams.record(&session.session_id).await?;
     Ok(match record {
-        Some(record) => record.item.ended,
-        None => session.kvs_stream_arn.is_none(),
+        // The last holder's lease tells when, to within its length.
+        Some(record) => {
+            let item = record.item;
+            item.ended.then_some(item.lease_expires_at.max(session.updated_at))
+        }
+        None => session.kvs_stream_arn.is_none().then_some(session.updated_at),
     })
 }
 

@@ -136,6 +136,10 @@ impl MediaSource for Stub {
         let next = if after.is_some() { says.pieces.len() } else { 0 };
         Ok(Body { says, begins: self.begins, next, notes })
     }
+
+    async fn is_gone(&self, _: &StreamArn) -> bool {
+        false
+    }
 }
 
 impl MediaBody for Body {
