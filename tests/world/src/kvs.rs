@@ -30,7 +30,7 @@ pub struct Stored {
     pub at: Duration,
     /// Its number.
     pub number: String,
-    /// Its document, as GetMedia sends it but for [`BEHIND`].
+    /// Its document, as GetMedia sends it but for MILLIS_BEHIND_NOW.
     pub document: Bytes,
 }
 
