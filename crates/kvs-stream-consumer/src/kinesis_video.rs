@@ -133,15 +133,6 @@ impl KinesisVideo {
         })
     }
 
-    /// Whether there is such a stream, in any state.
-    pub(crate) async fn stream_exists(&self, stream: &StreamArn) -> Result<bool, StoreError> {
-        match self.client.describe_stream().stream_arn(stream.as_str()).send().await {
-            Ok(_) => Ok(true),
-            Err(error) if gone(&error) => Ok(false),
-            Err(error) => Err(store_error(error)),
-        }
-    }
-
     /// The stream of a name, whoever made it.
     pub(crate) async fn stream_named(&self, name: &str) -> Result<Option<StreamArn>, StoreError> {
         match self.client.describe_stream().stream_name(name).send().await {

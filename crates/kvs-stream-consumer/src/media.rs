@@ -16,7 +16,7 @@ use lambda_shell::aws::TraceHeader;
 use relay::ports::{BodyError, MediaBody, MediaSource, OpenError};
 use session::StreamArn;
 
-use crate::kinesis_video::KinesisVideo;
+use crate::kinesis_video::{Belongs, KinesisVideo};
 
 /// Endpoints remembered at most; KVS gives each stream its own, and a process serves few streams.
 const MOST_ENDPOINTS: usize = 1_000;
@@ -91,7 +91,7 @@ impl MediaSource for GetMedia {
     }
 
     async fn is_gone(&self, stream: &StreamArn) -> bool {
-        self.kinesis_video.stream_exists(stream).await.is_ok_and(|exists| !exists)
+        matches!(self.kinesis_video.belongs(stream).await, Ok(Belongs::Nowhere))
     }
 }
 

@@ -75,10 +75,12 @@ impl Drain {
         let Some((asked, Some(stopped))) = self.asked.take() else { return };
         let lasted = now.saturating_duration_since(asked);
         let quiet = self.heard_at.map_or(stopped, |at| asked.saturating_duration_since(at));
+        // Less than half the idle time is none, however long the last byte took to come and the clocks tick.
+        let idled = lasted >= self.idle / 2;
         // A process that was frozen saw the end too late: no more than the idle time is its word.
         let confirmed = quiet.min(stopped) + lasted.min(self.idle);
         let heard_since = self.heard_at.is_some_and(|at| at > asked);
-        self.over |= !heard_since && lasted >= self.idle / 2 && confirmed >= self.window();
+        self.over |= !heard_since && idled && confirmed >= self.window();
     }
 
     /// A connection gave nothing for so long that it was given up.

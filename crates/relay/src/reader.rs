@@ -253,8 +253,12 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         let since = *self.missing_since.get_or_insert(now);
         let stopping = line.orders.borrow().desired == Desired::Stop;
         let patience = if stopping { line.config.drain_max } else { line.config.no_stream };
-        now.saturating_duration_since(since) >= patience
-            && line.ports.media().is_gone(&line.stream).await
+        if now.saturating_duration_since(since) < patience {
+            return false;
+        }
+        let call = line.ports.media().is_gone(&line.stream);
+        // Who does not answer has not agreed: the audio stays where it is, and GetMedia is called again.
+        line.ports.clock().within(line.config.read_idle, call).await.unwrap_or(false)
     }
 
     /// The session is to stop, and nothing more comes.

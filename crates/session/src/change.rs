@@ -81,12 +81,7 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
             return self.get(session_id, call).await;
         }
         for _ in 0..LOOKS {
-            let session = self.read(session_id, call).await?;
-            let not_found = || Error::NotFound { session_id: session_id.clone() };
-            let session = session.ok_or_else(not_found)?;
-            if session.speaker_id != speaker_id {
-                return Err(Error::NotOwner { session_id: session_id.clone() });
-            }
+            let session = self.read_own(session_id, speaker_id, call).await?;
             match session.status {
                 SessionStatus::Active | SessionStatus::Paused => {}
                 SessionStatus::Creating => {

@@ -59,6 +59,21 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
         }
     }
 
+    /// The item as it is now, of this speaker and no other.
+    pub(crate) async fn read_own(
+        &self,
+        session_id: &SessionId,
+        speaker_id: &str,
+        call: &Call,
+    ) -> Result<Session, Error> {
+        let session = self.read(session_id, call).await?;
+        let session = session.ok_or_else(|| Error::NotFound { session_id: session_id.clone() })?;
+        if session.speaker_id != speaker_id {
+            return Err(Error::NotOwner { session_id: session_id.clone() });
+        }
+        Ok(session)
+    }
+
     /// The item as it is now.
     pub(crate) async fn read(
         &self,
