@@ -23,6 +23,10 @@ use sbr::SbrWatch;
 /// Samples per channel in one frame.
 pub(crate) const FRAME: u32 = 1024;
 
+/// What is said of frames that nothing describes.
+pub(crate) const NOT_DESCRIBED: &str =
+    "neither CodecPrivate, an Audio element nor ADTS headers say how its frames are coded";
+
 /// What is said of HE-AAC.
 pub(crate) const CORE_ONLY: &str = "HE-AAC is decoded at its core rate, without SBR and PS";
 
@@ -135,6 +139,11 @@ impl AacDecoder {
     pub(crate) fn latency(&self) -> u32 {
         let config = self.active.as_ref().map(|active| active.config).or(self.track);
         config.map_or(0, |config| resample::latency(config.rate))
+    }
+
+    /// Nothing said yet how frames are coded.
+    pub(crate) fn is_not_described(&self) -> bool {
+        self.track.is_none() && self.active.is_none()
     }
 
     /// The frames carry SBR, which is not decoded, and no configuration says so.

@@ -60,6 +60,17 @@ pub struct Span {
     pub fraction: u32,
 }
 
+/// How time is made up that no packet covers, in samples, one part after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// By [`Decoder::conceal`].
+    pub concealed: usize,
+    /// By silence.
+    pub silence: usize,
+    /// By [`Decoder::recover`].
+    pub recovered: usize,
+}
+
 impl Decoder {
     /// A decoder for `format`.
     ///
@@ -127,10 +138,19 @@ impl Decoder {
                 true
             }
             // Another decoder's packet.
-            (decoder, _) => {
-                decoder.silence(samples, out);
+            (_, _) => {
+                out.resize(out.len() + samples, 0);
                 false
             }
+        }
+    }
+
+    /// Appends the last `samples` of lost time, which `next` tells.
+    pub fn recover(&mut self, samples: usize, next: Packet<'_>, out: &mut Vec<i16>) {
+        match self {
+            Self::Opus(decoder) => decoder.recover(samples, next.data, out),
+            // None of the others says a thing twice.
+            _ => out.resize(out.len() + samples, 0),
         }
     }
 
@@ -142,16 +162,34 @@ impl Decoder {
         }
     }
 
-    /// Appends `samples` for time that was lost right before `packet`; a filter's tail comes out first.
-    pub fn fill(&mut self, samples: usize, packet: Packet<'_>, out: &mut Vec<i16>) {
-        match (self, packet.coded) {
-            (Self::Opus(decoder), Coded::Opus(toc)) => decoder.fill(samples, packet.data, toc, out),
-            (decoder, _) => decoder.silence(samples, out),
+    /// Why nothing can be decoded so far, where not the packets are to blame.
+    pub fn refused(&self) -> Option<&'static str> {
+        match self {
+            Self::Aac(decoder) if decoder.is_not_described() => Some(aac::NOT_DESCRIBED),
+            _ => None,
         }
     }
 
-    /// Appends `samples` for time that nothing follows: what the codec still holds, then silence.
-    pub fn silence(&mut self, samples: usize, out: &mut Vec<i16>) {
+    /// How `samples` that no packet covers are made up, when `next` follows them.
+    pub fn lost(&self, samples: usize, next: Option<Packet<'_>>) -> Lost {
+        match self {
+            Self::Opus(_) => OpusDecoder::lost(
+                samples,
+                next.and_then(|packet| match packet.coded {
+                    Coded::Opus(toc) => Some(toc),
+                    _ => None,
+                }),
+            ),
+            _ => {
+                let concealed = samples.min(self.latency() as usize);
+                Lost { concealed, silence: samples - concealed, recovered: 0 }
+            }
+        }
+    }
+
+    /// Appends the first `samples` of time that no packet covers: what the codec still holds or makes of what it heard.
+    /// To be called for none as well, since what follows begins anew.
+    pub fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) {
         match self {
             Self::Opus(decoder) => decoder.conceal(samples, out),
             Self::Aac(decoder) => decoder.silence(samples, out),

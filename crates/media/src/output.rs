@@ -22,8 +22,8 @@ pub enum Output<'a> {
     Pcm {
         /// Position of the first sample in the session, in samples.
         start: u64,
-        /// 16 kHz mono samples; at most `max_fill_ms` and one packet: 120 ms, or an AAC frame (139 ms at
-        /// 7350 Hz).
+        /// 16 kHz mono samples: at most a quarter of a second, or what makes up 120 ms of lost time and one packet
+        /// (120 ms, an AAC frame 139 ms at 7350 Hz).
         samples: &'a [i16],
         /// How many leading samples stand for lost time (FEC, PLC, silence).
         filled: u32,

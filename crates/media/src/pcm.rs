@@ -8,8 +8,11 @@ pub use layout::{Encoding, PcmLayout};
 use crate::Error;
 use crate::convert::Converter;
 
-/// Longest packet that a block is taken in, ms: as long as the longest of Opus.
-const MAX_PACKET_MS: u32 = 120;
+/// Longest packet that a block is taken in, ms.
+const MAX_PACKET_MS: u32 = 60;
+
+/// Most bytes of a packet, so that its samples take little memory at any rate.
+const MAX_PACKET_BYTES: usize = 4096;
 
 /// Turns blocks of uncompressed samples into 16 kHz mono.
 #[derive(Debug)]
@@ -35,8 +38,8 @@ impl PcmDecoder {
     /// Takes the first packet off `block`, and says what follows it; half a sample at the end is left out.
     pub(crate) fn split<'a>(&self, block: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         let frame = self.layout.frame_bytes();
-        // At most 11 520 samples of 8 bytes.
-        let longest = (self.layout.rate * MAX_PACKET_MS / 1000) as usize * frame;
+        let samples = (self.layout.rate * MAX_PACKET_MS / 1000) as usize;
+        let longest = samples.min(MAX_PACKET_BYTES / frame) * frame;
         let (packet, rest) = block.split_at(block.len().min(longest));
         (packet, if rest.len() < frame { &[] } else { rest })
     }

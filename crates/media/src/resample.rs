@@ -1,8 +1,8 @@
 //! From a codec's own rate to 16 kHz, one block of any length at a time.
 //!
-//! rubato's windowed sinc filter with one phase per output sample of a period: the rates' ratio is rational,
-//! so every output sample falls on a phase that exists and nothing is interpolated. What is added here
-//! is the bookkeeping that makes a stream repeatable: the output of a block is as long as the
+//! rubato's windowed sinc filter. Where the rates' ratio has few phases, each is in the filter's table and nothing is
+//! interpolated; where it has many (44.1 kHz and its like), a table of them all would take 250 KB, and a cubic through
+//! the nearest ones is as good to 100 dB. What is added here is the bookkeeping that makes a stream repeatable: the output of a block is as long as the
 //! timeline says, and a filter that starts anew stands on the phase it would have had, had it run from
 //! the beginning.
 
@@ -12,8 +12,7 @@ use crate::{Error, SAMPLE_RATE};
 use filter::Filter;
 
 /// Rates that can be taken, Hz: those that AAC knows, in the order of their index (ISO/IEC 14496-3 table
-/// 1.18). Each needs a filter of at most 250 KB; a rate that shares no divisor with 16 kHz would need
-/// many times that.
+/// 1.18).
 pub(crate) const RATES: [u32; 13] = [
     96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
     7_350,
@@ -21,6 +20,10 @@ pub(crate) const RATES: [u32; 13] = [
 
 /// Filter taps at the lower of both rates: flat to 7 kHz, 39 dB down at 8.2 kHz, 78 dB at 8.5 kHz.
 const TAPS: u32 = 96;
+
+/// Longest table of a filter, in taps: 32 phases of [`TAPS`], 12 KB. The taps of a filter from a higher rate are closer
+/// together, so that fewer phases do as well.
+const TABLE: u32 = 32 * TAPS;
 
 /// Source samples that go through the filter in one piece: one AAC frame.
 const PIECE: usize = 1024;
@@ -86,8 +89,14 @@ impl Ratio {
     }
 
     /// Output samples until source and output stand as at the start again.
-    fn phases(self) -> u32 {
+    fn period(self) -> u32 {
         SAMPLE_RATE / greatest_divisor(self.rate, SAMPLE_RATE)
+    }
+
+    /// Phases in the filter's table: those of the period, or where they are too many a power of two.
+    fn phases(self) -> u32 {
+        let most = TABLE / self.taps;
+        if self.period() <= most { self.period() } else { 1 << most.ilog2() }
     }
 
     /// How many samples of silence go before a source that stands `fraction` after an output, and
@@ -98,7 +107,8 @@ impl Ratio {
     fn start(self, fraction: u32) -> (u64, i64) {
         let shared = u64::from(greatest_divisor(self.rate, SAMPLE_RATE));
         let rate = u64::from(self.rate);
-        let centre = u64::from(self.taps / 2) * u64::from(SAMPLE_RATE) - shared;
+        let centre = u64::from(self.taps / 2) * u64::from(SAMPLE_RATE)
+            - u64::from(SAMPLE_RATE / self.phases());
         let late = |align: u64| align * u64::from(SAMPLE_RATE) + centre;
         let align = (0..rate / shared).find(|align| late(*align).is_multiple_of(rate)).unwrap_or(0);
         let lead = self.lead(fraction);

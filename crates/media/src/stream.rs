@@ -14,17 +14,16 @@ use crate::mkv::Parser;
 use crate::{Anchor, Counters, Output, Tail};
 use assembly::Assembly;
 
-/// Most that may be filled in one piece, ms. Two blocks leave together at most, of which the second may fill half
-/// a second: bounds the sample buffer at 152 KB for Opus.
-const MAX_FILL_MS: u32 = 4000;
+/// Most that may be filled, ms.
+const MAX_FILL_MS: u32 = 10_000;
 
 /// How a stream treats time that its blocks do not cover, or cover twice.
 ///
 /// Positions depend on these: a resumed run must have the values of the first run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamOptions {
-    /// Longest gap that is filled, ms; a longer one is skipped as [`Output::Gap`]. 0 to 4000, default
-    /// 2000; values above count as 4000.
+    /// Longest gap that is filled, ms; a longer one is skipped as [`Output::Gap`]. 0 to 10 000, default
+    /// 2000; values above count as 10 000.
     pub max_fill_ms: u32,
     /// Longest overlap within one producer session that is dropped, ms; a longer one is a clock that
     /// jumped, or inside a Cluster a wrong block time. With another session at most half a second is. Default 1000; values below 10 (the timeline's tolerance) count as 10.
@@ -97,7 +96,8 @@ impl Stream {
     /// The next thing that happened, or `None` when more bytes are needed.
     pub fn poll(&mut self) -> Option<Output<'_>> {
         while !self.assembly.has_output() {
-            if self.assembly.go_on() {
+            if self.assembly.goes_on() {
+                self.assembly.go_on(self.parser.frame_again());
                 continue;
             }
             let event = self.parser.poll()?;

@@ -240,10 +240,26 @@ fn frames_in_a_row_are_told_apart_and_empty_ones_are_none() {
 }
 
 #[test]
+fn frames_that_nothing_describes_are_refused_by_name() {
+    let frames = aac::tone(44_100, 1, 20);
+    let (heard, _, stream) = listen(&Aac::with(frames.clone(), None, 44_100), 4096);
+    assert_eq!((heard.pcm.len(), stream.counters().decode_errors), (0, 20));
+    assert_eq!(stream.counters().unsupported_codecs, 1);
+    assert!(heard.said.len() == 1 && heard.said[0].contains("CodecPrivate"), "{:?}", heard.said);
+    // Whoever describes them later is heard.
+    let described = frames.iter().map(|frame| aac::adts(frame, 44_100, 1));
+    let (heard, ..) = listen(
+        &Aac::with(frames[..3].iter().cloned().chain(described).collect(), None, 44_100),
+        4096,
+    );
+    assert!(!heard.pcm.is_empty());
+}
+
+#[test]
 fn a_block_full_of_headers_makes_no_hours_of_silence() {
     for (payload, samples, errors) in [(&[][..], 0, 257), (&[0xE0], 256 * 1024 * 160 / 441, 257)] {
         let frame = aac::adts(payload, 44_100, 1);
-        let block = frame.repeat(60_000 / frame.len());
+        let block = frame.repeat(32_000 / frame.len());
         let (heard, _, stream) = listen(&Aac::with(vec![block], None, 44_100), 4096);
         let counters = stream.counters();
         assert_eq!(counters.decode_errors, errors);

@@ -63,7 +63,7 @@ fn a_block_of_seconds_comes_out_in_pieces() {
     let fragments = getmedia::fragments(&long, 40_000, 4000, T0);
     let (heard, _, stream) = listen(&getmedia::body(&framing, &fragments), 1460);
     assert!(heard.pcm.iter().all(|(_, samples, ..)| samples.len() <= 1920));
-    assert_eq!((stream.counters().packets, stream.counters().filled_samples), (34, 0));
+    assert_eq!((stream.counters().packets, stream.counters().filled_samples), (67, 0));
     let short = getmedia::body(&framing, &getmedia::fragments(&blocks, 200, 4000, T0));
     let (reference, _, other) = listen(&short, 1460);
     assert!(snr::decibels(&flushed(reference, other), &flushed(heard, stream)) > 90.0);

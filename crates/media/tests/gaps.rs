@@ -44,6 +44,29 @@ fn up_to_two_seconds_are_filled_and_more_is_skipped() {
 }
 
 #[test]
+fn a_long_fill_comes_out_in_pieces_that_keep_the_clock() {
+    let packets = packets(2, 14);
+    let mut all = fragments(&packets);
+    all.drain(2..5);
+    let options = media::StreamOptions { max_fill_ms: 10_000, ..Default::default() };
+    let mut stream = media::Stream::start(options);
+    let mut heard = harness::Heard::default();
+    heard.push(&mut stream, &body(&all), 1460);
+    let counters = stream.counters();
+    assert_eq!((counters.filled_samples, counters.gap_samples), (96_000, 0));
+    assert_eq!(heard.joined(0).len() as u64, counters.samples);
+    for (start, samples, filled, producer_ms) in &heard.pcm {
+        assert!(samples.len() <= 4000 && *filled as usize <= samples.len());
+        let due = T0 + (*start as i64 + 8).div_euclid(16);
+        assert!((producer_ms - due).abs() <= 1, "{start}: {producer_ms} is not {due}");
+    }
+    let whole =
+        heard.pcm.iter().filter(|(_, samples, filled, _)| samples.len() == *filled as usize);
+    // PLC first, then silence; the next packet brings along what its FEC says, if anything.
+    assert!(whole.count() >= 96_000 / 4000);
+}
+
+#[test]
 fn dtx_pauses_keep_the_clock() {
     let settings = opus::Settings { dtx: true, bitrate: 24_000, ..opus::Settings::default() };
     let mut sound = pcm::speech_like(3, 8 * 48_000);

@@ -66,6 +66,15 @@ fn masters_that_are_not_read_may_be_of_unknown_size() {
 }
 
 #[test]
+fn a_track_without_its_type_is_what_its_codec_is() {
+    let packets = packets(1, 1);
+    let without = [ebml::unsigned(b"\xD7", 1), ebml::element(b"\x86", b"A_OPUS")].concat();
+    let entry = ebml::element(id::TRACK_ENTRY, &without);
+    let tracks = ebml::master(id::TRACKS, &[entry]);
+    check(&document(UNKNOWN, &[tracks, cluster(UNKNOWN, &packets)]), &packets);
+}
+
+#[test]
 fn what_follows_a_masters_unknown_size_is_not_lost() {
     let packets = packets(2, 1);
     let audio = ebml::sized(id::AUDIO, UNKNOWN, &ebml::unsigned(b"\x9F", 1));

@@ -52,7 +52,8 @@ fn the_anchor_of_the_very_first_fragment_knows_the_origin() {
     assert_eq!(first.anchors[0].next, -104);
     // Should the fragment itself be gone, the next one still stands in its place.
     let later = resume(&first.anchors[0], &body(&all[1..]), 1460);
-    assert_eq!(later.pcm[0].0 + u64::from(later.pcm[0].2), 32_000 - 104);
+    let heard = later.pcm.iter().find(|(_, samples, filled, _)| (*filled as usize) < samples.len());
+    assert_eq!(heard.map(|(start, _, filled, _)| start + u64::from(*filled)), Some(32_000 - 104));
 }
 
 #[test]

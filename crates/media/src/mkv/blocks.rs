@@ -21,7 +21,7 @@ impl Parser {
             self.hand_out(head);
             return true;
         }
-        let too_long = size > limits::MAX_BLOCK;
+        let too_long = size > self.longest_block();
         if too_long && self.selected == Some(track) && self.is_audio(track) {
             // No frame is that long: its size is damaged, or the stream is made as none is.
             self.lose();
@@ -66,7 +66,7 @@ impl Parser {
 
     /// Of a track that is not listed (yet) nothing else is known.
     fn is_audio(&self, number: u64) -> bool {
-        let mut listed = self.tracks[..self.track_count].iter();
+        let mut listed = self.tracks().iter();
         listed
             .find(|track| track.number == number)
             .is_none_or(|track| track.kind == TrackKind::Audio)
@@ -75,7 +75,7 @@ impl Parser {
     /// A block of a track that is not selected, or a video frame too long to be held.
     fn pass_block(&mut self, track: u64, header: Header, size: u64) -> bool {
         // A track that the document does not have may be a broken number, but may be no block as well.
-        let listed = self.tracks[..self.track_count].iter().any(|listed| listed.number == track);
+        let listed = self.tracks().iter().any(|listed| listed.number == track);
         let unlisted = self.track_count > 0 && !self.more_tracks && !listed;
         if unlisted && self.another_began() {
             self.lose();

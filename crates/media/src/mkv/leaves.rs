@@ -29,9 +29,11 @@ impl Parser {
                 self.read_leaf(header, size as usize)
             }
             (ids::TRACK_ENTRY, ids::CODEC_ID | ids::TRACK_NAME)
-            | (ids::SIMPLE_TAG, ids::TAG_NAME | ids::TAG_STRING)
-                if size <= limits::MAX_STRING =>
+                if size <= limits::MAX_TRACK_STRING =>
             {
+                self.read_leaf(header, size as usize)
+            }
+            (ids::SIMPLE_TAG, ids::TAG_NAME | ids::TAG_STRING) if size <= limits::MAX_STRING => {
                 self.read_leaf(header, size as usize)
             }
             (ids::TRACK_ENTRY, ids::CODEC_PRIVATE) if size <= limits::MAX_CODEC_PRIVATE => {

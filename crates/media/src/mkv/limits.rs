@@ -1,7 +1,13 @@
 //! Every length read from the wire meets one of these before anything is held for it.
 
-/// Most bytes the parser holds beyond what was just pushed.
-pub const MAX_HELD: usize = 256 * 1024;
+/// Most bytes the parser holds beyond what was just pushed: a block of the selected track and what a document may begin
+/// in. With the decoder, its filter and what waits for them a stream stays below 256 KB of memory (`tests/memory.rs`).
+pub const MAX_HELD: usize = most_held(MAX_BLOCK);
+
+/// As [`MAX_HELD`], where no block of the selected track is longer than `longest`.
+pub(super) const fn most_held(longest: u64) -> usize {
+    MAX_KEPT + longest as usize + 2 * 1024
+}
 
 /// Most bytes taken in one push, so that what follows a skipped block's header is passed over uncopied, and no
 /// slice however long is ever held.
@@ -11,9 +17,18 @@ pub const PIECE: usize = 512;
 /// 48 kHz stereo PCM 96 000. A longer one is damage.
 pub const MAX_BLOCK: u64 = 96 * 1024;
 
+/// Longest block of an AAC track: a frame has 1.5 KB at most, and ADTS frames may stand in a row. Its decoder takes more
+/// memory than others.
+pub const MAX_AAC_BLOCK: u64 = 32 * 1024;
+
+/// Longest block of a track with this CodecID.
+pub(super) fn longest_block(codec_id: &str) -> u64 {
+    if codec_id.starts_with("A_AAC") { MAX_AAC_BLOCK } else { MAX_BLOCK }
+}
+
 /// Most bytes walked over that are held still because a document may begin among them. Beside them stand a block that
 /// waits for its BlockGroup or its last byte, and a piece; all are within [`MAX_HELD`].
-pub const MAX_KEPT: usize = 128 * 1024;
+pub const MAX_KEPT: usize = 30 * 1024;
 
 /// Most bytes that are walked over again because they may hold a document, beyond [`WALKS`] for each new one.
 pub const MAX_WALKED_AGAIN: u64 = 4 * 1024 * 1024;
@@ -37,10 +52,13 @@ pub const MAX_SKIPPED: u64 = 64 * 1024 * 1024;
 pub const MAX_UNKNOWN: u64 = 1024;
 
 /// Longest CodecPrivate kept; OpusHead has 19 bytes, AVC about 50. A longer one counts as absent.
-pub const MAX_CODEC_PRIVATE: u64 = 4 * 1024;
+pub const MAX_CODEC_PRIVATE: u64 = 512;
 
 /// Longest string kept (KVS: tag names 128, values 256 characters). A longer one counts as absent.
 pub const MAX_STRING: u64 = 1024;
+
+/// Longest CodecID and Name of a track kept, likewise.
+pub const MAX_TRACK_STRING: u64 = 256;
 
 /// Most tracks kept of a document (KVS: 3); audio is kept before others.
 pub const MAX_TRACKS: usize = 16;

@@ -55,6 +55,9 @@ impl Default for Document {
     }
 }
 
+/// Up to here the buffer grows step by step, bytes: more than what speech needs.
+const SMALL: usize = 8 * 1024;
+
 /// Header of a block whose frames are being handed out, and where its payload lies.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct BlockHead {
@@ -125,6 +128,8 @@ pub struct Parser {
     /// There were more tracks than are kept.
     pub(super) more_tracks: bool,
     pub(super) selected: Option<u64>,
+    /// Longest block that the selected track may have; 0 for any that there is.
+    pub(super) longest: u64,
     pub(super) tags: AwsTags,
     pub(super) tag_reader: TagReader,
     pub(super) steps: VecDeque<Step>,
@@ -132,6 +137,8 @@ pub struct Parser {
     /// Frames of `block` in its payload; those from `next_frame` on are still to be handed out.
     pub(super) frames: Vec<Range<usize>>,
     pub(super) next_frame: usize,
+    /// The frame before `next_frame` may be asked for again.
+    pub(super) in_use: bool,
     /// The current BlockGroup's block, held until the group tells its DiscardPadding.
     pub(super) group_block: Option<BlockHead>,
     /// DiscardPadding of the current BlockGroup; it may come before its block.
@@ -149,7 +156,7 @@ impl Parser {
     #[must_use = "what was not taken has to be pushed again after a drain"]
     pub fn push<'b>(&mut self, mut bytes: &'b [u8]) -> &'b [u8] {
         let frames_wait = self.next_frame < self.frames.len();
-        if !frames_wait {
+        if !frames_wait && !self.in_use {
             self.let_go();
             self.compact();
             if self.at == self.buffer.len() && self.kept == 0 {
@@ -171,11 +178,31 @@ impl Parser {
         Some(self.event(step))
     }
 
+    /// The frame that came out last as [`Event::Block`]; `None` once anything else did.
+    pub fn frame_again(&self) -> Option<Block<'_>> {
+        self.in_use.then(|| self.frame(self.next_frame - 1))
+    }
+
     /// Chooses the track whose blocks come out as [`Event::Block`]; call it on [`Event::Tracks`]. The
     /// choice holds until the next one, or the end of the body: a document whose Tracks come
     /// late, or never, is read by those of the document before.
     pub fn select(&mut self, track: Option<u64>) {
         self.selected = track;
+        let chosen = self.tracks().iter().find(|listed| Some(listed.number) == track);
+        if let Some(chosen) = chosen {
+            self.longest = limits::longest_block(&chosen.codec_id);
+            self.buffer.shrink_to(limits::most_held(self.longest));
+        }
+    }
+
+    /// The current document's tracks, as far as they are known.
+    pub(super) fn tracks(&self) -> &[Track] {
+        &self.tracks[..self.track_count]
+    }
+
+    /// Longest block that is read of the selected track.
+    pub(super) fn longest_block(&self) -> u64 {
+        if self.longest == 0 { limits::MAX_BLOCK } else { self.longest }
     }
 
     /// Bytes held right now: what was pushed and not yet walked over, a BlockGroup's block, and what was walked over but
@@ -206,7 +233,7 @@ impl Parser {
     /// at most one copy per byte.
     fn compact(&mut self) {
         let first = self.first_held();
-        let full = self.buffer.len() + limits::PIECE > limits::MAX_HELD;
+        let full = self.buffer.len() + limits::PIECE > limits::most_held(self.longest_block());
         if first * 2 >= self.buffer.len() || full {
             self.buffer.drain(..first);
             self.at -= first;
@@ -217,22 +244,26 @@ impl Parser {
         }
     }
 
-    /// Grows the buffer by doubling, but not beyond [`limits::MAX_HELD`].
+    /// Grows the buffer: by doubling as long as it is small, then at once to all that may be held, so that what it
+    /// leaves behind is little beside what it gets.
     fn make_room(&mut self, more: usize) {
         let (len, capacity) = (self.buffer.len(), self.buffer.capacity());
         if len + more > capacity {
-            let wanted = (capacity * 2).clamp(limits::PIECE, limits::MAX_HELD).max(len + more);
-            self.buffer.reserve_exact(wanted - len);
+            let most = limits::most_held(self.longest_block());
+            let wanted = if capacity < SMALL { (capacity * 2).max(limits::PIECE) } else { most };
+            self.buffer.reserve_exact(wanted.max(len + more) - len);
         }
     }
 
     fn next_step(&mut self) -> Option<Step> {
+        self.in_use = false;
         loop {
             if let Some(step) = self.steps.pop_front() {
                 return Some(step);
             }
             if self.next_frame < self.frames.len() {
                 self.next_frame += 1;
+                self.in_use = true;
                 return Some(Step::Frame(self.next_frame - 1));
             }
             if !self.walk() {
@@ -244,10 +275,9 @@ impl Parser {
     fn event(&self, step: Step) -> Event<'_> {
         match step {
             Step::DocumentStart => Event::DocumentStart,
-            Step::Tracks => Event::Tracks {
-                tracks: &self.tracks[..self.track_count],
-                mime_type: self.tags.mime_type.as_deref(),
-            },
+            Step::Tracks => {
+                Event::Tracks { tracks: self.tracks(), mime_type: self.tags.mime_type.as_deref() }
+            }
             Step::FragmentStart => Event::FragmentStart(&self.tags),
             Step::Cluster => {
                 Event::Cluster { ticks: self.document.cluster_ticks, scale: self.document.scale }
@@ -300,6 +330,9 @@ impl Parser {
 
     /// The TrackEntry is read. Where there are too many, audio takes the place of what is none.
     pub(super) fn end_track(&mut self) {
+        if let Some(track) = self.current_track() {
+            track.guess_kind();
+        }
         if self.current != Some(limits::MAX_TRACKS) {
             return;
         }

@@ -9,7 +9,7 @@ pub enum TrackKind {
     Video,
     /// 2.
     Audio,
-    /// Anything else, or not said.
+    /// Anything else, or not said (and not told by the CodecID).
     #[default]
     Other,
 }
@@ -56,6 +56,17 @@ impl Track {
         self.channels = None;
         self.bit_depth = None;
         self.encoded = false;
+    }
+
+    /// Where TrackType says nothing of use, the CodecID's prefix does (RFC 9559 §27.1).
+    pub(super) fn guess_kind(&mut self) {
+        if self.kind == TrackKind::Other {
+            self.kind = match self.codec_id.get(..2) {
+                Some("A_") => TrackKind::Audio,
+                Some("V_") => TrackKind::Video,
+                _ => TrackKind::Other,
+            };
+        }
     }
 
     /// Takes one child of TrackEntry.

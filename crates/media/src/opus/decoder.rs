@@ -6,6 +6,7 @@ use audiopus::{Channels, MutSignals, SampleRate};
 
 use super::{OpusHead, Toc};
 use crate::Error;
+use crate::decoder::Lost;
 
 /// Shortest frame, in samples: PLC and FEC come in multiples of 2.5 ms.
 const UNIT: usize = 40;
@@ -45,28 +46,32 @@ impl OpusDecoder {
         true
     }
 
-    /// Appends `samples` for time that was lost before `packet`: the end from the packet's in-band FEC
-    /// where it can carry some, up to 120 ms from PLC, silence for the rest.
-    pub fn fill(&mut self, samples: usize, packet: &[u8], toc: Toc, out: &mut Vec<i16>) {
-        let frame = toc.frame_samples as usize;
-        if !toc.may_carry_fec || samples < frame {
-            self.conceal(samples, out);
-            return;
-        }
-        let end = out.len() + samples;
-        let concealed = (samples - frame).min(MAX_CONCEALED - frame);
-        self.conceal(concealed, out);
-        out.resize(end - frame, 0);
-        if self.call(Some(packet), true, frame, out) != Some(frame) {
-            out.truncate(end - frame);
-        }
-        out.resize(end, 0);
+    /// How `samples` of lost time are made up: the end from the in-band FEC of the packet that follows, where it can
+    /// carry some, up to 120 ms with that from PLC, silence for the rest.
+    pub fn lost(samples: usize, next: Option<Toc>) -> Lost {
+        let frame = match next {
+            Some(toc) if toc.may_carry_fec => toc.frame_samples as usize,
+            _ => 0,
+        };
+        let recovered = if samples < frame { 0 } else { frame };
+        let concealed = (samples - recovered).min(MAX_CONCEALED - recovered);
+        Lost { concealed, silence: samples - recovered - concealed, recovered }
     }
 
-    /// Appends `samples` for lost time: PLC up to 120 ms, silence beyond.
+    /// Appends `samples` that the in-band FEC of `packet` says of the time right before it; where it says nothing,
+    /// silence.
+    pub fn recover(&mut self, samples: usize, packet: &[u8], out: &mut Vec<i16>) {
+        let start = out.len();
+        if samples > 0 && self.call(Some(packet), true, samples, out) != Some(samples) {
+            out.truncate(start);
+        }
+        out.resize(start + samples, 0);
+    }
+
+    /// Appends `samples` for lost time by PLC, which fades out: 120 ms at most are worth it.
     pub fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) {
         let end = out.len() + samples;
-        let concealed = samples.min(MAX_CONCEALED).next_multiple_of(UNIT);
+        let concealed = samples.next_multiple_of(UNIT);
         if concealed > 0 {
             self.call(None, false, concealed, out);
         }
@@ -111,6 +116,20 @@ mod tests {
         out
     }
 
+    /// Makes up lost time but for its silence, which is returned.
+    fn fill(
+        decoder: &mut OpusDecoder,
+        samples: usize,
+        packet: &[u8],
+        toc: Toc,
+        out: &mut Vec<i16>,
+    ) -> usize {
+        let lost = OpusDecoder::lost(samples, Some(toc));
+        decoder.conceal(lost.concealed, out);
+        decoder.recover(lost.recovered, packet, out);
+        lost.silence
+    }
+
     #[test]
     fn a_packet_gives_the_samples_its_toc_says() {
         let packets = packets(10, false);
@@ -139,7 +158,9 @@ mod tests {
             let mut out = Vec::new();
             let toc = Toc::read(&packets[0]).unwrap();
             decoder.decode(&packets[0], toc, &mut out);
-            decoder.fill(lost, &packets[2], toc, &mut out);
+            let silent = fill(&mut decoder, lost, &packets[2], toc, &mut out);
+            assert_eq!(silent, lost.saturating_sub(MAX_CONCEALED));
+            out.resize(out.len() + silent, 0);
             decoder.decode(&packets[2], toc, &mut out);
             assert_eq!(out.len(), 320 + lost + 320, "{lost}");
         }
@@ -159,7 +180,7 @@ mod tests {
                 }
                 if index % 8 == 0 && index > 0 {
                     if fec {
-                        decoder.fill(320, packet, toc, &mut out);
+                        fill(&mut decoder, 320, packet, toc, &mut out);
                     } else {
                         decoder.conceal(320, &mut out);
                     }

@@ -114,10 +114,14 @@ impl PcmLayout {
         Self::checked(encoding, channels.into(), u32::from_le_bytes([rate0, rate1, rate2, rate3]))
     }
 
-    /// A MIME type such as `audio/L16;rate=8000;channels=1`. KVS producers write L16 little-endian, whatever
-    /// RFC 2586 says. `None` when it names something else than uncompressed audio.
+    /// A MIME type such as `audio/L16;rate=8000;channels=1`, or a list of them, as a stream's MediaType is, of which
+    /// the first of audio counts. KVS producers write L16 little-endian, whatever RFC 2586 says. `None` when it names
+    /// something else than uncompressed audio.
     pub(crate) fn of_mime_type(mime_type: &str) -> Option<Result<Self, &'static str>> {
-        let mut parts = mime_type.split(';').map(str::trim);
+        let is_audio =
+            |kind: &&str| kind.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("audio/"));
+        let first = mime_type.split(',').map(str::trim).find(is_audio)?;
+        let mut parts = first.split(';').map(str::trim);
         let name = parts.next()?.to_ascii_lowercase();
         let encoding = match name.strip_prefix("audio/")? {
             "l16" => Encoding::Signed16,
@@ -160,6 +164,8 @@ mod tests {
             "audio/L16;rate=8000;channels=1",
             "audio/L16;rate=8000;channels=1;",
             "audio/l16; Rate=8000; Channels=1",
+            "video/h264, audio/L16;rate=8000;channels=1",
+            "Audio/L16;rate=8000,video/h264",
         ] {
             assert_eq!(PcmLayout::of_mime_type(connect), Some(Ok(PcmLayout::CONNECT)), "{connect}");
         }
@@ -167,7 +173,7 @@ mod tests {
         assert_eq!((wide.rate, wide.channels), (48_000, 2));
         assert!(PcmLayout::of_mime_type("audio/L16;rate=12345").unwrap().is_err());
         assert!(PcmLayout::of_mime_type("audio/L16;channels=6").unwrap().is_err());
-        for other in ["audio/aac", "video/h264,audio/aac", "", "L16"] {
+        for other in ["audio/aac", "video/h264,audio/aac", "", "L16", "audio/aac,audio/L16"] {
             assert_eq!(PcmLayout::of_mime_type(other), None, "{other}");
         }
     }

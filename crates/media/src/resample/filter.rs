@@ -15,7 +15,7 @@ use rubato::{
 use super::{PIECE, RATES, Ratio};
 use crate::{Error, SAMPLE_RATE};
 
-/// One filter of each rate that nobody uses: at most 3 MB in a process, and as a rule none.
+/// One filter of each rate that nobody uses: at most half a MB in a process, and as a rule none.
 static SPARE: Mutex<[Option<Async<f32>>; RATES.len()]> = Mutex::new([const { None }; RATES.len()]);
 
 fn spare() -> MutexGuard<'static, [Option<Async<f32>>; RATES.len()]> {
@@ -80,10 +80,15 @@ impl Drop for Filter {
 }
 
 fn make(ratio: Ratio) -> Result<Async<f32>, Error> {
+    let interpolation = if ratio.phases() == ratio.period() {
+        SincInterpolationType::Nearest
+    } else {
+        SincInterpolationType::Cubic
+    };
     let filter =
         SincInterpolationParameters::new(ratio.taps as usize, WindowFunction::BlackmanHarris2)
             .oversampling_factor(ratio.phases() as usize)
-            .interpolation(SincInterpolationType::Nearest);
+            .interpolation(interpolation);
     let speed = f64::from(SAMPLE_RATE) / f64::from(ratio.rate);
     Async::new_sinc(speed, 1.0, &filter, PIECE, 1, FixedAsync::Input)
         .map_err(|error| Error::Decoder { reason: error.to_string() })

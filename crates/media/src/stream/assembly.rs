@@ -13,7 +13,7 @@ use super::held::Held;
 use super::progress::Progress;
 use super::remainder::Remainder;
 use super::selection::Selection;
-use crate::mkv::{End, Event};
+use crate::mkv::{Block, End, Event};
 use crate::timeline::Timeline;
 use crate::{Anchor, Counters, FragmentNumber, Output, Tail};
 
@@ -134,21 +134,20 @@ impl Assembly {
         self.emission.output()
     }
 
-    /// Goes on in the block taken last; `false` when nothing of it is left. Comes before the next event.
-    pub(super) fn go_on(&mut self) -> bool {
-        if self.remainder.is_empty() {
-            return false;
-        }
+    /// Something is left of the block taken last; it comes before the next event.
+    pub(super) fn goes_on(&self) -> bool {
+        !self.remainder.is_empty()
+    }
+
+    /// Goes on in the block taken last.
+    pub(super) fn go_on(&mut self, block: Option<Block<'_>>) {
         self.emission.begin();
-        let (ticks, scale) = self.remainder.time();
-        self.settle_before(ticks, scale);
-        let mut remainder = std::mem::take(&mut self.remainder);
-        match remainder.next(self.audio.decoder()) {
+        let Some(block) = block else { return self.remainder.clear() };
+        self.settle_before(block.ticks, block.scale);
+        match self.remainder.next(self.audio.decoder(), block) {
             Some(packet) => self.take_packet(packet),
             None => self.counters.decode_errors += 1,
         }
-        self.remainder = remainder;
-        true
     }
 
     /// Takes one event; `Some` tells the parser which track to hand out from now on.

@@ -9,6 +9,9 @@ use crate::{Counters, Output};
 /// One sample at 16 kHz, in nanoseconds.
 pub(super) const SAMPLE_NANOS: i64 = 62_500;
 
+/// Longest piece in which silence comes out: a quarter of a second, of no stream's memory.
+static SILENCE: [i16; 4000] = [0; 4000];
+
 /// Outputs that wait for `poll`, the samples they refer to, and the mark up to which all is out.
 #[derive(Debug)]
 pub(super) struct Emission {
@@ -24,6 +27,7 @@ pub(super) struct Emission {
 enum Ready {
     Said(Box<Output<'static>>),
     Gap { start: u64, samples: u64 },
+    Silence { start: u64, samples: u64, time: MediaTime },
     Pcm { start: u64, range: Range<usize>, filled: u32, producer_ms: i64 },
 }
 
@@ -67,12 +71,25 @@ impl Emission {
 
     pub(super) fn output(&mut self) -> Option<Output<'_>> {
         Some(match self.ready.pop_front()? {
+            Ready::Silence { start, samples, time } => self.hush(start, samples, time),
             Ready::Said(output) => *output,
             Ready::Gap { start, samples } => Output::Gap { start, samples },
             Ready::Pcm { start, range, filled, producer_ms } => {
                 Output::Pcm { start, samples: &self.pcm[range], filled, producer_ms }
             }
         })
+    }
+
+    /// The first piece of silence that fills lost time.
+    fn hush(&mut self, start: u64, samples: u64, time: MediaTime) -> Output<'static> {
+        let piece = samples.min(SILENCE.len() as u64);
+        if samples > piece {
+            let time = time.plus_nanos(piece as i64 * SAMPLE_NANOS);
+            let (start, samples) = (start + piece, samples - piece);
+            self.ready.push_front(Ready::Silence { start, samples, time });
+        }
+        let (samples, filled) = (&SILENCE[..piece as usize], piece as u32);
+        Output::Pcm { start, samples, filled, producer_ms: time.to_ms() }
     }
 
     pub(super) fn say(&mut self, output: Output<'static>) {
@@ -116,6 +133,27 @@ impl Emission {
             counters.gap_samples += samples;
             self.ready.push_back(Ready::Gap { start: start.unsigned_abs(), samples });
             self.mark = end;
+        }
+    }
+
+    /// Lost time that is filled by silence: `samples` from `start` on, at the producer's `time`.
+    pub(super) fn silence(
+        &mut self,
+        start: i64,
+        samples: usize,
+        time: MediaTime,
+        counters: &mut Counters,
+    ) {
+        let end = start + samples as i64;
+        let known = (self.mark.max(0) - start).clamp(0, samples as i64);
+        self.mark = self.mark.max(end);
+        let samples = samples as u64 - known.unsigned_abs();
+        if samples > 0 {
+            counters.samples += samples;
+            counters.filled_samples += samples;
+            let time = time.plus_nanos(known * SAMPLE_NANOS);
+            let start = (start + known).unsigned_abs();
+            self.ready.push_back(Ready::Silence { start, samples, time });
         }
     }
 

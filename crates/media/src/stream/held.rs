@@ -19,7 +19,15 @@ pub(super) struct About {
     pub(super) discard_padding: i64,
 }
 
+/// Longest packet that is held: 120 ms of Opus at its highest bit rate have 7.7 KB. A longer one is believed.
+const MAX_PACKET: usize = 16 * 1024;
+
 impl Held {
+    /// Whether the packet is short enough.
+    pub(super) fn takes(packet: &Block<'_>) -> bool {
+        packet.data.len() <= MAX_PACKET
+    }
+
     pub(super) fn keep(&mut self, block: &Block<'_>, time: MediaTime) {
         self.data.clear();
         self.data.extend_from_slice(block.data);

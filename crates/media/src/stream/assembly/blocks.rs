@@ -1,9 +1,10 @@
 //! Blocks: from a packet and its time to samples at their position.
 
 use super::super::emission::{Run, SAMPLE_NANOS};
+use super::super::held::Held;
 use super::Assembly;
 use crate::Output;
-use crate::decoder::{Packet, Span};
+use crate::decoder::{Decoder, Packet, Span};
 use crate::mkv::Block;
 use crate::timeline::MediaTime;
 
@@ -27,9 +28,7 @@ impl Assembly {
         }
         // Before the block is looked at: its codec's configuration may be another.
         self.settle_before(block.ticks, block.scale);
-        let mut remainder = std::mem::take(&mut self.remainder);
-        let packet = remainder.first(self.audio.decoder(), block);
-        self.remainder = remainder;
+        let packet = self.remainder.first(self.audio.decoder(), block);
         self.take_packet(packet);
     }
 
@@ -37,6 +36,11 @@ impl Assembly {
         let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(block.data))
         else {
             self.note_damage();
+            let refused = self.audio.decoder().and_then(Decoder::refused);
+            if let Some((codec_id, reason)) = refused.and_then(|reason| self.audio.noticed(reason))
+            {
+                self.refuse(codec_id, reason);
+            }
             // What follows in the lace has no other clock.
             let nanos = self.ending.unknown();
             self.advance_lace(block.ticks, nanos);
@@ -52,7 +56,7 @@ impl Assembly {
         if let Some(fragment) = &self.document.fragment {
             self.progress.reached(&fragment.number, &fragment.before);
         }
-        if self.timeline.doubts(time) {
+        if self.timeline.doubts(time) && Held::takes(&block) {
             self.held.keep(&block, time);
         } else {
             self.place(packet, time, block.discard_padding, true);
@@ -97,12 +101,14 @@ impl Assembly {
         if placed.gap > 0 {
             self.skip(before, placed.gap, time);
         }
+        let mut ahead = 0;
+        if placed.fill > 0 {
+            let begin = time.plus_nanos(-placed.fill * SAMPLE_NANOS);
+            ahead = self.fill(before, placed.fill as usize, begin, Some(packet)) as i64;
+        }
         let Some(decoder) = self.audio.decoder_mut() else { return };
         let pcm = self.emission.buffer();
-        let from = pcm.len() + placed.cut as usize;
-        if placed.fill > 0 {
-            decoder.fill(placed.fill as usize, packet, pcm);
-        }
+        let from = pcm.len() + placed.cut as usize - ahead as usize;
         let span = Span { samples: placed.len as usize, fraction: placed.fraction };
         let decoded = decoder.decode(packet, span, pcm);
         let padding = self.ending.decoded(packet, discard_padding);
@@ -111,9 +117,9 @@ impl Assembly {
         let whole = pcm.len() - from;
         let run = Run {
             from,
-            start: placed.start - placed.fill,
-            filled: if decoded { placed.fill as usize } else { whole },
-            time: time.plus_nanos((placed.cut - placed.fill) * SAMPLE_NANOS),
+            start: placed.start - ahead,
+            filled: if decoded { ahead as usize } else { whole },
+            time: time.plus_nanos((placed.cut - ahead) * SAMPLE_NANOS),
             padding,
         };
         self.emission.emit(run, &mut self.counters);
@@ -126,6 +132,34 @@ impl Assembly {
         }
     }
 
+    /// Makes up `samples` of lost time from `start` on, which the producer's clock puts at `time`, before `next` if
+    /// something follows. Returns how many of them stand at the buffer's end still, to come out with what follows.
+    pub(super) fn fill(
+        &mut self,
+        start: i64,
+        samples: usize,
+        time: MediaTime,
+        next: Option<Packet<'_>>,
+    ) -> usize {
+        let Some(decoder) = self.audio.decoder_mut() else { return 0 };
+        let lost = decoder.lost(samples, next);
+        let pcm = self.emission.buffer();
+        let from = pcm.len();
+        decoder.conceal(lost.concealed, pcm);
+        let in_pieces = lost.silence > 0 || next.is_none();
+        if in_pieces {
+            let run = Run { from, start, filled: lost.concealed, time, padding: 0 };
+            self.emission.emit(run, &mut self.counters);
+            let concealed = lost.concealed as i64;
+            let time = time.plus_nanos(concealed * SAMPLE_NANOS);
+            self.emission.silence(start + concealed, lost.silence, time, &mut self.counters);
+        }
+        let Some((decoder, next)) = self.audio.decoder_mut().zip(next) else { return 0 };
+        let pcm = self.emission.buffer();
+        decoder.recover(lost.recovered, next, pcm);
+        if in_pieces { lost.recovered } else { samples }
+    }
+
     /// Skips `samples` from `start` on, up to `time`. What the decoder still holds of the time before comes
     /// out first.
     fn skip(&mut self, start: i64, samples: i64, time: MediaTime) {
@@ -133,7 +167,7 @@ impl Assembly {
         if let (Some(decoder), 1..) = (self.audio.decoder_mut(), held) {
             let pcm = self.emission.buffer();
             let from = pcm.len();
-            decoder.silence(held as usize, pcm);
+            decoder.conceal(held as usize, pcm);
             let time = time.plus_nanos(-samples * SAMPLE_NANOS);
             let run = Run { from, start, filled: held as usize, time, padding: 0 };
             self.emission.emit(run, &mut self.counters);

@@ -19,16 +19,16 @@ impl Assembly {
             self.emission.release_withheld(&mut self.counters);
         }
         let Some(origin_ms) = self.timeline.origin_ms() else { return };
-        for (samples, filled) in [(held, 0), (lost, lost as usize)] {
-            let Some(decoder) = self.audio.decoder_mut() else { return };
-            let start = self.timeline.next();
-            let pcm = self.emission.buffer();
-            let from = pcm.len();
-            decoder.silence(samples as usize, pcm);
-            self.timeline.pass(samples);
-            let time = MediaTime::from_ms(origin_ms).plus_nanos(start * SAMPLE_NANOS);
-            let run = Run { from, start, filled, time, padding: 0 };
-            self.emission.emit(run, &mut self.counters);
-        }
+        let at = |start: i64| MediaTime::from_ms(origin_ms).plus_nanos(start * SAMPLE_NANOS);
+        let Some(decoder) = self.audio.decoder_mut() else { return };
+        let start = self.timeline.next();
+        let pcm = self.emission.buffer();
+        let from = pcm.len();
+        decoder.conceal(held as usize, pcm);
+        let run = Run { from, start, filled: 0, time: at(start), padding: 0 };
+        self.emission.emit(run, &mut self.counters);
+        let lost_from = start + i64::from(held);
+        self.fill(lost_from, lost as usize, at(lost_from), None);
+        self.timeline.pass(held + lost);
     }
 }

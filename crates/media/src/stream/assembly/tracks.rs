@@ -44,7 +44,7 @@ impl Assembly {
         self.selection.set(number);
     }
 
-    fn refuse(&mut self, codec_id: String, reason: &'static str) {
+    pub(super) fn refuse(&mut self, codec_id: String, reason: &'static str) {
         self.counters.unsupported_codecs += 1;
         self.emission.say(Output::UnsupportedCodec { codec_id, reason });
     }
