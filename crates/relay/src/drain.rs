@@ -9,7 +9,8 @@
 //! The quiet must be KVS's own word. A connection that stands still sounds just like a stream that has nothing, so
 //! time by itself counts for nothing: only a body that KVS ended itself, between two documents and after its
 //! idle time (3 s), says that everything stored before it was asked for has been sent. For a KVS that does not end what
-//! idles, [`SILENCES`] connections that stood still in a row are believed.
+//! idles, [`SILENCES`] connections that stood still in a row are believed; for one that ends every connection sooner,
+//! nothing but such ends for 25 s.
 
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(crate) struct Drain {
     asked: Option<(Instant, Option<Duration>)>,
     /// Connections that stood still in a row.
     silences: u32,
+    /// Since when every connection was ended too soon to say anything, and gave nothing.
+    hasty_since: Option<Instant>,
     over: bool,
 }
 
@@ -50,6 +53,7 @@ impl Drain {
             heard_at: None,
             asked: None,
             silences: 0,
+            hasty_since: None,
             over: false,
         }
     }
@@ -61,12 +65,13 @@ impl Drain {
 
     /// The call failed, or the connection broke: it says nothing.
     pub(crate) fn failed(&mut self) {
-        (self.asked, self.silences) = (None, 0);
+        (self.asked, self.silences, self.hasty_since) = (None, 0, None);
     }
 
     /// Something new came, or taking it in took until now.
     pub(crate) fn heard(&mut self, now: Instant) {
         (self.heard_at, self.silences, self.over) = (Some(now), 0, false);
+        self.hasty_since = None;
     }
 
     /// KVS ended the body between two documents. What lasted no idle time was ended for another reason, and says nothing.
@@ -81,11 +86,15 @@ impl Drain {
         let confirmed = quiet.min(stopped) + lasted.min(self.idle);
         let heard_since = self.heard_at.is_some_and(|at| at > asked);
         self.over |= !heard_since && idled && confirmed >= self.window();
+        let hasty = !heard_since && !idled;
+        self.hasty_since = hasty.then(|| self.hasty_since.unwrap_or(now));
+        self.over |= self.hasty_since.is_some_and(|since| now - since >= self.max);
     }
 
     /// A connection gave nothing for so long that it was given up.
     pub(crate) fn stood_still(&mut self) {
         self.silences += 1;
+        self.hasty_since = None;
         let stopped = self.asked.take().and_then(|(_, stopped)| stopped);
         self.over |= self.silences >= SILENCES && stopped.is_some_and(|time| time >= self.window());
     }
@@ -189,6 +198,21 @@ mod tests {
         assert!(drain.is_over());
         drain.heard(now + seconds(64));
         assert!(!drain.is_over(), "what came was not the end");
+    }
+
+    #[test]
+    fn ends_that_come_too_soon_are_believed_when_there_is_nothing_else_for_long() {
+        let (mut drain, stop) = drain(1_000);
+        let mut now = stop + seconds(600);
+        for second in 0..=60 {
+            if second == 20 {
+                drain.heard(now);
+            }
+            assert_eq!(drain.is_over(), second > 20 + 25, "{second}");
+            drain.asking(now, Some(now - stop));
+            now += seconds(1);
+            drain.ended(now);
+        }
     }
 
     #[test]

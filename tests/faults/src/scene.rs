@@ -46,6 +46,8 @@ pub struct Scene {
     pub expectation: Expectation,
     /// How long nothing may be accepted although it could be read.
     pub patience: Duration,
+    /// How much longer than promised the drain may take, because the fault strikes in it.
+    pub drained_later: Duration,
     /// How close the audio must be to what was spoken.
     pub decibels: f64,
 }
@@ -90,6 +92,7 @@ impl Scene {
             prepare: Vec::new(),
             expectation: Expectation::Spoken,
             patience: Duration::from_secs(2),
+            drained_later: Duration::ZERO,
             decibels: 40.0,
         }
     }
@@ -126,6 +129,20 @@ impl Scene {
             Stored::new((length * nth).min(self.end), &Framing::default(), fragment)
         });
         stored.collect()
+    }
+
+    /// When the final chunk has to be accepted, whatever happened: the stop is seen within 2 s by its event and within
+    /// 7 s without, or as soon as someone lives who can see it; and what KVS holds is drained within 4 s and two
+    /// fragments.
+    pub fn drained_by(&self, fragments: &[Stored]) -> Duration {
+        let last = fragments.iter().map(|fragment| fragment.at).max().unwrap_or_default();
+        let poll = Duration::from_secs(5);
+        let unheard =
+            self.ended.iter().min().map_or(poll, |ended| ended.saturating_sub(self.end).min(poll));
+        let fragment = Duration::from_millis(self.fragment_ms.into());
+        let drain = Duration::from_secs(4) + 2 * fragment;
+        let seen = self.end.max(last) + self.patience.max(Duration::from_secs(2)) + unheard;
+        seen + drain + self.drained_later
     }
 
     /// The session's own events, besides what was planned.

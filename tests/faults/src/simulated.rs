@@ -125,8 +125,15 @@ fn complaint(scene: &Scene, verdict: &Verdict, world: &World, lambda: &Lambda) -
     if verdict.waited > scene.patience {
         broken.push(format!("audio waited {:?}, longer than {:?}", verdict.waited, scene.patience));
     }
-    if verdict.ended && state.processor.finals == 0 {
-        broken.push("the final chunk was never accepted".to_owned());
+    match verdict.drained {
+        None if verdict.ended => broken.push("the final chunk was never accepted".to_owned()),
+        Some(at) if at > scene.drained_by(&state.kvs.fragments) => {
+            broken.push(format!(
+                "the final chunk came only {:?} after the end",
+                at.saturating_sub(scene.end)
+            ));
+        }
+        _ => {}
     }
     if !state.letters.is_empty() {
         broken.push(format!("{} chunks were dead-lettered", state.letters.len()));

@@ -15,6 +15,8 @@ pub struct Verdict {
     pub offered_twice: u64,
     /// Longest time that new audio lay in KVS while nothing was accepted.
     pub waited: Duration,
+    /// When the final chunk was accepted, counted from the beginning.
+    pub drained: Option<Duration>,
     /// How close the audio is to what was spoken, dB; infinite when it is the same.
     pub decibels: f64,
     /// The session came to its end.
@@ -23,6 +25,7 @@ pub struct Verdict {
 
 /// Judges a session of which `expected` is the whole line of samples and `gaps` its skipped stretches.
 pub fn judge(world: &World, expected: &[i16], gaps: &[(u64, u64)]) -> Verdict {
+    let begun = tokio::time::Instant::now() - world.elapsed();
     let waited = waited(world);
     let state = world.state();
     let processor = &state.processor;
@@ -39,6 +42,7 @@ pub fn judge(world: &World, expected: &[i16], gaps: &[(u64, u64)]) -> Verdict {
         accepted_twice: (processor.taken + skipped(&processor.gaps)).abs_diff(processor.next),
         offered_twice: processor.offered_twice,
         waited,
+        drained: processor.final_at.map(|at| at.saturating_duration_since(begun)),
         decibels: if same_length {
             testkit::snr::decibels(expected, &processor.accepted)
         } else {

@@ -55,6 +55,8 @@ pub struct Processor {
     pub stale: u64,
     /// Final chunks.
     pub finals: u64,
+    /// When the last of them was accepted.
+    pub final_at: Option<Instant>,
     /// Each acceptance: when, and the position after it.
     pub deliveries: Vec<(Instant, u64)>,
     /// The fragment that each acceptance named.
@@ -82,6 +84,7 @@ impl Default for Processor {
             refuse_after: None,
             stale: 0,
             finals: 0,
+            final_at: None,
             deliveries: Vec::new(),
             fragments: Vec::new(),
             takes: Duration::from_millis(20),
@@ -172,7 +175,10 @@ impl Processor {
             self.taken += (samples.len() - known) as u64;
             self.next = end;
         }
-        self.finals += u64::from(payload.is_final);
+        if payload.is_final {
+            self.finals += 1;
+            self.final_at = Some(Instant::now());
+        }
         self.deliveries.push((Instant::now(), end));
         self.fragments.push(payload.fragment_number.clone());
         Reply::Accepted(Some(Answer { accepted: true, next_sample: self.next, duplicate }))

@@ -85,6 +85,8 @@ fn timed_out(random: &mut Random) -> Scene {
 fn links(seconds: u64, fragment_ms: u32) -> Scene {
     let mut scene = Scene::of(seconds, fragment_ms);
     scene.prepare(|lambda| lambda.timeout = SHORT);
+    // A link that takes over in the drain asks KVS once more.
+    scene.drained_later = Duration::from_secs(3);
     scene
 }
 
@@ -158,11 +160,15 @@ fn zombie(random: &mut Random) -> Scene {
 fn clocks_apart(random: &mut Random) -> Scene {
     let mut scene = killed(random);
     scene.prepare(|lambda| lambda.skew_ms = 5_000);
+    // The stop's time is another clock's.
+    scene.drained_later += seconds(5);
     scene
 }
 
 fn clocks_apart_hand_offs(random: &mut Random) -> Scene {
     let mut scene = links(100 + random.below(60), 2_000);
     scene.prepare(|lambda| lambda.skew_ms = 5_000);
+    // The stop's time is another clock's.
+    scene.drained_later += seconds(5);
     scene
 }

@@ -108,6 +108,8 @@ fn short_connections(random: &mut Random) -> Scene {
     let longest = Duration::from_millis(1_000 + random.below(15_000));
     scene.prepare(move |lambda| lambda.world.state().kvs.longest = longest);
     scene.patience = seconds(5);
+    // Below KVS's idle time no end says that there is nothing more.
+    scene.drained_later = Duration::from_secs(25);
     scene
 }
 
@@ -116,6 +118,8 @@ fn deleted(random: &mut Random) -> Scene {
     let when = scene.moment(random);
     scene.at(when, |lambda| lambda.world.state().kvs.gone = true);
     scene.expectation = Expectation::Beginning;
+    // A stream that is not there is believed to be gone when that lasts.
+    scene.drained_later = Duration::from_secs(25);
     scene
 }
 

@@ -67,6 +67,8 @@ fn slow(random: &mut Random) -> Scene {
     });
     // A payload of 4 s takes it 8 s.
     scene.patience = seconds(17);
+    // It may be slow beyond the end.
+    scene.drained_later = (when + for_a_while).saturating_sub(scene.end);
     scene
 }
 
