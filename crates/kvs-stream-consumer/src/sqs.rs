@@ -1,6 +1,7 @@
 //! The dead-letter queues: written with chunks, looked into before a stream is deleted.
 //!
-//! A stream is kept while a letter names it or its session (letters live for 14 days). A look is bounded, so
+//! A stream is kept while a letter names it or its session (letters live for 14 days). A look is bounded, and letters
+//! that someone else has in hand (a second health check, a redrive, an operator at the console) are hidden from it, so
 //! there may be letters that it does not see. Those keep a stream only as long as that can help:
 //!
 //! | unseen letters in | keep a stream |
@@ -13,6 +14,7 @@ use std::collections::HashSet;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::QueueAttributeName;
 use relay::StoreError;
 use relay::ports::{DeadLetter, DeadLetters};
 use session::StreamArn;
@@ -94,13 +96,10 @@ impl Queues {
             // Waiting asks all of the queue's servers; without it an empty answer proves nothing.
             let receive = receive.max_number_of_messages(10).wait_time_seconds(1);
             let receive = receive.visibility_timeout(HIDDEN_SECONDS);
-            let output = receive.send().await.map_err(|error| StoreError {
-                message: DisplayErrorContext(error).to_string(),
-                retryable: true,
-            })?;
+            let output = receive.send().await.map_err(unanswered)?;
             let messages = output.messages.unwrap_or_default();
             if messages.is_empty() {
-                return Ok(false);
+                return Ok(self.in_hand(url).await? > seen.len());
             }
             for message in messages {
                 if seen.insert(message.message_id) {
@@ -112,15 +111,31 @@ impl Queues {
     }
 }
 
+impl Queues {
+    /// Letters that are hidden now because someone received them, this look included.
+    async fn in_hand(&self, url: &str) -> Result<usize, StoreError> {
+        let hidden = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
+        let ask = self.client.get_queue_attributes().queue_url(url).attribute_names(hidden.clone());
+        let output = ask.send().await.map_err(unanswered)?;
+        let count = output.attributes.as_ref().and_then(|attributes| attributes.get(&hidden));
+        count.and_then(|count| count.parse().ok()).ok_or_else(|| StoreError {
+            message: format!("{url} does not say how many of its letters are in hand"),
+            retryable: true,
+        })
+    }
+}
+
+fn unanswered(error: impl std::error::Error) -> StoreError {
+    StoreError { message: DisplayErrorContext(error).to_string(), retryable: true }
+}
+
 impl DeadLetters for Queues {
     async fn send(&self, letter: &DeadLetter) -> Result<(), StoreError> {
         let body = serde_json::to_string(letter)
             .map_err(|error| StoreError { message: error.to_string(), retryable: false })?;
         match self.client.send_message().queue_url(&self.chunks).message_body(body).send().await {
             Ok(_) => Ok(()),
-            Err(error) => {
-                Err(StoreError { message: DisplayErrorContext(error).to_string(), retryable: true })
-            }
+            Err(error) => Err(unanswered(error)),
         }
     }
 }
