@@ -47,6 +47,7 @@ check: tools ## fmt, clippy, docs, licences, template
 	@$(MAKE) --no-print-directory check-template
 	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked --version 0.20.2 --root $(VENV)
 	cargo deny --all-features check bans licenses sources
+	cargo check --release --manifest-path fuzz/Cargo.toml
 
 check-template: tools ## lint infra/template.yaml and its translation
 	$(VENV)/bin/python infra/check_template.py infra/template.yaml

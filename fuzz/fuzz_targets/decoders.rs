@@ -41,8 +41,11 @@ fuzz_target!(|input: &[u8]| {
             out.clear();
             let Some(packet) = decoder.packet(data) else { continue };
             if len == 7 {
-                decoder.fill(1000, packet, &mut out);
-                assert_eq!(out.len(), 1000);
+                let lost = decoder.lost(3000, Some(packet));
+                assert_eq!(lost.concealed + lost.silence + lost.recovered, 3000);
+                decoder.conceal(lost.concealed, &mut out);
+                decoder.recover(lost.recovered, packet, &mut out);
+                assert_eq!(out.len(), 3000 - lost.silence);
                 (fraction, out) = (0, Vec::new());
             }
             let length = packet.length();

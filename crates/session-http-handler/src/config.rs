@@ -7,6 +7,7 @@
 //! | `STREAMS_TABLE` | name | – | required |
 //! | `EVENT_BUS_NAME` | name | – | `default` |
 //! | `STREAM_RETENTION_HOURS` | h | 1–87 600 (KVS: ten years) | 24 |
+//! | `MAX_ACTIVE_SESSIONS` | sessions of one speaker | 1–100 | 10 |
 //! | `TIME_SCALE` | factor | 1–1000 | 1; set by the local cloud only |
 
 use lambda_shell::{Env, env::ConfigError};
@@ -26,6 +27,8 @@ pub(crate) struct Config {
     /// How long a stream keeps its media. At least 1 h: a stream that keeps nothing cannot be
     /// mapped to a channel.
     pub(crate) stream_retention_hours: u32,
+    /// Most sessions that a speaker may have at a time.
+    pub(crate) most_sessions: u32,
     /// Budgets. They come from the invocation's deadline, so only the pauses are scaled here.
     pub(crate) limits: Limits,
 }
@@ -35,6 +38,7 @@ impl Config {
     pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let scale = env.time_scale()?;
         let limits = Limits::default();
+        let most_sessions = env.number("MAX_ACTIVE_SESSIONS", 10, 1..=100)?;
         let retention = env.number("STREAM_RETENTION_HOURS", 24, 1..=87_600)?;
         Ok(Self {
             environment: env.string("ENVIRONMENT")?,
@@ -42,6 +46,7 @@ impl Config {
             streams_table: env.string("STREAMS_TABLE")?,
             event_bus_name: env.string_or("EVENT_BUS_NAME", "default"),
             stream_retention_hours: u32::try_from(retention).unwrap_or(87_600),
+            most_sessions: u32::try_from(most_sessions).unwrap_or(100),
             limits: Limits {
                 first_pause: scale.wall(limits.first_pause),
                 longest_pause: scale.wall(limits.longest_pause),
@@ -71,6 +76,7 @@ mod tests {
         let config = config(&[]).unwrap();
         assert_eq!(config.event_bus_name, "default");
         assert_eq!(config.stream_retention_hours, 24);
+        assert_eq!(config.most_sessions, 10);
         assert_eq!(config.limits, Limits::default());
     }
 

@@ -13,12 +13,14 @@ use aws_sdk_dynamodb::{
 use lambda_shell::aws::TraceHeader;
 use serde::Serialize;
 use session::{
-    Fault, FaultKind, PendingEvent, Session, SessionId, SessionStatus,
-    ports::{Activation, Change, Ending, PendingEvents, Sessions},
+    Fault, FaultKind, PendingEvent, Remembered, RequestId, Session, SessionId, SessionStatus,
+    ports::{Activation, Change, Ending, PendingEvents, Reservation, Reserved, Sessions},
 };
 
 mod attributes;
-use attributes::{from_item, to_attribute, to_item};
+use attributes::{Item, from_item, to_attribute};
+
+mod claims;
 
 use crate::sdk_fault;
 
@@ -42,17 +44,25 @@ impl SessionsTable {
         Self { client: Client::from_conf(config), name, streams }
     }
 
+    /// An item as it is now.
+    async fn read(&self, key: &str) -> Result<Option<Item>, Fault> {
+        let get = self.client.get_item().table_name(&self.name);
+        let get = get.key(KEY, AttributeValue::S(key.to_owned())).consistent_read(true);
+        let output = get.send().await.map_err(|error| fault("GetItem", &error))?;
+        Ok(output.item)
+    }
+
     /// One write of a transaction.
     fn write(
         table: &str,
-        session_id: &SessionId,
+        key: &str,
         expression: &str,
         condition: &str,
         values: Values,
     ) -> Result<TransactWriteItem, Fault> {
         let update = Update::builder()
             .table_name(table)
-            .key(KEY, AttributeValue::S(session_id.to_string()))
+            .key(KEY, AttributeValue::S(key.to_owned()))
             .update_expression(expression)
             .condition_expression(condition)
             .set_expression_attribute_names(names(&[expression, condition]))
@@ -86,29 +96,30 @@ impl SessionsTable {
 }
 
 impl Sessions for SessionsTable {
-    async fn insert(&self, session: &Session) -> Result<bool, Fault> {
-        let output = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(to_item("PutItem", session)?))
-            .condition_expression("attribute_not_exists(sessionId)")
-            .send()
-            .await;
-        held("PutItem", output)
+    async fn insert(&self, reservation: &Reservation<'_>) -> Result<Reserved, Fault> {
+        self.reserve(reservation).await
+    }
+
+    async fn places(&self, speaker_id: &str) -> Result<Vec<SessionId>, Fault> {
+        self.taken(speaker_id).await
+    }
+
+    async fn free_places(&self, speaker_id: &str, sessions: &[SessionId]) -> Result<(), Fault> {
+        self.give_back(speaker_id, sessions).await
+    }
+
+    async fn remembered(&self, request: &RequestId) -> Result<Option<Remembered>, Fault> {
+        let item = self.read(request.as_str()).await?;
+        item.map(|item| from_item("GetItem", item)).transpose()
+    }
+
+    async fn forget(&self, request: &RequestId, session_id: &SessionId) -> Result<(), Fault> {
+        self.forget_request(request, session_id).await
     }
 
     async fn get(&self, session_id: &SessionId) -> Result<Option<Session>, Fault> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key(KEY, AttributeValue::S(session_id.to_string()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| fault("GetItem", &error))?;
-        output.item.map(|item| from_item("GetItem", item)).transpose()
+        let item = self.read(session_id.as_str()).await?;
+        item.map(|item| from_item("GetItem", item)).transpose()
     }
 
     async fn activate(&self, activation: &Activation<'_>) -> Result<bool, Fault> {
@@ -126,7 +137,14 @@ impl Sessions for SessionsTable {
                    kvsStreamArn = :stream, kvsSignalingEndpoints = :endpoints, \
                    pendingEvent = :event";
         let as_reserved = "#status = :creating AND updatedAt = :reserved";
-        self.update(&session.session_id, set, as_reserved, values).await
+        let Some(claim) = activation.claim else {
+            return self.update(&session.session_id, set, as_reserved, values).await;
+        };
+        let item = Self::write(&self.name, session.session_id.as_str(), set, as_reserved, values)?;
+        let answer = self.answer(claim, session)?;
+        let transaction =
+            self.client.transact_write_items().transact_items(item).transact_items(answer);
+        made(transaction.send().await)
     }
 
     async fn forestall(
@@ -176,7 +194,7 @@ impl Sessions for SessionsTable {
                    qualityTier = :tier, settingsVersion = :version, updatedAt = :now";
         let as_seen =
             "speakerId = :speaker AND #status IN (:active, :paused) AND updatedAt = :seen";
-        let id = &session.session_id;
+        let id = session.session_id.as_str();
         let item = Self::write(&self.name, id, set, as_seen, values)?;
 
         let desired = if session.status == SessionStatus::Paused { "PAUSE" } else { "RUN" };
@@ -190,15 +208,7 @@ impl Sessions for SessionsTable {
         let told = Self::write(&self.streams, id, set, goes_on, values)?;
         let transaction =
             self.client.transact_write_items().transact_items(item).transact_items(told);
-        match transaction.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    cancellation(cancelled.cancellation_reasons())
-                }
-                _ => Err(fault(TRANSACTION, &error)),
-            },
-        }
+        made(transaction.send().await)
     }
 
     async fn end(&self, ending: &Ending<'_>) -> Result<bool, Fault> {
@@ -239,6 +249,28 @@ fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
     let names: HashMap<_, _> =
         NAMED.into_iter().filter(used).map(|name| (placeholder(name), name.to_owned())).collect();
     (!names.is_empty()).then_some(names)
+}
+
+/// Whether a transaction was made.
+fn made<T>(
+    output: Result<T, SdkError<TransactWriteItemsError, HttpResponse>>,
+) -> Result<bool, Fault> {
+    match output {
+        Ok(_) => Ok(true),
+        Err(error) => cancellation(&reasons_of(&error)?),
+    }
+}
+
+/// Why a transaction was cancelled, one reason for each of its writes.
+fn reasons_of(
+    error: &SdkError<TransactWriteItemsError, HttpResponse>,
+) -> Result<Vec<CancellationReason>, Fault> {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            Ok(cancelled.cancellation_reasons().to_vec())
+        }
+        _ => Err(fault(TRANSACTION, error)),
+    }
 }
 
 /// Why a transaction was not made: `false` when a condition did not hold, else a fault that passes, for

@@ -2,14 +2,14 @@
 //!
 //! | route | token | answers |
 //! |---|---|---|
-//! | `POST /sessions` | yes | 201, 400, 401, 413, 415, 500, 503 |
+//! | `POST /sessions` | yes | 201, 400, 401, 409, 413, 415, 422, 429, 500, 503 |
 //! | `GET /sessions/{sessionId}` | no | 200, 404, 500, 503 |
 //! | `PATCH /sessions/{sessionId}` | yes, the owner's | 200, 400, 401, 403, 404, 409, 413, 415, 500, 503 |
 //! | `DELETE /sessions/{sessionId}` | yes, the owner's | 204, 401, 403, 404, 409, 500, 503 |
 //! | `GET /health` | no | 200 |
 //!
 //! Any other path is 404, any other method 405. Errors are `{"error": "…", "timestamp": ms}`; what may pass
-//! (503, and 409 while a session is being created) carries `Retry-After`. API Gateway checks the token; without its claims the answer is 401
+//! (503, 429, and 409 while a session is being created) carries `Retry-After`. API Gateway checks the token; without its claims the answer is 401
 //! here too, so that a route deployed without its authorizer stays shut.
 
 use std::{future::Future, time::Duration};
@@ -20,14 +20,15 @@ use lambda_http::{
     request::RequestContext,
 };
 use session::{
-    Call, Changes, Deleted, Error, Limits, NewSession, Session, SessionId, SessionService,
+    Call, Changes, Deleted, Error, IdempotencyKey, Limits, NewSession, Session, SessionId,
+    SessionService,
     ports::{Clock, EventBus, MediaControl, Sessions, Surroundings},
 };
 
 mod request;
 mod response;
 
-use request::{Refused, changes, new_session};
+use request::{Refused, changes, idempotency_key, new_session};
 use response::{changed, created, failed, health, no_content, refused, shown};
 
 /// The use cases that the routes lead to.
@@ -36,6 +37,7 @@ pub(crate) trait SessionApi: Send + Sync {
     fn create(
         &self,
         new: &NewSession,
+        key: Option<&IdempotencyKey>,
         call: &Call,
     ) -> impl Future<Output = Result<Session, Error>> + Send;
 
@@ -74,8 +76,13 @@ where
     E: EventBus + Send,
     R: Surroundings + Send,
 {
-    async fn create(&self, new: &NewSession, call: &Call) -> Result<Session, Error> {
-        Self::create(self, new, call).await
+    async fn create(
+        &self,
+        new: &NewSession,
+        key: Option<&IdempotencyKey>,
+        call: &Call,
+    ) -> Result<Session, Error> {
+        Self::create(self, new, key, call).await
     }
 
     async fn get(&self, session_id: &SessionId, call: &Call) -> Result<Session, Error> {
@@ -191,7 +198,8 @@ impl<S: SessionApi> Api<S> {
     async fn post(&self, request: &Request, call: &Call) -> Result<Response<Body>, Refused> {
         let speaker_id = speaker(request)?.to_owned();
         let new = new_session(request.headers(), request.body(), speaker_id)?;
-        match self.sessions.create(&new, call).await {
+        let key = idempotency_key(request.headers())?;
+        match self.sessions.create(&new, key.as_ref(), call).await {
             Ok(session) => Ok(created(&session)),
             Err(error) => Ok(failed(&error, self.sessions.now_ms())),
         }

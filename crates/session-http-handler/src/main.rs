@@ -26,6 +26,7 @@ async fn main() -> Result<(), Error> {
         around: surroundings::Lambda::default(),
         env: config.environment.clone(),
         stream_retention_hours: config.stream_retention_hours,
+        most_sessions: config.most_sessions,
     };
     let api =
         Arc::new(http::Api { sessions, environment: config.environment, limits: config.limits });

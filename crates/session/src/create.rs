@@ -14,12 +14,19 @@ use std::{future::Future, time::Duration};
 
 use futures_util::future::join;
 
+mod claims;
+use claims::Earlier;
+
 use crate::{
-    Call, ChannelArn, Error, Fault, FaultKind, Language, Limits, Notice, PendingEvent, QualityTier,
-    Session, SessionId, SessionService, SessionStatus, StreamArn, Tags, emit,
+    Call, ChannelArn, Claim, Error, Fault, FaultKind, IdempotencyKey, Language, Limits, Notice,
+    PendingEvent, QualityTier, Session, SessionId, SessionService, SessionStatus, StreamArn, Tags,
+    emit,
     event::EventStatus,
     limits::{Pauses, by, persist},
-    ports::{Activation, EventBus, MediaControl, ResourceState, Sessions, Surroundings},
+    ports::{
+        Activation, EventBus, MediaControl, Reservation, Reserved, ResourceState, Sessions,
+        Surroundings,
+    },
     undo::{Made, Part},
     words::uuid,
 };
@@ -37,6 +44,14 @@ pub struct NewSession {
     pub quality_tier: QualityTier,
 }
 
+/// What a POST came to.
+enum Opened {
+    /// A session was made.
+    Now(Session),
+    /// The same request had made it before.
+    Before(Session),
+}
+
 /// Ids tried until one is free. With three digits a table of a million sessions takes one of four
 /// first ids, and the digits grow: eight in a row mean that something else is wrong.
 const ID_ATTEMPTS: u32 = 8;
@@ -52,40 +67,66 @@ enum Activated {
 }
 
 impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<S, M, E, R> {
-    /// Opens a session: when this returns, a speaker can connect, and the consumer is told.
+    /// Opens a session: when this returns, a speaker can connect, and the consumer is told. A request that came before
+    /// under the same key is answered as it was then.
     ///
     /// # Errors
     /// A step failed, or took too long; what was made before is removed, by this call or by the
-    /// health check. [`Error::retry_after`] tells whether trying again makes sense.
-    pub async fn create(&self, new: &NewSession, call: &Call) -> Result<Session, Error> {
+    /// health check. [`Error::retry_after`] tells whether trying again makes sense. Or the request is refused:
+    /// [`Error::TooManySessions`], [`Error::KeyReused`], [`Error::InProgress`].
+    pub async fn create(
+        &self,
+        new: &NewSession,
+        key: Option<&IdempotencyKey>,
+        call: &Call,
+    ) -> Result<Session, Error> {
         let started = self.around.monotonic();
-        let result = self.open_under_free_id(new, call, started).await;
-        match &result {
-            Ok(Session { session_id, .. }) => {
+        match self.open_under_free_id(new, key, call, started).await {
+            Ok(Opened::Now(session)) => {
                 let latency = self.around.monotonic().saturating_sub(started);
                 let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+                let session_id = &session.session_id;
                 self.around.note(&Notice::SessionCreated { session_id, latency_ms });
+                Ok(session)
             }
-            Err(error) => self.around.note(&Notice::SessionFailed { error }),
+            Ok(Opened::Before(session)) => Ok(session),
+            Err(error) => {
+                if error.is_failure() {
+                    self.around.note(&Notice::SessionFailed { error: &error });
+                }
+                Err(error)
+            }
         }
-        result
     }
 
     async fn open_under_free_id(
         &self,
         new: &NewSession,
+        key: Option<&IdempotencyKey>,
         call: &Call,
         started: Duration,
-    ) -> Result<Session, Error> {
+    ) -> Result<Opened, Error> {
         // The event has its part of the budget for itself.
         let deadline = started + call.limits.creation.saturating_sub(call.limits.event);
+        let mut claim = key.map(|key| Claim::new(new, key, self.around.now_ms()));
         for attempt in 0..ID_ATTEMPTS {
             let session = self.reservation(new, SessionId::draw(&self.around, attempt));
-            if !self.reserve(&session, call, deadline).await? {
-                continue;
-            }
-            if let Some(session) = self.open(session, call, deadline).await? {
-                return Ok(session);
+            match self.reserve(&session, claim.as_ref(), call, deadline).await? {
+                Reserved::Yes => {
+                    let opened = self.open(session, claim.as_ref(), call, deadline).await?;
+                    if let Some(session) = opened {
+                        return Ok(Opened::Now(session));
+                    }
+                }
+                Reserved::IdTaken => {}
+                Reserved::NoPlace => self.make_place(&new.speaker_id, call).await?,
+                Reserved::KeyKnown => {
+                    let Some(claim) = &mut claim else { continue };
+                    match self.earlier(claim, call).await? {
+                        Earlier::Answered(session) => return Ok(Opened::Before(*session)),
+                        Earlier::Over(session_id) => claim.takes_over = session_id,
+                    }
+                }
             }
         }
         Err(Error::NoFreeId { attempts: ID_ATTEMPTS })
@@ -120,14 +161,16 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
     async fn reserve(
         &self,
         session: &Session,
+        claim: Option<&Claim>,
         call: &Call,
         deadline: Duration,
-    ) -> Result<bool, Error> {
+    ) -> Result<Reserved, Error> {
         // A lost answer is not repeated under the same id, which would then seem taken. The item it
         // may have left is `creating`, and the health check removes it.
         let again = |kind| kind == FaultKind::Throttled;
-        let insert = || self.sessions.insert(session);
-        persist(&self.around, &call.limits, deadline, "PutItem", again, insert)
+        let reservation = Reservation { session, most: self.most_sessions, claim };
+        let insert = || self.sessions.insert(&reservation);
+        persist(&self.around, &call.limits, deadline, "TransactWriteItems", again, insert)
             .await
             .map_err(Error::Store)
     }
@@ -137,6 +180,7 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
     async fn open(
         &self,
         mut session: Session,
+        claim: Option<&Claim>,
         call: &Call,
         deadline: Duration,
     ) -> Result<Option<Session>, Error> {
@@ -145,7 +189,7 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
         let built = self.build(&mut session, &mut made, &call.limits, deadline).await;
         let fault = match built {
             Err(fault) => fault,
-            Ok(()) => match self.activate(&mut session, reserved_at, call, deadline).await {
+            Ok(()) => match self.activate(&mut session, reserved_at, claim, call, deadline).await {
                 Activated::Yes => {
                     self.announce(&mut session, call).await;
                     return Ok(Some(session));
@@ -162,6 +206,9 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
         };
         let end = deadline + call.limits.event + call.limits.undo;
         self.undo(&session.session_id, &made, &call.limits, end).await;
+        if let Some(claim) = claim {
+            self.forget(claim, &session.session_id, call).await;
+        }
         if made.name_is_taken() {
             return Ok(None);
         }
@@ -281,6 +328,7 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
         &self,
         session: &mut Session,
         reserved_at: u64,
+        claim: Option<&Claim>,
         call: &Call,
         deadline: Duration,
     ) -> Activated {
@@ -293,7 +341,7 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
         session.pending_event =
             change.map(|change| PendingEvent::new(&change, call.trace_header.clone(), now));
 
-        let activation = Activation { session: &*session, reserved_at };
+        let activation = Activation { session: &*session, reserved_at, claim };
         let again = |kind: FaultKind| kind.is_transient();
         let write = || self.sessions.activate(&activation);
         let written = persist(&self.around, &call.limits, deadline, operation, again, write).await;

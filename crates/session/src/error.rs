@@ -31,6 +31,21 @@ pub enum Error {
         /// The session asked for.
         session_id: SessionId,
     },
+    /// The speaker has as many sessions as one may have at a time.
+    #[error("this speaker has {most} sessions already; end one of them first")]
+    TooManySessions {
+        /// How many one may have.
+        most: u32,
+    },
+    /// The `Idempotency-Key` is that of another request.
+    #[error("this Idempotency-Key came with another body before; take a new one")]
+    KeyReused,
+    /// The same request is under way, or whoever carried it out has died.
+    #[error("the request with this Idempotency-Key is still being carried out")]
+    InProgress {
+        /// After which it is not under way any more.
+        retry_after: Duration,
+    },
     /// Every id tried was taken.
     #[error("no free session id in {attempts} attempts")]
     NoFreeId {
@@ -52,6 +67,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it is ours, or a service's, rather than the client's.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        matches!(self, Self::NoFreeId { .. } | Self::Creation { .. } | Self::Store(_))
+    }
+
     /// After how long the same request may succeed; `None` when trying again is of no use.
     ///
     /// A reached account limit is given a minute: it takes another session's end to lift it.
@@ -61,7 +82,11 @@ impl Error {
             Self::NoFreeId { .. } => return Some(Duration::from_secs(1)),
             Self::Creation { fault, .. } | Self::Store(fault) => fault,
             Self::NotReady { .. } => return Some(Duration::from_secs(5)),
-            Self::NotFound { .. } | Self::NotOwner { .. } | Self::Over { .. } => return None,
+            Self::InProgress { retry_after } => return Some(*retry_after),
+            Self::TooManySessions { .. } => return Some(Duration::from_secs(60)),
+            Self::NotFound { .. } | Self::NotOwner { .. } | Self::Over { .. } | Self::KeyReused => {
+                return None;
+            }
         };
         match fault.kind {
             FaultKind::Throttled => Some(Duration::from_secs(2)),

@@ -2,7 +2,7 @@
 //! with virtual time, in which any call can be made to fail in each way that calls fail.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     future::Future,
     pin::pin,
     sync::{
@@ -14,7 +14,8 @@ use std::{
 };
 
 use crate::{
-    Fault, FaultKind, Notice, Session, SessionId, SessionService, SessionStatus, Settings, Tags,
+    Fault, FaultKind, Notice, Remembered, RequestId, Session, SessionId, SessionService,
+    SessionStatus, Settings, Tags,
     event::StatusChange,
     ports::{Clock, Journal, Random},
 };
@@ -73,6 +74,9 @@ pub(crate) struct State {
     pub(crate) plans: Vec<Plan>,
     pub(crate) calls: Vec<(&'static str, Duration)>,
     pub(crate) items: BTreeMap<SessionId, Session>,
+    /// Places taken, by speaker.
+    pub(crate) places: BTreeMap<String, BTreeSet<SessionId>>,
+    pub(crate) requests: BTreeMap<RequestId, Remembered>,
     /// What consumers were told.
     pub(crate) settings: BTreeMap<SessionId, (Settings, SessionStatus)>,
     pub(crate) channels: HashMap<String, Resource>,
@@ -110,6 +114,7 @@ impl World {
             around: self.clone(),
             env: "test".to_owned(),
             stream_retention_hours: 24,
+            most_sessions: 3,
         }
     }
 

@@ -53,6 +53,9 @@ pub mod ports;
 mod record;
 pub use record::{EndedReason, PendingEvent, Session, Settings, SignalingEndpoints};
 
+mod request;
+pub use request::{Claim, IdempotencyKey, InvalidKey, Remembered, RequestId};
+
 mod service;
 pub use service::{Call, SessionService};
 

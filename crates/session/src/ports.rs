@@ -7,14 +7,43 @@
 use std::{future::Future, time::Duration};
 
 use crate::{
-    ChannelArn, EndedReason, Fault, Notice, PendingEvent, Session, SessionId, SignalingEndpoints,
-    StreamArn, Tags,
+    ChannelArn, Claim, EndedReason, Fault, Notice, PendingEvent, Remembered, RequestId, Session,
+    SessionId, SignalingEndpoints, StreamArn, Tags,
 };
 
 /// The Sessions table. Every write is conditional, so that none undoes another's.
 pub trait Sessions: PendingEvents {
-    /// Stores a new item; `false` when its id is taken.
-    fn insert(&self, session: &Session) -> impl Future<Output = Result<bool, Fault>> + Send;
+    /// Stores a new item, takes a place for its speaker and remembers the request, all in one or none of it.
+    fn insert(
+        &self,
+        reservation: &Reservation<'_>,
+    ) -> impl Future<Output = Result<Reserved, Fault>> + Send;
+
+    /// The sessions for which the speaker has taken a place.
+    fn places(
+        &self,
+        speaker_id: &str,
+    ) -> impl Future<Output = Result<Vec<SessionId>, Fault>> + Send;
+
+    /// Gives back places of the speaker. One that is not taken is a success.
+    fn free_places(
+        &self,
+        speaker_id: &str,
+        sessions: &[SessionId],
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// What is remembered of a request (a consistent read).
+    fn remembered(
+        &self,
+        request: &RequestId,
+    ) -> impl Future<Output = Result<Option<Remembered>, Fault>> + Send;
+
+    /// Forgets a request, if it still is for this session and was not answered; else that is a success.
+    fn forget(
+        &self,
+        request: &RequestId,
+        session_id: &SessionId,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Reads an item as it is now (a consistent read).
     fn get(
@@ -22,7 +51,8 @@ pub trait Sessions: PendingEvents {
         session_id: &SessionId,
     ) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
 
-    /// Takes an item from `creating` to `active`; `false` when it is not as it was reserved.
+    /// Takes an item from `creating` to `active`, and remembers it as the answer to its request; `false` when either is
+    /// not as it was reserved.
     fn activate(
         &self,
         activation: &Activation<'_>,
@@ -60,6 +90,30 @@ pub trait PendingEvents: Sync {
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
+/// The one transaction that reserves an id.
+#[derive(Clone, Copy, Debug)]
+pub struct Reservation<'a> {
+    /// The session as it is to be: creating.
+    pub session: &'a Session,
+    /// Most places that its speaker may take.
+    pub most: u32,
+    /// The request that asks for it, if it has a name.
+    pub claim: Option<&'a Claim>,
+}
+
+/// What a reservation came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// It is made.
+    Yes,
+    /// The id is taken.
+    IdTaken,
+    /// The speaker has taken all places.
+    NoPlace,
+    /// The request is remembered, and not as the claim expects. This is said before anything else is.
+    KeyKnown,
+}
+
 /// The one write that makes a session active.
 #[derive(Clone, Copy, Debug)]
 pub struct Activation<'a> {
@@ -67,6 +121,8 @@ pub struct Activation<'a> {
     pub session: &'a Session,
     /// `updatedAt` of the item as it was reserved.
     pub reserved_at: u64,
+    /// The request that is answered by it.
+    pub claim: Option<&'a Claim>,
 }
 
 /// The one transaction that changes a session.

@@ -22,6 +22,8 @@ pub struct SessionService<S, M, E, R> {
     pub env: String,
     /// How long a stream keeps its media, in hours; ≥ 1, or it could not be mapped.
     pub stream_retention_hours: u32,
+    /// Most sessions that a speaker may have at a time; ≥ 1.
+    pub most_sessions: u32,
 }
 
 /// What is known of the invocation that a use case runs in.

@@ -5,7 +5,7 @@ use lambda_http::{
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
 };
 use serde_json::{Map, Value};
-use session::{Changes, Language, NewSession, NewStatus, QualityTier};
+use session::{Changes, IdempotencyKey, InvalidKey, Language, NewSession, NewStatus, QualityTier};
 
 /// Largest body in bytes. The largest valid one has about 300.
 pub(super) const MAX_BODY: usize = 16 * 1024;
@@ -50,6 +50,15 @@ pub(super) fn new_session(
         target_languages: target_languages(&fields)?,
         quality_tier: quality_tier(&fields)?,
     })
+}
+
+/// The name that the client gives its request, if it does. Two of them name nothing.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refused> {
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let (first, second) = (keys.next(), keys.next());
+    let Some(key) = first else { return Ok(None) };
+    let text = key.to_str().ok().filter(|_| second.is_none()).unwrap_or_default();
+    text.parse().map(Some).map_err(|invalid: InvalidKey| Refused::bad(invalid.to_string()))
 }
 
 /// Reads the body of `PATCH /sessions/{sessionId}`: at least one field to change. `null` changes nothing, and fields it

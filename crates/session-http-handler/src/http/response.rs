@@ -1,5 +1,7 @@
 //! Writing what a client gets.
 
+use std::time::Duration;
+
 use lambda_http::{
     Body, Response,
     http::{
@@ -104,7 +106,11 @@ pub(super) fn failed(error: &Error, now_ms: u64) -> Response<Body> {
     let (status, text) = match error {
         Error::NotFound { .. } => (StatusCode::NOT_FOUND, error.to_string()),
         Error::NotOwner { .. } => (StatusCode::FORBIDDEN, error.to_string()),
-        Error::NotReady { .. } | Error::Over { .. } => (StatusCode::CONFLICT, error.to_string()),
+        Error::NotReady { .. } | Error::Over { .. } | Error::InProgress { .. } => {
+            (StatusCode::CONFLICT, error.to_string())
+        }
+        Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+        Error::TooManySessions { .. } => (StatusCode::TOO_MANY_REQUESTS, error.to_string()),
         Error::NoFreeId { .. } => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
         Error::Creation { fault, .. } | Error::Store(fault) => {
             let status = match error.retry_after() {
@@ -116,9 +122,14 @@ pub(super) fn failed(error: &Error, now_ms: u64) -> Response<Body> {
     };
     let mut response = error_response(status, &text, now_ms);
     if let Some(after) = error.retry_after() {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs()));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
     }
     response
+}
+
+/// Rounded up: who comes back a moment too early waits twice.
+fn whole_seconds(after: Duration) -> u64 {
+    after.as_secs() + u64::from(after.subsec_nanos() > 0)
 }
 
 const fn reason(kind: FaultKind) -> &'static str {

@@ -11,6 +11,7 @@ use session::{Fault, FaultKind, QualityTier, SessionStatus, SignalingEndpoints};
 
 use super::*;
 
+mod idempotency;
 mod patch;
 mod refusals;
 
@@ -23,6 +24,7 @@ const ID: &str = "blessed-shepherd-123";
 struct Scripted {
     error: Option<Error>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    keys: Arc<Mutex<Vec<IdempotencyKey>>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +60,13 @@ impl Scripted {
 }
 
 impl SessionApi for Scripted {
-    async fn create(&self, new: &NewSession, call: &Call) -> Result<Session, Error> {
+    async fn create(
+        &self,
+        new: &NewSession,
+        key: Option<&IdempotencyKey>,
+        call: &Call,
+    ) -> Result<Session, Error> {
+        self.keys.lock().unwrap().extend(key.cloned());
         self.answer(Asked::Create(new.clone(), seen(call)), session())
     }
 

@@ -16,7 +16,7 @@ fn opened() -> (World, Session) {
         target_languages: vec!["de".parse().unwrap()],
         quality_tier: QualityTier::Standard,
     };
-    let session = world.run(world.service().create(&new, &Call::default())).unwrap();
+    let session = world.run(world.service().create(&new, None, &Call::default())).unwrap();
     (world, session)
 }
 

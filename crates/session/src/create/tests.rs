@@ -19,7 +19,7 @@ fn call() -> Call {
 }
 
 fn create(world: &World) -> Result<Session, Error> {
-    let result = world.run(world.service().create(&new(), &call()));
+    let result = world.run(world.service().create(&new(), None, &call()));
     let took = world.state().now;
     assert!(took < Limits::FUNCTION_TIMEOUT, "took {took:?}");
     world.let_time_pass();
@@ -214,7 +214,7 @@ fn a_crash_at_any_call_leaves_nothing_that_cannot_be_found() {
                 world.plan_all(operation, Trouble::Refused(FaultKind::Denied));
             }
             let service = world.service();
-            let result = world.run_for(service.create(&new(), &call()), crash_at);
+            let result = world.run_for(service.create(&new(), None, &call()), crash_at);
             world.let_time_pass();
             let result = result.unwrap_or(Err(Error::NoFreeId { attempts: 0 }));
             check(&world, &result, &format!("crash at call {crash_at}, {failing:?}"));
@@ -324,7 +324,7 @@ fn a_shorter_invocation_still_undoes_what_fails() {
     world.plan_all("endpoints", Trouble::Hangs);
     let remaining = Duration::from_secs(10);
     let call = Call { limits: Limits::default().within(remaining), trace_header: None };
-    let result = world.run(world.service().create(&new(), &call));
+    let result = world.run(world.service().create(&new(), None, &call));
     assert!(result.is_err());
     let state = world.state();
     assert!(state.now < remaining, "took {:?}", state.now);

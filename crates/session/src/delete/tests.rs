@@ -24,7 +24,7 @@ fn world_with_session() -> (World, Session) {
         target_languages: vec!["de".parse().unwrap()],
         quality_tier: QualityTier::Standard,
     };
-    let session = world.run(world.service().create(&new, &call())).unwrap();
+    let session = world.run(world.service().create(&new, None, &call())).unwrap();
     let mut state = world.state();
     state.events.clear();
     state.lines.clear();

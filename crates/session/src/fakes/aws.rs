@@ -4,15 +4,28 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{Resource, State, World};
 use crate::{
-    ChannelArn, Fault, FaultKind, PendingEvent, Session, SessionId, SessionStatus,
-    SignalingEndpoints, StreamArn, Tags,
+    ChannelArn, Claim, Fault, FaultKind, PendingEvent, Remembered, RequestId, Session, SessionId,
+    SessionStatus, SignalingEndpoints, StreamArn, Tags,
     event::StatusChange,
     ports::{
-        Activation, Change, Ending, EventBus, MediaControl, PendingEvents, ResourceState, Sessions,
+        Activation, Change, Ending, EventBus, MediaControl, PendingEvents, Reservation, Reserved,
+        ResourceState, Sessions,
     },
 };
 
 impl State {
+    /// Whether a claim may be made now.
+    fn admits(&self, claim: &Claim) -> bool {
+        match (self.requests.get(&claim.id), &claim.takes_over) {
+            (None, _) => true,
+            (Some(known), Some(session_id)) => {
+                let over = known.answer.is_none() || known.remove_at <= claim.now;
+                known.for_session == *session_id && over
+            }
+            (Some(_), None) => false,
+        }
+    }
+
     fn create(
         &mut self,
         kind: &str,
@@ -61,14 +74,63 @@ fn remove(shelf: &mut HashMap<String, Resource>, arn: &str, now: Duration) -> Re
 }
 
 impl Sessions for World {
-    async fn insert(&self, session: &Session) -> Result<bool, Fault> {
-        let session = session.clone();
+    async fn insert(&self, reservation: &Reservation<'_>) -> Result<Reserved, Fault> {
+        let session = reservation.session.clone();
+        let (most, claim) = (reservation.most as usize, reservation.claim.cloned());
         self.call("insert", move |state| {
-            let taken = state.items.contains_key(&session.session_id);
-            if !taken {
-                state.items.insert(session.session_id.clone(), session.clone());
+            let id = &session.session_id;
+            if claim.as_ref().is_some_and(|claim| !state.admits(claim)) {
+                return Ok(Reserved::KeyKnown);
             }
-            Ok(!taken)
+            if state.items.contains_key(id) {
+                return Ok(Reserved::IdTaken);
+            }
+            let places = state.places.entry(session.speaker_id.clone()).or_default();
+            if places.len() >= most {
+                return Ok(Reserved::NoPlace);
+            }
+            places.insert(id.clone());
+            state.items.insert(id.clone(), session.clone());
+            if let Some(claim) = &claim {
+                state.requests.insert(claim.id.clone(), Remembered::new(claim, id));
+            }
+            Ok(Reserved::Yes)
+        })
+        .await
+    }
+
+    async fn places(&self, speaker_id: &str) -> Result<Vec<SessionId>, Fault> {
+        let speaker_id = speaker_id.to_owned();
+        self.call("places", move |state| {
+            let places = state.places.get(&speaker_id).into_iter().flatten();
+            Ok(places.cloned().collect())
+        })
+        .await
+    }
+
+    async fn free_places(&self, speaker_id: &str, sessions: &[SessionId]) -> Result<(), Fault> {
+        let (speaker_id, sessions) = (speaker_id.to_owned(), sessions.to_vec());
+        self.call("free_places", move |state| {
+            let places = state.places.entry(speaker_id.clone()).or_default();
+            places.retain(|place| !sessions.contains(place));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn remembered(&self, request: &RequestId) -> Result<Option<Remembered>, Fault> {
+        let request = request.clone();
+        self.call("remembered", move |state| Ok(state.requests.get(&request).cloned())).await
+    }
+
+    async fn forget(&self, request: &RequestId, session_id: &SessionId) -> Result<(), Fault> {
+        let (request, session_id) = (request.clone(), session_id.clone());
+        self.call("forget", move |state| {
+            let known = state.requests.get(&request);
+            if known.is_some_and(|it| it.for_session == session_id && it.answer.is_none()) {
+                state.requests.remove(&request);
+            }
+            Ok(())
         })
         .await
     }
@@ -80,7 +142,18 @@ impl Sessions for World {
 
     async fn activate(&self, activation: &Activation<'_>) -> Result<bool, Fault> {
         let (session, reserved_at) = (activation.session.clone(), activation.reserved_at);
+        let claim = activation.claim.cloned();
         self.call("activate", move |state| {
+            let request = claim.as_ref().map(|claim| state.requests.get_mut(&claim.id));
+            if let Some(request) = request {
+                let Some(request) = request else { return Ok(false) };
+                let item = state.items.get(&session.session_id);
+                let reserved = item.is_some_and(|item| item.updated_at == reserved_at);
+                if !reserved || request.for_session != session.session_id {
+                    return Ok(false);
+                }
+                request.answer = Some(Session { pending_event: None, ..session.clone() });
+            }
             let Some(item) = state.items.get_mut(&session.session_id) else { return Ok(false) };
             let reserved = item.status == SessionStatus::Creating && item.updated_at == reserved_at;
             if reserved {

@@ -1,0 +1,100 @@
+//! What stands in the way of a reservation: a request that was here before, and too many sessions.
+
+use std::time::Duration;
+
+use crate::{
+    Call, Claim, Error, FaultKind, Remembered, Session, SessionId, SessionService, SessionStatus,
+    limits::persist,
+    ports::{EventBus, MediaControl, Sessions, Surroundings},
+};
+
+/// What an earlier request with the same key means for this one.
+pub(super) enum Earlier {
+    /// It was answered so.
+    Answered(Box<Session>),
+    /// It is over without an answer: its session's id, if it is still remembered.
+    Over(Option<SessionId>),
+}
+
+impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<S, M, E, R> {
+    /// Looks at the request that has the claim's key.
+    ///
+    /// # Errors
+    /// [`Error::KeyReused`] when it asked for something else, [`Error::InProgress`] while it may be under way.
+    pub(super) async fn earlier(&self, claim: &Claim, call: &Call) -> Result<Earlier, Error> {
+        let Some(earlier) = self.remembered(claim, call).await? else {
+            return Ok(Earlier::Over(None));
+        };
+        if earlier.remove_at <= claim.now {
+            return Ok(Earlier::Over(Some(earlier.for_session)));
+        }
+        if earlier.asked != claim.asked {
+            return Err(Error::KeyReused);
+        }
+        if let Some(answer) = earlier.answer {
+            return Ok(Earlier::Answered(Box::new(answer)));
+        }
+        // Whoever fails removes the item first and the request after it.
+        let session = self.read(&earlier.for_session, call).await?;
+        let made = session.is_some_and(|session| session.status == SessionStatus::Creating);
+        let left = earlier.in_progress_until.saturating_sub(self.around.now_ms());
+        if made && left > 0 {
+            return Err(Error::InProgress { retry_after: Duration::from_millis(left) });
+        }
+        Ok(Earlier::Over(Some(earlier.for_session)))
+    }
+
+    async fn remembered(&self, claim: &Claim, call: &Call) -> Result<Option<Remembered>, Error> {
+        let deadline = self.around.monotonic() + call.limits.event;
+        let again = |kind: FaultKind| kind.is_transient();
+        let read = || self.sessions.remembered(&claim.id);
+        persist(&self.around, &call.limits, deadline, "GetItem", again, read)
+            .await
+            .map_err(Error::Store)
+    }
+
+    /// Forgets a request that failed, so that it can be made again at once. A failure costs the client a wait.
+    pub(super) async fn forget(&self, claim: &Claim, session_id: &SessionId, call: &Call) {
+        let deadline = self.around.monotonic() + call.limits.event;
+        let again = |kind: FaultKind| kind.is_transient();
+        let forget = || self.sessions.forget(&claim.id, session_id);
+        let forgotten =
+            persist(&self.around, &call.limits, deadline, "DeleteItem", again, forget).await;
+        if let Err(fault) = forgotten {
+            self.around.note(&crate::Notice::LeftBehind { session_id, fault: &fault });
+        }
+    }
+
+    /// Gives back the places of sessions that the speaker has no more. Nobody does so when a session ends: so none can
+    /// be forgotten, and only who has reached the limit waits for the look.
+    ///
+    /// # Errors
+    /// [`Error::TooManySessions`] when all of them are still taken.
+    pub(super) async fn make_place(&self, speaker_id: &str, call: &Call) -> Result<(), Error> {
+        let deadline = self.around.monotonic() + call.limits.event;
+        let again = |kind: FaultKind| kind.is_transient();
+        let look = || self.sessions.places(speaker_id);
+        let taken = persist(&self.around, &call.limits, deadline, "GetItem", again, look)
+            .await
+            .map_err(Error::Store)?;
+        let mut free = Vec::new();
+        for session_id in taken {
+            let session = self.read(&session_id, call).await?;
+            let lives =
+                |status: SessionStatus| status.is_live() || status == SessionStatus::Creating;
+            if !session.is_some_and(|session| lives(session.status)) {
+                free.push(session_id);
+            }
+        }
+        if free.is_empty() {
+            return Err(Error::TooManySessions { most: self.most_sessions });
+        }
+        let give_back = || self.sessions.free_places(speaker_id, &free);
+        persist(&self.around, &call.limits, deadline, "UpdateItem", again, give_back)
+            .await
+            .map_err(Error::Store)
+    }
+}
+
+#[cfg(test)]
+mod tests;
