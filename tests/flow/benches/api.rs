@@ -1,0 +1,197 @@
+//! What the session API costs, through the real handler and the local cloud, written to `target/bench/summary.json`.
+//!
+//! - Sequential round trips of a POST: every call to AWS is made to take a while, then longer; what a POST takes longer
+//!   by, over what a call does, is the number of calls that wait for one another. The looks at channel and stream take
+//!   as long as KVS needs to make them, both times, so that the first look finds both ACTIVE; they count as one.
+//! - Its own time: what is left of a POST without its round trips: the function, and the local cloud around it.
+//! - GET: requests per second and the time of one, eight at a time.
+//! - From a function's start to its first call of the Runtime API: what a cold start adds to Lambda's own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use flow::{Cloud, Options};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// The cloud's time, so that a channel is ACTIVE after 50 ms and a function may still take 1.4 s.
+const SCALE: u32 = 20;
+/// How long each call to AWS takes, ms, and a look at a channel or stream that is being made.
+const LATENCIES: [u64; 2] = [5, 25];
+const LOOK: u64 = 60;
+const POSTS: usize = 60;
+const GETS: usize = 4000;
+const AT_ONCE: usize = 8;
+const STARTS: usize = 30;
+
+#[tokio::main]
+async fn main() {
+    // `cargo test --all-targets` runs benches too, with nothing to measure.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let cloud = Cloud::start(Options { time_scale: SCALE, ..Options::default() }).await.unwrap();
+    let short = posts(&cloud, LATENCIES[0]).await;
+    let long = posts(&cloud, LATENCIES[1]).await;
+    let longer_by = median(&long).saturating_sub(median(&short)).as_secs_f64() * 1000.0;
+    let others = longer_by / (LATENCIES[1] - LATENCIES[0]) as f64;
+    let trips = others + 1.0;
+    let waited = Duration::from_millis(LOOK + LATENCIES[0] * others.round() as u64);
+    let own: Vec<_> = short.iter().map(|took| took.saturating_sub(waited)).collect();
+    let (gets, per_second) = gets(&cloud).await;
+    let starts = starts();
+    println!("POST           {trips:.2} sequential round trips to AWS");
+    println!("POST, its own  {} and the local cloud's", spread(&own));
+    println!("GET            {per_second:.0} a second, {}", spread(&gets));
+    println!("start          {} to the first call of the Runtime API", spread(&starts));
+    testkit::figures::record(json!({
+        "postSequentialRoundTrips": trips,
+        "postOwnMillisP50": millis(median(&own)),
+        "postOwnMillisP99": millis(percentile(&own, 99)),
+        "getsPerSecond": per_second,
+        "getMillisP50": millis(median(&gets)),
+        "getMillisP99": millis(percentile(&gets, 99)),
+        "startToRuntimeApiMillisP50": millis(median(&starts)),
+        "startToRuntimeApiMillisP99": millis(percentile(&starts, 99)),
+    }));
+    sizes();
+}
+
+/// What each POST takes while every call of the handler takes `latency` ms.
+async fn posts(cloud: &Cloud, latency: u64) -> Vec<Duration> {
+    let mut took = Vec::new();
+    for post in 0..POSTS {
+        // Another speaker each time: one has only so many sessions.
+        let speaker = json!({ "sub": format!("speaker-{latency}-{post}") });
+        let token = cloud.token(speaker).await.unwrap();
+        for operation in ["DescribeSignalingChannel", "DescribeStream"] {
+            let slow = json!({ "service": "kinesisvideo", "operation": operation, "kind": "delay", "delayMs": LOOK });
+            strike(cloud, slow).await;
+        }
+        for service in ["dynamodb", "kinesisvideo", "events"] {
+            strike(cloud, json!({ "service": service, "kind": "delay", "delayMs": latency })).await;
+        }
+        // The consumer's start is not the API's cost.
+        strike(
+            cloud,
+            json!({
+                "service": "lambda", "operation": "Invoke", "target": "kvs-stream-consumer",
+                "kind": "answer", "extra": { "answer": null },
+            }),
+        )
+        .await;
+        let start = Instant::now();
+        let body = json!({ "sourceLanguage": "en" });
+        let answer = cloud.api(Method::POST, "/sessions", Some(&token), Some(body)).await.unwrap();
+        took.push(start.elapsed());
+        assert_eq!(answer.0, 201, "{}", answer.1);
+        cloud.calm().await.unwrap();
+    }
+    // The first is a cold start.
+    took.split_off(1)
+}
+
+async fn strike(cloud: &Cloud, mut fault: Value) {
+    fault["times"] = json!(100_000);
+    cloud.fault(fault).await.unwrap();
+}
+
+/// What each GET takes, and how many are answered in a second.
+async fn gets(cloud: &Cloud) -> (Vec<Duration>, f64) {
+    let session = cloud.open("ana").await.unwrap();
+    let (path, mut took) = (session.path(), Vec::new());
+    let get = || async {
+        let start = Instant::now();
+        let (status, _) = cloud.api(Method::GET, &path, None, None).await.unwrap();
+        assert_eq!(status, 200);
+        start.elapsed()
+    };
+    let row = || async {
+        let mut took = Vec::new();
+        for _ in 0..GETS / AT_ONCE {
+            took.push(get().await);
+        }
+        took
+    };
+    // Every process that will serve has been started then.
+    futures_util::future::join_all((0..AT_ONCE).map(|_| get())).await;
+    let start = Instant::now();
+    for row in futures_util::future::join_all((0..AT_ONCE).map(|_| row())).await {
+        took.extend(row);
+    }
+    (took, GETS as f64 / start.elapsed().as_secs_f64())
+}
+
+/// From the start of the handler's process to its first call of the Runtime API.
+fn starts() -> Vec<Duration> {
+    let start = || {
+        let runtime_api = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = runtime_api.local_addr().unwrap().to_string();
+        let begun = Instant::now();
+        let mut handler = Command::new(release("session-http-handler"))
+            .env_clear()
+            .envs([
+                ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
+                ("AWS_LAMBDA_FUNCTION_NAME", "session-http-handler"),
+                ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+                ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+                ("AWS_LAMBDA_LOG_GROUP_NAME", "group"),
+                ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
+                ("AWS_REGION", "us-east-1"),
+                ("AWS_ACCESS_KEY_ID", "test"),
+                ("AWS_SECRET_ACCESS_KEY", "test"),
+                ("ENVIRONMENT", "dev"),
+                ("SESSIONS_TABLE", "Sessions-dev"),
+                ("STREAMS_TABLE", "Streams-dev"),
+                ("CONNECTIONS_TABLE", "Connections-dev"),
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let _ = runtime_api.accept().unwrap();
+        let took = begun.elapsed();
+        handler.kill().unwrap();
+        handler.wait().unwrap();
+        took
+    };
+    (0..STARTS).map(|_| start()).collect()
+}
+
+fn release(name: &str) -> std::path::PathBuf {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.join("target/release").join(name)
+}
+
+/// What is deployed, where `make build` has made it.
+fn sizes() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lambda");
+    for architecture in ["arm64", "x86_64"] {
+        for function in ["session-http-handler", "kvs-stream-consumer", "audio-processor"] {
+            let zip = root.join(architecture).join(format!("{function}.zip"));
+            if let Ok(file) = std::fs::metadata(&zip) {
+                println!("{function:22} {architecture:6} {:.1} MB zipped", file.len() as f64 / 1e6);
+            }
+        }
+    }
+}
+
+fn percentile(times: &[Duration], percent: usize) -> Duration {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
+}
+
+fn median(times: &[Duration]) -> Duration {
+    percentile(times, 50)
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn spread(times: &[Duration]) -> String {
+    let (usual, most) = (millis(median(times)), millis(percentile(times, 99)));
+    format!("{usual:.2} ms (99th percentile {most:.2} ms)")
+}
