@@ -2,10 +2,39 @@
 //! sample, and nothing else is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use flow::{Cloud, Journey, Options, Packets};
+use flow::{Cloud, Journey, Options, Packets, Session};
 use serde_json::{Value, json};
+
+/// Waits until the processor has this many samples.
+async fn delivered(session: &Session<'_>, samples: u64) {
+    let start = Instant::now();
+    loop {
+        let figures = session.figures().await.unwrap_or_default();
+        if figures["samplesDelivered"].as_u64() >= Some(samples) {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{figures}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// How many samples the consumer has skipped because of a pause, by its last checkpoint.
+fn paused(item: &Value) -> u64 {
+    let checkpoint = item["checkpoint"]["S"].as_str().unwrap_or("{}");
+    let checkpoint: Value = serde_json::from_str(checkpoint).unwrap();
+    checkpoint["totals"]["paused"].as_u64().unwrap_or_default()
+}
+
+/// Waits until the consumer has skipped something.
+async fn skipping(cloud: &Cloud, session: &Session<'_>) {
+    let start = Instant::now();
+    while paused(&cloud.item("Streams", session.id()).await.unwrap().unwrap()) == 0 {
+        assert!(start.elapsed() < Duration::from_secs(60), "the pause was not seen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
 
 #[tokio::test]
 async fn a_pause_is_skipped_and_the_rest_is_delivered() {
@@ -13,13 +42,13 @@ async fn a_pause_is_skipped_and_the_rest_is_delivered() {
     let session = cloud.open("ana").await.unwrap();
     let recording = testkit::recording();
     let acts = async {
-        tokio::time::sleep(Duration::from_millis(900)).await;
+        delivered(&session, 3 * 16_000).await;
         let (status, body) = session.change(json!({ "status": "paused" })).await.unwrap();
         assert_eq!((status, &body["status"]), (200, &json!("paused")));
         // In the same transaction as the session, where the consumer looks every 2 s of the cloud's time.
         let item = cloud.item("Streams", session.id()).await.unwrap().unwrap();
         assert_eq!(item["desired"]["S"], "PAUSE");
-        tokio::time::sleep(Duration::from_millis(900)).await;
+        skipping(&cloud, &session).await;
         let changes =
             json!({ "status": "active", "targetLanguages": ["fr"], "qualityTier": "premium" });
         let (status, body) = session.change(changes).await.unwrap();
@@ -37,9 +66,7 @@ async fn a_pause_is_skipped_and_the_rest_is_delivered() {
     assert_eq!(status, 409, "an ended session stays ended");
 
     let journey = Journey::drained(&session, &Packets::of(&recording)).await.unwrap();
-    let checkpoint = journey.streams_item["checkpoint"]["S"].as_str().unwrap();
-    let checkpoint: Value = serde_json::from_str(checkpoint).unwrap();
-    let skipped = checkpoint["totals"]["paused"].as_u64().unwrap();
+    let skipped = paused(&journey.streams_item);
     let delivered = journey.figures["samplesDelivered"].as_u64().unwrap();
     let spoken = journey.spoken.len() as u64;
     assert!(skipped > 0 && delivered > 0, "{}", journey.figures);
