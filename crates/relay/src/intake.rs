@@ -76,6 +76,7 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             Output::FragmentStarted { number, anchor, server_ms, .. } => {
                 self.server_ms =
                     server_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default();
+                self.line.reading(self.server_ms);
                 self.begin(number, anchor);
             }
             Output::Pcm { start, samples, filled, producer_ms } => {
@@ -97,6 +98,7 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             }
             Output::FragmentCompleted { number, millis_behind_now, duration_ms, .. } => {
                 self.complete(number, millis_behind_now, duration_ms);
+                self.line.reading(0);
             }
             Output::ErrorTag { id, code } => {
                 tracing::warn!(sessionId = %self.line.session, id, code = code.as_deref(), "KVS ended GetMedia with an error");

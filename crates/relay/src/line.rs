@@ -2,6 +2,7 @@
 //! renews the lease and brings orders. All of them are futures of one task; dropping it ends them.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use session::{Language, SessionId, Settings, StreamArn};
@@ -69,6 +70,8 @@ pub(crate) struct Line<'a, P: Ports> {
     ledger: Mutex<Ledger>,
     activity: Mutex<Activity>,
     waiting: Mutex<VecDeque<Waiting>>,
+    /// When KVS began to take in the fragment that is being read, ms; 0 when none is.
+    reading: AtomicU64,
     languages: Mutex<Vec<Language>>,
     metrics: Mutex<Snapshot>,
 }
@@ -107,6 +110,7 @@ impl<'a, P: Ports> Line<'a, P> {
             ledger: Mutex::new(Ledger::new(checkpoint, config)),
             activity: Mutex::default(),
             waiting: Mutex::default(),
+            reading: AtomicU64::new(0),
             languages: Mutex::default(),
             metrics: Mutex::default(),
         }
@@ -127,6 +131,11 @@ impl<'a, P: Ports> Line<'a, P> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A fragment is being read that KVS began to take in at `server_ms`; 0: none is.
+    pub(crate) fn reading(&self, server_ms: u64) {
+        self.reading.store(server_ms, Ordering::Relaxed);
+    }
+
     /// A fragment was read up to position `end`. One without new audio has nothing to lose.
     pub(crate) fn arrived(&self, end: u64, server_ms: u64) {
         let mut waiting = self.waiting();
@@ -144,7 +153,10 @@ impl<'a, P: Ports> Line<'a, P> {
             waiting.pop_front();
         }
         let retention = millis(self.config.retention);
-        let age = self.ports.clock().now_ms().saturating_sub(waiting.front()?.server_ms);
+        // One that cannot be read to its end, because nothing of it can be delivered, waits as well.
+        let reading = Some(self.reading.load(Ordering::Relaxed)).filter(|since| *since > 0);
+        let oldest = waiting.front().map(|fragment| fragment.server_ms).or(reading)?;
+        let age = self.ports.clock().now_ms().saturating_sub(oldest);
         (age > retention / 2).then(|| retention.saturating_sub(age))
     }
 

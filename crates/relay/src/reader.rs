@@ -191,6 +191,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
             }
         };
         drop(body);
+        line.reading(0);
         let tail = self.stream.finish();
         self.drain_outputs().await?;
         // In the middle of a document nobody ends of his own accord.

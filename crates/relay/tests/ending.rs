@@ -119,6 +119,18 @@ async fn a_processor_that_keeps_forgetting_makes_no_storm() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_fragment_that_cannot_be_read_to_its_end_is_announced_too() {
+    let (packets, _) = speech(20);
+    let world = World::stored(&packets, 20_000);
+    world.stop();
+    world.state().processor.refuse_after = Some(0);
+    let config = short_retention();
+    relay::start(&world.side(), &config, order("a", LONG)).await.unwrap();
+    let risks = world.state().snapshots.iter().filter_map(|s| s.retention_risk_millis).count();
+    assert!(risks >= 4, "{risks}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn audio_that_kvs_is_about_to_forget_is_announced_by_the_minute() {
     let (packets, _) = speech(4);
     let world = World::live(&packets, 1_000);
