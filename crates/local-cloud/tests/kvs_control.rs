@@ -3,6 +3,8 @@
 
 mod kvs_support;
 
+use std::time::Duration;
+
 use kvs_support::{Server, until};
 use serde_json::json;
 
@@ -147,12 +149,46 @@ async fn a_mapping_joins_one_channel_with_one_stream() {
     let mapped = server.ok("/describeMappedResourceConfiguration", json!({ "StreamARN": x })).await;
     assert_eq!(mapped["MappedResourceConfigurationList"][0]["ARN"], a);
 
+    // An account has ten calls a second, those that are refused included.
+    server.clock.sleep(Duration::from_secs(1)).await;
     server.ok(UPDATE, map(&a, &x, "DISABLED")).await;
     server.ok(UPDATE, map(&b, &x, "ENABLED")).await;
     server.ok("/deleteSignalingChannel", json!({ "ChannelARN": b })).await;
     let mapped =
         server.ok("/describeMappedResourceConfiguration", json!({ "StreamName": "x" })).await;
     assert_eq!(mapped["MappedResourceConfigurationList"], json!([]));
+}
+
+#[tokio::test]
+async fn an_account_changes_ten_mappings_a_second_and_has_a_hundred() {
+    let server = Server::start(20.0).await;
+    let pair = async |name: String| {
+        let (channel, stream) = tokio::join!(server.channel(&name), server.stream(&name, 24));
+        let storage = json!({ "Status": "ENABLED", "StreamARN": stream });
+        json!({ "ChannelARN": channel, "MediaStorageConfiguration": storage })
+    };
+    const UPDATE: &str = "/updateMediaStorageConfiguration";
+    const LIMIT: &str = "ClientLimitExceededException";
+    let names = (0..101).map(|nth| pair(format!("talk-{nth}")));
+    let pairs = futures_util::future::join_all(names).await;
+    let at_once = pairs[..11].iter().map(|pair| server.call(UPDATE, pair.clone()));
+    let answers = futures_util::future::join_all(at_once).await;
+    let refused = answers.iter().filter(|answer| answer.status == 400).count();
+    // A machine that is slow enough has more than a second of the cloud's for them.
+    assert!(refused <= 1, "{refused} of eleven");
+    for ten in pairs[..100].chunks(9) {
+        server.clock.sleep(Duration::from_secs(1)).await;
+        for pair in ten {
+            server.ok(UPDATE, pair.clone()).await;
+        }
+    }
+    server.clock.sleep(Duration::from_secs(1)).await;
+    server.refused(UPDATE, pairs[100].clone(), 400, LIMIT).await;
+    server.ok(UPDATE, pairs[99].clone()).await;
+    let off = json!({ "ChannelARN": pairs[0]["ChannelARN"],
+                      "MediaStorageConfiguration": { "Status": "DISABLED" } });
+    server.ok(UPDATE, off).await;
+    server.ok(UPDATE, pairs[100].clone()).await;
 }
 
 #[tokio::test]

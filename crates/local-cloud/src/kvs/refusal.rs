@@ -68,6 +68,15 @@ pub(super) fn too_many_calls(operation: &str) -> AwsError {
     )
 }
 
+/// 400: the account stores as many channels' media as it may. Of what the call may be refused with (its model), nothing
+/// else fits.
+pub(super) fn too_many_mappings(most: usize) -> AwsError {
+    AwsError::bad_request(
+        "ClientLimitExceededException",
+        format!("{most} channels have storage enabled, as many as an account may have"),
+    )
+}
+
 /// 400: more connections at once than a stream allows.
 pub(super) fn too_many_connections(operation: &str, most: usize) -> AwsError {
     AwsError::bad_request(

@@ -1,6 +1,6 @@
 //! The streams and channels of the account, and finding the one a request means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -49,12 +49,20 @@ pub(super) struct Registry {
     pub(super) base_url: String,
     pub(super) streams: BTreeMap<String, Stream>,
     pub(super) channels: BTreeMap<String, Channel>,
+    /// When mappings were changed in the last second, oldest first.
+    pub(super) mapping_calls: VecDeque<i64>,
 }
 
 impl Registry {
     /// An account without streams and channels.
     pub(super) fn new(account: Account, base_url: String) -> Self {
-        Self { account, base_url, streams: BTreeMap::new(), channels: BTreeMap::new() }
+        Self {
+            account,
+            base_url,
+            streams: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            mapping_calls: VecDeque::new(),
+        }
     }
 
     /// Runs one operation of the control plane; the answer's body comes back.

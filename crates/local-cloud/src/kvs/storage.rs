@@ -1,5 +1,5 @@
 //! The mapping between a channel and the stream that stores its media: one to one, both ACTIVE,
-//! the stream keeping data for an hour or more.
+//! the stream keeping data for an hour or more; and as few of them, and changed as seldom, as AWS allows.
 
 use serde_json::{Value, json};
 
@@ -10,12 +10,19 @@ use super::input::Input;
 use super::refusal;
 use super::registry::{Registry, nothing};
 
+/// Changes of mappings in a second, per account (WebRTC developer guide, service quotas: a hard limit).
+const CALLS_PER_SECOND: usize = 10;
+
+/// Channels that store their media, per account (WebRTC developer guide, "Ingest media").
+const MOST_MAPPED: usize = 100;
+
 impl Registry {
     pub(super) fn update_media_storage(
         &mut self,
         input: &Input,
         now_ms: i64,
     ) -> Result<Value, AwsError> {
+        self.count_mapping_call(now_ms)?;
         input.required_text("ChannelARN")?;
         let configuration = input.required_object("MediaStorageConfiguration")?;
         let stream_arn = configuration.text("StreamARN")?;
@@ -45,10 +52,26 @@ impl Registry {
             ));
         };
         self.require_stream_for(&name, stream_arn, mapped_to.as_deref(), now_ms)?;
+        let mapped = self.channels.values().filter(|channel| channel.stores_in.is_some()).count();
+        if mapped_to.is_none() && mapped >= MOST_MAPPED {
+            return Err(refusal::too_many_mappings(MOST_MAPPED));
+        }
         let (_, channel) = self.channel(input, "ChannelARN")?;
         channel.stores_in = Some(stream_arn.to_owned());
         channel.life.touch();
         nothing()
+    }
+
+    fn count_mapping_call(&mut self, now_ms: i64) -> Result<(), AwsError> {
+        let calls = &mut self.mapping_calls;
+        while calls.front().is_some_and(|call| now_ms - call >= 1000) {
+            calls.pop_front();
+        }
+        if calls.len() >= CALLS_PER_SECOND {
+            return Err(refusal::too_many_calls("UpdateMediaStorageConfiguration"));
+        }
+        calls.push_back(now_ms);
+        Ok(())
     }
 
     fn require_stream_for(
