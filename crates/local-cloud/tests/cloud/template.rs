@@ -79,6 +79,21 @@ fn routes_know_their_function_and_authorizer() {
     assert_eq!(route("POST /admin").authorizer.as_ref().unwrap().scopes, ["admin"]);
     assert_eq!(route("ANY /slow").function, "Short");
     assert_eq!(template.outputs["Url"], "http://127.0.0.1:1");
+    assert_eq!(api.cors.as_ref().unwrap().max_age, Some(600));
+}
+
+#[test]
+fn the_document_of_an_api_says_who_may_call_a_route_by_a_condition() {
+    let doubtful = |template: &Template| {
+        let routes = &template.http_apis[0].routes;
+        let route = routes.iter().find(|route| route.key() == "GET /doubtful").unwrap();
+        route.authorizer.as_ref().map(|authorizer| authorizer.scopes.clone())
+    };
+    assert_eq!(doubtful(&fixture()), None);
+    let mut options = options();
+    options.parameters.insert("Env".to_owned(), "prod".to_owned());
+    let template = Template::load(FIXTURE, &options).unwrap();
+    assert_eq!(doubtful(&template), Some(vec!["admin".to_owned()]));
 }
 
 #[test]
@@ -136,6 +151,17 @@ fn what_is_unknown_is_refused_by_name() {
         ("  Function:\n    Runtime", "  Functions:\n    Runtime", "Globals.Functions: "),
         ("Type: Schedule", "Type: S3", "Echo.Events.Tick.Type: "),
         ("!Condition IsProd", "!Condition IsTest", "Rule: "),
+        ("get: { security:", "get: { securities:", "Api.DefinitionBody.paths./doubtful.get.secur"),
+        ("[NONE: []]", "[NONE: [], Jwt: []]", "Api.DefinitionBody.paths./doubtful.get.security: "),
+        ("[NONE: []]", "[Nobody: []]", "Echo.Events.Doubtful"),
+        ("Path: /doubtful }", "Path: /other }", "Api.DefinitionBody: "),
+        ("Path: /doubtful }", "Path: /doubtful, Auth: { Authorizer: Jwt } }", "Echo.Events.Doubt"),
+        (
+            "          maxAge: 600",
+            "          maxAges: 600",
+            "Api.DefinitionBody.x-amazon-apigateway-c",
+        ),
+        ("      DefinitionBody:", "      CorsConfiguration: true\n      DefinitionBody:", "Api: "),
     ] {
         let refusal = refusal(old, new);
         assert!(refusal.starts_with(place), "{new}: {refusal}");
