@@ -65,6 +65,30 @@ fn the_projects_own_template_is_read_whole() {
     assert!(rules.contains(&"session-lifecycle-dev") && rules.contains(&"kvs-health-check-dev"));
     let post = template.http_apis[0].routes.iter().find(|route| route.key() == "POST /sessions");
     assert_eq!(post.unwrap().authorizer.as_ref().unwrap().audience, ["local"]);
+
+    assert_eq!(open_routes(&template), ["GET /health", "GET /sessions/{sessionId}"]);
+    options.parameters.insert("PublicSessionView".to_owned(), "false".to_owned());
+    let origins = "https://a.example,http://localhost:5173";
+    options.parameters.insert("CorsAllowOrigins".to_owned(), origins.to_owned());
+    let template = Template::load(&text, &options).unwrap();
+    assert_eq!(open_routes(&template), ["GET /health"]);
+    let cors = template.http_apis[0].cors.as_ref().unwrap();
+    assert_eq!(cors.allow_origins, ["https://a.example", "http://localhost:5173"]);
+    assert_eq!(cors.allow_methods, ["GET", "POST", "PATCH", "DELETE", "OPTIONS"]);
+    for wrong in ["app.example.com", "https://a.example/", "https://*", "*,https://a.example", ""] {
+        options.parameters.insert("CorsAllowOrigins".to_owned(), wrong.to_owned());
+        let refusal = Template::load(&text, &options).unwrap_err().to_string();
+        assert!(refusal.starts_with("CorsAllowOrigins: "), "{wrong}: {refusal}");
+    }
+}
+
+/// The routes that need no token.
+fn open_routes(template: &Template) -> Vec<String> {
+    let routes = template.http_apis.iter().flat_map(|api| &api.routes);
+    let open = routes.filter(|route| route.authorizer.is_none());
+    let mut open: Vec<_> = open.map(local_cloud::template::Route::key).collect();
+    open.sort_unstable();
+    open
 }
 
 #[test]

@@ -12,6 +12,7 @@ use session::{Fault, FaultKind, QualityTier, SessionStatus, SignalingEndpoints};
 use super::*;
 
 mod patch;
+mod private_view;
 mod refusals;
 
 const NOW: u64 = 1_732_540_620_000;
@@ -22,6 +23,7 @@ const ID: &str = "blessed-shepherd-123";
 #[derive(Clone, Default)]
 struct Scripted {
     error: Option<Error>,
+    private: bool,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -162,8 +164,12 @@ struct Answer {
 
 fn ask_with(api: &Scripted, event: &Value, context: Context) -> Answer {
     let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-    let api =
-        Api { sessions: api.clone(), environment: "dev".to_owned(), limits: Limits::default() };
+    let api = Api {
+        sessions: api.clone(),
+        environment: "dev".to_owned(),
+        public_session_view: !api.private,
+        limits: Limits::default(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let response = runtime.block_on(api.answer(request.with_lambda_context(context)));
     let body = match response.body() {
