@@ -5,7 +5,7 @@
    reference to nothing inside a SAM resource passes step 1 and fails here.
 3. What no linter knows and the rest of the project relies on: the rule's pattern is the one in
    events/rule-pattern.json, every policy names its statement, wildcards stand only where the
-   service takes no resource.
+   service takes no resource, and no route is open that check_routes.py does not name.
 
 Needs the packages of infra/requirements.txt; makes its own venv under target/ when they are missing.
 """
@@ -17,6 +17,8 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+
+from check_routes import check_routes, check_would_notice
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -126,7 +128,8 @@ def main() -> int:
 
     resources = translated["Resources"]
     wrong = check_pattern(resources) + check_policies(resources)
-    print("\n".join(wrong) if wrong else f"{len(resources)} resources: pattern and policies ok")
+    wrong += check_routes(resources) or check_would_notice(resources)
+    print("\n".join(wrong) if wrong else f"{len(resources)} resources: pattern, policies and routes ok")
     return 1 if wrong else 0
 
 

@@ -104,6 +104,23 @@ impl Env {
         })
     }
 
+    /// `true` or `false` in `name`, or `default` when it is absent or empty.
+    ///
+    /// # Errors
+    /// [`ConfigError::Malformed`] for anything else, so that a slip never opens or shuts a door.
+    pub fn flag(&self, name: &str, default: bool) -> Result<bool, ConfigError> {
+        match self.optional(name).as_deref() {
+            None => Ok(default),
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(value) => Err(ConfigError::Malformed {
+                name: name.to_owned(),
+                value: value.to_owned(),
+                wanted: "true or false".to_owned(),
+            }),
+        }
+    }
+
     /// A wall-clock duration in milliseconds, divided by the [`TimeScale`].
     ///
     /// # Errors
@@ -179,6 +196,16 @@ mod tests {
         assert!(matches!(env.number("BIG", 1, 1..=8999), Err(ConfigError::OutOfRange { .. })));
         assert!(matches!(env.number("WORD", 1, 1..=9), Err(ConfigError::Malformed { .. })));
         assert!(matches!(env.number("NEGATIVE", 1, 0..=9), Err(ConfigError::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_flag_is_true_or_false_and_nothing_else() {
+        let env =
+            Env::from_pairs([("YES", "true"), ("NO", "false"), ("EMPTY", ""), ("ODD", "True")]);
+        assert_eq!((env.flag("YES", false), env.flag("NO", true)), (Ok(true), Ok(false)));
+        assert_eq!((env.flag("EMPTY", true), env.flag("ABSENT", false)), (Ok(true), Ok(false)));
+        let error = env.flag("ODD", true).unwrap_err().to_string();
+        assert!(error.contains("ODD") && error.contains("true or false"), "{error}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod aws;
 pub mod env;
 pub mod logging;
 pub mod metrics;
+pub mod one_line;
 pub mod trace;
 
 pub use env::{ConfigError, Env, TimeScale};

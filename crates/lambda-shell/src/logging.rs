@@ -1,27 +1,146 @@
 //! JSON logs on stdout, one object per line, with the event's fields at the top level: what
 //! CloudWatch Logs Insights queries without parsing.
 
+use std::io::{self, Write};
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+
+use crate::one_line::escaped;
+
+/// The crates of this system, as the targets of their events begin (`session` is also the beginning
+/// of `session_http_handler`).
+const OWN: [&str; 6] =
+    ["audio_processor", "kvs_stream_consumer", "lambda_shell", "media", "relay", "session"];
 
 /// Sends `tracing` events to stdout as JSON.
 ///
 /// The level is `AWS_LAMBDA_LOG_LEVEL` (Lambda's advanced logging controls), else `RUST_LOG`, else
-/// `INFO`. The AWS SDKs stay at `WARN`, because at `DEBUG` they print signed headers.
+/// `INFO`. It holds for this system's own crates.
 pub fn init() {
     let level = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok()?.parse::<LevelFilter>().ok())
         .unwrap_or(LevelFilter::INFO);
-    let sdk = "aws_config=warn,aws_runtime=warn,aws_smithy_runtime=warn,aws_smithy_http_client=warn,hyper=warn,hyper_util=warn,rustls=warn";
-    // The builder's default directive would only count if there were no other.
-    let filter = EnvFilter::builder().parse_lossy(format!("{level},{sdk}"));
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
         .with_target(false)
-        .with_env_filter(filter)
+        .with_env_filter(EnvFilter::builder().parse_lossy(directives(level)))
+        .with_writer(|| OneLine(io::stdout()))
         .init();
+}
+
+/// Whose events are written. Other crates never go below `WARN`, however much is asked for: at
+/// `TRACE` the Lambda runtime prints whole requests, tokens included, and the SDKs what they sign. A
+/// list of those that do would be one behind with the next dependency, so it is a list of our own.
+fn directives(level: LevelFilter) -> String {
+    let others = level.min(LevelFilter::WARN);
+    let own = OWN.map(|name| format!(",{name}={level}")).concat();
+    format!("{others}{own}")
+}
+
+/// Writes lines of JSON without the characters that break a line in some reader's eyes.
+struct OneLine<W>(W);
+
+impl<W: Write> Write for OneLine<W> {
+    /// `tracing` hands over one whole line at a time, so no character is cut in two.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.write_all(&escaped(line))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What `work` leaves in the log of a function at `level`.
+    fn logged(level: LevelFilter, work: impl FnOnce()) -> String {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_env_filter(EnvFilter::builder().parse_lossy(directives(level)))
+            .with_writer(move || OneLine(writer.clone()))
+            .finish();
+        tracing::subscriber::with_default(subscriber, work);
+        let bytes = sink.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn other_crates_are_heard_from_warn_up_only() {
+        let log = logged(LevelFilter::TRACE, || {
+            tracing::trace!(target: "aws_sigv4::http_request::sign", "authorization: Bearer x");
+            tracing::debug!(target: "lambda_runtime::runtime", "a body");
+            tracing::info!(target: "a_crate_of_tomorrow", "a header");
+            tracing::warn!(target: "aws_config", "no region");
+            tracing::trace!(target: "session_http_handler::http", "a step");
+            tracing::trace!(target: "session::create", "another");
+        });
+        let messages: Vec<_> = log
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .map(|line| line["message"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(messages, ["no region", "a step", "another"]);
+    }
+
+    #[test]
+    fn no_crate_of_this_system_is_forgotten() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let names: Vec<_> = names.map(|name| name.to_str().unwrap().replace('-', "_")).collect();
+        assert!(names.len() > OWN.len());
+        // The local cloud is no function, and logs by itself.
+        for name in names.iter().filter(|name| *name != "local_cloud") {
+            assert!(OWN.iter().any(|own| name.starts_with(own)), "{name} is not heard");
+        }
+    }
+
+    #[test]
+    fn a_lower_wish_holds_for_everyone() {
+        let log = logged(LevelFilter::ERROR, || {
+            tracing::warn!(target: "aws_config", "no region");
+            tracing::warn!(target: "session::create", "slow");
+        });
+        assert_eq!(log, "");
+    }
+
+    #[test]
+    fn whatever_a_field_holds_it_stays_one_line() {
+        let hostile = "a\nb\r\"c\u{1b}[31m\u{85}d\u{2028}e\u{2029}f\u{9b}2Jg\u{202e}h\u{7f}é";
+        let log = logged(LevelFilter::INFO, || {
+            tracing::info!(target: "session::create", speakerId = hostile, "said {hostile}");
+        });
+        let line = log.strip_suffix('\n').unwrap();
+        assert!(!line.chars().any(|one| one.is_control()), "{line:?}");
+        assert!(!line.contains(['\u{2028}', '\u{2029}', '\u{202e}']), "{line:?}");
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["speakerId"], hostile, "nothing is lost");
+        assert_eq!(line["message"], format!("said {hostile}"));
+    }
 }

@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::events::Events;
 use crate::faults::Faults;
 use crate::http_api::FrontDoor;
-use crate::http_api::jwt::Issuer;
+use crate::http_api::issuer::Issuer;
 use crate::kvs::Kvs;
 use crate::lambda::{Lambda, LambdaOptions};
 use crate::server;

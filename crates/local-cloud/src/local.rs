@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use crate::clock::real_now_ms;
 use crate::cloud::Cloud;
 use crate::faults::Fault;
-use crate::http_api::jwt::TokenRequest;
+use crate::http_api::NotRemoved;
+use crate::http_api::issuer::TokenRequest;
 use crate::run::Figures;
 
 /// What POST takes at most, in bytes.
@@ -36,6 +37,8 @@ pub fn router() -> Router<Arc<Cloud>> {
         .route("/state", get(state))
         .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/token", axum::routing::post(mint))
+        .route("/keys", axum::routing::post(rotate))
+        .route("/keys/{kid}", axum::routing::delete(remove_key))
         .route("/jwks.json", get(jwks))
         .route("/openid-configuration", get(discovery))
         .route("/.well-known/openid-configuration", get(discovery))
@@ -73,6 +76,24 @@ async fn mint(State(cloud): State<Arc<Cloud>>, request: Request) -> Result<Respo
     let token =
         token.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(json_answer(StatusCode::OK, &json!({ "token": token })))
+}
+
+/// A new signing key; tokens under the others count until those are removed.
+async fn rotate(State(cloud): State<Arc<Cloud>>) -> Result<Response, Refused> {
+    let kid = cloud.issuer.rotate();
+    let kid = kid.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(json_answer(StatusCode::CREATED, &json!({ "kid": kid })))
+}
+
+async fn remove_key(
+    State(cloud): State<Arc<Cloud>>,
+    Path(kid): Path<String>,
+) -> Result<StatusCode, Refused> {
+    match cloud.issuer.remove_key(&kid) {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(NotRemoved::Unknown) => Err(not_found(&NotRemoved::Unknown.to_string())),
+        Err(signs) => Err(Refused(StatusCode::CONFLICT, signs.to_string())),
+    }
 }
 
 async fn jwks(State(cloud): State<Arc<Cloud>>) -> Response {
@@ -122,7 +143,7 @@ async fn logs(
 
 async fn nothing_here() -> Refused {
     not_found(
-        "there is state, faults, token, jwks.json, audio/SESSION.wav, deliveries/SESSION, logs/PACKAGE",
+        "there is state, faults, token, keys, jwks.json, audio/SESSION.wav, deliveries/SESSION, logs/PACKAGE",
     )
 }
 

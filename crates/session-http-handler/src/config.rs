@@ -8,6 +8,7 @@
 //! | `EVENT_BUS_NAME` | name | – | `default` |
 //! | `STREAM_RETENTION_HOURS` | h | 1–87 600 (KVS: ten years) | 24 |
 //! | `MAX_ACTIVE_SESSIONS` | sessions of one speaker | 1–100 | 10 |
+//! | `PUBLIC_SESSION_VIEW` | `true`, `false` | – | `true` |
 //! | `TIME_SCALE` | factor | 1–1000 | 1; set by the local cloud only |
 
 use lambda_shell::{Env, env::ConfigError};
@@ -29,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) stream_retention_hours: u32,
     /// Most sessions that a speaker may have at a time.
     pub(crate) most_sessions: u32,
+    /// Whether `GET /sessions/{sessionId}` shows a session to anybody, or to its speaker only.
+    pub(crate) public_session_view: bool,
     /// Budgets. They come from the invocation's deadline, so only the pauses are scaled here.
     pub(crate) limits: Limits,
 }
@@ -47,6 +50,7 @@ impl Config {
             event_bus_name: env.string_or("EVENT_BUS_NAME", "default"),
             stream_retention_hours: u32::try_from(retention).unwrap_or(87_600),
             most_sessions: u32::try_from(most_sessions).unwrap_or(100),
+            public_session_view: env.flag("PUBLIC_SESSION_VIEW", true)?,
             limits: Limits {
                 first_pause: scale.wall(limits.first_pause),
                 longest_pause: scale.wall(limits.longest_pause),
@@ -77,7 +81,15 @@ mod tests {
         assert_eq!(config.event_bus_name, "default");
         assert_eq!(config.stream_retention_hours, 24);
         assert_eq!(config.most_sessions, 10);
+        assert!(config.public_session_view);
         assert_eq!(config.limits, Limits::default());
+    }
+
+    #[test]
+    fn the_view_is_private_only_when_it_says_so_in_full() {
+        assert!(!config(&[("PUBLIC_SESSION_VIEW", "false")]).unwrap().public_session_view);
+        let error = config(&[("PUBLIC_SESSION_VIEW", "no")]).unwrap_err().to_string();
+        assert!(error.contains("PUBLIC_SESSION_VIEW"), "{error}");
     }
 
     #[test]

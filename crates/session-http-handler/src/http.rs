@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `POST /sessions` | yes | 201, 400, 401, 409, 413, 415, 422, 429, 500, 503 |
 //! | `GET /sessions/{sessionId}` | no | 200, 404, 500, 503 |
+//! | the same with `PUBLIC_SESSION_VIEW=false` | yes, the owner's | 200, 401, 403, 404, 500, 503 |
 //! | `PATCH /sessions/{sessionId}` | yes, the owner's | 200, 400, 401, 403, 404, 409, 413, 415, 500, 503 |
 //! | `DELETE /sessions/{sessionId}` | yes, the owner's | 204, 401, 403, 404, 409, 500, 503 |
 //! | `GET /health` | no | 200 |
@@ -29,7 +30,7 @@ mod request;
 mod response;
 
 use request::{Refused, changes, idempotency_key, new_session};
-use response::{changed, created, failed, health, no_content, refused, shown};
+use response::{created, failed, health, no_content, own, refused, shown};
 
 /// The use cases that the routes lead to.
 pub(crate) trait SessionApi: Send + Sync {
@@ -120,6 +121,8 @@ pub(crate) struct Api<S> {
     pub(crate) sessions: S,
     /// The environment, as `/health` tells it.
     pub(crate) environment: String,
+    /// Whether anybody may see a session, or only its speaker.
+    pub(crate) public_session_view: bool,
     /// Budgets of a whole invocation.
     pub(crate) limits: Limits,
 }
@@ -186,7 +189,7 @@ impl<S: SessionApi> Api<S> {
         };
         let answer = match (request.method(), route) {
             (&Method::POST, Route::Sessions) => self.post(request, call).await,
-            (&Method::GET, Route::Session(id)) => self.get(id, call).await,
+            (&Method::GET, Route::Session(id)) => self.get(request, id, call).await,
             (&Method::PATCH, Route::Session(id)) => self.patch(request, id, call).await,
             (&Method::DELETE, Route::Session(id)) => self.delete(request, id, call).await,
             (&Method::GET, Route::Health) => Ok(health(&self.environment)),
@@ -205,10 +208,24 @@ impl<S: SessionApi> Api<S> {
         }
     }
 
-    async fn get(&self, id: &str, call: &Call) -> Result<Response<Body>, Refused> {
-        match self.sessions.get(&session_id(id)?, call).await {
-            Ok(session) => Ok(shown(&session)),
-            Err(error) => Ok(self.report(&error)),
+    async fn get(
+        &self,
+        request: &Request,
+        id: &str,
+        call: &Call,
+    ) -> Result<Response<Body>, Refused> {
+        // First, so that without a token nobody learns which ids there are.
+        let viewer = match self.public_session_view {
+            true => None,
+            false => Some(speaker(request)?),
+        };
+        match (self.sessions.get(&session_id(id)?, call).await, viewer) {
+            (Ok(session), None) => Ok(shown(&session)),
+            (Ok(session), Some(viewer)) if viewer == session.speaker_id => Ok(own(&session)),
+            (Ok(Session { session_id, .. }), Some(_)) => {
+                Ok(self.report(&Error::NotOwner { session_id }))
+            }
+            (Err(error), _) => Ok(self.report(&error)),
         }
     }
 
@@ -222,7 +239,7 @@ impl<S: SessionApi> Api<S> {
         let id = session_id(id)?;
         let wanted = changes(request.headers(), request.body())?;
         match self.sessions.change(&id, speaker_id, &wanted, call).await {
-            Ok(session) => Ok(changed(&session)),
+            Ok(session) => Ok(own(&session)),
             Err(error) => Ok(self.report(&error)),
         }
     }

@@ -28,8 +28,12 @@ async fn main() -> Result<(), Error> {
         stream_retention_hours: config.stream_retention_hours,
         most_sessions: config.most_sessions,
     };
-    let api =
-        Arc::new(http::Api { sessions, environment: config.environment, limits: config.limits });
+    let api = Arc::new(http::Api {
+        sessions,
+        environment: config.environment,
+        public_session_view: config.public_session_view,
+        limits: config.limits,
+    });
     run_concurrent(service_fn(move |request: Request| {
         let api = Arc::clone(&api);
         async move { Ok::<_, Infallible>(api.answer(request).await) }

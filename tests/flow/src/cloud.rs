@@ -45,6 +45,14 @@ impl Cloud {
     /// # Errors
     /// [`Error::NotBuilt`], [`Error::NotReady`] with its log, [`Error::Io`].
     pub async fn start(options: Options) -> Result<Self, Error> {
+        Self::start_logging(options, None).await
+    }
+
+    /// As [`Cloud::start`], with `RUST_LOG` of the cloud itself.
+    ///
+    /// # Errors
+    /// As [`Cloud::start`].
+    pub async fn start_logging(options: Options, filter: Option<&str>) -> Result<Self, Error> {
         let data = fresh_directory()?;
         let log = std::fs::File::create(data.join("cloud.log")).map_err(io("create cloud.log"))?;
         let mut command = Command::new(binary("local-cloud")?);
@@ -52,6 +60,9 @@ impl Cloud {
         command.args(["--time-scale", &options.time_scale.to_string()]);
         for parameter in &options.parameters {
             command.args(["--parameter", parameter]);
+        }
+        if let Some(filter) = filter {
+            command.env("RUST_LOG", filter);
         }
         let mut process = command
             .current_dir(root())
@@ -79,6 +90,11 @@ impl Cloud {
         self.options.time_scale
     }
 
+    /// A request to the HTTP API, to be shaped and sent by whoever asks.
+    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
     /// A request to the HTTP API, with `token` as its bearer when there is one.
     ///
     /// # Errors
@@ -90,7 +106,7 @@ impl Cloud {
         token: Option<&str>,
         body: Option<Value>,
     ) -> Result<(u16, Value), Error> {
-        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        let mut request = self.request(method, path);
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -301,6 +317,22 @@ impl Cloud {
     pub fn log(&self, function: &str) -> String {
         let logs = self.data.join("logs");
         std::fs::read_to_string(logs.join(format!("{function}.log"))).unwrap_or_default()
+    }
+
+    /// How often `function` (its package name) was invoked.
+    ///
+    /// # Errors
+    /// [`Error::Http`] when nothing answers.
+    pub async fn invocations(&self, function: &str) -> Result<u64, Error> {
+        let state = self.state().await?;
+        let functions = state["lambda"]["functions"].as_array().cloned().unwrap_or_default();
+        let found = functions.iter().find(|known| known["package"] == function);
+        Ok(found.and_then(|known| known["invocations"].as_u64()).unwrap_or_default())
+    }
+
+    /// All that the cloud itself has logged so far.
+    pub fn own_log(&self) -> String {
+        std::fs::read_to_string(self.data.join("cloud.log")).unwrap_or_default()
     }
 
     /// The bytes at `path`, `None` when it is not there.

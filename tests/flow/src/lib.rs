@@ -9,6 +9,7 @@
 mod audio;
 mod cloud;
 mod error;
+pub mod forge;
 mod journey;
 mod session;
 

@@ -59,7 +59,13 @@ async fn a_session_belongs_to_its_speaker() {
     assert_eq!(answer.0, 403);
     assert!(answer.1["error"].is_string() && answer.1["timestamp"].is_i64(), "{}", answer.1);
 
+    let change = || Some(json!({"status": "paused"}));
+    let answer = cloud.api(Method::PATCH, &session.path(), Some(&other), change()).await.unwrap();
+    assert_eq!(answer.0, 403);
+    assert!(answer.1["error"].is_string() && answer.1["timestamp"].is_i64(), "{}", answer.1);
+
     let unknown = "/sessions/blessed-shepherd-987654";
+    assert_eq!(cloud.api(Method::PATCH, unknown, Some(&other), change()).await.unwrap().0, 404);
     let answer = cloud.api(Method::DELETE, unknown, Some(&other), None).await.unwrap();
     assert_eq!(answer.0, 404);
     assert_eq!(cloud.api(Method::GET, unknown, None, None).await.unwrap().0, 404);

@@ -1,11 +1,18 @@
 //! API Gateway's HTTP API: routes and authorizers of the template, payload 2.0 to the functions.
 //!
+//! The answers to OPTIONS and the headers for browsers are `cors`'s, the token's checks `jwt`'s, and
+//! `issuer` makes tokens with its `keys`.
+//!
 //! What API Gateway answers by itself is `{"message": "..."}`: 401 of the authorizer, 403 for
 //! missing scopes, 404 for an unknown route, 413 and 431 for its limits, 500 when the function
 //! fails, 503 when it is throttled or takes longer than the route waits.
 
 mod answer;
+mod cors;
+pub mod issuer;
 pub mod jwt;
+mod keys;
+mod own;
 mod payload;
 mod routing;
 
@@ -14,7 +21,7 @@ use std::sync::Arc;
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::account::Account;
@@ -22,7 +29,9 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::lambda::Lambda;
 use crate::template::{HttpApi as Api, Template};
-use jwt::{Issuer, Refusal};
+use issuer::Issuer;
+pub use keys::NotRemoved;
+use own::Own;
 use payload::Call;
 
 /// API Gateway's limit on a request's body, in bytes (HTTP API quotas: 10 MB).
@@ -42,10 +51,6 @@ pub struct FrontDoor {
     lambda: Arc<Lambda>,
     issuer: Arc<Issuer>,
 }
-
-/// What API Gateway answers by itself.
-#[derive(Debug, Clone, Copy)]
-struct Own(StatusCode, &'static str);
 
 impl FrontDoor {
     /// The API of the template; without one, every request is answered with 404.
@@ -86,8 +91,14 @@ impl FrontDoor {
             return Err(Own::HEADERS_TOO_LARGE);
         }
         let api = self.api.as_ref().ok_or(Own::NOT_FOUND)?;
-        let found =
-            routing::find(&api.routes, &head.method, head.uri.path()).ok_or(Own::NOT_FOUND)?;
+        let Some(found) = routing::find(&api.routes, &head.method, head.uri.path()) else {
+            return match &api.cors {
+                Some(cors) if head.method == Method::OPTIONS => {
+                    Ok(cors::preflight(cors, &head.headers))
+                }
+                _ => Err(Own::NOT_FOUND),
+            };
+        };
         let token = match &found.route.authorizer {
             Some(authorizer) => Some(self.authorize(authorizer, &head.headers)?),
             None => None,
@@ -113,7 +124,14 @@ impl FrontDoor {
         match tokio::time::timeout(self.clock.real(found.route.timeout), invoked).await {
             Err(_) => Err(Own::UNAVAILABLE),
             Ok(Ok(invoked)) if invoked.function_error.is_some() => Err(Own::INTERNAL),
-            Ok(Ok(invoked)) => answer::from_function(&invoked.payload).ok_or(Own::INTERNAL),
+            Ok(Ok(invoked)) => {
+                let answer = answer::from_function(&invoked.payload);
+                let mut response = answer.ok_or(Own::INTERNAL)?;
+                if let Some(cors) = &api.cors {
+                    cors::dress(cors, &head.headers, response.headers_mut());
+                }
+                Ok(response)
+            }
             Ok(Err(error)) => Err(match error.status {
                 StatusCode::TOO_MANY_REQUESTS => Own::UNAVAILABLE,
                 StatusCode::PAYLOAD_TOO_LARGE => Own::BODY_TOO_LARGE,
@@ -125,17 +143,20 @@ impl FrontDoor {
     fn authorize(
         &self,
         authorizer: &crate::template::JwtAuthorizer,
-        headers: &http::HeaderMap,
+        headers: &HeaderMap,
     ) -> Result<jwt::Token, Own> {
-        let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        // Of two headers none is the token: in payload 2.0 they are one text with a comma in it, and
+        // to take the first would leave the function with a second that nobody checked.
+        let header = match (values.next(), values.next()) {
+            (Some(one), None) => one.to_str().unwrap_or_default(),
+            _ => "",
+        };
         let now_s = crate::clock::real_now_ms() / 1000;
-        self.issuer.check(authorizer, header.unwrap_or_default(), now_s).map_err(|refusal| {
+        self.issuer.check(authorizer, header, now_s).map_err(|refusal| {
             // The reason is for whoever runs the cloud; the client learns as little as on AWS.
             tracing::info!("authorizer {}: {refusal}", authorizer.name);
-            match refusal {
-                Refusal::Scope => Own::FORBIDDEN,
-                _ => Own::UNAUTHORIZED,
-            }
+            Own::of_refusal(refusal)
         })
     }
 
@@ -148,39 +169,5 @@ impl FrontDoor {
             json!({ "route": route.key(), "function": function, "authorizer": authorizer })
         });
         Value::Array(routes.collect())
-    }
-}
-
-impl Own {
-    const UNAUTHORIZED: Self = Self(StatusCode::UNAUTHORIZED, "Unauthorized");
-    const FORBIDDEN: Self = Self(StatusCode::FORBIDDEN, "Forbidden");
-    const NOT_FOUND: Self = Self(StatusCode::NOT_FOUND, "Not Found");
-    const BODY_TOO_LARGE: Self = Self(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
-    const HEADERS_TOO_LARGE: Self =
-        Self(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large");
-    const INTERNAL: Self = Self(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
-    const UNAVAILABLE: Self = Self(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
-    const TOO_MANY: Self = Self(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
-
-    fn of_fault(status: StatusCode) -> Self {
-        match status {
-            StatusCode::TOO_MANY_REQUESTS => Self::TOO_MANY,
-            StatusCode::INTERNAL_SERVER_ERROR => Self::INTERNAL,
-            _ => Self::UNAVAILABLE,
-        }
-    }
-}
-
-impl IntoResponse for Own {
-    fn into_response(self) -> Response {
-        let Self(status, message) = self;
-        let body = json!({ "message": message }).to_string();
-        let mut response =
-            (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
-        if status == StatusCode::UNAUTHORIZED {
-            let bearer = HeaderValue::from_static("Bearer");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
-        }
-        response
     }
 }

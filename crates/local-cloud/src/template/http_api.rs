@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::definition::{self, Definition};
 use super::load::Draft;
 use super::reader::{Properties, at};
-use super::{HttpApi, JwtAuthorizer, Route, Template, TemplateError};
+use super::{HttpApi, JwtAuthorizer, Route, Template, TemplateError, cors};
 
 /// The longest that an HTTP API waits for its integration (API Gateway quotas).
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Properties that deploy an API and change nothing here.
-const WITHOUT_EFFECT: [&str; 9] = [
+const WITHOUT_EFFECT: [&str; 8] = [
     "AccessLogSettings",
-    "CorsConfiguration",
     "DefaultRouteSettings",
     "Description",
     "FailOnWarnings",
@@ -41,6 +41,7 @@ pub(super) struct PendingRoute {
 pub(super) struct Authorizers {
     by_name: BTreeMap<String, JwtAuthorizer>,
     default: Option<String>,
+    definition: Definition,
 }
 
 /// Adds an API.
@@ -66,12 +67,20 @@ pub(super) fn read(
     {
         return Err(at(id, format!("there is no authorizer {default}")));
     }
+    authorizers.definition = definition::read(&mut properties)?;
+    let cors = match (cors::of_sam(&mut properties)?, authorizers.definition.cors.take()) {
+        (Some(_), Some(_)) => {
+            return Err(at(id, "CORS stands in CorsConfiguration and in the DefinitionBody"));
+        }
+        (one, other) => one.or(other),
+    };
     let stage = properties.text("StageName")?.unwrap_or_else(|| "$default".to_owned());
     draft.template.http_apis.push(HttpApi {
         logical_id: id.to_owned(),
         id: name,
         stage,
         routes: vec![],
+        cors,
     });
     draft.authorizers.insert(id.to_owned(), authorizers);
     properties.finish(&WITHOUT_EFFECT)
@@ -139,7 +148,15 @@ pub(super) fn read_event(
 pub(super) fn connect(draft: &mut Draft) -> Result<(), TemplateError> {
     for mut route in std::mem::take(&mut draft.routes) {
         let api = find_api(&mut draft.template, &route)?;
-        let authorizers = draft.authorizers.get(&api.logical_id).cloned().unwrap_or_default();
+        let authorizers = draft.authorizers.entry(api.logical_id.clone()).or_default();
+        if let Some(security) = authorizers.definition.security.remove(&route.route.key()) {
+            if route.authorizer.is_some() {
+                let reason = "its event and the DefinitionBody both say who may call it";
+                return Err(at(&route.place, reason));
+            }
+            (route.authorizer, route.scopes) = (Some(security.authorizer), security.scopes);
+        }
+        let authorizers = authorizers.clone();
         let wanted = route.authorizer.or(authorizers.default).filter(|name| name != "NONE");
         if let Some(name) = wanted {
             let mut authorizer = authorizers.by_name.get(&name).cloned().ok_or_else(|| {
@@ -155,6 +172,12 @@ pub(super) fn connect(draft: &mut Draft) -> Result<(), TemplateError> {
         }
         api.routes.push(route.route);
     }
+    for (api, authorizers) in &draft.authorizers {
+        if let Some(key) = authorizers.definition.security.keys().next() {
+            let reason = format!("no function's event is {key}");
+            return Err(at(&format!("{api}.DefinitionBody"), reason));
+        }
+    }
     Ok(())
 }
 
@@ -168,6 +191,7 @@ fn find_api<'t>(
             id: format!("local-{IMPLICIT}"),
             stage: "$default".to_owned(),
             routes: Vec::new(),
+            cors: None,
         });
     }
     let wanted = route.api.as_deref();

@@ -5,6 +5,8 @@
 //! property of a type it runs, is an error that names the logical id: silence would let the local
 //! system and the deployed one drift apart.
 
+mod cors;
+mod definition;
 mod events;
 mod function;
 mod http_api;
@@ -20,8 +22,8 @@ mod yaml;
 
 pub use load::{LoadOptions, NOT_RUN};
 pub use model::{
-    Archive, EventInvoke, Function, HttpApi, JwtAuthorizer, Queue, RetryPolicy, Route, Rule, Table,
-    Target, Template,
+    Archive, Cors, EventInvoke, Function, HttpApi, JwtAuthorizer, Queue, RetryPolicy, Route, Rule,
+    Table, Target, Template,
 };
 
 /// What is wrong with a template.

@@ -90,6 +90,25 @@ pub struct HttpApi {
     pub stage: String,
     /// Its routes, in the order of the template.
     pub routes: Vec<Route>,
+    /// Which pages of other origins may call it; absent: API Gateway does not speak of it.
+    pub cors: Option<Cors>,
+}
+
+/// What an HTTP API tells browsers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cors {
+    /// Origins, `*`, or every one of a scheme (`https://*`).
+    pub allow_origins: Vec<String>,
+    /// Methods of requests.
+    pub allow_methods: Vec<String>,
+    /// Headers of requests.
+    pub allow_headers: Vec<String>,
+    /// Headers of answers that a page may read.
+    pub expose_headers: Vec<String>,
+    /// For how many seconds a browser may remember a preflight's answer.
+    pub max_age: Option<u64>,
+    /// Whether cookies and the like may come along.
+    pub allow_credentials: bool,
 }
 
 /// One route.

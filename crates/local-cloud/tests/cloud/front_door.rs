@@ -78,9 +78,11 @@ async fn every_wrong_token_is_401_and_a_missing_scope_403() {
     for authorization in wrong {
         let answer = create(&cloud, &authorization).await;
         assert_eq!((answer.status, &answer.body), (401, &unauthorized), "{authorization}");
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        let challenge = answer.header("www-authenticate").unwrap();
+        assert!(challenge.starts_with("Bearer scope=\"\" error=\"invalid_token\""), "{challenge}");
     }
     let answer = cloud.send(cloud.call(Method::POST, "/things")).await;
+    assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     assert_eq!((answer.status, answer.body), (401, unauthorized));
     let answer = cloud.send(cloud.call(Method::POST, "/admin").bearer_auth(&good)).await;
     assert_eq!((answer.status, answer.body), (403, json!({"message": "Forbidden"})));

@@ -2,10 +2,12 @@
 //! One binary with a file for each promise: every one of them needs the same large crate linked.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod browsers;
 mod command;
 mod deliveries;
 mod front_door;
 mod invocations;
+mod keys;
 mod support;
 mod tables;
 mod template;

@@ -65,6 +65,30 @@ fn the_projects_own_template_is_read_whole() {
     assert!(rules.contains(&"session-lifecycle-dev") && rules.contains(&"kvs-health-check-dev"));
     let post = template.http_apis[0].routes.iter().find(|route| route.key() == "POST /sessions");
     assert_eq!(post.unwrap().authorizer.as_ref().unwrap().audience, ["local"]);
+
+    assert_eq!(open_routes(&template), ["GET /health", "GET /sessions/{sessionId}"]);
+    options.parameters.insert("PublicSessionView".to_owned(), "false".to_owned());
+    let origins = "https://a.example,http://localhost:5173";
+    options.parameters.insert("CorsAllowOrigins".to_owned(), origins.to_owned());
+    let template = Template::load(&text, &options).unwrap();
+    assert_eq!(open_routes(&template), ["GET /health"]);
+    let cors = template.http_apis[0].cors.as_ref().unwrap();
+    assert_eq!(cors.allow_origins, ["https://a.example", "http://localhost:5173"]);
+    assert_eq!(cors.allow_methods, ["GET", "POST", "PATCH", "DELETE", "OPTIONS"]);
+    for wrong in ["app.example.com", "https://a.example/", "https://*", "*,https://a.example", ""] {
+        options.parameters.insert("CorsAllowOrigins".to_owned(), wrong.to_owned());
+        let refusal = Template::load(&text, &options).unwrap_err().to_string();
+        assert!(refusal.starts_with("CorsAllowOrigins: "), "{wrong}: {refusal}");
+    }
+}
+
+/// The routes that need no token.
+fn open_routes(template: &Template) -> Vec<String> {
+    let routes = template.http_apis.iter().flat_map(|api| &api.routes);
+    let open = routes.filter(|route| route.authorizer.is_none());
+    let mut open: Vec<_> = open.map(local_cloud::template::Route::key).collect();
+    open.sort_unstable();
+    open
 }
 
 #[test]
@@ -79,6 +103,21 @@ fn routes_know_their_function_and_authorizer() {
     assert_eq!(route("POST /admin").authorizer.as_ref().unwrap().scopes, ["admin"]);
     assert_eq!(route("ANY /slow").function, "Short");
     assert_eq!(template.outputs["Url"], "http://127.0.0.1:1");
+    assert_eq!(api.cors.as_ref().unwrap().max_age, Some(600));
+}
+
+#[test]
+fn the_document_of_an_api_says_who_may_call_a_route_by_a_condition() {
+    let doubtful = |template: &Template| {
+        let routes = &template.http_apis[0].routes;
+        let route = routes.iter().find(|route| route.key() == "GET /doubtful").unwrap();
+        route.authorizer.as_ref().map(|authorizer| authorizer.scopes.clone())
+    };
+    assert_eq!(doubtful(&fixture()), None);
+    let mut options = options();
+    options.parameters.insert("Env".to_owned(), "prod".to_owned());
+    let template = Template::load(FIXTURE, &options).unwrap();
+    assert_eq!(doubtful(&template), Some(vec!["admin".to_owned()]));
 }
 
 #[test]
@@ -136,6 +175,17 @@ fn what_is_unknown_is_refused_by_name() {
         ("  Function:\n    Runtime", "  Functions:\n    Runtime", "Globals.Functions: "),
         ("Type: Schedule", "Type: S3", "Echo.Events.Tick.Type: "),
         ("!Condition IsProd", "!Condition IsTest", "Rule: "),
+        ("get: { security:", "get: { securities:", "Api.DefinitionBody.paths./doubtful.get.secur"),
+        ("[NONE: []]", "[NONE: [], Jwt: []]", "Api.DefinitionBody.paths./doubtful.get.security: "),
+        ("[NONE: []]", "[Nobody: []]", "Echo.Events.Doubtful"),
+        ("Path: /doubtful }", "Path: /other }", "Api.DefinitionBody: "),
+        ("Path: /doubtful }", "Path: /doubtful, Auth: { Authorizer: Jwt } }", "Echo.Events.Doubt"),
+        (
+            "          maxAge: 600",
+            "          maxAges: 600",
+            "Api.DefinitionBody.x-amazon-apigateway-c",
+        ),
+        ("      DefinitionBody:", "      CorsConfiguration: true\n      DefinitionBody:", "Api: "),
     ] {
         let refusal = refusal(old, new);
         assert!(refusal.starts_with(place), "{new}: {refusal}");

@@ -68,7 +68,7 @@ pub(super) fn created(session: &Session) -> Response<Body> {
 }
 
 /// 200: the session as it is now, for its speaker.
-pub(super) fn changed(session: &Session) -> Response<Body> {
+pub(super) fn own(session: &Session) -> Response<Body> {
     json_response(StatusCode::OK, &SessionBody::new(session, Some(&session.speaker_id)))
 }
 

@@ -13,6 +13,7 @@ use super::*;
 
 mod idempotency;
 mod patch;
+mod private_view;
 mod refusals;
 
 const NOW: u64 = 1_732_540_620_000;
@@ -23,6 +24,7 @@ const ID: &str = "blessed-shepherd-123";
 #[derive(Clone, Default)]
 struct Scripted {
     error: Option<Error>,
+    private: bool,
     asked: Arc<Mutex<Vec<Asked>>>,
     keys: Arc<Mutex<Vec<IdempotencyKey>>>,
 }
@@ -170,8 +172,12 @@ struct Answer {
 
 fn ask_with(api: &Scripted, event: &Value, context: Context) -> Answer {
     let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-    let api =
-        Api { sessions: api.clone(), environment: "dev".to_owned(), limits: Limits::default() };
+    let api = Api {
+        sessions: api.clone(),
+        environment: "dev".to_owned(),
+        public_session_view: !api.private,
+        limits: Limits::default(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let response = runtime.block_on(api.answer(request.with_lambda_context(context)));
     let body = match response.body() {

@@ -1,0 +1,47 @@
+//! `GET /sessions/{sessionId}` where `PUBLIC_SESSION_VIEW` is `false`: the speaker's own, whole.
+
+use super::*;
+
+fn private() -> Scripted {
+    Scripted { private: true, ..Scripted::default() }
+}
+
+fn get(api: &Scripted, id: &str, sub: Option<&str>) -> Answer {
+    ask(api, &event("GET", &format!("/sessions/{id}"), sub, None))
+}
+
+#[test]
+fn the_speaker_sees_all_of_it() {
+    let answer = get(&private(), ID, Some(SPEAKER));
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body, post(r#"{"sourceLanguage": "en"}"#).body);
+}
+
+#[test]
+fn another_speaker_is_told_no_and_nothing_else() {
+    let answer = get(&private(), ID, Some("someone-else"));
+    check_error(&answer, 403, "another speaker");
+    assert!(!answer.body.to_string().contains(SPEAKER));
+}
+
+#[test]
+fn without_claims_nobody_learns_which_sessions_there_are() {
+    let api = private();
+    for id in [ID, "no-such-1", "no id at all"] {
+        check_error(&get(&api, &id.replace(' ', "%20"), None), 401, "token");
+    }
+    assert_eq!(*api.asked.lock().unwrap(), []);
+}
+
+#[test]
+fn an_unknown_session_is_404_to_whoever_has_a_token() {
+    let error = Error::NotFound { session_id: ID.parse().unwrap() };
+    let api = Scripted { error: Some(error), ..private() };
+    check_error(&get(&api, ID, Some(SPEAKER)), 404, ID);
+    check_error(&get(&private(), "x", Some(SPEAKER)), 404, "no such session");
+}
+
+#[test]
+fn the_other_public_route_stays_public() {
+    assert_eq!(ask(&private(), &event("GET", "/health", None, None)).status, 200);
+}
