@@ -37,6 +37,7 @@ up: cloud ## leave the same cloud running (PORT=7878) and print what to try
 test: tools cloud ## every check that needs no AWS
 	cargo test --release --workspace --all-targets
 	cargo test --release --workspace --doc
+	$(VENV)/bin/python tests/events/status_change.py
 	$(VENV)/bin/python tests/clients/run.py
 	$(VENV)/bin/python tests/speech/word_errors.py
 
