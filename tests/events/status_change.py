@@ -27,8 +27,9 @@ KINDER = ({(name, "null") for name in OPTIONAL}
           | {(name, '""') for name in ("speakerId", "eventId")}
           | {("targetLanguages", '["de", "de"]')})
 # Of each type, near what is right and far from it.
-OTHERS = [None, True, 0, 1, 7.0, 1.5, -1, 2**64, "", "x", "ACTIVE", "active", "en", "premium", "1.0", "2.0", "1.", "1." + "9" * 30,
-          "1732540620000", "a-b-1", "a-b-1\n", [], ["de"], ["de", "de"], ["xx"], [1], [None], {}, {"a": 1},
+OTHERS = [None, True, 0, 1, 7.0, 1.5, -1, 2**64, "", "x", "ACTIVE", "active", "en", "premium", "1.0", "2.0",
+          "1.", "1." + "9" * 30, "1732540620000", "a-b-1", "a-b-1\n", [], ["de"],
+          ["de", "de"], ["xx"], [1], [None], {}, {"a": 1},
           *(example[arn] for example in SCHEMA["examples"] for arn in ("channelArn", "streamArn"))]
 
 
