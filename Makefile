@@ -23,7 +23,7 @@ ENV    ?= dev
 TARGETS := walk pipeline decoders descriptions
 FUNCTIONS := session-http-handler kvs-stream-consumer audio-processor
 
-.PHONY: help run up test check check-template fmt bench faults fuzz build deploy tools cloud clean
+.PHONY: help run up test check check-api check-template fmt bench faults fuzz build deploy tools cloud clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -37,17 +37,21 @@ up: cloud ## leave the same cloud running (PORT=7878) and print what to try
 test: tools cloud ## every check that needs no AWS
 	cargo test --release --workspace --all-targets
 	cargo test --release --workspace --doc
+	$(VENV)/bin/python tests/events/status_change.py
 	$(VENV)/bin/python tests/clients/run.py
 	$(VENV)/bin/python tests/speech/word_errors.py
 
-check: tools ## fmt, clippy, docs, licences, template
+check: tools ## fmt, clippy, docs, licences, API description, template
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --document-private-items
-	@$(MAKE) --no-print-directory check-template
+	@$(MAKE) --no-print-directory check-api check-template
 	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked --version 0.20.2 --root $(VENV)
 	cargo deny --all-features check bans licenses sources
 	cargo check --release --manifest-path fuzz/Cargo.toml
+
+check-api: tools ## lint docs/openapi.yaml
+	$(VENV)/bin/openapi-spec-validator --schema 3.1 --validation-errors all docs/openapi.yaml
 
 check-template: tools ## lint infra/template.yaml and its translation
 	$(VENV)/bin/python infra/check_template.py infra/template.yaml

@@ -222,9 +222,20 @@ impl Fields<'_> {
     fn timestamp(&self) -> Result<u64, EventError> {
         let field = "timestamp";
         let value = self.get(field).ok_or(EventError::Missing { field })?;
-        value.as_u64().ok_or(EventError::Malformed { field, reason: "expected Unix milliseconds" })
+        let number = value.as_u64().or_else(|| whole(value.as_f64()?));
+        number.ok_or(EventError::Malformed { field, reason: "expected Unix milliseconds" })
     }
 }
+
+/// A number that is whole, although it is written as `7.0` or `7e3`: to JSON Schema that is an
+/// integer, and there are writers that have no other numbers.
+fn whole(number: f64) -> Option<u64> {
+    let fits = number.fract() == 0.0 && (0.0..TWO_TO_THE_64).contains(&number);
+    fits.then_some(number as u64)
+}
+
+/// The first number beyond [`u64`].
+const TWO_TO_THE_64: f64 = 18_446_744_073_709_551_616.0;
 
 #[cfg(test)]
 mod tests {
@@ -298,6 +309,23 @@ mod tests {
         assert!(StatusChange::from_detail(&detail).is_ok());
         let detail = with(created(), "schemaVersion", json!("1.7"));
         assert_eq!(StatusChange::from_detail(&detail).unwrap().schema_version, "1.7");
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        for (text, number) in [("7.0", 7), ("1.732540620e12", 1_732_540_620_000), ("-0.0", 0)] {
+            let value = serde_json::from_str(text).unwrap();
+            let change = StatusChange::from_detail(&with(created(), "timestamp", value)).unwrap();
+            assert_eq!(change.timestamp_ms, number, "{text}");
+        }
+        for text in ["18446744073709551616", "1e300", "-7.0", "7.5"] {
+            let value = serde_json::from_str(text).unwrap();
+            let error = StatusChange::from_detail(&with(created(), "timestamp", value));
+            assert!(
+                matches!(error, Err(EventError::Malformed { field: "timestamp", .. })),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use session::{Fault, FaultKind, QualityTier, SessionStatus, SignalingEndpoints};
 
 use super::*;
 
+mod description;
 mod idempotency;
 mod patch;
 mod private_view;

@@ -1,0 +1,153 @@
+//! Every answer that the code can give is described, and stands in the table at the top of `http.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::*;
+use super::{Operation, Page, concrete, operation, routes};
+
+const POST: (&str, &str) = ("POST", "/sessions");
+const GET: (&str, &str) = ("GET", "/sessions/{sessionId}");
+const PATCH: (&str, &str) = ("PATCH", "/sessions/{sessionId}");
+const DELETE: (&str, &str) = ("DELETE", "/sessions/{sessionId}");
+const HEALTH: (&str, &str) = ("GET", "/health");
+
+/// Every error of the use cases, with the operations that can meet it.
+fn errors() -> Vec<(Error, Vec<(&'static str, &'static str)>)> {
+    let session_id: SessionId = ID.parse().unwrap();
+    let mut errors = vec![
+        (Error::NotFound { session_id: session_id.clone() }, vec![GET, PATCH, DELETE]),
+        (Error::NotOwner { session_id: session_id.clone() }, vec![PATCH, DELETE]),
+        (Error::NotReady { session_id: session_id.clone() }, vec![PATCH, DELETE]),
+        (Error::Over { session_id: session_id.clone() }, vec![PATCH]),
+        (Error::NoFreeId { attempts: 8 }, vec![POST]),
+        (Error::TooManySessions { most: 10 }, vec![POST]),
+        (Error::KeyReused, vec![POST]),
+        (Error::InProgress { retry_after: Duration::from_secs(34) }, vec![POST]),
+    ];
+    for kind in FaultKind::ALL {
+        let creation = Error::Creation { session_id: session_id.clone(), fault: fault(kind) };
+        errors.push((creation, vec![POST]));
+        errors.push((Error::Store(fault(kind)), vec![POST, GET, PATCH, DELETE]));
+    }
+    errors
+}
+
+/// Does not compile any more once [`errors`] lacks one.
+const fn _is_in_errors(error: &Error) {
+    match error {
+        Error::NotFound { .. }
+        | Error::NotOwner { .. }
+        | Error::NotReady { .. }
+        | Error::Over { .. }
+        | Error::NoFreeId { .. }
+        | Error::TooManySessions { .. }
+        | Error::KeyReused
+        | Error::InProgress { .. }
+        | Error::Creation { .. }
+        | Error::Store(_) => {}
+    }
+}
+
+/// A body that the operation takes.
+fn body(operation: (&str, &str)) -> Option<&'static str> {
+    match operation {
+        POST => Some(r#"{"sourceLanguage": "en"}"#),
+        PATCH => Some(r#"{"status": "paused"}"#),
+        _ => None,
+    }
+}
+
+fn request((method, path): (&str, &str)) -> Value {
+    event(method, &concrete(path), Some(SPEAKER), body((method, path)))
+}
+
+/// Everything that the code answers, by operation, with its view of a session public or private.
+fn answers(private: bool) -> BTreeMap<Operation, Vec<Answer>> {
+    let fine = Scripted { private, ..Scripted::default() };
+    let mut found = BTreeMap::<_, Vec<_>>::new();
+    let mut add = |at: (&str, &str), answer| {
+        found.entry(operation(at.0, at.1)).or_default().push(answer);
+    };
+    for at in [POST, GET, PATCH, DELETE, HEALTH] {
+        add(at, ask(&fine, &request(at)));
+    }
+    for (error, operations) in errors() {
+        for at in operations {
+            add(at, ask(&Scripted { private, ..failing(error.clone()) }, &request(at)));
+        }
+    }
+    for at in [POST, GET, PATCH, DELETE] {
+        let mut event = request(at);
+        event["requestContext"].as_object_mut().unwrap().remove("authorizer");
+        add(at, ask(&fine, &event));
+    }
+    let (method, path) = GET;
+    add(GET, ask(&fine, &event(method, &concrete(path), Some("someone-else"), None)));
+    for (method, path) in [GET, PATCH, DELETE] {
+        let event = event(method, &path.replace("{sessionId}", "x"), Some(SPEAKER), Some("{}"));
+        add((method, path), ask(&fine, &event));
+    }
+    let mut unnamed = request(POST);
+    unnamed["headers"]["idempotency-key"] = "".into();
+    add(POST, ask(&fine, &unnamed));
+    let large = format!("\"{}\"", "x".repeat(request::MAX_BODY));
+    for at in [POST, PATCH] {
+        for body in ["{}", &large] {
+            let mut event = request(at);
+            event["body"] = body.into();
+            add(at, ask(&fine, &event));
+        }
+        let mut event = request(at);
+        event["headers"]["content-type"] = "text/plain".into();
+        add(at, ask(&fine, &event));
+    }
+    found
+}
+
+#[test]
+fn every_answer_of_the_code_is_described() {
+    let page = Page::load();
+    let operations = page.operations();
+    for (operation, answers) in [false, true].into_iter().flat_map(answers) {
+        for answer in answers {
+            let what = format!("{operation:?} {}", answer.status);
+            let response = page.response(&operations[&operation], answer.status);
+            let response = response.unwrap_or_else(|| panic!("{what} is not described"));
+            page.check(&what, &response, &answer);
+        }
+    }
+}
+
+#[test]
+fn the_route_table_names_what_the_code_answers_and_the_page_all_of_it() {
+    let page = Page::load();
+    let operations = page.operations();
+    let answers = [false, true].map(answers);
+    for row in routes::table() {
+        let answers = &answers[usize::from(row.private)][&row.operation];
+        let answered: BTreeSet<_> = answers.iter().map(|answer| answer.status).collect();
+        assert_eq!(row.statuses, answered, "{:?}", row.operation);
+        for status in row.statuses {
+            let response = page.response(&operations[&row.operation], status);
+            assert!(response.is_some(), "{:?} {status} is not described", row.operation);
+        }
+    }
+}
+
+#[test]
+fn every_example_of_an_answer_has_the_fields_of_its_schema() {
+    let page = Page::load();
+    let mut seen = 0;
+    for (operation, details) in page.operations() {
+        for (status, _) in details["responses"].as_object().unwrap() {
+            let response = page.response(&details, status.parse().unwrap()).unwrap();
+            let content = &response["content"]["application/json"];
+            for (name, example) in content["examples"].as_object().into_iter().flatten() {
+                let what = format!("{operation:?} {status} {name}");
+                page.check_names(&what, &content["schema"], &page.resolved(example)["value"]);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 4, "each operation shows an answer");
+}

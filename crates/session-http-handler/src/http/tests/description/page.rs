@@ -1,0 +1,121 @@
+//! Reading `docs/openapi.yaml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::*;
+use super::Operation;
+
+/// The description.
+pub(super) struct Page(pub(super) Value);
+
+impl Page {
+    pub(super) fn load() -> Self {
+        let text = include_str!("../../../../../../docs/openapi.yaml");
+        Self(serde_yaml_ng::from_str(text).unwrap())
+    }
+
+    /// What stands at a JSON pointer, its `$ref` followed.
+    pub(super) fn at(&self, pointer: &str) -> Value {
+        let found = self.0.pointer(pointer).unwrap_or_else(|| panic!("the page has no {pointer}"));
+        self.resolved(found)
+    }
+
+    pub(super) fn schema(&self, name: &str) -> Value {
+        self.at(&format!("/components/schemas/{name}"))
+    }
+
+    pub(super) fn resolved(&self, value: &Value) -> Value {
+        match value["$ref"].as_str() {
+            Some(reference) => self.at(reference.strip_prefix('#').unwrap()),
+            None => value.clone(),
+        }
+    }
+
+    /// Every operation with its details.
+    pub(super) fn operations(&self) -> BTreeMap<Operation, Value> {
+        let mut found = BTreeMap::new();
+        for (path, item) in self.0["paths"].as_object().unwrap() {
+            for (method, details) in item.as_object().unwrap() {
+                if method != "parameters" {
+                    found.insert((method.to_uppercase(), path.clone()), details.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether an operation is for bearers of a token only. One that says "none, or a token" is open by
+    /// default.
+    pub(super) fn wants_token(&self, details: &Value) -> bool {
+        let wanted = details.get("security").unwrap_or(&self.0["security"]);
+        match wanted.as_array().unwrap().as_slice() {
+            [] => false,
+            [one] => {
+                assert_eq!(*one, json!({"speakerToken": []}));
+                true
+            }
+            [none, one] => {
+                assert_eq!((none, one), (&json!({}), &json!({"speakerToken": []})));
+                false
+            }
+            more => panic!("one way or none: {more:?}"),
+        }
+    }
+
+    /// What is described of an operation's status.
+    pub(super) fn response(&self, details: &Value, status: u16) -> Option<Value> {
+        details["responses"].get(status.to_string()).map(|response| self.resolved(response))
+    }
+
+    /// The objects that a schema allows: of each the names required and all its names.
+    fn shapes(&self, schema: &Value) -> Vec<(BTreeSet<String>, BTreeSet<String>)> {
+        let schema = self.resolved(schema);
+        if let Some(choice) = schema["oneOf"].as_array() {
+            return choice.iter().flat_map(|one| self.shapes(one)).collect();
+        }
+        if let Some(parts) = schema["allOf"].as_array() {
+            return self.shapes(&parts[0]);
+        }
+        assert_eq!(
+            schema["additionalProperties"], false,
+            "an answer has no unknown fields: {schema}"
+        );
+        let required = schema["required"].as_array().unwrap();
+        let required = required.iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+        vec![(required, schema["properties"].as_object().unwrap().keys().cloned().collect())]
+    }
+
+    /// Panics when an answer has a body or a header that is not described, or lacks one that is.
+    pub(super) fn check(&self, what: &str, response: &Value, answer: &Answer) {
+        let told = response["headers"].as_object().cloned().unwrap_or_default();
+        for (name, header) in &told {
+            let required = self.resolved(header)["required"] == true;
+            assert!(!required || answer.headers.contains_key(name), "{what}: no {name}");
+        }
+        // Those that a client acts on; every body has a content-type, none may be cached.
+        for name in answer
+            .headers
+            .keys()
+            .filter(|name| !["content-type", "cache-control"].contains(&name.as_str()))
+        {
+            let is_told = told.keys().any(|told| told.eq_ignore_ascii_case(name.as_str()));
+            assert!(is_told, "{what}: {name} is not described");
+        }
+        let schema = response.pointer("/content/application~1json/schema");
+        let Some(schema) = schema else {
+            assert_eq!(answer.body, Value::Null, "{what}: no body is described");
+            return;
+        };
+        self.check_names(what, schema, &answer.body);
+    }
+
+    /// Panics when an object has other fields than a schema allows.
+    pub(super) fn check_names(&self, what: &str, schema: &Value, object: &Value) {
+        let names: BTreeSet<_> = object.as_object().unwrap().keys().cloned().collect();
+        let shapes = self.shapes(schema);
+        let fits = |(required, all): &(BTreeSet<_>, BTreeSet<_>)| {
+            required.is_subset(&names) && names.is_subset(all)
+        };
+        assert!(shapes.iter().any(fits), "{what}: {names:?} is none of {shapes:?}");
+    }
+}
