@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use media::mkv::{Event, Parser, limits};
+use media::mkv::{Event, Parser, limits, Selected};
 
 fuzz_target!(|input: &[u8]| {
     let Some((&piece, bytes)) = input.split_first() else { return };
@@ -25,7 +25,7 @@ fn walk(bytes: &[u8], piece: usize) -> Vec<String> {
                         accounted += bytes
                     }
                     Event::Tracks { tracks, .. } => {
-                        let audio = tracks.last().map(|track| track.number);
+                        let audio = tracks.last().map(|track| Selected::any(track.number));
                         parser.select(audio);
                     }
                     _ => {}

@@ -181,7 +181,9 @@ impl Decoder {
                 }),
             ),
             _ => {
-                let concealed = samples.min(self.latency() as usize);
+                // What is held back, or would be had anything been heard: a resumed run fills alike.
+                let latency = next.map_or(0, |packet| packet.latency()).max(self.latency());
+                let concealed = samples.min(latency as usize);
                 Lost { concealed, silence: samples - concealed, recovered: 0 }
             }
         }

@@ -31,7 +31,7 @@ mod vint;
 mod walk;
 
 pub use ending::End;
-pub use parser::Parser;
+pub use parser::{Parser, Selected};
 pub use tags::AwsTags;
 pub use track::{Track, TrackKind};
 

@@ -335,3 +335,50 @@ fn a_decoder_that_heard_nothing_has_no_tail() {
     heard.push(&mut stream, &getmedia::document(&aac.framing(), &silent), 4096);
     assert!(flushed(heard, stream).is_empty());
 }
+
+/// Frames of 2 s fragments, with 3 s missing before the fragment `from`.
+fn with_a_gap(frames: &[Vec<u8>], rate: u32, from: usize) -> Vec<getmedia::Fragment> {
+    let mut all = getmedia::paced(frames, (1_024_000, rate.into()), 2000, T0);
+    for fragment in &mut all[from..] {
+        for time in [&mut fragment.producer_ms, &mut fragment.server_ms, &mut fragment.cluster_ms] {
+            *time = time.map(|ms| ms + 3000);
+        }
+    }
+    all
+}
+
+#[test]
+fn a_run_resumed_before_a_gap_skips_as_much_as_the_first_run() {
+    let frames: Vec<_> =
+        aac::tone(48_000, 1, 380).iter().map(|frame| aac::adts(frame, 48_000, 1)).collect();
+    let all = with_a_gap(&frames, 48_000, 2);
+    for private in [None, Some(aac::config(48_000, 1))] {
+        let framing = Framing::codec("A_AAC", private);
+        let (first, ..) = listen(&getmedia::body(&framing, &all), 1460);
+        let options = StreamOptions::default();
+        let mut stream = Stream::resume(options, first.anchors[2].clone());
+        let mut resumed = Heard::default();
+        resumed.push(&mut stream, &getmedia::body(&framing, &all[2..]), 1460);
+        assert!(!first.gaps.is_empty());
+        assert_eq!(resumed.gaps, first.gaps);
+        let after = first.gaps[0].0 + first.gaps[0].1;
+        assert_eq!(resumed.from(after)[0].0, first.from(after)[0].0);
+    }
+}
+
+#[test]
+fn nothing_from_before_a_gap_is_heard_behind_it() {
+    for rate in [16_000, 48_000] {
+        let all = with_a_gap(&aac::tone(rate, 1, rate as usize * 4 / 1024), rate, 1);
+        let body = getmedia::body(&Framing::codec("A_AAC", Some(aac::config(rate, 1))), &all);
+        let heard = |max_fill_ms| {
+            let options = StreamOptions { max_fill_ms, ..Default::default() };
+            let (mut stream, mut heard) = (Stream::start(options), Heard::default());
+            heard.push(&mut stream, &body, 1460);
+            heard
+        };
+        let (skipped, filled) = (heard(2000), heard(10_000));
+        let after = skipped.gaps[0].0 + skipped.gaps[0].1;
+        assert_eq!(skipped.from(after), filled.from(after), "{rate} Hz");
+    }
+}

@@ -177,3 +177,14 @@ fn what_is_not_decoded_is_said_by_name() {
         assert!(heard.pcm.is_empty());
     }
 }
+
+#[test]
+fn long_blocks_are_limited_by_what_is_in_them_and_not_by_their_label() {
+    let blocks = vec![vec![1; 48 * 4 * 200]; 10];
+    let mime_type = Some(("audio/L16;rate=48000;channels=2".to_owned(), false));
+    let framing = Framing { mime_type, ..Framing::codec("A_AAC", None) };
+    let fragments = getmedia::fragments(&blocks, 2000, 2000, T0);
+    let (heard, _, stream) = listen(&getmedia::body(&framing, &fragments), 1460);
+    assert_eq!((stream.counters().resyncs, heard.said.len()), (0, 0));
+    assert_eq!(flushed(heard, stream).len(), 32_000);
+}

@@ -4,7 +4,7 @@
 mod harness;
 
 use harness::{Heard, T0, fragments, listen, packets, reference};
-use media::mkv::{Event, Parser};
+use media::mkv::{Event, Parser, Selected};
 use media::{Stream, StreamOptions};
 use testkit::ebml::{self, Lacing, Size, id};
 use testkit::getmedia::{self, Fragment, Framing};
@@ -215,7 +215,7 @@ fn one_push_of_everything_holds_no_more_than_many() {
         rest = parser.push(rest);
         while let Some(event) = parser.poll() {
             if let Event::Tracks { tracks, .. } = event {
-                let audio = tracks.last().map(|track| track.number);
+                let audio = tracks.last().map(|track| Selected::any(track.number));
                 parser.select(audio);
             }
         }

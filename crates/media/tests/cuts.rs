@@ -4,7 +4,7 @@
 mod harness;
 
 use harness::{Heard, fragments, listen, packets};
-use media::mkv::{Event, Parser, limits};
+use media::mkv::{Event, Parser, Selected, limits};
 use testkit::ebml::Size;
 use testkit::getmedia::{self, Fragment, Framing};
 
@@ -24,7 +24,7 @@ fn completed(bytes: &[u8], piece: usize) -> Vec<String> {
                         accounted += bytes
                     }
                     Event::Tracks { tracks, .. } => {
-                        let audio = tracks.last().map(|track| track.number);
+                        let audio = tracks.last().map(|track| Selected::any(track.number));
                         parser.select(audio);
                     }
                     _ => {}

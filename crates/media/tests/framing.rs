@@ -4,7 +4,7 @@
 mod harness;
 
 use harness::{Heard, fragments, listen, packets, reference};
-use media::mkv::{Event, Parser};
+use media::mkv::{Event, Parser, Selected};
 use proptest::prelude::*;
 use testkit::ebml::{self, Lacing, Size, id};
 use testkit::getmedia::{self, Framing};
@@ -156,7 +156,7 @@ fn a_block_comes_out_as_its_last_byte_comes_in() {
         assert!(parser.push(&[*byte]).is_empty());
         while let Some(event) = parser.poll() {
             match event {
-                Event::Tracks { .. } => parser.select(Some(1)),
+                Event::Tracks { .. } => parser.select(Some(Selected::any(1))),
                 Event::Block(block) => ends.push((index + 1, block.data.to_vec())),
                 _ => {}
             }
@@ -180,7 +180,7 @@ fn accounted(bytes: &[u8], piece: usize) -> u64 {
             match event {
                 Event::DocumentEnd { bytes, .. } | Event::Skipped { bytes } => sum += bytes,
                 Event::Tracks { tracks, .. } => {
-                    let track = tracks.last().map(|track| track.number);
+                    let track = tracks.last().map(|track| Selected::any(track.number));
                     parser.select(track);
                 }
                 _ => {}

@@ -7,7 +7,7 @@ use std::io::Cursor;
 
 use harness::{body, fragments, packets};
 use matroska_demuxer::MatroskaFile;
-use media::mkv::{Event, Parser, limits};
+use media::mkv::{Event, Parser, Selected, limits};
 use testkit::ebml::{Lacing, Size};
 use testkit::getmedia::{self, Framing};
 use testkit::{recorded, shared_media};
@@ -28,7 +28,7 @@ fn ours_of(bytes: &[u8], track: u64) -> (Vec<Found>, Vec<u64>) {
             match event {
                 Event::Tracks { tracks: found, .. } => {
                     tracks = found.iter().map(|track| track.number).collect();
-                    parser.select(Some(track));
+                    parser.select(Some(Selected::any(track)));
                 }
                 Event::Block(block) => frames.push((track, block.ticks, block.data.to_vec())),
                 _ => {}

@@ -5,6 +5,8 @@ mod harness;
 
 use harness::{Heard, T0, body, encoded, fragments, listen, packets, reference};
 use media::{Stream, StreamOptions};
+use testkit::aac;
+use testkit::ebml::Lacing;
 use testkit::getmedia::{self, Framing, Timed};
 
 #[test]
@@ -140,5 +142,40 @@ fn several_blocks_of_one_time_follow_each_other() {
         let (heard, _, stream) = listen(&body(&all), 1460);
         assert!(heard.joined(0) == reference(&packets), "{frame} {together}");
         assert_eq!(stream.counters().overlaps, 0);
+    }
+}
+
+/// The same sound in blocks of one packet and of several: one block's time is 5 s off.
+#[test]
+fn one_blocks_time_moves_nothing_however_many_packets_it_has() {
+    let pcm = |samples: usize| {
+        let audio = getmedia::AudioElement { rate: 48_000.0, channels: 2, bit_depth: Some(16) };
+        let framing = Framing { audio: Some(audio), ..Framing::codec("A_PCM/INT/LIT", None) };
+        let block = vec![0x11; samples * 4];
+        let blocks = vec![block; 12 * 48_000 / samples];
+        (framing, getmedia::paced(&blocks, (samples as i64, 48), 2000, T0))
+    };
+    let adts = |row: usize| {
+        let frames: Vec<_> =
+            aac::tone(48_000, 1, 560).iter().map(|frame| aac::adts(frame, 48_000, 1)).collect();
+        let rows: Vec<_> = frames.chunks_exact(row).map(<[_]>::concat).collect();
+        let length = (1_024_000 * row as i64, 48_000);
+        (Framing::codec("A_AAC", None), getmedia::paced(&rows, length, 2000, T0))
+    };
+    let laced = |frames: usize| {
+        let lacing = if frames > 1 { (Lacing::Xiph, frames) } else { (Lacing::None, 1) };
+        (Framing { lacing, ..Framing::default() }, fragments(&packets(1, 12)))
+    };
+    let streams =
+        [pcm(960), pcm(1920), pcm(5760), adts(1), adts(2), adts(5), laced(1), laced(2), laced(6)];
+    for (number, (framing, calm)) in streams.into_iter().enumerate() {
+        let mut off = calm.clone();
+        let block = off[1].packets.len() / 2 / 6 * 6;
+        off[1].packets[block].offset_ms += 5000;
+        let (expected, ..) = listen(&getmedia::body(&framing, &calm), 1460);
+        let (heard, _, stream) = listen(&getmedia::body(&framing, &off), 1460);
+        assert_eq!(heard.gaps, [], "{number}");
+        assert_eq!(heard.joined(0), expected.joined(0), "{number}");
+        assert!(stream.counters().astray_blocks > 0, "{number}");
     }
 }

@@ -22,12 +22,12 @@ impl Parser {
             return true;
         }
         let too_long = size > self.longest_block();
-        if too_long && self.selected == Some(track) && self.is_audio(track) {
+        if too_long && self.selects(track) && self.is_audio(track) {
             // No frame is that long: its size is damaged, or the stream is made as none is.
             self.lose();
             return true;
         }
-        if too_long || self.selected != Some(track) {
+        if too_long || !self.selects(track) {
             return self.pass_block(track, header, size);
         }
         if (here.len() as u64) < size {
@@ -51,6 +51,10 @@ impl Parser {
             self.hand_out(head);
         }
         true
+    }
+
+    fn selects(&self, track: u64) -> bool {
+        self.selected.is_some_and(|selected| selected.number == track)
     }
 
     /// A block is whole, and so is the BlockGroup around it if there is one.

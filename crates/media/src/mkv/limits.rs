@@ -17,14 +17,9 @@ pub const PIECE: usize = 512;
 /// 48 kHz stereo PCM 96 000. A longer one is damage.
 pub const MAX_BLOCK: u64 = 96 * 1024;
 
-/// Longest block of an AAC track: a frame has 1.5 KB at most, and ADTS frames may stand in a row. Its decoder takes more
-/// memory than others.
+/// Longest block of AAC: a frame has 1.5 KB at most, and ADTS frames may stand in a row. Its decoder takes more memory
+/// than others.
 pub const MAX_AAC_BLOCK: u64 = 32 * 1024;
-
-/// Longest block of a track with this CodecID.
-pub(super) fn longest_block(codec_id: &str) -> u64 {
-    if codec_id.starts_with("A_AAC") { MAX_AAC_BLOCK } else { MAX_BLOCK }
-}
 
 /// Most bytes walked over that are held still because a document may begin among them. Beside them stand a block that
 /// waits for its BlockGroup or its last byte, and a piece; all are within [`MAX_HELD`].

@@ -125,8 +125,13 @@ impl Parser {
         if self.refuted == Some(place) {
             return None;
         }
+        let walked = held.len() - first;
+        if !self.affords(walked) {
+            return None;
+        }
+        let held = &self.buffer[self.at - walked..self.at];
         let mut other = Self { probing: true, ..Self::default() };
-        if !other.walks_unharmed(&held[first..]) {
+        if !other.walks_unharmed(held) {
             self.refuted = Some(place);
             return None;
         }

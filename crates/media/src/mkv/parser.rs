@@ -86,6 +86,22 @@ pub(super) enum Step {
     Frame(usize),
 }
 
+/// A track whose blocks are handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Selected {
+    /// TrackNumber.
+    pub number: u64,
+    /// Longest block read of it, bytes; a longer one is damage. At most [`limits::MAX_BLOCK`].
+    pub longest_block: u64,
+}
+
+impl Selected {
+    /// A track of which all blocks are read that any may have.
+    pub fn any(number: u64) -> Self {
+        Self { number, longest_block: limits::MAX_BLOCK }
+    }
+}
+
 /// Incremental Matroska parser; see the [module](super) for what it accepts.
 ///
 /// After each [`Parser::push`], call [`Parser::poll`] until it returns `None`, then push what the last push
@@ -127,9 +143,7 @@ pub struct Parser {
     pub(super) current: Option<usize>,
     /// There were more tracks than are kept.
     pub(super) more_tracks: bool,
-    pub(super) selected: Option<u64>,
-    /// Longest block that the selected track may have; 0 for any that there is.
-    pub(super) longest: u64,
+    pub(super) selected: Option<Selected>,
     pub(super) tags: AwsTags,
     pub(super) tag_reader: TagReader,
     pub(super) steps: VecDeque<Step>,
@@ -186,12 +200,11 @@ impl Parser {
     /// Chooses the track whose blocks come out as [`Event::Block`]; call it on [`Event::Tracks`]. The
     /// choice holds until the next one, or the end of the body: a document whose Tracks come
     /// late, or never, is read by those of the document before.
-    pub fn select(&mut self, track: Option<u64>) {
-        self.selected = track;
-        let chosen = self.tracks().iter().find(|listed| Some(listed.number) == track);
-        if let Some(chosen) = chosen {
-            self.longest = limits::longest_block(&chosen.codec_id);
-            self.buffer.shrink_to(limits::most_held(self.longest));
+    pub fn select(&mut self, track: Option<Selected>) {
+        if self.selected != track {
+            self.selected = track;
+            // Less may be held of one track than of another; what is needed grows again.
+            self.buffer.shrink_to(SMALL);
         }
     }
 
@@ -202,7 +215,7 @@ impl Parser {
 
     /// Longest block that is read of the selected track.
     pub(super) fn longest_block(&self) -> u64 {
-        if self.longest == 0 { limits::MAX_BLOCK } else { self.longest }
+        self.selected.map_or(0, |selected| selected.longest_block)
     }
 
     /// Bytes held right now: what was pushed and not yet walked over, a BlockGroup's block, and what was walked over but
@@ -241,6 +254,17 @@ impl Parser {
                 head.payload -= first;
                 head.end -= first;
             }
+        }
+        self.close_up(full);
+    }
+
+    /// Drops what was walked over behind a BlockGroup's block, which waits for the group's end however far that is.
+    fn close_up(&mut self, full: bool) {
+        let Some(head) = self.group_block else { return };
+        let (from, to) = (head.end, self.at - self.kept);
+        if to > from && (full || (to - from) * 2 >= self.buffer.len() - from) {
+            self.buffer.drain(from..to);
+            self.at -= to - from;
         }
     }
 

@@ -13,7 +13,7 @@ use super::held::Held;
 use super::progress::Progress;
 use super::remainder::Remainder;
 use super::selection::Selection;
-use crate::mkv::{Block, End, Event};
+use crate::mkv::{Block, End, Event, Selected};
 use crate::timeline::Timeline;
 use crate::{Anchor, Counters, FragmentNumber, Output, Tail};
 
@@ -151,7 +151,7 @@ impl Assembly {
     }
 
     /// Takes one event; `Some` tells the parser which track to hand out from now on.
-    pub(super) fn take(&mut self, event: Event<'_>) -> Option<Option<u64>> {
+    pub(super) fn take(&mut self, event: Event<'_>) -> Option<Option<Selected>> {
         self.emission.begin();
         match event {
             // Of these none says that no block follows.

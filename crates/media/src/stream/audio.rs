@@ -4,7 +4,7 @@ use crate::Error;
 use crate::aac;
 use crate::decoder::Decoder;
 use crate::format::Format;
-use crate::mkv::{Track, TrackKind};
+use crate::mkv::{Selected, Track, TrackKind, limits};
 use crate::timeline::Length;
 
 use super::label::Label;
@@ -31,9 +31,10 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// TrackNumber of the track to be decoded.
-    pub(super) fn number(&self) -> Option<u64> {
-        self.best.as_ref().filter(|(_, format)| format.is_ok()).map(|(track, _)| track.number)
+    /// The track to be decoded.
+    pub(super) fn selected(&self) -> Option<Selected> {
+        let (track, format) = self.best.as_ref()?;
+        format.as_ref().ok().map(|format| selected(track, *format))
     }
 }
 
@@ -61,8 +62,8 @@ pub(super) enum Choice {
 /// What a track adds to the time of its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TrackTiming {
-    /// TrackNumber.
-    pub(super) number: u64,
+    /// The track.
+    pub(super) selected: Selected,
     /// How much later a block's time is than its first sample's, ns.
     pub(super) delay: i64,
     /// What to drop at the true start.
@@ -71,7 +72,7 @@ pub(super) struct TrackTiming {
 
 impl Default for TrackTiming {
     fn default() -> Self {
-        Self { number: 0, delay: 0, pre_skip: Length::samples(0) }
+        Self { selected: Selected::any(0), delay: 0, pre_skip: Length::samples(0) }
     }
 }
 
@@ -197,6 +198,15 @@ impl Audio {
     }
 }
 
+/// What the parser is to hand out of `track`.
+fn selected(track: &Track, format: Format) -> Selected {
+    let longest_block = match format {
+        Format::Aac(_) => limits::MAX_AAC_BLOCK,
+        Format::Opus(_) | Format::Pcm(_) => limits::MAX_BLOCK,
+    };
+    Selected { number: track.number, longest_block }
+}
+
 /// Pre-skip is OpusHead's, else CodecDelay, else 0; where only one of the two is written, it
 /// serves as the other.
 fn timing(track: &Track, format: Format) -> TrackTiming {
@@ -210,7 +220,7 @@ fn timing(track: &Track, format: Format) -> TrackTiming {
     };
     let pre_skip = Length { frames, rate };
     let delay = codec_delay.map_or_else(|| pre_skip.nanos(), |nanos| nanos as i64);
-    TrackTiming { number: track.number, delay, pre_skip }
+    TrackTiming { selected: selected(track, format), delay, pre_skip }
 }
 
 #[cfg(test)]

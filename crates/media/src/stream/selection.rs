@@ -5,6 +5,7 @@
 //! the document before hold, for as long as its blocks agree with them.
 
 use super::audio::Plan;
+use crate::mkv::Selected;
 
 /// Damaged packets in a document before its own Tracks, after which those of the document before are no longer
 /// believed of it: its track numbers may be another's.
@@ -13,31 +14,40 @@ const MAX_DOUBTS: u32 = 3;
 /// The selection in force, and that of the current document.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
-    /// TrackNumber whose blocks are taken.
-    number: Option<u64>,
+    /// The track whose blocks are taken.
+    track: Option<Selected>,
     plan: Option<Plan>,
     accepted: bool,
+    /// Nothing of the document is wanted.
+    passed_over: bool,
     /// The document said its own Tracks.
     has_tracks: bool,
     doubts: u32,
     /// What the parser has to be told.
-    news: Option<Option<u64>>,
+    news: Option<Option<Selected>>,
 }
 
 impl Selection {
     /// A document begins, after one of which nothing more is wanted.
     pub(super) fn begin_document(&mut self) {
         // What a document that was passed over planned is over with it.
-        let news = self.news.or(self.plan.as_ref().map(|_| self.number));
-        *self = Self { number: self.number, news, ..Self::default() };
+        let over = self.passed_over || self.plan.is_some();
+        let news = if over { Some(self.track) } else { self.news };
+        *self = Self { track: self.track, news, ..Self::default() };
     }
 
     /// The document said its Tracks; returns them when they may be taken at once.
     pub(super) fn plan(&mut self, plan: Plan) -> Option<Plan> {
         self.has_tracks = true;
-        self.news = Some(plan.number());
+        self.news = Some(plan.selected().filter(|_| !self.passed_over));
         self.plan = Some(plan);
         self.plan.take_if(|_| self.accepted)
+    }
+
+    /// Nothing of the document is wanted: its blocks pass by uncopied.
+    pub(super) fn pass_over(&mut self) {
+        self.passed_over = true;
+        self.news = Some(None);
     }
 
     /// The document's audio is to be taken; returns its Tracks where they wait for that.
@@ -47,21 +57,21 @@ impl Selection {
     }
 
     /// Blocks of this track are taken from now on.
-    pub(super) fn set(&mut self, number: Option<u64>) {
-        if self.number != number || self.news.is_some() {
-            self.news = Some(number);
+    pub(super) fn set(&mut self, track: Option<Selected>) {
+        if self.track != track || self.news.is_some() {
+            self.news = Some(track);
         }
-        self.number = number;
+        self.track = track;
     }
 
     /// Whether a block of this track is to be decoded.
     pub(super) fn takes(&self, track: u64) -> bool {
-        self.number == Some(track)
+        self.track.is_some_and(|selected| selected.number == track)
     }
 
     /// A packet was damaged; `true` when that is one too many to believe that the track is the one it was.
     pub(super) fn doubt(&mut self) -> bool {
-        if self.has_tracks || self.number.is_none() {
+        if self.has_tracks || self.track.is_none() {
             return false;
         }
         self.doubts += 1;
@@ -78,7 +88,7 @@ impl Selection {
     }
 
     /// What the parser has to be told now.
-    pub(super) fn news(&mut self) -> Option<Option<u64>> {
+    pub(super) fn news(&mut self) -> Option<Option<Selected>> {
         self.news.take()
     }
 

@@ -74,10 +74,9 @@ impl Timeline {
         ahead > self.continuity() || self.fragment.head && ahead < -self.continuity()
     }
 
-    /// Whether a block at `time`, right after one of `length` at `next`, goes on from there.
-    pub fn goes_on(&self, time: MediaTime, length: Length) -> bool {
-        let (samples, _) = length.at_output_rate(self.fraction);
-        (self.ahead(time) - samples).abs() <= self.continuity()
+    /// Whether `time` goes on from `next`.
+    pub fn goes_on(&self, time: MediaTime) -> bool {
+        self.ahead(time).abs() <= self.continuity()
     }
 
     /// Moves on by samples that belong to no block.

@@ -1,7 +1,6 @@
 //! Blocks: from a packet and its time to samples at their position.
 
 use super::super::emission::{Run, SAMPLE_NANOS};
-use super::super::held::Held;
 use super::Assembly;
 use crate::Output;
 use crate::decoder::{Decoder, Packet, Span};
@@ -56,9 +55,16 @@ impl Assembly {
         if let Some(fragment) = &self.document.fragment {
             self.progress.reached(&fragment.number, &fragment.before);
         }
-        if self.timeline.doubts(time) && Held::takes(&block) {
-            self.held.keep(&block, time);
-        } else {
+        let length = packet.length();
+        let doubtful = self.timeline.doubts(time) || !self.held.is_empty();
+        if doubtful && self.held.takes(&block, length) {
+            self.held.keep(&block, length, time);
+            return;
+        }
+        // What is too long to be held is believed, and with it what it began with.
+        self.settle(None);
+        let packet = self.audio.decoder().and_then(|decoder| decoder.packet(block.data));
+        if let Some(packet) = packet {
             self.place(packet, time, block.discard_padding, true);
         }
     }
@@ -67,12 +73,21 @@ impl Assembly {
     /// shows whether the held one was alone with its time. Where none follows in a fragment that is whole, it is
     /// believed: speech may begin again there.
     pub(super) fn settle(&mut self, next: Option<MediaTime>) {
-        let Some((about, data)) = self.held.release() else { return };
-        if let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(&data)) {
-            let alone = next.is_some_and(|next| self.timeline.goes_on(next, packet.length()));
-            self.place(packet, about.time, about.discard_padding, !alone);
+        if self.held.is_empty() {
+            return;
         }
-        self.held.reuse(data);
+        let nanos = self.held.nanos();
+        let (data, packets) = self.held.release();
+        let alone = next.is_some_and(|next| self.timeline.goes_on(next.plus_nanos(-nanos)));
+        let mut rest = &data[..];
+        for about in &packets {
+            let (data, behind) = rest.split_at(about.len);
+            rest = behind;
+            if let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(data)) {
+                self.place(packet, about.time, about.discard_padding, !alone);
+            }
+        }
+        self.held.reuse((data, packets));
     }
 
     fn place(&mut self, packet: Packet<'_>, time: MediaTime, discard_padding: i64, believed: bool) {
@@ -99,7 +114,7 @@ impl Assembly {
         self.counters.astray_blocks += u64::from(placed.astray != 0);
         self.emission.release_withheld(&mut self.counters);
         if placed.gap > 0 {
-            self.skip(before, placed.gap, time);
+            self.skip(before, placed.gap, time, packet.latency());
         }
         let mut ahead = 0;
         if placed.fill > 0 {
@@ -162,9 +177,10 @@ impl Assembly {
 
     /// Skips `samples` from `start` on, up to `time`. What the decoder still holds of the time before comes
     /// out first.
-    fn skip(&mut self, start: i64, samples: i64, time: MediaTime) {
-        let held = i64::from(self.audio.latency()).min(samples);
-        if let (Some(decoder), 1..) = (self.audio.decoder_mut(), held) {
+    fn skip(&mut self, start: i64, samples: i64, time: MediaTime, latency: u32) {
+        // As long as it holds something back, or would had it heard anything: a resumed run goes the same way.
+        let held = i64::from(latency.max(self.audio.latency())).min(samples);
+        if let Some(decoder) = self.audio.decoder_mut() {
             let pcm = self.emission.buffer();
             let from = pcm.len();
             decoder.conceal(held as usize, pcm);
@@ -175,8 +191,12 @@ impl Assembly {
         self.emission.gap(start + held, samples - held, &mut self.counters);
     }
 
-    /// Settles what is held before a packet of a block with this time is taken.
+    /// Settles what is held before a packet of a block with this time is taken. What has the same time is part of the
+    /// same block, or of one that knows no better, and bears nothing out.
     pub(super) fn settle_before(&mut self, ticks: i64, scale: u64) {
+        if self.document.ticks == Some(ticks) {
+            return;
+        }
         let time = self.block_time(ticks, scale, self.audio.latency());
         self.settle(Some(time));
     }

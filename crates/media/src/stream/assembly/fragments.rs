@@ -22,6 +22,7 @@ impl Assembly {
         if let Some(other) = self.foreign(tags) {
             self.document.passed_over = true;
             self.document.foreign = true;
+            self.selection.pass_over();
             self.counters.foreign_fragments += 1;
             self.emission.say(Output::FragmentForeign { number, session_id: other });
             return;
@@ -31,6 +32,7 @@ impl Assembly {
             Arrival::Again(before) => self.timeline = before,
             Arrival::Repeated => {
                 self.document.passed_over = true;
+                self.selection.pass_over();
                 self.counters.repeated_fragments += 1;
                 self.emission.say(Output::FragmentRepeated { number });
                 return;

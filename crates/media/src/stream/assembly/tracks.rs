@@ -27,11 +27,13 @@ impl Assembly {
                     self.counters.reduced_codecs += 1;
                     self.emission.say(Output::ReducedCodec { codec_id, reason });
                 }
-                if std::mem::take(&mut self.document.untold) & track_bit(timing.number) != 0 {
+                if std::mem::take(&mut self.document.untold) & track_bit(timing.selected.number)
+                    != 0
+                {
                     let codec_id = self.audio.codec_id().unwrap_or_default().to_owned();
                     self.refuse(codec_id, "its Tracks came behind its blocks");
                 }
-                Some(timing.number)
+                Some(timing.selected)
             }
             Choice::Refused(said) => {
                 if let Some((codec_id, reason)) = said {

@@ -20,7 +20,7 @@ fn choose(audio: &mut Audio, tracks: &[Track], mime_type: Option<&str>) -> Choic
 
 fn chosen(audio: &mut Audio, tracks: &[Track]) -> Option<u64> {
     match choose(audio, tracks, None) {
-        Choice::Track(timing, _) => Some(timing.number),
+        Choice::Track(timing, _) => Some(timing.selected.number),
         _ => None,
     }
 }
@@ -63,8 +63,11 @@ fn a_plan_that_is_not_taken_changes_nothing() {
     let mut audio = audio();
     assert_eq!(chosen(&mut audio, &[named("zoe", 1)]), Some(1));
     let l16 = Some("audio/L16;rate=8000;channels=1");
-    assert_eq!(audio.plan(&[track(TrackKind::Audio, "A_VORBIS", 3)], l16).number(), None);
-    assert_eq!(audio.plan(&[track(TrackKind::Audio, "A_AAC", 3)], l16).number(), Some(3));
+    assert_eq!(audio.plan(&[track(TrackKind::Audio, "A_VORBIS", 3)], l16).selected(), None);
+    assert_eq!(
+        audio.plan(&[track(TrackKind::Audio, "A_AAC", 3)], l16).selected().map(|it| it.number),
+        Some(3)
+    );
     assert_eq!((audio.codec_id(), audio.label()), (Some("A_OPUS"), None));
     assert!(audio.decoder().is_some());
 }
