@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod command;
+mod connections;
 mod deliveries;
 mod front_door;
 mod invocations;
