@@ -59,7 +59,8 @@ impl Management {
         let post = self.client.post_to_connection().connection_id(connection_id).data(data);
         match post.send().await {
             Ok(_) => Ok(Heard::Yes),
-            Err(error) if error.as_service_error().is_some_and(|it| it.is_gone_exception()) => {
+            // By its status, which says it with and without a GoneException in the header.
+            Err(error) if error.raw_response().is_some_and(|it| it.status().as_u16() == 410) => {
                 Ok(Heard::Gone)
             }
             Err(error) => Err(fault("PostToConnection", &error)),

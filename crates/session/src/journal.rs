@@ -159,10 +159,12 @@ impl fmt::Display for Notice<'_> {
             Self::EventFailed { fault, .. } => {
                 write!(f, "Failed to emit EventBridge event: {fault}")
             }
-            Self::ListenersTold { news, told: Told { told, gone, left }, fault, .. } => {
+            Self::ListenersTold {
+                news, told: Told { told, gone, removed, left }, fault, ..
+            } => {
                 write!(
                     f,
-                    "Listeners told {}: {told}, gone: {gone}, not told: {left}",
+                    "Listeners told {}: {told}, gone: {gone}, only removed: {removed}, left: {left}",
                     news.as_str()
                 )?;
                 fault.map_or(Ok(()), |fault| write!(f, " ({fault})"))

@@ -82,6 +82,8 @@ pub struct Told {
     pub told: usize,
     /// Listeners who had gone.
     pub gone: usize,
+    /// Listeners whose items were removed without a word.
+    pub removed: usize,
     /// Listeners who could not be told, or whose item could not be removed. Those of pages that could not be read are
     /// not among them.
     pub left: usize,
@@ -134,6 +136,7 @@ type Page = (Vec<Listener>, (Option<Listener>, usize));
 enum Became {
     Told,
     Gone,
+    Removed,
     Left(Fault),
 }
 
@@ -152,6 +155,7 @@ impl<L: Listeners, R: Surroundings> Telling<'_, L, R> {
             match became {
                 Became::Told => told.told += 1,
                 Became::Gone => told.gone += 1,
+                Became::Removed => told.removed += 1,
                 Became::Left(why) => {
                     told.left += 1;
                     fault.get_or_insert(why);
@@ -192,11 +196,11 @@ impl<L: Listeners, R: Surroundings> Telling<'_, L, R> {
         let limits = &self.patience.limits;
         // A message that came twice does less harm than one that did not come.
         let again = |kind: crate::FaultKind| kind.is_transient();
-        let mut became = Became::Told;
+        let mut became = Became::Removed;
         if let Some(message) = &self.message {
             let post = || self.listeners.post(&listener.connection_id, message);
             match persist(self.around, limits, end, "PostToConnection", again, post).await {
-                Ok(Heard::Yes) => {}
+                Ok(Heard::Yes) => became = Became::Told,
                 Ok(Heard::Gone) => became = Became::Gone,
                 Err(fault) => return Became::Left(fault),
             }

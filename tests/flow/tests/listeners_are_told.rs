@@ -150,7 +150,10 @@ async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
         assert!(last + 200 >= first + minute, "{first} {last}");
     }
     let log = cloud.log("kvs-stream-consumer");
-    assert!(log.contains("Listeners told sessionEnded: 4, gone: 0, not told: 0"), "{log}");
+    assert!(
+        log.contains("Listeners told sessionEnded: 4, gone: 0, only removed: 0, left: 0"),
+        "{log}"
+    );
 
     cloud.calm().await.unwrap();
     Journey::drained(&session, &Packets::of(&recording)).await.unwrap().assert_whole();
