@@ -81,7 +81,7 @@ async fn a_run_ends_in_its_time_however_long_telling_takes() {
     let world = World::stored(&speech(4).0, 1_000);
     world.stop();
     world.state().listeners_hang = true;
-    let remaining = Duration::from_secs(40);
+    let remaining = Duration::from_secs(32);
     let side = world.side();
     relay::start(&side, &config(), order("a", remaining)).await.unwrap();
     assert_eq!(farewells(&world).len(), 1);
