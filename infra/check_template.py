@@ -96,6 +96,8 @@ def check_policies(resources: dict) -> list[str]:
         if role["Properties"].get("ManagedPolicyArns"):
             wrong.append(f"{name}: managed policies allow more than this system needs")
         for policy in role["Properties"].get("Policies", []):
+            # One that stands there only under a condition is held to the same.
+            policy = policy.get("Fn::If", [None, policy])[1]
             statements = policy["PolicyDocument"]["Statement"]
             for statement in statements:
                 actions = statement["Action"]

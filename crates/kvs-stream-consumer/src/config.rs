@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lambda_shell::{ConfigError, Env, TimeScale};
+use listeners::Endpoint;
 
 /// How the processor is invoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +25,9 @@ pub(crate) struct Config {
     pub(crate) connections_table: String,
     /// `STREAMS_TABLE`. Required.
     pub(crate) streams_table: String,
+    /// `WEBSOCKET_API_ENDPOINT`: where listeners are told that their session ends. Default empty: they are
+    /// only removed.
+    pub(crate) websocket_endpoint: Option<Endpoint>,
     /// `EVENT_BUS_NAME`. Default `default`.
     pub(crate) event_bus: String,
     /// `AUDIO_PROCESSOR_FUNCTION`: name or ARN. Required.
@@ -73,6 +77,7 @@ impl Config {
             sessions_table: env.string("SESSIONS_TABLE")?,
             connections_table: env.string("CONNECTIONS_TABLE")?,
             streams_table: env.string("STREAMS_TABLE")?,
+            websocket_endpoint: Endpoint::from_env(env)?,
             event_bus: env.string_or("EVENT_BUS_NAME", "default"),
             processor: env.string("AUDIO_PROCESSOR_FUNCTION")?,
             invocation: invocation(env)?,
@@ -161,7 +166,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_invocation_is_refused() {
+    fn an_unknown_invocation_or_endpoint_is_refused() {
+        assert!(with(&[("WEBSOCKET_API_ENDPOINT", "wss://ws.example.com")]).is_err());
         assert!(with(&[("AUDIO_PROCESSOR_INVOCATION", "sometimes")]).is_err());
     }
 

@@ -7,6 +7,7 @@
 //! theirs; the run then fails as a whole, so that it shows.
 
 mod clean;
+mod farewell;
 mod reap;
 mod resend;
 mod restart;
@@ -39,6 +40,8 @@ pub(crate) struct Summary {
     pub(crate) resent: u64,
     /// Sessions ended for silence or age.
     pub(crate) ended: u64,
+    /// Listeners of ended sessions who had not been told yet.
+    pub(crate) told: u64,
     /// Sessions whose channel and stream were removed.
     pub(crate) cleaned: u64,
     /// Resources without a record that were removed.
@@ -154,6 +157,7 @@ pub(crate) async fn run(aws: &Aws) -> Result<Summary, StoreError> {
         ("resend", resend::run(&check, &mut summary).await),
         ("reap", reap::run(&check, &mut summary).await),
         ("restart", restart::run(&check, &mut summary).await),
+        ("farewell", farewell::run(&check, &mut summary).await),
         ("clean", clean::run(&check, &mut summary).await),
     ];
     metrics::emit(table::ACTIVE_STREAMS, summary.active_streams);

@@ -5,6 +5,7 @@ mod dynamodb;
 mod event;
 mod event_bridge;
 mod failure;
+mod farewell;
 mod handler;
 mod health_check;
 mod kinesis_video;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_eventbridge as eventbridge;
 use lambda_shell::aws::TraceHeader;
+use listeners::Connections;
 use relay::SystemClock;
 use relay::ports::Ports;
 
@@ -11,6 +12,7 @@ use crate::config::Config;
 use crate::dynamodb::sessions::Sessions;
 use crate::dynamodb::streams::Streams;
 use crate::event_bridge::EventBridge;
+use crate::farewell::Farewell;
 use crate::kinesis_video::KinesisVideo;
 use crate::lambda::{NextLink, ProcessorFunction};
 use crate::media::GetMedia;
@@ -29,6 +31,7 @@ pub(crate) struct Aws {
     pub(crate) queues: Queues,
     pub(crate) links: NextLink,
     pub(crate) events: EventBridge,
+    pub(crate) farewell: Farewell,
     meter: Emf,
 }
 
@@ -44,6 +47,8 @@ impl Aws {
             eventbridge::config::Builder::from(sdk).interceptor(TraceHeader).build(),
         );
         let kinesis_video = KinesisVideo::new(sdk, config.environment.clone());
+        let endpoint = config.websocket_endpoint.clone();
+        let connections = Connections::new(sdk, config.connections_table.clone(), endpoint);
         Self {
             streams: Streams::new(dynamodb.clone(), config.streams_table.clone()),
             sessions: Sessions::new(
@@ -57,6 +62,7 @@ impl Aws {
             queues: Queues::new(sqs, &config),
             links: NextLink::new(sdk, config.own_function.clone()),
             events: EventBridge::new(events, config.event_bus.clone()),
+            farewell: Farewell::new(connections, config.scale),
             meter: Emf,
             config,
         }
@@ -70,6 +76,7 @@ impl Ports for Aws {
     type Processor = ProcessorFunction;
     type DeadLetters = Queues;
     type Sessions = Sessions;
+    type Listeners = Farewell;
     type Links = NextLink;
     type Meter = Emf;
 
@@ -99,6 +106,10 @@ impl Ports for Aws {
 
     fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    fn listeners(&self) -> &Farewell {
+        &self.farewell
     }
 
     fn links(&self) -> &NextLink {

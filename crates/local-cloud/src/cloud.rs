@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
 use crate::clock::{Clock, rfc3339};
+use crate::connections::Connections;
 use crate::data_folder::DataFolder;
 use crate::dynamodb::DynamoDb;
 use crate::error::Error;
@@ -82,6 +83,8 @@ pub struct Cloud {
     pub sqs: Arc<Sqs>,
     /// Tables.
     pub dynamodb: Arc<DynamoDb>,
+    /// WebSocket connections.
+    pub connections: Arc<Connections>,
     /// The HTTP API.
     pub front_door: Arc<FrontDoor>,
     /// The token issuer.
@@ -185,6 +188,7 @@ impl Cloud {
             stop.clone(),
         )
         .await?;
+        let connections = Connections::new(clock.clone(), faults.clone());
         let front_door = FrontDoor::new(
             clock.clone(),
             faults.clone(),
@@ -203,6 +207,7 @@ impl Cloud {
             events,
             sqs,
             dynamodb,
+            connections,
             front_door,
             issuer,
             audio,
@@ -222,6 +227,7 @@ impl Cloud {
             "lambda": self.lambda.state(),
             "dynamodb": { "tables": self.dynamodb.state() },
             "events": self.events.state(),
+            "connections": self.connections.state(),
             "sqs": self.sqs.state(),
             "kinesisvideo": self.kvs.state(),
             "faults": self.faults.list(),
@@ -238,6 +244,11 @@ fn load(options: &CloudOptions, base_url: &str) -> Result<Template, Error> {
         account: Account::default(),
         base_url: base_url.to_owned(),
         parameters: options.parameters.clone(),
+        // Listeners are told through this cloud, whose connections are made under /_local.
+        stand_ins: BTreeMap::from([
+            ("WebSocketApiEndpoint".to_owned(), base_url.to_owned()),
+            ("WebSocketApiId".to_owned(), "local".to_owned()),
+        ]),
         // Deploying asks for these; here the issuer is this cloud's own.
         fallbacks: BTreeMap::from([
             ("JwtIssuer".to_owned(), local_issuer(base_url)),

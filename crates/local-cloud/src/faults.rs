@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::aws_error::AwsError;
+use crate::connections::Connections;
 use crate::dynamodb::DynamoDb;
 use crate::events::Events;
 use crate::kvs::Kvs;
@@ -62,10 +63,10 @@ pub struct Fault {
     /// The operation, for example `PutEvents`; absent: any. For Lambda `Invoke` is every run of a
     /// function, also each attempt at an event, and `InvokeAsync` the taking of an event; for
     /// EventBridge `Deliver` is an attempt to deliver; for the HTTP API it is a route, for example
-    /// `POST /sessions`.
+    /// `POST /sessions`; for WebSocket connections `PostToConnection` and its like, on a connection's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// What it is called on (function, table, stream, queue); a name that contains this text
+    /// What it is called on (function, table, stream, queue, connection); a name that contains this text
     /// matches; absent: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
@@ -163,7 +164,10 @@ fn operations<'a>(service: &str, routes: &'a [String]) -> Option<Vec<&'a str>> {
         "events" => Events::operations().collect(),
         "kinesisvideo" => Kvs::operations().collect(),
         "sqs" => Sqs::operations().collect(),
-        "execute-api" => routes.iter().map(String::as_str).collect(),
+        "execute-api" => {
+            let calls = Connections::operations().map(|operation| -> &'a str { operation });
+            routes.iter().map(String::as_str).chain(calls).collect()
+        }
         _ => return None,
     })
 }
@@ -339,6 +343,7 @@ mod tests {
             ("kinesisvideo", "getMedia", "GetMedia"),
             ("sqs", "SendMessages", "SendMessage"),
             ("execute-api", "POST /session", "POST /sessions"),
+            ("execute-api", "PostToConnections", "PostToConnection"),
         ] {
             let json = serde_json::json!({"service": service, "operation": misspelt});
             let refusal = faults.add(fault(json)).unwrap_err().to_string();

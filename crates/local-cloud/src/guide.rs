@@ -34,6 +34,10 @@ The functions themselves (cargo-lambda is in .venv/bin):
   cargo lambda invoke -A 127.0.0.1 -P {port} session-http-handler --data-file events/session-http-handler.create.json
   cargo lambda invoke -A 127.0.0.1 -P {port} kvs-stream-consumer --data-file events/kvs-stream-consumer.health-check.json
 
+A listener; put an item of it into Connections-dev (connectionId, sessionId, targetLanguage), end the session, and look:
+  curl -s -X PUT {url}/_local/connections/listener-1
+  curl -s {url}/_local/connections/listener-1        # the messages it was sent
+
 Faults on demand; this one lets the next PutEvents fail for its entry:
   curl -s {url}/_local/faults -H 'Content-Type: application/json' \
        -d '{{"service": "events", "operation": "PutEvents", "kind": "entry", "code": "ThrottlingException"}}'

@@ -1,8 +1,8 @@
 //! `local-cloud`: the whole system on one machine, in one process, on one port of 127.0.0.1.
 //!
 //! It reads the template that deploys ([`template`]), plays the services that the functions call
-//! ([`lambda`], [`events`], [`kvs`], [`sqs`], [`dynamodb`]) and the front door that the clients
-//! call ([`http_api`]), and runs the real function binaries as processes of their own. Requests
+//! ([`lambda`], [`events`], [`kvs`], [`sqs`], [`dynamodb`], [`connections`]) and the front door
+//! that the clients call ([`http_api`]), and runs the real function binaries as processes of their own. Requests
 //! find their service by signing scope ([`server`]), so any AWS SDK works with AWS_ENDPOINT_URL
 //! alone. Fakes stand only where AWS stands, errors included; faults come on demand ([`faults`]).
 
@@ -11,6 +11,7 @@ pub mod aws_error;
 pub mod cli;
 pub mod clock;
 pub mod cloud;
+pub mod connections;
 mod data_folder;
 pub mod dynamodb;
 pub mod error;

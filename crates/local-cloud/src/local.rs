@@ -45,6 +45,7 @@ pub fn router() -> Router<Arc<Cloud>> {
         .route("/audio/{file}", get(audio))
         .route("/deliveries/{session}", get(deliveries))
         .route("/logs/{package}", get(logs))
+        .nest("/connections", crate::connections::local::router())
         .fallback(nothing_here)
 }
 
@@ -143,7 +144,7 @@ async fn logs(
 
 async fn nothing_here() -> Refused {
     not_found(
-        "there is state, faults, token, keys, jwks.json, audio/SESSION.wav, deliveries/SESSION, logs/PACKAGE",
+        "there is state, faults, token, keys, jwks.json, audio/SESSION.wav, deliveries/SESSION, connections/ID, logs/PACKAGE",
     )
 }
 

@@ -1,5 +1,6 @@
 //! One port for everything: each request goes to the service whose signing scope it carries.
 //!
+//! The scope `execute-api` has two: `/@connections/…` is a WebSocket API's, anything else the HTTP API's.
 //! `/_local/…` is the machine's own; an unsigned `/2015-03-31/functions/…` is `cargo lambda invoke`;
 //! whatever else is unsigned knocks at the HTTP API's front door.
 
@@ -13,6 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::aws_error::AwsError;
 use crate::cloud::Cloud;
+use crate::connections::Connections;
 use crate::local;
 
 /// Serves until it is dropped.
@@ -30,6 +32,7 @@ async fn dispatch(State(cloud): State<Arc<Cloud>>, request: Request) -> Response
     let service = match signing_scope(request.headers(), request.uri().query()) {
         Some(service) => service,
         None if request.uri().path().starts_with("/2015-03-31/functions") => "lambda".to_owned(),
+        None if Connections::takes(request.uri().path()) => return Connections::unsigned(),
         None => return cloud.front_door.clone().handle(request).await,
     };
     let mut response = match service.as_str() {
@@ -38,6 +41,9 @@ async fn dispatch(State(cloud): State<Arc<Cloud>>, request: Request) -> Response
         "events" => cloud.events.clone().handle(request).await,
         "kinesisvideo" => cloud.kvs.clone().handle(request).await,
         "sqs" => cloud.sqs.clone().handle(request).await,
+        "execute-api" if Connections::takes(request.uri().path()) => {
+            cloud.connections.clone().handle(request).await
+        }
         "execute-api" => cloud.front_door.clone().handle(request).await,
         "sts" => caller_identity(&cloud),
         other => AwsError::not_implemented(other, request.uri().path()).rest_json(),

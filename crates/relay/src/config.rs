@@ -52,6 +52,10 @@ pub struct Config {
     /// How long KVS keeps a stream's audio. A stopped session that could not be delivered by then has
     /// nothing left to deliver.
     pub retention: Duration,
+    /// So long after the stop listeners are told that the session has ended, delivered or not.
+    pub listeners_grace: Duration,
+    /// How long telling them may take.
+    pub farewell: Duration,
     /// Longest attempt at one delivery: the processor's timeout + 2 s.
     pub attempt_timeout: Duration,
     /// First and highest ceiling of the wait between delivery attempts.
@@ -102,6 +106,8 @@ impl Config {
             drain_max: wall(25_000),
             late_ms: 60_000,
             retention: wall(24 * 3_600_000),
+            listeners_grace: session::listeners::GRACE.div_f64(scale),
+            farewell: wall(30_000),
             attempt_timeout: wall(62_000),
             retry: (wall(200), wall(10_000)),
             reconnect: (wall(400), wall(10_000)),

@@ -19,6 +19,7 @@
 //! | [`breaker`] | stops hammering a processor that is down |
 //! | `keeper` | renews the lease, hears orders, reads the session's state and languages |
 //! | `handoff` | from one invocation to the next |
+//! | `farewell` | the listeners of a stopped session learn that it has ended |
 //! | `drain` | when a stopped stream has nothing more to give |
 //!
 //! # Invariants
@@ -45,6 +46,7 @@ mod config;
 mod delivery;
 mod drain;
 mod error;
+mod farewell;
 mod handoff;
 mod intake;
 mod keeper;

@@ -116,6 +116,11 @@ impl<'a, P: Ports> Line<'a, P> {
         }
     }
 
+    /// Whether the session is to end, as last heard.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.orders.borrow().desired == Desired::Stop
+    }
+
     // The parts run in one task and hold these locks for a few instructions, never across an await:
     // a poisoned one can only come from a panic that ended the run already.
 

@@ -30,6 +30,8 @@ pub trait Ports: Send + Sync + 'static {
     type DeadLetters: DeadLetters;
     /// Sessions and listeners.
     type Sessions: Sessions;
+    /// Listeners.
+    type Listeners: Listeners;
     /// The next link of the chain.
     type Links: Links;
     /// Metrics.
@@ -49,6 +51,8 @@ pub trait Ports: Send + Sync + 'static {
     fn dead_letters(&self) -> &Self::DeadLetters;
     /// Sessions and listeners.
     fn sessions(&self) -> &Self::Sessions;
+    /// Listeners.
+    fn listeners(&self) -> &Self::Listeners;
     /// The next link of the chain.
     fn links(&self) -> &Self::Links;
     /// Metrics.
@@ -158,6 +162,13 @@ pub trait Sessions: Send + Sync {
         &self,
         session: &SessionId,
     ) -> impl Future<Output = Result<Vec<Language>, StoreError>> + Send;
+}
+
+/// Tells the listeners.
+pub trait Listeners: Send + Sync {
+    /// Tells a session's listeners that it has ended, and removes them, for at most `limit`. Who is left when
+    /// it is over, the health check finds.
+    fn tell_ended(&self, session: &SessionId, limit: Duration) -> impl Future<Output = ()> + Send;
 }
 
 /// What the next link is told.

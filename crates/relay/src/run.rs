@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::{DeliveryEnd, deliver};
 use crate::error::RelayError;
+use crate::farewell;
 use crate::handoff::{Timetable, call_next, hand_on, succeed};
 use crate::keeper::{Keeper, report, watch_languages, watch_session};
 use crate::lease::{Desired, Held, LeaseTable, Patience, StreamItem, Taking, acquire};
@@ -143,8 +144,9 @@ pub async fn go_on<P: Ports>(
         }
     };
     let line = line(ports, config, &order, &item)?;
+    let deadline = began + order.remaining;
     // The reader runs from the start: connection, decoder and queue are warm when the lease is free.
-    tokio::select! {
+    let report = tokio::select! {
         biased;
         report = async {
             let held = match succeed(&line, &order.owner, epoch).await? {
@@ -156,9 +158,11 @@ pub async fn go_on<P: Ports>(
             line.ledger().adopt(theirs);
             let waited = ports.clock().instant().saturating_duration_since(began);
             carry(&line, &held, order.remaining.saturating_sub(waited)).await
-        } => report,
+        } => report?,
         never = read(&line) => match never {},
-    }
+    };
+    farewell::after(ports, config, &report, line.is_stopped(), deadline).await;
+    Ok(report)
 }
 
 async fn own<P: Ports>(
@@ -172,19 +176,27 @@ async fn own<P: Ports>(
         return Err(RelayError::StreamUnknown { session_id: session });
     }
     let began = ports.clock().instant();
+    let deadline = began + order.remaining;
     let taking = acquire(ports, config, &session, &order.owner, Patience::Leave, |_| {}).await?;
     let held = match taking {
         Taking::Held(held) => held,
-        taking => return Ok(not_taken(session, &taking, item)),
+        taking => {
+            let report = not_taken(session, &taking, item);
+            let stopped = item.desired == Desired::Stop;
+            farewell::after(ports, config, &report, stopped, deadline).await;
+            return Ok(report);
+        }
     };
     tracing::info!(sessionId = %session, epoch = held.epoch, "lease taken");
     let line = line(ports, config, &order, &held.item)?;
     let waited = ports.clock().instant().saturating_duration_since(began);
-    tokio::select! {
+    let report = tokio::select! {
         biased;
-        report = carry(&line, &held, order.remaining.saturating_sub(waited)) => report,
+        report = carry(&line, &held, order.remaining.saturating_sub(waited)) => report?,
         never = read(&line) => match never {},
-    }
+    };
+    farewell::after(ports, config, &report, line.is_stopped(), deadline).await;
+    Ok(report)
 }
 
 fn not_taken(session: SessionId, taking: &Taking, item: &StreamItem) -> Report {
@@ -282,19 +294,25 @@ async fn attend<P: Ports>(line: &Line<'_, P>) -> Infallible {
         never = watch_session(line) => never,
         never = watch_languages(line) => never,
         never = report(line) => never,
+        never = farewell::overdue(line) => never,
     }
 }
 
 /// Resolves once a stopped session's audio is past KVS's retention. Whatever keeps it from being
 /// delivered, the chain of links must not outlive what it is there for.
 async fn past_retention<P: Ports>(line: &Line<'_, P>) {
+    stopped_for(line, line.config.retention).await;
+}
+
+/// Resolves once the session has been stopped for so long.
+pub(crate) async fn stopped_for<P: Ports>(line: &Line<'_, P>, duration: Duration) {
     let mut orders = line.orders.subscribe();
     // The sender lives as long as `line`: waiting cannot fail.
     let _ = orders.wait_for(|orders| orders.desired == Desired::Stop).await;
     let stop_at = line.orders.borrow().stop_at.unwrap_or_default();
     let clock = line.ports.clock();
     let since = Duration::from_millis(clock.now_ms().saturating_sub(stop_at));
-    clock.sleep(line.config.retention.saturating_sub(since)).await;
+    clock.sleep(duration.saturating_sub(since)).await;
 }
 
 /// Accounts for what was read and never accepted; nobody will ask for it again.

@@ -5,6 +5,8 @@
 //! | `ENVIRONMENT` | name | – | required |
 //! | `SESSIONS_TABLE` | name | – | required |
 //! | `STREAMS_TABLE` | name | – | required |
+//! | `CONNECTIONS_TABLE` | name | – | required |
+//! | `WEBSOCKET_API_ENDPOINT` | URL | https | empty: listeners are not told that a session ends |
 //! | `EVENT_BUS_NAME` | name | – | `default` |
 //! | `STREAM_RETENTION_HOURS` | h | 1–87 600 (KVS: ten years) | 24 |
 //! | `MAX_ACTIVE_SESSIONS` | sessions of one speaker | 1–100 | 10 |
@@ -12,6 +14,7 @@
 //! | `TIME_SCALE` | factor | 1–1000 | 1; set by the local cloud only |
 
 use lambda_shell::{Env, env::ConfigError};
+use listeners::Endpoint;
 use session::Limits;
 
 /// The function's configuration.
@@ -23,6 +26,10 @@ pub(crate) struct Config {
     pub(crate) sessions_table: String,
     /// Name of the Streams table, in which a running consumer finds its settings.
     pub(crate) streams_table: String,
+    /// Name of the Connections table: who listens.
+    pub(crate) connections_table: String,
+    /// Where listeners are told that their session ends; `None`: they are not.
+    pub(crate) websocket_endpoint: Option<Endpoint>,
     /// Name of the bus that takes status changes.
     pub(crate) event_bus_name: String,
     /// How long a stream keeps its media. At least 1 h: a stream that keeps nothing cannot be
@@ -47,6 +54,8 @@ impl Config {
             environment: env.string("ENVIRONMENT")?,
             sessions_table: env.string("SESSIONS_TABLE")?,
             streams_table: env.string("STREAMS_TABLE")?,
+            connections_table: env.string("CONNECTIONS_TABLE")?,
+            websocket_endpoint: Endpoint::from_env(env)?,
             event_bus_name: env.string_or("EVENT_BUS_NAME", "default"),
             stream_retention_hours: u32::try_from(retention).unwrap_or(87_600),
             most_sessions: u32::try_from(most_sessions).unwrap_or(100),
@@ -65,10 +74,11 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    const REQUIRED: [(&str, &str); 3] = [
+    const REQUIRED: [(&str, &str); 4] = [
         ("ENVIRONMENT", "dev"),
         ("SESSIONS_TABLE", "Sessions-dev"),
         ("STREAMS_TABLE", "Streams-dev"),
+        ("CONNECTIONS_TABLE", "Connections-dev"),
     ];
 
     fn config(more: &[(&'static str, &'static str)]) -> Result<Config, ConfigError> {
@@ -82,6 +92,7 @@ mod tests {
         assert_eq!(config.stream_retention_hours, 24);
         assert_eq!(config.most_sessions, 10);
         assert!(config.public_session_view);
+        assert_eq!(config.websocket_endpoint, None);
         assert_eq!(config.limits, Limits::default());
     }
 
@@ -105,6 +116,8 @@ mod tests {
             let error = Config::from_env(&env).unwrap_err();
             assert!(error.to_string().contains("STREAM_RETENTION_HOURS"), "{error}");
         }
+        let error = config(&[("WEBSOCKET_API_ENDPOINT", "wss://ws.example.com")]).unwrap_err();
+        assert!(error.to_string().contains("WEBSOCKET_API_ENDPOINT"), "{error}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{AttributeValue, CancellationReason, TransactWriteItem, Update},
 };
-use lambda_shell::aws::TraceHeader;
+use lambda_shell::{aws::TraceHeader, sdk_fault};
 use serde::Serialize;
 use session::{
     Fault, FaultKind, PendingEvent, Remembered, RequestId, Session, SessionId, SessionStatus,
@@ -21,8 +21,6 @@ mod attributes;
 use attributes::{Item, from_item, to_attribute};
 
 mod claims;
-
-use crate::sdk_fault;
 
 /// The key of both tables, and of most conditions.
 const KEY: &str = "sessionId";

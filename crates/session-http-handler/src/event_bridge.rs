@@ -2,14 +2,15 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::{Client, config::Builder, types::PutEventsRequestEntry};
-use lambda_shell::aws::TraceHeader;
+use lambda_shell::{
+    aws::TraceHeader,
+    sdk_fault::{bounded, fault, kind_of},
+};
 use session::{
     Fault,
     event::{DETAIL_TYPE, SOURCE},
     ports::EventBus,
 };
-
-use crate::sdk_fault::{bounded, fault, kind_of};
 
 /// EventBridge allows 500 characters (API reference, `PutEventsRequestEntry`); a longer trace header
 /// is left out rather than the event.

@@ -23,7 +23,7 @@ use lambda_http::{
 use session::{
     Call, Changes, Deleted, Error, IdempotencyKey, Limits, NewSession, Session, SessionId,
     SessionService,
-    ports::{Clock, EventBus, MediaControl, Sessions, Surroundings},
+    ports::{Clock, EventBus, Listeners, MediaControl, Sessions, Surroundings},
 };
 
 mod request;
@@ -70,11 +70,12 @@ pub(crate) trait SessionApi: Send + Sync {
     fn now_ms(&self) -> u64;
 }
 
-impl<S, M, E, R> SessionApi for SessionService<S, M, E, R>
+impl<S, M, E, L, R> SessionApi for SessionService<S, M, E, L, R>
 where
     S: Sessions + Send,
     M: MediaControl + Send,
     E: EventBus + Send,
+    L: Listeners + Send,
     R: Surroundings + Send,
 {
     async fn create(

@@ -12,13 +12,11 @@ use aws_sdk_kinesisvideo::{
         MediaStorageConfigurationStatus, SingleMasterChannelEndpointConfiguration, Status, Tag,
     },
 };
-use lambda_shell::aws::TraceHeader;
+use lambda_shell::{aws::TraceHeader, sdk_fault::fault};
 use session::{
     ChannelArn, Fault, FaultKind, SignalingEndpoints, StreamArn, Tags,
     ports::{MediaControl, ResourceState},
 };
-
-use crate::sdk_fault::fault;
 
 /// Kinesis Video Streams in one region.
 #[derive(Clone, Debug)]

@@ -10,8 +10,6 @@ mod dynamodb;
 mod event_bridge;
 mod http;
 mod kinesis_video;
-mod sdk_fault;
-mod surroundings;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -23,7 +21,12 @@ async fn main() -> Result<(), Error> {
         sessions: dynamodb::SessionsTable::new(&sdk, config.sessions_table, config.streams_table),
         media: kinesis_video::KinesisVideo::new(&sdk),
         events: event_bridge::EventBridge::new(&sdk, config.event_bus_name),
-        around: surroundings::Lambda::default(),
+        listeners: listeners::Connections::new(
+            &sdk,
+            config.connections_table,
+            config.websocket_endpoint,
+        ),
+        around: lambda_shell::surroundings::Lambda::default(),
         env: config.environment.clone(),
         stream_retention_hours: config.stream_retention_hours,
         most_sessions: config.most_sessions,

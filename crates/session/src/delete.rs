@@ -1,11 +1,16 @@
 //! Ending a session: `DELETE /sessions/{sessionId}`.
 
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
+
 use crate::{
-    Call, EndedReason, Error, Fault, FaultKind, Notice, PendingEvent, Session, SessionId,
+    Call, EndedReason, Error, Fault, FaultKind, Limits, Notice, PendingEvent, Session, SessionId,
     SessionService, SessionStatus, emit,
     event::EventStatus,
     limits::persist,
-    ports::{Ending, EventBus, MediaControl, Sessions, Surroundings},
+    listeners::{News, Patience, tell},
+    ports::{Ending, EventBus, Listeners, MediaControl, Sessions, Surroundings},
     words::uuid,
 };
 
@@ -22,13 +27,20 @@ pub enum Deleted {
 /// time means that somebody else has just changed the session.
 const LOOKS: u32 = 4;
 
-impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<S, M, E, R> {
+impl<S, M, E, L, R> SessionService<S, M, E, L, R>
+where
+    S: Sessions,
+    M: MediaControl,
+    E: EventBus,
+    L: Listeners,
+    R: Surroundings,
+{
     /// Ends a session of `speaker_id`.
     ///
     /// One conditional write marks it as ended and holds the event; of several that try at once,
     /// one succeeds, so that one ENDED is emitted. What comes after that write (the event, taking
-    /// the channel off its stream, deleting the channel) never fails the request: the health check
-    /// repairs it. The stream stays, for the consumer still drains it.
+    /// the channel off its stream, deleting the channel, telling the listeners) never fails the
+    /// request: the health check repairs it. The stream stays, for the consumer still drains it.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::NotOwner`], [`Error::NotReady`], or [`Error::Store`] when the
@@ -95,10 +107,28 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
             .map_err(Error::Store)
     }
 
-    /// What follows once the session is marked as ended.
+    /// What follows once the session is marked as ended; its listeners are told meanwhile.
     async fn close(&self, session: &Session, call: &Call) -> Deleted {
-        let (session_id, budget) = (&session.session_id, call.limits.event);
+        let session_id = &session.session_id;
         self.around.note(&Notice::SessionDeleted { session_id });
+        let telling = self.tell_of_the_end(session_id, &call.limits);
+        match select(pin!(self.take_down(session, call)), pin!(telling)).await {
+            Either::Right(((), rest)) => rest.await,
+            Either::Left(((), telling)) => {
+                let alone = pin!(self.around.sleep(call.limits.telling_alone));
+                if let Either::Right(_) = select(telling, alone).await {
+                    let message = "not every listener was told that the session ends";
+                    let fault = Fault::new("PostToConnection", FaultKind::TimedOut, message);
+                    self.around.note(&Notice::LeftBehind { session_id, fault: &fault });
+                }
+            }
+        }
+        Deleted::Now
+    }
+
+    /// Emits the event and removes the channel.
+    async fn take_down(&self, session: &Session, call: &Call) {
+        let (session_id, budget) = (&session.session_id, call.limits.event);
         let end = self.around.monotonic() + call.limits.deletion;
         if let Some(event) = &session.pending_event {
             emit(&self.sessions, &self.events, &self.around, session_id, event, budget).await;
@@ -106,7 +136,11 @@ impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<
         if let Some(channel) = &session.kvs_channel_arn {
             self.remove_channel(session_id, channel, true, &call.limits, end).await;
         }
-        Deleted::Now
+    }
+
+    async fn tell_of_the_end(&self, session_id: &SessionId, limits: &Limits) {
+        let patience = Patience { all: limits.telling, each: limits.telling / 2, limits: *limits };
+        tell(&self.listeners, &self.around, session_id, News::Ending, &patience).await;
     }
 }
 

@@ -13,13 +13,16 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use crate::{
     Fault, FaultKind, Notice, Remembered, RequestId, Session, SessionId, SessionService,
     SessionStatus, Settings, Tags,
     event::StatusChange,
-    ports::{Clock, Journal, Random},
+    ports::{Clock, Journal, Listener, Random},
 };
 
+mod audience;
 mod aws;
 
 /// When the world begins, Unix ms.
@@ -81,6 +84,18 @@ pub(crate) struct State {
     pub(crate) settings: BTreeMap<SessionId, (Settings, SessionStatus)>,
     pub(crate) channels: HashMap<String, Resource>,
     pub(crate) streams: HashMap<String, Resource>,
+    /// Who listens: by session, in the index's order.
+    pub(crate) listeners: BTreeMap<SessionId, BTreeSet<Listener>>,
+    /// Connections that are gone.
+    pub(crate) gone: BTreeSet<String>,
+    /// Connections that never take a message.
+    pub(crate) hanging: BTreeSet<String>,
+    /// What each connection was told.
+    pub(crate) heard: BTreeMap<String, Vec<Value>>,
+    /// There is no endpoint to tell anybody through.
+    pub(crate) mute: bool,
+    /// Posts under way, and the most there ever were.
+    pub(crate) posting: (usize, usize),
     /// Details and trace headers that the bus took.
     pub(crate) events: Vec<(StatusChange, Option<String>)>,
     /// The notices' texts, and the events' details.
@@ -93,7 +108,7 @@ pub(crate) struct State {
 #[derive(Clone, Default)]
 pub(crate) struct World(Arc<Mutex<State>>);
 
-pub(crate) type FakeService = SessionService<World, World, World, World>;
+pub(crate) type FakeService = SessionService<World, World, World, World, World>;
 
 impl World {
     pub(crate) fn new() -> Self {
@@ -111,6 +126,7 @@ impl World {
             sessions: self.clone(),
             media: self.clone(),
             events: self.clone(),
+            listeners: self.clone(),
             around: self.clone(),
             env: "test".to_owned(),
             stream_retention_hours: 24,

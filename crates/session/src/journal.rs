@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::{
     Error, Fault, SessionId,
+    listeners::{News, Told},
     metrics::{self, Metric},
 };
 
@@ -45,6 +46,17 @@ pub enum Notice<'a> {
         /// Why.
         fault: &'a Fault,
     },
+    /// Listeners were told of a session's end, as far as they could be.
+    ListenersTold {
+        /// The session.
+        session_id: &'a SessionId,
+        /// What they were told.
+        news: News,
+        /// How many.
+        told: Told,
+        /// Why one could not be told, if any could not.
+        fault: Option<&'a Fault>,
+    },
     /// Something was left behind that the health check will repair or remove.
     LeftBehind {
         /// The session.
@@ -83,6 +95,7 @@ impl<'a> Notice<'a> {
             | Self::SessionDeleted { session_id }
             | Self::EventEmitted { session_id, .. }
             | Self::EventFailed { session_id, .. }
+            | Self::ListenersTold { session_id, .. }
             | Self::LeftBehind { session_id, .. } => Some(session_id),
             Self::SessionFailed { error: Error::Creation { session_id, .. } } => Some(session_id),
             Self::SessionFailed { .. } => None,
@@ -105,7 +118,8 @@ impl<'a> Notice<'a> {
             Self::SessionCreated { .. }
             | Self::SessionDeleted { .. }
             | Self::EventEmitted { .. } => Severity::Info,
-            Self::LeftBehind { .. } => Severity::Warning,
+            Self::ListenersTold { told, .. } if told.left == 0 => Severity::Info,
+            Self::ListenersTold { .. } | Self::LeftBehind { .. } => Severity::Warning,
             Self::SessionFailed { .. } | Self::EventFailed { .. } => Severity::Error,
         }
     }
@@ -122,7 +136,10 @@ impl<'a> Notice<'a> {
             Self::SessionDeleted { .. } => vec![(metrics::SESSION_DELETION_COUNT, 1.0)],
             Self::EventEmitted { .. } => vec![(metrics::EVENT_EMISSION_SUCCESS, 1.0)],
             Self::EventFailed { .. } => vec![(metrics::EVENT_EMISSION_FAILURE, 1.0)],
-            Self::LeftBehind { .. } => Vec::new(),
+            Self::ListenersTold { told, .. } if told.left > 0 => {
+                vec![(metrics::LISTENERS_NOT_TOLD, told.left as f64)]
+            }
+            Self::ListenersTold { .. } | Self::LeftBehind { .. } => Vec::new(),
         }
     }
 }
@@ -141,6 +158,16 @@ impl fmt::Display for Notice<'_> {
             }
             Self::EventFailed { fault, .. } => {
                 write!(f, "Failed to emit EventBridge event: {fault}")
+            }
+            Self::ListenersTold {
+                news, told: Told { told, gone, removed, left }, fault, ..
+            } => {
+                write!(
+                    f,
+                    "Listeners told {}: {told}, gone: {gone}, only removed: {removed}, left: {left}",
+                    news.as_str()
+                )?;
+                fault.map_or(Ok(()), |fault| write!(f, " ({fault})"))
             }
             Self::LeftBehind { fault, .. } => write!(f, "Left to the health check: {fault}"),
         }

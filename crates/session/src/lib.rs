@@ -46,6 +46,8 @@ pub use language::{Language, UnknownLanguage};
 mod limits;
 pub use limits::Limits;
 
+pub mod listeners;
+
 pub mod metrics;
 
 pub mod ports;

@@ -21,6 +21,11 @@ pub struct Limits {
     pub undo: Duration,
     /// For what follows once a session is marked as ended. Default 15 s.
     pub deletion: Duration,
+    /// For telling the listeners that the session ends, beside what else follows its end. Default 2 s.
+    pub telling: Duration,
+    /// How much of that the answer waits for once everything else is done. Default 500 ms: a listener whose
+    /// connection hangs is not waited for.
+    pub telling_alone: Duration,
     /// First wait between two looks at a resource. Default 250 ms: KVS allows 5 calls a second per
     /// resource.
     pub first_pause: Duration,
@@ -35,6 +40,8 @@ impl Default for Limits {
             event: Duration::from_secs(2),
             undo: Duration::from_secs(7),
             deletion: Duration::from_secs(15),
+            telling: Duration::from_secs(2),
+            telling_alone: Duration::from_millis(500),
             first_pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(1),
         }
@@ -59,6 +66,8 @@ impl Limits {
             event: self.event.mul_f64(share),
             undo: self.undo.mul_f64(share),
             deletion: self.deletion.mul_f64(share),
+            telling: self.telling.mul_f64(share),
+            telling_alone: self.telling_alone.mul_f64(share),
             ..self
         }
     }

@@ -104,6 +104,8 @@ table! {
         "Time from the request for a session to its answer, when it was created.";
     SESSION_DELETION_COUNT = Sessions, "SessionDeletionCount", Count,
         "Sessions ended by their speaker; a repeated DELETE does not count.";
+    LISTENERS_NOT_TOLD = Sessions, "ListenersNotTold", Count,
+        "Listeners who could not be told in time that their session ends or has ended.";
 
     EVENT_EMISSION_SUCCESS = Events, "EventEmissionSuccess", Count,
         "Status changes that EventBridge took.";

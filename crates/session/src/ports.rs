@@ -218,6 +218,52 @@ pub enum ResourceState {
     Deleting,
 }
 
+/// A session's listeners: the Connections table, and the WebSocket API that holds their connections.
+pub trait Listeners: Sync {
+    /// Whether there is a way to tell them anything.
+    fn can_be_told(&self) -> bool;
+
+    /// At most [`PAGE`](crate::listeners::PAGE) listeners of a session, those that come after `after` in the table's
+    /// order. One who has just come or left may be missing or still be there.
+    fn page(
+        &self,
+        session_id: &SessionId,
+        after: Option<&Listener>,
+    ) -> impl Future<Output = Result<Vec<Listener>, Fault>> + Send;
+
+    /// Sends a message over a connection.
+    fn post(
+        &self,
+        connection_id: &str,
+        message: &str,
+    ) -> impl Future<Output = Result<Heard, Fault>> + Send;
+
+    /// Removes a connection's item, if it still listens to this session. One that does not, or is gone, is a success.
+    fn remove(
+        &self,
+        session_id: &SessionId,
+        connection_id: &str,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
+/// One listener, as the index of the Connections table has them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listener {
+    /// The language they asked for; whatever stands there, for it is only a place in the index.
+    pub target_language: String,
+    /// Their connection.
+    pub connection_id: String,
+}
+
+/// Whether a message reached its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It did.
+    Yes,
+    /// The connection is no more.
+    Gone,
+}
+
 /// The event bus.
 pub trait EventBus: Sync {
     /// Puts one `Session Status Change` on the bus. An entry that the bus did not take is a fault,

@@ -3,19 +3,21 @@
 use crate::{
     Error, Limits, Session, SessionId, SessionStatus,
     limits::persist,
-    ports::{EventBus, MediaControl, Sessions, Surroundings},
+    ports::{EventBus, Listeners, MediaControl, Sessions, Surroundings},
 };
 
 /// The use cases: [`create`](Self::create), [`get`](Self::get), [`change`](Self::change) and
 /// [`delete`](Self::delete).
 #[derive(Clone, Debug)]
-pub struct SessionService<S, M, E, R> {
+pub struct SessionService<S, M, E, L, R> {
     /// The Sessions table.
     pub sessions: S,
     /// The control plane of KVS.
     pub media: M,
     /// The bus that takes status changes.
     pub events: E,
+    /// Who listens.
+    pub listeners: L,
     /// Time, chance and the journal.
     pub around: R,
     /// The environment that owns what is created, for example `dev`.
@@ -35,7 +37,14 @@ pub struct Call {
     pub trace_header: Option<String>,
 }
 
-impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<S, M, E, R> {
+impl<S, M, E, L, R> SessionService<S, M, E, L, R>
+where
+    S: Sessions,
+    M: MediaControl,
+    E: EventBus,
+    L: Listeners,
+    R: Surroundings,
+{
     /// Reads a session that anybody may know of.
     ///
     /// One that is still being created is not there yet, and one that is being cleaned up, or was,

@@ -31,7 +31,7 @@ use std::time::Duration;
 pub use clock::WorldClock;
 pub use odds::Odds;
 pub use side::{Fault, Side};
-pub use state::{State, World};
+pub use state::{Farewell, State, World};
 
 use relay::{Config, Order};
 use session::{Language, QualityTier, SessionId, Settings, StreamArn};

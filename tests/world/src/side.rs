@@ -4,16 +4,17 @@ use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use relay::Snapshot;
 use relay::StoreError;
-use relay::ports::{Continuation, DeadLetter, DeadLetters, Links, Meter, Ports};
+use relay::ports::{Continuation, DeadLetter, DeadLetters, Links, Listeners, Meter, Ports};
+use relay::{Clock, Snapshot};
 use session::SessionId;
 use tokio::sync::Notify;
 
 use crate::clock::WorldClock;
 use crate::odds::Luck;
-use crate::state::{State, World};
+use crate::state::{Farewell, State, World};
 
 /// What a step does besides its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl Side {
         self.step(Fault::KillBefore).await;
         let world = Arc::clone(&self.world);
         let effect = tokio::spawn(async move {
-            tokio::time::sleep(std::time::Duration::from_millis(latency_ms)).await;
+            tokio::time::sleep(Duration::from_millis(latency_ms)).await;
             effect(&mut world.state())
         });
         let output = effect.await.unwrap();
@@ -105,6 +106,7 @@ impl Ports for Side {
     type Processor = Self;
     type DeadLetters = Self;
     type Sessions = Self;
+    type Listeners = Self;
     type Links = Self;
     type Meter = Self;
 
@@ -129,6 +131,9 @@ impl Ports for Side {
     fn sessions(&self) -> &Self {
         self
     }
+    fn listeners(&self) -> &Self {
+        self
+    }
     fn links(&self) -> &Self {
         self
     }
@@ -142,6 +147,21 @@ impl DeadLetters for Side {
         let letter = letter.clone();
         self.call(5, |state| state.letters.push(letter)).await;
         Ok(())
+    }
+}
+
+impl Listeners for Side {
+    async fn tell_ended(&self, _: &SessionId, limit: Duration) {
+        let (at, slow) = (self.world.elapsed(), self.world.state().listeners_hang);
+        self.call(5, move |state| {
+            let ended = state.table.item.as_ref().is_some_and(|item| item.ended);
+            let accepted = state.processor.accepted.len() as u64;
+            state.farewells.push(Farewell { at, accepted, ended });
+        })
+        .await;
+        if slow {
+            self.clock.sleep(limit).await;
+        }
     }
 }
 

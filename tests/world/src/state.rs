@@ -35,6 +35,10 @@ pub struct State {
     pub link_errors: u64,
     /// Invocations of the next link that are accepted and then forgotten.
     pub links_lost: u64,
+    /// Times that listeners were told that the session has ended.
+    pub farewells: Vec<Farewell>,
+    /// Telling them takes as long as it may.
+    pub listeners_hang: bool,
     /// Metrics as they were written.
     pub snapshots: Vec<Snapshot>,
     /// Calls to any port so far.
@@ -43,6 +47,17 @@ pub struct State {
     pub kill: Option<(u64, Fault)>,
     /// All chance there is.
     pub random: Random,
+}
+
+/// One time that listeners were told that the session has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Farewell {
+    /// When, since the world began.
+    pub at: Duration,
+    /// Samples that the processor had accepted.
+    pub accepted: u64,
+    /// Whether the end was stored.
+    pub ended: bool,
 }
 
 /// One session's world.
@@ -88,6 +103,8 @@ impl World {
             link_odds: Odds::UP,
             link_errors: 0,
             links_lost: 0,
+            farewells: Vec::new(),
+            listeners_hang: false,
             snapshots: Vec::new(),
             steps: 0,
             kill: None,

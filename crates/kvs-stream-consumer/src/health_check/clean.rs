@@ -7,7 +7,7 @@ use relay::StoreError;
 use relay::ports::millis;
 use session::{Session, SessionStatus, StreamArn};
 
-use super::{Check, SETTLED, Summary, Turns};
+use super::{Check, SETTLED, Summary, Turns, farewell};
 use crate::kinesis_video::Resource;
 use crate::sqs::{Named, Need};
 
@@ -117,6 +117,7 @@ async fn one(
     if let Some(stream) = stream {
         aws.kinesis_video.delete_stream(&stream).await?;
     }
+    farewell::forget(check, id).await;
     let remove_at = check.now_ms / 1000 + REMEMBERED_SECONDS;
     // Before the session's own record: an id that can be drawn again finds nothing of the old one.
     aws.streams.expire(id, remove_at - DAY_SECONDS).await?;

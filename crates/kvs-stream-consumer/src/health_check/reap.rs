@@ -1,12 +1,18 @@
 //! Ends sessions in which nothing is spoken any more, that have run for too long, or whose stream is gone.
 
+use std::time::Duration;
+
 use relay::StoreError;
 use relay::ports::millis;
 use session::event::EventStatus;
+use session::listeners::News;
 use session::{EndedReason, PendingEvent, Session, SessionStatus};
 
-use super::{Check, Summary, Turns};
+use super::{Check, Summary, Turns, farewell};
 use crate::dynamodb::streams::StreamRecord;
+
+/// Most time for telling the listeners of one session that it ends.
+const TELLING: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), StoreError> {
     let mut turns = Turns::default();
@@ -71,8 +77,11 @@ async fn end(
     }
     tracing::warn!(sessionId = %session.session_id, reason = reason.as_str(), "session ended by the health check");
     summary.ended += 1;
-    // As in the session handler: state and event are one write, so a failure here loses nothing.
-    match check.aws.events.emit(&event).await {
+    // As in the session handler: state and event are one write, so a failure here loses nothing, and
+    // the listeners are told meanwhile.
+    let telling = farewell::tell(check, &session.session_id, News::Ending, TELLING);
+    let (emitted, _) = tokio::join!(check.aws.events.emit(&event), telling);
+    match emitted {
         Ok(()) => {
             check.aws.sessions.event_taken(&session.session_id, event.since).await?;
         }

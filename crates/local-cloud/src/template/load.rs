@@ -41,6 +41,8 @@ pub struct LoadOptions {
     pub base_url: String,
     /// Values of parameters, over the template's defaults. Each must be a parameter.
     pub parameters: BTreeMap<String, String>,
+    /// Values that take the place of a default here, if the template has the parameter.
+    pub stand_ins: BTreeMap<String, String>,
     /// Values for parameters that have no value otherwise.
     pub fallbacks: BTreeMap<String, String>,
 }

@@ -12,7 +12,7 @@ use super::TemplateError;
 use super::load::LoadOptions;
 use super::reader::{Properties, at};
 
-/// The value of each parameter: the override, the default, or the machine's fallback.
+/// The value of each parameter: the override, what stands in for the default, the default, or the machine's fallback.
 ///
 /// # Errors
 /// An override of no parameter, a parameter without a value, a value that breaks a rule.
@@ -28,7 +28,12 @@ pub(super) fn values(
         let mut declared = Properties::new(name.as_str(), declared)?;
         let default = declared.text("Default")?;
         let rules = Rules::read(declared)?;
-        let given = options.parameters.get(&name).cloned().or(default);
+        let given = options
+            .parameters
+            .get(&name)
+            .or_else(|| options.stand_ins.get(&name))
+            .cloned()
+            .or(default);
         let given = given.or_else(|| options.fallbacks.get(&name).cloned());
         let value = given.ok_or_else(|| {
             at(&name, format!("this parameter has no default: give --parameter {name}=VALUE"))

@@ -4,6 +4,7 @@
 
 mod browsers;
 mod command;
+mod connections;
 mod deliveries;
 mod front_door;
 mod invocations;

@@ -17,8 +17,8 @@ use media::FragmentNumber;
 use relay::answer::Reply;
 use relay::lease::{Desired, LeaseTable, Renewal, StreamItem};
 use relay::ports::{
-    BodyError, Continuation, DeadLetter, DeadLetters, Links, MediaBody, MediaSource, Meter,
-    OpenError, Ports, Processor, Sessions,
+    BodyError, Continuation, DeadLetter, DeadLetters, Links, Listeners, MediaBody, MediaSource,
+    Meter, OpenError, Ports, Processor, Sessions,
 };
 use relay::{Snapshot, StoreError, SystemClock};
 use session::audio::{Answer, AudioPayload};
@@ -250,6 +250,10 @@ impl Sessions for Stub {
     }
 }
 
+impl Listeners for Stub {
+    async fn tell_ended(&self, _: &SessionId, _: Duration) {}
+}
+
 impl DeadLetters for Stub {
     async fn send(&self, _: &DeadLetter) -> Result<(), StoreError> {
         panic!("nothing is refused")
@@ -275,6 +279,7 @@ impl Ports for Stub {
     type Processor = Self;
     type DeadLetters = Self;
     type Sessions = Self;
+    type Listeners = Self;
     type Links = Self;
     type Meter = Self;
 
@@ -297,6 +302,9 @@ impl Ports for Stub {
         self
     }
     fn sessions(&self) -> &Self {
+        self
+    }
+    fn listeners(&self) -> &Self {
         self
     }
     fn links(&self) -> &Self {

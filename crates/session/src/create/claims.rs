@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     Call, Claim, Error, FaultKind, Remembered, Session, SessionId, SessionService, SessionStatus,
     limits::persist,
-    ports::{EventBus, MediaControl, Sessions, Surroundings},
+    ports::{EventBus, Listeners, MediaControl, Sessions, Surroundings},
 };
 
 /// What an earlier request with the same key means for this one.
@@ -16,7 +16,14 @@ pub(super) enum Earlier {
     Over(Option<SessionId>),
 }
 
-impl<S: Sessions, M: MediaControl, E: EventBus, R: Surroundings> SessionService<S, M, E, R> {
+impl<S, M, E, L, R> SessionService<S, M, E, L, R>
+where
+    S: Sessions,
+    M: MediaControl,
+    E: EventBus,
+    L: Listeners,
+    R: Surroundings,
+{
     /// Looks at the request that has the claim's key.
     ///
     /// # Errors

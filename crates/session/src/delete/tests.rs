@@ -10,6 +10,8 @@ use crate::{
     fakes::{Trouble, World},
 };
 
+mod listeners;
+
 const SPEAKER: &str = "speaker-1";
 
 fn call() -> Call {

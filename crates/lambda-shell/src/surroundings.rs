@@ -11,7 +11,7 @@ use session::{
 
 /// The surroundings of the use cases.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lambda {
+pub struct Lambda {
     started: Instant,
 }
 
@@ -46,7 +46,7 @@ impl Journal for Lambda {
     fn note(&self, notice: &Notice<'_>) {
         log(notice);
         for line in metric_lines(notice, self.now_ms()) {
-            lambda_shell::metrics::emit(&line);
+            crate::metrics::emit(&line);
         }
     }
 }
@@ -97,7 +97,7 @@ mod tests {
         }
     }
 
-    /// What `notice` leaves in the log, formatted as `lambda_shell::logging` does.
+    /// What `notice` leaves in the log, formatted as `logging` does.
     fn logged(notice: &Notice<'_>) -> serde_json::Value {
         let sink = Sink::default();
         let writer = sink.clone();

@@ -1,16 +1,14 @@
 //! What an error of an AWS SDK means for us, decided in one place.
 
-use aws_sdk_dynamodb::{
-    config::http::HttpResponse,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
-};
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
 use session::{Fault, FaultKind};
 
 /// Longest message kept, in bytes: enough for AWS's own, and a bound for a log line.
 const MAX_MESSAGE: usize = 500;
 
 /// The fault that `error` of `operation` is.
-pub(crate) fn fault<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Fault
+pub fn fault<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Fault
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -34,7 +32,7 @@ where
 }
 
 /// The kind of an AWS error code; of the HTTP status, when the code is not one we know.
-pub(crate) fn kind_of(code: Option<&str>, status: u16) -> FaultKind {
+pub fn kind_of(code: Option<&str>, status: u16) -> FaultKind {
     match code.unwrap_or_default() {
         "ResourceNotFoundException" => FaultKind::NotFound,
         "ResourceInUseException" | "VersionMismatchException" => FaultKind::InUse,
@@ -68,7 +66,7 @@ pub(crate) fn kind_of(code: Option<&str>, status: u16) -> FaultKind {
 }
 
 /// `message`, cut at a character when it is too long.
-pub(crate) fn bounded(mut message: String) -> String {
+pub fn bounded(mut message: String) -> String {
     if message.len() > MAX_MESSAGE {
         let cut = message.floor_char_boundary(MAX_MESSAGE);
         message.truncate(cut);

@@ -1,0 +1,54 @@
+//! Telling listeners, with the patience that this function can afford: nobody waits for its answer.
+
+use std::time::Duration;
+
+use lambda_shell::{TimeScale, surroundings::Lambda};
+use listeners::Connections;
+use session::listeners::{News, Patience, Told, forget, tell};
+use session::{Limits, SessionId};
+
+/// How long one listener may take, repeats included.
+const EACH: Duration = Duration::from_secs(5);
+
+/// The listeners of this environment's sessions.
+#[derive(Debug)]
+pub(crate) struct Farewell {
+    connections: Connections,
+    around: Lambda,
+    scale: TimeScale,
+}
+
+impl Farewell {
+    pub(crate) fn new(connections: Connections, scale: TimeScale) -> Self {
+        Self { connections, around: Lambda::default(), scale }
+    }
+
+    /// Tells a session's listeners, for at most `limit` of this machine's time.
+    pub(crate) async fn tell(&self, session: &SessionId, news: News, limit: Duration) -> Told {
+        tell(&self.connections, &self.around, session, news, &self.patience(limit)).await
+    }
+
+    /// Removes them without a word.
+    pub(crate) async fn forget(&self, session: &SessionId, limit: Duration) -> Told {
+        forget(&self.connections, &self.around, session, &self.patience(limit)).await
+    }
+
+    fn patience(&self, all: Duration) -> Patience {
+        let limits = Limits::default();
+        Patience {
+            all,
+            each: self.scale.wall(EACH).min(all),
+            limits: Limits {
+                first_pause: self.scale.wall(limits.first_pause),
+                longest_pause: self.scale.wall(limits.longest_pause),
+                ..limits
+            },
+        }
+    }
+}
+
+impl relay::ports::Listeners for Farewell {
+    async fn tell_ended(&self, session: &SessionId, limit: Duration) {
+        self.tell(session, News::Ended, limit).await;
+    }
+}

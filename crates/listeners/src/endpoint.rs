@@ -1,0 +1,109 @@
+//! The management endpoint of the WebSocket API (`POST /@connections/{connectionId}`).
+
+use aws_config::{SdkConfig, retry::RetryConfig};
+use aws_sdk_apigatewaymanagement::{Client, config::Builder, primitives::Blob};
+use lambda_shell::{Env, aws::TraceHeader, env::ConfigError, sdk_fault::fault};
+use session::{Fault, ports::Heard};
+
+/// The environment variable that names it.
+pub const VARIABLE: &str = "WEBSOCKET_API_ENDPOINT";
+
+/// Where connections are reached: `https://API-ID.execute-api.REGION.amazonaws.com/STAGE`, or a custom domain with its
+/// base path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint(String);
+
+impl Endpoint {
+    /// Reads [`VARIABLE`]; `None` when it is absent or empty.
+    ///
+    /// # Errors
+    /// [`ConfigError::Malformed`] when it is no HTTPS URL. One of this machine may do without TLS.
+    pub fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
+        let Some(value) = env.optional(VARIABLE) else { return Ok(None) };
+        let local = ["http://127.0.0.1:", "http://localhost:"];
+        let host = value.strip_prefix("https://");
+        let is_url = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
+            || local.iter().any(|start| value.starts_with(start));
+        // The SDK puts the path of the call behind it.
+        let is_base = !value.contains(['?', '#', '@']) && !value.contains(char::is_whitespace);
+        if is_url && is_base {
+            return Ok(Some(Self(value.trim_end_matches('/').to_owned())));
+        }
+        Err(ConfigError::Malformed {
+            name: VARIABLE.to_owned(),
+            value,
+            wanted: "the https:// URL of a WebSocket API's stage, without /@connections".to_owned(),
+        })
+    }
+}
+
+/// A client of one endpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct Management {
+    client: Client,
+}
+
+impl Management {
+    pub(crate) fn new(sdk: &SdkConfig, endpoint: &Endpoint) -> Self {
+        let config = Builder::from(sdk)
+            .endpoint_url(&endpoint.0)
+            // How often one listener is tried, and for how long, the use case says.
+            .retry_config(RetryConfig::disabled())
+            .interceptor(TraceHeader)
+            .build();
+        Self { client: Client::from_conf(config) }
+    }
+
+    pub(crate) async fn post(&self, connection_id: &str, message: &str) -> Result<Heard, Fault> {
+        let data = Blob::new(message.as_bytes());
+        let post = self.client.post_to_connection().connection_id(connection_id).data(data);
+        match post.send().await {
+            Ok(_) => Ok(Heard::Yes),
+            // By its status, which says it with and without a GoneException in the header.
+            Err(error) if error.raw_response().is_some_and(|it| it.status().as_u16() == 410) => {
+                Ok(Heard::Gone)
+            }
+            Err(error) => Err(fault("PostToConnection", &error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &str) -> Result<Option<Endpoint>, ConfigError> {
+        Endpoint::from_env(&Env::from_pairs([(VARIABLE, value)]))
+    }
+
+    #[test]
+    fn a_stage_a_domain_and_this_machine_are_endpoints() {
+        for url in [
+            "https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/prod",
+            "https://ws.example.com",
+            "http://127.0.0.1:7878",
+        ] {
+            assert_eq!(read(url), Ok(Some(Endpoint(url.to_owned()))));
+            assert_eq!(read(&format!("{url}/")), Ok(Some(Endpoint(url.to_owned()))));
+        }
+        assert_eq!(read(""), Ok(None));
+        assert_eq!(Endpoint::from_env(&Env::from_pairs([])), Ok(None));
+    }
+
+    #[test]
+    fn anything_else_is_refused_by_name() {
+        for text in [
+            "wss://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/prod",
+            "http://ws.example.com",
+            "https://",
+            "https:///prod",
+            "https://ws.example.com/@connections",
+            "https://ws.example.com/prod?x=1",
+            "ws.example.com",
+            "https://ws.example.com /",
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(VARIABLE) && error.contains("https://"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The Connections table, as far as a session's end goes. Whoever holds the connections writes it.
+
+use std::collections::HashMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::{Client, config::Builder, types::AttributeValue};
+use lambda_shell::{aws::TraceHeader, sdk_fault::fault};
+use session::{Fault, FaultKind, SessionId, listeners::PAGE, ports::Listener};
+
+/// The index listeners are found by.
+const INDEX: &str = "sessionId-targetLanguage-index";
+
+/// One table.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    client: Client,
+    name: String,
+}
+
+impl Table {
+    pub(crate) fn new(sdk: &SdkConfig, name: String) -> Self {
+        let config = Builder::from(sdk).interceptor(TraceHeader).build();
+        Self { client: Client::from_conf(config), name }
+    }
+
+    pub(crate) async fn page(
+        &self,
+        session_id: &SessionId,
+        after: Option<&Listener>,
+    ) -> Result<Vec<Listener>, Fault> {
+        let output = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(INDEX)
+            .key_condition_expression("sessionId = :session")
+            .projection_expression("connectionId, targetLanguage")
+            .expression_attribute_values(":session", AttributeValue::S(session_id.to_string()))
+            .limit(i32::try_from(PAGE).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(after.map(|listener| place(session_id, listener)))
+            .send()
+            .await
+            .map_err(|error| in_table(fault("Query", &error)))?;
+        Ok(output.items().iter().filter_map(listener).collect())
+    }
+
+    pub(crate) async fn remove(
+        &self,
+        session_id: &SessionId,
+        connection_id: &str,
+    ) -> Result<(), Fault> {
+        // The index may be late: the same connection may listen to another session by now.
+        let output = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .key("connectionId", AttributeValue::S(connection_id.to_owned()))
+            .condition_expression("sessionId = :session")
+            .expression_attribute_values(":session", AttributeValue::S(session_id.to_string()))
+            .send()
+            .await;
+        match output {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|it| it.is_conditional_check_failed_exception()) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(in_table(fault("DeleteItem", &error))),
+        }
+    }
+}
+
+/// Where a listener stands in the index; a page begins after it.
+fn place(session_id: &SessionId, listener: &Listener) -> HashMap<String, AttributeValue> {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    HashMap::from([
+        ("sessionId".to_owned(), text(session_id.as_str())),
+        ("targetLanguage".to_owned(), text(&listener.target_language)),
+        ("connectionId".to_owned(), text(&listener.connection_id)),
+    ])
+}
+
+/// Both are keys, so no item of the index is without them.
+fn listener(item: &HashMap<String, AttributeValue>) -> Option<Listener> {
+    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+    Some(Listener {
+        target_language: text("targetLanguage")?,
+        connection_id: text("connectionId")?,
+    })
+}
+
+/// Here "not found" speaks of the table or its index, which is our mistake.
+fn in_table(fault: Fault) -> Fault {
+    match fault.kind {
+        FaultKind::NotFound => Fault { kind: FaultKind::Invalid, ..fault },
+        _ => fault,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_begins_after_the_last_listener_of_the_one_before() {
+        let last = Listener {
+            target_language: "de".to_owned(),
+            connection_id: "L0SM9cOFvHcCIhw=".to_owned(),
+        };
+        let place = place(&"blessed-shepherd-123".parse().unwrap(), &last);
+        // The keys of the index and of the table, and nothing more: DynamoDB refuses any other start.
+        let mut names: Vec<_> = place.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["connectionId", "sessionId", "targetLanguage"]);
+        assert_eq!(listener(&place), Some(last));
+    }
+}

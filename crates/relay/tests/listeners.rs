@@ -1,0 +1,134 @@
+//! The listeners of a stopped session are told that it has ended: after its last chunk, or after a minute; and nothing waits
+//! for them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use relay::{Outcome, Report};
+use world::{Farewell, LONG, World, config, order, speech};
+
+const GRACE: Duration = Duration::from_secs(60);
+
+async fn carried(world: &Arc<World>, owner: &str) -> Report {
+    relay::start(&world.side(), &config(), order(owner, LONG)).await.unwrap()
+}
+
+fn farewells(world: &World) -> Vec<Farewell> {
+    world.state().farewells.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn they_are_told_once_when_the_last_chunk_is_accepted() {
+    let (packets, expected) = speech(10);
+    let world = World::stored(&packets, 1_000);
+    world.stop();
+    assert_eq!(carried(&world, "a").await.outcome, Outcome::Ended);
+    let [farewell] = farewells(&world)[..] else { panic!("{:?}", farewells(&world)) };
+    assert_eq!(farewell.accepted, expected.len() as u64);
+    assert!(farewell.ended && farewell.at < GRACE, "{farewell:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
+    let (packets, expected) = speech(10);
+    let world = World::stored(&packets, 1_000);
+    world.stop();
+    world.state().processor.refuse_after = Some(8_000);
+    let side = world.side();
+    let mended = async {
+        tokio::time::sleep(2 * GRACE).await;
+        world.state().processor.refuse_after = None;
+    };
+    let config = config();
+    let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), mended);
+    assert_eq!(report.unwrap().outcome, Outcome::Ended);
+    let [first, last] = farewells(&world)[..] else { panic!("{:?}", farewells(&world)) };
+    assert!(first.at >= GRACE && first.at < GRACE + Duration::from_secs(3), "{first:?}");
+    assert!(!first.ended && first.accepted < expected.len() as u64, "{first:?}");
+    // Who began to listen since then learns of it at the end.
+    assert!(last.ended && last.accepted == expected.len() as u64, "{last:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_telling_that_hangs_delays_neither_the_audio_nor_the_end() {
+    let mut ends = Vec::new();
+    for hangs in [false, true] {
+        let (packets, expected) = speech(10);
+        let world = World::stored(&packets, 1_000);
+        world.stop();
+        world.state().listeners_hang = hangs;
+        world.state().processor.refuse_after = Some(8_000);
+        let side = world.side();
+        // It begins to hang at 60 s and does until 90 s.
+        let mended = async {
+            tokio::time::sleep(Duration::from_secs(65)).await;
+            world.state().processor.refuse_after = None;
+        };
+        let config = config();
+        let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), mended);
+        assert_eq!(report.unwrap().outcome, Outcome::Ended);
+        assert_eq!(world.state().processor.accepted, expected);
+        ends.push(farewells(&world).last().unwrap().at);
+    }
+    let [without, with] = ends[..] else { unreachable!() };
+    assert!(with < GRACE + config().farewell, "{with:?}: it hung no more by then");
+    assert!(with <= without + Duration::from_secs(1), "{with:?} against {without:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_ends_in_its_time_however_long_telling_takes() {
+    let world = World::stored(&speech(4).0, 1_000);
+    world.stop();
+    world.state().listeners_hang = true;
+    let remaining = Duration::from_secs(32);
+    let side = world.side();
+    relay::start(&side, &config(), order("a", remaining)).await.unwrap();
+    assert_eq!(farewells(&world).len(), 1);
+    assert!(world.elapsed() < remaining, "{:?}", world.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_a_stopped_session_at_its_end_tells_them_again() {
+    let world = World::stored(&speech(4).0, 1_000);
+    world.stop();
+    carried(&world, "a").await;
+    // The first may have died before it told anybody.
+    assert_eq!(carried(&world, "b").await.outcome, Outcome::Ended);
+    assert_eq!(farewells(&world).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_told_of_a_session_that_was_not_stopped() {
+    let world = World::stored(&speech(4).0, 1_000);
+    world.stop();
+    carried(&world, "a").await;
+    world.state().farewells.clear();
+    // A stream that came to its end by itself: the health check ends its session first.
+    world.state().table.item.as_mut().unwrap().desired = relay::lease::Desired::Run;
+    assert_eq!(carried(&world, "b").await.outcome, Outcome::Ended);
+    assert_eq!(farewells(&world), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_link_of_a_chain_tells_them() {
+    let world = World::live(&speech(30).0, 1_000);
+    let side = world.side();
+    let run = order("a", Duration::from_secs(70));
+    let config = config();
+    let first = relay::start(&side, &config, run);
+    let next = async {
+        let link = loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let link = world.state().links.pop();
+            if let Some(link) = link {
+                break link;
+            }
+        };
+        world.stop();
+        relay::go_on(&world.side(), &config, order("b", LONG), link.epoch).await.unwrap()
+    };
+    let (first, next) = tokio::join!(first, next);
+    assert_eq!((first.unwrap().outcome, next.outcome), (Outcome::HandedOff, Outcome::Ended));
+    assert_eq!(farewells(&world).len(), 1);
+}

@@ -1,0 +1,105 @@
+//! The listeners of the world: who is there, who is gone, who takes no message.
+
+use std::time::Duration;
+
+use super::World;
+use crate::{
+    Fault, SessionId,
+    listeners::PAGE,
+    ports::{Clock, Heard, Listener, Listeners},
+};
+
+/// How long a message takes.
+const A_MESSAGE: Duration = Duration::from_millis(20);
+
+impl World {
+    /// So many listeners of a session, by names that begin with `name`.
+    pub(crate) fn listen(&self, session_id: &SessionId, name: &str, count: usize) {
+        let mut state = self.state();
+        let listeners = state.listeners.entry(session_id.clone()).or_default();
+        listeners.extend((0..count).map(|number| Listener {
+            target_language: ["de", "es", "fr"][number % 3].to_owned(),
+            connection_id: format!("{name}-{number}="),
+        }));
+    }
+
+    /// The types of what a connection was told, in order.
+    pub(crate) fn heard(&self, connection: &str) -> Vec<String> {
+        let state = self.state();
+        let heard = state.heard.get(connection).into_iter().flatten();
+        heard.map(|message| message["type"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub(crate) fn listening(&self, session_id: &SessionId) -> usize {
+        self.state().listeners.get(session_id).map_or(0, |listeners| listeners.len())
+    }
+}
+
+/// A post that is under way, until it is dropped.
+struct Posting<'a>(&'a World);
+
+impl<'a> Posting<'a> {
+    fn begin(world: &'a World) -> Self {
+        let mut state = world.state();
+        state.posting.0 += 1;
+        state.posting.1 = state.posting.1.max(state.posting.0);
+        drop(state);
+        Self(world)
+    }
+}
+
+impl Drop for Posting<'_> {
+    fn drop(&mut self) {
+        self.0.state().posting.0 -= 1;
+    }
+}
+
+impl Listeners for World {
+    fn can_be_told(&self) -> bool {
+        !self.state().mute
+    }
+
+    async fn page(
+        &self,
+        session_id: &SessionId,
+        after: Option<&Listener>,
+    ) -> Result<Vec<Listener>, Fault> {
+        let (session_id, after) = (session_id.clone(), after.cloned());
+        self.call("page", move |state| {
+            let all = state.listeners.get(&session_id).into_iter().flatten();
+            let rest = all.filter(|listener| after.as_ref().is_none_or(|after| *listener > after));
+            Ok(rest.take(PAGE).cloned().collect())
+        })
+        .await
+    }
+
+    async fn post(&self, connection_id: &str, message: &str) -> Result<Heard, Fault> {
+        let _under_way = Posting::begin(self);
+        if self.state().hanging.contains(connection_id) {
+            let now = self.monotonic();
+            self.state().calls.push(("post", now));
+            return std::future::pending().await;
+        }
+        self.sleep(A_MESSAGE).await;
+        let connection = connection_id.to_owned();
+        let message: serde_json::Value = serde_json::from_str(message).unwrap();
+        self.call("post", move |state| {
+            if state.gone.contains(&connection) {
+                return Ok(Heard::Gone);
+            }
+            state.heard.entry(connection.clone()).or_default().push(message.clone());
+            Ok(Heard::Yes)
+        })
+        .await
+    }
+
+    async fn remove(&self, session_id: &SessionId, connection_id: &str) -> Result<(), Fault> {
+        let (session_id, connection) = (session_id.clone(), connection_id.to_owned());
+        self.call("remove", move |state| {
+            let listeners = state.listeners.entry(session_id.clone()).or_default();
+            listeners.retain(|listener| listener.connection_id != connection);
+            Ok(())
+        })
+        .await
+    }
+}
