@@ -10,8 +10,15 @@ use crate::one_line::escaped;
 
 /// The crates of this system, as the targets of their events begin (`session` is also the beginning
 /// of `session_http_handler`).
-const OWN: [&str; 6] =
-    ["audio_processor", "kvs_stream_consumer", "lambda_shell", "media", "relay", "session"];
+const OWN: [&str; 7] = [
+    "audio_processor",
+    "kvs_stream_consumer",
+    "lambda_shell",
+    "listeners",
+    "media",
+    "relay",
+    "session",
+];
 
 /// Sends `tracing` events to stdout as JSON.
 ///
