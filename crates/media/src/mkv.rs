@@ -15,6 +15,7 @@
 //! [`End::tail`].
 
 mod blocks;
+mod buffer;
 mod ending;
 mod header;
 mod ids;
