@@ -207,6 +207,21 @@ fn groups_without_end() {
     }
 }
 
+/// Blocks of one sample that all have the same time, which is far off: none of them bears the others out.
+fn samples_that_wait() {
+    let kind = Kind::pcm(96_000, 8);
+    let blocks = |count: usize, offset| {
+        let block = ebml::block(1, offset, 0, Lacing::None, &[&[0x80, 0x80]]);
+        ebml::element(id::SIMPLE_BLOCK, &block).repeat(count)
+    };
+    let cluster = [ebml::unsigned(id::TIMESTAMP, 0), blocks(1, 0), blocks(20_000, 9_000)].concat();
+    let cluster = ebml::sized(id::CLUSTER, Size::Unknown(1), &cluster);
+    let tracks = ebml::element(id::TRACKS, &kind.entry);
+    let (peak, decoded) = peak(&document(&[tracks, cluster].concat()), 16_384);
+    assert_eq!(decoded, [kind.codec]);
+    assert!(peak <= 64 * 1024, "{peak} bytes");
+}
+
 /// One test, because all of them would measure the same heap.
 #[test]
 fn no_stream_holds_more_than_it_promises() {
@@ -219,4 +234,5 @@ fn no_stream_holds_more_than_it_promises() {
     every_codec_at_its_longest();
     codecs_that_change();
     groups_without_end();
+    samples_that_wait();
 }

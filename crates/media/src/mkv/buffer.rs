@@ -41,7 +41,7 @@ impl Parser {
 
     /// Longest block that is read of the selected track.
     pub(super) fn longest_block(&self) -> u64 {
-        self.selected.map_or(0, |selected| selected.longest_block)
+        self.selected.map_or(0, |selected| selected.longest_block.min(limits::MAX_BLOCK))
     }
 
     /// Bytes held right now: what was pushed and not yet walked over, a BlockGroup's block, and what was walked over but

@@ -88,7 +88,7 @@ pub(super) enum Step {
 pub struct Selected {
     /// TrackNumber.
     pub number: u64,
-    /// Longest block read of it, bytes; a longer one is damage. At most [`limits::MAX_BLOCK`].
+    /// Longest block read of it, bytes; a longer one is damage. What is above [`limits::MAX_BLOCK`] counts as that.
     pub longest_block: u64,
 }
 

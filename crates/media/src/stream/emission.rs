@@ -144,15 +144,13 @@ impl Emission {
         time: MediaTime,
         counters: &mut Counters,
     ) {
-        let end = start + samples as i64;
-        let known = (self.mark.max(0) - start).clamp(0, samples as i64);
-        self.mark = self.mark.max(end);
-        let samples = samples as u64 - known.unsigned_abs();
+        let known = self.pass(start, samples);
+        let samples = (samples - known) as u64;
         if samples > 0 {
             counters.samples += samples;
             counters.filled_samples += samples;
-            let time = time.plus_nanos(known * SAMPLE_NANOS);
-            let start = (start + known).unsigned_abs();
+            let time = time.plus_nanos(known as i64 * SAMPLE_NANOS);
+            let start = (start + known as i64).unsigned_abs();
             self.ready.push_back(Ready::Silence { start, samples, time });
         }
     }
@@ -162,8 +160,7 @@ impl Emission {
     pub(super) fn emit(&mut self, run: Run, counters: &mut Counters) {
         let total = self.pcm.len() - run.from;
         let end = run.start + total as i64;
-        let known = (self.mark.max(0) - run.start).clamp(0, total as i64) as usize;
-        self.mark = self.mark.max(end);
+        let known = self.pass(run.start, total);
         let padding = run.padding.min(total - known);
         let kept = run.from + known..self.pcm.len() - padding;
         let clock = |sample: usize| run.time.plus_nanos(sample as i64 * SAMPLE_NANOS).to_ms();
@@ -174,6 +171,14 @@ impl Emission {
         }
         let filled = run.filled.saturating_sub(known).min(kept.len());
         self.queue(run.start + known as i64, kept, filled, clock(known), counters);
+    }
+
+    /// Marks `samples` from `start` on as out; returns how many of them were before, or lie before sample 0.
+    fn pass(&mut self, start: i64, samples: usize) -> usize {
+        let known = (self.mark.max(0) - start).clamp(0, samples as i64);
+        self.mark = self.mark.max(start + samples as i64);
+        // The clamp keeps it in range.
+        known as usize
     }
 
     fn queue(

@@ -10,6 +10,10 @@ const MAX_BYTES: usize = 24 * 1024;
 /// Longest block that is held, ns; a longer one is believed.
 const MAX_NANOS: i64 = 120_000_000;
 
+/// Most packets that are held: the shortest of Opus last 2.5 ms. Of more, a block is believed: those of a sample each
+/// would take more memory to remember than to hear.
+const MAX_PACKETS: usize = 48;
+
 /// The packets of at most one block, kept with their times. Its memory is used again.
 #[derive(Debug, Default)]
 pub(super) struct Held {
@@ -33,7 +37,9 @@ pub(super) struct About {
 impl Held {
     /// Whether a packet can be held, after those that are.
     pub(super) fn takes(&self, packet: &Block<'_>, length: Length) -> bool {
-        self.data.len() + packet.data.len() <= MAX_BYTES && self.nanos + length.nanos() <= MAX_NANOS
+        self.packets.len() < MAX_PACKETS
+            && self.data.len() + packet.data.len() <= MAX_BYTES
+            && self.nanos + length.nanos() <= MAX_NANOS
     }
 
     pub(super) fn keep(&mut self, packet: &Block<'_>, length: Length, time: MediaTime) {
