@@ -1,7 +1,6 @@
 //! The tables: what their items look like, and the writes that keep promises.
 
 mod attributes;
-mod connections;
 pub(crate) mod sessions;
 pub(crate) mod streams;
 

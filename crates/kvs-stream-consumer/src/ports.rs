@@ -51,11 +51,7 @@ impl Aws {
         let connections = Connections::new(sdk, config.connections_table.clone(), endpoint);
         Self {
             streams: Streams::new(dynamodb.clone(), config.streams_table.clone()),
-            sessions: Sessions::new(
-                dynamodb,
-                config.sessions_table.clone(),
-                config.connections_table.clone(),
-            ),
+            sessions: Sessions::new(dynamodb, config.sessions_table.clone(), connections.clone()),
             media: GetMedia::new(sdk, kinesis_video.clone()),
             kinesis_video,
             processor: ProcessorFunction::new(sdk, &config),

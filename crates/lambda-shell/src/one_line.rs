@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 
-/// One line of JSON with the characters above as `\uXXXX`. Outside of its strings JSON has none of
-/// them, and inside the escape means the same character: nothing that is read changes.
+/// One line of JSON with the characters above as `\u` and four hexadecimal digits. Outside of its
+/// strings JSON has none of them, and inside the escape means the same character: nothing that is
+/// read changes.
 #[must_use]
 pub fn escaped(line: &[u8]) -> Cow<'_, [u8]> {
     match std::str::from_utf8(line) {

@@ -31,6 +31,36 @@ where
     Fault::new(operation, kind, bounded(message))
 }
 
+/// The fault that `error` of DynamoDB is. There "not found" speaks of the table or its index, which is our mistake.
+pub fn table_fault<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Fault
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let fault = fault(operation, error);
+    match fault.kind {
+        FaultKind::NotFound => Fault { kind: FaultKind::Invalid, ..fault },
+        _ => fault,
+    }
+}
+
+/// Whether the condition of a write to DynamoDB held.
+///
+/// # Errors
+/// What else it failed with.
+pub fn held<T, E>(
+    operation: &'static str,
+    output: Result<T, SdkError<E, HttpResponse>>,
+) -> Result<bool, Fault>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match output {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(table_fault(operation, &error)),
+    }
+}
+
 /// The kind of an AWS error code; of the HTTP status, when the code is not one we know.
 pub fn kind_of(code: Option<&str>, status: u16) -> FaultKind {
     match code.unwrap_or_default() {

@@ -10,7 +10,7 @@ pub use endpoint::{Endpoint, VARIABLE};
 
 use aws_config::SdkConfig;
 use session::{
-    Fault, SessionId,
+    Fault, Language, SessionId,
     ports::{Heard, Listener, Listeners},
 };
 
@@ -28,6 +28,16 @@ impl Connections {
             table: table::Table::new(sdk, table),
             endpoint: endpoint.map(|endpoint| endpoint::Management::new(sdk, &endpoint)),
         }
+    }
+}
+
+impl Connections {
+    /// The distinct languages of a session's listeners.
+    ///
+    /// # Errors
+    /// The table did not answer as it should.
+    pub async fn languages(&self, session_id: &SessionId) -> Result<Vec<Language>, Fault> {
+        self.table.languages(session_id).await
     }
 }
 

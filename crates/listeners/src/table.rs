@@ -1,11 +1,15 @@
-//! The Connections table, as far as a session's end goes. Whoever holds the connections writes it.
+//! The Connections table: who listens, in which language, and no more once a session has ended. Whoever holds the
+//! connections writes it.
 
 use std::collections::HashMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{Client, config::Builder, types::AttributeValue};
-use lambda_shell::{aws::TraceHeader, sdk_fault::fault};
-use session::{Fault, FaultKind, SessionId, listeners::PAGE, ports::Listener};
+use lambda_shell::{
+    aws::TraceHeader,
+    sdk_fault::{held, table_fault},
+};
+use session::{Fault, Language, SessionId, listeners::PAGE, ports::Listener};
 
 /// The index listeners are found by.
 const INDEX: &str = "sessionId-targetLanguage-index";
@@ -40,7 +44,7 @@ impl Table {
             .set_exclusive_start_key(after.map(|listener| place(session_id, listener)))
             .send()
             .await
-            .map_err(|error| in_table(fault("Query", &error)))?;
+            .map_err(|error| table_fault("Query", &error))?;
         Ok(output.items().iter().filter_map(listener).collect())
     }
 
@@ -50,26 +54,40 @@ impl Table {
         connection_id: &str,
     ) -> Result<(), Fault> {
         // The index may be late: the same connection may listen to another session by now.
-        let output = self
+        let delete = self
             .client
             .delete_item()
             .table_name(&self.name)
             .key("connectionId", AttributeValue::S(connection_id.to_owned()))
             .condition_expression("sessionId = :session")
-            .expression_attribute_values(":session", AttributeValue::S(session_id.to_string()))
-            .send()
-            .await;
-        match output {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|it| it.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(in_table(fault("DeleteItem", &error))),
+            .expression_attribute_values(":session", AttributeValue::S(session_id.to_string()));
+        held("DeleteItem", delete.send().await).map(drop)
+    }
+
+    /// The distinct languages of a session's listeners.
+    ///
+    /// The index is sorted by language, so each query skips to the first listener of the next
+    /// language: as many single-item reads as there are languages, however many listen.
+    pub(crate) async fn languages(&self, session_id: &SessionId) -> Result<Vec<Language>, Fault> {
+        let mut languages = Vec::new();
+        let mut last = " ".to_owned();
+        // Codes that are none of ours may stand between; a bound keeps a polluted table harmless.
+        for _ in 0..2 * Language::ALL.len() {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .index_name(INDEX)
+                .key_condition_expression("sessionId = :session AND targetLanguage > :last")
+                .expression_attribute_values(":session", AttributeValue::S(session_id.to_string()))
+                .expression_attribute_values(":last", AttributeValue::S(last.clone()))
+                .limit(1);
+            let output = query.send().await.map_err(|error| table_fault("Query", &error))?;
+            let Some(first) = output.items().first().and_then(listener) else { break };
+            languages.extend(first.target_language.parse::<Language>());
+            last = first.target_language;
         }
+        Ok(languages)
     }
 }
 
@@ -90,14 +108,6 @@ fn listener(item: &HashMap<String, AttributeValue>) -> Option<Listener> {
         target_language: text("targetLanguage")?,
         connection_id: text("connectionId")?,
     })
-}
-
-/// Here "not found" speaks of the table or its index, which is our mistake.
-fn in_table(fault: Fault) -> Fault {
-    match fault.kind {
-        FaultKind::NotFound => Fault { kind: FaultKind::Invalid, ..fault },
-        _ => fault,
-    }
 }
 
 #[cfg(test)]

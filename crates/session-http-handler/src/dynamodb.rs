@@ -6,11 +6,14 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
     config::{Builder, http::HttpResponse},
-    error::{ProvideErrorMetadata, SdkError},
+    error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
     types::{AttributeValue, CancellationReason, TransactWriteItem, Update},
 };
-use lambda_shell::{aws::TraceHeader, sdk_fault};
+use lambda_shell::{
+    aws::TraceHeader,
+    sdk_fault::{held, table_fault},
+};
 use serde::Serialize;
 use session::{
     Fault, FaultKind, PendingEvent, Remembered, RequestId, Session, SessionId, SessionStatus,
@@ -46,7 +49,7 @@ impl SessionsTable {
     async fn read(&self, key: &str) -> Result<Option<Item>, Fault> {
         let get = self.client.get_item().table_name(&self.name);
         let get = get.key(KEY, AttributeValue::S(key.to_owned())).consistent_read(true);
-        let output = get.send().await.map_err(|error| fault("GetItem", &error))?;
+        let output = get.send().await.map_err(|error| table_fault("GetItem", &error))?;
         Ok(output.item)
     }
 
@@ -267,7 +270,7 @@ fn reasons_of(
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
             Ok(cancelled.cancellation_reasons().to_vec())
         }
-        _ => Err(fault(TRANSACTION, error)),
+        _ => Err(table_fault(TRANSACTION, error)),
     }
 }
 
@@ -301,33 +304,6 @@ impl Values {
     fn with(mut self, name: &str, value: &impl Serialize) -> Self {
         self.0.insert(name.to_owned(), to_attribute(value));
         self
-    }
-}
-
-/// Whether the condition of a write held.
-fn held<T, E>(
-    operation: &'static str,
-    output: Result<T, SdkError<E, HttpResponse>>,
-) -> Result<bool, Fault>
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    match output {
-        Ok(_) => Ok(true),
-        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
-        Err(error) => Err(fault(operation, &error)),
-    }
-}
-
-/// Here "not found" speaks of the table, which is our mistake.
-fn fault<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Fault
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    let fault = sdk_fault::fault(operation, error);
-    match fault.kind {
-        FaultKind::NotFound => Fault { kind: FaultKind::Invalid, ..fault },
-        _ => fault,
     }
 }
 

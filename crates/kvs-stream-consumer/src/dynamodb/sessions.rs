@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
+use listeners::Connections;
 use relay::StoreError;
 use session::{EndedReason, Language, PendingEvent, Session, SessionId, SessionStatus};
 
@@ -14,17 +15,17 @@ const INDEX: &str = "status-updatedAt-index";
 /// Most sessions of one status that a health check looks at; the rest wait for the next one.
 const MOST: usize = 2_000;
 
-/// The tables of sessions and their listeners.
+/// The table of sessions, and their listeners.
 #[derive(Debug, Clone)]
 pub(crate) struct Sessions {
-    pub(super) client: Client,
-    pub(super) table: String,
-    pub(super) connections: String,
+    client: Client,
+    table: String,
+    listeners: Connections,
 }
 
 impl Sessions {
-    pub(crate) fn new(client: Client, table: String, connections: String) -> Self {
-        Self { client, table, connections }
+    pub(crate) fn new(client: Client, table: String, listeners: Connections) -> Self {
+        Self { client, table, listeners }
     }
 
     /// The session, read consistently.
@@ -197,7 +198,10 @@ impl relay::ports::Sessions for Sessions {
     }
 
     async fn listener_languages(&self, session: &SessionId) -> Result<Vec<Language>, StoreError> {
-        self.languages(session).await
+        self.listeners.languages(session).await.map_err(|fault| StoreError {
+            message: fault.to_string(),
+            retryable: fault.kind.is_transient(),
+        })
     }
 }
 

@@ -14,7 +14,9 @@ use session::{
 };
 
 use super::attributes::{from_item, to_attribute, to_item};
-use super::{KEY, SessionsTable, TRANSACTION, Values, cancellation, fault, held, reasons_of};
+use lambda_shell::sdk_fault::{held, table_fault};
+
+use super::{KEY, SessionsTable, TRANSACTION, Values, cancellation, reasons_of};
 
 /// The speaker's places are forgotten when no session was opened for so long, s: two days, and a session lasts one.
 const PLACES_SECONDS: u64 = 2 * 24 * 60 * 60;
@@ -133,7 +135,7 @@ impl SessionsTable {
             .key(KEY, AttributeValue::S(places_key(speaker_id)))
             .update_expression("DELETE sessions :gone")
             .expression_attribute_values(":gone", set(sessions));
-        update.send().await.map(drop).map_err(|error| fault("UpdateItem", &error))
+        update.send().await.map(drop).map_err(|error| table_fault("UpdateItem", &error))
     }
 }
 
