@@ -29,13 +29,9 @@ const STEPS: [(&str, &str); 9] = [
 /// A POST: its status, whether it says when to come back, and its body.
 async fn post(cloud: &Cloud, speaker: &str) -> (u16, bool, Value) {
     let token = cloud.token(json!({ "sub": speaker })).await.unwrap();
-    let request = reqwest::Client::new()
-        .post(format!("{}/sessions", cloud.url()))
-        .bearer_auth(token)
-        .json(&json!({ "sourceLanguage": "en" }));
-    let answer = request.send().await.unwrap();
-    let waits = answer.headers().contains_key("retry-after");
-    (answer.status().as_u16(), waits, answer.json().await.unwrap())
+    let body = json!({ "sourceLanguage": "en" });
+    let (status, wait, answer) = cloud.post(&token, &[], &body).await.unwrap();
+    (status, wait.is_some(), answer)
 }
 
 async fn strike(cloud: &Cloud, (service, operation): (&str, &str), more: &Value) {
@@ -44,12 +40,8 @@ async fn strike(cloud: &Cloud, (service, operation): (&str, &str), more: &Value)
     cloud.fault(fault).await.unwrap();
 }
 
-/// Names of all channels and streams, whatever their state.
 async fn names(cloud: &Cloud) -> BTreeSet<String> {
-    let state = cloud.state().await.unwrap();
-    let of = |kind: &str| state["kinesisvideo"][kind].as_array().cloned().unwrap_or_default();
-    let all = [of("streams"), of("channels")].concat();
-    all.iter().filter_map(|item| item["name"].as_str().map(str::to_owned)).collect()
+    cloud.media_names().await.unwrap().into_iter().collect()
 }
 
 /// Lets the health check run until all but the channels and streams of `sessions` is removed, and no item is half made.

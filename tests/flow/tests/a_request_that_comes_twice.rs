@@ -8,15 +8,7 @@ use serde_json::{Value, json};
 
 /// A POST under `key`: its status, `Retry-After` and body.
 async fn post(cloud: &Cloud, token: &str, key: &str, body: &Value) -> (u16, Option<u64>, Value) {
-    let request = reqwest::Client::new()
-        .post(format!("{}/sessions", cloud.url()))
-        .bearer_auth(token)
-        .header("idempotency-key", key)
-        .json(body);
-    let answer = request.send().await.unwrap();
-    let wait = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
-    let wait = wait.map(|seconds| seconds.parse().unwrap());
-    (answer.status().as_u16(), wait, answer.json().await.unwrap())
+    cloud.post(token, &[("idempotency-key", key)], body).await.unwrap()
 }
 
 #[tokio::test]

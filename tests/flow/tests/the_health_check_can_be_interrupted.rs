@@ -20,14 +20,6 @@ async fn make_theirs(cloud: &Cloud) {
     cloud.kinesis_video("createSignalingChannel", channel).await.unwrap();
 }
 
-/// The names of all streams and channels, whatever their state.
-async fn names(cloud: &Cloud) -> Vec<String> {
-    let state = cloud.state().await.unwrap();
-    let of = |kind: &str| state["kinesisvideo"][kind].as_array().cloned().unwrap_or_default();
-    let all = [of("streams"), of("channels")].concat();
-    all.iter().filter_map(|item| item["name"].as_str().map(str::to_owned)).collect()
-}
-
 #[tokio::test]
 async fn twice_at_once_and_killed_anywhere() {
     let parameters = vec!["SessionIdleMinutes=5".to_owned(), "StreamKeepMinutes=5".to_owned()];
@@ -39,12 +31,20 @@ async fn twice_at_once_and_killed_anywhere() {
             session.end().await.unwrap();
         }
     }
-    assert_eq!(names(&cloud).await.len(), 2 + 3 + 3 - 2, "two channels went with their sessions");
+    assert_eq!(
+        cloud.media_names().await.unwrap().len(),
+        2 + 3 + 3 - 2,
+        "two channels went with their sessions"
+    );
     let check = json!({ "action": "health_check", "source": "cloudwatch_events" });
     let start = Instant::now();
     let mut random = testkit::pcm::Random::new(11);
-    while names(&cloud).await.iter().any(|name| name != THEIRS) {
-        assert!(start.elapsed() < Duration::from_secs(80), "left: {:?}", names(&cloud).await);
+    while cloud.media_names().await.unwrap().iter().any(|name| name != THEIRS) {
+        assert!(
+            start.elapsed() < Duration::from_secs(80),
+            "left: {:?}",
+            cloud.media_names().await.unwrap()
+        );
         let kill = json!({
             "service": "lambda", "operation": "Invoke", "target": "kvs-stream-consumer",
             "kind": "kill", "delayMs": random.below(60)
@@ -54,6 +54,6 @@ async fn twice_at_once_and_killed_anywhere() {
         let (one, other, third) = tokio::join!(run(), run(), run());
         one.and(other).and(third).unwrap();
     }
-    let theirs = names(&cloud).await;
+    let theirs = cloud.media_names().await.unwrap();
     assert_eq!(theirs, [THEIRS, THEIRS], "the other environment lost something");
 }
