@@ -23,7 +23,7 @@ use lambda_http::{
 use session::{
     Call, Changes, Deleted, Error, IdempotencyKey, Limits, NewSession, Session, SessionId,
     SessionService,
-    ports::{Clock, EventBus, Listeners, MediaControl, Sessions, Surroundings},
+    ports::{Clock, Ports},
 };
 
 mod request;
@@ -70,14 +70,7 @@ pub(crate) trait SessionApi: Send + Sync {
     fn now_ms(&self) -> u64;
 }
 
-impl<S, M, E, L, R> SessionApi for SessionService<S, M, E, L, R>
-where
-    S: Sessions + Send,
-    M: MediaControl + Send,
-    E: EventBus + Send,
-    L: Listeners + Send,
-    R: Surroundings + Send,
-{
+impl<P: Ports> SessionApi for SessionService<P> {
     async fn create(
         &self,
         new: &NewSession,

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use lambda_http::{Error, Request, run_concurrent, service_fn};
-use session::SessionService;
+use session::{SessionService, ports::Ports};
 
 mod config;
 mod dynamodb;
@@ -11,13 +11,25 @@ mod event_bridge;
 mod http;
 mod kinesis_video;
 
+/// The use cases' ports, as this function has them.
+#[derive(Debug)]
+struct OnAws;
+
+impl Ports for OnAws {
+    type Sessions = dynamodb::SessionsTable;
+    type Media = kinesis_video::KinesisVideo;
+    type Events = event_bridge::EventBridge;
+    type Listeners = listeners::Connections;
+    type Surroundings = lambda_shell::surroundings::Lambda;
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     lambda_shell::logging::init();
     let config = config::Config::from_env(&lambda_shell::Env::from_process())
         .inspect_err(|error| tracing::error!("{error}"))?;
     let sdk = lambda_shell::aws::sdk_config().await;
-    let sessions = SessionService {
+    let sessions = SessionService::<OnAws> {
         sessions: dynamodb::SessionsTable::new(&sdk, config.sessions_table, config.streams_table),
         media: kinesis_video::KinesisVideo::new(&sdk),
         events: event_bridge::EventBridge::new(&sdk, config.event_bus_name),

@@ -4,7 +4,7 @@ use crate::{
     Call, Error, Fault, FaultKind, Language, QualityTier, Session, SessionId, SessionService,
     SessionStatus,
     limits::persist,
-    ports::{Change, EventBus, Listeners, MediaControl, Sessions, Surroundings},
+    ports::{Change, Clock, Ports, Sessions},
 };
 
 /// What a speaker wants changed; what is `None` stays as it is.
@@ -58,14 +58,7 @@ impl Changes {
     }
 }
 
-impl<S, M, E, L, R> SessionService<S, M, E, L, R>
-where
-    S: Sessions,
-    M: MediaControl,
-    E: EventBus,
-    L: Listeners,
-    R: Surroundings,
-{
+impl<P: Ports> SessionService<P> {
     /// Changes a session of `speaker_id`, and returns it as it is then.
     ///
     /// One transaction changes the session and tells its consumer, which knows within one renewal of its lease

@@ -24,8 +24,8 @@ use crate::{
     event::EventStatus,
     limits::{Pauses, by, persist},
     ports::{
-        Activation, EventBus, Listeners, MediaControl, Reservation, Reserved, ResourceState,
-        Sessions, Surroundings,
+        Activation, Clock, Journal, MediaControl, Ports, Reservation, Reserved, ResourceState,
+        Sessions,
     },
     undo::{Made, Part},
     words::uuid,
@@ -66,14 +66,7 @@ enum Activated {
     Unknown(Fault),
 }
 
-impl<S, M, E, L, R> SessionService<S, M, E, L, R>
-where
-    S: Sessions,
-    M: MediaControl,
-    E: EventBus,
-    L: Listeners,
-    R: Surroundings,
-{
+impl<P: Ports> SessionService<P> {
     /// Opens a session: when this returns, a speaker can connect, and the consumer is told. A request that came before
     /// under the same key is answered as it was then.
     ///

@@ -10,7 +10,7 @@ use crate::{
     event::EventStatus,
     limits::persist,
     listeners::{News, Patience, tell},
-    ports::{Ending, EventBus, Listeners, MediaControl, Sessions, Surroundings},
+    ports::{Clock, Ending, Journal, Ports, Sessions},
     words::uuid,
 };
 
@@ -27,14 +27,7 @@ pub enum Deleted {
 /// time means that somebody else has just changed the session.
 const LOOKS: u32 = 4;
 
-impl<S, M, E, L, R> SessionService<S, M, E, L, R>
-where
-    S: Sessions,
-    M: MediaControl,
-    E: EventBus,
-    L: Listeners,
-    R: Surroundings,
-{
+impl<P: Ports> SessionService<P> {
     /// Ends a session of `speaker_id`.
     ///
     /// One conditional write marks it as ended and holds the event; of several that try at once,

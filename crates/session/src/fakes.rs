@@ -19,7 +19,7 @@ use crate::{
     Fault, FaultKind, Notice, Remembered, RequestId, Session, SessionId, SessionService,
     SessionStatus, Settings, Tags,
     event::StatusChange,
-    ports::{Clock, Journal, Listener, Random},
+    ports::{Clock, Journal, Listener, Ports, Random},
 };
 
 mod audience;
@@ -108,7 +108,7 @@ pub(crate) struct State {
 #[derive(Clone, Default)]
 pub(crate) struct World(Arc<Mutex<State>>);
 
-pub(crate) type FakeService = SessionService<World, World, World, World, World>;
+pub(crate) type FakeService = SessionService<World>;
 
 impl World {
     pub(crate) fn new() -> Self {
@@ -285,6 +285,14 @@ impl State {
             }
         }
     }
+}
+
+impl Ports for World {
+    type Sessions = Self;
+    type Media = Self;
+    type Events = Self;
+    type Listeners = Self;
+    type Surroundings = Self;
 }
 
 impl Clock for World {

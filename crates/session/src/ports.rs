@@ -11,6 +11,20 @@ use crate::{
     SessionId, SignalingEndpoints, StreamArn, Tags,
 };
 
+/// Everything that the use cases of the session API need from outside.
+pub trait Ports {
+    /// The Sessions table.
+    type Sessions: Sessions + Send;
+    /// The control plane of KVS.
+    type Media: MediaControl + Send;
+    /// The bus that takes status changes.
+    type Events: EventBus + Send;
+    /// Who listens.
+    type Listeners: Listeners + Send;
+    /// Time, chance and the journal.
+    type Surroundings: Surroundings + Send;
+}
+
 /// The Sessions table. Every write is conditional, so that none undoes another's.
 pub trait Sessions: PendingEvents {
     /// Stores a new item, takes a place for its speaker and remembers the request, all in one or none of it.

@@ -3,23 +3,23 @@
 use crate::{
     Error, Limits, Session, SessionId, SessionStatus,
     limits::persist,
-    ports::{EventBus, Listeners, MediaControl, Sessions, Surroundings},
+    ports::{Clock, Ports, Sessions},
 };
 
 /// The use cases: [`create`](Self::create), [`get`](Self::get), [`change`](Self::change) and
 /// [`delete`](Self::delete).
-#[derive(Clone, Debug)]
-pub struct SessionService<S, M, E, L, R> {
+#[derive(Debug)]
+pub struct SessionService<P: Ports> {
     /// The Sessions table.
-    pub sessions: S,
+    pub sessions: P::Sessions,
     /// The control plane of KVS.
-    pub media: M,
+    pub media: P::Media,
     /// The bus that takes status changes.
-    pub events: E,
+    pub events: P::Events,
     /// Who listens.
-    pub listeners: L,
+    pub listeners: P::Listeners,
     /// Time, chance and the journal.
-    pub around: R,
+    pub around: P::Surroundings,
     /// The environment that owns what is created, for example `dev`.
     pub env: String,
     /// How long a stream keeps its media, in hours; ≥ 1, or it could not be mapped.
@@ -37,14 +37,7 @@ pub struct Call {
     pub trace_header: Option<String>,
 }
 
-impl<S, M, E, L, R> SessionService<S, M, E, L, R>
-where
-    S: Sessions,
-    M: MediaControl,
-    E: EventBus,
-    L: Listeners,
-    R: Surroundings,
-{
+impl<P: Ports> SessionService<P> {
     /// Reads a session that anybody may know of.
     ///
     /// One that is still being created is not there yet, and one that is being cleaned up, or was,

@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use crate::{
     ChannelArn, Fault, FaultKind, Limits, Notice, SessionId, SessionService, StreamArn,
     limits::persist,
-    ports::{EventBus, Listeners, MediaControl, Sessions, Surroundings},
+    ports::{Clock, Journal, MediaControl, Ports, Sessions},
 };
 
 /// What a creation knows of one of its resources.
@@ -59,14 +59,7 @@ impl Made {
     }
 }
 
-impl<S, M, E, L, R> SessionService<S, M, E, L, R>
-where
-    S: Sessions,
-    M: MediaControl,
-    E: EventBus,
-    L: Listeners,
-    R: Surroundings,
-{
+impl<P: Ports> SessionService<P> {
     /// Unmakes, in reverse order, what a failed creation has made; the item goes last.
     ///
     /// While anything may be left, the item stays `creating`: by it, the health check finds the

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     Call, Claim, Error, FaultKind, Remembered, Session, SessionId, SessionService, SessionStatus,
     limits::persist,
-    ports::{EventBus, Listeners, MediaControl, Sessions, Surroundings},
+    ports::{Clock, Journal, Ports, Sessions},
 };
 
 /// What an earlier request with the same key means for this one.
@@ -16,14 +16,7 @@ pub(super) enum Earlier {
     Over(Option<SessionId>),
 }
 
-impl<S, M, E, L, R> SessionService<S, M, E, L, R>
-where
-    S: Sessions,
-    M: MediaControl,
-    E: EventBus,
-    L: Listeners,
-    R: Surroundings,
-{
+impl<P: Ports> SessionService<P> {
     /// Looks at the request that has the claim's key.
     ///
     /// # Errors
