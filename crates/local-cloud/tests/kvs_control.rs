@@ -160,7 +160,7 @@ async fn a_mapping_joins_one_channel_with_one_stream() {
 }
 
 #[tokio::test]
-async fn an_account_changes_ten_mappings_a_second_and_has_a_hundred() {
+async fn an_account_has_a_hundred_mappings() {
     let server = Server::start(20.0).await;
     let pair = async |name: String| {
         let (channel, stream) = tokio::join!(server.channel(&name), server.stream(&name, 24));
@@ -171,14 +171,10 @@ async fn an_account_changes_ten_mappings_a_second_and_has_a_hundred() {
     const LIMIT: &str = "ClientLimitExceededException";
     let names = (0..101).map(|nth| pair(format!("talk-{nth}")));
     let pairs = futures_util::future::join_all(names).await;
-    let at_once = pairs[..11].iter().map(|pair| server.call(UPDATE, pair.clone()));
-    let answers = futures_util::future::join_all(at_once).await;
-    let refused = answers.iter().filter(|answer| answer.status == 400).count();
-    // A machine that is slow enough has more than a second of the cloud's for them.
-    assert!(refused <= 1, "{refused} of eleven");
-    for ten in pairs[..100].chunks(9) {
+    for some in pairs[..100].chunks(9) {
+        // Ten changes a second are allowed.
         server.clock.sleep(Duration::from_secs(1)).await;
-        for pair in ten {
+        for pair in some {
             server.ok(UPDATE, pair.clone()).await;
         }
     }

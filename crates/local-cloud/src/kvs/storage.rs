@@ -127,3 +127,22 @@ impl Registry {
         Ok(json!({ "MappedResourceConfigurationList": list }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Account;
+
+    #[test]
+    fn ten_changes_a_second_and_the_eleventh_waits_for_the_first_to_be_a_second_old() {
+        let mut registry = Registry::new(Account::default(), String::new());
+        for call in 0..10 {
+            assert_eq!(registry.count_mapping_call(call * 10), Ok(()));
+        }
+        let refused = registry.count_mapping_call(999).unwrap_err();
+        assert_eq!(refused.code, "ClientLimitExceededException");
+        assert_eq!(registry.count_mapping_call(1000), Ok(()));
+        assert!(registry.count_mapping_call(1009).is_err(), "nine of them are younger");
+        assert_eq!(registry.count_mapping_call(1010), Ok(()));
+    }
+}
