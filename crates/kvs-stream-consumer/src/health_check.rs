@@ -36,6 +36,8 @@ pub(crate) struct Summary {
     pub(crate) active_streams: u64,
     /// Sessions started or stopped again.
     pub(crate) restarted: u64,
+    /// Sessions whose checkpoint only another build can read.
+    pub(crate) unreadable: u64,
     /// Pending events emitted.
     pub(crate) resent: u64,
     /// Sessions ended for silence or age.
@@ -162,6 +164,7 @@ pub(crate) async fn run(aws: &Aws) -> Result<Summary, StoreError> {
     ];
     metrics::emit(table::ACTIVE_STREAMS, summary.active_streams);
     metrics::emit(table::STREAMS_CLEANED_UP, summary.ended);
+    metrics::emit(table::CHECKPOINT_UNREADABLE, summary.unreadable);
     metrics::emit(table::HEALTH_CHECK_COUNT, 1);
     tracing::info!(summary = %serde_json::json!(summary), "health check done");
     let mut outcome = Ok(summary);

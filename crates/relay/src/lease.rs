@@ -220,6 +220,12 @@ pub enum Patience {
     },
 }
 
+/// A lease that this build could do nothing with is left to one that can.
+fn readable(session: &SessionId, item: &StreamItem, config: &Config) -> Result<(), RelayError> {
+    let read = item.checkpoint(config).map(|_| ());
+    read.map_err(|source| RelayError::Checkpoint { session_id: session.clone(), source })
+}
+
 /// Takes the lease as soon as the rules allow, or says why not.
 ///
 /// A holder counts as alive when its lease moves while we watch; a lease that stands still is
@@ -227,7 +233,8 @@ pub enum Patience {
 /// run takes over by itself.
 ///
 /// # Errors
-/// [`RelayError::Store`] when the table refuses for good or stays away.
+/// [`RelayError::Store`] when the table refuses for good or stays away; [`RelayError::Checkpoint`] when the lease could
+/// be taken and this build cannot go on from where the session stands. It is not taken then.
 pub async fn acquire<P: Ports>(
     ports: &P,
     config: &Config,
@@ -265,6 +272,7 @@ pub async fn acquire<P: Ports>(
         }
         seen_item(&item);
         if free || lapsed {
+            readable(session, &item, config)?;
             let since = clock.instant();
             let expires_at = clock.now_ms() + millis(config.lease);
             let take = || ports.leases().take(session, &item, owner, expires_at);

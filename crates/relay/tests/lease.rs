@@ -109,3 +109,29 @@ async fn a_session_without_a_stream_is_a_typed_error_and_remembers_its_stop() {
     let item = world.item();
     assert_eq!((item.desired, item.owner), (relay::lease::Desired::Stop, None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_build_that_cannot_read_the_checkpoint_leaves_the_lease_to_one_that_can() {
+    let (packets, expected) = speech(30);
+    let world = World::live(&packets, 1_000);
+    let (side, config) = (world.side(), config());
+    let first = relay::start(&side, &config, order("a", Duration::from_secs(16))).await.unwrap();
+    assert_eq!(first.outcome, Outcome::HandedOff);
+    let before = world.item();
+    let written = before.checkpoint.clone().unwrap();
+    let (ours, newer) = (relay::checkpoint::VERSION, relay::checkpoint::VERSION + 1);
+    let newer = written.replace(&format!("\"version\":{ours}"), &format!("\"version\":{newer}"));
+    assert_ne!(newer, written);
+
+    world.state().table.item.as_mut().unwrap().checkpoint = Some(newer);
+    let error = relay::start(&side, &config, order("b", LONG)).await.unwrap_err();
+    assert!(matches!(error, RelayError::Checkpoint { .. }), "{error}");
+    let after = world.item();
+    assert_eq!((after.owner, after.epoch), (None, before.epoch), "the lease was taken in vain");
+
+    world.state().table.item.as_mut().unwrap().checkpoint = Some(written);
+    world.stop();
+    let last = relay::stop(&side, &config, order("c", LONG)).await.unwrap();
+    assert_eq!(last.outcome, Outcome::Ended);
+    assert_eq!(world.state().processor.accepted, expected);
+}

@@ -134,6 +134,8 @@ table! {
         "Time in which no invocation delivered a stream during a hand-off.";
     RETENTION_RISK_MILLIS = Consumer, "RetentionRiskMillis", Milliseconds,
         "Time until KVS forgets audio that is not delivered, once less than half of its retention is left.";
+    CHECKPOINT_UNREADABLE = Consumer, "CheckpointUnreadable", Count,
+        "Sessions that wait for a build that can read where they stand: deploy the newer one again.";
     HEALTH_CHECK_COUNT = Consumer, "HealthCheckCount", Count,
         "Health checks that came to their end; none for ten minutes means that nobody looks after sessions.";
     STOP_LATENCY_MILLIS = Consumer, "StopLatencyMillis", Milliseconds,

@@ -120,3 +120,52 @@ async fn letter(cloud: &Cloud, queue: &Value) -> Value {
         assert!(start.elapsed() < Duration::from_secs(60), "no letter");
     }
 }
+
+#[tokio::test]
+async fn what_only_another_build_can_read_is_waited_for_as_long_as_its_audio_lasts() {
+    // In real time, so that only the health check of this test runs; and no event starts a consumer.
+    let cloud = Cloud::start(Options { time_scale: 1, parameters: Vec::new() }).await.unwrap();
+    let unheard = json!({
+        "service": "events", "operation": "PutEvents", "status": 500,
+        "code": "InternalException", "message": "the bus is down"
+    });
+    cloud.fault(unheard).await.unwrap();
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let sessions = [
+        ("ana", "active", hours(1), "active"),
+        ("ben", "ended", hours(23), "ended"),
+        ("cem", "ended", hours(25), "removed"),
+    ];
+    let mut open = Vec::new();
+    for (speaker, status, ago, _) in sessions {
+        let session = cloud.open(speaker).await.unwrap();
+        age(&cloud, &session, status, [ago; 2]).await;
+        written_by_another_build(&cloud, &session).await;
+        open.push(session);
+    }
+    let check = json!({ "action": "health_check", "source": "cloudwatch_events" });
+    let summary = cloud.invoke("kvs-stream-consumer", &check).await.unwrap();
+    let count = |name: &str| summary[name].as_u64().unwrap();
+    assert_eq!((count("unreadable"), count("restarted"), count("cleaned")), (3, 0, 1), "{summary}");
+    for (session, (speaker, .., expected)) in open.iter().zip(sessions) {
+        let record = record(&cloud, session).await;
+        assert_eq!(record["status"]["S"], expected, "{speaker}: {record}");
+    }
+    let log = cloud.log("kvs-stream-consumer");
+    assert!(log.contains("not restarted: deploy the build that wrote its checkpoint again"), "{log}");
+}
+
+/// Gives the session a checkpoint of a version that no build of today reads, and takes its pending event away.
+async fn written_by_another_build(cloud: &Cloud, session: &Session<'_>) {
+    let key = json!({ "sessionId": { "S": session.id() } });
+    let heard = json!({
+        "TableName": "Sessions-dev", "Key": key, "UpdateExpression": "REMOVE pendingEvent",
+    });
+    cloud.aws("dynamodb", "DynamoDB_20120810.UpdateItem", heard).await.unwrap();
+    let item = json!({
+        "TableName": "Streams-dev",
+        "Item": { "sessionId": { "S": session.id() }, "epoch": { "N": "3" }, "leaseExpiresAt": { "N": "1" },
+            "checkpoint": { "S": r#"{"version":99}"# } },
+    });
+    cloud.aws("dynamodb", "DynamoDB_20120810.PutItem", item).await.unwrap();
+}

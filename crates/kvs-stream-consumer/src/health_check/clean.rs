@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use relay::StoreError;
+use relay::lease::StreamItem;
 use relay::ports::millis;
 use session::{Session, SessionStatus, StreamArn};
 
@@ -77,10 +78,18 @@ async fn drained(check: &Check<'_>, session: &Session) -> Result<Option<u64>, St
         // The last holder's lease tells when, to within its length.
         Some(record) => {
             let item = record.item;
-            item.ended.then_some(item.lease_expires_at.max(session.updated_at))
+            let over = item.ended || forgotten(check, session, &item);
+            over.then_some(item.lease_expires_at.max(session.updated_at))
         }
         None => session.kvs_stream_arn.is_none().then_some(session.updated_at),
     })
+}
+
+/// Whether nobody can go on from this item's checkpoint, and KVS no longer has what it would go on with.
+fn forgotten(check: &Check<'_>, session: &Session, item: &StreamItem) -> bool {
+    let config = &check.aws.config.relay;
+    let expired = check.now_ms >= session.updated_at + millis(config.retention);
+    expired && item.checkpoint(config).is_err()
 }
 
 async fn one(

@@ -38,6 +38,12 @@ async fn one(
             summary.active_streams += 1;
             return Ok(());
         }
+        // Every try would end the same way, and leave a dead letter.
+        Some(record) if let Err(error) = record.item.checkpoint(&aws.config.relay) => {
+            summary.unreadable += 1;
+            tracing::error!(sessionId = %session.session_id, %error, "not restarted: deploy the build that wrote its checkpoint again; KVS keeps the audio until the end of its retention");
+            return Ok(());
+        }
         // Its own event is on the way.
         _ if !check.is_settled(session) => return Ok(()),
         // A session that ended before anything was asked of its stream has nothing to drain once
