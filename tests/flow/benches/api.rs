@@ -3,7 +3,8 @@
 //! - Sequential round trips of a POST: every call to AWS is made to take a while, then longer; what a POST takes longer
 //!   by, over what a call does, is the number of calls that wait for one another. The looks at channel and stream take
 //!   as long as KVS needs to make them, both times, so that the first look finds both ACTIVE; they count as one.
-//! - Its own time: what is left of a POST without its round trips: the function, and the local cloud around it.
+//! - Its own time: what the function's process computes for a POST (Linux only); and what is left of a POST without its
+//!   round trips, where the local cloud computes as well.
 //! - GET: requests per second and the time of one, eight at a time.
 //! - From a function's start to its first call of the Runtime API: what a cold start adds to Lambda's own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -34,21 +35,26 @@ async fn main() {
     let cloud = Cloud::start(Options { time_scale: SCALE, ..Options::default() }).await.unwrap();
     let short = posts(&cloud, LATENCIES[0]).await;
     let long = posts(&cloud, LATENCIES[1]).await;
-    let longer_by = median(&long).saturating_sub(median(&short)).as_secs_f64() * 1000.0;
+    let usual = |posts: &[(Duration, Duration)]| median(&posts.iter().map(|post| post.0).collect::<Vec<_>>());
+    let longer_by = usual(&long).saturating_sub(usual(&short)).as_secs_f64() * 1000.0;
     let others = longer_by / (LATENCIES[1] - LATENCIES[0]) as f64;
     let trips = others + 1.0;
     let waited = Duration::from_millis(LOOK + LATENCIES[0] * others.round() as u64);
-    let own: Vec<_> = short.iter().map(|took| took.saturating_sub(waited)).collect();
     let (gets, per_second) = gets(&cloud).await;
     let starts = starts();
     println!("POST           {trips:.2} sequential round trips to AWS");
-    println!("POST, its own  {} and the local cloud's", spread(&own));
+    let beside: Vec<_> = short.iter().map(|(took, _)| took.saturating_sub(waited)).collect();
+    let own: Vec<_> = short.iter().map(|(_, own)| *own).collect();
+    println!("POST, its own  {} of computing", spread(&own));
+    println!("POST, besides  {} without its round trips, the local cloud's computing in it", spread(&beside));
     println!("GET            {per_second:.0} a second, {}", spread(&gets));
     println!("start          {} to the first call of the Runtime API", spread(&starts));
     testkit::figures::record(json!({
         "postSequentialRoundTrips": trips,
         "postOwnMillisP50": millis(median(&own)),
         "postOwnMillisP99": millis(percentile(&own, 99)),
+        "postBesidesTripsMillisP50": millis(median(&beside)),
+        "postBesidesTripsMillisP99": millis(percentile(&beside, 99)),
         "getsPerSecond": per_second,
         "getMillisP50": millis(median(&gets)),
         "getMillisP99": millis(percentile(&gets, 99)),
@@ -58,8 +64,8 @@ async fn main() {
     sizes();
 }
 
-/// What each POST takes while every call of the handler takes `latency` ms.
-async fn posts(cloud: &Cloud, latency: u64) -> Vec<Duration> {
+/// What each POST takes while every call of the handler takes `latency` ms, and what the handler computes for it.
+async fn posts(cloud: &Cloud, latency: u64) -> Vec<(Duration, Duration)> {
     let mut took = Vec::new();
     for post in 0..POSTS {
         // Another speaker each time: one has only so many sessions.
@@ -81,10 +87,11 @@ async fn posts(cloud: &Cloud, latency: u64) -> Vec<Duration> {
             }),
         )
         .await;
-        let start = Instant::now();
+        let (before, start) = (computed(cloud).await, Instant::now());
         let body = json!({ "sourceLanguage": "en" });
         let answer = cloud.api(Method::POST, "/sessions", Some(&token), Some(body)).await.unwrap();
-        took.push(start.elapsed());
+        let elapsed = start.elapsed();
+        took.push((elapsed, computed(cloud).await.saturating_sub(before)));
         assert_eq!(answer.0, 201, "{}", answer.1);
         cloud.calm().await.unwrap();
         // An account has a hundred mappings, so none may be left.
@@ -94,6 +101,22 @@ async fn posts(cloud: &Cloud, latency: u64) -> Vec<Duration> {
     }
     // The first is a cold start.
     took.split_off(1)
+}
+
+/// What the handler's processes have computed so far, by the scheduler's own account of their threads.
+async fn computed(cloud: &Cloud) -> Duration {
+    let mut nanos = 0;
+    for process in cloud.processes("session-http-handler").await.unwrap() {
+        let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+        nanos += threads.map(|thread| on_cpu(&thread.path())).sum::<u64>();
+    }
+    Duration::from_nanos(nanos)
+}
+
+/// The first number of `schedstat`: ns that a thread has been running.
+fn on_cpu(thread: &std::path::Path) -> u64 {
+    let stat = std::fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
+    stat.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default()
 }
 
 async fn strike(cloud: &Cloud, mut fault: Value) {

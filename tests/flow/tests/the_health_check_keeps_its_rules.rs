@@ -155,6 +155,39 @@ async fn what_only_another_build_can_read_is_waited_for_as_long_as_its_audio_las
     assert!(log.contains("not restarted: deploy the build that wrote its checkpoint again"), "{log}");
 }
 
+#[tokio::test]
+async fn no_more_than_fifty_sessions_are_started_again_at_once() {
+    let cloud = Cloud::start(Options { time_scale: 1, parameters: Vec::new() }).await.unwrap();
+    // Nobody carries any of them: only the health check itself comes through.
+    cloud.fault(nobody_carries(0)).await.unwrap();
+    let session = cloud.open("ana").await.unwrap();
+    let hour = Duration::from_secs(3600);
+    age(&cloud, &session, "active", [hour; 2]).await;
+    let mut item = record(&cloud, &session).await;
+    item.as_object_mut().unwrap().remove("pendingEvent");
+    for number in 1..=54 {
+        item["sessionId"] = json!({ "S": format!("quiet-harbor-{number}") });
+        let put = json!({ "TableName": "Sessions-dev", "Item": item });
+        cloud.aws("dynamodb", "DynamoDB_20120810.PutItem", put).await.unwrap();
+    }
+    cloud.calm().await.unwrap();
+    cloud.fault(nobody_carries(1)).await.unwrap();
+    let check = json!({ "action": "health_check", "source": "cloudwatch_events" });
+    let summary = cloud.invoke("kvs-stream-consumer", &check).await.unwrap();
+    assert_eq!(summary["restarted"], 50, "{summary}");
+    let log = cloud.log("kvs-stream-consumer");
+    let left = log.matches("not restarted: 50 restarts in this run already").count();
+    assert_eq!(left, 5, "the rest waits for the next: {log}");
+}
+
+/// Answers invocations of the consumer in its place, after so many that come through.
+fn nobody_carries(after: u64) -> Value {
+    json!({
+        "service": "lambda", "operation": "Invoke", "target": "kvs-stream-consumer",
+        "kind": "answer", "extra": { "answer": null }, "skip": after, "times": 1000,
+    })
+}
+
 /// Gives the session a checkpoint of a version that no build of today reads, and takes its pending event away.
 async fn written_by_another_build(cloud: &Cloud, session: &Session<'_>) {
     let key = json!({ "sessionId": { "S": session.id() } });
