@@ -155,10 +155,15 @@ fn lace_sizes(lacing: Lacing, frames: &[&[u8]]) -> Vec<u8> {
                 written.extend(std::iter::repeat_n(0xFF, (size / 255) as usize));
                 written.push((size % 255) as u8);
             }
-            (Lacing::Ebml, None) => written.extend(encode_size(Size::Bytes(2), size as u64)),
+            (Lacing::Ebml, None) => {
+                let width = if size < 0x3FFF { 2 } else { 3 };
+                written.extend(encode_size(Size::Bytes(width), size as u64));
+            }
             (Lacing::Ebml, Some(before)) => {
-                let difference = size - before + (1 << 13) - 1;
-                written.extend(encode_size(Size::Bytes(2), difference as u64));
+                let difference = size - before;
+                let width = if difference.abs() < 1 << 13 { 2 } else { 3 };
+                let zero = (1 << (7 * width - 1)) - 1;
+                written.extend(encode_size(Size::Bytes(width), (difference + zero) as u64));
             }
             _ => assert!(frames.iter().all(|frame| frame.len() == frames[0].len())),
         }
