@@ -62,7 +62,7 @@ function log(text: string): void {
 }
 
 function show(session: OpenedSession, status: Status): void {
-  const gaps = status.gaps === 0 ? "" : `, ${status.gaps} gaps of ${(status.gapMs / 1_000).toFixed(1)} s together`;
+  const gaps = status.gaps === 0 ? "" : `, gaps: ${status.gaps}, ${(status.gapMs / 1_000).toFixed(1)} s together`;
   const text = `${session.sessionId}: ${status.phase}${gaps}`;
   if (statusLine.value !== text) {
     statusLine.value = text;
@@ -81,6 +81,7 @@ async function start(): Promise<void> {
     noiseSuppression: checked("noise"),
     autoGainControl: checked("gain"),
   });
+  microphone.addEventListener("ended", () => log("the microphone is gone: nothing is heard any more"));
   let video: SyntheticVideo | undefined;
   try {
     video = startSyntheticVideo();

@@ -1,8 +1,8 @@
 /**
  * The picture that a speaker without a camera sends. Ingestion takes no master without H.264 video (WDG,
  * "Troubleshoot connecting to the storage session"); what it needs of the picture is not documented. This one
- * is small (about 35 kb/s at 5 frames a second, measured with Chromium), far below the session's 1 Mb/s, and
- * changes with every frame, because an encoder may leave out frames that are alike.
+ * is small (about 8 kb/s, measured with Chromium), far below the session's 1 Mb/s, and changes with every frame,
+ * because a capture may leave out frames that are alike.
  */
 
 /** Pixels. */
