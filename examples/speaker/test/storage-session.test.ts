@@ -182,27 +182,32 @@ describe("joining", () => {
     scene.signalingOpens();
     scene.joined();
     scene.signalingCloses();
-    scene.pass(MINUTE);
+    scene.pass(2 * SECOND);
     assert.equal(scene.all("join").length, 1, "not without a socket");
     scene.signalingOpens();
     assert.equal(scene.all("join").length, 2);
   });
 
-  test("late answers of an earlier join, socket or peer change nothing", () => {
+  test("late words of an earlier join, socket or peer change nothing", () => {
     const scene = new Scene().goLive();
     const old = { join: scene.last("join").join, socket: scene.last("open signaling").socket };
     const oldPeer = scene.last("answer").peer;
     scene.signalingCloses();
     scene.peer("peer lost");
+    scene.checked(true);
     scene.pass(SECOND);
+    scene.goLive();
     const before = scene.asked.length;
     scene.say({ is: "joined", join: old.join });
     scene.say({ is: "join failed", join: old.join, refused: true });
     scene.say({ is: "signaling opened", socket: old.socket });
+    scene.say({ is: "signaling closed", socket: old.socket });
     scene.say({ is: "offer", socket: old.socket, offer: OFFER });
-    scene.say({ is: "peer connected", peer: oldPeer });
+    for (const is of ["peer connected", "peer disconnected", "peer lost"] as const) {
+      scene.say({ is, peer: oldPeer });
+    }
     assert.equal(scene.asked.length, before);
-    assert.equal(scene.status.phase, "reconnecting");
+    assert.equal(scene.status.phase, "live");
   });
 
   test("a second offer replaces the first, because the newest master counts", () => {
@@ -377,4 +382,19 @@ test("a socket that does not open in time is given up and opened again", () => {
   scene.pass(20 * SECOND);
   assert.equal(scene.all("close signaling").length, 1);
   assert.equal(scene.all("open signaling").length, 2);
+});
+
+test("a socket that closes at once is opened at growing, bounded intervals", () => {
+  const scene = new Scene(0.999);
+  const waits: number[] = [];
+  for (let times = 0; times < 20; times += 1) {
+    const closedAt = scene.now;
+    scene.signalingOpens();
+    scene.signalingCloses();
+    scene.pass((scene.wakeAt ?? Infinity) - scene.now);
+    waits.push(scene.last("open signaling").at - closedAt);
+  }
+  assert.ok((waits[0] ?? 0) < 2 * SECOND);
+  assert.ok((waits[6] ?? 0) > 20 * SECOND);
+  assert.ok(waits.every((wait) => wait <= 30_350));
 });
