@@ -23,7 +23,7 @@ ENV    ?= dev
 TARGETS := walk pipeline decoders descriptions
 FUNCTIONS := session-http-handler kvs-stream-consumer audio-processor
 
-.PHONY: help run up test check check-api check-template fmt bench faults fuzz build deploy tools cloud clean
+.PHONY: help run up test check check-api check-template check-speaker speaker fmt bench faults fuzz build deploy tools cloud clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -41,11 +41,11 @@ test: tools cloud ## every check that needs no AWS
 	$(VENV)/bin/python tests/clients/run.py
 	$(VENV)/bin/python tests/speech/word_errors.py
 
-check: tools ## fmt, clippy, docs, licences, API description, template
+check: tools ## fmt, clippy, docs, licences, API description, template, the speaker's page
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --document-private-items
-	@$(MAKE) --no-print-directory check-api check-template
+	@$(MAKE) --no-print-directory check-api check-template check-speaker
 	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked --version 0.20.2 --root $(VENV)
 	cargo deny --all-features check bans licenses sources
 	cargo check --release --manifest-path fuzz/Cargo.toml
@@ -55,6 +55,18 @@ check-api: tools ## lint docs/openapi.yaml
 
 check-template: tools ## lint infra/template.yaml and its translation
 	$(VENV)/bin/python infra/check_template.py infra/template.yaml
+
+speaker: ## the speaker's page: types, tests, bundle in examples/speaker/dist, a try in Chromium if there is one (needs Node.js 20 or later)
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+	  echo "missing: Node.js 20 or later with npm (Debian: apt-get install nodejs npm; macOS: brew install node)."; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' || { \
+	  echo "missing: Node.js 20 or later; this is $$(node --version)."; exit 1; }
+	cd examples/speaker && npm ci --no-progress && npm run -s check && npm test -s && npm run -s bundle && npm run -s smoke
+
+# Of `make check`, the one part that a machine without Node.js leaves out.
+check-speaker:
+	@if command -v node >/dev/null && command -v npm >/dev/null; then $(MAKE) --no-print-directory speaker; \
+	else echo "skipped: the speaker's page (examples/speaker), for want of Node.js with npm"; fi
 
 fmt: ## format the code
 	cargo fmt --all
@@ -110,4 +122,4 @@ $(VENV)/.tools: tests/requirements.txt
 
 clean: ## remove what was built
 	cargo clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) examples/speaker/node_modules examples/speaker/build examples/speaker/dist

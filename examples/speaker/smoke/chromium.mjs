@@ -1,0 +1,114 @@
+// A headless Chromium, spoken to over a pipe (its DevTools protocol): enough to load a page, ask it, and hear its errors.
+import { spawn } from "node:child_process";
+import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/** The path of a Chromium: `$CHROMIUM`, else the first on `$PATH`; `undefined` if there is none. */
+export function findChromium() {
+  const onPath = NAMES.flatMap((name) => (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name)));
+  return [process.env.CHROMIUM, ...onPath].filter(Boolean).find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--use-fake-ui-for-media-stream",
+  "--use-fake-device-for-media-stream",
+  // Where the machine has no network but loopback, there would be no candidates.
+  "--allow-loopback-in-peer-connection",
+  "--remote-debugging-pipe",
+];
+
+export class Chromium {
+  /** What the page wrote as an error, and what it threw. */
+  errors = [];
+  #process;
+  #profile = mkdtempSync(join(tmpdir(), "speaker-"));
+  #last = 0;
+  #waiting = new Map();
+  #page;
+
+  constructor(path) {
+    const flags = [...FLAGS, `--user-data-dir=${this.#profile}`, "about:blank"];
+    this.#process = spawn(path, flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    let rest = "";
+    this.#process.stdio[4].setEncoding("utf8").on("data", (text) => {
+      const messages = (rest + text).split("\0");
+      rest = messages.pop();
+      messages.forEach((message) => this.#take(JSON.parse(message)));
+    });
+  }
+
+  /** Opens `url`, with `script` run before the page's own. */
+  async open(url, script) {
+    const { targetId } = await this.#ask("Target.createTarget", { url: "about:blank" });
+    this.#page = (await this.#ask("Target.attachToTarget", { targetId, flatten: true })).sessionId;
+    await this.#ask("Runtime.enable");
+    await this.#ask("Log.enable");
+    await this.#ask("Page.enable");
+    await this.#ask("Page.addScriptToEvaluateOnNewDocument", { source: script });
+    await this.#ask("Page.navigate", { url });
+  }
+
+  /** The value of an expression in the page. */
+  async value(expression) {
+    const parameters = { expression, returnByValue: true, awaitPromise: true };
+    const { result, exceptionDetails } = await this.#ask("Runtime.evaluate", parameters);
+    if (exceptionDetails !== undefined) {
+      throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    }
+    return result.value;
+  }
+
+  /** Asks again and again until the expression is true; after 30 s, says so. */
+  async until(expression) {
+    for (const giveUpAt = Date.now() + 30_000; Date.now() < giveUpAt; ) {
+      if (await this.value(expression).catch(() => false)) {
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const page = await this.value("document.body.innerText").catch(() => "");
+    throw new Error(`never true: ${expression}\n${page}\n${this.errors.join("\n")}`);
+  }
+
+  async close() {
+    const ended = new Promise((resolve) => this.#process.once("exit", resolve));
+    this.#process.kill("SIGKILL");
+    await ended;
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  #ask(method, params = {}) {
+    const id = (this.#last += 1);
+    this.#process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId: this.#page })}\0`);
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  }
+
+  #take({ id, result, error, method, params }) {
+    if (id !== undefined) {
+      const { resolve, reject } = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      error === undefined ? resolve(result) : reject(new Error(error.message));
+    } else if (method === "Runtime.exceptionThrown") {
+      this.errors.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text);
+    } else if (method === "Log.entryAdded" && params.entry.level === "error") {
+      this.errors.push(params.entry.text);
+    } else if (method === "Runtime.consoleAPICalled" && params.type === "error") {
+      this.errors.push(params.args.map(({ value, description }) => value ?? description).join(" "));
+    }
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * The page: fields in, session and media on, status out. What is not secret may come from the page's query
+ * (`?api=…&pool=…&source=…&targets=…`); the token comes from its field only, because addresses are kept in
+ * histories and logs. A product takes it from its sign-in, and renews it there.
+ */
+import { SessionsApi } from "./api.ts";
+import { fromIdentityPool } from "./credentials.ts";
+import { Ingestion } from "./ingestion.ts";
+import { openMicrophone } from "./microphone.ts";
+import { type OpenedSession, regionOf } from "./session.ts";
+import { type Clock, Speaker } from "./speaker.ts";
+import type { Status } from "./storage-session.ts";
+import { startSyntheticVideo, type SyntheticVideo } from "./synthetic-video.ts";
+
+/** Lines kept on the page. */
+const LOG_LINES = 200;
+
+function element<T extends HTMLElement>(id: string, type: new () => T): T {
+  const found = document.getElementById(id);
+  if (!(found instanceof type)) {
+    throw new Error(`the page has no #${id}`);
+  }
+  return found;
+}
+
+const form = element("session", HTMLFormElement);
+const stopButton = element("stop", HTMLButtonElement);
+const startButton = element("start", HTMLButtonElement);
+const statusLine = element("status", HTMLOutputElement);
+const logList = element("log", HTMLOListElement);
+
+const value = (id: string): string => element(id, HTMLInputElement).value.trim();
+const checked = (id: string): boolean => element(id, HTMLInputElement).checked;
+
+const clock: Clock = {
+  now: () => performance.now(),
+  later(ms, then) {
+    const timer = setTimeout(then, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** What the present session holds; `undefined` between sessions. */
+interface Running {
+  readonly api: SessionsApi;
+  readonly session: OpenedSession;
+  readonly microphone: MediaStreamTrack;
+  readonly video: SyntheticVideo;
+  /** `undefined` where no identity pool was given: then the session is open and nothing is spoken into it. */
+  readonly speaker: Speaker | undefined;
+}
+
+let running: Running | undefined;
+
+function log(text: string): void {
+  const line = document.createElement("li");
+  line.textContent = `${new Date().toLocaleTimeString()} ${text}`;
+  logList.prepend(line);
+  while (logList.childElementCount > LOG_LINES) {
+    logList.lastElementChild?.remove();
+  }
+}
+
+function show(session: OpenedSession, status: Status): void {
+  const gaps = status.gaps === 0 ? "" : `, gaps: ${status.gaps}, ${(status.gapMs / 1_000).toFixed(1)} s together`;
+  const text = `${session.sessionId}: ${status.phase}${gaps}`;
+  if (statusLine.value !== text) {
+    statusLine.value = text;
+    log(text);
+  }
+  if (status.phase === "ended") {
+    log("the session was ended elsewhere");
+    release();
+  }
+}
+
+async function start(): Promise<void> {
+  // The microphone first: whoever denies it has opened no session.
+  const microphone = await openMicrophone({
+    echoCancellation: checked("echo"),
+    noiseSuppression: checked("noise"),
+    autoGainControl: checked("gain"),
+  });
+  microphone.addEventListener("ended", () => log("the microphone is gone: nothing is heard any more"));
+  let video: SyntheticVideo | undefined;
+  try {
+    video = startSyntheticVideo();
+    const world = {
+      fetch: fetch.bind(globalThis),
+      token: () => value("token"),
+      now: clock.now,
+      sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
+      random: Math.random,
+    };
+    const api = new SessionsApi(value("api"), world);
+    const targetLanguages = value("targets").split(/[\s,]+/).filter((language) => language !== "");
+    const session = await api.open({ sourceLanguage: value("source"), targetLanguages }, crypto.randomUUID());
+    log(`session ${session.sessionId} is open`);
+    const speaker = speakerOf(api, session, { audio: microphone, video: video.track });
+    running = { api, session, microphone, video, speaker };
+    if (speaker === undefined) {
+      statusLine.value = `${session.sessionId}: open, without media`;
+      log("no identity pool, so no AWS credentials and no media");
+    }
+    speaker?.start();
+  } catch (error) {
+    microphone.stop();
+    video?.stop();
+    throw error;
+  }
+}
+
+function speakerOf(
+  api: SessionsApi,
+  session: OpenedSession,
+  tracks: { readonly audio: MediaStreamTrack; readonly video: MediaStreamTrack },
+): Speaker | undefined {
+  const pool = value("pool");
+  if (pool === "") {
+    return undefined;
+  }
+  const { kvsChannelArn: channelArn, kvsSignalingEndpoints: endpoints, sessionId } = session;
+  const credentials = fromIdentityPool(pool, () => value("token"));
+  const line = new Ingestion(endpoints, { channelArn, region: regionOf(channelArn), credentials }, tracks, log);
+  const control = {
+    isLive: async () => (await api.status(sessionId)) !== "ended",
+    end: () => api.end(sessionId),
+  };
+  return new Speaker(line, control, clock, Math.random, (status) => show(session, status));
+}
+
+async function stop({ api, session, speaker }: Running): Promise<void> {
+  if (speaker === undefined) {
+    await api.end(session.sessionId);
+  } else {
+    await speaker.stop();
+  }
+  statusLine.value = `${session.sessionId}: ended`;
+  log("the session has ended");
+  release();
+}
+
+/** Gives microphone and picture back, and lets another session begin. */
+function release(): void {
+  running?.microphone.stop();
+  running?.video.stop();
+  running = undefined;
+  startButton.disabled = false;
+  stopButton.disabled = true;
+}
+
+/** What went wrong, in its own words. */
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  startButton.disabled = true;
+  start().then(
+    () => (stopButton.disabled = running === undefined),
+    (error: unknown) => {
+      log(textOf(error));
+      release();
+    },
+  );
+});
+
+stopButton.addEventListener("click", () => {
+  if (running !== undefined) {
+    stopButton.disabled = true;
+    stop(running).catch((error: unknown) => {
+      log(`not ended: ${textOf(error)}`);
+      stopButton.disabled = false;
+    });
+  }
+});
+
+// A closed page speaks no more. Where this request is lost, the session ends by its own inactivity.
+addEventListener("pagehide", () => running?.api.endUnseen(running.session.sessionId));
+
+const query = new URLSearchParams(location.search);
+for (const id of ["api", "pool", "source", "targets"]) {
+  const given = query.get(id);
+  if (given !== null) {
+    element(id, HTMLInputElement).value = given;
+  }
+}

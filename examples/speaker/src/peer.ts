@@ -1,0 +1,111 @@
+/**
+ * One peer connection that answers one offer of the storage session: sends the two tracks, H.264 and Opus and
+ * nothing else (WDG, "Troubleshoot connecting to the storage session"), and receives nothing.
+ */
+import type { Offer } from "./storage-session.ts";
+import { VIDEO_MAX_BITRATE } from "./synthetic-video.ts";
+
+export interface Tracks {
+  readonly audio: MediaStreamTrack;
+  readonly video: MediaStreamTrack;
+}
+
+/** What one's owner hears of it. */
+export interface PeerEvents {
+  connected(): void;
+  /** ICE lost its path; it may find another. */
+  disconnected(): void;
+  lost(): void;
+  /** A candidate to send. */
+  candidate(candidate: RTCIceCandidate): void;
+}
+
+export class Peer {
+  readonly #connection: RTCPeerConnection;
+  readonly #tracks: Tracks;
+  #closed = false;
+  /** Settled once the offer is in place; candidates wait for that. */
+  readonly #offered: Promise<void>;
+
+  constructor(offer: Offer, tracks: Tracks, iceServers: RTCIceServer[], events: PeerEvents) {
+    this.#tracks = tracks;
+    this.#connection = new RTCPeerConnection({ iceServers });
+    this.#connection.addEventListener("connectionstatechange", () => {
+      if (this.#closed) {
+        return;
+      }
+      switch (this.#connection.connectionState) {
+        case "connected":
+          return events.connected();
+        case "disconnected":
+          return events.disconnected();
+        case "failed":
+        case "closed":
+          return events.lost();
+      }
+    });
+    this.#connection.addEventListener("icecandidate", ({ candidate }) => {
+      // The storage session is reached through relays; AWS advises against sending addresses of this machine.
+      if (candidate !== null && candidate.candidate !== "" && candidate.type !== "host") {
+        events.candidate(candidate);
+      }
+    });
+    // Tracks before the offer: the browser pairs them with the offer's media by kind.
+    const stream = new MediaStream([tracks.audio, tracks.video]);
+    this.#connection.addTrack(tracks.audio, stream);
+    this.#connection.addTrack(tracks.video, stream);
+    this.#offered = this.#connection.setRemoteDescription(offer);
+    // Whoever awaits it hears of a failure; where nobody does, `answer` has.
+    this.#offered.catch(() => undefined);
+  }
+
+  /** The answer to the offer, to be sent at once: candidates follow. */
+  async answer(): Promise<RTCSessionDescription> {
+    await this.#offered;
+    for (const transceiver of this.#connection.getTransceivers()) {
+      const { track } = transceiver.sender;
+      if (track === this.#tracks.audio || track === this.#tracks.video) {
+        transceiver.direction = "sendonly";
+        transceiver.setCodecPreferences(codecs(track.kind, track.kind === "video" ? "video/h264" : "audio/opus"));
+      }
+    }
+    await this.#connection.setLocalDescription();
+    await this.#boundVideo();
+    if (this.#connection.localDescription === null) {
+      throw new Error("the browser made no answer");
+    }
+    return this.#connection.localDescription;
+  }
+
+  /** A candidate of the service's. It may say of no medium (`sdpMid`) whose it is: then of the first, all share one path. */
+  async add(candidate: RTCIceCandidateInit): Promise<void> {
+    await this.#offered;
+    const nowhere = (candidate.sdpMid ?? candidate.sdpMLineIndex ?? undefined) === undefined;
+    await this.#connection.addIceCandidate(nowhere ? { ...candidate, sdpMLineIndex: 0 } : candidate);
+  }
+
+  /** Ends it without a further event. The tracks go on. */
+  close(): void {
+    this.#closed = true;
+    this.#connection.close();
+  }
+
+  async #boundVideo(): Promise<void> {
+    const sender = this.#connection.getSenders().find(({ track }) => track === this.#tracks.video);
+    const parameters = sender?.getParameters();
+    if (sender !== undefined && parameters !== undefined && parameters.encodings.length > 0) {
+      parameters.encodings.forEach((encoding) => (encoding.maxBitrate = VIDEO_MAX_BITRATE));
+      await sender.setParameters(parameters);
+    }
+  }
+}
+
+/** What this browser can send and receive as `mimeType`; the answer then offers nothing else of its kind. */
+function codecs(kind: string, mimeType: string): RTCRtpCodec[] {
+  const known = RTCRtpReceiver.getCapabilities(kind)?.codecs ?? [];
+  const wanted = known.filter((codec) => codec.mimeType.toLowerCase() === mimeType);
+  if (wanted.length === 0) {
+    throw new Error(`this browser has no ${mimeType}`);
+  }
+  return wanted;
+}
