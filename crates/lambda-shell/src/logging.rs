@@ -2,6 +2,7 @@
 //! CloudWatch Logs Insights queries without parsing.
 
 use std::io::{self, Write};
+use std::panic::PanicHookInfo;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -38,6 +39,14 @@ pub fn init() {
         .with_env_filter(EnvFilter::builder().parse_lossy(directives(level)))
         .with_writer(|| OneLine(io::stdout()))
         .init();
+    std::panic::set_hook(Box::new(|panic| tell(panic)));
+}
+
+/// A panic is a line of the log like every other. Rust's own message goes to stderr, and over several lines.
+fn tell(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let reason = panic.payload_as_str().unwrap_or_default();
+    tracing::error!(panic = reason, place, "panicked: this is a bug of ours, not of the caller's");
 }
 
 /// Whose events are written. Other crates never go below `WARN`, however much is asked for: at
@@ -126,6 +135,19 @@ mod tests {
         for name in names.iter().filter(|name| *name != "local_cloud") {
             assert!(OWN.iter().any(|own| name.starts_with(own)), "{name} is not heard");
         }
+    }
+
+    #[test]
+    fn a_panic_is_one_line_like_every_other() {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|panic| tell(panic)));
+        let log = logged(LevelFilter::INFO, || {
+            let _ = std::panic::catch_unwind(|| panic!("over\nlines"));
+        });
+        std::panic::set_hook(before);
+        let line: serde_json::Value = serde_json::from_str(&log).unwrap();
+        assert_eq!((line["level"].as_str(), line["panic"].as_str()), (Some("ERROR"), Some("over\nlines")));
+        assert!(line["place"].as_str().unwrap().contains("logging.rs"), "{line}");
     }
 
     #[test]
