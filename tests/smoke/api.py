@@ -29,21 +29,26 @@ class Api:
         return self._expect(answer, 200).json()
 
     def open(self) -> dict:
-        """POST /sessions, three times at most where the answer says that it may help. One key: one session."""
-        for tries in range(1, TRIES + 1):
-            self.unanswered = True
-            answer = self._call("POST", "/sessions", {"sourceLanguage": "en"}, {"idempotency-key": self._key})
-            # What the function itself refuses, it has undone; API Gateway may not know what became of it.
-            gave_up = answer.status_code >= 500 and '"error"' not in answer.text
-            self.unanswered = answer.status_code == 409 or gave_up
-            if answer.status_code not in (409, 503) or tries == TRIES:
-                break
-            time.sleep(min(float(answer.headers.get("retry-after", 5)), LONGEST_PAUSE))
+        """POST /sessions. However often it is sent, one key makes one session."""
+        self.unanswered = True
+        answer = self._tried("POST", "/sessions", {"sourceLanguage": "en"}, {"idempotency-key": self._key})
+        # What the function itself refuses, it has undone; API Gateway may not know what became of it.
+        gave_up = answer.status_code >= 500 and '"error"' not in answer.text
+        self.unanswered = answer.status_code == 409 or gave_up
         return self._expect(answer, 201).json()
 
     def end(self, session_id: str) -> None:
         """DELETE /sessions/{sessionId}."""
-        self._expect(self._call("DELETE", f"/sessions/{session_id}"), 204)
+        self._expect(self._tried("DELETE", f"/sessions/{session_id}"), 204)
+
+    def _tried(self, method: str, path: str, body: dict | None = None, headers: dict | None = None):
+        """The answer of the first try, or of the third at most where the answers say that trying again may help."""
+        for tries in range(1, TRIES + 1):
+            answer = self._call(method, path, body, headers)
+            if answer.status_code not in (409, 503) or tries == TRIES:
+                break
+            time.sleep(min(float(answer.headers.get("retry-after", 5)), LONGEST_PAUSE))
+        return answer
 
     def _call(self, method: str, path: str, body: dict | None = None, headers: dict | None = None):
         headers = (headers or {}) | {"authorization": f"Bearer {self._token}"}
