@@ -94,6 +94,7 @@ class PutMedia:
                 self._send(b"0\r\n\r\n")
                 self._listen(time.monotonic() + patience, until_ended=True)
             except OSError as broken:
+                self._last_words()
                 self._raise_if_refused()
                 raise PutMediaError(f"the connection broke after {self.spoken.pieces} pieces: {broken}") from broken
         return self.spoken
@@ -148,6 +149,16 @@ class PutMedia:
         self._raise_if_refused()
         if self._answer.ended and not until_ended:
             raise PutMediaError(f"KVS ended the connection after {self.spoken.pieces} pieces")
+
+    def _last_words(self) -> None:
+        """What KVS had said before the connection broke: an ERROR stands there, if it was KVS that ended it."""
+        try:
+            while not self._answer.ended:
+                self._socket.settimeout(1)
+                self._answer.feed(self._socket.recv(65536))
+                self._hear()
+        except OSError:
+            pass  # that was all
 
     def _hear(self) -> None:
         """Takes whole acknowledgements out of what has come."""
