@@ -23,7 +23,8 @@ ENV    ?= dev
 TARGETS := walk pipeline decoders descriptions
 FUNCTIONS := session-http-handler kvs-stream-consumer audio-processor
 
-.PHONY: help run up test check check-api check-template check-speaker speaker fmt bench faults fuzz build deploy tools cloud clean
+.PHONY: help run up test check check-api check-template check-speaker speaker fmt bench faults fuzz build deploy smoke \
+  tools cloud clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -39,6 +40,7 @@ test: tools cloud ## every check that needs no AWS
 	cargo test --release --workspace --doc
 	$(VENV)/bin/python tests/events/status_change.py
 	$(VENV)/bin/python tests/clients/run.py
+	$(VENV)/bin/python tests/smoke/against_local_cloud.py
 	$(VENV)/bin/python tests/speech/word_errors.py
 
 check: tools ## fmt, clippy, docs, licences, API description, template, the speaker's page
@@ -103,6 +105,11 @@ deploy: tools ## sam build and sam deploy (ENV=dev|prod JWT_ISSUER=… JWT_AUDIE
 	cd infra && overrides="$$(../$(VENV)/bin/python parameters.py $(ENV))" && sam build && \
 	  sam deploy --config-env $(ENV) --parameter-overrides $$overrides \
 	  "JwtIssuer=$(JWT_ISSUER)" "JwtAudience=$(JWT_AUDIENCE)" $(PARAMETERS)
+
+# The token goes through the environment: an argument could be seen in the list of processes.
+smoke: export TOKEN := $(TOKEN)
+smoke: $(VENV)/.tools ## prove what is deployed with one session of speech (ENV=dev TOKEN=… FACTS=1)
+	@$(VENV)/bin/python tests/smoke --environment $(ENV) $(if $(FACTS),--facts)
 
 # With the examples, so that the tests' features are chosen here already: one build serves run and test.
 cloud: tools

@@ -1,0 +1,193 @@
+"""Holds the smoke test against the local cloud: it is green there, and red, by name, when something is wrong.
+
+Starts a cloud as tests/clients/run.py does, and gives the smoke test by flags what a stack would say.
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import types
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "clients"))
+
+import boto3  # noqa: E402
+from botocore.stub import Stubber  # noqa: E402
+
+import on_the_wire  # noqa: E402
+import stack  # noqa: E402
+from run import CLOUD, ROOT, start  # noqa: E402
+from steps import Failed  # noqa: E402
+
+FAST = ["--speed", "20", "--wait", "60"]
+HASTY = ["--speed", "20", "--wait", "3"]
+
+
+class Case:
+    """One cloud, and the smoke test run against it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TOKEN"))} | {
+            "AWS_ENDPOINT_URL": url, "API_URL": url, "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "PYTHONUNBUFFERED": "1",
+        }
+        self.token = subprocess.check_output([CLOUD, "--url", url, "token", "--sub", "ana"], text=True).strip()
+
+    def start(self, *flags: str, token: str | None = None) -> subprocess.Popen:
+        """The smoke test, running."""
+        token = self.token if token is None else token
+        return subprocess.Popen([sys.executable, HERE, *flags], env=self.env | {"TOKEN": token}, cwd=ROOT,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def ends(self, smoke: subprocess.Popen, code: int, *said: str, never: str = "") -> str:
+        """What it printed by its end, which must be with this code and words."""
+        printed, _ = smoke.communicate(timeout=240)
+        missing = [words for words in said if words not in printed]
+        assert smoke.returncode == code and not missing, f"{smoke.returncode}, without {missing}:\n{printed}"
+        assert self.token not in printed, "the token was printed"
+        assert not never or never not in printed, f"{never!r} was printed:\n{printed}"
+        return printed
+
+    def fault(self, **fault) -> None:
+        """Sets a fault; without arguments, clears them all."""
+        body = json.dumps(fault).encode() if fault else None
+        request = urllib.request.Request(self.url + "/_local/faults", body, {"content-type": "application/json"},
+                                         method="POST" if fault else "DELETE")
+        urllib.request.urlopen(request).close()
+
+    def active_channels(self) -> list[str]:
+        """The channels that the cloud has."""
+        video = boto3.client("kinesisvideo", endpoint_url=self.url, region_name="us-east-1",
+                             aws_access_key_id="test", aws_secret_access_key="test")
+        return [one["ChannelName"] for one in video.list_signaling_channels()["ChannelInfoList"]
+                if one["ChannelStatus"] != "DELETING"]
+
+    def left_nothing(self) -> None:
+        """No channel stays, whatever happened."""
+        end = time.monotonic() + 20
+        while channels := self.active_channels():
+            assert time.monotonic() < end, f"left behind: {channels}"
+            time.sleep(0.2)
+
+
+def green(case: Case) -> None:
+    """Every sample of the recording, exactly; every question of FACTS=1 answered."""
+    printed = case.ends(case.start(*FAST, "--facts"), 0, "586136 of 586136", "smoke: ok", "none of 0 events", "is gone",
+                        "fact: a mapped channel can be deleted:", "fact: an open GetMedia when its stream is deleted:",
+                        "fact: an idle GetMedia: ended cleanly", "settle nothing about AWS", "still open: ",
+                        never="DOES NOT HOLD")
+    print(printed)
+    case.left_nothing()
+
+
+def token_missing_or_bad(case: Case) -> None:
+    """Nothing is opened without a good token, and the line says what to do."""
+    case.ends(case.start(*FAST, token=""), 1, "missing: TOKEN")
+    case.ends(case.start(*FAST, token="not.a.token"), 1, "POST /sessions: 401", "take a fresh one", "smoke: FAILED")
+    case.left_nothing()
+
+
+def by_the_checkpoint(case: Case) -> None:
+    """With a processor of one's own there is no Processed table: the consumer's checkpoint counts."""
+    case.ends(case.start(*FAST, "--own-processor"), 0, "Streams-dev stands at 586136 of 586136", "smoke: ok")
+    case.left_nothing()
+
+
+def processor_refuses(case: Case) -> None:
+    """A processor that fails is seen as chunks that are not accepted, within --wait; the session is ended."""
+    case.fault(service="lambda", operation="Invoke", target="audio-processor", times=100_000, kind="answer",
+               extra={"functionError": "Unhandled", "answer": {"errorType": "Boom", "errorMessage": "no"}})
+    case.ends(case.start(*HASTY), 1, "chunks accepted while it is open: 0 of 586136 samples", "do: read the logs",
+              "DELETE /sessions, to leave nothing behind", "smoke: FAILED")
+    case.fault()
+    case.left_nothing()
+
+
+def put_media_is_cut(case: Case) -> None:
+    """A producer that KVS ends by an ERROR says which."""
+    case.fault(service="kinesisvideo", operation="PutMedia", kind="error-tag",
+               extra={"afterBytes": 20_000, "errorId": 5000})
+    case.ends(case.start(*FAST), 1, "PutMedia: ERROR 5000", "to leave nothing behind")
+    case.fault()
+    case.left_nothing()
+
+
+def interrupted(case: Case) -> None:
+    """Ctrl-C in the middle of the speech ends the session."""
+    smoke = case.start("--speed", "2", "--wait", "60")
+    for line in smoke.stdout:
+        if "POST /sessions: " in line:
+            break
+    time.sleep(1)
+    smoke.send_signal(signal.SIGINT)
+    case.ends(smoke, 1, "DELETE /sessions, to leave nothing behind", "smoke: interrupted")
+    case.left_nothing()
+
+
+def stack_is_read(_: Case) -> None:
+    """The outputs that the template has, as CloudFormation answers them; a stack that is not there is named."""
+    client = boto3.client("cloudformation", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    template = (ROOT / "infra" / "template.yaml").read_text(encoding="utf-8")
+    outputs = re.findall(r"^  (\w+):\n    Description:", template.partition("\nOutputs:\n")[2], re.M)
+    answer = {"StackName": "s", "StackStatus": "CREATE_COMPLETE", "CreationTime": 0, "Parameters": [
+        {"ParameterKey": "Environment", "ParameterValue": "dev"},
+        {"ParameterKey": "AudioProcessorFunctionArn", "ParameterValue": "arn:aws:lambda:us-east-1:1:function:own"},
+    ], "Outputs": [{"OutputKey": name, "OutputValue": f"https://{name}/"} for name in outputs]}
+    session = types.SimpleNamespace(client=lambda service: client, region_name="us-east-1")
+    with Stubber(client) as stubber:
+        stubber.add_response("describe_stacks", {"Stacks": [answer]}, {"StackName": "s"})
+        read = stack.deployed(session, "s")
+        stubber.add_client_error("describe_stacks", "ValidationError", "Stack with id s does not exist")
+        try:
+            stack.deployed(session, "s")
+        except Failed as failed:
+            assert "no stack s in us-east-1" in failed.seen, failed.seen
+        else:
+            raise AssertionError("a stack that is not there was read")
+    assert stack.settings("prod")["stack_name"] == "speech-relay-prod", stack.settings("prod")
+    assert read == stack.Stack("dev", "https://ApiUrl", "https://SessionEventsDeadLetterQueueUrl/",
+                               "https://ChunkDeadLetterQueueUrl/", own_processor=True), read
+
+
+def signed(_: Case) -> None:
+    """What the local cloud does not look at: the signature, and the other form of acknowledgements."""
+    on_the_wire.check(ROOT / "tests" / "testkit" / "assets" / "two-voices.mka")
+
+
+CASES = (stack_is_read, signed, green, token_missing_or_bad, by_the_checkpoint,
+         processor_refuses, put_media_is_cut, interrupted)
+
+
+def main() -> int:
+    """0 when every case passed."""
+    failed = 0
+    with tempfile.TemporaryDirectory() as data:
+        cloud, url = start(data)
+        try:
+            case = Case(url)
+            for check in CASES:
+                try:
+                    check(case)
+                    print(f"smoke {check.__name__}: ok", flush=True)
+                except (AssertionError, subprocess.TimeoutExpired) as error:
+                    failed += 1
+                    case.fault()
+                    print(f"smoke {check.__name__}: FAILED: {error}", flush=True)
+        finally:
+            cloud.send_signal(signal.SIGTERM)
+            cloud.wait(timeout=20)
+        if failed:
+            sys.stderr.write(open(f"{data}/cloud.log").read()[-8000:])
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Facts about AWS that the code had to assume without an account, and what was seen of them.
+
+The list stands in docs/limits.md, "What could not be confirmed without an account".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NEED_A_BROWSER = (
+    "AAC parameters, track order, fragment length and delay of ingested streams",
+    "the smallest video that ingestion accepts, and what becomes of audio alone",
+    "whether a backend may call JoinStorageSession for a browser",
+)
+NEED_A_SUPPORT_CASE = ("whether an account's 100 channels with storage can be raised",)
+LATER = "FACTS=1 asks it"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A question, what was seen, how the code stands to it, and whether that holds (None: it assumes nothing)."""
+
+    question: str
+    seen: str
+    code: str
+    holds: bool | None
+
+    def line(self) -> str:
+        """As it is printed."""
+        verdict = {True: ": holds", False: ": DOES NOT HOLD", None: ""}[self.holds]
+        return f"fact: {self.question}: {self.seen} | {self.code}{verdict}"
+
+
+class Facts:
+    """What was settled so far."""
+
+    def __init__(self) -> None:
+        self._facts: list[Fact] = []
+
+    def add(self, question: str, seen: str, code: str, holds: bool | None) -> None:
+        """Notes one."""
+        self._facts.append(Fact(question, seen, code, holds))
+
+    def report(self, local: bool, asked: bool) -> None:
+        """Prints them, and what stays open; nothing when nothing was asked."""
+        if not self._facts:
+            return
+        print("\nfacts (docs/limits.md, What could not be confirmed without an account)")
+        if local:
+            print("these are a local cloud's answers: they show that the questions work, and settle nothing about AWS")
+        for fact in self._facts:
+            print(fact.line())
+        if not asked:
+            print(f"not asked: deletion while mapped, GetMedia's ends and errors, names in use: {LATER}, with two "
+                  "channels and streams of its own for about a minute")
+        for open_question in NEED_A_BROWSER:
+            print(f"still open: {open_question} (needs a browser with a camera)")
+        for open_question in NEED_A_SUPPORT_CASE:
+            print(f"still open: {open_question} (needs a support case)")
+        wrong = [fact for fact in self._facts if fact.holds is False]
+        if wrong:
+            print(f"{len(wrong)} of the code's assumptions did not hold: please report the lines above")
+        print(flush=True)

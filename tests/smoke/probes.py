@@ -1,0 +1,244 @@
+"""Questions to AWS that need short-lived resources: two channels and two streams, tagged as this application's, removed
+at the end. What a killed run leaves behind, the health check removes: it knows them by their tags.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import replace
+from typing import Callable
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from facts import Facts
+from listener import Listener
+from mkv import Recording
+from put_media import PutMedia, PutMediaError
+from steps import Failed, code_of, until
+
+ACTIVE_SECONDS = 60
+GONE_SECONDS = 60
+PROBE_MS = 6000
+DELETED_AFTER_MS = 20_000
+MASTER = {"Protocols": ["WSS", "HTTPS", "WEBRTC"], "Role": "MASTER"}
+EARLIEST = {"StartSelectorType": "EARLIEST"}
+
+
+class Probes:
+    """Asks; `facts` gets the answers."""
+
+    def __init__(self, session, environment: str, recording: Recording, speed: float, facts: Facts) -> None:
+        self._session, self._video = session, session.client("kinesisvideo")
+        self._environment, self._recording, self._speed, self._facts = environment, recording, speed, facts
+        self._channels: dict[str, str] = {}
+        self._streams: dict[str, str] = {}
+
+    def ask(self) -> str:
+        """Asks everything, and removes what it made whatever happens."""
+        number = random.randrange(10_000, 100_000)
+        one, two = f"smoke-facts-{number}", f"smoke-facts-{number + 1}"
+        try:
+            self._make(one)
+            self._make(two)
+            self._names_in_use(one)
+            self._before_mapping(one)
+            for name in (one, two):
+                self._map(name)
+            self._media(one)
+            self._deletion_of_channel(one)
+            self._deletion_of_stream(two)
+        finally:
+            left = self._remove()
+        if left:
+            raise Failed(f"not removed: {', '.join(left)}", "delete them; the health check does so too, by their tags")
+        return f"asked with session-{one} and session-{two}, which are removed"
+
+    def _make(self, name: str) -> None:
+        tags = {"app": "session-management", "env": self._environment, "sessionId": name}
+        self._streams[name] = self._video.create_stream(
+            StreamName=f"session-{name}", DataRetentionInHours=1, Tags=tags)["StreamARN"]
+        self._channels[name] = self._video.create_signaling_channel(
+            ChannelName=f"session-{name}", Tags=[{"Key": k, "Value": v} for k, v in tags.items()])["ChannelARN"]
+        if not until(lambda: self._is_active(name) or None, ACTIVE_SECONDS):
+            raise Failed(f"session-{name} is not ACTIVE after {ACTIVE_SECONDS} s", "try again later")
+
+    def _is_active(self, name: str) -> bool:
+        stream = self._video.describe_stream(StreamARN=self._streams[name])["StreamInfo"]["Status"]
+        channel = self._video.describe_signaling_channel(ChannelARN=self._channels[name])["ChannelInfo"]["ChannelStatus"]
+        return stream == channel == "ACTIVE"
+
+    def _map(self, name: str, status: str = "ENABLED") -> None:
+        self._video.update_media_storage_configuration(ChannelARN=self._channels[name], MediaStorageConfiguration={
+            "Status": status, "StreamARN": self._streams[name]})
+
+    def _refusal(self, call: Callable, **arguments) -> str | None:
+        """The code of the error with which a call is refused; nothing when it is not."""
+        try:
+            call(**arguments)
+        except ClientError as error:
+            return code_of(error)
+        return None
+
+    def _expect(self, question: str, code: str | None, wanted: str, assumed: str) -> None:
+        self._facts.add(question, f"yes, {code}" if code else "no, it is taken", f"the code assumes {assumed}",
+                        code == wanted)
+
+    def _names_in_use(self, name: str) -> None:
+        in_use = "ResourceInUseException"
+        code = self._refusal(self._video.create_stream, StreamName=f"session-{name}", DataRetentionInHours=1)
+        self._expect("a stream's name in use is refused", code, in_use, f"{in_use}, and takes another id")
+        code = self._refusal(self._video.create_signaling_channel, ChannelName=f"session-{name}")
+        self._expect("a channel's name in use is refused", code, in_use, f"{in_use}, and takes another id")
+
+    def _before_mapping(self, name: str) -> None:
+        code = self._refusal(self._video.get_signaling_channel_endpoint, ChannelARN=self._channels[name],
+                             SingleMasterChannelEndpointConfiguration=MASTER)
+        self._facts.add("a WEBRTC endpoint is refused before the mapping",
+                        f"yes, {code}" if code else "no, it is given",
+                        "the code asks after the mapping", None)
+
+    def _media(self, name: str) -> None:
+        """One listener beside a producer: when fragments are handed on, and how a connection ends that idles."""
+        stream = f"session-{name}"
+        empty = Listener(self._session, stream, EARLIEST)
+        heard = empty.wait()
+        self._facts.add("GetMedia of a stream that holds nothing", f"{len(heard.body)} bytes, ended {heard.end} after "
+                        f"{heard.ended_at - empty.started:.1f} s", "the code takes an end of any form and asks again",
+                        heard.refused is None and heard.end != "still open")
+        short = replace(self._recording, packets=[p for p in self._recording.packets if p.at_ms < PROBE_MS])
+        listener: list[Listener] = []
+
+        def on_ack(ack) -> None:
+            if ack.kind == "PERSISTED" and not listener:
+                listener.append(Listener(self._session, stream, EARLIEST))
+
+        spoken = self._put(stream).speak(short, self._speed, ACTIVE_SECONDS, on_ack)
+        if not listener:
+            self._facts.add("what GetMedia hands on", "nothing: no fragment was PERSISTED", "the code waits for one", None)
+            return
+        heard = listener[0].wait()
+        numbers = heard.values("FRAGMENT_NUMBER")
+        self._facts.add("an idle GetMedia",
+                        f"ended {heard.end} {heard.ended_at - heard.last_at:.1f} s after its last byte",
+                        "the code takes an end of any form and asks again", heard.end != "still open")
+        self._handing_on(spoken, heard)
+        if len(numbers) > 1:
+            selector = {"StartSelectorType": "FRAGMENT_NUMBER", "AfterFragmentNumber": numbers[0]}
+            after = Listener(self._session, stream, selector).wait().values("FRAGMENT_NUMBER")
+            self._facts.add("FRAGMENT_NUMBER starts behind the fragment that it names",
+                            f"{'yes' if after == numbers[1:] else 'no'}, {len(after)} of {len(numbers)} fragments came",
+                            "the code assumes that it does", after == numbers[1:])
+        selector = {"StartSelectorType": "FRAGMENT_NUMBER", "AfterFragmentNumber": "1" * 47}
+        error = Listener(self._session, stream, selector).wait()
+        said = ", ".join(f"{tag} {' '.join(error.values(tag))}" for tag in error.tags() if tag.startswith("ERROR"))
+        seen = f"{said}, then ended {error.end}" if said else f"{len(error.body)} bytes, ended {error.end}"
+        self._facts.add("GetMedia after a fragment that is not there", seen, "the code assumes ERROR_ID 4000",
+                        error.values("ERROR_ID")[:1] == ["4000"])
+
+    def _handing_on(self, spoken, heard) -> None:
+        """Of the last fragment: did its first bytes come before KVS had it whole?"""
+        received = spoken.of_kind("RECEIVED")
+        if len(received) < 2 or len(heard.documents) < len(received):
+            return
+        ahead = received[-1].at - heard.documents[len(received) - 1]
+        seen = f"yes, {ahead:.2f} s before" if ahead > 0.1 else f"no, {-ahead:.2f} s after"
+        self._facts.add("a fragment is handed on while it is still coming in", f"{seen} it was RECEIVED whole",
+                        "the code takes both", None)
+
+    def _deletion_of_channel(self, name: str) -> None:
+        code = self._refusal(self._video.delete_signaling_channel, ChannelARN=self._channels[name])
+        self._facts.add("a mapped channel can be deleted", f"no, {code}" if code else "yes",
+                        "the code takes the mapping off first", None)
+        if code is None:
+            mapped = self._video.describe_mapped_resource_configuration(StreamARN=self._streams[name])
+            left = mapped["MappedResourceConfigurationList"]
+            self._facts.add("its stream's mapping then", "is still there" if left else "is gone",
+                            "the code does not depend on it", None)
+
+    def _deletion_of_stream(self, name: str) -> None:
+        """Deletes a mapped stream while somebody speaks and somebody listens."""
+        stream = f"session-{name}"
+        long = replace(self._recording, packets=[p for p in self._recording.packets if p.at_ms < DELETED_AFTER_MS])
+        producer, persisted = self._put(stream), threading.Event()
+        ended: list[str] = []
+
+        def speak() -> None:
+            try:
+                producer.speak(long, self._speed, ACTIVE_SECONDS,
+                               lambda ack: persisted.set() if ack.kind == "PERSISTED" else None)
+                ended.append("took everything as if nothing had happened")
+            except PutMediaError as error:
+                ended.append(str(error))
+
+        speaking = threading.Thread(target=speak, daemon=True)
+        speaking.start()
+        persisted.wait(ACTIVE_SECONDS)
+        listener = Listener(self._session, stream, EARLIEST)
+        until(lambda: listener.heard.last_at or None, ACTIVE_SECONDS)
+        deleted = time.monotonic()
+        code = self._refusal(self._video.delete_stream, StreamARN=self._streams[name])
+        self._facts.add("a mapped stream can be deleted", f"no, {code}" if code else "yes",
+                        "the code deletes its channel first", None)
+        if code is not None:
+            speaking.join(ACTIVE_SECONDS)
+            return
+        self._afterwards(name, stream)
+        heard = listener.wait()
+        tags = "".join(f", with {tag}" for tag in heard.tags() if tag.startswith("ERROR"))
+        self._facts.add("an open GetMedia when its stream is deleted",
+                        f"ended {heard.end} {heard.ended_at - deleted:.1f} s later{tags}",
+                        "the code takes an end of any form and looks whether the stream is there", heard.end != "still open")
+        speaking.join(ACTIVE_SECONDS)
+        self._facts.add("an open PutMedia when its stream is deleted", ended[0] if ended else "still open",
+                        "the code does not depend on it", None)
+
+    def _afterwards(self, name: str, stream: str) -> None:
+        try:
+            code = Listener(self._session, stream, EARLIEST).wait(10).refused
+        except (ClientError, BotoCoreError) as error:
+            code = code_of(error)
+        self._expect("GetMedia of a deleted stream is refused", code, "ResourceNotFoundException",
+                     "ResourceNotFoundException")
+        code = self._refusal(self._video.create_stream, StreamName=stream, DataRetentionInHours=1)
+        self._facts.add("a deleted stream's name is free at once", f"no, {code}" if code else "yes",
+                        "the code takes another id", None)
+        if code is None:
+            self._streams[name] = self._video.describe_stream(StreamName=stream)["StreamInfo"]["StreamARN"]
+
+    def _put(self, stream: str) -> PutMedia:
+        endpoint = self._video.get_data_endpoint(StreamName=stream, APIName="PUT_MEDIA")["DataEndpoint"]
+        return PutMedia(self._session, endpoint, stream)
+
+    def _remove(self) -> list[str]:
+        """Removes all that was made; what is left after a minute, by name."""
+        left = []
+        for arns, delete, member in ((self._channels, self._video.delete_signaling_channel, "ChannelARN"),
+                                     (self._streams, self._video.delete_stream, "StreamARN")):
+            for name, arn in arns.items():
+                if not until(lambda: self._removed(name, delete, member, arn), GONE_SECONDS):
+                    left.append(arn)
+        return left
+
+    def _removed(self, name: str, delete: Callable, member: str, arn: str) -> bool | None:
+        """Takes the mapping off and deletes: true once it is gone or on its way, false when that is not allowed."""
+        if member == "ChannelARN":
+            self._refusal(self._map, name=name, status="DISABLED")
+        try:
+            delete(**{member: arn})
+        except ClientError as error:
+            if code_of(error) == "ResourceNotFoundException":
+                return True
+            if "AccessDenied" in code_of(error) or "NotAuthorized" in code_of(error):
+                return False
+            return True if self._is_deleting(member, arn) else None
+        return True
+
+    def _is_deleting(self, member: str, arn: str) -> bool:
+        try:
+            if member == "ChannelARN":
+                return self._video.describe_signaling_channel(ChannelARN=arn)["ChannelInfo"]["ChannelStatus"] == "DELETING"
+            return self._video.describe_stream(StreamARN=arn)["StreamInfo"]["Status"] == "DELETING"
+        except ClientError as error:
+            return code_of(error) == "ResourceNotFoundException"
