@@ -38,7 +38,7 @@ async fn main() -> Result<(), Error> {
             config.connections_table,
             config.websocket_endpoint,
         ),
-        around: lambda_shell::surroundings::Lambda::default(),
+        around: lambda_shell::surroundings::Lambda::new(&config.environment),
         env: config.environment.clone(),
         stream_retention_hours: config.stream_retention_hours,
         most_sessions: config.most_sessions,
