@@ -1,7 +1,8 @@
 //! Every metric of the system, in one table, and how it becomes a CloudWatch metric.
 //!
 //! A Lambda prints one JSON line in CloudWatch's embedded metric format (EMF) and CloudWatch Logs
-//! makes the metrics out of it. Dashboards and alarms are held against [`ALL`].
+//! makes the metrics out of it. `infra/check_alarms.py` holds the alarms against [`ALL`],
+//! and asks for each metric an alarm or the reason why it has none.
 //!
 //! Each is published twice: under the dimensions of its namespace, and under those and
 //! [`ENVIRONMENT`]. The first is the specification's name for it and counts the whole account; the
