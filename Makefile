@@ -53,8 +53,9 @@ check: tools ## fmt, clippy, docs, licences, API description, template
 check-api: tools ## lint docs/openapi.yaml
 	$(VENV)/bin/openapi-spec-validator --schema 3.1 --validation-errors all docs/openapi.yaml
 
-check-template: tools ## lint infra/template.yaml and its translation
+check-template: tools ## lint infra/template.yaml and its translation; hold both against the code and an emulator
 	$(VENV)/bin/python infra/check_template.py infra/template.yaml
+	$(VENV)/bin/python infra/check_emulator.py
 
 fmt: ## format the code
 	cargo fmt --all
