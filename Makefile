@@ -55,8 +55,9 @@ check: tools ## fmt, clippy, docs, licences, API description, template, the spea
 check-api: tools ## lint docs/openapi.yaml
 	$(VENV)/bin/openapi-spec-validator --schema 3.1 --validation-errors all docs/openapi.yaml
 
-check-template: tools ## lint infra/template.yaml and its translation
+check-template: tools ## lint infra/template.yaml and its translation; hold both against the code and an emulator
 	$(VENV)/bin/python infra/check_template.py infra/template.yaml
+	$(VENV)/bin/python infra/check_emulator.py
 
 speaker: ## the speaker's page: types, tests, bundle in examples/speaker/dist, a try in Chromium if there is one (needs Node.js 20 or later)
 	@command -v node >/dev/null && command -v npm >/dev/null || { \

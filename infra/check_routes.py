@@ -57,7 +57,7 @@ def wrong_with(route: str, security: object, authorizers: set[str]) -> str | Non
     return f"{route} must be public if {condition}, else have a JWT authorizer: {security}"
 
 
-def check_routes(resources: dict) -> list[str]:
+def check(resources: dict) -> list[str]:
     """What is wrong with the routes of a translated template."""
     wrong, seen = [], set()
     for name, resource in resources.items():
@@ -81,7 +81,7 @@ def check_would_notice(resources: dict) -> list[str]:
     def opened(what: str, change) -> None:
         changed = copy.deepcopy(resources)
         change(changed)
-        if not check_routes(changed):
+        if not check(changed):
             unnoticed.append(f"check_routes does not notice {what}")
 
     def body(changed: dict) -> dict:

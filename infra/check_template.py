@@ -3,9 +3,8 @@
 1. `sam validate --lint` on the source.
 2. The translation to CloudFormation, linted: cfn-lint does not expand SAM, so a wrong timeout or a
    reference to nothing inside a SAM resource passes step 1 and fails here.
-3. What no linter knows and the rest of the project relies on: the rule's pattern is the one in
-   events/rule-pattern.json, every policy names its statement, wildcards stand only where the
-   service takes no resource, and no route is open that check_routes.py does not name.
+3. What no linter knows and the rest of the project relies on, one module each (check_*.py). Each also
+   spoils a copy of the template in every way it knows, and fails when it does not notice.
 
 Needs the packages of infra/requirements.txt; makes its own venv under target/ when they are missing.
 """
@@ -16,40 +15,26 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 
-from check_routes import check_routes, check_would_notice
+import check_alarms
+import check_deliveries
+import check_environment
+import check_names
+import check_parameters
+import check_policies
+import check_routes
+from resolve import Resolver
+from tools import run_inside
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
-TOOLS = ROOT / "target" / "template-tools"
 REGION = "us-east-1"
-# Actions that take no resource, so that "*" is the narrowest there is.
-WITHOUT_RESOURCE = {
-    "kinesisvideo:ListStreams", "kinesisvideo:ListSignalingChannels",
-    "xray:PutTraceSegments", "xray:PutTelemetryRecords",
-}
-
-
-def with_tools() -> None:
-    """Runs this script again inside a venv with the pinned tools, unless they are here."""
-    try:
-        import cfnlint  # noqa: F401
-        import samcli  # noqa: F401
-        import samtranslator  # noqa: F401
-        return
-    except ImportError:
-        if os.environ.get("TEMPLATE_TOOLS"):
-            raise
-    python = TOOLS / "bin" / "python"
-    stamp = TOOLS / "installed.txt"
-    wanted = (HERE / "requirements.txt").read_text()
-    if not stamp.exists() or stamp.read_text() != wanted:
-        subprocess.run([sys.executable, "-m", "venv", TOOLS], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-                        "-r", HERE / "requirements.txt"], check=True)
-        stamp.write_text(wanted)
-    os.execve(python, [str(python), *sys.argv], os.environ | {"TEMPLATE_TOOLS": "1"})
+# What the template may be deployed with: nothing beyond the defaults, and everything that it offers.
+DEPLOYMENTS = [{}, {
+    "AlarmEmail": "ops@example.com", "AudioProcessorFunctionArn": "", "ConsumerReservedConcurrency": "110",
+    "Environment": "prod", "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+    "SpeakerIdentityPoolId": "us-east-1:11111111-2222-3333-4444-555555555555", "WebSocketApiId": "a1b2c3d4e5",
+}]
 
 
 def run(what: str, command: list) -> None:
@@ -87,31 +72,9 @@ def check_pattern(resources: dict) -> list[str]:
     return [] if pattern == wanted else [f"SessionLifecycleRule: {pattern} is not {wanted}"]
 
 
-def check_policies(resources: dict) -> list[str]:
-    """Explicit roles only; each inline policy is found by a Sid; no needless wildcard."""
-    wrong = []
-    for name, role in resources.items():
-        if role["Type"] != "AWS::IAM::Role":
-            continue
-        if role["Properties"].get("ManagedPolicyArns"):
-            wrong.append(f"{name}: managed policies allow more than this system needs")
-        for policy in role["Properties"].get("Policies", []):
-            # One that stands there only under a condition is held to the same.
-            policy = policy.get("Fn::If", [None, policy])[1]
-            statements = policy["PolicyDocument"]["Statement"]
-            for statement in statements:
-                actions = statement["Action"]
-                actions = [actions] if isinstance(actions, str) else actions
-                if any("*" in action for action in actions):
-                    wrong.append(f"{name} {statement['Sid']}: a wildcard among its actions")
-                if statement["Resource"] == "*" and not set(actions) <= WITHOUT_RESOURCE:
-                    wrong.append(f"{name} {statement['Sid']}: Resource * although a resource exists")
-    return wrong
-
-
 def main() -> int:
     template = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "template.yaml").resolve()
-    with_tools()
+    run_inside("template-tools", "requirements.txt", ["cfnlint", "samcli", "samtranslator", "parliament"])
     from samcli.yamlhelper import yaml_parse
 
     bin_dir = pathlib.Path(sys.executable).parent
@@ -119,19 +82,29 @@ def main() -> int:
     os.environ["PATH"] = f"{bin_dir}{os.pathsep}{os.environ['PATH']}"
     run("sam validate --lint", [bin_dir / "sam", "validate", "--lint", "-t", template])
 
-    translated = translate(yaml_parse(template.read_text()))
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "translated.json"
-        path.write_text(json.dumps(translated, indent=1))
-        # W2001 (unused parameter): the translation puts parameters' values in place of some !Refs.
-        # The source, linted above, uses every one.
-        run("cfn-lint on the translation", [
-            bin_dir / "cfn-lint", "--ignore-checks", "W2001", "--regions", REGION, "--", path])
+    source = yaml_parse(template.read_text())
+    translated = translate(source)
+    # Stays, for check_emulator.py.
+    path = ROOT / "target" / "translated.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(translated, indent=1))
+    # W2001 (unused parameter): the translation puts parameters' values in place of some !Refs. The
+    # source, linted above, uses every one.
+    run("cfn-lint on the translation", [
+        bin_dir / "cfn-lint", "--ignore-checks", "W2001", "--regions", REGION, "--", path])
 
-    resources = translated["Resources"]
-    wrong = check_pattern(resources) + check_policies(resources)
-    wrong += check_routes(resources) or check_would_notice(resources)
-    print("\n".join(wrong) if wrong else f"{len(resources)} resources: pattern, policies and routes ok")
+    deployed = [Resolver(translated, parameters).resources() for parameters in DEPLOYMENTS]
+    wrong = check_pattern(translated["Resources"])
+    for rooms, subjects in (
+        ((check_parameters, check_environment), [source]),
+        ((check_routes, check_alarms), [translated["Resources"]]),
+        ((check_policies, check_deliveries, check_names), deployed),
+    ):
+        for room in rooms:
+            for subject in subjects:
+                wrong += room.check(subject) or room.check_would_notice(subject)
+            print(f"{room.__name__}: done")
+    print("\n".join(wrong) if wrong else f"{len(deployed[-1])} resources: ok")
     return 1 if wrong else 0
 
 

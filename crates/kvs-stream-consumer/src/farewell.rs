@@ -7,6 +7,8 @@ use listeners::Connections;
 use session::listeners::{News, Patience, Told, forget, tell};
 use session::{Limits, SessionId};
 
+use crate::config::Config;
+
 /// How long one listener may take, repeats included.
 const EACH: Duration = Duration::from_secs(5);
 
@@ -19,8 +21,8 @@ pub(crate) struct Farewell {
 }
 
 impl Farewell {
-    pub(crate) fn new(connections: Connections, scale: TimeScale) -> Self {
-        Self { connections, around: Lambda::default(), scale }
+    pub(crate) fn new(connections: Connections, config: &Config) -> Self {
+        Self { connections, around: Lambda::new(&config.environment), scale: config.scale }
     }
 
     /// Tells a session's listeners, for at most `limit` of this machine's time.

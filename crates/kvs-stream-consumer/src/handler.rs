@@ -12,7 +12,6 @@ use crate::event::Input;
 use crate::failure::Failure;
 use crate::health_check;
 use crate::kinesis_video::Belongs;
-use crate::metrics;
 use crate::ports::{Aws, Shared};
 
 /// Handles one invocation within its trace.
@@ -28,7 +27,7 @@ pub(crate) async fn handle(aws: Shared, event: LambdaEvent<Value>) -> Result<Val
             failure,
             Failure::UnknownEvent(_) | Failure::InvalidEvent(_) | Failure::InvalidSession(_)
         ) {
-            metrics::emit(table::INVALID_EVENT, 1);
+            aws.meter.count(table::INVALID_EVENT, 1);
         }
         failure.into()
     })

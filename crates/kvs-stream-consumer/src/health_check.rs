@@ -18,7 +18,6 @@ use relay::{Clock, StoreError, SystemClock};
 use serde::Serialize;
 use session::{Session, SessionId, SessionStatus, metrics as table};
 
-use crate::metrics;
 use crate::ports::Aws;
 
 /// A record that changed within this time is left to whoever is working on it.
@@ -162,10 +161,10 @@ pub(crate) async fn run(aws: &Aws) -> Result<Summary, StoreError> {
         ("farewell", farewell::run(&check, &mut summary).await),
         ("clean", clean::run(&check, &mut summary).await),
     ];
-    metrics::emit(table::ACTIVE_STREAMS, summary.active_streams);
-    metrics::emit(table::STREAMS_CLEANED_UP, summary.ended);
-    metrics::emit(table::CHECKPOINT_UNREADABLE, summary.unreadable);
-    metrics::emit(table::HEALTH_CHECK_COUNT, 1);
+    aws.meter.count(table::ACTIVE_STREAMS, summary.active_streams);
+    aws.meter.count(table::STREAMS_CLEANED_UP, summary.ended);
+    aws.meter.count(table::CHECKPOINT_UNREADABLE, summary.unreadable);
+    aws.meter.count(table::HEALTH_CHECK_COUNT, 1);
     tracing::info!(summary = %serde_json::json!(summary), "health check done");
     let mut outcome = Ok(summary);
     for (duty, result) in results {

@@ -2,27 +2,37 @@
 
 use relay::ports::Meter;
 use relay::{Clock, Snapshot, SystemClock};
-use serde_json::json;
+use serde_json::{Value, json};
 use session::SessionId;
 use session::metrics::{self as table, Metric, Namespace, emf_line};
 
-/// Embedded metrics on stdout.
+/// Embedded metrics on stdout, of one environment.
 #[derive(Debug)]
-pub(crate) struct Emf;
+pub(crate) struct Emf {
+    environment: String,
+}
 
-impl Meter for Emf {
-    fn emit(&self, session: &SessionId, snapshot: &Snapshot) {
-        let values = values(snapshot);
-        let properties = [("sessionId", json!(session))];
+impl Emf {
+    pub(crate) fn new(environment: String) -> Self {
+        Self { environment }
+    }
+
+    /// Writes one metric that belongs to no stream.
+    pub(crate) fn count(&self, metric: Metric, value: u64) {
+        self.write(&[(metric, value as f64)], &[]);
+    }
+
+    fn write(&self, values: &[(Metric, f64)], properties: &[(&str, Value)]) {
         let now = SystemClock.now_ms();
-        lambda_shell::metrics::emit(&emf_line(Namespace::Consumer, &values, &properties, now));
+        let line = emf_line(Namespace::Consumer, &self.environment, values, properties, now);
+        lambda_shell::metrics::emit(&line);
     }
 }
 
-/// Writes one consumer metric that belongs to no stream.
-pub(crate) fn emit(metric: Metric, value: u64) {
-    let line = emf_line(Namespace::Consumer, &[(metric, value as f64)], &[], SystemClock.now_ms());
-    lambda_shell::metrics::emit(&line);
+impl Meter for Emf {
+    fn emit(&self, session: &SessionId, snapshot: &Snapshot) {
+        self.write(&values(snapshot), &[("sessionId", json!(session))]);
+    }
 }
 
 fn values(snapshot: &Snapshot) -> Vec<(Metric, f64)> {

@@ -32,7 +32,7 @@ pub(crate) struct Aws {
     pub(crate) links: NextLink,
     pub(crate) events: EventBridge,
     pub(crate) farewell: Farewell,
-    meter: Emf,
+    pub(crate) meter: Emf,
 }
 
 impl Aws {
@@ -58,8 +58,8 @@ impl Aws {
             queues: Queues::new(sqs, &config),
             links: NextLink::new(sdk, config.own_function.clone()),
             events: EventBridge::new(events, config.event_bus.clone()),
-            farewell: Farewell::new(connections, config.scale),
-            meter: Emf,
+            farewell: Farewell::new(connections, &config),
+            meter: Emf::new(config.environment.clone()),
             config,
         }
     }

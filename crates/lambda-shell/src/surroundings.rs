@@ -1,5 +1,6 @@
 //! Time, chance, logs and metrics of a real Lambda.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
@@ -10,14 +11,16 @@ use session::{
 };
 
 /// The surroundings of the use cases.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Lambda {
     started: Instant,
+    environment: Arc<str>,
 }
 
-impl Default for Lambda {
-    fn default() -> Self {
-        Self { started: Instant::now() }
+impl Lambda {
+    /// The surroundings of a function of this environment, which its metrics name.
+    pub fn new(environment: &str) -> Self {
+        Self { started: Instant::now(), environment: environment.into() }
     }
 }
 
@@ -45,7 +48,7 @@ impl Random for Lambda {
 impl Journal for Lambda {
     fn note(&self, notice: &Notice<'_>) {
         log(notice);
-        for line in metric_lines(notice, self.now_ms()) {
+        for line in metric_lines(notice, &self.environment, self.now_ms()) {
             crate::metrics::emit(&line);
         }
     }
@@ -63,14 +66,14 @@ fn log(notice: &Notice<'_>) {
 }
 
 /// The metrics of a notice, one EMF line per namespace.
-fn metric_lines(notice: &Notice<'_>, now_ms: u64) -> Vec<String> {
+fn metric_lines(notice: &Notice<'_>, environment: &str, now_ms: u64) -> Vec<String> {
     let metrics = notice.metrics();
     let properties: Vec<_> =
         notice.session_id().map(|id| ("sessionId", json!(id))).into_iter().collect();
     Namespace::ALL
         .into_iter()
         .filter(|namespace| metrics.iter().any(|(metric, _)| metric.namespace == *namespace))
-        .map(|namespace| emf_line(namespace, &metrics, &properties, now_ms))
+        .map(|namespace| emf_line(namespace, environment, &metrics, &properties, now_ms))
         .collect()
 }
 
@@ -145,12 +148,14 @@ mod tests {
     #[test]
     fn a_created_session_is_one_metric_line_with_the_session_as_property() {
         let id = &"a-b-1".parse().unwrap();
-        let lines = metric_lines(&Notice::SessionCreated { session_id: id, latency_ms: 812 }, 7);
+        let notice = Notice::SessionCreated { session_id: id, latency_ms: 812 };
+        let lines = metric_lines(&notice, "dev", 7);
         let [line] = &lines[..] else { panic!("{lines:?}") };
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["SessionCreationCount"], 1);
         assert_eq!(line["SessionCreationLatency"], 812);
         assert_eq!(line["sessionId"], "a-b-1");
-        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([[]]));
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"][1], json!(["Environment"]));
+        assert_eq!(line["Environment"], "dev");
     }
 }

@@ -9,6 +9,7 @@
 //! | `WEBSOCKET_API_ENDPOINT` | URL | https | empty: listeners are not told that a session ends |
 //! | `EVENT_BUS_NAME` | name | – | `default` |
 //! | `STREAM_RETENTION_HOURS` | h | 1–87 600 (KVS: ten years) | 24 |
+//! | `KMS_KEY_ID` | id or ARN of a KMS key | – | empty: KVS encrypts streams with its own key, aws/kinesisvideo |
 //! | `MAX_ACTIVE_SESSIONS` | sessions of one speaker | 1–100 | 10 |
 //! | `PUBLIC_SESSION_VIEW` | `true`, `false` | – | `true` |
 //! | `TIME_SCALE` | factor | 1–1000 | 1; set by the local cloud only |
@@ -35,6 +36,8 @@ pub(crate) struct Config {
     /// How long a stream keeps its media. At least 1 h: a stream that keeps nothing cannot be
     /// mapped to a channel.
     pub(crate) stream_retention_hours: u32,
+    /// The KMS key that streams are encrypted with; `None`: KVS's own.
+    pub(crate) kms_key_id: Option<String>,
     /// Most sessions that a speaker may have at a time.
     pub(crate) most_sessions: u32,
     /// Whether `GET /sessions/{sessionId}` shows a session to anybody, or to its speaker only.
@@ -58,6 +61,7 @@ impl Config {
             websocket_endpoint: Endpoint::from_env(env)?,
             event_bus_name: env.string_or("EVENT_BUS_NAME", "default"),
             stream_retention_hours: u32::try_from(retention).unwrap_or(87_600),
+            kms_key_id: env.optional("KMS_KEY_ID"),
             most_sessions: u32::try_from(most_sessions).unwrap_or(100),
             public_session_view: env.flag("PUBLIC_SESSION_VIEW", true)?,
             limits: Limits {
@@ -90,6 +94,7 @@ mod tests {
         let config = config(&[]).unwrap();
         assert_eq!(config.event_bus_name, "default");
         assert_eq!(config.stream_retention_hours, 24);
+        assert_eq!(config.kms_key_id, None);
         assert_eq!(config.most_sessions, 10);
         assert!(config.public_session_view);
         assert_eq!(config.websocket_endpoint, None);

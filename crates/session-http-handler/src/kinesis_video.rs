@@ -22,12 +22,14 @@ use session::{
 #[derive(Clone, Debug)]
 pub(crate) struct KinesisVideo {
     client: Client,
+    /// What new streams are encrypted with; `None`: the service's own key.
+    kms_key_id: Option<String>,
 }
 
 impl KinesisVideo {
-    pub(crate) fn new(sdk: &SdkConfig) -> Self {
+    pub(crate) fn new(sdk: &SdkConfig, kms_key_id: Option<String>) -> Self {
         let config = Builder::from(sdk).interceptor(TraceHeader).build();
-        Self { client: Client::from_conf(config) }
+        Self { client: Client::from_conf(config), kms_key_id }
     }
 
     async fn configure_storage(
@@ -75,8 +77,12 @@ impl MediaControl for KinesisVideo {
     ) -> Result<StreamArn, Fault> {
         let operation = "CreateStream";
         let hours = i32::try_from(retention_hours).map_err(|error| unusable(operation, error))?;
-        let mut request =
-            self.client.create_stream().stream_name(name).data_retention_in_hours(hours);
+        let mut request = self
+            .client
+            .create_stream()
+            .stream_name(name)
+            .data_retention_in_hours(hours)
+            .set_kms_key_id(self.kms_key_id.clone());
         for (key, value) in tags.pairs() {
             request = request.tags(key, value);
         }

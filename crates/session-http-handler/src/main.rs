@@ -31,14 +31,14 @@ async fn main() -> Result<(), Error> {
     let sdk = lambda_shell::aws::sdk_config().await;
     let sessions = SessionService::<OnAws> {
         sessions: dynamodb::SessionsTable::new(&sdk, config.sessions_table, config.streams_table),
-        media: kinesis_video::KinesisVideo::new(&sdk),
+        media: kinesis_video::KinesisVideo::new(&sdk, config.kms_key_id),
         events: event_bridge::EventBridge::new(&sdk, config.event_bus_name),
         listeners: listeners::Connections::new(
             &sdk,
             config.connections_table,
             config.websocket_endpoint,
         ),
-        around: lambda_shell::surroundings::Lambda::default(),
+        around: lambda_shell::surroundings::Lambda::new(&config.environment),
         env: config.environment.clone(),
         stream_retention_hours: config.stream_retention_hours,
         most_sessions: config.most_sessions,

@@ -1,12 +1,20 @@
 //! Every metric of the system, in one table, and how it becomes a CloudWatch metric.
 //!
 //! A Lambda prints one JSON line in CloudWatch's embedded metric format (EMF) and CloudWatch Logs
-//! makes the metrics out of it. Dashboards and alarms are held against [`ALL`].
+//! makes the metrics out of it. `infra/check_alarms.py` holds the alarms against [`ALL`],
+//! and asks for each metric an alarm or the reason why it has none.
+//!
+//! Each is published twice: under the dimensions of its namespace, and under those and
+//! [`ENVIRONMENT`]. The first is the specification's name for it and counts the whole account; the
+//! second is what an environment's alarms look at, so that none of them sees another environment.
 //!
 //! `sessionId` is always a *property* (searchable in the logs), never a *dimension*: each new value
 //! of a dimension is a new metric that is paid for by the month.
 
 use serde_json::{Map, Value, json};
+
+/// The dimension that tells the metrics of one environment from those of the others.
+pub const ENVIRONMENT: &str = "Environment";
 
 /// A CloudWatch namespace; it also decides the dimension of its metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +41,8 @@ impl Namespace {
         }
     }
 
-    /// Name and value of the dimension that every metric of this namespace has.
+    /// Name and value of the dimension that every metric of this namespace has, with the
+    /// environment and without it.
     #[must_use]
     pub const fn dimension(self) -> Option<(&'static str, &'static str)> {
         match self {
@@ -156,8 +165,9 @@ table! {
 
 /// One EMF line, without the line break, for values of one namespace.
 ///
-/// `properties` stand beside the metrics for searching in the logs (`sessionId`, …); one that has
-/// the name of a metric, of a dimension or `_aws` is left out. A metric given several times becomes
+/// `environment` is the value of the dimension [`ENVIRONMENT`]. `properties` stand beside the metrics
+/// for searching in the logs (`sessionId`, …); one that has the name of a metric, of a dimension or
+/// `_aws` is left out. A metric given several times becomes
 /// a list of values. Left out as well: values that are not finite, which JSON cannot say, and
 /// metrics of another namespace.
 ///
@@ -165,6 +175,7 @@ table! {
 #[must_use]
 pub fn emf_line(
     namespace: Namespace,
+    environment: &str,
     values: &[(Metric, f64)],
     properties: &[(&str, Value)],
     timestamp_ms: u64,
@@ -188,12 +199,14 @@ pub fn emf_line(
     if let Some((name, value)) = dimension {
         members.insert(name.to_owned(), value.into());
     }
-    let dimension_names: Vec<&str> = dimension.iter().map(|(name, _)| *name).collect();
+    members.insert(ENVIRONMENT.to_owned(), environment.into());
+    let of_the_account: Vec<&str> = dimension.iter().map(|(name, _)| *name).collect();
+    let of_the_environment = [of_the_account.as_slice(), &[ENVIRONMENT]].concat();
     let directive = json!({
         "Timestamp": timestamp_ms,
         "CloudWatchMetrics": [{
             "Namespace": namespace.as_str(),
-            "Dimensions": [dimension_names],
+            "Dimensions": [of_the_account, of_the_environment],
             "Metrics": names,
         }],
     });
@@ -244,6 +257,7 @@ mod tests {
     fn events_have_their_dimension_and_the_session_is_only_a_property() {
         let line = emf_line(
             Namespace::Events,
+            "dev",
             &[(EVENT_EMISSION_SUCCESS, 1.0)],
             &[("sessionId", json!("blessed-shepherd-123"))],
             1_732_540_620_000,
@@ -255,11 +269,12 @@ mod tests {
                     "Timestamp": 1_732_540_620_000_u64,
                     "CloudWatchMetrics": [{
                         "Namespace": "SessionManagement/Events",
-                        "Dimensions": [["EventType"]],
+                        "Dimensions": [["EventType"], ["EventType", "Environment"]],
                         "Metrics": [{"Name": "EventEmissionSuccess", "Unit": "Count"}],
                     }],
                 },
                 "EventType": "SessionStatusChange",
+                "Environment": "dev",
                 "EventEmissionSuccess": 1,
                 "sessionId": "blessed-shepherd-123",
             })
@@ -267,17 +282,19 @@ mod tests {
     }
 
     #[test]
-    fn metrics_without_dimension_name_the_empty_set() {
-        let line = emf_line(Namespace::Consumer, &[(STREAM_LAG_MILLIS, 12.5)], &[], 7);
+    fn metrics_without_dimension_name_the_empty_set_and_the_environment() {
+        let line = emf_line(Namespace::Consumer, "dev", &[(STREAM_LAG_MILLIS, 12.5)], &[], 7);
         let line = parsed(&line);
-        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([[]]));
+        let dimensions = &line["_aws"]["CloudWatchMetrics"][0]["Dimensions"];
+        assert_eq!(*dimensions, json!([[], ["Environment"]]));
+        assert_eq!(line["Environment"], "dev");
         assert_eq!(line["StreamLagMillis"], 12.5);
     }
 
     #[test]
     fn repeated_values_become_a_list_and_the_metric_is_named_once() {
         let values = [(HAND_OFFS, 1.0), (DELIVERY_LATENCY_MILLIS, 3.0), (HAND_OFFS, 2.0)];
-        let line = parsed(&emf_line(Namespace::Consumer, &values, &[], 7));
+        let line = parsed(&emf_line(Namespace::Consumer, "dev", &values, &[], 7));
         assert_eq!(line["HandOffs"], json!([1, 2]));
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().len(), 2);
     }
@@ -286,12 +303,14 @@ mod tests {
     fn nothing_that_does_not_belong_gets_in() {
         let line = emf_line(
             Namespace::Sessions,
+            "dev",
             &[(SESSION_CREATION_COUNT, f64::NAN), (ACTIVE_STREAMS, 1.0)],
-            &[("_aws", json!("no"))],
+            &[("_aws", json!("no")), (ENVIRONMENT, json!("no"))],
             7,
         );
         let line = parsed(&line);
         assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"], json!([]));
-        assert_eq!(line.as_object().unwrap().len(), 1);
+        assert_eq!(line.as_object().unwrap().len(), 2);
+        assert_eq!(line[ENVIRONMENT], "dev");
     }
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::account::Account;
 
 /// Types that local-cloud knows and does not run: they have no effect on one machine.
-pub const NOT_RUN: [&str; 16] = [
+pub const NOT_RUN: [&str; 17] = [
     "AWS::CloudFormation::Stack",
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::CompositeAlarm",
@@ -28,6 +28,7 @@ pub const NOT_RUN: [&str; 16] = [
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
     "AWS::Logs::MetricFilter",
+    "AWS::SNS::Subscription",
     "AWS::SNS::Topic",
     "AWS::Serverless::Application",
 ];

@@ -82,6 +82,39 @@ fn the_projects_own_template_is_read_whole() {
     }
 }
 
+#[test]
+fn the_projects_own_template_is_read_with_everything_it_offers() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/template.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let key = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555";
+    let mut options = options();
+    for (name, value) in [
+        ("JwtIssuer", "http://127.0.0.1:1/_local"),
+        ("JwtAudience", "local"),
+        ("Environment", "prod"),
+        ("KmsKeyArn", key),
+        ("ConsumerReservedConcurrency", "110"),
+        ("AlarmEmail", "ops@example.com"),
+        ("SpeakerIdentityPoolId", "us-east-1:11111111-2222-3333-4444-555555555555"),
+        ("Profile", "core"),
+    ] {
+        options.parameters.insert(name.to_owned(), value.to_owned());
+    }
+    let template = Template::load(&text, &options).unwrap();
+    let function = |name: &str| template.functions.iter().find(|it| it.package == name).unwrap();
+    assert_eq!(function("session-http-handler").environment["KMS_KEY_ID"], key);
+    assert_eq!(function("kvs-stream-consumer").reserved_concurrency, Some(110));
+    let role = "arn:aws:iam::000000000000:role/session-speaker-prod-role";
+    assert_eq!(template.outputs["SpeakerRoleArn"], role);
+    let topic = "arn:aws:sns:us-east-1:000000000000:speech-alarms-prod";
+    assert_eq!(template.outputs["AlarmTopicArn"], topic);
+    assert!(template.archives.is_empty(), "core has no archive");
+
+    options.parameters.insert("KmsKeyArn".to_owned(), "alias/mine".to_owned());
+    let refusal = Template::load(&text, &options).unwrap_err().to_string();
+    assert!(refusal.starts_with("KmsKeyArn: "), "{refusal}");
+}
+
 /// The routes that need no token.
 fn open_routes(template: &Template) -> Vec<String> {
     let routes = template.http_apis.iter().flat_map(|api| &api.routes);

@@ -1,0 +1,28 @@
+"""Runs a check inside a venv of its own under target/, with pinned packages, made at first use."""
+
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+MARK = "INFRA_TOOLS"
+
+
+def run_inside(name: str, requirements: str, modules: list[str]) -> None:
+    """Starts this script again inside target/NAME with what REQUIREMENTS pins, unless `modules` are here."""
+    if all(importlib.util.find_spec(module) for module in modules):
+        return
+    folder = HERE.parent / "target" / name
+    if os.environ.get(MARK) == name:
+        sys.exit(f"{folder} lacks one of {', '.join(modules)}: remove it, then again")
+    python = folder / "bin" / "python"
+    stamp = folder / "installed.txt"
+    wanted = (HERE / requirements).read_text()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+                        "-r", HERE / requirements], check=True)
+        stamp.write_text(wanted)
+    os.execve(python, [str(python), *sys.argv], os.environ | {MARK: name})
