@@ -146,7 +146,10 @@ mod tests {
         });
         std::panic::set_hook(before);
         let line: serde_json::Value = serde_json::from_str(&log).unwrap();
-        assert_eq!((line["level"].as_str(), line["panic"].as_str()), (Some("ERROR"), Some("over\nlines")));
+        assert_eq!(
+            (line["level"].as_str(), line["panic"].as_str()),
+            (Some("ERROR"), Some("over\nlines"))
+        );
         assert!(line["place"].as_str().unwrap().contains("logging.rs"), "{line}");
     }
 

@@ -35,7 +35,9 @@ async fn main() {
     let cloud = Cloud::start(Options { time_scale: SCALE, ..Options::default() }).await.unwrap();
     let short = posts(&cloud, LATENCIES[0]).await;
     let long = posts(&cloud, LATENCIES[1]).await;
-    let usual = |posts: &[(Duration, Duration)]| median(&posts.iter().map(|post| post.0).collect::<Vec<_>>());
+    let usual = |posts: &[(Duration, Duration)]| {
+        median(&posts.iter().map(|post| post.0).collect::<Vec<_>>())
+    };
     let longer_by = usual(&long).saturating_sub(usual(&short)).as_secs_f64() * 1000.0;
     let others = longer_by / (LATENCIES[1] - LATENCIES[0]) as f64;
     let trips = others + 1.0;
@@ -46,7 +48,10 @@ async fn main() {
     let beside: Vec<_> = short.iter().map(|(took, _)| took.saturating_sub(waited)).collect();
     let own: Vec<_> = short.iter().map(|(_, own)| *own).collect();
     println!("POST, its own  {} of computing", spread(&own));
-    println!("POST, besides  {} without its round trips, the local cloud's computing in it", spread(&beside));
+    println!(
+        "POST, besides  {} without its round trips, the local cloud's computing in it",
+        spread(&beside)
+    );
     println!("GET            {per_second:.0} a second, {}", spread(&gets));
     println!("start          {} to the first call of the Runtime API", spread(&starts));
     testkit::figures::record(json!({
@@ -107,7 +112,8 @@ async fn posts(cloud: &Cloud, latency: u64) -> Vec<(Duration, Duration)> {
 async fn computed(cloud: &Cloud) -> Duration {
     let mut nanos = 0;
     for process in cloud.processes("session-http-handler").await.unwrap() {
-        let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+        let threads =
+            std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
         nanos += threads.map(|thread| on_cpu(&thread.path())).sum::<u64>();
     }
     Duration::from_nanos(nanos)

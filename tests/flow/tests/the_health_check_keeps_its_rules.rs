@@ -152,7 +152,10 @@ async fn what_only_another_build_can_read_is_waited_for_as_long_as_its_audio_las
         assert_eq!(record["status"]["S"], expected, "{speaker}: {record}");
     }
     let log = cloud.log("kvs-stream-consumer");
-    assert!(log.contains("not restarted: deploy the build that wrote its checkpoint again"), "{log}");
+    assert!(
+        log.contains("not restarted: deploy the build that wrote its checkpoint again"),
+        "{log}"
+    );
 }
 
 #[tokio::test]

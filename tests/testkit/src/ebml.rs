@@ -148,7 +148,7 @@ pub fn block(track: u64, offset: i16, flags: u8, lacing: Lacing, frames: &[&[u8]
 fn lace_sizes(lacing: Lacing, frames: &[&[u8]]) -> Vec<u8> {
     let sizes = frames[..frames.len() - 1].iter().map(|frame| frame.len() as i64);
     let mut written = Vec::new();
-    let mut before = None;
+    let mut before: Option<i64> = None;
     for size in sizes {
         match (lacing, before) {
             (Lacing::Xiph, _) => {
