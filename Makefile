@@ -35,13 +35,17 @@ run: cloud ## one session end to end on this machine (SPEED=n, MEDIA=file.mkv|.m
 up: cloud ## leave the same cloud running (PORT=7878) and print what to try
 	@$(BIN)/local-cloud up --port $(PORT) --data target/local --guide
 
+# What the functions call meanwhile is held against what their roles allow.
+test: export LOCAL_CLOUD_CALLS := $(CURDIR)/target/iam
 test: tools cloud ## every check that needs no AWS
+	rm -rf "$$LOCAL_CLOUD_CALLS"
 	cargo test --release --workspace --all-targets
 	cargo test --release --workspace --doc
 	$(VENV)/bin/python tests/events/status_change.py
 	$(VENV)/bin/python tests/clients/run.py
 	$(VENV)/bin/python tests/smoke/against_local_cloud.py
 	$(VENV)/bin/python tests/speech/word_errors.py
+	$(VENV)/bin/python tests/iam/least_privilege.py "$$LOCAL_CLOUD_CALLS"
 
 check: tools ## fmt, clippy, docs, licences, API description, template, the speaker's page
 	cargo fmt --all --check

@@ -104,7 +104,7 @@ impl Run<'_> {
         match belongs.map_err(|source| store(id, source))? {
             Belongs::Here => Ok(true),
             Belongs::Elsewhere => Ok(false),
-            Belongs::Nowhere => Err(unknown()),
+            Belongs::Nowhere | Belongs::Hidden => Err(unknown()),
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_kinesisvideo::Client;
 use aws_sdk_kinesisvideo::config::Builder;
 use aws_sdk_kinesisvideo::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesisvideo::operation::list_tags_for_stream::ListTagsForStreamError;
 use aws_sdk_kinesisvideo::types::{
     ApiName, ChannelNameCondition, ComparisonOperator, MediaStorageConfiguration,
     MediaStorageConfigurationStatus, StreamNameCondition,
@@ -39,6 +40,8 @@ pub(crate) enum Belongs {
     Elsewhere,
     /// There is no such stream.
     Nowhere,
+    /// This function may not ask: another account's, or its role is wrong. It may well be there.
+    Hidden,
 }
 
 /// A resource found by a sweep, ours by its tags.
@@ -71,7 +74,7 @@ impl KinesisVideo {
         }
     }
 
-    /// The stream a channel is mapped to; `None` when it is gone or not mapped.
+    /// The stream a channel is mapped to; `None` when it is gone, not mapped or not to be asked about.
     pub(crate) async fn mapped_stream(
         &self,
         channel: &ChannelArn,
@@ -82,6 +85,10 @@ impl KinesisVideo {
                 .media_storage_configuration
                 .and_then(|configuration| configuration.stream_arn?.parse().ok())),
             Err(error) if gone(&error) => Ok(None),
+            Err(error) if denied(&error) => {
+                may_not_ask(channel.as_str(), error);
+                Ok(None)
+            }
             Err(error) => Err(store_error(error)),
         }
     }
@@ -126,7 +133,14 @@ impl KinesisVideo {
 
     /// Whose `stream` is.
     pub(crate) async fn belongs(&self, stream: &StreamArn) -> Result<Belongs, StoreError> {
-        Ok(match self.stream_tags(stream).await? {
+        let tags = match self.tags_of(stream).await {
+            Err(error) if denied(&error) => {
+                may_not_ask(stream.as_str(), error);
+                return Ok(Belongs::Hidden);
+            }
+            tags => tags.map_err(store_error)?,
+        };
+        Ok(match tags {
             Some(tags) if self.ours(&tags) => Belongs::Here,
             Some(_) => Belongs::Elsewhere,
             None => Belongs::Nowhere,
@@ -219,10 +233,17 @@ impl KinesisVideo {
         &self,
         stream: &StreamArn,
     ) -> Result<Option<HashMap<String, String>>, StoreError> {
+        self.tags_of(stream).await.map_err(store_error)
+    }
+
+    async fn tags_of(
+        &self,
+        stream: &StreamArn,
+    ) -> Result<Option<HashMap<String, String>>, SdkError<ListTagsForStreamError>> {
         match self.client.list_tags_for_stream().stream_arn(stream.as_str()).send().await {
             Ok(output) => Ok(Some(output.tags.unwrap_or_default())),
             Err(error) if gone(&error) => Ok(None),
-            Err(error) => Err(store_error(error)),
+            Err(error) => Err(error),
         }
     }
 
@@ -250,6 +271,17 @@ impl KinesisVideo {
 /// Deleting or describing what is no longer there.
 fn gone<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     error.code() == Some("ResourceNotFoundException")
+}
+
+/// The role speaks of this account's sessions only: what an event names elsewhere is denied, however
+/// often it is asked for.
+fn denied<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    matches!(error.code(), Some("AccessDeniedException" | "NotAuthorizedException"))
+}
+
+/// AWS's words are logged: they name the action, should it be the role that is wrong.
+fn may_not_ask<E: std::error::Error + 'static>(what: &str, error: E) {
+    tracing::warn!(resource = what, error = %DisplayErrorContext(error), "may not be asked about");
 }
 
 fn permanent(message: String) -> StoreError {

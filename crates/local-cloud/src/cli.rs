@@ -1,4 +1,5 @@
-//! The command line: `up` runs the cloud; `token`, `speak` and `run` are its clients.
+//! The command line: `up` runs the cloud; `token`, `speak` and `run` are its clients,
+//! `permissions` reads the template only.
 
 use std::path::PathBuf;
 
@@ -34,6 +35,8 @@ enum Command {
     Speak(SpeakArgs),
     /// Run one session from POST to the drain and report what arrived.
     Run(RunArgs),
+    /// Print what the roles of a template's functions allow: one action on one resource a line, in JSON.
+    Permissions(PermissionsArgs),
 }
 
 /// Arguments of `local-cloud up`.
@@ -61,9 +64,20 @@ struct UpArgs {
     /// Also print what the functions log.
     #[arg(long)]
     verbose: bool,
+    /// Write into this folder what the functions call, and by which permission of their roles.
+    #[arg(long, value_name = "FOLDER", env = "LOCAL_CLOUD_CALLS")]
+    calls: Option<PathBuf>,
     /// Also print commands to try.
     #[arg(long)]
     guide: bool,
+}
+
+/// Arguments of `local-cloud permissions`.
+#[derive(Debug, clap::Args)]
+struct PermissionsArgs {
+    /// The template to read, with the parameters that `up` would give it.
+    #[arg(long, default_value = "infra/template.yaml")]
+    template: PathBuf,
 }
 
 /// Arguments of `local-cloud token`.
@@ -89,6 +103,7 @@ impl Cli {
             Command::Token(args) => token(&args, url.unwrap_or(DEFAULT_URL)).await,
             Command::Speak(args) => crate::speaker::speak(args, url.unwrap_or(DEFAULT_URL)).await,
             Command::Run(args) => crate::run::run(args, url).await,
+            Command::Permissions(args) => permissions(args),
         }
     }
 }
@@ -104,6 +119,7 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         parameters: args.parameters.into_iter().collect(),
         binaries: args.binaries,
         verbose: args.verbose,
+        calls: args.calls,
     })
     .await?;
     for (function, path) in running.cloud().lambda.missing_binaries() {
@@ -115,6 +131,15 @@ async fn up(args: UpArgs) -> Result<(), Error> {
     }
     ended.await;
     running.end().await;
+    Ok(())
+}
+
+fn permissions(args: PermissionsArgs) -> Result<(), Error> {
+    let options = CloudOptions { template: args.template, ..CloudOptions::default() };
+    let template = crate::cloud::load(&options, DEFAULT_URL)?;
+    for permission in crate::iam::permissions(&template) {
+        println!("{}", json!(permission));
+    }
     Ok(())
 }
 

@@ -20,6 +20,7 @@ use crate::events::Events;
 use crate::faults::Faults;
 use crate::http_api::FrontDoor;
 use crate::http_api::issuer::Issuer;
+use crate::iam::Iam;
 use crate::kvs::Kvs;
 use crate::lambda::{Lambda, LambdaOptions};
 use crate::server;
@@ -46,6 +47,8 @@ pub struct CloudOptions {
     pub binaries: Option<PathBuf>,
     /// Whether the functions' logs also go to stderr.
     pub verbose: bool,
+    /// Where it is written what the functions call; absent: nowhere.
+    pub calls: Option<PathBuf>,
 }
 
 impl Default for CloudOptions {
@@ -58,6 +61,7 @@ impl Default for CloudOptions {
             parameters: BTreeMap::new(),
             binaries: None,
             verbose: false,
+            calls: None,
         }
     }
 }
@@ -73,6 +77,8 @@ pub struct Cloud {
     pub template: Template,
     /// Where it is reached, for example `http://127.0.0.1:7878`.
     pub base_url: String,
+    /// What the functions may call.
+    pub iam: Arc<Iam>,
     /// Functions.
     pub lambda: Arc<Lambda>,
     /// Video streams and signaling channels.
@@ -159,6 +165,7 @@ impl Cloud {
         let template = load(options, &base_url)?;
         let clock = Clock::new(f64::from(options.time_scale));
         let faults = Faults::of(&template);
+        let iam = Arc::new(Iam::new(&template, options.calls.as_deref())?);
         let account = template.account.clone();
         let issuer = Arc::new(Issuer::new(&template, &local_issuer(&base_url))?);
         let sqs = Sqs::new(clock.clone(), faults.clone(), &template.queues);
@@ -173,6 +180,7 @@ impl Cloud {
                 logs: data.logs.clone(),
                 verbose: options.verbose,
                 environment: environment(options, data, &account, &base_url),
+                iam: Arc::clone(&iam),
             },
             stop.clone(),
         );
@@ -202,6 +210,7 @@ impl Cloud {
             faults,
             template,
             base_url,
+            iam,
             lambda,
             kvs,
             events,
@@ -237,7 +246,11 @@ impl Cloud {
     }
 }
 
-fn load(options: &CloudOptions, base_url: &str) -> Result<Template, Error> {
+/// The template of a cloud that is reached at `base_url`.
+///
+/// # Errors
+/// It cannot be read, or says what local-cloud does not run.
+pub(crate) fn load(options: &CloudOptions, base_url: &str) -> Result<Template, Error> {
     let path = &options.template;
     let text = std::fs::read_to_string(path).map_err(Error::io(path.display().to_string()))?;
     let load = LoadOptions {
@@ -247,7 +260,7 @@ fn load(options: &CloudOptions, base_url: &str) -> Result<Template, Error> {
         // Listeners are told through this cloud, whose connections are made under /_local.
         stand_ins: BTreeMap::from([
             ("WebSocketApiEndpoint".to_owned(), base_url.to_owned()),
-            ("WebSocketApiId".to_owned(), "local".to_owned()),
+            ("WebSocketApiId".to_owned(), Connections::API_ID.to_owned()),
         ]),
         // Deploying asks for these; here the issuer is this cloud's own.
         fallbacks: BTreeMap::from([
@@ -273,7 +286,6 @@ fn environment(
     [
         ("AWS_REGION", account.region.clone()),
         ("AWS_DEFAULT_REGION", account.region.clone()),
-        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
         ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
         ("AWS_SESSION_TOKEN", "local".to_owned()),
         ("AWS_ENDPOINT_URL", base_url.to_owned()),

@@ -113,7 +113,7 @@ impl DynamoDb {
 
     /// Answers one request of the `dynamodb` scope.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
-        let operation = crate::server::operation(&request);
+        let operation = crate::server::operation(request.headers());
         let (head, body) = request.into_parts();
         match self.serve(&operation, &head.headers, body).await {
             Ok(response) => response,

@@ -4,7 +4,8 @@
 //! ([`lambda`], [`events`], [`kvs`], [`sqs`], [`dynamodb`], [`connections`]) and the front door
 //! that the clients call ([`http_api`]), and runs the real function binaries as processes of their own. Requests
 //! find their service by signing scope ([`server`]), so any AWS SDK works with AWS_ENDPOINT_URL
-//! alone. Fakes stand only where AWS stands, errors included; faults come on demand ([`faults`]).
+//! alone. A function may call what its role allows ([`iam`]). Fakes stand only where AWS stands, errors
+//! included; faults come on demand ([`faults`]).
 
 pub mod account;
 pub mod aws_error;
@@ -19,6 +20,7 @@ pub mod events;
 pub mod faults;
 mod guide;
 pub mod http_api;
+pub mod iam;
 pub mod kvs;
 pub mod lambda;
 pub mod local;

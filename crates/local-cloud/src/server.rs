@@ -1,4 +1,5 @@
-//! One port for everything: each request goes to the service whose signing scope it carries.
+//! One port for everything: each request goes to the service whose signing scope it carries, if whoever
+//! signed it may make it.
 //!
 //! The scope `execute-api` has two: `/@connections/…` is a WebSocket API's, anything else the HTTP API's.
 //! `/_local/…` is the machine's own; an unsigned `/2015-03-31/functions/…` is `cargo lambda invoke`;
@@ -29,24 +30,17 @@ pub async fn serve(listener: TcpListener, cloud: Arc<Cloud>) {
 }
 
 async fn dispatch(State(cloud): State<Arc<Cloud>>, request: Request) -> Response {
-    let service = match signing_scope(request.headers(), request.uri().query()) {
-        Some(service) => service,
-        None if request.uri().path().starts_with("/2015-03-31/functions") => "lambda".to_owned(),
+    let Credential { key, service } = match credential(request.headers(), request.uri().query()) {
+        Some(credential) => credential,
+        None if request.uri().path().starts_with("/2015-03-31/functions") => {
+            Credential { key: String::new(), service: "lambda".to_owned() }
+        }
         None if Connections::takes(request.uri().path()) => return Connections::unsigned(),
         None => return cloud.front_door.clone().handle(request).await,
     };
-    let mut response = match service.as_str() {
-        "lambda" => cloud.lambda.clone().handle(request).await,
-        "dynamodb" => cloud.dynamodb.clone().handle(request).await,
-        "events" => cloud.events.clone().handle(request).await,
-        "kinesisvideo" => cloud.kvs.clone().handle(request).await,
-        "sqs" => cloud.sqs.clone().handle(request).await,
-        "execute-api" if Connections::takes(request.uri().path()) => {
-            cloud.connections.clone().handle(request).await
-        }
-        "execute-api" => cloud.front_door.clone().handle(request).await,
-        "sts" => caller_identity(&cloud),
-        other => AwsError::not_implemented(other, request.uri().path()).rest_json(),
+    let mut response = match cloud.iam.admit(&key, &service, request).await {
+        Ok(request) => serve_by(&cloud, &service, request).await,
+        Err(refused) => refused,
     };
     if !response.headers().contains_key("x-amzn-requestid")
         && let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string())
@@ -56,9 +50,32 @@ async fn dispatch(State(cloud): State<Arc<Cloud>>, request: Request) -> Response
     response
 }
 
-/// The service in `Credential=KEY/DATE/REGION/SERVICE/aws4_request`, of the header or of a
+async fn serve_by(cloud: &Cloud, service: &str, request: Request) -> Response {
+    match service {
+        "lambda" => cloud.lambda.clone().handle(request).await,
+        "dynamodb" => cloud.dynamodb.clone().handle(request).await,
+        "events" => cloud.events.clone().handle(request).await,
+        "kinesisvideo" => cloud.kvs.clone().handle(request).await,
+        "sqs" => cloud.sqs.clone().handle(request).await,
+        "execute-api" if Connections::takes(request.uri().path()) => {
+            cloud.connections.clone().handle(request).await
+        }
+        "execute-api" => cloud.front_door.clone().handle(request).await,
+        "sts" => caller_identity(cloud),
+        other => AwsError::not_implemented(other, request.uri().path()).rest_json(),
+    }
+}
+
+/// Who signed a request, and for which service.
+#[derive(Debug, PartialEq, Eq)]
+struct Credential {
+    key: String,
+    service: String,
+}
+
+/// Key and service in `Credential=KEY/DATE/REGION/SERVICE/aws4_request`, of the header or of a
 /// presigned query.
-fn signing_scope(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+fn credential(headers: &HeaderMap, query: Option<&str>) -> Option<Credential> {
     let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let credential = match header {
         Some(header) if header.starts_with("AWS4-") => {
@@ -72,14 +89,15 @@ fn signing_scope(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
         }
     };
     let mut parts = credential.rsplit('/');
-    (parts.next()? == "aws4_request").then(|| parts.next().map(str::to_owned)).flatten()
+    let service = (parts.next()? == "aws4_request").then(|| parts.next()).flatten()?.to_owned();
+    let key = credential.split('/').next()?.to_owned();
+    Some(Credential { key, service })
 }
 
 /// The operation of a json-1.x request: the last part of X-Amz-Target, for example `PutEvents`.
 /// Empty when the header is missing.
-pub fn operation(request: &Request) -> String {
-    request
-        .headers()
+pub fn operation(headers: &HeaderMap) -> String {
+    headers
         .get("x-amz-target")
         .and_then(|target| target.to_str().ok())
         .and_then(|target| target.rsplit('.').next())
@@ -128,23 +146,24 @@ fn caller_identity(cloud: &Cloud) -> Response {
 mod tests {
     use super::*;
 
-    fn scope(authorization: &'static str, query: Option<&str>) -> Option<String> {
+    fn signed(authorization: &'static str, query: Option<&str>) -> Option<(String, String)> {
         let mut headers = HeaderMap::new();
         if !authorization.is_empty() {
             headers.insert(header::AUTHORIZATION, HeaderValue::from_static(authorization));
         }
-        signing_scope(&headers, query)
+        credential(&headers, query).map(|it| (it.key, it.service))
     }
 
     #[test]
-    fn a_signature_names_its_service() {
-        let signed = "AWS4-HMAC-SHA256 Credential=AK/20260101/us-east-1/events/aws4_request, \
+    fn a_signature_names_its_key_and_its_service() {
+        let header = "AWS4-HMAC-SHA256 Credential=AK/20260101/us-east-1/events/aws4_request, \
                       SignedHeaders=host, Signature=x";
-        assert_eq!(scope(signed, None).as_deref(), Some("events"));
+        let pair = |service: &str| Some(("AK".to_owned(), service.to_owned()));
+        assert_eq!(signed(header, None), pair("events"));
         let query = "a=1&X-Amz-Credential=AK%2F20260101%2Fus-east-1%2Fsqs%2Faws4_request";
-        assert_eq!(scope("", Some(query)).as_deref(), Some("sqs"));
-        assert_eq!(scope("Bearer x.y.z", Some(query)), None);
-        assert_eq!(scope("", Some("a=1")), None);
+        assert_eq!(signed("", Some(query)), pair("sqs"));
+        assert_eq!(signed("Bearer x.y.z", Some(query)), None);
+        assert_eq!(signed("", Some("a=1")), None);
     }
 
     #[test]

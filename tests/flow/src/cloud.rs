@@ -48,15 +48,40 @@ impl Cloud {
     /// # Errors
     /// [`Error::NotBuilt`], [`Error::NotReady`] with its log, [`Error::Io`].
     pub async fn start(options: Options) -> Result<Self, Error> {
-        Self::start_logging(options, None).await
+        Self::launch(options, fresh_directory()?, |_| {}).await
     }
 
     /// As [`Cloud::start`], with `RUST_LOG` of the cloud itself.
     ///
     /// # Errors
     /// As [`Cloud::start`].
-    pub async fn start_logging(options: Options, filter: Option<&str>) -> Result<Self, Error> {
+    pub async fn start_logging(options: Options, filter: &str) -> Result<Self, Error> {
+        let logging = |command: &mut Command| {
+            command.env("RUST_LOG", filter);
+        };
+        Self::launch(options, fresh_directory()?, logging).await
+    }
+
+    /// As [`Cloud::start`], with another template. What its functions call says nothing of the roles
+    /// that are deployed, so it is not recorded.
+    ///
+    /// # Errors
+    /// As [`Cloud::start`].
+    pub async fn start_on(options: Options, template: &str) -> Result<Self, Error> {
         let data = fresh_directory()?;
+        let file = data.join("template.yaml");
+        std::fs::write(&file, template).map_err(io("write a template"))?;
+        let on_it = |command: &mut Command| {
+            command.arg("--template").arg(&file).env_remove("LOCAL_CLOUD_CALLS");
+        };
+        Self::launch(options, data, on_it).await
+    }
+
+    async fn launch(
+        options: Options,
+        data: PathBuf,
+        change: impl FnOnce(&mut Command),
+    ) -> Result<Self, Error> {
         let log = std::fs::File::create(data.join("cloud.log")).map_err(io("create cloud.log"))?;
         let mut command = Command::new(binary("local-cloud")?);
         command.args(["up", "--port", "0", "--data"]).arg(&data);
@@ -64,9 +89,7 @@ impl Cloud {
         for parameter in &options.parameters {
             command.args(["--parameter", parameter]);
         }
-        if let Some(filter) = filter {
-            command.env("RUST_LOG", filter);
-        }
+        change(&mut command);
         let mut process = command
             .current_dir(root())
             .stdout(Stdio::piped())
@@ -171,6 +194,14 @@ async fn ready(process: &mut Child) -> Option<String> {
     // What it prints later is read and dropped, so that it never meets a closed pipe.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     url
+}
+
+/// The template that deploys.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn template() -> Result<String, Error> {
+    std::fs::read_to_string(root().join("infra/template.yaml")).map_err(io("read the template"))
 }
 
 /// The top folder of the workspace.

@@ -14,7 +14,7 @@ mod journey;
 mod session;
 
 pub use audio::Packets;
-pub use cloud::{Cloud, Options, signal};
+pub use cloud::{Cloud, Options, signal, template};
 pub use error::Error;
 pub use journey::Journey;
 pub use session::Session;

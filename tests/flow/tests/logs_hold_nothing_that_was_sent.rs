@@ -68,7 +68,7 @@ fn breaks(one: char) -> bool {
 async fn each_line_is_one_line_of_json_without_anything_that_was_sent() {
     let parameters = vec!["LogLevel=TRACE".to_owned()];
     let options = Options { parameters, ..Options::default() };
-    let cloud = Cloud::start_logging(options, Some("info")).await.unwrap();
+    let cloud = Cloud::start_logging(options, "info").await.unwrap();
     let token = cloud.token(json!({ "sub": HOSTILE })).await.unwrap();
     let bad = cloud.token(json!({"sub": HOSTILE, "header": {"alg": HOSTILE, "kid": HEADER}})).await;
     let bad = bad.unwrap();

@@ -40,6 +40,10 @@ pub struct Connections {
 }
 
 impl Connections {
+    /// The id and the stage of the WebSocket API that is played, as ARNs name them.
+    pub(crate) const API_ID: &str = "local";
+    pub(crate) const STAGE: &str = "local";
+
     /// No connection yet.
     pub fn new(clock: Clock, faults: Faults) -> Arc<Self> {
         Arc::new(Self { clock, faults, open: Mutex::default() })

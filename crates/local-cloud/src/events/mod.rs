@@ -153,7 +153,7 @@ impl Events {
 
     /// Answers one request of the `events` scope.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
-        let operation = crate::server::operation(&request);
+        let operation = crate::server::operation(request.headers());
         match self.answer(&operation, request).await {
             Ok(body) => {
                 ([(header::CONTENT_TYPE, HeaderValue::from_static(JSON))], body.to_string())
@@ -267,6 +267,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::iam::Iam;
     use crate::lambda::LambdaOptions;
 
     #[tokio::test]
@@ -278,6 +279,7 @@ mod tests {
             logs: PathBuf::new(),
             verbose: false,
             environment: BTreeMap::new(),
+            iam: Arc::new(Iam::new(&template, None).unwrap()),
         };
         let account = Account::default();
         let stop = CancellationToken::new();

@@ -96,6 +96,11 @@ impl Kvs {
         })
     }
 
+    /// The operation at a path, if there is one.
+    pub(crate) fn operation(path: &str) -> Option<&'static str> {
+        OPERATIONS.iter().find(|(known, _)| *known == path).map(|(_, operation)| *operation)
+    }
+
     /// The operations that a fault can strike.
     pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
         OPERATIONS.into_iter().map(|(_, operation)| operation)
@@ -112,15 +117,15 @@ impl Kvs {
 
     async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, AwsError> {
         let path = request.uri().path();
-        let Some((_, operation)) = OPERATIONS.iter().find(|(known, _)| *known == path) else {
+        let Some(operation) = Self::operation(path) else {
             return Err(refusal::unknown_operation(path));
         };
-        if *operation == "PutMedia" {
+        if operation == "PutMedia" {
             return self.put_media(request).await;
         }
         let input = Input::read(request).await?;
         let fault = self.faults.gate("kinesisvideo", operation, input.target()).await?;
-        if *operation == "GetMedia" {
+        if operation == "GetMedia" {
             return self.get_media(&input, fault);
         }
         if let Some(fault) = fault.as_ref().filter(|fault| fault.kind == FaultKind::Answer) {

@@ -99,10 +99,16 @@ async fn serve(lambda: &Lambda, pool: &Arc<Pool>, invocation: &Invocation) {
     }
     if let Some(queue) = destination {
         let record = record(lambda, pool, invocation, &end).to_string();
-        if let Err(error) = lambda.sqs.send(queue, record, BTreeMap::new()).await {
-            tracing::error!("the record of event {} is lost: {error}", invocation.request_id);
+        if let Err(reason) = send(lambda, pool, queue, record).await {
+            tracing::error!("the record of event {} is lost: {reason}", invocation.request_id);
         }
     }
+}
+
+/// Puts a record into its queue on the function's behalf, whose role must allow it.
+async fn send(lambda: &Lambda, pool: &Pool, queue: &str, record: String) -> Result<(), String> {
+    lambda.iam.may_send(pool.function(), queue).map_err(|denied| denied.to_string())?;
+    lambda.sqs.send(queue, record, BTreeMap::new()).await.map_err(|error| error.to_string())
 }
 
 async fn attempt(lambda: &Lambda, pool: &Arc<Pool>, invocation: &Invocation) -> End {

@@ -339,6 +339,7 @@ fn command(pool: &Pool, options: &LambdaOptions, id: u64, address: SocketAddr) -
         .env("TZ", ":UTC")
         .env("LANG", "en_US.UTF-8")
         .envs(&options.environment)
+        .env("AWS_ACCESS_KEY_ID", crate::iam::access_key(function))
         .envs(&function.environment)
         .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
         .env("AWS_LAMBDA_FUNCTION_NAME", &function.name)

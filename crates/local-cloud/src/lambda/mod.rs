@@ -28,6 +28,7 @@ use crate::account::Account;
 use crate::aws_error::AwsError;
 use crate::clock::Clock;
 use crate::faults::{FaultKind, Faults};
+use crate::iam::Iam;
 use crate::run::Ledger;
 use crate::sqs::Sqs;
 use crate::template::Function;
@@ -53,6 +54,8 @@ pub struct LambdaOptions {
     pub verbose: bool,
     /// What every function finds in its environment beside its own variables.
     pub environment: BTreeMap<String, String>,
+    /// What the functions may do.
+    pub iam: Arc<Iam>,
 }
 
 /// The service.
@@ -62,6 +65,7 @@ pub struct Lambda {
     faults: Faults,
     account: Account,
     sqs: Arc<Sqs>,
+    iam: Arc<Iam>,
     pools: Vec<Arc<Pool>>,
     events: event::Waiting,
     ledger: Ledger,
@@ -91,7 +95,7 @@ impl Lambda {
         options: LambdaOptions,
         stop: CancellationToken,
     ) -> Arc<Self> {
-        let options = Arc::new(options);
+        let (options, iam) = (Arc::new(options.clone()), options.iam);
         let ledger = Ledger::default();
         let pools = functions
             .iter()
@@ -101,7 +105,7 @@ impl Lambda {
             })
             .collect();
         let events = event::Waiting::default();
-        Arc::new(Self { clock, faults, account, sqs, pools, events, ledger, stop })
+        Arc::new(Self { clock, faults, account, sqs, iam, pools, events, ledger, stop })
     }
 
     /// Runs a function and waits for its answer (RequestResponse). `function` is a name or an ARN,

@@ -11,7 +11,7 @@ use super::{Sqs, no_such_queue};
 use crate::aws_error::AwsError;
 
 /// The name of the queue that a request is about: the last part of its URL, or its name.
-pub(super) fn queue_of(request: &Value) -> Option<&str> {
+pub(crate) fn queue_of(request: &Value) -> Option<&str> {
     let url = request["QueueUrl"].as_str().or_else(|| request["QueueName"].as_str())?;
     url.trim_end_matches('/').rsplit('/').next()
 }

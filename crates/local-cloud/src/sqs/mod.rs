@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::template::Queue;
 
+pub(crate) use api::queue_of;
 use message::{Attribute, NewMessage};
 use queue::{QueueState, Received};
 
@@ -103,7 +104,7 @@ impl Sqs {
 
     /// Answers one request of the `sqs` scope.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
-        let operation = crate::server::operation(&request);
+        let operation = crate::server::operation(request.headers());
         match self.answer(&operation, request).await {
             Ok(body) => {
                 ([(header::CONTENT_TYPE, HeaderValue::from_static(JSON))], body.to_string())
@@ -127,6 +128,11 @@ impl Sqs {
         Value::Object(shown.collect())
     }
 
+    /// The answer that says why a call was refused before it came here.
+    pub(crate) fn refused(error: AwsError) -> Response {
+        on_the_wire(error)
+    }
+
     async fn answer(&self, operation: &str, request: Request) -> Result<Value, AwsError> {
         let body = axum::body::to_bytes(request.into_body(), MAX_REQUEST).await;
         let body = body.map_err(|_| {
@@ -135,7 +141,7 @@ impl Sqs {
         let body: Value = serde_json::from_slice(&body).map_err(|error| {
             AwsError::bad_request("SerializationException", format!("not JSON: {error}"))
         })?;
-        let target = api::queue_of(&body).unwrap_or_default();
+        let target = queue_of(&body).unwrap_or_default();
         let fault = self.faults.gate("sqs", operation, target).await?;
         let answer = self.run(operation, &body).await?;
         match fault {

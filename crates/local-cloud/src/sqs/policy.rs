@@ -65,33 +65,8 @@ fn conditions(condition: &Value, source_arn: &str) -> bool {
     })
 }
 
-/// `*` stands for any text and `?` for one character.
 fn matches(pattern: &Value, text: &str) -> bool {
-    fn glob(pattern: &[u8], text: &[u8]) -> bool {
-        let (mut p, mut t, mut star) = (0, 0, None);
-        while t < text.len() {
-            match pattern.get(p) {
-                Some(b'*') => {
-                    star = Some((p, t));
-                    p += 1;
-                }
-                Some(&byte) if byte == b'?' || byte == text[t] => {
-                    p += 1;
-                    t += 1;
-                }
-                _ => match star {
-                    Some((at, from)) => {
-                        star = Some((at, from + 1));
-                        p = at + 1;
-                        t = from + 1;
-                    }
-                    None => return false,
-                },
-            }
-        }
-        pattern[p..].iter().all(|&byte| byte == b'*')
-    }
-    pattern.as_str().is_some_and(|pattern| glob(pattern.as_bytes(), text.as_bytes()))
+    pattern.as_str().is_some_and(|pattern| crate::iam::matches(pattern, text))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::scope::Scope;
 use super::{EventInvoke, Function, Template, TemplateError, events, http_api};
 
 /// Properties that deploy a function and change nothing here.
-const WITHOUT_EFFECT: [&str; 12] = [
+const WITHOUT_EFFECT: [&str; 11] = [
     "Architectures",
     "AutoPublishAlias",
     "DeploymentPreference",
@@ -17,7 +17,6 @@ const WITHOUT_EFFECT: [&str; 12] = [
     "FunctionName",
     "Handler",
     "Policies",
-    "Role",
     "Runtime",
     "Tags",
     "Tracing",
@@ -59,6 +58,7 @@ pub(super) fn read(
         arn: arn.clone(),
         timeout: properties.seconds("Timeout", 1..=900)?.unwrap_or(DEFAULT_TIMEOUT),
         memory_mb: small(properties.number("MemorySize", 128..=10_240)?, DEFAULT_MEMORY_MB),
+        role: properties.text("Role")?,
         environment,
         reserved_concurrency: properties
             .number("ReservedConcurrentExecutions", 0..=1_000)?

@@ -8,11 +8,13 @@ use super::http_api::{Authorizers, PendingRoute};
 use super::reader::{Properties, at};
 use super::scope::Scope;
 use super::{
-    Template, TemplateError, events, function, http_api, names, parameters, queue, table, yaml,
+    Template, TemplateError, events, function, http_api, names, parameters, queue, role, table,
+    yaml,
 };
 use crate::account::Account;
 
-/// Types that local-cloud knows and does not run: they have no effect on one machine.
+/// Types that local-cloud knows and does not run: they have no effect on one machine, but that a role
+/// says what its function may call (`role`).
 pub const NOT_RUN: [&str; 17] = [
     "AWS::CloudFormation::Stack",
     "AWS::CloudWatch::Alarm",
@@ -90,6 +92,7 @@ impl Template {
             draft.add(&scope, &globals, id, resource)?;
         }
         draft.connect(&scope)?;
+        draft.template.roles = role::read(&scope, &draft.template.functions)?;
         Ok(Self {
             account: scope.account.clone(),
             parameters: shown(&scope.parameters),

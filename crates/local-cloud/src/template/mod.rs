@@ -16,14 +16,15 @@ mod names;
 mod parameters;
 mod queue;
 mod reader;
+mod role;
 mod scope;
 mod table;
 mod yaml;
 
 pub use load::{LoadOptions, NOT_RUN};
 pub use model::{
-    Archive, Cors, EventInvoke, Function, HttpApi, JwtAuthorizer, Queue, RetryPolicy, Route, Rule,
-    Table, Target, Template,
+    Archive, Cors, Effect, EventInvoke, Function, HttpApi, JwtAuthorizer, Queue, RetryPolicy, Role,
+    Route, Rule, Statement, Table, Target, Template,
 };
 
 /// What is wrong with a template.

@@ -16,6 +16,8 @@ pub struct Template {
     pub parameters: BTreeMap<String, String>,
     /// `AWS::Serverless::Function`.
     pub functions: Vec<Function>,
+    /// `AWS::IAM::Role`: those of the functions.
+    pub roles: Vec<Role>,
     /// `AWS::Serverless::HttpApi`.
     pub http_apis: Vec<HttpApi>,
     /// `AWS::DynamoDB::Table`.
@@ -45,6 +47,8 @@ pub struct Function {
     pub timeout: Duration,
     /// Memory in MB: 128..=10240. Told to the function, not enforced.
     pub memory_mb: u32,
+    /// The ARN of the role it runs in; absent: SAM makes one, of which nothing is known here.
+    pub role: Option<String>,
     /// The environment, every value resolved.
     pub environment: BTreeMap<String, String>,
     /// How many invocations may run at once, when limited.
@@ -53,6 +57,43 @@ pub struct Function {
     pub event_invoke: EventInvoke,
     /// Whether Lambda lets it call itself without end (`RecursiveLoop: Allow`).
     pub recursive_loop_allowed: bool,
+}
+
+/// A function's role: what its inline policies say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Its name inside the template.
+    pub logical_id: String,
+    /// Its deployed name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The statements of all its policies, in the order of the template.
+    pub statements: Vec<Statement>,
+}
+
+/// One statement of a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Its name.
+    pub sid: String,
+    /// What it does with what it speaks of.
+    pub effect: Effect,
+    /// Actions, in which `*` and `?` may stand.
+    pub actions: Vec<String>,
+    /// ARNs, in which `*` and `?` may stand, or `*` alone.
+    pub resources: Vec<String>,
+    /// Whether it holds under a condition only. Which one is not evaluated.
+    pub conditional: bool,
+}
+
+/// What a statement does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It allows.
+    Allow,
+    /// It denies, whatever else allows.
+    Deny,
 }
 
 /// How Lambda retries asynchronous invocations (`EventInvokeConfig`).

@@ -224,3 +224,73 @@ fn what_is_unknown_is_refused_by_name() {
         assert!(refusal.starts_with(place), "{new}: {refusal}");
     }
 }
+
+/// A function in a role of one statement, with `more` in the statement and `beside` among the resources.
+fn in_a_role(more: &str, beside: &str) -> Result<Template, TemplateError> {
+    let text = format!(
+        r#"
+Conditions: {{ No: !Equals [a, b] }}
+Resources:
+  Echo:
+    Type: AWS::Serverless::Function
+    Properties: {{ FunctionName: echo, CodeUri: ../crates/echo, Role: !GetAtt EchoRole.Arn }}
+  EchoRole:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: echo-role
+      AssumeRolePolicyDocument: {{}}
+      Policies:
+        - PolicyName: Items
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement:
+              - {{ Effect: Allow, Action: dynamodb:GetItem, Resource: !Sub "${{Items.Arn}}"{more} }}
+        - !If [No, {{ PolicyName: Never }}, !Ref AWS::NoValue]
+  Speakers:
+    Type: AWS::IAM::Role
+    Properties: {{ ManagedPolicyArns: [arn:aws:iam::aws:policy/Any], Policies: nobody reads this }}
+  Items:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      TableName: items
+      AttributeDefinitions: [{{ AttributeName: id, AttributeType: S }}]
+      KeySchema: [{{ AttributeName: id, KeyType: HASH }}]
+{beside}
+"#
+    );
+    Template::load(&text, &options())
+}
+
+#[test]
+fn the_roles_of_functions_are_read_and_nobody_elses() {
+    let template = in_a_role("", "").unwrap();
+    let [role] = template.roles.as_slice() else { panic!("{:?}", template.roles) };
+    assert_eq!(Some(&role.arn), template.functions[0].role.as_ref());
+    assert_eq!((role.logical_id.as_str(), role.name.as_str()), ("EchoRole", "echo-role"));
+    let [statement] = role.statements.as_slice() else { panic!("{:?}", role.statements) };
+    assert_eq!((statement.sid.as_str(), statement.conditional), ("Items", false));
+    assert_eq!(statement.actions, ["dynamodb:GetItem"]);
+    assert_eq!(statement.resources, ["arn:aws:dynamodb:us-east-1:000000000000:table/items"]);
+    let conditional = in_a_role(", Sid: S, Condition: { Bool: {} }", "").unwrap();
+    let statement = &conditional.roles[0].statements[0];
+    assert_eq!((statement.sid.as_str(), statement.conditional), ("S", true));
+}
+
+#[test]
+fn what_a_role_says_beyond_its_statements_is_refused_by_name() {
+    let statement = "EchoRole.Policies[0].PolicyDocument.Statement[0].";
+    for (more, beside, refused) in [
+        (", NotAction: a:B", "", format!("{statement}NotAction: ")),
+        (", Principal: '*'", "", format!("{statement}Principal: ")),
+        (
+            "",
+            "  More: { Type: AWS::IAM::Policy, Properties: { Roles: [!Ref EchoRole] } }",
+            "More: local-cloud reads what EchoRole allows".to_owned(),
+        ),
+    ] {
+        let refusal = in_a_role(more, beside).unwrap_err().to_string();
+        assert!(refusal.starts_with(&refused), "{refusal}");
+    }
+    let other = "  More: { Type: AWS::IAM::Policy, Properties: { Roles: [!Ref Speakers] } }";
+    assert!(in_a_role("", other).is_ok());
+}

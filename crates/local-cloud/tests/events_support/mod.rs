@@ -13,6 +13,7 @@ use axum::extract::Request;
 use local_cloud::clock::Clock;
 use local_cloud::events::Events;
 use local_cloud::faults::Faults;
+use local_cloud::iam::Iam;
 use local_cloud::lambda::{Lambda, LambdaOptions};
 use local_cloud::sqs::Sqs;
 use local_cloud::template::{LoadOptions, Template};
@@ -126,6 +127,7 @@ impl Desk {
                 logs: PathBuf::new(),
                 verbose: false,
                 environment: BTreeMap::new(),
+                iam: Arc::new(Iam::new(&template, None).unwrap()),
             },
             stop.clone(),
         );
