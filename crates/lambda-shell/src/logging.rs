@@ -39,7 +39,7 @@ pub fn init() {
         .with_env_filter(EnvFilter::builder().parse_lossy(directives(level)))
         .with_writer(|| OneLine(io::stdout()))
         .init();
-    std::panic::set_hook(Box::new(|panic| tell(panic)));
+    std::panic::set_hook(Box::new(tell));
 }
 
 /// A panic is a line of the log like every other. Rust's own message goes to stderr, and over several lines.
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_panic_is_one_line_like_every_other() {
         let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|panic| tell(panic)));
+        std::panic::set_hook(Box::new(tell));
         let log = logged(LevelFilter::INFO, || {
             let _ = std::panic::catch_unwind(|| panic!("over\nlines"));
         });
