@@ -22,9 +22,19 @@ SECONDS := 60
 ENV    ?= dev
 TARGETS := walk pipeline decoders descriptions
 FUNCTIONS := session-http-handler kvs-stream-consumer audio-processor
+FUNCTION ?= audio-processor
+ARCH   ?= both
+ARCHITECTURES := $(if $(filter both,$(ARCH)),arm64 x86_64,$(ARCH))
+SAM_TOOLS := target/template-tools
+EMULATOR  := target/emulator-tools
 
-.PHONY: help run up test check check-api check-template check-speaker speaker fmt bench faults fuzz build deploy smoke \
-  tools cloud clean
+# What is deployed names no folder of the machine that built it: two machines, the same bytes.
+CARGO_HOME ?= $(HOME)/.cargo
+FOR_LAMBDA := CARGO_BUILD_RUSTFLAGS=--remap-path-prefix=$(CARGO_HOME)=/cargo \
+	CFLAGS=-ffile-prefix-map=$(CARGO_HOME)=/cargo
+
+.PHONY: help run up test check check-api check-template check-speaker speaker fmt bench faults fuzz build reproducible \
+  deploy deploy-check smoke tools cloud clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -93,23 +103,43 @@ fuzz: tools ## fuzz each target of fuzz/ for SECONDS (default 60); what it learn
 	  (cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run $$target corpus/$$target seeds/$$target -- -max_total_time=$(SECONDS) -max_len=65536); \
 	done
 
-build: tools ## zips for Lambda: target/lambda/<arch>/<function>.zip
-	for arch in arm64 x86_64; do \
-	  flag=$$([ $$arch = arm64 ] && echo --arm64 || echo --x86-64); \
-	  for function in $(FUNCTIONS); do \
-	    cargo lambda build --release $$flag -p $$function --output-format zip --lambda-dir target/lambda/$$arch; \
-	  done; \
-	done
+LAMBDAS := $(foreach arch,$(ARCHITECTURES),$(FUNCTIONS:%=lambda/$(arch)/%))
+build: $(LAMBDAS) ## zips for Lambda, checked: target/lambda/<arch>/<function>/bootstrap.zip (ARCH=arm64|x86_64|both)
+	@$(PYTHON) infra/pack_zips.py $(ARCHITECTURES)
+	@$(PYTHON) infra/check_zips.py $(ARCHITECTURES)
+
+# One function for one architecture: lambda/arm64/audio-processor.
+LAMBDA_BUILD = $(FOR_LAMBDA) cargo lambda build --release -p $* --bin $*
+lambda/arm64/%: tools
+	$(LAMBDA_BUILD) --arm64 --lambda-dir target/lambda/arm64
+lambda/x86_64/%: tools
+	$(LAMBDA_BUILD) --x86-64 --lambda-dir target/lambda/x86_64
+
+reproducible: build ## build FUNCTION again in another folder and compare the bytes (FUNCTION=… ARCH=arm64|x86_64)
+	@for arch in $(ARCHITECTURES); do $(PYTHON) infra/reproducible.py $(FUNCTION) $$arch; done
 
 # What samconfig.toml says of an environment stays; the issuer and the audience are added, because a
-# parameter override on the command line replaces those of the file.
+# parameter override on the command line replaces those of the file. The build gets them too: it compiles
+# for the Architecture that is deployed.
 deploy: tools ## sam build and sam deploy (ENV=dev|prod JWT_ISSUER=… JWT_AUDIENCE=…)
 	@test -n "$(JWT_ISSUER)" || { echo "missing: JWT_ISSUER, the issuer of the speakers' tokens (https://…)."; exit 1; }
 	@test -n "$(JWT_AUDIENCE)" || { echo "missing: JWT_AUDIENCE, the audience or client id in their tokens."; exit 1; }
 	@command -v sam >/dev/null || { echo "missing: the SAM CLI."; exit 1; }
-	cd infra && overrides="$$(../$(VENV)/bin/python parameters.py $(ENV))" && sam build && \
-	  sam deploy --config-env $(ENV) --parameter-overrides $$overrides \
-	  "JwtIssuer=$(JWT_ISSUER)" "JwtAudience=$(JWT_AUDIENCE)" $(PARAMETERS)
+	cd infra && overrides="$$(../$(VENV)/bin/python parameters.py $(ENV))" && \
+	  set -- $$overrides "JwtIssuer=$(JWT_ISSUER)" "JwtAudience=$(JWT_AUDIENCE)" $(PARAMETERS) && \
+	  $(FOR_LAMBDA) sam build --parameter-overrides "$$@" && \
+	  sam deploy --config-env $(ENV) --parameter-overrides "$$@"
+
+deploy-check: tools cloud $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt ## sam build, sam deploy to an emulator, one session through what was deployed
+	@PATH="$$PATH:$(CURDIR)/$(SAM_TOOLS)/bin" $(FOR_LAMBDA) $(EMULATOR)/bin/python infra/deploy_check
+
+# A venv each: the SAM CLI and the emulator want different versions of one library.
+$(SAM_TOOLS)/installed.txt: infra/requirements.txt
+$(EMULATOR)/installed.txt: infra/emulator-requirements.txt
+$(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt:
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@cp $< $@
 
 # The token goes through the environment: an argument could be seen in the list of processes.
 smoke: export TOKEN := $(TOKEN)
