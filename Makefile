@@ -121,11 +121,10 @@ reproducible: build ## build FUNCTION again in another folder and compare the by
 # What samconfig.toml says of an environment stays; the issuer and the audience are added, because a
 # parameter override on the command line replaces those of the file. The build gets them too: it compiles
 # for the Architecture that is deployed.
-deploy: tools ## sam build and sam deploy (ENV=dev|prod JWT_ISSUER=… JWT_AUDIENCE=…)
+deploy: tools $(SAM_TOOLS)/installed.txt ## sam build and sam deploy (ENV=dev|prod JWT_ISSUER=… JWT_AUDIENCE=…)
 	@test -n "$(JWT_ISSUER)" || { echo "missing: JWT_ISSUER, the issuer of the speakers' tokens (https://…)."; exit 1; }
 	@test -n "$(JWT_AUDIENCE)" || { echo "missing: JWT_AUDIENCE, the audience or client id in their tokens."; exit 1; }
-	@command -v sam >/dev/null || { echo "missing: the SAM CLI."; exit 1; }
-	cd infra && overrides="$$(../$(VENV)/bin/python parameters.py $(ENV))" && \
+	export PATH="$$PATH:$(CURDIR)/$(SAM_TOOLS)/bin" && cd infra && overrides="$$(../$(VENV)/bin/python parameters.py $(ENV))" && \
 	  set -- $$overrides "JwtIssuer=$(JWT_ISSUER)" "JwtAudience=$(JWT_AUDIENCE)" $(PARAMETERS) && \
 	  $(FOR_LAMBDA) sam build --parameter-overrides "$$@" && \
 	  sam deploy --config-env $(ENV) --parameter-overrides "$$@"
