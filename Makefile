@@ -49,6 +49,7 @@ up: cloud ## leave the same cloud running (PORT=7878) and print what to try
 test: export LOCAL_CLOUD_CALLS := $(CURDIR)/target/iam
 test: tools cloud ## every check that needs no AWS
 	rm -rf "$$LOCAL_CLOUD_CALLS"
+	@$(MAKE) --no-print-directory check-template
 	cargo test --release --workspace --all-targets
 	cargo test --release --workspace --doc
 	$(VENV)/bin/python tests/events/status_change.py

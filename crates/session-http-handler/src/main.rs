@@ -23,7 +23,8 @@ impl Ports for OnAws {
     type Surroundings = lambda_shell::surroundings::Lambda;
 }
 
-#[tokio::main]
+// It waits for AWS and computes next to nothing: threads that wake one another would cost more than they do.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda_shell::logging::init();
     let config = config::Config::from_env(&lambda_shell::Env::from_process())
