@@ -5,9 +5,10 @@ topic. The other way round, every metric of this system has an alarm or a reason
 every rule an alarm on what it cannot deliver, and every queue one on what lies in it.
 """
 
-import copy
 import pathlib
 import re
+
+from spoil import Spoiler
 
 METRICS = pathlib.Path(__file__).resolve().parent.parent / "crates" / "session" / "src" / "metrics.rs"
 HERE_ALONE = [{"Name": "Environment", "Value": {"Ref": "Environment"}}]
@@ -121,13 +122,7 @@ def check(resources: dict) -> list[str]:
 
 def check_would_notice(resources: dict) -> list[str]:
     """Spoils each alarm in turn, in a copy: a check that lets one pass is worth nothing."""
-    unnoticed = []
-
-    def spoilt(what: str, change) -> None:
-        changed = copy.deepcopy(resources)
-        change(changed)
-        if not check(changed):
-            unnoticed.append(f"check_alarms does not notice {what}")
+    spoilt = Spoiler("check_alarms", check, resources)
 
     def put(name: str, **values):
         return lambda changed: changed[name]["Properties"].update(values)
@@ -144,4 +139,4 @@ def check_would_notice(resources: dict) -> list[str]:
         spoilt(f"{name} telling nobody", put(name, AlarmActions=[]))
         spoilt(f"{name} gone", lambda changed, name=name: changed.pop(name))
     spoilt("a queue without alarm", lambda changed: changed.update(New={"Type": "AWS::SQS::Queue"}))
-    return unnoticed
+    return spoilt.unnoticed

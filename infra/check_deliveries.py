@@ -5,14 +5,10 @@ be called by that rule, keeps trying for a bounded time, and has a queue for wha
 queue takes it from that rule, and from nobody beside it.
 """
 
-import copy
+from resolve import of_type
+from spoil import Spoiler
 
 EVENTS = "events.amazonaws.com"
-
-
-def of_type(resources: dict, kind: str) -> dict:
-    """The properties of each resource of a type."""
-    return {name: it["Properties"] for name, it in resources.items() if it["Type"] == kind}
 
 
 def arn_of(kind: str, name: str) -> str:
@@ -62,13 +58,7 @@ def check(resources: dict) -> list[str]:
 
 def check_would_notice(resources: dict) -> list[str]:
     """Takes each part of each way away, in a copy."""
-    unnoticed = []
-
-    def changed(what: str, change) -> None:
-        copied = copy.deepcopy(resources)
-        change(copied)
-        if not check(copied):
-            unnoticed.append(f"check_deliveries does not notice {what}")
+    changed = Spoiler("check_deliveries", check, resources)
 
     for name, resource in resources.items():
         match resource["Type"]:
@@ -87,4 +77,4 @@ def check_would_notice(resources: dict) -> list[str]:
                 changed(f"{name} for one more rule", lambda it, name=name: (
                     it[name]["Properties"]["PolicyDocument"]["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]
                     .append("arn:other")))
-    return unnoticed
+    return changed.unnoticed

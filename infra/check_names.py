@@ -5,12 +5,12 @@ environment in it; each function has its log group, each table its readers; inde
 live are called as the code calls them; and the access log holds nothing that a caller sends in secret.
 """
 
-import copy
 import json
 import pathlib
 import re
 
-from resolve import NAMED
+from resolve import NAMED, of_type
+from spoil import Spoiler
 
 CRATES = pathlib.Path(__file__).resolve().parent.parent / "crates"
 DEPLOYED = ["session", "session-http-handler", "kvs-stream-consumer", "audio-processor", "listeners", "lambda-shell"]
@@ -22,11 +22,6 @@ LOGGED = {
     "responseLatency", "integrationLatency", "integrationStatus", "error.responseType", "authorizer.error",
 }
 CODE = "\n".join(path.read_text() for crate in DEPLOYED for path in (CRATES / crate / "src").rglob("*.rs"))
-
-
-def of_type(resources: dict, kind: str) -> dict:
-    """The properties of each resource of a type."""
-    return {name: it["Properties"] for name, it in resources.items() if it["Type"] == kind}
 
 
 def attributes(table: dict) -> set[str]:
@@ -94,13 +89,7 @@ def check(resources: dict) -> list[str]:
 
 def check_would_notice(resources: dict) -> list[str]:
     """Renames one thing after the other, in a copy."""
-    unnoticed = []
-
-    def changed(what: str, change) -> None:
-        copied = copy.deepcopy(resources)
-        change(copied)
-        if not check(copied):
-            unnoticed.append(f"check_names does not notice {what}")
+    changed = Spoiler("check_names", check, resources)
 
     for name, resource in resources.items():
         properties = resource["Properties"]
@@ -118,4 +107,4 @@ def check_would_notice(resources: dict) -> list[str]:
                     settings = properties["AccessLogSettings"] | {"Format": form}
                     changed(f"{name} logging {form}", lambda it, name=name, settings=settings: (
                         it[name]["Properties"].update(AccessLogSettings=settings)))
-    return unnoticed
+    return changed.unnoticed

@@ -4,7 +4,7 @@ Every route of every HTTP API needs the token of a JWT authorizer, except those 
 is not named is shut, so a new route cannot be forgotten.
 """
 
-import copy
+from spoil import Spoiler
 
 # The public routes, each with the condition under which it is one; None: always.
 PUBLIC = {
@@ -76,13 +76,7 @@ def check(resources: dict) -> list[str]:
 
 def check_would_notice(resources: dict) -> list[str]:
     """Opens each door in turn, in a copy: a check that lets one pass is worth nothing."""
-    unnoticed = []
-
-    def opened(what: str, change) -> None:
-        changed = copy.deepcopy(resources)
-        change(changed)
-        if not check(changed):
-            unnoticed.append(f"check_routes does not notice {what}")
+    opened = Spoiler("check_routes", check, resources)
 
     def body(changed: dict) -> dict:
         apis = [it for it in changed.values() if it["Type"] == "AWS::ApiGatewayV2::Api"]
@@ -107,4 +101,4 @@ def check_would_notice(resources: dict) -> list[str]:
                 body(changed)["components"]["securitySchemes"][name][scheme].pop(part)))
     opened("a function's own URL", lambda changed: changed.update(Url={"Type": "AWS::Lambda::Url"}))
     opened("a new route", lambda changed: body(changed)["paths"].update({"/new": {"get": {}}}))
-    return unnoticed
+    return opened.unnoticed

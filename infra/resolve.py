@@ -22,6 +22,11 @@ NAMED = {
 NOTHING = object()
 
 
+def of_type(resources: dict, kind: str) -> dict:
+    """The properties of each resource of a type."""
+    return {name: it["Properties"] for name, it in resources.items() if it["Type"] == kind}
+
+
 class Resolver:
     """One template with one set of parameters."""
 
