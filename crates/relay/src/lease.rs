@@ -220,10 +220,17 @@ pub enum Patience {
     },
 }
 
-/// A lease that this build could do nothing with is left to one that can.
-fn readable(session: &SessionId, item: &StreamItem, config: &Config) -> Result<(), RelayError> {
-    let read = item.checkpoint(config).map(|_| ());
-    read.map_err(|source| RelayError::Checkpoint { session_id: session.clone(), source })
+/// Where a session stands, for a run of it.
+///
+/// # Errors
+/// [`RelayError::Checkpoint`]: this build cannot go on from there.
+pub(crate) fn checkpoint(
+    session: &SessionId,
+    item: &StreamItem,
+    config: &Config,
+) -> Result<Checkpoint, RelayError> {
+    item.checkpoint(config)
+        .map_err(|source| RelayError::Checkpoint { session_id: session.clone(), source })
 }
 
 /// Takes the lease as soon as the rules allow, or says why not.
@@ -272,7 +279,8 @@ pub async fn acquire<P: Ports>(
         }
         seen_item(&item);
         if free || lapsed {
-            readable(session, &item, config)?;
+            // A lease that this build could do nothing with is left to one that can.
+            checkpoint(session, &item, config)?;
             let since = clock.instant();
             let expires_at = clock.now_ms() + millis(config.lease);
             let take = || ports.leases().take(session, &item, owner, expires_at);

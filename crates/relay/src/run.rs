@@ -12,7 +12,6 @@ use std::time::Duration;
 use serde::Serialize;
 use session::{SessionId, Settings, StreamArn};
 
-use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::{DeliveryEnd, deliver};
@@ -20,7 +19,7 @@ use crate::error::RelayError;
 use crate::farewell;
 use crate::handoff::{Timetable, call_next, hand_on, succeed};
 use crate::keeper::{Keeper, report, watch_languages, watch_session};
-use crate::lease::{Desired, Held, LeaseTable, Patience, StreamItem, Taking, acquire};
+use crate::lease::{Desired, Held, LeaseTable, Patience, StreamItem, Taking, acquire, checkpoint};
 use crate::line::{Line, Orders};
 use crate::ports::{Meter, Ports};
 use crate::reader::read;
@@ -208,15 +207,6 @@ fn not_taken(session: SessionId, taking: &Taking, item: &StreamItem) -> Report {
     };
     tracing::info!(sessionId = %session, ?outcome, epoch, "nothing to carry");
     Report::idle(session, outcome, epoch)
-}
-
-fn checkpoint(
-    session: &SessionId,
-    item: &StreamItem,
-    config: &Config,
-) -> Result<Checkpoint, RelayError> {
-    item.checkpoint(config)
-        .map_err(|source| RelayError::Checkpoint { session_id: session.clone(), source })
 }
 
 fn line<'a, P: Ports>(
