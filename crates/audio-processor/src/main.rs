@@ -8,8 +8,7 @@ use lambda_runtime::{Error, LambdaEvent, run_concurrent, service_fn};
 use lambda_shell::{Env, aws, logging, trace};
 use serde_json::Value;
 
-// It waits for AWS and computes next to nothing: threads that wake one another would cost more than they do.
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main]
 async fn main() -> Result<(), Error> {
     logging::init();
     let config = Config::from_env(&Env::from_process())?;
