@@ -89,7 +89,7 @@ check-speaker:
 fmt: ## format the code
 	cargo fmt --all
 
-bench: cloud ## criterion benches, streams per core, and the table target/bench/summary.json
+bench: cloud ## criterion benches, streams per core, the API (of `make build`, if made), and target/bench/summary.json
 	cargo bench --workspace
 	$(VENV)/bin/python tests/speech/whole_programs.py
 

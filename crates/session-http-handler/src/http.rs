@@ -21,8 +21,8 @@ use lambda_http::{
     request::RequestContext,
 };
 use session::{
-    Call, Changes, Deleted, Error, IdempotencyKey, Limits, NewSession, Session, SessionId,
-    SessionService,
+    Announcement, Call, Changes, Created, Deleted, Error, IdempotencyKey, Limits, NewSession,
+    Session, SessionId, SessionService,
     ports::{Clock, Ports},
 };
 
@@ -40,7 +40,10 @@ pub(crate) trait SessionApi: Send + Sync {
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
-    ) -> impl Future<Output = Result<Session, Error>> + Send;
+    ) -> impl Future<Output = Result<Created, Error>> + Send;
+
+    /// What follows the answer to a POST.
+    fn announce(&self, announcement: Announcement) -> impl Future<Output = ()> + Send;
 
     /// `GET /sessions/{sessionId}`.
     fn get(
@@ -76,8 +79,12 @@ impl<P: Ports> SessionApi for SessionService<P> {
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
-    ) -> Result<Session, Error> {
+    ) -> Result<Created, Error> {
         Self::create(self, new, key, call).await
+    }
+
+    async fn announce(&self, announcement: Announcement) {
+        Self::announce(self, announcement).await;
     }
 
     async fn get(&self, session_id: &SessionId, call: &Call) -> Result<Session, Error> {
@@ -121,6 +128,21 @@ pub(crate) struct Api<S> {
     pub(crate) limits: Limits,
 }
 
+/// An answer, and what is to be told once it is out.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    /// The answer.
+    pub(crate) response: Response<Body>,
+    /// For [`Api::announce`].
+    pub(crate) announcement: Option<Announcement>,
+}
+
+impl From<Response<Body>> for Answered {
+    fn from(response: Response<Body>) -> Self {
+        Self { response, announcement: None }
+    }
+}
+
 /// Where a request leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'a> {
@@ -161,44 +183,57 @@ impl<'a> Route<'a> {
 
 impl<S: SessionApi> Api<S> {
     /// Answers one request, inside the trace of its invocation.
-    pub(crate) async fn answer(&self, request: Request) -> Response<Body> {
+    pub(crate) async fn answer(&self, request: Request) -> Answered {
         let trace_header = request.lambda_context_ref().and_then(|c| c.xray_trace_id.clone());
         let call = Call { limits: self.limits(&request), trace_header: trace_header.clone() };
         let started = self.sessions.now_ms();
-        let response = lambda_shell::trace::scope(trace_header, self.route(&request, &call)).await;
+        let answered = lambda_shell::trace::scope(trace_header, self.route(&request, &call)).await;
         tracing::info!(
             method = %known_method(request.method()),
             route = Route::of(request.uri().path()).map_or("unknown", Route::name),
-            status = response.status().as_u16(),
+            status = answered.response.status().as_u16(),
             durationMs = self.sessions.now_ms().saturating_sub(started),
             requestId = request.lambda_context_ref().map(|context| context.request_id.as_str()),
             "Request answered"
         );
-        response
+        answered
     }
 
-    async fn route(&self, request: &Request, call: &Call) -> Response<Body> {
+    /// Tells of a session that was opened, inside the trace of the request that opened it.
+    pub(crate) async fn announce(&self, announcement: Announcement) {
+        let trace_header = announcement.trace_header().map(ToOwned::to_owned);
+        lambda_shell::trace::scope(trace_header, self.sessions.announce(announcement)).await;
+    }
+
+    async fn route(&self, request: &Request, call: &Call) -> Answered {
         let Some(route) = Route::of(request.uri().path()) else {
-            return self.refuse(&Refused::new(StatusCode::NOT_FOUND, "there is no such route"));
+            let why = Refused::new(StatusCode::NOT_FOUND, "there is no such route");
+            return self.refuse(&why).into();
         };
         let answer = match (request.method(), route) {
             (&Method::POST, Route::Sessions) => self.post(request, call).await,
-            (&Method::GET, Route::Session(id)) => self.get(request, id, call).await,
-            (&Method::PATCH, Route::Session(id)) => self.patch(request, id, call).await,
-            (&Method::DELETE, Route::Session(id)) => self.delete(request, id, call).await,
-            (&Method::GET, Route::Health) => Ok(health(&self.environment)),
+            (&Method::GET, Route::Session(id)) => self.get(request, id, call).await.map(Into::into),
+            (&Method::PATCH, Route::Session(id)) => {
+                self.patch(request, id, call).await.map(Into::into)
+            }
+            (&Method::DELETE, Route::Session(id)) => {
+                self.delete(request, id, call).await.map(Into::into)
+            }
+            (&Method::GET, Route::Health) => Ok(health(&self.environment).into()),
             _ => Err(Refused::method(route.methods())),
         };
-        answer.unwrap_or_else(|refused| self.refuse(&refused))
+        answer.unwrap_or_else(|refused| self.refuse(&refused).into())
     }
 
-    async fn post(&self, request: &Request, call: &Call) -> Result<Response<Body>, Refused> {
+    async fn post(&self, request: &Request, call: &Call) -> Result<Answered, Refused> {
         let speaker_id = speaker(request)?.to_owned();
         let new = new_session(request.headers(), request.body(), speaker_id)?;
         let key = idempotency_key(request.headers())?;
         match self.sessions.create(&new, key.as_ref(), call).await {
-            Ok(session) => Ok(created(&session)),
-            Err(error) => Ok(failed(&error, self.sessions.now_ms())),
+            Ok(Created { session, announcement }) => {
+                Ok(Answered { response: created(&session), announcement })
+            }
+            Err(error) => Ok(failed(&error, self.sessions.now_ms()).into()),
         }
     }
 

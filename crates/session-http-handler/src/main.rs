@@ -2,9 +2,11 @@
 
 use std::{convert::Infallible, sync::Arc};
 
+use http::Answered;
 use lambda_http::{Error, Request, run_concurrent, service_fn};
 use session::{SessionService, ports::Ports};
 
+mod after_answer;
 mod config;
 mod dynamodb;
 mod event_bridge;
@@ -50,9 +52,20 @@ async fn main() -> Result<(), Error> {
         public_session_view: config.public_session_view,
         limits: config.limits,
     });
-    run_concurrent(service_fn(move |request: Request| {
-        let api = Arc::clone(&api);
-        async move { Ok::<_, Infallible>(api.answer(request).await) }
-    }))
-    .await
+    let (after_answer, extension) = after_answer::register().await;
+    let runtime = run_concurrent(service_fn(move |request: Request| {
+        let (api, turn) = (Arc::clone(&api), after_answer.turn());
+        async move {
+            let Answered { response, announcement } = api.answer(request).await;
+            if let Some(announcement) = announcement {
+                turn.leave(async move { api.announce(announcement).await }).await;
+            }
+            Ok::<_, Infallible>(response)
+        }
+    }));
+    // Neither ends but by an error, and neither is of use without the other.
+    tokio::select! {
+        ended = runtime => ended,
+        ended = extension => ended,
+    }
 }

@@ -1,8 +1,8 @@
 //! Opening a session: `POST /sessions`, as a saga.
 //!
 //! ```text
-//! reserve id ─► channel ∥ stream ─► both ACTIVE ─► map ─► endpoints ─► active + event ─► PutEvents
-//!     │             └──────────────── undone in reverse when a step fails ───┘   └─ never fails
+//! reserve id ─► channel ∥ stream ─► both ACTIVE ─► map ─► endpoints ─► active + event ─► answer ─► PutEvents
+//!     │             └──────────────── undone in reverse when a step fails ───┘            └─ never fails
 //!     └─ goes last: while anything may be left, the item stays to be found
 //! ```
 //!
@@ -45,11 +45,30 @@ pub struct NewSession {
 }
 
 /// What a POST came to.
-enum Opened {
-    /// A session was made.
-    Now(Session),
-    /// The same request had made it before.
-    Before(Session),
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "its event is to be announced"]
+pub struct Created {
+    /// The session; a speaker can connect.
+    pub session: Session,
+    /// What is still to be told the bus; nothing when the same request had made the session before.
+    pub announcement: Option<Announcement>,
+}
+
+/// The event of a session that is active: held in its item, and on nobody's way to an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "dropped, it waits for the health check"]
+pub struct Announcement {
+    session_id: SessionId,
+    event: PendingEvent,
+    budget: Duration,
+}
+
+impl Announcement {
+    /// The `X-Amzn-Trace-Id` of the request that opened the session.
+    #[must_use]
+    pub fn trace_header(&self) -> Option<&str> {
+        self.event.trace_header.as_deref()
+    }
 }
 
 /// Ids tried until one is free. With three digits a table of a million sessions takes one of four
@@ -67,8 +86,8 @@ enum Activated {
 }
 
 impl<P: Ports> SessionService<P> {
-    /// Opens a session: when this returns, a speaker can connect, and the consumer is told. A request that came before
-    /// under the same key is answered as it was then.
+    /// Opens a session: when this returns, a speaker can connect, and the consumer is to be told by
+    /// [`announce`](Self::announce). A request that came before under the same key is answered as it was then.
     ///
     /// # Errors
     /// A step failed, or took too long; what was made before is removed, by this call or by the
@@ -79,24 +98,29 @@ impl<P: Ports> SessionService<P> {
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
-    ) -> Result<Session, Error> {
+    ) -> Result<Created, Error> {
         let started = self.around.monotonic();
-        match self.open_under_free_id(new, key, call, started).await {
-            Ok(Opened::Now(session)) => {
+        let created = self.open_under_free_id(new, key, call, started).await;
+        match &created {
+            Ok(Created { session, announcement: Some(_) }) => {
                 let latency = self.around.monotonic().saturating_sub(started);
                 let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
                 let session_id = &session.session_id;
                 self.around.note(&Notice::SessionCreated { session_id, latency_ms });
-                Ok(session)
             }
-            Ok(Opened::Before(session)) => Ok(session),
-            Err(error) => {
-                if error.is_failure() {
-                    self.around.note(&Notice::SessionFailed { error: &error });
-                }
-                Err(error)
+            Err(error) if error.is_failure() => {
+                self.around.note(&Notice::SessionFailed { error });
             }
+            _ => {}
         }
+        created
+    }
+
+    /// Tells the bus of a session that was opened, within twice the budget of an event. The session is whole whether
+    /// or not that works: what is not told now stays pending, for the health check.
+    pub async fn announce(&self, announcement: Announcement) {
+        let Announcement { session_id, event, budget } = announcement;
+        emit(&self.sessions, &self.events, &self.around, &session_id, &event, budget).await;
     }
 
     async fn open_under_free_id(
@@ -105,8 +129,8 @@ impl<P: Ports> SessionService<P> {
         key: Option<&IdempotencyKey>,
         call: &Call,
         started: Duration,
-    ) -> Result<Opened, Error> {
-        // The event has its part of the budget for itself.
+    ) -> Result<Created, Error> {
+        // What settles a doubtful activation has a part of the budget for itself, and so has the event.
         let deadline = started + call.limits.creation.saturating_sub(call.limits.event);
         let mut claim = key.map(|key| Claim::new(new, key, self.around.now_ms()));
         for attempt in 0..ID_ATTEMPTS {
@@ -114,8 +138,8 @@ impl<P: Ports> SessionService<P> {
             match self.reserve(&session, claim.as_ref(), call, deadline).await? {
                 Reserved::Yes => {
                     let opened = self.open(session, claim.as_ref(), call, deadline).await?;
-                    if let Some(session) = opened {
-                        return Ok(Opened::Now(session));
+                    if let Some(created) = opened {
+                        return Ok(created);
                     }
                 }
                 Reserved::IdTaken => {}
@@ -123,7 +147,9 @@ impl<P: Ports> SessionService<P> {
                 Reserved::KeyKnown => {
                     let Some(claim) = &mut claim else { continue };
                     match self.earlier(claim, call).await? {
-                        Earlier::Answered(session) => return Ok(Opened::Before(*session)),
+                        Earlier::Answered(session) => {
+                            return Ok(Created { session: *session, announcement: None });
+                        }
                         Earlier::Over(session_id) => claim.takes_over = session_id,
                     }
                 }
@@ -183,17 +209,14 @@ impl<P: Ports> SessionService<P> {
         claim: Option<&Claim>,
         call: &Call,
         deadline: Duration,
-    ) -> Result<Option<Session>, Error> {
+    ) -> Result<Option<Created>, Error> {
         let reserved_at = session.updated_at;
         let mut made = Made::NOTHING;
         let built = self.build(&mut session, &mut made, &call.limits, deadline).await;
         let fault = match built {
             Err(fault) => fault,
             Ok(()) => match self.activate(&mut session, reserved_at, claim, call, deadline).await {
-                Activated::Yes => {
-                    self.announce(&mut session, call).await;
-                    return Ok(Some(session));
-                }
+                Activated::Yes => return Ok(Some(to_announce(session, call.limits.event))),
                 Activated::No(fault) => fault,
                 Activated::Unknown(fault) => {
                     // Either the session is active and whole, or it is `creating`. Both are found.
@@ -379,14 +402,14 @@ impl<P: Ports> SessionService<P> {
             Err(_) => Activated::Unknown(fault),
         }
     }
+}
 
-    /// Tells the bus. The session is whole whether or not that works.
-    async fn announce(&self, session: &mut Session, call: &Call) {
-        if let Some(event) = session.pending_event.take() {
-            let (id, budget) = (&session.session_id, call.limits.event);
-            emit(&self.sessions, &self.events, &self.around, id, &event, budget).await;
-        }
-    }
+/// An active session, and its event apart from it.
+fn to_announce(mut session: Session, budget: Duration) -> Created {
+    let session_id = session.session_id.clone();
+    let event = session.pending_event.take();
+    let announcement = event.map(|event| Announcement { session_id, event, budget });
+    Created { session, announcement }
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    Fault, FaultKind, Notice, Remembered, RequestId, Session, SessionId, SessionService,
-    SessionStatus, Settings, Tags,
+    Call, Created, Error, Fault, FaultKind, IdempotencyKey, NewSession, Notice, Remembered,
+    RequestId, Session, SessionId, SessionService, SessionStatus, Settings, Tags,
     event::StatusChange,
     ports::{Clock, Journal, Listener, Ports, Random},
 };
@@ -109,6 +109,20 @@ pub(crate) struct State {
 pub(crate) struct World(Arc<Mutex<State>>);
 
 pub(crate) type FakeService = SessionService<World>;
+
+/// What the handler does with a POST: opens the session, answers, and announces it.
+pub(crate) async fn open(
+    service: &FakeService,
+    new: &NewSession,
+    key: Option<&IdempotencyKey>,
+    call: &Call,
+) -> Result<Session, Error> {
+    let Created { session, announcement } = service.create(new, key, call).await?;
+    if let Some(announcement) = announcement {
+        service.announce(announcement).await;
+    }
+    Ok(session)
+}
 
 impl World {
     pub(crate) fn new() -> Self {

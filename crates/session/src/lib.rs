@@ -18,7 +18,7 @@ mod change;
 pub use change::{Changes, NewStatus};
 
 mod create;
-pub use create::NewSession;
+pub use create::{Announcement, Created, NewSession};
 
 mod delete;
 pub use delete::Deleted;

@@ -3,18 +3,24 @@
 //! - Sequential round trips of a POST: every call to AWS is made to take a while, then longer; what a POST takes longer
 //!   by, over what a call does, is the number of calls that wait for one another. The looks at channel and stream take
 //!   as long as KVS needs to make them, both times, so that the first look finds both ACTIVE; they count as one.
-//! - Its own time: what the function's process computes for a POST (Linux only); and what is left of a POST without its
-//!   round trips, where the local cloud computes as well.
+//!   What follows the answer, the event and its forgetting, nobody waits for.
+//! - Its own time: what the function's process computes for a POST, until it answers and in all (Linux only); and what
+//!   is left of a POST without its round trips, where the local cloud computes as well.
 //! - GET: requests per second and the time of one, eight at a time.
 //! - From a function's start to its first call of the Runtime API: what a cold start adds to Lambda's own.
+//!
+//! The handler is the one that `make build` has made for this machine, if it has: that is what is deployed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use flow::{Cloud, Options};
 use reqwest::Method;
 use serde_json::{Value, json};
+
+const HANDLER: &str = "session-http-handler";
 
 /// The cloud's time, so that a channel is ACTIVE after 50 ms and a function may still take 1.4 s.
 const SCALE: u32 = 20;
@@ -32,22 +38,25 @@ async fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let cloud = Cloud::start(Options { time_scale: SCALE, ..Options::default() }).await.unwrap();
+    let cloud = start(SCALE).await;
     let short = posts(&cloud, LATENCIES[0]).await;
     let long = posts(&cloud, LATENCIES[1]).await;
-    let usual = |posts: &[(Duration, Duration)]| {
-        median(&posts.iter().map(|post| post.0).collect::<Vec<_>>())
-    };
+    drop(cloud);
+    let usual =
+        |posts: &[Post]| median(&posts.iter().map(|post| post.answered).collect::<Vec<_>>());
     let longer_by = usual(&long).saturating_sub(usual(&short)).as_secs_f64() * 1000.0;
     let others = longer_by / (LATENCIES[1] - LATENCIES[0]) as f64;
     let trips = others + 1.0;
     let waited = Duration::from_millis(LOOK + LATENCIES[0] * others.round() as u64);
-    let (gets, per_second) = gets(&cloud).await;
+    let (gets, per_second) = gets().await;
     let starts = starts();
+    println!("measured       {}", handler().display());
     println!("POST           {trips:.2} sequential round trips to AWS");
-    let beside: Vec<_> = short.iter().map(|(took, _)| took.saturating_sub(waited)).collect();
-    let own: Vec<_> = short.iter().map(|(_, own)| *own).collect();
-    println!("POST, its own  {} of computing", spread(&own));
+    let beside: Vec<_> = short.iter().map(|post| post.answered.saturating_sub(waited)).collect();
+    let own: Vec<_> = short.iter().map(|post| post.own).collect();
+    let own_in_all: Vec<_> = short.iter().map(|post| post.own_in_all).collect();
+    println!("POST, its own  {} of computing until its answer", spread(&own));
+    println!("               {} in all", spread(&own_in_all));
     println!(
         "POST, besides  {} without its round trips, the local cloud's computing in it",
         spread(&beside)
@@ -58,6 +67,8 @@ async fn main() {
         "postSequentialRoundTrips": trips,
         "postOwnMillisP50": millis(median(&own)),
         "postOwnMillisP99": millis(percentile(&own, 99)),
+        "postOwnInAllMillisP50": millis(median(&own_in_all)),
+        "postOwnInAllMillisP99": millis(percentile(&own_in_all, 99)),
         "postBesidesTripsMillisP50": millis(median(&beside)),
         "postBesidesTripsMillisP99": millis(percentile(&beside, 99)),
         "getsPerSecond": per_second,
@@ -69,8 +80,18 @@ async fn main() {
     sizes();
 }
 
-/// What each POST takes while every call of the handler takes `latency` ms, and what the handler computes for it.
-async fn posts(cloud: &Cloud, latency: u64) -> Vec<(Duration, Duration)> {
+/// One POST.
+struct Post {
+    /// What it took to be answered.
+    answered: Duration,
+    /// What the handler computed until then.
+    own: Duration,
+    /// What it computed for it in all.
+    own_in_all: Duration,
+}
+
+/// POSTs, one after the other, while every call of the handler takes `latency` ms.
+async fn posts(cloud: &Cloud, latency: u64) -> Vec<Post> {
     let mut took = Vec::new();
     for post in 0..POSTS {
         // Another speaker each time: one has only so many sessions.
@@ -95,9 +116,12 @@ async fn posts(cloud: &Cloud, latency: u64) -> Vec<(Duration, Duration)> {
         let (before, start) = (computed(cloud).await, Instant::now());
         let body = json!({ "sourceLanguage": "en" });
         let answer = cloud.api(Method::POST, "/sessions", Some(&token), Some(body)).await.unwrap();
-        let elapsed = start.elapsed();
-        took.push((elapsed, computed(cloud).await.saturating_sub(before)));
+        let answered = start.elapsed();
+        let own = computed(cloud).await.saturating_sub(before);
         assert_eq!(answer.0, 201, "{}", answer.1);
+        cloud.idle(HANDLER).await.unwrap();
+        let own_in_all = computed(cloud).await.saturating_sub(before);
+        took.push(Post { answered, own, own_in_all });
         cloud.calm().await.unwrap();
         // An account has a hundred mappings, so none may be left.
         let path = format!("/sessions/{}", answer.1["sessionId"].as_str().unwrap());
@@ -111,7 +135,7 @@ async fn posts(cloud: &Cloud, latency: u64) -> Vec<(Duration, Duration)> {
 /// What the handler's processes have computed so far, by the scheduler's own account of their threads.
 async fn computed(cloud: &Cloud) -> Duration {
     let mut nanos = 0;
-    for process in cloud.processes("session-http-handler").await.unwrap() {
+    for process in cloud.processes(HANDLER).await.unwrap() {
         let threads =
             std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
         nanos += threads.map(|thread| on_cpu(&thread.path())).sum::<u64>();
@@ -120,7 +144,7 @@ async fn computed(cloud: &Cloud) -> Duration {
 }
 
 /// The first number of `schedstat`: ns that a thread has been running.
-fn on_cpu(thread: &std::path::Path) -> u64 {
+fn on_cpu(thread: &Path) -> u64 {
     let stat = std::fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
     stat.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default()
 }
@@ -131,7 +155,9 @@ async fn strike(cloud: &Cloud, mut fault: Value) {
 }
 
 /// What each GET takes, and how many are answered in a second.
-async fn gets(cloud: &Cloud) -> (Vec<Duration>, f64) {
+async fn gets() -> (Vec<Duration>, f64) {
+    // In real time, so that a stall of this machine is no timeout.
+    let cloud = start(1).await;
     let session = cloud.open("ana").await.unwrap();
     let (path, mut took) = (session.path(), Vec::new());
     let get = || async {
@@ -162,11 +188,11 @@ fn starts() -> Vec<Duration> {
         let runtime_api = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = runtime_api.local_addr().unwrap().to_string();
         let begun = Instant::now();
-        let mut handler = Command::new(release("session-http-handler"))
+        let mut handler = Command::new(handler())
             .env_clear()
             .envs([
                 ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
-                ("AWS_LAMBDA_FUNCTION_NAME", "session-http-handler"),
+                ("AWS_LAMBDA_FUNCTION_NAME", HANDLER),
                 ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
                 ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
                 ("AWS_LAMBDA_LOG_GROUP_NAME", "group"),
@@ -192,19 +218,43 @@ fn starts() -> Vec<Duration> {
     (0..STARTS).map(|_| start()).collect()
 }
 
-fn release(name: &str) -> std::path::PathBuf {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    root.join("target/release").join(name)
+/// A cloud with the handler that is measured.
+async fn start(time_scale: u32) -> Cloud {
+    let functions = target().join("bench/functions");
+    std::fs::create_dir_all(&functions).unwrap();
+    let consumer = target().join("release/kvs-stream-consumer");
+    let processor = target().join("release/audio-processor");
+    for (name, binary) in
+        [(HANDLER, handler()), ("kvs-stream-consumer", consumer), ("audio-processor", processor)]
+    {
+        let link = functions.join(name);
+        let _ = std::fs::remove_file(&link); // There is none the first time.
+        std::os::unix::fs::symlink(binary, link).unwrap();
+    }
+    let binaries = Some(functions);
+    Cloud::start(Options { time_scale, binaries, ..Options::default() }).await.unwrap()
+}
+
+/// What is deployed, where `make build` has made it for this machine; else the plain release build.
+fn handler() -> PathBuf {
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    let deployed = target().join("lambda").join(architecture).join(HANDLER).join("bootstrap");
+    let runs_here = cfg!(target_os = "linux") && deployed.exists();
+    if runs_here { deployed } else { target().join("release").join(HANDLER) }
+}
+
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target").canonicalize().unwrap()
 }
 
 /// What is deployed, where `make build` has made it.
 fn sizes() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lambda");
     for architecture in ["arm64", "x86_64"] {
-        for function in ["session-http-handler", "kvs-stream-consumer", "audio-processor"] {
-            let zip = root.join(architecture).join(format!("{function}.zip"));
-            if let Ok(file) = std::fs::metadata(&zip) {
-                println!("{function:22} {architecture:6} {:.1} MB zipped", file.len() as f64 / 1e6);
+        for function in [HANDLER, "kvs-stream-consumer", "audio-processor"] {
+            let built = target().join("lambda").join(architecture).join(function);
+            let size = |file| Some(std::fs::metadata(built.join(file)).ok()?.len() as f64 / 1e6);
+            if let (Some(zip), Some(binary)) = (size("bootstrap.zip"), size("bootstrap")) {
+                println!("{function:22} {architecture:6} {zip:.1} MB zipped, {binary:.1} MB");
             }
         }
     }

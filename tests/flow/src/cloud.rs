@@ -24,11 +24,13 @@ pub struct Options {
     pub time_scale: u32,
     /// `--parameter NAME=VALUE` of the template.
     pub parameters: Vec<String>,
+    /// `--binaries`: the folder of the functions; absent: that of the local cloud itself.
+    pub binaries: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { time_scale: 10, parameters: Vec::new() }
+        Self { time_scale: 10, parameters: Vec::new(), binaries: None }
     }
 }
 
@@ -88,6 +90,9 @@ impl Cloud {
         command.args(["--time-scale", &options.time_scale.to_string()]);
         for parameter in &options.parameters {
             command.args(["--parameter", parameter]);
+        }
+        if let Some(binaries) = &options.binaries {
+            command.arg("--binaries").arg(binaries);
         }
         change(&mut command);
         let mut process = command

@@ -38,7 +38,7 @@ async fn skipping(cloud: &Cloud, session: &Session<'_>) {
 
 #[tokio::test]
 async fn a_pause_is_skipped_and_the_rest_is_delivered() {
-    let cloud = Cloud::start(Options { time_scale: 10, parameters: Vec::new() }).await.unwrap();
+    let cloud = Cloud::start(Options { time_scale: 10, ..Options::default() }).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     let recording = testkit::recording();
     let acts = async {

@@ -19,7 +19,8 @@ fn hand_off_gaps(log: &str) -> Vec<u64> {
 #[tokio::test]
 async fn a_session_four_times_as_long_as_the_timeout_arrives_whole() {
     let parameters = vec![format!("ConsumerTimeoutSeconds={TIMEOUT}")];
-    let cloud = Cloud::start(Options { time_scale: 10, parameters }).await.unwrap();
+    let cloud =
+        Cloud::start(Options { time_scale: 10, parameters, ..Options::default() }).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
 
     let speech = Packets::of(&testkit::recording()).repeated(14); // 513 s

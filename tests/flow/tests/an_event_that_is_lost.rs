@@ -1,19 +1,26 @@
-//! Promise: an event that cannot be emitted fails no request and loses no audio. The session is
-//! made, the log says `Failed to emit EventBridge event`, and the health check sends it later; the
+//! Promise: an event that cannot be emitted fails no request, delays none and loses no audio. The session is
+//! made and answered, the log says `Failed to emit EventBridge event`, and the health check sends it later; the
 //! stream has kept the speech until then.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;
 
-use flow::{Cloud, Journey, Options, Packets};
+use flow::{Cloud, Journey, Options, Packets, Session, signal};
 use serde_json::json;
+
+const HANDLER: &str = "session-http-handler";
 
 async fn audio_arrives_in_spite_of(fault: serde_json::Value) {
     let cloud = Cloud::start(Options { time_scale: 20, ..Options::default() }).await.unwrap();
     cloud.fault(fault).await.unwrap();
     let session = cloud.open("ana").await.unwrap(); // 201 all the same
-    let log = cloud.log("session-http-handler");
-    assert!(log.contains("Failed to emit EventBridge event: "), "{log}");
+    let failure = "Failed to emit EventBridge event: ";
+    cloud.logged(HANDLER, failure, 1).await.unwrap();
+    arrives_late(&cloud, &session).await;
+}
+
+/// What is said arrives, once the health check has sent the event.
+async fn arrives_late(cloud: &Cloud, session: &Session<'_>) {
     let (_, view) = cloud.api(reqwest::Method::GET, &session.path(), None, None).await.unwrap();
     assert_eq!(view["status"], "active");
 
@@ -47,4 +54,32 @@ async fn a_refused_call_is_sent_again() {
         "code": "InternalException", "message": "the bus is down"
     }))
     .await;
+}
+
+#[tokio::test]
+async fn a_function_that_dies_after_its_answer_has_left_the_event_behind() {
+    // The event has a second of its own then, in which the answer comes and the function dies.
+    let cloud = Cloud::start(Options { time_scale: 2, ..Options::default() }).await.unwrap();
+    let hangs = json!({ "service": "events", "operation": "PutEvents", "kind": "delay", "delayMs": 60_000, "times": 1 });
+    cloud.fault(hangs).await.unwrap();
+    let session = cloud.open("ana").await.unwrap();
+    let log = cloud.log(HANDLER);
+    assert!(!log.contains("EventBridge event emitted") && !log.contains("Failed to emit"), "{log}");
+    while !cloud.waiting_faults().await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    signal("KILL", &cloud.processes(HANDLER).await.unwrap());
+    tokio::select! {
+        () = arrives_late(&cloud, &session) => {}
+        () = checks(&cloud) => {}
+    }
+}
+
+/// Runs the health check more often than its schedule does, without an end.
+async fn checks(cloud: &Cloud) {
+    let check = json!({ "action": "health_check", "source": "cloudwatch_events" });
+    loop {
+        cloud.invoke("kvs-stream-consumer", &check).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }

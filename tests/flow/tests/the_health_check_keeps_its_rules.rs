@@ -44,7 +44,7 @@ async fn age(
 #[tokio::test]
 async fn too_old_is_ended_half_made_is_removed_and_the_young_are_left_alone() {
     // In real time, so that only the health check of this test runs.
-    let cloud = Cloud::start(Options { time_scale: 1, parameters: Vec::new() }).await.unwrap();
+    let cloud = Cloud::start(Options { time_scale: 1, ..Options::default() }).await.unwrap();
     let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
     let sessions = [
         ("ana", "active", [minutes(24 * 60 + 1), minutes(1)], ("ended", "expired")),
@@ -70,7 +70,8 @@ async fn too_old_is_ended_half_made_is_removed_and_the_young_are_left_alone() {
 #[tokio::test]
 async fn a_stream_is_kept_while_a_dead_letter_names_it() {
     let parameters = vec!["StreamKeepMinutes=5".to_owned()];
-    let cloud = Cloud::start(Options { time_scale: 30, parameters }).await.unwrap();
+    let cloud =
+        Cloud::start(Options { time_scale: 30, parameters, ..Options::default() }).await.unwrap();
     // A batch that is refused is offered chunk by chunk: the second refusal is one chunk's.
     let refusal = json!({
         "service": "lambda", "operation": "Invoke", "target": "audio-processor",
@@ -124,7 +125,7 @@ async fn letter(cloud: &Cloud, queue: &Value) -> Value {
 #[tokio::test]
 async fn what_only_another_build_can_read_is_waited_for_as_long_as_its_audio_lasts() {
     // In real time, so that only the health check of this test runs; and no event starts a consumer.
-    let cloud = Cloud::start(Options { time_scale: 1, parameters: Vec::new() }).await.unwrap();
+    let cloud = Cloud::start(Options { time_scale: 1, ..Options::default() }).await.unwrap();
     let unheard = json!({
         "service": "events", "operation": "PutEvents", "status": 500,
         "code": "InternalException", "message": "the bus is down"
@@ -160,7 +161,7 @@ async fn what_only_another_build_can_read_is_waited_for_as_long_as_its_audio_las
 
 #[tokio::test]
 async fn no_more_than_fifty_sessions_are_started_again_at_once() {
-    let cloud = Cloud::start(Options { time_scale: 1, parameters: Vec::new() }).await.unwrap();
+    let cloud = Cloud::start(Options { time_scale: 1, ..Options::default() }).await.unwrap();
     // Nobody carries any of them: only the health check itself comes through.
     cloud.fault(nobody_carries(0)).await.unwrap();
     let session = cloud.open("ana").await.unwrap();

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 async fn cloud(time_scale: u32, parameters: &[&str], faults: &[Value]) -> Cloud {
     let parameters = parameters.iter().map(|&parameter| parameter.to_owned()).collect();
-    let cloud = Cloud::start(Options { time_scale, parameters }).await.unwrap();
+    let cloud =
+        Cloud::start(Options { time_scale, parameters, ..Options::default() }).await.unwrap();
     for fault in faults {
         cloud.fault(fault.clone()).await.unwrap();
     }

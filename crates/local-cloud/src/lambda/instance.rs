@@ -1,18 +1,18 @@
 //! One process of a function and what it is doing.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::sync::{Notify, broadcast, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::extensions::Extensions;
 use super::invocation::Invocation;
 use super::logs::Log;
 use super::pool::Pool;
@@ -37,14 +37,14 @@ pub(super) struct Job {
 /// What the process does, as far as the Runtime API tells.
 #[derive(Debug)]
 enum Doing {
-    /// It has not asked for an invocation yet.
-    Starting,
+    /// Its runtime or an extension has not asked for what comes first yet.
+    Starting { asked: bool },
     /// Somebody has it and is about to hand over an invocation.
     Claimed,
     /// It works; the answer goes to the sender.
     Working { request_id: String, answer: oneshot::Sender<Outcome> },
-    /// It has answered and not yet asked for more.
-    Answered,
+    /// It has answered; its runtime or an extension has not asked for more.
+    Answered { asked: bool },
     /// It waits for an invocation, since then.
     Idle(Instant),
 }
@@ -78,19 +78,6 @@ pub(super) struct Instance {
     pub(super) extensions: Extensions,
 }
 
-/// The extensions that registered, and the events they wait for.
-#[derive(Debug)]
-pub(super) struct Extensions {
-    events: broadcast::Sender<Value>,
-    registered: Mutex<HashMap<String, Arc<Extension>>>,
-}
-
-#[derive(Debug)]
-pub(super) struct Extension {
-    wanted: Vec<String>,
-    events: tokio::sync::Mutex<broadcast::Receiver<Value>>,
-}
-
 impl Instance {
     /// Starts a process with a Runtime API of its own. The caller has claimed it.
     ///
@@ -118,17 +105,14 @@ impl Instance {
             pid: child.id(),
             pool: Arc::downgrade(pool),
             function,
-            doing: Mutex::new(Doing::Starting),
+            doing: Mutex::new(Doing::Starting { asked: false }),
             job: Mutex::new(None),
             job_came: Notify::new(),
             began: watch::Sender::new(false),
             start_error: Mutex::new(None),
             exit: watch::Sender::new(None),
             kill: stop.child_token(),
-            extensions: Extensions {
-                events: broadcast::Sender::new(16),
-                registered: Mutex::default(),
-            },
+            extensions: Extensions::default(),
         });
         let ended = CancellationToken::new();
         runtime_api::serve(listener, Arc::clone(&instance), ended.clone());
@@ -220,7 +204,7 @@ impl Instance {
 
     /// Whether the process has answered and is about to ask for more.
     pub(super) fn settles(&self) -> bool {
-        matches!(*lock(&self.doing), Doing::Answered) && !self.is_over()
+        matches!(*lock(&self.doing), Doing::Answered { .. }) && !self.is_over()
     }
 
     /// Since when the process has been idle.
@@ -234,26 +218,19 @@ impl Instance {
     /// What `/_local/state` calls what the process does.
     pub(super) fn doing(&self) -> &'static str {
         match *lock(&self.doing) {
-            Doing::Starting => "starting",
+            Doing::Starting { .. } => "starting",
             Doing::Claimed | Doing::Working { .. } => "working",
-            Doing::Answered | Doing::Idle(_) => "idle",
+            Doing::Answered { .. } if self.extensions.are_busy() => "working",
+            Doing::Answered { .. } | Doing::Idle(_) => "idle",
         }
     }
 
     /// The process asks for its next invocation; waits until there is one.
     pub(super) async fn next(&self) -> Job {
-        {
-            let mut doing = lock(&self.doing);
-            match *doing {
-                Doing::Starting => *doing = Doing::Claimed,
-                Doing::Answered => *doing = Doing::Idle(Instant::now()),
-                _ => {}
-            }
+        if let Doing::Starting { asked } | Doing::Answered { asked } = &mut *lock(&self.doing) {
+            *asked = true;
         }
-        self.began.send_replace(true);
-        if let Some(pool) = self.pool.upgrade() {
-            pool.parked();
-        }
+        self.settle();
         loop {
             let came = self.job_came.notified();
             if let Some(job) = lock(&self.job).take() {
@@ -263,10 +240,30 @@ impl Instance {
         }
     }
 
+    /// Once runtime and extensions have all asked for what comes next, the process can have an invocation.
+    pub(super) fn settle(&self) {
+        if self.extensions.are_busy() {
+            return;
+        }
+        let mut doing = lock(&self.doing);
+        match *doing {
+            Doing::Starting { asked: true } => {
+                *doing = Doing::Claimed;
+                self.began.send_replace(true);
+            }
+            Doing::Answered { asked: true } => *doing = Doing::Idle(Instant::now()),
+            _ => return,
+        }
+        drop(doing);
+        if let Some(pool) = self.pool.upgrade() {
+            pool.parked();
+        }
+    }
+
     /// The process gives an outcome for an invocation. False when that is not what it works on.
     pub(super) fn finish(&self, request_id: &str, outcome: Outcome) -> bool {
         let mut doing = lock(&self.doing);
-        match std::mem::replace(&mut *doing, Doing::Answered) {
+        match std::mem::replace(&mut *doing, Doing::Answered { asked: false }) {
             Doing::Working { request_id: own, answer } if own == request_id => {
                 // Nobody waits any more when the invocation has timed out meanwhile.
                 let _ = answer.send(outcome);
@@ -282,45 +279,6 @@ impl Instance {
     /// The process reports that it cannot start; it is expected to end by itself.
     pub(super) fn start_failed(&self, report: Bytes) {
         *lock(&self.start_error) = Some(report);
-    }
-}
-
-impl Extensions {
-    /// Registers an extension for some of the events; returns its identifier.
-    pub(super) fn register(&self, wanted: Vec<String>) -> String {
-        let id = uuid::Uuid::new_v4().to_string();
-        let events = tokio::sync::Mutex::new(self.events.subscribe());
-        lock(&self.registered).insert(id.clone(), Arc::new(Extension { wanted, events }));
-        id
-    }
-
-    /// The extension of an identifier.
-    pub(super) fn find(&self, id: &str) -> Option<Arc<Extension>> {
-        lock(&self.registered).get(id).cloned()
-    }
-
-    fn tell(&self, event: &Value) {
-        // Without any extension there is nobody to tell.
-        let _ = self.events.send(event.clone());
-    }
-}
-
-impl Extension {
-    /// Waits for the next event that the extension wants.
-    pub(super) async fn next(&self) -> Option<Value> {
-        let mut events = self.events.lock().await;
-        loop {
-            match events.recv().await {
-                Ok(event) => {
-                    let kind = event["eventType"].as_str().unwrap_or_default();
-                    if self.wanted.iter().any(|wanted| wanted == kind) {
-                        return Some(event);
-                    }
-                }
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
-                Err(broadcast::error::RecvError::Closed) => return None,
-            }
-        }
     }
 }
 

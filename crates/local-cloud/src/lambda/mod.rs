@@ -7,6 +7,7 @@
 
 mod api;
 mod event;
+mod extensions;
 mod instance;
 mod invocation;
 mod logs;

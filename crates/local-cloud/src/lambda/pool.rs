@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::instance::{Instance, Job, Outcome, StartFailure, lock};
@@ -134,9 +135,8 @@ impl Pool {
         let task = tokio::spawn(async move {
             let (payload, received_us) = (invocation.payload.clone(), now_us());
             let root = trace::root(&invocation.trace).to_owned();
-            let result = pool.run(invocation, fault).await;
+            let result = pool.run(invocation, fault, running).await;
             pool.note(&payload, &root, &result, received_us);
-            drop(running);
             result
         });
         let invoked = match task.await {
@@ -188,12 +188,13 @@ impl Pool {
         self: &Arc<Self>,
         invocation: Invocation,
         fault: Option<Fault>,
+        running: Running,
     ) -> Result<Invoked, AwsError> {
         self.counts.invocations.fetch_add(1, Ordering::Relaxed);
         let invoked = match fault {
             Some(fault) if fault.kind == FaultKind::Answer => invocation.said(&fault.extra),
             fault => match self.idle_or_started(&invocation).await {
-                Ok(instance) => self.run_on(&instance, &invocation, fault).await,
+                Ok(instance) => self.run_on(&instance, &invocation, fault, running).await,
                 Err(invoked) => invoked,
             },
         };
@@ -211,7 +212,7 @@ impl Pool {
         self: &Arc<Self>,
         invocation: &Invocation,
     ) -> Result<Arc<Instance>, Invoked> {
-        let settled = tokio::time::Instant::now() + SETTLING;
+        let settled = Instant::now() + SETTLING;
         loop {
             let changed = self.changed.notified();
             let (idle, settling) = self.claim_idle();
@@ -276,12 +277,14 @@ impl Pool {
 
     /// Hands the invocation over and waits for its outcome, the process's end or the timeout.
     async fn run_on(
-        &self,
+        self: &Arc<Self>,
         instance: &Arc<Instance>,
         invocation: &Invocation,
         fault: Option<Fault>,
+        running: Running,
     ) -> Invoked {
         let timeout = self.clock.real(self.function.timeout);
+        let deadline = Instant::now() + timeout;
         let deadline_ms =
             real_now_ms().saturating_add(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
         let outcome = instance.give(Job { invocation: invocation.clone(), deadline_ms });
@@ -302,12 +305,18 @@ impl Pool {
         tokio::select! {
             biased;
             how = killed => crashed(how),
-            Ok(outcome) = outcome => match outcome {
-                Outcome::Answer(payload) => invocation.answered(payload),
-                Outcome::Error(report) => invocation.failed(report),
-            },
+            Ok(outcome) = outcome => {
+                match instance.extensions.are_busy() {
+                    true => drop(tokio::spawn(wind_up(Arc::clone(instance), deadline, running))),
+                    false => drop(running),
+                }
+                match outcome {
+                    Outcome::Answer(payload) => invocation.answered(payload),
+                    Outcome::Error(report) => invocation.failed(report),
+                }
+            }
             how = instance.exited() => crashed(how),
-            () = tokio::time::sleep(timeout) => {
+            () = tokio::time::sleep_until(deadline) => {
                 instance.kill();
                 self.counts.timeouts.fetch_add(1, Ordering::Relaxed);
                 let seconds = self.function.timeout.as_secs_f64();
@@ -366,5 +375,17 @@ impl Pool {
             "timeouts": count(&self.counts.timeouts),
             "throttles": count(&self.counts.throttles),
         })
+    }
+}
+
+/// Lets the extensions finish with an invocation that was answered. It runs, and has its time, until then.
+async fn wind_up(instance: Arc<Instance>, deadline: Instant, running: Running) {
+    tokio::select! {
+        () = instance.extensions.done() => {}
+        _ = instance.exited() => {}
+        () = tokio::time::sleep_until(deadline) => {
+            instance.kill();
+            running.0.counts.timeouts.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }

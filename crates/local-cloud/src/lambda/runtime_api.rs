@@ -123,11 +123,12 @@ async fn register(
 
 async fn extension_next(State(instance): State<Arc<Instance>>, headers: HeaderMap) -> Response {
     let id = headers.get("lambda-extension-identifier").and_then(|id| id.to_str().ok());
-    let Some(extension) = id.and_then(|id| instance.extensions.find(id)) else {
+    let Some(id) = id.filter(|id| instance.extensions.asks(id)) else {
         let message = "this extension did not register";
         return refused(StatusCode::FORBIDDEN, "Extension.UnknownExtensionIdentifier", message);
     };
-    match extension.next().await {
+    instance.settle();
+    match instance.extensions.next(id).await {
         Some(event) => (StatusCode::OK, event.to_string()).into_response(),
         None => refused(StatusCode::GONE, "Extension.Gone", "the process is ending"),
     }

@@ -69,9 +69,14 @@ impl SessionApi for Scripted {
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
-    ) -> Result<Session, Error> {
+    ) -> Result<Created, Error> {
         self.keys.lock().unwrap().extend(key.cloned());
-        self.answer(Asked::Create(new.clone(), seen(call)), session())
+        let created = Created { session: session(), announcement: None };
+        self.answer(Asked::Create(new.clone(), seen(call)), created)
+    }
+
+    async fn announce(&self, _: Announcement) {
+        unreachable!("nothing here was opened just now")
     }
 
     async fn get(&self, session_id: &SessionId, _: &Call) -> Result<Session, Error> {
@@ -181,7 +186,7 @@ fn ask_with(api: &Scripted, event: &Value, context: Context) -> Answer {
         limits: Limits::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let response = runtime.block_on(api.answer(request.with_lambda_context(context)));
+    let response = runtime.block_on(api.answer(request.with_lambda_context(context))).response;
     let body = match response.body() {
         Body::Empty => Value::Null,
         body => serde_json::from_slice(body).unwrap(),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     NewSession,
-    fakes::{Trouble, World},
+    fakes::{Trouble, World, open},
 };
 
 const SPEAKER: &str = "speaker-1";
@@ -16,7 +16,7 @@ fn opened() -> (World, Session) {
         target_languages: vec!["de".parse().unwrap()],
         quality_tier: QualityTier::Standard,
     };
-    let session = world.run(world.service().create(&new, None, &Call::default())).unwrap();
+    let session = world.run(open(&world.service(), &new, None, &Call::default())).unwrap();
     (world, session)
 }
 

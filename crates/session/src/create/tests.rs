@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::fakes::{EPOCH_MS, Trouble, World};
+use crate::fakes::{EPOCH_MS, Trouble, World, open};
 
 fn new() -> NewSession {
     NewSession {
@@ -19,7 +19,7 @@ fn call() -> Call {
 }
 
 fn create(world: &World) -> Result<Session, Error> {
-    let result = world.run(world.service().create(&new(), None, &call()));
+    let result = world.run(open(&world.service(), &new(), None, &call()));
     let took = world.state().now;
     assert!(took < Limits::FUNCTION_TIMEOUT, "took {took:?}");
     world.let_time_pass();
@@ -122,6 +122,23 @@ fn the_event_tells_what_the_specification_wants() {
 }
 
 #[test]
+fn an_answer_waits_for_no_event_and_the_event_is_held_until_it_is_told() {
+    let world = World::new();
+    let service = world.service();
+    let created = world.run(service.create(&new(), None, &call())).unwrap();
+    let id = &created.session.session_id;
+    assert_eq!(world.calls("put"), 0);
+    let pending = world.state().items[id].pending_event.clone();
+    let announcement = created.announcement.unwrap();
+    assert_eq!(pending.as_ref(), Some(&announcement.event));
+    assert_eq!(announcement.trace_header(), Some("Root=1-a"));
+
+    world.run(service.announce(announcement));
+    let state = world.state();
+    assert_eq!((state.events.len(), &state.items[id].pending_event), (1, &None));
+}
+
+#[test]
 fn success_is_logged_and_counted() {
     let world = World::new();
     let session = create(&world).unwrap();
@@ -214,7 +231,7 @@ fn a_crash_at_any_call_leaves_nothing_that_cannot_be_found() {
                 world.plan_all(operation, Trouble::Refused(FaultKind::Denied));
             }
             let service = world.service();
-            let result = world.run_for(service.create(&new(), None, &call()), crash_at);
+            let result = world.run_for(open(&service, &new(), None, &call()), crash_at);
             world.let_time_pass();
             let result = result.unwrap_or(Err(Error::NoFreeId { attempts: 0 }));
             check(&world, &result, &format!("crash at call {crash_at}, {failing:?}"));
@@ -324,7 +341,7 @@ fn a_shorter_invocation_still_undoes_what_fails() {
     world.plan_all("endpoints", Trouble::Hangs);
     let remaining = Duration::from_secs(10);
     let call = Call { limits: Limits::default().within(remaining), trace_header: None };
-    let result = world.run(world.service().create(&new(), None, &call));
+    let result = world.run(open(&world.service(), &new(), None, &call));
     assert!(result.is_err());
     let state = world.state();
     assert!(state.now < remaining, "took {:?}", state.now);

@@ -7,7 +7,7 @@ use futures_util::future::join;
 use super::*;
 use crate::{
     Language, Limits, NewSession, QualityTier,
-    fakes::{Trouble, World},
+    fakes::{Trouble, World, open},
 };
 
 mod listeners;
@@ -26,7 +26,7 @@ fn world_with_session() -> (World, Session) {
         target_languages: vec!["de".parse().unwrap()],
         quality_tier: QualityTier::Standard,
     };
-    let session = world.run(world.service().create(&new, None, &call())).unwrap();
+    let session = world.run(open(&world.service(), &new, None, &call())).unwrap();
     let mut state = world.state();
     state.events.clear();
     state.lines.clear();

@@ -1,10 +1,15 @@
 //! What only a local cloud has: `/_local/faults` and `/_local/state`.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use serde_json::Value;
 
 use super::Cloud;
 use crate::Error;
+
+/// No function has longer for what follows its answer.
+const IDLE_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Cloud {
     /// Lets a fault wait (`/_local/faults`).
@@ -37,6 +42,26 @@ impl Cloud {
         let function = self.function(function).await?;
         let instances = function["instances"].as_array().cloned().unwrap_or_default();
         Ok(instances.iter().filter_map(|instance| instance["pid"].as_u64()).collect())
+    }
+
+    /// Waits until no process of `function` (its package name) works: what an invocation does after its answer is done.
+    ///
+    /// # Errors
+    /// [`Error::Http`] when nothing answers, [`Error::Waited`] when it takes longer than a function may.
+    pub async fn idle(&self, function: &str) -> Result<(), Error> {
+        let start = Instant::now();
+        loop {
+            let state = self.function(function).await?;
+            let instances = state["instances"].as_array().into_iter().flatten();
+            if instances.clone().all(|instance| instance["doing"] == "idle") {
+                return Ok(());
+            }
+            if start.elapsed() > IDLE_PATIENCE {
+                let (what, seconds) = (format!("an idle {function}"), IDLE_PATIENCE.as_secs());
+                return Err(Error::Waited { what, seconds, last: state.to_string() });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// The faults that wait still, each with how many calls it would strike.

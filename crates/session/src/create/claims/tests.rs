@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     Call, Error, FaultKind, IdempotencyKey, Language, NewSession, QualityTier, Session,
     SessionStatus,
-    fakes::{Trouble, World},
+    fakes::{Trouble, World, open},
 };
 
 fn new(speaker: &str) -> NewSession {
@@ -22,7 +22,7 @@ fn key(text: &str) -> IdempotencyKey {
 }
 
 fn create(world: &World, new: &NewSession, key: Option<&IdempotencyKey>) -> Result<Session, Error> {
-    let result = world.run(world.service().create(new, key, &Call::default()));
+    let result = world.run(open(&world.service(), new, key, &Call::default()));
     world.let_time_pass();
     result
 }
@@ -64,7 +64,7 @@ fn after_a_crash_anywhere_the_request_is_told_to_wait_and_then_carried_out() {
         let world = World::new();
         let service = world.service();
         let (new, key) = (new("ana"), key("k"));
-        let _ = world.run_for(service.create(&new, Some(&key), &Call::default()), crash_at);
+        let _ = world.run_for(open(&service, &new, Some(&key), &Call::default()), crash_at);
         world.let_time_pass();
         let mut waits = 0;
         let session = loop {
@@ -139,12 +139,12 @@ fn one_that_was_taken_over_cannot_become_active_any_more() {
     create(&whole, &new, Some(&key)).unwrap();
     let activation = whole.state().calls.iter().position(|(call, _)| *call == "activate").unwrap();
     let call = Call::default();
-    let crashed = service.create(&new, Some(&key), &call);
+    let crashed = open(&service, &new, Some(&key), &call);
     assert_eq!(world.run_for(crashed, activation + 1), None);
     assert_eq!(world.calls("activate"), 1, "it is under way");
     // As if its clock were far behind.
     world.state().requests.values_mut().for_each(|request| request.in_progress_until = 0);
-    let second = world.run(service.create(&new, Some(&key), &call)).unwrap();
+    let second = world.run(open(&service, &new, Some(&key), &call)).unwrap();
     world.let_time_pass();
     let state = world.state();
     let active = state.items.values().filter(|item| item.status == SessionStatus::Active);
