@@ -174,7 +174,8 @@ pub fn run(fault: &Fault, seed: u64) -> Sum {
 }
 
 async fn play(plan: &Plan) -> Result<Journey, Error> {
-    let options = Options { time_scale: SCALE, parameters: plan.parameters.clone() };
+    let options =
+        Options { time_scale: SCALE, parameters: plan.parameters.clone(), ..Options::default() };
     let cloud = Cloud::start(options).await?;
     for fault in &plan.faults {
         cloud.fault(fault.clone()).await?;
