@@ -9,7 +9,8 @@ use serde_json::json;
 #[tokio::test]
 async fn a_refused_hand_over_is_tried_again() {
     let parameters = vec!["AudioProcessorInvocation=event".to_owned()];
-    let cloud = Cloud::start(Options { time_scale: 10, parameters }).await.unwrap();
+    let cloud =
+        Cloud::start(Options { time_scale: 10, parameters, ..Options::default() }).await.unwrap();
     let refusal = json!({
         "service": "lambda", "operation": "InvokeAsync", "target": "audio-processor",
         "status": 429, "code": "TooManyRequestsException", "skip": 5, "times": 2

@@ -194,7 +194,8 @@ async fn the_health_check_tells_them_when_their_consumer_was_killed() {
 #[tokio::test]
 async fn a_session_that_the_health_check_ends_ends_for_them_too() {
     let parameters = vec!["SessionIdleMinutes=5".to_owned()];
-    let cloud = Cloud::start(Options { time_scale: 30, parameters }).await.unwrap();
+    let cloud =
+        Cloud::start(Options { time_scale: 30, parameters, ..Options::default() }).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     listen(&cloud, &session, 4).await;
     all_are_removed(&cloud).await;
@@ -206,7 +207,8 @@ async fn a_session_that_the_health_check_ends_ends_for_them_too() {
 #[tokio::test]
 async fn without_an_endpoint_they_are_only_removed() {
     let parameters = vec!["WebSocketApiEndpoint=".to_owned()];
-    let cloud = Cloud::start(Options { time_scale: 10, parameters }).await.unwrap();
+    let cloud =
+        Cloud::start(Options { time_scale: 10, parameters, ..Options::default() }).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     listen(&cloud, &session, 4).await;
     session.end().await.unwrap();

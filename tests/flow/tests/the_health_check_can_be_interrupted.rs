@@ -23,7 +23,8 @@ async fn make_theirs(cloud: &Cloud) {
 #[tokio::test]
 async fn twice_at_once_and_killed_anywhere() {
     let parameters = vec!["SessionIdleMinutes=5".to_owned(), "StreamKeepMinutes=5".to_owned()];
-    let cloud = Cloud::start(Options { time_scale: 60, parameters }).await.unwrap();
+    let cloud =
+        Cloud::start(Options { time_scale: 60, parameters, ..Options::default() }).await.unwrap();
     make_theirs(&cloud).await;
     for speaker in ["ana", "ben", "eva"] {
         let session = cloud.open(speaker).await.unwrap();

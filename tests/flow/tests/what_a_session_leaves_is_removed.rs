@@ -37,7 +37,8 @@ async fn has_no_stream(cloud: &Cloud, session: &Session<'_>) {
 async fn ended_drained_kept_and_removed() {
     // A health check every five minutes of the cloud's time: every ten seconds here.
     let parameters = vec!["SessionIdleMinutes=5".to_owned(), "StreamKeepMinutes=5".to_owned()];
-    let cloud = Cloud::start(Options { time_scale: 30, parameters }).await.unwrap();
+    let cloud =
+        Cloud::start(Options { time_scale: 30, parameters, ..Options::default() }).await.unwrap();
     let silent = cloud.open("ana").await.unwrap();
     let spoken = cloud.open("ben").await.unwrap();
     spoken.say(&testkit::recording()).await.unwrap();
