@@ -7,25 +7,48 @@
 //! So this process is an extension of itself. Without one, work that is spawned would be frozen with the environment.
 //!
 //! ```text
-//! runtime    next ─► Turn ─► handler ─► answer ─► next …
-//! extension  next ─────────► waits for the turn's end ─► does what was left ─► next …
+//! runtime    next ─► handler, which leaves work ─► answer ─► end of the turn ─► next …
+//! extension  next ──────────────────────────────────────────► does that work ─► next …
 //! ```
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
 
 use lambda_extension::{Extension, LambdaEvent};
-use lambda_http::Error;
-use tokio::sync::{Mutex, mpsc};
+use lambda_http::{Error, Service, lambda_runtime::LambdaInvocation, tower::Layer};
+use tokio::sync::mpsc;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Turns = Arc<tokio::sync::Mutex<mpsc::Receiver<Option<Work>>>>;
 
-/// Where each invocation takes its turn.
+/// Around the whole runtime, also what it does without the handler: an extension that waits for a turn which nobody
+/// takes would hold the environment until the function's timeout.
 #[derive(Clone, Debug)]
 pub(crate) struct AfterAnswer(mpsc::Sender<Option<Work>>);
 
-/// One invocation's right to leave some work for later. Dropped, it leaves none.
-#[derive(Debug)]
-pub(crate) struct Turn(Option<mpsc::Sender<Option<Work>>>);
+/// The runtime, with a turn for each invocation.
+#[derive(Clone, Debug)]
+pub(crate) struct InTurns<S> {
+    runtime: S,
+    ends: mpsc::Sender<Option<Work>>,
+}
+
+/// One invocation, and what it leaves; dropped, it tells the extension.
+#[derive(Clone)]
+struct Turn(Arc<Inner>);
+
+struct Inner {
+    left: Mutex<Option<Work>>,
+    ends: mpsc::Sender<Option<Work>>,
+}
+
+tokio::task_local! {
+    static TURN: Turn;
+}
 
 /// Registers the extension, and returns what runs it. To be called before the runtime asks for its first invocation.
 ///
@@ -33,8 +56,8 @@ pub(crate) struct Turn(Option<mpsc::Sender<Option<Work>>>);
 /// once, before the answer.
 pub(crate) async fn register() -> (AfterAnswer, impl Future<Output = Result<(), Error>>) {
     // The next invocation does not begin before this one's turn was seen, so there is never more than one.
-    let (left, turns) = mpsc::channel(1);
-    let turns = Arc::new(Mutex::new(turns));
+    let (ends, turns) = mpsc::channel(1);
+    let turns: Turns = Arc::new(tokio::sync::Mutex::new(turns));
     let finish = lambda_extension::service_fn(move |_: LambdaEvent| finish(Arc::clone(&turns)));
     let extension = Extension::new()
         .with_extension_name("after-answer")
@@ -50,11 +73,11 @@ pub(crate) async fn register() -> (AfterAnswer, impl Future<Output = Result<(), 
             }
         }
     };
-    (AfterAnswer(left), run)
+    (AfterAnswer(ends), run)
 }
 
 /// Waits until the invocation's turn is over, and does what it left.
-async fn finish(turns: Arc<Mutex<mpsc::Receiver<Option<Work>>>>) -> Result<(), Error> {
+async fn finish(turns: Turns) -> Result<(), Error> {
     if let Some(Some(work)) = turns.lock().await.recv().await {
         // In a task of its own: a panic, which is logged where it happens, ends this work only.
         let _ = tokio::spawn(work).await;
@@ -62,83 +85,133 @@ async fn finish(turns: Arc<Mutex<mpsc::Receiver<Option<Work>>>>) -> Result<(), E
     Ok(())
 }
 
-impl AfterAnswer {
-    /// One invocation begins.
-    pub(crate) fn turn(&self) -> Turn {
-        Turn(Some(self.0.clone()))
-    }
-}
-
-impl Turn {
-    /// Has `work` done once the invocation is answered; at once, where nothing can be done after that.
-    pub(crate) async fn leave(mut self, work: impl Future<Output = ()> + Send + 'static) {
-        let Some(left) = self.0.take() else { return };
-        if let Err(back) = left.try_send(Some(Box::pin(work)))
-            && let Some(work) = back.into_inner()
-        {
-            work.await;
+/// Has `work` done once this invocation is answered; at once, where nothing can be done after that.
+pub(crate) async fn leave(work: impl Future<Output = ()> + Send + 'static) {
+    let turn = TURN.try_with(Turn::clone).ok();
+    match turn.filter(|turn| !turn.0.ends.is_closed()) {
+        Some(turn) => {
+            *turn.0.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(work));
         }
+        None => work.await,
     }
 }
 
-/// Also when the handler panics: the extension would wait for ever.
-impl Drop for Turn {
+impl<S> Layer<S> for AfterAnswer {
+    type Service = InTurns<S>;
+
+    fn layer(&self, runtime: S) -> InTurns<S> {
+        InTurns { runtime, ends: self.0.clone() }
+    }
+}
+
+impl<S> Service<LambdaInvocation> for InTurns<S>
+where
+    S: Service<LambdaInvocation>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.runtime.poll_ready(context)
+    }
+
+    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
+        let turn = Turn(Arc::new(Inner { left: Mutex::default(), ends: self.ends.clone() }));
+        let served = self.runtime.call(invocation);
+        Box::pin(TURN.scope(turn, served))
+    }
+}
+
+impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(left) = self.0.take() {
-            // Nobody listens where there is no extension.
-            let _ = left.try_send(None);
-        }
+        let left = self.left.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        // Nobody listens where there is no extension.
+        let _ = self.ends.try_send(left);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::{lambda_runtime, tower::ServiceExt};
+
     use super::*;
 
-    fn with_extension() -> (AfterAnswer, Arc<Mutex<mpsc::Receiver<Option<Work>>>>) {
-        let (left, turns) = mpsc::channel(1);
-        (AfterAnswer(left), Arc::new(Mutex::new(turns)))
+    fn extension() -> (AfterAnswer, Turns) {
+        let (ends, turns) = mpsc::channel(1);
+        (AfterAnswer(ends), Arc::new(tokio::sync::Mutex::new(turns)))
+    }
+
+    /// Serves one invocation by a runtime that runs `handler`.
+    async fn serve<F>(after_answer: &AfterAnswer, handler: impl Fn() -> F + Clone)
+    where
+        F: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let runtime = lambda_runtime::service_fn(move |_: LambdaInvocation| handler());
+        let (parts, ()) = lambda_http::Response::new(()).into_parts();
+        let body = Default::default();
+        let invocation = LambdaInvocation { parts, body, context: lambda_http::Context::default() };
+        // An error ends the runtime; here it is the handler's.
+        let _ = after_answer.layer(runtime).oneshot(invocation).await;
     }
 
     #[tokio::test]
     async fn what_is_left_is_done_by_the_extension_and_not_before() {
-        let (after_answer, turns) = with_extension();
-        let (done, seen) = tokio::sync::oneshot::channel();
-        after_answer.turn().leave(async { done.send(()).unwrap() }).await;
-        let mut seen = seen;
+        let (after_answer, turns) = extension();
+        let (done, mut seen) = mpsc::channel(1);
+        let handler = move || {
+            let done = done.clone();
+            async move {
+                leave(async move { done.send(()).await.unwrap() }).await;
+                Ok(())
+            }
+        };
+        serve(&after_answer, handler).await;
         assert!(seen.try_recv().is_err());
         finish(turns).await.unwrap();
-        assert!(seen.try_recv().is_ok());
+        assert_eq!(seen.try_recv(), Ok(()));
     }
 
     #[tokio::test]
-    async fn an_invocation_that_leaves_nothing_or_panics_still_ends_its_turn() {
-        let (after_answer, turns) = with_extension();
-        drop(after_answer.turn());
+    async fn every_invocation_ends_its_turn() {
+        let (after_answer, turns) = extension();
+        serve(&after_answer, || async { Ok(()) }).await;
         finish(Arc::clone(&turns)).await.unwrap();
-        let turn = after_answer.turn();
-        let handler = tokio::spawn(async move {
-            let _turn = turn;
-            panic!("as a handler may");
+        // As when an event is none of the API's, and the handler is never called.
+        serve(&after_answer, || async { Err("not a request".into()) }).await;
+        finish(Arc::clone(&turns)).await.unwrap();
+        let panics = tokio::spawn(async move {
+            serve(&after_answer, || async { panic!("as no handler should") }).await;
         });
-        assert!(handler.await.is_err());
+        assert!(panics.await.is_err());
         finish(turns).await.unwrap();
     }
 
     #[tokio::test]
     async fn work_that_panics_does_not_end_the_extension() {
-        let (after_answer, turns) = with_extension();
-        after_answer.turn().leave(async { panic!("as work may") }).await;
+        let (after_answer, turns) = extension();
+        let handler = || async {
+            leave(async { panic!("as no work should") }).await;
+            Ok(())
+        };
+        serve(&after_answer, handler).await;
         finish(turns).await.unwrap();
     }
 
     #[tokio::test]
     async fn without_an_extension_it_is_done_before_the_answer() {
-        let (after_answer, turns) = with_extension();
+        let (after_answer, turns) = extension();
         drop(turns);
-        let (done, mut seen) = tokio::sync::oneshot::channel();
-        after_answer.turn().leave(async { done.send(()).unwrap() }).await;
-        assert!(seen.try_recv().is_ok());
-        drop(after_answer.turn());
+        let (done, mut seen) = mpsc::channel(1);
+        let handler = move || {
+            let done = done.clone();
+            async move {
+                leave(async move { done.send(()).await.unwrap() }).await;
+                Ok(())
+            }
+        };
+        serve(&after_answer, handler).await;
+        assert_eq!(seen.try_recv(), Ok(()));
     }
 }

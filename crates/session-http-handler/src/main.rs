@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use http::Answered;
-use lambda_http::{Error, Request, run_concurrent, service_fn};
+use lambda_http::{Error, Request, runtime_concurrent, service_fn};
 use session::{SessionService, ports::Ports};
 
 mod after_answer;
@@ -52,17 +52,18 @@ async fn main() -> Result<(), Error> {
         public_session_view: config.public_session_view,
         limits: config.limits,
     });
-    let (after_answer, extension) = after_answer::register().await;
-    let runtime = run_concurrent(service_fn(move |request: Request| {
-        let (api, turn) = (Arc::clone(&api), after_answer.turn());
+    let handler = service_fn(move |request: Request| {
+        let api = Arc::clone(&api);
         async move {
             let Answered { response, announcement } = api.answer(request).await;
             if let Some(announcement) = announcement {
-                turn.leave(async move { api.announce(announcement).await }).await;
+                after_answer::leave(async move { api.announce(announcement).await }).await;
             }
             Ok::<_, Infallible>(response)
         }
-    }));
+    });
+    let (after_answer, extension) = after_answer::register().await;
+    let runtime = runtime_concurrent(handler).layer(after_answer).run_concurrent();
     // Neither ends but by an error, and neither is of use without the other.
     tokio::select! {
         ended = runtime => ended,

@@ -110,3 +110,16 @@ async fn health_is_public_and_unknown_routes_are_the_gateways() {
     let state: Value = cloud.state().await.unwrap();
     assert!(state.is_object());
 }
+
+#[tokio::test]
+async fn an_event_that_is_no_request_is_an_error_and_holds_nobody_up() {
+    let cloud = cloud().await;
+    assert_eq!(cloud.api(Method::GET, "/health", None, None).await.unwrap().0, 200);
+    let handler = "session-http-handler";
+    let processes = cloud.processes(handler).await.unwrap();
+    let answer = cloud.invoke(handler, &json!({ "what": "not a request" })).await.unwrap();
+    assert!(answer["errorMessage"].is_string(), "{answer}");
+    // The invocation is over, not waited for until the function's timeout ends the process.
+    cloud.idle(handler).await.unwrap();
+    assert_eq!(cloud.processes(handler).await.unwrap(), processes);
+}
