@@ -169,6 +169,8 @@ CASES = (stack_is_read, signed, green, token_missing_or_bad, by_the_checkpoint,
 def main() -> int:
     """0 when every case passed."""
     failed = 0
+    # What runs in the background may be told to ignore Ctrl-C, and its children with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as data:
         cloud, url = start(data)
         try:
