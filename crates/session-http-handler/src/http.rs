@@ -13,107 +13,24 @@
 //! (503, 429, and 409 while a session is being created) carries `Retry-After`. API Gateway checks the token; without its claims the answer is 401
 //! here too, so that a route deployed without its authorizer stays shut.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use lambda_http::{
     Body, Request, RequestExt, Response,
     http::{Method, StatusCode},
     request::RequestContext,
 };
-use session::{
-    Announcement, Call, Changes, Created, Deleted, Error, IdempotencyKey, Limits, NewSession,
-    Session, SessionId, SessionService,
-    ports::{Clock, Ports},
-};
+use session::{Announcement, Call, Created, Deleted, Error, Limits, Session, SessionId};
 
 mod request;
 mod response;
+mod route;
+mod use_cases;
 
 use request::{Refused, changes, idempotency_key, new_session};
 use response::{created, failed, health, no_content, own, refused, shown};
-
-/// The use cases that the routes lead to.
-pub(crate) trait SessionApi: Send + Sync {
-    /// `POST /sessions`.
-    fn create(
-        &self,
-        new: &NewSession,
-        key: Option<&IdempotencyKey>,
-        call: &Call,
-    ) -> impl Future<Output = Result<Created, Error>> + Send;
-
-    /// What follows the answer to a POST.
-    fn announce(&self, announcement: Announcement) -> impl Future<Output = ()> + Send;
-
-    /// `GET /sessions/{sessionId}`.
-    fn get(
-        &self,
-        session_id: &SessionId,
-        call: &Call,
-    ) -> impl Future<Output = Result<Session, Error>> + Send;
-
-    /// `PATCH /sessions/{sessionId}`.
-    fn change(
-        &self,
-        session_id: &SessionId,
-        speaker_id: &str,
-        changes: &Changes,
-        call: &Call,
-    ) -> impl Future<Output = Result<Session, Error>> + Send;
-
-    /// `DELETE /sessions/{sessionId}`.
-    fn delete(
-        &self,
-        session_id: &SessionId,
-        speaker_id: &str,
-        call: &Call,
-    ) -> impl Future<Output = Result<Deleted, Error>> + Send;
-
-    /// Now, Unix ms.
-    fn now_ms(&self) -> u64;
-}
-
-impl<P: Ports> SessionApi for SessionService<P> {
-    async fn create(
-        &self,
-        new: &NewSession,
-        key: Option<&IdempotencyKey>,
-        call: &Call,
-    ) -> Result<Created, Error> {
-        Self::create(self, new, key, call).await
-    }
-
-    async fn announce(&self, announcement: Announcement) {
-        Self::announce(self, announcement).await;
-    }
-
-    async fn get(&self, session_id: &SessionId, call: &Call) -> Result<Session, Error> {
-        Self::get(self, session_id, call).await
-    }
-
-    async fn change(
-        &self,
-        session_id: &SessionId,
-        speaker_id: &str,
-        changes: &Changes,
-        call: &Call,
-    ) -> Result<Session, Error> {
-        Self::change(self, session_id, speaker_id, changes, call).await
-    }
-
-    async fn delete(
-        &self,
-        session_id: &SessionId,
-        speaker_id: &str,
-        call: &Call,
-    ) -> Result<Deleted, Error> {
-        Self::delete(self, session_id, speaker_id, call).await
-    }
-
-    fn now_ms(&self) -> u64 {
-        Clock::now_ms(&self.around)
-    }
-}
+use route::{Route, known_method};
+pub(crate) use use_cases::SessionApi;
 
 /// The API of one environment.
 #[derive(Clone, Debug)]
@@ -140,44 +57,6 @@ pub(crate) struct Answered {
 impl From<Response<Body>> for Answered {
     fn from(response: Response<Body>) -> Self {
         Self { response, announcement: None }
-    }
-}
-
-/// Where a request leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route<'a> {
-    Sessions,
-    Session(&'a str),
-    Health,
-}
-
-impl<'a> Route<'a> {
-    fn of(path: &'a str) -> Option<Self> {
-        match path.strip_prefix('/')?.split_once('/') {
-            None if path == "/sessions" => Some(Self::Sessions),
-            None if path == "/health" => Some(Self::Health),
-            Some(("sessions", id)) if !id.is_empty() && !id.contains('/') => {
-                Some(Self::Session(id))
-            }
-            _ => None,
-        }
-    }
-
-    /// The route as the template writes it; safe to log, whatever the path was.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Sessions => "/sessions",
-            Self::Session(_) => "/sessions/{sessionId}",
-            Self::Health => "/health",
-        }
-    }
-
-    const fn methods(self) -> &'static str {
-        match self {
-            Self::Sessions => "POST",
-            Self::Session(_) => "GET, PATCH, DELETE",
-            Self::Health => "GET",
-        }
     }
 }
 
@@ -327,17 +206,6 @@ fn speaker(request: &Request) -> Result<&str, Refused> {
 /// What is no session id names no session.
 fn session_id(text: &str) -> Result<SessionId, Refused> {
     text.parse().map_err(|_| Refused::new(StatusCode::NOT_FOUND, "there is no such session"))
-}
-
-/// A method as it may be logged: an invented one may hold anything.
-fn known_method(method: &Method) -> &str {
-    match *method {
-        Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
-            method.as_str()
-        }
-        Method::HEAD | Method::OPTIONS => method.as_str(),
-        _ => "other",
-    }
 }
 
 #[cfg(test)]

@@ -10,25 +10,20 @@
 //! So at every moment, whatever crashes, each channel and stream has an item by which the health
 //! check finds it.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
-use futures_util::future::join;
-
+mod activate;
+mod build;
 mod claims;
+use activate::Activated;
 use claims::Earlier;
 
 use crate::{
-    Call, ChannelArn, Claim, Error, Fault, FaultKind, IdempotencyKey, Language, Limits, Notice,
-    PendingEvent, QualityTier, Session, SessionId, SessionService, SessionStatus, StreamArn, Tags,
-    emit,
-    event::EventStatus,
-    limits::{Pauses, by, persist},
-    ports::{
-        Activation, Clock, Journal, MediaControl, Ports, Reservation, Reserved, ResourceState,
-        Sessions,
-    },
-    undo::{Made, Part},
-    words::uuid,
+    Call, Claim, Error, FaultKind, IdempotencyKey, Language, Notice, PendingEvent, QualityTier,
+    Session, SessionId, SessionService, SessionStatus, emit,
+    limits::persist,
+    ports::{Clock, Journal, Ports, Reservation, Reserved, Sessions},
+    undo::Made,
 };
 
 /// What a speaker asks for.
@@ -77,13 +72,6 @@ const ID_ATTEMPTS: u32 = 8;
 
 /// An item outlives its session for whoever still asks: 24 h, counted from the creation.
 const ITEM_LIFE_SECONDS: u64 = 24 * 60 * 60;
-
-/// What became of the write that makes the session active.
-enum Activated {
-    Yes,
-    No(Fault),
-    Unknown(Fault),
-}
 
 impl<P: Ports> SessionService<P> {
     /// Opens a session: when this returns, a speaker can connect, and the consumer is to be told by
@@ -236,171 +224,6 @@ impl<P: Ports> SessionService<P> {
             return Ok(None);
         }
         Err(Error::Creation { session_id: session.session_id, fault })
-    }
-
-    /// Makes channel and stream and maps them. `made` tells what there is to undo, also on failure.
-    async fn build(
-        &self,
-        session: &mut Session,
-        made: &mut Made,
-        limits: &Limits,
-        deadline: Duration,
-    ) -> Result<(), Fault> {
-        let tags = Tags { env: self.env.clone(), session_id: session.session_id.clone() };
-        // Both to their end, even if one fails: what is made must be known to be undone.
-        let ((channel, channel_ready), (stream, stream_ready)) = join(
-            self.make_channel(&session.kvs_channel_name, &tags, limits, deadline),
-            self.make_stream(&session.kvs_stream_name, &tags, limits, deadline),
-        )
-        .await;
-        (made.channel, made.stream) = (channel.clone(), stream.clone());
-        channel_ready?;
-        stream_ready?;
-        if let (Part::Made(channel), Part::Made(stream)) = (channel, stream) {
-            made.mapped = true; // From here on it may be, whatever the call answers.
-            let operation = "UpdateMediaStorageConfiguration";
-            // Right after ACTIVE the service may still say "in use".
-            let again = |kind: FaultKind| kind.is_transient() || kind == FaultKind::InUse;
-            let map = || self.media.enable_storage(&channel, &stream);
-            persist(&self.around, limits, deadline, operation, again, map).await?;
-
-            let again = |kind: FaultKind| kind.is_transient();
-            let ask = || self.media.endpoints(&channel);
-            let operation = "GetSignalingChannelEndpoint";
-            let endpoints = persist(&self.around, limits, deadline, operation, again, ask).await?;
-            session.kvs_signaling_endpoints = Some(endpoints);
-            session.kvs_channel_arn = Some(channel);
-            session.kvs_stream_arn = Some(stream);
-        }
-        Ok(())
-    }
-
-    async fn make_channel(
-        &self,
-        name: &str,
-        tags: &Tags,
-        limits: &Limits,
-        deadline: Duration,
-    ) -> (Part<ChannelArn>, Result<(), Fault>) {
-        let create = || self.media.create_channel(name, tags);
-        let again = |kind| kind == FaultKind::Throttled;
-        let operation = "CreateSignalingChannel";
-        match persist(&self.around, limits, deadline, operation, again, create).await {
-            Err(fault) => (Part::after(&fault), Err(fault)),
-            Ok(arn) => {
-                let look = || self.media.channel_state(&arn);
-                let operation = "DescribeSignalingChannel";
-                let ready = self.until_active(limits, deadline, operation, look).await;
-                (Part::Made(arn), ready)
-            }
-        }
-    }
-
-    async fn make_stream(
-        &self,
-        name: &str,
-        tags: &Tags,
-        limits: &Limits,
-        deadline: Duration,
-    ) -> (Part<StreamArn>, Result<(), Fault>) {
-        let create = || self.media.create_stream(name, tags, self.stream_retention_hours);
-        let again = |kind| kind == FaultKind::Throttled;
-        match persist(&self.around, limits, deadline, "CreateStream", again, create).await {
-            Err(fault) => (Part::after(&fault), Err(fault)),
-            Ok(arn) => {
-                let look = || self.media.stream_state(&arn);
-                let ready = self.until_active(limits, deadline, "DescribeStream", look).await;
-                (Part::Made(arn), ready)
-            }
-        }
-    }
-
-    /// Looks at a resource until it is ACTIVE, slower and slower.
-    async fn until_active<F: Future<Output = Result<ResourceState, Fault>>>(
-        &self,
-        limits: &Limits,
-        deadline: Duration,
-        operation: &'static str,
-        look: impl Fn() -> F,
-    ) -> Result<(), Fault> {
-        let mut pauses = Pauses::new(limits);
-        loop {
-            let last = match by(&self.around, deadline, operation, look()).await {
-                Ok(ResourceState::Active) => return Ok(()),
-                Ok(ResourceState::Deleting) => {
-                    let message = "it is being deleted";
-                    return Err(Fault::new(operation, FaultKind::Unavailable, message));
-                }
-                Ok(ResourceState::Pending) => {
-                    Fault::new(operation, FaultKind::TimedOut, "not ACTIVE within the time given")
-                }
-                // What was just made may not be seen everywhere yet.
-                Err(fault) if fault.kind.is_transient() || fault.kind == FaultKind::NotFound => {
-                    fault
-                }
-                Err(fault) => return Err(fault),
-            };
-            if !pauses.wait(&self.around, deadline).await {
-                return Err(last);
-            }
-        }
-    }
-
-    /// The one write that makes the session active and holds its event.
-    async fn activate(
-        &self,
-        session: &mut Session,
-        reserved_at: u64,
-        claim: Option<&Claim>,
-        call: &Call,
-        deadline: Duration,
-    ) -> Activated {
-        let operation = "UpdateItem";
-        // `updatedAt` tells this write from the reservation, so it must differ.
-        let now = self.around.now_ms().max(reserved_at + 1);
-        session.status = SessionStatus::Active;
-        session.updated_at = now;
-        let change = session.status_change(EventStatus::Active, now, uuid(&self.around));
-        session.pending_event =
-            change.map(|change| PendingEvent::new(&change, call.trace_header.clone(), now));
-
-        let activation = Activation { session: &*session, reserved_at, claim };
-        let again = |kind: FaultKind| kind.is_transient();
-        let write = || self.sessions.activate(&activation);
-        let written = persist(&self.around, &call.limits, deadline, operation, again, write).await;
-        let fault = match written {
-            Ok(true) => return Activated::Yes,
-            Ok(false) => Fault::new(operation, FaultKind::InUse, "the reservation has changed"),
-            Err(fault) => fault,
-        };
-        self.settle(session, reserved_at, &call.limits, fault).await
-    }
-
-    /// After an activation that did not clearly succeed: makes sure that it has, or that it never
-    /// will. An item that became active after its channel was deleted would be a trap.
-    async fn settle(
-        &self,
-        session: &Session,
-        reserved_at: u64,
-        limits: &Limits,
-        fault: Fault,
-    ) -> Activated {
-        let (id, operation) = (&session.session_id, "UpdateItem");
-        let deadline = self.around.monotonic() + limits.event;
-        let again = |kind: FaultKind| kind.is_transient();
-        let now = session.updated_at + 1;
-        let forestall = || self.sessions.forestall(id, reserved_at, now);
-        match persist(&self.around, limits, deadline, operation, again, forestall).await {
-            Ok(true) => return Activated::No(fault),
-            Ok(false) => {} // Changed, by our activation or by our own repeated forestalling.
-            Err(_) => return Activated::Unknown(fault),
-        }
-        let read = || self.sessions.get(id);
-        match persist(&self.around, limits, deadline, "GetItem", again, read).await {
-            Ok(Some(item)) if item.status.is_live() => Activated::Yes,
-            Ok(_) => Activated::No(fault),
-            Err(_) => Activated::Unknown(fault),
-        }
     }
 }
 

@@ -7,7 +7,10 @@ use lambda_http::{
     http::{HeaderMap, header},
 };
 use serde_json::{Value, json};
-use session::{Fault, FaultKind, QualityTier, SessionStatus, SignalingEndpoints};
+use session::{
+    Changes, Fault, FaultKind, IdempotencyKey, NewSession, QualityTier, SessionStatus,
+    SignalingEndpoints,
+};
 
 use super::*;
 

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use super::*;
-use crate::fakes::{EPOCH_MS, Trouble, World, open};
+use crate::{
+    Limits, Tags,
+    event::EventStatus,
+    fakes::{EPOCH_MS, Trouble, World, open},
+};
 
 fn new() -> NewSession {
     NewSession {

@@ -1,0 +1,77 @@
+//! The write by which a session begins to be one, and certainty about it.
+
+use std::time::Duration;
+
+use crate::{
+    Call, Claim, Fault, FaultKind, Limits, PendingEvent, Session, SessionService, SessionStatus,
+    event::EventStatus,
+    limits::persist,
+    ports::{Activation, Clock, Ports, Sessions},
+    words::uuid,
+};
+
+/// What became of the write that makes the session active.
+pub(super) enum Activated {
+    Yes,
+    No(Fault),
+    Unknown(Fault),
+}
+
+impl<P: Ports> SessionService<P> {
+    /// The one write that makes the session active and holds its event.
+    pub(super) async fn activate(
+        &self,
+        session: &mut Session,
+        reserved_at: u64,
+        claim: Option<&Claim>,
+        call: &Call,
+        deadline: Duration,
+    ) -> Activated {
+        let operation = "UpdateItem";
+        // `updatedAt` tells this write from the reservation, so it must differ.
+        let now = self.around.now_ms().max(reserved_at + 1);
+        session.status = SessionStatus::Active;
+        session.updated_at = now;
+        let change = session.status_change(EventStatus::Active, now, uuid(&self.around));
+        session.pending_event =
+            change.map(|change| PendingEvent::new(&change, call.trace_header.clone(), now));
+
+        let activation = Activation { session: &*session, reserved_at, claim };
+        let again = |kind: FaultKind| kind.is_transient();
+        let write = || self.sessions.activate(&activation);
+        let written = persist(&self.around, &call.limits, deadline, operation, again, write).await;
+        let fault = match written {
+            Ok(true) => return Activated::Yes,
+            Ok(false) => Fault::new(operation, FaultKind::InUse, "the reservation has changed"),
+            Err(fault) => fault,
+        };
+        self.settle(session, reserved_at, &call.limits, fault).await
+    }
+
+    /// After an activation that did not clearly succeed: makes sure that it has, or that it never
+    /// will. An item that became active after its channel was deleted would be a trap.
+    async fn settle(
+        &self,
+        session: &Session,
+        reserved_at: u64,
+        limits: &Limits,
+        fault: Fault,
+    ) -> Activated {
+        let (id, operation) = (&session.session_id, "UpdateItem");
+        let deadline = self.around.monotonic() + limits.event;
+        let again = |kind: FaultKind| kind.is_transient();
+        let now = session.updated_at + 1;
+        let forestall = || self.sessions.forestall(id, reserved_at, now);
+        match persist(&self.around, limits, deadline, operation, again, forestall).await {
+            Ok(true) => return Activated::No(fault),
+            Ok(false) => {} // Changed, by our activation or by our own repeated forestalling.
+            Err(_) => return Activated::Unknown(fault),
+        }
+        let read = || self.sessions.get(id);
+        match persist(&self.around, limits, deadline, "GetItem", again, read).await {
+            Ok(Some(item)) if item.status.is_live() => Activated::Yes,
+            Ok(_) => Activated::No(fault),
+            Err(_) => Activated::Unknown(fault),
+        }
+    }
+}

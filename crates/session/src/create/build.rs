@@ -1,0 +1,122 @@
+//! Making what a session speaks through: channel, stream and their mapping.
+
+use std::{future::Future, time::Duration};
+
+use futures_util::future::join;
+
+use crate::{
+    ChannelArn, Fault, FaultKind, Limits, Session, SessionService, StreamArn, Tags,
+    limits::{Pauses, by, persist},
+    ports::{MediaControl, Ports, ResourceState},
+    undo::{Made, Part},
+};
+
+impl<P: Ports> SessionService<P> {
+    /// Makes channel and stream and maps them. `made` tells what there is to undo, also on failure.
+    pub(super) async fn build(
+        &self,
+        session: &mut Session,
+        made: &mut Made,
+        limits: &Limits,
+        deadline: Duration,
+    ) -> Result<(), Fault> {
+        let tags = Tags { env: self.env.clone(), session_id: session.session_id.clone() };
+        // Both to their end, even if one fails: what is made must be known to be undone.
+        let ((channel, channel_ready), (stream, stream_ready)) = join(
+            self.make_channel(&session.kvs_channel_name, &tags, limits, deadline),
+            self.make_stream(&session.kvs_stream_name, &tags, limits, deadline),
+        )
+        .await;
+        (made.channel, made.stream) = (channel.clone(), stream.clone());
+        channel_ready?;
+        stream_ready?;
+        if let (Part::Made(channel), Part::Made(stream)) = (channel, stream) {
+            made.mapped = true; // From here on it may be, whatever the call answers.
+            let operation = "UpdateMediaStorageConfiguration";
+            // Right after ACTIVE the service may still say "in use".
+            let again = |kind: FaultKind| kind.is_transient() || kind == FaultKind::InUse;
+            let map = || self.media.enable_storage(&channel, &stream);
+            persist(&self.around, limits, deadline, operation, again, map).await?;
+
+            let again = |kind: FaultKind| kind.is_transient();
+            let ask = || self.media.endpoints(&channel);
+            let operation = "GetSignalingChannelEndpoint";
+            let endpoints = persist(&self.around, limits, deadline, operation, again, ask).await?;
+            session.kvs_signaling_endpoints = Some(endpoints);
+            session.kvs_channel_arn = Some(channel);
+            session.kvs_stream_arn = Some(stream);
+        }
+        Ok(())
+    }
+
+    async fn make_channel(
+        &self,
+        name: &str,
+        tags: &Tags,
+        limits: &Limits,
+        deadline: Duration,
+    ) -> (Part<ChannelArn>, Result<(), Fault>) {
+        let create = || self.media.create_channel(name, tags);
+        let again = |kind| kind == FaultKind::Throttled;
+        let operation = "CreateSignalingChannel";
+        match persist(&self.around, limits, deadline, operation, again, create).await {
+            Err(fault) => (Part::after(&fault), Err(fault)),
+            Ok(arn) => {
+                let look = || self.media.channel_state(&arn);
+                let operation = "DescribeSignalingChannel";
+                let ready = self.until_active(limits, deadline, operation, look).await;
+                (Part::Made(arn), ready)
+            }
+        }
+    }
+
+    async fn make_stream(
+        &self,
+        name: &str,
+        tags: &Tags,
+        limits: &Limits,
+        deadline: Duration,
+    ) -> (Part<StreamArn>, Result<(), Fault>) {
+        let create = || self.media.create_stream(name, tags, self.stream_retention_hours);
+        let again = |kind| kind == FaultKind::Throttled;
+        match persist(&self.around, limits, deadline, "CreateStream", again, create).await {
+            Err(fault) => (Part::after(&fault), Err(fault)),
+            Ok(arn) => {
+                let look = || self.media.stream_state(&arn);
+                let ready = self.until_active(limits, deadline, "DescribeStream", look).await;
+                (Part::Made(arn), ready)
+            }
+        }
+    }
+
+    /// Looks at a resource until it is ACTIVE, slower and slower.
+    async fn until_active<F: Future<Output = Result<ResourceState, Fault>>>(
+        &self,
+        limits: &Limits,
+        deadline: Duration,
+        operation: &'static str,
+        look: impl Fn() -> F,
+    ) -> Result<(), Fault> {
+        let mut pauses = Pauses::new(limits);
+        loop {
+            let last = match by(&self.around, deadline, operation, look()).await {
+                Ok(ResourceState::Active) => return Ok(()),
+                Ok(ResourceState::Deleting) => {
+                    let message = "it is being deleted";
+                    return Err(Fault::new(operation, FaultKind::Unavailable, message));
+                }
+                Ok(ResourceState::Pending) => {
+                    Fault::new(operation, FaultKind::TimedOut, "not ACTIVE within the time given")
+                }
+                // What was just made may not be seen everywhere yet.
+                Err(fault) if fault.kind.is_transient() || fault.kind == FaultKind::NotFound => {
+                    fault
+                }
+                Err(fault) => return Err(fault),
+            };
+            if !pauses.wait(&self.around, deadline).await {
+                return Err(last);
+            }
+        }
+    }
+}
