@@ -67,6 +67,9 @@ struct UpArgs {
     /// Write into this folder what the functions call, and by which permission of their roles.
     #[arg(long, value_name = "FOLDER", env = "LOCAL_CLOUD_CALLS")]
     calls: Option<PathBuf>,
+    /// How long streams and channels take to come and to go, in milliseconds of the cloud's time.
+    #[arg(long, default_value_t = crate::kvs::CHANGE_MS)]
+    kvs_change_ms: u32,
     /// Also print commands to try.
     #[arg(long)]
     guide: bool,
@@ -120,6 +123,7 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         binaries: args.binaries,
         verbose: args.verbose,
         calls: args.calls,
+        kvs_change_ms: args.kvs_change_ms,
     })
     .await?;
     for (function, path) in running.cloud().lambda.missing_binaries() {

@@ -49,6 +49,8 @@ pub struct CloudOptions {
     pub verbose: bool,
     /// Where it is written what the functions call; absent: nowhere.
     pub calls: Option<PathBuf>,
+    /// How long streams and channels take to come and to go, in milliseconds of the cloud's time.
+    pub kvs_change_ms: u32,
 }
 
 impl Default for CloudOptions {
@@ -62,6 +64,7 @@ impl Default for CloudOptions {
             binaries: None,
             verbose: false,
             calls: None,
+            kvs_change_ms: crate::kvs::CHANGE_MS,
         }
     }
 }
@@ -189,6 +192,7 @@ impl Cloud {
             Events::new(clock.clone(), faults_too, &template, lambda_too, Arc::clone(&sqs))
                 .map_err(|reason| Error::Service { service: "events", reason })?;
         let kvs = Kvs::new(clock.clone(), faults.clone(), account, base_url.clone());
+        kvs.change_within(options.kvs_change_ms);
         let dynamodb = DynamoDb::start(
             faults.clone(),
             &template.tables,

@@ -50,11 +50,17 @@ tokio::task_local! {
     static TURN: Turn;
 }
 
+/// `AWS_LAMBDA_INITIALIZATION_TYPE` of environments with one invocation at a time, which are frozen in between:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>.
+const FROZEN: [&str; 3] = ["on-demand", "provisioned-concurrency", "snap-start"];
+
 /// Registers the extension, and returns what runs it. To be called before the runtime asks for its first invocation.
 ///
-/// Where there are no internal extensions (Lambda Managed Instances, some emulators) work that is left is done at
-/// once, before the answer.
-pub(crate) async fn register() -> (AfterAnswer, impl Future<Output = Result<(), Error>>) {
+/// Where there are no internal extensions (Lambda Managed Instances, `cargo lambda watch`, some emulators), work that
+/// is left is done at once, before the answer.
+pub(crate) async fn register(
+    initialization: Option<&str>,
+) -> (AfterAnswer, impl Future<Output = Result<(), Error>>) {
     // The next invocation does not begin before this one's turn was seen, so there is never more than one.
     let (ends, turns) = mpsc::channel(1);
     let turns: Turns = Arc::new(tokio::sync::Mutex::new(turns));
@@ -63,12 +69,15 @@ pub(crate) async fn register() -> (AfterAnswer, impl Future<Output = Result<(), 
         .with_extension_name("after-answer")
         .with_events(&["INVOKE"])
         .with_events_processor(finish);
-    let registered = extension.register().await;
+    let registered = match initialization {
+        Some(kind) if FROZEN.contains(&kind) => extension.register().await,
+        _ => Err("this environment has none".into()),
+    };
     let run = async {
         match registered {
             Ok(extension) => extension.run().await,
             Err(error) => {
-                tracing::warn!("no internal extension, so events delay the answers: {error}");
+                tracing::info!("no internal extension, so events delay the answers: {error}");
                 std::future::pending().await
             }
         }
@@ -127,8 +136,12 @@ where
 impl Drop for Inner {
     fn drop(&mut self) {
         let left = self.left.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        // Nobody listens where there is no extension.
-        let _ = self.ends.try_send(left);
+        match self.ends.try_send(left) {
+            // Two turns for one event would be Lambda's mistake; the work is not lost over it.
+            Err(mpsc::error::TrySendError::Full(Some(work))) => drop(tokio::spawn(work)),
+            // Or nobody listens, where there is no extension.
+            _ => {}
+        }
     }
 }
 

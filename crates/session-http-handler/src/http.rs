@@ -20,7 +20,7 @@ use lambda_http::{
     http::{Method, StatusCode},
     request::RequestContext,
 };
-use session::{Announcement, Call, Created, Deleted, Error, Limits, Session, SessionId};
+use session::{Call, Deleted, Done, Error, FollowUp, Limits, Session, SessionId};
 
 mod request;
 mod response;
@@ -45,18 +45,18 @@ pub(crate) struct Api<S> {
     pub(crate) limits: Limits,
 }
 
-/// An answer, and what is to be told once it is out.
+/// An answer, and what follows it.
 #[derive(Debug)]
 pub(crate) struct Answered {
     /// The answer.
     pub(crate) response: Response<Body>,
-    /// For [`Api::announce`].
-    pub(crate) announcement: Option<Announcement>,
+    /// For [`Api::finish`].
+    pub(crate) follow_up: Option<FollowUp>,
 }
 
 impl From<Response<Body>> for Answered {
     fn from(response: Response<Body>) -> Self {
-        Self { response, announcement: None }
+        Self { response, follow_up: None }
     }
 }
 
@@ -78,10 +78,10 @@ impl<S: SessionApi> Api<S> {
         answered
     }
 
-    /// Tells of a session that was opened, inside the trace of the request that opened it.
-    pub(crate) async fn announce(&self, announcement: Announcement) {
-        let trace_header = announcement.trace_header().map(ToOwned::to_owned);
-        lambda_shell::trace::scope(trace_header, self.sessions.announce(announcement)).await;
+    /// Does what follows an answer, inside the trace of its request.
+    pub(crate) async fn finish(&self, follow_up: FollowUp) {
+        let trace_header = follow_up.trace_header().map(ToOwned::to_owned);
+        lambda_shell::trace::scope(trace_header, self.sessions.finish(follow_up)).await;
     }
 
     async fn route(&self, request: &Request, call: &Call) -> Answered {
@@ -92,12 +92,8 @@ impl<S: SessionApi> Api<S> {
         let answer = match (request.method(), route) {
             (&Method::POST, Route::Sessions) => self.post(request, call).await,
             (&Method::GET, Route::Session(id)) => self.get(request, id, call).await.map(Into::into),
-            (&Method::PATCH, Route::Session(id)) => {
-                self.patch(request, id, call).await.map(Into::into)
-            }
-            (&Method::DELETE, Route::Session(id)) => {
-                self.delete(request, id, call).await.map(Into::into)
-            }
+            (&Method::PATCH, Route::Session(id)) => self.patch(request, id, call).await,
+            (&Method::DELETE, Route::Session(id)) => self.delete(request, id, call).await,
             (&Method::GET, Route::Health) => Ok(health(&self.environment).into()),
             _ => Err(Refused::method(route.methods())),
         };
@@ -109,8 +105,8 @@ impl<S: SessionApi> Api<S> {
         let new = new_session(request.headers(), request.body(), speaker_id)?;
         let key = idempotency_key(request.headers())?;
         match self.sessions.create(&new, key.as_ref(), call).await {
-            Ok(Created { session, announcement }) => {
-                Ok(Answered { response: created(&session), announcement })
+            Ok(Done { answer: session, follow_up }) => {
+                Ok(Answered { response: created(&session), follow_up })
             }
             Err(error) => Ok(failed(&error, self.sessions.now_ms()).into()),
         }
@@ -137,31 +133,25 @@ impl<S: SessionApi> Api<S> {
         }
     }
 
-    async fn patch(
-        &self,
-        request: &Request,
-        id: &str,
-        call: &Call,
-    ) -> Result<Response<Body>, Refused> {
+    async fn patch(&self, request: &Request, id: &str, call: &Call) -> Result<Answered, Refused> {
         let speaker_id = speaker(request)?;
         let id = session_id(id)?;
         let wanted = changes(request.headers(), request.body())?;
         match self.sessions.change(&id, speaker_id, &wanted, call).await {
-            Ok(session) => Ok(own(&session)),
-            Err(error) => Ok(self.report(&error)),
+            Ok(Done { answer: session, follow_up }) => {
+                Ok(Answered { response: own(&session), follow_up })
+            }
+            Err(error) => Ok(self.report(&error).into()),
         }
     }
 
-    async fn delete(
-        &self,
-        request: &Request,
-        id: &str,
-        call: &Call,
-    ) -> Result<Response<Body>, Refused> {
+    async fn delete(&self, request: &Request, id: &str, call: &Call) -> Result<Answered, Refused> {
         let speaker_id = speaker(request)?;
         match self.sessions.delete(&session_id(id)?, speaker_id, call).await {
-            Ok(Deleted::Now | Deleted::Before) => Ok(no_content()),
-            Err(error) => Ok(self.report(&error)),
+            Ok(Done { answer: Deleted::Now | Deleted::Before, follow_up }) => {
+                Ok(Answered { response: no_content(), follow_up })
+            }
+            Err(error) => Ok(self.report(&error).into()),
         }
     }
 

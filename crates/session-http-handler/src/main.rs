@@ -3,13 +3,16 @@
 use std::{convert::Infallible, sync::Arc};
 
 use http::Answered;
-use lambda_http::{Error, Request, runtime_concurrent, service_fn};
+use lambda_http::{
+    Adapter, Error, Request, lambda_runtime::Runtime, service_fn, tower::ServiceExt,
+};
 use session::{SessionService, ports::Ports};
 
 mod after_answer;
 mod config;
 mod dynamodb;
 mod event_bridge;
+mod gateway;
 mod http;
 mod kinesis_video;
 
@@ -29,8 +32,9 @@ impl Ports for OnAws {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda_shell::logging::init();
-    let config = config::Config::from_env(&lambda_shell::Env::from_process())
-        .inspect_err(|error| tracing::error!("{error}"))?;
+    let env = lambda_shell::Env::from_process();
+    let initialization = env.optional("AWS_LAMBDA_INITIALIZATION_TYPE");
+    let config = config::Config::from_env(&env).inspect_err(|error| tracing::error!("{error}"))?;
     let sdk = lambda_shell::aws::sdk_config().await;
     let sessions = SessionService::<OnAws> {
         sessions: dynamodb::SessionsTable::new(&sdk, config.sessions_table, config.streams_table),
@@ -55,15 +59,16 @@ async fn main() -> Result<(), Error> {
     let handler = service_fn(move |request: Request| {
         let api = Arc::clone(&api);
         async move {
-            let Answered { response, announcement } = api.answer(request).await;
-            if let Some(announcement) = announcement {
-                after_answer::leave(async move { api.announce(announcement).await }).await;
+            let Answered { response, follow_up } = api.answer(request).await;
+            if let Some(follow_up) = follow_up {
+                after_answer::leave(async move { api.finish(follow_up).await }).await;
             }
             Ok::<_, Infallible>(response)
         }
     });
-    let (after_answer, extension) = after_answer::register().await;
-    let runtime = runtime_concurrent(handler).layer(after_answer).run_concurrent();
+    let handler = Adapter::from(handler).map_request(gateway::without_host);
+    let (after_answer, extension) = after_answer::register(initialization.as_deref()).await;
+    let runtime = Runtime::new(handler).layer(after_answer).run_concurrent();
     // Neither ends but by an error, and neither is of use without the other.
     tokio::select! {
         ended = runtime => ended,

@@ -1,7 +1,7 @@
 //! Changing a session: `PATCH /sessions/{sessionId}`.
 
 use crate::{
-    Call, Error, Fault, FaultKind, Language, QualityTier, Session, SessionId, SessionService,
+    Call, Done, Error, Fault, FaultKind, Language, QualityTier, Session, SessionId, SessionService,
     SessionStatus,
     limits::persist,
     ports::{Change, Clock, Ports, Sessions},
@@ -75,10 +75,10 @@ impl<P: Ports> SessionService<P> {
         speaker_id: &str,
         changes: &Changes,
         call: &Call,
-    ) -> Result<Session, Error> {
+    ) -> Result<Done<Session>, Error> {
         if changes.status == Some(NewStatus::Ended) {
-            self.delete(session_id, speaker_id, call).await?;
-            return self.get(session_id, call).await;
+            let follow_up = self.delete(session_id, speaker_id, call).await?.follow_up;
+            return Ok(Done { answer: self.get(session_id, call).await?, follow_up });
         }
         for _ in 0..LOOKS {
             let session = self.read_own(session_id, speaker_id, call).await?;
@@ -92,10 +92,10 @@ impl<P: Ports> SessionService<P> {
                 }
             }
             let Some(changed) = changes.applied_to(&session, self.around.now_ms()) else {
-                return Ok(session);
+                return Ok(Done::whole(session));
             };
             if self.write(&changed, session.updated_at, call).await? {
-                return Ok(changed);
+                return Ok(Done::whole(changed));
             }
         }
         let fault =

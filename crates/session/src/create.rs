@@ -19,8 +19,8 @@ use activate::Activated;
 use claims::Earlier;
 
 use crate::{
-    Call, Claim, Error, FaultKind, IdempotencyKey, Language, Notice, PendingEvent, QualityTier,
-    Session, SessionId, SessionService, SessionStatus, emit,
+    Call, Claim, Done, Error, FaultKind, FollowUp, IdempotencyKey, Language, Notice, QualityTier,
+    Session, SessionId, SessionService, SessionStatus,
     limits::persist,
     ports::{Clock, Journal, Ports, Reservation, Reserved, Sessions},
     undo::Made,
@@ -39,33 +39,6 @@ pub struct NewSession {
     pub quality_tier: QualityTier,
 }
 
-/// What a POST came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "its event is to be announced"]
-pub struct Created {
-    /// The session; a speaker can connect.
-    pub session: Session,
-    /// What is still to be told the bus; nothing when the same request had made the session before.
-    pub announcement: Option<Announcement>,
-}
-
-/// The event of a session that is active: held in its item, and on nobody's way to an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "dropped, it waits for the health check"]
-pub struct Announcement {
-    session_id: SessionId,
-    event: PendingEvent,
-    budget: Duration,
-}
-
-impl Announcement {
-    /// The `X-Amzn-Trace-Id` of the request that opened the session.
-    #[must_use]
-    pub fn trace_header(&self) -> Option<&str> {
-        self.event.trace_header.as_deref()
-    }
-}
-
 /// Ids tried until one is free. With three digits a table of a million sessions takes one of four
 /// first ids, and the digits grow: eight in a row mean that something else is wrong.
 const ID_ATTEMPTS: u32 = 8;
@@ -75,7 +48,7 @@ const ITEM_LIFE_SECONDS: u64 = 24 * 60 * 60;
 
 impl<P: Ports> SessionService<P> {
     /// Opens a session: when this returns, a speaker can connect, and the consumer is to be told by
-    /// [`announce`](Self::announce). A request that came before under the same key is answered as it was then.
+    /// [`finish`](Self::finish). A request that came before under the same key is answered as it was then.
     ///
     /// # Errors
     /// A step failed, or took too long; what was made before is removed, by this call or by the
@@ -86,11 +59,11 @@ impl<P: Ports> SessionService<P> {
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
-    ) -> Result<Created, Error> {
+    ) -> Result<Done<Session>, Error> {
         let started = self.around.monotonic();
         let created = self.open_under_free_id(new, key, call, started).await;
         match &created {
-            Ok(Created { session, announcement: Some(_) }) => {
+            Ok(Done { answer: session, follow_up: Some(_) }) => {
                 let latency = self.around.monotonic().saturating_sub(started);
                 let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
                 let session_id = &session.session_id;
@@ -104,21 +77,14 @@ impl<P: Ports> SessionService<P> {
         created
     }
 
-    /// Tells the bus of a session that was opened, within twice the budget of an event. The session is whole whether
-    /// or not that works: what is not told now stays pending, for the health check.
-    pub async fn announce(&self, announcement: Announcement) {
-        let Announcement { session_id, event, budget } = announcement;
-        emit(&self.sessions, &self.events, &self.around, &session_id, &event, budget).await;
-    }
-
     async fn open_under_free_id(
         &self,
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
         started: Duration,
-    ) -> Result<Created, Error> {
-        // What settles a doubtful activation has a part of the budget for itself, and so has the event.
+    ) -> Result<Done<Session>, Error> {
+        // What settles a doubtful activation has a part of the budget for itself.
         let deadline = started + call.limits.creation.saturating_sub(call.limits.event);
         let mut claim = key.map(|key| Claim::new(new, key, self.around.now_ms()));
         for attempt in 0..ID_ATTEMPTS {
@@ -135,9 +101,7 @@ impl<P: Ports> SessionService<P> {
                 Reserved::KeyKnown => {
                     let Some(claim) = &mut claim else { continue };
                     match self.earlier(claim, call).await? {
-                        Earlier::Answered(session) => {
-                            return Ok(Created { session: *session, announcement: None });
-                        }
+                        Earlier::Answered(session) => return Ok(Done::whole(*session)),
                         Earlier::Over(session_id) => claim.takes_over = session_id,
                     }
                 }
@@ -197,14 +161,17 @@ impl<P: Ports> SessionService<P> {
         claim: Option<&Claim>,
         call: &Call,
         deadline: Duration,
-    ) -> Result<Option<Created>, Error> {
+    ) -> Result<Option<Done<Session>>, Error> {
         let reserved_at = session.updated_at;
         let mut made = Made::NOTHING;
         let built = self.build(&mut session, &mut made, &call.limits, deadline).await;
         let fault = match built {
             Err(fault) => fault,
             Ok(()) => match self.activate(&mut session, reserved_at, claim, call, deadline).await {
-                Activated::Yes => return Ok(Some(to_announce(session, call.limits.event))),
+                Activated::Yes => {
+                    let follow_up = FollowUp::announce(&mut session, call);
+                    return Ok(Some(Done { answer: session, follow_up }));
+                }
                 Activated::No(fault) => fault,
                 Activated::Unknown(fault) => {
                     // Either the session is active and whole, or it is `creating`. Both are found.
@@ -225,14 +192,6 @@ impl<P: Ports> SessionService<P> {
         }
         Err(Error::Creation { session_id: session.session_id, fault })
     }
-}
-
-/// An active session, and its event apart from it.
-fn to_announce(mut session: Session, budget: Duration) -> Created {
-    let session_id = session.session_id.clone();
-    let event = session.pending_event.take();
-    let announcement = event.map(|event| Announcement { session_id, event, budget });
-    Created { session, announcement }
 }
 
 #[cfg(test)]

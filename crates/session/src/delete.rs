@@ -1,12 +1,10 @@
 //! Ending a session: `DELETE /sessions/{sessionId}`.
 
-use std::pin::pin;
-
-use futures_util::future::{Either, select};
+use futures_util::future::join;
 
 use crate::{
-    Call, EndedReason, Error, Fault, FaultKind, Limits, Notice, PendingEvent, Session, SessionId,
-    SessionService, SessionStatus, emit,
+    Call, Done, EndedReason, Error, Fault, FaultKind, FollowUp, Limits, Notice, PendingEvent,
+    Session, SessionId, SessionService, SessionStatus, emit,
     event::EventStatus,
     limits::persist,
     listeners::{News, Patience, tell},
@@ -17,7 +15,7 @@ use crate::{
 /// Which DELETE ended the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
-    /// This one: it emitted the event.
+    /// This one: it emits the event.
     Now,
     /// An earlier one, or the health check: nothing was left to do.
     Before,
@@ -32,8 +30,9 @@ impl<P: Ports> SessionService<P> {
     ///
     /// One conditional write marks it as ended and holds the event; of several that try at once,
     /// one succeeds, so that one ENDED is emitted. What comes after that write (the event, taking
-    /// the channel off its stream, deleting the channel, telling the listeners) never fails the
-    /// request: the health check repairs it. The stream stays, for the consumer still drains it.
+    /// the channel off its stream, deleting the channel, telling the listeners) follows the answer
+    /// by [`finish`](Self::finish), and never fails the request: the health check repairs it. The stream
+    /// stays, for the consumer still drains it.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::NotOwner`], [`Error::NotReady`], or [`Error::Store`] when the
@@ -43,7 +42,7 @@ impl<P: Ports> SessionService<P> {
         session_id: &SessionId,
         speaker_id: &str,
         call: &Call,
-    ) -> Result<Deleted, Error> {
+    ) -> Result<Done<Deleted>, Error> {
         let mut ours: Option<PendingEvent> = None;
         for _ in 0..LOOKS {
             let mut session = self.read_own(session_id, speaker_id, call).await?;
@@ -54,15 +53,18 @@ impl<P: Ports> SessionService<P> {
                 }
                 // The SDK repeats a write whose answer was lost; then it was ours that ended it.
                 SessionStatus::Ended if ours.is_some() && session.pending_event == ours => {
-                    return Ok(self.close(&session, call).await);
+                    return Ok(self.ended(session, call));
                 }
                 SessionStatus::Ended | SessionStatus::Cleaning | SessionStatus::Removed => {
-                    return Ok(Deleted::Before);
+                    return Ok(Done::whole(Deleted::Before));
                 }
             }
-            session.pending_event = Some(self.ended_event(&session, call)?);
+            let event = self.ended_event(&session, call)?;
+            if let (Some(untold), None) = (session.pending_event.replace(event), &ours) {
+                self.tell_before(&session.session_id, &untold, call).await;
+            }
             if self.mark_ended(&session, call).await? {
-                return Ok(self.close(&session, call).await);
+                return Ok(self.ended(session, call));
             }
             ours = session.pending_event;
         }
@@ -100,23 +102,22 @@ impl<P: Ports> SessionService<P> {
             .map_err(Error::Store)
     }
 
+    /// Emits what was still to be told of the session: its item has room for one event, and who hears of the end should
+    /// have heard of the beginning. One that the bus does not take now is given up.
+    async fn tell_before(&self, session_id: &SessionId, untold: &PendingEvent, call: &Call) {
+        let budget = call.limits.event;
+        emit(&self.sessions, &self.events, &self.around, session_id, untold, budget).await;
+    }
+
+    fn ended(&self, session: Session, call: &Call) -> Done<Deleted> {
+        self.around.note(&Notice::SessionDeleted { session_id: &session.session_id });
+        Done { answer: Deleted::Now, follow_up: Some(FollowUp::close(session, call)) }
+    }
+
     /// What follows once the session is marked as ended; its listeners are told meanwhile.
-    async fn close(&self, session: &Session, call: &Call) -> Deleted {
-        let session_id = &session.session_id;
-        self.around.note(&Notice::SessionDeleted { session_id });
-        let telling = self.tell_of_the_end(session_id, &call.limits);
-        match select(pin!(self.take_down(session, call)), pin!(telling)).await {
-            Either::Right(((), rest)) => rest.await,
-            Either::Left(((), telling)) => {
-                let alone = pin!(self.around.sleep(call.limits.telling_alone));
-                if let Either::Right(_) = select(telling, alone).await {
-                    let message = "not every listener was told that the session ends";
-                    let fault = Fault::new("PostToConnection", FaultKind::TimedOut, message);
-                    self.around.note(&Notice::LeftBehind { session_id, fault: &fault });
-                }
-            }
-        }
-        Deleted::Now
+    pub(crate) async fn close(&self, session: &Session, call: &Call) {
+        let telling = self.tell_of_the_end(&session.session_id, &call.limits);
+        join(self.take_down(session, call), telling).await;
     }
 
     /// Emits the event and removes the channel.

@@ -16,8 +16,8 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    Call, Created, Error, Fault, FaultKind, IdempotencyKey, NewSession, Notice, Remembered,
-    RequestId, Session, SessionId, SessionService, SessionStatus, Settings, Tags,
+    Call, Done, Error, Fault, FaultKind, IdempotencyKey, NewSession, Notice, Remembered, RequestId,
+    Session, SessionId, SessionService, SessionStatus, Settings, Tags,
     event::StatusChange,
     ports::{Clock, Journal, Listener, Ports, Random},
 };
@@ -110,18 +110,22 @@ pub(crate) struct World(Arc<Mutex<State>>);
 
 pub(crate) type FakeService = SessionService<World>;
 
-/// What the handler does with a POST: opens the session, answers, and announces it.
+/// What the handler does with a POST: it answers, and finishes.
 pub(crate) async fn open(
     service: &FakeService,
     new: &NewSession,
     key: Option<&IdempotencyKey>,
     call: &Call,
 ) -> Result<Session, Error> {
-    let Created { session, announcement } = service.create(new, key, call).await?;
-    if let Some(announcement) = announcement {
-        service.announce(announcement).await;
+    finished(service, service.create(new, key, call).await?).await
+}
+
+/// What the handler does with anything: it answers, and finishes.
+pub(crate) async fn finished<T>(service: &FakeService, done: Done<T>) -> Result<T, Error> {
+    if let Some(follow_up) = done.follow_up {
+        service.finish(follow_up).await;
     }
-    Ok(session)
+    Ok(done.answer)
 }
 
 impl World {

@@ -18,7 +18,7 @@ mod change;
 pub use change::{Changes, NewStatus};
 
 mod create;
-pub use create::{Announcement, Created, NewSession};
+pub use create::NewSession;
 
 mod delete;
 pub use delete::Deleted;
@@ -33,6 +33,9 @@ pub mod event;
 
 mod fault;
 pub use fault::{Fault, FaultKind};
+
+mod follow_up;
+pub use follow_up::{Done, FollowUp};
 
 mod id;
 pub use id::{InvalidSessionId, SessionId};

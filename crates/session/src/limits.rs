@@ -13,7 +13,7 @@ use crate::{
 /// [`Limits::FUNCTION_TIMEOUT`], below API Gateway's 30 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For the whole creation, its event included. Default 20 s.
+    /// For the whole creation, until it is answered. Default 20 s.
     pub creation: Duration,
     /// For emitting one event. Default 2 s.
     pub event: Duration,
@@ -23,9 +23,6 @@ pub struct Limits {
     pub deletion: Duration,
     /// For telling the listeners that the session ends, beside what else follows its end. Default 2 s.
     pub telling: Duration,
-    /// How much of that the answer waits for once everything else is done. Default 500 ms: a listener whose
-    /// connection hangs is not waited for.
-    pub telling_alone: Duration,
     /// First wait between two looks at a resource. Default 250 ms: KVS allows 5 calls a second per
     /// resource.
     pub first_pause: Duration,
@@ -41,7 +38,6 @@ impl Default for Limits {
             undo: Duration::from_secs(7),
             deletion: Duration::from_secs(15),
             telling: Duration::from_secs(2),
-            telling_alone: Duration::from_millis(500),
             first_pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(1),
         }
@@ -67,7 +63,6 @@ impl Limits {
             undo: self.undo.mul_f64(share),
             deletion: self.deletion.mul_f64(share),
             telling: self.telling.mul_f64(share),
-            telling_alone: self.telling_alone.mul_f64(share),
             ..self
         }
     }
@@ -155,7 +150,10 @@ mod tests {
     fn the_budgets_fit_the_function_timeout() {
         let limits = Limits::default();
         assert!(limits.creation + limits.undo < Limits::FUNCTION_TIMEOUT);
-        assert!(limits.deletion + limits.event < Limits::FUNCTION_TIMEOUT);
+        // The event is put, and forgotten.
+        assert!(limits.creation + 2 * limits.event < Limits::FUNCTION_TIMEOUT);
+        // A look, an earlier event put and forgotten, the mark.
+        assert!(limits.deletion + 4 * limits.event < Limits::FUNCTION_TIMEOUT);
     }
 
     #[test]

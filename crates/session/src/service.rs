@@ -29,7 +29,7 @@ pub struct SessionService<P: Ports> {
 }
 
 /// What is known of the invocation that a use case runs in.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Call {
     /// How long it may take.
     pub limits: Limits,

@@ -6,12 +6,16 @@
 //!   What follows the answer, the event and its forgetting, nobody waits for.
 //! - Its own time: what the function's process computes for a POST, until it answers and in all (Linux only); and what
 //!   is left of a POST without its round trips, where the local cloud computes as well.
-//! - GET: requests per second and the time of one, eight at a time.
-//! - From a function's start to its first call of the Runtime API: what a cold start adds to Lambda's own.
+//! - POST and GET: requests per second and the time of one, eight at a time, with a KVS that has a channel and a stream
+//!   at once.
+//! - From a function's start to its first call of the Runtime API, where it asks for an invocation: what a cold start
+//!   adds to Lambda's own.
 //!
 //! The handler is the one that `make build` has made for this machine, if it has: that is what is deployed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -28,6 +32,8 @@ const SCALE: u32 = 20;
 const LATENCIES: [u64; 2] = [5, 25];
 const LOOK: u64 = 60;
 const POSTS: usize = 60;
+/// With those that come before them, fewer than the channels that an account may have mapped.
+const MANY_POSTS: usize = 80;
 const GETS: usize = 4000;
 const AT_ONCE: usize = 8;
 const STARTS: usize = 30;
@@ -38,7 +44,7 @@ async fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let cloud = start(SCALE).await;
+    let cloud = start(SCALE, &[]).await;
     let short = posts(&cloud, LATENCIES[0]).await;
     let long = posts(&cloud, LATENCIES[1]).await;
     drop(cloud);
@@ -48,6 +54,7 @@ async fn main() {
     let others = longer_by / (LATENCIES[1] - LATENCIES[0]) as f64;
     let trips = others + 1.0;
     let waited = Duration::from_millis(LOOK + LATENCIES[0] * others.round() as u64);
+    let (opened, opened_per_second) = many_posts().await;
     let (gets, per_second) = gets().await;
     let starts = starts();
     println!("measured       {}", handler().display());
@@ -61,6 +68,7 @@ async fn main() {
         "POST, besides  {} without its round trips, the local cloud's computing in it",
         spread(&beside)
     );
+    println!("POST           {opened_per_second:.0} a second, {}", spread(&opened));
     println!("GET            {per_second:.0} a second, {}", spread(&gets));
     println!("start          {} to the first call of the Runtime API", spread(&starts));
     testkit::figures::record(json!({
@@ -71,6 +79,9 @@ async fn main() {
         "postOwnInAllMillisP99": millis(percentile(&own_in_all, 99)),
         "postBesidesTripsMillisP50": millis(median(&beside)),
         "postBesidesTripsMillisP99": millis(percentile(&beside, 99)),
+        "postsPerSecond": opened_per_second,
+        "postMillisP50": millis(median(&opened)),
+        "postMillisP99": millis(percentile(&opened, 99)),
         "getsPerSecond": per_second,
         "getMillisP50": millis(median(&gets)),
         "getMillisP99": millis(percentile(&gets, 99)),
@@ -104,15 +115,7 @@ async fn posts(cloud: &Cloud, latency: u64) -> Vec<Post> {
         for service in ["dynamodb", "kinesisvideo", "events"] {
             strike(cloud, json!({ "service": service, "kind": "delay", "delayMs": latency })).await;
         }
-        // The consumer's start is not the API's cost.
-        strike(
-            cloud,
-            json!({
-                "service": "lambda", "operation": "Invoke", "target": "kvs-stream-consumer",
-                "kind": "answer", "extra": { "answer": null },
-            }),
-        )
-        .await;
+        no_consumer(cloud).await;
         let (before, start) = (computed(cloud).await, Instant::now());
         let body = json!({ "sourceLanguage": "en" });
         let answer = cloud.api(Method::POST, "/sessions", Some(&token), Some(body)).await.unwrap();
@@ -127,6 +130,7 @@ async fn posts(cloud: &Cloud, latency: u64) -> Vec<Post> {
         let path = format!("/sessions/{}", answer.1["sessionId"].as_str().unwrap());
         let (status, _) = cloud.api(Method::DELETE, &path, Some(&token), None).await.unwrap();
         assert_eq!(status, 204);
+        cloud.idle(HANDLER).await.unwrap();
     }
     // The first is a cold start.
     took.split_off(1)
@@ -149,15 +153,52 @@ fn on_cpu(thread: &Path) -> u64 {
     stat.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default()
 }
 
+/// The consumer's start is not the API's cost.
+async fn no_consumer(cloud: &Cloud) {
+    let answers = json!({
+        "service": "lambda", "operation": "Invoke", "target": "kvs-stream-consumer",
+        "kind": "answer", "extra": { "answer": null },
+    });
+    strike(cloud, answers).await;
+}
+
 async fn strike(cloud: &Cloud, mut fault: Value) {
     fault["times"] = json!(100_000);
     cloud.fault(fault).await.unwrap();
 }
 
+/// What each POST takes, eight at a time, and how many are answered in a second.
+async fn many_posts() -> (Vec<Duration>, f64) {
+    // Twice as fast, for an account changes only ten mappings in a second of the cloud.
+    let cloud = start(2 * SCALE, &["--kvs-change-ms", "0"]).await;
+    no_consumer(&cloud).await;
+    let cloud = &cloud;
+    let post = |speaker: String| async move {
+        let token = cloud.token(json!({ "sub": speaker })).await.unwrap();
+        let body = json!({ "sourceLanguage": "en" });
+        let start = Instant::now();
+        let answer = cloud.api(Method::POST, "/sessions", Some(&token), Some(body)).await.unwrap();
+        assert_eq!(answer.0, 201, "{}", answer.1);
+        start.elapsed()
+    };
+    let row = |row: usize| async move {
+        let mut took = Vec::new();
+        for number in 0..MANY_POSTS / AT_ONCE {
+            took.push(post(format!("speaker-{row}-{number}")).await);
+        }
+        took
+    };
+    futures_util::future::join_all((0..AT_ONCE).map(|row| post(format!("warm-{row}")))).await;
+    cloud.idle(HANDLER).await.unwrap();
+    let start = Instant::now();
+    let rows = futures_util::future::join_all((0..AT_ONCE).map(row)).await;
+    (rows.concat(), MANY_POSTS as f64 / start.elapsed().as_secs_f64())
+}
+
 /// What each GET takes, and how many are answered in a second.
 async fn gets() -> (Vec<Duration>, f64) {
     // In real time, so that a stall of this machine is no timeout.
-    let cloud = start(1).await;
+    let cloud = start(1, &[]).await;
     let session = cloud.open("ana").await.unwrap();
     let (path, mut took) = (session.path(), Vec::new());
     let get = || async {
@@ -185,7 +226,7 @@ async fn gets() -> (Vec<Duration>, f64) {
 /// From the start of the handler's process to its first call of the Runtime API.
 fn starts() -> Vec<Duration> {
     let start = || {
-        let runtime_api = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let runtime_api = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = runtime_api.local_addr().unwrap().to_string();
         let begun = Instant::now();
         let mut handler = Command::new(handler())
@@ -194,6 +235,7 @@ fn starts() -> Vec<Duration> {
                 ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
                 ("AWS_LAMBDA_FUNCTION_NAME", HANDLER),
                 ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+                ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
                 ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
                 ("AWS_LAMBDA_LOG_GROUP_NAME", "group"),
                 ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
@@ -209,7 +251,7 @@ fn starts() -> Vec<Duration> {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let _ = runtime_api.accept().unwrap();
+        asked_for_an_invocation(&runtime_api);
         let took = begun.elapsed();
         handler.kill().unwrap();
         handler.wait().unwrap();
@@ -218,8 +260,29 @@ fn starts() -> Vec<Duration> {
     (0..STARTS).map(|_| start()).collect()
 }
 
+/// Waits until the function asks for its first invocation; its extension registers before.
+fn asked_for_an_invocation(runtime_api: &TcpListener) {
+    let registered = "HTTP/1.1 200 OK\r\nlambda-extension-identifier: 1\r\ncontent-length: 76\r\n\r\n\
+        {\"functionName\":\"session\",\"functionVersion\":\"$LATEST\",\"handler\":\"bootstrap\"}";
+    let mut open = Vec::new();
+    loop {
+        let (mut connection, _) = runtime_api.accept().unwrap();
+        let mut request = [0; 1024];
+        let length = connection.read(&mut request).unwrap();
+        let request = String::from_utf8_lossy(&request[..length]).into_owned();
+        match request.split(' ').nth(1) {
+            Some("/2018-06-01/runtime/invocation/next") => return,
+            Some("/2020-01-01/extension/register") => {
+                connection.write_all(registered.as_bytes()).unwrap();
+            }
+            _ => {}
+        }
+        open.push(connection);
+    }
+}
+
 /// A cloud with the handler that is measured.
-async fn start(time_scale: u32) -> Cloud {
+async fn start(time_scale: u32, more: &[&str]) -> Cloud {
     let functions = target().join("bench/functions");
     std::fs::create_dir_all(&functions).unwrap();
     let consumer = target().join("release/kvs-stream-consumer");
@@ -231,8 +294,9 @@ async fn start(time_scale: u32) -> Cloud {
         let _ = std::fs::remove_file(&link); // There is none the first time.
         std::os::unix::fs::symlink(binary, link).unwrap();
     }
-    let binaries = Some(functions);
-    Cloud::start(Options { time_scale, binaries, ..Options::default() }).await.unwrap()
+    let mut arguments = vec!["--binaries".to_owned(), functions.to_str().unwrap().to_owned()];
+    arguments.extend(more.iter().map(|&argument| argument.to_owned()));
+    Cloud::start(Options { time_scale, arguments, ..Options::default() }).await.unwrap()
 }
 
 /// What is deployed, where `make build` has made it for this machine; else the plain release build.

@@ -24,13 +24,13 @@ pub struct Options {
     pub time_scale: u32,
     /// `--parameter NAME=VALUE` of the template.
     pub parameters: Vec<String>,
-    /// `--binaries`: the folder of the functions; absent: that of the local cloud itself.
-    pub binaries: Option<PathBuf>,
+    /// More arguments of `local-cloud up`.
+    pub arguments: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { time_scale: 10, parameters: Vec::new(), binaries: None }
+        Self { time_scale: 10, parameters: Vec::new(), arguments: Vec::new() }
     }
 }
 
@@ -91,9 +91,7 @@ impl Cloud {
         for parameter in &options.parameters {
             command.args(["--parameter", parameter]);
         }
-        if let Some(binaries) = &options.binaries {
-            command.arg("--binaries").arg(binaries);
-        }
+        command.args(&options.arguments);
         change(&mut command);
         let mut process = command
             .current_dir(root())

@@ -6,6 +6,8 @@
 use flow::{Cloud, Options};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 async fn cloud() -> Cloud {
     Cloud::start(Options::default()).await.unwrap()
@@ -109,6 +111,21 @@ async fn health_is_public_and_unknown_routes_are_the_gateways() {
     assert_eq!((status, body), (404, json!({"message": "Not Found"})));
     let state: Value = cloud.state().await.unwrap();
     assert!(state.is_object());
+}
+
+#[tokio::test]
+async fn a_host_header_chooses_no_route_and_breaks_nothing() {
+    let cloud = cloud().await;
+    let address = cloud.url().trim_start_matches("http://");
+    for host in ["127.0.0.1:99999", "a b", "[", "x/sessions/abc-def-123?"] {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET /health HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{host}: {answer}");
+        assert!(answer.contains("version"), "{host}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ impl Registry {
         let arn = arn::arn(&self.account, Kind::Channel, name, now_ms);
         let channel = Channel {
             arn: arn.clone(),
-            life: Lifecycle::new(now_ms),
+            life: Lifecycle::new(now_ms, self.change_ms),
             message_ttl_seconds,
             tags,
             stores_in: None,

@@ -7,9 +7,9 @@ use crate::aws_error::AwsError;
 
 use super::refusal;
 
-/// Cloud milliseconds from a create call to ACTIVE and from a delete call to gone. AWS publishes no
-/// figure; about a second is what people see, and callers must poll either way.
-pub(super) const CHANGE_MS: i64 = 1000;
+/// Cloud milliseconds from a create call to ACTIVE and from a delete call to gone, unless told otherwise. AWS
+/// publishes no figure; about a second is what people see, and callers must poll either way.
+pub const CHANGE_MS: u32 = 1000;
 
 /// The API's `Status` enum. UPDATING is not played: updates are done when the call answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,21 +36,23 @@ pub(super) struct Lifecycle {
     /// Creation in milliseconds since the epoch: part of the ARN.
     pub(super) created_ms: i64,
     gone_ms: Option<i64>,
+    /// From a call to its effect.
+    change_ms: u32,
     /// Changes with every update; callers guard their writes with it.
     pub(super) version: String,
 }
 
 impl Lifecycle {
     /// A resource created now.
-    pub(super) fn new(now_ms: i64) -> Self {
-        Self { created_ms: now_ms, gone_ms: None, version: fresh_version() }
+    pub(super) fn new(now_ms: i64, change_ms: u32) -> Self {
+        Self { created_ms: now_ms, gone_ms: None, change_ms, version: fresh_version() }
     }
 
     /// Where it stands.
     pub(super) fn status(&self, now_ms: i64) -> Status {
         if self.gone_ms.is_some() {
             Status::Deleting
-        } else if now_ms < self.created_ms + CHANGE_MS {
+        } else if now_ms < self.created_ms + i64::from(self.change_ms) {
             Status::Creating
         } else {
             Status::Active
@@ -89,7 +91,7 @@ impl Lifecycle {
 
     /// Starts the deletion.
     pub(super) fn delete(&mut self, now_ms: i64) {
-        self.gone_ms = Some(now_ms + CHANGE_MS);
+        self.gone_ms = Some(now_ms + i64::from(self.change_ms));
         self.touch();
     }
 }
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_resource_is_made_lives_and_goes() {
-        let mut life = Lifecycle::new(5000);
+        let mut life = Lifecycle::new(5000, CHANGE_MS);
         assert_eq!(life.status(5999), Status::Creating);
         assert_eq!(life.require_active(5999, "it").unwrap_err().code, "ResourceInUseException");
         assert_eq!(life.status(6000), Status::Active);

@@ -41,6 +41,7 @@ mod streams;
 pub use sent::{SentFragment, now_us};
 
 use input::Input;
+pub use lifecycle::CHANGE_MS;
 use lifecycle::Status;
 use registry::Registry;
 use shelf::Shelf;
@@ -94,6 +95,12 @@ impl Kvs {
             registry: Mutex::new(Registry::new(account, base_url)),
             sent: sent::SentLog::default(),
         })
+    }
+
+    /// Sets how long streams and channels take from now on, from a call that creates or deletes them to its effect;
+    /// milliseconds of the cloud's time.
+    pub fn change_within(&self, change_ms: u32) {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner).change_ms = change_ms;
     }
 
     /// The operation at a path, if there is one.

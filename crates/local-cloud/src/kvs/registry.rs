@@ -12,7 +12,7 @@ use crate::aws_error::AwsError;
 
 use super::arn::{self, Kind};
 use super::input::Input;
-use super::lifecycle::Lifecycle;
+use super::lifecycle::{CHANGE_MS, Lifecycle};
 use super::refusal;
 use super::shelf::Shelf;
 
@@ -47,6 +47,8 @@ pub(super) struct Registry {
     pub(super) account: Account,
     /// What endpoints are told as.
     pub(super) base_url: String,
+    /// How long streams and channels take to come and to go.
+    pub(super) change_ms: u32,
     pub(super) streams: BTreeMap<String, Stream>,
     pub(super) channels: BTreeMap<String, Channel>,
     /// When mappings were changed in the last second, oldest first.
@@ -59,6 +61,7 @@ impl Registry {
         Self {
             account,
             base_url,
+            change_ms: CHANGE_MS,
             streams: BTreeMap::new(),
             channels: BTreeMap::new(),
             mapping_calls: VecDeque::new(),

@@ -44,7 +44,7 @@ impl Registry {
         let arn = arn::arn(&self.account, Kind::Stream, name, now_ms);
         let stream = Stream {
             arn: arn.clone(),
-            life: Lifecycle::new(now_ms),
+            life: Lifecycle::new(now_ms, self.change_ms),
             device_name: input.text("DeviceName")?.map(str::to_owned),
             media_type: input.text("MediaType")?.map(str::to_owned),
             kms_key: input

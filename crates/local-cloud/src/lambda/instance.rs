@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::json;
@@ -18,6 +18,10 @@ use super::logs::Log;
 use super::pool::Pool;
 use super::{LambdaOptions, runtime_api};
 use crate::template::Function;
+
+/// How long an extension that has nothing to do takes to say so, in real time. One that does more is not waited for:
+/// Lambda would start another process at once.
+const FINISHING: Duration = Duration::from_millis(10);
 
 /// What the process gave for an invocation.
 #[derive(Debug)]
@@ -44,7 +48,7 @@ enum Doing {
     /// It works; the answer goes to the sender.
     Working { request_id: String, answer: oneshot::Sender<Outcome> },
     /// It has answered; its runtime or an extension has not asked for more.
-    Answered { asked: bool },
+    Answered { asked: bool, since: Instant },
     /// It waits for an invocation, since then.
     Idle(Instant),
 }
@@ -141,7 +145,7 @@ impl Instance {
     ///
     /// # Errors
     /// It failed to start, ended, or took longer than `limit`.
-    pub(super) async fn begun(&self, limit: std::time::Duration) -> Result<(), StartFailure> {
+    pub(super) async fn begun(&self, limit: Duration) -> Result<(), StartFailure> {
         let mut began = self.began.subscribe();
         let mut exit = self.exit.subscribe();
         tokio::select! {
@@ -204,7 +208,13 @@ impl Instance {
 
     /// Whether the process has answered and is about to ask for more.
     pub(super) fn settles(&self) -> bool {
-        matches!(*lock(&self.doing), Doing::Answered { .. }) && !self.is_over()
+        let soon = match *lock(&self.doing) {
+            Doing::Answered { since, .. } => {
+                !self.extensions.are_busy() || since.elapsed() < FINISHING
+            }
+            _ => false,
+        };
+        soon && !self.is_over()
     }
 
     /// Since when the process has been idle.
@@ -227,7 +237,7 @@ impl Instance {
 
     /// The process asks for its next invocation; waits until there is one.
     pub(super) async fn next(&self) -> Job {
-        if let Doing::Starting { asked } | Doing::Answered { asked } = &mut *lock(&self.doing) {
+        if let Doing::Starting { asked } | Doing::Answered { asked, .. } = &mut *lock(&self.doing) {
             *asked = true;
         }
         self.settle();
@@ -251,7 +261,7 @@ impl Instance {
                 *doing = Doing::Claimed;
                 self.began.send_replace(true);
             }
-            Doing::Answered { asked: true } => *doing = Doing::Idle(Instant::now()),
+            Doing::Answered { asked: true, .. } => *doing = Doing::Idle(Instant::now()),
             _ => return,
         }
         drop(doing);
@@ -263,7 +273,8 @@ impl Instance {
     /// The process gives an outcome for an invocation. False when that is not what it works on.
     pub(super) fn finish(&self, request_id: &str, outcome: Outcome) -> bool {
         let mut doing = lock(&self.doing);
-        match std::mem::replace(&mut *doing, Doing::Answered { asked: false }) {
+        let answered = Doing::Answered { asked: false, since: Instant::now() };
+        match std::mem::replace(&mut *doing, answered) {
             Doing::Working { request_id: own, answer } if own == request_id => {
                 // Nobody waits any more when the invocation has timed out meanwhile.
                 let _ = answer.send(outcome);

@@ -37,6 +37,9 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 /// for more, before it starts another one. It takes a round trip on this machine.
 const SETTLING: Duration = Duration::from_millis(200);
 
+/// How often that is looked at when nothing is heard of it.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 /// The account's concurrency: what all functions may run at once. Kept per function here.
 const ACCOUNT_CONCURRENCY: u64 = 1_000;
 
@@ -218,12 +221,9 @@ impl Pool {
             let (idle, settling) = self.claim_idle();
             match idle {
                 Some(instance) => return Ok(instance),
-                None if !settling => break,
-                None => {
-                    if tokio::time::timeout_at(settled, changed).await.is_err() {
-                        break;
-                    }
-                }
+                None if !settling || Instant::now() > settled => break,
+                // Whether or not something has changed, it is looked at again.
+                None => drop(tokio::time::timeout(LOOK_AGAIN, changed).await),
             }
         }
         self.start(invocation).await

@@ -59,6 +59,10 @@ fn seen(call: &Call) -> Seen {
     }
 }
 
+fn whole<T>(answer: T) -> Done<T> {
+    Done { answer, follow_up: None }
+}
+
 impl Scripted {
     fn answer<T>(&self, asked: Asked, value: T) -> Result<T, Error> {
         self.asked.lock().unwrap().push(asked);
@@ -72,14 +76,13 @@ impl SessionApi for Scripted {
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
-    ) -> Result<Created, Error> {
+    ) -> Result<Done<Session>, Error> {
         self.keys.lock().unwrap().extend(key.cloned());
-        let created = Created { session: session(), announcement: None };
-        self.answer(Asked::Create(new.clone(), seen(call)), created)
+        self.answer(Asked::Create(new.clone(), seen(call)), whole(session()))
     }
 
-    async fn announce(&self, _: Announcement) {
-        unreachable!("nothing here was opened just now")
+    async fn finish(&self, _: FollowUp) {
+        unreachable!("nothing here is left to do")
     }
 
     async fn get(&self, session_id: &SessionId, _: &Call) -> Result<Session, Error> {
@@ -92,9 +95,9 @@ impl SessionApi for Scripted {
         speaker_id: &str,
         changes: &Changes,
         _: &Call,
-    ) -> Result<Session, Error> {
+    ) -> Result<Done<Session>, Error> {
         let asked = Asked::Change(session_id.to_string(), speaker_id.to_owned(), changes.clone());
-        self.answer(asked, session())
+        self.answer(asked, whole(session()))
     }
 
     async fn delete(
@@ -102,9 +105,9 @@ impl SessionApi for Scripted {
         session_id: &SessionId,
         speaker_id: &str,
         call: &Call,
-    ) -> Result<Deleted, Error> {
+    ) -> Result<Done<Deleted>, Error> {
         let asked = Asked::Delete(session_id.to_string(), speaker_id.to_owned(), seen(call));
-        self.answer(asked, Deleted::Before)
+        self.answer(asked, whole(Deleted::Before))
     }
 
     fn now_ms(&self) -> u64 {

@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use session::{
-    Announcement, Call, Changes, Created, Deleted, Error, IdempotencyKey, NewSession, Session,
-    SessionId, SessionService,
+    Call, Changes, Deleted, Done, Error, FollowUp, IdempotencyKey, NewSession, Session, SessionId,
+    SessionService,
     ports::{Clock, Ports},
 };
 
@@ -16,10 +16,10 @@ pub(crate) trait SessionApi: Send + Sync {
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
-    ) -> impl Future<Output = Result<Created, Error>> + Send;
+    ) -> impl Future<Output = Result<Done<Session>, Error>> + Send;
 
-    /// What follows the answer to a POST.
-    fn announce(&self, announcement: Announcement) -> impl Future<Output = ()> + Send;
+    /// What follows an answer.
+    fn finish(&self, follow_up: FollowUp) -> impl Future<Output = ()> + Send;
 
     /// `GET /sessions/{sessionId}`.
     fn get(
@@ -35,7 +35,7 @@ pub(crate) trait SessionApi: Send + Sync {
         speaker_id: &str,
         changes: &Changes,
         call: &Call,
-    ) -> impl Future<Output = Result<Session, Error>> + Send;
+    ) -> impl Future<Output = Result<Done<Session>, Error>> + Send;
 
     /// `DELETE /sessions/{sessionId}`.
     fn delete(
@@ -43,7 +43,7 @@ pub(crate) trait SessionApi: Send + Sync {
         session_id: &SessionId,
         speaker_id: &str,
         call: &Call,
-    ) -> impl Future<Output = Result<Deleted, Error>> + Send;
+    ) -> impl Future<Output = Result<Done<Deleted>, Error>> + Send;
 
     /// Now, Unix ms.
     fn now_ms(&self) -> u64;
@@ -55,12 +55,12 @@ impl<P: Ports> SessionApi for SessionService<P> {
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
-    ) -> Result<Created, Error> {
+    ) -> Result<Done<Session>, Error> {
         Self::create(self, new, key, call).await
     }
 
-    async fn announce(&self, announcement: Announcement) {
-        Self::announce(self, announcement).await;
+    async fn finish(&self, follow_up: FollowUp) {
+        Self::finish(self, follow_up).await;
     }
 
     async fn get(&self, session_id: &SessionId, call: &Call) -> Result<Session, Error> {
@@ -73,7 +73,7 @@ impl<P: Ports> SessionApi for SessionService<P> {
         speaker_id: &str,
         changes: &Changes,
         call: &Call,
-    ) -> Result<Session, Error> {
+    ) -> Result<Done<Session>, Error> {
         Self::change(self, session_id, speaker_id, changes, call).await
     }
 
@@ -82,7 +82,7 @@ impl<P: Ports> SessionApi for SessionService<P> {
         session_id: &SessionId,
         speaker_id: &str,
         call: &Call,
-    ) -> Result<Deleted, Error> {
+    ) -> Result<Done<Deleted>, Error> {
         Self::delete(self, session_id, speaker_id, call).await
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     NewSession,
-    fakes::{Trouble, World, open},
+    fakes::{Trouble, World, finished, open},
 };
 
 const SPEAKER: &str = "speaker-1";
@@ -21,7 +21,10 @@ fn opened() -> (World, Session) {
 }
 
 fn change(world: &World, session: &Session, changes: &Changes) -> Result<Session, Error> {
-    world.run(world.service().change(&session.session_id, SPEAKER, changes, &Call::default()))
+    let service = world.service();
+    let call = Call::default();
+    let done = world.run(service.change(&session.session_id, SPEAKER, changes, &call))?;
+    world.run(finished(&service, done))
 }
 
 fn to(status: NewStatus) -> Changes {

@@ -66,7 +66,7 @@ impl<P: Ports> SessionService<P> {
     }
 
     /// Gives back the places of sessions that the speaker has no more. Nobody does so when a session ends: so none can
-    /// be forgotten, and only who has reached the limit waits for the look.
+    /// be forgotten, and only who has reached the limit waits for the looks: for all of them the time of one event.
     ///
     /// # Errors
     /// [`Error::TooManySessions`] when all of them are still taken.
@@ -79,7 +79,10 @@ impl<P: Ports> SessionService<P> {
             .map_err(Error::Store)?;
         let mut free = Vec::new();
         for session_id in taken {
-            let session = self.read(&session_id, call).await?;
+            let read = || self.sessions.get(&session_id);
+            let session = persist(&self.around, &call.limits, deadline, "GetItem", again, read)
+                .await
+                .map_err(Error::Store)?;
             let lives =
                 |status: SessionStatus| status.is_live() || status == SessionStatus::Creating;
             if !session.is_some_and(|session| lives(session.status)) {

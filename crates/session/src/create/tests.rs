@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    Limits, Tags,
+    Limits, Tags, emit,
     event::EventStatus,
     fakes::{EPOCH_MS, Trouble, World, open},
 };
@@ -130,14 +130,13 @@ fn an_answer_waits_for_no_event_and_the_event_is_held_until_it_is_told() {
     let world = World::new();
     let service = world.service();
     let created = world.run(service.create(&new(), None, &call())).unwrap();
-    let id = &created.session.session_id;
+    let id = &created.answer.session_id;
     assert_eq!(world.calls("put"), 0);
-    let pending = world.state().items[id].pending_event.clone();
-    let announcement = created.announcement.unwrap();
-    assert_eq!(pending.as_ref(), Some(&announcement.event));
-    assert_eq!(announcement.trace_header(), Some("Root=1-a"));
+    assert!(world.state().items[id].pending_event.is_some());
+    let follow_up = created.follow_up.unwrap();
+    assert_eq!(follow_up.trace_header(), Some("Root=1-a"));
 
-    world.run(service.announce(announcement));
+    world.run(service.finish(follow_up));
     let state = world.state();
     assert_eq!((state.events.len(), &state.items[id].pending_event), (1, &None));
 }

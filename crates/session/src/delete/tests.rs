@@ -7,7 +7,7 @@ use futures_util::future::join;
 use super::*;
 use crate::{
     Language, Limits, NewSession, QualityTier,
-    fakes::{Trouble, World, open},
+    fakes::{FakeService, Trouble, World, finished, open},
 };
 
 mod listeners;
@@ -36,9 +36,14 @@ fn world_with_session() -> (World, Session) {
     (world, session)
 }
 
+/// What the handler does with a DELETE: it answers, and finishes.
+async fn end(service: &FakeService, id: &SessionId, speaker: &str) -> Result<Deleted, Error> {
+    finished(service, service.delete(id, speaker, &call()).await?).await
+}
+
 fn delete(world: &World, session: &Session) -> Result<Deleted, Error> {
     let started = world.state().now;
-    let result = world.run(world.service().delete(&session.session_id, SPEAKER, &call()));
+    let result = world.run(end(&world.service(), &session.session_id, SPEAKER));
     assert!(world.state().now - started < Limits::FUNCTION_TIMEOUT);
     world.let_time_pass();
     result
@@ -102,8 +107,8 @@ fn a_repeated_delete_succeeds_and_does_nothing() {
 fn of_two_deletes_at_once_one_emits() {
     let (world, session) = world_with_session();
     let service = world.service();
-    let (id, call) = (&session.session_id, call());
-    let both = join(service.delete(id, SPEAKER, &call), service.delete(id, SPEAKER, &call));
+    let id = &session.session_id;
+    let both = join(end(&service, id, SPEAKER), end(&service, id, SPEAKER));
     let (one, other) = world.run(both);
     let mut ended = [one.unwrap(), other.unwrap()];
     ended.sort_by_key(|deleted| *deleted == Deleted::Before);
@@ -116,10 +121,10 @@ fn of_two_deletes_at_once_one_emits() {
 fn only_the_speaker_may_end_a_session_that_exists() {
     let (world, session) = world_with_session();
     let id = &session.session_id;
-    let result = world.run(world.service().delete(id, "speaker-2", &call()));
+    let result = world.run(end(&world.service(), id, "speaker-2"));
     assert_eq!(result, Err(Error::NotOwner { session_id: id.clone() }));
     let unknown: SessionId = "no-such-1".parse().unwrap();
-    let result = world.run(world.service().delete(&unknown, SPEAKER, &call()));
+    let result = world.run(end(&world.service(), &unknown, SPEAKER));
     assert_eq!(result, Err(Error::NotFound { session_id: unknown }));
     world.state().items.get_mut(id).unwrap().status = SessionStatus::Creating;
     assert!(matches!(delete(&world, &session), Err(Error::NotReady { .. })));
@@ -189,14 +194,37 @@ fn a_mark_that_the_sdk_repeats_is_known_as_ours() {
 }
 
 #[test]
-fn an_active_event_that_was_still_pending_gives_way_to_the_ended_one() {
+fn an_active_event_that_was_still_pending_is_told_before_the_ended_one() {
+    let (world, session) = world_with_session();
+    let change = session.status_change(EventStatus::Active, 1, "e-1".to_owned()).unwrap();
+    let active = PendingEvent::new(&change, None, 1);
+    world.state().items.get_mut(&session.session_id).unwrap().pending_event = Some(active);
+    delete(&world, &session).unwrap();
+    let state = world.state();
+    let told: Vec<_> = state.events.iter().map(|(change, _)| change.status).collect();
+    assert_eq!(told, [EventStatus::Active, EventStatus::Ended]);
+    assert_eq!(state.items[&session.session_id].pending_event, None);
+}
+
+#[test]
+fn the_answer_waits_for_the_mark_alone() {
+    let (world, session) = world_with_session();
+    let done = world.run(world.service().delete(&session.session_id, SPEAKER, &call())).unwrap();
+    assert_eq!((done.answer, done.follow_up.is_some()), (Deleted::Now, true));
+    let calls: Vec<_> = world.state().calls.iter().map(|(call, _)| *call).collect();
+    assert_eq!(calls, ["get", "end"]);
+}
+
+#[test]
+fn an_active_event_that_the_bus_does_not_take_gives_way_to_the_ended_one() {
     let (world, session) = world_with_session();
     let change = session.status_change(EventStatus::Active, 1, "e-1".to_owned()).unwrap();
     let active = PendingEvent::new(&change, None, 1);
     let id = &session.session_id;
     world.state().items.get_mut(id).unwrap().pending_event = Some(active.clone());
-    world.plan("put", 0, Trouble::Refused(FaultKind::Throttled));
+    world.plan_all("put", Trouble::Refused(FaultKind::Throttled));
     delete(&world, &session).unwrap();
+    world.state().plans.clear();
     // A late resend of the ACTIVE event must not take the ENDED one with it.
     let budget = Duration::from_secs(2);
     assert!(world.run(emit(&world, &world, &world, id, &active, budget)));
