@@ -19,6 +19,7 @@ import sys
 import check_alarms
 import check_deliveries
 import check_environment
+import check_log_level
 import check_names
 import check_parameters
 import check_policies
@@ -97,6 +98,7 @@ def main() -> int:
     wrong = check_pattern(translated["Resources"])
     for rooms, subjects in (
         ((check_parameters, check_environment), [source]),
+        ((check_log_level,), [translated]),
         ((check_routes, check_alarms), [translated["Resources"]]),
         ((check_policies, check_deliveries, check_names), deployed),
     ):
