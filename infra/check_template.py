@@ -16,6 +16,7 @@ import pathlib
 import subprocess
 import sys
 
+import check_alarm_settings
 import check_alarms
 import check_deliveries
 import check_environment
@@ -98,7 +99,7 @@ def main() -> int:
     wrong = check_pattern(translated["Resources"])
     for rooms, subjects in (
         ((check_parameters, check_environment), [source]),
-        ((check_log_level,), [translated]),
+        ((check_log_level, check_alarm_settings), [translated]),
         ((check_routes, check_alarms), [translated["Resources"]]),
         ((check_policies, check_deliveries, check_names), deployed),
     ):
