@@ -20,11 +20,13 @@ import check_alarm_settings
 import check_alarms
 import check_deliveries
 import check_environment
+import check_grants
 import check_log_level
 import check_names
 import check_parameters
 import check_policies
 import check_routes
+import check_trust
 from resolve import Resolver
 from tools import run_inside
 
@@ -37,6 +39,8 @@ DEPLOYMENTS = [{}, {
     "Environment": "prod", "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555",
     "SpeakerIdentityPoolId": "us-east-1:11111111-2222-3333-4444-555555555555", "WebSocketApiId": "a1b2c3d4e5",
 }]
+
+YOUR_PROCESSOR = f"arn:aws:lambda:{REGION}:123456789012:function:yours:live"
 
 
 def run(what: str, command: list) -> None:
@@ -100,8 +104,9 @@ def main() -> int:
     for rooms, subjects in (
         ((check_parameters, check_environment), [source]),
         ((check_log_level, check_alarm_settings), [translated]),
-        ((check_routes, check_alarms), [translated["Resources"]]),
+        ((check_routes, check_alarms, check_trust), [translated["Resources"]]),
         ((check_policies, check_deliveries, check_names), deployed),
+        ((check_grants,), [*deployed, Resolver(translated, {"AudioProcessorFunctionArn": YOUR_PROCESSOR}).resources()]),
     ):
         for room in rooms:
             for subject in subjects:
