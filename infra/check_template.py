@@ -20,12 +20,15 @@ import check_alarm_settings
 import check_alarms
 import check_deliveries
 import check_environment
+import check_functions
 import check_grants
 import check_log_level
 import check_names
+import check_own_key
 import check_parameters
 import check_policies
 import check_routes
+import check_tables
 import check_trust
 from resolve import Resolver
 from tools import run_inside
@@ -103,7 +106,7 @@ def main() -> int:
     wrong = check_pattern(translated["Resources"])
     for rooms, subjects in (
         ((check_parameters, check_environment), [source]),
-        ((check_log_level, check_alarm_settings), [translated]),
+        ((check_log_level, check_alarm_settings, check_functions, check_tables, check_own_key), [translated]),
         ((check_routes, check_alarms, check_trust), [translated["Resources"]]),
         ((check_policies, check_deliveries, check_names), deployed),
         ((check_grants,), [*deployed, Resolver(translated, {"AudioProcessorFunctionArn": YOUR_PROCESSOR}).resources()]),
