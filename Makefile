@@ -20,6 +20,7 @@ PORT   ?= 7878
 BIN    := target/release
 SECONDS := 60
 ENV    ?= dev
+REGION ?=
 TARGETS := walk pipeline decoders descriptions
 FUNCTIONS := session-http-handler kvs-stream-consumer audio-processor
 FUNCTION ?= audio-processor
@@ -119,16 +120,19 @@ lambda/x86_64/%: tools
 reproducible: build ## build FUNCTION again in another folder and compare the bytes (FUNCTION=… ARCH=arm64|x86_64)
 	@for arch in $(ARCHITECTURES); do $(PYTHON) infra/reproducible.py $(FUNCTION) $$arch; done
 
+# Where deploy puts the stack and smoke looks for it: samconfig.toml's region, unless REGION names another.
+IN_REGION = $(if $(REGION),--region $(REGION))
+
 # What samconfig.toml says of an environment stays; the issuer and the audience are added, because a
 # parameter override on the command line replaces those of the file. The build gets them too: it compiles
 # for the Architecture that is deployed.
-deploy: tools $(SAM_TOOLS)/installed.txt ## sam build and sam deploy (ENV=dev|prod JWT_ISSUER=… JWT_AUDIENCE=…)
+deploy: tools $(SAM_TOOLS)/installed.txt ## sam build and sam deploy (ENV=dev|prod REGION=… JWT_ISSUER=… JWT_AUDIENCE=…)
 	@test -n "$(JWT_ISSUER)" || { echo "missing: JWT_ISSUER, the issuer of the speakers' tokens (https://…)."; exit 1; }
 	@test -n "$(JWT_AUDIENCE)" || { echo "missing: JWT_AUDIENCE, the audience or client id in their tokens."; exit 1; }
 	export PATH="$$PATH:$(CURDIR)/$(SAM_TOOLS)/bin" && cd infra && overrides="$$(../$(VENV)/bin/python parameters.py $(ENV))" && \
 	  set -- $$overrides "JwtIssuer=$(JWT_ISSUER)" "JwtAudience=$(JWT_AUDIENCE)" $(PARAMETERS) && \
 	  $(FOR_LAMBDA) sam build --parameter-overrides "$$@" && \
-	  sam deploy --config-env $(ENV) --parameter-overrides "$$@"
+	  sam deploy --config-env $(ENV) $(IN_REGION) --parameter-overrides "$$@"
 
 deploy-check: tools cloud $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt ## sam build, sam deploy to an emulator, one session through what was deployed
 	@PATH="$$PATH:$(CURDIR)/$(SAM_TOOLS)/bin" $(FOR_LAMBDA) $(EMULATOR)/bin/python infra/deploy_check
@@ -142,8 +146,8 @@ $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt:
 
 # The token goes through the environment: an argument could be seen in the list of processes.
 smoke: export TOKEN := $(TOKEN)
-smoke: $(VENV)/.tools ## prove what is deployed with one session of speech (ENV=dev TOKEN=… FACTS=1)
-	@$(VENV)/bin/python tests/smoke --environment $(ENV) $(if $(FACTS),--facts)
+smoke: $(VENV)/.tools ## prove what is deployed with one session of speech (ENV=dev REGION=… TOKEN=… FACTS=1)
+	@$(VENV)/bin/python tests/smoke --environment $(ENV) $(IN_REGION) $(if $(FACTS),--facts)
 
 # With the examples, so that the tests' features are chosen here already: one build serves run and test.
 cloud: tools

@@ -1,7 +1,7 @@
 """The alarms, held against the one table of metrics: part of check_template.py.
 
-Every alarm looks at a metric that exists, under dimensions with which it is published, and tells the
-topic. The other way round, every metric of this system has an alarm or a reason here to have none,
+Every alarm looks at a metric that exists, under dimensions with which it is published. (When it is raised
+and whom it tells: check_alarm_settings.py.) The other way round, every metric of this system has an alarm or a reason here to have none,
 every rule an alarm on what it cannot deliver, and every queue one on what lies in it.
 """
 
@@ -23,12 +23,6 @@ OF_AWS = {
 NEEDED = {
     "AWS::Events::Rule": ("AWS/Events", "FailedInvocations"),
     "AWS::SQS::Queue": ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
-}
-# The specification's two, and the one that shows a limit too low: name, metric, and when it is raised.
-NAMED = {
-    "kvs-active-streams-${Environment}": ("ActiveStreams", "Maximum", "GreaterThanThreshold", 20),
-    "kvs-stream-consumer-errors-${Environment}": ("Errors", "Sum", "GreaterThanOrEqualToThreshold", 1),
-    "kvs-stream-consumer-throttles-${Environment}": ("Throttles", "Sum", "GreaterThanOrEqualToThreshold", 1),
 }
 # Metrics that raise no alarm, and why.
 QUIET = {
@@ -97,20 +91,12 @@ def check(resources: dict) -> list[str]:
     """What is wrong with the alarms of a translated template."""
     table = metric_table()
     alarms = {name: it["Properties"] for name, it in resources.items() if it["Type"] == "AWS::CloudWatch::Alarm"}
-    wrong, names, seen = [], {}, set()
+    wrong, seen = [], set()
     for name, properties in alarms.items():
         if reason := wrong_with(resources, properties, table):
             wrong.append(f"{name}: {reason}")
-        for action in ("AlarmActions", "OKActions"):
-            if properties.get(action) != [{"Fn::If": ["OwnTopic", {"Ref": "AlarmTopic"}, {"Ref": "AlarmTopicArn"}]}]:
-                wrong.append(f"{name}: {action} does not tell the topic")
-        names[properties["AlarmName"].get("Fn::Sub")] = properties
         seen.add(properties["MetricName"])
         seen |= {(properties["MetricName"], watched(resources, it)) for it in properties.get("Dimensions", [])}
-    for name, (metric, *rest) in NAMED.items():
-        found = names.get(name, {})
-        if [found.get(it) for it in ("MetricName", "Statistic", "ComparisonOperator", "Threshold")] != [metric, *rest]:
-            wrong.append(f"{name} is not there, or raised by something else")
     for name, resource in resources.items():
         needed = NEEDED.get(resource["Type"])
         if needed and (needed[1], name) not in seen:
@@ -136,7 +122,8 @@ def check_would_notice(resources: dict) -> list[str]:
         spoilt(f"no dimension in {name}", put(name, Dimensions=dimensions[1:]))
         spoilt(f"one more dimension in {name}", put(name, Dimensions=[*dimensions, {"Name": "a", "Value": "b"}]))
         spoilt(f"another value in {name}", put(name, Dimensions=[it | {"Value": "b"} for it in dimensions]))
-        spoilt(f"{name} telling nobody", put(name, AlarmActions=[]))
-        spoilt(f"{name} gone", lambda changed, name=name: changed.pop(name))
+        # Which functions need one on errors and throttles is check_alarm_settings.py's to say.
+        if alarm["Properties"]["Namespace"] != "AWS/Lambda":
+            spoilt(f"{name} gone", lambda changed, name=name: changed.pop(name))
     spoilt("a queue without alarm", lambda changed: changed.update(New={"Type": "AWS::SQS::Queue"}))
     return spoilt.unnoticed

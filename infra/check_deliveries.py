@@ -2,13 +2,14 @@
 
 Works on a translated template with its intrinsics resolved (`resolve.py`). Every target of a rule may
 be called by that rule, keeps trying for a bounded time, and has a queue for what it does not get; the
-queue takes it from that rule, and from nobody beside it.
+queue takes it from that rule, and from nobody beside it. Nobody but these rules and the API may call a function.
 """
 
 from resolve import of_type
 from spoil import Spoiler
 
 EVENTS = "events.amazonaws.com"
+CALLERS = {EVENTS, "apigateway.amazonaws.com"}
 
 
 def arn_of(kind: str, name: str) -> str:
@@ -29,12 +30,21 @@ def admitted(resources: dict) -> tuple[dict[str, set], list[str]]:
     return rules, wrong
 
 
+def check_callers(resources: dict) -> list[str]:
+    """The permissions to call a function that are wider than one rule's or one route's."""
+    return [f"{name}: lets in more than one caller: {it}"
+            for name, it in of_type(resources, "AWS::Lambda::Permission").items()
+            if it["Principal"] not in CALLERS or "*" in it.get("SourceArn", "*").split("/")[0]
+            or it["Action"] != "lambda:InvokeFunction"]
+
+
 def check(resources: dict) -> list[str]:
     """What is wrong with the deliveries of a translated, resolved template."""
-    permissions = {(it["FunctionName"], it["SourceArn"]) for it in of_type(resources, "AWS::Lambda::Permission").values()
+    permissions = {(it["FunctionName"], it.get("SourceArn")) for it in of_type(resources, "AWS::Lambda::Permission").values()
                    if it["Principal"] == EVENTS and it["Action"] == "lambda:InvokeFunction"}
     queues = {arn_of("sqs", it["QueueName"]) for it in of_type(resources, "AWS::SQS::Queue").values()}
     admits, wrong = admitted(resources)
+    wrong += check_callers(resources)
     used: dict[str, set] = {}
     for name, rule in of_type(resources, "AWS::Events::Rule").items():
         arn = arn_of("events", f"rule/{rule['Name']}")
@@ -62,8 +72,13 @@ def check_would_notice(resources: dict) -> list[str]:
 
     for name, resource in resources.items():
         match resource["Type"]:
-            case "AWS::Lambda::Permission" if resource["Properties"]["Principal"] == EVENTS:
-                changed(f"{name} gone", lambda it, name=name: it.pop(name))
+            case "AWS::Lambda::Permission":
+                if resource["Properties"]["Principal"] == EVENTS:
+                    changed(f"{name} gone", lambda it, name=name: it.pop(name))
+                changed(f"{name} for all sources", lambda it, name=name: it[name]["Properties"].pop("SourceArn"))
+                for part, value in (("Principal", "*"), ("Action", "lambda:*"), ("SourceArn", "arn:aws:events:*:*:rule/x")):
+                    changed(f"{name} with {part} {value}", lambda it, name=name, part=part, value=value: (
+                        it[name]["Properties"].update({part: value})))
             case "AWS::Lambda::EventInvokeConfig":
                 changed(f"{name} without queue", lambda it, name=name: it[name]["Properties"].pop("DestinationConfig"))
             case "AWS::Events::Rule":

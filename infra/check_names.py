@@ -1,7 +1,7 @@
 """Names that must agree with each other and with the code: part of check_template.py.
 
 Works on a translated template with its intrinsics resolved (`resolve.py`). Whatever has a name has its
-environment in it; each function has its log group, each table its readers; indexes, keys and times to
+environment in it; each function has its log group before it, each table its readers; indexes, keys and times to
 live are called as the code calls them; and the access log holds nothing that a caller sends in secret.
 """
 
@@ -76,14 +76,11 @@ def check(resources: dict) -> list[str]:
             if not re.search(rf"-{environment}(-role)?$", resource["Properties"].get(naming, "")):
                 wrong.append(f"{name}: its name does not end in the environment")
     groups = of_type(resources, "AWS::Logs::LogGroup")
-    wrong += [f"{name}: logs are kept for ever" for name, it in groups.items() if not it.get("RetentionInDays")]
     for name, function in functions.items():
         own = [group for group, it in groups.items() if it["LogGroupName"] == f"/aws/lambda/{function['FunctionName']}"]
         depends = resources[name].get("DependsOn", [])
         if not own or own[0] not in ([depends] if isinstance(depends, str) else depends):
             wrong.append(f"{name}: its log group is not there before it")
-        if function.get("TracingConfig") != {"Mode": "Active"}:
-            wrong.append(f"{name}: it is not traced")
     return wrong + check_tables(resources, variables) + check_access_logs(resources)
 
 
@@ -96,8 +93,6 @@ def check_would_notice(resources: dict) -> list[str]:
         if naming := NAMES.get(resource["Type"]):
             changed(f"{name} renamed", lambda it, name=name, naming=naming: it[name]["Properties"].update({naming: "x"}))
         match resource["Type"]:
-            case "AWS::Logs::LogGroup":
-                changed(f"{name} kept for ever", lambda it, name=name: it[name]["Properties"].pop("RetentionInDays"))
             case "AWS::DynamoDB::Table":
                 key = {"AttributeName": "noSuchKey", "KeyType": "HASH"}
                 changed(f"{name} by another key", lambda it, name=name, key=key: (

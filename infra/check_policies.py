@@ -8,6 +8,7 @@ resources and condition keys that it takes, has nothing to say but what ACCEPTED
 import copy
 import json
 
+ROLE = "AWS::IAM::Role"
 # Actions that take no resource, so that "*" is the narrowest there is.
 WITHOUT_RESOURCE = {
     "kinesisvideo:ListStreams", "kinesisvideo:ListSignalingChannels",
@@ -21,7 +22,7 @@ ACCEPTED: dict[tuple[str, str], str] = {
 def policies(resources: dict):
     """Each inline policy of each role, resolved."""
     for name, role in resources.items():
-        if role["Type"] == "AWS::IAM::Role":
+        if role["Type"] == ROLE:
             for policy in role["Properties"].get("Policies", []):
                 yield name, policy["PolicyName"], policy["PolicyDocument"]
 
@@ -29,7 +30,7 @@ def policies(resources: dict):
 def own_rules(resources: dict) -> list[str]:
     """What no linter asks for."""
     wrong = [f"{name}: managed policies allow more than this system needs" for name, role in resources.items()
-             if role["Type"] == "AWS::IAM::Role" and role["Properties"].get("ManagedPolicyArns")]
+             if role["Type"] == ROLE and role["Properties"].get("ManagedPolicyArns")]
     for role, policy, document in policies(resources):
         for statement in document["Statement"]:
             where = f"{role} {policy} {statement.get('Sid')}"
@@ -62,18 +63,20 @@ def check(resources: dict) -> list[str]:
 
 
 def check_would_notice(resources: dict) -> list[str]:
-    """Makes each statement too wide or meaningless, in a copy of its role."""
+    """Makes each statement of each role too wide or meaningless, in a copy of its policy."""
     unnoticed = []
-    for name, role in resources.items():
-        if role["Type"] != "AWS::IAM::Role":
-            continue
-        statements = role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
-        service = statements[0]["Action"][0].split(":")[0]
-        for change in ({"Action": [f"{service}:*"]}, {"Action": [f"{service}:NoSuchAction"]}, {"Sid": ""},
-                       {"Resource": "*"}, {"Resource": "arn:aws:s3:::other"}, {"Effect": "Permit"},
-                       {"Condition": {"StringEquals": {"aws:NoSuchKey": "x"}}}):
-            changed = copy.deepcopy(role)
-            changed["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][0].update(change)
-            if not check({name: changed}):
-                unnoticed.append(f"check_policies does not notice {change} in {name}")
+    for name, policy, document in policies(resources):
+        for at, statement in enumerate(document["Statement"]):
+            service = statement["Action"][0].split(":")[0]
+            changes = [{"Action": [f"{service}:*"]}, {"Action": [f"{service}:NoSuchAction"]}, {"Sid": ""},
+                       {"Resource": "arn:aws:s3:::other"}, {"Effect": "Permit"},
+                       {"Condition": {"StringEquals": {"aws:NoSuchKey": "x"}}}]
+            if statement["Resource"] != "*":
+                changes.append({"Resource": "*"})
+            for change in changes:
+                changed = copy.deepcopy(document)
+                changed["Statement"][at].update(change)
+                role = {"Type": ROLE, "Properties": {"Policies": [{"PolicyName": policy, "PolicyDocument": changed}]}}
+                if not check({name: role}):
+                    unnoticed.append(f"check_policies does not notice {change} in {statement['Sid']} of {name}")
     return unnoticed

@@ -16,6 +16,8 @@ import sys
 import time
 import zipfile
 
+from spoil import Spoiler
+
 PATIENCE_SECONDS = 60
 NEEDED = {"Profile": "core", "JwtIssuer": "https://issuer.example", "JwtAudience": "sessions"}
 MADE = {
@@ -32,6 +34,8 @@ REFUSED = {
     "ListenersAreTold": {"WebSocketApiEndpoint": "https://ws.example.com"},
     "MailGoesByTheOwnTopic": {"AlarmEmail": "a@b.example", "AlarmTopicArn": "arn:aws:sns:us-east-1:000000000000:mine"},
     "KmsKeyArn": {"KmsKeyArn": "alias/mine"},
+    "LogLevel": {"LogLevel": "WARN"},
+    "ConsumerReservedConcurrency": {"ConsumerReservedConcurrency": "5"},
     "Profile": {"Profile": "half"},
     "AWS::Events::Archive": {"Profile": "full"},
 }
@@ -91,17 +95,41 @@ def make(cloudformation, name: str, url: str, parameters: dict) -> str | None:
     return None if status == "CREATE_COMPLETE" else f"{status} {failed}"
 
 
-def check(template: dict) -> list[str]:
-    """What is wrong with the stacks that come of a translated template."""
+def check_made(template: dict) -> list[str]:
+    """Why a stack that should be made is not."""
+    with emulator() as client:
+        url = upload(client("s3"), template)
+        reasons = {name: make(client("cloudformation"), name, url, parameters) for name, parameters in MADE.items()}
+    return [f"the stack {name} is not made: {reason}" for name, reason in reasons.items() if reason]
+
+
+def check_refused(template: dict) -> list[str]:
+    """What should be refused, and is made or refused for another reason."""
     wrong = []
     with emulator() as client:
-        cloudformation = client("cloudformation")
         url = upload(client("s3"), template)
-        for name, parameters in MADE.items():
-            if reason := make(cloudformation, name, url, parameters):
-                wrong.append(f"the stack {name} is not made: {reason}")
         for rule, parameters in REFUSED.items():
-            reason = make(cloudformation, f"refused-{rule}", url, parameters)
+            reason = make(client("cloudformation"), f"refused-{rule.replace('::', '-')}", url, parameters)
             if not reason or rule not in reason:
                 wrong.append(f"{rule} does not refuse {parameters}: {reason}")
     return wrong
+
+
+def check(template: dict) -> list[str]:
+    """What is wrong with the stacks that come of a translated template."""
+    return check_made(template) + check_refused(template)
+
+
+def check_would_notice(template: dict) -> list[str]:
+    """Adds what cannot be made, and takes away what refuses, in a copy; each with an emulator of its own."""
+    made = Spoiler("check_stack", check_made, template)
+    made("a resource that nobody knows", lambda it: it["Resources"].update(New={"Type": "AWS::No::Such"}))
+    made("a parameter that nobody gives", lambda it: it["Parameters"]["LogLevel"].pop("Default"))
+    refused = Spoiler("check_stack", check_refused, template)
+    for rule in template["Rules"]:
+        refused(f"the rule {rule} gone", lambda it, rule=rule: it["Rules"].pop(rule))
+    for name in REFUSED.keys() & template["Parameters"].keys():
+        for bound in template["Parameters"][name].keys() & {"AllowedPattern", "AllowedValues"}:
+            refused(f"{name} without {bound}", lambda it, name=name, bound=bound: it["Parameters"][name].pop(bound))
+    refused("no archive", lambda it: it["Resources"].pop("SessionEventsArchive"))
+    return made.unnoticed + refused.unnoticed

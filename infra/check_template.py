@@ -16,13 +16,21 @@ import pathlib
 import subprocess
 import sys
 
+import check_alarm_settings
 import check_alarms
 import check_deliveries
 import check_environment
+import check_functions
+import check_grants
+import check_log_level
 import check_names
+import check_own_key
 import check_parameters
+import check_pattern
 import check_policies
 import check_routes
+import check_tables
+import check_trust
 from resolve import Resolver
 from tools import run_inside
 
@@ -35,6 +43,8 @@ DEPLOYMENTS = [{}, {
     "Environment": "prod", "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555",
     "SpeakerIdentityPoolId": "us-east-1:11111111-2222-3333-4444-555555555555", "WebSocketApiId": "a1b2c3d4e5",
 }]
+# And beside both, for who is called: a processor of your own, by an alias.
+YOUR_PROCESSOR = {"AudioProcessorFunctionArn": f"arn:aws:lambda:{REGION}:123456789012:function:yours:live"}
 
 
 def run(what: str, command: list) -> None:
@@ -65,13 +75,6 @@ def translate(source: dict) -> dict:
     return transform(source, {}, NoManagedPolicies())
 
 
-def check_pattern(resources: dict) -> list[str]:
-    """The lifecycle rule matches what events/rule-pattern.json says, to the letter."""
-    pattern = resources["SessionLifecycleRule"]["Properties"]["EventPattern"]
-    wanted = json.loads((ROOT / "events" / "rule-pattern.json").read_text())
-    return [] if pattern == wanted else [f"SessionLifecycleRule: {pattern} is not {wanted}"]
-
-
 def main() -> int:
     template = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "template.yaml").resolve()
     run_inside("template-tools", "requirements.txt", ["cfnlint", "samcli", "samtranslator", "parliament"])
@@ -94,11 +97,13 @@ def main() -> int:
         bin_dir / "cfn-lint", "--ignore-checks", "W2001", "--regions", REGION, "--", path])
 
     deployed = [Resolver(translated, parameters).resources() for parameters in DEPLOYMENTS]
-    wrong = check_pattern(translated["Resources"])
+    wrong = []
     for rooms, subjects in (
         ((check_parameters, check_environment), [source]),
-        ((check_routes, check_alarms), [translated["Resources"]]),
+        ((check_log_level, check_alarm_settings, check_functions, check_tables, check_own_key), [translated]),
+        ((check_pattern, check_routes, check_alarms, check_trust), [translated["Resources"]]),
         ((check_policies, check_deliveries, check_names), deployed),
+        ((check_grants,), [*deployed, Resolver(translated, YOUR_PROCESSOR).resources()]),
     ):
         for room in rooms:
             for subject in subjects:

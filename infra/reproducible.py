@@ -18,7 +18,7 @@ ELSEWHERE = ROOT / "target" / "elsewhere"
 
 
 def copy_source(to: pathlib.Path) -> None:
-    """What git would commit, as it is now; files of builds before stay out."""
+    """What git would commit, as it is now; target/, .aws-sam/ and all else that builds leave stay out."""
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                             cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, listed.split("\0")):

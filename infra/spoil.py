@@ -1,6 +1,8 @@
 """Shows that a check notices: takes a copy of a template, spoils it, and asks the check again.
 
-A check that lets a spoiled copy pass is worth nothing, so every check_*.py has a `check_would_notice`.
+A check that lets a spoiled copy pass is worth nothing, so every check_*.py has a `check_would_notice`, but for
+check_template.py, which runs those of its parts. Most use this; check_environment.py, check_parameters.py,
+check_policies.py and check_zips.py copy for themselves, because a part of the template, or a binary, is enough there.
 """
 
 import copy

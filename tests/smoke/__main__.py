@@ -33,6 +33,7 @@ def arguments() -> argparse.Namespace:
     """The command line. What a stack would say may be given instead: a local cloud has no stacks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environment", default="dev", help="dev, prod or what infra/samconfig.toml has")
+    parser.add_argument("--region", default="", help="where the stack is; else what infra/samconfig.toml says, as make deploy")
     parser.add_argument("--api-url", default=os.environ.get("API_URL"),
                         help="the API, when there is no stack to ask (also API_URL)")
     parser.add_argument("--own-processor", action="store_true",
@@ -49,13 +50,12 @@ def find(args: argparse.Namespace) -> tuple[boto3.Session, Stack]:
     found: list[tuple[boto3.Session, Stack]] = []
 
     def work() -> str:
-        region = os.environ.get("AWS_REGION")
         if args.api_url:
-            session = boto3.Session(region_name=region)
+            session = boto3.Session(region_name=args.region or os.environ.get("AWS_REGION"))
             found.append((session, named(session, args.environment, args.api_url, args.own_processor)))
             return f"{args.environment} at {found[0][1].api_url}, as given"
         said = settings(args.environment)
-        session = boto3.Session(region_name=region or said.get("region"))
+        session = boto3.Session(region_name=args.region or said.get("region"))
         stack = deployed(session, said["stack_name"])
         found.append((session, stack))
         processor = "its own processor" if stack.own_processor else "the reference processor"

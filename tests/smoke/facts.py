@@ -11,8 +11,10 @@ NEED_A_BROWSER = (
     "AAC parameters, track order, fragment length and delay of ingested streams",
     "the smallest video that ingestion accepts, and what becomes of audio alone",
     "whether a backend may call JoinStorageSession for a browser",
+    "whether the speaker's role, whose condition is the tag env, may connect and join",
 )
 NEED_A_SUPPORT_CASE = ("whether an account's 100 channels with storage can be raised",)
+NEED_A_BILL = ("which regions offer ingestion, and what a storage session costs there",)
 LATER = "FACTS=1 asks it"
 
 
@@ -57,6 +59,8 @@ class Facts:
             print(f"still open: {open_question} (needs a browser with a camera)")
         for open_question in NEED_A_SUPPORT_CASE:
             print(f"still open: {open_question} (needs a support case)")
+        for open_question in NEED_A_BILL:
+            print(f"still open: {open_question} (needs a storage session in each region, and its bill)")
         wrong = [fact for fact in self._facts if fact.holds is False]
         if wrong:
             print(f"{len(wrong)} of the code's assumptions did not hold: please report the lines above")

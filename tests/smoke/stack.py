@@ -52,7 +52,7 @@ def deployed(session: boto3.Session, name: str) -> Stack:
     except ClientError as error:
         if "does not exist" in str(error):
             raise Failed(f"there is no stack {name} in {session.region_name}",
-                         "make deploy first, or name its region in AWS_REGION") from error
+                         "make deploy first, or name its region: REGION=…") from error
         raise
     except ResponseParserError as error:
         raise Failed("what answers is not CloudFormation", "a local cloud has no stacks: set API_URL to its URL") from error

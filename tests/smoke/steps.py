@@ -65,7 +65,7 @@ def hint(error: Exception) -> str:
     if "AccessDenied" in code or "NotAuthorized" in code or "UnauthorizedOperation" in code:
         return "these credentials need that permission; the smoke test uses no role of the stack"
     if code == "NoRegionError":
-        return "set AWS_REGION to the stack's region"
+        return "name the stack's region: REGION=…"
     return "see what AWS says above; run this again when it may have passed"
 
 
