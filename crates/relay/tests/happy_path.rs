@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use relay::Outcome;
+use session::{Language, QualityTier, Settings};
 use world::{LONG, World, config, order, speech};
 
 #[tokio::test(start_paused = true)]
@@ -64,4 +65,31 @@ async fn what_is_stored_is_caught_up_in_batches() {
     assert_eq!(state.processor.accepted, expected);
     assert!(state.processor.payloads.iter().any(|payload| payload.chunk_count == 8));
     assert!(state.processor.payloads.iter().all(|payload| payload.sample_count <= 64_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_reaches_the_run_within_two_seconds() {
+    let (packets, _) = speech(20);
+    let world = World::live(&packets, 1_000);
+    let side = world.side();
+    let french: Language = "fr".parse().unwrap();
+    let change = async {
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let since = world.elapsed();
+        world.state().table.item.as_mut().unwrap().settings = Some(Settings {
+            source_language: french,
+            quality_tier: QualityTier::Standard,
+            target_languages: Vec::new(),
+            version: 2,
+        });
+        while world.state().processor.payloads.last().unwrap().source_language != french {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        world.stop();
+        world.elapsed() - since
+    };
+    let config = config();
+    let (report, took) = tokio::join!(relay::start(&side, &config, order("a", LONG)), change);
+    assert_eq!(report.unwrap().outcome, Outcome::Ended);
+    assert!(took <= Duration::from_secs(2), "{took:?}");
 }
