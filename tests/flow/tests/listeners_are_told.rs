@@ -94,6 +94,8 @@ async fn each_hears_both_and_nobody_waits_for_one_who_hangs() {
     let (began, before) = (Instant::now(), now_ms());
     session.end().await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // They are told once the DELETE is answered.
+    cloud.idle("session-http-handler").await.unwrap();
     cloud.every_fault_struck().await.unwrap();
     for number in (0..25).filter(|number| ![3, 11].contains(number)) {
         let messages = heard(&cloud, &connection(number)).await;

@@ -82,6 +82,7 @@ async fn each_line_is_one_line_of_json_without_anything_that_was_sent() {
     attack(&cloud, &token, &session).await;
     let answer = cloud.api(Method::DELETE, &session, Some(&token), None).await.unwrap();
     assert_eq!(answer.0, 204);
+    cloud.idle("session-http-handler").await.unwrap();
 
     let handler = cloud.log("session-http-handler");
     assert!(handler.contains("EventBridge event emitted for session deletion"), "{handler}");

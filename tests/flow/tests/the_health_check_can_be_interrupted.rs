@@ -32,6 +32,7 @@ async fn twice_at_once_and_killed_anywhere() {
             session.end().await.unwrap();
         }
     }
+    cloud.idle("session-http-handler").await.unwrap();
     assert_eq!(
         cloud.media_names().await.unwrap().len(),
         2 + 3 + 3 - 2,
