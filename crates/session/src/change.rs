@@ -77,8 +77,7 @@ impl<P: Ports> SessionService<P> {
         call: &Call,
     ) -> Result<Done<Session>, Error> {
         if changes.status == Some(NewStatus::Ended) {
-            let follow_up = self.delete(session_id, speaker_id, call).await?.follow_up;
-            return Ok(Done { answer: self.get(session_id, call).await?, follow_up });
+            return self.end(session_id, speaker_id, call).await;
         }
         for _ in 0..LOOKS {
             let session = self.read_own(session_id, speaker_id, call).await?;
@@ -101,6 +100,24 @@ impl<P: Ports> SessionService<P> {
         let fault =
             Fault::new("TransactWriteItems", FaultKind::InUse, "the session keeps changing");
         Err(Error::Store(fault))
+    }
+
+    async fn end(
+        &self,
+        session_id: &SessionId,
+        speaker_id: &str,
+        call: &Call,
+    ) -> Result<Done<Session>, Error> {
+        let follow_up = self.delete(session_id, speaker_id, call).await?.follow_up;
+        match (self.get(session_id, call).await, follow_up) {
+            (Ok(answer), follow_up) => Ok(Done { answer, follow_up }),
+            (Err(error), None) => Err(error),
+            // It has ended, whatever the caller is told.
+            (Err(error), Some(follow_up)) => {
+                self.finish(follow_up).await;
+                Err(error)
+            }
+        }
     }
 
     /// The one transaction; `false` when the session is not what it was.

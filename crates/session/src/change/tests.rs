@@ -91,6 +91,17 @@ fn ended_is_a_delete_and_final() {
 }
 
 #[test]
+fn an_end_that_cannot_be_shown_is_one_all_the_same() {
+    let (world, session) = opened();
+    world.plan("get", 1, Trouble::Refused(FaultKind::Denied));
+    assert!(matches!(change(&world, &session, &to(NewStatus::Ended)), Err(Error::Store(_))));
+    let state = world.state();
+    assert_eq!(state.items[&session.session_id].status, SessionStatus::Ended);
+    assert_eq!(state.events.len(), 2);
+    assert!(state.channels.is_empty());
+}
+
+#[test]
 fn only_the_owner_changes_it_and_only_what_exists() {
     let (world, session) = opened();
     for changes in [to(NewStatus::Paused), to(NewStatus::Ended)] {
