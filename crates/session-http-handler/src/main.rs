@@ -66,7 +66,7 @@ async fn main() -> Result<(), Error> {
             Ok::<_, Infallible>(response)
         }
     });
-    let handler = Adapter::from(handler).map_request(gateway::without_host);
+    let handler = Adapter::from(handler).map_request(gateway::path_alone);
     let (after_answer, extension) = after_answer::register(initialization.as_deref()).await;
     let runtime = Runtime::new(handler).layer(after_answer).run_concurrent();
     // Neither ends but by an error, and neither is of use without the other.

@@ -15,7 +15,7 @@ use crate::{
 pub struct Limits {
     /// For the whole creation, until it is answered. Default 20 s.
     pub creation: Duration,
-    /// For emitting one event. Default 2 s.
+    /// For one call about an event or an item: putting, forgetting, a look, a mark. Default 2 s.
     pub event: Duration,
     /// For undoing a creation that failed, after [`Limits::creation`]. Default 7 s.
     pub undo: Duration,
@@ -152,8 +152,8 @@ mod tests {
         assert!(limits.creation + limits.undo < Limits::FUNCTION_TIMEOUT);
         // The event is put, and forgotten.
         assert!(limits.creation + 2 * limits.event < Limits::FUNCTION_TIMEOUT);
-        // A look, an earlier event put and forgotten, the mark.
-        assert!(limits.deletion + 4 * limits.event < Limits::FUNCTION_TIMEOUT);
+        // A look, an earlier event put and forgotten, the mark, another look; a PATCH shows what became of it.
+        assert!(limits.deletion + 6 * limits.event < Limits::FUNCTION_TIMEOUT);
     }
 
     #[test]

@@ -111,6 +111,45 @@ async fn each_error_is_told_as_what_it_is() {
     only_these_are_left(&cloud, &open).await;
 }
 
+/// What follows the answer to a DELETE calls these, in their order.
+const AFTER_AN_END: [(&str, &str); 3] = [
+    ("events", "PutEvents"),
+    ("kinesisvideo", "UpdateMediaStorageConfiguration"),
+    ("kinesisvideo", "DeleteSignalingChannel"),
+];
+
+#[tokio::test]
+async fn a_function_that_dies_after_an_end_leaves_no_channel() {
+    // The stream stays for an hour of the cloud's time, which is longer than this takes.
+    let cloud = Cloud::start(Options { time_scale: SCALE, ..Options::default() }).await.unwrap();
+    for (number, step) in AFTER_AN_END.into_iter().enumerate() {
+        let session = cloud.open(&format!("speaker-{number}")).await.unwrap();
+        cloud.idle(HANDLER).await.unwrap();
+        let fault = json!({ "kind": "delay", "delayMs": 60_000, "times": 1 });
+        strike(&cloud, step, &fault).await;
+        session.end().await.unwrap();
+        while !cloud.waiting_faults().await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        signal("KILL", &cloud.processes(HANDLER).await.unwrap());
+    }
+    let left = AFTER_AN_END.len();
+    assert_eq!(channels_of(&cloud).await, left);
+    let check = json!({ "action": "health_check", "source": "cloudwatch_events" });
+    let start = Instant::now();
+    while channels_of(&cloud).await > 0 {
+        assert!(start.elapsed() < Duration::from_secs(90), "{:?}", cloud.media_names().await);
+        cloud.invoke("kvs-stream-consumer", &check).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert_eq!(names(&cloud).await.len(), left, "the streams are still there");
+}
+
+/// Channels have the names of their streams.
+async fn channels_of(cloud: &Cloud) -> usize {
+    cloud.media_names().await.unwrap().len() - names(cloud).await.len()
+}
+
 #[tokio::test]
 async fn a_function_that_dies_at_any_step_leaves_nothing() {
     let cloud = Cloud::start(Options { time_scale: SCALE, ..Options::default() }).await.unwrap();

@@ -40,6 +40,10 @@ pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), 
     turns.result()
 }
 
+/// Three checks look whether the channel of a drained session is gone. Not all of them until its stream goes, too:
+/// that may be a week of sessions.
+const JUST_DRAINED: Duration = Duration::from_secs(15 * 60);
+
 async fn candidates(check: &Check<'_>, turns: &mut Turns) -> Result<Vec<Session>, StoreError> {
     let mut candidates = check.settled(SessionStatus::Creating).await?;
     let cleaning = check.settled(SessionStatus::Cleaning).await?;
@@ -47,12 +51,14 @@ async fn candidates(check: &Check<'_>, turns: &mut Turns) -> Result<Vec<Session>
         cleaning.into_iter().filter(|s| s.claim_until.is_none_or(|until| until < check.now_ms)),
     );
     let kept = check.now_ms.saturating_sub(millis(check.aws.config.stream_keep));
+    let seen_to = check.now_ms.saturating_sub(check.millis(JUST_DRAINED));
     for session in check.settled(SessionStatus::Ended).await? {
         match drained(check, &session).await {
             Ok(Some(at)) if at <= kept => candidates.push(session),
-            Ok(Some(_)) => {}
-            // A drain is over when nothing comes any more: nothing may flow in.
-            Ok(None) => turns.take(&session.session_id, unplug(check, &session).await),
+            Ok(Some(at)) if at <= seen_to => {}
+            // A drain is over when nothing comes any more: nothing may flow in. And a channel that stays mapped
+            // is one of the hundred that an account has.
+            Ok(_) => turns.take(&session.session_id, unplug(check, &session).await),
             Err(error) => turns.take(&session.session_id, Err(error)),
         }
     }

@@ -2,10 +2,11 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html> has it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::instance::lock;
 
@@ -17,7 +18,7 @@ const BEHIND: usize = 4;
 pub(super) struct Extensions {
     registered: Mutex<HashMap<String, Extension>>,
     /// How many have not asked for what comes next.
-    busy: watch::Sender<usize>,
+    busy: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -53,8 +54,8 @@ impl Extensions {
     /// Waits for the next event that the extension wants.
     pub(super) async fn next(&self, id: &str) -> Option<Value> {
         let waiting = Arc::clone(&lock(&self.registered).get(id)?.waiting);
-        let event = waiting.lock().await.recv().await;
-        event
+        let mut waiting = waiting.lock().await;
+        waiting.recv().await
     }
 
     /// Tells those who want to know.
@@ -72,17 +73,12 @@ impl Extensions {
 
     /// Whether one has not asked for what comes next.
     pub(super) fn are_busy(&self) -> bool {
-        *self.busy.borrow() > 0
-    }
-
-    /// Waits until all have asked for what comes next.
-    pub(super) async fn done(&self) {
-        // The sender lives as long as this.
-        let _ = self.busy.subscribe().wait_for(|busy| *busy == 0).await;
+        self.busy.load(Ordering::Acquire) > 0
     }
 
     fn count(&self, registered: &HashMap<String, Extension>) {
-        self.busy.send_replace(registered.values().filter(|it| !it.waits).count());
+        let busy = registered.values().filter(|it| !it.waits).count();
+        self.busy.store(busy, Ordering::Release);
     }
 }
 
@@ -100,14 +96,14 @@ mod tests {
         let farewell = extensions.register(vec!["SHUTDOWN".to_owned()]);
         assert!(extensions.are_busy(), "neither has asked for its first event");
         assert!(extensions.asks(&telemetry) && extensions.asks(&farewell));
-        extensions.done().await;
+        assert!(!extensions.are_busy());
 
         let invoke = json!({ "eventType": "INVOKE", "requestId": "r" });
         extensions.tell(&invoke);
         assert!(extensions.are_busy());
         assert_eq!(extensions.next(&telemetry).await, Some(invoke));
         assert!(extensions.asks(&telemetry));
-        extensions.done().await;
+        assert!(!extensions.are_busy());
         assert!(!extensions.asks("another") && extensions.next("another").await.is_none());
     }
 }

@@ -10,12 +10,12 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, oneshot, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::extensions::Extensions;
 use super::invocation::Invocation;
 use super::logs::Log;
-use super::pool::Pool;
+use super::pool::{Pool, Running};
 use super::{LambdaOptions, runtime_api};
 use crate::template::Function;
 
@@ -36,6 +36,15 @@ pub(super) struct Job {
     pub(super) invocation: Invocation,
     /// Real time, in milliseconds since the epoch.
     pub(super) deadline_ms: i64,
+}
+
+/// What an invocation keeps while the process has to do with it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// Its place in the function's concurrency.
+    pub(super) _running: Running,
+    /// Tells whoever watches its time that it is over.
+    pub(super) _over: DropGuard,
 }
 
 /// What the process does, as far as the Runtime API tells.
@@ -75,6 +84,8 @@ pub(super) struct Instance {
     doing: Mutex<Doing>,
     job: Mutex<Option<Job>>,
     job_came: Notify,
+    /// What the invocation in hand keeps, until its extensions are done with it too.
+    kept: Mutex<Option<Kept>>,
     began: watch::Sender<bool>,
     start_error: Mutex<Option<Bytes>>,
     exit: watch::Sender<Option<String>>,
@@ -112,6 +123,7 @@ impl Instance {
             doing: Mutex::new(Doing::Starting { asked: false }),
             job: Mutex::new(None),
             job_came: Notify::new(),
+            kept: Mutex::default(),
             began: watch::Sender::new(false),
             start_error: Mutex::new(None),
             exit: watch::Sender::new(None),
@@ -134,6 +146,7 @@ impl Instance {
                 child.wait().await
             }
         };
+        self.let_go();
         self.exit.send_replace(Some(described(status)));
         ended.cancel();
         if let Some(pool) = self.pool.upgrade() {
@@ -161,9 +174,11 @@ impl Instance {
         }
     }
 
-    /// Hands an invocation to the process; the answer comes through the receiver.
-    pub(super) fn give(&self, job: Job) -> oneshot::Receiver<Outcome> {
+    /// Hands an invocation to the process; the answer comes through the receiver. What is `kept` is dropped once
+    /// the process is done with it.
+    pub(super) fn give(&self, job: Job, kept: Kept) -> oneshot::Receiver<Outcome> {
         let (answer, outcome) = oneshot::channel();
+        *lock(&self.kept) = Some(kept);
         let request_id = job.invocation.request_id.clone();
         self.extensions.tell(&json!({
             "eventType": "INVOKE",
@@ -175,6 +190,11 @@ impl Instance {
         *lock(&self.job) = Some(job);
         self.job_came.notify_one();
         outcome
+    }
+
+    /// The invocation in hand is over.
+    pub(super) fn let_go(&self) {
+        drop(lock(&self.kept).take());
     }
 
     /// Waits for the end of the process and says how it ended.
@@ -256,6 +276,9 @@ impl Instance {
             return;
         }
         let mut doing = lock(&self.doing);
+        if let Doing::Answered { .. } = *doing {
+            self.let_go();
+        }
         match *doing {
             Doing::Starting { asked: true } => {
                 *doing = Doing::Claimed;
@@ -276,6 +299,9 @@ impl Instance {
         let answered = Doing::Answered { asked: false, since: Instant::now() };
         match std::mem::replace(&mut *doing, answered) {
             Doing::Working { request_id: own, answer } if own == request_id => {
+                if !self.extensions.are_busy() {
+                    self.let_go();
+                }
                 // Nobody waits any more when the invocation has timed out meanwhile.
                 let _ = answer.send(outcome);
                 true

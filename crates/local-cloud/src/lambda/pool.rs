@@ -1,6 +1,7 @@
 //! The processes of one function: taken when idle, started on demand, ended when idle for long.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::instance::{Instance, Job, Outcome, StartFailure, lock};
+use super::instance::{Instance, Job, Kept, Outcome, StartFailure, lock};
 use super::invocation::Invocation;
 use super::{Invoked, LambdaOptions, trace};
 use crate::aws_error::AwsError;
@@ -68,7 +69,14 @@ struct Counts {
 }
 
 /// One invocation that counts against the concurrency, until it is dropped.
-struct Running(Arc<Pool>);
+pub(super) struct Running(Arc<Pool>);
+
+/// Without the pool, whose processes hold these.
+impl std::fmt::Debug for Running {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Running")
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -287,29 +295,20 @@ impl Pool {
         let deadline = Instant::now() + timeout;
         let deadline_ms =
             real_now_ms().saturating_add(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
-        let outcome = instance.give(Job { invocation: invocation.clone(), deadline_ms });
-        let killed = async {
-            match fault.filter(|fault| fault.kind == FaultKind::Kill) {
-                // Even the shortest sleep would let a quick answer through.
-                Some(fault) if fault.delay().is_zero() => {}
-                Some(fault) => tokio::time::sleep(fault.delay()).await,
-                None => std::future::pending().await,
-            }
-            instance.kill();
-            instance.exited().await
-        };
+        let over = CancellationToken::new();
+        let kept = Kept { _running: running, _over: over.clone().drop_guard() };
+        let outcome = instance.give(Job { invocation: invocation.clone(), deadline_ms }, kept);
+        let mut killed = Box::pin(killed(Arc::clone(instance), fault));
         let crashed = |how: String| {
             let reason = format!("Runtime exited with error: {how}");
             invocation.ended("Runtime.ExitError", &reason)
         };
         tokio::select! {
             biased;
-            how = killed => crashed(how),
+            how = &mut killed => crashed(how),
             Ok(outcome) = outcome => {
-                match instance.extensions.are_busy() {
-                    true => drop(tokio::spawn(wind_up(Arc::clone(instance), deadline, running))),
-                    false => drop(running),
-                }
+                let rest = wind_up(Arc::clone(self), Arc::clone(instance), deadline, over, killed);
+                tokio::spawn(rest);
                 match outcome {
                     Outcome::Answer(payload) => invocation.answered(payload),
                     Outcome::Error(report) => invocation.failed(report),
@@ -378,14 +377,36 @@ impl Pool {
     }
 }
 
-/// Lets the extensions finish with an invocation that was answered. It runs, and has its time, until then.
-async fn wind_up(instance: Arc<Instance>, deadline: Instant, running: Running) {
+/// Ends the process when the fault says so; then it tells how it ended.
+async fn killed(instance: Arc<Instance>, fault: Option<Fault>) -> String {
+    match fault.filter(|fault| fault.kind == FaultKind::Kill) {
+        // Even the shortest sleep would let a quick answer through.
+        Some(fault) if fault.delay().is_zero() => {}
+        Some(fault) => tokio::time::sleep(fault.delay()).await,
+        None => std::future::pending().await,
+    }
+    instance.kill();
+    instance.exited().await
+}
+
+/// Lets the extensions finish with an invocation that was answered: until it is `over`, it has its time, and a fault
+/// may strike it.
+async fn wind_up(
+    pool: Arc<Pool>,
+    instance: Arc<Instance>,
+    deadline: Instant,
+    over: CancellationToken,
+    killed: impl Future<Output = String>,
+) {
     tokio::select! {
-        () = instance.extensions.done() => {}
+        biased;
+        () = over.cancelled() => return,
+        _ = killed => {}
         _ = instance.exited() => {}
         () = tokio::time::sleep_until(deadline) => {
             instance.kill();
-            running.0.counts.timeouts.fetch_add(1, Ordering::Relaxed);
+            pool.counts.timeouts.fetch_add(1, Ordering::Relaxed);
         }
     }
+    instance.let_go();
 }
