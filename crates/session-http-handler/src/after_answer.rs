@@ -136,11 +136,10 @@ where
 impl Drop for Inner {
     fn drop(&mut self) {
         let left = self.left.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        match self.ends.try_send(left) {
+        // Where there is no extension nobody listens, which is no error.
+        if let Err(mpsc::error::TrySendError::Full(Some(work))) = self.ends.try_send(left) {
             // Two turns for one event would be Lambda's mistake; the work is not lost over it.
-            Err(mpsc::error::TrySendError::Full(Some(work))) => drop(tokio::spawn(work)),
-            // Or nobody listens, where there is no extension.
-            _ => {}
+            tokio::spawn(work);
         }
     }
 }

@@ -33,7 +33,7 @@ async fn arrives_late(cloud: &Cloud, session: &Session<'_>) {
         .await
         .unwrap();
     session.end().await.unwrap();
-    let journey = Journey::drained(&session, &Packets::of(&recording)).await.unwrap();
+    let journey = Journey::drained(session, &Packets::of(&recording)).await.unwrap();
     journey.assert_whole();
 }
 
