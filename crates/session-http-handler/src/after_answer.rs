@@ -212,6 +212,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_environment_that_is_never_frozen_has_no_extension() {
+        for initialization in [None, Some("lambda-managed-instances")] {
+            let (after_answer, _run) = register(initialization).await;
+            assert!(after_answer.0.is_closed(), "{initialization:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn without_an_extension_it_is_done_before_the_answer() {
         let (after_answer, turns) = extension();
         drop(turns);
