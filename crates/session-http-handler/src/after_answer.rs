@@ -39,9 +39,9 @@ pub(crate) struct InTurns<S> {
 
 /// One invocation, and what it leaves; dropped, it tells the extension.
 #[derive(Clone)]
-struct Turn(Arc<Inner>);
+struct Turn(Arc<OpenTurn>);
 
-struct Inner {
+struct OpenTurn {
     left: Mutex<Option<Work>>,
     ends: mpsc::Sender<Option<Work>>,
 }
@@ -127,13 +127,13 @@ where
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
-        let turn = Turn(Arc::new(Inner { left: Mutex::default(), ends: self.ends.clone() }));
+        let turn = Turn(Arc::new(OpenTurn { left: Mutex::default(), ends: self.ends.clone() }));
         let served = self.runtime.call(invocation);
         Box::pin(TURN.scope(turn, served))
     }
 }
 
-impl Drop for Inner {
+impl Drop for OpenTurn {
     fn drop(&mut self) {
         let left = self.left.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         // Where there is no extension nobody listens, which is no error.
@@ -168,10 +168,9 @@ mod tests {
         let _ = after_answer.layer(runtime).oneshot(invocation).await;
     }
 
-    #[tokio::test]
-    async fn what_is_left_is_done_by_the_extension_and_not_before() {
-        let (after_answer, turns) = extension();
-        let (done, mut seen) = mpsc::channel(1);
+    /// Serves one that leaves work; who receives hears of it once it is done.
+    async fn serve_and_leave(after_answer: &AfterAnswer) -> mpsc::Receiver<()> {
+        let (done, heard) = mpsc::channel(1);
         let handler = move || {
             let done = done.clone();
             async move {
@@ -179,10 +178,17 @@ mod tests {
                 Ok(())
             }
         };
-        serve(&after_answer, handler).await;
-        assert!(seen.try_recv().is_err());
+        serve(after_answer, handler).await;
+        heard
+    }
+
+    #[tokio::test]
+    async fn what_is_left_is_done_by_the_extension_and_not_before() {
+        let (after_answer, turns) = extension();
+        let mut done = serve_and_leave(&after_answer).await;
+        assert!(done.try_recv().is_err());
         finish(turns).await.unwrap();
-        assert_eq!(seen.try_recv(), Ok(()));
+        assert_eq!(done.try_recv(), Ok(()));
     }
 
     #[tokio::test]
@@ -223,15 +229,7 @@ mod tests {
     async fn without_an_extension_it_is_done_before_the_answer() {
         let (after_answer, turns) = extension();
         drop(turns);
-        let (done, mut seen) = mpsc::channel(1);
-        let handler = move || {
-            let done = done.clone();
-            async move {
-                leave(async move { done.send(()).await.unwrap() }).await;
-                Ok(())
-            }
-        };
-        serve(&after_answer, handler).await;
-        assert_eq!(seen.try_recv(), Ok(()));
+        let mut done = serve_and_leave(&after_answer).await;
+        assert_eq!(done.try_recv(), Ok(()));
     }
 }

@@ -2,7 +2,6 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html> has it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -17,13 +16,12 @@ const BEHIND: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Extensions {
     registered: Mutex<HashMap<String, Extension>>,
-    /// How many have not asked for what comes next.
-    busy: AtomicUsize,
 }
 
 #[derive(Debug)]
 struct Extension {
     wanted: Vec<String>,
+    /// It has asked for what comes next.
     waits: bool,
     events: mpsc::Sender<Value>,
     waiting: Arc<tokio::sync::Mutex<mpsc::Receiver<Value>>>,
@@ -36,9 +34,7 @@ impl Extensions {
         let (events, waiting) = mpsc::channel(BEHIND);
         let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
         let extension = Extension { wanted, waits: false, events, waiting };
-        let mut registered = lock(&self.registered);
-        registered.insert(id.clone(), extension);
-        self.count(&registered);
+        lock(&self.registered).insert(id.clone(), extension);
         id
     }
 
@@ -47,7 +43,6 @@ impl Extensions {
         let mut registered = lock(&self.registered);
         let Some(extension) = registered.get_mut(id) else { return false };
         extension.waits = true;
-        self.count(&registered);
         true
     }
 
@@ -68,17 +63,11 @@ impl Extensions {
             let told = extension.events.try_send(event.clone());
             extension.waits &= told.is_err();
         }
-        self.count(&registered);
     }
 
     /// Whether one has not asked for what comes next.
     pub(super) fn are_busy(&self) -> bool {
-        self.busy.load(Ordering::Acquire) > 0
-    }
-
-    fn count(&self, registered: &HashMap<String, Extension>) {
-        let busy = registered.values().filter(|it| !it.waits).count();
-        self.busy.store(busy, Ordering::Release);
+        lock(&self.registered).values().any(|extension| !extension.waits)
     }
 }
 

@@ -6,6 +6,7 @@
 //! retried and given up as Lambda does (`event`). The HTTP side is `api`.
 
 mod api;
+mod carry_out;
 mod event;
 mod extensions;
 mod instance;

@@ -1,7 +1,6 @@
 //! The processes of one function: taken when idle, started on demand, ended when idle for long.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,11 +12,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::instance::{Instance, Job, Kept, Outcome, StartFailure, lock};
+use super::instance::{Instance, StartFailure, lock};
 use super::invocation::Invocation;
 use super::{Invoked, LambdaOptions, trace};
 use crate::aws_error::AwsError;
-use crate::clock::{Clock, real_now_ms};
+use crate::clock::Clock;
 use crate::faults::{Fault, FaultKind};
 use crate::kvs::now_us;
 use crate::run::Ledger;
@@ -47,8 +46,8 @@ const ACCOUNT_CONCURRENCY: u64 = 1_000;
 /// One function.
 #[derive(Debug)]
 pub(super) struct Pool {
-    function: Function,
-    clock: Clock,
+    pub(super) function: Function,
+    pub(super) clock: Clock,
     options: Arc<LambdaOptions>,
     ledger: Ledger,
     stop: CancellationToken,
@@ -56,16 +55,16 @@ pub(super) struct Pool {
     changed: Notify,
     next_id: AtomicU64,
     running: AtomicU64,
-    counts: Counts,
+    pub(super) counts: Counts,
 }
 
 /// What `/_local/state` counts.
 #[derive(Debug, Default)]
-struct Counts {
+pub(super) struct Counts {
     invocations: AtomicU64,
     errors: AtomicU64,
     throttles: AtomicU64,
-    timeouts: AtomicU64,
+    pub(super) timeouts: AtomicU64,
 }
 
 /// One invocation that counts against the concurrency, until it is dropped.
@@ -283,48 +282,6 @@ impl Pool {
         }
     }
 
-    /// Hands the invocation over and waits for its outcome, the process's end or the timeout.
-    async fn run_on(
-        self: &Arc<Self>,
-        instance: &Arc<Instance>,
-        invocation: &Invocation,
-        fault: Option<Fault>,
-        running: Running,
-    ) -> Invoked {
-        let timeout = self.clock.real(self.function.timeout);
-        let deadline = Instant::now() + timeout;
-        let deadline_ms =
-            real_now_ms().saturating_add(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
-        let over = CancellationToken::new();
-        let kept = Kept { _running: running, _over: over.clone().drop_guard() };
-        let outcome = instance.give(Job { invocation: invocation.clone(), deadline_ms }, kept);
-        let mut killed = Box::pin(killed(Arc::clone(instance), fault));
-        let crashed = |how: String| {
-            let reason = format!("Runtime exited with error: {how}");
-            invocation.ended("Runtime.ExitError", &reason)
-        };
-        tokio::select! {
-            biased;
-            how = &mut killed => crashed(how),
-            Ok(outcome) = outcome => {
-                let rest = wind_up(Arc::clone(self), Arc::clone(instance), deadline, over, killed);
-                tokio::spawn(rest);
-                match outcome {
-                    Outcome::Answer(payload) => invocation.answered(payload),
-                    Outcome::Error(report) => invocation.failed(report),
-                }
-            }
-            how = instance.exited() => crashed(how),
-            () = tokio::time::sleep_until(deadline) => {
-                instance.kill();
-                self.counts.timeouts.fetch_add(1, Ordering::Relaxed);
-                let seconds = self.function.timeout.as_secs_f64();
-                let reason = format!("Task timed out after {seconds:.2} seconds");
-                invocation.ended("Sandbox.Timedout", &reason)
-            }
-        }
-    }
-
     /// Takes an ended process off the list.
     pub(super) fn remove(&self, id: u64) {
         lock(&self.instances).remove(&id);
@@ -375,38 +332,4 @@ impl Pool {
             "throttles": count(&self.counts.throttles),
         })
     }
-}
-
-/// Ends the process when the fault says so; then it tells how it ended.
-async fn killed(instance: Arc<Instance>, fault: Option<Fault>) -> String {
-    match fault.filter(|fault| fault.kind == FaultKind::Kill) {
-        // Even the shortest sleep would let a quick answer through.
-        Some(fault) if fault.delay().is_zero() => {}
-        Some(fault) => tokio::time::sleep(fault.delay()).await,
-        None => std::future::pending().await,
-    }
-    instance.kill();
-    instance.exited().await
-}
-
-/// Lets the extensions finish with an invocation that was answered: until it is `over`, it has its time, and a fault
-/// may strike it.
-async fn wind_up(
-    pool: Arc<Pool>,
-    instance: Arc<Instance>,
-    deadline: Instant,
-    over: CancellationToken,
-    killed: impl Future<Output = String>,
-) {
-    tokio::select! {
-        biased;
-        () = over.cancelled() => return,
-        _ = killed => {}
-        _ = instance.exited() => {}
-        () = tokio::time::sleep_until(deadline) => {
-            instance.kill();
-            pool.counts.timeouts.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-    instance.let_go();
 }
