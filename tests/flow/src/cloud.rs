@@ -212,12 +212,14 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A built binary of the workspace.
+/// A built binary of the workspace, of the same profile and target directory as this test: cargo puts a test
+/// into `deps` beside them, and a program of the workspace among them.
 pub(crate) fn binary(name: &str) -> Result<PathBuf, Error> {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let path = target.join("release").join(name);
-    if path.is_file() { Ok(path) } else { Err(Error::NotBuilt(path.display().to_string())) }
+    let this = std::env::current_exe().map_err(io("find the running test"))?;
+    let folders = this.ancestors().skip(1).take(2);
+    let mut paths = folders.map(|folder| folder.join(name));
+    let built = |path: &PathBuf| path.is_file();
+    paths.find(built).ok_or_else(|| Error::NotBuilt(name.to_owned()))
 }
 
 fn fresh_directory() -> Result<PathBuf, Error> {
