@@ -45,6 +45,11 @@ impl Packet<'_> {
         self.length
     }
 
+    /// Its bytes.
+    pub(crate) fn data(&self) -> &[u8] {
+        self.data
+    }
+
     /// How late its samples will come out, as [`Decoder::latency`] says it of those decoded so far.
     pub fn latency(&self) -> u32 {
         self.latency
@@ -168,6 +173,11 @@ impl Decoder {
             Self::Aac(decoder) if decoder.is_not_described() => Some(aac::NOT_DESCRIBED),
             _ => None,
         }
+    }
+
+    /// What packets like `data`, which fail one after another, look like.
+    pub(crate) fn suspicion(&self, _data: &[u8]) -> &'static str {
+        "its packets cannot be decoded"
     }
 
     /// How `samples` that no packet covers are made up, when `next` follows them.

@@ -134,7 +134,6 @@ fn a_broken_frame_of_a_lace_keeps_the_place_of_those_behind_it() {
         let (heard, _, stream) = listen(&body, 997);
         let counters = stream.counters();
         assert_eq!((counters.decode_errors, counters.filled_samples), (1, 320));
-        assert_eq!(counters.overlaps, 0);
         let expected = harness::reference(&packets);
         let found = heard.joined(0);
         assert_eq!(found.len(), expected.len());
