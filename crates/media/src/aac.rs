@@ -74,8 +74,8 @@ impl Active {
         Ok(Self { config, channels: 0, inner: None, converter })
     }
 
-    /// Appends the samples of one frame, `len` at 16 kHz, to `out`, block by block; `false` when it was damaged and
-    /// silence takes the place of what is missing.
+    /// Appends the samples of one frame, `len` at 16 kHz, to `out`, block by block; `false` when it
+    /// was damaged and silence takes the place of what is missing.
     fn frame(
         &mut self,
         frame: Frame<'_>,
@@ -112,9 +112,9 @@ impl Active {
         Some(skip + end)
     }
 
-    /// Decodes one block. What a damaged one left in the library stays there: the elements it believed the stream to
-    /// have, and what the next block would overlap with. Only a new decoder forgets, and only a whole block, proven
-    /// to be one, gets it: bytes that are no AAC never do.
+    /// Decodes one block. What a damaged one left in the library stays there: the elements it
+    /// believed the stream to have, and what the next block would overlap with. Only a new decoder
+    /// forgets, and only a whole block, proven to be one, gets it: bytes that are no AAC never do.
     fn block(&mut self, block: &[u8]) -> Option<()> {
         let used = self.inner.take();
         let element::Lead { skip, channels } = element::lead(block)?;

@@ -171,8 +171,8 @@ impl Decoder {
         }
     }
 
-    /// Why `data`, of which [`Decoder::packet`] or [`Decoder::decode`] made nothing, is not decoded, and what to send
-    /// instead: to be said when packet after packet is like that.
+    /// Why `data`, of which [`Decoder::packet`] or [`Decoder::decode`] made nothing, is not
+    /// decoded, and what to send instead: to be said when packet after packet is like that.
     pub fn suspicion(&self, data: &[u8]) -> &'static str {
         suspicion::looks_like(data).unwrap_or_else(|| match self {
             Self::Opus(_) => "packets that libopus refuses: send Opus packets (RFC 6716)",

@@ -101,7 +101,8 @@ fn is_aac(codec_id: &str) -> bool {
     codec_id.strip_prefix("A_AAC").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// A form from before CodecPrivate whose frames AAC-LC can decode: those of Main unless they use prediction.
+/// A form from before CodecPrivate whose frames AAC-LC can decode: those of Main unless they use
+/// prediction.
 fn is_low_complexity(codec_id: &str) -> bool {
     ["/LC", "/LC/SBR", "/MAIN"].into_iter().any(|profile| codec_id.ends_with(profile))
 }

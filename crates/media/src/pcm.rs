@@ -105,7 +105,8 @@ mod tests {
         assert_eq!(out, [0; 320]);
     }
 
-    /// The block's samples as a stream asks for them, in blocks of `frames`: as many as the timeline has for each.
+    /// The block's samples as a stream asks for them, in blocks of `frames`: as many as the
+    /// timeline has for each.
     fn in_blocks(rate: u32, samples: &[i16], frames: usize) -> Vec<i16> {
         let layout = PcmLayout { encoding: Encoding::Signed16, channels: 1, rate };
         let mut decoder = PcmDecoder::new(layout).unwrap();

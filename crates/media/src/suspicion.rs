@@ -1,12 +1,12 @@
-//! What packets look like that a track's codec cannot decode: the reason that is said of them, and what to send
-//! instead.
+//! What packets look like that a track's codec cannot decode: the reason that is said of them, and
+//! what to send instead.
 
 /// Least bytes by which 16-bit samples are told from compressed ones: 32 samples.
 const MIN_PCM: usize = 64;
 
-/// Mean step from one 16-bit sample to the next below which they are a signal. Compressed bytes read as samples
-/// step by 21,800 on average, and over [`MIN_PCM`] by less than this in one packet of 10⁹; speech at 8 kHz by
-/// less than a tenth of its peak.
+/// Mean step from one 16-bit sample to the next below which they are a signal. Compressed bytes
+/// read as samples step by 21,800 on average, and over [`MIN_PCM`] by less than this in one packet
+/// of 10⁹; speech at 8 kHz by less than a tenth of its peak.
 const SMOOTH_STEP: u64 = 8_000;
 
 /// What `data` looks like, whatever its track says; `None` when it looks like nothing known.
@@ -28,7 +28,8 @@ pub(crate) fn looks_like(data: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// The header of an MPEG-1 or MPEG-2 audio frame of any layer, with nothing reserved in it (ISO/IEC 11172-3 §2.4.1.3).
+/// The header of an MPEG-1 or MPEG-2 audio frame of any layer, with nothing reserved in it (ISO/IEC
+/// 11172-3 §2.4.1.3).
 fn is_mpeg_audio(data: &[u8]) -> bool {
     let &[sync, second, third, _, ..] = data else { return false };
     let layer = second >> 1 & 3;

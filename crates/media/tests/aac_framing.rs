@@ -1,4 +1,5 @@
-//! AAC as it comes: the frames decide, whatever describes them; and what is no AAC never comes out as sound.
+//! AAC as it comes: the frames decide, whatever describes them; and what is no AAC never comes out
+//! as sound.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
@@ -114,7 +115,8 @@ fn main_without_prediction_is_decoded_and_with_it_refused() {
         assert!(aac.heard_as(&frames.collect::<Vec<_>>(), None) == whole);
     }
     let mut predicted = aac::tone(16_000, 1, 20);
-    // The flag stands behind the element's id and tag, the gain, and what else is said of the window.
+    // The flag stands behind the element's id and tag, the gain, and what else is said of the
+    // window.
     predicted.iter_mut().for_each(|frame| frame[25 / 8] |= 0x80 >> (25 % 8));
     refused(&mut decoder(&[0x0C, 0x08], None), &predicted, "no AAC-LC frames");
 }
@@ -141,7 +143,8 @@ fn channels_that_change_are_followed() {
     let whole = tone.heard_as(&one, Some(aac::config(48_000, 1)));
     let found = tone.heard_as(&tone.packets, Some(aac::config(48_000, 2)));
     assert_eq!(found.len(), whole.len());
-    // The frame after a change overlaps with nothing, so it begins from silence; the filter reaches before it.
+    // The frame after a change overlaps with nothing, so it begins from silence; the filter reaches
+    // before it.
     let frame = |index: usize| index * 1024 / 3;
     for (from, to) in [(0, 19), (22, 39), (42, 60)] {
         let decibels =
@@ -239,7 +242,8 @@ fn noise_is_never_heard() {
 
 #[test]
 fn other_channel_elements_are_refused() {
-    // Another single channel behind the first, or LFE, or coupling: by its id, behind one whole channel element.
+    // Another single channel behind the first, or LFE, or coupling: by its id, behind one whole
+    // channel element.
     for (channels, id) in [(1, 0), (1, 1), (1, 2), (1, 3), (2, 0), (2, 1)] {
         let packets = aac::tone_and_element(48_000, channels, 20, id);
         for mut decoder in decoders() {

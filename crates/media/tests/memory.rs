@@ -240,7 +240,8 @@ fn samples_that_wait() {
 /// One test, because all of them would measure the same heap.
 #[test]
 fn no_stream_holds_more_than_it_promises() {
-    // The tables of the AAC decoder, and one decoder that finds where blocks end, are made once for all streams.
+    // The tables of the AAC decoder, and one decoder that finds where blocks end, are made once for
+    // all streams.
     let (first, decoded) = peak(&Kind::aac(48_000, 2).hostile(None), 16_384);
     let (second, _) = peak(&Kind::aac(48_000, 2).hostile(None), 16_384);
     assert_eq!(decoded, ["A_AAC"]);

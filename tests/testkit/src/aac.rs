@@ -81,8 +81,8 @@ pub fn tone_among_data(rate: u32, channels: u8, count: usize) -> Vec<Vec<u8>> {
     (0..count).map(frame).collect()
 }
 
-/// A program_config_element of one front element, single channel or pair, with a comment. It fills whole bytes, so it
-/// can stand before any frame.
+/// A program_config_element of one front element, single channel or pair, with a comment. It fills
+/// whole bytes, so it can stand before any frame.
 pub fn program_config(rate: u32, channels: u8) -> Vec<u8> {
     let mut bits = Bits::default();
     bits.put(&[(PROGRAM_CONFIG, 3)]);
@@ -98,7 +98,8 @@ pub fn config_with_program(rate: u32, channels: u8) -> Vec<u8> {
     bits.bytes
 }
 
-/// A frame as LOAS carries it: AudioSyncStream around an AudioMuxElement, here with the frame as it is.
+/// A frame as LOAS carries it: AudioSyncStream around an AudioMuxElement, here with the frame as it
+/// is.
 pub fn loas(frame: &[u8]) -> Vec<u8> {
     let mut bits = Bits::default();
     // The configuration of before holds; the payload's length in 255s and what is left.
@@ -171,7 +172,8 @@ fn ended(rate: u32, channels: u8, frame: usize, behind: &[(u32, usize)]) -> Vec<
 
 /// The channel element of the tone's frame with this index.
 fn sound(bits: &mut Bits, rate: u32, channels: u8, frame: usize) {
-    // A tone midway between two coefficients moves on by a quarter of a turn (and whole ones) in a frame.
+    // A tone midway between two coefficients moves on by a quarter of a turn (and whole ones) in a
+    // frame.
     let positive = matches!(frame % 4, 0 | 3);
     // One long window with a sine's shape, three bands, no prediction.
     let window = [(0, 1), (0, 2), (0, 1), (3, 6), (0, 1)];

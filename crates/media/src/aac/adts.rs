@@ -2,8 +2,8 @@
 
 use super::AacConfig;
 
-/// Lowest rate at which several blocks stand behind one header, Hz: four of them are half a second, and what comes out
-/// for a packet takes no more than 16 KB.
+/// Lowest rate at which several blocks stand behind one header, Hz: four of them are half a second,
+/// and what comes out for a packet takes no more than 16 KB.
 const MIN_RATE_OF_SEVERAL: u32 = 8_000;
 
 /// Bytes of a checksum.
@@ -51,8 +51,8 @@ impl Header {
         }
         let following = seventh & 3;
         let checked = second & 1 == 0;
-        // A checksum, and before it where each block but the first begins. Blocks that stand alone have
-        // no other; each of several has its own behind it.
+        // A checksum, and before it where each block but the first begins. Blocks that stand alone
+        // have no other; each of several has its own behind it.
         let header = if checked { 7 + CHECKSUM * (1 + usize::from(following)) } else { 7 };
         let checksum = if checked && following > 0 { CHECKSUM } else { 0 };
         let frame =

@@ -1,8 +1,9 @@
 //! Raw data blocks through the library, and where one of them ends.
 //!
-//! The library says whether it can read a block, but not where the block ended. Two things need that: several blocks
-//! behind one ADTS header, whose lengths are not written; and bytes that are no AAC, of which one packet in a
-//! few hundred can be read as a block, but as one that ends long before the packet does.
+//! The library says whether it can read a block, but not where the block ended. Two things need
+//! that: several blocks behind one ADTS header, whose lengths are not written; and bytes that are
+//! no AAC, of which one packet in a few hundred can be read as a block, but as one that ends long
+//! before the packet does.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,9 +16,10 @@ use symphonia_core::units::{Duration, Timestamp};
 
 use super::config;
 
-/// Behind what may be a block's end. Three bits or fewer that are left there, and are not all of the element that
-/// ends a block, begin with this byte an element that the library refuses, or one that is longer: coupling where none
-/// are left, a second channel element, a program_config_element, or data or filling that is cut.
+/// Behind what may be a block's end. Three bits or fewer that are left there, and are not all of
+/// the element that ends a block, begin with this byte an element that the library refuses, or one
+/// that is longer: coupling where none are left, a second channel element, a
+/// program_config_element, or data or filling that is cut.
 const NO_ELEMENT: u8 = 0x40;
 
 /// Decodes the blocks of one rate and of one channel element each.
@@ -35,7 +37,8 @@ impl BlockDecoder {
         Some(Self { inner })
     }
 
-    /// The samples of the block that `bytes` begin with, one plane per channel; `None` when it was damaged.
+    /// The samples of the block that `bytes` begin with, one plane per channel; `None` when it was
+    /// damaged.
     pub(super) fn decode(&mut self, bytes: &[u8]) -> Option<&AudioBuffer<f32>> {
         let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(0), bytes);
         match self.inner.decode_ref(&packet) {
@@ -50,8 +53,9 @@ impl BlockDecoder {
     }
 }
 
-/// The finder that was used last: one in a process, some 100 KB. It takes longer to make than a block to decode, and
-/// bytes that are no AAC, or frames of several blocks, ask for one with every packet.
+/// The finder that was used last: one in a process, some 100 KB. It takes longer to make than a
+/// block to decode, and bytes that are no AAC, or frames of several blocks, ask for one with every
+/// packet.
 static SPARE: Mutex<Option<Box<EndFinder>>> = Mutex::new(None);
 
 fn spare() -> MutexGuard<'static, Option<Box<EndFinder>>> {
@@ -59,8 +63,8 @@ fn spare() -> MutexGuard<'static, Option<Box<EndFinder>>> {
     SPARE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Finds where blocks end, with a decoder that is used for nothing else: what it remembers of one block changes nothing
-/// about whether it can read another.
+/// Finds where blocks end, with a decoder that is used for nothing else: what it remembers of one
+/// block changes nothing about whether it can read another.
 pub(super) struct EndFinder {
     rate: u32,
     channels: u8,
@@ -113,8 +117,8 @@ impl EndFinder {
     fn holds_end(&mut self, bytes: &[u8], len: usize) -> bool {
         self.trial.clear();
         self.trial.extend_from_slice(&bytes[..len]);
-        // It can be read when it is cut in an element that would follow, or has no end at all; one more
-        // byte then has to be an element.
+        // It can be read when it is cut in an element that would follow, or has no end at all; one
+        // more byte then has to be an element.
         if self.decoder.decode(&self.trial).is_none() {
             return false;
         }

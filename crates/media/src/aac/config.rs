@@ -15,8 +15,8 @@ const SBR: u32 = 5;
 pub struct AacConfig {
     /// Samples per second of the AAC-LC core.
     pub rate: u32,
-    /// The channels that the description names, 1 or 2; 0 where it leaves them to the frames. The frames decide,
-    /// whatever it says.
+    /// The channels that the description names, 1 or 2; 0 where it leaves them to the frames. The
+    /// frames decide, whatever it says.
     pub channels: u8,
     /// HE-AAC: there is a layer (SBR, PS) above the core, and it is not decoded. The core alone has half
     /// the bandwidth, which at its usual rates is more than 16 kHz sound can hold.

@@ -1,7 +1,8 @@
-//! The elements of a raw data block (ISO/IEC 14496-3 §4.4.2.1), as far as they show without decoding one.
+//! The elements of a raw data block (ISO/IEC 14496-3 §4.4.2.1), as far as they show without
+//! decoding one.
 //!
-//! A block is a row of elements, each with its id in three bits. What stands before the first channel element can
-//! be passed over, and that element decides how the block is decoded.
+//! A block is a row of elements, each with its id in three bits. What stands before the first
+//! channel element can be passed over, and that element decides how the block is decoded.
 
 use super::bits::Bits;
 
@@ -15,15 +16,15 @@ pub(super) const END: u32 = 7;
 /// What a block shows before its sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lead {
-    /// Bytes up to the end of the last program_config_element, which the decoder does not take. It ends on a whole
-    /// byte, so what follows it is a block by itself.
+    /// Bytes up to the end of the last program_config_element, which the decoder does not take. It
+    /// ends on a whole byte, so what follows it is a block by itself.
     pub(super) skip: usize,
     /// Channels of the first channel element: 1 or 2.
     pub(super) channels: u8,
 }
 
-/// Reads up to the first channel element; `None` when `block` has none, or coupling or LFE before it. A block
-/// without any would give the sound of the one before once more.
+/// Reads up to the first channel element; `None` when `block` has none, or coupling or LFE before
+/// it. A block without any would give the sound of the one before once more.
 pub(super) fn lead(block: &[u8]) -> Option<Lead> {
     let mut bits = Bits::new(block);
     let mut skip = 0;
@@ -105,8 +106,8 @@ mod tests {
         }
     }
 
-    /// A program_config_element that begins `at` bits behind a whole byte, with `pairs` of channels in front, one
-    /// element of each other kind, every mixdown and a comment of two bytes.
+    /// A program_config_element that begins `at` bits behind a whole byte, with `pairs` of channels
+    /// in front, one element of each other kind, every mixdown and a comment of two bytes.
     fn program_config(at: usize, pairs: u32) -> Vec<(u32, usize)> {
         let mut fields = vec![(PROGRAM_CONFIG, 3), (0, 4), (1, 2), (3, 4)];
         fields.extend([(pairs, 4), (1, 4), (1, 4), (1, 2), (1, 3), (1, 4)]);

@@ -47,7 +47,8 @@ impl Aac {
         self.packets.iter().map(|packet| testkit::aac::adts(packet, self.rate, channels)).collect()
     }
 
-    /// What comes out of it with these packets and this CodecPrivate instead, of which none may fail.
+    /// What comes out of it with these packets and this CodecPrivate instead, of which none may
+    /// fail.
     pub fn heard_as(&self, packets: &[Vec<u8>], private: Option<Vec<u8>>) -> Vec<i16> {
         let each = (self.packets.len() / packets.len()) as i64;
         let step = (each * 1_024_000, self.rate.into());
