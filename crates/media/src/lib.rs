@@ -36,6 +36,7 @@ pub mod timeline;
 
 mod convert;
 mod resample;
+mod suspicion;
 
 mod anchor;
 pub use anchor::Anchor;

@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use crate::mkv::Block;
 use crate::timeline::{Length, MediaTime, Timeline, Waiting};
 
-/// Most bytes that wait: 120 ms of 48 kHz stereo PCM have 23 KB, of Opus at its highest bit rate 7.7 KB.
-const MAX_BYTES: usize = 24 * 1024;
+/// Most bytes that wait: 120 ms of 48 kHz stereo PCM and a packet more have 27 KB, of Opus at its highest
+/// bit rate 9 KB.
+const MAX_BYTES: usize = 28 * 1024;
 
-/// Most media that waits, ns: 120 ms.
+/// Media that waits before the packet that decides about it, ns: 120 ms.
 const MAX_NANOS: i64 = 120_000_000;
 
 /// Most packets that wait: 120 ms of Opus's shortest, 2.5 ms.
@@ -47,8 +48,7 @@ impl Deferred {
     pub(super) fn takes(&self, data: &[u8], length: Length) -> bool {
         self.packets.len() < MAX_PACKETS
             && self.data.len() + data.len() <= MAX_BYTES
-            && self.nanos() + length.nanos() <= MAX_NANOS + length.nanos().min(MAX_NANOS)
-            && self.nanos() < MAX_NANOS
+            && self.nanos() <= MAX_NANOS + length.nanos()
     }
 
     pub(super) fn push(

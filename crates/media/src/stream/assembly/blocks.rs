@@ -26,7 +26,9 @@ impl Assembly {
             self.counters.skipped_blocks += 1;
             return;
         }
-        self.document.lace_nanos = 0;
+        if block.lace == 0 {
+            self.document.lace_nanos = 0;
+        }
         let packet = self.remainder.first(self.audio.decoder(), block);
         self.take_packet(packet);
     }
@@ -65,7 +67,7 @@ impl Assembly {
         }
         let head = self.timeline.take_head();
         let lateness = self.timeline.lateness(time, 0);
-        if self.failing.packets() > 0 && self.failing.has_decoded() {
+        if self.failing.packets() > 0 {
             // Packets were there, and failed: the stamp of this one tells how long they were.
             let missing = self.timeline.damaged(self.failing.packets(), lateness, length);
             return self.place(
@@ -79,7 +81,7 @@ impl Assembly {
         if !self.deferred.takes(block.data, length) {
             self.settle();
         }
-        let begins_block = self.document.lace_nanos == length.nanos();
+        let begins_block = self.document.lace_nanos <= length.nanos();
         self.deferred.push(&block, length, time, head, begins_block);
         self.judge(false);
     }

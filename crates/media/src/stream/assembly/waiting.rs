@@ -16,9 +16,9 @@ impl Assembly {
                 Verdict::Wait => break,
                 Verdict::InLine(packets) => {
                     self.counters.outlying_packets += packets.saturating_sub(1) as u64;
-                    (0..packets).for_each(|_| self.place_first(Missing::Nothing));
+                    (0..packets).for_each(|_| self.place_first(Missing::Nothing, false));
                 }
-                Verdict::Late(missing) => self.place_first(missing),
+                Verdict::Late(missing) => self.place_first(missing, head),
             }
         }
         if !self.deferred.front_has_ended() {
@@ -31,13 +31,14 @@ impl Assembly {
         self.judge(true);
     }
 
-    fn place_first(&mut self, missing: Missing) {
+    /// `head`: its stamp is believed, and it is the first of its Cluster, where clocks are set.
+    fn place_first(&mut self, missing: Missing, head: bool) {
         let ended = self.deferred.front_has_ended();
         if !ended {
             self.close();
         }
         let Some((packet, data, range)) = self.deferred.pop() else { return };
-        let Deferred { time, discard_padding, head, .. } = packet;
+        let Deferred { time, discard_padding, .. } = packet;
         let decoded = data.get(range).zip(self.audio.decoder());
         if let Some(packet) = decoded.and_then(|(data, decoder)| decoder.packet(data)) {
             self.place(packet, Placing { time, missing, head, ended, discard_padding });
