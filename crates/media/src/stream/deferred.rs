@@ -59,6 +59,8 @@ impl Deferred {
         head: bool,
         begins_block: bool,
     ) {
+        // Not twice what is needed: this counts against what a stream may take.
+        self.data.reserve_exact(block.data.len());
         self.data.extend_from_slice(block.data);
         let (len, discard_padding) = (block.data.len(), block.discard_padding);
         let packet = Packet { len, length, time, discard_padding, head, begins_block };
