@@ -153,9 +153,9 @@ mod tests {
             assert!(cut.len() > 1);
             for fragment in cut {
                 let held = &packets[fragment.first..fragment.end];
-                let steps = held.windows(2).map(|pair| pair[1].at_ms - pair[0].at_ms);
+                let mut steps = held.windows(2).map(|pair| pair[1].at_ms - pair[0].at_ms);
                 let last = held.last().unwrap().at_ms - fragment.timecode_ms;
-                assert!(last + steps.last().unwrap_or(60) <= fragment_ms, "{fragment_ms}");
+                assert!(last + steps.next_back().unwrap_or(60) <= fragment_ms, "{fragment_ms}");
             }
         }
     }
