@@ -205,6 +205,19 @@ mod tests {
     }
 
     #[test]
+    fn fragments_are_of_one_to_twenty_seconds_for_every_speaker() {
+        for command in [vec!["speak", "ID", "FILE"], vec!["run"]] {
+            for (length, taken) in
+                [("999", false), ("1000", true), ("10000", true), ("20000", true), ("20001", false)]
+            {
+                let line = ["local-cloud"].into_iter().chain(command.clone());
+                let line = line.chain(["--fragment-ms", length]);
+                assert_eq!(Cli::try_parse_from(line).is_ok(), taken, "{command:?} {length}");
+            }
+        }
+    }
+
+    #[test]
     fn parameters_are_names_with_values() {
         assert_eq!(name_and_value("A=b=c"), Ok(("A".to_owned(), "b=c".to_owned())));
         assert!(name_and_value("=b").is_err());

@@ -79,7 +79,7 @@ pub enum Act {
     Repeat(Duration, usize),
     /// The archive's events are sent to the bus once more.
     Replay(Duration),
-    /// The session's stream is deleted.
+    /// The session's stream is unmapped and deleted.
     DeleteStream(Duration),
 }
 
@@ -116,6 +116,11 @@ impl Act {
             Self::Replay(_) => replay(cloud).await,
             Self::DeleteStream(_) => {
                 let detail = active(cloud, session).await?;
+                let unmap = json!({
+                    "ChannelARN": detail["channelArn"],
+                    "MediaStorageConfiguration": { "Status": "DISABLED" },
+                });
+                cloud.kinesis_video("updateMediaStorageConfiguration", unmap).await?;
                 let stream = json!({ "StreamARN": detail["streamArn"] });
                 cloud.kinesis_video("deleteStream", stream).await.map(drop)
             }

@@ -55,6 +55,7 @@ impl<'a> Session<'a> {
             .args(["speak", &self.id])
             .arg(file)
             .args(["--speed", &speed.to_string(), "--url", self.cloud.url()])
+            .args(["--fragment-ms", &self.cloud.fragment_ms().to_string()])
             .current_dir(root())
             .stdout(Stdio::null())
             .kill_on_drop(true)

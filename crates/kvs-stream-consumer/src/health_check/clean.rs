@@ -8,7 +8,7 @@ use relay::lease::StreamItem;
 use relay::ports::millis;
 use session::{Session, SessionStatus, StreamArn};
 
-use super::{Check, SETTLED, Summary, Turns, farewell};
+use super::{Check, SETTLED, Summary, Turns, farewell, removal};
 use crate::kinesis_video::Resource;
 use crate::sqs::{Named, Need};
 
@@ -35,7 +35,7 @@ pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), 
         }
     }
     if sweeps {
-        sweep(check, summary, &named).await?;
+        sweep(check, summary, &named, &mut turns).await?;
     }
     turns.result()
 }
@@ -69,7 +69,7 @@ async fn candidates(check: &Check<'_>, turns: &mut Turns) -> Result<Vec<Session>
 /// was this health check.
 async fn unplug(check: &Check<'_>, session: &Session) -> Result<(), StoreError> {
     match &session.kvs_channel_arn {
-        Some(channel) => check.aws.kinesis_video.delete_channel(channel).await,
+        Some(channel) => removal::channel(check, channel).await,
         None => Ok(()),
     }
 }
@@ -125,12 +125,12 @@ async fn one(
     if !aws.sessions.claim(session, until, check.now_ms).await? {
         return Ok(());
     }
-    // Channel first: unmapped, nothing can flow into the stream any more.
+    // Channel first: KVS deletes no stream while a channel is mapped to it.
     if let Some(channel) = channel {
-        aws.kinesis_video.delete_channel(&channel).await?;
+        removal::channel(check, &channel).await?;
     }
     if let Some(stream) = stream {
-        aws.kinesis_video.delete_stream(&stream).await?;
+        removal::stream(check, &stream).await?;
     }
     farewell::forget(check, id).await;
     let remove_at = check.now_ms / 1000 + REMEMBERED_SECONDS;
@@ -169,7 +169,12 @@ async fn needed(
 }
 
 /// What KVS shows as ours although no session has it.
-async fn sweep(check: &Check<'_>, summary: &mut Summary, named: &Named) -> Result<(), StoreError> {
+async fn sweep(
+    check: &Check<'_>,
+    summary: &mut Summary,
+    named: &Named,
+    turns: &mut Turns,
+) -> Result<(), StoreError> {
     let aws = check.aws;
     let kept = millis(aws.config.stream_keep).max(check.millis(SETTLED));
     let before = i64::try_from(check.now_ms.saturating_sub(kept)).unwrap_or_default();
@@ -182,15 +187,18 @@ async fn sweep(check: &Check<'_>, summary: &mut Summary, named: &Named) -> Resul
         if record.is_some_and(|record| !record.item.ended) {
             continue;
         }
-        match resource {
+        let removed = match resource {
             Resource::Stream(stream) if named.need(&stream, id.as_str(), true) != Need::No => {
                 continue;
             }
-            Resource::Stream(stream) => aws.kinesis_video.delete_stream(&stream).await?,
-            Resource::Channel(channel) => aws.kinesis_video.delete_channel(&channel).await?,
+            Resource::Stream(stream) => removal::stream(check, &stream).await,
+            Resource::Channel(channel) => removal::channel(check, &channel).await,
+        };
+        if removed.is_ok() {
+            tracing::warn!(sessionId = %id, "removed what no session has");
+            summary.swept += 1;
         }
-        tracing::warn!(sessionId = %id, "removed what no session has");
-        summary.swept += 1;
+        turns.take(&id, removed);
     }
     Ok(())
 }
