@@ -12,6 +12,7 @@ mod cors;
 pub mod issuer;
 pub mod jwt;
 mod keys;
+mod mount;
 mod own;
 mod payload;
 mod routing;
@@ -31,6 +32,7 @@ use crate::lambda::Lambda;
 use crate::template::{HttpApi as Api, Template};
 use issuer::Issuer;
 pub use keys::NotRemoved;
+use mount::Mount;
 use own::Own;
 use payload::Call;
 
@@ -46,6 +48,8 @@ pub struct FrontDoor {
     faults: Faults,
     account: Account,
     api: Option<Api>,
+    /// The base path that a custom domain maps to the API's stage.
+    base_path: Option<String>,
     /// Deployed names of the functions, by logical id.
     functions: std::collections::BTreeMap<String, String>,
     lambda: Arc<Lambda>,
@@ -60,6 +64,7 @@ impl FrontDoor {
         template: &Template,
         lambda: Arc<Lambda>,
         issuer: Arc<Issuer>,
+        base_path: Option<String>,
     ) -> Arc<Self> {
         let name = |it: &crate::template::Function| (it.logical_id.clone(), it.name.clone());
         Arc::new(Self {
@@ -67,6 +72,7 @@ impl FrontDoor {
             faults,
             account: template.account.clone(),
             api: template.http_apis.first().cloned(),
+            base_path,
             functions: template.functions.iter().map(name).collect(),
             lambda,
             issuer,
@@ -91,7 +97,9 @@ impl FrontDoor {
             return Err(Own::HEADERS_TOO_LARGE);
         }
         let api = self.api.as_ref().ok_or(Own::NOT_FOUND)?;
-        let Some(found) = routing::find(&api.routes, &head.method, head.uri.path()) else {
+        let mount = Mount::of(head.uri.path(), self.base_path.as_deref(), &api.stage)
+            .ok_or(Own::NOT_FOUND)?;
+        let Some(found) = routing::find(&api.routes, &head.method, mount.path) else {
             return match &api.cors {
                 Some(cors) if head.method == Method::OPTIONS => {
                     Ok(cors::preflight(cors, &head.headers))
@@ -109,6 +117,7 @@ impl FrontDoor {
             account: &self.account,
             api,
             found: &found,
+            custom_domain: mount.custom_domain,
             head: &head,
             body: &body,
             token: token.as_ref(),

@@ -20,6 +20,7 @@ mod idempotency;
 mod patch;
 mod private_view;
 mod refusals;
+mod routes;
 
 const NOW: u64 = 1_732_540_620_000;
 const SPEAKER: &str = "user-sub-uuid";
@@ -184,7 +185,11 @@ struct Answer {
 }
 
 fn ask_with(api: &Scripted, event: &Value, context: Context) -> Answer {
-    let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+    let event = lambda_http::LambdaEvent::new(
+        serde_json::from_value(event.clone()).unwrap(),
+        context.clone(),
+    );
+    let request = Request::from(crate::gateway::path_alone(event).payload);
     let api = Api {
         sessions: api.clone(),
         environment: "dev".to_owned(),
