@@ -4,8 +4,8 @@
 //! `issuer` makes tokens with its `keys`.
 //!
 //! What API Gateway answers by itself is `{"message": "..."}`: 401 of the authorizer, 403 for
-//! missing scopes, 404 for an unknown route, 413 and 431 for its limits, 500 when the function
-//! fails, 503 when it is throttled or takes longer than the route waits.
+//! missing scopes, 404 for an unknown route, 413 and 431 for its limits, 429 for a throttled route,
+//! 500 when the function fails, 503 when it is throttled or takes longer than the route waits.
 
 mod answer;
 mod cors;
@@ -16,6 +16,7 @@ mod mount;
 mod own;
 mod payload;
 mod routing;
+mod throttle;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub use keys::NotRemoved;
 use mount::Mount;
 use own::Own;
 use payload::Call;
+use throttle::Throttles;
 
 /// API Gateway's limit on a request's body, in bytes (HTTP API quotas: 10 MB).
 const MAX_BODY: usize = 10 * 1024 * 1024;
@@ -50,6 +52,7 @@ pub struct FrontDoor {
     api: Option<Api>,
     /// The base path that a custom domain maps to the API's stage.
     base_path: Option<String>,
+    throttles: Throttles,
     /// Deployed names of the functions, by logical id.
     functions: std::collections::BTreeMap<String, String>,
     lambda: Arc<Lambda>,
@@ -67,7 +70,9 @@ impl FrontDoor {
         base_path: Option<String>,
     ) -> Arc<Self> {
         let name = |it: &crate::template::Function| (it.logical_id.clone(), it.name.clone());
+        let routes = template.http_apis.first().map_or(&[][..], |api| &api.routes);
         Arc::new(Self {
+            throttles: Throttles::new(routes, clock.now_ms()),
             clock,
             faults,
             account: template.account.clone(),
@@ -107,6 +112,9 @@ impl FrontDoor {
                 _ => Err(Own::NOT_FOUND),
             };
         };
+        if !self.throttles.admit(&found.route.key(), self.clock.now_ms()) {
+            return Err(Own::TOO_MANY);
+        }
         let token = match &found.route.authorizer {
             Some(authorizer) => Some(self.authorize(authorizer, &head.headers)?),
             None => None,

@@ -264,13 +264,23 @@ fn post_answers_201_with_exactly_the_fields_of_the_contract() {
 }
 
 #[test]
-fn get_is_public_and_does_not_tell_who_speaks() {
+fn get_is_public_and_shows_what_a_listener_needs() {
     let api = Scripted::default();
     let answer = ask(&api, &event("GET", &format!("/sessions/{ID}"), None, None));
     assert_eq!(answer.status, 200);
-    let mut expected = post(r#"{"sourceLanguage": "en"}"#).body;
-    expected.as_object_mut().unwrap().remove("speakerId");
+    let expected = json!({
+        "sessionId": ID,
+        "sourceLanguage": "en",
+        "targetLanguages": ["de"],
+        "qualityTier": "standard",
+        "status": "active",
+        "listenerCount": 0,
+        "createdAt": NOW,
+        "updatedAt": NOW + 900,
+        "expiresAt": NOW / 1000 + 86_400,
+    });
     assert_eq!(answer.body, expected);
+    assert!(!answer.body.to_string().contains("arn:"));
     assert_eq!(*api.asked.lock().unwrap(), [Asked::Get(ID.to_owned())]);
 }
 
