@@ -70,6 +70,10 @@ struct UpArgs {
     /// How long streams and channels take to come and to go, in milliseconds of the cloud's time.
     #[arg(long, default_value_t = crate::kvs::CHANGE_MS)]
     kvs_change_ms: u32,
+    /// Also serve the HTTP API at /PATH, as a custom domain with this base path does: the function finds
+    /// PATH in `rawPath`. A named stage is the template's to choose: StageName.
+    #[arg(long, value_name = "PATH", value_parser = base_path)]
+    base_path: Option<String>,
     /// Also print commands to try.
     #[arg(long)]
     guide: bool,
@@ -124,6 +128,7 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         verbose: args.verbose,
         calls: args.calls,
         kvs_change_ms: args.kvs_change_ms,
+        base_path: args.base_path,
     })
     .await?;
     for (function, path) in running.cloud().lambda.missing_binaries() {
@@ -164,6 +169,18 @@ async fn token(args: &TokenArgs, url: &str) -> Result<(), Error> {
 /// Paths are put behind it, so it ends without a slash, however it was pasted.
 fn base_url(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// What API Gateway takes as an API mapping's key: letters, digits and `-._$+!`, in parts between slashes.
+fn base_path(text: &str) -> Result<String, String> {
+    let path = text.trim_matches('/');
+    let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "-._$+!".contains(sign);
+    match path.split('/').all(|part| !part.is_empty() && part.chars().all(is_plain)) {
+        true if path.split('/').next() != Some("_local") => Ok(path.to_owned()),
+        _ => Err(format!(
+            "{text:?} is no base path: letters, digits, -._$+! and slashes; not _local"
+        )),
+    }
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {
@@ -214,6 +231,15 @@ mod tests {
                 let line = line.chain(["--fragment-ms", length]);
                 assert_eq!(Cli::try_parse_from(line).is_ok(), taken, "{command:?} {length}");
             }
+        }
+    }
+
+    #[test]
+    fn a_base_path_is_a_mapping_key() {
+        assert_eq!(base_path("/speech/"), Ok("speech".to_owned()));
+        assert_eq!(base_path("speech/v1"), Ok("speech/v1".to_owned()));
+        for wrong in ["", "/", "a//b", "a b", "a?b", "_local/x"] {
+            assert!(base_path(wrong).is_err(), "{wrong}");
         }
     }
 

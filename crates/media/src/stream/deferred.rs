@@ -9,6 +9,9 @@ use crate::timeline::{Length, MediaTime, Timeline, Waiting};
 /// bit rate 9 KB.
 const MAX_BYTES: usize = 28 * 1024;
 
+/// Bytes of the buffer that are kept when none waits: 120 ms of Opus at 64 kb/s.
+const KEPT_BYTES: usize = 1024;
+
 /// Media that waits before the packet that decides about it, ns: 120 ms.
 const MAX_NANOS: i64 = 120_000_000;
 
@@ -109,6 +112,7 @@ impl Deferred {
         self.data = data;
         if self.packets.is_empty() {
             self.data.clear();
+            self.data.shrink_to(KEPT_BYTES);
             self.gone = 0;
         }
     }

@@ -58,8 +58,22 @@ impl Cloud {
     /// # Errors
     /// [`Error::Http`] when nothing answers.
     pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Error> {
+        self.invoke_with(function, payload, "").await
+    }
+
+    /// As [`Cloud::invoke`], with a ClientContext in base64.
+    ///
+    /// # Errors
+    /// As [`Cloud::invoke`].
+    pub async fn invoke_with(
+        &self,
+        function: &str,
+        payload: &Value,
+        client_context: &str,
+    ) -> Result<Value, Error> {
         let url = format!("{}/2015-03-31/functions/{function}/invocations", self.url);
         let request = self.http.post(url).header("authorization", signature(OWNER, "lambda"));
+        let request = request.header("x-amz-client-context", client_context);
         let text = request.body(payload.to_string()).send().await?.text().await?;
         Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
