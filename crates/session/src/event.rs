@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{ChannelArn, Language, QualityTier, SessionId, StreamArn};
+use crate::{ChannelArn, Language, QualityTier, Session, SessionId, Settings, StreamArn};
 
 /// `source` of the event.
 pub const SOURCE: &str = "session-management";
@@ -114,6 +114,17 @@ impl StatusChange {
             schema_version,
             event_id: fields.optional("eventId", "expected a text")?,
         })
+    }
+
+    /// What a consumer must know of a session that has no record.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            source_language: self.source_language,
+            quality_tier: self.quality_tier.unwrap_or_default(),
+            target_languages: self.target_languages.clone(),
+            version: Session::FIRST_VERSION,
+        }
     }
 
     /// Writes the event's `detail`: the fields of the specification for its status, and ours.
