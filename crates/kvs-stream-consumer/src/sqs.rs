@@ -1,10 +1,12 @@
 //! The dead-letter queues: written with chunks, looked into before a stream is deleted.
 //!
-//! A stream is kept while a letter that can need it names it or its session (letters live for 14 days). A chunk always
-//! can. An event can while its session is not delivered to its end; after that it would only find the end, and every
-//! principal that may put events on the bus can make one. A look is bounded, and letters that someone else has in hand (a
-//! second health check, a redrive, an operator at the console) are hidden from it, so there may be letters that it does
-//! not see. Those keep a stream only as long as that can help:
+//! A stream is kept while a letter that can need it names it or its session (letters live for 14
+//! days). A chunk always can. An event can while its session is not delivered to its end; after that
+//! it would only find the end, and every principal that may put events can make one.
+//!
+//! A look is bounded, and letters that another reader has received (a second health check, a
+//! redrive, an operator at the console) are hidden from it, so there may be letters that it does not
+//! see. Those keep a stream only as long as that can help:
 //!
 //! | unseen letters in | keep a stream |
 //! |---|---|

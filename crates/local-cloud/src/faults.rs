@@ -44,7 +44,8 @@ pub enum FaultKind {
     Stall,
     /// The body ends with an error tag (`extra.errorId`, `extra.errorCode`).
     ErrorTag,
-    /// Behind a fragment a Void element begins that never ends: 1 KB of it every `delayMs` of real time.
+    /// Behind a fragment a Void element begins that never ends: 1 KB of it every `delayMs` of real
+    /// time.
     Void,
     /// `extra.bytes` (default 16) bytes of the body come damaged, from `extra.afterBytes` on.
     Damage,

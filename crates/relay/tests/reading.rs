@@ -155,7 +155,7 @@ async fn a_drain_ends_although_every_connection_sends_filler_for_ever() {
     let report = relay::start(&world.side(), &config, order("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     assert_eq!(world.state().processor.accepted, expected);
-    // The connection that gave the speech, and the five in a row after which the silence is believed.
+    // The connection that gave the speech, and the five in a row that are believed.
     let most = 6 * config.no_progress + Duration::from_secs(10);
     assert!(world.elapsed() < most, "{:?}", world.elapsed());
 }

@@ -1,6 +1,6 @@
-//! Promise: an event does not choose the stream. A principal that may put events on the bus cannot receive another
-//! session's speech, nor end or start what the record does not: such an event ends in the dead-letter queue with
-//! its reason, and the true session arrives whole.
+//! Promise: an event does not choose the stream. A principal that may put events on the bus cannot
+//! receive another session's speech, nor end or start what the record does not: such an event ends
+//! in the dead-letter queue with its reason, and the true session arrives whole.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;

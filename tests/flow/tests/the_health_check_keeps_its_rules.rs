@@ -97,7 +97,7 @@ async fn a_stream_is_kept_while_a_dead_letter_names_it() {
     other.end().await.unwrap();
     other.drained(Duration::from_secs(60)).await.unwrap();
 
-    // An event that names it could only find that it was delivered, and anyone who may put events can make one.
+    // An event that names it could only find that it was delivered.
     let event =
         json!({ "requestPayload": { "detail": { "sessionId": other.id(), "status": "ENDED" } } });
     let events = queue(&cloud, "session-events-dlq-dev").await;

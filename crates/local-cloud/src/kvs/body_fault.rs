@@ -1,4 +1,5 @@
-//! Faults in the middle of a GetMedia body: cut, end, stall, an error tag, endless Void, damaged bytes.
+//! Faults in the middle of a GetMedia body: cut, end, stall, an error tag, endless Void, damaged
+//! bytes.
 
 use std::io;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use crate::Error;
 /// An access key that is no function's: whoever signs with it may do everything.
 const OWNER: &str = "test";
 
-/// How long a dead event may be waited for: Lambda's retries take three minutes of the cloud's time.
+/// How long a dead event may be waited for: Lambda's retries take three minutes, scaled.
 const DEAD_PATIENCE: Duration = Duration::from_secs(60);
 
 impl Cloud {
