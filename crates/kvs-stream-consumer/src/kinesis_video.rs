@@ -32,10 +32,10 @@ pub(crate) struct KinesisVideo {
 }
 
 /// Whose a stream is, by its tags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Belongs {
-    /// To this environment.
-    Here,
+    /// To this environment, and to this session when a tag names one.
+    Here(Option<SessionId>),
     /// To another one, or to nobody who says so.
     Elsewhere,
     /// There is no such stream.
@@ -157,7 +157,7 @@ impl KinesisVideo {
             tags => tags.map_err(store_error)?,
         };
         Ok(match tags {
-            Some(tags) if self.ours(&tags) => Belongs::Here,
+            Some(tags) if self.ours(&tags) => Belongs::Here(self.session_of(&tags)),
             Some(_) => Belongs::Elsewhere,
             None => Belongs::Nowhere,
         })

@@ -10,7 +10,7 @@ use session::{Session, SessionStatus, StreamArn};
 
 use super::{Check, SETTLED, Summary, Turns, farewell, removal};
 use crate::kinesis_video::Resource;
-use crate::sqs::{Named, Need};
+use crate::sqs::{Can, Named, Need};
 
 /// How long a claim keeps others away; a cleaner that dies is followed by the next after this.
 const CLAIM: Duration = Duration::from_secs(10 * 60);
@@ -136,7 +136,7 @@ async fn one(
     let remove_at = check.now_ms / 1000 + REMEMBERED_SECONDS;
     // Before the session's own record: an id that can be drawn again finds nothing of the old one.
     aws.streams.expire(id, remove_at - DAY_SECONDS).await?;
-    if session.ended_reason.is_some() || session.status == SessionStatus::Ended {
+    if was_open(session) {
         aws.sessions.cleaned(id, until, remove_at).await?;
     } else {
         aws.sessions.remove(id, until).await?;
@@ -144,6 +144,11 @@ async fn one(
     tracing::info!(sessionId = %id, "channel and stream removed");
     summary.cleaned += 1;
     Ok(())
+}
+
+/// Whether this was a session once: others are creations that broke off.
+fn was_open(session: &Session) -> bool {
+    session.ended_reason.is_some() || session.status == SessionStatus::Ended
 }
 
 /// Whether a dead letter needs the stream: for sure, or perhaps while KVS still holds its audio.
@@ -156,12 +161,15 @@ async fn needed(
     let id = &session.session_id;
     let config = &check.aws.config.relay;
     let record = check.aws.streams.record(id).await?;
+    let delivered = record.as_ref().is_some_and(|record| record.item.ended);
     // A checkpoint that cannot be read says nothing, so it may have counted chunks.
-    let buried = record.is_some_and(|record| {
+    let unseen_chunk = record.is_some_and(|record| {
         let checkpoint = record.item.checkpoint(config);
         checkpoint.map_or(true, |checkpoint| checkpoint.totals.dead_lettered > 0)
     });
-    Ok(match named.need(stream, id.as_str(), buried) {
+    // No true event names a session that was never opened.
+    let event = was_open(session) && !delivered;
+    Ok(match named.need(stream, id.as_str(), Can { unseen_chunk, event }) {
         Need::Named => true,
         Need::Perhaps => check.now_ms < session.updated_at + millis(config.retention),
         Need::No => false,
@@ -184,11 +192,12 @@ async fn sweep(
         }
         // A record may be lost; what somebody reads, or has not read to its end, is not rubbish.
         let record = aws.streams.record(&id).await?;
-        if record.is_some_and(|record| !record.item.ended) {
+        if record.as_ref().is_some_and(|record| !record.item.ended) {
             continue;
         }
+        let can = Can { unseen_chunk: true, event: record.is_none() };
         let removed = match resource {
-            Resource::Stream(stream) if named.need(&stream, id.as_str(), true) != Need::No => {
+            Resource::Stream(stream) if named.need(&stream, id.as_str(), can) != Need::No => {
                 continue;
             }
             Resource::Stream(stream) => removal::stream(check, &stream).await,
