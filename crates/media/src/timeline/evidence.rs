@@ -42,6 +42,9 @@ pub(super) const SNAP: i64 = 2 * MS;
 /// Beyond this a pause is seen whatever the jitter: half a second.
 pub const FAR: i64 = 500 * MS;
 
+/// Longest packet that counts as short: 24 ms, of which more than four make a window.
+const SHORT: i64 = 24 * MS;
+
 /// Blocks from which on stamps count as exact, for packets of 24 ms and less and for longer ones: by
 /// chance three are that close once in a thousand streams that jitter by 100 ms.
 const FEW: i64 = 3;
@@ -52,9 +55,12 @@ const SOME: i64 = 10;
 /// Blocks whose range says how far stamps wander: the first second of 20 ms packets.
 const MANY: i64 = 48;
 
-/// Blocks that show by their stamps alone that time goes on: of DTX, one comes every 400 ms. Packets that
-/// arrive together are late by whole packets too, but then catch up.
+/// Blocks, each so long after the one before, that show by their stamps alone that time goes on: 250 ms.
+/// Of DTX one comes every 400 ms; packets that arrive late then catch up.
 const BLOCKS: usize = 3;
+
+/// See [`BLOCKS`].
+const SLOW: i64 = 250 * MS;
 
 /// A block that waits for the blocks behind it.
 #[derive(Debug, Clone, Copy)]
@@ -154,22 +160,23 @@ pub(super) fn judge(stamps: &Stamps, waiting: &[Waiting], tolerance: i64, last: 
     }
 }
 
-/// Enough media waits; or stamps that are steady show by themselves that time goes on.
+/// Enough media waits; or one block after the other comes long after the one before.
 fn is_enough(stamps: &Stamps, waiting: &[Waiting], range: Range) -> bool {
     let media: i64 = waiting.iter().map(Waiting::samples).sum();
-    let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else { return false };
-    let before_last = media - last.samples();
-    let passed = last.lateness - first.lateness + before_last;
-    let steady = stamps.count() >= SOME && range.width() <= STEADY;
     // A block's packets have one stamp between them: they do not bear each other out.
     let borne_out = waiting.iter().skip(1).any(|block| block.begins_block);
-    let goes_on = steady && waiting.len() >= BLOCKS && passed - range.width() >= WINDOW;
-    borne_out && (media >= WINDOW || goes_on)
+    let steady = stamps.count() >= SOME && range.width() <= STEADY;
+    let slow = waiting
+        .windows(2)
+        .all(|pair| pair[1].lateness - pair[0].lateness + pair[0].samples() >= SLOW);
+    borne_out && (media >= WINDOW || steady && slow && waiting.len() >= BLOCKS)
 }
 
 /// Exact stamps rise by whole packets or not at all.
 fn stays_exact(stamps: &Stamps, waiting: &[Waiting]) -> bool {
-    let may_rise = stamps.count() >= SOME;
+    // Two or three long packets that are late by themselves may happen to be whole packets apart.
+    let short = waiting.first().is_some_and(|block| block.samples() <= SHORT);
+    let may_rise = stamps.count() >= SOME && (short || waiting.len() > BLOCKS);
     waiting.windows(2).all(|pair| {
         let rise = pair[1].lateness - pair[0].lateness;
         let packet = pair[0].samples().max(1);
