@@ -178,6 +178,7 @@ async fn speak(
         speed: args.speed,
         fragment_ms: FRAGMENT_MS,
         start_ms: real_now_ms(),
+        rollback: 0,
     };
     let (progress, spoken) = watch::channel(Spoken::default());
     let speaking = producer.speak(recording, &progress);

@@ -37,6 +37,9 @@ pub struct SpeakArgs {
     /// Media in one fragment, in milliseconds, 100 to 20000.
     #[arg(long, default_value_t = FRAGMENT_MS, value_parser = clap::value_parser!(u64).range(100..=20_000))]
     pub fragment_ms: u64,
+    /// Fragments that a reconnect sends again although the stream has them, as AWS's producer SDKs do, 0 to 30.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=30))]
+    pub rollback: u8,
 }
 
 /// Reads a `--speed`.
@@ -62,6 +65,7 @@ pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
         speed: args.speed,
         fragment_ms: args.fragment_ms,
         start_ms: real_now_ms(),
+        rollback: args.rollback.into(),
     };
     eprintln!(
         "speaking {} ({:.1} s) in {} at {}x",
