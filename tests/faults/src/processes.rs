@@ -48,6 +48,8 @@ pub struct Plan {
     pub consumers: u64,
     /// The stream is taken away: a beginning of what was spoken arrives, and nothing else.
     pub beginning_only: bool,
+    /// More arguments of the speaker.
+    pub speaker: Vec<String>,
 }
 
 impl Default for Plan {
@@ -62,6 +64,7 @@ impl Default for Plan {
             patience: Duration::from_secs(20),
             consumers: 1,
             beginning_only: false,
+            speaker: Vec::new(),
         }
     }
 }
@@ -161,7 +164,7 @@ pub fn run(fault: &Fault, seed: u64) -> Sum {
     let plan = (fault.plan)(&mut Random::new(seed));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match runtime.block_on(play(&plan)) {
-        Ok(journey) => verdict::sum(&plan, &journey),
+        Ok((journey, packets)) => verdict::sum(&plan, &journey, &packets),
         Err(error) => Sum {
             lost: 0,
             accepted_twice: 0,
@@ -173,7 +176,7 @@ pub fn run(fault: &Fault, seed: u64) -> Sum {
     }
 }
 
-async fn play(plan: &Plan) -> Result<Journey, Error> {
+async fn play(plan: &Plan) -> Result<(Journey, Packets), Error> {
     let options =
         Options { time_scale: SCALE, parameters: plan.parameters.clone(), ..Options::default() };
     let cloud = Cloud::start(options).await?;
@@ -195,14 +198,14 @@ async fn play(plan: &Plan) -> Result<Journey, Error> {
         Ok(())
     };
     let speech = async {
-        match session.say(&file).await {
+        match session.say_with(&file, &plan.speaker).await {
             // Nobody can speak into what is gone.
             Err(_) if plan.beginning_only => {}
             said => said?,
         }
         for pause in &plan.breaks {
             tokio::time::sleep(*pause).await;
-            session.say(&file).await?;
+            session.say_with(&file, &plan.speaker).await?;
         }
         session.end().await
     };
@@ -217,6 +220,6 @@ async fn play(plan: &Plan) -> Result<Journey, Error> {
             seconds: PATIENCE.as_secs(),
             last: plan.faults[0].to_string(),
         }),
-        _ => Ok(journey),
+        _ => Ok((journey, packets)),
     }
 }

@@ -18,7 +18,7 @@ fn simulated() {
 
 #[test]
 fn with_real_processes() {
-    for part in ["consumer", "GetMedia", "processor", "DynamoDB", "ACTIVE", "throttled"] {
+    for part in ["consumer", "GetMedia", "processor", "DynamoDB", "ACTIVE", "throttled", "10 s"] {
         assert_kept(Kind::Processes, part, 1_000, 1);
     }
 }

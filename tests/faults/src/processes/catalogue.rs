@@ -55,6 +55,8 @@ pub fn catalogue() -> Vec<Fault> {
         Fault { name: "archived events replayed", plan: replayed },
         Fault { name: "producer starts anew after a break, consumer killed", plan: starts_anew },
         Fault { name: "stream deleted under the reader", plan: stream_deleted },
+        Fault { name: "fragments of 10 s, killed", plan: ten_seconds_killed },
+        Fault { name: "fragments of 10 s, hand-offs", plan: ten_seconds_hand_offs },
     ]
 }
 
@@ -379,4 +381,21 @@ fn not_delivered(_: &mut Random) -> Plan {
         "status": 500, "code": "InternalFailure"
     });
     Plan { faults: vec![lost], patience: HEALTH_CHECK, ..Plan::default() }
+}
+
+/// What WebRTC ingestion makes.
+const TEN_SECONDS: &str = "10000";
+
+fn ten_seconds(plan: Plan) -> Plan {
+    let speaker = ["--fragment-ms", TEN_SECONDS].map(str::to_owned).to_vec();
+    // A fragment is readable once it is whole.
+    Plan { speaker, patience: plan.patience + Duration::from_secs(10), ..plan }
+}
+
+fn ten_seconds_killed(random: &mut Random) -> Plan {
+    ten_seconds(killed(random))
+}
+
+fn ten_seconds_hand_offs(_: &mut Random) -> Plan {
+    ten_seconds(Plan { consumers: 4, ..links(10) })
 }
