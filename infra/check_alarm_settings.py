@@ -41,6 +41,10 @@ ALARMS = {
     # A depth is a gauge: its sum would count one message as often as SQS looks.
     "session-events-dlq-depth": row("ApproximateNumberOfMessagesVisible", "Maximum", 300, FROM, 1),
     "chunk-dlq-depth": row("ApproximateNumberOfMessagesVisible", "Maximum", 300, FROM, 1),
+    # Single damaged packets are usual, packet after packet is not: a stream of which all fail has 2,000 in the period.
+    "kvs-decode-errors": row("DecodeErrors", "Sum", 300, FROM, 250),
+    # Once for a stream, of which nothing is delivered from then on.
+    "kvs-unsupported-codec": row("UnsupportedCodec", "Sum", 300, FROM, 1),
     "kvs-circuit-opened": row("CircuitOpened", "Sum", 300, FROM, 1),
     # The value is how long the audio still has, which may be 0: that there is one is what counts.
     "kvs-retention-risk": row("RetentionRiskMillis", "SampleCount", 300, FROM, 1),

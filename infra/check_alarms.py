@@ -40,9 +40,7 @@ QUIET = {
     "HandOffs": "one each quarter of an hour and stream is usual",
     "HandOffGapMillis": "a figure to look at; nothing is lost by it",
     "StopLatencyMillis": "a figure to look at",
-    "DecodeErrors": "a producer's damage; concealed, and not ours to mend at night",
-    "UnsupportedCodec": "a producer's mistake, named in the log; ours to mend is nothing",
-    "ReducedCodec": "as UnsupportedCodec, and it is heard",
+    "ReducedCodec": "the core is delivered; its bandwidth is enough for 16 kHz",
     "InvalidEvent": "it ends in session-events-dlq, which has an alarm",
     "ChunksDeadLettered": "they end in chunk-dlq, which has an alarm",
 }

@@ -7,7 +7,7 @@ use media::format::Format;
 use media::mkv::Track;
 
 /// How a track may describe itself; each input picks one.
-const TRACKS: [(&str, &[u8], Option<u32>); 10] = [
+const TRACKS: [(&str, &[u8], Option<u32>); 11] = [
     ("A_OPUS", b"", None),
     ("A_OPUS", b"OpusHead\x01\x02\x38\x01\x80\xBB\x00\x00\x00\x01\x00", None),
     ("A_AAC", &[0x11, 0x90], None),
@@ -17,6 +17,7 @@ const TRACKS: [(&str, &[u8], Option<u32>); 10] = [
     ("A_PCM/INT/LIT", b"", Some(44_100)),
     ("A_PCM/INT/LIT", b"", Some(8_000)),
     ("A_AAC", &[0x14, 0x08], None),
+    ("A_AAC", &[0x09, 0x80], None),
     ("A_MS/ACM", &[7, 0, 2, 0, 0x40, 0x1F, 0, 0], None),
 ];
 
@@ -39,6 +40,7 @@ fuzz_target!(|input: &[u8]| {
             assert!(behind.len() < block.len());
             block = behind;
             out.clear();
+            assert!(!decoder.suspicion(data).is_empty());
             let Some(packet) = decoder.packet(data) else { continue };
             if len == 7 {
                 let lost = decoder.lost(3000, Some(packet));

@@ -54,7 +54,7 @@ pub(crate) struct Config {
     /// `CHUNK_MS` (ms, 100..=4000, default 500), `LEASE_MS` (ms, 6000..=60000, default 12000),
     /// `RENEW_MS` (ms, 200..=3000, default 1000), `AUDIO_PROCESSOR_TIMEOUT_SECONDS` (s, 1..=900,
     /// default 60: the processor's own timeout; an attempt waits 2 s longer), `MAX_FILL_MS` (ms,
-    /// 0..=10000, default 2000), `MAX_OVERLAP_MS` (ms, 0..=10000, default 1000), `AUDIO_TRACK_NAME`
+    /// 0..=10000, default 2000), `AUDIO_TRACK_NAME`
     /// (default `AUDIO_FROM_CUSTOMER`: of several audio tracks of one codec, the one that is heard),
     /// `STREAM_RETENTION_HOURS` (h, 1..=87600, default 24: what the streams are made with; that long
     /// after its end a session that could not be delivered is given up).
@@ -119,7 +119,6 @@ fn relay(env: &Env, scale: TimeScale) -> Result<relay::Config, ConfigError> {
     config.retention = scale.wall(Duration::from_secs(retention * 3600));
     config.attempt_timeout = scale.wall(Duration::from_secs(timeout + 2));
     config.media.max_fill_ms = millis_u32(env, "MAX_FILL_MS", 2_000)?;
-    config.media.max_overlap_ms = millis_u32(env, "MAX_OVERLAP_MS", 1_000)?;
     config.media.track_name = env.string_or("AUDIO_TRACK_NAME", &config.media.track_name);
     Ok(config)
 }

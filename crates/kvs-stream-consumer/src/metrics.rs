@@ -42,6 +42,8 @@ fn values(snapshot: &Snapshot) -> Vec<(Metric, f64)> {
         (table::AUDIO_SECONDS_DELIVERED, seconds),
         count(table::SAMPLES_FILLED, snapshot.filled),
         count(table::SAMPLES_SKIPPED, snapshot.skipped),
+        count(table::SAMPLES_REPEATED, snapshot.repeated),
+        count(table::SAMPLES_REFUSED, snapshot.refused),
         count(table::SAMPLES_UNAVAILABLE, snapshot.unavailable),
         count(table::HAND_OFFS, snapshot.hand_offs),
         count(table::DECODE_ERRORS, snapshot.decode_errors),
@@ -57,6 +59,8 @@ fn values(snapshot: &Snapshot) -> Vec<(Metric, f64)> {
         (table::RETENTION_RISK_MILLIS, snapshot.retention_risk_millis),
     ];
     values.extend(optional.iter().filter_map(|(metric, value)| Some(count(*metric, (*value)?))));
+    let drift = snapshot.clock_drift_millis;
+    values.extend(drift.map(|millis| (table::CLOCK_DRIFT_MILLIS, millis as f64)));
     let latencies = snapshot.delivery_latency_millis.iter();
     values.extend(latencies.map(|millis| count(table::DELIVERY_LATENCY_MILLIS, *millis)));
     values

@@ -90,7 +90,10 @@ impl<W: Write> Decoding<W> {
                     self.last_fragment = Some(number.into());
                     self.continuation_token = Some(continuation_token);
                 }
-                Output::UnsupportedCodec { codec_id, .. } => self.refused = Some(codec_id),
+                Output::UnsupportedCodec { codec_id, reason } => {
+                    eprintln!("{codec_id} is not decoded: {reason}");
+                    self.refused = Some(codec_id);
+                }
                 _ => {}
             }
         }
@@ -114,6 +117,9 @@ impl<W: Write> Decoding<W> {
             "samples": counters.samples,
             "filledSamples": counters.filled_samples,
             "gapSamples": counters.gap_samples,
+            "repeatedSamples": counters.repeated_samples,
+            "excessSamples": counters.excess_samples,
+            "clockDriftMillis": self.stream.clock_drift_ms(),
             "skippedBlocks": counters.skipped_blocks,
             "errors": errors,
             "codec": self.stream.codec_id().or(self.refused.as_deref()),

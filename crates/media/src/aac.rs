@@ -2,26 +2,23 @@
 
 mod adts;
 mod bits;
+mod block;
 mod config;
 mod element;
 mod sbr;
 
 pub use config::AacConfig;
 
-use symphonia_codec_aac::AacDecoder as Symphonia;
-use symphonia_core::audio::{Audio as _, GenericAudioBufferRef};
-use symphonia_core::codecs::audio::well_known::CODEC_ID_AAC;
-use symphonia_core::codecs::audio::{AudioCodecParameters, AudioDecoder as _, AudioDecoderOptions};
-use symphonia_core::packet::PacketRef;
-use symphonia_core::units::{Duration, Timestamp};
+use symphonia_core::audio::Audio as _;
 
-use crate::Error;
 use crate::convert::Converter;
 use crate::resample;
+use crate::{Error, SAMPLE_RATE};
+use block::{BlockDecoder, EndFinder};
 use sbr::SbrWatch;
 
-/// Samples per channel in one frame.
-pub(crate) const FRAME: u32 = 1024;
+/// Samples per channel in one raw data block.
+const BLOCK: u32 = 1024;
 
 /// What is said of frames that nothing describes.
 pub(crate) const NOT_DESCRIBED: &str =
@@ -30,21 +27,24 @@ pub(crate) const NOT_DESCRIBED: &str =
 /// What is said of HE-AAC.
 pub(crate) const CORE_ONLY: &str = "HE-AAC is decoded at its core rate, without SBR and PS";
 
+/// What is said of frames that are described and cannot be decoded.
+const NOT_DECODED: &str = "no AAC-LC frames of one or two channels: send raw frames with their \
+    AudioSpecificConfig in CodecPrivate, or ADTS";
+
 /// An AAC decoder that appends 16 kHz mono samples.
 pub struct AacDecoder {
     /// Configuration from the track, if it has one; frames in ADTS bring their own.
     track: Option<AacConfig>,
-    /// Made by the first frame that is decoded, and anew by one of another configuration.
+    /// Made by the first frame that is decoded, and anew by one of another rate.
     active: Option<Active>,
     sbr: SbrWatch,
 }
 
-/// One frame, and how to decode it.
+/// One frame, raw or in ADTS, and how to decode it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame<'a> {
     config: AacConfig,
-    /// Without ADTS header.
-    raw: &'a [u8],
+    payload: adts::Payload<'a>,
 }
 
 impl Frame<'_> {
@@ -52,56 +52,88 @@ impl Frame<'_> {
     pub(crate) fn rate(self) -> u32 {
         self.config.rate
     }
+
+    /// Samples per channel.
+    pub(crate) fn samples(self) -> u32 {
+        self.payload.blocks * BLOCK
+    }
 }
 
 struct Active {
     config: AacConfig,
-    /// `None` before the first frame, and after one that was damaged.
-    inner: Option<Symphonia>,
+    /// Channels of the last block, as its first element shows them.
+    channels: u8,
+    /// `None` before the first block, and after one that was damaged or had other channels.
+    inner: Option<BlockDecoder>,
     converter: Converter,
 }
 
 impl Active {
     fn new(config: AacConfig) -> Result<Self, Error> {
-        Ok(Self { config, inner: None, converter: Converter::new(config.rate)? })
+        let converter = Converter::new(config.rate)?;
+        Ok(Self { config, channels: 0, inner: None, converter })
     }
 
-    /// Decodes one raw frame into the converter's source; `false` when it was damaged and silence
-    /// takes its place.
-    fn frame(&mut self, frame: &[u8]) -> bool {
-        let from = self.converter.source().len();
-        let decoded = self.decode(frame).is_some();
-        if !decoded {
-            // What a damaged frame left in the library stays there: the elements it believed the stream to
-            // have, and what the next frame would overlap with. Only a new one forgets.
-            self.inner = None;
+    /// Appends the samples of one frame, `len` at 16 kHz, to `out`, block by block; `false` when it
+    /// was damaged and silence takes the place of what is missing.
+    fn frame(
+        &mut self,
+        frame: Frame<'_>,
+        mut fraction: u32,
+        mut len: usize,
+        out: &mut Vec<i16>,
+    ) -> bool {
+        let adts::Payload { raw, blocks, checksum } = frame.payload;
+        let mut rest = Some(raw);
+        for following in (0..blocks).rev() {
+            rest = rest.and_then(|rest| self.next(rest, checksum, following == 0));
+            self.converter.source().resize(BLOCK as usize, 0.0);
+            let ahead = fraction + BLOCK * SAMPLE_RATE;
+            let part = if following == 0 { len } else { len.min((ahead / frame.rate()) as usize) };
+            self.converter.block(fraction, part, out);
+            (fraction, len) = (ahead % frame.rate(), len - part);
         }
-        self.converter.source().resize(from + FRAME as usize, 0.0);
-        decoded
+        rest.is_some()
     }
 
-    fn decode(&mut self, frame: &[u8]) -> Option<()> {
-        if !element::carries(frame, self.config.channels) {
-            return None;
-        }
-        if self.inner.is_none() {
-            self.inner = symphonia(self.config);
-        }
-        let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(0), frame);
-        match self.inner.as_mut()?.decode_ref(&packet) {
-            Ok(GenericAudioBufferRef::F32(samples)) => {
-                mix(samples.plane(0), samples.plane(1), self.converter.source());
-                Some(())
-            }
-            _ => None,
-        }
+    /// Decodes the block that `bytes` begin with and says what follows it and its checksum.
+    fn next<'a>(&mut self, bytes: &'a [u8], checksum: usize, is_last: bool) -> Option<&'a [u8]> {
+        let len = if is_last { bytes.len().checked_sub(checksum)? } else { self.end(bytes)? };
+        let (block, behind) = bytes.split_at(len);
+        self.block(block)?;
+        behind.get(checksum..)
+    }
+
+    /// Length of the block that `bytes` begin with.
+    fn end(&self, bytes: &[u8]) -> Option<usize> {
+        let element::Lead { skip, channels } = element::lead(bytes)?;
+        let bytes = bytes.get(skip..)?;
+        let end = EndFinder::with(self.config.rate, channels, |finder| finder.end(bytes))??;
+        Some(skip + end)
+    }
+
+    /// Decodes one block. What a damaged one left in the library stays there: the elements it
+    /// believed the stream to have, and what the next block would overlap with. Only a new decoder
+    /// forgets, and only a whole block, proven to be one, gets it: bytes that are no AAC never do.
+    fn block(&mut self, block: &[u8]) -> Option<()> {
+        let used = self.inner.take();
+        let element::Lead { skip, channels } = element::lead(block)?;
+        let block = block.get(skip..)?;
+        let mut inner = match used.filter(|_| self.channels == channels) {
+            Some(inner) => inner,
+            None => proven(block, self.config.rate, channels)?,
+        };
+        let samples = inner.decode(block)?;
+        mix(samples.plane(0), samples.plane(1), self.converter.source());
+        (self.inner, self.channels) = (Some(inner), channels);
+        Some(())
     }
 }
 
-fn symphonia(config: AacConfig) -> Option<Symphonia> {
-    let mut parameters = AudioCodecParameters::new();
-    parameters.for_codec(CODEC_ID_AAC).with_extra_data(config.to_bytes().into());
-    Symphonia::try_new(&parameters, &AudioDecoderOptions::default()).ok()
+/// A new decoder for `block`, if that is one.
+fn proven(block: &[u8], rate: u32, channels: u8) -> Option<BlockDecoder> {
+    let is_one = EndFinder::with(rate, channels, |finder| finder.is_one_block(block))?;
+    is_one.then(|| BlockDecoder::new(rate, channels)).flatten()
 }
 
 /// Appends one or two channels as one.
@@ -128,22 +160,35 @@ impl AacDecoder {
 
     /// Reads what `data` is; `None` when it is no frame, or an empty one.
     pub(crate) fn frame<'a>(&self, data: &'a [u8]) -> Option<Frame<'a>> {
-        let (config, raw) = match adts::Header::read(data) {
-            Some(header) => (header.config.ok()?, adts::payload(data, header)),
-            None => (self.active.as_ref().map(|active| active.config).or(self.track)?, data),
+        let (config, payload) = match adts::Header::read(data) {
+            Some(header) => (header.config.ok()?, header.payload(data)),
+            None => (self.config()?, adts::Payload::raw(data)),
         };
-        (!raw.is_empty()).then_some(Frame { config, raw })
+        (!payload.raw.is_empty()).then_some(Frame { config, payload })
+    }
+
+    /// What raw frames are decoded by.
+    fn config(&self) -> Option<AacConfig> {
+        self.active.as_ref().map(|active| active.config).or(self.track)
+    }
+
+    /// What is wrong with `data`, which was not decoded, as far as the codec knows.
+    pub(crate) fn suspicion(&self, data: &[u8]) -> &'static str {
+        match adts::Header::read(data) {
+            Some(adts::Header { config: Err(reason), .. }) => reason,
+            None if self.is_not_described() => NOT_DESCRIBED,
+            _ => NOT_DECODED,
+        }
     }
 
     /// How late what is decoded comes out; it is 0 before anything is known of the stream.
     pub(crate) fn latency(&self) -> u32 {
-        let config = self.active.as_ref().map(|active| active.config).or(self.track);
-        config.map_or(0, |config| resample::latency(config.rate))
+        self.config().map_or(0, |config| resample::latency(config.rate))
     }
 
     /// Nothing said yet how frames are coded.
     pub(crate) fn is_not_described(&self) -> bool {
-        self.track.is_none() && self.active.is_none()
+        self.config().is_none()
     }
 
     /// The frames carry SBR, which is not decoded, and no configuration says so.
@@ -159,18 +204,17 @@ impl AacDecoder {
         len: usize,
         out: &mut Vec<i16>,
     ) -> bool {
-        if self.active.as_ref().is_none_or(|active| !active.config.decodes_like(frame.config)) {
+        if self.active.as_ref().is_none_or(|active| active.config.rate != frame.rate()) {
             self.active = Active::new(frame.config).ok();
         }
         let Some(active) = &mut self.active else {
             out.resize(out.len() + len, 0);
             return false;
         };
-        let whole = active.frame(frame.raw);
+        let whole = active.frame(frame, fraction, len, out);
         if whole && !frame.config.core_only {
-            self.sbr.look(frame.raw);
+            self.sbr.look(frame.payload.raw);
         }
-        active.converter.block(fraction, len, out);
         whole
     }
 
@@ -191,7 +235,6 @@ impl AacDecoder {
 
 impl std::fmt::Debug for AacDecoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let config = self.active.as_ref().map(|active| active.config).or(self.track);
-        f.debug_struct("AacDecoder").field("config", &config).finish_non_exhaustive()
+        f.debug_struct("AacDecoder").field("config", &self.config()).finish_non_exhaustive()
     }
 }

@@ -4,15 +4,18 @@ use std::fmt::Write as _;
 
 use crate::{Error, FragmentNumber};
 
-/// First word of [`Anchor::to_text`] without a fraction; a reader refuses what it does not know.
-const PLAIN: &str = "1";
+/// First word of [`Anchor::to_text`].
+const VERSION: &str = "4";
 
-/// First word with a fraction at the end. Written only where there is one, so that a build from before it can
-/// still go on with what a later one left.
-const WITH_FRACTION: &str = "2";
+/// First words of anchors from before lateness was kept: without a fraction, with one, and with a label
+/// behind it. They are read, and lateness begins anew.
+const BEFORE: [&str; 3] = ["1", "2", "3"];
 
-/// First word with a label behind the fraction, under the same rule.
-const WITH_LABEL: &str = "3";
+/// Stands for a field that has no value.
+const NONE: &str = "-";
+
+/// Most numbers of [`Anchor::stamps`].
+const MAX_STAMPS: usize = 16;
 
 /// Longest label that is read; those written have at most 145 bytes.
 const MAX_LABEL: usize = 256;
@@ -30,11 +33,16 @@ pub struct Anchor {
     pub next: i64,
     /// How far the block before reached beyond `next`, in 1/rate of a sample; 0 for Opus.
     pub fraction: u32,
+    /// Samples behind `next` that damaged packets left missing.
+    pub lost: i64,
     /// Producer clock at position 0 before any re-anchoring, ms since the epoch. `None` only when
     /// no audio had been seen yet: resuming then is the same as starting fresh.
     pub origin_ms: Option<i64>,
     /// Samples added to the clock's answer by re-anchoring since the start.
     pub shift: i64,
+    /// How the producer's time stamps have stood to the samples lately, as
+    /// [`Timeline`](crate::timeline::Timeline) wrote it; empty when nothing is known.
+    pub stamps: Vec<i64>,
     /// Identity of the producer session of the last block placed: its clock minus the Matroska timecode, ms.
     pub session_ms: Option<i64>,
     /// SERVER_TIMESTAMP of the last fragment with audio, ms since the epoch.
@@ -49,25 +57,18 @@ pub struct Anchor {
 impl Anchor {
     /// One line of ASCII that [`Anchor::from_text`] reads back: a version and the fields in order.
     pub fn to_text(&self) -> String {
-        let version = match (&self.label, self.fraction) {
-            (Some(_), _) => WITH_LABEL,
-            (None, 0) => PLAIN,
-            (None, _) => WITH_FRACTION,
-        };
-        let mut text = format!("{version} {} {}", self.fragment, self.next);
+        let mut text = format!("{VERSION} {} {}", self.fragment, self.next);
         for optional in [self.origin_ms, Some(self.shift), self.session_ms, self.server_ms] {
             // Writing to a String cannot fail.
             let _ = match optional {
                 Some(value) => write!(text, " {value}"),
-                None => write!(text, " -"),
+                None => write!(text, " {NONE}"),
             };
         }
-        let _ = write!(text, " {}", self.server_position);
-        if version != PLAIN {
-            let _ = write!(text, " {}", self.fraction);
-        }
-        if let Some(label) = &self.label {
-            let _ = write!(text, " {label}");
+        let label = self.label.as_deref().unwrap_or(NONE);
+        let _ = write!(text, " {} {} {label} {}", self.server_position, self.fraction, self.lost);
+        for (index, number) in self.stamps.iter().enumerate() {
+            let _ = write!(text, "{}{number}", if index == 0 { ' ' } else { ',' });
         }
         text
     }
@@ -77,44 +78,64 @@ impl Anchor {
     /// # Errors
     /// [`Error::Anchor`] for another version, a missing, malformed or surplus field.
     pub fn from_text(text: &str) -> Result<Self, Error> {
-        let mut words = text.split(' ');
-        let (has_fraction, has_label) = match words.next() {
-            Some(WITH_LABEL) => (true, true),
-            Some(WITH_FRACTION) => (true, false),
-            Some(PLAIN) => (false, false),
-            _ => return Err(Error::Anchor { reason: "unknown version" }),
-        };
-        let fragment = words.next().and_then(|word| word.parse().ok());
-        let fragment = fragment.ok_or(Error::Anchor { reason: "fragment number" })?;
-        let mut field = |reason| match words.next() {
-            Some("-") => Ok(None),
-            Some(word) => word.parse().map(Some).map_err(|_| Error::Anchor { reason }),
-            None => Err(Error::Anchor { reason }),
-        };
-        let required = |value: Option<i64>, reason| value.ok_or(Error::Anchor { reason });
+        let mut words = Words(text.split(' '));
+        let version = words.0.next().unwrap_or_default();
+        let age = BEFORE.iter().position(|before| *before == version);
+        if age.is_none() && version != VERSION {
+            return Err(Error::Anchor { reason: "unknown version" });
+        }
         let mut anchor = Self {
-            fragment,
-            fraction: 0,
-            next: required(field("next")?, "next")?,
-            origin_ms: field("origin")?,
-            shift: required(field("shift")?, "shift")?,
-            session_ms: field("session")?,
-            server_ms: field("server time")?,
-            server_position: required(field("server position")?, "server position")?,
+            fragment: words.parsed("fragment number")?,
+            next: words.parsed("next")?,
+            origin_ms: words.optional("origin")?,
+            shift: words.parsed("shift")?,
+            session_ms: words.optional("session")?,
+            server_ms: words.optional("server time")?,
+            server_position: words.parsed("server position")?,
+            fraction: if age == Some(0) { 0 } else { words.parsed("fraction")? },
             label: None,
+            lost: 0,
+            stamps: Vec::new(),
         };
-        if has_fraction {
-            let fraction = words.next().and_then(|word| word.parse().ok());
-            anchor.fraction = fraction.ok_or(Error::Anchor { reason: "fraction" })?;
+        if age.is_none_or(|age| age > 1) {
+            let label = words.0.next().filter(|word| (1..=MAX_LABEL).contains(&word.len()));
+            let label = label.ok_or(Error::Anchor { reason: "label" })?;
+            anchor.label = (age.is_some() || label != NONE).then(|| label.to_owned());
         }
-        if has_label {
-            let label = words.next().filter(|word| (1..=MAX_LABEL).contains(&word.len()));
-            anchor.label = Some(label.ok_or(Error::Anchor { reason: "label" })?.to_owned());
+        if age.is_none() {
+            anchor.lost = words.parsed("lost")?;
+            anchor.stamps = words.numbers()?;
         }
-        match words.next() {
+        match words.0.next() {
             None => Ok(anchor),
             Some(_) => Err(Error::Anchor { reason: "surplus field" }),
         }
+    }
+}
+
+/// The fields of an anchor's text, read in order.
+struct Words<'a>(std::str::Split<'a, char>);
+
+impl Words<'_> {
+    fn parsed<T: std::str::FromStr>(&mut self, reason: &'static str) -> Result<T, Error> {
+        self.0.next().and_then(|word| word.parse().ok()).ok_or(Error::Anchor { reason })
+    }
+
+    fn optional(&mut self, reason: &'static str) -> Result<Option<i64>, Error> {
+        match self.0.next() {
+            Some(NONE) => Ok(None),
+            Some(word) => word.parse().map(Some).map_err(|_| Error::Anchor { reason }),
+            None => Err(Error::Anchor { reason }),
+        }
+    }
+
+    /// The last field, which may be missing: numbers with commas between them.
+    fn numbers(&mut self) -> Result<Vec<i64>, Error> {
+        let Some(word) = self.0.next() else { return Ok(Vec::new()) };
+        let numbers = word.split(',').map(str::parse).take(MAX_STAMPS + 1);
+        let numbers: Result<Vec<i64>, _> = numbers.collect();
+        let within = |numbers: &Vec<i64>| numbers.len() <= MAX_STAMPS;
+        numbers.ok().filter(within).ok_or(Error::Anchor { reason: "stamps" })
     }
 }
 
@@ -127,8 +148,10 @@ mod tests {
             fragment: "91343852333181432392682062607743920146159169392".parse().unwrap(),
             next: -104,
             fraction: 0,
+            lost: 0,
             origin_ms: Some(1_511_852_108_513),
             shift: 0,
+            stamps: vec![0, 3, -16, 16, 0, 0, 0],
             session_ms: None,
             server_ms: Some(1_511_852_109_126),
             server_position: 0,
@@ -138,14 +161,32 @@ mod tests {
 
     #[test]
     fn text_is_read_back() {
-        for fraction in [0, 16_000] {
+        for (fraction, lost) in [(0, 0), (16_000, 320)] {
             for label in [None, Some("00ff:audio/l16".to_owned())] {
-                let anchor = Anchor { fraction, label, ..anchor() };
-                let text = anchor.to_text();
-                let plain = fraction == 0 && anchor.label.is_none();
-                assert_eq!(text.starts_with("1 "), plain, "{text}");
-                assert_eq!(Anchor::from_text(&text), Ok(anchor), "{text}");
+                for stamps in [vec![], vec![-1], anchor().stamps] {
+                    let anchor =
+                        Anchor { fraction, lost, label: label.clone(), stamps, ..anchor() };
+                    let text = anchor.to_text();
+                    assert_eq!(Anchor::from_text(&text), Ok(anchor), "{text}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn text_from_before_is_read() {
+        let known =
+            Anchor { next: 2, origin_ms: Some(3), shift: 4, session_ms: Some(5), ..anchor() };
+        let known = Anchor { server_ms: Some(6), server_position: 7, stamps: vec![], ..known };
+        for (text, fraction, label) in [
+            ("1 9 2 3 4 5 6 7", 0, None),
+            ("2 9 2 3 4 5 6 7 8", 8, None),
+            ("3 9 2 3 4 5 6 7 8 l", 8, Some("l")),
+        ] {
+            let label = label.map(str::to_owned);
+            let expected =
+                Anchor { fragment: "9".parse().unwrap(), fraction, label, ..known.clone() };
+            assert_eq!(Anchor::from_text(text), Ok(expected), "{text}");
         }
     }
 
@@ -156,7 +197,11 @@ mod tests {
         let long = format!("3 1 2 3 4 5 6 7 8 {}", "x".repeat(257));
         for bad in [
             "",
-            "4 1 2 3 4 5 6 7",
+            "5 1 2 3 4 5 6 7",
+            "4 1 2 3 4 5 6 7 8 - ",
+            "4 1 2 3 4 5 6 7 8 - 0 x",
+            "4 1 2 3 4 5 6 7 8 - 0 1,",
+            "4 1 2 3 4 5 6 7 8 - 0 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
             "3 1 2 3 4 5 6 7 8",
             &long,
             "2 1 2 3 4 5 6 7",

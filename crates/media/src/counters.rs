@@ -15,7 +15,7 @@ pub struct Counters {
     pub foreign_fragments: u64,
     /// Packets of the audio track that were decoded (or concealed, when damaged).
     pub packets: u64,
-    /// Packets passed over without decoding because their samples had been emitted before.
+    /// Packets of fragments that are read again (same number), passed over without decoding.
     pub repeated_packets: u64,
     /// Samples emitted, fill included.
     pub samples: u64,
@@ -31,12 +31,15 @@ pub struct Counters {
     pub skipped_bytes: u64,
     /// Times that damage made the parser look for the next document.
     pub resyncs: u64,
-    /// Blocks of which samples were dropped because they lay before what was emitted.
-    pub overlaps: u64,
+    /// Samples that were not decoded because the same packets had been sent before, under another
+    /// fragment number.
+    pub repeated_samples: u64,
+    /// Samples that were not decoded because a fragment claimed more audio than it can hold.
+    pub excess_samples: u64,
     /// Times the timeline was tied to the producer's clock anew (producer restart, clock jump).
     pub reanchors: u64,
-    /// Blocks whose time no other bears out: they follow the block before, and move nothing.
-    pub astray_blocks: u64,
+    /// Packets that waited for the stamps behind them and then went in line.
+    pub outlying_packets: u64,
     /// Error tags seen (`AWS_KINESISVIDEO_ERROR_ID`).
     pub error_tags: u64,
     /// Changes to a codec that is not decoded.

@@ -8,6 +8,7 @@ use crate::format::Format;
 use crate::opus::{OpusDecoder, Toc};
 use crate::pcm::PcmDecoder;
 use crate::resample;
+use crate::suspicion;
 use crate::timeline::Length;
 use crate::{Error, SAMPLE_RATE};
 
@@ -43,6 +44,11 @@ impl Packet<'_> {
     /// How much time it covers.
     pub fn length(&self) -> Length {
         self.length
+    }
+
+    /// Its bytes.
+    pub(crate) fn data(&self) -> &[u8] {
+        self.data
     }
 
     /// How late its samples will come out, as [`Decoder::latency`] says it of those decoded so far.
@@ -115,7 +121,7 @@ impl Decoder {
             }
             Self::Aac(decoder) => {
                 let frame = decoder.frame(data)?;
-                (aac::FRAME, frame.rate(), Coded::Aac(frame))
+                (frame.samples(), frame.rate(), Coded::Aac(frame))
             }
             // A block has at most 64 KiB.
             Self::Pcm(decoder) => (decoder.frames(data) as u32, decoder.rate(), Coded::Pcm),
@@ -168,6 +174,16 @@ impl Decoder {
             Self::Aac(decoder) if decoder.is_not_described() => Some(aac::NOT_DESCRIBED),
             _ => None,
         }
+    }
+
+    /// Why `data`, of which [`Decoder::packet`] or [`Decoder::decode`] made nothing, is not
+    /// decoded, and what to send instead: to be said when packet after packet is like that.
+    pub fn suspicion(&self, data: &[u8]) -> &'static str {
+        suspicion::looks_like(data).unwrap_or_else(|| match self {
+            Self::Opus(_) => "packets that libopus refuses: send Opus packets (RFC 6716)",
+            Self::Aac(decoder) => decoder.suspicion(data),
+            Self::Pcm(_) => "blocks that are shorter than one sample of every channel",
+        })
     }
 
     /// How `samples` that no packet covers are made up, when `next` follows them.

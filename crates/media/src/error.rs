@@ -16,6 +16,12 @@ pub enum Error {
         /// Which part of the text is wrong.
         reason: &'static str,
     },
+    /// A text that [`crate::Content::to_text`] did not write.
+    #[error("not the content of a fragment: {reason}")]
+    Content {
+        /// Which part of the text is wrong.
+        reason: &'static str,
+    },
     /// A codec, or a form of it, that this crate does not decode.
     #[error("cannot decode {codec_id}: {reason}")]
     UnsupportedCodec {

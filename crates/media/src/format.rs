@@ -76,14 +76,14 @@ impl Format {
         }
         match (track.codec_id.as_str(), track.rate) {
             ("A_AAC", None) => Ok(Self::Aac(None)),
-            (id, Some(rate)) if id == "A_AAC" || id.ends_with("/LC") || id.ends_with("/LC/SBR") => {
-                let channels = u32::try_from(track.channel_count()).unwrap_or(u32::MAX);
+            (id, Some(rate)) if id == "A_AAC" || is_low_complexity(id) => {
+                let channels = u8::try_from(track.channel_count()).unwrap_or(u8::MAX);
                 let config = AacConfig::checked(rate, channels)?;
                 let core_only =
                     id.ends_with("/SBR") || track.output_rate.is_some_and(|out| out > rate);
                 Ok(Self::Aac(Some(AacConfig { core_only, ..config })))
             }
-            (id, None) if id.ends_with("/LC") => Ok(Self::Aac(None)),
+            (id, None) if is_low_complexity(id) => Ok(Self::Aac(None)),
             _ => Err("an AAC profile other than LC"),
         }
     }
@@ -99,6 +99,12 @@ impl Track {
 /// `A_AAC`, or its form from before CodecPrivate, `A_AAC/MPEG4/LC`.
 fn is_aac(codec_id: &str) -> bool {
     codec_id.strip_prefix("A_AAC").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A form from before CodecPrivate whose frames AAC-LC can decode: those of Main unless they use
+/// prediction.
+fn is_low_complexity(codec_id: &str) -> bool {
+    ["/LC", "/LC/SBR", "/MAIN"].into_iter().any(|profile| codec_id.ends_with(profile))
 }
 
 fn is_connect(track: &Track) -> bool {
@@ -146,7 +152,7 @@ mod tests {
         assert_eq!(Format::of(&track("A_AAC", &[]), None), Ok(Format::Aac(None)));
         let old = |id| Track { rate: Some(24_000), channels: Some(1), ..track(id, &[]) };
         let config = AacConfig { rate: 24_000, channels: 1, core_only: false };
-        for id in ["A_AAC", "A_AAC/MPEG2/LC", "A_AAC/MPEG4/LC"] {
+        for id in ["A_AAC", "A_AAC/MPEG2/LC", "A_AAC/MPEG4/LC", "A_AAC/MPEG4/MAIN"] {
             assert_eq!(Format::of(&old(id), None), Ok(Format::Aac(Some(config))), "{id}");
         }
         let he = Format::Aac(Some(AacConfig { core_only: true, ..config }));
@@ -155,7 +161,8 @@ mod tests {
         assert_eq!(Format::of(&empty, None), Ok(Format::Aac(Some(config))));
         let extended = Track { output_rate: Some(48_000), ..track("A_AAC", &[0x13, 0x08]) };
         assert_eq!(Format::of(&extended, None), Ok(he));
-        assert!(Format::of(&old("A_AAC/MPEG4/MAIN"), None).is_err());
+        assert!(Format::of(&old("A_AAC/MPEG4/SSR"), None).is_err());
+        assert_eq!(Format::of(&track("A_AAC/MPEG2/MAIN", &[]), None), Ok(Format::Aac(None)));
         assert!(Format::of(&track("A_AACX", &[0x11, 0x90]), None).is_err());
     }
 

@@ -6,8 +6,8 @@
 //!
 //! 1. [`Stream::push`] hands over bytes as they arrived, and says which of them it did not take yet;
 //! 2. [`Stream::poll`] is called until it returns `None`, **before the next push**: a block's PCM comes
-//!    out in the same round in which the block's last byte went in, unless its time jumps: then the
-//!    block after it, or the fragment's end, has to say where it belongs;
+//!    out in the same round in which the block's last byte went in, unless its stamp says that time is
+//!    missing: then it waits for at most 120 ms of media that bear it out or not;
 //! 3. [`Stream::finish`] is called when the body ended, after a last drain. The same `Stream` then takes
 //!    the next body (a reconnect): decoder and timeline are kept, and what was emitted once is
 //!    never emitted again.
@@ -36,9 +36,13 @@ pub mod timeline;
 
 mod convert;
 mod resample;
+mod suspicion;
 
 mod anchor;
 pub use anchor::Anchor;
+
+mod content;
+pub use content::Content;
 
 mod counters;
 pub use counters::Counters;
@@ -50,7 +54,7 @@ mod fragment;
 pub use fragment::FragmentNumber;
 
 mod output;
-pub use output::{Output, Tail};
+pub use output::{FragmentAudio, Output, Tail};
 
 mod stream;
 pub use stream::{Stream, StreamOptions};

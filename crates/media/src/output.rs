@@ -1,6 +1,6 @@
 //! What a [`crate::Stream`] tells its owner.
 
-use crate::{Anchor, FragmentNumber};
+use crate::{Anchor, Content, FragmentNumber};
 
 /// One thing that happened, in stream order. Borrowed samples live until the next call.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +47,8 @@ pub enum Output<'a> {
         millis_behind_now: Option<u64>,
         /// Time covered by the fragment's audio, ms; 0 without audio.
         duration_ms: u64,
+        /// What its audio was.
+        audio: FragmentAudio,
     },
     /// A fragment that had been read before (or lies before the anchor) arrived again; all of it is
     /// passed over, nothing of it is decoded.
@@ -60,6 +62,12 @@ pub enum Output<'a> {
         number: FragmentNumber,
         /// The session it names.
         session_id: String,
+    },
+    /// The fragment claims more audio than its own clock and KVS's limit of 20 s allow; the excess is not
+    /// decoded. Comes once per fragment.
+    FragmentExceeded {
+        /// The fragment's number.
+        number: FragmentNumber,
     },
     /// KVS ends the body by an error: 3002, 4000 (fragment not found), 45xx (KMS), 5000.
     ErrorTag {
@@ -89,6 +97,18 @@ pub enum Output<'a> {
         /// The fragment in which the damage lay: ask for it again if its audio is wanted.
         incomplete: Option<FragmentNumber>,
     },
+}
+
+/// The audio of a completed fragment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FragmentAudio {
+    /// What it was, in short; `None` without audio. A run that resumes behind the fragment needs it to
+    /// recognise the fragment if the producer sends it again.
+    pub content: Option<Content>,
+    /// Samples of it that had been sent before, under another fragment number.
+    pub repeated_samples: u64,
+    /// Samples that were not decoded because the fragment claimed more audio than it can hold.
+    pub excess_samples: u64,
 }
 
 /// How a body ended.

@@ -104,4 +104,39 @@ mod tests {
         decoder.decode(&[0; 320], 0, 320, &mut out);
         assert_eq!(out, [0; 320]);
     }
+
+    /// The block's samples as a stream asks for them, in blocks of `frames`: as many as the
+    /// timeline has for each.
+    fn in_blocks(rate: u32, samples: &[i16], frames: usize) -> Vec<i16> {
+        let layout = PcmLayout { encoding: Encoding::Signed16, channels: 1, rate };
+        let mut decoder = PcmDecoder::new(layout).unwrap();
+        let (mut out, mut fraction) = (Vec::new(), 0);
+        for block in samples.chunks(frames) {
+            let bytes: Vec<u8> = block.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+            let ahead = fraction + block.len() as u32 * crate::SAMPLE_RATE;
+            let expected = out.len() + (ahead / rate) as usize;
+            decoder.decode(&bytes, fraction, (ahead / rate) as usize, &mut out);
+            assert_eq!(out.len(), expected);
+            fraction = ahead % rate;
+        }
+        out
+    }
+
+    #[test]
+    fn blocks_shorter_than_a_sample_at_16_khz_give_the_same_sound() {
+        for rate in [96_000, 48_000, 44_100, 32_000, 16_000, 8_000] {
+            let turn = |at: u32| f64::from(at) * 440.0 * std::f64::consts::TAU / f64::from(rate);
+            let tone: Vec<i16> =
+                (0..rate / 2).map(|at| (turn(at).sin() * 12_000.0) as i16).collect();
+            let whole = in_blocks(rate, &tone, 1024);
+            assert_eq!(whole.len(), 8_000);
+            assert!(whole.iter().any(|sample| *sample > 10_000));
+            for frames in [1, 2, 3] {
+                let found = in_blocks(rate, &tone, frames);
+                assert_eq!(found.len(), whole.len());
+                let decibels = testkit::snr::decibels(&whole, &found);
+                assert!(decibels > 60.0, "{frames} of {rate} Hz: {decibels:.1} dB");
+            }
+        }
+    }
 }

@@ -2,16 +2,19 @@
 
 mod assembly;
 mod audio;
+mod budget;
+mod deferred;
 mod emission;
 mod ending;
-mod held;
+mod failing;
 mod label;
 mod progress;
 mod remainder;
+mod repeats;
 mod selection;
 
 use crate::mkv::Parser;
-use crate::{Anchor, Counters, Output, Tail};
+use crate::{Anchor, Content, Counters, Output, Tail};
 use assembly::Assembly;
 
 /// Most that may be filled, ms.
@@ -25,9 +28,6 @@ pub struct StreamOptions {
     /// Longest gap that is filled, ms; a longer one is skipped as [`Output::Gap`]. 0 to 10 000, default
     /// 2000; values above count as 10 000.
     pub max_fill_ms: u32,
-    /// Longest overlap within one producer session that is dropped, ms; a longer one is a clock that
-    /// jumped, or inside a Cluster a wrong block time. With another session at most half a second is. Default 1000; values below 10 (the timeline's tolerance) count as 10.
-    pub max_overlap_ms: u32,
     /// Name of the audio track that is taken before others of the same codec. Default
     /// `AUDIO_FROM_CUSTOMER`, the caller's side of an Amazon Connect call; where no track has it,
     /// the first by name is taken, also when it joins later: a resumed run has to choose the same.
@@ -41,7 +41,7 @@ pub struct StreamOptions {
 impl Default for StreamOptions {
     fn default() -> Self {
         let track_name = "AUDIO_FROM_CUSTOMER".to_owned();
-        Self { max_fill_ms: 2000, max_overlap_ms: 1000, track_name, session_id: None }
+        Self { max_fill_ms: 2000, track_name, session_id: None }
     }
 }
 
@@ -66,8 +66,11 @@ impl Stream {
     /// Goes on at `anchor.fragment` with the positions of the run that gave the anchor. Fragments before
     /// it are passed over; if the anchor's fragment itself never comes, the next one stands where the
     /// producer's clock puts it.
-    pub fn resume(options: StreamOptions, anchor: Anchor) -> Self {
-        Self::with(Assembly::resume(bounded(options), anchor))
+    ///
+    /// `contents` are those of the completed fragments before the anchor's, oldest first: the last 64 s of
+    /// audio are looked at, so that what a producer sends again is recognised as it would have been.
+    pub fn resume(options: StreamOptions, anchor: Anchor, contents: Vec<Content>) -> Self {
+        Self::with(Assembly::resume(bounded(options), anchor, contents))
     }
 
     fn with(assembly: Assembly) -> Self {
@@ -115,8 +118,8 @@ impl Stream {
     }
 
     /// The session is over (after [`Stream::finish`]): what the decoder's filter still holds becomes the last
-    /// output, at most 10 ms, and nothing for Opus; so does a recording's last block, if its time jumped, and
-    /// damaged packets at the very end, which nothing followed to tell their time, are concealed. Drain
+    /// output, at most 10 ms, and nothing for Opus; so do packets that wait for the stamps behind them, and
+    /// damaged packets at the very end are concealed, up to a second. Drain
     /// [`Stream::poll`] afterwards.
     pub fn flush(&mut self) {
         self.assembly.flush();
@@ -130,6 +133,11 @@ impl Stream {
     /// CodecID of the track that is being decoded, once one was found.
     pub fn codec_id(&self) -> Option<&str> {
         self.assembly.codec_id()
+    }
+
+    /// How much later the producer's stamps stand than its samples, ms: grows while its clock runs faster.
+    pub fn clock_drift_ms(&self) -> i64 {
+        self.assembly.clock_drift_ms()
     }
 
     /// Producer clock at position 0, ms since the epoch; `None` before the first audio block.

@@ -164,7 +164,7 @@ fn the_mime_type_alone_tells_too() {
 #[test]
 fn what_is_not_decoded_is_said_by_name() {
     for (codec_id, private, reason) in [
-        ("A_AAC", Some(vec![0x09, 0x90]), "Main"),
+        ("A_AAC", Some(vec![0x19, 0x90]), "SSR"),
         ("A_AAC", Some(vec![0x11, 0xB0]), "two channels"),
         ("A_MS/ACM", Some(vec![0x55, 0, 1, 0, 0, 0, 0, 0]), "G.711"),
         ("A_VORBIS", None, "no decoder"),

@@ -20,7 +20,7 @@ fn a_block_that_is_alone_with_its_time_moves_nothing() {
             let (heard, _, stream) = listen(&body(&all), 1460);
             assert!(heard.joined(0) == reference(&packets), "{off_ms} ms at {block}");
             let counters = stream.counters();
-            assert_eq!((counters.astray_blocks, counters.reanchors), (1, 0), "{off_ms} {block}");
+            assert_eq!(counters.reanchors, 0, "{off_ms} {block}");
             assert_eq!((counters.filled_samples, counters.gap_samples), (0, 0));
             for (start, _, _, producer_ms) in &heard.pcm {
                 assert!((producer_ms - T0 - *start as i64 / 16).abs() <= 1, "{producer_ms}");
@@ -39,7 +39,6 @@ fn a_block_that_the_next_one_bears_out_stands_where_its_time_says() {
     all[3].packets.drain(..80);
     all[3].packets.drain(1..);
     let (heard, _, stream) = listen(&body(&all), 1460);
-    assert_eq!(stream.counters().astray_blocks, 0);
     let last = heard.pcm.last().unwrap();
     assert_eq!(last.0 as usize + last.1.len(), reference(&packets).len());
     let filled = stream.counters().filled_samples + stream.counters().gap_samples;
@@ -51,11 +50,12 @@ fn a_pause_before_the_last_block_of_a_fragment_keeps_the_clock() {
     let packets = packets(5, 12);
     for pause in [20, 30, 60] {
         let mut all = fragments(&packets);
-        for fragment in &mut all {
+        let last = all.len() - 1;
+        for fragment in &mut all[..last] {
             fragment.packets.drain(99 - pause..99);
         }
         let (heard, _, stream) = listen(&body(&all), 1460);
-        assert_eq!((stream.counters().astray_blocks, stream.counters().reanchors), (0, 0));
+        assert_eq!(stream.counters().reanchors, 0);
         for (start, _, _, producer_ms) in &heard.pcm {
             assert!((producer_ms - T0 - *start as i64 / 16).abs() <= 1, "{producer_ms}");
         }
@@ -141,7 +141,6 @@ fn several_blocks_of_one_time_follow_each_other() {
         }
         let (heard, _, stream) = listen(&body(&all), 1460);
         assert!(heard.joined(0) == reference(&packets), "{frame} {together}");
-        assert_eq!(stream.counters().overlaps, 0);
     }
 }
 
@@ -176,6 +175,6 @@ fn one_blocks_time_moves_nothing_however_many_packets_it_has() {
         let (heard, _, stream) = listen(&getmedia::body(&framing, &off), 1460);
         assert_eq!(heard.gaps, [], "{number}");
         assert_eq!(heard.joined(0), expected.joined(0), "{number}");
-        assert!(stream.counters().astray_blocks > 0, "{number}");
+        assert_eq!(stream.counters().filled_samples, 0, "{number}");
     }
 }

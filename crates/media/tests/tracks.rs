@@ -59,7 +59,7 @@ fn document(framing: &Framing, fragment: &Fragment) -> Vec<u8> {
 fn resumed(anchor: &Anchor, bytes: &[u8]) -> Heard {
     let anchor = Anchor::from_text(&anchor.to_text()).unwrap();
     let (mut stream, mut heard) =
-        (Stream::resume(StreamOptions::default(), anchor), Heard::default());
+        (Stream::resume(StreamOptions::default(), anchor, vec![]), Heard::default());
     heard.push(&mut stream, bytes, 1460);
     heard
 }

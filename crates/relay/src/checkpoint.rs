@@ -3,13 +3,13 @@
 //! The rule that makes a re-run exact: a checkpoint names only what the processor has *accepted*.
 //! The running account it is drawn from is the [`Ledger`](crate::ledger::Ledger).
 
-use media::Anchor;
+use media::{Anchor, Content};
 use serde::{Deserialize, Serialize};
 
 use crate::breaker::Breaker;
 
 /// Written into every checkpoint and continuation; a build reads its own version and the one before.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Why a checkpoint cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +36,8 @@ pub struct Fragment {
     pub end: u64,
     /// Time its audio covers, ms.
     pub duration_ms: u64,
+    /// What its audio was; `None` without audio.
+    pub content: Option<Content>,
 }
 
 /// Running totals of a session, over all of its runs. Samples unless named otherwise.
@@ -52,6 +54,10 @@ pub struct Totals {
     pub paused: u64,
     /// Skipped because KVS no longer had them.
     pub unavailable: u64,
+    /// Not delivered because the producer had sent them before, under another fragment number.
+    pub repeated: u64,
+    /// Not decoded because a fragment claimed more audio than it can hold.
+    pub refused: u64,
     /// Skipped because the processor refused them for good (kept in the dead-letter queue).
     pub dead_lettered: u64,
     /// Offered again although the processor had them.
@@ -75,6 +81,9 @@ pub struct Checkpoint {
     pub origin: Option<Anchor>,
     /// The last complete fragments that are settled whole, oldest first: the warm-up and one more.
     pub fragments: Vec<Fragment>,
+    /// What the fragments before those were, oldest first, over the last minute: to recognise them if
+    /// the producer sends them again.
+    pub contents: Vec<Content>,
     /// The final chunk was accepted.
     pub finished: bool,
     /// The session's breaker.
@@ -95,6 +104,7 @@ impl Checkpoint {
             acknowledged: 0,
             origin: None,
             fragments: Vec::new(),
+            contents: Vec::new(),
             finished: false,
             breaker: Breaker::default(),
             released_at_ms: None,
@@ -122,7 +132,7 @@ impl Checkpoint {
         if head.version != VERSION && head.version + 1 != VERSION {
             return Err(CheckpointError::Version { found: head.version });
         }
-        // Version 1 lacked `acknowledged`, `finished`, `breaker` and `releasedAtMs`.
+        // Version 2 lacked `contents`, and the content of each fragment.
         let document: Document = serde_json::from_str(text).map_err(malformed)?;
         document.try_into()
     }
@@ -140,6 +150,8 @@ struct Document {
     #[serde(default)]
     fragments: Vec<FragmentDocument>,
     #[serde(default)]
+    contents: Vec<String>,
+    #[serde(default)]
     finished: bool,
     #[serde(default)]
     breaker: Breaker,
@@ -155,6 +167,8 @@ struct FragmentDocument {
     anchor: String,
     end: u64,
     duration_ms: u64,
+    #[serde(default)]
+    content: Option<String>,
 }
 
 impl From<&Checkpoint> for Document {
@@ -172,8 +186,10 @@ impl From<&Checkpoint> for Document {
                     anchor: fragment.anchor.to_text(),
                     end: fragment.end,
                     duration_ms: fragment.duration_ms,
+                    content: fragment.content.as_ref().map(Content::to_text),
                 })
                 .collect(),
+            contents: checkpoint.contents.iter().map(Content::to_text).collect(),
             finished: checkpoint.finished,
             breaker: checkpoint.breaker.clone(),
             released_at_ms: checkpoint.released_at_ms,
@@ -186,9 +202,9 @@ impl TryFrom<Document> for Checkpoint {
     type Error = CheckpointError;
 
     fn try_from(document: Document) -> Result<Self, CheckpointError> {
-        let anchor = |text: &str| {
-            Anchor::from_text(text).map_err(|error| CheckpointError::Malformed(error.to_string()))
-        };
+        let malformed = |error: media::Error| CheckpointError::Malformed(error.to_string());
+        let anchor = |text: &str| Anchor::from_text(text).map_err(malformed);
+        let content = |text: &str| Content::from_text(text).map_err(malformed);
         let fragments = document
             .fragments
             .iter()
@@ -197,10 +213,14 @@ impl TryFrom<Document> for Checkpoint {
                     anchor: anchor(&fragment.anchor)?,
                     end: fragment.end,
                     duration_ms: fragment.duration_ms,
+                    content: fragment.content.as_deref().map(content).transpose()?,
                 })
             })
             .collect::<Result<_, CheckpointError>>()?;
+        let contents = document.contents.iter().map(|text| content(text));
+        let contents = contents.collect::<Result<_, CheckpointError>>()?;
         Ok(Self {
+            contents,
             chunk_ms: document.chunk_ms,
             next: document.next,
             acknowledged: document.acknowledged.unwrap_or(document.next),
@@ -225,6 +245,8 @@ mod tests {
             fragment: "7".parse().unwrap(),
             next: 96_000,
             fraction: 0,
+            lost: 0,
+            stamps: Vec::new(),
             origin_ms: Some(1_000_000),
             shift: -3,
             session_ms: Some(1_000_000),
@@ -233,17 +255,21 @@ mod tests {
             label: None,
         };
         checkpoint.origin = Some(anchor.clone());
-        checkpoint.fragments = vec![Fragment { anchor, end: 112_000, duration_ms: 1_000 }];
+        let content = Some(Content::from_text("1:7:00000001:20000000:0:").unwrap());
+        checkpoint.contents.extend(content.clone());
+        checkpoint.fragments = vec![Fragment { anchor, end: 112_000, duration_ms: 1_000, content }];
         assert_eq!(Checkpoint::from_json(&checkpoint.to_json()), Ok(checkpoint));
     }
 
     #[test]
     fn the_version_before_is_read_and_any_other_refused() {
-        let one = r#"{"version":1,"chunkMs":500,"next":8000,"fragments":[]}"#;
-        let read = Checkpoint::from_json(one).unwrap();
-        assert_eq!((read.next, read.acknowledged, read.finished), (8_000, 8_000, false));
-        for version in [0, VERSION + 1] {
-            let text = one.replace(":1,", &format!(":{version},"));
+        let before = r#"{"version":2,"chunkMs":500,"next":8000,"acknowledged":8000,"fragments":[
+            {"anchor":"1 7 0 1000000 0 - - 0","end":8000,"durationMs":500}]}"#;
+        let read = Checkpoint::from_json(before).unwrap();
+        assert_eq!((read.next, read.acknowledged, read.fragments.len()), (8_000, 8_000, 1));
+        assert_eq!(read.contents, []);
+        for version in [VERSION - 2, VERSION + 1] {
+            let text = before.replace(":2,", &format!(":{version},"));
             assert_eq!(
                 Checkpoint::from_json(&text),
                 Err(CheckpointError::Version { found: version })

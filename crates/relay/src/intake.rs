@@ -1,6 +1,6 @@
 //! From what the media path says to chunks, entries of the ledger and the drain's watch.
 
-use media::{Anchor, FragmentNumber, Output};
+use media::{Anchor, FragmentAudio, FragmentNumber, Output};
 
 use crate::checkpoint::Fragment;
 use crate::chunker::{Chunk, Chunker};
@@ -96,9 +96,12 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
                 self.chunker.gap(start, samples, &mut self.ready);
                 self.advance(start + samples);
             }
-            Output::FragmentCompleted { number, millis_behind_now, duration_ms, .. } => {
-                self.complete(number, millis_behind_now, duration_ms);
+            Output::FragmentCompleted { number, millis_behind_now, duration_ms, audio, .. } => {
+                self.complete(number, millis_behind_now, duration_ms, audio);
                 self.line.reading(0);
+            }
+            Output::FragmentExceeded { number } => {
+                tracing::error!(sessionId = %self.line.session, %number, "the fragment claims more audio than a fragment of KVS can hold; the excess is not decoded (SamplesRefused)");
             }
             Output::ErrorTag { id, code } => {
                 tracing::warn!(sessionId = %self.line.session, id, code = code.as_deref(), "KVS ended GetMedia with an error");
@@ -139,11 +142,21 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
         self.open = Some(anchor);
     }
 
-    fn complete(&mut self, number: FragmentNumber, behind_ms: Option<u64>, duration_ms: u64) {
+    fn complete(
+        &mut self,
+        number: FragmentNumber,
+        behind_ms: Option<u64>,
+        duration_ms: u64,
+        audio: FragmentAudio,
+    ) {
         if let Some(anchor) = self.open.take_if(|anchor| anchor.fragment == number) {
             let end = self.position;
             self.line.arrived(end, self.server_ms);
-            self.line.ledger().complete(Fragment { anchor, end, duration_ms });
+            let content = audio.content.clone();
+            let fragment = Fragment { anchor, end, duration_ms, content };
+            if self.line.ledger().complete(fragment) {
+                self.count(&number, &audio);
+            }
         }
         self.drain.fragment(duration_ms);
         {
@@ -153,6 +166,23 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
         self.line.metrics().lag_millis = behind_ms;
         self.note_stop(behind_ms, duration_ms);
         self.after = Some(number);
+    }
+
+    /// Counts what of a new fragment is not delivered; one that is read again was counted before.
+    fn count(&self, number: &FragmentNumber, audio: &FragmentAudio) {
+        let (repeated, refused) = (audio.repeated_samples, audio.excess_samples);
+        if repeated > 0 {
+            tracing::info!(sessionId = %self.line.session, %number, repeatedSamples = repeated, "the producer sent this audio again after a reconnect; it is delivered once");
+        }
+        {
+            let mut metrics = self.line.metrics();
+            metrics.repeated += repeated;
+            metrics.refused += refused;
+        }
+        let mut ledger = self.line.ledger();
+        let totals = &mut ledger.state_mut().totals;
+        totals.repeated += repeated;
+        totals.refused += refused;
     }
 
     /// The line of samples got longer.

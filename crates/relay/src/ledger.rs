@@ -4,7 +4,9 @@
 //! time together, settle the decoder and are dropped; F(k) is the last fragment accepted whole
 //! (DESIGN §6). GetMedia's FRAGMENT_NUMBER is exclusive, hence the one fragment more.
 
-use media::{Anchor, FragmentNumber};
+use std::collections::VecDeque;
+
+use media::{Anchor, Content, FragmentNumber};
 
 use crate::checkpoint::{Checkpoint, Fragment};
 use crate::config::Config;
@@ -13,12 +15,20 @@ use crate::config::Config;
 /// holds. KVS fragments last a second or more: far beyond every warm-up.
 const MAX_SETTLED: usize = 32;
 
+/// Audio before the kept fragments whose contents are kept, ms: what [`media::Stream`] looks at.
+const CONTENTS_MS: u64 = 64_000;
+
+/// Most contents kept.
+const MAX_CONTENTS: usize = 128;
+
 /// The account of a run: fragments as they arrive, samples as they are settled.
 #[derive(Debug)]
 pub struct Ledger {
     checkpoint: Checkpoint,
     /// All complete fragments not yet pruned, oldest first, settled or not.
     fragments: Vec<Fragment>,
+    /// What those before were.
+    contents: VecDeque<Content>,
     warm_up_ms: u64,
 }
 
@@ -27,7 +37,8 @@ impl Ledger {
     #[must_use]
     pub fn new(checkpoint: Checkpoint, config: &Config) -> Self {
         let fragments = checkpoint.fragments.clone();
-        Self { checkpoint, fragments, warm_up_ms: config.warm_up_ms }
+        let contents = checkpoint.contents.clone().into();
+        Self { checkpoint, fragments, contents, warm_up_ms: config.warm_up_ms }
     }
 
     /// The state as it would be written now.
@@ -39,7 +50,8 @@ impl Ledger {
             .take_while(|fragment| fragment.end <= self.checkpoint.next)
             .cloned()
             .collect();
-        Checkpoint { fragments: settled, ..self.checkpoint.clone() }
+        let contents = self.contents.iter().cloned().collect();
+        Checkpoint { fragments: settled, contents, ..self.checkpoint.clone() }
     }
 
     /// The settled part, for reading and for the counters in it.
@@ -66,8 +78,8 @@ impl Ledger {
         }
     }
 
-    /// A fragment arrived whole.
-    pub fn complete(&mut self, fragment: Fragment) {
+    /// A fragment arrived whole. Returns whether it was not known before.
+    pub fn complete(&mut self, fragment: Fragment) -> bool {
         let newer = self
             .fragments
             .last()
@@ -76,6 +88,7 @@ impl Ledger {
             self.fragments.push(fragment);
             self.prune();
         }
+        newer
     }
 
     /// Everything before `end` is accepted by the processor.
@@ -100,6 +113,11 @@ impl Ledger {
     /// Goes on from a later checkpoint of the same session, keeping the fragments read meanwhile.
     pub fn adopt(&mut self, checkpoint: Checkpoint) {
         let known = self.fragments.first().map(|first| first.anchor.fragment.clone());
+        let theirs = checkpoint.fragments.first().map(|first| &first.anchor.fragment);
+        if theirs.is_some_and(|theirs| known.as_ref().is_none_or(|own| theirs < own)) {
+            // Contents are those before the first fragment, whose list is theirs then.
+            self.contents = checkpoint.contents.clone().into();
+        }
         let mut fragments = checkpoint.fragments.clone();
         fragments.retain(|theirs| known.as_ref().is_none_or(|own| theirs.anchor.fragment < *own));
         fragments.append(&mut self.fragments);
@@ -112,7 +130,14 @@ impl Ledger {
     /// How to read on from `floor`, from all that is known in this run.
     #[must_use]
     pub fn plan(&self, floor: u64) -> ReadPlan {
-        plan(&self.fragments, self.checkpoint.origin.as_ref(), floor, self.warm_up_ms)
+        let (after, first) = start(&self.fragments, floor, self.warm_up_ms);
+        let Some(first) = first else {
+            let anchor = self.checkpoint.origin.clone();
+            return ReadPlan { after, anchor, contents: Vec::new(), floor };
+        };
+        let before = self.fragments[..first].iter().filter_map(|before| before.content.clone());
+        let contents = self.contents.iter().cloned().chain(before).collect();
+        ReadPlan { after, anchor: Some(self.fragments[first].anchor.clone()), contents, floor }
     }
 
     /// Forgets fragments that no resume can need: older than the warm-up and one. Fragments without
@@ -123,7 +148,9 @@ impl Ledger {
         let settled = self.fragments.iter().take_while(|fragment| fragment.end <= next).count();
         let (first, time) = warm_up(&self.fragments[..settled], self.warm_up_ms);
         let enough = if time >= self.warm_up_ms { first.saturating_sub(1) } else { 0 };
-        self.fragments.drain(..enough.max(settled.saturating_sub(MAX_SETTLED)));
+        let old = self.fragments.drain(..enough.max(settled.saturating_sub(MAX_SETTLED)));
+        self.contents.extend(old.filter_map(|fragment| fragment.content));
+        Content::forget_old(&mut self.contents, |content| content, CONTENTS_MS, MAX_CONTENTS);
     }
 }
 
@@ -134,11 +161,19 @@ pub struct ReadPlan {
     pub after: Option<FragmentNumber>,
     /// Timeline at the first fragment to come; `None` = a stream nobody has read.
     pub anchor: Option<Anchor>,
+    /// What the fragments before that one were, oldest first.
+    pub contents: Vec<Content>,
     /// Samples before this position are dropped.
     pub floor: u64,
 }
 
-fn plan(fragments: &[Fragment], origin: Option<&Anchor>, floor: u64, warm_up_ms: u64) -> ReadPlan {
+/// The fragment to start after, and the index of the first to read; `None` where that is the oldest that
+/// KVS has.
+fn start(
+    fragments: &[Fragment],
+    floor: u64,
+    warm_up_ms: u64,
+) -> (Option<FragmentNumber>, Option<usize>) {
     let settled = fragments.iter().take_while(|fragment| fragment.end <= floor).count();
     let (mut first, _) = warm_up(&fragments[..settled], warm_up_ms);
     if settled >= MAX_SETTLED {
@@ -146,12 +181,8 @@ fn plan(fragments: &[Fragment], origin: Option<&Anchor>, floor: u64, warm_up_ms:
         first = first.max(1);
     }
     match first.checked_sub(1) {
-        Some(before) => ReadPlan {
-            after: Some(fragments[before].anchor.fragment.clone()),
-            anchor: Some(fragments[first].anchor.clone()),
-            floor,
-        },
-        None => ReadPlan { after: None, anchor: origin.cloned(), floor },
+        Some(before) => (Some(fragments[before].anchor.fragment.clone()), Some(first)),
+        None => (None, None),
     }
 }
 
@@ -176,6 +207,8 @@ mod tests {
             fragment: n.to_string().parse().unwrap(),
             next: i64::try_from((n - 1) * 16_000).unwrap(),
             fraction: 0,
+            lost: 0,
+            stamps: Vec::new(),
             origin_ms: Some(1_000_000),
             shift: 0,
             session_ms: Some(1_000_000),
@@ -183,7 +216,8 @@ mod tests {
             server_position: 0,
             label: None,
         };
-        Fragment { anchor, end: n * 16_000, duration_ms: 1_000 }
+        let content = Content::from_text(&format!("1:{n}:00000001:1000000000:0:")).ok();
+        Fragment { anchor, end: n * 16_000, duration_ms: 1_000, content }
     }
 
     fn ledger(read: u64, accepted: u64) -> Ledger {
@@ -212,6 +246,37 @@ mod tests {
     }
 
     #[test]
+    fn contents_are_those_before_the_first_fragment_that_is_read() {
+        let times = |plan: &ReadPlan| {
+            plan.contents.iter().map(|content| content.time_ms()).collect::<Vec<_>>()
+        };
+        let checkpoint = ledger(8, 6 * 16_000 + 8_000).checkpoint();
+        let ledger = resumed(&checkpoint);
+        assert_eq!(times(&ledger.plan(checkpoint.next)), [1, 2, 3]);
+        // Read again from the beginning, nothing came before.
+        assert_eq!(times(&ledger.plan(0)), []);
+    }
+
+    #[test]
+    fn a_successor_never_takes_what_it_will_read_for_something_seen() {
+        for (read, accepted) in [(8, 7), (30, 29), (6, 6)] {
+            let mut ahead = Ledger::new(ledger(6, 96_000).checkpoint(), &Config::scaled(1.0));
+            for n in 7..=9 {
+                ahead.complete(fragment(n));
+            }
+            ahead.adopt(ledger(read, accepted * 16_000).checkpoint());
+            for floor in (0..=accepted * 16_000).step_by(8_000) {
+                let plan = ahead.plan(floor);
+                let first = plan.anchor.map(|anchor| anchor.fragment).unwrap();
+                for content in plan.contents {
+                    let number: FragmentNumber = content.time_ms().to_string().parse().unwrap();
+                    assert!(number < first, "{number} is read again from {first} on");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_session_too_young_for_a_warm_up_starts_at_its_first_fragment() {
         for accepted in [0, 8_000, 16_000, 40_000] {
             let checkpoint = ledger(3, accepted).checkpoint();
@@ -230,7 +295,9 @@ mod tests {
             ledger.accept(n * 16_000);
             assert!(ledger.checkpoint().fragments.len() <= 4);
         }
-        assert!(ledger.checkpoint().to_json().len() < 2_000);
+        // Of the last minute, in these tests of one packet a fragment.
+        assert_eq!(ledger.checkpoint().contents.len(), 64);
+        assert!(ledger.checkpoint().to_json().len() < 5_000);
     }
 
     #[test]

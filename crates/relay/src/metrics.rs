@@ -16,6 +16,12 @@ pub struct Snapshot {
     pub filled: u64,
     /// Samples skipped: gaps and pauses.
     pub skipped: u64,
+    /// Samples of fragments that the producer had sent before.
+    pub repeated: u64,
+    /// Samples not decoded because a fragment claimed more audio than it can hold.
+    pub refused: u64,
+    /// How much later the producer's stamps stand than its samples, ms; the latest value.
+    pub clock_drift_millis: Option<i64>,
     /// Samples KVS no longer had.
     pub unavailable: u64,
     /// Last sample of a chunk arrived → the processor accepted it, ms; a sample of at most 100.

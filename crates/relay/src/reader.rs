@@ -79,7 +79,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
             ..line.config.media.clone()
         };
         let stream = match &plan.anchor {
-            Some(anchor) => Stream::resume(options, anchor.clone()),
+            Some(anchor) => Stream::resume(options, anchor.clone(), plan.contents.clone()),
             None => Stream::start(options),
         };
         let (first, cap) = line.config.reconnect;
@@ -219,7 +219,13 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
             self.intake.take(output);
         }
         let errors = self.stream.counters().decode_errors;
-        self.line.metrics().decode_errors += errors - self.decode_errors;
+        {
+            let mut metrics = self.line.metrics();
+            metrics.decode_errors += errors - self.decode_errors;
+            if self.stream.origin_ms().is_some() {
+                metrics.clock_drift_millis = Some(self.stream.clock_drift_ms());
+            }
+        }
         self.decode_errors = errors;
         if self.intake.ready.is_empty() {
             return Ok(());

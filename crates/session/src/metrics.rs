@@ -133,6 +133,12 @@ table! {
         "Samples made up (error correction, concealment, silence) to fill short gaps.";
     SAMPLES_SKIPPED = Consumer, "SamplesSkipped", Count,
         "Samples not delivered: gaps too long to fill, and what was spoken while paused.";
+    SAMPLES_REPEATED = Consumer, "SamplesRepeated", Count,
+        "Samples that a producer sent again after a reconnect; they are delivered once.";
+    SAMPLES_REFUSED = Consumer, "SamplesRefused", Count,
+        "Samples not decoded because a fragment claimed more audio than a fragment of KVS can hold.";
+    CLOCK_DRIFT_MILLIS = Consumer, "ClockDriftMillis", Milliseconds,
+        "How much later the producer's time stamps stand than its samples.";
     SAMPLES_UNAVAILABLE = Consumer, "SamplesUnavailable", Count,
         "Samples that the stream no longer held when they were wanted.";
     DELIVERY_LATENCY_MILLIS = Consumer, "DeliveryLatencyMillis", Milliseconds,

@@ -1,6 +1,13 @@
-//! ADTS (ISO/IEC 13818-7 §6.2): a header of 7 or 9 bytes before each frame.
+//! ADTS (ISO/IEC 13818-7 §6.2): a header before each frame, of one to four raw data blocks.
 
 use super::AacConfig;
+
+/// Lowest rate at which several blocks stand behind one header, Hz: four of them are half a second,
+/// and what comes out for a packet takes no more than 16 KB.
+const MIN_RATE_OF_SEVERAL: u32 = 8_000;
+
+/// Bytes of a checksum.
+const CHECKSUM: usize = 2;
 
 /// What a frame's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +18,27 @@ pub(super) struct Header {
     header: usize,
     /// Bytes of the frame, header included.
     frame: usize,
+    blocks: u32,
+    /// Bytes behind each block.
+    checksum: usize,
+}
+
+/// The raw data blocks of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Payload<'a> {
+    /// All of them in a row.
+    pub(super) raw: &'a [u8],
+    /// How many they are: 1 to 4.
+    pub(super) blocks: u32,
+    /// Bytes behind each that are none of it.
+    pub(super) checksum: usize,
+}
+
+impl<'a> Payload<'a> {
+    /// One block without a header.
+    pub(super) fn raw(raw: &'a [u8]) -> Self {
+        Self { raw, blocks: 1, checksum: 0 }
+    }
 }
 
 impl Header {
@@ -21,16 +49,33 @@ impl Header {
         if sync != 0xFF || second & 0xF6 != 0xF0 {
             return None;
         }
-        let header = if second & 1 == 0 { 9 } else { 7 };
+        let following = seventh & 3;
+        let checked = second & 1 == 0;
+        // A checksum, and before it where each block but the first begins. Blocks that stand alone
+        // have no other; each of several has its own behind it.
+        let header = if checked { 7 + CHECKSUM * (1 + usize::from(following)) } else { 7 };
+        let checksum = if checked && following > 0 { CHECKSUM } else { 0 };
         let frame =
             usize::from(fourth & 3) << 11 | usize::from(fifth) << 3 | usize::from(sixth >> 5);
         let channels = (third & 1) << 2 | fourth >> 6;
-        let config = match (third >> 6, seventh & 3) {
-            (1, 0) => AacConfig::of_indexes(third >> 2 & 15, channels),
-            (1, _) => Err("several frames behind one ADTS header"),
+        let config = match third >> 6 {
+            // Main differs from LC by prediction alone, and each frame says whether it uses that.
+            0 | 1 => AacConfig::of_indexes(third >> 2 & 15, channels),
             _ => Err("an ADTS profile other than AAC-LC"),
         };
-        Some(Self { config, header, frame })
+        let config = config.and_then(|config| match following {
+            1.. if config.rate < MIN_RATE_OF_SEVERAL => {
+                Err("several frames behind one ADTS header")
+            }
+            _ => Ok(config),
+        });
+        Some(Self { config, header, frame, blocks: u32::from(following) + 1, checksum })
+    }
+
+    /// What stands behind the header that `frame` begins with.
+    pub(super) fn payload(self, frame: &[u8]) -> Payload<'_> {
+        let raw = frame.get(self.header..).unwrap_or_default();
+        Payload { raw, blocks: self.blocks, checksum: self.checksum }
     }
 }
 
@@ -41,11 +86,6 @@ pub(super) fn split(block: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = header.frame.max(header.header).min(block.len());
     let (frame, rest) = block.split_at(end);
     Some((frame, if Header::read(rest).is_some() { rest } else { &[] }))
-}
-
-/// The raw frame behind the header that `frame` begins with.
-pub(super) fn payload(frame: &[u8], header: Header) -> &[u8] {
-    frame.get(header.header..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -64,7 +104,7 @@ mod tests {
     fn frames(mut block: &[u8]) -> Vec<&[u8]> {
         let mut all = Vec::new();
         while let Some((frame, rest)) = split(block) {
-            all.push(payload(frame, Header::read(frame).unwrap()));
+            all.push(Header::read(frame).unwrap().payload(frame).raw);
             block = rest;
         }
         all
@@ -90,10 +130,37 @@ mod tests {
 
     #[test]
     fn other_profiles_and_raw_frames_are_told_apart() {
-        let mut main = frame(b"x");
-        main[2] &= 0x3F;
-        assert!(Header::read(&main).unwrap().config.is_err());
+        for (profile, is_taken) in [(0, true), (1, true), (2, false), (3, false)] {
+            let mut other = frame(b"x");
+            other[2] = other[2] & 0x3F | profile << 6;
+            assert_eq!(Header::read(&other).unwrap().config.is_ok(), is_taken, "{profile}");
+        }
+        // Two blocks, of 8 kHz and of the rate below.
+        for (index, is_taken) in [(11, true), (12, false)] {
+            let mut low = frame(b"x");
+            low[2] = 1 << 6 | index << 2;
+            assert!(Header::read(&low).unwrap().config.is_ok());
+            low[6] |= 1;
+            assert_eq!(Header::read(&low).unwrap().config.is_ok(), is_taken, "{index}");
+        }
         assert_eq!(Header::read(&[0x21, 0x10, 0x04, 0x60, 0x8C, 0x1C, 0, 0]), None);
         assert_eq!(Header::read(&[0xFF, 0xF1]), None);
+    }
+
+    #[test]
+    fn checksums_stand_before_a_single_block_and_behind_each_of_several() {
+        for following in 0..4_u8 {
+            let mut several = frame(&[7; 40]);
+            several[6] |= following;
+            let blocks = u32::from(following) + 1;
+            let header = |bytes: &[u8]| Header::read(bytes).unwrap();
+            let found = header(&several).payload(&several);
+            assert_eq!(found, Payload { raw: &[7; 40], blocks, checksum: 0 });
+            several[1] &= 0xFE;
+            let raw = &[7; 40][2 * blocks as usize..];
+            let checksum = if following == 0 { 0 } else { 2 };
+            let found = header(&several).payload(&several);
+            assert_eq!(found, Payload { raw, blocks, checksum });
+        }
     }
 }

@@ -33,6 +33,11 @@ impl<'a> Bits<'a> {
         self.at = self.at.saturating_add(count);
     }
 
+    /// Index of the next bit.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
     /// Goes on at the next whole byte.
     pub(super) fn align(&mut self) {
         self.at = self.at.next_multiple_of(8);
@@ -44,7 +49,9 @@ impl<'a> Bits<'a> {
 pub(super) fn written(fields: &[(u32, usize)]) -> Vec<u8> {
     let bits: Vec<u8> = fields
         .iter()
-        .flat_map(|&(value, count)| (0..count).rev().map(move |bit| (value >> bit & 1) as u8))
+        .flat_map(|&(value, count)| {
+            (0..count).rev().map(move |bit| (u64::from(value) >> bit.min(63) & 1) as u8)
+        })
         .collect();
     let byte = |bits: &[u8]| bits.iter().enumerate().map(|(at, bit)| bit << (7 - at)).sum();
     bits.chunks(8).map(byte).collect()

@@ -1,6 +1,7 @@
 //! AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1): the CodecPrivate of A_AAC.
 
 use super::bits::Bits;
+use super::element::pass_program_config;
 use crate::resample::RATES;
 
 /// What begins an extension behind the core's configuration (syncExtensionType).
@@ -14,7 +15,8 @@ const SBR: u32 = 5;
 pub struct AacConfig {
     /// Samples per second of the AAC-LC core.
     pub rate: u32,
-    /// 1 or 2.
+    /// The channels that the description names, 1 or 2; 0 where it leaves them to the frames. The
+    /// frames decide, whatever it says.
     pub channels: u8,
     /// HE-AAC: there is a layer (SBR, PS) above the core, and it is not decoded. The core alone has half
     /// the bandwidth, which at its usual rates is more than 16 kHz sound can hold.
@@ -41,12 +43,13 @@ impl AacConfig {
             object_type = bits.object_type()?;
         }
         Some(match object_type {
-            2 if bits.take(1)? == 1 => Err("frames of 960 samples"),
-            2 => {
-                core_only |= bits.extends_to_sbr().unwrap_or(false);
-                Self::checked(rate, channels).map(|config| Self { core_only, ..config })
+            1 | 2 if bits.take(1)? == 1 => Err("frames of 960 samples"),
+            // Main differs from LC by prediction alone, and each frame says whether it uses that.
+            1 | 2 => {
+                core_only |= bits.extends_to_sbr(channels == 0).unwrap_or(false);
+                // At most 15.
+                Self::checked(rate, channels as u8).map(|config| Self { core_only, ..config })
             }
-            1 => Err("AAC Main, not LC"),
             3 => Err("AAC SSR, not LC"),
             4 => Err("AAC LTP, not LC"),
             23 => Err("AAC LD, not LC"),
@@ -60,13 +63,10 @@ impl AacConfig {
     ///
     /// # Errors
     /// What about it is not decoded.
-    pub(crate) fn checked(rate: u32, channels: u32) -> Result<Self, &'static str> {
-        let channels = match channels {
-            0 => return Err("channels described inside the frames (program config element)"),
-            1 => 1,
-            2 => 2,
-            _ => return Err("more than two channels"),
-        };
+    pub(crate) fn checked(rate: u32, channels: u8) -> Result<Self, &'static str> {
+        if channels > 2 {
+            return Err("more than two channels");
+        }
         if !RATES.contains(&rate) {
             return Err("a sampling rate that cannot be converted to 16 kHz");
         }
@@ -76,30 +76,28 @@ impl AacConfig {
     /// Of this rate index and channel configuration, as ADTS writes them.
     pub(super) fn of_indexes(rate: u8, channels: u8) -> Result<Self, &'static str> {
         let rate = RATES.get(usize::from(rate)).copied().ok_or("an unknown sampling rate")?;
-        Self::checked(rate, channels.into())
+        Self::checked(rate, channels)
     }
+}
 
-    /// The same frames mean the same.
-    pub(super) fn decodes_like(self, other: Self) -> bool {
-        (self.rate, self.channels) == (other.rate, other.channels)
-    }
-
-    /// The core's AudioSpecificConfig.
-    pub(super) fn to_bytes(self) -> [u8; 2] {
-        let index = RATES.iter().position(|rate| *rate == self.rate).unwrap_or(0) as u16;
-        (2 << 11 | index << 7 | u16::from(self.channels) << 3).to_be_bytes()
-    }
+/// The AudioSpecificConfig of AAC-LC of this rate with one or two channels.
+pub(super) fn low_complexity(rate: u32, channels: u8) -> [u8; 2] {
+    let index = RATES.iter().position(|known| *known == rate).unwrap_or(0) as u16;
+    (2 << 11 | index << 7 | u16::from(channels) << 3).to_be_bytes()
 }
 
 impl Bits<'_> {
     /// Whether SBR is announced behind the core's configuration, where decoders from before SBR do not look. Stands
     /// behind the frame length flag; `None` where nothing follows.
-    fn extends_to_sbr(&mut self) -> Option<bool> {
+    fn extends_to_sbr(&mut self, has_program_config: bool) -> Option<bool> {
         if self.take(1)? == 1 {
             // The delay of the core coder that this layer would build upon.
             self.take(14)?;
         }
         self.take(1)?;
+        if has_program_config {
+            pass_program_config(self)?;
+        }
         let extended = self.take(11)? == SYNC_EXTENSION && self.object_type()? == SBR;
         Some(extended && self.take(1)? == 1)
     }
@@ -122,6 +120,7 @@ impl Bits<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bits::written;
     use super::*;
 
     #[test]
@@ -129,7 +128,7 @@ mod tests {
         for rate in RATES {
             for channels in [1, 2] {
                 let config = AacConfig::checked(rate, channels).unwrap();
-                assert_eq!(AacConfig::read(&config.to_bytes()), Ok(config));
+                assert_eq!(AacConfig::read(&low_complexity(rate, channels)), Ok(config));
             }
         }
         let common = AacConfig { rate: 48_000, channels: 2, core_only: false };
@@ -169,12 +168,34 @@ mod tests {
     }
 
     #[test]
+    fn what_the_frames_decide_refuses_nothing() {
+        // AAC Main; channels in a program_config_element that is not there.
+        for (bytes, channels) in [([0x09, 0x90], 2), ([0x11, 0x80], 0)] {
+            let config = Ok(AacConfig { rate: 48_000, channels, core_only: false });
+            assert_eq!(AacConfig::read(&bytes), config);
+        }
+    }
+
+    #[test]
+    fn sbr_is_found_behind_a_program_config() {
+        let mut fields = vec![(2, 5), (6, 4), (0, 4), (0, 3)];
+        // A program_config_element of one pair, which ends on a whole byte, with a comment of one.
+        fields.extend([(0, 4), (1, 2), (6, 4), (1, 4), (0, 4), (0, 4), (0, 2), (0, 3), (0, 4)]);
+        fields.extend([(0, 3), (0x10, 5), (0, 1), (1, 8), (0x41, 8)]);
+        let plain = AacConfig { rate: 24_000, channels: 0, core_only: false };
+        assert_eq!(AacConfig::read(&written(&fields)), Ok(plain));
+        fields.extend([(SYNC_EXTENSION, 11), (SBR, 5), (1, 1)]);
+        let extended = AacConfig { core_only: true, ..plain };
+        assert_eq!(AacConfig::read(&written(&fields)), Ok(extended));
+    }
+
+    #[test]
     fn what_is_not_decoded_is_said() {
         for (bytes, reason) in [
-            (&[0x09, 0x90][..], "Main"),
-            (&[0x11, 0x80], "program config"),
+            (&[0x11, 0x94][..], "960"),
+            (&[0x09, 0x94], "960"),
+            (&[0x21, 0x90], "LTP"),
             (&[0x11, 0xB0], "two channels"),
-            (&[0x11, 0x94], "960"),
             (&[0x16, 0x90], "rate"),
             (&[0x11], "cut short"),
             (&[], "cut short"),

@@ -1,31 +1,65 @@
-//! The elements of a raw frame (ISO/IEC 14496-3 §4.4.2.1), as far as they show without decoding one.
+//! The elements of a raw data block (ISO/IEC 14496-3 §4.4.2.1), as far as they show without
+//! decoding one.
 //!
-//! A frame is a row of elements, each with its id in three bits: what leads up to the channel element can be
-//! passed over.
+//! A block is a row of elements, each with its id in three bits. What stands before the first
+//! channel element can be passed over, and that element decides how the block is decoded.
 
 use super::bits::Bits;
 
 const SINGLE_CHANNEL: u32 = 0;
 const CHANNEL_PAIR: u32 = 1;
 const DATA_STREAM: u32 = 4;
+const PROGRAM_CONFIG: u32 = 5;
 pub(super) const FILL: u32 = 6;
 pub(super) const END: u32 = 7;
 
-/// Whether the first element of `frame` that carries sound is the one that so many channels have: one
-/// single channel, or one pair. A frame without any would give the sound of the frame before once more.
-pub(super) fn carries(frame: &[u8], channels: u8) -> bool {
-    let expected = if channels == 1 { SINGLE_CHANNEL } else { CHANNEL_PAIR };
-    let mut bits = Bits::new(frame);
+/// What a block shows before its sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lead {
+    /// Bytes up to the end of the last program_config_element, which the decoder does not take. It
+    /// ends on a whole byte, so what follows it is a block by itself.
+    pub(super) skip: usize,
+    /// Channels of the first channel element: 1 or 2.
+    pub(super) channels: u8,
+}
+
+/// Reads up to the first channel element; `None` when `block` has none, or coupling or LFE before
+/// it. A block without any would give the sound of the one before once more.
+pub(super) fn lead(block: &[u8]) -> Option<Lead> {
+    let mut bits = Bits::new(block);
+    let mut skip = 0;
     loop {
-        let passed = match bits.take(3) {
-            Some(DATA_STREAM) => pass_data(&mut bits),
-            Some(FILL) => pass_fill(&mut bits),
-            found => return found == Some(expected),
-        };
-        if passed.is_none() {
-            return false;
+        match bits.take(3)? {
+            SINGLE_CHANNEL => return Some(Lead { skip, channels: 1 }),
+            CHANNEL_PAIR => return Some(Lead { skip, channels: 2 }),
+            DATA_STREAM => pass_data(&mut bits)?,
+            FILL => pass_fill(&mut bits)?,
+            PROGRAM_CONFIG => {
+                pass_program_config(&mut bits)?;
+                skip = bits.position() / 8;
+            }
+            _ => return None,
         }
     }
+}
+
+/// Passes over a program_config_element (§4.4.1.1) without its id. It ends on a whole byte.
+pub(super) fn pass_program_config(bits: &mut Bits<'_>) -> Option<()> {
+    // Instance tag, object type, and a rate that the frames' configuration says as well.
+    bits.take(4 + 2 + 4)?;
+    let [front, side, back] = [bits.take(4)?, bits.take(4)?, bits.take(4)?];
+    let [lfe, data, coupling] = [bits.take(2)?, bits.take(3)?, bits.take(4)?];
+    // The mono, the stereo and the matrix mixdown.
+    for extra in [4, 4, 3] {
+        if bits.take(1)? == 1 {
+            bits.take(extra)?;
+        }
+    }
+    bits.skip((5 * (front + side + back + coupling) + 4 * (lfe + data)) as usize);
+    bits.align();
+    let comment = bits.take(8)? as usize;
+    bits.skip(comment * 8);
+    Some(())
 }
 
 fn pass_data(bits: &mut Bits<'_>) -> Option<()> {
@@ -53,31 +87,64 @@ fn pass_fill(bits: &mut Bits<'_>) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bits::written as frame;
+    use super::super::bits::written as block;
     use super::*;
+
+    const FILLED: [(u32, usize); 3] = [(FILL, 3), (1, 4), (0xFF, 8)];
+    const DATA: [(u32, usize); 4] = [(DATA_STREAM, 3), (0, 4), (1, 1), (2, 8)];
+    const BYTES: [(u32, usize); 1] = [(0xFFFF, 16)];
 
     #[test]
     fn the_channel_element_is_found_behind_what_leads_up_to_it() {
-        let fill = [(FILL, 3), (1, 4), (0xFF, 8)];
-        let data = [(DATA_STREAM, 3), (0, 4), (1, 1), (2, 8)];
-        let bytes = [(0xFFFF, 16)];
         // Behind the fill element the data's bytes begin one bit after its header.
-        let both = [&fill[..], &data, &[(0, 1)], &bytes].concat();
-        for before in [vec![], fill.to_vec(), [&data[..], &bytes].concat(), both] {
+        let both = [&FILLED[..], &DATA, &[(0, 1)], &BYTES].concat();
+        for before in [vec![], FILLED.to_vec(), [&DATA[..], &BYTES].concat(), both] {
             for (id, channels) in [(SINGLE_CHANNEL, 1), (CHANNEL_PAIR, 2)] {
                 let fields = [&before[..], &[(id, 3), (0x55, 20)]].concat();
-                assert!(carries(&frame(&fields), channels), "{fields:?}");
-                assert!(!carries(&frame(&fields), 3 - channels), "{fields:?}");
+                assert_eq!(lead(&block(&fields)), Some(Lead { skip: 0, channels }), "{fields:?}");
+            }
+        }
+    }
+
+    /// A program_config_element that begins `at` bits behind a whole byte, with `pairs` of channels
+    /// in front, one element of each other kind, every mixdown and a comment of two bytes.
+    fn program_config(at: usize, pairs: u32) -> Vec<(u32, usize)> {
+        let mut fields = vec![(PROGRAM_CONFIG, 3), (0, 4), (1, 2), (3, 4)];
+        fields.extend([(pairs, 4), (1, 4), (1, 4), (1, 2), (1, 3), (1, 4)]);
+        fields.extend([(1, 1), (9, 4), (1, 1), (9, 4), (1, 1), (5, 3)]);
+        fields.extend(vec![(0x10, 5); pairs as usize + 3]);
+        fields.extend([(7, 4), (7, 4)]);
+        let len = at + fields.iter().map(|(_, bits)| bits).sum::<usize>();
+        fields.extend([(0, len.next_multiple_of(8) - len), (2, 8), (0xABCD, 16)]);
+        fields
+    }
+
+    #[test]
+    fn everything_up_to_the_last_program_config_is_left_out() {
+        let sound = [(SINGLE_CHANNEL, 3), (0x55, 20)];
+        for pairs in [0, 1, 7, 15] {
+            let alone = program_config(0, pairs);
+            let behind_fill = [&FILLED[..], &program_config(15, pairs)].concat();
+            for before in [alone.clone(), behind_fill, [&alone[..], &alone].concat()] {
+                let skip = block(&before).len();
+                for (between, channels) in [(&[][..], 1), (&FILLED[..], 1)] {
+                    let fields = [&before[..], between, &sound].concat();
+                    assert_eq!(lead(&block(&fields)), Some(Lead { skip, channels }), "{fields:?}");
+                }
+                assert_eq!(lead(&block(&before)), None);
             }
         }
     }
 
     #[test]
-    fn a_frame_without_sound_is_none() {
+    fn a_block_without_sound_is_none() {
         for fields in [&[(END, 3)][..], &[(FILL, 3), (15, 4), (255, 8)], &[(2, 3), (0, 30)], &[]] {
-            for channels in [1, 2] {
-                assert!(!carries(&frame(fields), channels), "{fields:?}");
-            }
+            assert_eq!(lead(&block(fields)), None, "{fields:?}");
+        }
+        // LFE, coupling; a program config that is cut short.
+        for fields in [&[(3, 3), (0, 30)][..], &[(2, 3), (0, 30)], &[(PROGRAM_CONFIG, 3), (0, 29)]]
+        {
+            assert_eq!(lead(&block(fields)), None, "{fields:?}");
         }
     }
 }

@@ -33,14 +33,13 @@ impl OpusDecoder {
     }
 
     /// Decodes `packet` onto the end of `out`: exactly as many samples as its [`Toc`] says. Returns
-    /// `false` when libopus refused it and the time is concealed instead.
+    /// `false` when libopus refuses it; nothing is appended then.
     pub fn decode(&mut self, packet: &[u8], toc: Toc, out: &mut Vec<i16>) -> bool {
         let expected = toc.samples() as usize;
         let start = out.len();
         let decoded = self.call(Some(packet), false, expected, out);
         if decoded != Some(expected) {
             out.truncate(start);
-            self.conceal(expected, out);
             return false;
         }
         true
@@ -194,13 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_that_libopus_refuses_is_concealed_at_full_length() {
+    fn a_packet_that_libopus_refuses_gives_nothing() {
         let mut decoder = OpusDecoder::new(OpusHead::default()).unwrap();
         let mut out = Vec::new();
         // Code 2: the length of the first of two frames points beyond the packet.
         let broken = [0x0A, 0xFB, 0xFF, 0x00];
         let toc = Toc::read(&broken).unwrap();
         assert!(!decoder.decode(&broken, toc, &mut out));
-        assert_eq!(out.len(), toc.samples() as usize);
+        assert!(out.is_empty());
     }
 }

@@ -4,18 +4,22 @@ mod blocks;
 mod flush;
 mod fragments;
 mod tracks;
+mod waiting;
 
 use super::StreamOptions;
 use super::audio::{Audio, TrackTiming};
+use super::budget::Budget;
+use super::deferred::Deferred;
 use super::emission::Emission;
 use super::ending::Ending;
-use super::held::Held;
+use super::failing::Failing;
 use super::progress::Progress;
 use super::remainder::Remainder;
+use super::repeats::Repeats;
 use super::selection::Selection;
 use crate::mkv::{Block, End, Event, Selected};
-use crate::timeline::Timeline;
-use crate::{Anchor, Counters, FragmentNumber, Output, Tail};
+use crate::timeline::{MediaTime, Missing, Timeline};
+use crate::{Anchor, Content, Counters, FragmentAudio, FragmentNumber, Output, Tail};
 
 /// Everything of a stream but the parser.
 #[derive(Debug)]
@@ -29,7 +33,13 @@ pub(super) struct Assembly {
     selection: Selection,
     /// Of the block taken last.
     remainder: Remainder,
-    held: Held,
+    deferred: Deferred,
+    /// A fragment that is whole, but for packets of it that wait.
+    closing: Option<Closing>,
+    repeats: Repeats,
+    failing: Failing,
+    /// What the packet that failed last looks like.
+    suspicion: &'static str,
     ending: Ending,
     /// A fragment that ended without its trailing tags and was not reported yet.
     incomplete: Option<FragmentNumber>,
@@ -47,9 +57,13 @@ struct Document {
     track: TrackTiming,
     /// Producer clock minus Matroska time, ms; set by its first Cluster.
     session_ms: Option<i64>,
-    /// Time of its last block, in ticks.
-    ticks: Option<i64>,
-    /// Where the next frame of that time stands, ns from it.
+    /// Its fragment is whole.
+    completed: bool,
+    budget: Budget,
+    /// Samples of it that were sent before, and those beyond its budget.
+    repeated_samples: u64,
+    excess_samples: u64,
+    /// Where the next packet of the current block stands, ns from the block's stamp.
     lace_nanos: i64,
     /// Tracks whose blocks passed before any Tracks said what they are; one bit a number.
     untold: u64,
@@ -63,32 +77,52 @@ struct Fragment {
     server_ms: Option<i64>,
     producer_ms: Option<i64>,
     announced: bool,
-    completed: bool,
     /// The timeline as it was before the fragment.
     before: Timeline,
 }
 
-impl Document {
-    /// Its fragment has not ended yet: if it ends here, a block that is held comes again with it.
-    fn breaks_off(&self) -> bool {
-        self.fragment.as_ref().is_some_and(|fragment| !fragment.completed)
-    }
+/// What is said of a fragment behind its last sample.
+#[derive(Debug)]
+struct Closing {
+    fragment: Fragment,
+    continuation_token: String,
+    millis_behind_now: Option<u64>,
+    /// Position of its first audio block.
+    first: Option<i64>,
+    audio: FragmentAudio,
+}
+
+/// Where a packet is to be placed.
+#[derive(Debug, Clone, Copy)]
+struct Placing {
+    /// Producer clock at its first sample.
+    time: MediaTime,
+    /// Before it.
+    missing: Missing,
+    /// It is the first of its Cluster.
+    head: bool,
+    /// Its fragment has ended; the current one is another.
+    ended: bool,
+    /// DiscardPadding, ns.
+    discard_padding: i64,
 }
 
 impl Assembly {
     pub(super) fn start(options: StreamOptions) -> Self {
-        let timeline = Timeline::new(options.max_fill_ms, options.max_overlap_ms);
+        let timeline = Timeline::new(options.max_fill_ms);
         let progress = Progress::default();
         let audio = Audio::new(options.track_name, None);
-        Self::with(timeline, progress, Emission::from_mark(None), audio, options.session_id)
+        let emission = Emission::from_mark(None);
+        Self::with(timeline, progress, emission, audio, Repeats::default(), options.session_id)
     }
 
-    pub(super) fn resume(options: StreamOptions, anchor: Anchor) -> Self {
-        let timeline = Timeline::from_anchor(&anchor, options.max_fill_ms, options.max_overlap_ms);
+    pub(super) fn resume(options: StreamOptions, anchor: Anchor, contents: Vec<Content>) -> Self {
+        let timeline = Timeline::from_anchor(&anchor, options.max_fill_ms);
         let mark = anchor.origin_ms.map(|_| timeline.next());
         let audio = Audio::new(options.track_name, anchor.label.as_deref());
         let progress = Progress::resumed_at(anchor.fragment);
-        Self::with(timeline, progress, Emission::from_mark(mark), audio, options.session_id)
+        let (emission, repeats) = (Emission::from_mark(mark), Repeats::after(contents));
+        Self::with(timeline, progress, emission, audio, repeats, options.session_id)
     }
 
     fn with(
@@ -96,6 +130,7 @@ impl Assembly {
         progress: Progress,
         emission: Emission,
         audio: Audio,
+        repeats: Repeats,
         session_id: Option<String>,
     ) -> Self {
         Self {
@@ -107,7 +142,11 @@ impl Assembly {
             document: Document::default(),
             selection: Selection::default(),
             remainder: Remainder::default(),
-            held: Held::default(),
+            deferred: Deferred::default(),
+            closing: None,
+            repeats,
+            failing: Failing::default(),
+            suspicion: "its packets cannot be decoded",
             ending: Ending::default(),
             incomplete: None,
             session_id,
@@ -124,6 +163,10 @@ impl Assembly {
 
     pub(super) fn origin_ms(&self) -> Option<i64> {
         self.timeline.origin_ms()
+    }
+
+    pub(super) fn clock_drift_ms(&self) -> i64 {
+        self.timeline.drift_ms()
     }
 
     pub(super) fn has_output(&self) -> bool {
@@ -143,7 +186,6 @@ impl Assembly {
     pub(super) fn go_on(&mut self, block: Option<Block<'_>>) {
         self.emission.begin();
         let Some(block) = block else { return self.remainder.clear() };
-        self.settle_before(block.ticks, block.scale);
         match self.remainder.next(self.audio.decoder(), block) {
             Some(packet) => self.take_packet(packet),
             None => self.counters.decode_errors += 1,
@@ -153,15 +195,6 @@ impl Assembly {
     /// Takes one event; `Some` tells the parser which track to hand out from now on.
     pub(super) fn take(&mut self, event: Event<'_>) -> Option<Option<Selected>> {
         self.emission.begin();
-        match event {
-            // Of these none says that no block follows.
-            Event::Block(_)
-            | Event::OtherBlock { .. }
-            | Event::BadBlock
-            | Event::Cluster { .. } => {}
-            Event::DocumentEnd { .. } if self.document.breaks_off() => self.held.forget(),
-            _ => self.settle(None),
-        }
         match event {
             Event::DocumentStart => self.begin_document(),
             Event::Tracks { tracks, mime_type } => self.plan_tracks(tracks, mime_type),
@@ -194,15 +227,13 @@ impl Assembly {
 
     /// The body is over, and the parser's books are closed.
     pub(super) fn finish(&mut self, end: End) -> Tail {
-        if self.document.breaks_off() {
-            self.held.forget();
-        }
         let complete = end.document.is_some();
         if complete || end.tail > 0 {
             self.end_document(complete);
         }
         self.document = Document::default();
         self.selection.finish();
+        self.repeats.finish();
         self.remainder.clear();
         self.counters.incomplete_fragments += u64::from(end.unnamed.is_some());
         let incomplete = self.incomplete.take().or(end.unnamed);

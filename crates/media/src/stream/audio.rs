@@ -48,6 +48,12 @@ struct Active {
     noticed: bool,
 }
 
+impl Active {
+    fn is_for(&self, track: &Track, format: Format) -> bool {
+        self.format == format && self.name == track.name && self.codec_id == track.codec_id
+    }
+}
+
 /// What a document's Tracks mean for its audio.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Choice {
@@ -100,6 +106,15 @@ impl Audio {
         self.active.as_mut().map(|active| &mut active.decoder)
     }
 
+    /// Whether `plan` goes on with the decoder in use.
+    pub(super) fn keeps_decoder(&self, plan: &Plan) -> bool {
+        let planned =
+            plan.best.as_ref().and_then(|(track, format)| Some((track, format.as_ref().ok()?)));
+        planned
+            .zip(self.active.as_ref())
+            .is_some_and(|((track, format), active)| active.is_for(track, *format))
+    }
+
     /// How late the decoder's samples are, in samples at 16 kHz.
     pub(super) fn latency(&self) -> u32 {
         self.active.as_ref().map_or(0, |active| active.decoder.latency())
@@ -150,11 +165,7 @@ impl Audio {
     }
 
     fn activate(&mut self, track: &Track, format: Format) -> Result<(), Error> {
-        let kept = self.active.as_ref().is_some_and(|active| {
-            active.format == format
-                && active.name == track.name
-                && active.codec_id == track.codec_id
-        });
+        let kept = self.active.as_ref().is_some_and(|active| active.is_for(track, format));
         if !kept {
             self.active = None;
             self.active = Some(Active {

@@ -96,9 +96,10 @@ impl Emission {
         self.ready.push_back(Ready::Said(Box::new(output)));
     }
 
-    /// Whether everything before `position` is out already.
-    pub(super) fn is_out(&self, position: i64) -> bool {
-        position <= self.mark
+    /// Whether a packet of `len` samples that ends at `position` is out already. One too short for a
+    /// sample of its own is not: its sound is in the samples that follow.
+    pub(super) fn is_out(&self, position: i64, len: i64) -> bool {
+        position < self.mark + i64::from(len > 0)
     }
 
     /// All outputs have been read, so the samples they referred to are free.

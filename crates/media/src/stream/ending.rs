@@ -13,10 +13,8 @@ const MAX_PADDING: i64 = 1_000_000_000;
 /// What is known at any time of an end that may come now.
 #[derive(Debug)]
 pub(super) struct Ending {
-    /// Of the last packet that was one.
+    /// Of the last packet that was decoded.
     length: Length,
-    /// Packets behind it that were none of the codec: only the time of what follows tells how long they were.
-    unknown: u32,
     /// Samples of its DiscardPadding that the decoder still holds.
     padding: u32,
 }
@@ -32,20 +30,14 @@ pub(super) struct Tail {
 
 impl Default for Ending {
     fn default() -> Self {
-        Self { length: Length::samples(0), unknown: 0, padding: 0 }
+        Self { length: Length::samples(0), padding: 0 }
     }
 }
 
 impl Ending {
-    /// A packet was none of the codec. Returns how long it most likely was, ns: as the one before it.
-    pub(super) fn unknown(&mut self) -> i64 {
-        self.unknown = self.unknown.saturating_add(1);
-        self.length.nanos()
-    }
-
-    /// A packet found its place, and so did those before it.
-    pub(super) fn placed(&mut self) {
-        self.unknown = 0;
+    /// How long a packet most likely is that does not say: as the one before it; `None` before any.
+    pub(super) fn likely_length(&self) -> Option<Length> {
+        (self.length.frames > 0).then_some(self.length)
     }
 
     /// A packet was decoded. Returns how many of its samples are dropped if nothing follows: the padding
@@ -58,19 +50,19 @@ impl Ending {
         // At most a second's.
         let samples = ((nanos + SAMPLE_NANOS / 2) / SAMPLE_NANOS) as u32;
         let padding = samples.min(packet.latency());
-        *self = Self { length: packet.length(), unknown: 0, padding };
+        *self = Self { length: packet.length(), padding };
         (samples - padding) as usize
     }
 
-    /// Nothing follows, and the decoder's samples are late by `latency`.
-    pub(super) fn tail(&mut self, latency: u32) -> Tail {
-        let Self { length, unknown, padding } = std::mem::take(self);
-        let lost = (length.nanos() / SAMPLE_NANOS * i64::from(unknown)).min(MAX_LOST);
+    /// Nothing follows, the decoder's samples are late by `latency`, and `lost` samples are missing behind
+    /// them.
+    pub(super) fn tail(&mut self, latency: u32, lost: i64) -> Tail {
+        let Self { length, padding } = std::mem::take(self);
         // Where a packet followed the padding, it was audio after all.
-        let padding = if unknown > 0 { 0 } else { padding };
+        let padding = if lost > 0 { 0 } else { padding };
         // A decoder that was given nothing holds nothing.
         let held = if length.frames == 0 { 0 } else { latency.saturating_sub(padding) };
         // The limit keeps it in range.
-        Tail { held, lost: lost as u32 }
+        Tail { held, lost: lost.clamp(0, MAX_LOST) as u32 }
     }
 }

@@ -1,27 +1,25 @@
-//! Putting a block where its time says, if that can be believed.
+//! From a block and its stamp to where its samples stand.
 
-use super::{Length, MAX_GAP, MediaTime, Timeline};
+use super::evidence::{self, Missing, Verdict, Waiting};
+use super::stamps::Level;
+use super::{FAR, Length, MAX_GAP, MediaTime, Timeline};
+
+/// Longest packet of any codec, in samples: 139 ms, an AAC frame at 7350 Hz.
+const LONGEST_PACKET: i64 = 2230;
 
 /// Where a block's samples go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Placement {
-    /// Position of the block's first sample that is kept.
+    /// Position of the block's first sample.
     pub start: i64,
     /// Samples to fill right before `start`.
     pub fill: i64,
     /// Samples skipped right before `start`; never together with `fill`.
     pub gap: i64,
-    /// Leading samples of the block to drop; all of them when it lies before `next` as a whole.
-    pub cut: i64,
-    /// Samples of the block at 16 kHz, those to drop included.
+    /// Samples of the block at 16 kHz.
     pub len: i64,
     /// How far after the first of them the block begins, in 1/rate of a sample.
     pub fraction: u32,
-    /// How far after `next` the block's time lies, in samples, when that is not believed and the block stands
-    /// at `next`; else 0.
-    pub astray: i64,
-    /// The timeline was tied to the producer's clock anew.
-    pub reanchored: bool,
 }
 
 impl Timeline {
@@ -46,72 +44,149 @@ impl Timeline {
         }
     }
 
-    /// Places a block of `length` that the producer's clock puts at `time`, and moves on.
-    pub fn place(&mut self, time: MediaTime, length: Length) -> Placement {
+    /// How much later than in line a block at `time` claims to stand, in samples, if blocks of `before`
+    /// samples still wait ahead of it; 0 for the first block.
+    pub fn lateness(&self, time: MediaTime, before: i64) -> i64 {
+        self.origin_ms.map_or(0, |origin| self.clock(time, origin) - self.in_line() - before)
+    }
+
+    /// Whether a block of this lateness goes in line whatever follows it. `head`: it is the first of its
+    /// Cluster.
+    pub fn is_in_line(&self, lateness: i64, length: Length, head: bool) -> bool {
+        lateness < evidence::least(&self.stamps, length, self.fragment.tolerance)
+            && !self.is_set_back(lateness, head)
+    }
+
+    /// What becomes of the blocks that wait, oldest first. `head`: the first of them is the first of its
+    /// Cluster. `last`: no block follows.
+    pub fn judge(&self, waiting: &[Waiting], head: bool, last: bool) -> Verdict {
+        let Some(first) = waiting.first() else { return Verdict::Wait };
+        if !self.is_set_back(first.lateness, head) {
+            return evidence::judge(&self.stamps, waiting, self.fragment.tolerance, last);
+        }
+        let media: i64 = waiting.iter().map(|block| block.length.at_output_rate(0).0).sum();
+        let borne_out = waiting.iter().skip(1).any(|block| block.begins_block);
+        let all = waiting.iter().all(|block| self.is_set_back(block.lateness, true));
+        match all {
+            false => Verdict::InLine(1),
+            true if last || media >= evidence::WINDOW && borne_out => {
+                Verdict::Late(Missing::Nothing)
+            }
+            true => Verdict::Wait,
+        }
+    }
+
+    /// A clock that stands far before the line at the beginning of a Cluster, where clocks are set.
+    fn is_set_back(&self, lateness: i64, head: bool) -> bool {
+        let low = self.stamps.range().low;
+        let far = FAR.max(self.fragment.tolerance);
+        head && lateness < low.saturating_sub(far) && !self.begins_anew(lateness)
+    }
+
+    /// Whether the next block is the first of its Cluster; asked once for each block.
+    pub fn take_head(&mut self) -> bool {
+        std::mem::take(&mut self.fragment.head)
+    }
+
+    /// Places a block of `length` that the producer's clock puts at `time`, behind what is `missing`, and
+    /// moves on. `head` as for [`Timeline::judge`]; `ended`: the block's fragment is not the current one any
+    /// more. Returns the placement and whether the timeline was
+    /// tied to the producer's clock anew.
+    pub fn place(
+        &mut self,
+        time: MediaTime,
+        length: Length,
+        missing: Missing,
+        head: bool,
+        ended: bool,
+    ) -> (Placement, bool) {
         let origin_ms = *self.origin_ms.get_or_insert(time.to_ms());
         let clock = time.samples_since(origin_ms);
-        let reanchored = std::mem::take(&mut self.fragment.head) && self.reanchor(clock);
-        let ahead = clock + self.shift - self.next;
-        let believed = (-self.longest_overlap()..=MAX_GAP).contains(&ahead);
-        let (ahead, astray) = if believed { (ahead, 0) } else { (0, ahead) };
-        let begin = self.next + if ahead.abs() > self.fragment.tolerance { ahead } else { 0 };
-        let placement = self.put(ahead, length);
-        self.remember(clock, begin);
-        Placement { astray, reanchored, ..placement }
-    }
-
-    /// Places a block at `next` because its `time` is not believed, and moves on.
-    pub fn place_astray(&mut self, time: MediaTime, length: Length) -> Placement {
-        let astray = self.ahead(time);
-        Placement { astray, ..self.put(0, length) }
-    }
-
-    /// Whether `time` moves the timeline so far that another block has to bear it out: far ahead, or at the
-    /// beginning of a fragment far behind. Within a fragment the clock goes on, so a block far behind is
-    /// wrong and needs no second opinion.
-    pub fn doubts(&self, time: MediaTime) -> bool {
-        let ahead = self.ahead(time);
-        ahead > self.continuity() || self.fragment.head && ahead < -self.continuity()
-    }
-
-    /// Whether `time` goes on from `next`.
-    pub fn goes_on(&self, time: MediaTime) -> bool {
-        self.ahead(time).abs() <= self.continuity()
-    }
-
-    /// Moves on by samples that belong to no block.
-    pub fn pass(&mut self, samples: u32) {
-        self.next += i64::from(samples);
-        self.fraction = 0;
-    }
-
-    /// How far after `next` a block at `time` begins, in samples; 0 before the first.
-    fn ahead(&self, time: MediaTime) -> i64 {
-        self.origin_ms.map_or(0, |origin| time.samples_since(origin) + self.shift - self.next)
-    }
-
-    /// Longest overlap that is dropped.
-    pub(super) fn longest_overlap(&self) -> i64 {
-        self.max_overlap.max(self.fragment.tolerance)
-    }
-
-    fn put(&mut self, ahead: i64, length: Length) -> Placement {
-        let tolerance = self.fragment.tolerance;
-        let mut placement = Placement::default();
-        if ahead > tolerance {
-            let skipped =
-                if ahead <= self.max_fill { &mut placement.fill } else { &mut placement.gap };
-            *skipped = ahead;
+        let lateness = self.clock(time, origin_ms) - self.in_line();
+        let set_back = self.is_set_back(lateness, head);
+        let far = matches!(missing, Missing::Samples(_) | Missing::Packets(_))
+            && lateness >= self.continuity();
+        let (mut missing, mut reanchored) = (missing, false);
+        if head && (set_back && missing == Missing::Nothing || far || self.begins_anew(lateness)) {
+            if self.reanchor(clock, lateness) {
+                reanchored = true;
+                let ahead = self.clock(time, origin_ms) - self.in_line();
+                missing = match ahead {
+                    ahead if ahead > self.fragment.tolerance => Missing::Samples(ahead),
+                    _ => Missing::Nothing,
+                };
+            }
         }
-        if ahead.abs() <= tolerance {
-            placement.fraction = self.fraction;
+        let placement = self.put(length, missing);
+        let begin = placement.start;
+        if let Level::Later(later) = self.record(clock + self.shift - begin, length) {
+            // The blocks of the last half second went in line: the time before them is missing now.
+            let missing = evidence::in_packets(later, length, evidence::STEADY);
+            let (samples, fraction) = self.after(length, missing);
+            (self.lost, self.fraction) = ((self.lost + samples).min(MAX_GAP), fraction);
         }
-        (placement.len, self.fraction) = length.at_output_rate(placement.fraction);
-        if ahead < -tolerance {
-            placement.cut = (-ahead).min(placement.len);
+        if !ended {
+            self.remember(clock, begin);
         }
-        placement.start = self.next + placement.fill + placement.gap;
-        self.next = placement.start + placement.len - placement.cut;
+        (placement, reanchored)
+    }
+
+    /// Packets of which only this is known were damaged right before a block of `length` and this
+    /// lateness: how much is missing there. The stamp decides, between nothing and what so many packets
+    /// can last at most.
+    pub fn damaged(&self, packets: u32, lateness: i64, length: Length) -> Missing {
+        let most = i64::from(packets).saturating_mul(LONGEST_PACKET);
+        let samples = lateness.saturating_sub(self.stamps.average()).clamp(0, most);
+        if samples < length.at_output_rate(0).0 / 2 {
+            return Missing::Samples(samples);
+        }
+        evidence::in_packets(samples, length, self.stamps.range().width())
+    }
+
+    /// So many samples are missing here.
+    pub fn lose(&mut self, samples: i64) {
+        self.lost = (self.lost + samples).min(MAX_GAP);
+    }
+
+    /// Moves on by samples that belong to no block; what was missing is made up.
+    pub fn pass(&mut self, samples: i64) {
+        self.next += samples;
+        (self.lost, self.fraction) = (0, 0);
+    }
+
+    /// Where the next block goes in line.
+    fn in_line(&self) -> i64 {
+        self.next + self.lost
+    }
+
+    fn clock(&self, time: MediaTime, origin_ms: i64) -> i64 {
+        time.samples_since(origin_ms) + self.shift
+    }
+
+    fn record(&mut self, lateness: i64, length: Length) -> Level {
+        self.stamps.add(lateness, length, self.fragment.tolerance)
+    }
+
+    fn put(&mut self, length: Length, missing: Missing) -> Placement {
+        let (more, fraction) = self.after(length, missing);
+        let ahead = std::mem::take(&mut self.lost) + more;
+        let (len, rest) = length.at_output_rate(fraction);
+        let (fill, gap) = if ahead <= self.max_fill { (ahead, 0) } else { (0, ahead) };
+        let placement = Placement { start: self.next + ahead, fill, gap, len, fraction };
+        (self.next, self.fraction) = (placement.start + len, rest);
         placement
+    }
+
+    /// How many samples are `missing` before a packet of `length`, and how far after the first sample
+    /// behind them it begins.
+    fn after(&self, length: Length, missing: Missing) -> (i64, u32) {
+        match missing {
+            Missing::Nothing => (0, self.fraction),
+            Missing::Samples(samples) => (samples.clamp(0, MAX_GAP), 0),
+            Missing::Packets(packets) => {
+                let (samples, fraction) = length.times_at_output_rate(packets, self.fraction);
+                (samples.min(MAX_GAP), fraction)
+            }
+        }
     }
 }

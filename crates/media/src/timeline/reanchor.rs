@@ -3,7 +3,7 @@
 //! Only the first block of a Cluster asks: within a Cluster no clock is set. It asks only when it stands
 //! far from `next`; what goes on is the same audio, whatever session it names.
 
-use super::{MAX_GAP, MediaTime, TOLERANCE, Timeline};
+use super::{MAX_GAP, MediaTime, Stamps, TOLERANCE, Timeline};
 use crate::SAMPLES_PER_MS;
 
 /// A block this near to `next` goes on from it, ms, whatever producer session its fragment names: equal or
@@ -58,23 +58,23 @@ impl Timeline {
         samples(CONTINUITY_MS).max(self.fragment.tolerance)
     }
 
-    /// Longest overlap with another producer session that is dropped: it can be its clock as well.
-    fn short_overlap(&self) -> i64 {
-        self.continuity().min(self.longest_overlap())
-    }
-
-    /// Decides for the first block of a Cluster, at `clock`, which shift holds from now on; `true` when it
-    /// is another.
-    pub(super) fn reanchor(&mut self, clock: i64) -> bool {
-        let ahead = clock + self.shift - self.next;
-        let shift = if self.begins_anew() && ahead < -self.fragment.tolerance {
-            self.next - clock
-        } else if (-self.short_overlap()..=self.continuity()).contains(&ahead) {
-            self.shift
+    /// Decides for the first block of a Cluster, at `clock` and far from the line, which shift holds from
+    /// now on; `true` when it is another. Lateness then has no history.
+    pub(super) fn reanchor(&mut self, clock: i64, lateness: i64) -> bool {
+        let shift = if self.begins_anew(lateness) {
+            self.line() - clock
         } else {
             self.believed_shift(clock)
         };
-        std::mem::replace(&mut self.shift, shift) != shift
+        let changed = std::mem::replace(&mut self.shift, shift) != shift;
+        if changed {
+            self.stamps = Stamps::default();
+        }
+        changed
+    }
+
+    fn line(&self) -> i64 {
+        self.next + self.lost
     }
 
     /// The shift so far, if the clock still agrees with the server's; else none at all, if the producer's
@@ -83,31 +83,31 @@ impl Timeline {
     fn believed_shift(&self, clock: i64) -> i64 {
         let server = self.server_estimate(clock);
         let changed = self.session_changed();
-        let agrees = |shift: i64, overlap: i64, within_ms: i64| {
+        let agrees = |shift: i64, within_ms: i64| {
             let position = clock + shift;
-            (-overlap..=MAX_GAP).contains(&(position - self.next))
+            (-self.continuity()..=MAX_GAP).contains(&(position - self.line()))
                 && server
                     .is_some_and(|server| server.abs_diff(position) <= samples(within_ms) as u64)
         };
         // Where the server says nothing, a session keeps its clock, and a new one has none.
         let unheard = server.is_none() && !changed;
-        let ahead = clock + self.shift - self.next;
+        let ahead = clock + self.shift - self.line();
         let still = if changed {
-            agrees(self.shift, self.short_overlap(), AGREEMENT_MS)
+            agrees(self.shift, AGREEMENT_MS)
         } else if unheard {
-            (-self.longest_overlap()..=MAX_GAP).contains(&ahead)
+            (-self.continuity()..=MAX_GAP).contains(&ahead)
         } else {
-            agrees(self.shift, self.longest_overlap(), BACKLOG_MS)
+            agrees(self.shift, BACKLOG_MS)
         };
         if still {
             self.shift
-        } else if agrees(0, self.short_overlap(), AGREEMENT_MS) {
+        } else if agrees(0, AGREEMENT_MS) {
             0
         } else {
-            let pause = server.map_or(0, |server| server.saturating_sub(self.next));
+            let pause = server.map_or(0, |server| server.saturating_sub(self.line()));
             let pause =
                 if (samples(SERVER_JITTER_MS)..=MAX_GAP).contains(&pause) { pause } else { 0 };
-            self.next + pause - clock
+            self.line() + pause - clock
         }
     }
 
@@ -119,11 +119,12 @@ impl Timeline {
         }
     }
 
-    /// Whether this is the first block of a document without any of AWS's times: its clock counts from
-    /// where it likes.
-    fn begins_anew(&self) -> bool {
+    /// Whether the first block of a document without any of AWS's times stands before the line: the
+    /// document's clock counts from where it likes.
+    pub(super) fn begins_anew(&self, lateness: i64) -> bool {
         let fragment = &self.fragment;
-        !fragment.has_audio && fragment.server_ms.is_none() && fragment.session_ms.is_none()
+        let unknown = fragment.server_ms.is_none() && fragment.session_ms.is_none();
+        unknown && !fragment.has_audio && lateness < -fragment.tolerance
     }
 
     /// Where the server's clock puts a block at `clock`.

@@ -29,9 +29,21 @@ impl MediaTime {
         Self::saturating(i128::from(self.0) + i128::from(nanos))
     }
 
+    /// So many samples at 16 kHz later (or earlier, when negative).
+    pub fn plus_samples(self, samples: i64) -> Self {
+        let nanos = i128::from(samples) * 1_000_000 / i128::from(SAMPLES_PER_MS);
+        Self::saturating(i128::from(self.0) + nanos)
+    }
+
     /// Sum of two spans.
     pub fn plus(self, other: Self) -> Self {
         self.plus_nanos(other.0)
+    }
+
+    /// From `earlier` to here, ns.
+    pub(crate) fn nanos_since(self, earlier: Self) -> i64 {
+        // Both are within ±2^62.
+        self.0.saturating_sub(earlier.0)
     }
 
     /// Nearest whole millisecond.
@@ -63,6 +75,11 @@ impl Length {
         Self { frames: samples, rate: SAMPLE_RATE }
     }
 
+    /// Whole samples at 16 kHz.
+    pub(crate) fn in_samples(self) -> i64 {
+        self.at_output_rate(0).0
+    }
+
     /// Its time, ns.
     pub(crate) fn nanos(self) -> i64 {
         // frames × 10⁹ is below 2^62.
@@ -78,5 +95,16 @@ impl Length {
         let ahead = fraction + u64::from(self.frames) * u64::from(SAMPLE_RATE);
         // frames × 16 000 is below 2^46, and the remainder below the rate.
         ((ahead / rate) as i64, (ahead % rate) as u32)
+    }
+
+    /// [`Length::at_output_rate`] of so many lengths in a row.
+    pub(super) fn times_at_output_rate(self, times: u32, fraction: u32) -> (i64, u32) {
+        let rate = u64::from(self.rate.max(1));
+        let fraction = if u64::from(fraction) < rate { u64::from(fraction) } else { 0 };
+        let frames = u128::from(self.frames) * u128::from(times);
+        let ahead = u128::from(fraction) + frames * u128::from(SAMPLE_RATE);
+        let (samples, rest) = (ahead / u128::from(rate), ahead % u128::from(rate));
+        // The remainder is below the rate.
+        (i64::try_from(samples).unwrap_or(i64::MAX), rest as u32)
     }
 }

@@ -1,11 +1,12 @@
-//! Blocks: from a packet and its time to samples at their position.
+//! Blocks: from a packet and its stamp to samples at their position.
 
+use super::super::budget::Allowance;
 use super::super::emission::{Run, SAMPLE_NANOS};
-use super::Assembly;
+use super::{Assembly, Placing};
 use crate::Output;
 use crate::decoder::{Decoder, Packet, Span};
 use crate::mkv::Block;
-use crate::timeline::MediaTime;
+use crate::timeline::{MediaTime, Missing, Placement};
 
 impl Assembly {
     pub(super) fn take_block(&mut self, block: Block<'_>) {
@@ -25,8 +26,9 @@ impl Assembly {
             self.counters.skipped_blocks += 1;
             return;
         }
-        // Before the block is looked at: its codec's configuration may be another.
-        self.settle_before(block.ticks, block.scale);
+        if block.lace == 0 {
+            self.document.lace_nanos = 0;
+        }
         let packet = self.remainder.first(self.audio.decoder(), block);
         self.take_packet(packet);
     }
@@ -34,117 +36,143 @@ impl Assembly {
     pub(super) fn take_packet(&mut self, block: Block<'_>) {
         let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(block.data))
         else {
-            self.note_damage();
-            let refused = self.audio.decoder().and_then(Decoder::refused);
-            if let Some((codec_id, reason)) = refused.and_then(|reason| self.audio.noticed(reason))
-            {
-                self.refuse(codec_id, reason);
-            }
-            // What follows in the lace has no other clock.
-            let nanos = self.ending.unknown();
-            self.advance_lace(block.ticks, nanos);
-            return;
+            return self.lose_packet(block.data);
         };
-        let time = self.block_time(block.ticks, block.scale, packet.latency());
-        self.advance_lace(block.ticks, packet.length().nanos());
+        let length = packet.length();
+        let stamp = self.stamp(block.ticks, block.scale);
+        let mut time = self.sound_time(stamp, packet.latency());
+        self.document.lace_nanos = self.document.lace_nanos.saturating_add(length.nanos());
         if self.timeline.origin_ms().is_none() {
-            let (pre_skip, rate) = (self.document.track.pre_skip, packet.length().rate);
-            self.timeline.start_at(time, pre_skip, rate, packet.latency());
+            let pre_skip = self.document.track.pre_skip;
+            self.timeline.start_at(time, pre_skip, length.rate, packet.latency());
         }
         self.announce();
-        if let Some(fragment) = &self.document.fragment {
-            self.progress.reached(&fragment.number, &fragment.before);
-        }
-        let length = packet.length();
-        let doubtful = self.timeline.doubts(time) || !self.held.is_empty();
-        if doubtful && self.held.takes(&block, length) {
-            self.held.keep(&block, length, time);
-            return;
-        }
-        // What is too long to be held is believed, and with it what it began with.
-        self.settle(None);
-        let packet = self.audio.decoder().and_then(|decoder| decoder.packet(block.data));
-        if let Some(packet) = packet {
-            self.place(packet, time, block.discard_padding, true);
-        }
-    }
-
-    /// Places the block that is held, if there is one. The block at `next`, if there is one in its document,
-    /// shows whether the held one was alone with its time. Where none follows in a fragment that is whole, it is
-    /// believed: speech may begin again there.
-    pub(super) fn settle(&mut self, next: Option<MediaTime>) {
-        if self.held.is_empty() {
-            return;
-        }
-        let nanos = self.held.nanos();
-        let (data, packets) = self.held.release();
-        let alone = next.is_some_and(|next| self.timeline.goes_on(next.plus_nanos(-nanos)));
-        let mut rest = &data[..];
-        for about in &packets {
-            let (data, behind) = rest.split_at(about.len);
-            rest = behind;
-            if let Some(packet) = self.audio.decoder().and_then(|decoder| decoder.packet(data)) {
-                self.place(packet, about.time, about.discard_padding, !alone);
-            }
-        }
-        self.held.reuse((data, packets));
-    }
-
-    fn place(&mut self, packet: Packet<'_>, time: MediaTime, discard_padding: i64, believed: bool) {
-        let before = self.timeline.next();
-        let placed = if believed {
-            self.timeline.place(time, packet.length())
+        let numbered = self.document.fragment.is_some();
+        match if numbered {
+            self.document.budget.take(stamp, length.nanos())
         } else {
-            self.timeline.place_astray(time, packet.length())
-        };
-        let time = time.plus_nanos(placed.astray.saturating_mul(-SAMPLE_NANOS));
-        self.ending.placed();
-        self.document.first.get_or_insert(placed.start);
-        let end = self.timeline.next();
-        if self.emission.is_out(end) {
-            if placed.cut > 0 && end == before {
-                self.counters.overlaps += 1;
-            } else {
-                self.counters.repeated_packets += 1;
+            Allowance::Within
+        } {
+            Allowance::Within => {}
+            Allowance::WrongStamp => {
+                time = self.timeline.clock_at(self.timeline.next() + self.deferred.samples());
             }
+            Allowance::Exceeded(first) => return self.exceed(length.in_samples(), first),
+        }
+        if self.repeats.is_repeat(stamp.to_ms(), block.data, length.nanos()) {
+            let samples = length.in_samples().unsigned_abs();
+            self.counters.repeated_samples += samples;
+            self.document.repeated_samples += samples;
             return;
         }
-        self.counters.reanchors += u64::from(placed.reanchored);
-        self.counters.overlaps += u64::from(placed.cut > 0);
-        self.counters.astray_blocks += u64::from(placed.astray != 0);
+        let head = self.timeline.take_head();
+        let lateness = self.timeline.lateness(time, 0);
+        if self.failing.packets() > 0 {
+            // Packets were there, and failed: the stamp of this one tells how long they were.
+            let missing = self.timeline.damaged(self.failing.packets(), lateness, length);
+            return self.place(
+                packet,
+                Placing { missing, ..Placing::in_line(time, block.discard_padding, head) },
+            );
+        }
+        if self.deferred.is_empty() && self.timeline.is_in_line(lateness, length, head) {
+            return self.place(packet, Placing::in_line(time, block.discard_padding, head));
+        }
+        if !self.deferred.takes(block.data, length) {
+            self.settle();
+        }
+        let begins_block = self.document.lace_nanos <= length.nanos();
+        self.deferred.push(&block, length, time, head, begins_block);
+        self.judge(false);
+    }
+
+    /// A packet is none of the codec: how long it was, the stamp of the next one tells.
+    fn lose_packet(&mut self, data: &[u8]) {
+        self.settle();
+        let length = self.ending.likely_length();
+        if let Some(length) = length {
+            // What follows in the lace has no other clock.
+            self.document.lace_nanos = self.document.lace_nanos.saturating_add(length.nanos());
+        }
+        self.note_damage(data, length);
+        let refused = self.audio.decoder().and_then(Decoder::refused);
+        if let Some((codec_id, reason)) = refused.and_then(|reason| self.audio.noticed(reason)) {
+            self.refuse(codec_id, reason);
+        }
+    }
+
+    /// The fragment claims more audio than it can hold.
+    fn exceed(&mut self, samples: i64, first: bool) {
+        self.counters.excess_samples += samples.unsigned_abs();
+        self.document.excess_samples += samples.unsigned_abs();
+        if let Some(fragment) = self.document.fragment.as_ref().filter(|_| first) {
+            self.emission.say(Output::FragmentExceeded { number: fragment.number.clone() });
+        }
+    }
+
+    pub(super) fn place(&mut self, packet: Packet<'_>, placing: Placing) {
+        self.reach(placing.ended);
+        let unplaced = self.timeline.clone();
+        let before = self.timeline.next();
+        let Placing { time, missing, head, ended, discard_padding } = placing;
+        let (placed, reanchored) = self.timeline.place(time, packet.length(), missing, head, ended);
+        let first = if ended { self.closing_first() } else { Some(&mut self.document.first) };
+        first.map(|first| first.get_or_insert(placed.start));
+        if self.emission.is_out(self.timeline.next(), placed.len) {
+            self.counters.repeated_packets += 1;
+            return;
+        }
+        self.counters.reanchors += u64::from(reanchored);
         self.emission.release_withheld(&mut self.counters);
+        let ahead = self.make_up(before, placed, packet);
+        if !self.decode(packet, placed, ahead, discard_padding) {
+            // As if it had not come: the next packet's stamp tells how much is missing.
+            self.timeline = unplaced;
+            self.note_damage(packet.data(), Some(packet.length()));
+        }
+    }
+
+    /// Skips or fills what is missing before a packet. Returns how many samples of the fill stand at the
+    /// buffer's end, to come out with the packet.
+    fn make_up(&mut self, from: i64, placed: Placement, packet: Packet<'_>) -> i64 {
+        let time = self.timeline.clock_at(from);
         if placed.gap > 0 {
-            self.skip(before, placed.gap, time, packet.latency());
+            self.skip(from, placed.gap, time, packet.latency());
         }
-        let mut ahead = 0;
-        if placed.fill > 0 {
-            let begin = time.plus_nanos(-placed.fill * SAMPLE_NANOS);
-            ahead = self.fill(before, placed.fill as usize, begin, Some(packet)) as i64;
+        if placed.fill == 0 {
+            return 0;
         }
-        let Some(decoder) = self.audio.decoder_mut() else { return };
+        self.fill(from, placed.fill as usize, time, Some(packet)) as i64
+    }
+
+    /// Decodes a packet behind `ahead` samples of fill; `false` when it is damaged, and nothing comes out.
+    fn decode(
+        &mut self,
+        packet: Packet<'_>,
+        placed: Placement,
+        ahead: i64,
+        discard_padding: i64,
+    ) -> bool {
+        let time = self.timeline.clock_at(placed.start - ahead);
+        let Some(decoder) = self.audio.decoder_mut() else { return false };
         let pcm = self.emission.buffer();
-        let from = pcm.len() + placed.cut as usize - ahead as usize;
+        let from = pcm.len() - ahead as usize;
         let span = Span { samples: placed.len as usize, fraction: placed.fraction };
-        let decoded = decoder.decode(packet, span, pcm);
+        if !decoder.decode(packet, span, pcm) {
+            pcm.truncate(from);
+            return false;
+        }
         let padding = self.ending.decoded(packet, discard_padding);
         let reduced = decoder.reduced();
         self.counters.packets += 1;
-        let whole = pcm.len() - from;
-        let run = Run {
-            from,
-            start: placed.start - ahead,
-            filled: if decoded { ahead as usize } else { whole },
-            time: time.plus_nanos((placed.cut - ahead) * SAMPLE_NANOS),
-            padding,
-        };
+        self.failing.decoded();
+        let run = Run { from, start: placed.start - ahead, filled: ahead as usize, time, padding };
         self.emission.emit(run, &mut self.counters);
-        if !decoded {
-            self.note_damage();
-        }
         if let Some((codec_id, reason)) = reduced.and_then(|reason| self.audio.noticed(reason)) {
             self.counters.reduced_codecs += 1;
             self.emission.say(Output::ReducedCodec { codec_id, reason });
         }
+        true
     }
 
     /// Makes up `samples` of lost time from `start` on, which the producer's clock puts at `time`, before `next` if
@@ -175,8 +203,8 @@ impl Assembly {
         if in_pieces { lost.recovered } else { samples }
     }
 
-    /// Skips `samples` from `start` on, up to `time`. What the decoder still holds of the time before comes
-    /// out first.
+    /// Skips `samples` from `start` on, which is at `time`. What the decoder still holds of the time before
+    /// comes out first.
     fn skip(&mut self, start: i64, samples: i64, time: MediaTime, latency: u32) {
         // As long as it holds something back, or would had it heard anything: a resumed run goes the same way.
         let held = i64::from(latency.max(self.audio.latency())).min(samples);
@@ -184,38 +212,30 @@ impl Assembly {
             let pcm = self.emission.buffer();
             let from = pcm.len();
             decoder.conceal(held as usize, pcm);
-            let time = time.plus_nanos(-samples * SAMPLE_NANOS);
             let run = Run { from, start, filled: held as usize, time, padding: 0 };
             self.emission.emit(run, &mut self.counters);
         }
         self.emission.gap(start + held, samples - held, &mut self.counters);
     }
 
-    /// Settles what is held before a packet of a block with this time is taken. What has the same time is part of the
-    /// same block, or of one that knows no better, and bears nothing out.
-    pub(super) fn settle_before(&mut self, ticks: i64, scale: u64) {
-        if self.document.ticks == Some(ticks) {
-            return;
-        }
-        let time = self.block_time(ticks, scale, self.audio.latency());
-        self.settle(Some(time));
-    }
-
-    /// Producer clock at the first sample that comes out for the next packet of a block, `latency` samples late.
-    /// A block with the time of the one before goes on where that ends, as a frame of a lace does: the
-    /// producer collected them, or its ticks are coarser than its packets.
-    fn block_time(&self, ticks: i64, scale: u64, latency: u32) -> MediaTime {
-        let latency = i64::from(latency) * SAMPLE_NANOS;
-        let lace = if self.document.ticks == Some(ticks) { self.document.lace_nanos } else { 0 };
+    /// Producer clock that the next packet of a block claims. The frames of a lace and packets in a row
+    /// follow each other; blocks of one stamp are as good as any others.
+    fn stamp(&self, ticks: i64, scale: u64) -> MediaTime {
         MediaTime::from_ms(self.document.session_ms.unwrap_or(0))
             .plus(MediaTime::from_ticks(ticks, scale))
-            .plus_nanos(lace.saturating_sub(self.document.track.delay + latency))
+            .plus_nanos(self.document.lace_nanos)
     }
 
-    fn advance_lace(&mut self, ticks: i64, nanos: i64) {
-        if self.document.ticks.replace(ticks) != Some(ticks) {
-            self.document.lace_nanos = 0;
-        }
-        self.document.lace_nanos = self.document.lace_nanos.saturating_add(nanos);
+    /// Producer clock at the first sample that comes out for a packet with that stamp, `latency` samples
+    /// late.
+    fn sound_time(&self, stamp: MediaTime, latency: u32) -> MediaTime {
+        let latency = i64::from(latency) * SAMPLE_NANOS;
+        stamp.plus_nanos(-self.document.track.delay.saturating_add(latency))
+    }
+}
+
+impl Placing {
+    fn in_line(time: MediaTime, discard_padding: i64, head: bool) -> Self {
+        Self { time, missing: Missing::Nothing, head, ended: false, discard_padding }
     }
 }

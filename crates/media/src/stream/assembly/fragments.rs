@@ -1,7 +1,7 @@
 //! Fragments: whose they are, where they begin, and when they are whole.
 
 use super::super::progress::Arrival;
-use super::{Assembly, Document, Fragment};
+use super::{Assembly, Closing, Document, Fragment};
 use crate::mkv::AwsTags;
 use crate::timeline::MediaTime;
 use crate::{Anchor, Output, SAMPLES_PER_MS};
@@ -11,6 +11,9 @@ impl Assembly {
         if let Some(number) = self.incomplete.take() {
             // No byte was damaged, yet the fragment ended without its trailing tags.
             self.emission.say(Output::Skipped { bytes: 0, incomplete: Some(number) });
+        }
+        if self.closing.is_none() {
+            self.settle();
         }
         // Until the document says its own tracks, those of the document before hold.
         self.document = Document { track: self.document.track, ..Document::default() };
@@ -27,9 +30,15 @@ impl Assembly {
             self.emission.say(Output::FragmentForeign { number, session_id: other });
             return;
         }
+        if self.closing.as_ref().is_some_and(|closing| closing.fragment.number == number) {
+            self.reopen();
+        }
         match self.progress.arrival(&number) {
             Arrival::New => {}
-            Arrival::Again(before) => self.timeline = before,
+            Arrival::Again(before) => {
+                self.deferred.forget_open();
+                self.timeline = before;
+            }
             Arrival::Repeated => {
                 self.document.passed_over = true;
                 self.selection.pass_over();
@@ -39,14 +48,14 @@ impl Assembly {
             }
         }
         self.document.fragment = Some(Fragment {
-            number,
+            number: number.clone(),
             server_ms: tags.server_ms,
             producer_ms: tags.producer_ms,
             announced: false,
-            completed: false,
             before: self.timeline.clone(),
         });
         self.timeline.begin_fragment(tags.server_ms);
+        self.repeats.begin(&number);
         self.accept_tracks();
         if self.timeline.origin_ms().is_some() {
             self.announce();
@@ -62,6 +71,10 @@ impl Assembly {
     /// Says that the fragment began, once; the anchor is the timeline from before it, or for the
     /// session's first audio the timeline with its origin just set.
     pub(super) fn announce(&mut self) {
+        if self.closing.is_some() {
+            // Its anchor depends on where the packets before it go.
+            return;
+        }
         let Some(fragment) = &mut self.document.fragment else { return };
         if std::mem::replace(&mut fragment.announced, true) {
             return;
@@ -110,22 +123,35 @@ impl Assembly {
         session_ms
     }
 
-    pub(super) fn complete_fragment(&mut self, tags: &AwsTags) {
-        if self.document.passed_over {
-            return;
-        }
-        self.announce();
-        let Some(fragment) = &mut self.document.fragment else { return };
-        fragment.completed = true;
+    /// Says that the fragment whose last packet was placed is whole, and that the one behind it began.
+    pub(super) fn close(&mut self) {
+        let Some(closing) = self.closing.take() else { return };
+        self.deferred.leave_ended();
+        let Closing { fragment, continuation_token, millis_behind_now, first, audio } = closing;
         self.progress.completed(&fragment.number, &fragment.before);
         self.counters.fragments += 1;
-        let covered = self.document.first.map_or(0, |first| self.timeline.next() - first);
+        let covered = first.map_or(0, |first| self.timeline.next() - first);
         self.emission.say(Output::FragmentCompleted {
-            number: fragment.number.clone(),
-            continuation_token: tags.continuation_token.clone().unwrap_or_default(),
-            millis_behind_now: tags.millis_behind_now,
+            number: fragment.number,
+            continuation_token,
+            millis_behind_now,
             duration_ms: covered.max(0).unsigned_abs() / u64::from(SAMPLES_PER_MS),
+            audio,
         });
+        if let Some(open) = &mut self.document.fragment {
+            open.before = self.timeline.clone();
+        }
+        if self.timeline.origin_ms().is_some() {
+            self.announce();
+        }
+    }
+
+    /// Audio of the current fragment is placed, or of the one before it that `ended`.
+    pub(super) fn reach(&mut self, ended: bool) {
+        let closing = self.closing.as_ref().filter(|_| ended).map(|closing| &closing.fragment);
+        if let Some(fragment) = closing.or(self.document.fragment.as_ref()) {
+            self.progress.reached(&fragment.number, &fragment.before);
+        }
     }
 
     pub(super) fn end_document(&mut self, complete: bool) {
@@ -141,11 +167,13 @@ impl Assembly {
             return;
         }
         match document.fragment {
-            Some(fragment) if !fragment.completed => {
+            Some(fragment) => {
+                // It comes again, and what waits of it.
+                self.deferred.forget_open();
                 self.counters.incomplete_fragments += 1;
                 self.incomplete = Some(fragment.number);
             }
-            Some(_) => {}
+            None if document.completed => {}
             None => self.counters.fragments += u64::from(complete),
         }
     }

@@ -1,9 +1,11 @@
 //! A document's Tracks, from when they are said to when they are believed, and no longer.
 
 use super::super::audio::{Choice, Plan};
+use super::super::failing::Failing;
 use super::{Assembly, track_bit};
 use crate::Output;
 use crate::mkv::Track;
+use crate::timeline::Length;
 
 impl Assembly {
     pub(super) fn plan_tracks(&mut self, tracks: &[Track], mime_type: Option<&str>) {
@@ -20,6 +22,11 @@ impl Assembly {
 
     fn take_tracks(&mut self, plan: Option<Plan>) {
         let Some(plan) = plan else { return };
+        if !self.audio.keeps_decoder(&plan) {
+            // What waits is in the codec from before.
+            self.settle();
+            self.failing = Failing::default();
+        }
         let number = match self.audio.take(plan) {
             Choice::Track(timing, reduced) => {
                 self.document.track = timing;
@@ -52,7 +59,7 @@ impl Assembly {
     }
 
     /// A packet was damaged, or none of its codec.
-    pub(super) fn note_damage(&mut self) {
+    pub(super) fn note_damage(&mut self, data: &[u8], length: Option<Length>) {
         self.counters.decode_errors += 1;
         if self.selection.doubt() {
             let codec_id = self.audio.codec_id().unwrap_or_default().to_owned();
@@ -61,5 +68,16 @@ impl Assembly {
                 "its track may be another's: blocks before their Tracks are damaged",
             );
         }
+        let suspicion = self.audio.decoder().map(|decoder| decoder.suspicion(data));
+        self.suspicion = suspicion.unwrap_or(self.suspicion);
+        if self.failing.failed(length) {
+            self.refuse_failing();
+        }
+    }
+
+    /// Packet after packet failed: says what they look like.
+    pub(super) fn refuse_failing(&mut self) {
+        let codec_id = self.audio.codec_id().unwrap_or_default().to_owned();
+        self.refuse(codec_id, self.suspicion);
     }
 }

@@ -1,0 +1,99 @@
+//! Fragments that a producer sends again after a reconnect: the same bytes at the same producer time,
+//! under another fragment number.
+//!
+//! AWS's producer SDKs roll back to the start of a fragment, so a fragment whose first packet has the
+//! time and the bytes of another's first packet is followed packet by packet, and dropped as long as the
+//! bytes agree. What differs is new, whatever its time.
+
+use std::collections::VecDeque;
+
+use crate::{Content, FragmentNumber, content::Check};
+
+/// Audio over which repeats are recognised, ms: a minute, and the fragments that it begins and ends in.
+const REMEMBERED_MS: u64 = 64_000;
+
+/// Most fragments that are remembered, and most that one can be a repeat of at a time.
+const MAX_FRAGMENTS: usize = 128;
+
+/// How far the same producer time may be apart, ms: rounding of PRODUCER_TIMESTAMP and of ticks.
+const SAME_TIME_MS: u64 = 2;
+
+/// The fragments of the last minute of audio.
+#[derive(Debug, Default)]
+pub(super) struct Repeats {
+    known: VecDeque<(Option<FragmentNumber>, Content)>,
+    /// The fragment being read.
+    current: Option<(FragmentNumber, Content)>,
+    check: Check,
+    /// Which of `known` agree with the current fragment so far, one bit each.
+    alike: u128,
+}
+
+impl Repeats {
+    /// Goes on after fragments with these contents, oldest first.
+    pub(super) fn after(contents: Vec<Content>) -> Self {
+        let mut repeats = Self::default();
+        for content in contents {
+            repeats.remember(None, content);
+        }
+        repeats
+    }
+
+    /// A fragment begins. One that was cut and comes again is no repeat of itself.
+    pub(super) fn begin(&mut self, number: &FragmentNumber) {
+        if let Some((before, content)) = self.current.take()
+            && before != *number
+        {
+            self.remember(Some(before), content);
+        }
+        self.known.retain(|(known, _)| known.as_ref() != Some(number));
+        self.current = Some((number.clone(), Content::default()));
+        (self.check, self.alike) = (Check::default(), 0);
+    }
+
+    /// The next packet of the fragment: `true` if it was sent before. Its time is the producer's clock in
+    /// ms. Without a fragment nothing is a repeat.
+    pub(super) fn is_repeat(&mut self, time_ms: i64, data: &[u8], nanos: i64) -> bool {
+        let Some((_, current)) = &mut self.current else { return false };
+        let index = current.packets();
+        self.check.add(data);
+        current.push(time_ms, self.check, nanos);
+        let begins = |content: &Content| {
+            content.time_ms().abs_diff(time_ms) <= SAME_TIME_MS
+                && content.first() == self.check.whole()
+        };
+        if index == 0 {
+            let bits = self.known.iter().enumerate();
+            let alike = bits.filter(|(_, (_, content))| begins(content));
+            self.alike = alike.fold(0, |bits, (at, _)| bits | 1 << at);
+            return self.alike != 0;
+        }
+        for at in 0..self.known.len() {
+            if self.alike & 1 << at != 0 && !self.known[at].1.agrees(index, self.check) {
+                self.alike &= !(1 << at);
+            }
+        }
+        self.alike != 0
+    }
+
+    /// What the current fragment holds so far.
+    pub(super) fn content(&self) -> Option<&Content> {
+        let (_, content) = self.current.as_ref()?;
+        (content.packets() > 0).then_some(content)
+    }
+
+    /// The body is over.
+    pub(super) fn finish(&mut self) {
+        if let Some((number, content)) = self.current.take() {
+            self.remember(Some(number), content);
+        }
+    }
+
+    fn remember(&mut self, number: Option<FragmentNumber>, content: Content) {
+        if content.packets() == 0 {
+            return;
+        }
+        self.known.push_back((number, content));
+        Content::forget_old(&mut self.known, |(_, content)| content, REMEMBERED_MS, MAX_FRAGMENTS);
+    }
+}
