@@ -12,6 +12,7 @@ use testkit::pcm::Random;
 
 pub use catalogue::catalogue;
 
+use crate::stamps::Stamps;
 use crate::summary::Sum;
 
 /// How much faster than AWS's the cloud's clock runs.
@@ -50,6 +51,8 @@ pub struct Plan {
     pub beginning_only: bool,
     /// More arguments of the speaker.
     pub speaker: Vec<String>,
+    /// The packets' times, when they are not what the packets last.
+    pub stamps: Option<(Stamps, u64)>,
 }
 
 impl Default for Plan {
@@ -65,6 +68,7 @@ impl Default for Plan {
             consumers: 1,
             beginning_only: false,
             speaker: Vec::new(),
+            stamps: None,
         }
     }
 }
@@ -186,7 +190,13 @@ async fn play(plan: &Plan) -> Result<(Journey, Packets), Error> {
     let session = cloud.open("ana").await?;
     let packets = Packets::of(&testkit::recording()).repeated(plan.times);
     let file = cloud.scratch("speech.mka");
-    std::fs::write(&file, packets.file()).unwrap();
+    let bytes = match plan.stamps {
+        Some((stamps, seed)) => {
+            packets.file_at(&stamps(&mut Random::new(seed), packets.packets.len()))
+        }
+        None => packets.file(),
+    };
+    std::fs::write(&file, bytes).unwrap();
     let begun = tokio::time::Instant::now();
     let acts = async {
         let mut acts = plan.acts.clone();

@@ -39,6 +39,8 @@ pub fn catalogue() -> Vec<Fault> {
         tables::FAULTS,
         events::FAULTS,
         producer::FAULTS,
+        producer::resend::FAULTS,
+        producer::stamps::FAULTS,
         producer::lies::FAULTS,
         producer::lengths::FAULTS,
     ]

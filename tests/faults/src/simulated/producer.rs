@@ -12,6 +12,8 @@ use crate::scene::Scene;
 
 pub(super) mod lengths;
 pub(super) mod lies;
+pub(super) mod resend;
+pub(super) mod stamps;
 
 mod upload;
 use upload::{Upload, line_with};
@@ -65,11 +67,15 @@ struct Change {
 
 impl Change {
     /// The time between what was said before and after, in samples: as long as both clocks say, or where
-    /// only the producer's says so, any part of it. Below 60 ms it may pass for jitter.
+    /// only the producer's says so, any part of it. Below 60 ms it may pass for jitter. Within 2 ms, which
+    /// is what rounding to milliseconds on both sides may add, it may be taken for so many lost packets.
     fn pause(&self) -> RangeInclusive<usize> {
         let samples = usize::try_from(self.producer_ms.max(0)).unwrap() * 16;
-        let certain = self.producer_ms == self.server_ms && self.producer_ms >= 60;
-        if certain { samples..=samples } else { 0..=samples }
+        if self.producer_ms != self.server_ms || self.producer_ms < 60 {
+            return 0..=samples;
+        }
+        let rounding = if samples.is_multiple_of(320) { 0 } else { 2 * 16 };
+        samples - rounding..=samples + rounding
     }
 }
 

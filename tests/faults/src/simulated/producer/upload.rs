@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use testkit::getmedia::{self, Fragment, Framing};
 use testkit::pcm::Random;
-use world::PRE_SKIP;
 use world::kvs::Stored;
+use world::{EPOCH_MS, PRE_SKIP};
 
 use super::super::seconds;
 use crate::scene::Scene;
@@ -29,6 +29,16 @@ impl Upload {
         let fragment = Fragment { number: Some(number), ..fragment.clone() };
         let at = self.stored.last().map_or(at, |last| last.at.max(at));
         self.stored.push(Stored::new(at, &self.framing, &fragment));
+    }
+
+    /// A fragment that KVS has already: the same but for its number and when KVS got it.
+    pub(super) fn put_again(&mut self, at: Duration, fragment: &Fragment) {
+        let server_ms = EPOCH_MS + u64::try_from(at.as_millis()).unwrap();
+        let server_ms = Some(i64::try_from(server_ms).unwrap());
+        self.put(at, &Fragment { server_ms, ..fragment.clone() });
+        if let Some(last) = self.stored.last_mut() {
+            last.repeated = true;
+        }
     }
 
     /// Makes it the stream of `scene`, whose speaker ends the session a second after the last fragment.
