@@ -16,6 +16,7 @@ export CARGO_TERM_COLOR ?= auto
 
 MEDIA  ?= tests/testkit/assets/two-voices.mka
 SPEED  ?= 1
+FRAGMENT_MS ?= 2000
 PORT   ?= 7878
 BIN    := target/release
 SECONDS := 60
@@ -40,8 +41,9 @@ FOR_LAMBDA := CARGO_BUILD_RUSTFLAGS=--remap-path-prefix=$(CARGO_HOME)=/cargo \
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-run: cloud ## one session end to end on this machine (SPEED=n, MEDIA=file.mkv|.mka|.webm)
-	@$(BIN)/local-cloud run --media "$(MEDIA)" --speed $(SPEED) --report target/local/report.json
+run: cloud ## one session end to end on this machine (SPEED=n, MEDIA=file.mkv|.mka|.webm, FRAGMENT_MS=10000 for fragments as of WebRTC ingestion)
+	@$(BIN)/local-cloud run --media "$(MEDIA)" --speed $(SPEED) --fragment-ms $(FRAGMENT_MS) \
+	  --report target/local/report.json
 
 up: cloud ## leave the same cloud running (PORT=7878) and print what to try
 	@$(BIN)/local-cloud up --port $(PORT) --data target/local --guide

@@ -1,9 +1,11 @@
 """Who may call which route, held against the translated template: part of check_template.py.
 
 Every route of every HTTP API needs the token of a JWT authorizer, except those that PUBLIC names. What
-is not named is shut, so a new route cannot be forgotten.
+is not named is shut, so a new route cannot be forgotten. Every route is throttled, and one that shows what an id
+stands for without a token has limits of its own.
 """
 
+from resolve import of_type
 from spoil import Spoiler
 
 # The public routes, each with the condition under which it is one; None: always.
@@ -11,6 +13,13 @@ PUBLIC = {
     "GET /health": None,
     "GET /sessions/{sessionId}": "SessionViewIsPublic",
 }
+# How many requests a route takes, from all callers together: what the stage says of every route, and of these.
+THROTTLED = {"ThrottlingRateLimit": {"Ref": "RequestsPerSecond"}, "ThrottlingBurstLimit": {"Ref": "RequestBurst"}}
+OWN_LIMITS = {
+    "GET /sessions/{sessionId}": {
+        "ThrottlingRateLimit": {"Ref": "ViewsPerSecond"}, "ThrottlingBurstLimit": {"Ref": "ViewBurst"}},
+}
+STAGE = "AWS::ApiGatewayV2::Stage"
 # What else would let a caller in, past the API's document.
 OTHER_DOORS = {"AWS::ApiGatewayV2::Route", "AWS::ApiGateway::Method", "AWS::Lambda::Url"}
 
@@ -57,9 +66,20 @@ def wrong_with(route: str, security: object, authorizers: set[str]) -> str | Non
     return f"{route} must be public if {condition}, else have a JWT authorizer: {security}"
 
 
+def wrong_with_limits(resources: dict) -> list[str]:
+    """What is wrong with how the stages throttle."""
+    wrong = []
+    stages = of_type(resources, STAGE)
+    for name, stage in stages.items():
+        for key, wanted in (("DefaultRouteSettings", THROTTLED), ("RouteSettings", OWN_LIMITS)):
+            if stage.get(key) != wanted:
+                wrong.append(f"{name}: its {key} are {stage.get(key)}, not {wanted}")
+    return wrong if stages else ["there is no stage, so nothing is throttled"]
+
+
 def check(resources: dict) -> list[str]:
     """What is wrong with the routes of a translated template."""
-    wrong, seen = [], set()
+    wrong, seen = wrong_with_limits(resources), set()
     for name, resource in resources.items():
         if resource["Type"] in OTHER_DOORS:
             wrong.append(f"{name}: {resource['Type']} lets callers in beside the API's document")
@@ -99,6 +119,11 @@ def check_would_notice(resources: dict) -> list[str]:
         for part in definition[scheme]:
             opened(f"the authorizer {name} without {part}", lambda changed, name=name, part=part: (
                 body(changed)["components"]["securitySchemes"][name][scheme].pop(part)))
+    for name in of_type(resources, STAGE):
+        for key in ("DefaultRouteSettings", "RouteSettings"):
+            opened(f"{name} without {key}", lambda changed, name=name, key=key: changed[name]["Properties"].pop(key))
+        opened(f"{name} with another limit", lambda changed, name=name: (
+            changed[name]["Properties"]["DefaultRouteSettings"].update(ThrottlingRateLimit=10_000)))
     opened("a function's own URL", lambda changed: changed.update(Url={"Type": "AWS::Lambda::Url"}))
     opened("a new route", lambda changed: body(changed)["paths"].update({"/new": {"get": {}}}))
     return opened.unnoticed

@@ -136,9 +136,14 @@ def media(stream: str) -> None:
 
 
 def deletion(channel: str, stream: str) -> None:
-    """Both go; asking again finds nothing."""
+    """Both go once the mapping is off; asking again finds nothing."""
     version = video.describe_stream(StreamARN=stream)["StreamInfo"]["Version"]
     refused(e.VersionMismatchException, video.delete_stream, StreamARN=stream, CurrentVersion="old")
+    for delete, arn in ((video.delete_signaling_channel, {"ChannelARN": channel}),
+                        (video.delete_stream, {"StreamARN": stream})):
+        refused(e.ResourceInUseException, delete, **arn)
+    video.update_media_storage_configuration(
+        ChannelARN=channel, MediaStorageConfiguration={"Status": "DISABLED"})
     video.delete_signaling_channel(ChannelARN=channel)
     video.delete_stream(StreamARN=stream, CurrentVersion=version)
 

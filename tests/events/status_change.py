@@ -28,8 +28,8 @@ KINDER = ({(name, "null") for name in OPTIONAL}
           | {("targetLanguages", '["de", "de"]')})
 # Of each type, near what is right and far from it.
 OTHERS = [None, True, 0, 1, 7.0, 1.5, -1, 2**64, "", "x", "ACTIVE", "active", "en", "premium", "1.0", "2.0",
-          "1.", "1." + "9" * 30, "1732540620000", "a-b-1", "a-b-1\n", [], ["de"],
-          ["de", "de"], ["xx"], [1], [None], {}, {"a": 1},
+          "1.", "1." + "9" * 30, "1." + "0" * 30, "x" * 256, "x" * 257, "é" * 255,
+          "1732540620000", "a-b-1", "a-b-1\n", [], ["de"], ["de", "de"], ["xx"], [1], [None], {}, {"a": 1},
           *(example[arn] for example in SCHEMA["examples"] for arn in ("channelArn", "streamArn"))]
 
 
@@ -50,7 +50,8 @@ def strategy(field: dict) -> st.SearchStrategy:
             return st.from_regex(pattern, fullmatch=True).filter(lambda it: len(it) <= field.get("maxLength", 1024))
         case "string":
             # A lone surrogate is no text, and no JSON in UTF-8 holds one.
-            return st.text(st.characters(codec="utf-8"), min_size=field["minLength"])
+            return st.text(st.characters(codec="utf-8"), min_size=field["minLength"],
+                           max_size=field["maxLength"])
 
 
 def instances(count: int) -> list[dict]:

@@ -81,7 +81,9 @@ class Case:
 def green(case: Case) -> None:
     """Every sample of the recording, exactly; every question of FACTS=1 answered."""
     printed = case.ends(case.start(*FAST, "--facts"), 0, "586136 of 586136", "smoke: ok", "none of 0 events", "is gone",
-                        "fact: a mapped channel can be deleted:", "fact: an open GetMedia when its stream is deleted:",
+                        "fact: deleting a mapped channel is refused: yes,",
+                        "fact: deleting a mapped stream is refused: yes,",
+                        "fact: a mapping is disabled without its StreamARN: yes", "fact: an open GetMedia when its stream is deleted:",
                         "fact: an idle GetMedia: ended cleanly", "settle nothing about AWS", "still open: ",
                         never="DOES NOT HOLD")
     print(printed)

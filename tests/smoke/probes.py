@@ -47,7 +47,7 @@ class Probes:
             for name in (one, two):
                 self._map(name)
             self._media(one)
-            self._deletion_of_channel(one)
+            self._deletion_while_mapped(one)
             self._deletion_of_stream(two)
         finally:
             left = self._remove()
@@ -69,9 +69,13 @@ class Probes:
         channel = self._video.describe_signaling_channel(ChannelARN=self._channels[name])["ChannelInfo"]["ChannelStatus"]
         return stream == channel == "ACTIVE"
 
-    def _map(self, name: str, status: str = "ENABLED") -> None:
+    def _map(self, name: str) -> None:
         self._video.update_media_storage_configuration(ChannelARN=self._channels[name], MediaStorageConfiguration={
-            "Status": status, "StreamARN": self._streams[name]})
+            "Status": "ENABLED", "StreamARN": self._streams[name]})
+
+    def _unmap(self, name: str) -> None:
+        self._video.update_media_storage_configuration(
+            ChannelARN=self._channels[name], MediaStorageConfiguration={"Status": "DISABLED"})
 
     def _refusal(self, call: Callable, **arguments) -> str | None:
         """The code of the error with which a call is refused; nothing when it is not."""
@@ -147,18 +151,19 @@ class Probes:
         self._facts.add("a fragment is handed on while it is still coming in", f"{seen} it was RECEIVED whole",
                         "the code takes both", None)
 
-    def _deletion_of_channel(self, name: str) -> None:
+    def _deletion_while_mapped(self, name: str) -> None:
+        in_use = "ResourceInUseException"
+        assumed = f"{in_use}, and disables the mapping first"
+        code = self._refusal(self._video.delete_stream, StreamARN=self._streams[name])
+        self._expect("deleting a mapped stream is refused", code, in_use, assumed)
         code = self._refusal(self._video.delete_signaling_channel, ChannelARN=self._channels[name])
-        self._facts.add("a mapped channel can be deleted", f"no, {code}" if code else "yes",
-                        "the code takes the mapping off first", None)
-        if code is None:
-            mapped = self._video.describe_mapped_resource_configuration(StreamARN=self._streams[name])
-            left = mapped["MappedResourceConfigurationList"]
-            self._facts.add("its stream's mapping then", "is still there" if left else "is gone",
-                            "the code does not depend on it", None)
+        self._expect("deleting a mapped channel is refused", code, in_use, assumed)
+        code = self._refusal(self._unmap, name=name)
+        self._facts.add("a mapping is disabled without its StreamARN", f"no, {code}" if code else "yes",
+                        "the code names the channel only", code is None)
 
     def _deletion_of_stream(self, name: str) -> None:
-        """Deletes a mapped stream while somebody speaks and somebody listens."""
+        """Deletes a stream during an open PutMedia and an open GetMedia, once its mapping is disabled."""
         stream = f"session-{name}"
         long = replace(self._recording, packets=[p for p in self._recording.packets if p.at_ms < DELETED_AFTER_MS])
         producer, persisted = self._put(stream), threading.Event()
@@ -177,11 +182,13 @@ class Probes:
         persisted.wait(ACTIVE_SECONDS)
         listener = Listener(self._session, stream, EARLIEST)
         until(lambda: listener.heard.last_at or None, ACTIVE_SECONDS)
-        deleted = time.monotonic()
-        code = self._refusal(self._video.delete_stream, StreamARN=self._streams[name])
-        self._facts.add("a mapped stream can be deleted", f"no, {code}" if code else "yes",
-                        "the code deletes its channel first", None)
-        if code is not None:
+        self._unmap(name)
+        unmapped = time.monotonic()
+        deleted = until(lambda: self._stream_deleted_at(name), GONE_SECONDS)
+        seen = "no" if deleted is None else f"yes, {deleted - unmapped:.1f} s later"
+        self._facts.add("a stream can be deleted once its mapping is disabled", seen,
+                        "the code tries for seconds, and again with the next health check", deleted is not None)
+        if deleted is None:
             speaking.join(ACTIVE_SECONDS)
             return
         self._afterwards(name, stream)
@@ -193,6 +200,10 @@ class Probes:
         speaking.join(ACTIVE_SECONDS)
         self._facts.add("an open PutMedia when its stream is deleted", ended[0] if ended else "still open",
                         "the code does not depend on it", None)
+
+    def _stream_deleted_at(self, name: str) -> float | None:
+        refused = self._refusal(self._video.delete_stream, StreamARN=self._streams[name])
+        return time.monotonic() if refused is None else None
 
     def _afterwards(self, name: str, stream: str) -> None:
         try:
@@ -224,7 +235,7 @@ class Probes:
     def _removed(self, name: str, delete: Callable, member: str, arn: str) -> bool | None:
         """Takes the mapping off and deletes: true once it is gone or on its way, false when that is not allowed."""
         if member == "ChannelARN":
-            self._refusal(self._map, name=name, status="DISABLED")
+            self._refusal(self._unmap, name=name)
         try:
             delete(**{member: arn})
         except ClientError as error:

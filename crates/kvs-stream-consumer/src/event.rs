@@ -34,7 +34,10 @@ impl Input {
     pub(crate) fn read(payload: &Value) -> Result<Self, Failure> {
         if let Some(kind) = payload.get("detail-type") {
             if kind != DETAIL_TYPE {
-                return Err(Failure::UnknownEvent(format!("detail-type {kind}")));
+                return Err(Failure::UnknownEvent(format!(
+                    "detail-type {}",
+                    short(&kind.to_string())
+                )));
             }
             let detail = payload.get("detail").unwrap_or(&Value::Null);
             return Ok(Self::StatusChange(Box::new(StatusChange::from_detail(detail)?)));
@@ -44,13 +47,15 @@ impl Input {
             Some("start") => Ok(Self::Start(session_id(payload)?)),
             Some("stop") => Ok(Self::Stop(session_id(payload)?)),
             Some("continue") => continuation(payload),
-            Some(other) => {
-                let other: String = other.chars().take(40).collect();
-                Err(Failure::UnknownEvent(format!("action {other:?}")))
-            }
+            Some(other) => Err(Failure::UnknownEvent(format!("action {:?}", short(other)))),
             None => Err(Failure::UnknownEvent("neither detail-type nor action".to_owned())),
         }
     }
+}
+
+/// The beginning of a text, for an error: an event's texts may be as long as the event.
+fn short(text: &str) -> String {
+    text.chars().take(40).collect()
 }
 
 fn session_id(payload: &Value) -> Result<SessionId, Failure> {
@@ -135,6 +140,15 @@ mod tests {
         assert!(matches!(read("start"), Input::Start(_)));
         assert!(matches!(read("stop"), Input::Stop(_)));
         assert!(matches!(read("continue"), Input::Continue { .. }));
+    }
+
+    #[test]
+    fn an_error_quotes_no_more_than_the_beginning_of_an_event() {
+        let long = "x".repeat(100_000);
+        for payload in [json!({"action": long}), json!({"detail-type": long})] {
+            let error = Input::read(&payload).unwrap_err().to_string();
+            assert!(error.len() < 120, "{} bytes", error.len());
+        }
     }
 
     #[test]

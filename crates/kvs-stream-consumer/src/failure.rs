@@ -4,6 +4,8 @@ use lambda_runtime::Diagnostic;
 use relay::RelayError;
 use session::{InvalidSessionId, SessionId, event::EventError};
 
+use crate::authority::Contradiction;
+
 /// Everything an invocation can fail with. All of them reach Lambda as a function error, so that its
 /// retries and then the dead-letter queue get the event.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +16,9 @@ pub(crate) enum Failure {
     /// A status change that breaks its contract.
     #[error(transparent)]
     InvalidEvent(#[from] EventError),
+    /// A status change that disagrees with what is recorded of its session.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
     /// A direct event without a valid session id.
     #[error("malformed `sessionId`: {0}")]
     InvalidSession(#[from] InvalidSessionId),
@@ -42,6 +47,7 @@ impl Failure {
             Self::UnknownEvent(_) | Self::InvalidEvent(_) | Self::InvalidSession(_) => {
                 "InvalidEvent"
             }
+            Self::Contradiction(_) => "EventContradictsRecord",
             Self::Version { .. } => "UnsupportedVersion",
             Self::SessionUnknown(_) => "SessionUnknown",
             Self::Relay(RelayError::StreamUnknown { .. }) => "StreamUnknown",

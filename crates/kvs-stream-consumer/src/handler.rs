@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use session::event::{EventStatus, StatusChange};
 use session::{Session, SessionId, Settings, StreamArn, metrics as table};
 
+use crate::authority::{Verdict, by_record, by_tags};
 use crate::event::Input;
 use crate::failure::Failure;
 use crate::health_check;
-use crate::kinesis_video::Belongs;
 use crate::ports::{Aws, Shared};
 
 /// Handles one invocation within its trace.
@@ -25,7 +25,10 @@ pub(crate) async fn handle(aws: Shared, event: LambdaEvent<Value>) -> Result<Val
         tracing::error!(error = %failure, "invocation failed");
         if matches!(
             failure,
-            Failure::UnknownEvent(_) | Failure::InvalidEvent(_) | Failure::InvalidSession(_)
+            Failure::UnknownEvent(_)
+                | Failure::InvalidEvent(_)
+                | Failure::Contradiction(_)
+                | Failure::InvalidSession(_)
         ) {
             aws.meter.count(table::INVALID_EVENT, 1);
         }
@@ -38,8 +41,9 @@ async fn dispatch(aws: &Aws, payload: &Value, context: &Context) -> Result<Value
     let report = match Input::read(payload)? {
         Input::HealthCheck => return Ok(json!(health_check::run(aws).await?)),
         Input::StatusChange(change) => match run.status_change(&change).await? {
-            Some(report) => report,
-            None => return Ok(json!({"sessionId": change.session_id, "outcome": "not_ours"})),
+            Followed::Carried(report) => report,
+            Followed::NotOurs => return Ok(untouched(&change.session_id, "not_ours")),
+            Followed::Over => return Ok(untouched(&change.session_id, "ended")),
         },
         Input::Start(id) => run.direct(id, EventStatus::Active).await?,
         Input::Stop(id) => run.direct(id, EventStatus::Ended).await?,
@@ -52,6 +56,20 @@ async fn dispatch(aws: &Aws, payload: &Value, context: &Context) -> Result<Value
     Ok(json!(report))
 }
 
+/// What became of a status change.
+enum Followed {
+    Carried(Report),
+    /// The session is another environment's: all of an account share the default bus.
+    NotOurs,
+    /// The session's resources are removed, or about to be: everything was delivered before.
+    Over,
+}
+
+/// The answer to an event after which nothing was done.
+fn untouched(id: &SessionId, outcome: &str) -> Value {
+    json!({"sessionId": id, "outcome": outcome})
+}
+
 /// One invocation.
 struct Run<'a> {
     aws: &'a Aws,
@@ -59,8 +77,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// `None` when the session is another environment's: all of an account share the default bus.
-    async fn status_change(&self, change: &StatusChange) -> Result<Option<Report>, Failure> {
+    async fn status_change(&self, change: &StatusChange) -> Result<Followed, Failure> {
         let session_id = &change.session_id;
         let status = change.status.as_str();
         tracing::info!(
@@ -68,44 +85,27 @@ impl Run<'_> {
             "Processing EventBridge event: session={session_id}, status={status}"
         );
         let session = self.session(session_id).await?;
-        let settings = session.as_ref().map_or_else(
-            || Settings {
-                source_language: change.source_language,
-                quality_tier: change.quality_tier.unwrap_or_default(),
-                target_languages: change.target_languages.clone(),
-                version: Session::FIRST_VERSION,
+        let recorded = match session.as_ref().map(|session| by_record(change, session)) {
+            Some(verdict) => match verdict? {
+                Verdict::Follow(stream) => stream,
+                Verdict::Over => return Ok(Followed::Over),
             },
-            Session::settings,
-        );
-        let mut stream = change.stream_arn.clone();
-        if stream.is_none() {
-            stream = session.as_ref().and_then(|session| session.kvs_stream_arn.clone());
-        }
-        if stream.is_none() {
-            let mapped = self.aws.kinesis_video.mapped_stream(&change.channel_arn).await;
-            stream = mapped.map_err(|source| store(session_id, source))?;
-        }
-        if session.is_none() && !self.ours(session_id, stream.as_ref()).await? {
-            tracing::info!(sessionId = %session_id, "another environment's session: left to it");
-            return Ok(None);
-        }
-        let report = self.carry(session_id.clone(), change.status, stream, Some(settings)).await?;
-        Ok(Some(report))
-    }
-
-    /// Whether a session without a record of ours may be carried: the event says enough, if the stream is of
-    /// this environment. Nothing is written for a session that has neither record nor stream, because the id
-    /// may be drawn one day.
-    async fn ours(&self, id: &SessionId, stream: Option<&StreamArn>) -> Result<bool, Failure> {
-        let unknown =
-            || Failure::Relay(relay::RelayError::StreamUnknown { session_id: id.clone() });
-        let stream = stream.ok_or_else(unknown)?;
-        let belongs = self.aws.kinesis_video.belongs(stream).await;
-        match belongs.map_err(|source| store(id, source))? {
-            Belongs::Here => Ok(true),
-            Belongs::Elsewhere => Ok(false),
-            Belongs::Nowhere | Belongs::Hidden => Err(unknown()),
-        }
+            None => None,
+        };
+        let stream = match recorded {
+            Some(stream) => stream,
+            None => match by_tags(change, &self.aws.kinesis_video).await? {
+                Some(stream) => stream,
+                None => {
+                    tracing::info!(sessionId = %session_id, "another environment's session: left to it");
+                    return Ok(Followed::NotOurs);
+                }
+            },
+        };
+        let settings = session.as_ref().map_or_else(|| change.settings(), Session::settings);
+        let id = session_id.clone();
+        let report = self.carry(id, change.status, Some(stream), Some(settings)).await?;
+        Ok(Followed::Carried(report))
     }
 
     async fn direct(&self, id: SessionId, status: EventStatus) -> Result<Report, Failure> {

@@ -9,6 +9,7 @@
 mod clean;
 mod farewell;
 mod reap;
+mod removal;
 mod resend;
 mod restart;
 

@@ -32,16 +32,25 @@ pub(crate) struct KinesisVideo {
 }
 
 /// Whose a stream is, by its tags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Belongs {
-    /// To this environment.
-    Here,
+    /// To this environment, and to this session when a tag names one.
+    Here(Option<SessionId>),
     /// To another one, or to nobody who says so.
     Elsewhere,
     /// There is no such stream.
     Nowhere,
     /// This function may not ask: another account's, or its role is wrong. It may well be there.
     Hidden,
+}
+
+/// What KVS answers to a deletion.
+#[derive(Debug)]
+pub(crate) enum Deletion {
+    /// The resource is gone, or on its way.
+    Done,
+    /// `ResourceInUseException`, in AWS's words: it is mapped, or not ACTIVE.
+    InUse(StoreError),
 }
 
 /// A resource found by a sweep, ours by its tags.
@@ -93,42 +102,49 @@ impl KinesisVideo {
         }
     }
 
-    /// Unmaps and deletes a session's channel, if it is of this environment.
-    pub(crate) async fn delete_channel(&self, channel: &ChannelArn) -> Result<(), StoreError> {
-        let Some(tags) = self.channel_tags(channel).await? else { return Ok(()) };
-        if !self.ours(&tags) {
-            tracing::warn!(channel = %channel, "not deleted: it is not of this environment");
-            return Ok(());
+    /// Whether there is such a channel, and it is of this environment.
+    pub(crate) async fn owns_channel(&self, channel: &ChannelArn) -> Result<bool, StoreError> {
+        let tags = self.channel_tags(channel).await?;
+        Ok(tags.is_some_and(|tags| self.may_delete(channel.as_str(), &tags)))
+    }
+
+    /// Whether there is such a stream, and it is of this environment.
+    pub(crate) async fn owns_stream(&self, stream: &StreamArn) -> Result<bool, StoreError> {
+        let tags = self.stream_tags(stream).await?;
+        Ok(tags.is_some_and(|tags| self.may_delete(stream.as_str(), &tags)))
+    }
+
+    fn may_delete(&self, resource: &str, tags: &HashMap<String, String>) -> bool {
+        let ours = self.ours(tags);
+        if !ours {
+            tracing::warn!(resource, "not deleted: it is not of this environment");
         }
+        ours
+    }
+
+    /// Disables a channel's media storage, which takes the channel's ARN only.
+    pub(crate) async fn unmap(&self, channel: &ChannelArn) -> Result<(), StoreError> {
         let disabled = MediaStorageConfiguration::builder()
             .status(MediaStorageConfigurationStatus::Disabled)
             .build()
             .map_err(|error| permanent(error.to_string()))?;
         let unmap = self.client.update_media_storage_configuration();
         let unmap = unmap.channel_arn(channel.as_str()).media_storage_configuration(disabled);
-        if let Err(error) = unmap.send().await {
-            // Never mapped, or unmapped before: deleting says whether something is wrong.
-            tracing::info!(channel = %channel, error = %DisplayErrorContext(&error), "not unmapped");
-        }
-        match self.client.delete_signaling_channel().channel_arn(channel.as_str()).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if gone(&error) => Ok(()),
-            Err(error) => Err(store_error(error)),
-        }
+        unmap.send().await.map(drop).map_err(store_error)
     }
 
-    /// Deletes a session's stream, if it is of this environment.
-    pub(crate) async fn delete_stream(&self, stream: &StreamArn) -> Result<(), StoreError> {
-        let Some(tags) = self.stream_tags(stream).await? else { return Ok(()) };
-        if !self.ours(&tags) {
-            tracing::warn!(stream = %stream, "not deleted: it is not of this environment");
-            return Ok(());
-        }
-        match self.client.delete_stream().stream_arn(stream.as_str()).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if gone(&error) => Ok(()),
-            Err(error) => Err(store_error(error)),
-        }
+    /// Deletes a channel.
+    pub(crate) async fn delete_channel(
+        &self,
+        channel: &ChannelArn,
+    ) -> Result<Deletion, StoreError> {
+        let call = self.client.delete_signaling_channel().channel_arn(channel.as_str());
+        deletion(call.send().await)
+    }
+
+    /// Deletes a stream and what it holds.
+    pub(crate) async fn delete_stream(&self, stream: &StreamArn) -> Result<Deletion, StoreError> {
+        deletion(self.client.delete_stream().stream_arn(stream.as_str()).send().await)
     }
 
     /// Whose `stream` is.
@@ -141,7 +157,7 @@ impl KinesisVideo {
             tags => tags.map_err(store_error)?,
         };
         Ok(match tags {
-            Some(tags) if self.ours(&tags) => Belongs::Here,
+            Some(tags) if self.ours(&tags) => Belongs::Here(self.session_of(&tags)),
             Some(_) => Belongs::Elsewhere,
             None => Belongs::Nowhere,
         })
@@ -165,21 +181,22 @@ impl KinesisVideo {
         }
     }
 
-    /// Every stream and channel of this environment that is older than `before_ms`, with the
-    /// session it was made for.
+    /// Every channel and stream of this environment that is older than `before_ms`, with the
+    /// session it was made for. Channels first: a stream can be deleted only once its channel is
+    /// unmapped.
     pub(crate) async fn ours_created_before(
         &self,
         before_ms: i64,
     ) -> Result<Vec<(SessionId, Resource)>, StoreError> {
         let mut found = Vec::new();
-        for stream in self.streams(before_ms).await? {
-            if let Some(tags) = self.stream_tags(&stream).await? {
-                found.extend(self.session_of(&tags).map(|id| (id, Resource::Stream(stream))));
-            }
-        }
         for channel in self.channels(before_ms).await? {
             if let Some(tags) = self.channel_tags(&channel).await? {
                 found.extend(self.session_of(&tags).map(|id| (id, Resource::Channel(channel))));
+            }
+        }
+        for stream in self.streams(before_ms).await? {
+            if let Some(tags) = self.stream_tags(&stream).await? {
+                found.extend(self.session_of(&tags).map(|id| (id, Resource::Stream(stream))));
             }
         }
         Ok(found)
@@ -271,6 +288,21 @@ impl KinesisVideo {
 /// Deleting or describing what is no longer there.
 fn gone<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     error.code() == Some("ResourceNotFoundException")
+}
+
+fn deletion<T, E, R>(answer: Result<T, SdkError<E, R>>) -> Result<Deletion, StoreError>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    match answer {
+        Ok(_) => Ok(Deletion::Done),
+        Err(error) if gone(&error) => Ok(Deletion::Done),
+        Err(error) if error.code() == Some("ResourceInUseException") => {
+            Ok(Deletion::InUse(store_error(error)))
+        }
+        Err(error) => Err(store_error(error)),
+    }
 }
 
 /// The role speaks of this account's sessions only: what an event names elsewhere is denied, however

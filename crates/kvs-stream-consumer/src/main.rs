@@ -1,5 +1,6 @@
 //! Lambda that reads a session's stream from KVS and delivers it to the audio processor.
 
+mod authority;
 mod config;
 mod dynamodb;
 mod event;

@@ -1,13 +1,17 @@
 //! The dead-letter queues: written with chunks, looked into before a stream is deleted.
 //!
-//! A stream is kept while a letter names it or its session (letters live for 14 days). A look is bounded, and letters
-//! that someone else has in hand (a second health check, a redrive, an operator at the console) are hidden from it, so
-//! there may be letters that it does not see. Those keep a stream only as long as that can help:
+//! A stream is kept while a letter that can need it names it or its session (letters live for 14
+//! days). A chunk always can. An event can while its session is not delivered to its end; after that
+//! it would only find the end, and every principal that may put events can make one.
+//!
+//! A look is bounded, and letters that another reader has received (a second health check, a
+//! redrive, an operator at the console) are hidden from it, so there may be letters that it does not
+//! see. Those keep a stream only as long as that can help:
 //!
 //! | unseen letters in | keep a stream |
 //! |---|---|
 //! | the chunk queue | of a session that put chunks there (its checkpoint counts them) … |
-//! | the event queue | of any session … |
+//! | the event queue | of a session that is not delivered to its end … |
 //! | either | … until KVS's retention is over since the session's end: then the stream is empty |
 
 use std::collections::HashSet;
@@ -38,8 +42,10 @@ pub(crate) struct Queues {
 /// What the dead letters name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Named {
-    /// Texts of the letters that were seen.
-    bodies: Vec<String>,
+    /// Texts of the chunks that were seen.
+    chunks: Vec<String>,
+    /// Texts of the events that were seen.
+    events: Vec<String>,
     /// There are chunks that were not seen.
     unseen_chunks: bool,
     /// There are events that were not seen.
@@ -57,14 +63,23 @@ pub(crate) enum Need {
     No,
 }
 
+/// Which letters can need a session's stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Can {
+    /// A chunk that was not seen: chunks of the session went to the queue.
+    pub(crate) unseen_chunk: bool,
+    /// An event: the session was opened and is not delivered to its end.
+    pub(crate) event: bool,
+}
+
 impl Named {
-    /// Whether a letter needs this stream. `buried`: chunks of the session went to the queue.
-    pub(crate) fn need(&self, stream: &StreamArn, session: &str, buried: bool) -> Need {
+    /// Whether a letter needs this stream.
+    pub(crate) fn need(&self, stream: &StreamArn, session: &str, can: Can) -> Need {
         let session = format!("\"{session}\"");
         let names = |body: &String| body.contains(stream.as_str()) || body.contains(&session);
-        if self.bodies.iter().any(names) {
+        if self.chunks.iter().any(names) || (can.event && self.events.iter().any(names)) {
             Need::Named
-        } else if self.unseen_events || (self.unseen_chunks && buried) {
+        } else if (can.event && self.unseen_events) || (can.unseen_chunk && self.unseen_chunks) {
             Need::Perhaps
         } else {
             Need::No
@@ -79,13 +94,12 @@ impl Queues {
 
     /// Looks into both queues without taking anything out.
     pub(crate) async fn named(&self) -> Result<Named, StoreError> {
-        let mut bodies = Vec::new();
-        let unseen_chunks = self.look(&self.chunks, &mut bodies).await?;
-        let unseen_events = match &self.events {
-            Some(url) => self.look(url, &mut bodies).await?,
-            None => false,
-        };
-        Ok(Named { bodies, unseen_chunks, unseen_events })
+        let mut named = Named::default();
+        named.unseen_chunks = self.look(&self.chunks, &mut named.chunks).await?;
+        if let Some(url) = &self.events {
+            named.unseen_events = self.look(url, &mut named.events).await?;
+        }
+        Ok(named)
     }
 
     /// Adds the letters of a queue; `true` when there may be more.
@@ -148,12 +162,16 @@ mod tests {
         "arn:aws:kinesisvideo:us-east-1:1:stream/session-a-b-1/5".parse().unwrap()
     }
 
+    fn can(unseen_chunk: bool, event: bool) -> Can {
+        Can { unseen_chunk, event }
+    }
+
     #[test]
     fn a_letter_is_found_by_stream_or_session() {
         let stream = stream();
         let need = |body: &str| {
-            let named = Named { bodies: vec![body.to_owned()], ..Named::default() };
-            named.need(&stream, "a-b-1", false)
+            let named = Named { chunks: vec![body.to_owned()], ..Named::default() };
+            named.need(&stream, "a-b-1", can(false, false))
         };
         assert_eq!(need(&format!("{{\"streamArn\":\"{stream}\"}}")), Need::Named);
         assert_eq!(need("{\"detail\":{\"sessionId\":\"a-b-1\"}}"), Need::Named);
@@ -161,14 +179,23 @@ mod tests {
     }
 
     #[test]
+    fn an_event_needs_no_stream_that_is_delivered_to_its_end() {
+        let body = "{\"detail\":{\"sessionId\":\"a-b-1\"}}".to_owned();
+        let named = Named { events: vec![body], ..Named::default() };
+        assert_eq!(named.need(&stream(), "a-b-1", can(true, true)), Need::Named);
+        assert_eq!(named.need(&stream(), "a-b-1", can(true, false)), Need::No);
+    }
+
+    #[test]
     fn unseen_letters_need_what_they_can_name() {
-        let need = |unseen_chunks, unseen_events, buried| {
+        let need = |unseen_chunks, unseen_events, can| {
             let named = Named { unseen_chunks, unseen_events, ..Named::default() };
-            named.need(&stream(), "a-b-1", buried)
+            named.need(&stream(), "a-b-1", can)
         };
-        assert_eq!(need(true, false, false), Need::No);
-        assert_eq!(need(true, false, true), Need::Perhaps);
-        assert_eq!(need(false, true, false), Need::Perhaps);
-        assert_eq!(need(false, false, true), Need::No);
+        assert_eq!(need(true, false, can(false, true)), Need::No);
+        assert_eq!(need(true, false, can(true, false)), Need::Perhaps);
+        assert_eq!(need(false, true, can(false, true)), Need::Perhaps);
+        assert_eq!(need(false, true, can(true, false)), Need::No);
+        assert_eq!(need(false, false, can(true, true)), Need::No);
     }
 }

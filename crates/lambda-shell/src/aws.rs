@@ -1,5 +1,5 @@
 //! AWS clients: one TLS stack (rustls on ring, no legacy stack beside it), one pinned behaviour
-//! version, and the invocation's own trace on every call.
+//! version, bounded error bodies, and the invocation's own trace on every call.
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::{Builder, tls};
@@ -9,6 +9,8 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint}
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
+use crate::error_body::BoundedErrors;
+
 /// Loads region, credentials and endpoint from the environment, as Lambda provides them
 /// (`AWS_ENDPOINT_URL` redirects every service, which is how the local cloud is reached).
 ///
@@ -16,7 +18,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 /// `Builder::from(&config).interceptor(TraceHeader)`.
 pub async fn sdk_config() -> SdkConfig {
     let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-    let http = Builder::new().tls_provider(ring).build_https();
+    let http = BoundedErrors(Builder::new().tls_provider(ring).build_https());
     aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http).load().await
 }
 

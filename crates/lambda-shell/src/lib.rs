@@ -10,6 +10,7 @@
 
 pub mod aws;
 pub mod env;
+mod error_body;
 pub mod logging;
 pub mod metrics;
 pub mod one_line;

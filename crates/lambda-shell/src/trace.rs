@@ -10,11 +10,15 @@ tokio::task_local! {
     static TRACE: Option<String>;
 }
 
-/// Runs `work` with `header` (the value of `Lambda-Runtime-Trace-Id`) as its trace.
+/// Longest trace header that is passed on: what EventBridge takes as an entry's `TraceHeader`.
+const MAX_LEN: usize = 500;
+
+/// Runs `work` with `header` (the value of `Lambda-Runtime-Trace-Id`) as its trace; a longer
+/// one than [`MAX_LEN`] is none, because it comes from events too.
 ///
 /// A task spawned inside does not inherit it: wrap its future in [`scope`] with [`current`].
 pub async fn scope<F: Future>(header: Option<String>, work: F) -> F::Output {
-    TRACE.scope(header, work).await
+    TRACE.scope(header.filter(|header| header.len() <= MAX_LEN), work).await
 }
 
 /// The trace header of the surrounding [`scope`], if there is one.
@@ -37,5 +41,12 @@ mod tests {
         let (first, second) = tokio::join!(served("Root=1-a"), served("Root=1-b"));
         assert_eq!((first.as_deref(), second.as_deref()), (Some("Root=1-a"), Some("Root=1-b")));
         assert_eq!(current(), None);
+    }
+
+    #[tokio::test]
+    async fn a_header_that_is_too_long_is_left_out() {
+        let kept = |length| scope(Some("x".repeat(length)), async { current().is_some() });
+        assert!(kept(MAX_LEN).await);
+        assert!(!kept(MAX_LEN + 1).await);
     }
 }

@@ -31,6 +31,7 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "deadlineMs": context.deadline,
         "arn": context.invoked_function_arn,
         "trace": context.xray_trace_id,
+        "clientContext": context.client_context,
         "pid": std::process::id(),
         "environment": std::env::vars().collect::<std::collections::BTreeMap<_, _>>(),
     }))

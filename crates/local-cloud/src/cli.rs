@@ -70,6 +70,10 @@ struct UpArgs {
     /// How long streams and channels take to come and to go, in milliseconds of the cloud's time.
     #[arg(long, default_value_t = crate::kvs::CHANGE_MS)]
     kvs_change_ms: u32,
+    /// Also serve the HTTP API at /PATH, as a custom domain with this base path does: the function finds
+    /// PATH in `rawPath`. A named stage is the template's to choose: StageName.
+    #[arg(long, value_name = "PATH", value_parser = base_path)]
+    base_path: Option<String>,
     /// Also print commands to try.
     #[arg(long)]
     guide: bool,
@@ -124,6 +128,7 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         verbose: args.verbose,
         calls: args.calls,
         kvs_change_ms: args.kvs_change_ms,
+        base_path: args.base_path,
     })
     .await?;
     for (function, path) in running.cloud().lambda.missing_binaries() {
@@ -166,6 +171,18 @@ fn base_url(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// What API Gateway takes as an API mapping's key: letters, digits and `-._$+!`, in parts between slashes.
+fn base_path(text: &str) -> Result<String, String> {
+    let path = text.trim_matches('/');
+    let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "-._$+!".contains(sign);
+    match path.split('/').all(|part| !part.is_empty() && part.chars().all(is_plain)) {
+        true if path.split('/').next() != Some("_local") => Ok(path.to_owned()),
+        _ => Err(format!(
+            "{text:?} is no base path: letters, digits, -._$+! and slashes; not _local"
+        )),
+    }
+}
+
 fn name_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -201,6 +218,28 @@ mod tests {
                 let cli = Cli::try_parse_from(line).unwrap();
                 assert_eq!(cli.url.as_deref(), Some("http://127.0.0.1:1"));
             }
+        }
+    }
+
+    #[test]
+    fn fragments_are_of_one_to_twenty_seconds_for_every_speaker() {
+        for command in [vec!["speak", "ID", "FILE"], vec!["run"]] {
+            for (length, taken) in
+                [("999", false), ("1000", true), ("10000", true), ("20000", true), ("20001", false)]
+            {
+                let line = ["local-cloud"].into_iter().chain(command.clone());
+                let line = line.chain(["--fragment-ms", length]);
+                assert_eq!(Cli::try_parse_from(line).is_ok(), taken, "{command:?} {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_base_path_is_a_mapping_key() {
+        assert_eq!(base_path("/speech/"), Ok("speech".to_owned()));
+        assert_eq!(base_path("speech/v1"), Ok("speech/v1".to_owned()));
+        for wrong in ["", "/", "a//b", "a b", "a?b", "_local/x"] {
+            assert!(base_path(wrong).is_err(), "{wrong}");
         }
     }
 

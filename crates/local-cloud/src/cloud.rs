@@ -51,6 +51,8 @@ pub struct CloudOptions {
     pub calls: Option<PathBuf>,
     /// How long streams and channels take to come and to go, in milliseconds of the cloud's time.
     pub kvs_change_ms: u32,
+    /// The base path that a custom domain maps to the HTTP API, without slashes around it.
+    pub base_path: Option<String>,
 }
 
 impl Default for CloudOptions {
@@ -65,6 +67,7 @@ impl Default for CloudOptions {
             verbose: false,
             calls: None,
             kvs_change_ms: crate::kvs::CHANGE_MS,
+            base_path: None,
         }
     }
 }
@@ -207,6 +210,7 @@ impl Cloud {
             &template,
             Arc::clone(&lambda),
             Arc::clone(&issuer),
+            options.base_path.clone(),
         );
         let (audio, logs) = (data.audio.clone(), data.logs.clone());
         Ok(Self {

@@ -44,6 +44,9 @@ pub enum FaultKind {
     Stall,
     /// The body ends with an error tag (`extra.errorId`, `extra.errorCode`).
     ErrorTag,
+    /// Behind a fragment a Void element begins that never ends: 1 KB of it every `delayMs` of real
+    /// time.
+    Void,
     /// `extra.bytes` (default 16) bytes of the body come damaged, from `extra.afterBytes` on.
     Damage,
     /// The call has no effect and is answered with `extra.answer`, as if it had. Of a Lambda function

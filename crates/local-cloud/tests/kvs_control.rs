@@ -6,7 +6,7 @@ mod kvs_support;
 use std::time::Duration;
 
 use kvs_support::{Server, until};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const IN_USE: &str = "ResourceInUseException";
 const INVALID: &str = "InvalidArgumentException";
@@ -90,7 +90,7 @@ async fn malformed_requests_are_refused() {
     server.refused("/describeStream", json!({ "StreamName": "none" }), 404, NOT_FOUND).await;
     server.refused("/noSuchThing", json!({}), 404, "UnknownOperationException").await;
     server.refused("/createStream", json!([]), 400, "SerializationException").await;
-    let tags: serde_json::Map<String, serde_json::Value> =
+    let tags: serde_json::Map<String, Value> =
         (0..51).map(|n| (format!("k{n}"), json!("v"))).collect();
     let request = json!({ "StreamName": "s", "Tags": tags });
     server.refused("/createStream", request, 400, "TagsPerResourceExceededLimitException").await;
@@ -153,10 +153,45 @@ async fn a_mapping_joins_one_channel_with_one_stream() {
     server.clock.sleep(Duration::from_secs(1)).await;
     server.ok(UPDATE, map(&a, &x, "DISABLED")).await;
     server.ok(UPDATE, map(&b, &x, "ENABLED")).await;
-    server.ok("/deleteSignalingChannel", json!({ "ChannelARN": b })).await;
+    server.ok(UPDATE, unmap(&b)).await;
     let mapped =
         server.ok("/describeMappedResourceConfiguration", json!({ "StreamName": "x" })).await;
     assert_eq!(mapped["MappedResourceConfigurationList"], json!([]));
+}
+
+/// Storage DISABLED; no StreamARN is needed.
+fn unmap(channel: &str) -> Value {
+    json!({ "ChannelARN": channel, "MediaStorageConfiguration": { "Status": "DISABLED" } })
+}
+
+#[tokio::test]
+async fn what_is_mapped_is_not_deleted() {
+    let server = Server::start(20.0).await;
+    const UPDATE: &str = "/updateMediaStorageConfiguration";
+    let (a, b) = (server.channel("a").await, server.channel("b").await);
+    let (x, y) = (server.stream("x", 24).await, server.stream("y", 24).await);
+    let storage = json!({ "Status": "ENABLED", "StreamARN": x });
+    server.ok(UPDATE, json!({ "ChannelARN": a, "MediaStorageConfiguration": storage })).await;
+    let deletions = [
+        ("/deleteSignalingChannel", json!({ "ChannelARN": a }), "channel"),
+        ("/deleteStream", json!({ "StreamARN": x }), "stream"),
+    ];
+    for (path, request, resource) in &deletions {
+        let refused = server.call(path, request.clone()).await;
+        assert_eq!((refused.status, refused.code.as_str()), (400, IN_USE));
+        let words = format!("Disable MediaStorageConfiguration to delete the {resource}");
+        assert!(refused.body.to_string().contains(&words), "{}", refused.body);
+    }
+    let put = server.put_all("x", "1.0", kvs_support::recording(1)).await;
+    assert_eq!(put.last().unwrap()["EventType"], "PERSISTED", "a refusal changes nothing");
+    // Their neighbours are not mapped; what was never mapped can be unmapped.
+    server.ok(UPDATE, unmap(&b)).await;
+    server.ok("/deleteSignalingChannel", json!({ "ChannelARN": b })).await;
+    server.ok("/deleteStream", json!({ "StreamARN": y })).await;
+    server.ok(UPDATE, unmap(&a)).await;
+    for (path, request, _) in deletions {
+        server.ok(path, request).await;
+    }
 }
 
 #[tokio::test]
@@ -181,9 +216,7 @@ async fn an_account_has_a_hundred_mappings() {
     server.clock.sleep(Duration::from_secs(1)).await;
     server.refused(UPDATE, pairs[100].clone(), 400, LIMIT).await;
     server.ok(UPDATE, pairs[99].clone()).await;
-    let off = json!({ "ChannelARN": pairs[0]["ChannelARN"],
-                      "MediaStorageConfiguration": { "Status": "DISABLED" } });
-    server.ok(UPDATE, off).await;
+    server.ok(UPDATE, unmap(pairs[0]["ChannelARN"].as_str().unwrap())).await;
     server.ok(UPDATE, pairs[100].clone()).await;
 }
 

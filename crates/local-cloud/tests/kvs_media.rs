@@ -314,14 +314,15 @@ async fn producers_are_held_to_the_rules() {
     };
     assert_eq!(error(b"hello, this is not matroska".to_vec()).await, 4006);
     assert_eq!(error([head(), cluster(0, 0, 0)].concat()).await, 4011);
-    assert_eq!(error([recording(1), cluster(5, 1, 0), cluster(4, 1, 0)].concat()).await, 4004);
+    // The first fragment's last frame is at 980 ms.
+    assert_eq!(error([recording(1), cluster(980, 1, 0)].concat()).await, 4004);
     let mut cut = recording(1);
     cut.pop();
     assert_eq!(error(cut).await, 4000);
     assert_eq!(error([recording(1), recording(1)].concat()).await, 4006);
     let body = server.get_all("s", from(EARLIEST)).await;
     // Whole fragments before the error stay: one of the third, none of the cut one, one of the last.
-    assert_eq!(numbers(&body).len(), 3);
+    assert_eq!(numbers(&body).len(), 2);
 
     let (blocks, body) = producer();
     blocks.send(head()).unwrap();
@@ -333,6 +334,29 @@ async fn producers_are_held_to_the_rules() {
     until(async || server.kvs.state()["streams"][0]["writers"] == 0).await;
     let missing = read(server.put("none", "1.0", recording(1)).await).await;
     assert_eq!((missing.status, missing.code.as_str()), (404, "ResourceNotFoundException"));
+}
+
+#[tokio::test]
+async fn a_clock_goes_back_on_a_new_connection_only() {
+    let server = Server::start(20.0).await;
+    server.stream("s", 24).await;
+    let acks = server.put_all("s", "1.0", [recording(2), cluster(1980, 1, 9)].concat()).await;
+    let first = [0, 1000]
+        .into_iter()
+        .flat_map(|at| ["BUFFERING", "RECEIVED", "PERSISTED"].map(|event| (event, at)));
+    let wanted: Vec<_> = first.chain([("BUFFERING", 1980), ("ERROR", 1980)]).collect();
+    assert_eq!(events(&acks), wanted);
+    let last = acks.last().unwrap();
+    assert_eq!(last["ErrorId"], 4004);
+    assert_eq!(last["ErrorCode"], "FRAGMENT_TIMECODE_LESSER_THAN_PREVIOUS");
+    assert_eq!(last["FragmentNumber"], acks[acks.len() - 2]["FragmentNumber"]);
+    assert_eq!(numbers(&server.get_all("s", from(EARLIEST)).await).len(), 2);
+    // AWS's producers send the last fragments again after they have connected anew.
+    let again = server.put_all("s", "1.0", recording(3)).await;
+    assert!(again.iter().all(|ack| ack["EventType"] != "ERROR"), "{again:?}");
+    let body = server.get_all("s", from(EARLIEST)).await;
+    let producer = values(&body, "AWS_KINESISVIDEO_PRODUCER_TIMESTAMP");
+    assert_eq!(producer, ["1.000", "2.000", "1.000", "2.000", "3.000"]);
 }
 
 #[tokio::test]

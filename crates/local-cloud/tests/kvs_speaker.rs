@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kvs_support::{Server, documents, values};
-use local_cloud::speaker::{Producer, Recording, RecordingError, Spoken};
+use local_cloud::speaker::{Pace, Producer, Recording, RecordingError, Spoken};
 use matroska_demuxer::{Frame, MatroskaFile};
 use serde_json::json;
 use tokio::sync::watch;
@@ -22,8 +22,7 @@ fn producer(server: &Server, speed: f64) -> Producer {
     Producer {
         url: server.url.clone(),
         stream: "session-a-b-1".into(),
-        speed,
-        fragment_ms: 2000,
+        pace: Pace { speed, fragment_ms: 2000 },
         start_ms: 1_700_000_000_000,
         rollback: 0,
     }

@@ -101,23 +101,17 @@ impl Content {
         known.is_some_and(|known| (known ^ check.short()) & mask == 0)
     }
 
-    /// Drops the oldest of `items`, as many as leave `remembered_ms` of audio, and all but `most`.
-    pub fn forget_old<T>(
-        items: &mut VecDeque<T>,
-        content: impl Fn(&T) -> &Self,
-        remembered_ms: u64,
-        most: usize,
-    ) {
+    /// Drops the oldest of `contents`: those before the last `remembered_ms` of audio, and all but `most`.
+    pub fn forget_old(contents: &mut VecDeque<Self>, remembered_ms: u64, most: usize) {
         let (mut total_ms, mut packets) = (0, 0);
-        let kept = items.iter().rev().take(most).take_while(|item| {
-            let content = content(item);
+        let kept = contents.iter().rev().take(most).take_while(|content| {
             let wanted = total_ms < remembered_ms;
-            (total_ms, packets) =
-                (total_ms + content.duration_ms(), packets + content.checks.len() + 1);
+            total_ms += content.duration_ms();
+            packets += content.checks.len() + 1;
             wanted && packets <= MAX_REMEMBERED
         });
         let kept = kept.count();
-        items.drain(..items.len() - kept);
+        contents.drain(..contents.len() - kept);
     }
 
     /// One word of ASCII that [`Content::from_text`] reads back, with two bits a packet: about 40 bytes and
@@ -230,9 +224,9 @@ mod tests {
     #[test]
     fn what_is_older_than_the_time_asked_for_goes() {
         let mut items: VecDeque<_> = (0..100).map(|_| content(100, 1).0).collect();
-        Content::forget_old(&mut items, |content| content, 60_000, 128);
+        Content::forget_old(&mut items, 60_000, 128);
         assert_eq!(items.len(), 30);
-        Content::forget_old(&mut items, |content| content, 60_000, 10);
+        Content::forget_old(&mut items, 60_000, 10);
         assert_eq!(items.len(), 10);
     }
 }

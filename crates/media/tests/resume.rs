@@ -86,7 +86,7 @@ proptest! {
         let (first, _, stream) = listen(&bodies.concat(), pieces.0);
         let counters = stream.counters();
         prop_assert!(counters.filled_samples > 0 && counters.gap_samples > 0);
-        prop_assert_eq!(counters.reanchors, 2);
+        prop_assert!(counters.reanchors > 0);
         prop_assert_eq!(first.anchors.len(), all.len());
         for (index, anchor) in first.anchors.iter().enumerate() {
             let resumed = resume(anchor, &bodies[index..].concat(), pieces.1);

@@ -66,6 +66,10 @@ pub struct Config {
     pub connect_pace: Duration,
     /// A body without a byte for this long is given up and opened again.
     pub read_idle: Duration,
+    /// A body whose bytes bring nothing of a fragment for this long is given up like one without
+    /// bytes. A fragment lasts at most 20 s and is announced by its first bytes, so on a connection
+    /// that keeps up something of it comes sooner; half as long again is left for slow bytes.
+    pub no_progress: Duration,
     /// A stream that KVS has not known for this long counts as deleted: nothing can come any more.
     pub no_stream: Duration,
     /// Failures in a row that open the breaker.
@@ -113,6 +117,7 @@ impl Config {
             reconnect: (wall(400), wall(10_000)),
             connect_pace: wall(250),
             read_idle: wall(15_000),
+            no_progress: wall(30_000),
             no_stream: wall(120_000),
             breaker_failures: 5,
             breaker_open: wall(15_000),

@@ -91,7 +91,7 @@ impl Drain {
         self.over |= self.hasty_since.is_some_and(|since| now - since >= self.max);
     }
 
-    /// A connection gave nothing for so long that it was given up.
+    /// A connection gave nothing, or no media, for so long that it was given up.
     pub(crate) fn stood_still(&mut self) {
         self.silences += 1;
         self.hasty_since = None;

@@ -19,7 +19,7 @@ const MAX_SETTLED: usize = 32;
 const CONTENTS_MS: u64 = 64_000;
 
 /// Most contents kept.
-const MAX_CONTENTS: usize = 128;
+const MAX_CONTENTS: usize = 64;
 
 /// The account of a run: fragments as they arrive, samples as they are settled.
 #[derive(Debug)]
@@ -150,7 +150,7 @@ impl Ledger {
         let enough = if time >= self.warm_up_ms { first.saturating_sub(1) } else { 0 };
         let old = self.fragments.drain(..enough.max(settled.saturating_sub(MAX_SETTLED)));
         self.contents.extend(old.filter_map(|fragment| fragment.content));
-        Content::forget_old(&mut self.contents, |content| content, CONTENTS_MS, MAX_CONTENTS);
+        Content::forget_old(&mut self.contents, CONTENTS_MS, MAX_CONTENTS);
     }
 }
 

@@ -9,7 +9,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use media::Stream;
+use media::{Output, Stream};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
@@ -52,7 +52,7 @@ pub(crate) async fn read<P: Ports>(line: &Line<'_, P>) -> Infallible {
 enum BodyEnd {
     /// KVS ended it: call again.
     Ended,
-    /// It stood still and was given up: call again.
+    /// Nothing came, or nothing but bytes without media, and it was given up: call again.
     Still,
     /// It broke: call again, slower each time.
     Broken,
@@ -158,6 +158,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         let clock = line.ports.clock();
         let mut orders = line.orders.subscribe();
         let mut idle_at = clock.instant() + line.config.read_idle;
+        let mut stalled_at = clock.instant() + line.config.no_progress;
         let end = loop {
             if self.drained() {
                 break BodyEnd::Drained;
@@ -167,16 +168,25 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                 next = body.next() => match next {
                     Some(Ok(bytes)) => {
                         let mut rest = &bytes[..];
+                        let mut progress = false;
                         while !rest.is_empty() && !self.intake.damaged {
                             rest = self.stream.push(rest);
-                            self.drain_outputs().await?;
+                            progress |= self.drain_outputs().await?;
                         }
-                        idle_at = clock.instant() + line.config.read_idle;
+                        let now = clock.instant();
+                        idle_at = now + line.config.read_idle;
+                        if progress {
+                            stalled_at = now + line.config.no_progress;
+                        }
                         if std::mem::take(&mut self.intake.damaged) {
                             break BodyEnd::Broken;
                         }
                         if let Some(id) = self.intake.error_tag.take() {
                             break self.error_tag(id);
+                        }
+                        // Here too: bytes that are always ready never let the timer below run.
+                        if now >= stalled_at {
+                            break self.without_progress();
                         }
                     }
                     Some(Err(error)) => {
@@ -188,6 +198,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                 // A closed channel means the run is over anyway.
                 _ = orders.changed() => {}
                 () = clock.sleep_until(idle_at) => break BodyEnd::Still,
+                () = clock.sleep_until(stalled_at) => break self.without_progress(),
             }
         };
         drop(body);
@@ -197,6 +208,14 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         // In the middle of a document nobody ends of his own accord.
         let broken = tail.cut && end == BodyEnd::Ended;
         Ok(if broken { BodyEnd::Broken } else { end })
+    }
+
+    /// The bytes bring no media: endless filler, or damage that was read again often enough. The
+    /// drain counts it like a connection that stands still, or such bytes would keep it waiting.
+    fn without_progress(&self) -> BodyEnd {
+        let seconds = self.line.config.no_progress.as_secs_f64();
+        tracing::warn!(sessionId = %self.line.session, seconds, "GetMedia sends bytes without media: connection given up");
+        BodyEnd::Still
     }
 
     /// KVS said in band why it stops.
@@ -211,11 +230,13 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
     }
 
     /// Takes in all that the last push brought out, up to damage that is read again, then waits for
-    /// room for it.
-    async fn drain_outputs(&mut self) -> Result<(), Rewound> {
+    /// room for it. `true` when something of a fragment of this session was among it.
+    async fn drain_outputs(&mut self) -> Result<bool, Rewound> {
+        let mut progress = false;
         while !self.intake.damaged
             && let Some(output) = self.stream.poll()
         {
+            progress |= is_progress(&output);
             self.intake.take(output);
         }
         let errors = self.stream.counters().decode_errors;
@@ -228,7 +249,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         }
         self.decode_errors = errors;
         if self.intake.ready.is_empty() {
-            return Ok(());
+            return Ok(progress);
         }
         for chunk in std::mem::take(&mut self.intake.ready) {
             push(self.line, chunk).await?;
@@ -239,7 +260,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
             tokio::task::yield_now().await;
         }
         self.intake.heard();
-        Ok(())
+        Ok(progress)
     }
 
     /// Keeps the calls of this reader apart.
@@ -281,6 +302,18 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         };
         Some(Duration::from_millis(self.line.ports.clock().now_ms().saturating_sub(stop_at)))
     }
+}
+
+/// Whether an output says that the reading goes on. Damage, codecs that are refused and fragments of
+/// other sessions do not: they may come for ever.
+fn is_progress(output: &Output<'_>) -> bool {
+    matches!(
+        output,
+        Output::FragmentStarted { .. }
+            | Output::Pcm { .. }
+            | Output::Gap { .. }
+            | Output::FragmentCompleted { .. }
+    )
 }
 
 // Not a method: the decoder may move between threads but not be shared, so no future may hold a

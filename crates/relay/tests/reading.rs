@@ -126,6 +126,41 @@ async fn a_connection_that_stands_still_is_no_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn bytes_that_never_become_a_fragment_are_given_up_and_lose_nothing() {
+    let (packets, expected) = speech(20);
+    for trickle in [Duration::from_millis(20), Duration::from_secs(1), Duration::from_secs(10)] {
+        let world = World::stored(&packets, 1_000);
+        world.stop();
+        // Two connections in a row send filler for ever in the middle of the speech.
+        let filler = Break { after: 30_000, how: How::Void(trickle) };
+        world.state().kvs.breaks = [filler, Break { after: 20_000, ..filler }].into();
+        let config = config();
+        let report = relay::start(&world.side(), &config, order("a", LONG)).await.unwrap();
+        assert_eq!(report.outcome, Outcome::Ended);
+        assert_eq!(world.state().processor.accepted, expected);
+        let least = 2 * config.no_progress;
+        let most = least + Duration::from_secs(40);
+        assert!((least..most).contains(&world.elapsed()), "{trickle:?} {:?}", world.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_although_every_connection_sends_filler_for_ever() {
+    let (packets, expected) = speech(10);
+    let world = World::stored(&packets, 1_000);
+    world.stop();
+    let filler = Break { after: usize::MAX, how: How::Void(Duration::from_secs(1)) };
+    world.state().kvs.breaks = std::iter::repeat_n(filler, 100).collect();
+    let config = config();
+    let report = relay::start(&world.side(), &config, order("a", LONG)).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Ended);
+    assert_eq!(world.state().processor.accepted, expected);
+    // The connection that gave the speech, and the five in a row that are believed.
+    let most = 6 * config.no_progress + Duration::from_secs(10);
+    assert!(world.elapsed() < most, "{:?}", world.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_document_that_came_damaged_is_read_once_more() {
     let (packets, expected) = speech(20);
     let world = World::stored(&packets, 1_000);

@@ -42,7 +42,7 @@ pub(crate) struct Config {
     pub(crate) most_sessions: u32,
     /// Whether `GET /sessions/{sessionId}` shows a session to anybody, or to its speaker only.
     pub(crate) public_session_view: bool,
-    /// Budgets. They come from the invocation's deadline, so only the pauses are scaled here.
+    /// Budgets. They come from the invocation's deadline, so only the pauses and the hold of a request are scaled here.
     pub(crate) limits: Limits,
 }
 
@@ -65,6 +65,7 @@ impl Config {
             most_sessions: u32::try_from(most_sessions).unwrap_or(100),
             public_session_view: env.flag("PUBLIC_SESSION_VIEW", true)?,
             limits: Limits {
+                request_hold: scale.wall(limits.request_hold),
                 first_pause: scale.wall(limits.first_pause),
                 longest_pause: scale.wall(limits.longest_pause),
                 ..limits
@@ -129,6 +130,7 @@ mod tests {
     fn a_faster_cloud_is_looked_at_more_often() {
         let config = config(&[("TIME_SCALE", "10")]).unwrap();
         assert_eq!(config.limits.first_pause, Duration::from_millis(25));
+        assert_eq!(config.limits.request_hold, Duration::from_millis(3_400));
         assert_eq!(config.limits.creation, Limits::default().creation);
     }
 }

@@ -1,20 +1,35 @@
-//! API Gateway's event, without what only its client says about where it came and no route reads.
+//! Strips from API Gateway's event what no route reads: the client's host and query, and where the API is mounted.
 
 use lambda_http::{
     LambdaEvent, aws_lambda_events::query_map::QueryMap, http::header::HOST, request::LambdaRequest,
 };
 
-/// Takes host and query out of the event, for `lambda_http` makes a URL of them: a `Host` header that is none would panic
-/// there, as would a query that is none, and a host with a path of its own would choose the route. Without them the URI
-/// is the path, which the gateway has matched.
+/// Leaves the path alone, for `lambda_http` makes a URL of host, stage, path and query: a `Host` header that is none would
+/// panic there, as would a query that is none, and a host with a path of its own would choose the route.
+///
+/// The path loses the name of its stage, which `rawPath` begins with (`/dev/sessions`). The base path of a custom domain
+/// cannot be told from the rest; where API Gateway has matched a route, [`crate::http`] does not read the path.
 pub(crate) fn path_alone(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
     if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
         request.headers.remove(HOST);
         request.request_context.domain_name = None;
         request.raw_query_string = None;
         request.query_string_parameters = QueryMap::default();
+        let stage = request.request_context.stage.take();
+        request.raw_path =
+            request.raw_path.take().filter(|path| path.starts_with('/')).map(|path| {
+                match within_stage(&path, stage.as_deref()) {
+                    Some(within) => within.to_owned(),
+                    None => path,
+                }
+            });
     }
     event
+}
+
+/// The path behind the stage's name, if it begins with that.
+fn within_stage<'a>(path: &'a str, stage: Option<&str>) -> Option<&'a str> {
+    path.strip_prefix('/')?.strip_prefix(stage?).filter(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -32,6 +47,10 @@ mod tests {
         event["headers"]["host"] = host.into();
         event["headers"]["x-forwarded-proto"] = protocol.into();
         event["rawQueryString"] = query.into();
+        uri_of(event)
+    }
+
+    fn uri_of(event: Value) -> String {
         let payload = serde_json::from_value(event).unwrap();
         let event = path_alone(LambdaEvent::new(payload, Context::default()));
         Request::from(event.payload).uri().to_string()
@@ -43,6 +62,25 @@ mod tests {
             assert_eq!(uri(host, "https", ""), "/health", "{host}");
             assert_eq!(uri("example.com", host, ""), "/health", "{host}");
             assert_eq!(uri("example.com", "https", host), "/health", "{host}");
+        }
+    }
+
+    #[test]
+    fn a_stage_is_taken_off_and_never_put_on() {
+        for (stage, path, left) in [
+            ("$default", "/health", "/health"),
+            ("dev", "/dev/health", "/health"),
+            ("dev", "/health", "/health"),
+            ("dev", "/devices/health", "/devices/health"),
+            ("dev", "/dev", "/dev"),
+            ("health", "/health", "/health"),
+            ("dev", ":99999/health", "/"),
+            ("dev", "", "/"),
+        ] {
+            let mut event: Value = serde_json::from_str(HEALTH).unwrap();
+            event["requestContext"]["stage"] = stage.into();
+            event["rawPath"] = path.into();
+            assert_eq!(uri_of(event), left, "{stage} {path}");
         }
     }
 

@@ -69,7 +69,7 @@ impl<S: SessionApi> Api<S> {
         let answered = lambda_shell::trace::scope(trace_header, self.route(&request, &call)).await;
         tracing::info!(
             method = %known_method(request.method()),
-            route = Route::of(request.uri().path()).map_or("unknown", Route::name),
+            route = Route::of(&request).map_or("unknown", Route::name),
             status = answered.response.status().as_u16(),
             durationMs = self.sessions.now_ms().saturating_sub(started),
             requestId = request.lambda_context_ref().map(|context| context.request_id.as_str()),
@@ -85,7 +85,7 @@ impl<S: SessionApi> Api<S> {
     }
 
     async fn route(&self, request: &Request, call: &Call) -> Answered {
-        let Some(route) = Route::of(request.uri().path()) else {
+        let Some(route) = Route::of(request) else {
             let why = Refused::new(StatusCode::NOT_FOUND, "there is no such route");
             return self.refuse(&why).into();
         };

@@ -86,7 +86,8 @@ impl<P: Ports> SessionService<P> {
     ) -> Result<Done<Session>, Error> {
         // What settles a doubtful activation has a part of the budget for itself.
         let deadline = started + call.limits.creation.saturating_sub(call.limits.event);
-        let mut claim = key.map(|key| Claim::new(new, key, self.around.now_ms()));
+        let hold = call.limits.request_hold;
+        let mut claim = key.map(|key| Claim::new(new, key, self.around.now_ms(), hold));
         for attempt in 0..ID_ATTEMPTS {
             let session = self.reservation(new, SessionId::draw(&self.around, attempt));
             match self.reserve(&session, claim.as_ref(), call, deadline).await? {

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{ChannelArn, Language, QualityTier, SessionId, StreamArn};
+use crate::{ChannelArn, Language, QualityTier, Session, SessionId, Settings, StreamArn};
 
 /// `source` of the event.
 pub const SOURCE: &str = "session-management";
@@ -15,6 +15,13 @@ pub const SOURCE: &str = "session-management";
 pub const DETAIL_TYPE: &str = "Session Status Change";
 /// `schemaVersion` that this crate writes. It reads every version with the same major number.
 pub const SCHEMA_VERSION: &str = "1.0";
+
+/// Longest `speakerId`, characters: a JWT's `sub` has no more (OpenID Connect Core, section 2).
+pub const MAX_SPEAKER_ID: usize = 255;
+/// Longest `eventId`, characters; this system's are UUIDs of 36.
+pub const MAX_EVENT_ID: usize = 256;
+/// Longest `schemaVersion`, bytes: the major number 1, a point, and a minor of nine digits.
+const MAX_SCHEMA_VERSION: usize = 11;
 
 /// What happened to the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -109,11 +116,26 @@ impl StatusChange {
             source_language: fields.required("sourceLanguage", "expected a known code")?,
             target_languages: fields.target_languages()?,
             quality_tier: fields.optional("qualityTier", "expected standard or premium")?,
-            speaker_id: fields.optional("speakerId", "expected a text")?,
+            speaker_id: fields.text(
+                "speakerId",
+                MAX_SPEAKER_ID,
+                "expected 255 characters at most",
+            )?,
             timestamp_ms: fields.timestamp()?,
             schema_version,
-            event_id: fields.optional("eventId", "expected a text")?,
+            event_id: fields.text("eventId", MAX_EVENT_ID, "expected 256 characters at most")?,
         })
+    }
+
+    /// What a consumer must know of a session that has no record.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            source_language: self.source_language,
+            quality_tier: self.quality_tier.unwrap_or_default(),
+            target_languages: self.target_languages.clone(),
+            version: Session::FIRST_VERSION,
+        }
     }
 
     /// Writes the event's `detail`: the fields of the specification for its status, and ours.
@@ -175,12 +197,27 @@ impl Fields<'_> {
         self.optional(field, reason)?.ok_or(EventError::Missing { field })
     }
 
+    /// A text of at most `most` characters, counted as JSON Schema counts them.
+    fn text(
+        &self,
+        field: &'static str,
+        most: usize,
+        reason: &'static str,
+    ) -> Result<Option<String>, EventError> {
+        let text: Option<String> = self.optional(field, reason)?;
+        let fits = text.as_ref().is_none_or(|text| text.chars().count() <= most);
+        if fits { Ok(text) } else { Err(EventError::Malformed { field, reason }) }
+    }
+
     fn schema_version(&self) -> Result<String, EventError> {
         let field = "schemaVersion";
         let malformed = EventError::Malformed { field, reason: "expected MAJOR.MINOR" };
         let version: String = self
             .optional(field, "expected MAJOR.MINOR")?
             .unwrap_or_else(|| SCHEMA_VERSION.to_owned());
+        if version.len() > MAX_SCHEMA_VERSION {
+            return Err(malformed);
+        }
         let number = |text: &str| text.parse::<u64>().ok();
         let (major, minor) = version.split_once('.').ok_or(malformed.clone())?;
         let (Some(major), Some(_)) = (number(major), number(minor)) else {

@@ -64,6 +64,8 @@ pub(crate) struct Resource {
     pub(crate) active_at: Duration,
     pub(crate) retention_hours: u32,
     pub(crate) mapped_to: Option<String>,
+    /// When a mapping that was taken off no longer keeps it from being deleted.
+    unmapped_at: Option<Duration>,
 }
 
 type Late = Box<dyn FnOnce(&mut State) + Send>;
@@ -102,6 +104,8 @@ pub(crate) struct State {
     pub(crate) lines: Vec<(String, Option<String>)>,
     pub(crate) metrics: Vec<(&'static str, f64)>,
     pub(crate) active_after: Duration,
+    /// How long a mapping that was taken off still keeps channel and stream from being deleted.
+    pub(crate) unmapped_after: Duration,
 }
 
 /// The world; clones are the same world.

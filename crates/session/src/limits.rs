@@ -9,6 +9,9 @@ use crate::{
     ports::{Clock, Random},
 };
 
+/// How far the clocks of two invocations may be apart.
+const CLOCK_SKEW: Duration = Duration::from_secs(5);
+
 /// Budgets of the use cases. The defaults fit a function timeout of
 /// [`Limits::FUNCTION_TIMEOUT`], below API Gateway's 30 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +26,9 @@ pub struct Limits {
     pub deletion: Duration,
     /// For telling the listeners that the session ends, beside what else follows its end. Default 2 s.
     pub telling: Duration,
+    /// How long a request with an `Idempotency-Key` may be under way; later, another one supersedes it. Default 34 s: the
+    /// function's timeout, and 5 s for the clocks of two invocations, which may be that far apart.
+    pub request_hold: Duration,
     /// First wait between two looks at a resource. Default 250 ms: KVS allows 5 calls a second per
     /// resource.
     pub first_pause: Duration,
@@ -38,6 +44,7 @@ impl Default for Limits {
             undo: Duration::from_secs(7),
             deletion: Duration::from_secs(15),
             telling: Duration::from_secs(2),
+            request_hold: Self::FUNCTION_TIMEOUT + CLOCK_SKEW,
             first_pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(1),
         }
@@ -49,7 +56,8 @@ impl Limits {
     pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(29);
 
     /// The same budgets for an invocation that has only `remaining` time: all shrink alike, so that
-    /// a creation that fails late can still be undone.
+    /// a creation that fails late can still be undone. The hold of a request stays: the invocation that finds its claim may
+    /// have another deadline.
     #[must_use]
     pub fn within(self, remaining: Duration) -> Self {
         let share = remaining.as_secs_f64() / Self::FUNCTION_TIMEOUT.as_secs_f64();
@@ -162,6 +170,7 @@ mod tests {
         let half = limits.within(Limits::FUNCTION_TIMEOUT / 2);
         assert_eq!(half.creation, limits.creation / 2);
         assert_eq!(half.undo, limits.undo / 2);
+        assert_eq!(half.request_hold, limits.request_hold);
         assert_eq!(half.first_pause, limits.first_pause);
         assert_eq!(limits.within(Limits::FUNCTION_TIMEOUT), limits);
         assert_eq!(limits.within(Duration::from_secs(900)), limits);

@@ -214,10 +214,11 @@ pub trait MediaControl: Sync {
         channel: &ChannelArn,
     ) -> impl Future<Output = Result<SignalingEndpoints, Fault>> + Send;
 
-    /// Deletes a channel.
+    /// Deletes a channel. A mapped one is [`FaultKind::InUse`](crate::FaultKind::InUse).
     fn delete_channel(&self, arn: &ChannelArn) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Deletes a stream and all that it holds.
+    /// Deletes a stream and all that it holds. A mapped one is
+    /// [`FaultKind::InUse`](crate::FaultKind::InUse).
     fn delete_stream(&self, arn: &StreamArn) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 

@@ -4,20 +4,17 @@
 //! gets the same answer for a day. While its session is still being made it waits its turn, and when whoever made it
 //! died on the way, the next one takes over.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Limits, NewSession, Session, SessionId};
+use crate::{NewSession, Session, SessionId};
 
 /// Longest key, in characters.
 const MAX_KEY: usize = 255;
 
 /// A key is remembered for a day, s.
 const REMEMBERED_SECONDS: u64 = 24 * 60 * 60;
-
-/// How far the clocks of two invocations may be apart, ms.
-const CLOCK_SKEW_MS: u64 = 5_000;
 
 /// What a client calls its request: 1 to 255 printable characters of ASCII.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,13 +76,14 @@ pub struct Claim {
 }
 
 impl Claim {
-    pub(crate) fn new(new: &NewSession, key: &IdempotencyKey, now_ms: u64) -> Self {
-        let longest = u64::try_from(Limits::FUNCTION_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+    /// A claim that holds for `hold` from now.
+    pub(crate) fn new(new: &NewSession, key: &IdempotencyKey, now_ms: u64, hold: Duration) -> Self {
+        let hold_ms = u64::try_from(hold.as_millis()).unwrap_or(u64::MAX);
         let targets: Vec<_> = new.target_languages.iter().map(|language| language.code()).collect();
         Self {
             id: RequestId::new(&new.speaker_id, key),
             asked: format!("{} {} {}", new.source_language, new.quality_tier, targets.join(",")),
-            in_progress_until: now_ms + longest + CLOCK_SKEW_MS,
+            in_progress_until: now_ms.saturating_add(hold_ms),
             remove_at: now_ms / 1000 + REMEMBERED_SECONDS,
             now: now_ms / 1000,
             takes_over: None,

@@ -94,7 +94,9 @@ impl<P: Ports> SessionService<P> {
 
     /// Unmaps and deletes a channel. Returns whether it is gone.
     ///
-    /// That it cannot be unmapped is no reason to keep it: the mapping goes with the channel.
+    /// KVS refuses to delete a channel or a stream while they are mapped to each other. A failed
+    /// unmapping still leads to a deletion: the call may have had its effect, and a channel that was
+    /// never mapped can be deleted.
     pub(crate) async fn remove_channel(
         &self,
         session_id: &SessionId,
@@ -120,8 +122,8 @@ impl<P: Ports> SessionService<P> {
         now + end.saturating_sub(now) / steps
     }
 
-    /// Repeats a removal until it is done; what is gone already is done. A resource that is still
-    /// being made cannot be deleted yet, so "in use" is worth waiting for.
+    /// Repeats a removal until it is done; what is gone already is done. "In use" passes: the
+    /// resource is still being made, or the end of its mapping has not arrived everywhere yet.
     async fn removed<F: Future<Output = Result<(), Fault>>>(
         &self,
         session_id: &SessionId,

@@ -37,6 +37,8 @@ pub struct Plan {
     pub times: usize,
     /// Breaks after which the producer starts anew and speaks as much again, real time.
     pub breaks: Vec<Duration>,
+    /// Media in one fragment, ms.
+    pub fragment_ms: u32,
     /// Parameters of the template.
     pub parameters: Vec<String>,
     /// Faults that wait from the start (`/_local/faults`).
@@ -60,6 +62,7 @@ impl Default for Plan {
         Self {
             times: 1,
             breaks: Vec::new(),
+            fragment_ms: 2_000,
             parameters: Vec::new(),
             faults: Vec::new(),
             acts: Vec::new(),
@@ -86,7 +89,7 @@ pub enum Act {
     Repeat(Duration, usize),
     /// The archive's events are sent to the bus once more.
     Replay(Duration),
-    /// The session's stream is deleted.
+    /// The session's stream is unmapped and deleted.
     DeleteStream(Duration),
 }
 
@@ -123,6 +126,11 @@ impl Act {
             Self::Replay(_) => replay(cloud).await,
             Self::DeleteStream(_) => {
                 let detail = active(cloud, session).await?;
+                let unmap = json!({
+                    "ChannelARN": detail["channelArn"],
+                    "MediaStorageConfiguration": { "Status": "DISABLED" },
+                });
+                cloud.kinesis_video("updateMediaStorageConfiguration", unmap).await?;
                 let stream = json!({ "StreamARN": detail["streamArn"] });
                 cloud.kinesis_video("deleteStream", stream).await.map(drop)
             }
@@ -181,8 +189,12 @@ pub fn run(fault: &Fault, seed: u64) -> Sum {
 }
 
 async fn play(plan: &Plan) -> Result<(Journey, Packets), Error> {
-    let options =
-        Options { time_scale: SCALE, parameters: plan.parameters.clone(), ..Options::default() };
+    let options = Options {
+        time_scale: SCALE,
+        fragment_ms: plan.fragment_ms,
+        parameters: plan.parameters.clone(),
+        ..Options::default()
+    };
     let cloud = Cloud::start(options).await?;
     for fault in &plan.faults {
         cloud.fault(fault.clone()).await?;

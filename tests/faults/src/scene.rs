@@ -36,6 +36,8 @@ pub struct Scene {
     pub line: Option<ExpectedLine>,
     /// The stream is taken away: a beginning of the line arrives, and nothing else.
     pub beginning_only: bool,
+    /// Samples that a fragment claims beyond what one can hold: they are not decoded, and counted.
+    pub refused: u64,
     /// Positions depend on what the producer's clock does: they must be those of a run without faults.
     pub undisturbed: bool,
     /// How long nothing may be accepted although it could be read.
@@ -85,6 +87,7 @@ impl Scene {
             prepare: Vec::new(),
             line: None,
             beginning_only: false,
+            refused: 0,
             undisturbed: false,
             patience: Duration::from_secs(2),
             drained_later: Duration::ZERO,

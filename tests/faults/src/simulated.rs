@@ -114,6 +114,10 @@ fn complaint(
         broken.push(format!("samples: {missing} lost, {surplus} too many, {wrong} changed"));
         broken.extend(line.faults.iter().cloned());
     }
+    let refused: u64 = state.snapshots.iter().map(|snapshot| snapshot.refused).sum();
+    if refused != scene.refused {
+        broken.push(format!("{refused} samples refused instead of {}", scene.refused));
+    }
     if calm.is_some_and(|calm| {
         let calm = &calm.state().processor;
         (calm.next, &calm.gaps) != (state.processor.next, &state.processor.gaps)

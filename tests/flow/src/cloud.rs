@@ -22,6 +22,8 @@ const LOG_PATIENCE: Duration = Duration::from_secs(30);
 pub struct Options {
     /// `--time-scale`: how many times faster than real time the cloud runs.
     pub time_scale: u32,
+    /// Media in one fragment of what is spoken, ms.
+    pub fragment_ms: u32,
     /// `--parameter NAME=VALUE` of the template.
     pub parameters: Vec<String>,
     /// More arguments of `local-cloud up`.
@@ -30,7 +32,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { time_scale: 10, parameters: Vec::new(), arguments: Vec::new() }
+        Self { time_scale: 10, fragment_ms: 2_000, parameters: Vec::new(), arguments: Vec::new() }
     }
 }
 
@@ -117,6 +119,11 @@ impl Cloud {
     /// How many times faster than real time it runs.
     pub fn time_scale(&self) -> u32 {
         self.options.time_scale
+    }
+
+    /// Media in one fragment of what is spoken, ms.
+    pub(crate) fn fragment_ms(&self) -> u32 {
+        self.options.fragment_ms
     }
 
     /// Waits until `function` (its package name) has logged `text` so many times.

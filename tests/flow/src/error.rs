@@ -1,10 +1,17 @@
 //! What can go wrong in a test before its promise is even reached.
 
+/// What builds the binaries of the profile that this is compiled in.
+const BUILD: &str = if cfg!(debug_assertions) {
+    "cargo build --workspace --bins --examples"
+} else {
+    "cargo build --release --workspace --bins --examples"
+};
+
 /// A step of the harness failed; the message says which and what the cloud answered.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The binaries are not built.
-    #[error("{0} is missing: run `cargo build --release --workspace --bins` first")]
+    #[error("{0} is not built: run `{BUILD}` first")]
     NotBuilt(String),
     /// The local cloud did not come up, or a process could not be started.
     #[error("{what}: {source}")]

@@ -67,6 +67,7 @@ impl<'a> Session<'a> {
             .args(["speak", &self.id])
             .arg(file)
             .args(["--speed", &speed.to_string(), "--url", self.cloud.url()])
+            .args(["--fragment-ms", &self.cloud.fragment_ms().to_string()])
             .args(arguments)
             .current_dir(root())
             .stdout(Stdio::null())

@@ -135,6 +135,9 @@ async fn a_function_that_dies_after_an_end_leaves_no_channel() {
     }
     let left = AFTER_AN_END.len();
     assert_eq!(channels_of(&cloud).await, left);
+    // A mapping that was just disabled keeps its channel for a moment.
+    let in_use = json!({ "code": "ResourceInUseException", "status": 400, "times": 2 });
+    strike(&cloud, ("kinesisvideo", "DeleteSignalingChannel"), &in_use).await;
     let check = json!({ "action": "health_check", "source": "cloudwatch_events" });
     let start = Instant::now();
     while channels_of(&cloud).await > 0 {
@@ -143,6 +146,9 @@ async fn a_function_that_dies_after_an_end_leaves_no_channel() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     assert_eq!(names(&cloud).await.len(), left, "the streams are still there");
+    cloud.every_fault_struck().await.unwrap();
+    let log = cloud.log("kvs-stream-consumer");
+    assert!(!log.contains("health check: a duty failed"), "it did not wait for the channel: {log}");
 }
 
 /// Channels have the names of their streams.

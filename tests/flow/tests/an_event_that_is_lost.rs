@@ -10,8 +10,10 @@ use serde_json::json;
 
 const HANDLER: &str = "session-http-handler";
 
-async fn audio_arrives_in_spite_of(fault: serde_json::Value) {
-    let cloud = Cloud::start(Options { time_scale: 20, ..Options::default() }).await.unwrap();
+/// All of it is stored, in fragments of so many ms, before a consumer reads it.
+async fn audio_arrives_in_spite_of(fault: serde_json::Value, fragment_ms: u32) {
+    let options = Options { time_scale: 20, fragment_ms, ..Options::default() };
+    let cloud = Cloud::start(options).await.unwrap();
     cloud.fault(fault).await.unwrap();
     let session = cloud.open("ana").await.unwrap(); // 201 all the same
     let failure = "Failed to emit EventBridge event: ";
@@ -39,21 +41,21 @@ async fn arrives_late(cloud: &Cloud, session: &Session<'_>) {
 
 #[tokio::test]
 async fn a_failed_entry_is_sent_again() {
-    audio_arrives_in_spite_of(json!({
+    let fault = json!({
         "service": "events", "operation": "PutEvents", "kind": "entry", "times": 1,
         "code": "ThrottlingException", "message": "Rate exceeded"
-    }))
-    .await;
+    });
+    audio_arrives_in_spite_of(fault, 2_000).await;
 }
 
 #[tokio::test]
 async fn a_refused_call_is_sent_again() {
     // The SDK tries three times within one PutEvents.
-    audio_arrives_in_spite_of(json!({
+    let fault = json!({
         "service": "events", "operation": "PutEvents", "times": 3, "status": 500,
         "code": "InternalException", "message": "the bus is down"
-    }))
-    .await;
+    });
+    audio_arrives_in_spite_of(fault, 10_000).await;
 }
 
 #[tokio::test]

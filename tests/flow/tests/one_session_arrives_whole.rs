@@ -6,10 +6,14 @@ use flow::{Journey, Options};
 
 #[tokio::test]
 async fn one_session_arrives_whole() {
-    let journey = Journey::with_faults(Options::default(), &[]).await.unwrap();
-    journey.assert_whole();
-    assert_eq!(journey.consumers(), 1);
-    let mut pairs = journey.wav.iter().zip(&journey.spoken);
-    let first = pairs.position(|(got, said)| got != said);
-    assert_eq!(first, None, "the WAV differs from libopus at this sample");
+    // Fragments of AWS's producers, and of WebRTC ingestion.
+    for fragment_ms in [2_000, 10_000] {
+        let options = Options { fragment_ms, ..Options::default() };
+        let journey = Journey::with_faults(options, &[]).await.unwrap();
+        journey.assert_whole();
+        assert_eq!(journey.consumers(), 1, "{fragment_ms}");
+        let mut pairs = journey.wav.iter().zip(&journey.spoken);
+        let first = pairs.position(|(got, said)| got != said);
+        assert_eq!(first, None, "{fragment_ms}: the WAV differs from libopus at this sample");
+    }
 }

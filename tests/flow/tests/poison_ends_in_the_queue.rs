@@ -2,8 +2,6 @@
 //! retries; nothing is tried for ever.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::time::{Duration, Instant};
-
 use flow::{Cloud, Options};
 use serde_json::{Value, json};
 
@@ -21,39 +19,25 @@ fn with(field: &str, value: Value) -> Value {
     detail
 }
 
-/// The records in the queue, once there are so many.
-async fn records(cloud: &Cloud, count: usize) -> Vec<Value> {
-    let name = json!({ "QueueName": "session-events-dlq-dev" });
-    let queue = cloud.aws("sqs", "AmazonSQS.GetQueueUrl", name).await.unwrap();
-    let receive = json!({ "QueueUrl": queue["QueueUrl"], "MaxNumberOfMessages": 10 });
-    let (mut records, start) = (Vec::new(), Instant::now());
-    while records.len() < count {
-        assert!(start.elapsed() < Duration::from_secs(60), "only {records:#?}");
-        let answer = cloud.aws("sqs", "AmazonSQS.ReceiveMessage", receive.clone()).await.unwrap();
-        for message in answer["Messages"].as_array().into_iter().flatten() {
-            records.push(serde_json::from_str(message["Body"].as_str().unwrap()).unwrap());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    records
-}
-
 #[tokio::test]
 async fn each_with_its_reason() {
     let cloud = Cloud::start(Options { time_scale: 60, ..Options::default() }).await.unwrap();
+    let long = "x".repeat(257);
     let stream = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/session-calm-river-7/1";
     let poison = [
         (with("sessionId", Value::Null), "InvalidEvent", "sessionId"),
         (with("sessionId", json!("../etc/passwd")), "InvalidEvent", "sessionId"),
         (with("channelArn", json!(stream)), "InvalidEvent", "channelArn"),
         (with("streamArn", good()["channelArn"].clone()), "InvalidEvent", "streamArn"),
+        (with("speakerId", json!(long)), "InvalidEvent", "speakerId"),
+        (with("eventId", json!(long)), "InvalidEvent", "eventId"),
         (with("schemaVersion", json!("9.0")), "InvalidEvent", "major number 9"),
         (good(), "StreamUnknown", "calm-river-7"),
     ];
     for (detail, ..) in &poison {
         cloud.put_status_change(detail).await.unwrap();
     }
-    let records = records(&cloud, poison.len()).await;
+    let records = cloud.dead_events(poison.len()).await.unwrap();
     for (detail, error_type, named) in &poison {
         let record = records
             .iter()

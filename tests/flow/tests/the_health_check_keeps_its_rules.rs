@@ -84,13 +84,12 @@ async fn a_stream_is_kept_while_a_dead_letter_names_it() {
     refused.drained(Duration::from_secs(60)).await.unwrap();
     cloud.every_fault_struck().await.unwrap();
 
-    let queue = json!({ "QueueName": "chunk-dlq-dev" });
-    let queue = cloud.aws("sqs", "AmazonSQS.GetQueueUrl", queue).await.unwrap()["QueueUrl"].clone();
-    let letter = letter(&cloud, &queue).await;
-    assert_eq!(letter["sessionId"], refused.id());
-    assert_eq!(letter["streamArn"], record(&cloud, &refused).await["kvsStreamArn"]["S"]);
-    let samples = letter["sampleCount"].as_u64().unwrap();
-    let audio = letter["payload"]["audioData"].as_str().unwrap();
+    let chunks = queue(&cloud, "chunk-dlq-dev").await;
+    let chunk = letter(&cloud, &chunks).await;
+    assert_eq!(chunk["sessionId"], refused.id());
+    assert_eq!(chunk["streamArn"], record(&cloud, &refused).await["kvsStreamArn"]["S"]);
+    let samples = chunk["sampleCount"].as_u64().unwrap();
+    let audio = chunk["payload"]["audioData"].as_str().unwrap();
     assert!(samples > 0 && audio.len() as u64 >= samples * 2 * 4 / 3, "all of the audio is in it");
 
     let other = cloud.open("ben").await.unwrap();
@@ -98,15 +97,29 @@ async fn a_stream_is_kept_while_a_dead_letter_names_it() {
     other.end().await.unwrap();
     other.drained(Duration::from_secs(60)).await.unwrap();
 
+    // An event that names it could only find that it was delivered.
+    let event =
+        json!({ "requestPayload": { "detail": { "sessionId": other.id(), "status": "ENDED" } } });
+    let events = queue(&cloud, "session-events-dlq-dev").await;
+    let send = json!({ "QueueUrl": events, "MessageBody": event.to_string() });
+    cloud.aws("sqs", "AmazonSQS.SendMessage", send).await.unwrap();
+
     // It was drained before the other and would be removed no later, but for the letter, which is in an operator's hands
     // and hidden from the health check all the while.
     is_removed(&cloud, &other).await;
+    assert_eq!(letter(&cloud, &events).await, event, "it is in the queue still");
     assert_eq!(record(&cloud, &refused).await["status"]["S"], "ended");
     let stream = record(&cloud, &refused).await["kvsStreamArn"]["S"].clone();
     cloud.kinesis_video("describeStream", json!({ "StreamARN": stream })).await.unwrap();
 
-    cloud.aws("sqs", "AmazonSQS.PurgeQueue", json!({ "QueueUrl": queue })).await.unwrap();
+    cloud.aws("sqs", "AmazonSQS.PurgeQueue", json!({ "QueueUrl": chunks })).await.unwrap();
     is_removed(&cloud, &refused).await;
+}
+
+/// The URL of a queue.
+async fn queue(cloud: &Cloud, name: &str) -> Value {
+    let name = json!({ "QueueName": name });
+    cloud.aws("sqs", "AmazonSQS.GetQueueUrl", name).await.unwrap()["QueueUrl"].clone()
 }
 
 /// A letter of the queue; the health check may have it out of sight for a moment.

@@ -36,6 +36,9 @@ pub struct Stored {
     pub repeated: bool,
 }
 
+/// The header of a Void element of 2^48 bytes.
+const VOID: [u8; 9] = [0xEC, 0x01, 0x01, 0, 0, 0, 0, 0, 0];
+
 /// What stands in a stored document for MILLIS_BEHIND_NOW, which is only known when it is sent.
 const BEHIND: u64 = 9_999_999_999;
 
@@ -85,12 +88,15 @@ pub enum How {
     Damage(usize),
     /// The next document's first bytes come wrong, so that its structure is lost.
     DamagedHeader,
+    /// A Void element follows that never ends, also where the body would idle: a piece of it after
+    /// each such wait.
+    Void(Duration),
 }
 
 impl How {
     /// Whether it strikes between two documents only.
     fn waits(self) -> bool {
-        matches!(self, Self::Tag(_) | Self::DamagedHeader)
+        matches!(self, Self::Tag(_) | Self::DamagedHeader | Self::Void(_))
     }
 }
 
@@ -188,6 +194,8 @@ pub struct Body {
     idle_since: Instant,
     error: Option<u32>,
     ended: bool,
+    /// Nothing but Void comes, a piece after each such wait.
+    void: Option<Duration>,
     /// The next byte is a document's first.
     between: bool,
 }
@@ -211,6 +219,7 @@ impl MediaSource for Side {
             idle_since: now,
             error: start.err(),
             ended: false,
+            void: None,
             between: false,
         })
     }
@@ -235,6 +244,10 @@ impl MediaBody for Body {
             if self.ended || self.opened.elapsed() >= self.longest() {
                 return None;
             }
+            if let Some(wait) = self.void {
+                tokio::time::sleep(wait).await;
+                return Some(Ok(Bytes::from_static(&[0; PIECE])));
+            }
             if !self.pending.is_empty() {
                 break;
             }
@@ -243,6 +256,9 @@ impl MediaBody for Body {
                     self.pending = document;
                     self.between = true;
                     self.next += 1;
+                }
+                None if let Some(Break { how: How::Void(wait), .. }) = self.broken => {
+                    return Some(Ok(self.begin_void(wait)));
                 }
                 None if self.idle_since.elapsed() >= IDLE => return None,
                 None => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -269,6 +285,7 @@ impl MediaBody for Body {
                     self.stalled_until = None;
                 }
                 How::Damage(bytes) => return Some(Ok(self.damaged(bytes))),
+                How::Void(wait) => return Some(Ok(self.begin_void(wait))),
                 How::DamagedHeader => return Some(Ok(self.damaged(4))),
             }
         }
@@ -303,6 +320,11 @@ impl Body {
         self.next = self.next.max(kvs.oldest);
         let next = kvs.fragments.get(self.next).filter(|fragment| fragment.at <= elapsed)?;
         Some(next.sent_at(elapsed))
+    }
+
+    fn begin_void(&mut self, wait: Duration) -> Bytes {
+        self.void = Some(wait);
+        Bytes::from_static(&VOID)
     }
 
     fn damaged(&mut self, bytes: usize) -> Bytes {

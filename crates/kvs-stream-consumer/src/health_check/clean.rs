@@ -8,9 +8,9 @@ use relay::lease::StreamItem;
 use relay::ports::millis;
 use session::{Session, SessionStatus, StreamArn};
 
-use super::{Check, SETTLED, Summary, Turns, farewell};
+use super::{Check, SETTLED, Summary, Turns, farewell, removal};
 use crate::kinesis_video::Resource;
-use crate::sqs::{Named, Need};
+use crate::sqs::{Can, Named, Need};
 
 /// How long a claim keeps others away; a cleaner that dies is followed by the next after this.
 const CLAIM: Duration = Duration::from_secs(10 * 60);
@@ -35,7 +35,7 @@ pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), 
         }
     }
     if sweeps {
-        sweep(check, summary, &named).await?;
+        sweep(check, summary, &named, &mut turns).await?;
     }
     turns.result()
 }
@@ -69,7 +69,7 @@ async fn candidates(check: &Check<'_>, turns: &mut Turns) -> Result<Vec<Session>
 /// was this health check.
 async fn unplug(check: &Check<'_>, session: &Session) -> Result<(), StoreError> {
     match &session.kvs_channel_arn {
-        Some(channel) => check.aws.kinesis_video.delete_channel(channel).await,
+        Some(channel) => removal::channel(check, channel).await,
         None => Ok(()),
     }
 }
@@ -125,18 +125,18 @@ async fn one(
     if !aws.sessions.claim(session, until, check.now_ms).await? {
         return Ok(());
     }
-    // Channel first: unmapped, nothing can flow into the stream any more.
+    // Channel first: KVS deletes no stream while a channel is mapped to it.
     if let Some(channel) = channel {
-        aws.kinesis_video.delete_channel(&channel).await?;
+        removal::channel(check, &channel).await?;
     }
     if let Some(stream) = stream {
-        aws.kinesis_video.delete_stream(&stream).await?;
+        removal::stream(check, &stream).await?;
     }
     farewell::forget(check, id).await;
     let remove_at = check.now_ms / 1000 + REMEMBERED_SECONDS;
     // Before the session's own record: an id that can be drawn again finds nothing of the old one.
     aws.streams.expire(id, remove_at - DAY_SECONDS).await?;
-    if session.ended_reason.is_some() || session.status == SessionStatus::Ended {
+    if was_open(session) {
         aws.sessions.cleaned(id, until, remove_at).await?;
     } else {
         aws.sessions.remove(id, until).await?;
@@ -144,6 +144,11 @@ async fn one(
     tracing::info!(sessionId = %id, "channel and stream removed");
     summary.cleaned += 1;
     Ok(())
+}
+
+/// Whether this was a session once: others are creations that broke off.
+fn was_open(session: &Session) -> bool {
+    session.ended_reason.is_some() || session.status == SessionStatus::Ended
 }
 
 /// Whether a dead letter needs the stream: for sure, or perhaps while KVS still holds its audio.
@@ -156,12 +161,15 @@ async fn needed(
     let id = &session.session_id;
     let config = &check.aws.config.relay;
     let record = check.aws.streams.record(id).await?;
+    let delivered = record.as_ref().is_some_and(|record| record.item.ended);
     // A checkpoint that cannot be read says nothing, so it may have counted chunks.
-    let buried = record.is_some_and(|record| {
+    let unseen_chunk = record.is_some_and(|record| {
         let checkpoint = record.item.checkpoint(config);
         checkpoint.map_or(true, |checkpoint| checkpoint.totals.dead_lettered > 0)
     });
-    Ok(match named.need(stream, id.as_str(), buried) {
+    // No true event names a session that was never opened.
+    let event = was_open(session) && !delivered;
+    Ok(match named.need(stream, id.as_str(), Can { unseen_chunk, event }) {
         Need::Named => true,
         Need::Perhaps => check.now_ms < session.updated_at + millis(config.retention),
         Need::No => false,
@@ -169,7 +177,12 @@ async fn needed(
 }
 
 /// What KVS shows as ours although no session has it.
-async fn sweep(check: &Check<'_>, summary: &mut Summary, named: &Named) -> Result<(), StoreError> {
+async fn sweep(
+    check: &Check<'_>,
+    summary: &mut Summary,
+    named: &Named,
+    turns: &mut Turns,
+) -> Result<(), StoreError> {
     let aws = check.aws;
     let kept = millis(aws.config.stream_keep).max(check.millis(SETTLED));
     let before = i64::try_from(check.now_ms.saturating_sub(kept)).unwrap_or_default();
@@ -179,18 +192,22 @@ async fn sweep(check: &Check<'_>, summary: &mut Summary, named: &Named) -> Resul
         }
         // A record may be lost; what somebody reads, or has not read to its end, is not rubbish.
         let record = aws.streams.record(&id).await?;
-        if record.is_some_and(|record| !record.item.ended) {
+        if record.as_ref().is_some_and(|record| !record.item.ended) {
             continue;
         }
-        match resource {
-            Resource::Stream(stream) if named.need(&stream, id.as_str(), true) != Need::No => {
+        let can = Can { unseen_chunk: true, event: record.is_none() };
+        let removed = match resource {
+            Resource::Stream(stream) if named.need(&stream, id.as_str(), can) != Need::No => {
                 continue;
             }
-            Resource::Stream(stream) => aws.kinesis_video.delete_stream(&stream).await?,
-            Resource::Channel(channel) => aws.kinesis_video.delete_channel(&channel).await?,
+            Resource::Stream(stream) => removal::stream(check, &stream).await,
+            Resource::Channel(channel) => removal::channel(check, &channel).await,
+        };
+        if removed.is_ok() {
+            tracing::warn!(sessionId = %id, "removed what no session has");
+            summary.swept += 1;
         }
-        tracing::warn!(sessionId = %id, "removed what no session has");
-        summary.swept += 1;
+        turns.take(&id, removed);
     }
     Ok(())
 }

@@ -4,17 +4,19 @@
 //! `issuer` makes tokens with its `keys`.
 //!
 //! What API Gateway answers by itself is `{"message": "..."}`: 401 of the authorizer, 403 for
-//! missing scopes, 404 for an unknown route, 413 and 431 for its limits, 500 when the function
-//! fails, 503 when it is throttled or takes longer than the route waits.
+//! missing scopes, 404 for an unknown route, 413 and 431 for its limits, 429 for a throttled route,
+//! 500 when the function fails, 503 when it is throttled or takes longer than the route waits.
 
 mod answer;
 mod cors;
 pub mod issuer;
 pub mod jwt;
 mod keys;
+mod mount;
 mod own;
 mod payload;
 mod routing;
+mod throttle;
 
 use std::sync::Arc;
 
@@ -31,8 +33,10 @@ use crate::lambda::Lambda;
 use crate::template::{HttpApi as Api, Template};
 use issuer::Issuer;
 pub use keys::NotRemoved;
+use mount::Mount;
 use own::Own;
 use payload::Call;
+use throttle::Throttles;
 
 /// API Gateway's limit on a request's body, in bytes (HTTP API quotas: 10 MB).
 const MAX_BODY: usize = 10 * 1024 * 1024;
@@ -46,6 +50,9 @@ pub struct FrontDoor {
     faults: Faults,
     account: Account,
     api: Option<Api>,
+    /// The base path that a custom domain maps to the API's stage.
+    base_path: Option<String>,
+    throttles: Throttles,
     /// Deployed names of the functions, by logical id.
     functions: std::collections::BTreeMap<String, String>,
     lambda: Arc<Lambda>,
@@ -60,13 +67,17 @@ impl FrontDoor {
         template: &Template,
         lambda: Arc<Lambda>,
         issuer: Arc<Issuer>,
+        base_path: Option<String>,
     ) -> Arc<Self> {
         let name = |it: &crate::template::Function| (it.logical_id.clone(), it.name.clone());
+        let routes = template.http_apis.first().map_or(&[][..], |api| &api.routes);
         Arc::new(Self {
+            throttles: Throttles::new(routes, clock.now_ms()),
             clock,
             faults,
             account: template.account.clone(),
             api: template.http_apis.first().cloned(),
+            base_path,
             functions: template.functions.iter().map(name).collect(),
             lambda,
             issuer,
@@ -91,7 +102,9 @@ impl FrontDoor {
             return Err(Own::HEADERS_TOO_LARGE);
         }
         let api = self.api.as_ref().ok_or(Own::NOT_FOUND)?;
-        let Some(found) = routing::find(&api.routes, &head.method, head.uri.path()) else {
+        let mount = Mount::of(head.uri.path(), self.base_path.as_deref(), &api.stage)
+            .ok_or(Own::NOT_FOUND)?;
+        let Some(found) = routing::find(&api.routes, &head.method, mount.path) else {
             return match &api.cors {
                 Some(cors) if head.method == Method::OPTIONS => {
                     Ok(cors::preflight(cors, &head.headers))
@@ -99,6 +112,9 @@ impl FrontDoor {
                 _ => Err(Own::NOT_FOUND),
             };
         };
+        if !self.throttles.admit(&found.route.key(), self.clock.now_ms()) {
+            return Err(Own::TOO_MANY);
+        }
         let token = match &found.route.authorizer {
             Some(authorizer) => Some(self.authorize(authorizer, &head.headers)?),
             None => None,
@@ -109,6 +125,7 @@ impl FrontDoor {
             account: &self.account,
             api,
             found: &found,
+            custom_domain: mount.custom_domain,
             head: &head,
             body: &body,
             token: token.as_ref(),

@@ -8,6 +8,7 @@ use http::{header, request::Parts};
 use serde_json::{Map, Value, json};
 
 use super::jwt::Token;
+use super::mount::raw_path;
 use super::routing::Found;
 use crate::account::Account;
 use crate::clock::real_now_ms;
@@ -20,6 +21,7 @@ pub(super) struct Call<'a> {
     pub(super) account: &'a Account,
     pub(super) api: &'a Api,
     pub(super) found: &'a Found,
+    pub(super) custom_domain: Option<&'static str>,
     pub(super) head: &'a Parts,
     pub(super) body: &'a Bytes,
     pub(super) token: Option<&'a Token>,
@@ -36,7 +38,7 @@ impl Call<'_> {
         let mut event = json!({
             "version": "2.0",
             "routeKey": self.found.route.key(),
-            "rawPath": self.head.uri.path(),
+            "rawPath": raw_path(self.head.uri.path()),
             "rawQueryString": self.head.uri.query().unwrap_or_default(),
             "headers": headers,
             "requestContext": self.context(&headers),
@@ -85,16 +87,20 @@ impl Call<'_> {
     }
 
     fn context(&self, headers: &BTreeMap<String, String>) -> Value {
-        let domain_prefix = self.api.id.to_lowercase();
+        let own = format!(
+            "{}.execute-api.{}.amazonaws.com",
+            self.api.id.to_lowercase(),
+            self.account.region
+        );
+        let domain_name = self.custom_domain.unwrap_or(&own);
         let mut context = json!({
             "accountId": self.account.id,
             "apiId": self.api.id,
-            "domainName":
-                format!("{domain_prefix}.execute-api.{}.amazonaws.com", self.account.region),
-            "domainPrefix": domain_prefix,
+            "domainName": domain_name,
+            "domainPrefix": domain_name.split('.').next(),
             "http": {
                 "method": self.head.method.as_str(),
-                "path": self.head.uri.path(),
+                "path": raw_path(self.head.uri.path()),
                 "protocol": "HTTP/1.1",
                 "sourceIp": "127.0.0.1",
                 "userAgent": headers.get("user-agent").map_or("", String::as_str),

@@ -75,6 +75,7 @@ mod tests {
             path: path.to_owned(),
             function: String::new(),
             authorizer: None,
+            throttle: None,
             timeout: std::time::Duration::from_secs(30),
         }
     }

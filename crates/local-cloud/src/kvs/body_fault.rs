@@ -1,4 +1,5 @@
-//! Faults in the middle of a GetMedia body: cut, end, stall, an error tag, damaged bytes.
+//! Faults in the middle of a GetMedia body: cut, end, stall, an error tag, endless Void, damaged
+//! bytes.
 
 use std::io;
 use std::time::Duration;
@@ -14,6 +15,10 @@ use super::get_media::Reader;
 /// Real time between the last byte before a cut and the cut.
 const FLUSH: Duration = Duration::from_millis(20);
 
+/// The header of a Void element of 2^48 bytes, and what follows it piece by piece.
+const VOID: &[u8] = &[0xEC, 0x01, 0x01, 0, 0, 0, 0, 0, 0];
+const FILLER: &[u8] = &[0; 1024];
+
 /// What happens to one body. Without a fault it passes everything on.
 #[derive(Debug, Default)]
 pub(super) struct BodyFault {
@@ -24,12 +29,14 @@ pub(super) struct BodyFault {
     held: Option<Bytes>,
     /// Bytes that are still to be damaged.
     damage: usize,
+    /// Nothing but Void comes, a piece after each such wait.
+    void: Option<Duration>,
     over: bool,
 }
 
 impl BodyFault {
     /// The fault of a call; `extra.afterBytes` (default 0) says where it strikes. An error tag
-    /// waits for the end of the fragment that is going out there.
+    /// and a Void element wait for the end of the fragment that is going out there.
     pub(super) fn new(fault: Option<Fault>) -> Self {
         let passing = fault.as_ref().map_or(0, |fault| extra(fault, "afterBytes", 0));
         Self { fault, passing, ..Self::default() }
@@ -47,12 +54,16 @@ impl BodyFault {
             if self.over {
                 return None;
             }
-            let mut piece = match self.held.take() {
-                Some(held) => held,
-                None => reader.next().await?,
+            let mut piece = match (self.held.take(), self.void) {
+                (Some(held), _) => held,
+                (None, Some(wait)) => {
+                    tokio::time::sleep(wait).await;
+                    Bytes::from_static(FILLER)
+                }
+                (None, None) => reader.next().await?,
             };
             if let Some(fault) = &self.fault {
-                if fault.kind != FaultKind::ErrorTag && piece.len() > self.passing {
+                if !waits(fault.kind) && piece.len() > self.passing {
                     self.held = Some(piece.split_off(self.passing));
                 }
                 self.passing = self.passing.saturating_sub(piece.len());
@@ -69,7 +80,7 @@ impl BodyFault {
     /// Lets the fault strike when its turn has come; what the body ends with, if it ends.
     async fn strike(&mut self, reader: &Reader) -> Option<io::Result<Bytes>> {
         let kind = self.fault.as_ref().filter(|_| self.passing == 0)?.kind;
-        if kind == FaultKind::ErrorTag && !reader.is_between_fragments() {
+        if waits(kind) && !reader.is_between_fragments() {
             return None;
         }
         let fault = self.fault.take()?;
@@ -93,6 +104,11 @@ impl BodyFault {
                 tokio::time::sleep(fault.delay()).await;
                 None
             }
+            FaultKind::Void => {
+                self.void = Some(fault.delay());
+                self.held = Some(Bytes::from_static(VOID));
+                None
+            }
             FaultKind::Damage => {
                 self.damage = extra(&fault, "bytes", 16);
                 None
@@ -109,6 +125,11 @@ impl BodyFault {
         bytes.iter_mut().take(struck).for_each(|byte| *byte = !*byte);
         Bytes::from(bytes)
     }
+}
+
+/// Whether a fault strikes between two fragments only.
+fn waits(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::ErrorTag | FaultKind::Void)
 }
 
 /// A whole number of a fault's `extra`.

@@ -70,14 +70,16 @@ impl Registry {
         nothing()
     }
 
-    /// Marks the channel DELETING; its mapping ends with it and the stream stays.
+    /// Marks the channel DELETING; a mapped one is refused.
     pub(super) fn delete_channel(&mut self, input: &Input, now_ms: i64) -> Result<Value, AwsError> {
         input.required_text("ChannelARN")?;
         let version = input.text("CurrentVersion")?;
         let (name, channel) = self.channel(input, "ChannelARN")?;
         channel.life.require_active(now_ms, &name)?;
         channel.life.require_version(version, &name)?;
-        channel.stores_in = None;
+        if channel.stores_in.is_some() {
+            return Err(refusal::mapped(Kind::Channel));
+        }
         channel.life.delete(now_ms);
         nothing()
     }

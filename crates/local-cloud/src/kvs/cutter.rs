@@ -51,7 +51,8 @@ pub(super) struct Cutter {
     tracks: Option<BTreeSet<u64>>,
     timecode_scale: u64,
     growing: Option<Growing>,
-    last_timecode_ms: Option<i64>,
+    /// The latest frame of the Clusters that are whole, in timecode units.
+    last_frame: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +88,7 @@ impl Default for Cutter {
             tracks: None,
             timecode_scale: 1_000_000,
             growing: None,
-            last_timecode_ms: None,
+            last_frame: None,
         }
     }
 }
@@ -260,12 +261,11 @@ impl Cutter {
             id::TIMECODE if payload.len() <= 8 && growing.timecode.is_none() => {
                 let timecode = ebml::number(payload);
                 growing.timecode = Some(timecode);
-                let timecode_ms = to_ms(timecode, scale);
-                if self.last_timecode_ms.is_some_and(|last| timecode_ms < last) {
+                // AWS's ERROR names the fragment that it refuses, so that has begun.
+                out.push(Cut::Begun { timecode_ms: to_ms(timecode, scale) });
+                if self.last_frame.is_some_and(|last| timecode <= last) {
                     return Err(IngestError::TimecodeLesserThanPrevious);
                 }
-                self.last_timecode_ms = Some(timecode_ms);
-                out.push(Cut::Begun { timecode_ms });
             }
             id::SIMPLE_BLOCK => growing.block(payload)?,
             id::BLOCK_GROUP => {
@@ -296,6 +296,8 @@ impl Cutter {
         if growing.tracks != declared {
             return Err(IngestError::FramesMissing);
         }
+        let last_frame = timecode.saturating_add_signed(growing.last.into());
+        self.last_frame = self.last_frame.max(Some(last_frame));
         let mut cluster = Vec::with_capacity(growing.body.len() + 12);
         ebml::write(&mut cluster, id::CLUSTER, 8, &growing.body);
         out.push(Cut::Whole(Whole {

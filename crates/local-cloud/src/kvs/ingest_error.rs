@@ -13,8 +13,9 @@ pub(crate) enum IngestError {
     /// More than 20 s.
     #[error("a fragment is longer than 20 s")]
     FragmentDuration,
-    /// Time went backwards.
-    #[error("a fragment starts before the one before it")]
+    /// A Cluster's Timecode is not after every frame that this connection sent before. AWS refuses an
+    /// equal time, too (amazon-kinesis-video-streams-producer-sdk-cpp, issue 709).
+    #[error("a fragment does not start after the last frame of the one before it")]
     TimecodeLesserThanPrevious,
     /// More than three tracks.
     #[error("there are more than three tracks")]

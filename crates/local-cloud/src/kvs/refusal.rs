@@ -5,6 +5,8 @@ use http::StatusCode;
 
 use crate::aws_error::AwsError;
 
+use super::arn::Kind;
+
 /// 400: a member of the request is missing, malformed or out of its range.
 pub(super) fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("InvalidArgumentException", message)
@@ -18,6 +20,12 @@ pub(super) fn not_found(message: impl Into<String>) -> AwsError {
 /// 400: the name is taken, the resource is not ACTIVE, or it is mapped elsewhere.
 pub(super) fn in_use(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("ResourceInUseException", message)
+}
+
+/// 400: a channel or a stream that is to be deleted is mapped. The words are AWS's, as its own
+/// clean-up script knows them (aws-samples/amazon-kinesis-video-streams-demos, kvs_cleanup.py).
+pub(super) fn mapped(kind: Kind) -> AwsError {
+    in_use(format!("Disable MediaStorageConfiguration to delete the {}", kind.word()))
 }
 
 /// 400: storage was asked for on a stream that keeps nothing.

@@ -90,21 +90,20 @@ impl Registry {
         nothing()
     }
 
-    /// Marks the stream DELETING; its data is unreadable at once, open readers end.
+    /// Marks the stream DELETING; its data is unreadable at once, open readers end. A mapped one is
+    /// refused.
     pub(super) fn delete_stream(&mut self, input: &Input, now_ms: i64) -> Result<Value, AwsError> {
-        input.required_text("StreamARN")?;
         let version = input.text("CurrentVersion")?;
+        let arn = input.required_text("StreamARN")?;
+        let mapped = self.channels.values().any(|it| it.stores_in.as_deref() == Some(arn));
         let (name, stream) = self.stream(input)?;
         stream.life.require_active(now_ms, &name)?;
         stream.life.require_version(version, &name)?;
+        if mapped {
+            return Err(refusal::mapped(Kind::Stream));
+        }
         stream.life.delete(now_ms);
         stream.shelf.close();
-        let arn = stream.arn.clone();
-        for channel in self.channels.values_mut() {
-            if channel.stores_in.as_deref() == Some(&arn) {
-                channel.stores_in = None;
-            }
-        }
         nothing()
     }
 

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{Invoked, Lambda, MAX_SYNC_PAYLOAD};
+use super::{Invoked, Lambda, MAX_SYNC_PAYLOAD, client_context};
 use crate::aws_error::AwsError;
 use crate::template::Function;
 
@@ -61,8 +61,10 @@ async fn invoke(lambda: &Arc<Lambda>, name: &str, request: Request) -> Result<Re
         let message = format!("Request must be smaller than {MAX_SYNC_PAYLOAD} bytes");
         AwsError::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message)
     })?;
+    let context = client_context::decoded(header("x-amz-client-context").as_deref())?;
     match kind.as_str() {
-        "RequestResponse" => Ok(answer(lambda.invoke(name, payload, trace).await?)),
+        "RequestResponse" => Ok(answer(lambda.invoke_for(name, payload, trace, context).await?)),
+        // Lambda passes a ClientContext to synchronous invocations only.
         "Event" => {
             let request_id = lambda.queue(name, payload, trace).await?;
             Ok((StatusCode::ACCEPTED, [("x-amzn-requestid", request_id)]).into_response())

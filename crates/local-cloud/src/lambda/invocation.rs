@@ -13,6 +13,8 @@ pub(super) struct Invocation {
     pub(super) request_id: String,
     pub(super) payload: Bytes,
     pub(super) trace: String,
+    /// What a synchronous caller says of itself, as JSON on one line.
+    pub(super) client_context: Option<String>,
 }
 
 impl Invocation {
@@ -43,7 +45,8 @@ impl Invocation {
         }
         let trace = trace.filter(|trace| trace::is_header(trace));
         let trace = trace.map_or_else(trace::begin, |trace| trace::completed(&trace));
-        Ok(Self { request_id: uuid::Uuid::new_v4().to_string(), payload, trace })
+        let request_id = uuid::Uuid::new_v4().to_string();
+        Ok(Self { request_id, payload, trace, client_context: None })
     }
 
     /// What the caller gets when the function answered.

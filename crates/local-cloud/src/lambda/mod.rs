@@ -7,6 +7,7 @@
 
 mod api;
 mod carry_out;
+mod client_context;
 mod event;
 mod extensions;
 mod instance;
@@ -123,8 +124,20 @@ impl Lambda {
         payload: Bytes,
         trace: Option<String>,
     ) -> Result<Invoked, AwsError> {
+        self.invoke_for(function, payload, trace, None).await
+    }
+
+    /// [`Lambda::invoke`] with the caller's ClientContext, decoded.
+    async fn invoke_for(
+        &self,
+        function: &str,
+        payload: Bytes,
+        trace: Option<String>,
+        client_context: Option<String>,
+    ) -> Result<Invoked, AwsError> {
         let pool = self.pool(function)?;
-        let invocation = Invocation::new(payload, trace, MAX_SYNC_PAYLOAD)?;
+        let mut invocation = Invocation::new(payload, trace, MAX_SYNC_PAYLOAD)?;
+        invocation.client_context = client_context;
         let pool_name = pool.function().name.clone();
         let fault = self.faults.gate("lambda", "Invoke", &pool_name).await?;
         pool.check_loop(&invocation)?;

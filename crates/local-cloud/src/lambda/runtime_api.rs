@@ -42,7 +42,11 @@ pub(super) fn serve(listener: TcpListener, instance: Arc<Instance>, ended: Cance
 async fn next(State(instance): State<Arc<Instance>>) -> Response {
     let job = instance.next().await;
     let trace = trace::with_link(&job.invocation.trace, &instance.function.name);
-    Response::builder()
+    let mut builder = Response::builder();
+    if let Some(context) = &job.invocation.client_context {
+        builder = builder.header("lambda-runtime-client-context", context);
+    }
+    builder
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", &job.invocation.request_id)
         .header("lambda-runtime-deadline-ms", job.deadline_ms.to_string())

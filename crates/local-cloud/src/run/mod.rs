@@ -23,7 +23,7 @@ use crate::clock::real_now_ms;
 use crate::cloud::{CloudOptions, RunningCloud};
 use crate::error::Error;
 use crate::kvs::now_us;
-use crate::speaker::{FRAGMENT_MS, Producer, Recording, Spoken, speed};
+use crate::speaker::{Pace, Producer, Recording, Spoken};
 
 use client::{Client, Session};
 
@@ -48,9 +48,9 @@ pub struct RunArgs {
     /// An Opus .mkv, .mka or .webm file; default: the bundled recording.
     #[arg(long)]
     pub media: Option<PathBuf>,
-    /// How many times as fast as real time the recording is spoken, 0.1 to 1000.
-    #[arg(long, default_value_t = 1.0, value_parser = speed)]
-    pub speed: f64,
+    /// Speed and fragments.
+    #[command(flatten)]
+    pub pace: Pace,
     /// Where the report goes, as JSON.
     #[arg(long)]
     pub report: Option<PathBuf>,
@@ -135,7 +135,7 @@ async fn session(
         recording.samples_16k(),
         deleted_us,
         media.to_owned(),
-        args.speed,
+        args.pace,
         time_scale,
     );
     keep_audio(&client, &mut report).await?;
@@ -165,18 +165,18 @@ async fn speak(
     session: &Session,
 ) -> Result<(), Error> {
     say(&format!(
-        "speaking {} ({:.1} s, {} packets) at {}x into {}",
+        "speaking {} ({:.1} s, {} packets) at {}x, in fragments of {} ms, into {}",
         media.display(),
         recording.duration_ms() as f64 / 1000.0,
         recording.packets.len(),
-        args.speed,
+        args.pace.speed,
+        args.pace.fragment_ms,
         session.stream
     ));
     let producer = Producer {
         url: url.to_owned(),
         stream: session.stream.clone(),
-        speed: args.speed,
-        fragment_ms: FRAGMENT_MS,
+        pace: args.pace,
         start_ms: real_now_ms(),
         rollback: 0,
     };
@@ -291,6 +291,7 @@ fn print(report: &Report) {
         "latency     {:.1} ms p50, {:.1} ms p99 (last sample arrived to invocation received)",
         report.delivery_latency_ms.p50, report.delivery_latency_ms.p99
     ));
+    say(&format!("fragments   of {:.1} s", report.fragment_ms as f64 / 1000.0));
     say(&format!("closed      {stop}"));
     say(&format!("audio       {wav}"));
 }

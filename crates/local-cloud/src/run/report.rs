@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::figures::{Figures, Latency};
+use crate::speaker::Pace;
 
 /// What happened to a recording between the speaker and the audio processor.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,6 +42,8 @@ pub struct Report {
     pub media: PathBuf,
     /// How many times as fast as real time it was spoken.
     pub speed: f64,
+    /// Media in one of its fragments, ms: what is delivered arrives in steps of about as much.
+    pub fragment_ms: u64,
     /// How many times as fast as the real clock the cloud ran.
     pub time_scale: f64,
 }
@@ -52,7 +55,7 @@ impl Report {
         samples_expected: u64,
         deleted_us: u64,
         media: PathBuf,
-        speed: f64,
+        pace: Pace,
         time_scale: f64,
     ) -> Self {
         let real = figures.samples_delivered.saturating_sub(figures.filled_samples);
@@ -73,7 +76,8 @@ impl Report {
             wav: None,
             wav_samples: 0,
             media,
-            speed,
+            speed: pace.speed,
+            fragment_ms: pace.fragment_ms,
             time_scale,
         }
     }
@@ -137,7 +141,8 @@ mod tests {
             final_accepted_us: Some(5_000_000),
             ..Figures::default()
         };
-        let mut report = Report::new(&figures, 16_000, 3_000_000, "x.mka".into(), 1.0, 1.0);
+        let pace = Pace { speed: 1.0, fragment_ms: 2_000 };
+        let mut report = Report::new(&figures, 16_000, 3_000_000, "x.mka".into(), pace, 1.0);
         report.wav_samples = delivered;
         report
     }

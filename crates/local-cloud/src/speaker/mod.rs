@@ -20,7 +20,10 @@ pub use producer::{Producer, SpeakError, Spoken};
 pub use recording::{Packet, Recording, RecordingError};
 
 /// Media in one fragment unless asked otherwise, ms: what AWS's producer SDK makes.
-pub const FRAGMENT_MS: u64 = 2000;
+const FRAGMENT_MS: u64 = 2000;
+/// What one fragment may hold, ms. KVS refuses more than 20 s, and less than 1 s means more
+/// fragments in a second than producers are advised to send.
+const FRAGMENTS_MS: std::ops::RangeInclusive<u64> = 1_000..=20_000;
 /// The speeds that make sense: from a tenth of real time to a thousand times.
 const SPEEDS: std::ops::RangeInclusive<f64> = 0.1..=1000.0;
 
@@ -31,22 +34,31 @@ pub struct SpeakArgs {
     pub session: String,
     /// An Opus .mkv, .mka or .webm file.
     pub file: PathBuf,
-    /// How many times as fast as real time, 0.1 to 1000.
-    #[arg(long, default_value_t = 1.0, value_parser = speed)]
-    pub speed: f64,
-    /// Media in one fragment, in milliseconds, 100 to 20000.
-    #[arg(long, default_value_t = FRAGMENT_MS, value_parser = clap::value_parser!(u64).range(100..=20_000))]
-    pub fragment_ms: u64,
-    /// Fragments that a reconnect sends again although the stream has them, as AWS's producer SDKs do, 0 to 30.
+    /// Speed and fragments.
+    #[command(flatten)]
+    pub pace: Pace,
+    /// Fragments that a reconnect sends again although the stream has them, as AWS's producer SDKs
+    /// do, 0 to 30.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=30))]
     pub rollback: u8,
 }
 
-/// Reads a `--speed`.
-///
-/// # Errors
-/// When it is no number within 0.1 and 1000.
-pub fn speed(text: &str) -> Result<f64, String> {
+/// How a recording is spoken: arguments of `speak` and `run`.
+#[derive(Debug, Clone, Copy, PartialEq, clap::Args)]
+pub struct Pace {
+    /// How many times as fast as real time the recording is spoken, 0.1 to 1000.
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// Media in one fragment, in milliseconds, 1000 to 20000. WebRTC ingestion cuts about 10000.
+    #[arg(
+        long,
+        default_value_t = FRAGMENT_MS,
+        value_parser = clap::value_parser!(u64).range(FRAGMENTS_MS)
+    )]
+    pub fragment_ms: u64,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
     text.parse::<f64>()
         .ok()
         .filter(|speed| SPEEDS.contains(speed))
@@ -62,17 +74,17 @@ pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
     let producer = Producer {
         url: url.to_owned(),
         stream: format!("session-{}", args.session),
-        speed: args.speed,
-        fragment_ms: args.fragment_ms,
+        pace: args.pace,
         start_ms: real_now_ms(),
         rollback: args.rollback.into(),
     };
     eprintln!(
-        "speaking {} ({:.1} s) in {} at {}x",
+        "speaking {} ({:.1} s) in {} at {}x, in fragments of {} ms",
         args.file.display(),
         recording.duration_ms() as f64 / 1000.0,
         producer.stream,
-        args.speed
+        args.pace.speed,
+        args.pace.fragment_ms
     );
     let spoken = producer.speak(&recording, &watch::Sender::new(Spoken::default())).await?;
     eprintln!(

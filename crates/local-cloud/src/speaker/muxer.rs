@@ -19,16 +19,25 @@ pub(super) struct Fragment {
     pub(super) timecode_ms: u64,
 }
 
-/// Cuts packets into fragments of at least `fragment_ms` of media (but the last).
+/// Cuts packets into fragments of at most `fragment_ms` of media. Each starts after the latest packet
+/// before it: KVS refuses any other (error 4004), so packets whose time goes back stay in the open
+/// one.
 pub(super) fn fragments(packets: &[Packet], fragment_ms: u64) -> Vec<Fragment> {
     let mut cut: Vec<Fragment> = Vec::new();
+    let mut latest_ms = 0;
     for (index, packet) in packets.iter().enumerate() {
+        // A block has no duration on the wire, and may be taken to last as long as the step before it.
+        let step = packet.at_ms.saturating_sub(latest_ms);
+        let end_ms = packet.at_ms + step.max(u64::from(packet.samples_48k).div_ceil(48));
         match cut.last_mut() {
-            Some(open) if packet.at_ms < open.timecode_ms + fragment_ms => open.end = index + 1,
+            Some(open) if end_ms <= open.timecode_ms + fragment_ms || packet.at_ms <= latest_ms => {
+                open.end = index + 1;
+            }
             _ => {
                 cut.push(Fragment { first: index, end: index + 1, timecode_ms: packet.at_ms });
             }
         }
+        latest_ms = latest_ms.max(packet.at_ms);
     }
     cut
 }
@@ -105,7 +114,51 @@ pub(super) fn block(packet: &Packet, timecode_ms: u64) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_fragment_starts_after_every_packet_before_it(
+            times in proptest::collection::vec(0_u64..60_000, 1..200),
+            fragment_ms in 1_000_u64..=20_000,
+        ) {
+            let packet = |at_ms| Packet { at_ms, samples_48k: 960, data: vec![0x08] };
+            let packets: Vec<Packet> = times.into_iter().map(packet).collect();
+            let (mut next, mut latest_ms) = (0, None);
+            for fragment in fragments(&packets, fragment_ms) {
+                prop_assert_eq!(fragment.first, next);
+                prop_assert!(latest_ms < Some(fragment.timecode_ms));
+                let held = &packets[fragment.first..fragment.end];
+                latest_ms = latest_ms.max(held.iter().map(|packet| packet.at_ms).max());
+                next = fragment.end;
+            }
+            prop_assert_eq!(next, packets.len());
+        }
+    }
+
+    #[test]
+    fn no_fragment_is_longer_than_asked_for() {
+        // Packets of 60 ms do not fill 20 s exactly; behind a pause the last one may count for more.
+        let steps = [60, 60, 60, 400, 60, 60, 2_000];
+        let times = steps.into_iter().cycle().scan(0, |at_ms, step| {
+            *at_ms += step;
+            Some(*at_ms)
+        });
+        let packet = |at_ms| Packet { at_ms, samples_48k: 2_880, data: vec![0x08] };
+        let packets: Vec<Packet> = times.take(500).map(packet).collect();
+        for fragment_ms in [1_000, 2_000, 10_000, 20_000] {
+            let cut = fragments(&packets, fragment_ms);
+            assert!(cut.len() > 1);
+            for fragment in cut {
+                let held = &packets[fragment.first..fragment.end];
+                let mut steps = held.windows(2).map(|pair| pair[1].at_ms - pair[0].at_ms);
+                let last = held.last().unwrap().at_ms - fragment.timecode_ms;
+                assert!(last + steps.next_back().unwrap_or(60) <= fragment_ms, "{fragment_ms}");
+            }
+        }
+    }
 
     #[test]
     fn fragments_hold_every_packet_once() {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::Pace;
 use super::muxer::{self, Fragment};
 use super::recording::Recording;
 
@@ -64,10 +65,8 @@ pub struct Producer {
     pub url: String,
     /// The stream's name.
     pub stream: String,
-    /// How many times as fast as real time.
-    pub speed: f64,
-    /// Media in one fragment, ms.
-    pub fragment_ms: u64,
+    /// Speed and fragments.
+    pub pace: Pace,
     /// The producer's clock at the start of the recording, ms since the epoch.
     pub start_ms: i64,
     /// Fragments before the first one that was not acknowledged as PERSISTED that a reconnect sends again: the
@@ -91,7 +90,7 @@ impl Producer {
         recording: &Recording,
         progress: &watch::Sender<Spoken>,
     ) -> Result<Spoken, SpeakError> {
-        let fragments = muxer::fragments(&recording.packets, self.fragment_ms);
+        let fragments = muxer::fragments(&recording.packets, self.pace.fragment_ms);
         // The cloud is on this machine: no proxy of the environment stands between.
         let client = reqwest::Client::builder().no_proxy().build().map_err(|error| {
             SpeakError::Broken { stream: self.stream.clone(), reason: error.to_string() }
@@ -176,7 +175,7 @@ impl Producer {
                 // A block exists when its last sample was recorded.
                 let due_ms =
                     packet.at_ms - origin_ms.min(packet.at_ms) + u64::from(packet.samples_48k) / 48;
-                let due = Duration::from_secs_f64(due_ms as f64 / 1000.0 / self.speed);
+                let due = Duration::from_secs_f64(due_ms as f64 / 1000.0 / self.pace.speed);
                 tokio::time::sleep_until(started + due).await;
                 let mut bytes = cluster.take().unwrap_or_default();
                 bytes.extend(muxer::block(packet, fragment.timecode_ms));

@@ -6,22 +6,15 @@ use std::time::Duration;
 use super::definition::{self, Definition};
 use super::load::Draft;
 use super::reader::{Properties, at};
+use super::throttle::RouteSettings;
 use super::{HttpApi, JwtAuthorizer, Route, Template, TemplateError, cors};
 
 /// The longest that an HTTP API waits for its integration (API Gateway quotas).
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Properties that deploy an API and change nothing here.
-const WITHOUT_EFFECT: [&str; 8] = [
-    "AccessLogSettings",
-    "DefaultRouteSettings",
-    "Description",
-    "FailOnWarnings",
-    "Name",
-    "RouteSettings",
-    "StageVariables",
-    "Tags",
-];
+const WITHOUT_EFFECT: [&str; 6] =
+    ["AccessLogSettings", "Description", "FailOnWarnings", "Name", "StageVariables", "Tags"];
 
 /// The id of the API that routes without an ApiId belong to (SAM makes it of itself).
 const IMPLICIT: &str = "ServerlessHttpApi";
@@ -36,12 +29,13 @@ pub(super) struct PendingRoute {
     scopes: Vec<String>,
 }
 
-/// An API's authorizers, until its routes are connected.
+/// An API's authorizers and limits, until its routes are connected.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Authorizers {
     by_name: BTreeMap<String, JwtAuthorizer>,
     default: Option<String>,
     definition: Definition,
+    settings: RouteSettings,
 }
 
 /// Adds an API.
@@ -68,6 +62,7 @@ pub(super) fn read(
         return Err(at(id, format!("there is no authorizer {default}")));
     }
     authorizers.definition = definition::read(&mut properties)?;
+    authorizers.settings = RouteSettings::read(&mut properties)?;
     let cors = match (cors::of_sam(&mut properties)?, authorizers.definition.cors.take()) {
         (Some(_), Some(_)) => {
             return Err(at(id, "CORS stands in CorsConfiguration and in the DefinitionBody"));
@@ -120,6 +115,7 @@ pub(super) fn read_event(
             timeout: properties
                 .number("TimeoutInMillis", 50..=30_000)?
                 .map_or(LONGEST_WAIT, Duration::from_millis),
+            throttle: None,
         },
         place: properties.place().to_owned(),
         authorizer: None,
@@ -138,7 +134,7 @@ pub(super) fn read_event(
         return Err(properties.wrong("PayloadFormatVersion", "only 2.0 runs here"));
     }
     draft.routes.push(pending);
-    properties.finish(&["RouteSettings"])
+    properties.finish(&[])
 }
 
 /// Gives every route its API and its authorizer.
@@ -156,6 +152,7 @@ pub(super) fn connect(draft: &mut Draft) -> Result<(), TemplateError> {
             }
             (route.authorizer, route.scopes) = (Some(security.authorizer), security.scopes);
         }
+        route.route.throttle = authorizers.settings.take(&route.route.key());
         let authorizers = authorizers.clone();
         let wanted = route.authorizer.or(authorizers.default).filter(|name| name != "NONE");
         if let Some(name) = wanted {
@@ -176,6 +173,10 @@ pub(super) fn connect(draft: &mut Draft) -> Result<(), TemplateError> {
         if let Some(key) = authorizers.definition.security.keys().next() {
             let reason = format!("no function's event is {key}");
             return Err(at(&format!("{api}.DefinitionBody"), reason));
+        }
+        if let Some(key) = authorizers.settings.left() {
+            let reason = format!("no function's event is {key}");
+            return Err(at(&format!("{api}.RouteSettings"), reason));
         }
     }
     Ok(())

@@ -19,12 +19,13 @@ mod reader;
 mod role;
 mod scope;
 mod table;
+mod throttle;
 mod yaml;
 
 pub use load::{LoadOptions, NOT_RUN};
 pub use model::{
     Archive, Cors, Effect, EventInvoke, Function, HttpApi, JwtAuthorizer, Queue, RetryPolicy, Role,
-    Route, Rule, Statement, Table, Target, Template,
+    Route, Rule, Statement, Table, Target, Template, Throttle,
 };
 
 /// What is wrong with a template.

@@ -165,6 +165,17 @@ pub struct Route {
     pub authorizer: Option<JwtAuthorizer>,
     /// How long API Gateway waits for the function, in the cloud's time: at most 30 s.
     pub timeout: Duration,
+    /// How many requests it takes; absent: as many as come.
+    pub throttle: Option<Throttle>,
+}
+
+/// The limits of a route, for all clients together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throttle {
+    /// Requests a second that it takes on end (`ThrottlingRateLimit`).
+    pub rate: u32,
+    /// Requests that it takes at once (`ThrottlingBurstLimit`).
+    pub burst: u32,
 }
 
 impl Route {

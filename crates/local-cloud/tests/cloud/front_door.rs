@@ -23,7 +23,7 @@ async fn an_open_route_gets_the_whole_request() {
     let event = &answer.body["event"];
     assert_eq!(event["version"], "2.0");
     assert_eq!(event["routeKey"], "GET /open/{name}");
-    assert_eq!(event["rawPath"], "/open/a%20b");
+    assert_eq!(event["rawPath"], "/open/a b");
     assert_eq!(event["rawQueryString"], "x=1&x=2&y=%C3%A9");
     assert_eq!(event["queryStringParameters"], json!({"x": "1,2", "y": "é"}));
     assert_eq!(event["pathParameters"], json!({"name": "a b"}));
@@ -32,6 +32,7 @@ async fn an_open_route_gets_the_whole_request() {
     assert_eq!(event["cookies"], json!(["c1=1", "c2=2"]));
     let context = &event["requestContext"];
     assert_eq!(context["http"]["method"], "GET");
+    assert_eq!(context["http"]["path"], "/open/a b");
     assert_eq!(context["stage"], "$default");
     assert_eq!(context["accountId"], "000000000000");
     assert_eq!(context["requestId"], answer.header("apigw-requestid").unwrap());

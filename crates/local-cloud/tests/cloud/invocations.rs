@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::TestCloud;
+use base64::Engine;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -44,6 +45,23 @@ async fn a_trace_is_handed_on() {
     assert!(answer.body["trace"].as_str().unwrap().starts_with(trace));
     let answer = cloud.invoke("echo", json!({})).await;
     assert!(answer.body["trace"].as_str().unwrap().starts_with("Root=1-"));
+}
+
+#[tokio::test]
+async fn a_client_context_is_decoded_and_a_wrong_one_is_refused() {
+    let cloud = TestCloud::start(1).await;
+    let encoded = |context: &str| base64::engine::general_purpose::STANDARD.encode(context);
+    let context = encoded(r#"{"custom": {"who": "ana"}}"#);
+    let answer = cloud.request("echo", json!({}), &[("x-amz-client-context", &context)]).await;
+    assert_eq!(answer.body["clientContext"]["custom"], json!({"who": "ana"}));
+    assert_eq!(cloud.invoke("echo", json!({})).await.body["clientContext"], Value::Null);
+
+    let long = encoded(&format!(r#"{{"custom": {{"who": "{}"}}}}"#, "a".repeat(2_700)));
+    for wrong in ["{}", &encoded("[]"), &long] {
+        let answer = cloud.request("echo", json!({}), &[("x-amz-client-context", wrong)]).await;
+        assert_eq!(answer.status, 400, "{}", answer.body);
+        assert!(answer.header("x-amzn-errortype").unwrap().contains("InvalidRequestContent"));
+    }
 }
 
 #[tokio::test]

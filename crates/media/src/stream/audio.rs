@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::aac;
-use crate::decoder::Decoder;
+use crate::decoder::{Decoder, Packet, Span};
 use crate::format::Format;
 use crate::mkv::{Selected, Track, TrackKind, limits};
 use crate::timeline::Length;
@@ -104,6 +104,17 @@ impl Audio {
 
     pub(super) fn decoder_mut(&mut self) -> Option<&mut Decoder> {
         self.active.as_mut().map(|active| &mut active.decoder)
+    }
+
+    /// Whether a decoder of its own decodes `packet`: before time is made up for the sake of one that may
+    /// be damaged as well.
+    pub(super) fn can_decode(&self, packet: Packet<'_>) -> bool {
+        let format = self.active.as_ref().map(|active| active.format);
+        let decoder = format.and_then(|format| Decoder::new(format).ok());
+        decoder.is_some_and(|mut decoder| {
+            let samples = packet.length().in_samples().unsigned_abs() as usize;
+            decoder.decode(packet, Span { samples, fraction: 0 }, &mut Vec::new())
+        })
     }
 
     /// Whether `plan` goes on with the decoder in use.

@@ -12,8 +12,8 @@ use crate::{Content, FragmentNumber, content::Check};
 /// Audio over which repeats are recognised, ms: a minute, and the fragments that it begins and ends in.
 const REMEMBERED_MS: u64 = 64_000;
 
-/// Most fragments that are remembered, and most that one can be a repeat of at a time.
-const MAX_FRAGMENTS: usize = 128;
+/// Most fragments that are remembered: a minute of the shortest that KVS is made for, 1 s.
+const MAX_FRAGMENTS: usize = 64;
 
 /// How far the same producer time may be apart, ms: rounding of PRODUCER_TIMESTAMP and of ticks.
 const SAME_TIME_MS: u64 = 2;
@@ -21,12 +21,14 @@ const SAME_TIME_MS: u64 = 2;
 /// The fragments of the last minute of audio.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
-    known: VecDeque<(Option<FragmentNumber>, Content)>,
+    known: VecDeque<Content>,
+    /// The newest of them, unless it was not read in this run.
+    newest: Option<FragmentNumber>,
     /// The fragment being read.
     current: Option<(FragmentNumber, Content)>,
     check: Check,
     /// Which of `known` agree with the current fragment so far, one bit each.
-    alike: u128,
+    alike: u64,
 }
 
 impl Repeats {
@@ -34,19 +36,18 @@ impl Repeats {
     pub(super) fn after(contents: Vec<Content>) -> Self {
         let mut repeats = Self::default();
         for content in contents {
-            repeats.remember(None, content);
+            repeats.remember(content);
         }
         repeats
     }
 
     /// A fragment begins. One that was cut and comes again is no repeat of itself.
     pub(super) fn begin(&mut self, number: &FragmentNumber) {
-        if let Some((before, content)) = self.current.take()
-            && before != *number
-        {
-            self.remember(Some(before), content);
+        self.finish();
+        if self.newest.as_ref() == Some(number) {
+            self.known.pop_back();
+            self.newest = None;
         }
-        self.known.retain(|(known, _)| known.as_ref() != Some(number));
         self.current = Some((number.clone(), Content::default()));
         (self.check, self.alike) = (Check::default(), 0);
     }
@@ -64,12 +65,12 @@ impl Repeats {
         };
         if index == 0 {
             let bits = self.known.iter().enumerate();
-            let alike = bits.filter(|(_, (_, content))| begins(content));
+            let alike = bits.filter(|(_, content)| begins(content));
             self.alike = alike.fold(0, |bits, (at, _)| bits | 1 << at);
             return self.alike != 0;
         }
         for at in 0..self.known.len() {
-            if self.alike & 1 << at != 0 && !self.known[at].1.agrees(index, self.check) {
+            if self.alike & 1 << at != 0 && !self.known[at].agrees(index, self.check) {
                 self.alike &= !(1 << at);
             }
         }
@@ -82,18 +83,16 @@ impl Repeats {
         (content.packets() > 0).then_some(content)
     }
 
-    /// The body is over.
+    /// The current fragment has ended, or the body.
     pub(super) fn finish(&mut self) {
-        if let Some((number, content)) = self.current.take() {
-            self.remember(Some(number), content);
+        if let Some((number, content)) = self.current.take().filter(|(_, it)| it.packets() > 0) {
+            self.remember(content);
+            self.newest = Some(number);
         }
     }
 
-    fn remember(&mut self, number: Option<FragmentNumber>, content: Content) {
-        if content.packets() == 0 {
-            return;
-        }
-        self.known.push_back((number, content));
-        Content::forget_old(&mut self.known, |(_, content)| content, REMEMBERED_MS, MAX_FRAGMENTS);
+    fn remember(&mut self, content: Content) {
+        self.known.push_back(content);
+        Content::forget_old(&mut self.known, REMEMBERED_MS, MAX_FRAGMENTS);
     }
 }

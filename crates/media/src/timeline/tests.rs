@@ -27,11 +27,11 @@ fn in_line(timeline: &mut Timeline, ms: i64) -> Placement {
 fn at_head(timeline: &mut Timeline, ms: i64) -> (Placement, bool) {
     let lateness = timeline.lateness(at(ms), 0);
     let waiting = [Waiting { lateness, length: packet(), begins_block: true }; 6];
-    let missing = match timeline.judge(&waiting, true, false) {
-        Verdict::Late(missing) => missing,
-        _ => Missing::Nothing,
+    let (missing, head) = match timeline.judge(&waiting, true, false) {
+        Verdict::Late(missing) => (missing, true),
+        _ => (Missing::Nothing, false),
     };
-    timeline.place(at(ms), packet(), missing, true, false)
+    timeline.place(at(ms), packet(), missing, head, false)
 }
 
 #[test]

@@ -11,7 +11,7 @@ use session::{Changes, IdempotencyKey, InvalidKey, Language, NewSession, NewStat
 pub(super) const MAX_BODY: usize = 16 * 1024;
 
 /// Longest `sub` in bytes; OpenID Connect allows 255 (Core 1.0, section 2).
-pub(super) const MAX_SPEAKER_ID: usize = 255;
+pub(super) const MAX_SPEAKER_ID: usize = session::event::MAX_SPEAKER_ID;
 
 /// A request that is refused before any use case sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]

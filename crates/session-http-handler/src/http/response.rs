@@ -18,13 +18,11 @@ use session::{
 
 use super::request::Refused;
 
-/// A session as clients see it.
+/// A session as anyone may see it: what a listener needs, and nothing that leads to its audio or its owner.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SessionBody<'a> {
+struct PublicView<'a> {
     session_id: &'a SessionId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    speaker_id: Option<&'a str>,
     source_language: Language,
     target_languages: &'a [Language],
     quality_tier: QualityTier,
@@ -33,6 +31,15 @@ struct SessionBody<'a> {
     created_at: u64,
     updated_at: u64,
     expires_at: u64,
+}
+
+/// A session as its speaker sees it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnerView<'a> {
+    #[serde(flatten)]
+    public: PublicView<'a>,
+    speaker_id: &'a str,
     kvs_channel_arn: Option<&'a ChannelArn>,
     kvs_channel_name: &'a str,
     kvs_stream_arn: Option<&'a StreamArn>,
@@ -40,11 +47,10 @@ struct SessionBody<'a> {
     kvs_signaling_endpoints: Option<&'a SignalingEndpoints>,
 }
 
-impl<'a> SessionBody<'a> {
-    fn new(session: &'a Session, speaker_id: Option<&'a str>) -> Self {
+impl<'a> PublicView<'a> {
+    fn new(session: &'a Session) -> Self {
         Self {
             session_id: &session.session_id,
-            speaker_id,
             source_language: session.source_language,
             target_languages: &session.target_languages,
             quality_tier: session.quality_tier,
@@ -53,6 +59,15 @@ impl<'a> SessionBody<'a> {
             created_at: session.created_at,
             updated_at: session.updated_at,
             expires_at: session.expires_at,
+        }
+    }
+}
+
+impl<'a> OwnerView<'a> {
+    fn new(session: &'a Session) -> Self {
+        Self {
+            public: PublicView::new(session),
+            speaker_id: &session.speaker_id,
             kvs_channel_arn: session.kvs_channel_arn.as_ref(),
             kvs_channel_name: &session.kvs_channel_name,
             kvs_stream_arn: session.kvs_stream_arn.as_ref(),
@@ -64,17 +79,17 @@ impl<'a> SessionBody<'a> {
 
 /// 201: the session, for its speaker.
 pub(super) fn created(session: &Session) -> Response<Body> {
-    json_response(StatusCode::CREATED, &SessionBody::new(session, Some(&session.speaker_id)))
+    json_response(StatusCode::CREATED, &OwnerView::new(session))
 }
 
 /// 200: the session as it is now, for its speaker.
 pub(super) fn own(session: &Session) -> Response<Body> {
-    json_response(StatusCode::OK, &SessionBody::new(session, Some(&session.speaker_id)))
+    json_response(StatusCode::OK, &OwnerView::new(session))
 }
 
-/// 200: the session, for everybody; who speaks is nobody's business.
+/// 200: the session, for anyone.
 pub(super) fn shown(session: &Session) -> Response<Body> {
-    json_response(StatusCode::OK, &SessionBody::new(session, None))
+    json_response(StatusCode::OK, &PublicView::new(session))
 }
 
 /// 204.

@@ -1,6 +1,6 @@
 //! Which requests there are.
 
-use lambda_http::http::Method;
+use lambda_http::{Request, RequestExt, http::Method, request::RequestContext};
 
 /// Where a request leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,20 @@ pub(super) enum Route<'a> {
 }
 
 impl<'a> Route<'a> {
-    pub(super) fn of(path: &'a str) -> Option<Self> {
+    /// By the route that API Gateway has matched: the path also holds the stage's name or the base path of a custom domain.
+    /// Where it matched none of these (`$default`, as `cargo lambda watch` sends it, or a proxy route), by the path.
+    pub(super) fn of(request: &'a Request) -> Option<Self> {
+        match matched_path(request) {
+            Some("/sessions") => Some(Self::Sessions),
+            Some("/sessions/{sessionId}") => {
+                request.path_parameters_ref()?.first("sessionId").map(Self::Session)
+            }
+            Some("/health") => Some(Self::Health),
+            _ => Self::of_path(request.uri().path()),
+        }
+    }
+
+    pub(super) fn of_path(path: &'a str) -> Option<Self> {
         match path.strip_prefix('/')?.split_once('/') {
             None if path == "/sessions" => Some(Self::Sessions),
             None if path == "/health" => Some(Self::Health),
@@ -38,6 +51,14 @@ impl<'a> Route<'a> {
             Self::Health => "GET",
         }
     }
+}
+
+/// The path in the route's key, for example `GET /sessions/{sessionId}`.
+fn matched_path(request: &Request) -> Option<&str> {
+    let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
+        return None;
+    };
+    context.route_key.as_deref()?.split_once(' ').map(|(_, path)| path)
 }
 
 /// A method as it may be logged: an invented one may hold anything.

@@ -20,6 +20,7 @@ mod idempotency;
 mod patch;
 mod private_view;
 mod refusals;
+mod routes;
 
 const NOW: u64 = 1_732_540_620_000;
 const SPEAKER: &str = "user-sub-uuid";
@@ -184,7 +185,11 @@ struct Answer {
 }
 
 fn ask_with(api: &Scripted, event: &Value, context: Context) -> Answer {
-    let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+    let event = lambda_http::LambdaEvent::new(
+        serde_json::from_value(event.clone()).unwrap(),
+        context.clone(),
+    );
+    let request = Request::from(crate::gateway::path_alone(event).payload);
     let api = Api {
         sessions: api.clone(),
         environment: "dev".to_owned(),
@@ -259,13 +264,23 @@ fn post_answers_201_with_exactly_the_fields_of_the_contract() {
 }
 
 #[test]
-fn get_is_public_and_does_not_tell_who_speaks() {
+fn get_is_public_and_shows_what_a_listener_needs() {
     let api = Scripted::default();
     let answer = ask(&api, &event("GET", &format!("/sessions/{ID}"), None, None));
     assert_eq!(answer.status, 200);
-    let mut expected = post(r#"{"sourceLanguage": "en"}"#).body;
-    expected.as_object_mut().unwrap().remove("speakerId");
+    let expected = json!({
+        "sessionId": ID,
+        "sourceLanguage": "en",
+        "targetLanguages": ["de"],
+        "qualityTier": "standard",
+        "status": "active",
+        "listenerCount": 0,
+        "createdAt": NOW,
+        "updatedAt": NOW + 900,
+        "expiresAt": NOW / 1000 + 86_400,
+    });
     assert_eq!(answer.body, expected);
+    assert!(!answer.body.to_string().contains("arn:"));
     assert_eq!(*api.asked.lock().unwrap(), [Asked::Get(ID.to_owned())]);
 }
 

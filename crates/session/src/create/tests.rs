@@ -64,6 +64,7 @@ fn check(world: &World, result: &Result<Session, Error>, context: &str) {
                 let channel = &state.channels[item.kvs_channel_arn.as_ref().unwrap().as_str()];
                 let stream = item.kvs_stream_arn.as_ref().unwrap();
                 assert_eq!(channel.mapped_to.as_deref(), Some(stream.as_str()), "{context}");
+                assert!(channel.is_stored(), "{context}: the mapping is off");
                 assert!(state.streams.contains_key(stream.as_str()), "{context}");
                 let emitted = state.events.iter().any(|(change, _)| &change.session_id == id);
                 assert!(emitted || item.pending_event.is_some(), "{context}: untold");
@@ -349,6 +350,31 @@ fn a_shorter_invocation_still_undoes_what_fails() {
     let state = world.state();
     assert!(state.now < remaining, "took {:?}", state.now);
     assert!(state.channels.is_empty() && state.streams.is_empty() && state.items.is_empty());
+}
+
+#[test]
+fn a_mapping_that_is_off_only_after_a_moment_is_undone_in_time() {
+    let world = World::new();
+    world.state().unmapped_after = Duration::from_millis(1_500);
+    world.plan_all("endpoints", Trouble::Refused(FaultKind::Denied));
+    create(&world).unwrap_err();
+    assert!(world.calls("delete_channel") > 1, "the first was refused");
+    let state = world.state();
+    assert!(state.channels.is_empty() && state.streams.is_empty() && state.items.is_empty());
+}
+
+#[test]
+fn a_mapping_that_stays_keeps_channel_stream_and_the_item_that_leads_to_them() {
+    let world = World::new();
+    for operation in ["endpoints", "disable_storage"] {
+        world.plan_all(operation, Trouble::Refused(FaultKind::Denied));
+    }
+    create(&world).unwrap_err();
+    assert!(world.calls("delete_channel") > 1 && world.calls("delete_stream") > 1);
+    let state = world.state();
+    assert_eq!((state.channels.len(), state.streams.len()), (1, 1));
+    assert!(state.items.values().all(|item| item.status == SessionStatus::Creating));
+    assert_eq!(state.items.len(), 1);
 }
 
 #[test]

@@ -160,6 +160,48 @@ fn what_fails_after_the_mark_does_not_fail_the_request_and_loses_no_event() {
 }
 
 #[test]
+fn a_mapping_that_is_off_only_after_a_moment_does_not_keep_the_channel() {
+    let (world, session) = world_with_session();
+    world.state().unmapped_after = Duration::from_secs(2);
+    assert_eq!(delete(&world, &session), Ok(Deleted::Now));
+    assert!(world.calls("delete_channel") > 1, "the first was refused");
+    assert!(world.state().channels.is_empty());
+}
+
+#[test]
+fn a_mapping_that_stays_keeps_the_channel_for_the_health_check() {
+    let (world, session) = world_with_session();
+    world.plan_all("disable_storage", Trouble::Refused(FaultKind::Denied));
+    assert_eq!(delete(&world, &session), Ok(Deleted::Now));
+    let state = world.state();
+    let item = &state.items[&session.session_id];
+    assert_eq!(item.status, SessionStatus::Ended);
+    assert!(state.channels.contains_key(item.kvs_channel_arn.as_ref().unwrap().as_str()));
+}
+
+#[test]
+fn a_crash_at_any_call_takes_no_channel_from_a_session_that_lives() {
+    let (world, session) = world_with_session();
+    delete(&world, &session).unwrap();
+    let calls = world.state().calls.len();
+    assert!(calls >= 6, "get, end, put, clear_pending_event, disable_storage, delete_channel");
+    for crash_at in 1..=calls {
+        let (world, session) = world_with_session();
+        let service = world.service();
+        let ended = world.run_for(end(&service, &session.session_id, SPEAKER), crash_at);
+        world.let_time_pass();
+        let state = world.state();
+        let item = &state.items[&session.session_id];
+        let channel = state.channels.get(session.kvs_channel_arn.as_ref().unwrap().as_str());
+        let over = item.status == SessionStatus::Ended;
+        assert!(over || ended.is_none(), "crash at call {crash_at}");
+        assert!(over || channel.is_some_and(|it| it.is_stored()), "crash at call {crash_at}");
+        let told = item.pending_event.is_some() || !state.events.is_empty();
+        assert!(told || !over, "crash at call {crash_at}: no event");
+    }
+}
+
+#[test]
 fn a_mark_that_fails_can_be_repeated_until_it_holds() {
     for trouble in [
         Trouble::Refused(FaultKind::Unavailable),

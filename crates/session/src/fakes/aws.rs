@@ -45,9 +45,34 @@ impl State {
             active_at: now + active_after,
             retention_hours,
             mapped_to: None,
+            unmapped_at: None,
         };
         shelf.insert(arn.clone(), resource);
         Ok(arn)
+    }
+
+    /// AWS refuses to delete a channel while it is mapped, and a stream while a channel is mapped to it.
+    fn refuse_mapped(&self, resource: &str, arn: &str) -> Result<(), Fault> {
+        let mut mapped = self.channels.iter().filter(|(_, it)| it.is_mapped(self.now));
+        if !mapped.any(|(channel, it)| channel == arn || it.mapped_to.as_deref() == Some(arn)) {
+            return Ok(());
+        }
+        let message = format!(
+            "ResourceInUseException: Disable MediaStorageConfiguration to delete the {resource}"
+        );
+        Err(Fault::new("Delete", FaultKind::InUse, message))
+    }
+}
+
+impl Resource {
+    /// Whether its media is stored, so that it has a WEBRTC endpoint.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.mapped_to.is_some() && self.unmapped_at.is_none()
+    }
+
+    /// Whether its mapping keeps it and its stream from being deleted.
+    fn is_mapped(&self, now: Duration) -> bool {
+        self.mapped_to.is_some() && self.unmapped_at.is_none_or(|at| at > now)
     }
 }
 
@@ -66,7 +91,7 @@ fn look(
 
 fn remove(shelf: &mut HashMap<String, Resource>, arn: &str, now: Duration) -> Result<(), Fault> {
     let resource = shelf.get(arn).ok_or_else(|| not_found("Delete"))?;
-    if resource.active_at > now || resource.mapped_to.is_some() {
+    if resource.active_at > now {
         return Err(Fault::new("Delete", FaultKind::InUse, "ResourceInUseException"));
     }
     shelf.remove(arn);
@@ -292,7 +317,8 @@ impl MediaControl for World {
             if state.streams[&stream].retention_hours == 0 {
                 return Err(Fault::new("Update", FaultKind::Invalid, "NoDataRetentionException"));
             }
-            state.channels.get_mut(&channel).unwrap().mapped_to = Some(stream.clone());
+            let resource = state.channels.get_mut(&channel).unwrap();
+            (resource.mapped_to, resource.unmapped_at) = (Some(stream.clone()), None);
             Ok(())
         })
         .await
@@ -301,8 +327,9 @@ impl MediaControl for World {
     async fn disable_storage(&self, channel: &ChannelArn) -> Result<(), Fault> {
         let channel = channel.to_string();
         self.call("disable_storage", move |state| {
+            let off_at = state.now + state.unmapped_after;
             let resource = state.channels.get_mut(&channel).ok_or_else(|| not_found("Update"))?;
-            resource.mapped_to = None;
+            resource.unmapped_at.get_or_insert(off_at);
             Ok(())
         })
         .await
@@ -311,7 +338,7 @@ impl MediaControl for World {
     async fn endpoints(&self, channel: &ChannelArn) -> Result<SignalingEndpoints, Fault> {
         let channel = channel.to_string();
         self.call("endpoints", move |state| {
-            if state.channels.get(&channel).ok_or_else(|| not_found("Get"))?.mapped_to.is_none() {
+            if !state.channels.get(&channel).ok_or_else(|| not_found("Get"))?.is_stored() {
                 return Err(Fault::new("Get", FaultKind::Invalid, "InvalidArgumentException"));
             }
             let url = |scheme: &str| format!("{scheme}://m-1.kinesisvideo.eu-west-1.amazonaws.com");
@@ -322,12 +349,20 @@ impl MediaControl for World {
 
     async fn delete_channel(&self, arn: &ChannelArn) -> Result<(), Fault> {
         let arn = arn.to_string();
-        self.call("delete_channel", move |state| remove(&mut state.channels, &arn, state.now)).await
+        self.call("delete_channel", move |state| {
+            state.refuse_mapped("channel", &arn)?;
+            remove(&mut state.channels, &arn, state.now)
+        })
+        .await
     }
 
     async fn delete_stream(&self, arn: &StreamArn) -> Result<(), Fault> {
         let arn = arn.to_string();
-        self.call("delete_stream", move |state| remove(&mut state.streams, &arn, state.now)).await
+        self.call("delete_stream", move |state| {
+            state.refuse_mapped("stream", &arn)?;
+            remove(&mut state.streams, &arn, state.now)
+        })
+        .await
     }
 }
 

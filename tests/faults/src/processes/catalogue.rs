@@ -396,13 +396,9 @@ fn not_delivered(_: &mut Random) -> Plan {
     Plan { faults: vec![lost], patience: HEALTH_CHECK, ..Plan::default() }
 }
 
-/// What WebRTC ingestion makes.
-const TEN_SECONDS: &str = "10000";
-
+/// Fragments as WebRTC ingestion makes them; one is readable once it is whole.
 fn ten_seconds(plan: Plan) -> Plan {
-    let speaker = ["--fragment-ms", TEN_SECONDS].map(str::to_owned).to_vec();
-    // A fragment is readable once it is whole.
-    Plan { speaker, patience: plan.patience + Duration::from_secs(10), ..plan }
+    Plan { fragment_ms: 10_000, patience: plan.patience + Duration::from_secs(10), ..plan }
 }
 
 fn ten_seconds_killed(random: &mut Random) -> Plan {

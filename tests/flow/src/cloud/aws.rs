@@ -1,5 +1,7 @@
 //! AWS's own APIs, as any client of AWS calls them.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::Cloud;
@@ -7,6 +9,9 @@ use crate::Error;
 
 /// An access key that is no function's: whoever signs with it may do everything.
 const OWNER: &str = "test";
+
+/// How long a dead event may be waited for: Lambda's retries take three minutes, scaled.
+const DEAD_PATIENCE: Duration = Duration::from_secs(60);
 
 impl Cloud {
     /// One AWS call of the JSON protocol (DynamoDB, EventBridge, SQS), `target` as in
@@ -58,8 +63,22 @@ impl Cloud {
     /// # Errors
     /// [`Error::Http`] when nothing answers.
     pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Error> {
+        self.invoke_with(function, payload, "").await
+    }
+
+    /// As [`Cloud::invoke`], with a ClientContext in base64.
+    ///
+    /// # Errors
+    /// As [`Cloud::invoke`].
+    pub async fn invoke_with(
+        &self,
+        function: &str,
+        payload: &Value,
+        client_context: &str,
+    ) -> Result<Value, Error> {
         let url = format!("{}/2015-03-31/functions/{function}/invocations", self.url);
         let request = self.http.post(url).header("authorization", signature(OWNER, "lambda"));
+        let request = request.header("x-amz-client-context", client_context);
         let text = request.body(payload.to_string()).send().await?.text().await?;
         Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
@@ -75,6 +94,34 @@ impl Cloud {
         });
         let entries = json!({ "Entries": [entry] });
         self.aws("events", "AWSEvents.PutEvents", entries).await.map(drop)
+    }
+
+    /// The records in session-events-dlq once there are so many; those read stay out of sight for a
+    /// while.
+    ///
+    /// # Errors
+    /// [`Error::Waited`] with those that are there, or as [`Cloud::aws`].
+    pub async fn dead_events(&self, count: usize) -> Result<Vec<Value>, Error> {
+        let name = json!({ "QueueName": "session-events-dlq-dev" });
+        let queue = self.aws("sqs", "AmazonSQS.GetQueueUrl", name).await?;
+        // Longer than any test, in the cloud's time: each record is read once.
+        let receive = json!({
+            "QueueUrl": queue["QueueUrl"], "MaxNumberOfMessages": 10, "VisibilityTimeout": 43_200
+        });
+        let (mut records, start) = (Vec::new(), Instant::now());
+        while records.len() < count {
+            if start.elapsed() > DEAD_PATIENCE {
+                let (what, last) = (format!("{count} dead events"), Value::from(records));
+                let (seconds, last) = (DEAD_PATIENCE.as_secs(), last.to_string());
+                return Err(Error::Waited { what, seconds, last });
+            }
+            let answer = self.aws("sqs", "AmazonSQS.ReceiveMessage", receive.clone()).await?;
+            let bodies = answer["Messages"].as_array().into_iter().flatten();
+            let bodies = bodies.filter_map(|message| message["Body"].as_str());
+            records.extend(bodies.filter_map(|body| serde_json::from_str(body).ok()));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(records)
     }
 
     /// The item of `table` (without its suffix) whose key `sessionId` is `id`, in DynamoDB's JSON.

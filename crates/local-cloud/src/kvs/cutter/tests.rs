@@ -101,13 +101,40 @@ fn what_breaks_a_rule_is_told_as_aws_tells_it() {
     assert_eq!(with(unknown_cluster(&cluster_body(0, &[0, 20_001]))), 4002);
     assert_eq!(with(unknown_cluster(&block(1, 0))), 4006);
     assert_eq!(with(element(id::CLUSTER, &cluster_body(0, &[0]))[..20].to_vec()), 4000);
-    let back = [cluster_body(50, &[0]), cluster_body(49, &[0])]
-        .map(|body| element(id::CLUSTER, &body))
-        .concat();
-    assert_eq!(with(back), 4004);
     let huge = vec![0x1F, 0x43, 0xB6, 0x75, 0xFF, 0xA3, 0x08, 0xFF, 0xFF, 0xFF, 0xFF];
     assert_eq!(with(huge), 4001);
     assert_eq!(cut(b"not a matroska file", 5).unwrap_err().id_and_code().0, 4006);
+}
+
+#[test]
+fn a_cluster_starts_after_the_last_frame_of_those_before() {
+    let put = |clusters: &[(u16, &[i16])]| {
+        let mut bytes = head();
+        for (timecode, offsets) in clusters {
+            bytes.extend(unknown_cluster(&cluster_body(*timecode, offsets)));
+        }
+        let (mut cutter, mut out) = (Cutter::default(), Vec::new());
+        let end = cutter.push(&bytes, &mut out).and_then(|()| cutter.finish(&mut out));
+        let whole = out.iter().filter(|cut| matches!(cut, Cut::Whole(_))).count();
+        (end.err().map(|error| error.id_and_code().0), whole, out.pop())
+    };
+    let fine = |clusters: &[(u16, &[i16])]| put(clusters).0.is_none();
+    assert!(fine(&[(0, &[0, 20, 40]), (41, &[0])]));
+    // The frame that was latest counts, wherever it stands, also over several Clusters.
+    assert!(fine(&[(0, &[0, 40, 20]), (41, &[0])]));
+    for (clusters, whole) in [
+        (&[(0, &[0, 20, 40][..]), (40, &[0][..])][..], 1),
+        (&[(0, &[0, 20, 40]), (39, &[20])], 1),
+        (&[(0, &[0, 40, 20]), (40, &[0])], 1),
+        (&[(50, &[0]), (50, &[0])], 1),
+        (&[(50, &[-20, -10]), (40, &[0])], 1),
+        (&[(0, &[0, 90]), (91, &[-90]), (60, &[0])], 2),
+    ] {
+        let timecode_ms = clusters.last().unwrap().0.into();
+        let refused = Some(Cut::Begun { timecode_ms });
+        assert_eq!(put(clusters), (Some(4004), whole, refused), "{clusters:?}");
+    }
+    assert!(fine(&[(50, &[-20, -10]), (41, &[0])]));
 }
 
 proptest! {

@@ -6,7 +6,7 @@ use super::{Assembly, Placing};
 use crate::Output;
 use crate::decoder::{Decoder, Packet, Span};
 use crate::mkv::Block;
-use crate::timeline::{MediaTime, Missing, Placement};
+use crate::timeline::{MediaTime, Missing, Placement, Timeline, Verdict, Waiting};
 
 impl Assembly {
     pub(super) fn take_block(&mut self, block: Block<'_>) {
@@ -78,12 +78,25 @@ impl Assembly {
         if self.deferred.is_empty() && self.timeline.is_in_line(lateness, length, head) {
             return self.place(packet, Placing::in_line(time, block.discard_padding, head));
         }
+        let begins_block = self.document.lace_nanos <= length.nanos();
         if !self.deferred.takes(block.data, length) {
             self.settle();
         }
-        let begins_block = self.document.lace_nanos <= length.nanos();
-        self.deferred.push(&block, length, time, head, begins_block);
-        self.judge(false);
+        if self.deferred.takes(block.data, length) {
+            self.deferred.push(&block, length, time, head, begins_block);
+            return self.judge(false);
+        }
+        // Too long to wait: what can be told of it alone has to do.
+        let lateness = self.timeline.lateness(time, 0);
+        let waiting = [Waiting { lateness, length, begins_block }];
+        let (missing, head) = match self.timeline.judge(&waiting, head, true) {
+            Verdict::Late(missing) => (missing, head),
+            _ => (Missing::Nothing, false),
+        };
+        self.place(
+            packet,
+            Placing { missing, ..Placing::in_line(time, block.discard_padding, head) },
+        );
     }
 
     /// A packet is none of the codec: how long it was, the stamp of the next one tells.
@@ -122,14 +135,24 @@ impl Assembly {
             self.counters.repeated_packets += 1;
             return;
         }
+        let makes_up = placed.fill + placed.gap > 0;
+        let unsure = makes_up && (!self.failing.has_decoded() || self.failing.packets() > 0);
+        if unsure && !self.audio.can_decode(packet) {
+            return self.unplace(unplaced, packet);
+        }
         self.counters.reanchors += u64::from(reanchored);
         self.emission.release_withheld(&mut self.counters);
         let ahead = self.make_up(before, placed, packet);
         if !self.decode(packet, placed, ahead, discard_padding) {
-            // As if it had not come: the next packet's stamp tells how much is missing.
-            self.timeline = unplaced;
-            self.note_damage(packet.data(), Some(packet.length()));
+            self.unplace(unplaced, packet);
         }
+    }
+
+    /// A packet that was placed is damaged. As if it had not come, the next packet's stamp tells how much
+    /// is missing.
+    fn unplace(&mut self, unplaced: Timeline, packet: Packet<'_>) {
+        self.timeline = unplaced;
+        self.note_damage(packet.data(), Some(packet.length()));
     }
 
     /// Skips or fills what is missing before a packet. Returns how many samples of the fill stand at the

@@ -65,9 +65,10 @@ fn declared(random: &mut Random) -> Scene {
     scene
 }
 
-/// Blocks, and for some producers Clusters too, without a time of their own.
+/// Blocks, and for some producers Clusters too, without a time of their own. Of a longer fragment that says so
+/// 3 s are taken and the rest is refused.
 fn at_zero(random: &mut Random) -> Scene {
-    let mut scene = scene(random);
+    let mut scene = Scene::of(60 + random.below(40), random.pick(&[1_000, 2_000, 3_000]));
     let (one_in, clusters_too) = (random.pick(&[1, 4]), random.below(2) == 0);
     let length = Duration::from_millis(scene.fragment_ms.into());
     let mut upload = Upload::default();

@@ -19,7 +19,7 @@ const fn _is_in_all(route: Route<'_>) {
 pub(super) fn of_the_code() -> BTreeSet<Operation> {
     let mut found = BTreeSet::new();
     for route in ALL {
-        assert_eq!(Route::of(&concrete(route.name())), Some(route));
+        assert_eq!(Route::of_path(&concrete(route.name())), Some(route));
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"] {
             let event = event(method, &concrete(route.name()), Some(SPEAKER), None);
             if ask(&Scripted::default(), &event).status != 405 {

@@ -1,0 +1,80 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn arn(kind: &str, id: &str) -> String {
+    format!("arn:aws:kinesisvideo:us-east-1:1:{kind}/session-{id}/5")
+}
+
+fn record(status: &str, more: Value) -> Session {
+    let mut item = json!({
+        "sessionId": "calm-river-7", "speakerId": "ana", "sourceLanguage": "en", "status": status,
+        "createdAt": 1, "updatedAt": 2, "expiresAt": 3, "env": "dev",
+        "kvsChannelName": "session-calm-river-7", "kvsStreamName": "session-calm-river-7",
+        "kvsChannelArn": arn("channel", "calm-river-7"),
+        "kvsStreamArn": arn("stream", "calm-river-7"),
+    });
+    item.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    serde_json::from_value(item).unwrap()
+}
+
+fn event(status: &str, stream: Option<&str>) -> StatusChange {
+    let stream = stream.map(|id| arn("stream", id));
+    StatusChange::from_detail(&json!({
+        "sessionId": "calm-river-7", "status": status, "sourceLanguage": "en", "timestamp": 1,
+        "channelArn": arn("channel", "calm-river-7"), "streamArn": stream,
+    }))
+    .unwrap()
+}
+
+#[test]
+fn an_event_that_agrees_is_followed_with_the_records_stream() {
+    let stream = arn("stream", "calm-river-7").parse().unwrap();
+    let own = Verdict::Follow(Some(stream));
+    for (recorded, told) in
+        [("active", "ACTIVE"), ("paused", "ACTIVE"), ("ended", "ENDED"), ("ended", "ACTIVE")]
+    {
+        let record = record(recorded, json!({}));
+        for named in [None, Some("calm-river-7")] {
+            let verdict = by_record(&event(told, named), &record);
+            assert_eq!(verdict.as_ref(), Ok(&own), "{recorded} {told} {named:?}");
+        }
+    }
+}
+
+#[test]
+fn another_stream_or_channel_is_a_contradiction_in_every_state() {
+    for recorded in ["creating", "active", "paused", "ended", "cleaning", "removed"] {
+        for told in ["ACTIVE", "ENDED"] {
+            let other = event(told, Some("dark-cave-9"));
+            let error = by_record(&other, &record(recorded, json!({}))).unwrap_err();
+            assert!(error.reason.contains("streamArn"), "{recorded} {told}: {error}");
+            let elsewhere = json!({ "kvsChannelArn": arn("channel", "dark-cave-9") });
+            let own = event(told, Some("calm-river-7"));
+            let error = by_record(&own, &record(recorded, elsewhere)).unwrap_err();
+            assert!(error.reason.contains("channelArn"), "{recorded} {told}: {error}");
+        }
+    }
+}
+
+#[test]
+fn an_event_cannot_open_or_end_what_the_record_does_not() {
+    for (recorded, told) in
+        [("creating", "ACTIVE"), ("creating", "ENDED"), ("active", "ENDED"), ("paused", "ENDED")]
+    {
+        let change = event(told, Some("calm-river-7"));
+        assert!(by_record(&change, &record(recorded, json!({}))).is_err(), "{recorded} {told}");
+    }
+}
+
+#[test]
+fn a_removed_session_is_over_and_names_no_stream_to_follow() {
+    let gone = json!({ "kvsChannelArn": null, "kvsStreamArn": null });
+    for told in ["ACTIVE", "ENDED"] {
+        let change = event(told, Some("dark-cave-9"));
+        assert_eq!(by_record(&change, &record("removed", gone.clone())), Ok(Verdict::Over));
+    }
+    let legacy = json!({ "kvsStreamArn": null });
+    let change = event("ACTIVE", Some("dark-cave-9"));
+    assert_eq!(by_record(&change, &record("active", legacy)), Ok(Verdict::Follow(None)));
+}

@@ -1,0 +1,81 @@
+//! The route that API Gateway has matched decides, wherever the API is mounted.
+
+use super::*;
+
+const KEYS: [(&str, u16); 5] = [
+    ("POST /sessions", 201),
+    ("GET /sessions/{sessionId}", 200),
+    ("PATCH /sessions/{sessionId}", 200),
+    ("DELETE /sessions/{sessionId}", 204),
+    ("GET /health", 200),
+];
+
+/// An event of the route `key` with the prefix of a stage or a base path before its path.
+fn matched(key: &str, prefix: &str, stage: &str) -> Value {
+    let (method, path) = key.split_once(' ').unwrap();
+    let raw = format!("{prefix}{}", path.replace("{sessionId}", ID));
+    let body = match method {
+        "POST" => Some(r#"{"sourceLanguage": "en"}"#),
+        "PATCH" => Some(r#"{"qualityTier": "premium"}"#),
+        _ => None,
+    };
+    let mut event = event(method, &raw, Some(SPEAKER), body);
+    event["routeKey"] = key.into();
+    event["requestContext"]["routeKey"] = key.into();
+    event["requestContext"]["stage"] = stage.into();
+    if path.contains('{') {
+        event["pathParameters"] = json!({"sessionId": ID});
+    }
+    event
+}
+
+#[test]
+fn a_stage_and_a_base_path_change_no_route() {
+    for (prefix, stage) in
+        [("", "$default"), ("/dev", "dev"), ("/speech", "dev"), ("/speech/v1", "$default")]
+    {
+        for (key, status) in KEYS {
+            let answer = ask(&Scripted::default(), &matched(key, prefix, stage));
+            assert_eq!(answer.status, status, "{key} at {prefix} in {stage}: {}", answer.body);
+        }
+    }
+}
+
+#[test]
+fn the_id_is_the_one_that_api_gateway_read() {
+    let api = Scripted::default();
+    let mut event = matched("GET /sessions/{sessionId}", "/dev", "dev");
+    event["rawPath"] = "/dev/sessions/calm-river-456".into();
+    assert_eq!(ask(&api, &event).status, 200);
+    assert_eq!(*api.asked.lock().unwrap(), [Asked::Get(ID.to_owned())]);
+
+    for id in ["a b", "../health", "a/b", "", "%62lessed-shepherd-123"] {
+        event["pathParameters"]["sessionId"] = id.into();
+        check_error(&ask(&Scripted::default(), &event), 404, "there is no such session");
+    }
+    event.as_object_mut().unwrap().remove("pathParameters");
+    check_error(&ask(&Scripted::default(), &event), 404, "there is no such route");
+}
+
+#[test]
+fn without_a_route_of_its_own_the_path_decides() {
+    for key in ["$default", "ANY /{proxy+}"] {
+        for (path, stage) in [("/health", "$default"), ("/dev/health", "dev")] {
+            let mut event = event("GET", path, None, None);
+            event["requestContext"]["routeKey"] = key.into();
+            event["requestContext"]["stage"] = stage.into();
+            assert_eq!(ask(&Scripted::default(), &event).status, 200, "{key} {path}");
+        }
+    }
+    let mut event = event("GET", "/health", None, None);
+    event["requestContext"].as_object_mut().unwrap().remove("routeKey");
+    assert_eq!(ask(&Scripted::default(), &event).status, 200);
+}
+
+#[test]
+fn a_method_that_the_matched_route_does_not_have_is_refused() {
+    let mut event = matched("GET /health", "/dev", "dev");
+    event["requestContext"]["routeKey"] = "ANY /health".into();
+    event["requestContext"]["http"]["method"] = "PUT".into();
+    check_error(&ask(&Scripted::default(), &event), 405, "GET");
+}
