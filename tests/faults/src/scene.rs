@@ -44,8 +44,6 @@ pub struct Scene {
     pub patience: Duration,
     /// How much longer than promised the drain may take, because the fault strikes in it.
     pub drained_later: Duration,
-    /// How close the audio must be to what was spoken.
-    pub decibels: f64,
 }
 
 impl std::fmt::Debug for Scene {
@@ -91,7 +89,6 @@ impl Scene {
             undisturbed: false,
             patience: Duration::from_secs(2),
             drained_later: Duration::ZERO,
-            decibels: 40.0,
         }
     }
 

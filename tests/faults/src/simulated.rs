@@ -18,7 +18,7 @@ use world::kvs::Stored;
 use world::lambda::Lambda;
 
 use crate::scene::{LIMIT, Scene};
-use crate::summary::Sum;
+use crate::summary::{DECIBELS, Sum};
 
 /// One kind of trouble.
 #[derive(Debug, Clone, Copy)]
@@ -127,7 +127,7 @@ fn complaint(
     if verdict.accepted_twice > 0 {
         broken.push(format!("{} samples accepted twice", verdict.accepted_twice));
     }
-    if line.decibels < scene.decibels {
+    if line.decibels < DECIBELS {
         broken.push(format!("the audio is {:.1} dB from what was spoken", line.decibels));
     }
     if verdict.waited > scene.patience {

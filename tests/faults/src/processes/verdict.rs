@@ -6,7 +6,7 @@ use flow::{Journey, Packets};
 use testkit::line::{ExpectedLine, Pause};
 
 use super::{Plan, SCALE};
-use crate::summary::Sum;
+use crate::summary::{DECIBELS, Sum};
 
 /// What a speaker needs to start, in AWS's time: the recording's clock is that of its blocks, not of its process.
 const START: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ pub(super) fn sum(plan: &Plan, journey: &Journey, packets: &Packets) -> Sum {
         format!("position {} behind {} samples", number("nextSample"), journey.wav.len()),
     );
     hold(
-        line.decibels >= 40.0,
+        line.decibels >= DECIBELS,
         format!("the audio is {:.1} dB from what was spoken", line.decibels),
     );
     hold(

@@ -6,7 +6,7 @@ use testkit::pcm::Random;
 use world::Odds;
 
 use super::super::{Fault, seconds};
-use super::upload::HAND_OFF;
+use super::upload::{HAND_OFF, drained_by_a_successor};
 use crate::scene::Scene;
 
 pub(in super::super) const FAULTS: &[Fault] = &[
@@ -34,10 +34,7 @@ fn hand_offs(random: &mut Random) -> Scene {
     });
     // Without a reader until the next consumer runs.
     scene.patience = seconds(2) + cold_start;
-    // The end of a fragment that filled no chunk is new to a consumer that takes over in the drain: it waits for
-    // two fragments, at most 25 s, once more.
-    let fragments = seconds(25).min(2 * Duration::from_millis(scene.fragment_ms.into()));
-    scene.drained_later = seconds(3) + cold_start + fragments;
+    scene.drained_later = drained_by_a_successor(&scene) + cold_start;
     scene
 }
 

@@ -57,6 +57,12 @@ pub(super) fn scene(random: &mut Random) -> Scene {
 /// When consumers of [`disturb`] hand on.
 pub(super) const HAND_OFF: Duration = seconds(45);
 
+/// How much longer a drain takes in which a consumer hands on: the end of a fragment that filled no chunk is new to the
+/// next one, which waits for two fragments, at most 25 s, once more, and asks KVS once more.
+pub(super) fn drained_by_a_successor(scene: &Scene) -> Duration {
+    seconds(3) + seconds(25).min(2 * Duration::from_millis(scene.fragment_ms.into()))
+}
+
 /// What happens to the consumer besides: nothing, its death within two seconds of `around`, hand-offs, or
 /// connections that end again and again.
 pub(super) fn disturb(scene: &mut Scene, random: &mut Random, around: Duration) {
@@ -69,8 +75,7 @@ pub(super) fn disturb(scene: &mut Scene, random: &mut Random, around: Duration) 
         }
         2 => {
             scene.prepare(|lambda| lambda.timeout = HAND_OFF + seconds(15));
-            // A link that takes over in the drain asks KVS once more.
-            scene.drained_later = seconds(3);
+            scene.drained_later = drained_by_a_successor(scene);
         }
         _ => {
             let longest = Duration::from_millis(1_000 + random.below(15_000));
