@@ -180,9 +180,9 @@ fn timecodes() -> impl Strategy<Value = Timecodes> {
     prop_oneof![Just(Timecodes::Relative), Just(Timecodes::Absolute), Just(Timecodes::Equal)]
 }
 
-/// Milliseconds without a fragment: none, a little, two hours.
+/// Milliseconds without a fragment: none, a few packets or more, two hours.
 fn pause() -> impl Strategy<Value = i64> {
-    prop_oneof![4 => Just(0), 2 => 1..5000_i64, 1 => Just(2 * HOUR_MS)]
+    prop_oneof![4 => Just(0), 2 => 200..5000_i64, 1 => Just(2 * HOUR_MS)]
 }
 
 struct Hour {

@@ -13,7 +13,7 @@
 //! | all are late, but lateness falls | the first goes in line: the producer is catching up |
 //!
 //! Lateness falls when it drops by more than `S` and 2 ms, or when its second half is earlier than its
-//! first by more than `S/3` and 2 ms. It may rise: more can be lost. Stamps that were exact so far (`S` up
+//! first by more than three quarters of `S` and 2 ms. It may rise: more can be lost. Stamps that were exact so far (`S` up
 //! to 3 ms) must stay so, and may rise by whole packets only.
 
 use super::stamps::{Range, Stamps, least_missing};
@@ -32,8 +32,9 @@ const EXACT: i64 = 3 * MS;
 /// ±15 ms, and a millisecond of rounding.
 pub(super) const STEADY: i64 = 31 * MS;
 
-/// Shortest time that is looked for where stamps wander, however short the packets are: 18 ms.
-const SHORTEST: i64 = 18 * MS;
+/// Shortest time that is looked for where stamps wander, however short the packets are: 18 ms. Drift of
+/// 0.5 % makes 13 ms over the range of [`Stamps`].
+pub(super) const SHORTEST: i64 = 18 * MS;
 
 /// What rounding to milliseconds on both sides may add: 2 ms.
 pub(super) const SNAP: i64 = 2 * MS;
@@ -41,15 +42,25 @@ pub(super) const SNAP: i64 = 2 * MS;
 /// Beyond this a pause is seen whatever the jitter: half a second.
 pub const FAR: i64 = 500 * MS;
 
+/// Longest packet that counts as short: 24 ms, of which more than four make a window.
+const SHORT: i64 = 24 * MS;
+
 /// Blocks from which on stamps count as exact, for packets of 24 ms and less and for longer ones: by
 /// chance three are that close once in a thousand streams that jitter by 100 ms.
-const FEW: u32 = 3;
+const FEW: i64 = 3;
 
 /// Blocks below which exact stamps must not even rise.
-const SOME: u32 = 10;
+const SOME: i64 = 10;
 
 /// Blocks whose range says how far stamps wander: the first second of 20 ms packets.
-const MANY: u32 = 48;
+const MANY: i64 = 48;
+
+/// Blocks, each so long after the one before, that show by their stamps alone that time goes on: 250 ms.
+/// Of DTX one comes every 400 ms; packets that arrive late then catch up.
+const BLOCKS: usize = 3;
+
+/// See [`BLOCKS`].
+const SLOW: i64 = 250 * MS;
 
 /// A block that waits for the blocks behind it.
 #[derive(Debug, Clone, Copy)]
@@ -136,7 +147,9 @@ pub(super) fn judge(stamps: &Stamps, waiting: &[Waiting], tolerance: i64, last: 
         return Verdict::Wait;
     }
     match mode(stamps, range) {
-        Mode::Exact if stays_exact(stamps, waiting) => late(stamps, waiting, range),
+        Mode::Exact if stays_exact(stamps, waiting) && !falls(waiting, EXACT) => {
+            late(stamps, waiting, range)
+        }
         Mode::Exact => Verdict::InLine(1),
         _ if falls(waiting, range.width()) => Verdict::InLine(1),
         Mode::Steady => match before_the_jump(waiting, range) {
@@ -147,21 +160,23 @@ pub(super) fn judge(stamps: &Stamps, waiting: &[Waiting], tolerance: i64, last: 
     }
 }
 
-/// Enough media waits; or stamps that are steady show by themselves that time goes on.
+/// Enough media waits; or one block after the other comes long after the one before.
 fn is_enough(stamps: &Stamps, waiting: &[Waiting], range: Range) -> bool {
     let media: i64 = waiting.iter().map(Waiting::samples).sum();
-    let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else { return false };
-    let before_last = media - last.samples();
-    let passed = last.lateness - first.lateness + before_last;
-    let steady = stamps.count() >= SOME && range.width() <= STEADY;
     // A block's packets have one stamp between them: they do not bear each other out.
     let borne_out = waiting.iter().skip(1).any(|block| block.begins_block);
-    borne_out && (media >= WINDOW || steady && passed - range.width() >= WINDOW)
+    let steady = stamps.count() >= SOME && range.width() <= STEADY;
+    let slow = waiting
+        .windows(2)
+        .all(|pair| pair[1].lateness - pair[0].lateness + pair[0].samples() >= SLOW);
+    borne_out && (media >= WINDOW || steady && slow && waiting.len() >= BLOCKS)
 }
 
 /// Exact stamps rise by whole packets or not at all.
 fn stays_exact(stamps: &Stamps, waiting: &[Waiting]) -> bool {
-    let may_rise = stamps.count() >= SOME;
+    // Two or three long packets that are late by themselves may happen to be whole packets apart.
+    let short = waiting.first().is_some_and(|block| block.samples() <= SHORT);
+    let may_rise = stamps.count() >= SOME && (short || waiting.len() > BLOCKS);
     waiting.windows(2).all(|pair| {
         let rise = pair[1].lateness - pair[0].lateness;
         let packet = pair[0].samples().max(1);
@@ -177,7 +192,7 @@ fn falls(waiting: &[Waiting], width: i64) -> bool {
         highest - block.lateness > width + SNAP
     });
     let [first, second] = half_means(waiting);
-    drops || first - second > width / 3 + SNAP
+    drops || first - second > width * 3 / 4 + SNAP
 }
 
 /// Mean lateness of the first half of the blocks, and of the last.

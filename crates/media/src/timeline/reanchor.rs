@@ -11,7 +11,8 @@ use crate::SAMPLES_PER_MS;
 /// every 400 ms, so the pauses of ordinary speech need no second look either.
 pub const CONTINUITY_MS: i64 = 500;
 
-/// How far a new producer session's clock may be from the server's and still be the same clock, ms.
+/// How far a new producer session's clock may be ahead of the server's and still be the same clock, ms;
+/// behind it may be as far as [`BACKLOG_MS`], because what a producer sends after a reconnect is late.
 /// SERVER_TIMESTAMP is when ingestion of a fragment began, so cutting and network move it by some hundred
 /// milliseconds, either way on either side of the pause; a clock that is wrong is seldom wrong by
 /// less than this, and then the producer's clock is still what the session is measured by.
@@ -83,11 +84,11 @@ impl Timeline {
     fn believed_shift(&self, clock: i64) -> i64 {
         let server = self.server_estimate(clock);
         let changed = self.session_changed();
-        let agrees = |shift: i64, within_ms: i64| {
+        let agrees = |shift: i64, ahead_ms: i64| {
             let position = clock + shift;
+            let late = -samples(ahead_ms)..=samples(BACKLOG_MS);
             (-self.continuity()..=MAX_GAP).contains(&(position - self.line()))
-                && server
-                    .is_some_and(|server| server.abs_diff(position) <= samples(within_ms) as u64)
+                && server.is_some_and(|server| late.contains(&server.saturating_sub(position)))
         };
         // Where the server says nothing, a session keeps its clock, and a new one has none.
         let unheard = server.is_none() && !changed;
@@ -134,6 +135,15 @@ impl Timeline {
         Some(self.server_position.saturating_add(since).saturating_add(self.within(clock)))
     }
 
+    /// Whether a fragment that begins at position `start` was stored later than the one that the server's
+    /// clock is measured by, by so much that it came out of a producer's buffer.
+    fn is_stored_late(&self, server_ms: i64, start: i64) -> bool {
+        let Some(known_ms) = self.server_ms else { return false };
+        let stored = samples(server_ms.saturating_sub(known_ms).clamp(-MAX_GAP, MAX_GAP));
+        let spoken = start - self.server_position;
+        stored - spoken > samples(AGREEMENT_MS)
+    }
+
     /// How far into its fragment a block at `clock` begins, in samples.
     fn within(&self, clock: i64) -> i64 {
         let (Some(origin_ms), Some(start)) = (self.origin_ms, self.fragment.start) else {
@@ -148,9 +158,11 @@ impl Timeline {
         if self.fragment.session_ms.is_some() {
             self.session_ms = self.fragment.session_ms;
         }
-        if !self.fragment.has_audio && self.fragment.server_ms.is_some() {
-            self.server_ms = self.fragment.server_ms;
-            self.server_position = position - self.within(clock);
+        if let Some(server_ms) = self.fragment.server_ms.filter(|_| !self.fragment.has_audio) {
+            let start = position - self.within(clock);
+            if !self.is_stored_late(server_ms, start) {
+                (self.server_ms, self.server_position) = (Some(server_ms), start);
+            }
         }
         self.fragment.has_audio = true;
     }

@@ -1,22 +1,27 @@
 //! How a producer's time stamps have stood to the sample count lately.
 //!
 //! A block's *lateness* is its stamp less the position at which the block before it ends, in samples.
-//! [`Stamps`] keeps the range of the last 64 to 128 lateness values, their moving average, and the run
-//! of blocks that stand apart from that range. Nothing here moves a sample; [`super::evidence`] decides.
+//! [`Stamps`] keeps the range of the lateness of the last 64 to 128 blocks, or of the last 1.3 to 2.6 s
+//! where that is more of them, their moving average, and the run of blocks that stand apart from that
+//! range. Nothing here moves a sample; [`super::evidence`] decides.
 
-use super::evidence::{SNAP, STEADY};
+use super::evidence::{SHORTEST, SNAP, STEADY};
 use super::{Length, MAX_GAP};
 
-/// Lateness values in one range; two ranges, the current and the one before, are looked at together.
-const RANGE: u32 = 64;
+/// The block that is counted as one: 20 ms. Shorter ones are counted by their time, because the delay
+/// of a network does not change from one to the next.
+const UNIT: i64 = 320;
+
+/// Blocks in one range; two ranges, the current and the one before, are looked at together.
+const RANGE: i64 = 64;
 
 /// Blocks of a run that make a new level believed: half a second of 20 ms packets. By chance
 /// independent jitter stays on one side for so long once in 10⁷ positions or less.
-const RUN: u32 = 24;
+const RUN: i64 = 24;
 
 /// Blocks in a row that stand earlier than the range before the average follows them: stamps that step
 /// too short do so for good.
-const EARLY: i32 = 4;
+const EARLY: i64 = 4;
 
 /// Weight of the moving average: the last 16 blocks.
 const AVERAGE: i64 = 16;
@@ -47,23 +52,65 @@ impl Range {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Stamps {
     current: Option<Range>,
-    /// Values in `current`.
-    count: u32,
+    /// Blocks in `current`.
+    count: Count,
     before: Option<Range>,
     /// Moving average, in 1/16 of a sample.
     average: i64,
     run: Run,
 }
 
+/// A number of blocks, and their time in samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Count {
+    blocks: i64,
+    samples: i64,
+}
+
+impl Count {
+    fn add(&mut self, length: Length) {
+        self.blocks += 1;
+        self.samples += length.in_samples();
+    }
+
+    /// Blocks, those shorter than 20 ms by their time.
+    fn units(self) -> i64 {
+        self.blocks.min(self.samples / UNIT)
+    }
+}
+
 /// Consecutive blocks that all stand later than the range, or all earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Run {
-    /// Blocks so far: positive for later ones, negative for earlier ones.
-    blocks: i32,
+    /// 1 for later ones, -1 for earlier ones, 0 for none.
+    side: i64,
+    count: Count,
     low: i64,
     high: i64,
-    /// Sums of lateness over the first half of a run and over the second.
-    halves: [i64; 2],
+    /// Over the first half of a run and over the second: blocks, and the sum of their lateness.
+    halves: [(i64, i64); 2],
+}
+
+impl Run {
+    fn add(&mut self, lateness: i64, length: Length) {
+        let half = usize::from(self.count.units() >= RUN / 2);
+        self.count.add(length);
+        self.low = self.low.min(lateness);
+        self.high = self.high.max(lateness);
+        let (blocks, sum) = self.halves[half];
+        self.halves[half] = (blocks + 1, sum.saturating_add(lateness));
+    }
+
+    /// Mean lateness of both halves.
+    fn means(&self) -> [i64; 2] {
+        self.halves.map(|(blocks, sum)| sum / blocks.max(1))
+    }
+
+    /// A level, and neither a slope nor jitter.
+    fn is_level(&self) -> bool {
+        let (width, [first, second]) = (self.high - self.low, self.means());
+        width <= STEADY && (second - first).abs() <= width / 3 + SNAP
+    }
 }
 
 /// What a run of blocks showed.
@@ -83,9 +130,9 @@ impl Stamps {
         Range { low: current.low.min(before.low), high: current.high.max(before.high) }
     }
 
-    /// Values that [`Stamps::range`] covers.
-    pub(super) fn count(&self) -> u32 {
-        self.count + if self.before.is_some() { RANGE } else { 0 }
+    /// Blocks that [`Stamps::range`] covers, those shorter than 20 ms by their time.
+    pub(super) fn count(&self) -> i64 {
+        self.count.units() + if self.before.is_some() { RANGE } else { 0 }
     }
 
     /// Moving average of lateness, in samples.
@@ -96,67 +143,74 @@ impl Stamps {
     /// A block of `length` went in line with this lateness. What stands apart from the range by more
     /// than `tolerance` is not taken into it, unless [`RUN`] blocks in a row do.
     pub(super) fn add(&mut self, lateness: i64, length: Length, tolerance: i64) -> Level {
-        if self.count() == 0 {
+        if self.current.or(self.before).is_none() {
             self.average = lateness.saturating_mul(AVERAGE);
-            self.take(lateness);
+            self.take(lateness, length);
             return Level::Same;
         }
         let range = self.range();
-        let missing = range.low + least_missing(length, tolerance);
-        let level = self.follow_run(lateness, range, missing, tolerance);
+        let missing = range.low + least_missing(length, tolerance).max(SHORTEST);
+        let side = i64::from(lateness >= missing) - i64::from(lateness < range.low - tolerance);
+        let level = self.follow_run(lateness, length, side);
         let usual = range.low - tolerance..=range.high + tolerance;
         if level == Level::Same && usual.contains(&lateness) {
-            self.take(lateness);
+            self.take(lateness, length);
         }
-        if level == Level::Same && (usual.contains(&lateness) || self.run.blocks <= -EARLY) {
+        let early = self.run.side < 0 && self.run.count.blocks >= EARLY;
+        if level == Level::Same && (usual.contains(&lateness) || early) {
             self.average += lateness - self.average();
         }
         level
     }
 
-    fn take(&mut self, lateness: i64) {
+    fn take(&mut self, lateness: i64, length: Length) {
         match &mut self.current {
             Some(current) => current.add(lateness),
             None => self.current = Some(Range::of(lateness)),
         }
-        self.count += 1;
-        if self.count == RANGE {
+        self.count.add(length);
+        if self.count.units() >= RANGE {
             self.before = self.current.take();
-            self.count = 0;
+            self.count = Count::default();
         }
     }
 
     /// Blocks of a run count whether their lateness is in the range or not.
-    fn follow_run(&mut self, lateness: i64, range: Range, missing: i64, tolerance: i64) -> Level {
-        let side = i32::from(lateness >= missing) - i32::from(lateness < range.low - tolerance);
+    fn follow_run(&mut self, lateness: i64, length: Length, side: i64) -> Level {
         if side == 0 {
             self.run = Run::default();
             return Level::Same;
         }
-        if self.run.blocks.signum() != side {
-            self.run = Run { low: lateness, high: lateness, ..Run::default() };
+        if self.run.side != side {
+            self.run = Run { side, low: lateness, high: lateness, ..Run::default() };
         }
-        let run = &mut self.run;
-        let half = usize::from(run.blocks.unsigned_abs() >= RUN / 2);
-        run.blocks += side;
-        run.low = run.low.min(lateness);
-        run.high = run.high.max(lateness);
-        run.halves[half] = run.halves[half].saturating_add(lateness);
-        if run.blocks.unsigned_abs() < RUN {
+        self.run.add(lateness, length);
+        if self.run.count.units() < RUN {
             return Level::Same;
         }
         let run = std::mem::take(&mut self.run);
-        let width = run.high - run.low;
-        let trend = (run.halves[1] - run.halves[0]) / i64::from(RUN / 2);
-        if width > STEADY || trend.abs() > width / 3 + SNAP {
-            return Level::Same;
+        let level = Range { low: run.low, high: run.high };
+        match () {
+            () if !run.is_level() => Level::Same,
+            () if side > 0 => self.rise(run),
+            () => {
+                // Stamps that come back to where they were are not late: the range before stays.
+                let before = self.range();
+                (self.before, self.current, self.count) = (Some(before), Some(level), run.count);
+                Level::Same
+            }
         }
-        let later = if side > 0 { run.low - range.low } else { 0 };
+    }
+
+    /// Stamps stand later for good.
+    fn rise(&mut self, run: Run) -> Level {
+        let later = run.low - self.range().low;
         // A longer jump is a broken clock: its level is taken as it is.
         let later = if later <= MAX_GAP { later } else { 0 };
+        let [first, second] = run.means();
         *self = Self {
             before: Some(Range { low: run.low - later, high: run.high - later }),
-            average: ((run.halves[0] + run.halves[1]) / i64::from(RUN) - later) * AVERAGE,
+            average: ((first + second) / 2 - later).saturating_mul(AVERAGE),
             ..Self::default()
         };
         if later > 0 { Level::Later(later) } else { Level::Same }
@@ -164,37 +218,49 @@ impl Stamps {
 
     /// The numbers that [`Stamps::from_numbers`] takes, for an [`crate::Anchor`].
     pub(crate) fn numbers(&self) -> Vec<i64> {
-        let range = |range: Option<Range>| range.map_or([0, 0], |range| [range.low, range.high]);
-        let [low, high] = range(self.current);
-        let [low_before, high_before] = range(self.before);
-        let Run { blocks, low: run_low, high: run_high, halves: [first, second] } = self.run;
-        let has_before = i64::from(self.before.is_some());
-        let mut numbers =
-            vec![self.average, self.count.into(), low, high, has_before, low_before, high_before];
-        if blocks != 0 {
-            numbers.extend([blocks.into(), run_low, run_high, first, second]);
+        let mut numbers = vec![self.average, self.count.blocks, self.count.samples];
+        let current = self.current.unwrap_or(Range::of(0));
+        numbers.extend([current.low, current.high]);
+        let before = self.before.map(|range| [range.low, range.high]);
+        let run = (self.run.side != 0).then_some(self.run);
+        if before.is_some() || run.is_some() {
+            numbers.push(before.is_some().into());
+            numbers.extend(before.unwrap_or_default());
+        }
+        if let Some(Run { side, count, low, high, halves: [first, second] }) = run {
+            numbers.extend([side, count.blocks, count.samples, low, high]);
+            numbers.extend([first.0, first.1, second.0, second.1]);
         }
         numbers
     }
 
     /// Reads [`Stamps::numbers`]; `None` for anything else.
     pub(crate) fn from_numbers(numbers: &[i64]) -> Option<Self> {
-        let bounded = |number: &i64| number.unsigned_abs() < 1 << 61;
-        let (numbers_of_ranges, run) = numbers.split_first_chunk::<7>()?;
-        let &[average, count, low, high, has_before, low_before, high_before] = numbers_of_ranges;
-        let run = match *run {
-            [] => Run::default(),
-            [blocks, low, high, first, second] => {
-                let blocks = i32::try_from(blocks).ok().filter(|b| b.unsigned_abs() < RUN)?;
-                Run { blocks, low, high, halves: [first, second] }
-            }
+        let (&[average, blocks, samples, low, high], rest) = numbers.split_first_chunk::<5>()?;
+        let (before, run) = match *rest {
+            [] => (None, None),
+            [has, low, high] => (Some((has, low, high)), None),
+            [has, low, high, ref run @ ..] => (Some((has, low, high)), Some(run)),
             _ => return None,
         };
-        let count = u32::try_from(count).ok().filter(|count| *count < RANGE)?;
+        let count = |blocks: i64, samples: i64, most: i64| {
+            let count = Count { blocks, samples };
+            (blocks >= 0 && samples >= 0 && count.units() < most).then_some(count)
+        };
+        let run = match run {
+            None => Run::default(),
+            Some(&[side @ (1 | -1), blocks, samples, low, high, a, b, c, d]) => {
+                let count = count(blocks, samples, RUN)?;
+                Run { side, count, low, high, halves: [(a, b), (c, d)] }
+            }
+            Some(_) => return None,
+        };
+        let before = before.filter(|(has, ..)| *has == 1);
+        let bounded = |number: &i64| number.unsigned_abs() < 1 << 61;
         numbers.iter().all(bounded).then_some(Self {
-            current: (count > 0).then_some(Range { low, high }),
-            count,
-            before: (has_before == 1).then_some(Range { low: low_before, high: high_before }),
+            current: (blocks > 0).then_some(Range { low, high }),
+            count: count(blocks, samples, RANGE)?,
+            before: before.map(|(_, low, high)| Range { low, high }),
             average,
             run,
         })
@@ -245,11 +311,15 @@ mod tests {
         assert!(levels[..23].iter().all(|level| *level == Level::Same));
         assert_eq!(levels[23], Level::Later(640));
         assert_eq!(stamps.range(), Range { low: 0, high: 0 });
-        // Earlier stamps move the range and nothing else.
-        for _ in 0..24 {
-            assert_eq!(stamps.add(-1600, packet(), TOLERANCE), Level::Same);
+        // Earlier stamps move the range and nothing else, and may come back.
+        for (blocks, range) in
+            [(24, Range { low: -1600, high: 0 }), (100, Range { low: -1600, high: -1600 })]
+        {
+            for _ in 0..blocks {
+                assert_eq!(stamps.add(-1600, packet(), TOLERANCE), Level::Same);
+            }
+            assert_eq!(stamps.range(), range);
         }
-        assert_eq!(stamps.range(), Range { low: -1600, high: -1600 });
     }
 
     #[test]
@@ -272,7 +342,11 @@ mod tests {
             assert_eq!(Stamps::from_numbers(&stamps.numbers()), Some(stamps));
         }
         assert_eq!(Stamps::from_numbers(&[0; 6]), None);
-        assert_eq!(Stamps::from_numbers(&[0, 64, 0, 0, 0, 0, 0]), None);
-        assert_eq!(Stamps::from_numbers(&[i64::MAX, 0, 0, 0, 0, 0, 0]), None);
+        assert_eq!(Stamps::from_numbers(&[0, 64, 64 * 320, 0, 0]), None);
+        assert_eq!(Stamps::from_numbers(&[i64::MAX, 0, 0, 0, 0]), None);
+        assert_eq!(
+            Stamps::from_numbers(&[0, 0, 0, 0, 0, 1, 0, 0, 2, 1, 1, 0, 0, 0, 0, 0, 0]),
+            None
+        );
     }
 }

@@ -59,13 +59,14 @@ impl Assembly {
             }
             Allowance::Exceeded(first) => return self.exceed(length.in_samples(), first),
         }
+        // Also that of a repeat: what follows it is not the first of its Cluster.
+        let head = self.timeline.take_head();
         if self.repeats.is_repeat(stamp.to_ms(), block.data, length.nanos()) {
             let samples = length.in_samples().unsigned_abs();
             self.counters.repeated_samples += samples;
             self.document.repeated_samples += samples;
             return;
         }
-        let head = self.timeline.take_head();
         let lateness = self.timeline.lateness(time, 0);
         if self.failing.packets() > 0 {
             // Packets were there, and failed: the stamp of this one tells how long they were.

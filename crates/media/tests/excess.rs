@@ -1,0 +1,55 @@
+//! A fragment gives no more audio than its own clock and KVS's limit of 20 s allow.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod harness;
+
+use harness::{T0, body, fragments, listen, packets, reference};
+use testkit::ebml::Lacing;
+use testkit::getmedia::{self, Framing, Timed};
+
+/// One fragment of so many packets, all at its start.
+fn at_once(data: &[u8], packets: usize) -> getmedia::Fragment {
+    let mut all = getmedia::fragments(&[data.to_vec()], 200, 2000, T0);
+    let packet = Timed { offset_ms: 0, data: data.to_vec(), discard_padding: 0 };
+    all[0].packets = vec![packet; packets];
+    all.remove(0)
+}
+
+#[test]
+fn laces_that_all_say_time_0_hold_three_seconds() {
+    // 120 ms in two bytes.
+    let packet = vec![0xE3, 48];
+    for (lacing, each) in [(Lacing::Xiph, 200), (Lacing::None, 1)] {
+        let framing = Framing { lacing: (lacing, each), ..Framing::default() };
+        let bytes = getmedia::body(&framing, &[at_once(&packet, 20_000)]);
+        let (heard, _, stream) = listen(&bytes, 16_384);
+        let counters = stream.counters();
+        // A lace of 200 packets is 24 s, which its frames' own times tell: KVS's limit is left.
+        let most = if each == 1 { 3 * 16_000 } else { 4 * 25 * 16_000 + 3 * 16_000 };
+        assert!(counters.samples <= most, "{} samples", counters.samples);
+        assert!(counters.excess_samples > 2000 * 1920, "{}", counters.excess_samples);
+        assert_eq!(heard.said.len(), 1, "{:?}", heard.said);
+        assert!(heard.said[0].contains("FragmentExceeded"));
+    }
+}
+
+#[test]
+fn a_stamp_beyond_the_longest_fragment_moves_nothing() {
+    let packets = packets(1, 8);
+    let mut all = fragments(&packets);
+    for packet in &mut all[1].packets[50..] {
+        packet.offset_ms += 30_000;
+    }
+    let (heard, _, stream) = listen(&body(&all), 1460);
+    assert!(heard.joined(0) == reference(&packets));
+    assert_eq!(stream.counters().excess_samples, 0);
+}
+
+#[test]
+fn fragments_of_20_s_are_whole() {
+    let packets = packets(1, 45);
+    let all = getmedia::fragments(&packets, 200, 20_000, T0);
+    let (heard, _, stream) = listen(&body(&all), 16_384);
+    assert!(heard.joined(0) == reference(&packets));
+    assert_eq!(stream.counters().excess_samples, 0);
+}
