@@ -52,9 +52,10 @@ fn catching_up(random: &mut Random) -> Scene {
     scene
 }
 
-/// The session ends anywhere in the last fragment, which KVS has only at its end.
+/// The session ends anywhere in the last fragment, which KVS has only at its end. At least one was read before:
+/// its length says how long to wait.
 fn drained(random: &mut Random) -> Scene {
-    let mut scene = scene(random, 20);
+    let mut scene = scene(random, 45);
     let early = Duration::from_millis(random.below(u64::from(scene.fragment_ms)));
     scene.ended = vec![scene.end.saturating_sub(early), scene.end];
     scene
