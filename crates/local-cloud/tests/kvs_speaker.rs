@@ -3,6 +3,7 @@
 
 mod kvs_support;
 
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ fn producer(server: &Server, speed: f64) -> Producer {
         stream: "session-a-b-1".into(),
         pace: Pace { speed, fragment_ms: 2000 },
         start_ms: 1_700_000_000_000,
+        rollback: 0,
     }
 }
 
@@ -81,6 +83,31 @@ async fn a_broken_connection_loses_nothing() {
     let wanted: Vec<(u64, Vec<u8>)> =
         recording.packets.iter().map(|packet| (packet.at_ms, packet.data.clone())).collect();
     assert_eq!(packets(&body), wanted);
+}
+
+#[tokio::test]
+async fn a_rollback_sends_persisted_fragments_again_under_new_numbers() {
+    let server = Server::start(50.0).await;
+    server.stream("session-a-b-1", 24).await;
+    server.fault(json!({ "service": "kinesisvideo", "operation": "PutMedia", "kind": "cut",
+                         "extra": { "afterBytes": 60_000 } }));
+    let recording = Recording::open(&bundled()).unwrap();
+    let rolling_back = Producer { rollback: 3, ..producer(&server, 50.0) };
+    let progress = watch::Sender::new(Spoken::default());
+    let spoken = rolling_back.speak(&recording, &progress).await.unwrap();
+    let start = json!({ "StartSelectorType": "EARLIEST" });
+    let body = server.get_all("session-a-b-1", start).await;
+    assert_eq!(spoken.reconnects, 1);
+    let numbers = values(&body, "AWS_KINESISVIDEO_FRAGMENT_NUMBER");
+    let times = values(&body, "AWS_KINESISVIDEO_PRODUCER_TIMESTAMP");
+    let once: BTreeSet<_> = times.iter().collect();
+    assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), numbers.len());
+    // One more when its acknowledgement was lost with the connection.
+    assert_eq!(numbers.len(), times.len());
+    assert!((3..=4).contains(&(times.len() - once.len())), "{times:?}");
+    let said: BTreeSet<_> = packets(&body).into_iter().collect();
+    let wanted = recording.packets.iter().map(|packet| (packet.at_ms, packet.data.clone()));
+    assert_eq!(said, wanted.collect());
 }
 
 #[tokio::test]

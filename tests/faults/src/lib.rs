@@ -10,6 +10,7 @@
 pub mod processes;
 pub mod scene;
 pub mod simulated;
+pub mod stamps;
 
 mod matrix;
 mod summary;

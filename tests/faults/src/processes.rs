@@ -12,6 +12,7 @@ use testkit::pcm::Random;
 
 pub use catalogue::catalogue;
 
+use crate::stamps::Stamps;
 use crate::summary::Sum;
 
 /// How much faster than AWS's the cloud's clock runs.
@@ -36,6 +37,8 @@ pub struct Plan {
     pub times: usize,
     /// Breaks after which the producer starts anew and speaks as much again, real time.
     pub breaks: Vec<Duration>,
+    /// Media in one fragment, ms.
+    pub fragment_ms: u32,
     /// Parameters of the template.
     pub parameters: Vec<String>,
     /// Faults that wait from the start (`/_local/faults`).
@@ -48,6 +51,10 @@ pub struct Plan {
     pub consumers: u64,
     /// The stream is taken away: a beginning of what was spoken arrives, and nothing else.
     pub beginning_only: bool,
+    /// More arguments of the speaker.
+    pub speaker: Vec<String>,
+    /// The packets' times, when they are not what the packets last.
+    pub stamps: Option<(Stamps, u64)>,
 }
 
 impl Default for Plan {
@@ -55,6 +62,7 @@ impl Default for Plan {
         Self {
             times: 1,
             breaks: Vec::new(),
+            fragment_ms: 2_000,
             parameters: Vec::new(),
             faults: Vec::new(),
             acts: Vec::new(),
@@ -62,6 +70,8 @@ impl Default for Plan {
             patience: Duration::from_secs(20),
             consumers: 1,
             beginning_only: false,
+            speaker: Vec::new(),
+            stamps: None,
         }
     }
 }
@@ -166,7 +176,7 @@ pub fn run(fault: &Fault, seed: u64) -> Sum {
     let plan = (fault.plan)(&mut Random::new(seed));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match runtime.block_on(play(&plan)) {
-        Ok(journey) => verdict::sum(&plan, &journey),
+        Ok((journey, packets)) => verdict::sum(&plan, &journey, &packets),
         Err(error) => Sum {
             lost: 0,
             accepted_twice: 0,
@@ -178,9 +188,13 @@ pub fn run(fault: &Fault, seed: u64) -> Sum {
     }
 }
 
-async fn play(plan: &Plan) -> Result<Journey, Error> {
-    let options =
-        Options { time_scale: SCALE, parameters: plan.parameters.clone(), ..Options::default() };
+async fn play(plan: &Plan) -> Result<(Journey, Packets), Error> {
+    let options = Options {
+        time_scale: SCALE,
+        fragment_ms: plan.fragment_ms,
+        parameters: plan.parameters.clone(),
+        ..Options::default()
+    };
     let cloud = Cloud::start(options).await?;
     for fault in &plan.faults {
         cloud.fault(fault.clone()).await?;
@@ -188,7 +202,13 @@ async fn play(plan: &Plan) -> Result<Journey, Error> {
     let session = cloud.open("ana").await?;
     let packets = Packets::of(&testkit::recording()).repeated(plan.times);
     let file = cloud.scratch("speech.mka");
-    std::fs::write(&file, packets.file()).unwrap();
+    let bytes = match plan.stamps {
+        Some((stamps, seed)) => {
+            packets.file_at(&stamps(&mut Random::new(seed), packets.packets.len()))
+        }
+        None => packets.file(),
+    };
+    std::fs::write(&file, bytes).unwrap();
     let begun = tokio::time::Instant::now();
     let acts = async {
         let mut acts = plan.acts.clone();
@@ -200,14 +220,14 @@ async fn play(plan: &Plan) -> Result<Journey, Error> {
         Ok(())
     };
     let speech = async {
-        match session.say(&file).await {
+        match session.say_with(&file, &plan.speaker).await {
             // Nobody can speak into what is gone.
             Err(_) if plan.beginning_only => {}
             said => said?,
         }
         for pause in &plan.breaks {
             tokio::time::sleep(*pause).await;
-            session.say(&file).await?;
+            session.say_with(&file, &plan.speaker).await?;
         }
         session.end().await
     };
@@ -222,6 +242,6 @@ async fn play(plan: &Plan) -> Result<Journey, Error> {
             seconds: PATIENCE.as_secs(),
             last: plan.faults[0].to_string(),
         }),
-        _ => Ok(journey),
+        _ => Ok((journey, packets)),
     }
 }

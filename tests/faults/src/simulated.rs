@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use testkit::pcm::Random;
+use world::World;
 use world::judge::{Verdict, judge};
 use world::kvs::Stored;
 use world::lambda::Lambda;
-use world::{PRE_SKIP, World};
 
-use crate::scene::{Expectation, LIMIT, Scene};
-use crate::summary::Sum;
+use crate::scene::{LIMIT, Scene};
+use crate::summary::{DECIBELS, Sum};
 
 /// One kind of trouble.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +39,10 @@ pub fn catalogue() -> Vec<Fault> {
         tables::FAULTS,
         events::FAULTS,
         producer::FAULTS,
+        producer::resend::FAULTS,
+        producer::stamps::FAULTS,
+        producer::lies::FAULTS,
+        producer::lengths::FAULTS,
     ]
     .concat()
 }
@@ -48,43 +52,28 @@ pub fn run(fault: &Fault, seed: u64) -> Sum {
     let mut random = Random::new(seed);
     let mut scene = (fault.scene)(&mut random);
     let stream = scene.stream();
-    let expected = expected(&scene, &stream);
+    let calm = scene.undisturbed.then(|| undisturbed(&scene, &stream));
     let (world, lambda) = play(&mut scene, stream, seed);
-    let verdict = match &expected {
-        Expected::Whole(line, gaps) => judge(&world, line, gaps),
-        Expected::Beginning(line) => {
-            let reached = world.state().processor.accepted.len().min(line.len());
-            judge(&world, &line[..reached], &[])
-        }
-    };
+    let mut expected = scene.expected();
+    if scene.beginning_only {
+        expected = expected.beginning(world.state().processor.accepted.len());
+    }
+    let verdict = judge(&world, &expected);
     Sum {
-        lost: verdict.lost,
+        lost: verdict.line.lost(),
         accepted_twice: verdict.accepted_twice,
         offered_twice: verdict.offered_twice,
         recovery: verdict.waited,
-        decibels: verdict.decibels,
-        complaint: complaint(&scene, &verdict, &world, &lambda),
+        decibels: verdict.line.decibels,
+        complaint: complaint(&scene, &verdict, &world, &lambda, calm.as_deref()),
     }
 }
 
-enum Expected {
-    Whole(Vec<i16>, Vec<(u64, u64)>),
-    Beginning(Vec<i16>),
-}
-
-fn expected(scene: &Scene, stream: &[Stored]) -> Expected {
-    let spoken = || testkit::opus::decode(&scene.packets)[PRE_SKIP..].to_vec();
-    match scene.expectation {
-        Expectation::Spoken => Expected::Whole(spoken(), Vec::new()),
-        Expectation::Beginning => Expected::Beginning(spoken()),
-        Expectation::Undisturbed => {
-            let mut calm = Scene { end: scene.end, ..Scene::of(0, scene.fragment_ms) };
-            calm.ended = vec![scene.end];
-            let (world, _) = play(&mut calm, stream.to_vec(), 0);
-            let state = world.state();
-            Expected::Whole(state.processor.accepted.clone(), state.processor.gaps.clone())
-        }
-    }
+/// The same stream without faults.
+fn undisturbed(scene: &Scene, stream: &[Stored]) -> Arc<World> {
+    let mut calm = Scene { end: scene.end, ..Scene::of(0, scene.fragment_ms) };
+    calm.ended = vec![scene.end];
+    play(&mut calm, stream.to_vec(), 0).0
 }
 
 fn play(scene: &mut Scene, stream: Vec<Stored>, seed: u64) -> (Arc<World>, Lambda) {
@@ -106,21 +95,40 @@ fn play(scene: &mut Scene, stream: Vec<Stored>, seed: u64) -> (Arc<World>, Lambd
 }
 
 /// What of the promise was broken, if anything.
-fn complaint(scene: &Scene, verdict: &Verdict, world: &World, lambda: &Lambda) -> Option<String> {
+fn complaint(
+    scene: &Scene,
+    verdict: &Verdict,
+    world: &World,
+    lambda: &Lambda,
+    calm: Option<&World>,
+) -> Option<String> {
     let state = world.state();
     let mut broken = Vec::new();
     if !verdict.ended {
         let (runs, last) = (lambda.outcomes.len(), lambda.outcomes.iter().rev().take(6));
         broken.push(format!("it never ended; {runs} runs, last {:?}", last.collect::<Vec<_>>()));
     }
-    if verdict.lost > 0 {
-        broken.push(format!("{} samples lost or misplaced", verdict.lost));
+    let line = &verdict.line;
+    if line.lost() > 0 {
+        let (missing, surplus, wrong) = (line.missing, line.surplus, line.wrong);
+        broken.push(format!("samples: {missing} lost, {surplus} too many, {wrong} changed"));
+        broken.extend(line.faults.iter().cloned());
+    }
+    let refused: u64 = state.snapshots.iter().map(|snapshot| snapshot.refused).sum();
+    if refused != scene.refused {
+        broken.push(format!("{refused} samples refused instead of {}", scene.refused));
+    }
+    if calm.is_some_and(|calm| {
+        let calm = &calm.state().processor;
+        (calm.next, &calm.gaps) != (state.processor.next, &state.processor.gaps)
+    }) {
+        broken.push("the positions are not those of a run without faults".to_owned());
     }
     if verdict.accepted_twice > 0 {
         broken.push(format!("{} samples accepted twice", verdict.accepted_twice));
     }
-    if verdict.decibels < scene.decibels {
-        broken.push(format!("the audio is {:.1} dB from what was spoken", verdict.decibels));
+    if line.decibels < DECIBELS {
+        broken.push(format!("the audio is {:.1} dB from what was spoken", line.decibels));
     }
     if verdict.waited > scene.patience {
         broken.push(format!("audio waited {:?}, longer than {:?}", verdict.waited, scene.patience));

@@ -18,7 +18,8 @@ fn simulated() {
 
 #[test]
 fn with_real_processes() {
-    for part in ["consumer", "GetMedia", "processor", "DynamoDB", "ACTIVE", "throttled"] {
+    let parts = ["consumer", "GetMedia", "processor", "DynamoDB", "ACTIVE", "throttled"];
+    for part in parts.into_iter().chain(["10 s, hand-offs", "sent again, killed", "in bursts"]) {
         assert_kept(Kind::Processes, part, 1_000, 1);
     }
 }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use matroska_demuxer::{Frame, MatroskaFile};
+use testkit::getmedia::Timed;
 
 /// The Opus packets of a recorded file, and what its OpusHead says to skip.
 pub struct Packets {
@@ -51,7 +52,20 @@ impl Packets {
 
     /// A Matroska file of them, 20 ms each.
     pub fn file(&self) -> Vec<u8> {
-        let timed = testkit::recorded::timed(&self.packets, 200);
-        testkit::recorded::file(&testkit::getmedia::Framing::default(), &timed)
+        self.file_of(&testkit::recorded::timed(&self.packets, 200))
+    }
+
+    /// A Matroska file of them with these times in ms, one for each.
+    pub fn file_at(&self, times: &[i64]) -> Vec<u8> {
+        let timed = self.packets.iter().zip(times).map(|(data, time)| Timed {
+            offset_ms: (*time).max(0),
+            data: data.clone(),
+            discard_padding: 0,
+        });
+        self.file_of(&timed.collect::<Vec<_>>())
+    }
+
+    fn file_of(&self, timed: &[Timed]) -> Vec<u8> {
+        testkit::recorded::file(&testkit::getmedia::Framing::default(), timed)
     }
 }

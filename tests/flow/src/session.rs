@@ -38,7 +38,15 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Error::Io`] when the speaker cannot be started, [`Error::Answer`] when it fails.
     pub async fn say(&self, file: &Path) -> Result<(), Error> {
-        let mut speaker = self.speak(file, self.cloud.time_scale())?;
+        self.say_with(file, &[]).await
+    }
+
+    /// The same with more arguments of `local-cloud speak`.
+    ///
+    /// # Errors
+    /// As [`Session::say`].
+    pub async fn say_with(&self, file: &Path, arguments: &[String]) -> Result<(), Error> {
+        let mut speaker = self.speaker(file, self.cloud.time_scale(), arguments)?;
         let status = speaker.wait().await.map_err(io("wait for the speaker"))?;
         if status.success() {
             return Ok(());
@@ -51,11 +59,16 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Error::Io`] when the speaker cannot be started.
     pub fn speak(&self, file: &Path, speed: u32) -> Result<Child, Error> {
+        self.speaker(file, speed, &[])
+    }
+
+    fn speaker(&self, file: &Path, speed: u32, arguments: &[String]) -> Result<Child, Error> {
         Command::new(binary("local-cloud")?)
             .args(["speak", &self.id])
             .arg(file)
             .args(["--speed", &speed.to_string(), "--url", self.cloud.url()])
             .args(["--fragment-ms", &self.cloud.fragment_ms().to_string()])
+            .args(arguments)
             .current_dir(root())
             .stdout(Stdio::null())
             .kill_on_drop(true)

@@ -30,6 +30,10 @@ pub struct Framing {
     pub lacing: (Lacing, usize),
     /// BlockGroups instead of SimpleBlocks.
     pub block_groups: bool,
+    /// BlockDuration of a BlockGroup, in ticks, whatever the block's length is.
+    pub block_duration: u64,
+    /// DefaultDuration of the audio track, ns.
+    pub default_duration: Option<u64>,
     /// Bytes of a video block written before each audio block, on track 1; the audio is track 2 then.
     pub video: Option<usize>,
     /// Whether those bytes are noise, as compressed video is, rather than each the first of a document's.
@@ -79,6 +83,8 @@ impl Default for Framing {
             info: true,
             lacing: (Lacing::None, 1),
             block_groups: false,
+            block_duration: 20,
+            default_duration: None,
             video: None,
             video_is_noise: false,
             scale: 1_000_000,
@@ -344,6 +350,7 @@ pub(crate) fn tracks(framing: &Framing) -> Vec<u8> {
     audio.extend(framing.codec_private.as_ref().map(|private| ebml::element(b"\x63\xA2", private)));
     audio.extend(framing.codec_delay.map(|delay| ebml::unsigned(b"\x56\xAA", delay)));
     audio.push(ebml::unsigned(b"\x56\xBB", 80_000_000));
+    audio.extend(framing.default_duration.map(|ns| ebml::unsigned(b"\x23\xE3\x83", ns)));
     audio.extend(framing.audio.map(audio_element));
     if let Some((name, _)) = &framing.other {
         entries.push(entry(1, 2, name, &framing.codec_id, audio.clone()));
@@ -401,7 +408,8 @@ fn audio_block(framing: &Framing, offset: i16, lacing: Lacing, frames: &[Timed])
     if !group {
         return ebml::element(id::SIMPLE_BLOCK, &block);
     }
-    let mut children = vec![ebml::element(id::BLOCK, &block), ebml::unsigned(b"\x9B", 20)];
+    let duration = ebml::unsigned(b"\x9B", framing.block_duration);
+    let mut children = vec![ebml::element(id::BLOCK, &block), duration];
     if padding != 0 {
         children.push(ebml::element(id::DISCARD_PADDING, &padding.to_be_bytes()));
     }

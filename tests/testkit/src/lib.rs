@@ -8,6 +8,7 @@ pub mod aac;
 pub mod ebml;
 pub mod figures;
 pub mod getmedia;
+pub mod line;
 pub mod opus;
 pub mod opus_kinds;
 pub mod pcm;

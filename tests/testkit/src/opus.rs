@@ -1,6 +1,6 @@
 //! Opus packets from PCM, and PCM from packets by libopus alone.
 
-use audiopus::coder::{Decoder, Encoder, GenericCtl as _};
+use audiopus::coder::{Decoder, Encoder};
 use audiopus::packet::Packet;
 use audiopus::{Application, Bitrate, Channels, MutSignals, SampleRate};
 
@@ -74,17 +74,20 @@ pub fn head(channels: u8, pre_skip: u16, gain: i16) -> Vec<u8> {
 
 /// The reference: bare libopus at 16 kHz mono, packet after packet, nothing trimmed.
 pub fn decode<P: AsRef<[u8]>>(packets: &[P]) -> Vec<i16> {
+    decode_each(packets).concat()
+}
+
+/// As [`decode`], the samples of each packet apart.
+pub fn decode_each<P: AsRef<[u8]>>(packets: &[P]) -> Vec<Vec<i16>> {
     let mut decoder = Decoder::new(SampleRate::Hz16000, Channels::Mono).unwrap();
-    let mut pcm = Vec::new();
     let mut frame = [0_i16; 1920];
-    for packet in packets {
+    let mut decode = |packet: &P| {
         let packet = Packet::try_from(packet.as_ref()).unwrap();
         let signals = MutSignals::try_from(&mut frame[..]).unwrap();
         let samples = decoder.decode(Some(packet), signals, false).unwrap();
-        pcm.extend_from_slice(&frame[..samples]);
-    }
-    decoder.reset_state().unwrap();
-    pcm
+        frame[..samples].to_vec()
+    };
+    packets.iter().map(&mut decode).collect()
 }
 
 #[cfg(test)]

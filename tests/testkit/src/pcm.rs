@@ -24,6 +24,11 @@ impl Random {
         self.next_u64() % bound
     }
 
+    /// One of `choices`, which are not none.
+    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+
     /// A number from −1 to 1.
     pub fn signed_unit(&mut self) -> f64 {
         self.next_u64() as f64 / u64::MAX as f64 * 2.0 - 1.0

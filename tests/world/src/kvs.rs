@@ -32,6 +32,8 @@ pub struct Stored {
     pub number: String,
     /// Its document, as GetMedia sends it but for MILLIS_BEHIND_NOW.
     pub document: Bytes,
+    /// Nothing is in it that the stream did not hold already.
+    pub repeated: bool,
 }
 
 /// The header of a Void element of 2^48 bytes.
@@ -45,7 +47,8 @@ impl Stored {
     pub fn new(at: Duration, framing: &Framing, fragment: &Fragment) -> Self {
         let number = fragment.number.clone().unwrap();
         let fragment = Fragment { millis_behind_now: Some(BEHIND), ..fragment.clone() };
-        Self { at, number, document: document(framing, &fragment).into() }
+        let document = document(framing, &fragment).into();
+        Self { at, number, document, repeated: false }
     }
 
     /// The document as it is sent so long after the world began.

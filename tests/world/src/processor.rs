@@ -39,6 +39,10 @@ pub struct Processor {
     pub accepted: Vec<i16>,
     /// Gaps it was told of: position and length.
     pub gaps: Vec<(u64, u64)>,
+    /// Positions from which on another run's samples were taken than before.
+    pub seams: Vec<u64>,
+    /// The epoch whose samples were taken last.
+    pub taken_from: Option<u64>,
     /// Samples taken over all payloads.
     pub taken: u64,
     /// Samples of payloads that it had already.
@@ -76,6 +80,8 @@ impl Default for Processor {
             epoch: 0,
             accepted: Vec::new(),
             gaps: Vec::new(),
+            seams: Vec::new(),
+            taken_from: None,
             taken: 0,
             offered_twice: 0,
             payloads: Vec::new(),
@@ -140,6 +146,7 @@ impl Processor {
         self.next = 0;
         self.accepted.clear();
         self.gaps.clear();
+        self.seams.clear();
         self.taken = 0;
         Reply::OutOfOrder { next_sample: 0 }
     }
@@ -170,6 +177,9 @@ impl Processor {
         }
         self.offered_twice += self.next.min(end).saturating_sub(start);
         if end > self.next {
+            if self.taken_from.replace(payload.epoch).is_some_and(|from| from != payload.epoch) {
+                self.seams.push(self.next.max(start));
+            }
             let known = usize::try_from(self.next.saturating_sub(start)).unwrap();
             self.accepted.extend_from_slice(&samples[known..]);
             self.taken += (samples.len() - known) as u64;

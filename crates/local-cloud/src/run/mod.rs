@@ -178,6 +178,7 @@ async fn speak(
         stream: session.stream.clone(),
         pace: args.pace,
         start_ms: real_now_ms(),
+        rollback: 0,
     };
     let (progress, spoken) = watch::channel(Spoken::default());
     let speaking = producer.speak(recording, &progress);

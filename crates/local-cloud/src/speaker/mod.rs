@@ -37,6 +37,10 @@ pub struct SpeakArgs {
     /// Speed and fragments.
     #[command(flatten)]
     pub pace: Pace,
+    /// Fragments that a reconnect sends again although the stream has them, as AWS's producer SDKs
+    /// do, 0 to 30.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=30))]
+    pub rollback: u8,
 }
 
 /// How a recording is spoken: arguments of `speak` and `run`.
@@ -72,6 +76,7 @@ pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
         stream: format!("session-{}", args.session),
         pace: args.pace,
         start_ms: real_now_ms(),
+        rollback: args.rollback.into(),
     };
     eprintln!(
         "speaking {} ({:.1} s) in {} at {}x, in fragments of {} ms",

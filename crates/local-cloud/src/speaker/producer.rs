@@ -69,6 +69,9 @@ pub struct Producer {
     pub pace: Pace,
     /// The producer's clock at the start of the recording, ms since the epoch.
     pub start_ms: i64,
+    /// Fragments before the first one that was not acknowledged as PERSISTED that a reconnect sends again: the
+    /// rollback of AWS's producer SDKs.
+    pub rollback: usize,
 }
 
 /// How one connection ended.
@@ -94,17 +97,19 @@ impl Producer {
         })?;
         let started = Instant::now();
         let mut broken = 0;
+        let mut from = 0;
         loop {
-            let from = progress.borrow().persisted;
+            let persisted = progress.borrow().persisted;
             match self.connect(&client, recording, &fragments, from, started, progress).await? {
                 Ended::Whole => return Ok(*progress.borrow()),
                 Ended::Broken(reason) => {
-                    broken = if progress.borrow().persisted > from { 1 } else { broken + 1 };
+                    broken = if progress.borrow().persisted > persisted { 1 } else { broken + 1 };
                     if broken >= TRIES {
                         return Err(SpeakError::Broken { stream: self.stream.clone(), reason });
                     }
                     tracing::warn!(stream = self.stream, reason, "PutMedia broke: going on");
                     progress.send_modify(|spoken| spoken.reconnects += 1);
+                    from = progress.borrow().persisted.saturating_sub(self.rollback);
                     tokio::time::sleep(PAUSE * (1 << broken.min(5))).await;
                 }
             }
@@ -231,7 +236,10 @@ async fn read_acks(
             line.clear();
             match ack["EventType"].as_str() {
                 Some("RECEIVED") => whole += 1,
-                Some("PERSISTED") => progress.send_modify(|spoken| spoken.persisted = whole),
+                // After a rollback, fragments that were persisted before.
+                Some("PERSISTED") => {
+                    progress.send_modify(|spoken| spoken.persisted = spoken.persisted.max(whole));
+                }
                 Some("ERROR") => {
                     return Ended::Broken(format!("{} {}", ack["ErrorId"], ack["ErrorCode"]));
                 }

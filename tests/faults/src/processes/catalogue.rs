@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use testkit::pcm::Random;
 
 use super::{Act, Fault, Plan, SCALE};
+use crate::stamps::{self, Stamps};
 
 /// Lambda tries a failed event again after a minute of AWS's time.
 const RETRY: Duration = Duration::from_secs(90);
@@ -55,6 +56,20 @@ pub fn catalogue() -> Vec<Fault> {
         Fault { name: "archived events replayed", plan: replayed },
         Fault { name: "producer starts anew after a break, consumer killed", plan: starts_anew },
         Fault { name: "stream deleted under the reader", plan: stream_deleted },
+        Fault { name: "fragments of 10 s, killed", plan: ten_seconds_killed },
+        Fault { name: "fragments of 10 s, hand-offs", plan: ten_seconds_hand_offs },
+        Fault { name: "fragments sent again after reconnects", plan: sent_again },
+        Fault { name: "fragments sent again, killed", plan: sent_again_killed },
+        Fault { name: "block times jitter", plan: |random| stamped(random, stamps::small_jitter) },
+        Fault {
+            name: "blocks stamped in bursts",
+            plan: |random| stamped(random, stamps::rising_bursts),
+        },
+        Fault { name: "producer's clock drifts", plan: |random| stamped(random, stamps::drift) },
+        Fault {
+            name: "block times step by another length",
+            plan: |random| stamped(random, stamps::steps),
+        },
     ]
 }
 
@@ -379,4 +394,46 @@ fn not_delivered(_: &mut Random) -> Plan {
         "status": 500, "code": "InternalFailure"
     });
     Plan { faults: vec![lost], patience: HEALTH_CHECK, ..Plan::default() }
+}
+
+/// Fragments as WebRTC ingestion makes them; one is readable once it is whole.
+fn ten_seconds(plan: Plan) -> Plan {
+    Plan { fragment_ms: 10_000, patience: plan.patience + Duration::from_secs(10), ..plan }
+}
+
+fn ten_seconds_killed(random: &mut Random) -> Plan {
+    ten_seconds(killed(random))
+}
+
+fn ten_seconds_hand_offs(_: &mut Random) -> Plan {
+    ten_seconds(Plan { consumers: 4, ..links(10) })
+}
+
+/// The producer's connection breaks, and each time it goes back by some fragments.
+fn sent_again(random: &mut Random) -> Plan {
+    let cut = |random: &mut Random| {
+        let after = 5_000 + random.below(60_000);
+        fault(
+            "kinesisvideo",
+            "PutMedia",
+            "session-",
+            json!({
+                "kind": "cut", "extra": { "afterBytes": after }
+            }),
+        )
+    };
+    let faults = (0..1 + random.below(3)).map(|_| cut(random)).collect();
+    let speaker = vec!["--rollback".to_owned(), (1 + random.below(5)).to_string()];
+    // The producer's own pauses before it connects again.
+    Plan { times: 2, faults, speaker, patience: Duration::from_secs(60), ..Plan::default() }
+}
+
+fn sent_again_killed(random: &mut Random) -> Plan {
+    let mut plan = sent_again(random);
+    plan.faults.extend(killed(random).faults);
+    Plan { times: 4, patience: RETRY + plan.patience, consumers: 2, ..plan }
+}
+
+fn stamped(random: &mut Random, stamps: Stamps) -> Plan {
+    Plan { stamps: Some((stamps, random.next_u64())), ..Plan::default() }
 }

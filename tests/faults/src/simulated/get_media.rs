@@ -7,7 +7,7 @@ use testkit::pcm::Random;
 use world::kvs::{Break, How};
 
 use super::{Fault, seconds};
-use crate::scene::{Expectation, Scene};
+use crate::scene::Scene;
 
 /// A few failed calls in a row, each waited for with full jitter up to 10 s.
 const RECONNECTS: Duration = seconds(60);
@@ -117,7 +117,7 @@ fn deleted(random: &mut Random) -> Scene {
     let mut scene = Scene::ordinary(random);
     let when = scene.moment(random);
     scene.at(when, |lambda| lambda.world.state().kvs.gone = true);
-    scene.expectation = Expectation::Beginning;
+    scene.beginning_only = true;
     // A stream that is not there is believed to be gone when that lasts.
     scene.drained_later = Duration::from_secs(25);
     scene

@@ -1,13 +1,22 @@
 //! The producer pauses, starts anew, or has its clock set; and the consumer is killed on top of it.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use testkit::getmedia::{Fragment, Framing};
+use testkit::getmedia::Fragment;
+use testkit::line::Pause;
 use testkit::pcm::Random;
-use world::kvs::Stored;
 
 use super::{Fault, seconds};
-use crate::scene::{Expectation, Scene};
+use crate::scene::Scene;
+
+pub(super) mod lengths;
+pub(super) mod lies;
+pub(super) mod resend;
+pub(super) mod stamps;
+
+mod upload;
+use upload::{Upload, line_with};
 
 pub(super) const FAULTS: &[Fault] = &[
     Fault { name: "producer pauses for minutes, consumer killed", scene: pauses },
@@ -22,7 +31,7 @@ fn changed(random: &mut Random, mut change: impl FnMut(&mut Random) -> Option<Ch
     let mut scene = Scene::ordinary(random);
     let length = i64::from(scene.fragment_ms);
     let (mut producer, mut server, mut media) = (0, 0, 0);
-    let mut stored = Vec::new();
+    let (mut upload, mut pauses, mut after) = (Upload::default(), Vec::new(), 0);
     for (mut fragment, nth) in scene.fragments().into_iter().zip(1_i64..) {
         if nth > 1
             && let Some(change) = change(random)
@@ -33,15 +42,16 @@ fn changed(random: &mut Random, mut change: impl FnMut(&mut Random) -> Option<Ch
                 Media::GoesOnAfter(ms) => media + ms,
                 Media::StartsAtZero => -fragment.cluster_ms.unwrap_or_default(),
             };
+            pauses.push(Pause { after, samples: change.pause() });
         }
+        after += fragment.packets.len();
         shift(&mut fragment, producer, server, media);
         let at = Duration::from_millis((nth * length + server).unsigned_abs());
-        stored.push(Stored::new(at, &Framing::default(), &fragment));
+        upload.put(at, &fragment);
     }
-    scene.end = stored.last().map_or(scene.end, |last| last.at) + seconds(1);
-    scene.ended = vec![scene.end];
-    scene.stored = Some(stored);
-    scene.expectation = Expectation::Undisturbed;
+    upload.into_stream_of(&mut scene);
+    scene.line = Some(line_with(&scene, &pauses));
+    scene.undisturbed = true;
     let when = scene.moment(random);
     scene.at(when, |lambda| lambda.kill_all());
     scene.patience = seconds(75);
@@ -53,6 +63,20 @@ struct Change {
     producer_ms: i64,
     server_ms: i64,
     media: Media,
+}
+
+impl Change {
+    /// The time between what was said before and after, in samples: as long as both clocks say, or where
+    /// only the producer's says so, any part of it. Below 60 ms it may pass for jitter. Within 2 ms, which
+    /// is what rounding to milliseconds on both sides may add, it may be taken for so many lost packets.
+    fn pause(&self) -> RangeInclusive<usize> {
+        let samples = usize::try_from(self.producer_ms.max(0)).unwrap() * 16;
+        if self.producer_ms != self.server_ms || self.producer_ms < 60 {
+            return 0..=samples;
+        }
+        let rounding = if samples.is_multiple_of(320) { 0 } else { 2 * 16 };
+        samples - rounding..=samples + rounding
+    }
 }
 
 /// What becomes of the Cluster's time.
@@ -103,27 +127,45 @@ fn clock_jumps(random: &mut Random) -> Scene {
     })
 }
 
+/// Packets of 20 ms that bear out a pause before them; where the session ends sooner it may pass for jitter.
+const BORNE_OUT: usize = 6;
+
 fn dtx(random: &mut Random) -> Scene {
     let mut scene = Scene::ordinary(random);
     let length = Duration::from_millis(scene.fragment_ms.into());
-    let mut stored = Vec::new();
-    let mut silent = 0;
+    let (mut upload, mut pauses, mut said) = (Upload::default(), Vec::new(), Vec::new());
+    let (mut silent, mut silence) = (0, 0);
     for (mut fragment, nth) in scene.fragments().into_iter().zip(1..) {
-        fragment.packets.retain(|_| {
+        fragment.packets.retain(|packet| {
             if silent == 0 && random.below(40) == 0 {
                 silent = random.below(90);
             }
             silent = silent.saturating_sub(1);
-            silent == 0
+            if silent > 0 {
+                silence += 20;
+                return false;
+            }
+            // The session begins with its first packet.
+            if silence > 0 && !said.is_empty() {
+                pauses.push(Pause::of_ms(said.len(), silence));
+            }
+            silence = 0;
+            said.push(packet.data.clone());
+            true
         });
-        stored.push(Stored::new((length * nth).min(scene.end), &Framing::default(), &fragment));
+        upload.put((length * nth).min(scene.end), &fragment);
     }
-    scene.stored = Some(stored);
-    scene.expectation = Expectation::Undisturbed;
+    upload.into_stream_of(&mut scene);
+    if let Some(last) = pauses.last_mut()
+        && said.len() - last.after < BORNE_OUT
+    {
+        last.samples = 0..=*last.samples.end();
+    }
+    scene.packets = said;
+    scene.line = Some(line_with(&scene, &pauses));
+    scene.undisturbed = true;
     let when = scene.moment(random);
     scene.at(when, |lambda| lambda.kill_all());
     scene.patience = seconds(75);
-    // What concealment makes of lost time depends on all that the decoder heard before it.
-    scene.decibels = 20.0;
     scene
 }

@@ -1,0 +1,194 @@
+//! The line of samples that a producer really said, made from its packets and pauses and never from their time
+//! stamps; and how far what was delivered is that line.
+
+use std::ops::RangeInclusive;
+
+use crate::opus;
+
+mod walk;
+use walk::Walk;
+
+/// Time in which the producer said nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Packets said before it.
+    pub after: usize,
+    /// Its length in samples; a range where the producer's clock leaves it open.
+    pub samples: RangeInclusive<usize>,
+}
+
+impl Pause {
+    /// A pause of exactly `ms` milliseconds.
+    pub fn of_ms(after: usize, ms: usize) -> Self {
+        Self { after, samples: ms * 16..=ms * 16 }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Span {
+    Sound(Vec<i16>),
+    Pause(RangeInclusive<usize>),
+}
+
+/// What a producer said, once and in order.
+#[derive(Debug, Clone)]
+pub struct ExpectedLine {
+    spans: Vec<Span>,
+}
+
+/// What was delivered, held against an [`ExpectedLine`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// Samples that were said and not delivered.
+    pub missing: u64,
+    /// Samples that were delivered and not said: repeats and invented time.
+    pub surplus: u64,
+    /// Samples that stand where they belong and sound otherwise.
+    pub wrong: u64,
+    /// How close the samples in their places are, without those that a pause or a resume lets settle, dB;
+    /// infinite when they are the same.
+    pub decibels: f64,
+    /// Each disagreement in words; behind the first few the rest counts as wrong.
+    pub faults: Vec<String>,
+}
+
+impl Comparison {
+    /// Samples that are not as they were said.
+    pub fn lost(&self) -> u64 {
+        self.missing + self.surplus + self.wrong
+    }
+}
+
+impl ExpectedLine {
+    /// All that libopus makes of `packets`, after the first `pre_skip` samples.
+    pub fn of<P: AsRef<[u8]>>(packets: &[P], pre_skip: usize) -> Self {
+        Self::with_pauses(packets, pre_skip, &[])
+    }
+
+    /// The same with `pauses`, in order, between the packets: one decoder hears all of them.
+    pub fn with_pauses<P: AsRef<[u8]>>(packets: &[P], pre_skip: usize, pauses: &[Pause]) -> Self {
+        let mut sounds = opus::decode_each(packets).into_iter();
+        let mut spans = Vec::new();
+        let mut said = 0;
+        for pause in pauses {
+            assert!(pause.after >= said, "pauses stand in the order of the packets");
+            spans.push(Span::Sound(sounds.by_ref().take(pause.after - said).flatten().collect()));
+            spans.push(Span::Pause(pause.samples.clone()));
+            said = pause.after;
+        }
+        spans.push(Span::Sound(sounds.flatten().collect()));
+        if let Some(Span::Sound(first)) = spans.first_mut() {
+            first.drain(..pre_skip.min(first.len()));
+        }
+        Self { spans }
+    }
+
+    /// Samples of sound in it, without the pauses.
+    pub fn sound(&self) -> usize {
+        let length = |span: &Span| if let Span::Sound(sound) = span { sound.len() } else { 0 };
+        self.spans.iter().map(length).sum()
+    }
+
+    /// Its first `samples` samples; only a line without pauses has them.
+    #[must_use]
+    pub fn beginning(&self, samples: usize) -> Self {
+        let [Span::Sound(sound)] = &self.spans[..] else { panic!("a line with pauses") };
+        Self { spans: vec![Span::Sound(sound[..samples.min(sound.len())].to_vec())] }
+    }
+
+    /// Compares `delivered`, whose decoder was made anew at the positions `seams`: before the first of them
+    /// and the first pause each sample must be libopus's own.
+    pub fn compare(&self, delivered: &[i16], seams: &[usize]) -> Comparison {
+        let mut walk = Walk::new(delivered, seams);
+        for (index, span) in self.spans.iter().enumerate() {
+            match span {
+                Span::Sound(sound) => walk.sound(sound),
+                Span::Pause(range) => {
+                    let next = self.spans.get(index + 1);
+                    let next = if let Some(Span::Sound(sound)) = next { &sound[..] } else { &[] };
+                    walk.pause(range, next);
+                }
+            }
+        }
+        walk.done()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packets() -> Vec<Vec<u8>> {
+        opus::encode(&opus::Settings::default(), &crate::pcm::speech_like(1, 48_000 * 6))
+    }
+
+    fn heard(packets: &[Vec<u8>]) -> Vec<i16> {
+        opus::decode(packets).split_off(104)
+    }
+
+    #[test]
+    fn the_line_itself_is_the_same() {
+        let packets = packets();
+        let found = ExpectedLine::of(&packets, 104).compare(&heard(&packets), &[]);
+        assert_eq!((found.lost(), found.decibels), (0, f64::INFINITY));
+        assert!(found.faults.is_empty());
+    }
+
+    #[test]
+    fn one_changed_sample_is_seen_where_no_seam_excuses_it() {
+        let (packets, at) = (packets(), 40_000);
+        let line = ExpectedLine::of(&packets, 104);
+        let mut delivered = heard(&packets);
+        delivered[at] += 1;
+        assert!(line.compare(&delivered, &[]).lost() > 0);
+        let after_a_seam = line.compare(&delivered, &[16_000]);
+        assert_eq!(after_a_seam.lost(), 0, "{:?}", after_a_seam.faults);
+        assert!(after_a_seam.decibels > 40.0 && after_a_seam.decibels.is_finite());
+    }
+
+    #[test]
+    fn holes_and_repeats_are_named_with_their_length() {
+        let packets = packets();
+        let (line, whole) = (ExpectedLine::of(&packets, 104), heard(&packets));
+        for seams in [&[][..], &[8_000]] {
+            let hole = [&whole[..32_000], &whole[32_320..]].concat();
+            let found = line.compare(&hole, seams);
+            assert_eq!((found.missing, found.surplus, found.wrong), (320, 0, 0), "{found:?}");
+            let again = [&whole[..48_000], &whole[16_000..]].concat();
+            let found = line.compare(&again, seams);
+            assert_eq!((found.missing, found.surplus, found.wrong), (0, 32_000, 0), "{found:?}");
+            let short = line.compare(&whole[..whole.len() - 3_200], seams);
+            assert_eq!((short.missing, short.surplus, short.wrong), (3_200, 0, 0), "{short:?}");
+            let long = line.compare(&[&whole[..], &whole[..500]].concat(), seams);
+            assert_eq!((long.missing, long.surplus, long.wrong), (0, 500, 0), "{long:?}");
+        }
+    }
+
+    #[test]
+    fn a_hole_that_is_filled_up_elsewhere_is_no_match_of_counts() {
+        let packets = packets();
+        let (line, whole) = (ExpectedLine::of(&packets, 104), heard(&packets));
+        let moved =
+            [&whole[..32_000], &whole[32_960..64_000], &[0; 960], &whole[64_000..]].concat();
+        assert_eq!(moved.len(), whole.len());
+        let found = line.compare(&moved, &[]);
+        assert_eq!((found.missing, found.surplus), (960, 960), "{found:?}");
+    }
+
+    #[test]
+    fn a_pause_may_last_as_long_as_it_is_said_to() {
+        let packets = packets();
+        let whole = heard(&packets);
+        let at = 100 * 320 - 104;
+        let delivered = [&whole[..at], &[0; 5_000], &whole[at..]].concat();
+        let line =
+            |samples| ExpectedLine::with_pauses(&packets, 104, &[Pause { after: 100, samples }]);
+        for range in [5_000..=5_000, 0..=16_000, 4_999..=5_001] {
+            let found = line(range.clone()).compare(&delivered, &[]);
+            assert_eq!((found.lost(), found.decibels), (0, f64::INFINITY), "{range:?} {found:?}");
+        }
+        for range in [4_000..=4_000, 5_001..=9_000] {
+            assert!(line(range.clone()).compare(&delivered, &[]).lost() > 0, "{range:?}");
+        }
+    }
+}
