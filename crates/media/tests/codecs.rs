@@ -33,6 +33,29 @@ fn heard_tone(framing: &Framing, blocks: &[Vec<u8>]) -> f64 {
 }
 
 #[test]
+fn blocks_shorter_than_a_sample_at_16_khz_are_heard() {
+    for (rate, each) in [(48_000, 1), (48_000, 2), (44_100, 1), (44_100, 3), (8_000, 1)] {
+        let audio = AudioElement { rate: f64::from(rate), channels: 1, bit_depth: Some(16) };
+        let framing = Framing { audio: Some(audio), ..Framing::codec("A_PCM/INT/LIT", None) };
+        let sound = tone(rate, |sample| sample.to_le_bytes().to_vec()).concat();
+        let blocks: Vec<_> = sound.chunks(2 * each).map(<[u8]>::to_vec).collect();
+        let step = (1000 * each as i64, i64::from(rate));
+        let short = getmedia::body(&framing, &getmedia::paced(&blocks, step, 2000, T0));
+        let (heard, _, stream) = listen(&short, 16_384);
+        assert_eq!(stream.counters().filled_samples, 0);
+        let found = flushed(heard, stream);
+        let blocks: Vec<_> = sound.chunks(rate as usize / 25).map(<[u8]>::to_vec).collect();
+        let long = getmedia::body(&framing, &getmedia::paced(&blocks, (20, 1), 2000, T0));
+        let (heard, _, stream) = listen(&long, 16_384);
+        let expected = flushed(heard, stream);
+        let same = found.len().min(expected.len()) - 100;
+        assert!(found.len().abs_diff(expected.len()) <= 16, "{rate} Hz by {each}");
+        let decibels = snr::decibels(&expected[..same], &found[..same]);
+        assert!(decibels > 50.0, "{rate} Hz by {each}: {decibels}");
+    }
+}
+
+#[test]
 fn samples_of_every_width_arrive_in_their_place_in_mono_and_stereo() {
     for (bits, channels) in [8, 16, 24, 32].into_iter().flat_map(|bits| [(bits, 1), (bits, 2)]) {
         let blocks = tone(48_000, |sample| {

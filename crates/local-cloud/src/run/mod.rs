@@ -5,6 +5,7 @@
 //! ([`Ledger`]), so that a function cannot call itself whole.
 
 mod client;
+mod counted;
 mod figures;
 mod ledger;
 mod report;
@@ -26,6 +27,7 @@ use crate::kvs::now_us;
 use crate::speaker::{Pace, Producer, Recording, Spoken};
 
 use client::{Client, Session};
+use counted::Counted;
 
 /// The recording that the project brings along.
 pub(crate) const RECORDING: &str = "tests/testkit/assets/two-voices.mka";
@@ -139,6 +141,9 @@ async fn session(
         time_scale,
     );
     keep_audio(&client, &mut report).await?;
+    if let Some(log) = client.file("/_local/logs/kvs-stream-consumer").await? {
+        report.counted = Counted::of(&session.id, &String::from_utf8_lossy(&log));
+    }
     if let Some(path) = &args.report {
         write_report(path, &report)?;
     }
@@ -286,7 +291,15 @@ fn print(report: &Report) {
         "duplicated  {} (offered twice: {})",
         report.samples_duplicated, report.offered_twice
     ));
-    say(&format!("filled      {}", report.filled_samples));
+    let counted = report.counted;
+    say(&format!(
+        "filled      {} (skipped: {}, sent again: {}, refused: {}, unavailable: {})",
+        report.filled_samples,
+        counted.skipped_samples,
+        counted.repeated_samples,
+        counted.refused_samples,
+        counted.unavailable_samples
+    ));
     say(&format!(
         "latency     {:.1} ms p50, {:.1} ms p99 (last sample arrived to invocation received)",
         report.delivery_latency_ms.p50, report.delivery_latency_ms.p99

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::counted::Counted;
 use super::figures::{Figures, Latency};
 use crate::speaker::Pace;
 
@@ -25,6 +26,9 @@ pub struct Report {
     pub offered_twice: u64,
     /// Samples made up to fill gaps.
     pub filled_samples: u64,
+    /// Samples that were not delivered, by reason.
+    #[serde(flatten)]
+    pub counted: Counted,
     /// Chunks accepted.
     pub chunks: u64,
     /// Deliveries that failed and were repeated.
@@ -67,6 +71,7 @@ impl Report {
             samples_duplicated: figures.samples_duplicated,
             offered_twice: figures.offered_twice,
             filled_samples: figures.filled_samples,
+            counted: Counted::default(),
             chunks: figures.chunks,
             failed_deliveries: figures.failed_deliveries,
             delivery_latency_ms: figures.delivery_latency_ms.unwrap_or_default(),
