@@ -27,7 +27,7 @@ pub(super) enum Arrival {
     New,
     /// Cut earlier and sent again: the timeline has to be what it was at the fragment's start, so that
     /// its blocks get the positions they had.
-    Again(Timeline),
+    Again(Box<Timeline>),
     /// Taken whole before.
     Repeated,
 }
@@ -40,7 +40,7 @@ impl Progress {
     pub(super) fn arrival(&self, number: &FragmentNumber) -> Arrival {
         match &self.latest {
             Some(latest) if *number == latest.number && !latest.completed => {
-                Arrival::Again(latest.before.clone())
+                Arrival::Again(Box::new(latest.before.clone()))
             }
             Some(latest) if *number <= latest.number => Arrival::Repeated,
             None if self.floor.as_ref().is_some_and(|floor| number < floor) => Arrival::Repeated,

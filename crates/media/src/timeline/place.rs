@@ -106,17 +106,15 @@ impl Timeline {
         let set_back = self.is_set_back(lateness, head);
         let far = matches!(missing, Missing::Samples(_) | Missing::Packets(_))
             && lateness >= self.continuity();
-        let (mut missing, mut reanchored) = (missing, false);
-        if head && (set_back && missing == Missing::Nothing || far || self.begins_anew(lateness)) {
-            if self.reanchor(clock, lateness) {
-                reanchored = true;
-                let ahead = self.clock(time, origin_ms) - self.in_line();
-                missing = match ahead {
-                    ahead if ahead > self.fragment.tolerance => Missing::Samples(ahead),
-                    _ => Missing::Nothing,
-                };
-            }
-        }
+        let anew = set_back && missing == Missing::Nothing || far || self.begins_anew(lateness);
+        let reanchored = head && anew && self.reanchor(clock, lateness);
+        let missing = if reanchored {
+            let ahead = self.clock(time, origin_ms) - self.in_line();
+            let is_pause = ahead > self.fragment.tolerance;
+            if is_pause { Missing::Samples(ahead) } else { Missing::Nothing }
+        } else {
+            missing
+        };
         let placement = self.put(length, missing);
         let begin = placement.start;
         if let Level::Later(later) = self.record(clock + self.shift - begin, length) {

@@ -37,7 +37,7 @@ impl Assembly {
             Arrival::New => {}
             Arrival::Again(before) => {
                 self.deferred.forget_open();
-                self.timeline = before;
+                self.timeline = *before;
             }
             Arrival::Repeated => {
                 self.document.passed_over = true;
