@@ -33,8 +33,11 @@ fn part(fragment: &Fragment, packets: usize) -> Fragment {
     part
 }
 
+/// The anchor of a completed fragment, and what its audio was.
+type Completed = (Anchor, Option<Content>);
+
 /// Outputs of a run, and what each completed fragment was.
-fn run(stream: &mut Stream, bytes: &[u8]) -> (Vec<i16>, Vec<(Anchor, Option<Content>)>, u64) {
+fn run(stream: &mut Stream, bytes: &[u8]) -> (Vec<i16>, Vec<Completed>, u64) {
     let (mut pcm, mut done, mut open, mut repeated) = (Vec::new(), Vec::new(), None, 0);
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -147,7 +150,7 @@ fn a_clock_that_is_set_back_loses_nothing() {
 
 #[test]
 fn one_byte_that_differs_is_new_and_so_is_what_follows_it() {
-    let (packets, other) = (packets(3, 8), harness::packets(13, 8));
+    let (other, packets) = (packets(13, 8), packets(3, 8));
     for differs in [0, 1, 50, 99] {
         println!("packet {differs} differs");
         let all = fragments(&packets);
