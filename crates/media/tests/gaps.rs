@@ -91,7 +91,7 @@ fn dtx_pauses_keep_the_clock() {
 
 #[test]
 fn overlapping_time_with_other_content_is_delivered_whole() {
-    let (packets, others) = (packets(4, 8), harness::packets(14, 2));
+    let (others, packets) = (packets(14, 2), packets(4, 8));
     let mut all = fragments(&packets);
     // The third fragment begins half a second before the second ends, with something else.
     for (index, packet) in others[..25].iter().enumerate() {
