@@ -22,6 +22,8 @@ enum Wander {
     Rising(i64),
     /// Now and then one is late, and those behind it catch up by so many ms each.
     Hiccup { late: i64, step: i64 },
+    /// One in two is late, by the same.
+    Late2(i64),
     /// Packets that arrive together have one stamp, that of the last.
     Burst(i64),
 }
@@ -44,6 +46,7 @@ impl Wander {
                 let moved = match self {
                     Self::Even(most) => at + below(2 * most + 1) - most,
                     Self::Late(most) => at + below(most + 1),
+                    Self::Late2(late) => at + late * below(2),
                     Self::Rising(most) => {
                         let late =
                             if below(4 * most / length_ms + 2) == 0 { below(most + 1) } else { 0 };
@@ -80,6 +83,7 @@ fn wander() -> impl Strategy<Value = Wander> {
         (1..490_i64).prop_map(Wander::Rising),
         (20..490_i64, 0..8_i64).prop_map(|(late, step)| Wander::Hiccup { late, step }),
         (20..490_i64).prop_map(Wander::Burst),
+        (20..490_i64).prop_map(Wander::Late2),
     ]
 }
 

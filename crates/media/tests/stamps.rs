@@ -139,7 +139,7 @@ fn several_blocks_of_one_time_follow_each_other() {
                 packet.offset_ms = stamps[index / together * together];
             }
         }
-        let (heard, _, stream) = listen(&body(&all), 1460);
+        let (heard, ..) = listen(&body(&all), 1460);
         assert!(heard.joined(0) == reference(&packets), "{frame} {together}");
     }
 }

@@ -126,9 +126,11 @@ fn mode(stamps: &Stamps, range: Range) -> Mode {
 /// From which lateness on a block of `length` is late.
 pub(super) fn least(stamps: &Stamps, length: Length, tolerance: i64) -> i64 {
     let range = stamps.range();
+    // So late have stamps been that came back.
+    let jitter = stamps.peak() + tolerance;
     match mode(stamps, range) {
-        Mode::Exact => range.low + least_missing(length, tolerance),
-        Mode::Steady => range.low + least_missing(length, tolerance).max(SHORTEST),
+        Mode::Exact => jitter.max(range.low + least_missing(length, tolerance)),
+        Mode::Steady => jitter.max(range.low + least_missing(length, tolerance).max(SHORTEST)),
         Mode::Wild => range.high + FAR.max(tolerance),
     }
 }

@@ -23,6 +23,9 @@ const RUN: i64 = 24;
 /// too short do so for good.
 const EARLY: i64 = 4;
 
+/// Earlier than any stamp.
+const NO_PEAK: i64 = -(1 << 60);
+
 /// Weight of the moving average: the last 16 blocks.
 const AVERAGE: i64 = 16;
 
@@ -49,15 +52,31 @@ impl Range {
 }
 
 /// The lateness of a stream's recent blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamps {
     current: Option<Range>,
     /// Blocks in `current`.
     count: Count,
     before: Option<Range>,
+    /// The latest that a block stood while `current` and `before` were gathered before those behind it
+    /// came back: so late a stamp may be and mean nothing.
+    peaks: [i64; 2],
     /// Moving average, in 1/16 of a sample.
     average: i64,
     run: Run,
+}
+
+impl Default for Stamps {
+    fn default() -> Self {
+        Self {
+            current: None,
+            count: Count::default(),
+            before: None,
+            peaks: [NO_PEAK; 2],
+            average: 0,
+            run: Run::default(),
+        }
+    }
 }
 
 /// A number of blocks, and their time in samples.
@@ -135,6 +154,11 @@ impl Stamps {
         self.count.units() + if self.before.is_some() { RANGE } else { 0 }
     }
 
+    /// The latest that a block stood lately before those behind it came back.
+    pub(super) fn peak(&self) -> i64 {
+        self.peaks[0].max(self.peaks[1])
+    }
+
     /// Moving average of lateness, in samples.
     pub(super) fn average(&self) -> i64 {
         self.average.div_euclid(AVERAGE)
@@ -171,6 +195,7 @@ impl Stamps {
         self.count.add(length);
         if self.count.units() >= RANGE {
             self.before = self.current.take();
+            self.peaks = [NO_PEAK, self.peaks[0]];
             self.count = Count::default();
         }
     }
@@ -178,7 +203,10 @@ impl Stamps {
     /// Blocks of a run count whether their lateness is in the range or not.
     fn follow_run(&mut self, lateness: i64, length: Length, side: i64) -> Level {
         if side == 0 {
-            self.run = Run::default();
+            let run = std::mem::take(&mut self.run);
+            if run.side > 0 {
+                self.peaks[0] = self.peaks[0].max(run.high);
+            }
             return Level::Same;
         }
         if self.run.side != side {
@@ -218,16 +246,14 @@ impl Stamps {
 
     /// The numbers that [`Stamps::from_numbers`] takes, for an [`crate::Anchor`].
     pub(crate) fn numbers(&self) -> Vec<i64> {
-        let mut numbers = vec![self.average, self.count.blocks, self.count.samples];
+        let Self { count, average, peaks, run, .. } = *self;
         let current = self.current.unwrap_or(Range::of(0));
-        numbers.extend([current.low, current.high]);
-        let before = self.before.map(|range| [range.low, range.high]);
-        let run = (self.run.side != 0).then_some(self.run);
-        if before.is_some() || run.is_some() {
-            numbers.push(before.is_some().into());
-            numbers.extend(before.unwrap_or_default());
-        }
-        if let Some(Run { side, count, low, high, halves: [first, second] }) = run {
+        let before = self.before.unwrap_or(Range::of(0));
+        let mut numbers = vec![average, count.blocks, count.samples, current.low, current.high];
+        numbers.extend([self.before.is_some().into(), before.low, before.high]);
+        numbers.extend(peaks.map(|peak| if peak == NO_PEAK { 0 } else { peak }));
+        if run.side != 0 {
+            let Run { side, count, low, high, halves: [first, second] } = run;
             numbers.extend([side, count.blocks, count.samples, low, high]);
             numbers.extend([first.0, first.1, second.0, second.1]);
         }
@@ -236,31 +262,26 @@ impl Stamps {
 
     /// Reads [`Stamps::numbers`]; `None` for anything else.
     pub(crate) fn from_numbers(numbers: &[i64]) -> Option<Self> {
-        let (&[average, blocks, samples, low, high], rest) = numbers.split_first_chunk::<5>()?;
-        let (before, run) = match *rest {
-            [] => (None, None),
-            [has, low, high] => (Some((has, low, high)), None),
-            [has, low, high, ref run @ ..] => (Some((has, low, high)), Some(run)),
-            _ => return None,
-        };
+        let (known, run) = numbers.split_first_chunk::<10>()?;
+        let &[average, blocks, samples, low, high, has, low_before, high_before, now, then] = known;
         let count = |blocks: i64, samples: i64, most: i64| {
             let count = Count { blocks, samples };
             (blocks >= 0 && samples >= 0 && count.units() < most).then_some(count)
         };
-        let run = match run {
-            None => Run::default(),
-            Some(&[side @ (1 | -1), blocks, samples, low, high, a, b, c, d]) => {
+        let run = match *run {
+            [] => Run::default(),
+            [side @ (1 | -1), blocks, samples, low, high, a, b, c, d] => {
                 let count = count(blocks, samples, RUN)?;
                 Run { side, count, low, high, halves: [(a, b), (c, d)] }
             }
-            Some(_) => return None,
+            _ => return None,
         };
-        let before = before.filter(|(has, ..)| *has == 1);
         let bounded = |number: &i64| number.unsigned_abs() < 1 << 61;
         numbers.iter().all(bounded).then_some(Self {
             current: (blocks > 0).then_some(Range { low, high }),
             count: count(blocks, samples, RANGE)?,
-            before: before.map(|(_, low, high)| Range { low, high }),
+            before: (has == 1).then_some(Range { low: low_before, high: high_before }),
+            peaks: [now, then].map(|peak| if peak == 0 { NO_PEAK } else { peak }),
             average,
             run,
         })
