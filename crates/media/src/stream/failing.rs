@@ -9,20 +9,27 @@ const REFUSED_AFTER: i64 = 2_000_000_000;
 /// The same in packets, for packets of which none tells its length.
 const REFUSED_PACKETS: u32 = 100;
 
+/// A packet that is decoded makes up for so much of one that failed: bytes of another codec pass for a
+/// packet of this one now and then.
+const MADE_UP_BY: i64 = 4;
+
 /// How the packets of one decoder have fared lately.
 #[derive(Debug, Default)]
 pub(super) struct Failing {
     /// A packet was decoded.
     decoded: bool,
+    /// Packets that failed since the last one that was decoded.
     packets: u32,
+    /// Media that failed, less a quarter of what was decoded, ns.
     nanos: i64,
     refused: bool,
 }
 
 impl Failing {
     /// A packet was decoded.
-    pub(super) fn decoded(&mut self) {
-        *self = Self { decoded: true, refused: self.refused, ..Self::default() };
+    pub(super) fn decoded(&mut self, length: Length) {
+        let nanos = (self.nanos - length.nanos() / MADE_UP_BY).max(0);
+        *self = Self { decoded: true, packets: 0, nanos, refused: self.refused };
     }
 
     /// A packet failed; `true` when the codec has to be refused now, which happens once.
@@ -64,7 +71,7 @@ mod tests {
         let refused: Vec<_> = (0..300).filter(|_| failing.failed(packet)).collect();
         assert_eq!(refused, [99]);
         assert!(!failing.ends() && !failing.has_decoded());
-        failing.decoded();
+        failing.decoded(Length::samples(320));
         assert_eq!(failing.packets(), 0);
         assert!((0..300).all(|_| !failing.failed(packet)));
     }
@@ -80,14 +87,29 @@ mod tests {
 
     #[test]
     fn damage_now_and_then_is_no_other_codec() {
-        let mut failing = Failing::default();
-        for packet in 0..1000 {
-            if packet % 3 == 0 {
-                failing.decoded();
+        let (mut failing, packet) = (Failing::default(), Length::samples(960));
+        for index in 0..1000 {
+            if index % 5 == 0 {
+                assert!(!failing.failed(Some(packet)));
             } else {
-                assert!(!failing.failed(Some(Length::samples(960))));
+                failing.decoded(packet);
             }
-            assert!(failing.has_decoded() && failing.packets() <= 2);
         }
+    }
+
+    #[test]
+    fn bytes_that_pass_for_a_packet_now_and_then_are_another_codec() {
+        let (mut failing, packet) = (Failing::default(), Length::samples(320));
+        let refused = (0..250).find(|index| {
+            if index % 2 == 0 {
+                return failing.failed(Some(packet));
+            }
+            failing.decoded(packet);
+            false
+        });
+        // 5 s are 250 packets.
+        assert!(refused.is_none());
+        let refused = (250..300).any(|index| index % 2 == 0 && failing.failed(Some(packet)));
+        assert!(refused);
     }
 }

@@ -173,9 +173,12 @@ impl Stamps {
             return Level::Same;
         }
         let range = self.range();
-        let missing = range.low + least_missing(length, tolerance).max(SHORTEST);
-        let side = i64::from(lateness >= missing) - i64::from(lateness < range.low - tolerance);
-        let level = self.follow_run(lateness, length, side);
+        let missing = least_missing(length, tolerance).max(SHORTEST);
+        // Beyond that the range itself holds levels to which stamps may come back.
+        let narrow = range.width() <= missing + STEADY + 2 * SNAP;
+        let later = narrow && lateness >= range.low + missing;
+        let side = i64::from(later) - i64::from(lateness < range.low - tolerance);
+        let level = self.follow_run(lateness, length, side, tolerance);
         let usual = range.low - tolerance..=range.high + tolerance;
         if level == Level::Same && usual.contains(&lateness) {
             self.take(lateness, length);
@@ -201,10 +204,11 @@ impl Stamps {
     }
 
     /// Blocks of a run count whether their lateness is in the range or not.
-    fn follow_run(&mut self, lateness: i64, length: Length, side: i64) -> Level {
+    fn follow_run(&mut self, lateness: i64, length: Length, side: i64, tolerance: i64) -> Level {
         if side == 0 {
             let run = std::mem::take(&mut self.run);
-            if run.side > 0 {
+            // What lies in the range, or right above it, the range tells.
+            if run.side > 0 && run.high > self.range().high + tolerance {
                 self.peaks[0] = self.peaks[0].max(run.high);
             }
             return Level::Same;
@@ -340,6 +344,17 @@ mod tests {
                 assert_eq!(stamps.add(-1600, packet(), TOLERANCE), Level::Same);
             }
             assert_eq!(stamps.range(), range);
+        }
+    }
+
+    #[test]
+    fn stamps_that_go_back_and_come_forth_again_are_no_level() {
+        for level in [-7200, -1600, -960] {
+            let mut stamps = Stamps::default();
+            for block in 0..2000 {
+                let lateness = if block / 50 % 2 == 0 { 0 } else { level };
+                assert_eq!(stamps.add(lateness, packet(), TOLERANCE), Level::Same, "{block}");
+            }
         }
     }
 

@@ -189,7 +189,7 @@ impl Assembly {
         let padding = self.ending.decoded(packet, discard_padding);
         let reduced = decoder.reduced();
         self.counters.packets += 1;
-        self.failing.decoded();
+        self.failing.decoded(packet.length());
         let run = Run { from, start: placed.start - ahead, filled: ahead as usize, time, padding };
         self.emission.emit(run, &mut self.counters);
         if let Some((codec_id, reason)) = reduced.and_then(|reason| self.audio.noticed(reason)) {
