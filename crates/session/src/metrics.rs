@@ -152,11 +152,11 @@ table! {
     CHECKPOINT_UNREADABLE = Consumer, "CheckpointUnreadable", Count,
         "Sessions that wait for a build that can read where they stand: deploy the newer one again.";
     HEALTH_CHECK_COUNT = Consumer, "HealthCheckCount", Count,
-        "Health checks that came to their end; none for ten minutes means that nobody looks after sessions.";
+        "Completed health checks; an alarm is raised when none completes for 15 minutes.";
     STOP_LATENCY_MILLIS = Consumer, "StopLatencyMillis", Milliseconds,
         "Time from the end of a session to the delivery of its last sample.";
     DECODE_ERRORS = Consumer, "DecodeErrors", Count,
-        "Packets that could not be decoded and were concealed.";
+        "Packets that could not be decoded; their time is made up once a packet is decoded again.";
     UNSUPPORTED_CODEC = Consumer, "UnsupportedCodec", Count,
         "Streams refused because no decoder takes their audio.";
     REDUCED_CODEC = Consumer, "ReducedCodec", Count,

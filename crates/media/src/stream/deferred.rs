@@ -50,7 +50,7 @@ impl Deferred {
     /// Whether a packet can wait behind those that do.
     pub(super) fn takes(&self, data: &[u8], length: Length) -> bool {
         self.packets.len() < MAX_PACKETS
-            && self.data.len() + data.len() <= MAX_BYTES
+            && self.data.len() - self.gone + data.len() <= MAX_BYTES
             && self.nanos() <= MAX_NANOS + length.nanos()
     }
 
@@ -62,6 +62,9 @@ impl Deferred {
         head: bool,
         begins_block: bool,
     ) {
+        // A queue that never empties would grow for ever.
+        self.data.drain(..self.gone);
+        self.gone = 0;
         // Not twice what is needed: this counts against what a stream may take.
         self.data.reserve_exact(block.data.len());
         self.data.extend_from_slice(block.data);

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | the first is not late | it goes in line |
 //! | one of them is not late | all before it go in line: their stamps wandered |
-//! | all are late, for less than [`WINDOW`] of media | they wait on |
+//! | all are late, for less than [`WAITED`] before the last and [`WINDOW`] in all | they wait on |
 //! | all are late, and no later one falls back | time is missing before the first |
 //! | all are late, but lateness falls | the first goes in line: the producer is catching up |
 //!
@@ -22,8 +22,11 @@ use crate::SAMPLES_PER_MS;
 
 const MS: i64 = SAMPLES_PER_MS as i64;
 
-/// Media that has to be late before time is believed to be missing: 120 ms, six packets of 20 ms.
+/// Most media that has to be late before time is believed to be missing: 120 ms.
 pub(super) const WINDOW: i64 = 120 * MS;
+
+/// Media that has waited long enough when another packet comes: 100 ms, five packets of 20 ms.
+const WAITED: i64 = 100 * MS;
 
 /// Stamps that wander by no more than this are exact but for rounding: 3 ms.
 const EXACT: i64 = 3 * MS;
@@ -169,7 +172,9 @@ fn is_enough(stamps: &Stamps, waiting: &[Waiting], range: Range) -> bool {
     let slow = waiting
         .windows(2)
         .all(|pair| pair[1].lateness - pair[0].lateness + pair[0].samples() >= SLOW);
-    borne_out && (media >= WINDOW || steady && slow && waiting.len() >= BLOCKS)
+    let before_last = media - waiting.last().map_or(0, Waiting::samples);
+    let full = before_last >= WAITED || media > WINDOW;
+    borne_out && (full || steady && slow && waiting.len() >= BLOCKS)
 }
 
 /// Exact stamps rise by whole packets or not at all.
