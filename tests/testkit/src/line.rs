@@ -106,7 +106,7 @@ impl ExpectedLine {
                 Span::Pause(range) => {
                     let next = self.spans.get(index + 1);
                     let next = if let Some(Span::Sound(sound)) = next { &sound[..] } else { &[] };
-                    walk.pause(range, next);
+                    walk.pause(range, next, index + 2 == self.spans.len());
                 }
             }
         }

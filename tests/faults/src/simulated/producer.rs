@@ -129,6 +129,8 @@ fn clock_jumps(random: &mut Random) -> Scene {
 
 /// Packets of 20 ms that bear out a pause before them; where the session ends sooner it may pass for jitter.
 const BORNE_OUT: usize = 6;
+/// Samples of a pause that is none of jitter's: half a second.
+const FAR: usize = 8_000;
 
 fn dtx(random: &mut Random) -> Scene {
     let mut scene = Scene::ordinary(random);
@@ -158,6 +160,7 @@ fn dtx(random: &mut Random) -> Scene {
     upload.into_stream_of(&mut scene);
     if let Some(last) = pauses.last_mut()
         && said.len() - last.after < BORNE_OUT
+        && *last.samples.end() < FAR
     {
         last.samples = 0..=*last.samples.end();
     }

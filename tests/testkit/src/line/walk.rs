@@ -155,17 +155,14 @@ impl<'a> Walk<'a> {
         Some(length)
     }
 
-    pub(super) fn pause(&mut self, range: &RangeInclusive<usize>, next: &[i16]) {
+    /// A pause, before `next`: as long as the place where that is heard says; at the line's end, where it may be too
+    /// short to be told, as the delivered line's end says.
+    pub(super) fn pause(&mut self, range: &RangeInclusive<usize>, next: &[i16], last: bool) {
         let here = &self.delivered[self.at.min(self.delivered.len())..];
-        // Behind what a decoder needs to settle, so that the place is found by its sound.
-        let settled = SETTLING.min(next.len().saturating_sub(NEEDLE));
-        let needle = &next[settled..(settled + NEEDLE).min(next.len())];
-        let (first, last) = (range.start() + settled, range.end() + settled + needle.len());
-        let length = match here.get(first..last.min(here.len())) {
-            Some(hay) if range.start() < range.end() && !needle.is_empty() => {
-                range.start() + closest(needle, hay).unwrap_or_default()
-            }
-            _ => *range.start(),
+        let length = if last && next.len() < SETTLING + NEEDLE {
+            here.len().saturating_sub(next.len()).clamp(*range.start(), *range.end())
+        } else {
+            length_of_pause(range, next, here)
         };
         self.at += length;
         (self.exact, self.settled) = (false, self.at + SETTLING);
@@ -201,6 +198,20 @@ fn powers(expected: &[i16], found: &[i16]) -> (f64, f64) {
 
 fn decibels(signal: f64, noise: f64) -> f64 {
     if noise == 0.0 { f64::INFINITY } else { 10.0 * (signal / noise).log10() }
+}
+
+/// How long a pause is behind which `next` is heard in `here`.
+fn length_of_pause(range: &RangeInclusive<usize>, next: &[i16], here: &[i16]) -> usize {
+    // Behind what a decoder needs to settle, so that the place is found by its sound.
+    let settled = SETTLING.min(next.len().saturating_sub(NEEDLE));
+    let needle = &next[settled..(settled + NEEDLE).min(next.len())];
+    let (first, last) = (range.start() + settled, range.end() + settled + needle.len());
+    match here.get(first..last.min(here.len())) {
+        Some(hay) if range.start() < range.end() && !needle.is_empty() => {
+            range.start() + closest(needle, hay).unwrap_or_default()
+        }
+        _ => *range.start(),
+    }
 }
 
 /// Where in the first [`REACH`] of `hay` the loud `needle` is heard.
