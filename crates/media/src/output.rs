@@ -103,7 +103,7 @@ pub enum Output<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FragmentAudio {
     /// What it was, in short; `None` without audio. A run that resumes behind the fragment needs it to
-    /// recognise the fragment if the producer sends it again.
+    /// recognise the fragment if the producer sends it again. `None` as well if all of it was sent before.
     pub content: Option<Content>,
     /// Samples of it that had been sent before, under another fragment number.
     pub repeated_samples: u64,

@@ -29,6 +29,9 @@ pub(super) struct Repeats {
     check: Check,
     /// Which of `known` agree with the current fragment so far, one bit each.
     alike: u64,
+    /// The current fragment has a packet that was not sent before. One that has none is not remembered: it
+    /// would push out what it repeats.
+    is_new: bool,
 }
 
 impl Repeats {
@@ -49,7 +52,7 @@ impl Repeats {
             self.newest = None;
         }
         self.current = Some((number.clone(), Content::default()));
-        (self.check, self.alike) = (Check::default(), 0);
+        (self.check, self.alike, self.is_new) = (Check::default(), 0, false);
     }
 
     /// The next packet of the fragment: `true` if it was sent before. Its time is the producer's clock in
@@ -67,25 +70,27 @@ impl Repeats {
             let bits = self.known.iter().enumerate();
             let alike = bits.filter(|(_, content)| begins(content));
             self.alike = alike.fold(0, |bits, (at, _)| bits | 1 << at);
-            return self.alike != 0;
+            self.is_new = self.alike == 0;
+            return !self.is_new;
         }
         for at in 0..self.known.len() {
             if self.alike & 1 << at != 0 && !self.known[at].agrees(index, self.check) {
                 self.alike &= !(1 << at);
             }
         }
+        self.is_new |= self.alike == 0;
         self.alike != 0
     }
 
-    /// What the current fragment holds so far.
+    /// What the current fragment holds so far, if any of it is new.
     pub(super) fn content(&self) -> Option<&Content> {
         let (_, content) = self.current.as_ref()?;
-        (content.packets() > 0).then_some(content)
+        self.is_new.then_some(content)
     }
 
     /// The current fragment has ended, or the body.
     pub(super) fn finish(&mut self) {
-        if let Some((number, content)) = self.current.take().filter(|(_, it)| it.packets() > 0) {
+        if let Some((number, content)) = self.current.take().filter(|_| self.is_new) {
             self.remember(content);
             self.newest = Some(number);
         }
