@@ -66,6 +66,17 @@ impl Check {
 }
 
 impl Content {
+    /// Takes so many packets without an allocation, [`MAX_PACKETS`] at most.
+    pub(crate) fn with_room_for(packets: usize) -> Self {
+        let checks = Vec::with_capacity(packets.min(MAX_PACKETS));
+        Self { checks, ..Self::default() }
+    }
+
+    /// Gives back the room that was not taken.
+    pub(crate) fn shrink(&mut self) {
+        self.checks.shrink_to_fit();
+    }
+
     /// Producer clock at the first packet, ms since the epoch.
     pub fn time_ms(&self) -> i64 {
         self.time_ms

@@ -40,6 +40,7 @@ mod stamps;
 pub(crate) use stamps::Stamps;
 
 mod time;
+pub(crate) use time::SAMPLE_NANOS;
 pub use time::{Length, MediaTime};
 
 use crate::{Anchor, FragmentNumber, SAMPLES_PER_MS};
@@ -149,6 +150,12 @@ impl Timeline {
     pub fn clock_at(&self, position: i64) -> MediaTime {
         let samples = position.saturating_sub(self.shift).saturating_add(self.stamps.average());
         MediaTime::from_ms(self.origin_ms.unwrap_or(0)).plus_samples(samples)
+    }
+
+    /// The stamps since `before` say nothing about those to come: their fragment claims more audio than
+    /// it can hold.
+    pub fn forget_stamps_since(&mut self, before: &Self) {
+        self.stamps = before.stamps;
     }
 
     /// A document begins, with KVS's SERVER_TIMESTAMP in ms if it has one.

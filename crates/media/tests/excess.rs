@@ -16,7 +16,7 @@ fn at_once(data: &[u8], packets: usize) -> getmedia::Fragment {
 }
 
 #[test]
-fn laces_that_all_say_time_0_hold_three_seconds() {
+fn laces_that_all_say_time_0_hold_what_the_longest_fragment_holds() {
     // 120 ms in two bytes.
     let packet = vec![0xE3, 48];
     for (lacing, each) in [(Lacing::Xiph, 200), (Lacing::None, 1)] {
@@ -25,9 +25,9 @@ fn laces_that_all_say_time_0_hold_three_seconds() {
         let (heard, _, stream) = listen(&bytes, 16_384);
         let counters = stream.counters();
         // A lace of 200 packets is 24 s, which its frames' own times tell: KVS's limit is left.
-        let most = if each == 1 { 3 * 16_000 } else { 4 * 25 * 16_000 + 3 * 16_000 };
+        let most = if each == 1 { 20 * 16_000 } else { 4 * 25 * 16_000 + 3 * 16_000 };
         assert!(counters.samples <= most, "{} samples", counters.samples);
-        assert!(counters.excess_samples > 2000 * 1920, "{}", counters.excess_samples);
+        assert!(counters.excess_samples > 1000 * 1920, "{}", counters.excess_samples);
         assert_eq!(heard.said.len(), 1, "{:?}", heard.said);
         assert!(heard.said[0].contains("FragmentExceeded"));
     }

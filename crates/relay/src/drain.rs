@@ -2,7 +2,8 @@
 //!
 //! The stop's own time never cuts: a fragment may still be under way into KVS. Drained means that no
 //! new fragment came for max(4 s, 2 × the longest fragment seen), at most 25 s, counted from the stop
-//! or the last new fragment, whichever is later (DESIGN §6 "Stop"). A fragment that KVS took in a minute
+//! or the last new fragment, whichever is later (DESIGN §6 "Stop"). Before the first fragment its length
+//! is unknown and the window is 25 s: the first may still be open. A fragment that KVS took in a minute
 //! after the stop and later is read, but starts no count again: a producer that never ends must not
 //! keep a session from ending.
 //!
@@ -114,6 +115,9 @@ impl Drain {
     }
 
     fn window(&self) -> Duration {
+        if self.longest.is_zero() {
+            return self.max;
+        }
         (self.longest * 2).div_f64(self.scale).clamp(self.min, self.max)
     }
 }
@@ -154,8 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn quiet_before_the_stop_does_not_count() {
+    fn before_the_first_fragment_its_length_is_unknown_and_the_window_the_longest() {
         let (mut drain, now) = drain(0);
+        assert_eq!(idles_until_over(&mut drain, now), seconds(27));
+    }
+
+    #[test]
+    fn quiet_before_the_stop_does_not_count() {
+        let (mut drain, now) = drain(500);
         drain.heard(now);
         let asked = now + seconds(1000);
         drain.asking(asked, None);

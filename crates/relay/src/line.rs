@@ -44,7 +44,7 @@ impl From<&StreamItem> for Orders {
 pub(crate) struct Activity {
     /// Wall clock of the last new fragment, ms.
     pub(crate) last_at: Option<u64>,
-    /// Longest fragment, ms.
+    /// Longest fragment, ms; 0 before the first.
     pub(crate) longest_fragment_ms: u64,
 }
 
@@ -94,6 +94,8 @@ impl<'a, P: Ports> Line<'a, P> {
         checkpoint: Checkpoint,
         orders: Orders,
     ) -> Self {
+        let lengths = checkpoint.fragments.iter().map(|fragment| fragment.duration_ms);
+        let longest_fragment_ms = lengths.max().unwrap_or_default();
         Self {
             ports,
             config,
@@ -108,7 +110,7 @@ impl<'a, P: Ports> Line<'a, P> {
             yielding: watch::Sender::new(false),
             renew_now: Notify::new(),
             ledger: Mutex::new(Ledger::new(checkpoint, config)),
-            activity: Mutex::default(),
+            activity: Mutex::new(Activity { last_at: None, longest_fragment_ms }),
             waiting: Mutex::default(),
             reading: AtomicU64::new(0),
             languages: Mutex::default(),

@@ -132,14 +132,14 @@ impl Scene {
     }
 
     /// When the final chunk has to be accepted, whatever happened: the stop is seen within 2 s by its event and within
-    /// 7 s without, or as soon as someone lives who can see it; and what KVS holds is drained within 4 s and two
-    /// fragments.
+    /// 7 s without, or as soon as a consumer runs that can see it; and what KVS holds is drained within 4 s and two
+    /// fragments. Of fragments below 2 s it is 8 s too: two connections that idle for 3 s each, and the calls for them.
     pub fn drained_by(&self, fragments: &[Stored]) -> Duration {
         let last = fragments.iter().map(|fragment| fragment.at).max().unwrap_or_default();
         let poll = Duration::from_secs(5);
         let unheard =
             self.ended.iter().min().map_or(poll, |ended| ended.saturating_sub(self.end).min(poll));
-        let fragment = Duration::from_millis(self.fragment_ms.into());
+        let fragment = Duration::from_millis(self.fragment_ms.max(2_000).into());
         let drain = Duration::from_secs(4) + 2 * fragment;
         let seen = self.end.max(last) + self.patience.max(Duration::from_secs(2)) + unheard;
         seen + drain + self.drained_later

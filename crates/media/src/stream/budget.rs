@@ -9,11 +9,15 @@ use crate::timeline::MediaTime;
 /// for clocks and rounding.
 const LONGEST: i64 = 25_000_000_000;
 
+/// Audio that any fragment may hold, ns: what the longest fragment of KVS holds. Stamps that are all the
+/// same, or of the time when a stall ended, are no reason to refuse real audio.
+const WITHOUT_A_CLOCK: i64 = 20_000_000_000;
+
 /// Audio per time of the fragment's clock. Steps of 20 ms for frames of 64 ms, as the sample source of
 /// AWS's C producer makes them, are 3.2.
 const RATIO: i64 = 4;
 
-/// Audio beyond that, ns: 3 s, for fragments whose blocks all have the same stamp.
+/// Audio beyond that, ns: 3 s, for the last block and for rounding.
 const SLACK: i64 = 3_000_000_000;
 
 /// The clock of one fragment, and the audio that was taken from it.
@@ -46,7 +50,7 @@ impl Budget {
         if stands_right {
             self.span = self.span.max(since);
         }
-        if self.taken + nanos > self.span * RATIO + SLACK {
+        if self.taken + nanos > WITHOUT_A_CLOCK.max(self.span * RATIO + SLACK) {
             return Allowance::Exceeded(!std::mem::replace(&mut self.exceeded, true));
         }
         self.taken += nanos;
@@ -71,12 +75,12 @@ mod tests {
     }
 
     #[test]
-    fn blocks_of_one_stamp_hold_three_seconds() {
+    fn blocks_of_one_stamp_hold_what_the_longest_fragment_holds() {
         let mut budget = Budget::default();
-        let taken: Vec<_> = (0..200).map(|_| budget.take(at(0), 20_000_000)).collect();
-        assert!(taken[..150].iter().all(|allowed| *allowed == Allowance::Within));
-        assert_eq!(taken[150], Allowance::Exceeded(true));
-        assert!(taken[151..].iter().all(|allowed| *allowed == Allowance::Exceeded(false)));
+        let taken: Vec<_> = (0..1100).map(|_| budget.take(at(0), 20_000_000)).collect();
+        assert!(taken[..1000].iter().all(|allowed| *allowed == Allowance::Within));
+        assert_eq!(taken[1000], Allowance::Exceeded(true));
+        assert!(taken[1001..].iter().all(|allowed| *allowed == Allowance::Exceeded(false)));
     }
 
     #[test]

@@ -3,11 +3,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::timeline::MediaTime;
+use crate::timeline::{MediaTime, SAMPLE_NANOS};
 use crate::{Counters, Output};
-
-/// One sample at 16 kHz, in nanoseconds.
-pub(super) const SAMPLE_NANOS: i64 = 62_500;
 
 /// Longest piece in which silence comes out: a quarter of a second, of no stream's memory.
 static SILENCE: [i16; 4000] = [0; 4000];

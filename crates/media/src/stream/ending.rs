@@ -1,8 +1,7 @@
 //! What the last packets mean for the end of the sound, should nothing follow them.
 
-use super::emission::SAMPLE_NANOS;
 use crate::decoder::Packet;
-use crate::timeline::Length;
+use crate::timeline::{Length, SAMPLE_NANOS};
 
 /// Longest time concealed at the end for packets of unknown length, in samples (1 s).
 const MAX_LOST: i64 = 16_000;

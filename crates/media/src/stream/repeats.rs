@@ -51,7 +51,8 @@ impl Repeats {
             self.known.pop_back();
             self.newest = None;
         }
-        self.current = Some((number.clone(), Content::default()));
+        let packets = self.known.back().map_or(0, Content::packets);
+        self.current = Some((number.clone(), Content::with_room_for(packets)));
         (self.check, self.alike, self.is_new) = (Check::default(), 0, false);
     }
 
@@ -96,7 +97,8 @@ impl Repeats {
         }
     }
 
-    fn remember(&mut self, content: Content) {
+    fn remember(&mut self, mut content: Content) {
+        content.shrink();
         self.known.push_back(content);
         Content::forget_old(&mut self.known, REMEMBERED_MS, MAX_FRAGMENTS);
     }

@@ -253,7 +253,8 @@ impl Stamps {
         let Self { count, average, peaks, run, .. } = *self;
         let current = self.current.unwrap_or(Range::of(0));
         let before = self.before.unwrap_or(Range::of(0));
-        let mut numbers = vec![average, count.blocks, count.samples, current.low, current.high];
+        let mut numbers = Vec::with_capacity(19);
+        numbers.extend([average, count.blocks, count.samples, current.low, current.high]);
         numbers.extend([self.before.is_some().into(), before.low, before.high]);
         numbers.extend(peaks.map(|peak| if peak == NO_PEAK { 0 } else { peak }));
         if run.side != 0 {

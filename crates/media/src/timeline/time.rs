@@ -2,6 +2,9 @@
 
 use crate::{SAMPLE_RATE, SAMPLES_PER_MS};
 
+/// Time of one sample, ns.
+pub(crate) const SAMPLE_NANOS: i64 = 1_000_000 / SAMPLES_PER_MS as i64;
+
 /// A point in media time, in nanoseconds; saturates at about ±146 years around the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct MediaTime(i64);
@@ -31,8 +34,7 @@ impl MediaTime {
 
     /// So many samples at 16 kHz later (or earlier, when negative).
     pub fn plus_samples(self, samples: i64) -> Self {
-        let nanos = i128::from(samples) * 1_000_000 / i128::from(SAMPLES_PER_MS);
-        Self::saturating(i128::from(self.0) + nanos)
+        Self::saturating(i128::from(self.0) + i128::from(samples) * i128::from(SAMPLE_NANOS))
     }
 
     /// Sum of two spans.
@@ -53,10 +55,8 @@ impl MediaTime {
 
     /// Nearest whole sample since `origin_ms`.
     pub(super) fn samples_since(self, origin_ms: i64) -> i64 {
-        let nanos = i128::from(self.0) - i128::from(origin_ms) * 1_000_000;
-        let samples = (nanos * i128::from(SAMPLES_PER_MS) + 500_000).div_euclid(1_000_000);
-        // |nanos| < 2^84 can come only from a foreign anchor; real values are far inside i64.
-        samples.clamp(-(1 << 60), 1 << 60) as i64
+        let nanos = self.nanos_since(Self::from_ms(origin_ms));
+        nanos.saturating_add(SAMPLE_NANOS / 2).div_euclid(SAMPLE_NANOS)
     }
 }
 

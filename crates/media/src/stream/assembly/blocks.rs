@@ -1,12 +1,12 @@
 //! Blocks: from a packet and its stamp to samples at their position.
 
 use super::super::budget::Allowance;
-use super::super::emission::{Run, SAMPLE_NANOS};
+use super::super::emission::Run;
 use super::{Assembly, Placing};
 use crate::Output;
 use crate::decoder::{Decoder, Packet, Span};
 use crate::mkv::Block;
-use crate::timeline::{MediaTime, Missing, Placement, Timeline, Verdict, Waiting};
+use crate::timeline::{MediaTime, Missing, Placement, SAMPLE_NANOS, Timeline, Verdict, Waiting};
 
 impl Assembly {
     pub(super) fn take_block(&mut self, block: Block<'_>) {
@@ -120,6 +120,7 @@ impl Assembly {
         self.counters.excess_samples += samples.unsigned_abs();
         self.document.excess_samples += samples.unsigned_abs();
         if let Some(fragment) = self.document.fragment.as_ref().filter(|_| first) {
+            self.timeline.forget_stamps_since(&fragment.before);
             self.emission.say(Output::FragmentExceeded { number: fragment.number.clone() });
         }
     }

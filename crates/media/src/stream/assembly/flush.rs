@@ -1,8 +1,9 @@
 //! The end of a session: what is still held comes out.
 
-use super::super::emission::{Run, SAMPLE_NANOS};
+use super::super::emission::Run;
 use super::super::ending::Tail;
 use super::Assembly;
+use crate::timeline::SAMPLE_NANOS;
 
 impl Assembly {
     /// Nothing follows: lets out what waits and what the decoder still holds, without the padding in it,

@@ -13,6 +13,7 @@ pub(in super::super) const FAULTS: &[Fault] = &[
     Fault { name: "fragments of 1 to 20 s, hand-offs", scene: hand_offs },
     Fault { name: "fragments of 1 to 20 s, catching up", scene: catching_up },
     Fault { name: "fragments of 1 to 20 s, ended within one", scene: drained },
+    Fault { name: "fragments of 1 to 20 s, ended within the first", scene: drained_early },
     Fault { name: "fragments of 1 to 20 s, killed in the drain", scene: killed_in_the_drain },
 ];
 
@@ -58,6 +59,14 @@ fn drained(random: &mut Random) -> Scene {
     let mut scene = scene(random, 45);
     let early = Duration::from_millis(random.below(u64::from(scene.fragment_ms)));
     scene.ended = vec![scene.end.saturating_sub(early), scene.end];
+    scene
+}
+
+/// DELETE comes while KVS has nothing yet: what was said before it is in the fragment to come.
+fn drained_early(random: &mut Random) -> Scene {
+    let length = random.pick(&[10_000, 20_000]);
+    let mut scene = Scene::of(u64::from(length) / 1_000, length);
+    scene.ended = vec![Duration::from_millis(u64::from(length) / 2), scene.end];
     scene
 }
 

@@ -15,6 +15,7 @@ pub(in super::super) const FAULTS: &[Fault] = &[
     Fault { name: "clock set back at a new producer session", scene: set_back },
     Fault { name: "track declared with other channels and durations", scene: declared },
     Fault { name: "fragments whose blocks all say time 0", scene: at_zero },
+    Fault { name: "fragment of 30 s whose blocks all say time 0", scene: too_much },
 ];
 
 /// The clock is set back while nothing is said again: all of it is new.
@@ -65,10 +66,10 @@ fn declared(random: &mut Random) -> Scene {
     scene
 }
 
-/// Blocks, and for some producers Clusters too, without a time of their own. Of a longer fragment that says so
-/// 3 s are taken and the rest is refused.
+/// Blocks, and for some producers Clusters too, without a time of their own.
 fn at_zero(random: &mut Random) -> Scene {
-    let mut scene = Scene::of(60 + random.below(40), random.pick(&[1_000, 2_000, 3_000]));
+    let length = random.pick(&[1_000, 2_000, 3_000, 5_000, 10_000, 20_000]);
+    let mut scene = Scene::of(60 + random.below(40), length);
     let (one_in, clusters_too) = (random.pick(&[1, 4]), random.below(2) == 0);
     let length = Duration::from_millis(scene.fragment_ms.into());
     let mut upload = Upload::default();
@@ -85,3 +86,37 @@ fn at_zero(random: &mut Random) -> Scene {
     disturb(&mut scene, random, HAND_OFF);
     scene
 }
+
+/// A fragment without a clock holds [`WITHOUT_A_CLOCK`] of audio: what it claims beyond is refused, and the next
+/// fragment stands where its time says.
+fn too_much(random: &mut Random) -> Scene {
+    let mut scene = Scene::of(60, 2_000);
+    let length = Duration::from_millis(scene.fragment_ms.into());
+    let mut fragments = scene.fragments();
+    let first = usize::try_from(1 + random.below(10)).unwrap();
+    let claimed = fragments.drain(first..first + CLAIMED).collect::<Vec<_>>();
+    let mut wrong = claimed[0].clone();
+    wrong.packets = claimed.into_iter().flat_map(|fragment| fragment.packets).collect();
+    wrong.packets.iter_mut().for_each(|packet| packet.offset_ms = 0);
+    let said: usize = fragments[..first].iter().map(|fragment| fragment.packets.len()).sum();
+    let (taken, all) = (said + WITHOUT_A_CLOCK, said + wrong.packets.len());
+    fragments.insert(first, wrong);
+    let mut upload = Upload::default();
+    for (fragment, nth) in fragments.iter().zip(1..) {
+        let behind = if nth > first { CLAIMED - 1 } else { 0 };
+        upload.put(length * u32::try_from(nth + behind).unwrap(), fragment);
+    }
+    upload.into_stream_of(&mut scene);
+    scene.packets.drain(taken..all);
+    let pause = Pause::of_ms(taken, (all - taken) * 20);
+    // Twice the longest fragment, which this one is.
+    scene.drained_later = Duration::from_secs(20);
+    scene.refused = *pause.samples.start() as u64;
+    scene.line = Some(line_with(&scene, &[pause]));
+    scene
+}
+
+/// Fragments that become one.
+const CLAIMED: usize = 15;
+/// Packets that are taken of a fragment whose blocks have one time: 20 s of them.
+const WITHOUT_A_CLOCK: usize = 1000;
