@@ -130,11 +130,12 @@ impl Decoder {
         (frames > 0).then_some(Packet { data, length: Length { frames, rate }, latency, coded })
     }
 
-    /// Appends the packet's samples to `out`, as many as `span` says; `false` when it was damaged and is
-    /// concealed.
+    /// Appends the packet's samples to `out`, as many as `span` says; `false` when it is damaged or another
+    /// codec's: then nothing is appended.
     pub fn decode(&mut self, packet: Packet<'_>, span: Span, out: &mut Vec<i16>) -> bool {
         let Span { samples, fraction } = span;
-        match (self, packet.coded) {
+        let start = out.len();
+        let is_whole = match (self, packet.coded) {
             (Self::Opus(decoder), Coded::Opus(toc)) => decoder.decode(packet.data, toc, out),
             (Self::Aac(decoder), Coded::Aac(frame)) => {
                 decoder.decode(frame, fraction, samples, out)
@@ -143,12 +144,12 @@ impl Decoder {
                 decoder.decode(packet.data, fraction, samples, out);
                 true
             }
-            // Another decoder's packet.
-            (_, _) => {
-                out.resize(out.len() + samples, 0);
-                false
-            }
+            (_, _) => false,
+        };
+        if !is_whole {
+            out.truncate(start);
         }
+        is_whole
     }
 
     /// Appends the last `samples` of lost time, which `next` tells.
