@@ -13,7 +13,7 @@ from resolve import NAMED, of_type
 from spoil import Spoiler
 
 CRATES = pathlib.Path(__file__).resolve().parent.parent / "crates"
-DEPLOYED = ["session", "session-http-handler", "kvs-stream-consumer", "audio-processor", "listeners", "lambda-shell"]
+DEPLOYED = ["session", "session-http-handler", "kvs-stream-consumer", "audio-processor", "aws-adapters", "lambda-shell"]
 NAMES = {kind: it[0] for kind, it in NAMED.items()} | {
     "AWS::CloudWatch::Alarm": "AlarmName", "AWS::Events::Archive": "ArchiveName"}
 # What an access log may hold: no header, no query string, no claim, no body.

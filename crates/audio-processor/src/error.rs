@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use lambda_runtime::Diagnostic;
-use session::SessionId;
 use session::audio::Refusal;
+use session::{PortError, SessionId};
 
 /// Why a payload was not taken.
 ///
@@ -21,7 +21,7 @@ pub enum ProcessError {
         /// Which session.
         session: SessionId,
         /// What the store says.
-        source: StoreError,
+        source: PortError,
     },
     /// The WAV file could not be written.
     #[error("{session}: {source}")]
@@ -31,14 +31,6 @@ pub enum ProcessError {
         /// What the disk says.
         source: RecordingError,
     },
-}
-
-/// The store of the watermarks does not answer as it should. Trying again may help.
-#[derive(Debug, thiserror::Error)]
-#[error("{reason}")]
-pub struct StoreError {
-    /// The code of the service's error, or what is wrong with its answer.
-    pub reason: String,
 }
 
 /// A WAV file that cannot be read or written.

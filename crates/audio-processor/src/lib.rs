@@ -5,7 +5,7 @@
 //! nothing is lost and nothing is heard twice, and writes down what it got.
 //!
 //! - [`Chunk::check`] turns a payload into samples, or refuses it with a typed reason.
-//! - [`Processor`] moves the session's watermark by one conditional write ([`Watermarks`]) and
+//! - [`Processor`] moves the session's watermark by one conditional write ([`session::Watermarks`]) and
 //!   answers, or refuses with `StaleEpoch` or `OutOfOrder`.
 //! - [`Recording`] keeps one WAV file per session when `AUDIO_OUT_DIR` is set.
 //!
@@ -15,18 +15,14 @@
 
 mod chunk;
 mod config;
-mod dynamo;
 mod error;
 mod levels;
 mod processor;
 mod recording;
-mod watermark;
 
 pub use chunk::{Chunk, MAX_POSITION, MAX_SAMPLES};
 pub use config::Config;
-pub use dynamo::DynamoWatermarks;
-pub use error::{ProcessError, RecordingError, StoreError};
+pub use error::{ProcessError, RecordingError};
 pub use levels::Levels;
 pub use processor::Processor;
 pub use recording::Recording;
-pub use watermark::{Moved, Step, Watermark, Watermarks};

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use audio_processor::{Config, DynamoWatermarks, Processor};
+use audio_processor::{Config, Processor};
+use aws_adapters::{
+    Sdk,
+    dynamodb::{DynamoDb, ProcessedTable},
+};
 use lambda_runtime::{Error, LambdaEvent, run_concurrent, service_fn};
-use lambda_shell::{Env, aws, logging, trace};
+use lambda_shell::{Env, logging, trace};
 use serde_json::Value;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     logging::init();
     let config = Config::from_env(&Env::from_process())?;
-    let sdk = aws::sdk_config().await;
-    let dynamo = aws_sdk_dynamodb::config::Builder::from(&sdk).interceptor(aws::TraceHeader);
-    let dynamo = aws_sdk_dynamodb::Client::from_conf(dynamo.build());
-    let watermarks = DynamoWatermarks::new(dynamo, config.processed_table);
+    let dynamodb = DynamoDb::new(&Sdk::load().await);
+    let watermarks = ProcessedTable::new(&dynamodb, config.processed_table);
     let processor = Arc::new(Processor::new(watermarks, config.audio_out_dir));
 
     run_concurrent(service_fn(move |event: LambdaEvent<Value>| {

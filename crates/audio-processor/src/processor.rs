@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use session::audio::{Answer, Refusal};
+use session::{Moved, Step, Watermark, Watermarks};
 
 use crate::chunk::Chunk;
 use crate::error::ProcessError;
 use crate::levels::Levels;
 use crate::recording::Recording;
-use crate::watermark::{Moved, Step, Watermark, Watermarks};
 
 /// How long the watermark of a session is kept after its last chunk, in seconds: longer than the
 /// longest session and the longest retention of its stream, after which nobody can send again.

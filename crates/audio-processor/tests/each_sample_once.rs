@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use audio_processor::{Moved, ProcessError, Processor, Step, StoreError, Watermark, Watermarks};
+use audio_processor::{ProcessError, Processor};
 use base64::Engine as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use session::SessionId;
+
 use session::audio::{Answer, Refusal};
+use session::{ErrorKind, Moved, PortError, SessionId, Step, Watermark, Watermarks};
 
 /// What DynamoDB does with the conditional writes, and what a network does with their answers.
 #[derive(Debug, Clone, Default)]
@@ -24,17 +25,17 @@ struct Table {
 }
 
 impl Table {
-    fn answer<T>(&self, answer: T) -> Result<T, StoreError> {
+    fn answer<T>(&self, answer: T) -> Result<T, PortError> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         match self.lost >> (call % 64) & 1 {
             0 => Ok(answer),
-            _ => Err(StoreError { reason: "lost".to_owned() }),
+            _ => Err(PortError::new("UpdateItem", ErrorKind::TimedOut, "lost")),
         }
     }
 }
 
 impl Watermarks for Table {
-    async fn advance(&self, session: &SessionId, step: Step) -> Result<Moved, StoreError> {
+    async fn advance(&self, session: &SessionId, step: Step) -> Result<Moved, PortError> {
         let moved = {
             let mut items = self.items.lock().unwrap();
             let at = items.get(session).copied();
@@ -50,7 +51,7 @@ impl Watermarks for Table {
         self.answer(moved)
     }
 
-    async fn fence(&self, session: &SessionId, epoch: u64) -> Result<Watermark, StoreError> {
+    async fn fence(&self, session: &SessionId, epoch: u64) -> Result<Watermark, PortError> {
         let at = {
             let mut items = self.items.lock().unwrap();
             let at = items.get_mut(session).unwrap();

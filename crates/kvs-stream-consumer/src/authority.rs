@@ -6,12 +6,12 @@
 //! consistently, and each true event is emitted after the write that it tells of (`activate` and
 //! `mark_ended` in `session`, `end` in the health check), so a true event never contradicts it.
 
+use aws_adapters::kinesis_video::KinesisVideo;
 use relay::RelayError;
 use session::event::{EventStatus, StatusChange};
-use session::{Session, SessionId, SessionStatus, StreamArn};
+use session::{Ownership, Session, SessionId, SessionStatus, StreamArn};
 
 use crate::failure::Failure;
-use crate::kinesis_video::{Belongs, KinesisVideo};
 
 /// An event that disagrees with what is recorded of its session. Retries do not help, except when
 /// the record changes meanwhile.
@@ -82,14 +82,14 @@ pub(crate) async fn by_tags(
             mapped.map_err(unanswered)?.ok_or_else(unknown)?
         }
     };
-    match kinesis_video.belongs(&stream).await.map_err(unanswered)? {
-        Belongs::Here(Some(session)) if session == *id => Ok(Some(stream)),
-        Belongs::Here(_) => {
+    match kinesis_video.stream_owner(&stream).await.map_err(unanswered)? {
+        owner if owner.is_of(id) => Ok(Some(stream)),
+        Ownership::Ours(_) => {
             let reason = "the stream's tag `sessionId` does not name the session";
             Err(Contradiction { session_id: id.clone(), reason }.into())
         }
-        Belongs::Elsewhere => Ok(None),
-        Belongs::Nowhere | Belongs::Hidden => Err(unknown().into()),
+        Ownership::Foreign => Ok(None),
+        Ownership::NotFound | Ownership::AccessDenied => Err(unknown().into()),
     }
 }
 

@@ -2,17 +2,9 @@
 
 use std::time::Duration;
 
+use aws_adapters::lambda::Invocation;
+use aws_adapters::listeners::Endpoint;
 use lambda_shell::{ConfigError, Env, TimeScale};
-use listeners::Endpoint;
-
-/// How the processor is invoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Invocation {
-    /// Wait for its answer: order, back pressure and acceptance are known. The default.
-    RequestResponse,
-    /// Hand it to Lambda's queue: success means queued, not processed; order is not kept.
-    Event,
-}
 
 /// The function's configuration.
 #[derive(Debug, Clone)]

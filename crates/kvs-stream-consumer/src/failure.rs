@@ -2,7 +2,7 @@
 
 use lambda_runtime::Diagnostic;
 use relay::RelayError;
-use session::{InvalidSessionId, SessionId, event::EventError};
+use session::{InvalidSessionId, PortError, SessionId, event::EventError};
 
 use crate::authority::Contradiction;
 
@@ -38,7 +38,7 @@ pub(crate) enum Failure {
     Relay(#[from] RelayError),
     /// The health check could not read what it reconciles.
     #[error("health check: {0}")]
-    HealthCheck(#[from] relay::StoreError),
+    HealthCheck(#[from] PortError),
 }
 
 impl Failure {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use aws_adapters::listeners::Connections;
 use lambda_shell::{TimeScale, surroundings::Lambda};
-use listeners::Connections;
 use session::listeners::{News, Patience, Told, forget, tell};
 use session::{Limits, SessionId};
 

@@ -6,7 +6,8 @@ use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use relay::{Clock, Order, Report, SystemClock};
 use serde_json::{Value, json};
 use session::event::{EventStatus, StatusChange};
-use session::{Session, SessionId, Settings, StreamArn, metrics as table};
+use session::ports::Sessions as _;
+use session::{PortError, Session, SessionId, Settings, StreamArn, metrics as table};
 
 use crate::authority::{Verdict, by_record, by_tags};
 use crate::event::Input;
@@ -161,7 +162,7 @@ impl Run<'_> {
     }
 }
 
-fn store(id: &SessionId, source: relay::StoreError) -> Failure {
+fn store(id: &SessionId, source: PortError) -> Failure {
     Failure::Relay(relay::RelayError::Store { session_id: id.clone(), source })
 }
 

@@ -7,6 +7,7 @@
 //! theirs; the run then fails as a whole, so that it shows.
 
 mod clean;
+mod dead_letters;
 mod farewell;
 mod reap;
 mod removal;
@@ -15,9 +16,10 @@ mod restart;
 
 use std::time::Duration;
 
-use relay::{Clock, StoreError, SystemClock};
+use relay::{Clock, SystemClock};
 use serde::Serialize;
-use session::{Session, SessionId, SessionStatus, metrics as table};
+use session::ports::Sessions as _;
+use session::{PortError, Session, SessionId, SessionStatus, metrics as table};
 
 use crate::ports::Aws;
 
@@ -27,6 +29,10 @@ const SETTLED: Duration = Duration::from_secs(3 * 60);
 const EVERY: Duration = Duration::from_secs(5 * 60);
 /// Every how many runs the listings of KVS are swept for what has no record.
 const SWEEP: u64 = 12;
+
+/// Longest time for the emission of one event. It is not divided by TIME_SCALE: an answer takes as long
+/// on any clock.
+const EMISSION: Duration = Duration::from_secs(10);
 
 /// What one run did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -67,7 +73,7 @@ impl Check<'_> {
     ///
     /// Old enough means created a while ago for those that run, because every listener who comes or
     /// goes changes their record, and unchanged for a while for all others.
-    async fn settled(&self, status: SessionStatus) -> Result<Vec<Session>, StoreError> {
+    async fn settled(&self, status: SessionStatus) -> Result<Vec<Session>, PortError> {
         let before = if status.is_live() { self.now_ms } else { self.settled_before() };
         // An ended session that has no stream any more was cleaned: nothing is left to do for it.
         let has = if status == SessionStatus::Ended { "kvsStreamArn" } else { "createdAt" };
@@ -77,7 +83,7 @@ impl Check<'_> {
     }
 
     /// The sessions of a status, the youngest too.
-    async fn all(&self, status: SessionStatus) -> Result<Vec<Session>, StoreError> {
+    async fn all(&self, status: SessionStatus) -> Result<Vec<Session>, PortError> {
         self.changed_before(status, self.now_ms, "createdAt").await
     }
 
@@ -94,7 +100,7 @@ impl Check<'_> {
         status: SessionStatus,
         before: u64,
         attribute: &str,
-    ) -> Result<Vec<Session>, StoreError> {
+    ) -> Result<Vec<Session>, PortError> {
         let ids = self.aws.sessions.with_status(status, before, attribute).await?;
         self.fresh(ids, status).await
     }
@@ -103,13 +109,13 @@ impl Check<'_> {
         &self,
         ids: Vec<SessionId>,
         status: SessionStatus,
-    ) -> Result<Vec<Session>, StoreError> {
+    ) -> Result<Vec<Session>, PortError> {
         let mut sessions = Vec::new();
         for id in ids {
             let session = match self.aws.sessions.get(&id).await {
                 Ok(session) => session,
                 // A record that cannot be read never will be: the others must not wait for it.
-                Err(error) if !error.retryable => {
+                Err(error) if !error.is_retryable() => {
                     tracing::error!(sessionId = %id, %error, "health check: record passed over");
                     continue;
                 }
@@ -132,17 +138,17 @@ impl Check<'_> {
 /// What a duty comes to over many sessions: one that fails is logged and keeps no other from its
 /// turn; the first failure is the duty's.
 #[derive(Default)]
-struct Turns(Option<StoreError>);
+struct Turns(Option<PortError>);
 
 impl Turns {
-    fn take(&mut self, session: &SessionId, result: Result<(), StoreError>) {
+    fn take(&mut self, session: &SessionId, result: Result<(), PortError>) {
         if let Err(error) = result {
             tracing::error!(sessionId = %session, %error, "health check: this session's turn failed");
             self.0.get_or_insert(error);
         }
     }
 
-    fn result(self) -> Result<(), StoreError> {
+    fn result(self) -> Result<(), PortError> {
         self.0.map_or(Ok(()), Err)
     }
 }
@@ -151,7 +157,7 @@ impl Turns {
 ///
 /// # Errors
 /// The first failure of a duty, after all of them had their turn.
-pub(crate) async fn run(aws: &Aws) -> Result<Summary, StoreError> {
+pub(crate) async fn run(aws: &Aws) -> Result<Summary, PortError> {
     let check = Check { aws, now_ms: SystemClock.now_ms() };
     let mut summary = Summary::default();
     // Events first: an ACTIVE that was never emitted makes its restart unnecessary.

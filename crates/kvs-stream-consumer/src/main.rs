@@ -2,19 +2,13 @@
 
 mod authority;
 mod config;
-mod dynamodb;
 mod event;
-mod event_bridge;
 mod failure;
 mod farewell;
 mod handler;
 mod health_check;
-mod kinesis_video;
-mod lambda;
-mod media;
 mod metrics;
 mod ports;
-mod sqs;
 
 use std::sync::Arc;
 
@@ -24,7 +18,7 @@ use lambda_runtime::{Error, service_fn};
 async fn main() -> Result<(), Error> {
     lambda_shell::logging::init();
     let config = config::Config::from_env(&lambda_shell::Env::from_process())?;
-    let sdk = lambda_shell::aws::sdk_config().await;
+    let sdk = aws_adapters::Sdk::load().await;
     let aws = Arc::new(ports::Aws::new(&sdk, config));
     let handle = move |event| handler::handle(Arc::clone(&aws), event);
     lambda_runtime::run_concurrent(service_fn(handle)).await

@@ -2,64 +2,72 @@
 
 use std::sync::Arc;
 
-use aws_sdk_eventbridge as eventbridge;
-use lambda_shell::aws::TraceHeader;
-use listeners::Connections;
+use aws_adapters::Sdk;
+use aws_adapters::dynamodb::{DynamoDb, SessionWatch, SessionsTable, StreamsTable};
+use aws_adapters::event_bridge::EventBridge;
+use aws_adapters::get_media::GetMedia;
+use aws_adapters::kinesis_video::KinesisVideo;
+use aws_adapters::lambda::{ProcessorFunction, SelfInvoker};
+use aws_adapters::listeners::Connections;
+use aws_adapters::sqs::DeadLetterQueues;
+use lambda_shell::surroundings::Lambda;
 use relay::SystemClock;
 use relay::ports::Ports;
 
 use crate::config::Config;
-use crate::dynamodb::sessions::Sessions;
-use crate::dynamodb::streams::Streams;
-use crate::event_bridge::EventBridge;
 use crate::farewell::Farewell;
-use crate::kinesis_video::KinesisVideo;
-use crate::lambda::{NextLink, ProcessorFunction};
-use crate::media::GetMedia;
 use crate::metrics::Emf;
-use crate::sqs::Queues;
 
 /// Clients made once at init and shared by all invocations of this process.
 #[derive(Debug)]
 pub(crate) struct Aws {
     pub(crate) config: Config,
-    pub(crate) streams: Streams,
-    pub(crate) sessions: Sessions,
+    pub(crate) streams: StreamsTable,
+    pub(crate) sessions: SessionsTable,
+    pub(crate) watch: SessionWatch,
     pub(crate) kinesis_video: KinesisVideo,
     pub(crate) media: GetMedia,
     pub(crate) processor: ProcessorFunction,
-    pub(crate) queues: Queues,
-    pub(crate) links: NextLink,
+    pub(crate) dead_letters: DeadLetterQueues,
+    pub(crate) invoker: SelfInvoker,
     pub(crate) events: EventBridge,
     pub(crate) farewell: Farewell,
     pub(crate) meter: Emf,
+    pub(crate) around: Lambda,
 }
 
 impl Aws {
-    pub(crate) fn new(sdk: &aws_config::SdkConfig, config: Config) -> Self {
-        let dynamodb = aws_sdk_dynamodb::Client::from_conf(
-            aws_sdk_dynamodb::config::Builder::from(sdk).interceptor(TraceHeader).build(),
-        );
-        let sqs = aws_sdk_sqs::Client::from_conf(
-            aws_sdk_sqs::config::Builder::from(sdk).interceptor(TraceHeader).build(),
-        );
-        let events = eventbridge::Client::from_conf(
-            eventbridge::config::Builder::from(sdk).interceptor(TraceHeader).build(),
+    pub(crate) fn new(sdk: &Sdk, config: Config) -> Self {
+        let dynamodb = DynamoDb::new(sdk);
+        let (sessions, streams) = (config.sessions_table.clone(), config.streams_table.clone());
+        let sessions = SessionsTable::new(&dynamodb, sessions, streams.clone());
+        let connections = Connections::new(
+            sdk,
+            &dynamodb,
+            config.connections_table.clone(),
+            config.websocket_endpoint.clone(),
         );
         let kinesis_video = KinesisVideo::new(sdk, config.environment.clone());
-        let endpoint = config.websocket_endpoint.clone();
-        let connections = Connections::new(sdk, config.connections_table.clone(), endpoint);
+        let (chunks, events) = (config.chunk_dlq_url.clone(), config.events_dlq_url.clone());
+        let timeout = config.relay.attempt_timeout;
         Self {
-            streams: Streams::new(dynamodb.clone(), config.streams_table.clone()),
-            sessions: Sessions::new(dynamodb, config.sessions_table.clone(), connections.clone()),
+            streams: StreamsTable::new(&dynamodb, streams),
+            watch: SessionWatch::new(sessions.clone(), connections.clone()),
+            sessions,
             media: GetMedia::new(sdk, kinesis_video.clone()),
             kinesis_video,
-            processor: ProcessorFunction::new(sdk, &config),
-            queues: Queues::new(sqs, &config),
-            links: NextLink::new(sdk, config.own_function.clone()),
-            events: EventBridge::new(events, config.event_bus.clone()),
+            processor: ProcessorFunction::new(
+                sdk,
+                config.processor.clone(),
+                config.invocation,
+                timeout,
+            ),
+            dead_letters: DeadLetterQueues::new(sdk, chunks, events),
+            invoker: SelfInvoker::new(sdk, config.own_function.clone()),
+            events: EventBridge::new(sdk, config.event_bus.clone()),
             farewell: Farewell::new(connections, &config),
             meter: Emf::new(config.environment.clone()),
+            around: Lambda::new(&config.environment),
             config,
         }
     }
@@ -67,13 +75,13 @@ impl Aws {
 
 impl Ports for Aws {
     type Clock = SystemClock;
-    type Leases = Streams;
+    type Leases = StreamsTable;
     type Media = GetMedia;
     type Processor = ProcessorFunction;
-    type DeadLetters = Queues;
-    type Sessions = Sessions;
+    type DeadLetters = DeadLetterQueues;
+    type Sessions = SessionWatch;
     type Listeners = Farewell;
-    type Links = NextLink;
+    type Links = SelfInvoker;
     type Meter = Emf;
 
     fn clock(&self) -> &SystemClock {
@@ -84,7 +92,7 @@ impl Ports for Aws {
         rand::random()
     }
 
-    fn leases(&self) -> &Streams {
+    fn leases(&self) -> &StreamsTable {
         &self.streams
     }
 
@@ -96,20 +104,20 @@ impl Ports for Aws {
         &self.processor
     }
 
-    fn dead_letters(&self) -> &Queues {
-        &self.queues
+    fn dead_letters(&self) -> &DeadLetterQueues {
+        &self.dead_letters
     }
 
-    fn sessions(&self) -> &Sessions {
-        &self.sessions
+    fn sessions(&self) -> &SessionWatch {
+        &self.watch
     }
 
     fn listeners(&self) -> &Farewell {
         &self.farewell
     }
 
-    fn links(&self) -> &NextLink {
-        &self.links
+    fn links(&self) -> &SelfInvoker {
+        &self.invoker
     }
 
     fn meter(&self) -> &Emf {

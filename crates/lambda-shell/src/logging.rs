@@ -13,9 +13,9 @@ use crate::one_line::escaped;
 /// of `session_http_handler`).
 const OWN: [&str; 7] = [
     "audio_processor",
+    "aws_adapters",
     "kvs_stream_consumer",
     "lambda_shell",
-    "listeners",
     "media",
     "relay",
     "session",

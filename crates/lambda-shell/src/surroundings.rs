@@ -80,7 +80,7 @@ fn metric_lines(notice: &Notice<'_>, environment: &str, now_ms: u64) -> Vec<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use session::{Fault, FaultKind, Occasion};
+    use session::{ErrorKind, Occasion, PortError};
     use std::{
         io,
         sync::{Arc, Mutex},
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_failed_emission_is_an_error_line_without_the_detail() {
         let id = &"blessed-shepherd-123".parse().unwrap();
-        let fault = &Fault::new("PutEvents", FaultKind::Throttled, "ThrottlingException: slow");
+        let fault = &PortError::new("PutEvents", ErrorKind::Throttled, "ThrottlingException: slow");
         let line = logged(&Notice::EventFailed { session_id: id, fault });
         let text = "Failed to emit EventBridge event: PutEvents: ThrottlingException: slow";
         assert_eq!(line["message"], text);
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_line_break_in_a_message_does_not_make_a_second_line() {
         let id = &"a-b-1".parse().unwrap();
-        let fault = &Fault::new("PutEvents", FaultKind::Denied, "x\n{\"level\":\"INFO\"}\r\n");
+        let fault = &PortError::new("PutEvents", ErrorKind::Denied, "x\n{\"level\":\"INFO\"}\r\n");
         let line = logged(&Notice::EventFailed { session_id: id, fault });
         assert_eq!(line["level"], "ERROR", "the whole output is one JSON object");
     }

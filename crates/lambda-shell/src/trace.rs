@@ -2,7 +2,7 @@
 //!
 //! The AWS SDK takes `X-Amzn-Trace-Id` from a process-wide variable, which cannot be right when one
 //! process serves several invocations at once. Here each invocation carries its own header in a
-//! task-local, and [`TraceHeader`](crate::aws::TraceHeader) puts it on every AWS call made inside.
+//! task-local, and `aws-adapters` puts it on every AWS call made inside.
 
 use std::future::Future;
 

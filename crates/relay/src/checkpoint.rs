@@ -5,8 +5,10 @@
 
 use media::{Anchor, Content};
 use serde::{Deserialize, Serialize};
+use session::StreamItem;
 
 use crate::breaker::Breaker;
+use crate::config::Config;
 
 /// Written into every checkpoint and continuation; a build reads its own version and the one before.
 pub const VERSION: u32 = 3;
@@ -95,6 +97,17 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// The checkpoint of a Streams item, fresh when nothing was delivered yet.
+    ///
+    /// # Errors
+    /// It was written by another build or is damaged.
+    pub fn of(item: &StreamItem, config: &Config) -> Result<Self, CheckpointError> {
+        match &item.checkpoint {
+            Some(text) => Self::from_json(text),
+            None => Ok(Self::fresh(config.chunk_ms)),
+        }
+    }
+
     /// The state of a session nothing was delivered of.
     #[must_use]
     pub fn fresh(chunk_ms: u64) -> Self {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use session::audio::{self, Answer, AudioPayload};
-use session::{Language, QualityTier};
+use session::{Desired, Language, QualityTier};
 
 use crate::answer::Reply;
 use crate::backoff::Backoff;
@@ -17,7 +17,6 @@ use crate::breaker::Permit;
 use crate::chunker::Chunk;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::lease::Desired;
 use crate::line::Line;
 use crate::ports::{DeadLetter, DeadLetters, Ports, Processor, millis};
 use crate::queue::Queued;

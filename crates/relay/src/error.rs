@@ -1,6 +1,6 @@
 //! What can go wrong, decided once: retryable or not.
 
-use session::SessionId;
+use session::{PortError, SessionId};
 
 /// Why a run could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +11,7 @@ pub enum RelayError {
         /// The session concerned.
         session_id: SessionId,
         /// What the table said.
-        source: StoreError,
+        source: PortError,
     },
     /// The checkpoint was written by a newer build (or is damaged): reading on could repeat or lose
     /// samples, so nothing is read.
@@ -32,22 +32,12 @@ pub enum RelayError {
     },
 }
 
-/// The lease table failed.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
-pub struct StoreError {
-    /// What happened, without secrets.
-    pub message: String,
-    /// Whether trying the same call again can help (throttling, 5xx, network).
-    pub retryable: bool,
-}
-
 impl RelayError {
     /// Whether the platform should run the same event again.
     #[must_use]
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Store { source, .. } => source.retryable,
+            Self::Store { source, .. } => source.is_retryable(),
             // A roll-back of a deploy can be rolled forward; the platform's retries bridge minutes.
             Self::Checkpoint { .. } | Self::StreamUnknown { .. } => true,
         }

@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
 
+use session::StreamItem;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
@@ -19,7 +20,7 @@ use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::RelayError;
-use crate::lease::{LeaseTable, Patience, StreamItem, Taking, acquire};
+use crate::lease::{LeaseTable, Patience, Taking, acquire};
 use crate::line::{Line, Orders};
 use crate::ports::{Continuation, Links, Ports};
 use crate::retry::persist;

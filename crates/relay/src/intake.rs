@@ -1,13 +1,13 @@
 //! From what the media path says to chunks, entries of the ledger and the drain's watch.
 
 use media::{Anchor, FragmentAudio, FragmentNumber, Output};
+use session::Desired;
 
 use crate::checkpoint::Fragment;
 use crate::chunker::{Chunk, Chunker};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::drain::Drain;
-use crate::lease::Desired;
 use crate::ledger::ReadPlan;
 use crate::line::Line;
 use crate::ports::Ports;

@@ -2,11 +2,11 @@
 
 use std::convert::Infallible;
 
-use session::SessionId;
+use session::{Desired, PortError, SessionId, StreamItem};
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::lease::{Desired, Held, LeaseTable, Renewal, StreamItem};
+use crate::lease::{Held, LeaseTable, Renewal};
 use crate::line::{Line, Orders};
 use crate::ports::{Meter, Ports, Sessions, millis};
 
@@ -67,7 +67,7 @@ impl<'a, 'l, P: Ports> Keeper<'a, 'l, P> {
         }
     }
 
-    async fn renew(&self) -> Result<Option<StreamItem>, crate::StoreError> {
+    async fn renew(&self) -> Result<Option<StreamItem>, PortError> {
         let checkpoint = self.line.ledger().checkpoint();
         self.line.ports.leases().renew(&self.line.session, self.write(&checkpoint)).await
     }

@@ -13,67 +13,15 @@
 
 use std::future::Future;
 
-use serde::{Deserialize, Serialize};
-use session::{SessionId, Settings, StreamArn};
+use session::{PortError, SessionId, Settings, StreamArn, StreamItem};
 use tokio::time::Instant;
 
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::{RelayError, StoreError};
+use crate::error::RelayError;
 use crate::ports::{Ports, millis};
 use crate::retry::persist;
-
-/// What the session's owner wants of its stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Desired {
-    /// Deliver.
-    #[default]
-    Run,
-    /// Read and decode, deliver nothing.
-    Pause,
-    /// Deliver what the stream holds, then end. Never undone.
-    Stop,
-}
-
-/// The Streams item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamItem {
-    /// Who holds the lease; `None` = free.
-    pub owner: Option<String>,
-    /// How often the lease has been taken.
-    pub epoch: u64,
-    /// Wall clock, ms, until which the owner holds it.
-    pub lease_expires_at: u64,
-    /// What is wanted.
-    pub desired: Desired,
-    /// Wall clock, ms, when stop was asked for.
-    pub stop_at: Option<u64>,
-    /// Languages and tier; absent when ENDED came before ACTIVE.
-    pub settings: Option<Settings>,
-    /// The next link, reading along and ready to take over.
-    pub successor: Option<String>,
-    /// All of the session is delivered.
-    pub ended: bool,
-    /// The checkpoint as written, read by [`StreamItem::checkpoint`].
-    pub checkpoint: Option<String>,
-    /// The stream to read.
-    pub stream_arn: Option<StreamArn>,
-}
-
-impl StreamItem {
-    /// The checkpoint to go on from, fresh when nothing was delivered yet.
-    ///
-    /// # Errors
-    /// It was written by another build or is damaged.
-    pub fn checkpoint(&self, config: &Config) -> Result<Checkpoint, CheckpointError> {
-        match &self.checkpoint {
-            Some(text) => Checkpoint::from_json(text),
-            None => Ok(Checkpoint::fresh(config.chunk_ms)),
-        }
-    }
-}
 
 /// The conditional writes on the Streams table. Every one answers `Ok(None)` when its condition
 /// failed; the error is for everything else.
@@ -85,7 +33,7 @@ pub trait LeaseTable: Send + Sync {
     fn load(
         &self,
         session: &SessionId,
-    ) -> impl Future<Output = Result<Option<StreamItem>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<StreamItem>, PortError>> + Send;
 
     /// Takes the lease: sets owner, `epoch + 1` and expiry and removes the successor, if owner,
     /// epoch and expiry are still as in `seen`. Returns the item as it now stands.
@@ -98,7 +46,7 @@ pub trait LeaseTable: Send + Sync {
         seen: &StreamItem,
         owner: &str,
         expires_at: u64,
-    ) -> impl Future<Output = Result<Option<StreamItem>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<StreamItem>, PortError>> + Send;
 
     /// Renews the lease and stores the checkpoint, if owner and epoch are ours and the stored
     /// revision is older. A write that had arrived before (same owner, epoch, and revision) counts
@@ -110,7 +58,7 @@ pub trait LeaseTable: Send + Sync {
         &self,
         session: &SessionId,
         renewal: Renewal<'_>,
-    ) -> impl Future<Output = Result<Option<StreamItem>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<StreamItem>, PortError>> + Send;
 
     /// Stores the checkpoint, clears owner and, with `ended`, sets the status, in one write, if
     /// owner and epoch are ours.
@@ -122,7 +70,7 @@ pub trait LeaseTable: Send + Sync {
         session: &SessionId,
         renewal: Renewal<'_>,
         ended: bool,
-    ) -> impl Future<Output = Result<Option<()>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<()>, PortError>> + Send;
 
     /// Writes that `successor` reads along, if the epoch is still `epoch`.
     ///
@@ -133,7 +81,7 @@ pub trait LeaseTable: Send + Sync {
         session: &SessionId,
         epoch: u64,
         successor: &str,
-    ) -> impl Future<Output = Result<Option<()>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<()>, PortError>> + Send;
 
     /// Makes the item if there is none, and fills in stream and settings where absent. A stop
     /// that was asked for stays. Returns the item as it now stands.
@@ -145,7 +93,7 @@ pub trait LeaseTable: Send + Sync {
         session: &SessionId,
         stream: Option<&StreamArn>,
         settings: Option<&Settings>,
-    ) -> impl Future<Output = Result<StreamItem, StoreError>> + Send;
+    ) -> impl Future<Output = Result<StreamItem, PortError>> + Send;
 
     /// Sets desired to STOP and `stop_at` where none is set, making the item if there is none.
     /// Returns the item as it now stands.
@@ -156,7 +104,7 @@ pub trait LeaseTable: Send + Sync {
         &self,
         session: &SessionId,
         stop_at: u64,
-    ) -> impl Future<Output = Result<StreamItem, StoreError>> + Send;
+    ) -> impl Future<Output = Result<StreamItem, PortError>> + Send;
 }
 
 /// One write of the holder.
@@ -229,7 +177,7 @@ pub(crate) fn checkpoint(
     item: &StreamItem,
     config: &Config,
 ) -> Result<Checkpoint, RelayError> {
-    item.checkpoint(config)
+    Checkpoint::of(item, config)
         .map_err(|source| RelayError::Checkpoint { session_id: session.clone(), source })
 }
 

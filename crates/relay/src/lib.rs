@@ -58,6 +58,6 @@ mod retry;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, SAMPLES_PER_MS};
-pub use error::{RelayError, StoreError};
+pub use error::RelayError;
 pub use metrics::Snapshot;
 pub use run::{Order, Outcome, Report, go_on, start, stop};

@@ -5,14 +5,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use session::{Language, SessionId, Settings, StreamArn};
+use session::{Desired, Language, SessionId, Settings, StreamArn, StreamItem};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::lease::{Desired, StreamItem};
 use crate::ledger::Ledger;
 use crate::metrics::Snapshot;
 use crate::ports::{Ports, millis};

@@ -7,12 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use media::FragmentNumber;
 use session::audio::AudioPayload;
-use session::{Language, SessionId, StreamArn};
+use session::{Language, PortError, SessionId, StreamArn};
 
 use crate::answer::Reply;
 
 use crate::clock::Clock;
-use crate::error::StoreError;
 use crate::lease::LeaseTable;
 use crate::metrics::Snapshot;
 
@@ -67,12 +66,12 @@ pub trait MediaSource: Send + Sync {
     /// Starts reading after fragment `after`, or with the oldest fragment there is.
     ///
     /// # Errors
-    /// [`OpenError`]; the reader decides what to do with it.
+    /// [`PortError`]; a stream that does not exist (any more) is [`session::ErrorKind::NotFound`].
     fn open(
         &self,
         stream: &StreamArn,
         after: Option<&FragmentNumber>,
-    ) -> impl Future<Output = Result<Self::Body, OpenError>> + Send;
+    ) -> impl Future<Output = Result<Self::Body, PortError>> + Send;
 
     /// Whether the control plane, too, knows no such stream; `false` when it does not answer.
     fn is_gone(&self, stream: &StreamArn) -> impl Future<Output = bool> + Send;
@@ -85,20 +84,6 @@ pub trait MediaBody: Send {
     /// # Errors
     /// The connection was cut.
     fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, BodyError>>> + Send;
-}
-
-/// GetMedia was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// The stream does not exist (any more).
-    #[error("the stream does not exist")]
-    NoStream,
-    /// Too many calls or connections.
-    #[error("throttled: {0}")]
-    Throttled(String),
-    /// Anything else: permissions, 5xx, network.
-    #[error("refused: {0}")]
-    Refused(String),
 }
 
 /// A GetMedia body broke off.
@@ -141,7 +126,7 @@ pub trait DeadLetters: Send + Sync {
     ///
     /// # Errors
     /// The queue did not take it; the deliverer tries again and skips nothing before it did.
-    fn send(&self, letter: &DeadLetter) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn send(&self, letter: &DeadLetter) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// Sessions and listeners, read only.
@@ -151,8 +136,7 @@ pub trait Sessions: Send + Sync {
     ///
     /// # Errors
     /// The table did not answer.
-    fn is_over(&self, session: &SessionId)
-    -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn is_over(&self, session: &SessionId) -> impl Future<Output = Result<bool, PortError>> + Send;
 
     /// The languages of the session's listeners, in any order, repeated or not.
     ///
@@ -161,7 +145,7 @@ pub trait Sessions: Send + Sync {
     fn listener_languages(
         &self,
         session: &SessionId,
-    ) -> impl Future<Output = Result<Vec<Language>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Language>, PortError>> + Send;
 }
 
 /// Tells the listeners.
@@ -189,7 +173,7 @@ pub trait Links: Send + Sync {
     fn invoke_next(
         &self,
         continuation: &Continuation,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// Takes the numbers of a stream, about once a minute and at the end.

@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use media::{Output, Stream};
+use session::{Desired, ErrorKind, PortError};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
@@ -17,10 +18,9 @@ use crate::chunker::Chunk;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::intake::Intake;
-use crate::lease::Desired;
 use crate::ledger::ReadPlan;
 use crate::line::Line;
-use crate::ports::{MediaBody, MediaSource, OpenError, Ports};
+use crate::ports::{MediaBody, MediaSource, Ports};
 use crate::queue::{Queued, Rewound};
 
 /// GetMedia's "requested fragment not found".
@@ -103,7 +103,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                     self.missing_since = None;
                     self.body(body).await?
                 }
-                Err(OpenError::NoStream) if self.stream_gone().await => {
+                Err(error) if error.kind == ErrorKind::NotFound && self.stream_gone().await => {
                     tracing::warn!(sessionId = %self.line.session, "the stream is gone: nothing is left to deliver");
                     break;
                 }
@@ -137,13 +137,15 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         push(self.line, last).await
     }
 
-    async fn open(&mut self) -> Result<<P::Media as MediaSource>::Body, OpenError> {
+    async fn open(&mut self) -> Result<<P::Media as MediaSource>::Body, PortError> {
         let (line, stopped) = (self.line, self.stopped());
         self.intake.drain.asking(line.ports.clock().instant(), stopped);
         let after = self.intake.after.as_ref();
         let call = line.ports.media().open(&line.stream, after);
         let body = line.ports.clock().within(line.config.read_idle, call).await;
-        let body = body.unwrap_or_else(|| Err(OpenError::Refused("no answer in time".into())))?;
+        let body = body.unwrap_or_else(|| {
+            Err(PortError::new("GetMedia", ErrorKind::TimedOut, "no answer in time"))
+        })?;
         line.metrics().connections += 1;
         line.listening.send_if_modified(|done| !std::mem::replace(done, true));
         Ok(body)

@@ -1,11 +1,11 @@
 //! Calls that are tried again until they work or are known to be useless.
 
-use session::SessionId;
+use session::{ErrorKind, PortError, SessionId};
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::{RelayError, StoreError};
+use crate::error::RelayError;
 use crate::ports::Ports;
 
 /// Attempts before an unavailable table fails the run; the platform then retries the event. With
@@ -25,7 +25,7 @@ pub(crate) async fn persist<P, T, F, Fut>(
 where
     P: Ports,
     F: FnMut() -> Fut,
-    Fut: Future<Output = Result<T, StoreError>> + Send,
+    Fut: Future<Output = Result<T, PortError>> + Send,
     T: Send,
 {
     let mut backoff = Backoff::new(config.retry.0, config.retry.1);
@@ -36,9 +36,9 @@ where
         let source = match ports.clock().within(limit, call()).await {
             Some(Ok(value)) => return Ok(value),
             Some(Err(error)) => error,
-            None => StoreError { message: "no answer in time".to_owned(), retryable: true },
+            None => PortError::new("DynamoDB", ErrorKind::TimedOut, "no answer in time"),
         };
-        if !source.retryable || attempt >= ATTEMPTS {
+        if !source.is_retryable() || attempt >= ATTEMPTS {
             return Err(RelayError::Store { session_id: session.clone(), source });
         }
         tracing::warn!(sessionId = %session, error = %source, attempt, "lease table: trying again");

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use serde::Serialize;
-use session::{SessionId, Settings, StreamArn};
+use session::{Desired, SessionId, Settings, StreamArn, StreamItem};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -19,7 +19,7 @@ use crate::error::RelayError;
 use crate::farewell;
 use crate::handoff::{Timetable, call_next, hand_on, succeed};
 use crate::keeper::{Keeper, report, watch_languages, watch_session};
-use crate::lease::{Desired, Held, LeaseTable, Patience, StreamItem, Taking, acquire, checkpoint};
+use crate::lease::{Held, LeaseTable, Patience, Taking, acquire, checkpoint};
 use crate::line::{Line, Orders};
 use crate::ports::{Meter, Ports};
 use crate::reader::read;

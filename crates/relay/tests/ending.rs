@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use relay::ports::OpenError;
 use relay::{Checkpoint, Config, Outcome};
+use session::ErrorKind;
+use world::kvs::open_error;
 use world::processor::Script;
 use world::{LONG, World, config, order, speech};
 
@@ -69,8 +70,8 @@ async fn a_chain_of_links_does_not_outlive_retention() {
 async fn a_stream_that_cannot_be_opened_is_given_up_too() {
     let world = World::stored(&speech(4).0, 1_000);
     world.stop();
-    let refused = || OpenError::Refused("AccessDenied".to_owned());
-    world.state().kvs.open_errors = std::iter::repeat_with(refused).take(10_000).collect();
+    let denied = || open_error(ErrorKind::Denied, "AccessDenied");
+    world.state().kvs.open_errors = std::iter::repeat_with(denied).take(10_000).collect();
     let config = short_retention();
     let report = relay::start(&world.side(), &config, order("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::GivenUp);

@@ -107,7 +107,7 @@ async fn a_session_without_a_stream_is_a_typed_error_and_remembers_its_stop() {
     let error = relay::stop(&side, &config, order).await.unwrap_err();
     assert!(matches!(error, RelayError::StreamUnknown { .. }));
     let item = world.item();
-    assert_eq!((item.desired, item.owner), (relay::lease::Desired::Stop, None));
+    assert_eq!((item.desired, item.owner), (session::Desired::Stop, None));
 }
 
 #[tokio::test(start_paused = true)]

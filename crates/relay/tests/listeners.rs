@@ -105,7 +105,7 @@ async fn nobody_is_told_of_a_session_that_was_not_stopped() {
     carried(&world, "a").await;
     world.state().farewells.clear();
     // A stream that came to its end by itself: the health check ends its session first.
-    world.state().table.item.as_mut().unwrap().desired = relay::lease::Desired::Run;
+    world.state().table.item.as_mut().unwrap().desired = session::Desired::Run;
     assert_eq!(carried(&world, "b").await.outcome, Outcome::Ended);
     assert_eq!(farewells(&world), []);
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::Outcome;
-use relay::ports::OpenError;
+use session::ErrorKind;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use world::kvs::{Break, How};
+use world::kvs::{Break, How, open_error};
 use world::processor::Script;
 use world::{LONG, Odds, State, World, config, order, speech};
 
@@ -28,7 +28,9 @@ const PROCESSOR_DOWN: [Trouble; 5] = [
 ];
 
 const STREAM_DOWN: [Trouble; 5] = [
-    |state| state.kvs.open_errors = vec![OpenError::Refused("AccessDenied".into()); EVERY].into(),
+    |state| {
+        state.kvs.open_errors = vec![open_error(ErrorKind::Denied, "AccessDenied"); EVERY].into()
+    },
     |state| state.kvs.breaks = [Break::cut(500); EVERY].into(),
     |state| state.kvs.breaks = [Break { after: 500, how: How::Stall(HOUR) }; EVERY].into(),
     |state| state.kvs.breaks = [Break { after: 0, how: How::Tag(5000) }; EVERY].into(),

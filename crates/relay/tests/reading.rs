@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use relay::Outcome;
-use relay::ports::OpenError;
-use world::kvs::{Break, How};
+use session::ErrorKind;
+use world::kvs::{Break, How, open_error};
 use world::{LONG, World, config, order, speech};
 
 #[tokio::test(start_paused = true)]
@@ -20,8 +20,8 @@ async fn cuts_anywhere_and_refusals_change_no_sample() {
             let mut cut = || Break::cut(usize::try_from(random.below(9_000)).unwrap());
             state.kvs.breaks = std::iter::repeat_with(&mut cut).take(12).collect();
             state.kvs.open_errors = [
-                OpenError::Throttled("ClientLimitExceededException".into()),
-                OpenError::Refused("NotAuthorizedException".into()),
+                open_error(ErrorKind::Throttled, "ClientLimitExceededException"),
+                open_error(ErrorKind::Denied, "NotAuthorizedException"),
             ]
             .into();
         }

@@ -14,8 +14,8 @@
 //! | `PUBLIC_SESSION_VIEW` | `true`, `false` | – | `true` |
 //! | `TIME_SCALE` | factor | 1–1000 | 1; set by the local cloud only |
 
+use aws_adapters::listeners::Endpoint;
 use lambda_shell::{Env, env::ConfigError};
-use listeners::Endpoint;
 use session::Limits;
 
 /// The function's configuration.

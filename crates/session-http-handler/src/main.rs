@@ -2,6 +2,13 @@
 
 use std::{convert::Infallible, sync::Arc};
 
+use aws_adapters::{
+    Sdk,
+    dynamodb::{DynamoDb, SessionsTable},
+    event_bridge::EventBridge,
+    kinesis_video::KinesisVideo,
+    listeners::Connections,
+};
 use http::Answered;
 use lambda_http::{
     Adapter, Error, Request, lambda_runtime::Runtime, service_fn, tower::ServiceExt,
@@ -10,21 +17,18 @@ use session::{SessionService, ports::Ports};
 
 mod after_answer;
 mod config;
-mod dynamodb;
-mod event_bridge;
 mod gateway;
 mod http;
-mod kinesis_video;
 
 /// The use cases' ports, as this function has them.
 #[derive(Debug)]
 struct OnAws;
 
 impl Ports for OnAws {
-    type Sessions = dynamodb::SessionsTable;
-    type Media = kinesis_video::KinesisVideo;
-    type Events = event_bridge::EventBridge;
-    type Listeners = listeners::Connections;
+    type Sessions = SessionsTable;
+    type Media = KinesisVideo;
+    type Events = EventBridge;
+    type Listeners = Connections;
     type Surroundings = lambda_shell::surroundings::Lambda;
 }
 
@@ -35,13 +39,16 @@ async fn main() -> Result<(), Error> {
     let env = lambda_shell::Env::from_process();
     let initialization = env.optional("AWS_LAMBDA_INITIALIZATION_TYPE");
     let config = config::Config::from_env(&env).inspect_err(|error| tracing::error!("{error}"))?;
-    let sdk = lambda_shell::aws::sdk_config().await;
+    let sdk = Sdk::load().await;
+    let dynamodb = DynamoDb::new(&sdk);
+    let kinesis_video = KinesisVideo::new(&sdk, config.environment.clone());
     let sessions = SessionService::<OnAws> {
-        sessions: dynamodb::SessionsTable::new(&sdk, config.sessions_table, config.streams_table),
-        media: kinesis_video::KinesisVideo::new(&sdk, config.kms_key_id),
-        events: event_bridge::EventBridge::new(&sdk, config.event_bus_name),
-        listeners: listeners::Connections::new(
+        sessions: SessionsTable::new(&dynamodb, config.sessions_table, config.streams_table),
+        media: kinesis_video.with_key(config.kms_key_id),
+        events: EventBridge::new(&sdk, config.event_bus_name),
+        listeners: Connections::new(
             &sdk,
+            &dynamodb,
             config.connections_table,
             config.websocket_endpoint,
         ),

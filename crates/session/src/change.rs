@@ -1,8 +1,8 @@
 //! Changing a session: `PATCH /sessions/{sessionId}`.
 
 use crate::{
-    Call, Done, Error, Fault, FaultKind, Language, QualityTier, Session, SessionId, SessionService,
-    SessionStatus,
+    Call, Done, Error, ErrorKind, Language, PortError, QualityTier, Session, SessionId,
+    SessionService, SessionStatus,
     limits::persist,
     ports::{Change, Clock, Ports, Sessions},
 };
@@ -98,7 +98,7 @@ impl<P: Ports> SessionService<P> {
             }
         }
         let fault =
-            Fault::new("TransactWriteItems", FaultKind::InUse, "the session keeps changing");
+            PortError::new("TransactWriteItems", ErrorKind::InUse, "the session keeps changing");
         Err(Error::Store(fault))
     }
 
@@ -124,7 +124,7 @@ impl<P: Ports> SessionService<P> {
     async fn write(&self, session: &Session, seen_at: u64, call: &Call) -> Result<bool, Error> {
         let change = Change { session, seen_at };
         // Only what certainly had no effect is repeated here: a change whose answer was lost is found made.
-        let again = |kind: FaultKind| kind == FaultKind::Throttled;
+        let again = |kind: ErrorKind| kind == ErrorKind::Throttled;
         let deadline = self.around.monotonic() + call.limits.event;
         let write = || self.sessions.change(&change);
         persist(&self.around, &call.limits, deadline, "TransactWriteItems", again, write)

@@ -19,7 +19,7 @@ use activate::Activated;
 use claims::Earlier;
 
 use crate::{
-    Call, Claim, Done, Error, FaultKind, FollowUp, IdempotencyKey, Language, Notice, QualityTier,
+    Call, Claim, Done, Error, ErrorKind, FollowUp, IdempotencyKey, Language, Notice, QualityTier,
     Session, SessionId, SessionService, SessionStatus,
     limits::persist,
     ports::{Clock, Journal, Ports, Reservation, Reserved, Sessions},
@@ -146,7 +146,7 @@ impl<P: Ports> SessionService<P> {
     ) -> Result<Reserved, Error> {
         // A lost answer is not repeated under the same id, which would then seem taken. The item it
         // may have left is `creating`, and the health check removes it.
-        let again = |kind| kind == FaultKind::Throttled;
+        let again = |kind| kind == ErrorKind::Throttled;
         let reservation = Reservation { session, most: self.most_sessions, claim };
         let insert = || self.sessions.insert(&reservation);
         persist(&self.around, &call.limits, deadline, "TransactWriteItems", again, insert)

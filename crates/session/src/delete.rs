@@ -3,7 +3,7 @@
 use futures_util::future::join;
 
 use crate::{
-    Call, Done, EndedReason, Error, Fault, FaultKind, FollowUp, Limits, Notice, PendingEvent,
+    Call, Done, EndedReason, Error, ErrorKind, FollowUp, Limits, Notice, PendingEvent, PortError,
     Session, SessionId, SessionService, SessionStatus, emit,
     event::EventStatus,
     limits::persist,
@@ -68,7 +68,7 @@ impl<P: Ports> SessionService<P> {
             }
             ours = session.pending_event;
         }
-        let fault = Fault::new("UpdateItem", FaultKind::InUse, "the session keeps changing");
+        let fault = PortError::new("UpdateItem", ErrorKind::InUse, "the session keeps changing");
         Err(Error::Store(fault))
     }
 
@@ -77,7 +77,7 @@ impl<P: Ports> SessionService<P> {
         let change = session.status_change(EventStatus::Ended, now, uuid(&self.around));
         let change = change.ok_or_else(|| {
             let message = format!("session {} is active without a channel", session.session_id);
-            Error::Store(Fault::new("GetItem", FaultKind::Invalid, message))
+            Error::Store(PortError::new("GetItem", ErrorKind::Invalid, message))
         })?;
         Ok(PendingEvent::new(&change, call.trace_header.clone(), now))
     }
@@ -94,7 +94,7 @@ impl<P: Ports> SessionService<P> {
         };
         // Only what certainly had no effect is repeated here. A write whose answer was lost is the
         // caller's to repeat: it then finds the session ended, and the event is pending.
-        let again = |kind: FaultKind| kind == FaultKind::Throttled;
+        let again = |kind: ErrorKind| kind == ErrorKind::Throttled;
         let deadline = self.around.monotonic() + call.limits.event;
         let write = || self.sessions.end(&ending);
         persist(&self.around, &call.limits, deadline, "UpdateItem", again, write)
@@ -106,7 +106,7 @@ impl<P: Ports> SessionService<P> {
     /// have heard of the beginning. One that the bus does not take now is given up.
     async fn tell_before(&self, session_id: &SessionId, untold: &PendingEvent, call: &Call) {
         let budget = call.limits.event;
-        emit(&self.sessions, &self.events, &self.around, session_id, untold, budget).await;
+        let _ = emit(&self.sessions, &self.events, &self.around, session_id, untold, budget).await;
     }
 
     fn ended(&self, session: Session, call: &Call) -> Done<Deleted> {
@@ -125,7 +125,9 @@ impl<P: Ports> SessionService<P> {
         let (session_id, budget) = (&session.session_id, call.limits.event);
         let end = self.around.monotonic() + call.limits.deletion;
         if let Some(event) = &session.pending_event {
-            emit(&self.sessions, &self.events, &self.around, session_id, event, budget).await;
+            // Otherwise it stays pending for the health check.
+            let _ =
+                emit(&self.sessions, &self.events, &self.around, session_id, event, budget).await;
         }
         if let Some(channel) = &session.kvs_channel_arn {
             self.remove_channel(session_id, channel, true, &call.limits, end).await;

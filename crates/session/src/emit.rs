@@ -5,17 +5,19 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    Notice, Occasion, PendingEvent, SessionId,
+    Notice, Occasion, PendingEvent, PortError, SessionId,
     limits::by,
     ports::{Clock, EventBus, Journal, PendingEvents},
 };
 
-/// Emits an event that was written together with its state change, and forgets it when the bus has
-/// taken it. Used right after the change, and again by the health check for what is still pending.
+/// Emits an event that was written together with its state change, and clears it when the bus has
+/// taken it: right after the change, and by the health check for what is still pending.
 ///
-/// Never fails: what cannot be emitted within `budget` stays pending, with its `eventId`. So an
-/// event may be emitted twice (when it cannot be forgotten), but never be lost.
-/// Returns whether the bus took it.
+/// An event that could not be cleared may be emitted twice, with the same `eventId`; none is lost.
+///
+/// # Errors
+/// The bus did not take it within `budget`: it stays pending. The failure is in the log and the
+/// metrics already.
 pub async fn emit<R: Clock + Journal>(
     pending_events: &impl PendingEvents,
     bus: &impl EventBus,
@@ -23,12 +25,12 @@ pub async fn emit<R: Clock + Journal>(
     session_id: &SessionId,
     event: &PendingEvent,
     budget: Duration,
-) -> bool {
+) -> Result<(), PortError> {
     let deadline = around.monotonic() + budget;
     let put = bus.put(&event.detail, event.trace_header.as_deref());
     if let Err(fault) = by(around, deadline, "PutEvents", put).await {
         around.note(&Notice::EventFailed { session_id, fault: &fault });
-        return false;
+        return Err(fault);
     }
     let occasion = occasion(&event.detail);
     around.note(&Notice::EventEmitted { session_id, occasion, detail: &event.detail });
@@ -38,7 +40,7 @@ pub async fn emit<R: Clock + Journal>(
     if let Err(fault) = by(around, deadline, "UpdateItem", clear).await {
         around.note(&Notice::LeftBehind { session_id, fault: &fault });
     }
-    true
+    Ok(())
 }
 
 fn occasion(detail: &str) -> Occasion {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Fault, FaultKind, SessionId};
+use crate::{ErrorKind, PortError, SessionId};
 
 /// Why a session could not be created, read, changed or ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,11 +59,11 @@ pub enum Error {
         /// The id that was reserved.
         session_id: SessionId,
         /// The step and its fault.
-        fault: Fault,
+        fault: PortError,
     },
     /// The Sessions table did not answer as it should.
     #[error("the sessions cannot be reached: {0}")]
-    Store(Fault),
+    Store(PortError),
 }
 
 impl Error {
@@ -89,12 +89,12 @@ impl Error {
             }
         };
         match fault.kind {
-            FaultKind::Throttled => Some(Duration::from_secs(2)),
-            FaultKind::Unavailable | FaultKind::TimedOut | FaultKind::InUse => {
+            ErrorKind::Throttled => Some(Duration::from_secs(2)),
+            ErrorKind::Unavailable | ErrorKind::TimedOut | ErrorKind::InUse => {
                 Some(Duration::from_secs(5))
             }
-            FaultKind::LimitExceeded => Some(Duration::from_secs(60)),
-            FaultKind::NotFound | FaultKind::Denied | FaultKind::Invalid => None,
+            ErrorKind::LimitExceeded => Some(Duration::from_secs(60)),
+            ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Invalid => None,
         }
     }
 }

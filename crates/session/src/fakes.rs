@@ -16,8 +16,8 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    Call, Done, Error, Fault, FaultKind, IdempotencyKey, NewSession, Notice, Remembered, RequestId,
-    Session, SessionId, SessionService, SessionStatus, Settings, Tags,
+    Call, Done, Error, ErrorKind, IdempotencyKey, NewSession, Notice, PortError, Remembered,
+    RequestId, Session, SessionId, SessionService, SessionStatus, Settings, Tags,
     event::StatusChange,
     ports::{Clock, Journal, Listener, Ports, Random},
 };
@@ -32,7 +32,7 @@ pub(crate) const EPOCH_MS: u64 = 1_732_540_620_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
     /// Refused without effect.
-    Refused(FaultKind),
+    Refused(ErrorKind),
     /// It has its effect, but the answer is an error.
     AnswerLost,
     /// The first answer is lost and the SDK repeats the call: two effects, the second's answer.
@@ -239,8 +239,8 @@ impl World {
     async fn call<T: Send + 'static>(
         &self,
         operation: &'static str,
-        effect: impl Fn(&mut State) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault> {
+        effect: impl Fn(&mut State) -> Result<T, PortError> + Send + 'static,
+    ) -> Result<T, PortError> {
         let trouble = {
             let mut state = self.state();
             let number = state.calls.iter().filter(|(name, _)| *name == operation).count();
@@ -255,10 +255,10 @@ impl World {
         };
         // A call takes a millisecond, so that a crash can fall into it.
         self.sleep(Duration::from_millis(1)).await;
-        let lost = || Fault::new(operation, FaultKind::Unavailable, "answer lost");
+        let lost = || PortError::new(operation, ErrorKind::Unavailable, "answer lost");
         match trouble {
             None => self.apply(&effect),
-            Some(Trouble::Refused(kind)) => Err(Fault::new(operation, kind, "planned")),
+            Some(Trouble::Refused(kind)) => Err(PortError::new(operation, kind, "planned")),
             Some(Trouble::AnswerLost) => self.apply(&effect).and_then(|_| Err(lost())),
             Some(Trouble::Repeated) => {
                 let _ = self.apply(&effect);
@@ -276,7 +276,10 @@ impl World {
         }
     }
 
-    fn apply<T>(&self, effect: &impl Fn(&mut State) -> Result<T, Fault>) -> Result<T, Fault> {
+    fn apply<T>(
+        &self,
+        effect: &impl Fn(&mut State) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
         let mut state = self.state();
         let result = effect(&mut state);
         state.check_that_everything_can_be_found();

@@ -64,7 +64,10 @@ impl<P: Ports> SessionService<P> {
         match what {
             What::Announce { session_id, event } => {
                 let budget = call.limits.event;
-                emit(&self.sessions, &self.events, &self.around, &session_id, &event, budget).await;
+                // Otherwise it stays pending for the health check.
+                let _ =
+                    emit(&self.sessions, &self.events, &self.around, &session_id, &event, budget)
+                        .await;
             }
             What::Close(session) => self.close(&session, &call).await,
         }

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::{
-    Error, Fault, SessionId,
+    Error, PortError, SessionId,
     listeners::{News, Told},
     metrics::{self, Metric},
 };
@@ -44,7 +44,7 @@ pub enum Notice<'a> {
         /// The session.
         session_id: &'a SessionId,
         /// Why.
-        fault: &'a Fault,
+        fault: &'a PortError,
     },
     /// Listeners were told of a session's end, as far as they could be.
     ListenersTold {
@@ -55,14 +55,14 @@ pub enum Notice<'a> {
         /// How many.
         told: Told,
         /// Why one could not be told, if any could not.
-        fault: Option<&'a Fault>,
+        fault: Option<&'a PortError>,
     },
     /// Something was left behind that the health check will repair or remove.
     LeftBehind {
         /// The session.
         session_id: &'a SessionId,
         /// What could not be done.
-        fault: &'a Fault,
+        fault: &'a PortError,
     },
 }
 
@@ -177,13 +177,13 @@ impl fmt::Display for Notice<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FaultKind;
+    use crate::ErrorKind;
 
     #[test]
     fn the_lines_are_those_of_the_specification() {
         let session_id = &"a-b-1".parse().unwrap();
         let emitted = |occasion| Notice::EventEmitted { session_id, occasion, detail: "{}" };
-        let fault = &Fault::new("PutEvents", FaultKind::Throttled, "ThrottlingException");
+        let fault = &PortError::new("PutEvents", ErrorKind::Throttled, "ThrottlingException");
         for (notice, line) in [
             (emitted(Occasion::Creation), "EventBridge event emitted for session creation"),
             (emitted(Occasion::Deletion), "EventBridge event emitted for session deletion"),

@@ -31,8 +31,8 @@ pub use error::Error;
 
 pub mod event;
 
-mod fault;
-pub use fault::{Fault, FaultKind};
+mod port_error;
+pub use port_error::{ErrorKind, PortError};
 
 mod follow_up;
 pub use follow_up::{Done, FollowUp};
@@ -67,10 +67,16 @@ pub use service::{Call, SessionService};
 mod status;
 pub use status::{QualityTier, SessionStatus, UnknownQualityTier};
 
+mod stream_item;
+pub use stream_item::{Desired, StreamItem, StreamStatus};
+
 mod tags;
-pub use tags::Tags;
+pub use tags::{Ownership, Tags};
 
 mod undo;
+
+mod watermark;
+pub use watermark::{Moved, Step, Watermark, Watermarks};
 
 mod words;
 

@@ -5,7 +5,7 @@ use std::{future::Future, pin::pin, time::Duration};
 use futures_util::future::{Either, select};
 
 use crate::{
-    Fault, FaultKind,
+    ErrorKind, PortError,
     ports::{Clock, Random},
 };
 
@@ -116,30 +116,30 @@ pub(crate) async fn by<T>(
     clock: &impl Clock,
     deadline: Duration,
     operation: &'static str,
-    call: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
+    call: impl Future<Output = Result<T, PortError>>,
+) -> Result<T, PortError> {
     let left = deadline.saturating_sub(clock.monotonic());
     if left.is_zero() {
         // Nothing was sent, but a caller that must know what it left behind may not rely on that.
-        return Err(Fault::new(operation, FaultKind::TimedOut, "no time left"));
+        return Err(PortError::new(operation, ErrorKind::TimedOut, "no time left"));
     }
     match select(pin!(call), pin!(clock.sleep(left))).await {
         Either::Left((result, _)) => result,
         Either::Right(((), _)) => {
-            Err(Fault::new(operation, FaultKind::TimedOut, "no answer within the time given"))
+            Err(PortError::new(operation, ErrorKind::TimedOut, "no answer within the time given"))
         }
     }
 }
 
 /// Repeats a call while `again` holds for its fault and there is time.
-pub(crate) async fn persist<T, C: Future<Output = Result<T, Fault>>>(
+pub(crate) async fn persist<T, C: Future<Output = Result<T, PortError>>>(
     around: &(impl Clock + Random),
     limits: &Limits,
     deadline: Duration,
     operation: &'static str,
-    again: fn(FaultKind) -> bool,
+    again: fn(ErrorKind) -> bool,
     mut call: impl FnMut() -> C,
-) -> Result<T, Fault> {
+) -> Result<T, PortError> {
     let mut pauses = Pauses::new(limits);
     loop {
         let result = by(around, deadline, operation, call()).await;

@@ -20,7 +20,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::json;
 
 use crate::{
-    Fault, Limits, Notice, SessionId,
+    Limits, Notice, PortError, SessionId,
     limits::persist,
     ports::{Heard, Listener, Listeners, Surroundings},
 };
@@ -137,7 +137,7 @@ enum Became {
     Told,
     Gone,
     Removed,
-    Left(Fault),
+    Left(PortError),
 }
 
 impl<L: Listeners, R: Surroundings> Telling<'_, L, R> {
@@ -184,7 +184,7 @@ impl<L: Listeners, R: Surroundings> Telling<'_, L, R> {
     async fn page(&self, after: Option<&Listener>, end: Duration) -> Option<Vec<Listener>> {
         let session_id = self.session_id;
         let query = || self.listeners.page(session_id, after);
-        let again = |kind: crate::FaultKind| kind.is_transient();
+        let again = |kind: crate::ErrorKind| kind.is_retryable();
         let limits = &self.patience.limits;
         let page = persist(self.around, limits, end, "Query", again, query).await;
         page.inspect_err(|fault| self.around.note(&Notice::LeftBehind { session_id, fault })).ok()
@@ -195,7 +195,7 @@ impl<L: Listeners, R: Surroundings> Telling<'_, L, R> {
         let end = end.min(self.around.monotonic() + self.patience.each);
         let limits = &self.patience.limits;
         // A message that came twice does less harm than one that did not come.
-        let again = |kind: crate::FaultKind| kind.is_transient();
+        let again = |kind: crate::ErrorKind| kind.is_retryable();
         let mut became = Became::Removed;
         if let Some(message) = &self.message {
             let post = || self.listeners.post(&listener.connection_id, message);

@@ -7,8 +7,8 @@
 use std::{future::Future, time::Duration};
 
 use crate::{
-    ChannelArn, Claim, EndedReason, Fault, Notice, PendingEvent, Remembered, RequestId, Session,
-    SessionId, SignalingEndpoints, StreamArn, Tags,
+    ChannelArn, Claim, EndedReason, Notice, PendingEvent, PortError, Remembered, RequestId,
+    Session, SessionId, SignalingEndpoints, StreamArn, Tags,
 };
 
 /// Everything that the use cases of the session API need from outside.
@@ -31,46 +31,46 @@ pub trait Sessions: PendingEvents {
     fn insert(
         &self,
         reservation: &Reservation<'_>,
-    ) -> impl Future<Output = Result<Reserved, Fault>> + Send;
+    ) -> impl Future<Output = Result<Reserved, PortError>> + Send;
 
     /// The sessions for which the speaker has taken a place.
     fn places(
         &self,
         speaker_id: &str,
-    ) -> impl Future<Output = Result<Vec<SessionId>, Fault>> + Send;
+    ) -> impl Future<Output = Result<Vec<SessionId>, PortError>> + Send;
 
     /// Gives back places of the speaker. One that is not taken is a success.
     fn free_places(
         &self,
         speaker_id: &str,
         sessions: &[SessionId],
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// What is remembered of a request (a consistent read).
     fn remembered(
         &self,
         request: &RequestId,
-    ) -> impl Future<Output = Result<Option<Remembered>, Fault>> + Send;
+    ) -> impl Future<Output = Result<Option<Remembered>, PortError>> + Send;
 
     /// Forgets a request, if it still is for this session and was not answered; else that is a success.
     fn forget(
         &self,
         request: &RequestId,
         session_id: &SessionId,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Reads an item as it is now (a consistent read).
     fn get(
         &self,
         session_id: &SessionId,
-    ) -> impl Future<Output = Result<Option<Session>, Fault>> + Send;
+    ) -> impl Future<Output = Result<Option<Session>, PortError>> + Send;
 
     /// Takes an item from `creating` to `active`, and remembers it as the answer to its request; `false` when either is
     /// not as it was reserved.
     fn activate(
         &self,
         activation: &Activation<'_>,
-    ) -> impl Future<Output = Result<bool, Fault>> + Send;
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
     /// Changes `updatedAt` of an item that is still as it was reserved, so that an activation under
     /// way can no longer succeed; `false` when it has succeeded, or the item is gone.
@@ -79,18 +79,19 @@ pub trait Sessions: PendingEvents {
         session_id: &SessionId,
         reserved_at: u64,
         now: u64,
-    ) -> impl Future<Output = Result<bool, Fault>> + Send;
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
     /// Removes an item that is still `creating`. One that is gone already is a success.
-    fn discard(&self, session_id: &SessionId) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn discard(&self, session_id: &SessionId)
+    -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Changes an item that is live and still as it was seen, and tells its consumer, all in one; `false` when it is
     /// not so any more.
-    fn change(&self, change: &Change<'_>) -> impl Future<Output = Result<bool, Fault>> + Send;
+    fn change(&self, change: &Change<'_>) -> impl Future<Output = Result<bool, PortError>> + Send;
 
     /// Takes an item of this speaker from `active` or `paused` to `ended`; `false` when it is not
     /// in one of these states or not theirs.
-    fn end(&self, ending: &Ending<'_>) -> impl Future<Output = Result<bool, Fault>> + Send;
+    fn end(&self, ending: &Ending<'_>) -> impl Future<Output = Result<bool, PortError>> + Send;
 }
 
 /// The part of the Sessions table that remembers which events are still to be emitted.
@@ -101,7 +102,7 @@ pub trait PendingEvents: Sync {
         &self,
         session_id: &SessionId,
         event: &PendingEvent,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// The one transaction that reserves an id.
@@ -166,60 +167,63 @@ pub struct Ending<'a> {
 /// The control plane of Kinesis Video Streams.
 pub trait MediaControl: Sync {
     /// Asks for a signaling channel; it is not usable before its state is
-    /// [`ResourceState::Active`]. A taken name is [`FaultKind::InUse`](crate::FaultKind::InUse).
+    /// [`ResourceState::Active`]. A taken name is [`ErrorKind::InUse`](crate::ErrorKind::InUse).
     fn create_channel(
         &self,
         name: &str,
         tags: &Tags,
-    ) -> impl Future<Output = Result<ChannelArn, Fault>> + Send;
+    ) -> impl Future<Output = Result<ChannelArn, PortError>> + Send;
 
     /// Asks for a stream that keeps its media for `retention_hours` (≥ 1: a stream that keeps
     /// nothing cannot be mapped). A taken name is
-    /// [`FaultKind::InUse`](crate::FaultKind::InUse).
+    /// [`ErrorKind::InUse`](crate::ErrorKind::InUse).
     fn create_stream(
         &self,
         name: &str,
         tags: &Tags,
         retention_hours: u32,
-    ) -> impl Future<Output = Result<StreamArn, Fault>> + Send;
+    ) -> impl Future<Output = Result<StreamArn, PortError>> + Send;
 
     /// State of a channel.
     fn channel_state(
         &self,
         arn: &ChannelArn,
-    ) -> impl Future<Output = Result<ResourceState, Fault>> + Send;
+    ) -> impl Future<Output = Result<ResourceState, PortError>> + Send;
 
     /// State of a stream.
     fn stream_state(
         &self,
         arn: &StreamArn,
-    ) -> impl Future<Output = Result<ResourceState, Fault>> + Send;
+    ) -> impl Future<Output = Result<ResourceState, PortError>> + Send;
 
     /// Makes KVS store what is spoken into the channel in the stream. Doing it twice is harmless.
     fn enable_storage(
         &self,
         channel: &ChannelArn,
         stream: &StreamArn,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Takes the channel off its stream. Doing it twice is harmless.
     fn disable_storage(
         &self,
         channel: &ChannelArn,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Where a speaker connects. The channel must be mapped, or there is no WEBRTC endpoint.
     fn endpoints(
         &self,
         channel: &ChannelArn,
-    ) -> impl Future<Output = Result<SignalingEndpoints, Fault>> + Send;
+    ) -> impl Future<Output = Result<SignalingEndpoints, PortError>> + Send;
 
-    /// Deletes a channel. A mapped one is [`FaultKind::InUse`](crate::FaultKind::InUse).
-    fn delete_channel(&self, arn: &ChannelArn) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Deletes a channel. A mapped one is [`ErrorKind::InUse`](crate::ErrorKind::InUse).
+    fn delete_channel(
+        &self,
+        arn: &ChannelArn,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Deletes a stream and all that it holds. A mapped one is
-    /// [`FaultKind::InUse`](crate::FaultKind::InUse).
-    fn delete_stream(&self, arn: &StreamArn) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// [`ErrorKind::InUse`](crate::ErrorKind::InUse).
+    fn delete_stream(&self, arn: &StreamArn) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// State of a channel or stream.
@@ -244,21 +248,21 @@ pub trait Listeners: Sync {
         &self,
         session_id: &SessionId,
         after: Option<&Listener>,
-    ) -> impl Future<Output = Result<Vec<Listener>, Fault>> + Send;
+    ) -> impl Future<Output = Result<Vec<Listener>, PortError>> + Send;
 
     /// Sends a message over a connection.
     fn post(
         &self,
         connection_id: &str,
         message: &str,
-    ) -> impl Future<Output = Result<Heard, Fault>> + Send;
+    ) -> impl Future<Output = Result<Heard, PortError>> + Send;
 
     /// Removes a connection's item, if it still listens to this session. One that does not, or is gone, is a success.
     fn remove(
         &self,
         session_id: &SessionId,
         connection_id: &str,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// One listener, as the index of the Connections table has them.
@@ -287,7 +291,7 @@ pub trait EventBus: Sync {
         &self,
         detail: &str,
         trace_header: Option<&str>,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// Time.

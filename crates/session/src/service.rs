@@ -85,7 +85,7 @@ impl<P: Ports> SessionService<P> {
         call: &Call,
     ) -> Result<Option<Session>, Error> {
         let deadline = self.around.monotonic() + call.limits.event;
-        let again = |kind: crate::FaultKind| kind.is_transient();
+        let again = |kind: crate::ErrorKind| kind.is_retryable();
         let read = || self.sessions.get(session_id);
         persist(&self.around, &call.limits, deadline, "GetItem", again, read)
             .await

@@ -1,8 +1,8 @@
-//! The tags by which a channel or stream is known as ours.
+//! The tags of a channel or stream: which environment and session it belongs to.
 
 use crate::SessionId;
 
-/// Tags of a channel or stream. Nothing is ever deleted whose `env` tag is another's.
+/// Tags that a channel or stream is created with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tags {
     /// Value of the tag [`Tags::ENV`].
@@ -12,7 +12,7 @@ pub struct Tags {
 }
 
 impl Tags {
-    /// Key of the tag that names the application.
+    /// Key of the tag that names the application, for cost allocation.
     pub const APP: &'static str = "app";
     /// Value of the tag that names the application.
     pub const APP_VALUE: &'static str = "session-management";
@@ -30,21 +30,44 @@ impl Tags {
             (Self::SESSION_ID, self.session_id.as_str()),
         ]
     }
+}
 
-    /// Reads the tags of a resource; `None` when this application did not make it.
+/// Whose a channel or stream is, by its tags. What is not [`Ownership::Ours`] is never read, and
+/// only a resource of the very session being removed is deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// Its tag `env` names this environment; with the session that its tag `sessionId` names.
+    Ours(Option<SessionId>),
+    /// It has no tag `env`, or that of another environment.
+    Foreign,
+    /// It does not exist.
+    NotFound,
+    /// This function may not read its tags: it is another account's, or the role is wrong.
+    AccessDenied,
+}
+
+impl Ownership {
+    /// The owner of a resource with these tags, seen from `environment`.
     #[must_use]
-    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<Self> {
-        let (mut app, mut env, mut session_id) = (None, None, None);
-        for (key, value) in pairs {
+    pub fn by_tags<'a>(
+        environment: &str,
+        tags: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let (mut env, mut session_id) = (None, None);
+        for (key, value) in tags {
             match key {
-                Self::APP => app = Some(value),
-                Self::ENV => env = Some(value),
-                Self::SESSION_ID => session_id = Some(value),
+                Tags::ENV => env = Some(value),
+                Tags::SESSION_ID => session_id = value.parse().ok(),
                 _ => {}
             }
         }
-        (app? == Self::APP_VALUE)
-            .then_some(Self { env: env?.to_owned(), session_id: session_id?.parse().ok()? })
+        if env == Some(environment) { Self::Ours(session_id) } else { Self::Foreign }
+    }
+
+    /// Whether it was made for this session, in this environment.
+    #[must_use]
+    pub fn is_of(&self, session: &SessionId) -> bool {
+        matches!(self, Self::Ours(Some(owner)) if owner == session)
     }
 }
 
@@ -53,14 +76,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ours_are_known_by_all_three_tags() {
+    fn the_tags_of_a_creation_name_its_session() {
         let tags = Tags { env: "dev".to_owned(), session_id: "a-b-1".parse().unwrap() };
-        assert_eq!(Tags::from_pairs(tags.pairs()), Some(tags.clone()));
-        for missing in 0..3 {
-            let pairs = tags.pairs().into_iter().enumerate().filter(|(i, _)| *i != missing);
-            assert_eq!(Tags::from_pairs(pairs.map(|(_, pair)| pair)), None);
+        let owner = Ownership::by_tags("dev", tags.pairs());
+        assert_eq!(owner, Ownership::Ours(Some("a-b-1".parse().unwrap())));
+        assert!(owner.is_of(&"a-b-1".parse().unwrap()));
+        assert!(!owner.is_of(&"a-b-2".parse().unwrap()));
+        assert_eq!(Ownership::by_tags("prod", tags.pairs()), Ownership::Foreign);
+    }
+
+    #[test]
+    fn without_env_it_is_foreign_and_without_a_session_it_is_of_none() {
+        assert_eq!(Ownership::by_tags("dev", [("sessionId", "a-b-1")]), Ownership::Foreign);
+        for tags in [vec![("env", "dev")], vec![("env", "dev"), ("sessionId", "not an id")]] {
+            assert_eq!(Ownership::by_tags("dev", tags), Ownership::Ours(None));
         }
-        let foreign = [("app", "other"), ("env", "dev"), ("sessionId", "a-b-1")];
-        assert_eq!(Tags::from_pairs(foreign), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use crate::{
-    ChannelArn, Fault, FaultKind, Limits, Notice, SessionId, SessionService, StreamArn,
+    ChannelArn, ErrorKind, Limits, Notice, PortError, SessionId, SessionService, StreamArn,
     limits::persist,
     ports::{Clock, Journal, MediaControl, Ports, Sessions},
 };
@@ -24,9 +24,9 @@ pub(crate) enum Part<A> {
 
 impl<A> Part<A> {
     /// What a failed call to create the resource leaves.
-    pub(crate) const fn after(fault: &Fault) -> Self {
+    pub(crate) const fn after(fault: &PortError) -> Self {
         match fault.kind {
-            FaultKind::InUse => Self::Taken,
+            ErrorKind::InUse => Self::Taken,
             kind if kind.is_outcome_unknown() => Self::Unknown,
             _ => Self::Absent,
         }
@@ -87,7 +87,7 @@ impl<P: Ports> SessionService<P> {
             self.removed(session_id, limits, end, "DeleteItem", call).await;
         } else {
             let fault =
-                Fault::new("CreateSession", FaultKind::Unavailable, "resources may be left");
+                PortError::new("CreateSession", ErrorKind::Unavailable, "resources may be left");
             self.around.note(&Notice::LeftBehind { session_id, fault: &fault });
         }
     }
@@ -124,7 +124,7 @@ impl<P: Ports> SessionService<P> {
 
     /// Repeats a removal until it is done; what is gone already is done. "In use" passes: the
     /// resource is still being made, or the end of its mapping has not arrived everywhere yet.
-    async fn removed<F: Future<Output = Result<(), Fault>>>(
+    async fn removed<F: Future<Output = Result<(), PortError>>>(
         &self,
         session_id: &SessionId,
         limits: &Limits,
@@ -132,9 +132,9 @@ impl<P: Ports> SessionService<P> {
         operation: &'static str,
         call: impl FnMut() -> F,
     ) -> bool {
-        let again = |kind: FaultKind| kind.is_transient() || kind == FaultKind::InUse;
+        let again = |kind: ErrorKind| kind.is_retryable() || kind == ErrorKind::InUse;
         match persist(&self.around, limits, deadline, operation, again, call).await {
-            Err(fault) if fault.kind != FaultKind::NotFound => {
+            Err(fault) if fault.kind != ErrorKind::NotFound => {
                 self.around.note(&Notice::LeftBehind { session_id, fault: &fault });
                 false
             }

@@ -59,6 +59,24 @@ async fn a_refused_call_is_sent_again() {
 }
 
 #[tokio::test]
+async fn a_resend_that_fails_counts_for_the_alarm_and_one_that_succeeds_is_logged() {
+    let cloud = Cloud::start(Options { time_scale: 30, ..Options::default() }).await.unwrap();
+    let down = json!({
+        "service": "events", "operation": "PutEvents", "times": 1000, "status": 500,
+        "code": "InternalException", "message": "the bus is down"
+    });
+    cloud.fault(down).await.unwrap();
+    cloud.open("ana").await.unwrap();
+    let health_check = "kvs-stream-consumer";
+    cloud.logged(health_check, "\"EventEmissionFailure\":1", 1).await.unwrap();
+    cloud.logged(health_check, "Failed to emit EventBridge event: ", 1).await.unwrap();
+    cloud.calm().await.unwrap();
+    let emitted = "EventBridge event emitted for session creation";
+    cloud.logged(health_check, emitted, 1).await.unwrap();
+    cloud.logged(health_check, "\"EventEmissionSuccess\":1", 1).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_function_that_dies_after_its_answer_has_left_the_event_behind() {
     // The event has a second of its own then, in which the answer comes and the function dies.
     let cloud = Cloud::start(Options { time_scale: 2, ..Options::default() }).await.unwrap();

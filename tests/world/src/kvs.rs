@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use media::FragmentNumber;
-use relay::ports::{BodyError, MediaBody, MediaSource, OpenError};
-use session::StreamArn;
+use relay::ports::{BodyError, MediaBody, MediaSource};
+use session::{ErrorKind, PortError, StreamArn};
 use testkit::getmedia::{Fragment, Framing, document, error_document};
 use tokio::time::Instant;
 
@@ -34,6 +34,11 @@ pub struct Stored {
     pub document: Bytes,
     /// Nothing is in it that the stream did not hold already.
     pub repeated: bool,
+}
+
+/// An error of GetMedia with this code.
+pub fn open_error(kind: ErrorKind, code: &str) -> PortError {
+    PortError::new("GetMedia", kind, code)
 }
 
 /// The header of a Void element of 2^48 bytes.
@@ -119,7 +124,7 @@ pub struct Kvs {
     /// How the next bodies are disturbed, in order; then no more.
     pub breaks: VecDeque<Break>,
     /// What the next calls answer, in order; then they open.
-    pub open_errors: VecDeque<OpenError>,
+    pub open_errors: VecDeque<PortError>,
     /// Every call: after which fragment.
     pub opens: Vec<Option<String>>,
     /// Bodies that are open.
@@ -155,17 +160,17 @@ impl Kvs {
     fn open(
         &mut self,
         after: Option<String>,
-    ) -> Result<(Result<usize, u32>, Option<Break>), OpenError> {
+    ) -> Result<(Result<usize, u32>, Option<Break>), PortError> {
         let start = self.start(after.as_deref());
         self.opens.push(after);
         if let Some(error) = self.open_errors.pop_front() {
             return Err(error);
         }
         if self.gone {
-            return Err(OpenError::NoStream);
+            return Err(open_error(ErrorKind::NotFound, "ResourceNotFoundException"));
         }
         if self.connections >= MOST_CONNECTIONS {
-            return Err(OpenError::Throttled("ConnectionLimitExceededException".into()));
+            return Err(open_error(ErrorKind::Throttled, "ConnectionLimitExceededException"));
         }
         self.connections += 1;
         Ok((start, self.breaks.pop_front()))
@@ -203,7 +208,7 @@ pub struct Body {
 impl MediaSource for Side {
     type Body = Body;
 
-    async fn open(&self, _: &StreamArn, after: Option<&FragmentNumber>) -> Result<Body, OpenError> {
+    async fn open(&self, _: &StreamArn, after: Option<&FragmentNumber>) -> Result<Body, PortError> {
         let after = after.map(ToString::to_string);
         let world = Arc::clone(&self.world);
         let open = |state: &mut State| state.kvs.open(after).map(|open| (Connection(world), open));

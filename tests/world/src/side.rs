@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use relay::StoreError;
 use relay::ports::{Continuation, DeadLetter, DeadLetters, Links, Listeners, Meter, Ports};
 use relay::{Clock, Snapshot};
-use session::SessionId;
+use session::{ErrorKind, PortError, SessionId};
 use tokio::sync::Notify;
 
 use crate::clock::WorldClock;
@@ -95,8 +94,8 @@ impl Side {
 }
 
 /// The error that a table or queue answers when it is not well.
-pub(crate) fn throttled() -> StoreError {
-    StoreError { message: "throttled".into(), retryable: true }
+pub(crate) fn throttled() -> PortError {
+    PortError::new("UpdateItem", ErrorKind::Throttled, "throttled")
 }
 
 impl Ports for Side {
@@ -143,7 +142,7 @@ impl Ports for Side {
 }
 
 impl DeadLetters for Side {
-    async fn send(&self, letter: &DeadLetter) -> Result<(), StoreError> {
+    async fn send(&self, letter: &DeadLetter) -> Result<(), PortError> {
         let letter = letter.clone();
         self.call(5, |state| state.letters.push(letter)).await;
         Ok(())
@@ -166,7 +165,7 @@ impl Listeners for Side {
 }
 
 impl Links for Side {
-    async fn invoke_next(&self, continuation: &Continuation) -> Result<(), StoreError> {
+    async fn invoke_next(&self, continuation: &Continuation) -> Result<(), PortError> {
         let luck = self.world.luck(|state| state.link_odds);
         if luck == Luck::Refused {
             return Err(throttled());

@@ -135,7 +135,7 @@ impl World {
     }
 
     /// The Streams item.
-    pub fn item(&self) -> relay::lease::StreamItem {
+    pub fn item(&self) -> session::StreamItem {
         self.state().table.item.clone().unwrap()
     }
 

@@ -3,10 +3,9 @@
 
 use std::future::pending;
 
-use relay::StoreError;
-use relay::lease::{Desired, LeaseTable, Renewal, StreamItem};
+use relay::lease::{LeaseTable, Renewal};
 use relay::ports::Sessions;
-use session::{Language, SessionId, Settings, StreamArn};
+use session::{Desired, Language, PortError, SessionId, Settings, StreamArn, StreamItem};
 
 use crate::odds::{Luck, Odds};
 use crate::side::{Side, throttled};
@@ -31,24 +30,9 @@ pub struct Table {
     pub odds: Odds,
 }
 
-fn empty() -> StreamItem {
-    StreamItem {
-        owner: None,
-        epoch: 0,
-        lease_expires_at: 0,
-        desired: Desired::Run,
-        stop_at: None,
-        settings: None,
-        successor: None,
-        ended: false,
-        checkpoint: None,
-        stream_arn: None,
-    }
-}
-
 impl Table {
     pub(crate) fn request_stop(&mut self, stop_at: u64) -> StreamItem {
-        let item = self.item.get_or_insert_with(empty);
+        let item = self.item.get_or_insert_default();
         item.desired = Desired::Stop;
         item.stop_at.get_or_insert(stop_at);
         item.clone()
@@ -127,7 +111,7 @@ impl Table {
     }
 
     fn request_run(&mut self, stream: Option<StreamArn>, settings: Option<Settings>) -> StreamItem {
-        let item = self.item.get_or_insert_with(empty);
+        let item = self.item.get_or_insert_default();
         item.stream_arn = item.stream_arn.take().or(stream);
         item.settings = item.settings.take().or(settings);
         item.clone()
@@ -161,7 +145,7 @@ impl Side {
     async fn store<T: Send + 'static>(
         &self,
         effect: impl FnOnce(&mut State) -> T + Send + 'static,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, PortError> {
         let luck = self.world.luck(|state| state.table.odds);
         if luck == Luck::Refused {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -177,7 +161,7 @@ impl Side {
 }
 
 impl LeaseTable for Side {
-    async fn load(&self, _: &SessionId) -> Result<Option<StreamItem>, StoreError> {
+    async fn load(&self, _: &SessionId) -> Result<Option<StreamItem>, PortError> {
         self.store(|state| state.table.item.clone()).await
     }
 
@@ -187,7 +171,7 @@ impl LeaseTable for Side {
         seen: &StreamItem,
         owner: &str,
         expires_at: u64,
-    ) -> Result<Option<StreamItem>, StoreError> {
+    ) -> Result<Option<StreamItem>, PortError> {
         let (seen, owner) = (seen.clone(), owner.to_owned());
         self.store(move |state| state.table.take(&seen, &owner, expires_at)).await
     }
@@ -196,7 +180,7 @@ impl LeaseTable for Side {
         &self,
         _: &SessionId,
         renewal: Renewal<'_>,
-    ) -> Result<Option<StreamItem>, StoreError> {
+    ) -> Result<Option<StreamItem>, PortError> {
         let write = Write::from(renewal);
         self.store(move |state| state.table.renew(&write)).await
     }
@@ -206,7 +190,7 @@ impl LeaseTable for Side {
         _: &SessionId,
         renewal: Renewal<'_>,
         ended: bool,
-    ) -> Result<Option<()>, StoreError> {
+    ) -> Result<Option<()>, PortError> {
         let write = Write::from(renewal);
         self.store(move |state| state.table.release(&write, ended)).await
     }
@@ -216,7 +200,7 @@ impl LeaseTable for Side {
         _: &SessionId,
         epoch: u64,
         successor: &str,
-    ) -> Result<Option<()>, StoreError> {
+    ) -> Result<Option<()>, PortError> {
         let successor = successor.to_owned();
         self.store(move |state| state.table.announce(epoch, successor)).await
     }
@@ -226,22 +210,22 @@ impl LeaseTable for Side {
         _: &SessionId,
         stream: Option<&StreamArn>,
         settings: Option<&Settings>,
-    ) -> Result<StreamItem, StoreError> {
+    ) -> Result<StreamItem, PortError> {
         let (stream, settings) = (stream.cloned(), settings.cloned());
         self.store(|state| state.table.request_run(stream, settings)).await
     }
 
-    async fn request_stop(&self, _: &SessionId, stop_at: u64) -> Result<StreamItem, StoreError> {
+    async fn request_stop(&self, _: &SessionId, stop_at: u64) -> Result<StreamItem, PortError> {
         self.store(move |state| state.table.request_stop(stop_at)).await
     }
 }
 
 impl Sessions for Side {
-    async fn is_over(&self, _: &SessionId) -> Result<bool, StoreError> {
+    async fn is_over(&self, _: &SessionId) -> Result<bool, PortError> {
         self.store(|state| state.table.over).await
     }
 
-    async fn listener_languages(&self, _: &SessionId) -> Result<Vec<Language>, StoreError> {
+    async fn listener_languages(&self, _: &SessionId) -> Result<Vec<Language>, PortError> {
         self.store(|state| state.table.languages.clone()).await
     }
 }

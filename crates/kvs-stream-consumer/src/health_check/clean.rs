@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
-use relay::StoreError;
-use relay::lease::StreamItem;
+use aws_adapters::kinesis_video::Resource;
+use aws_adapters::sqs::DeadLetterScan;
+use relay::Checkpoint;
+use relay::lease::LeaseTable as _;
 use relay::ports::millis;
-use session::{Session, SessionStatus, StreamArn};
+use session::ports::Sessions as _;
+use session::{PortError, Session, SessionStatus, StreamArn, StreamItem};
 
+use super::dead_letters::{Can, Need, need};
 use super::{Check, SETTLED, Summary, Turns, farewell, removal};
-use crate::kinesis_video::Resource;
-use crate::sqs::{Can, Named, Need};
 
 /// How long a claim keeps others away; a cleaner that dies is followed by the next after this.
 const CLAIM: Duration = Duration::from_secs(10 * 60);
@@ -21,21 +23,21 @@ const DAY_SECONDS: u64 = 24 * 3600;
 /// Most sessions cleaned in one run.
 const MOST: u64 = 50;
 
-pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), StoreError> {
+pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), PortError> {
     let mut turns = Turns::default();
     let candidates = candidates(check, &mut turns).await?;
     let sweeps = check.sweeps();
     if candidates.is_empty() && !sweeps {
         return turns.result();
     }
-    let named = check.aws.queues.named().await?;
+    let letters = check.aws.dead_letters.scan().await?;
     for session in candidates {
         if summary.cleaned < MOST {
-            turns.take(&session.session_id, one(check, summary, &session, &named).await);
+            turns.take(&session.session_id, one(check, summary, &session, &letters).await);
         }
     }
     if sweeps {
-        sweep(check, summary, &named, &mut turns).await?;
+        sweep(check, summary, &letters, &mut turns).await?;
     }
     turns.result()
 }
@@ -44,7 +46,7 @@ pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), 
 /// that may be a week of sessions.
 const JUST_DRAINED: Duration = Duration::from_secs(15 * 60);
 
-async fn candidates(check: &Check<'_>, turns: &mut Turns) -> Result<Vec<Session>, StoreError> {
+async fn candidates(check: &Check<'_>, turns: &mut Turns) -> Result<Vec<Session>, PortError> {
     let mut candidates = check.settled(SessionStatus::Creating).await?;
     let cleaning = check.settled(SessionStatus::Cleaning).await?;
     candidates.extend(
@@ -67,23 +69,22 @@ async fn candidates(check: &Check<'_>, turns: &mut Turns) -> Result<Vec<Session>
 
 /// Removes the channel of an ended session, unmapping it: whoever ended it may have died before, or
 /// was this health check.
-async fn unplug(check: &Check<'_>, session: &Session) -> Result<(), StoreError> {
+async fn unplug(check: &Check<'_>, session: &Session) -> Result<(), PortError> {
     match &session.kvs_channel_arn {
-        Some(channel) => removal::channel(check, channel).await,
+        Some(channel) => removal::channel(check, &session.session_id, channel).await,
         None => Ok(()),
     }
 }
 
 /// Since when everything of an ended session is delivered, Unix ms, if it is: its stream may still hold the only copy.
-async fn drained(check: &Check<'_>, session: &Session) -> Result<Option<u64>, StoreError> {
+async fn drained(check: &Check<'_>, session: &Session) -> Result<Option<u64>, PortError> {
     if session.pending_event.is_some() {
         return Ok(None);
     }
-    let record = check.aws.streams.record(&session.session_id).await?;
-    Ok(match record {
+    let item = check.aws.streams.load(&session.session_id).await?;
+    Ok(match item {
         // The last holder's lease tells when, to within its length.
-        Some(record) => {
-            let item = record.item;
+        Some(item) => {
             let over = item.ended || forgotten(check, session, &item);
             over.then_some(item.lease_expires_at.max(session.updated_at))
         }
@@ -95,15 +96,15 @@ async fn drained(check: &Check<'_>, session: &Session) -> Result<Option<u64>, St
 fn forgotten(check: &Check<'_>, session: &Session, item: &StreamItem) -> bool {
     let config = &check.aws.config.relay;
     let expired = check.now_ms >= session.updated_at + millis(config.retention);
-    expired && item.checkpoint(config).is_err()
+    expired && Checkpoint::of(item, config).is_err()
 }
 
 async fn one(
     check: &Check<'_>,
     summary: &mut Summary,
     session: &Session,
-    named: &Named,
-) -> Result<(), StoreError> {
+    letters: &DeadLetterScan,
+) -> Result<(), PortError> {
     let (aws, id) = (check.aws, &session.session_id);
     // A creation that broke off may have made resources that its record does not name yet.
     let stream = match &session.kvs_stream_arn {
@@ -115,7 +116,7 @@ async fn one(
         None => aws.kinesis_video.channel_named(&session.kvs_channel_name).await?,
     };
     if let Some(stream) = &stream
-        && needed(check, session, stream, named).await?
+        && needed(check, session, stream, letters).await?
     {
         tracing::info!(sessionId = %id, "stream kept: a dead letter may need it");
         let ended = session.status == SessionStatus::Ended;
@@ -127,19 +128,19 @@ async fn one(
     }
     // Channel first: KVS deletes no stream while a channel is mapped to it.
     if let Some(channel) = channel {
-        removal::channel(check, &channel).await?;
+        removal::channel(check, id, &channel).await?;
     }
     if let Some(stream) = stream {
-        removal::stream(check, &stream).await?;
+        removal::stream(check, id, &stream).await?;
     }
     farewell::forget(check, id).await;
     let remove_at = check.now_ms / 1000 + REMEMBERED_SECONDS;
     // Before the session's own record: an id that can be drawn again finds nothing of the old one.
     aws.streams.expire(id, remove_at - DAY_SECONDS).await?;
     if was_open(session) {
-        aws.sessions.cleaned(id, until, remove_at).await?;
+        aws.sessions.mark_removed(id, until, remove_at).await?;
     } else {
-        aws.sessions.remove(id, until).await?;
+        aws.sessions.delete_claimed(id, until).await?;
     }
     tracing::info!(sessionId = %id, "channel and stream removed");
     summary.cleaned += 1;
@@ -156,20 +157,20 @@ async fn needed(
     check: &Check<'_>,
     session: &Session,
     stream: &StreamArn,
-    named: &Named,
-) -> Result<bool, StoreError> {
+    letters: &DeadLetterScan,
+) -> Result<bool, PortError> {
     let id = &session.session_id;
     let config = &check.aws.config.relay;
-    let record = check.aws.streams.record(id).await?;
-    let delivered = record.as_ref().is_some_and(|record| record.item.ended);
+    let item = check.aws.streams.load(id).await?;
+    let delivered = item.as_ref().is_some_and(|item| item.ended);
     // A checkpoint that cannot be read says nothing, so it may have counted chunks.
-    let unseen_chunk = record.is_some_and(|record| {
-        let checkpoint = record.item.checkpoint(config);
+    let unseen_chunk = item.is_some_and(|item| {
+        let checkpoint = Checkpoint::of(&item, config);
         checkpoint.map_or(true, |checkpoint| checkpoint.totals.dead_lettered > 0)
     });
     // No true event names a session that was never opened.
     let event = was_open(session) && !delivered;
-    Ok(match named.need(stream, id.as_str(), Can { unseen_chunk, event }) {
+    Ok(match need(letters, stream, id.as_str(), Can { unseen_chunk, event }) {
         Need::Named => true,
         Need::Perhaps => check.now_ms < session.updated_at + millis(config.retention),
         Need::No => false,
@@ -180,28 +181,28 @@ async fn needed(
 async fn sweep(
     check: &Check<'_>,
     summary: &mut Summary,
-    named: &Named,
+    letters: &DeadLetterScan,
     turns: &mut Turns,
-) -> Result<(), StoreError> {
+) -> Result<(), PortError> {
     let aws = check.aws;
     let kept = millis(aws.config.stream_keep).max(check.millis(SETTLED));
     let before = i64::try_from(check.now_ms.saturating_sub(kept)).unwrap_or_default();
-    for (id, resource) in aws.kinesis_video.ours_created_before(before).await? {
+    for (id, resource) in aws.kinesis_video.created_before(before).await? {
         if summary.swept >= MOST || aws.sessions.get(&id).await?.is_some() {
             continue;
         }
         // A record may be lost; what somebody reads, or has not read to its end, is not rubbish.
-        let record = aws.streams.record(&id).await?;
-        if record.as_ref().is_some_and(|record| !record.item.ended) {
+        let item = aws.streams.load(&id).await?;
+        if item.as_ref().is_some_and(|item| !item.ended) {
             continue;
         }
-        let can = Can { unseen_chunk: true, event: record.is_none() };
+        let can = Can { unseen_chunk: true, event: item.is_none() };
         let removed = match resource {
-            Resource::Stream(stream) if named.need(&stream, id.as_str(), can) != Need::No => {
+            Resource::Stream(stream) if need(letters, &stream, id.as_str(), can) != Need::No => {
                 continue;
             }
-            Resource::Stream(stream) => removal::stream(check, &stream).await,
-            Resource::Channel(channel) => removal::channel(check, &channel).await,
+            Resource::Stream(stream) => removal::stream(check, &id, &stream).await,
+            Resource::Channel(channel) => removal::channel(check, &id, &channel).await,
         };
         if removed.is_ok() {
             tracing::warn!(sessionId = %id, "removed what no session has");

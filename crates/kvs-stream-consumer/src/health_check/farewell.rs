@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use relay::ports::millis;
-use relay::{Clock, StoreError, SystemClock};
+use relay::{Clock, SystemClock};
 use session::listeners::{GRACE, News, Told};
-use session::{SessionId, SessionStatus};
+use session::{PortError, SessionId, SessionStatus};
 
 use super::{Check, Summary};
 
@@ -17,7 +17,7 @@ const EACH: Duration = Duration::from_secs(10);
 /// minutes.
 pub(super) const ALL: Duration = Duration::from_secs(120);
 
-pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), StoreError> {
+pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), PortError> {
     let before = check.now_ms.saturating_sub(check.millis(GRACE + TURN));
     for session in check.changed_before(SessionStatus::Ended, before, "createdAt").await? {
         let told = tell(check, &session.session_id, News::Ended, EACH).await;

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use relay::StoreError;
-use session::{Session, SessionStatus};
+use session::{PortError, Session, SessionStatus, emit};
 
-use super::{Check, Summary, Turns};
+use super::{Check, EMISSION, Summary, Turns};
 
 /// An event that has been pending for longer was given up by its writer.
 const GIVEN_UP: Duration = Duration::from_secs(10);
 
-pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), StoreError> {
+pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), PortError> {
     let before = check.now_ms.saturating_sub(check.millis(GIVEN_UP));
     let mut turns = Turns::default();
     for status in [SessionStatus::Active, SessionStatus::Paused, SessionStatus::Ended] {
@@ -27,13 +26,12 @@ async fn one(
     summary: &mut Summary,
     session: &Session,
     before: u64,
-) -> Result<(), StoreError> {
+) -> Result<(), PortError> {
     let Some(event) = session.pending_event.as_ref().filter(|event| event.since < before) else {
         return Ok(());
     };
-    check.aws.events.emit(event).await?;
-    check.aws.sessions.event_taken(&session.session_id, event.since).await?;
-    tracing::info!(sessionId = %session.session_id, "pending event emitted");
+    let (aws, id) = (check.aws, &session.session_id);
+    emit(&aws.sessions, &aws.events, &aws.around, id, event, EMISSION).await?;
     summary.resent += 1;
     Ok(())
 }

@@ -1,15 +1,16 @@
 //! Restarts sessions that run although nobody carries them, and drains those that ended so.
 
-use relay::StoreError;
+use relay::Checkpoint;
+use relay::lease::LeaseTable as _;
 use relay::ports::millis;
-use session::{Session, SessionStatus};
+use session::{PortError, Session, SessionStatus};
 
 use super::{Check, Summary, Turns};
 
 /// Most asynchronous invocations of this function in one run; the rest wait five minutes.
 const MOST: u64 = 50;
 
-pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), StoreError> {
+pub(super) async fn run(check: &Check<'_>, summary: &mut Summary) -> Result<(), PortError> {
     let mut turns = Turns::default();
     // The youngest too: they count as active streams, although nobody restarts them yet.
     for status in [SessionStatus::Active, SessionStatus::Paused] {
@@ -28,18 +29,18 @@ async fn one(
     summary: &mut Summary,
     session: &Session,
     action: &str,
-) -> Result<(), StoreError> {
+) -> Result<(), PortError> {
     let aws = check.aws;
-    let record = aws.streams.record(&session.session_id).await?;
+    let item = aws.streams.load(&session.session_id).await?;
     let margin = millis(aws.config.relay.take_margin);
-    match record {
-        Some(record) if record.item.ended => return Ok(()),
-        Some(record) if record.live(check.now_ms, margin) => {
+    match item {
+        Some(item) if item.ended => return Ok(()),
+        Some(item) if item.is_carried(check.now_ms, margin) => {
             summary.active_streams += 1;
             return Ok(());
         }
         // Every try would end the same way, and leave a dead letter.
-        Some(record) if let Err(error) = record.item.checkpoint(&aws.config.relay) => {
+        Some(item) if let Err(error) = Checkpoint::of(&item, &aws.config.relay) => {
             summary.unreadable += 1;
             tracing::error!(sessionId = %session.session_id, %error, "not restarted: deploy the build that wrote its checkpoint again; KVS keeps the audio until the end of its retention");
             return Ok(());
@@ -56,7 +57,7 @@ async fn one(
         return Ok(());
     }
     tracing::warn!(sessionId = %session.session_id, action, "nobody carries this session");
-    aws.links.direct(&session.session_id, action).await?;
+    aws.invoker.direct(&session.session_id, action).await?;
     summary.restarted += 1;
     Ok(())
 }

@@ -15,14 +15,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use media::FragmentNumber;
 use relay::answer::Reply;
-use relay::lease::{Desired, LeaseTable, Renewal, StreamItem};
+use relay::lease::{LeaseTable, Renewal};
 use relay::ports::{
     BodyError, Continuation, DeadLetter, DeadLetters, Links, Listeners, MediaBody, MediaSource,
-    Meter, OpenError, Ports, Processor, Sessions,
+    Meter, Ports, Processor, Sessions,
 };
-use relay::{Snapshot, StoreError, SystemClock};
+use relay::{Snapshot, SystemClock};
 use session::audio::{Answer, AudioPayload};
-use session::{Language, SessionId, Settings, StreamArn};
+use session::{Desired, Language, PortError, SessionId, Settings, StreamArn, StreamItem};
 use speech::Broadcast;
 use tokio::time::Instant;
 
@@ -95,23 +95,11 @@ impl Stub {
         takes: Duration,
         notes: &Arc<Notes>,
     ) -> Self {
-        let item = StreamItem {
-            owner: None,
-            epoch: 0,
-            lease_expires_at: 0,
-            desired: Desired::Run,
-            stop_at: None,
-            settings: None,
-            successor: None,
-            ended: false,
-            checkpoint: None,
-            stream_arn: None,
-        };
         let (says, notes) = (Arc::clone(says), Arc::clone(notes));
-        Self { says, begins, takes, notes, item: Mutex::new(item) }
+        Self { says, begins, takes, notes, item: Mutex::default() }
     }
 
-    async fn write(&self, change: impl FnOnce(&mut StreamItem)) -> Result<StreamItem, StoreError> {
+    async fn write(&self, change: impl FnOnce(&mut StreamItem)) -> Result<StreamItem, PortError> {
         tokio::time::sleep(TABLE).await;
         let mut item = self.item.lock().unwrap();
         change(&mut item);
@@ -130,7 +118,7 @@ pub struct Body {
 impl MediaSource for Stub {
     type Body = Body;
 
-    async fn open(&self, _: &StreamArn, after: Option<&FragmentNumber>) -> Result<Body, OpenError> {
+    async fn open(&self, _: &StreamArn, after: Option<&FragmentNumber>) -> Result<Body, PortError> {
         let (says, notes) = (Arc::clone(&self.says), Arc::clone(&self.notes));
         // Who comes back has read all of it: nothing is cut here.
         let next = if after.is_some() { says.pieces.len() } else { 0 };
@@ -176,7 +164,7 @@ impl Processor for Stub {
 }
 
 impl LeaseTable for Stub {
-    async fn load(&self, _: &SessionId) -> Result<Option<StreamItem>, StoreError> {
+    async fn load(&self, _: &SessionId) -> Result<Option<StreamItem>, PortError> {
         self.write(|_| ()).await.map(Some)
     }
 
@@ -186,7 +174,7 @@ impl LeaseTable for Stub {
         _: &StreamItem,
         owner: &str,
         expires_at: u64,
-    ) -> Result<Option<StreamItem>, StoreError> {
+    ) -> Result<Option<StreamItem>, PortError> {
         let take = |item: &mut StreamItem| {
             item.owner = Some(owner.to_owned());
             item.epoch += 1;
@@ -199,7 +187,7 @@ impl LeaseTable for Stub {
         &self,
         _: &SessionId,
         renewal: Renewal<'_>,
-    ) -> Result<Option<StreamItem>, StoreError> {
+    ) -> Result<Option<StreamItem>, PortError> {
         let renew = |item: &mut StreamItem| {
             item.lease_expires_at = renewal.expires_at;
             item.checkpoint = Some(renewal.checkpoint.to_json());
@@ -212,11 +200,11 @@ impl LeaseTable for Stub {
         _: &SessionId,
         _: Renewal<'_>,
         _: bool,
-    ) -> Result<Option<()>, StoreError> {
+    ) -> Result<Option<()>, PortError> {
         Ok(Some(()))
     }
 
-    async fn announce(&self, _: &SessionId, _: u64, _: &str) -> Result<Option<()>, StoreError> {
+    async fn announce(&self, _: &SessionId, _: u64, _: &str) -> Result<Option<()>, PortError> {
         Ok(Some(()))
     }
 
@@ -225,7 +213,7 @@ impl LeaseTable for Stub {
         _: &SessionId,
         stream: Option<&StreamArn>,
         settings: Option<&Settings>,
-    ) -> Result<StreamItem, StoreError> {
+    ) -> Result<StreamItem, PortError> {
         let request = |item: &mut StreamItem| {
             item.stream_arn = stream.cloned();
             item.settings = settings.cloned();
@@ -233,18 +221,18 @@ impl LeaseTable for Stub {
         self.write(request).await
     }
 
-    async fn request_stop(&self, _: &SessionId, _: u64) -> Result<StreamItem, StoreError> {
+    async fn request_stop(&self, _: &SessionId, _: u64) -> Result<StreamItem, PortError> {
         self.write(|item| item.desired = Desired::Stop).await
     }
 }
 
 impl Sessions for Stub {
-    async fn is_over(&self, _: &SessionId) -> Result<bool, StoreError> {
+    async fn is_over(&self, _: &SessionId) -> Result<bool, PortError> {
         tokio::time::sleep(TABLE).await;
         Ok(false)
     }
 
-    async fn listener_languages(&self, _: &SessionId) -> Result<Vec<Language>, StoreError> {
+    async fn listener_languages(&self, _: &SessionId) -> Result<Vec<Language>, PortError> {
         tokio::time::sleep(TABLE).await;
         Ok(vec!["fr".parse().unwrap()])
     }
@@ -255,13 +243,13 @@ impl Listeners for Stub {
 }
 
 impl DeadLetters for Stub {
-    async fn send(&self, _: &DeadLetter) -> Result<(), StoreError> {
+    async fn send(&self, _: &DeadLetter) -> Result<(), PortError> {
         panic!("nothing is refused")
     }
 }
 
 impl Links for Stub {
-    async fn invoke_next(&self, _: &Continuation) -> Result<(), StoreError> {
+    async fn invoke_next(&self, _: &Continuation) -> Result<(), PortError> {
         panic!("no run comes to its deadline")
     }
 }

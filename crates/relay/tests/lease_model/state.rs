@@ -31,7 +31,7 @@ pub(crate) struct State {
     pub(crate) late_deliveries: [Option<Delivery>; LATE],
 }
 
-/// `lease::StreamItem` and the stored revision. An owner's name is unique to its epoch, so who owns
+/// `session::StreamItem` and the stored revision. An owner's name is unique to its epoch, so who owns
 /// the lease is `held` and `epoch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Item {

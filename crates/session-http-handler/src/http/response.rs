@@ -12,7 +12,7 @@ use lambda_http::{
 use serde::Serialize;
 use serde_json::json;
 use session::{
-    ChannelArn, Error, FaultKind, Language, QualityTier, Session, SessionId, SessionStatus,
+    ChannelArn, Error, ErrorKind, Language, QualityTier, Session, SessionId, SessionStatus,
     SignalingEndpoints, StreamArn,
 };
 
@@ -147,14 +147,14 @@ fn whole_seconds(after: Duration) -> u64 {
     after.as_secs() + u64::from(after.subsec_nanos() > 0)
 }
 
-const fn reason(kind: FaultKind) -> &'static str {
+const fn reason(kind: ErrorKind) -> &'static str {
     match kind {
-        FaultKind::Throttled => "too many sessions are being changed at once; try again",
-        FaultKind::LimitExceeded => "the account holds as many sessions as it may; try again later",
-        FaultKind::Unavailable | FaultKind::TimedOut | FaultKind::InUse => {
+        ErrorKind::Throttled => "too many sessions are being changed at once; try again",
+        ErrorKind::LimitExceeded => "the account holds as many sessions as it may; try again later",
+        ErrorKind::Unavailable | ErrorKind::TimedOut | ErrorKind::InUse => {
             "a service this needs did not answer in time; try again"
         }
-        FaultKind::NotFound | FaultKind::Denied | FaultKind::Invalid => {
+        ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Invalid => {
             "internal error; trying again will not help"
         }
     }

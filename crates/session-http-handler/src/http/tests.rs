@@ -8,7 +8,7 @@ use lambda_http::{
 };
 use serde_json::{Value, json};
 use session::{
-    Changes, Fault, FaultKind, IdempotencyKey, NewSession, QualityTier, SessionStatus,
+    Changes, ErrorKind, IdempotencyKey, NewSession, PortError, QualityTier, SessionStatus,
     SignalingEndpoints,
 };
 
@@ -217,8 +217,8 @@ fn failing(error: Error) -> Scripted {
     Scripted { error: Some(error), ..Scripted::default() }
 }
 
-fn fault(kind: FaultKind) -> Fault {
-    Fault::new("CreateStream", kind, "arn:aws:iam::123456789012:role/secret is not allowed")
+fn fault(kind: ErrorKind) -> PortError {
+    PortError::new("CreateStream", kind, "arn:aws:iam::123456789012:role/secret is not allowed")
 }
 
 /// Every error has the same body, and names what it should.

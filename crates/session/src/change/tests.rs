@@ -93,7 +93,7 @@ fn ended_is_a_delete_and_final() {
 #[test]
 fn an_end_that_cannot_be_shown_is_one_all_the_same() {
     let (world, session) = opened();
-    world.plan("get", 1, Trouble::Refused(FaultKind::Denied));
+    world.plan("get", 1, Trouble::Refused(ErrorKind::Denied));
     assert!(matches!(change(&world, &session, &to(NewStatus::Ended)), Err(Error::Store(_))));
     let state = world.state();
     assert_eq!(state.items[&session.session_id].status, SessionStatus::Ended);
@@ -145,6 +145,6 @@ fn a_fault_is_told_and_asking_again_is_harmless() {
         assert_eq!(again.settings_version, session.settings_version + 1);
     }
     let (world, session) = opened();
-    world.plan("change", 0, Trouble::Refused(FaultKind::Throttled));
+    world.plan("change", 0, Trouble::Refused(ErrorKind::Throttled));
     assert!(change(&world, &session, &to(NewStatus::Paused)).is_ok());
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Call, Claim, Fault, FaultKind, Limits, PendingEvent, Session, SessionService, SessionStatus,
+    Call, Claim, ErrorKind, Limits, PendingEvent, PortError, Session, SessionService,
+    SessionStatus,
     event::EventStatus,
     limits::persist,
     ports::{Activation, Clock, Ports, Sessions},
@@ -13,8 +14,8 @@ use crate::{
 /// What became of the write that makes the session active.
 pub(super) enum Activated {
     Yes,
-    No(Fault),
-    Unknown(Fault),
+    No(PortError),
+    Unknown(PortError),
 }
 
 impl<P: Ports> SessionService<P> {
@@ -37,12 +38,12 @@ impl<P: Ports> SessionService<P> {
             change.map(|change| PendingEvent::new(&change, call.trace_header.clone(), now));
 
         let activation = Activation { session: &*session, reserved_at, claim };
-        let again = |kind: FaultKind| kind.is_transient();
+        let again = |kind: ErrorKind| kind.is_retryable();
         let write = || self.sessions.activate(&activation);
         let written = persist(&self.around, &call.limits, deadline, operation, again, write).await;
         let fault = match written {
             Ok(true) => return Activated::Yes,
-            Ok(false) => Fault::new(operation, FaultKind::InUse, "the reservation has changed"),
+            Ok(false) => PortError::new(operation, ErrorKind::InUse, "the reservation has changed"),
             Err(fault) => fault,
         };
         self.settle(session, reserved_at, &call.limits, fault).await
@@ -55,11 +56,11 @@ impl<P: Ports> SessionService<P> {
         session: &Session,
         reserved_at: u64,
         limits: &Limits,
-        fault: Fault,
+        fault: PortError,
     ) -> Activated {
         let (id, operation) = (&session.session_id, "UpdateItem");
         let deadline = self.around.monotonic() + limits.event;
-        let again = |kind: FaultKind| kind.is_transient();
+        let again = |kind: ErrorKind| kind.is_retryable();
         let now = session.updated_at + 1;
         let forestall = || self.sessions.forestall(id, reserved_at, now);
         match persist(&self.around, limits, deadline, operation, again, forestall).await {

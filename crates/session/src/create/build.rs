@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use futures_util::future::join;
 
 use crate::{
-    ChannelArn, Fault, FaultKind, Limits, Session, SessionService, StreamArn, Tags,
+    ChannelArn, ErrorKind, Limits, PortError, Session, SessionService, StreamArn, Tags,
     limits::{Pauses, by, persist},
     ports::{MediaControl, Ports, ResourceState},
     undo::{Made, Part},
@@ -19,7 +19,7 @@ impl<P: Ports> SessionService<P> {
         made: &mut Made,
         limits: &Limits,
         deadline: Duration,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PortError> {
         let tags = Tags { env: self.env.clone(), session_id: session.session_id.clone() };
         // Both to their end, even if one fails: what is made must be known to be undone.
         let ((channel, channel_ready), (stream, stream_ready)) = join(
@@ -34,11 +34,11 @@ impl<P: Ports> SessionService<P> {
             made.mapped = true; // From here on it may be, whatever the call answers.
             let operation = "UpdateMediaStorageConfiguration";
             // Right after ACTIVE the service may still say "in use".
-            let again = |kind: FaultKind| kind.is_transient() || kind == FaultKind::InUse;
+            let again = |kind: ErrorKind| kind.is_retryable() || kind == ErrorKind::InUse;
             let map = || self.media.enable_storage(&channel, &stream);
             persist(&self.around, limits, deadline, operation, again, map).await?;
 
-            let again = |kind: FaultKind| kind.is_transient();
+            let again = |kind: ErrorKind| kind.is_retryable();
             let ask = || self.media.endpoints(&channel);
             let operation = "GetSignalingChannelEndpoint";
             let endpoints = persist(&self.around, limits, deadline, operation, again, ask).await?;
@@ -55,9 +55,9 @@ impl<P: Ports> SessionService<P> {
         tags: &Tags,
         limits: &Limits,
         deadline: Duration,
-    ) -> (Part<ChannelArn>, Result<(), Fault>) {
+    ) -> (Part<ChannelArn>, Result<(), PortError>) {
         let create = || self.media.create_channel(name, tags);
-        let again = |kind| kind == FaultKind::Throttled;
+        let again = |kind| kind == ErrorKind::Throttled;
         let operation = "CreateSignalingChannel";
         match persist(&self.around, limits, deadline, operation, again, create).await {
             Err(fault) => (Part::after(&fault), Err(fault)),
@@ -76,9 +76,9 @@ impl<P: Ports> SessionService<P> {
         tags: &Tags,
         limits: &Limits,
         deadline: Duration,
-    ) -> (Part<StreamArn>, Result<(), Fault>) {
+    ) -> (Part<StreamArn>, Result<(), PortError>) {
         let create = || self.media.create_stream(name, tags, self.stream_retention_hours);
-        let again = |kind| kind == FaultKind::Throttled;
+        let again = |kind| kind == ErrorKind::Throttled;
         match persist(&self.around, limits, deadline, "CreateStream", again, create).await {
             Err(fault) => (Part::after(&fault), Err(fault)),
             Ok(arn) => {
@@ -90,26 +90,28 @@ impl<P: Ports> SessionService<P> {
     }
 
     /// Looks at a resource until it is ACTIVE, slower and slower.
-    async fn until_active<F: Future<Output = Result<ResourceState, Fault>>>(
+    async fn until_active<F: Future<Output = Result<ResourceState, PortError>>>(
         &self,
         limits: &Limits,
         deadline: Duration,
         operation: &'static str,
         look: impl Fn() -> F,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PortError> {
         let mut pauses = Pauses::new(limits);
         loop {
             let last = match by(&self.around, deadline, operation, look()).await {
                 Ok(ResourceState::Active) => return Ok(()),
                 Ok(ResourceState::Deleting) => {
                     let message = "it is being deleted";
-                    return Err(Fault::new(operation, FaultKind::Unavailable, message));
+                    return Err(PortError::new(operation, ErrorKind::Unavailable, message));
                 }
-                Ok(ResourceState::Pending) => {
-                    Fault::new(operation, FaultKind::TimedOut, "not ACTIVE within the time given")
-                }
+                Ok(ResourceState::Pending) => PortError::new(
+                    operation,
+                    ErrorKind::TimedOut,
+                    "not ACTIVE within the time given",
+                ),
                 // What was just made may not be seen everywhere yet.
-                Err(fault) if fault.kind.is_transient() || fault.kind == FaultKind::NotFound => {
+                Err(fault) if fault.kind.is_retryable() || fault.kind == ErrorKind::NotFound => {
                     fault
                 }
                 Err(fault) => return Err(fault),

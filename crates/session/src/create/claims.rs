@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    Call, Claim, Error, FaultKind, Remembered, Session, SessionId, SessionService, SessionStatus,
+    Call, Claim, Error, ErrorKind, Remembered, Session, SessionId, SessionService, SessionStatus,
     limits::persist,
     ports::{Clock, Journal, Ports, Sessions},
 };
@@ -46,7 +46,7 @@ impl<P: Ports> SessionService<P> {
 
     async fn remembered(&self, claim: &Claim, call: &Call) -> Result<Option<Remembered>, Error> {
         let deadline = self.around.monotonic() + call.limits.event;
-        let again = |kind: FaultKind| kind.is_transient();
+        let again = |kind: ErrorKind| kind.is_retryable();
         let read = || self.sessions.remembered(&claim.id);
         persist(&self.around, &call.limits, deadline, "GetItem", again, read)
             .await
@@ -56,7 +56,7 @@ impl<P: Ports> SessionService<P> {
     /// Forgets a request that failed, so that it can be made again at once. A failure costs the client a wait.
     pub(super) async fn forget(&self, claim: &Claim, session_id: &SessionId, call: &Call) {
         let deadline = self.around.monotonic() + call.limits.event;
-        let again = |kind: FaultKind| kind.is_transient();
+        let again = |kind: ErrorKind| kind.is_retryable();
         let forget = || self.sessions.forget(&claim.id, session_id);
         let forgotten =
             persist(&self.around, &call.limits, deadline, "DeleteItem", again, forget).await;
@@ -72,7 +72,7 @@ impl<P: Ports> SessionService<P> {
     /// [`Error::TooManySessions`] when all of them are still taken.
     pub(super) async fn make_place(&self, speaker_id: &str, call: &Call) -> Result<(), Error> {
         let deadline = self.around.monotonic() + call.limits.event;
-        let again = |kind: FaultKind| kind.is_transient();
+        let again = |kind: ErrorKind| kind.is_retryable();
         let look = || self.sessions.places(speaker_id);
         let taken = persist(&self.around, &call.limits, deadline, "GetItem", again, look)
             .await

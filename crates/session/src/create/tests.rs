@@ -48,7 +48,7 @@ const UNDO_STEPS: [&str; 6] =
 
 fn troubles() -> Vec<Trouble> {
     use Trouble::{AnswerLost, Hangs, HangsAfterEffect, LateEffect, Refused, Repeated};
-    let refused = FaultKind::ALL.map(Refused);
+    let refused = ErrorKind::ALL.map(Refused);
     [&refused[..], &[AnswerLost, Repeated, Hangs, HangsAfterEffect, LateEffect]].concat()
 }
 
@@ -188,7 +188,7 @@ fn whatever_fails_nothing_is_lost_and_nothing_is_orphaned() {
                 let context = format!("{operation} {trouble:?} first_only={first_only}");
                 check(&world, &result, &context);
                 let refused = matches!(trouble, Trouble::Refused(kind)
-                    if !kind.is_outcome_unknown() && kind != FaultKind::InUse);
+                    if !kind.is_outcome_unknown() && kind != ErrorKind::InUse);
                 if result.is_err() && refused {
                     let state = world.state();
                     assert!(state.items.is_empty(), "{context}: an item is left");
@@ -206,7 +206,7 @@ fn whatever_fails_while_undoing_what_failed_can_be_found() {
             for undo_step in UNDO_STEPS {
                 for undo_trouble in troubles() {
                     // A service that calls gone what is there can only be found out by its lists.
-                    let lie = Trouble::Refused(FaultKind::NotFound);
+                    let lie = Trouble::Refused(ErrorKind::NotFound);
                     if undo_step.starts_with("delete") && undo_trouble == lie {
                         continue;
                     }
@@ -232,7 +232,7 @@ fn a_crash_at_any_call_leaves_nothing_that_cannot_be_found() {
         for failing in [None, Some("activate"), Some("endpoints")] {
             let world = World::new();
             if let Some(operation) = failing {
-                world.plan_all(operation, Trouble::Refused(FaultKind::Denied));
+                world.plan_all(operation, Trouble::Refused(ErrorKind::Denied));
             }
             let service = world.service();
             let result = world.run_for(open(&service, &new(), None, &call()), crash_at);
@@ -262,12 +262,12 @@ fn an_event_that_cannot_be_emitted_does_not_fail_the_request() {
 #[test]
 fn an_event_that_cannot_be_forgotten_is_sent_again_with_the_same_id() {
     let world = World::new();
-    world.plan("clear_pending_event", 0, Trouble::Refused(FaultKind::Throttled));
+    world.plan("clear_pending_event", 0, Trouble::Refused(ErrorKind::Throttled));
     let session = create(&world).unwrap();
     let pending = world.state().items[&session.session_id].pending_event.clone().unwrap();
     let id = &session.session_id;
     let budget = Duration::from_secs(2);
-    assert!(world.run(emit(&world, &world, &world, id, &pending, budget)));
+    assert!(world.run(emit(&world, &world, &world, id, &pending, budget)).is_ok());
     let state = world.state();
     assert_eq!(state.events.len(), 2);
     assert_eq!(state.events[0], state.events[1]);
@@ -321,7 +321,7 @@ fn a_resource_that_never_becomes_active_is_undone_in_time() {
     let world = World::new();
     world.state().active_after = Duration::from_secs(19);
     let error = create(&world).unwrap_err();
-    assert!(matches!(&error, Error::Creation { fault, .. } if fault.kind == FaultKind::TimedOut));
+    assert!(matches!(&error, Error::Creation { fault, .. } if fault.kind == ErrorKind::TimedOut));
     assert!(error.retry_after().is_some());
     let state = world.state();
     assert!(state.now >= Duration::from_secs(17));
@@ -331,7 +331,7 @@ fn a_resource_that_never_becomes_active_is_undone_in_time() {
 #[test]
 fn what_cannot_succeed_is_not_to_be_tried_again() {
     let world = World::new();
-    world.plan_all("enable_storage", Trouble::Refused(FaultKind::Denied));
+    world.plan_all("enable_storage", Trouble::Refused(ErrorKind::Denied));
     let error = create(&world).unwrap_err();
     assert_eq!(error.retry_after(), None);
     assert_eq!(world.calls("enable_storage"), 1);
@@ -356,7 +356,7 @@ fn a_shorter_invocation_still_undoes_what_fails() {
 fn a_mapping_that_is_off_only_after_a_moment_is_undone_in_time() {
     let world = World::new();
     world.state().unmapped_after = Duration::from_millis(1_500);
-    world.plan_all("endpoints", Trouble::Refused(FaultKind::Denied));
+    world.plan_all("endpoints", Trouble::Refused(ErrorKind::Denied));
     create(&world).unwrap_err();
     assert!(world.calls("delete_channel") > 1, "the first was refused");
     let state = world.state();
@@ -367,7 +367,7 @@ fn a_mapping_that_is_off_only_after_a_moment_is_undone_in_time() {
 fn a_mapping_that_stays_keeps_channel_stream_and_the_item_that_leads_to_them() {
     let world = World::new();
     for operation in ["endpoints", "disable_storage"] {
-        world.plan_all(operation, Trouble::Refused(FaultKind::Denied));
+        world.plan_all(operation, Trouble::Refused(ErrorKind::Denied));
     }
     create(&world).unwrap_err();
     assert!(world.calls("delete_channel") > 1 && world.calls("delete_stream") > 1);

@@ -134,7 +134,7 @@ fn only_the_speaker_may_end_a_session_that_exists() {
 
 #[test]
 fn what_fails_after_the_mark_does_not_fail_the_request_and_loses_no_event() {
-    let troubles = FaultKind::ALL.map(Trouble::Refused).into_iter().chain([
+    let troubles = ErrorKind::ALL.map(Trouble::Refused).into_iter().chain([
         Trouble::AnswerLost,
         Trouble::Hangs,
         Trouble::HangsAfterEffect,
@@ -171,7 +171,7 @@ fn a_mapping_that_is_off_only_after_a_moment_does_not_keep_the_channel() {
 #[test]
 fn a_mapping_that_stays_keeps_the_channel_for_the_health_check() {
     let (world, session) = world_with_session();
-    world.plan_all("disable_storage", Trouble::Refused(FaultKind::Denied));
+    world.plan_all("disable_storage", Trouble::Refused(ErrorKind::Denied));
     assert_eq!(delete(&world, &session), Ok(Deleted::Now));
     let state = world.state();
     let item = &state.items[&session.session_id];
@@ -204,8 +204,8 @@ fn a_crash_at_any_call_takes_no_channel_from_a_session_that_lives() {
 #[test]
 fn a_mark_that_fails_can_be_repeated_until_it_holds() {
     for trouble in [
-        Trouble::Refused(FaultKind::Unavailable),
-        Trouble::Refused(FaultKind::TimedOut),
+        Trouble::Refused(ErrorKind::Unavailable),
+        Trouble::Refused(ErrorKind::TimedOut),
         Trouble::AnswerLost,
         Trouble::Hangs,
         Trouble::HangsAfterEffect,
@@ -264,12 +264,12 @@ fn an_active_event_that_the_bus_does_not_take_gives_way_to_the_ended_one() {
     let active = PendingEvent::new(&change, None, 1);
     let id = &session.session_id;
     world.state().items.get_mut(id).unwrap().pending_event = Some(active.clone());
-    world.plan_all("put", Trouble::Refused(FaultKind::Throttled));
+    world.plan_all("put", Trouble::Refused(ErrorKind::Throttled));
     delete(&world, &session).unwrap();
     world.state().plans.clear();
     // A late resend of the ACTIVE event must not take the ENDED one with it.
     let budget = Duration::from_secs(2);
-    assert!(world.run(emit(&world, &world, &world, id, &active, budget)));
+    assert!(world.run(emit(&world, &world, &world, id, &active, budget)).is_ok());
     let pending = world.state().items[id].pending_event.clone().unwrap();
     assert!(pending.detail.contains("ENDED"));
 }

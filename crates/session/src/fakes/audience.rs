@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::World;
 use crate::{
-    Fault, SessionId,
+    PortError, SessionId,
     listeners::PAGE,
     ports::{Clock, Heard, Listener, Listeners},
 };
@@ -63,7 +63,7 @@ impl Listeners for World {
         &self,
         session_id: &SessionId,
         after: Option<&Listener>,
-    ) -> Result<Vec<Listener>, Fault> {
+    ) -> Result<Vec<Listener>, PortError> {
         let (session_id, after) = (session_id.clone(), after.cloned());
         self.call("page", move |state| {
             let all = state.listeners.get(&session_id).into_iter().flatten();
@@ -73,7 +73,7 @@ impl Listeners for World {
         .await
     }
 
-    async fn post(&self, connection_id: &str, message: &str) -> Result<Heard, Fault> {
+    async fn post(&self, connection_id: &str, message: &str) -> Result<Heard, PortError> {
         let _under_way = Posting::begin(self);
         if self.state().hanging.contains(connection_id) {
             let now = self.monotonic();
@@ -93,7 +93,7 @@ impl Listeners for World {
         .await
     }
 
-    async fn remove(&self, session_id: &SessionId, connection_id: &str) -> Result<(), Fault> {
+    async fn remove(&self, session_id: &SessionId, connection_id: &str) -> Result<(), PortError> {
         let (session_id, connection) = (session_id.clone(), connection_id.to_owned());
         self.call("remove", move |state| {
             let listeners = state.listeners.entry(session_id.clone()).or_default();

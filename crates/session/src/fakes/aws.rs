@@ -4,8 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{Resource, State, World};
 use crate::{
-    ChannelArn, Claim, Fault, FaultKind, PendingEvent, Remembered, RequestId, Session, SessionId,
-    SessionStatus, SignalingEndpoints, StreamArn, Tags,
+    ChannelArn, Claim, ErrorKind, PendingEvent, PortError, Remembered, RequestId, Session,
+    SessionId, SessionStatus, SignalingEndpoints, StreamArn, Tags,
     event::StatusChange,
     ports::{
         Activation, Change, Ending, EventBus, MediaControl, PendingEvents, Reservation, Reserved,
@@ -32,11 +32,11 @@ impl State {
         name: &str,
         tags: Tags,
         retention_hours: u32,
-    ) -> Result<String, Fault> {
+    ) -> Result<String, PortError> {
         let (now, active_after) = (self.now, self.active_after);
         let shelf = if kind == "channel" { &mut self.channels } else { &mut self.streams };
         if shelf.values().any(|resource| resource.name == name) {
-            return Err(Fault::new("Create", FaultKind::InUse, "ResourceInUseException"));
+            return Err(PortError::new("Create", ErrorKind::InUse, "ResourceInUseException"));
         }
         let arn = format!("arn:aws:kinesisvideo:eu-west-1:123456789012:{kind}/{name}/17");
         let resource = Resource {
@@ -52,7 +52,7 @@ impl State {
     }
 
     /// AWS refuses to delete a channel while it is mapped, and a stream while a channel is mapped to it.
-    fn refuse_mapped(&self, resource: &str, arn: &str) -> Result<(), Fault> {
+    fn refuse_mapped(&self, resource: &str, arn: &str) -> Result<(), PortError> {
         let mut mapped = self.channels.iter().filter(|(_, it)| it.is_mapped(self.now));
         if !mapped.any(|(channel, it)| channel == arn || it.mapped_to.as_deref() == Some(arn)) {
             return Ok(());
@@ -60,7 +60,7 @@ impl State {
         let message = format!(
             "ResourceInUseException: Disable MediaStorageConfiguration to delete the {resource}"
         );
-        Err(Fault::new("Delete", FaultKind::InUse, message))
+        Err(PortError::new("Delete", ErrorKind::InUse, message))
     }
 }
 
@@ -76,30 +76,34 @@ impl Resource {
     }
 }
 
-fn not_found(operation: &'static str) -> Fault {
-    Fault::new(operation, FaultKind::NotFound, "ResourceNotFoundException")
+fn not_found(operation: &'static str) -> PortError {
+    PortError::new(operation, ErrorKind::NotFound, "ResourceNotFoundException")
 }
 
 fn look(
     shelf: &HashMap<String, Resource>,
     arn: &str,
     now: Duration,
-) -> Result<ResourceState, Fault> {
+) -> Result<ResourceState, PortError> {
     let resource = shelf.get(arn).ok_or_else(|| not_found("Describe"))?;
     Ok(if resource.active_at <= now { ResourceState::Active } else { ResourceState::Pending })
 }
 
-fn remove(shelf: &mut HashMap<String, Resource>, arn: &str, now: Duration) -> Result<(), Fault> {
+fn remove(
+    shelf: &mut HashMap<String, Resource>,
+    arn: &str,
+    now: Duration,
+) -> Result<(), PortError> {
     let resource = shelf.get(arn).ok_or_else(|| not_found("Delete"))?;
     if resource.active_at > now {
-        return Err(Fault::new("Delete", FaultKind::InUse, "ResourceInUseException"));
+        return Err(PortError::new("Delete", ErrorKind::InUse, "ResourceInUseException"));
     }
     shelf.remove(arn);
     Ok(())
 }
 
 impl Sessions for World {
-    async fn insert(&self, reservation: &Reservation<'_>) -> Result<Reserved, Fault> {
+    async fn insert(&self, reservation: &Reservation<'_>) -> Result<Reserved, PortError> {
         let session = reservation.session.clone();
         let (most, claim) = (reservation.most as usize, reservation.claim.cloned());
         self.call("insert", move |state| {
@@ -124,7 +128,7 @@ impl Sessions for World {
         .await
     }
 
-    async fn places(&self, speaker_id: &str) -> Result<Vec<SessionId>, Fault> {
+    async fn places(&self, speaker_id: &str) -> Result<Vec<SessionId>, PortError> {
         let speaker_id = speaker_id.to_owned();
         self.call("places", move |state| {
             let places = state.places.get(&speaker_id).into_iter().flatten();
@@ -133,7 +137,7 @@ impl Sessions for World {
         .await
     }
 
-    async fn free_places(&self, speaker_id: &str, sessions: &[SessionId]) -> Result<(), Fault> {
+    async fn free_places(&self, speaker_id: &str, sessions: &[SessionId]) -> Result<(), PortError> {
         let (speaker_id, sessions) = (speaker_id.to_owned(), sessions.to_vec());
         self.call("free_places", move |state| {
             let places = state.places.entry(speaker_id.clone()).or_default();
@@ -143,12 +147,12 @@ impl Sessions for World {
         .await
     }
 
-    async fn remembered(&self, request: &RequestId) -> Result<Option<Remembered>, Fault> {
+    async fn remembered(&self, request: &RequestId) -> Result<Option<Remembered>, PortError> {
         let request = request.clone();
         self.call("remembered", move |state| Ok(state.requests.get(&request).cloned())).await
     }
 
-    async fn forget(&self, request: &RequestId, session_id: &SessionId) -> Result<(), Fault> {
+    async fn forget(&self, request: &RequestId, session_id: &SessionId) -> Result<(), PortError> {
         let (request, session_id) = (request.clone(), session_id.clone());
         self.call("forget", move |state| {
             let known = state.requests.get(&request);
@@ -160,12 +164,12 @@ impl Sessions for World {
         .await
     }
 
-    async fn get(&self, session_id: &SessionId) -> Result<Option<Session>, Fault> {
+    async fn get(&self, session_id: &SessionId) -> Result<Option<Session>, PortError> {
         let session_id = session_id.clone();
         self.call("get", move |state| Ok(state.items.get(&session_id).cloned())).await
     }
 
-    async fn activate(&self, activation: &Activation<'_>) -> Result<bool, Fault> {
+    async fn activate(&self, activation: &Activation<'_>) -> Result<bool, PortError> {
         let (session, reserved_at) = (activation.session.clone(), activation.reserved_at);
         let claim = activation.claim.cloned();
         self.call("activate", move |state| {
@@ -194,7 +198,7 @@ impl Sessions for World {
         session_id: &SessionId,
         reserved_at: u64,
         now: u64,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, PortError> {
         let session_id = session_id.clone();
         self.call("forestall", move |state| {
             let Some(item) = state.items.get_mut(&session_id) else { return Ok(false) };
@@ -207,7 +211,7 @@ impl Sessions for World {
         .await
     }
 
-    async fn discard(&self, session_id: &SessionId) -> Result<(), Fault> {
+    async fn discard(&self, session_id: &SessionId) -> Result<(), PortError> {
         let session_id = session_id.clone();
         self.call("discard", move |state| {
             let item = state.items.get(&session_id);
@@ -219,7 +223,7 @@ impl Sessions for World {
         .await
     }
 
-    async fn change(&self, change: &Change<'_>) -> Result<bool, Fault> {
+    async fn change(&self, change: &Change<'_>) -> Result<bool, PortError> {
         let (session, seen_at) = (change.session.clone(), change.seen_at);
         self.call("change", move |state| {
             let Some(item) = state.items.get_mut(&session.session_id) else { return Ok(false) };
@@ -234,7 +238,7 @@ impl Sessions for World {
         .await
     }
 
-    async fn end(&self, ending: &Ending<'_>) -> Result<bool, Fault> {
+    async fn end(&self, ending: &Ending<'_>) -> Result<bool, PortError> {
         let (session_id, speaker_id) = (ending.session_id.clone(), ending.speaker_id.to_owned());
         let (event, reason, now) = (ending.pending_event.clone(), ending.reason, ending.now);
         self.call("end", move |state| {
@@ -257,7 +261,7 @@ impl PendingEvents for World {
         &self,
         session_id: &SessionId,
         event: &PendingEvent,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PortError> {
         let (session_id, event) = (session_id.clone(), event.clone());
         self.call("clear_pending_event", move |state| {
             if let Some(item) = state.items.get_mut(&session_id) {
@@ -270,7 +274,7 @@ impl PendingEvents for World {
 }
 
 impl MediaControl for World {
-    async fn create_channel(&self, name: &str, tags: &Tags) -> Result<ChannelArn, Fault> {
+    async fn create_channel(&self, name: &str, tags: &Tags) -> Result<ChannelArn, PortError> {
         let (name, tags) = (name.to_owned(), tags.clone());
         self.call("create_channel", move |state| {
             state.create("channel", &name, tags.clone(), 0).map(|arn| arn.parse().unwrap())
@@ -283,7 +287,7 @@ impl MediaControl for World {
         name: &str,
         tags: &Tags,
         retention_hours: u32,
-    ) -> Result<StreamArn, Fault> {
+    ) -> Result<StreamArn, PortError> {
         let (name, tags) = (name.to_owned(), tags.clone());
         self.call("create_stream", move |state| {
             state
@@ -293,17 +297,21 @@ impl MediaControl for World {
         .await
     }
 
-    async fn channel_state(&self, arn: &ChannelArn) -> Result<ResourceState, Fault> {
+    async fn channel_state(&self, arn: &ChannelArn) -> Result<ResourceState, PortError> {
         let arn = arn.to_string();
         self.call("channel_state", move |state| look(&state.channels, &arn, state.now)).await
     }
 
-    async fn stream_state(&self, arn: &StreamArn) -> Result<ResourceState, Fault> {
+    async fn stream_state(&self, arn: &StreamArn) -> Result<ResourceState, PortError> {
         let arn = arn.to_string();
         self.call("stream_state", move |state| look(&state.streams, &arn, state.now)).await
     }
 
-    async fn enable_storage(&self, channel: &ChannelArn, stream: &StreamArn) -> Result<(), Fault> {
+    async fn enable_storage(
+        &self,
+        channel: &ChannelArn,
+        stream: &StreamArn,
+    ) -> Result<(), PortError> {
         let (channel, stream) = (channel.to_string(), stream.to_string());
         self.call("enable_storage", move |state| {
             let both = [look(&state.channels, &channel, state.now)?].into_iter().chain([look(
@@ -312,10 +320,14 @@ impl MediaControl for World {
                 state.now,
             )?]);
             if both.into_iter().any(|found| found != ResourceState::Active) {
-                return Err(Fault::new("Update", FaultKind::InUse, "ResourceInUseException"));
+                return Err(PortError::new("Update", ErrorKind::InUse, "ResourceInUseException"));
             }
             if state.streams[&stream].retention_hours == 0 {
-                return Err(Fault::new("Update", FaultKind::Invalid, "NoDataRetentionException"));
+                return Err(PortError::new(
+                    "Update",
+                    ErrorKind::Invalid,
+                    "NoDataRetentionException",
+                ));
             }
             let resource = state.channels.get_mut(&channel).unwrap();
             (resource.mapped_to, resource.unmapped_at) = (Some(stream.clone()), None);
@@ -324,7 +336,7 @@ impl MediaControl for World {
         .await
     }
 
-    async fn disable_storage(&self, channel: &ChannelArn) -> Result<(), Fault> {
+    async fn disable_storage(&self, channel: &ChannelArn) -> Result<(), PortError> {
         let channel = channel.to_string();
         self.call("disable_storage", move |state| {
             let off_at = state.now + state.unmapped_after;
@@ -335,11 +347,11 @@ impl MediaControl for World {
         .await
     }
 
-    async fn endpoints(&self, channel: &ChannelArn) -> Result<SignalingEndpoints, Fault> {
+    async fn endpoints(&self, channel: &ChannelArn) -> Result<SignalingEndpoints, PortError> {
         let channel = channel.to_string();
         self.call("endpoints", move |state| {
             if !state.channels.get(&channel).ok_or_else(|| not_found("Get"))?.is_stored() {
-                return Err(Fault::new("Get", FaultKind::Invalid, "InvalidArgumentException"));
+                return Err(PortError::new("Get", ErrorKind::Invalid, "InvalidArgumentException"));
             }
             let url = |scheme: &str| format!("{scheme}://m-1.kinesisvideo.eu-west-1.amazonaws.com");
             Ok(SignalingEndpoints { wss: url("wss"), https: url("https"), webrtc: url("https") })
@@ -347,7 +359,7 @@ impl MediaControl for World {
         .await
     }
 
-    async fn delete_channel(&self, arn: &ChannelArn) -> Result<(), Fault> {
+    async fn delete_channel(&self, arn: &ChannelArn) -> Result<(), PortError> {
         let arn = arn.to_string();
         self.call("delete_channel", move |state| {
             state.refuse_mapped("channel", &arn)?;
@@ -356,7 +368,7 @@ impl MediaControl for World {
         .await
     }
 
-    async fn delete_stream(&self, arn: &StreamArn) -> Result<(), Fault> {
+    async fn delete_stream(&self, arn: &StreamArn) -> Result<(), PortError> {
         let arn = arn.to_string();
         self.call("delete_stream", move |state| {
             state.refuse_mapped("stream", &arn)?;
@@ -367,7 +379,7 @@ impl MediaControl for World {
 }
 
 impl EventBus for World {
-    async fn put(&self, detail: &str, trace_header: Option<&str>) -> Result<(), Fault> {
+    async fn put(&self, detail: &str, trace_header: Option<&str>) -> Result<(), PortError> {
         let detail = serde_json::from_str(detail).unwrap();
         let change = StatusChange::from_detail(&detail).unwrap();
         let trace_header = trace_header.map(ToOwned::to_owned);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    FaultKind,
+    ErrorKind,
     fakes::{EPOCH_MS, Trouble, World},
 };
 
@@ -97,7 +97,7 @@ fn all_of_it_ends_in_time_whoever_hangs() {
 #[test]
 fn trouble_that_passes_is_waited_for() {
     for trouble in
-        [Trouble::Refused(FaultKind::Throttled), Trouble::Refused(FaultKind::Unavailable)]
+        [Trouble::Refused(ErrorKind::Throttled), Trouble::Refused(ErrorKind::Unavailable)]
     {
         let world = World::new();
         world.listen(&session_id(), "l", 5);
@@ -116,7 +116,7 @@ fn trouble_that_passes_is_waited_for() {
 
 #[test]
 fn trouble_that_stays_leaves_the_items() {
-    for trouble in [Trouble::Refused(FaultKind::Denied), Trouble::Refused(FaultKind::Throttled)] {
+    for trouble in [Trouble::Refused(ErrorKind::Denied), Trouble::Refused(ErrorKind::Throttled)] {
         for operation in ["page", "post", "remove"] {
             let world = World::new();
             world.listen(&session_id(), "l", 5);

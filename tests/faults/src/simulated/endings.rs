@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use relay::ports::OpenError;
+use session::ErrorKind;
 use testkit::pcm::Random;
 use world::Odds;
-use world::kvs::{Break, How};
+use world::kvs::{Break, How, open_error};
 use world::lambda::Call;
 
 use super::{Fault, seconds};
@@ -65,7 +65,10 @@ fn three_stalls(random: &mut Random) -> Scene {
 fn one_404_ended(_: &mut Random) -> Scene {
     let mut scene = Scene::of(40, 2_000);
     scene.active.clear();
-    scene.prepare(|lambda| lambda.world.state().kvs.open_errors = vec![OpenError::NoStream].into());
+    scene.prepare(|lambda| {
+        lambda.world.state().kvs.open_errors =
+            vec![open_error(ErrorKind::NotFound, "ResourceNotFoundException")].into()
+    });
     scene.patience = seconds(120);
     scene
 }
@@ -78,7 +81,8 @@ fn one_404_catching_up(random: &mut Random) -> Scene {
     scene.at(seconds(90), |lambda| {
         lambda.world.state().processor.odds = Odds::UP;
         lambda.world.state().kvs.longest = Duration::ZERO;
-        lambda.world.state().kvs.open_errors = vec![OpenError::NoStream].into();
+        lambda.world.state().kvs.open_errors =
+            vec![open_error(ErrorKind::NotFound, "ResourceNotFoundException")].into();
     });
     scene.at(seconds(110), |lambda| lambda.world.state().kvs.longest = seconds(2700));
     scene.patience = seconds(180);
@@ -89,8 +93,11 @@ fn long_404(_: &mut Random) -> Scene {
     let mut scene = Scene::of(300, 2_000);
     scene.at(seconds(50), |lambda| {
         lambda.world.state().kvs.longest = Duration::ZERO;
-        lambda.world.state().kvs.open_errors =
-            std::iter::repeat_n(OpenError::NoStream, 10_000).collect();
+        lambda.world.state().kvs.open_errors = std::iter::repeat_n(
+            open_error(ErrorKind::NotFound, "ResourceNotFoundException"),
+            10_000,
+        )
+        .collect();
     });
     scene.at(seconds(200), |lambda| {
         lambda.world.state().kvs.longest = seconds(2700);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use relay::ports::OpenError;
+use session::ErrorKind;
 use testkit::pcm::Random;
-use world::kvs::{Break, How};
+use world::kvs::{Break, How, open_error};
 
 use super::{Fault, seconds};
 use crate::scene::Scene;
@@ -70,10 +70,10 @@ fn damaged(random: &mut Random) -> Scene {
 fn refused(random: &mut Random) -> Scene {
     let mut scene = Scene::ordinary(random);
     let errors = [
-        OpenError::Throttled("ClientLimitExceededException".into()),
-        OpenError::Throttled("ConnectionLimitExceededException".into()),
-        OpenError::Refused("NotAuthorizedException".into()),
-        OpenError::Refused("InternalFailure".into()),
+        open_error(ErrorKind::Throttled, "ClientLimitExceededException"),
+        open_error(ErrorKind::Throttled, "ConnectionLimitExceededException"),
+        open_error(ErrorKind::Denied, "NotAuthorizedException"),
+        open_error(ErrorKind::Denied, "InternalFailure"),
     ];
     let count = 1 + random.below(8);
     let drawn: Vec<_> =
@@ -96,7 +96,10 @@ fn not_found(random: &mut Random) -> Scene {
     let mut scene = Scene::ordinary(random);
     let count = usize::try_from(1 + random.below(6)).unwrap();
     scene.prepare(move |lambda| {
-        let errors = std::iter::repeat_n(OpenError::NoStream, count);
+        let errors = std::iter::repeat_n(
+            open_error(ErrorKind::NotFound, "ResourceNotFoundException"),
+            count,
+        );
         lambda.world.state().kvs.open_errors = errors.collect();
     });
     scene.patience = RECONNECTS;

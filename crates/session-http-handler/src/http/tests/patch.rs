@@ -78,8 +78,8 @@ fn each_error_has_its_status() {
         (Error::NotOwner { session_id: session_id.clone() }, 403, false),
         (Error::Over { session_id: session_id.clone() }, 409, false),
         (Error::NotReady { session_id }, 409, true),
-        (Error::Store(fault(FaultKind::Throttled)), 503, true),
-        (Error::Store(fault(FaultKind::Denied)), 500, false),
+        (Error::Store(fault(ErrorKind::Throttled)), 503, true),
+        (Error::Store(fault(ErrorKind::Denied)), 500, false),
     ] {
         let answer = patch(&failing(error), body);
         assert_eq!(answer.status, status);

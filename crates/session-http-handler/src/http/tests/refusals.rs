@@ -68,7 +68,7 @@ fn each_error_of_a_use_case_has_its_status() {
     let answer = ask(&failing(Error::NotReady { session_id }), &delete);
     check_error(&answer, 409, "still being created");
     assert!(answer.headers.contains_key(header::RETRY_AFTER));
-    for kind in FaultKind::ALL {
+    for kind in ErrorKind::ALL {
         let api = failing(Error::Store(fault(kind)));
         let status = if Error::Store(fault(kind)).retry_after().is_some() { 503 } else { 500 };
         assert_eq!(ask(&api, &get).status, status, "{kind:?}");
@@ -81,12 +81,12 @@ fn a_session_that_cannot_be_created_is_503_with_retry_after_or_500() {
     let session_id: SessionId = ID.parse().unwrap();
     let create = event("POST", "/sessions", Some(SPEAKER), Some(r#"{"sourceLanguage": "en"}"#));
     for (kind, status, retry_after) in [
-        (FaultKind::Throttled, 503, Some("2")),
-        (FaultKind::LimitExceeded, 503, Some("60")),
-        (FaultKind::TimedOut, 503, Some("5")),
-        (FaultKind::Unavailable, 503, Some("5")),
-        (FaultKind::Denied, 500, None),
-        (FaultKind::Invalid, 500, None),
+        (ErrorKind::Throttled, 503, Some("2")),
+        (ErrorKind::LimitExceeded, 503, Some("60")),
+        (ErrorKind::TimedOut, 503, Some("5")),
+        (ErrorKind::Unavailable, 503, Some("5")),
+        (ErrorKind::Denied, 500, None),
+        (ErrorKind::Invalid, 500, None),
     ] {
         let fault = fault(kind);
         let api = failing(Error::Creation { session_id: session_id.clone(), fault });

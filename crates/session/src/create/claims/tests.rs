@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    Call, Error, FaultKind, IdempotencyKey, Language, NewSession, QualityTier, Session,
+    Call, Error, ErrorKind, IdempotencyKey, Language, NewSession, QualityTier, Session,
     SessionStatus,
     fakes::{Trouble, World, open},
 };
@@ -89,7 +89,7 @@ fn after_a_crash_anywhere_the_request_is_told_to_wait_and_then_carried_out() {
 fn what_failed_may_be_asked_for_again_at_once() {
     for step in ["create_stream", "enable_storage", "endpoints", "activate"] {
         let world = World::new();
-        world.plan(step, 0, Trouble::Refused(FaultKind::Denied));
+        world.plan(step, 0, Trouble::Refused(ErrorKind::Denied));
         create(&world, &new("ana"), Some(&key("k"))).unwrap_err();
         assert!(world.state().requests.is_empty(), "{step}");
         create(&world, &new("ana"), Some(&key("k"))).unwrap();
@@ -101,7 +101,7 @@ fn what_failed_may_be_asked_for_again_at_once() {
 fn whatever_fails_no_request_makes_two_sessions() {
     use Trouble::{AnswerLost, Hangs, HangsAfterEffect, LateEffect, Refused, Repeated};
     let troubles = [AnswerLost, Hangs, HangsAfterEffect, LateEffect, Repeated];
-    let refused = FaultKind::ALL.map(Refused);
+    let refused = ErrorKind::ALL.map(Refused);
     for step in [
         "insert",
         "remembered",

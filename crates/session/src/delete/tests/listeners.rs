@@ -35,7 +35,7 @@ fn a_long_ending_gives_them_no_more_than_two_seconds() {
     world.listen(&session.session_id, "l", 1_000);
     let all: Vec<_> = (0..1_000).map(|number| format!("l-{number}=")).collect();
     world.state().hanging.extend(all);
-    world.plan_all("delete_channel", Trouble::Refused(FaultKind::Throttled));
+    world.plan_all("delete_channel", Trouble::Refused(ErrorKind::Throttled));
     let began = world.state().now;
     assert_eq!(delete(&world, &session), Ok(Deleted::Now));
     let posts: Vec<_> =
@@ -47,8 +47,8 @@ fn a_long_ending_gives_them_no_more_than_two_seconds() {
 #[test]
 fn whatever_fails_there_fails_nothing_here() {
     for trouble in [
-        Trouble::Refused(FaultKind::Denied),
-        Trouble::Refused(FaultKind::Throttled),
+        Trouble::Refused(ErrorKind::Denied),
+        Trouble::Refused(ErrorKind::Throttled),
         Trouble::AnswerLost,
         Trouble::Hangs,
     ] {
@@ -67,7 +67,7 @@ fn whatever_fails_there_fails_nothing_here() {
 fn a_session_that_is_not_ended_tells_nobody() {
     let (world, session) = world_with_session();
     world.listen(&session.session_id, "l", 3);
-    world.plan_all("end", Trouble::Refused(FaultKind::Denied));
+    world.plan_all("end", Trouble::Refused(ErrorKind::Denied));
     delete(&world, &session).unwrap_err();
     assert_eq!(world.calls("post"), 0);
 }

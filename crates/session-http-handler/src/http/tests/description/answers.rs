@@ -24,7 +24,7 @@ fn errors() -> Vec<(Error, Vec<(&'static str, &'static str)>)> {
         (Error::KeyReused, vec![POST]),
         (Error::InProgress { retry_after: Duration::from_secs(34) }, vec![POST]),
     ];
-    for kind in FaultKind::ALL {
+    for kind in ErrorKind::ALL {
         let creation = Error::Creation { session_id: session_id.clone(), fault: fault(kind) };
         errors.push((creation, vec![POST]));
         errors.push((Error::Store(fault(kind)), vec![POST, GET, PATCH, DELETE]));

@@ -1,15 +1,13 @@
-//! The Connections table: who listens, in which language, and no more once a session has ended. Whoever holds the
-//! connections writes it.
+//! The Connections table: a session's listeners and their languages. The WebSocket API's functions
+//! write it; sessions that have ended remove their items.
 
 use std::collections::HashMap;
 
-use aws_config::SdkConfig;
-use aws_sdk_dynamodb::{Client, config::Builder, types::AttributeValue};
-use lambda_shell::{
-    aws::TraceHeader,
-    sdk_fault::{held, table_fault},
-};
-use session::{Fault, Language, SessionId, listeners::PAGE, ports::Listener};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use session::{Language, PortError, SessionId, listeners::PAGE, ports::Listener};
+
+use super::DynamoDb;
+use crate::sdk_error::{condition_met, table_error};
 
 /// The index listeners are found by.
 const INDEX: &str = "sessionId-targetLanguage-index";
@@ -22,16 +20,15 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn new(sdk: &SdkConfig, name: String) -> Self {
-        let config = Builder::from(sdk).interceptor(TraceHeader).build();
-        Self { client: Client::from_conf(config), name }
+    pub(crate) fn new(dynamodb: &DynamoDb, name: String) -> Self {
+        Self { client: dynamodb.0.clone(), name }
     }
 
     pub(crate) async fn page(
         &self,
         session_id: &SessionId,
         after: Option<&Listener>,
-    ) -> Result<Vec<Listener>, Fault> {
+    ) -> Result<Vec<Listener>, PortError> {
         let output = self
             .client
             .query()
@@ -44,7 +41,7 @@ impl Table {
             .set_exclusive_start_key(after.map(|listener| place(session_id, listener)))
             .send()
             .await
-            .map_err(|error| table_fault("Query", &error))?;
+            .map_err(|error| table_error("Query", &error))?;
         Ok(output.items().iter().filter_map(listener).collect())
     }
 
@@ -52,7 +49,7 @@ impl Table {
         &self,
         session_id: &SessionId,
         connection_id: &str,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PortError> {
         // The index may be late: the same connection may listen to another session by now.
         let delete = self
             .client
@@ -61,14 +58,17 @@ impl Table {
             .key("connectionId", AttributeValue::S(connection_id.to_owned()))
             .condition_expression("sessionId = :session")
             .expression_attribute_values(":session", AttributeValue::S(session_id.to_string()));
-        held("DeleteItem", delete.send().await).map(drop)
+        condition_met("DeleteItem", delete.send().await).map(drop)
     }
 
     /// The distinct languages of a session's listeners.
     ///
     /// The index is sorted by language, so each query skips to the first listener of the next
     /// language: as many single-item reads as there are languages, however many listen.
-    pub(crate) async fn languages(&self, session_id: &SessionId) -> Result<Vec<Language>, Fault> {
+    pub(crate) async fn languages(
+        &self,
+        session_id: &SessionId,
+    ) -> Result<Vec<Language>, PortError> {
         let mut languages = Vec::new();
         let mut last = " ".to_owned();
         // Codes that are none of ours may stand between; a bound keeps a polluted table harmless.
@@ -82,7 +82,7 @@ impl Table {
                 .expression_attribute_values(":session", AttributeValue::S(session_id.to_string()))
                 .expression_attribute_values(":last", AttributeValue::S(last.clone()))
                 .limit(1);
-            let output = query.send().await.map_err(|error| table_fault("Query", &error))?;
+            let output = query.send().await.map_err(|error| table_error("Query", &error))?;
             let Some(first) = output.items().first().and_then(listener) else { break };
             languages.extend(first.target_language.parse::<Language>());
             last = first.target_language;

@@ -4,43 +4,47 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::media::FragmentNumber;
+use aws_sdk_kinesisvideo::types::ApiName;
 use aws_sdk_kinesisvideomedia::Client;
 use aws_sdk_kinesisvideomedia::config::retry::RetryConfig;
 use aws_sdk_kinesisvideomedia::config::{Builder, StalledStreamProtectionConfig};
-use aws_sdk_kinesisvideomedia::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_kinesisvideomedia::operation::get_media::GetMediaError;
+use aws_sdk_kinesisvideomedia::error::DisplayErrorContext;
 use aws_sdk_kinesisvideomedia::primitives::ByteStream;
 use aws_sdk_kinesisvideomedia::types::{StartSelector, StartSelectorType};
 use bytes::Bytes;
-use lambda_shell::aws::TraceHeader;
-use relay::ports::{BodyError, MediaBody, MediaSource, OpenError};
-use session::StreamArn;
+use relay::ports::{BodyError, MediaBody, MediaSource};
+use session::{ErrorKind, Ownership, PortError, StreamArn};
 
-use crate::kinesis_video::{Belongs, KinesisVideo};
+use crate::client::{Sdk, TraceHeader};
+use crate::kinesis_video::KinesisVideo;
+use crate::sdk_error::port_error;
+
+const GET_MEDIA: &str = "GetMedia";
 
 /// Endpoints remembered at most; KVS gives each stream its own, and a process serves few streams.
 const MOST_ENDPOINTS: usize = 1_000;
 
 /// Opens media connections.
 #[derive(Debug)]
-pub(crate) struct GetMedia {
-    sdk: aws_config::SdkConfig,
+pub struct GetMedia {
+    sdk: Sdk,
     kinesis_video: KinesisVideo,
     clients: Mutex<HashMap<StreamArn, Arc<Client>>>,
 }
 
 impl GetMedia {
-    pub(crate) fn new(sdk: &aws_config::SdkConfig, kinesis_video: KinesisVideo) -> Self {
+    /// Finds the endpoint of each stream through `kinesis_video`.
+    pub fn new(sdk: &Sdk, kinesis_video: KinesisVideo) -> Self {
         Self { sdk: sdk.clone(), kinesis_video, clients: Mutex::default() }
     }
 
     /// The client for a stream's endpoint; asked for once and kept until a call fails.
-    async fn client(&self, stream: &StreamArn) -> Result<Arc<Client>, OpenError> {
+    async fn client(&self, stream: &StreamArn) -> Result<Arc<Client>, PortError> {
         if let Some(client) = self.clients().get(stream) {
             return Ok(Arc::clone(client));
         }
-        let endpoint = self.kinesis_video.media_endpoint(stream).await?;
-        let config = Builder::from(&self.sdk)
+        let endpoint = self.endpoint(stream).await?;
+        let config = Builder::from(self.sdk.config())
             .endpoint_url(endpoint)
             .interceptor(TraceHeader)
             // A quiet live stream delivers nothing for seconds; the reader has its own idle timer.
@@ -57,6 +61,16 @@ impl GetMedia {
         Ok(client)
     }
 
+    /// Where to call GetMedia for a stream.
+    async fn endpoint(&self, stream: &StreamArn) -> Result<String, PortError> {
+        let operation = "GetDataEndpoint";
+        let call = self.kinesis_video.client.get_data_endpoint().stream_arn(stream.as_str());
+        let output = call.api_name(ApiName::GetMedia).send().await;
+        let output = output.map_err(|error| port_error(operation, &error))?;
+        let missing = || PortError::new(operation, ErrorKind::Unavailable, "no endpoint");
+        output.data_endpoint.ok_or_else(missing)
+    }
+
     fn clients(&self) -> std::sync::MutexGuard<'_, HashMap<StreamArn, Arc<Client>>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,7 +83,7 @@ impl MediaSource for GetMedia {
         &self,
         stream: &StreamArn,
         after: Option<&FragmentNumber>,
-    ) -> Result<Body, OpenError> {
+    ) -> Result<Body, PortError> {
         let client = self.client(stream).await?;
         let selector = StartSelector::builder();
         let selector = match after {
@@ -78,41 +92,33 @@ impl MediaSource for GetMedia {
                 .after_fragment_number(number.as_str()),
             None => selector.start_selector_type(StartSelectorType::Earliest),
         };
-        let selector = selector.build().map_err(|error| OpenError::Refused(error.to_string()))?;
+        let selector = selector.build();
+        let selector = selector
+            .map_err(|error| PortError::new(GET_MEDIA, ErrorKind::Invalid, error.to_string()))?;
         let call = client.get_media().stream_arn(stream.as_str()).start_selector(selector).send();
         match call.await {
             Ok(output) => Ok(Body(output.payload)),
             Err(error) => {
                 // The endpoint may have moved: ask for it again before the next call.
                 self.clients().remove(stream);
-                Err(open_error(error))
+                Err(port_error(GET_MEDIA, &error))
             }
         }
     }
 
     async fn is_gone(&self, stream: &StreamArn) -> bool {
-        matches!(self.kinesis_video.belongs(stream).await, Ok(Belongs::Nowhere))
+        matches!(self.kinesis_video.stream_owner(stream).await, Ok(Ownership::NotFound))
     }
 }
 
 /// The bytes of one connection.
 #[derive(Debug)]
-pub(crate) struct Body(ByteStream);
+pub struct Body(ByteStream);
 
 impl MediaBody for Body {
     async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         // ByteStream::next keeps its state outside the future: dropping it loses no bytes.
         let next = self.0.next().await?;
         Some(next.map_err(|error| BodyError(DisplayErrorContext(error).to_string())))
-    }
-}
-
-fn open_error<R: std::fmt::Debug>(error: SdkError<GetMediaError, R>) -> OpenError {
-    match error.code().unwrap_or_default() {
-        "ResourceNotFoundException" => OpenError::NoStream,
-        code @ ("ClientLimitExceededException" | "ConnectionLimitExceededException") => {
-            OpenError::Throttled(code.to_owned())
-        }
-        _ => OpenError::Refused(DisplayErrorContext(error).to_string()),
     }
 }

@@ -1,5 +1,5 @@
-//! AWS clients: one TLS stack (rustls on ring, no legacy stack beside it), one pinned behaviour
-//! version, bounded error bodies, and the invocation's own trace on every call.
+//! What every AWS client of a process shares: one TLS stack (rustls on ring), one pinned behaviour
+//! version, bounded error bodies, and the trace of the invocation on every call.
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::{Builder, tls};
@@ -11,20 +11,27 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::error_body::BoundedErrors;
 
-/// Loads region, credentials and endpoint from the environment, as Lambda provides them
-/// (`AWS_ENDPOINT_URL` redirects every service, which is how the local cloud is reached).
-///
-/// Give each service client the trace of its invocation:
-/// `Builder::from(&config).interceptor(TraceHeader)`.
-pub async fn sdk_config() -> SdkConfig {
-    let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-    let http = BoundedErrors(Builder::new().tls_provider(ring).build_https());
-    aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http).load().await
+/// Region, credentials, endpoint and HTTP client of every AWS client in this process.
+#[derive(Clone, Debug)]
+pub struct Sdk(SdkConfig);
+
+impl Sdk {
+    /// Loads them from the environment, as Lambda provides it. `AWS_ENDPOINT_URL` redirects every
+    /// service, to the local cloud for example.
+    pub async fn load() -> Self {
+        let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+        let http = BoundedErrors(Builder::new().tls_provider(ring).build_https());
+        Self(aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http).load().await)
+    }
+
+    pub(crate) const fn config(&self) -> &SdkConfig {
+        &self.0
+    }
 }
 
-/// Sets `X-Amzn-Trace-Id` from [`trace::current`](crate::trace::current) before signing.
+/// Sets `X-Amzn-Trace-Id` from [`lambda_shell::trace::current`] before signing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct TraceHeader;
+pub(crate) struct TraceHeader;
 
 #[dyn_dispatch_hint]
 impl Intercept for TraceHeader {
@@ -38,7 +45,7 @@ impl Intercept for TraceHeader {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(trace) = crate::trace::current() {
+        if let Some(trace) = lambda_shell::trace::current() {
             // A header that is no valid HTTP value is left out: tracing never fails a call.
             let _ = context.request_mut().headers_mut().try_insert("x-amzn-trace-id", trace);
         }

@@ -1,55 +1,49 @@
-//! The Sessions table, and what is told to consumers in Streams: DynamoDB.
+//! The Sessions table. A change of settings is written to Streams in the same transaction.
 
-use std::collections::HashMap;
-
-use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
-    config::{Builder, http::HttpResponse},
+    config::http::HttpResponse,
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, CancellationReason, TransactWriteItem, Update},
+    types::{CancellationReason, TransactWriteItem, Update},
 };
-use lambda_shell::{
-    aws::TraceHeader,
-    sdk_fault::{held, table_fault},
-};
-use serde::Serialize;
 use session::{
-    Fault, FaultKind, PendingEvent, Remembered, RequestId, Session, SessionId, SessionStatus,
+    Desired, ErrorKind, PendingEvent, PortError, Remembered, RequestId, Session, SessionId,
+    SessionStatus,
     ports::{Activation, Change, Ending, PendingEvents, Reservation, Reserved, Sessions},
 };
 
-mod attributes;
-use attributes::{Item, from_item, to_attribute};
+use super::attributes::{Item, from_item, to_attribute};
+use super::{DynamoDb, KEY, UPDATE, Values, names, text};
+use crate::sdk_error::{condition_met, table_error};
 
-mod claims;
+mod reconcile;
+mod reservation;
 
-/// The key of both tables, and of most conditions.
-const KEY: &str = "sessionId";
-
+const GET: &str = "GetItem";
+const DELETE: &str = "DeleteItem";
 const TRANSACTION: &str = "TransactWriteItems";
 
-/// The tables of DynamoDB.
+/// The Sessions table.
 #[derive(Clone, Debug)]
-pub(crate) struct SessionsTable {
+pub struct SessionsTable {
     client: Client,
     name: String,
-    /// Where consumers look for what they must know.
+    /// The Streams table, from which consumers learn of changed settings.
     streams: String,
 }
 
 impl SessionsTable {
-    pub(crate) fn new(sdk: &SdkConfig, name: String, streams: String) -> Self {
-        let config = Builder::from(sdk).interceptor(TraceHeader).build();
-        Self { client: Client::from_conf(config), name, streams }
+    /// The tables of these names.
+    pub fn new(dynamodb: &DynamoDb, name: String, streams: String) -> Self {
+        Self { client: dynamodb.0.clone(), name, streams }
     }
 
     /// An item as it is now.
-    async fn read(&self, key: &str) -> Result<Option<Item>, Fault> {
+    async fn read(&self, key: &str) -> Result<Option<Item>, PortError> {
         let get = self.client.get_item().table_name(&self.name);
-        let get = get.key(KEY, AttributeValue::S(key.to_owned())).consistent_read(true);
-        let output = get.send().await.map_err(|error| table_fault("GetItem", &error))?;
+        let get = get.key(KEY, text(key)).consistent_read(true);
+        let output = get.send().await.map_err(|error| table_error(GET, &error))?;
         Ok(output.item)
     }
 
@@ -60,16 +54,16 @@ impl SessionsTable {
         expression: &str,
         condition: &str,
         values: Values,
-    ) -> Result<TransactWriteItem, Fault> {
+    ) -> Result<TransactWriteItem, PortError> {
         let update = Update::builder()
             .table_name(table)
-            .key(KEY, AttributeValue::S(key.to_owned()))
+            .key(KEY, text(key))
             .update_expression(expression)
             .condition_expression(condition)
             .set_expression_attribute_names(names(&[expression, condition]))
             .set_expression_attribute_values(Some(values.0))
             .build()
-            .map_err(|error| Fault::new(TRANSACTION, FaultKind::Invalid, error.to_string()))?;
+            .map_err(|error| PortError::new(TRANSACTION, ErrorKind::Invalid, error.to_string()))?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
@@ -80,50 +74,50 @@ impl SessionsTable {
         expression: &str,
         condition: &str,
         values: Values,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, PortError> {
         let output = self
             .client
             .update_item()
             .table_name(&self.name)
-            .key(KEY, AttributeValue::S(session_id.to_string()))
+            .key(KEY, text(session_id))
             .update_expression(expression)
             .condition_expression(condition)
             .set_expression_attribute_names(names(&[expression, condition]))
             .set_expression_attribute_values(Some(values.0))
             .send()
             .await;
-        held("UpdateItem", output)
+        condition_met(UPDATE, output)
     }
 }
 
 impl Sessions for SessionsTable {
-    async fn insert(&self, reservation: &Reservation<'_>) -> Result<Reserved, Fault> {
+    async fn insert(&self, reservation: &Reservation<'_>) -> Result<Reserved, PortError> {
         self.reserve(reservation).await
     }
 
-    async fn places(&self, speaker_id: &str) -> Result<Vec<SessionId>, Fault> {
+    async fn places(&self, speaker_id: &str) -> Result<Vec<SessionId>, PortError> {
         self.taken(speaker_id).await
     }
 
-    async fn free_places(&self, speaker_id: &str, sessions: &[SessionId]) -> Result<(), Fault> {
+    async fn free_places(&self, speaker_id: &str, sessions: &[SessionId]) -> Result<(), PortError> {
         self.give_back(speaker_id, sessions).await
     }
 
-    async fn remembered(&self, request: &RequestId) -> Result<Option<Remembered>, Fault> {
+    async fn remembered(&self, request: &RequestId) -> Result<Option<Remembered>, PortError> {
         let item = self.read(request.as_str()).await?;
-        item.map(|item| from_item("GetItem", item)).transpose()
+        item.map(|item| from_item(GET, item)).transpose()
     }
 
-    async fn forget(&self, request: &RequestId, session_id: &SessionId) -> Result<(), Fault> {
+    async fn forget(&self, request: &RequestId, session_id: &SessionId) -> Result<(), PortError> {
         self.forget_request(request, session_id).await
     }
 
-    async fn get(&self, session_id: &SessionId) -> Result<Option<Session>, Fault> {
+    async fn get(&self, session_id: &SessionId) -> Result<Option<Session>, PortError> {
         let item = self.read(session_id.as_str()).await?;
-        item.map(|item| from_item("GetItem", item)).transpose()
+        item.map(|item| from_item(GET, item)).transpose()
     }
 
-    async fn activate(&self, activation: &Activation<'_>) -> Result<bool, Fault> {
+    async fn activate(&self, activation: &Activation<'_>) -> Result<bool, PortError> {
         let session = activation.session;
         let values = Values::new()
             .with(":active", &session.status)
@@ -145,7 +139,7 @@ impl Sessions for SessionsTable {
         let answer = self.answer(claim, session)?;
         let transaction =
             self.client.transact_write_items().transact_items(item).transact_items(answer);
-        made(transaction.send().await)
+        committed(transaction.send().await)
     }
 
     async fn forestall(
@@ -153,7 +147,7 @@ impl Sessions for SessionsTable {
         session_id: &SessionId,
         reserved_at: u64,
         now: u64,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, PortError> {
         let values = Values::new()
             .with(":now", &now)
             .with(":creating", &SessionStatus::Creating)
@@ -162,23 +156,23 @@ impl Sessions for SessionsTable {
         self.update(session_id, "SET updatedAt = :now", as_reserved, values).await
     }
 
-    async fn discard(&self, session_id: &SessionId) -> Result<(), Fault> {
+    async fn discard(&self, session_id: &SessionId) -> Result<(), PortError> {
         let condition = "#status = :creating";
         let output = self
             .client
             .delete_item()
             .table_name(&self.name)
-            .key(KEY, AttributeValue::S(session_id.to_string()))
+            .key(KEY, text(session_id))
             .condition_expression(condition)
             .set_expression_attribute_names(names(&[condition]))
             .expression_attribute_values(":creating", to_attribute(&SessionStatus::Creating))
             .send()
             .await;
-        // Not `creating` any more: somebody else looks after it.
-        held("DeleteItem", output).map(drop)
+        // Not `creating` any more: another invocation has taken it over.
+        condition_met(DELETE, output).map(drop)
     }
 
-    async fn change(&self, change: &Change<'_>) -> Result<bool, Fault> {
+    async fn change(&self, change: &Change<'_>) -> Result<bool, PortError> {
         let session = change.session;
         let values = Values::new()
             .with(":status", &session.status)
@@ -198,21 +192,22 @@ impl Sessions for SessionsTable {
         let id = session.session_id.as_str();
         let item = Self::write(&self.name, id, set, as_seen, values)?;
 
-        let desired = if session.status == SessionStatus::Paused { "PAUSE" } else { "RUN" };
+        let paused = session.status == SessionStatus::Paused;
+        let desired = if paused { Desired::Pause } else { Desired::Run };
         let values = Values::new()
             .with(":settings", &session.settings())
             .with(":desired", &desired)
-            .with(":stop", &"STOP");
+            .with(":stop", &Desired::Stop);
         let set = "SET settings = :settings, #desired = :desired";
-        // Nobody takes a stop back.
+        // A stop is never undone.
         let goes_on = "attribute_not_exists(#desired) OR #desired <> :stop";
         let told = Self::write(&self.streams, id, set, goes_on, values)?;
         let transaction =
             self.client.transact_write_items().transact_items(item).transact_items(told);
-        made(transaction.send().await)
+        committed(transaction.send().await)
     }
 
-    async fn end(&self, ending: &Ending<'_>) -> Result<bool, Fault> {
+    async fn end(&self, ending: &Ending<'_>) -> Result<bool, PortError> {
         let values = Values::new()
             .with(":ended", &SessionStatus::Ended)
             .with(":now", &ending.now)
@@ -233,29 +228,18 @@ impl PendingEvents for SessionsTable {
         &self,
         session_id: &SessionId,
         event: &PendingEvent,
-    ) -> Result<(), Fault> {
-        // The detail holds the eventId, so no other event is taken for this one.
+    ) -> Result<(), PortError> {
+        // The detail holds the eventId, so this names one event.
         let values = Values::new().with(":detail", &event.detail);
         let condition = "pendingEvent.detail = :detail";
         self.update(session_id, "REMOVE pendingEvent", condition, values).await.map(drop)
     }
 }
 
-/// Words that DynamoDB may reserve. An unused name is an error there, so each is named only where it is used.
-const NAMED: [&str; 2] = ["status", "desired"];
-
-fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
-    let placeholder = |name: &str| format!("#{name}");
-    let used = |name: &&str| expressions.iter().any(|text| text.contains(&placeholder(name)));
-    let names: HashMap<_, _> =
-        NAMED.into_iter().filter(used).map(|name| (placeholder(name), name.to_owned())).collect();
-    (!names.is_empty()).then_some(names)
-}
-
-/// Whether a transaction was made.
-fn made<T>(
+/// Whether a transaction was committed.
+fn committed<T>(
     output: Result<T, SdkError<TransactWriteItemsError, HttpResponse>>,
-) -> Result<bool, Fault> {
+) -> Result<bool, PortError> {
     match output {
         Ok(_) => Ok(true),
         Err(error) => cancellation(&reasons_of(&error)?),
@@ -265,18 +249,18 @@ fn made<T>(
 /// Why a transaction was cancelled, one reason for each of its writes.
 fn reasons_of(
     error: &SdkError<TransactWriteItemsError, HttpResponse>,
-) -> Result<Vec<CancellationReason>, Fault> {
+) -> Result<Vec<CancellationReason>, PortError> {
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
             Ok(cancelled.cancellation_reasons().to_vec())
         }
-        _ => Err(table_fault(TRANSACTION, error)),
+        _ => Err(table_error(TRANSACTION, error)),
     }
 }
 
-/// Why a transaction was not made: `false` when a condition did not hold, else a fault that passes, for
+/// Why a transaction was not committed: `false` when a condition did not hold, else a retryable error, for
 /// another write was under way or the table is busy.
-fn cancellation(reasons: &[CancellationReason]) -> Result<bool, Fault> {
+fn cancellation(reasons: &[CancellationReason]) -> Result<bool, PortError> {
     let codes = || reasons.iter().filter_map(CancellationReason::code);
     if codes().any(|code| code == "ConditionalCheckFailed") {
         return Ok(false);
@@ -288,23 +272,9 @@ fn cancellation(reasons: &[CancellationReason]) -> Result<bool, Fault> {
         "InternalServerError",
     ];
     let passes = codes().any(|code| passing.contains(&code));
-    let kind = if passes { FaultKind::Throttled } else { FaultKind::Invalid };
+    let kind = if passes { ErrorKind::Throttled } else { ErrorKind::Invalid };
     let codes: Vec<_> = codes().collect();
-    Err(Fault::new(TRANSACTION, kind, format!("cancelled: {}", codes.join(", "))))
-}
-
-/// Values of an expression by their placeholders.
-struct Values(HashMap<String, AttributeValue>);
-
-impl Values {
-    fn new() -> Self {
-        Self(HashMap::new())
-    }
-
-    fn with(mut self, name: &str, value: &impl Serialize) -> Self {
-        self.0.insert(name.to_owned(), to_attribute(value));
-        self
-    }
+    Err(PortError::new(TRANSACTION, kind, format!("cancelled: {}", codes.join(", "))))
 }
 
 #[cfg(test)]
@@ -320,16 +290,9 @@ mod tests {
         assert_eq!(cancellation(&reasons(&["None", "ConditionalCheckFailed"])), Ok(false));
         for code in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
             let fault = cancellation(&reasons(&[code, "None"])).unwrap_err();
-            assert_eq!(fault.kind, FaultKind::Throttled, "{fault}");
+            assert_eq!(fault.kind, ErrorKind::Throttled, "{fault}");
         }
         let fault = cancellation(&reasons(&["ValidationError", "None"])).unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Invalid);
-    }
-
-    #[test]
-    fn only_the_names_in_use_are_named() {
-        assert_eq!(names(&["SET updatedAt = :now"]), None);
-        let used = names(&["SET #status = :a", "#status = :b"]).unwrap();
-        assert_eq!(used, HashMap::from([("#status".to_owned(), "status".to_owned())]));
+        assert_eq!(fault.kind, ErrorKind::Invalid);
     }
 }

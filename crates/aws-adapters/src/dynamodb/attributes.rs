@@ -6,16 +6,17 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Number, Value};
-use session::{Fault, FaultKind};
+use session::{ErrorKind, PortError};
 
 /// Attributes of an item by name.
-pub(super) type Item = HashMap<String, AttributeValue>;
+pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// A record as an item.
-pub(super) fn to_item(operation: &'static str, record: &impl Serialize) -> Result<Item, Fault> {
+#[cfg(feature = "sessions")]
+pub(super) fn to_item(operation: &'static str, record: &impl Serialize) -> Result<Item, PortError> {
     match to_attribute(record) {
         AttributeValue::M(item) => Ok(item),
-        _ => Err(Fault::new(operation, FaultKind::Invalid, "the record is not an object")),
+        _ => Err(PortError::new(operation, ErrorKind::Invalid, "the record is not an object")),
     }
 }
 
@@ -28,10 +29,10 @@ pub(super) fn to_attribute(value: &impl Serialize) -> AttributeValue {
 pub(super) fn from_item<T: DeserializeOwned>(
     operation: &'static str,
     item: Item,
-) -> Result<T, Fault> {
+) -> Result<T, PortError> {
     let members = item.into_iter().map(|(name, value)| (name, json(value))).collect();
     serde_json::from_value(Value::Object(members)).map_err(|error| {
-        Fault::new(operation, FaultKind::Invalid, format!("the item is malformed: {error}"))
+        PortError::new(operation, ErrorKind::Invalid, format!("the item is malformed: {error}"))
     })
 }
 
@@ -144,6 +145,6 @@ mod tests {
         assert!(from_item::<Session>("GetItem", item.clone()).is_ok());
         item.insert("status".to_owned(), AttributeValue::S("asleep".to_owned()));
         let fault = from_item::<Session>("GetItem", item).unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Invalid);
+        assert_eq!(fault.kind, ErrorKind::Invalid);
     }
 }

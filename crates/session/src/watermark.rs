@@ -1,8 +1,8 @@
 //! How far a session has been accepted, and the one conditional step that moves it.
 
-use session::SessionId;
+use std::future::Future;
 
-use crate::error::StoreError;
+use crate::{PortError, SessionId};
 
 /// How far a session has been accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,7 +28,8 @@ pub struct Step {
 
 impl Step {
     /// Whether a watermark moves: the condition of the write, in one place.
-    pub fn applies_to(&self, at: Watermark) -> bool {
+    #[must_use]
+    pub const fn applies_to(&self, at: Watermark) -> bool {
         at.epoch <= self.epoch && self.floor <= at.next && at.next < self.end
     }
 }
@@ -47,21 +48,21 @@ pub trait Watermarks: Send + Sync {
     /// Moves a session's watermark if the step applies, atomically, in one call.
     ///
     /// # Errors
-    /// [`StoreError`]: whether it moved is then unknown. The same step may be tried again.
+    /// [`PortError`]: whether it moved is then unknown. The same step may be tried again.
     fn advance(
         &self,
         session: &SessionId,
         step: Step,
-    ) -> impl Future<Output = Result<Moved, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Moved, PortError>> + Send;
 
     /// Raises a session's epoch, so that older senders are refused from now on; leaves a newer one.
     /// Returns the watermark as it then is.
     ///
     /// # Errors
-    /// [`StoreError`]: as for [`Watermarks::advance`].
+    /// [`PortError`]: as for [`Watermarks::advance`].
     fn fence(
         &self,
         session: &SessionId,
         epoch: u64,
-    ) -> impl Future<Output = Result<Watermark, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Watermark, PortError>> + Send;
 }

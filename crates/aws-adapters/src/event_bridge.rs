@@ -1,16 +1,14 @@
 //! The event bus: EventBridge.
 
-use aws_config::SdkConfig;
 use aws_sdk_eventbridge::{Client, config::Builder, types::PutEventsRequestEntry};
-use lambda_shell::{
-    aws::TraceHeader,
-    sdk_fault::{bounded, fault, kind_of},
-};
 use session::{
-    Fault,
+    PortError,
     event::{DETAIL_TYPE, SOURCE},
     ports::EventBus,
 };
+
+use crate::client::{Sdk, TraceHeader};
+use crate::sdk_error::{bounded, kind_of, port_error};
 
 /// EventBridge allows 500 characters (API reference, `PutEventsRequestEntry`); a longer trace header
 /// is left out rather than the event.
@@ -18,20 +16,21 @@ const MAX_TRACE_HEADER: usize = 500;
 
 /// One bus of EventBridge.
 #[derive(Clone, Debug)]
-pub(crate) struct EventBridge {
+pub struct EventBridge {
     client: Client,
     bus: String,
 }
 
 impl EventBridge {
-    pub(crate) fn new(sdk: &SdkConfig, bus: String) -> Self {
-        let config = Builder::from(sdk).interceptor(TraceHeader).build();
+    /// The bus of this name or ARN.
+    pub fn new(sdk: &Sdk, bus: String) -> Self {
+        let config = Builder::from(sdk.config()).interceptor(TraceHeader).build();
         Self { client: Client::from_conf(config), bus }
     }
 }
 
 impl EventBus for EventBridge {
-    async fn put(&self, detail: &str, trace_header: Option<&str>) -> Result<(), Fault> {
+    async fn put(&self, detail: &str, trace_header: Option<&str>) -> Result<(), PortError> {
         let operation = "PutEvents";
         let trace_header = trace_header.filter(|header| header.len() <= MAX_TRACE_HEADER);
         let entry = PutEventsRequestEntry::builder()
@@ -42,8 +41,8 @@ impl EventBus for EventBridge {
             .set_trace_header(trace_header.map(ToOwned::to_owned))
             .build();
         let output = self.client.put_events().entries(entry).send().await;
-        let output = output.map_err(|error| fault(operation, &error))?;
-        // A 200 may still say that it did not take the one entry.
+        let output = output.map_err(|error| port_error(operation, &error))?;
+        // PutEvents answers 200 although an entry failed.
         let entry = output.entries().first();
         let code = entry.and_then(|entry| entry.error_code());
         if output.failed_entry_count() == 0 && code.is_none() {
@@ -51,6 +50,6 @@ impl EventBus for EventBridge {
         }
         let message = entry.and_then(|entry| entry.error_message()).unwrap_or("no message");
         let message = format!("{}: {message}", code.unwrap_or("entry refused"));
-        Err(Fault::new(operation, kind_of(code, 500), bounded(message)))
+        Err(PortError::new(operation, kind_of(code, 500), bounded(message)))
     }
 }

@@ -1,9 +1,12 @@
 //! The management endpoint of the WebSocket API (`POST /@connections/{connectionId}`).
 
-use aws_config::{SdkConfig, retry::RetryConfig};
+use aws_config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::{Client, config::Builder, primitives::Blob};
-use lambda_shell::{Env, aws::TraceHeader, env::ConfigError, sdk_fault::fault};
-use session::{Fault, ports::Heard};
+use lambda_shell::{Env, env::ConfigError};
+use session::{PortError, ports::Heard};
+
+use crate::client::{Sdk, TraceHeader};
+use crate::sdk_error::port_error;
 
 /// The environment variable that names it.
 pub const VARIABLE: &str = "WEBSOCKET_API_ENDPOINT";
@@ -44,17 +47,21 @@ pub(crate) struct Management {
 }
 
 impl Management {
-    pub(crate) fn new(sdk: &SdkConfig, endpoint: &Endpoint) -> Self {
-        let config = Builder::from(sdk)
+    pub(crate) fn new(sdk: &Sdk, endpoint: &Endpoint) -> Self {
+        let config = Builder::from(sdk.config())
             .endpoint_url(&endpoint.0)
-            // How often one listener is tried, and for how long, the use case says.
+            // The use case decides about retries and their budget.
             .retry_config(RetryConfig::disabled())
             .interceptor(TraceHeader)
             .build();
         Self { client: Client::from_conf(config) }
     }
 
-    pub(crate) async fn post(&self, connection_id: &str, message: &str) -> Result<Heard, Fault> {
+    pub(crate) async fn post(
+        &self,
+        connection_id: &str,
+        message: &str,
+    ) -> Result<Heard, PortError> {
         let data = Blob::new(message.as_bytes());
         let post = self.client.post_to_connection().connection_id(connection_id).data(data);
         match post.send().await {
@@ -63,7 +70,7 @@ impl Management {
             Err(error) if error.raw_response().is_some_and(|it| it.status().as_u16() == 410) => {
                 Ok(Heard::Gone)
             }
-            Err(error) => Err(fault("PostToConnection", &error)),
+            Err(error) => Err(port_error("PostToConnection", &error)),
         }
     }
 }

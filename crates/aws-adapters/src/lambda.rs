@@ -1,4 +1,7 @@
-//! Invoking functions: the processor with each payload, ourselves as the next link.
+//! Invocations of Lambda functions: the processor with each payload, the consumer itself for the next
+//! run of a session.
+
+use std::time::Duration;
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::Builder;
@@ -8,40 +11,49 @@ use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError}
 use aws_sdk_lambda::operation::invoke::InvokeError;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
-use lambda_shell::aws::TraceHeader;
-use relay::StoreError;
 use relay::answer::Reply;
 use relay::ports::{Continuation, Links, Processor};
 use serde_json::json;
-use session::SessionId;
 use session::audio::AudioPayload;
+use session::{PortError, SessionId};
 
-use crate::config::{Config, Invocation};
+use crate::client::{Sdk, TraceHeader};
+use crate::sdk_error::port_error;
 
-/// The audio processor.
+/// How the processor is invoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invocation {
+    /// Its answer is awaited: order, back-pressure and exactly-once acceptance.
+    RequestResponse,
+    /// Handed to Lambda's queue: at least once, in any order.
+    Event,
+}
+
+/// The audio processor's function.
 #[derive(Debug)]
-pub(crate) struct ProcessorFunction {
+pub struct ProcessorFunction {
     client: Client,
     function: String,
     invocation: Invocation,
 }
 
 impl ProcessorFunction {
-    pub(crate) fn new(sdk: &aws_config::SdkConfig, config: &Config) -> Self {
-        // Order and retries are the deliverer's: an SDK retry of a slow attempt would put the same
-        // samples on the way twice at once.
-        let timeout =
-            TimeoutConfig::builder().operation_attempt_timeout(config.relay.attempt_timeout);
-        let client = Builder::from(sdk)
+    /// The function of this name or ARN; an attempt lasts at most `attempt_timeout`.
+    pub fn new(
+        sdk: &Sdk,
+        function: String,
+        invocation: Invocation,
+        attempt_timeout: Duration,
+    ) -> Self {
+        // The deliverer retries, in order: a retry by the SDK of a slow attempt would send the same
+        // samples twice at once.
+        let timeout = TimeoutConfig::builder().operation_attempt_timeout(attempt_timeout);
+        let client = Builder::from(sdk.config())
             .interceptor(TraceHeader)
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeout.build())
             .build();
-        Self {
-            client: Client::from_conf(client),
-            function: config.processor.clone(),
-            invocation: config.invocation,
-        }
+        Self { client: Client::from_conf(client), function, invocation }
     }
 }
 
@@ -66,31 +78,32 @@ impl Processor for ProcessorFunction {
     }
 }
 
-/// Lambda itself did not run the function.
+/// Lambda did not run the function.
 fn refused<R: std::fmt::Debug>(error: SdkError<InvokeError, R>) -> Reply {
     match error.code().unwrap_or_default() {
-        // The payload will be as it is next time.
+        // The same payload fails again.
         code @ ("RequestTooLargeException"
         | "InvalidRequestContentException"
         | "UnsupportedMediaTypeException") => Reply::Invalid(code.to_owned()),
-        // Throttles, 5xx, networks, but also a function or permission that an operator can mend:
-        // KVS keeps the audio meanwhile.
+        // Throttles, 5xx and networks, and also a function or permission that an operator can
+        // correct: KVS keeps the audio until then.
         _ => Reply::Failed(DisplayErrorContext(error).to_string()),
     }
 }
 
-/// This function, invoked by itself.
+/// The consumer's function, invoked by itself.
 #[derive(Debug)]
-pub(crate) struct NextLink {
+pub struct SelfInvoker {
     client: Client,
-    /// Without the SDK's retries: the hand-off has a timetable and tries again by itself.
+    /// Without the SDK's retries: the hand-off has deadlines and retries by itself.
     once: Client,
     function: String,
 }
 
-impl NextLink {
-    pub(crate) fn new(sdk: &aws_config::SdkConfig, function: String) -> Self {
-        let client = Builder::from(sdk).interceptor(TraceHeader);
+impl SelfInvoker {
+    /// This function's own name.
+    pub fn new(sdk: &Sdk, function: String) -> Self {
+        let client = Builder::from(sdk.config()).interceptor(TraceHeader);
         let once = client.clone().retry_config(RetryConfig::disabled());
         Self {
             client: Client::from_conf(client.build()),
@@ -100,24 +113,23 @@ impl NextLink {
     }
 
     /// Invokes this function asynchronously with a direct event.
-    pub(crate) async fn direct(&self, session: &SessionId, action: &str) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// [`PortError`] of the call.
+    pub async fn direct(&self, session: &SessionId, action: &str) -> Result<(), PortError> {
         self.send(&self.client, &json!({"sessionId": session, "action": action})).await
     }
 
-    async fn send(&self, client: &Client, payload: &serde_json::Value) -> Result<(), StoreError> {
+    async fn send(&self, client: &Client, payload: &serde_json::Value) -> Result<(), PortError> {
         let call = client.invoke().function_name(&self.function);
         let call = call.invocation_type(InvocationType::Event);
-        match call.payload(Blob::new(payload.to_string())).send().await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                Err(StoreError { message: DisplayErrorContext(error).to_string(), retryable: true })
-            }
-        }
+        let output = call.payload(Blob::new(payload.to_string())).send().await;
+        output.map(drop).map_err(|error| port_error("Invoke", &error))
     }
 }
 
-impl Links for NextLink {
-    async fn invoke_next(&self, continuation: &Continuation) -> Result<(), StoreError> {
+impl Links for SelfInvoker {
+    async fn invoke_next(&self, continuation: &Continuation) -> Result<(), PortError> {
         let payload = json!({
             "sessionId": continuation.session_id,
             "action": "continue",

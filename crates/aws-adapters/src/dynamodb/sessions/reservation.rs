@@ -9,14 +9,15 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
 use session::{
-    Claim, Fault, FaultKind, Remembered, RequestId, Session, SessionId,
+    Claim, ErrorKind, PortError, Remembered, RequestId, Session, SessionId,
     ports::{Reservation, Reserved},
 };
 
-use super::attributes::{from_item, to_attribute, to_item};
-use lambda_shell::sdk_fault::{held, table_fault};
-
-use super::{KEY, SessionsTable, TRANSACTION, Values, cancellation, reasons_of};
+use super::super::attributes::to_item;
+use super::{
+    DELETE, GET, KEY, SessionsTable, TRANSACTION, UPDATE, Values, cancellation, condition_met,
+    from_item, reasons_of, table_error, text, to_attribute,
+};
 
 /// The speaker's places are forgotten when no session was opened for so long, s: two days, and a session lasts one.
 const PLACES_SECONDS: u64 = 2 * 24 * 60 * 60;
@@ -29,7 +30,10 @@ fn places_key(speaker_id: &str) -> String {
 }
 
 impl SessionsTable {
-    pub(super) async fn reserve(&self, reservation: &Reservation<'_>) -> Result<Reserved, Fault> {
+    pub(super) async fn reserve(
+        &self,
+        reservation: &Reservation<'_>,
+    ) -> Result<Reserved, PortError> {
         let transaction = self
             .client
             .transact_write_items()
@@ -48,7 +52,7 @@ impl SessionsTable {
         }
     }
 
-    fn new_item(&self, session: &Session) -> Result<TransactWriteItem, Fault> {
+    fn new_item(&self, session: &Session) -> Result<TransactWriteItem, PortError> {
         let put = Put::builder()
             .table_name(&self.name)
             .set_item(Some(to_item(TRANSACTION, session)?))
@@ -56,7 +60,7 @@ impl SessionsTable {
         whole(put.build()).map(|put| TransactWriteItem::builder().put(put).build())
     }
 
-    fn place(&self, reservation: &Reservation<'_>) -> Result<TransactWriteItem, Fault> {
+    fn place(&self, reservation: &Reservation<'_>) -> Result<TransactWriteItem, PortError> {
         let session = reservation.session;
         let mut values = Values::new()
             .with(":most", &reservation.most)
@@ -68,9 +72,13 @@ impl SessionsTable {
         Self::write(&self.name, &key, take, has_room, values)
     }
 
-    fn request(&self, claim: &Claim, session_id: &SessionId) -> Result<TransactWriteItem, Fault> {
+    fn request(
+        &self,
+        claim: &Claim,
+        session_id: &SessionId,
+    ) -> Result<TransactWriteItem, PortError> {
         let mut item = to_item(TRANSACTION, &Remembered::new(claim, session_id))?;
-        item.insert(KEY.to_owned(), AttributeValue::S(claim.id.to_string()));
+        item.insert(KEY.to_owned(), text(&claim.id));
         let put = Put::builder().table_name(&self.name).set_item(Some(item));
         let put = match &claim.takes_over {
             None => put.condition_expression("attribute_not_exists(sessionId)"),
@@ -90,7 +98,7 @@ impl SessionsTable {
         &self,
         claim: &Claim,
         session: &Session,
-    ) -> Result<TransactWriteItem, Fault> {
+    ) -> Result<TransactWriteItem, PortError> {
         let answer = Session { pending_event: None, ..session.clone() };
         let values = Values::new().with(":session", &session.session_id).with(":answer", &answer);
         Self::write(&self.name, claim.id.as_str(), "SET answer = :answer", STILL_OURS, values)
@@ -100,26 +108,26 @@ impl SessionsTable {
         &self,
         request: &RequestId,
         session_id: &SessionId,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PortError> {
         let delete = self
             .client
             .delete_item()
             .table_name(&self.name)
-            .key(KEY, AttributeValue::S(request.to_string()))
+            .key(KEY, text(request))
             .condition_expression(format!("{STILL_OURS} AND attribute_not_exists(answer)"))
             .expression_attribute_values(":session", to_attribute(session_id));
         // Another's by now, or answered: then it stays.
-        held("DeleteItem", delete.send().await).map(drop)
+        condition_met(DELETE, delete.send().await).map(drop)
     }
 
-    pub(super) async fn taken(&self, speaker_id: &str) -> Result<Vec<SessionId>, Fault> {
+    pub(super) async fn taken(&self, speaker_id: &str) -> Result<Vec<SessionId>, PortError> {
         #[derive(serde::Deserialize)]
         struct Places {
             #[serde(default)]
             sessions: Vec<SessionId>,
         }
         let item = self.read(&places_key(speaker_id)).await?;
-        let places: Option<Places> = item.map(|item| from_item("GetItem", item)).transpose()?;
+        let places: Option<Places> = item.map(|item| from_item(GET, item)).transpose()?;
         Ok(places.map(|places| places.sessions).unwrap_or_default())
     }
 
@@ -127,15 +135,15 @@ impl SessionsTable {
         &self,
         speaker_id: &str,
         sessions: &[SessionId],
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PortError> {
         let update = self
             .client
             .update_item()
             .table_name(&self.name)
-            .key(KEY, AttributeValue::S(places_key(speaker_id)))
+            .key(KEY, text(places_key(speaker_id)))
             .update_expression("DELETE sessions :gone")
             .expression_attribute_values(":gone", set(sessions));
-        update.send().await.map(drop).map_err(|error| table_fault("UpdateItem", &error))
+        update.send().await.map(drop).map_err(|error| table_error(UPDATE, &error))
     }
 }
 
@@ -143,13 +151,13 @@ fn set(sessions: &[SessionId]) -> AttributeValue {
     AttributeValue::Ss(sessions.iter().map(ToString::to_string).collect())
 }
 
-fn whole<T>(built: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, Fault> {
-    built.map_err(|error| Fault::new(TRANSACTION, FaultKind::Invalid, error.to_string()))
+fn whole<T>(built: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, PortError> {
+    built.map_err(|error| PortError::new(TRANSACTION, ErrorKind::Invalid, error.to_string()))
 }
 
 /// Why nothing was reserved: the writes were the session's item, the speaker's place and the request. A request
 /// that is known comes first: its answer needs neither an id nor a place.
-fn refusal(reasons: &[CancellationReason]) -> Result<Reserved, Fault> {
+fn refusal(reasons: &[CancellationReason]) -> Result<Reserved, PortError> {
     let failed = |write: usize| {
         reasons.get(write).and_then(CancellationReason::code) == Some("ConditionalCheckFailed")
     };
@@ -164,7 +172,7 @@ fn refusal(reasons: &[CancellationReason]) -> Result<Reserved, Fault> {
     }
     cancellation(reasons).and_then(|_| {
         let message = "cancelled without a reason";
-        Err(Fault::new(TRANSACTION, FaultKind::Unavailable, message))
+        Err(PortError::new(TRANSACTION, ErrorKind::Unavailable, message))
     })
 }
 
@@ -183,6 +191,6 @@ mod tests {
         assert_eq!(refusal(&reasons(&[failed, failed])), Ok(Reserved::IdTaken));
         assert_eq!(refusal(&reasons(&["None", failed, "None"])), Ok(Reserved::NoPlace));
         let busy = refusal(&reasons(&["TransactionConflict", "None"])).unwrap_err();
-        assert_eq!(busy.kind, FaultKind::Throttled);
+        assert_eq!(busy.kind, ErrorKind::Throttled);
     }
 }

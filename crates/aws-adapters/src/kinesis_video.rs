@@ -3,7 +3,6 @@
 //! Two families of calls that differ in small things: a stream's tags are a map, a channel's a list;
 //! channels answer `AccessDeniedException`, streams `NotAuthorizedException`.
 
-use aws_config::SdkConfig;
 use aws_sdk_kinesisvideo::{
     Client,
     config::Builder,
@@ -12,24 +11,38 @@ use aws_sdk_kinesisvideo::{
         MediaStorageConfigurationStatus, SingleMasterChannelEndpointConfiguration, Status, Tag,
     },
 };
-use lambda_shell::{aws::TraceHeader, sdk_fault::fault};
 use session::{
-    ChannelArn, Fault, FaultKind, SignalingEndpoints, StreamArn, Tags,
+    ChannelArn, ErrorKind, PortError, SignalingEndpoints, StreamArn, Tags,
     ports::{MediaControl, ResourceState},
 };
 
-/// Kinesis Video Streams in one region.
+use crate::client::{Sdk, TraceHeader};
+use crate::sdk_error::port_error;
+
+mod reconcile;
+pub use reconcile::Resource;
+
+/// Kinesis Video Streams in one region, seen from one environment.
 #[derive(Clone, Debug)]
-pub(crate) struct KinesisVideo {
-    client: Client,
-    /// What new streams are encrypted with; `None`: the service's own key.
+pub struct KinesisVideo {
+    pub(crate) client: Client,
+    environment: String,
+    /// The key that encrypts new streams; `None`: the service's own key.
     kms_key_id: Option<String>,
 }
 
 impl KinesisVideo {
-    pub(crate) fn new(sdk: &SdkConfig, kms_key_id: Option<String>) -> Self {
-        let config = Builder::from(sdk).interceptor(TraceHeader).build();
-        Self { client: Client::from_conf(config), kms_key_id }
+    /// The control plane with the process's settings. New streams are encrypted with the service's
+    /// own key.
+    pub fn new(sdk: &Sdk, environment: String) -> Self {
+        let config = Builder::from(sdk.config()).interceptor(TraceHeader).build();
+        Self { client: Client::from_conf(config), environment, kms_key_id: None }
+    }
+
+    /// Encrypts new streams with this key, if there is one.
+    #[must_use]
+    pub fn with_key(self, kms_key_id: Option<String>) -> Self {
+        Self { kms_key_id, ..self }
     }
 
     async fn configure_storage(
@@ -37,7 +50,7 @@ impl KinesisVideo {
         channel: &ChannelArn,
         status: MediaStorageConfigurationStatus,
         stream: Option<&StreamArn>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PortError> {
         let operation = "UpdateMediaStorageConfiguration";
         let configuration = MediaStorageConfiguration::builder()
             .status(status)
@@ -49,12 +62,12 @@ impl KinesisVideo {
             .update_media_storage_configuration()
             .channel_arn(channel.as_str())
             .media_storage_configuration(configuration);
-        request.send().await.map(drop).map_err(|error| fault(operation, &error))
+        request.send().await.map(drop).map_err(|error| port_error(operation, &error))
     }
 }
 
 impl MediaControl for KinesisVideo {
-    async fn create_channel(&self, name: &str, tags: &Tags) -> Result<ChannelArn, Fault> {
+    async fn create_channel(&self, name: &str, tags: &Tags) -> Result<ChannelArn, PortError> {
         let operation = "CreateSignalingChannel";
         let mut request = self
             .client
@@ -65,7 +78,7 @@ impl MediaControl for KinesisVideo {
             let tag = Tag::builder().key(key).value(value).build();
             request = request.tags(tag.map_err(|error| unusable(operation, error))?);
         }
-        let output = request.send().await.map_err(|error| fault(operation, &error))?;
+        let output = request.send().await.map_err(|error| port_error(operation, &error))?;
         arn(operation, output.channel_arn())
     }
 
@@ -74,7 +87,7 @@ impl MediaControl for KinesisVideo {
         name: &str,
         tags: &Tags,
         retention_hours: u32,
-    ) -> Result<StreamArn, Fault> {
+    ) -> Result<StreamArn, PortError> {
         let operation = "CreateStream";
         let hours = i32::try_from(retention_hours).map_err(|error| unusable(operation, error))?;
         let mut request = self
@@ -86,34 +99,38 @@ impl MediaControl for KinesisVideo {
         for (key, value) in tags.pairs() {
             request = request.tags(key, value);
         }
-        let output = request.send().await.map_err(|error| fault(operation, &error))?;
+        let output = request.send().await.map_err(|error| port_error(operation, &error))?;
         arn(operation, output.stream_arn())
     }
 
-    async fn channel_state(&self, channel: &ChannelArn) -> Result<ResourceState, Fault> {
+    async fn channel_state(&self, channel: &ChannelArn) -> Result<ResourceState, PortError> {
         let request = self.client.describe_signaling_channel().channel_arn(channel.as_str());
         let output = request.send().await;
-        let output = output.map_err(|error| fault("DescribeSignalingChannel", &error))?;
+        let output = output.map_err(|error| port_error("DescribeSignalingChannel", &error))?;
         Ok(state(output.channel_info().and_then(|channel| channel.channel_status())))
     }
 
-    async fn stream_state(&self, stream: &StreamArn) -> Result<ResourceState, Fault> {
+    async fn stream_state(&self, stream: &StreamArn) -> Result<ResourceState, PortError> {
         let request = self.client.describe_stream().stream_arn(stream.as_str());
-        let output = request.send().await.map_err(|error| fault("DescribeStream", &error))?;
+        let output = request.send().await.map_err(|error| port_error("DescribeStream", &error))?;
         Ok(state(output.stream_info().and_then(|stream| stream.status())))
     }
 
-    async fn enable_storage(&self, channel: &ChannelArn, stream: &StreamArn) -> Result<(), Fault> {
+    async fn enable_storage(
+        &self,
+        channel: &ChannelArn,
+        stream: &StreamArn,
+    ) -> Result<(), PortError> {
         let enabled = MediaStorageConfigurationStatus::Enabled;
         self.configure_storage(channel, enabled, Some(stream)).await
     }
 
-    async fn disable_storage(&self, channel: &ChannelArn) -> Result<(), Fault> {
+    async fn disable_storage(&self, channel: &ChannelArn) -> Result<(), PortError> {
         let disabled = MediaStorageConfigurationStatus::Disabled;
         self.configure_storage(channel, disabled, None).await
     }
 
-    async fn endpoints(&self, channel: &ChannelArn) -> Result<SignalingEndpoints, Fault> {
+    async fn endpoints(&self, channel: &ChannelArn) -> Result<SignalingEndpoints, PortError> {
         let operation = "GetSignalingChannelEndpoint";
         let wanted = SingleMasterChannelEndpointConfiguration::builder()
             .protocols(ChannelProtocol::Wss)
@@ -126,7 +143,7 @@ impl MediaControl for KinesisVideo {
             .get_signaling_channel_endpoint()
             .channel_arn(channel.as_str())
             .single_master_channel_endpoint_configuration(wanted);
-        let output = request.send().await.map_err(|error| fault(operation, &error))?;
+        let output = request.send().await.map_err(|error| port_error(operation, &error))?;
         let endpoint = |protocol: ChannelProtocol| {
             let list = output.resource_endpoint_list();
             let found = list.iter().find(|item| item.protocol() == Some(&protocol));
@@ -141,15 +158,15 @@ impl MediaControl for KinesisVideo {
         })
     }
 
-    async fn delete_channel(&self, channel: &ChannelArn) -> Result<(), Fault> {
+    async fn delete_channel(&self, channel: &ChannelArn) -> Result<(), PortError> {
         let request = self.client.delete_signaling_channel().channel_arn(channel.as_str());
         let output = request.send().await;
-        output.map(drop).map_err(|error| fault("DeleteSignalingChannel", &error))
+        output.map(drop).map_err(|error| port_error("DeleteSignalingChannel", &error))
     }
 
-    async fn delete_stream(&self, stream: &StreamArn) -> Result<(), Fault> {
+    async fn delete_stream(&self, stream: &StreamArn) -> Result<(), PortError> {
         let request = self.client.delete_stream().stream_arn(stream.as_str());
-        request.send().await.map(drop).map_err(|error| fault("DeleteStream", &error))
+        request.send().await.map(drop).map_err(|error| port_error("DeleteStream", &error))
     }
 }
 
@@ -161,12 +178,12 @@ fn state(status: Option<&Status>) -> ResourceState {
     }
 }
 
-fn arn<A: std::str::FromStr>(operation: &'static str, text: Option<&str>) -> Result<A, Fault> {
+fn arn<A: std::str::FromStr>(operation: &'static str, text: Option<&str>) -> Result<A, PortError> {
     // The resource exists, but we cannot name it: as unknown as after a lost answer.
-    let unreadable = || Fault::new(operation, FaultKind::Unavailable, "the answer has no ARN");
+    let unreadable = || PortError::new(operation, ErrorKind::Unavailable, "the answer has no ARN");
     text.and_then(|text| text.parse().ok()).ok_or_else(unreadable)
 }
 
-fn unusable(operation: &'static str, error: impl ToString) -> Fault {
-    Fault::new(operation, FaultKind::Invalid, error.to_string())
+fn unusable(operation: &'static str, error: impl ToString) -> PortError {
+    PortError::new(operation, ErrorKind::Invalid, error.to_string())
 }

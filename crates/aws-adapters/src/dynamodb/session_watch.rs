@@ -1,0 +1,38 @@
+//! What a run reads of a session besides its stream: whether it has ended, and its listeners'
+//! languages.
+
+use session::ports::Sessions as _;
+use session::{Language, PortError, SessionId, SessionStatus};
+
+use super::SessionsTable;
+use crate::listeners::Connections;
+
+/// The tables Sessions and Connections, read only.
+#[derive(Clone, Debug)]
+pub struct SessionWatch {
+    sessions: SessionsTable,
+    connections: Connections,
+}
+
+impl SessionWatch {
+    /// Reads these tables.
+    pub const fn new(sessions: SessionsTable, connections: Connections) -> Self {
+        Self { sessions, connections }
+    }
+}
+
+impl relay::ports::Sessions for SessionWatch {
+    async fn is_over(&self, session: &SessionId) -> Result<bool, PortError> {
+        let session = self.sessions.get(session).await?;
+        Ok(session.is_some_and(|session| {
+            matches!(
+                session.status,
+                SessionStatus::Ended | SessionStatus::Cleaning | SessionStatus::Removed
+            )
+        }))
+    }
+
+    async fn listener_languages(&self, session: &SessionId) -> Result<Vec<Language>, PortError> {
+        self.connections.languages(session).await
+    }
+}

@@ -1,0 +1,141 @@
+//! What the health check reads and writes of the Sessions table. Each write is conditioned on the
+//! item as it was read, so that two health checks at once do no harm.
+
+use session::{EndedReason, PendingEvent, PortError, Session, SessionId, SessionStatus};
+
+use super::{DELETE, Item, KEY, SessionsTable, Values, condition_met, names, table_error, text};
+
+/// The index by which sessions are found.
+const INDEX: &str = "status-updatedAt-index";
+
+/// Most sessions of one status that a query returns; the rest wait for the next health check.
+const MAX_SESSIONS: usize = 2_000;
+
+/// The item is as it was read.
+const AS_READ: &str = "#status = :was AND updatedAt = :seen";
+
+fn as_read(session: &Session) -> Values {
+    Values::new().with(":was", &session.status).with(":seen", &session.updated_at)
+}
+
+impl SessionsTable {
+    /// Ids of the sessions with `status` that last changed before `before_ms` (Unix ms) and have
+    /// `attribute`, oldest first. The index may lag behind the table.
+    ///
+    /// # Errors
+    /// [`PortError`] of the query.
+    pub async fn with_status(
+        &self,
+        status: SessionStatus,
+        before_ms: u64,
+        attribute: &str,
+    ) -> Result<Vec<SessionId>, PortError> {
+        let values = Values::new().with(":status", &status).with(":before", &before_ms);
+        let mut ids = Vec::new();
+        let mut from: Option<Item> = None;
+        while ids.len() < MAX_SESSIONS {
+            let output = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .index_name(INDEX)
+                .key_condition_expression("#status = :status AND updatedAt < :before")
+                .filter_expression("attribute_exists(#attribute)")
+                .expression_attribute_names("#attribute", attribute)
+                .expression_attribute_names("#status", "status")
+                .set_expression_attribute_values(Some(values.0.clone()))
+                .set_exclusive_start_key(from.take())
+                .send()
+                .await
+                .map_err(|error| table_error("Query", &error))?;
+            let id = |item: &Item| item.get(KEY)?.as_s().ok()?.parse().ok();
+            ids.extend(output.items().iter().filter_map(id));
+            from = output.last_evaluated_key;
+            if from.is_none() {
+                break;
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Ends a live session and stores the event to emit, in one write; `false` when it has changed.
+    ///
+    /// # Errors
+    /// [`PortError`] of the write.
+    pub async fn end_as_read(
+        &self,
+        session: &Session,
+        reason: EndedReason,
+        event: &PendingEvent,
+        now_ms: u64,
+    ) -> Result<bool, PortError> {
+        let values = as_read(session)
+            .with(":ended", &SessionStatus::Ended)
+            .with(":reason", &reason)
+            .with(":event", event)
+            .with(":now", &now_ms);
+        let set = "SET #status = :ended, endedReason = :reason, pendingEvent = :event, \
+                   updatedAt = :now";
+        self.update(&session.session_id, set, AS_READ, values).await
+    }
+
+    /// Claims a session for cleaning until `until_ms`; `false` when it has changed.
+    ///
+    /// # Errors
+    /// [`PortError`] of the write.
+    pub async fn claim(
+        &self,
+        session: &Session,
+        until_ms: u64,
+        now_ms: u64,
+    ) -> Result<bool, PortError> {
+        let values = as_read(session)
+            .with(":cleaning", &SessionStatus::Cleaning)
+            .with(":until", &until_ms)
+            .with(":now", &now_ms);
+        let set = "SET #status = :cleaning, claimUntil = :until, updatedAt = :now";
+        self.update(&session.session_id, set, AS_READ, values).await
+    }
+
+    /// Records that nothing of an ended session is left in KVS; `false` when the claim is another's.
+    /// The item stays until `remove_at` (Unix seconds), so that a replayed event finds the session
+    /// ended and its id is not drawn again.
+    ///
+    /// # Errors
+    /// [`PortError`] of the write.
+    pub async fn mark_removed(
+        &self,
+        id: &SessionId,
+        claimed_until: u64,
+        remove_at: u64,
+    ) -> Result<bool, PortError> {
+        let values = Values::new()
+            .with(":removed", &SessionStatus::Removed)
+            .with(":at", &remove_at)
+            .with(":until", &claimed_until);
+        let set = "SET #status = :removed, removeAt = :at REMOVE claimUntil, kvsChannelArn, \
+                   kvsStreamArn, kvsSignalingEndpoints";
+        self.update(id, set, "claimUntil = :until", values).await
+    }
+
+    /// Deletes the item of a creation that broke off, if the claim still stands.
+    ///
+    /// # Errors
+    /// [`PortError`] of the write.
+    pub async fn delete_claimed(
+        &self,
+        id: &SessionId,
+        claimed_until: u64,
+    ) -> Result<(), PortError> {
+        let condition = "claimUntil = :until";
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .key(KEY, text(id))
+            .condition_expression(condition)
+            .set_expression_attribute_names(names(&[condition]))
+            .set_expression_attribute_values(Some(Values::new().with(":until", &claimed_until).0));
+        condition_met(DELETE, delete.send().await).map(drop)
+    }
+}

@@ -1,0 +1,46 @@
+//! Every call of AWS, once.
+//!
+//! | module | service | port |
+//! |---|---|---|
+//! | [`dynamodb`] | DynamoDB | `session::ports::Sessions`, `relay::LeaseTable`, `session::Watermarks` |
+//! | [`kinesis_video`] | Kinesis Video Streams, control plane | `session::ports::MediaControl` |
+//! | [`event_bridge`] | EventBridge | `session::ports::EventBus` |
+//! | [`listeners`] | DynamoDB, API Gateway's WebSocket connections | `session::ports::Listeners` |
+//! | [`get_media`] | Kinesis Video Streams, media | `relay::ports::MediaSource` |
+//! | [`lambda`] | Lambda | `relay::ports::Processor`, `relay::ports::Links` |
+//! | [`sqs`] | SQS | `relay::ports::DeadLetters` |
+//!
+//! Every adapter returns [`session::PortError`]; [`sdk_error`] decides its kind, and the kind decides
+//! whether a retry helps. No type of an SDK leaves this crate: a function loads an [`Sdk`] and gives
+//! it to the adapters. The features `watermarks`, `sessions` and `relay` choose the adapters of the
+//! three functions.
+
+mod client;
+pub use client::Sdk;
+
+mod error_body;
+
+mod sdk_error;
+
+pub mod dynamodb;
+
+#[cfg(feature = "sessions")]
+pub mod event_bridge;
+
+#[cfg(feature = "sessions")]
+pub mod kinesis_video;
+
+#[cfg(feature = "sessions")]
+pub mod listeners;
+
+#[cfg(feature = "sessions")]
+mod websocket;
+
+#[cfg(feature = "relay")]
+pub mod get_media;
+
+#[cfg(feature = "relay")]
+pub mod lambda;
+
+#[cfg(feature = "relay")]
+pub mod sqs;

@@ -1,0 +1,63 @@
+//! A session's listeners: the Connections table names them, and the management endpoint of the
+//! WebSocket API sends to their connections. `session::listeners` decides what is sent, and when.
+
+use session::{
+    Language, PortError, SessionId,
+    ports::{Heard, Listener, Listeners},
+};
+
+use crate::client::Sdk;
+use crate::dynamodb::{DynamoDb, connections::Table};
+use crate::websocket::Management;
+
+pub use crate::websocket::{Endpoint, VARIABLE};
+
+/// The listeners of one environment.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    table: Table,
+    endpoint: Option<Management>,
+}
+
+impl Connections {
+    /// The listeners in `table`. Without an `endpoint` they get no messages.
+    pub fn new(sdk: &Sdk, dynamodb: &DynamoDb, table: String, endpoint: Option<Endpoint>) -> Self {
+        Self {
+            table: Table::new(dynamodb, table),
+            endpoint: endpoint.map(|endpoint| Management::new(sdk, &endpoint)),
+        }
+    }
+
+    /// The distinct languages of a session's listeners.
+    ///
+    /// # Errors
+    /// The table did not answer as it should.
+    pub async fn languages(&self, session_id: &SessionId) -> Result<Vec<Language>, PortError> {
+        self.table.languages(session_id).await
+    }
+}
+
+impl Listeners for Connections {
+    fn can_be_told(&self) -> bool {
+        self.endpoint.is_some()
+    }
+
+    async fn page(
+        &self,
+        session_id: &SessionId,
+        after: Option<&Listener>,
+    ) -> Result<Vec<Listener>, PortError> {
+        self.table.page(session_id, after).await
+    }
+
+    async fn post(&self, connection_id: &str, message: &str) -> Result<Heard, PortError> {
+        match &self.endpoint {
+            Some(endpoint) => endpoint.post(connection_id, message).await,
+            None => Ok(Heard::Gone),
+        }
+    }
+
+    async fn remove(&self, session_id: &SessionId, connection_id: &str) -> Result<(), PortError> {
+        self.table.remove(session_id, connection_id).await
+    }
+}

@@ -1,0 +1,146 @@
+//! The kind of each error of an AWS SDK, decided in one place.
+
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use session::{ErrorKind, PortError};
+
+/// Longest message kept, in bytes: enough for AWS's own, and a bound for a log line.
+const MAX_MESSAGE: usize = 500;
+
+/// The error of the port that `error` of `operation` is.
+pub(crate) fn port_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> PortError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let kind = match error {
+        SdkError::ConstructionFailure(_) => ErrorKind::Invalid,
+        SdkError::TimeoutError(_) => ErrorKind::TimedOut,
+        SdkError::ServiceError(service) => {
+            kind_of(service.err().code(), service.raw().status().as_u16())
+        }
+        _ => ErrorKind::Unavailable,
+    };
+    let message = match error {
+        SdkError::ServiceError(service) => {
+            let code = service.err().code().unwrap_or("unknown error");
+            format!("{code}: {}", service.err().message().unwrap_or("no message"))
+        }
+        // No answer, so no header or body that could get into the message.
+        _ => DisplayErrorContext(error).to_string(),
+    };
+    PortError::new(operation, kind, bounded(message))
+}
+
+/// [`port_error`] of DynamoDB, where "not found" means the table or its index: a wrong configuration.
+#[cfg(any(feature = "sessions", feature = "watermarks"))]
+pub(crate) fn table_error<E>(
+    operation: &'static str,
+    error: &SdkError<E, HttpResponse>,
+) -> PortError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let error = port_error(operation, error);
+    match error.kind {
+        ErrorKind::NotFound => PortError { kind: ErrorKind::Invalid, ..error },
+        _ => error,
+    }
+}
+
+/// Whether the condition of a write to DynamoDB was met.
+///
+/// # Errors
+/// The write failed for another reason.
+#[cfg(feature = "sessions")]
+pub(crate) fn condition_met<T, E>(
+    operation: &'static str,
+    output: Result<T, SdkError<E, HttpResponse>>,
+) -> Result<bool, PortError>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match output {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(table_error(operation, &error)),
+    }
+}
+
+/// The kind of an AWS error code, or of the HTTP status when the code is not listed.
+pub(crate) fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
+    match code.unwrap_or_default() {
+        "ResourceNotFoundException" => ErrorKind::NotFound,
+        "ResourceInUseException" | "VersionMismatchException" => ErrorKind::InUse,
+        "AccountChannelLimitExceededException"
+        | "AccountStreamLimitExceededException"
+        | "DeviceStreamLimitExceededException" => ErrorKind::LimitExceeded,
+        "ClientLimitExceededException"
+        | "ConnectionLimitExceededException"
+        | "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "TooManyRequestsException"
+        | "TransactionConflictException"
+        | "TransactionInProgressException" => ErrorKind::Throttled,
+        "AccessDeniedException"
+        | "NotAuthorizedException"
+        | "NotAuthorizedForSourceException"
+        | "NotAuthorizedForDetailTypeException"
+        | "UnrecognizedClientException" => ErrorKind::Denied,
+        // The credentials provider renews an expired token before the next call.
+        "ExpiredTokenException"
+        | "InternalFailure"
+        | "InternalException"
+        | "InternalServerError"
+        | "ServiceUnavailable" => ErrorKind::Unavailable,
+        _ => match status {
+            429 => ErrorKind::Throttled,
+            401 | 403 => ErrorKind::Denied,
+            400..=499 => ErrorKind::Invalid,
+            _ => ErrorKind::Unavailable,
+        },
+    }
+}
+
+/// `message`, cut at a character boundary after [`MAX_MESSAGE`] bytes.
+pub(crate) fn bounded(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE {
+        let cut = message.floor_char_boundary(MAX_MESSAGE);
+        message.truncate(cut);
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_codes_win_over_the_status() {
+        for (code, status, kind) in [
+            (Some("ClientLimitExceededException"), 400, ErrorKind::Throttled),
+            (Some("AccountChannelLimitExceededException"), 400, ErrorKind::LimitExceeded),
+            (Some("ResourceInUseException"), 400, ErrorKind::InUse),
+            (Some("NoDataRetentionException"), 400, ErrorKind::Invalid),
+            (Some("NotAuthorizedException"), 401, ErrorKind::Denied),
+            (Some("AccessDeniedException"), 400, ErrorKind::Denied),
+            (Some("ExpiredTokenException"), 400, ErrorKind::Unavailable),
+            (Some("ResourceNotFoundException"), 404, ErrorKind::NotFound),
+            (Some("SomethingNew"), 400, ErrorKind::Invalid),
+            (Some("SomethingNew"), 500, ErrorKind::Unavailable),
+            (None, 503, ErrorKind::Unavailable),
+            (None, 429, ErrorKind::Throttled),
+            (None, 200, ErrorKind::Unavailable),
+        ] {
+            assert_eq!(kind_of(code, status), kind, "{code:?} {status}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_cut_at_a_character() {
+        let long = "ä".repeat(MAX_MESSAGE);
+        assert!(bounded(long).len() <= MAX_MESSAGE);
+        assert_eq!(bounded("short".to_owned()), "short");
+    }
+}

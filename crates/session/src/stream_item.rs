@@ -1,0 +1,101 @@
+//! The item of the Streams table: what is wanted of a session's stream, who carries it, and how far.
+//!
+//! The session handler writes `desired` and `settings`, the consumer everything else.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{Settings, StreamArn};
+
+/// What the session wants of its stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Desired {
+    /// Deliver.
+    #[default]
+    Run,
+    /// Read and decode, deliver nothing.
+    Pause,
+    /// Deliver what the stream holds, then end. Never undone.
+    Stop,
+}
+
+/// How far the stream's delivery is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StreamStatus {
+    /// A consumer has taken the lease once.
+    Running,
+    /// All of the session is delivered.
+    Ended,
+}
+
+/// The Streams item of one session. Times are Unix ms. An attribute that is absent has its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StreamItem {
+    /// The run that holds the lease; `None` = free.
+    #[serde(deserialize_with = "non_empty")]
+    pub owner: Option<String>,
+    /// How often the lease has been taken.
+    pub epoch: u64,
+    /// Until when the owner holds the lease.
+    pub lease_expires_at: u64,
+    /// What is wanted.
+    pub desired: Desired,
+    /// When stop was asked for.
+    pub stop_at: Option<u64>,
+    /// Languages and tier; absent when ENDED came before ACTIVE.
+    pub settings: Option<Settings>,
+    /// The next run, reading along and ready to take over.
+    #[serde(deserialize_with = "non_empty")]
+    pub successor: Option<String>,
+    /// All of the session is delivered: `status` is [`StreamStatus::Ended`].
+    #[serde(rename = "status", deserialize_with = "is_ended")]
+    pub ended: bool,
+    /// The checkpoint as written.
+    pub checkpoint: Option<String>,
+    /// The stream to read.
+    pub stream_arn: Option<StreamArn>,
+    /// When the last fragment came.
+    pub last_activity_at: Option<u64>,
+}
+
+impl StreamItem {
+    /// Whether a consumer may be delivering at `now_ms`; `margin_ms` is added to its lease.
+    #[must_use]
+    pub const fn is_carried(&self, now_ms: u64, margin_ms: u64) -> bool {
+        self.owner.is_some() && now_ms < self.lease_expires_at.saturating_add(margin_ms)
+    }
+}
+
+fn non_empty<'de, D: Deserializer<'de>>(text: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(text)?.filter(|text| !text.is_empty()))
+}
+
+fn is_ended<'de, D: Deserializer<'de>>(status: D) -> Result<bool, D::Error> {
+    // Another build may know more states; none of them is the end.
+    Ok(Option::<String>::deserialize(status)?.as_deref() == Some("ENDED"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_item_with_only_its_key_is_free_and_wanted() {
+        let item: StreamItem = serde_json::from_value(json!({ "sessionId": "a-b-1" })).unwrap();
+        assert_eq!(item, StreamItem::default());
+        assert_eq!((item.owner.as_ref(), item.desired), (None, Desired::Run));
+        assert!(!item.is_carried(0, 0));
+    }
+
+    #[test]
+    fn an_empty_owner_is_none_and_a_channel_in_the_streams_place_is_refused() {
+        let item: StreamItem =
+            serde_json::from_value(json!({ "owner": "", "epoch": 4, "status": "ENDED" })).unwrap();
+        assert_eq!((item.owner, item.epoch, item.ended), (None, 4, true));
+        let channel = json!({ "streamArn": "arn:aws:kinesisvideo:us-east-1:1:channel/x/1" });
+        assert!(serde_json::from_value::<StreamItem>(channel).is_err());
+    }
+}
