@@ -13,6 +13,7 @@ use aws_sdk_kinesisvideomedia::primitives::ByteStream;
 use aws_sdk_kinesisvideomedia::types::{StartSelector, StartSelectorType};
 use bytes::Bytes;
 use relay::ports::{BodyError, MediaBody, MediaSource};
+use session::reconcile::Inventory as _;
 use session::{ErrorKind, Ownership, PortError, StreamArn};
 
 use crate::client::{Sdk, TraceHeader};

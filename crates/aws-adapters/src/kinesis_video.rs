@@ -13,14 +13,13 @@ use aws_sdk_kinesisvideo::{
 };
 use session::{
     ChannelArn, ErrorKind, PortError, SignalingEndpoints, StreamArn, Tags,
-    ports::{MediaControl, ResourceState},
+    ports::{MediaControl, MediaRemoval, ResourceState},
 };
 
 use crate::client::{Sdk, TraceHeader};
 use crate::sdk_error::port_error;
 
 mod reconcile;
-pub use reconcile::Resource;
 
 /// Kinesis Video Streams in one region, seen from one environment.
 #[derive(Clone, Debug)]
@@ -63,6 +62,24 @@ impl KinesisVideo {
             .channel_arn(channel.as_str())
             .media_storage_configuration(configuration);
         request.send().await.map(drop).map_err(|error| port_error(operation, &error))
+    }
+}
+
+impl MediaRemoval for KinesisVideo {
+    async fn disable_storage(&self, channel: &ChannelArn) -> Result<(), PortError> {
+        let disabled = MediaStorageConfigurationStatus::Disabled;
+        self.configure_storage(channel, disabled, None).await
+    }
+
+    async fn delete_channel(&self, channel: &ChannelArn) -> Result<(), PortError> {
+        let request = self.client.delete_signaling_channel().channel_arn(channel.as_str());
+        let output = request.send().await;
+        output.map(drop).map_err(|error| port_error("DeleteSignalingChannel", &error))
+    }
+
+    async fn delete_stream(&self, stream: &StreamArn) -> Result<(), PortError> {
+        let request = self.client.delete_stream().stream_arn(stream.as_str());
+        request.send().await.map(drop).map_err(|error| port_error("DeleteStream", &error))
     }
 }
 
@@ -125,11 +142,6 @@ impl MediaControl for KinesisVideo {
         self.configure_storage(channel, enabled, Some(stream)).await
     }
 
-    async fn disable_storage(&self, channel: &ChannelArn) -> Result<(), PortError> {
-        let disabled = MediaStorageConfigurationStatus::Disabled;
-        self.configure_storage(channel, disabled, None).await
-    }
-
     async fn endpoints(&self, channel: &ChannelArn) -> Result<SignalingEndpoints, PortError> {
         let operation = "GetSignalingChannelEndpoint";
         let wanted = SingleMasterChannelEndpointConfiguration::builder()
@@ -156,17 +168,6 @@ impl MediaControl for KinesisVideo {
             https: endpoint(ChannelProtocol::Https)?,
             webrtc: endpoint(ChannelProtocol::Webrtc)?,
         })
-    }
-
-    async fn delete_channel(&self, channel: &ChannelArn) -> Result<(), PortError> {
-        let request = self.client.delete_signaling_channel().channel_arn(channel.as_str());
-        let output = request.send().await;
-        output.map(drop).map_err(|error| port_error("DeleteSignalingChannel", &error))
-    }
-
-    async fn delete_stream(&self, stream: &StreamArn) -> Result<(), PortError> {
-        let request = self.client.delete_stream().stream_arn(stream.as_str());
-        request.send().await.map(drop).map_err(|error| port_error("DeleteStream", &error))
     }
 }
 

@@ -15,6 +15,7 @@ use relay::answer::Reply;
 use relay::ports::{Continuation, Links, Processor};
 use serde_json::json;
 use session::audio::AudioPayload;
+use session::reconcile::Consumer;
 use session::{PortError, SessionId};
 
 use crate::client::{Sdk, TraceHeader};
@@ -113,10 +114,7 @@ impl SelfInvoker {
     }
 
     /// Invokes this function asynchronously with a direct event.
-    ///
-    /// # Errors
-    /// [`PortError`] of the call.
-    pub async fn direct(&self, session: &SessionId, action: &str) -> Result<(), PortError> {
+    async fn direct(&self, session: &SessionId, action: &str) -> Result<(), PortError> {
         self.send(&self.client, &json!({"sessionId": session, "action": action})).await
     }
 
@@ -125,6 +123,16 @@ impl SelfInvoker {
         let call = call.invocation_type(InvocationType::Event);
         let output = call.payload(Blob::new(payload.to_string())).send().await;
         output.map(drop).map_err(|error| port_error("Invoke", &error))
+    }
+}
+
+impl Consumer for SelfInvoker {
+    async fn start(&self, session: &SessionId) -> Result<(), PortError> {
+        self.direct(session, "start").await
+    }
+
+    async fn stop(&self, session: &SessionId) -> Result<(), PortError> {
+        self.direct(session, "stop").await
     }
 }
 

@@ -10,6 +10,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::types::QueueAttributeName;
 use relay::ports::{DeadLetter, DeadLetters};
+use session::reconcile::{self, DeadLetterScan};
 use session::{ErrorKind, PortError};
 
 use crate::client::{Sdk, TraceHeader};
@@ -30,37 +31,11 @@ pub struct DeadLetterQueues {
     events: Option<String>,
 }
 
-/// What both queues hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DeadLetterScan {
-    /// Bodies of the chunks that were seen.
-    pub chunks: Vec<String>,
-    /// Bodies of the events that were seen.
-    pub events: Vec<String>,
-    /// There are chunks that were not seen.
-    pub unseen_chunks: bool,
-    /// There are events that were not seen.
-    pub unseen_events: bool,
-}
-
 impl DeadLetterQueues {
     /// The queues with these URLs; `events` may be missing.
     pub fn new(sdk: &Sdk, chunks: String, events: Option<String>) -> Self {
         let config = Builder::from(sdk.config()).interceptor(TraceHeader).build();
         Self { client: Client::from_conf(config), chunks, events }
-    }
-
-    /// Looks into both queues without removing anything.
-    ///
-    /// # Errors
-    /// [`PortError`] of a call.
-    pub async fn scan(&self) -> Result<DeadLetterScan, PortError> {
-        let mut scan = DeadLetterScan::default();
-        scan.unseen_chunks = self.receive(&self.chunks, &mut scan.chunks).await?;
-        if let Some(url) = &self.events {
-            scan.unseen_events = self.receive(url, &mut scan.events).await?;
-        }
-        Ok(scan)
     }
 
     /// Adds the messages of a queue; `true` when there may be more.
@@ -97,6 +72,17 @@ impl DeadLetterQueues {
             let message = format!("{url}: no ApproximateNumberOfMessagesNotVisible");
             PortError::new(operation, ErrorKind::Unavailable, message)
         })
+    }
+}
+
+impl reconcile::DeadLetters for DeadLetterQueues {
+    async fn scan(&self) -> Result<DeadLetterScan, PortError> {
+        let mut scan = DeadLetterScan::default();
+        scan.unseen_chunks = self.receive(&self.chunks, &mut scan.chunks).await?;
+        if let Some(url) = &self.events {
+            scan.unseen_events = self.receive(url, &mut scan.events).await?;
+        }
+        Ok(scan)
     }
 }
 

@@ -9,6 +9,7 @@
 use aws_adapters::kinesis_video::KinesisVideo;
 use relay::RelayError;
 use session::event::{EventStatus, StatusChange};
+use session::reconcile::Inventory as _;
 use session::{Ownership, Session, SessionId, SessionStatus, StreamArn};
 
 use crate::failure::Failure;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_adapters::listeners::Connections;
 use lambda_shell::{TimeScale, surroundings::Lambda};
-use session::listeners::{News, Patience, Told, forget, tell};
+use session::listeners::{News, Patience, tell};
 use session::{Limits, SessionId};
 
 use crate::config::Config;
@@ -25,16 +25,6 @@ impl Farewell {
         Self { connections, around: Lambda::new(&config.environment), scale: config.scale }
     }
 
-    /// Tells a session's listeners, for at most `limit` of this machine's time.
-    pub(crate) async fn tell(&self, session: &SessionId, news: News, limit: Duration) -> Told {
-        tell(&self.connections, &self.around, session, news, &self.patience(limit)).await
-    }
-
-    /// Removes them without a word.
-    pub(crate) async fn forget(&self, session: &SessionId, limit: Duration) -> Told {
-        forget(&self.connections, &self.around, session, &self.patience(limit)).await
-    }
-
     fn patience(&self, all: Duration) -> Patience {
         let limits = Limits::default();
         Patience {
@@ -51,6 +41,7 @@ impl Farewell {
 
 impl relay::ports::Listeners for Farewell {
     async fn tell_ended(&self, session: &SessionId, limit: Duration) {
-        self.tell(session, News::Ended, limit).await;
+        let patience = self.patience(limit);
+        tell(&self.connections, &self.around, session, News::Ended, &patience).await;
     }
 }

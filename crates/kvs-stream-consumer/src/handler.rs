@@ -6,7 +6,7 @@ use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use relay::{Clock, Order, Report, SystemClock};
 use serde_json::{Value, json};
 use session::event::{EventStatus, StatusChange};
-use session::ports::Sessions as _;
+use session::ports::SessionLookup as _;
 use session::{PortError, Session, SessionId, Settings, StreamArn, metrics as table};
 
 use crate::authority::{Verdict, by_record, by_tags};

@@ -247,6 +247,13 @@ impl TryFrom<Document> for Checkpoint {
     }
 }
 
+impl session::reconcile::Checkpoints for Config {
+    fn dead_lettered(&self, item: &StreamItem) -> Result<u64, String> {
+        let checkpoint = Checkpoint::of(item, self).map_err(|error| error.to_string())?;
+        Ok(checkpoint.totals.dead_lettered)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,7 +40,7 @@ fn assert_whole(world: &World, expected: &[i16], case: &str) {
 async fn one_kill_at_every_step_of_a_session() {
     let (packets, expected) = speech(8);
     let whole = World::live(&packets, 1_000);
-    whole.state().table.over = true;
+    whole.end_session();
     assert_eq!(until_ended(&whole).await, 0);
     assert_whole(&whole, &expected, "no kill");
     let steps = whole.state().steps;
@@ -48,7 +48,7 @@ async fn one_kill_at_every_step_of_a_session() {
     for step in 1..=steps {
         for fault in [Fault::KillBefore, Fault::KillAfter] {
             let world = World::live(&packets, 1_000);
-            world.state().table.over = true;
+            world.end_session();
             world.kill_at(step, fault);
             until_ended(&world).await;
             assert_whole(&world, &expected, &format!("{fault:?} at step {step}"));
@@ -62,7 +62,7 @@ async fn killed_again_and_again() {
     for seed in 0..20_u64 {
         let mut random = testkit::pcm::Random::new(seed);
         let world = World::live(&packets, 2_000);
-        world.state().table.over = true;
+        world.end_session();
         let config = config();
         for attempt in 0..6 {
             let side = world.side();

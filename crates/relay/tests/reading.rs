@@ -57,7 +57,7 @@ async fn a_lost_end_is_found_within_seven_seconds() {
     let side = world.side();
     let over = async {
         tokio::time::sleep(Duration::from_secs(30)).await;
-        world.state().table.over = true;
+        world.end_session();
     };
     let config = config();
     let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), over);

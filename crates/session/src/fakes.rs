@@ -17,13 +17,16 @@ use serde_json::Value;
 
 use crate::{
     Call, Done, Error, ErrorKind, IdempotencyKey, NewSession, Notice, PortError, Remembered,
-    RequestId, Session, SessionId, SessionService, SessionStatus, Settings, Tags,
+    RequestId, Session, SessionId, SessionService, SessionStatus, Settings, StreamItem, Tags,
     event::StatusChange,
     ports::{Clock, Journal, Listener, Ports, Random},
+    reconcile::DeadLetterScan,
 };
 
 mod audience;
 mod aws;
+mod reconcile;
+pub(crate) use reconcile::UNREADABLE;
 
 /// When the world begins, Unix ms.
 pub(crate) const EPOCH_MS: u64 = 1_732_540_620_000;
@@ -103,6 +106,14 @@ pub(crate) struct State {
     /// The notices' texts, and the events' details.
     pub(crate) lines: Vec<(String, Option<String>)>,
     pub(crate) metrics: Vec<(&'static str, f64)>,
+    /// The Streams table, and the items of it that were let go.
+    pub(crate) stream_items: BTreeMap<SessionId, StreamItem>,
+    pub(crate) expiring: Vec<SessionId>,
+    /// What the dead-letter queues hold.
+    pub(crate) letters: DeadLetterScan,
+    /// Invocations of the consumer, and whether Lambda refuses more.
+    pub(crate) invoked: Vec<(SessionId, &'static str)>,
+    pub(crate) is_throttled: bool,
     pub(crate) active_after: Duration,
     /// How long a mapping that was taken off still keeps channel and stream from being deleted.
     pub(crate) unmapped_after: Duration,

@@ -3,8 +3,8 @@
 //! A speaker opens a *session*, talks, and closes it. This crate holds everything the three Lambdas
 //! must agree on about that: the id and the states of a session, its record in the Sessions table,
 //! the `Session Status Change` event, the audio payload handed to the processor, and the names of
-//! the metrics. It holds the use cases too, [`SessionService`], over [`ports`]. It does no I/O, reads
-//! no clock and draws no random number: all that comes through the ports.
+//! the metrics. It holds the use cases too, [`SessionService`] and [`reconcile`], over [`ports`]. It does no
+//! I/O, reads no clock and draws no random number: all that comes through the ports.
 //!
 //! Where it stands on the way: request → **`Session`** → **`StatusChange`** → rule → consumer →
 //! bytes → packets → PCM → **`AudioPayload`** → processor.
@@ -54,6 +54,8 @@ pub mod listeners;
 pub mod metrics;
 
 pub mod ports;
+
+pub mod reconcile;
 
 mod record;
 pub use record::{EndedReason, PendingEvent, Session, Settings, SignalingEndpoints};

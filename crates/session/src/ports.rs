@@ -25,8 +25,17 @@ pub trait Ports {
     type Surroundings: Surroundings + Send;
 }
 
+/// One item of the Sessions table.
+pub trait SessionLookup: Sync {
+    /// Reads an item as it is now (a consistent read).
+    fn get(
+        &self,
+        session_id: &SessionId,
+    ) -> impl Future<Output = Result<Option<Session>, PortError>> + Send;
+}
+
 /// The Sessions table. Every write is conditional, so that none undoes another's.
-pub trait Sessions: PendingEvents {
+pub trait Sessions: SessionLookup + PendingEvents {
     /// Stores a new item, takes a place for its speaker and remembers the request, all in one or none of it.
     fn insert(
         &self,
@@ -58,12 +67,6 @@ pub trait Sessions: PendingEvents {
         request: &RequestId,
         session_id: &SessionId,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
-
-    /// Reads an item as it is now (a consistent read).
-    fn get(
-        &self,
-        session_id: &SessionId,
-    ) -> impl Future<Output = Result<Option<Session>, PortError>> + Send;
 
     /// Takes an item from `creating` to `active`, and remembers it as the answer to its request; `false` when either is
     /// not as it was reserved.
@@ -164,8 +167,27 @@ pub struct Ending<'a> {
     pub now: u64,
 }
 
+/// The part of the control plane that removes what was created.
+pub trait MediaRemoval: Sync {
+    /// Takes the channel off its stream. Doing it twice is harmless.
+    fn disable_storage(
+        &self,
+        channel: &ChannelArn,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Deletes a channel. A mapped one is [`ErrorKind::InUse`](crate::ErrorKind::InUse).
+    fn delete_channel(
+        &self,
+        arn: &ChannelArn,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Deletes a stream and all that it holds. A mapped one is
+    /// [`ErrorKind::InUse`](crate::ErrorKind::InUse).
+    fn delete_stream(&self, arn: &StreamArn) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
 /// The control plane of Kinesis Video Streams.
-pub trait MediaControl: Sync {
+pub trait MediaControl: MediaRemoval {
     /// Asks for a signaling channel; it is not usable before its state is
     /// [`ResourceState::Active`]. A taken name is [`ErrorKind::InUse`](crate::ErrorKind::InUse).
     fn create_channel(
@@ -203,27 +225,11 @@ pub trait MediaControl: Sync {
         stream: &StreamArn,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Takes the channel off its stream. Doing it twice is harmless.
-    fn disable_storage(
-        &self,
-        channel: &ChannelArn,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
-
     /// Where a speaker connects. The channel must be mapped, or there is no WEBRTC endpoint.
     fn endpoints(
         &self,
         channel: &ChannelArn,
     ) -> impl Future<Output = Result<SignalingEndpoints, PortError>> + Send;
-
-    /// Deletes a channel. A mapped one is [`ErrorKind::InUse`](crate::ErrorKind::InUse).
-    fn delete_channel(
-        &self,
-        arn: &ChannelArn,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
-
-    /// Deletes a stream and all that it holds. A mapped one is
-    /// [`ErrorKind::InUse`](crate::ErrorKind::InUse).
-    fn delete_stream(&self, arn: &StreamArn) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// State of a channel or stream.

@@ -3,7 +3,7 @@
 use crate::{
     Error, Limits, Session, SessionId, SessionStatus,
     limits::persist,
-    ports::{Clock, Ports, Sessions},
+    ports::{Clock, Ports, SessionLookup},
 };
 
 /// The use cases: [`create`](Self::create), [`get`](Self::get), [`change`](Self::change) and

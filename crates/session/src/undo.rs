@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use crate::{
     ChannelArn, ErrorKind, Limits, Notice, PortError, SessionId, SessionService, StreamArn,
     limits::persist,
-    ports::{Clock, Journal, MediaControl, Ports, Sessions},
+    ports::{Clock, Journal, MediaRemoval, Ports, Sessions},
 };
 
 /// What a creation knows of one of its resources.

@@ -151,10 +151,7 @@ impl Scene {
         for at in &self.active {
             story.push((*at, Box::new(|lambda: &mut Lambda| lambda.invoke(Call::Start))));
         }
-        story.push((
-            self.end,
-            Box::new(|lambda: &mut Lambda| lambda.world.state().table.over = true),
-        ));
+        story.push((self.end, Box::new(|lambda: &mut Lambda| lambda.world.end_session())));
         for at in &self.ended {
             story.push((*at, Box::new(|lambda: &mut Lambda| lambda.invoke(Call::Stop))));
         }

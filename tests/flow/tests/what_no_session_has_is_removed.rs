@@ -42,6 +42,6 @@ async fn a_mapped_pair_without_a_session() {
     }
     // One at a time, the channel first, and none was refused for good.
     let log = cloud.log("kvs-stream-consumer");
-    assert_eq!(log.matches("removed what no session has").count(), 2, "{log}");
+    assert_eq!(log.matches("deleted orphaned KVS resource").count(), 2, "{log}");
     assert!(!log.contains("health check: a duty failed"), "{log}");
 }

@@ -17,14 +17,13 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 
+use crate::health_check;
 use crate::side::Side;
 use crate::state::World;
 use crate::{config, order};
 
 /// Between two health checks.
 const HEALTH_CHECK: Duration = Duration::from_secs(300);
-/// A session that is younger is left to its events.
-const SETTLED: Duration = Duration::from_secs(180);
 /// Waits before the second and third attempt at a failed event.
 const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
 /// Longest wait for another try at a throttled invocation.
@@ -179,7 +178,9 @@ impl Lambda {
                     }
                     if Instant::now() >= self.next_health_check {
                         self.next_health_check += HEALTH_CHECK;
-                        self.health_check();
+                        for call in health_check::run(&world, &self.config).await {
+                            self.invoke(call);
+                        }
                     }
                 }
             }
@@ -259,25 +260,6 @@ impl Lambda {
                 self.waiting.push(invocation);
             }
             None => self.dead.push(invocation.call),
-        }
-    }
-
-    /// Restarts a session that nobody carries, and drains one that ended so.
-    fn health_check(&mut self) {
-        if self.world.elapsed() < SETTLED {
-            return;
-        }
-        let (item, over) = {
-            let state = self.world.state();
-            (state.table.item.clone(), state.table.over)
-        };
-        let margin = relay::ports::millis(self.config.take_margin);
-        let now = self.world.now_ms();
-        let carried = item.is_some_and(|item| {
-            item.ended || item.owner.is_some() && now < item.lease_expires_at + margin
-        });
-        if !carried {
-            self.invoke(if over { Call::Stop } else { Call::Start });
         }
     }
 }

@@ -8,7 +8,8 @@
 //! | [`table`] | the Streams table with the conditional writes of the real adapter, and Sessions |
 //! | [`kvs`] | the stream: fragments as they become available, GetMedia's ends, cuts, stalls and errors |
 //! | [`processor`] | the reference processor's rules, and what a processor may do instead |
-//! | [`lambda`] | asynchronous invocations with retries, timeouts, throttling, the health check |
+//! | [`lambda`] | asynchronous invocations with retries, timeouts, throttling, the schedule of the health check |
+//! | `health_check` | the health check's own code, over this world |
 //! | [`judge`] | what arrived, against what was spoken |
 //!
 //! A call takes effect whatever becomes of its caller: a write that was sent arrives, and an invoked
@@ -23,6 +24,7 @@ pub mod side;
 pub mod table;
 
 mod clock;
+mod health_check;
 mod odds;
 mod state;
 

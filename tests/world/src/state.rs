@@ -145,6 +145,12 @@ impl World {
         state.kill = Some((state.steps + step, fault));
     }
 
+    /// Ends the session in its record, as DELETE does.
+    pub fn end_session(&self) {
+        let now = self.now_ms();
+        self.state().table.over_at.get_or_insert(now);
+    }
+
     /// Asks for the session's end, as ENDED does.
     pub fn stop(&self) {
         let now = self.now_ms();

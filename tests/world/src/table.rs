@@ -18,10 +18,8 @@ pub struct Table {
     pub item: Option<StreamItem>,
     /// The holder's last write.
     pub revision: u64,
-    /// When the holder last heard a fragment, ms.
-    pub last_activity_at: Option<u64>,
-    /// The session has ended.
-    pub over: bool,
+    /// When the session ended, ms.
+    pub over_at: Option<u64>,
     /// The listeners' languages.
     pub languages: Vec<Language>,
     /// Every other holder of the lease is of the build before, and writes what that one knew.
@@ -67,7 +65,7 @@ impl Table {
             item.lease_expires_at = write.expires_at;
             item.checkpoint = Some(checkpoint);
             self.revision = write.revision;
-            self.last_activity_at = write.last_activity_at;
+            item.last_activity_at = write.last_activity_at.or(item.last_activity_at);
         }
         Some(item.clone())
     }
@@ -222,7 +220,7 @@ impl LeaseTable for Side {
 
 impl Sessions for Side {
     async fn is_over(&self, _: &SessionId) -> Result<bool, PortError> {
-        self.store(|state| state.table.over).await
+        self.store(|state| state.table.over_at.is_some()).await
     }
 
     async fn listener_languages(&self, _: &SessionId) -> Result<Vec<Language>, PortError> {

@@ -1,7 +1,7 @@
 //! What a run reads of a session besides its stream: whether it has ended, and its listeners'
 //! languages.
 
-use session::ports::Sessions as _;
+use session::ports::SessionLookup as _;
 use session::{Language, PortError, SessionId, SessionStatus};
 
 use super::SessionsTable;

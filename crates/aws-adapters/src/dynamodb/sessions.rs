@@ -10,7 +10,9 @@ use aws_sdk_dynamodb::{
 use session::{
     Desired, ErrorKind, PendingEvent, PortError, Remembered, RequestId, Session, SessionId,
     SessionStatus,
-    ports::{Activation, Change, Ending, PendingEvents, Reservation, Reserved, Sessions},
+    ports::{
+        Activation, Change, Ending, PendingEvents, Reservation, Reserved, SessionLookup, Sessions,
+    },
 };
 
 use super::attributes::{Item, from_item, to_attribute};
@@ -90,6 +92,13 @@ impl SessionsTable {
     }
 }
 
+impl SessionLookup for SessionsTable {
+    async fn get(&self, session_id: &SessionId) -> Result<Option<Session>, PortError> {
+        let item = self.read(session_id.as_str()).await?;
+        item.map(|item| from_item(GET, item)).transpose()
+    }
+}
+
 impl Sessions for SessionsTable {
     async fn insert(&self, reservation: &Reservation<'_>) -> Result<Reserved, PortError> {
         self.reserve(reservation).await
@@ -110,11 +119,6 @@ impl Sessions for SessionsTable {
 
     async fn forget(&self, request: &RequestId, session_id: &SessionId) -> Result<(), PortError> {
         self.forget_request(request, session_id).await
-    }
-
-    async fn get(&self, session_id: &SessionId) -> Result<Option<Session>, PortError> {
-        let item = self.read(session_id.as_str()).await?;
-        item.map(|item| from_item(GET, item)).transpose()
     }
 
     async fn activate(&self, activation: &Activation<'_>) -> Result<bool, PortError> {

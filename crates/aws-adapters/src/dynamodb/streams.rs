@@ -3,7 +3,9 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure};
 use relay::lease::{LeaseTable, Renewal};
-use session::{Desired, PortError, SessionId, Settings, StreamArn, StreamItem, StreamStatus};
+use session::{
+    Desired, PortError, SessionId, Settings, StreamArn, StreamItem, StreamStatus, reconcile,
+};
 
 use super::attributes::{Item, from_item};
 use super::{DynamoDb, KEY, UPDATE, Values, names, text, unmet};
@@ -29,20 +31,6 @@ impl StreamsTable {
     /// The table of this name.
     pub fn new(dynamodb: &DynamoDb, name: String) -> Self {
         Self { client: dynamodb.0.clone(), name }
-    }
-
-    /// Lets the item of a cleaned session expire at `expires_at` (Unix seconds): until then a replayed
-    /// event finds that everything was delivered.
-    ///
-    /// # Errors
-    /// [`PortError`] of the write.
-    pub async fn expire(&self, session: &SessionId, expires_at: u64) -> Result<(), PortError> {
-        let update = Update {
-            expression: "SET expiresAt = :at".to_owned(),
-            condition: Some("attribute_exists(sessionId)".to_owned()),
-            values: Values::new().with(":at", &expires_at),
-        };
-        self.conditional(session, update, |_| false).await.map(drop)
     }
 
     async fn send(
@@ -102,12 +90,27 @@ impl StreamsTable {
     }
 }
 
-impl LeaseTable for StreamsTable {
+impl reconcile::Streams for StreamsTable {
     async fn load(&self, session: &SessionId) -> Result<Option<StreamItem>, PortError> {
         let get = self.client.get_item().table_name(&self.name).consistent_read(true);
         let output = get.key(KEY, text(session)).send().await;
         let item = output.map_err(|error| table_error(GET, &error))?.item;
         item.map(|item| decode(GET, item)).transpose()
+    }
+
+    async fn expire(&self, session: &SessionId, expires_at: u64) -> Result<(), PortError> {
+        let update = Update {
+            expression: "SET expiresAt = :at".to_owned(),
+            condition: Some("attribute_exists(sessionId)".to_owned()),
+            values: Values::new().with(":at", &expires_at),
+        };
+        self.conditional(session, update, |_| false).await.map(drop)
+    }
+}
+
+impl LeaseTable for StreamsTable {
+    async fn load(&self, session: &SessionId) -> Result<Option<StreamItem>, PortError> {
+        reconcile::Streams::load(self, session).await
     }
 
     async fn take(

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 
 use aws_sdk_kinesisvideo::{
     error::{ProvideErrorMetadata, SdkError},
+    primitives::DateTime,
     types::{ChannelNameCondition, ComparisonOperator, StreamNameCondition},
 };
+use session::reconcile::{Inventory, Resource};
 use session::{ChannelArn, ErrorKind, Ownership, PortError, SessionId, StreamArn};
 
 use super::KinesisVideo;
@@ -17,15 +19,6 @@ const PREFIX: &str = "session-";
 
 /// Most pages of a listing that one sweep reads.
 const MAX_PAGES: usize = 20;
-
-/// A channel or stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resource {
-    /// A stream.
-    Stream(StreamArn),
-    /// A signaling channel.
-    Channel(ChannelArn),
-}
 
 impl KinesisVideo {
     /// The stream that a channel is mapped to; `None` when the channel is gone, not mapped, or may
@@ -47,26 +40,6 @@ impl KinesisVideo {
         }
     }
 
-    /// Whose a stream is.
-    ///
-    /// # Errors
-    /// [`PortError`] of the call.
-    pub async fn stream_owner(&self, stream: &StreamArn) -> Result<Ownership, PortError> {
-        let call = self.client.list_tags_for_stream().stream_arn(stream.as_str());
-        let tags = call.send().await.map(|output| output.tags);
-        self.owner("ListTagsForStream", stream.as_str(), tags)
-    }
-
-    /// Whose a channel is.
-    ///
-    /// # Errors
-    /// [`PortError`] of the call.
-    pub async fn channel_owner(&self, channel: &ChannelArn) -> Result<Ownership, PortError> {
-        let call = self.client.list_tags_for_resource().resource_arn(channel.as_str());
-        let tags = call.send().await.map(|output| output.tags);
-        self.owner("ListTagsForResource", channel.as_str(), tags)
-    }
-
     fn owner<E>(
         &self,
         operation: &'static str,
@@ -86,35 +59,82 @@ impl KinesisVideo {
         }
     }
 
-    /// The stream of a name, in whatever environment.
-    ///
-    /// # Errors
-    /// [`PortError`] of the call.
-    pub async fn stream_named(&self, name: &str) -> Result<Option<StreamArn>, PortError> {
+    async fn streams(&self, before_ms: u64) -> Result<Vec<StreamArn>, PortError> {
+        let condition = StreamNameCondition::builder()
+            .comparison_operator(ComparisonOperator::BeginsWith)
+            .comparison_value(PREFIX)
+            .build();
+        let (mut found, mut token) = (Vec::new(), None);
+        for _ in 0..MAX_PAGES {
+            let call = self.client.list_streams().stream_name_condition(condition.clone());
+            let output = call.set_next_token(token).send().await;
+            let output = output.map_err(|error| port_error("ListStreams", &error))?;
+            let old = output
+                .stream_info_list()
+                .iter()
+                .filter(|info| info.creation_time().is_some_and(|at| is_before(at, before_ms)));
+            found.extend(old.filter_map(|info| info.stream_arn()?.parse::<StreamArn>().ok()));
+            token = output.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn channels(&self, before_ms: u64) -> Result<Vec<ChannelArn>, PortError> {
+        let condition = ChannelNameCondition::builder()
+            .comparison_operator(ComparisonOperator::BeginsWith)
+            .comparison_value(PREFIX)
+            .build();
+        let (mut found, mut token) = (Vec::new(), None);
+        for _ in 0..MAX_PAGES {
+            let call = self.client.list_signaling_channels();
+            let call = call.channel_name_condition(condition.clone()).set_next_token(token);
+            let output = call.send().await;
+            let output = output.map_err(|error| port_error("ListSignalingChannels", &error))?;
+            let old = output
+                .channel_info_list()
+                .iter()
+                .filter(|info| info.creation_time().is_some_and(|at| is_before(at, before_ms)));
+            found.extend(old.filter_map(|info| info.channel_arn()?.parse::<ChannelArn>().ok()));
+            token = output.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Inventory for KinesisVideo {
+    async fn stream_owner(&self, stream: &StreamArn) -> Result<Ownership, PortError> {
+        let call = self.client.list_tags_for_stream().stream_arn(stream.as_str());
+        let tags = call.send().await.map(|output| output.tags);
+        self.owner("ListTagsForStream", stream.as_str(), tags)
+    }
+
+    async fn channel_owner(&self, channel: &ChannelArn) -> Result<Ownership, PortError> {
+        let call = self.client.list_tags_for_resource().resource_arn(channel.as_str());
+        let tags = call.send().await.map(|output| output.tags);
+        self.owner("ListTagsForResource", channel.as_str(), tags)
+    }
+
+    async fn stream_named(&self, name: &str) -> Result<Option<StreamArn>, PortError> {
         let output = self.client.describe_stream().stream_name(name).send().await;
         let output = found(output.map_err(|error| port_error("DescribeStream", &error)))?;
         Ok(output.and_then(|output| output.stream_info?.stream_arn?.parse().ok()))
     }
 
-    /// The channel of a name, in whatever environment.
-    ///
-    /// # Errors
-    /// [`PortError`] of the call.
-    pub async fn channel_named(&self, name: &str) -> Result<Option<ChannelArn>, PortError> {
+    async fn channel_named(&self, name: &str) -> Result<Option<ChannelArn>, PortError> {
         let output = self.client.describe_signaling_channel().channel_name(name).send().await;
         let output = found(output.map_err(|error| port_error("DescribeSignalingChannel", &error)))?;
         Ok(output.and_then(|output| output.channel_info?.channel_arn?.parse().ok()))
     }
 
-    /// Every channel and stream of this environment that was created before `before_ms` (Unix ms),
-    /// with its session. Channels come first: a stream can be deleted only once its channel is
-    /// unmapped.
-    ///
-    /// # Errors
-    /// [`PortError`] of a call.
-    pub async fn created_before(
+    async fn created_before(
         &self,
-        before_ms: i64,
+        before_ms: u64,
     ) -> Result<Vec<(SessionId, Resource)>, PortError> {
         let mut ours = Vec::new();
         for channel in self.channels(before_ms).await? {
@@ -128,51 +148,6 @@ impl KinesisVideo {
             }
         }
         Ok(ours)
-    }
-
-    async fn streams(&self, before_ms: i64) -> Result<Vec<StreamArn>, PortError> {
-        let condition = StreamNameCondition::builder()
-            .comparison_operator(ComparisonOperator::BeginsWith)
-            .comparison_value(PREFIX)
-            .build();
-        let (mut found, mut token) = (Vec::new(), None);
-        for _ in 0..MAX_PAGES {
-            let call = self.client.list_streams().stream_name_condition(condition.clone());
-            let output = call.set_next_token(token).send().await;
-            let output = output.map_err(|error| port_error("ListStreams", &error))?;
-            let old = output.stream_info_list().iter().filter(|info| {
-                info.creation_time().is_some_and(|at| at.to_millis().is_ok_and(|at| at < before_ms))
-            });
-            found.extend(old.filter_map(|info| info.stream_arn()?.parse::<StreamArn>().ok()));
-            token = output.next_token;
-            if token.is_none() {
-                break;
-            }
-        }
-        Ok(found)
-    }
-
-    async fn channels(&self, before_ms: i64) -> Result<Vec<ChannelArn>, PortError> {
-        let condition = ChannelNameCondition::builder()
-            .comparison_operator(ComparisonOperator::BeginsWith)
-            .comparison_value(PREFIX)
-            .build();
-        let (mut found, mut token) = (Vec::new(), None);
-        for _ in 0..MAX_PAGES {
-            let call = self.client.list_signaling_channels();
-            let call = call.channel_name_condition(condition.clone()).set_next_token(token);
-            let output = call.send().await;
-            let output = output.map_err(|error| port_error("ListSignalingChannels", &error))?;
-            let old = output.channel_info_list().iter().filter(|info| {
-                info.creation_time().is_some_and(|at| at.to_millis().is_ok_and(|at| at < before_ms))
-            });
-            found.extend(old.filter_map(|info| info.channel_arn()?.parse::<ChannelArn>().ok()));
-            token = output.next_token;
-            if token.is_none() {
-                break;
-            }
-        }
-        Ok(found)
     }
 }
 
@@ -195,4 +170,8 @@ fn absent(error: PortError, resource: &str) -> Result<Ownership, PortError> {
         }
         _ => Err(error),
     }
+}
+
+fn is_before(at: &DateTime, before_ms: u64) -> bool {
+    at.to_millis().is_ok_and(|at| u64::try_from(at).is_ok_and(|at| at < before_ms))
 }

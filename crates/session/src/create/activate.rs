@@ -7,7 +7,7 @@ use crate::{
     SessionStatus,
     event::EventStatus,
     limits::persist,
-    ports::{Activation, Clock, Ports, Sessions},
+    ports::{Activation, Clock, Ports, SessionLookup, Sessions},
     words::uuid,
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     Call, Claim, Error, ErrorKind, Remembered, Session, SessionId, SessionService, SessionStatus,
     limits::persist,
-    ports::{Clock, Journal, Ports, Sessions},
+    ports::{Clock, Journal, Ports, SessionLookup, Sessions},
 };
 
 /// What an earlier request with the same key means for this one.

@@ -8,8 +8,8 @@ use crate::{
     SessionId, SessionStatus, SignalingEndpoints, StreamArn, Tags,
     event::StatusChange,
     ports::{
-        Activation, Change, Ending, EventBus, MediaControl, PendingEvents, Reservation, Reserved,
-        ResourceState, Sessions,
+        Activation, Change, Ending, EventBus, MediaControl, MediaRemoval, PendingEvents,
+        Reservation, Reserved, ResourceState, SessionLookup, Sessions,
     },
 };
 
@@ -102,6 +102,13 @@ fn remove(
     Ok(())
 }
 
+impl SessionLookup for World {
+    async fn get(&self, session_id: &SessionId) -> Result<Option<Session>, PortError> {
+        let session_id = session_id.clone();
+        self.call("get", move |state| Ok(state.items.get(&session_id).cloned())).await
+    }
+}
+
 impl Sessions for World {
     async fn insert(&self, reservation: &Reservation<'_>) -> Result<Reserved, PortError> {
         let session = reservation.session.clone();
@@ -162,11 +169,6 @@ impl Sessions for World {
             Ok(())
         })
         .await
-    }
-
-    async fn get(&self, session_id: &SessionId) -> Result<Option<Session>, PortError> {
-        let session_id = session_id.clone();
-        self.call("get", move |state| Ok(state.items.get(&session_id).cloned())).await
     }
 
     async fn activate(&self, activation: &Activation<'_>) -> Result<bool, PortError> {
@@ -273,6 +275,37 @@ impl PendingEvents for World {
     }
 }
 
+impl MediaRemoval for World {
+    async fn disable_storage(&self, channel: &ChannelArn) -> Result<(), PortError> {
+        let channel = channel.to_string();
+        self.call("disable_storage", move |state| {
+            let off_at = state.now + state.unmapped_after;
+            let resource = state.channels.get_mut(&channel).ok_or_else(|| not_found("Update"))?;
+            resource.unmapped_at.get_or_insert(off_at);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_channel(&self, arn: &ChannelArn) -> Result<(), PortError> {
+        let arn = arn.to_string();
+        self.call("delete_channel", move |state| {
+            state.refuse_mapped("channel", &arn)?;
+            remove(&mut state.channels, &arn, state.now)
+        })
+        .await
+    }
+
+    async fn delete_stream(&self, arn: &StreamArn) -> Result<(), PortError> {
+        let arn = arn.to_string();
+        self.call("delete_stream", move |state| {
+            state.refuse_mapped("stream", &arn)?;
+            remove(&mut state.streams, &arn, state.now)
+        })
+        .await
+    }
+}
+
 impl MediaControl for World {
     async fn create_channel(&self, name: &str, tags: &Tags) -> Result<ChannelArn, PortError> {
         let (name, tags) = (name.to_owned(), tags.clone());
@@ -336,17 +369,6 @@ impl MediaControl for World {
         .await
     }
 
-    async fn disable_storage(&self, channel: &ChannelArn) -> Result<(), PortError> {
-        let channel = channel.to_string();
-        self.call("disable_storage", move |state| {
-            let off_at = state.now + state.unmapped_after;
-            let resource = state.channels.get_mut(&channel).ok_or_else(|| not_found("Update"))?;
-            resource.unmapped_at.get_or_insert(off_at);
-            Ok(())
-        })
-        .await
-    }
-
     async fn endpoints(&self, channel: &ChannelArn) -> Result<SignalingEndpoints, PortError> {
         let channel = channel.to_string();
         self.call("endpoints", move |state| {
@@ -355,24 +377,6 @@ impl MediaControl for World {
             }
             let url = |scheme: &str| format!("{scheme}://m-1.kinesisvideo.eu-west-1.amazonaws.com");
             Ok(SignalingEndpoints { wss: url("wss"), https: url("https"), webrtc: url("https") })
-        })
-        .await
-    }
-
-    async fn delete_channel(&self, arn: &ChannelArn) -> Result<(), PortError> {
-        let arn = arn.to_string();
-        self.call("delete_channel", move |state| {
-            state.refuse_mapped("channel", &arn)?;
-            remove(&mut state.channels, &arn, state.now)
-        })
-        .await
-    }
-
-    async fn delete_stream(&self, arn: &StreamArn) -> Result<(), PortError> {
-        let arn = arn.to_string();
-        self.call("delete_stream", move |state| {
-            state.refuse_mapped("stream", &arn)?;
-            remove(&mut state.streams, &arn, state.now)
         })
         .await
     }

@@ -1,6 +1,6 @@
-//! What the health check reads and writes of the Sessions table. Each write is conditioned on the
-//! item as it was read, so that two health checks at once do no harm.
+//! The Sessions table as the health check needs it.
 
+use session::reconcile::SessionsIndex;
 use session::{EndedReason, PendingEvent, PortError, Session, SessionId, SessionStatus};
 
 use super::{DELETE, Item, KEY, SessionsTable, Values, condition_met, names, table_error, text};
@@ -18,13 +18,8 @@ fn as_read(session: &Session) -> Values {
     Values::new().with(":was", &session.status).with(":seen", &session.updated_at)
 }
 
-impl SessionsTable {
-    /// Ids of the sessions with `status` that last changed before `before_ms` (Unix ms) and have
-    /// `attribute`, oldest first. The index may lag behind the table.
-    ///
-    /// # Errors
-    /// [`PortError`] of the query.
-    pub async fn with_status(
+impl SessionsIndex for SessionsTable {
+    async fn with_status(
         &self,
         status: SessionStatus,
         before_ms: u64,
@@ -58,11 +53,7 @@ impl SessionsTable {
         Ok(ids)
     }
 
-    /// Ends a live session and stores the event to emit, in one write; `false` when it has changed.
-    ///
-    /// # Errors
-    /// [`PortError`] of the write.
-    pub async fn end_as_read(
+    async fn end_as_read(
         &self,
         session: &Session,
         reason: EndedReason,
@@ -79,11 +70,7 @@ impl SessionsTable {
         self.update(&session.session_id, set, AS_READ, values).await
     }
 
-    /// Claims a session for cleaning until `until_ms`; `false` when it has changed.
-    ///
-    /// # Errors
-    /// [`PortError`] of the write.
-    pub async fn claim(
+    async fn claim(
         &self,
         session: &Session,
         until_ms: u64,
@@ -97,13 +84,7 @@ impl SessionsTable {
         self.update(&session.session_id, set, AS_READ, values).await
     }
 
-    /// Records that nothing of an ended session is left in KVS; `false` when the claim is another's.
-    /// The item stays until `remove_at` (Unix seconds), so that a replayed event finds the session
-    /// ended and its id is not drawn again.
-    ///
-    /// # Errors
-    /// [`PortError`] of the write.
-    pub async fn mark_removed(
+    async fn mark_removed(
         &self,
         id: &SessionId,
         claimed_until: u64,
@@ -118,15 +99,7 @@ impl SessionsTable {
         self.update(id, set, "claimUntil = :until", values).await
     }
 
-    /// Deletes the item of a creation that broke off, if the claim still stands.
-    ///
-    /// # Errors
-    /// [`PortError`] of the write.
-    pub async fn delete_claimed(
-        &self,
-        id: &SessionId,
-        claimed_until: u64,
-    ) -> Result<(), PortError> {
+    async fn delete_claimed(&self, id: &SessionId, claimed_until: u64) -> Result<(), PortError> {
         let condition = "claimUntil = :until";
         let delete = self
             .client

@@ -3,43 +3,38 @@
 //! KVS refuses both deletions with `ResourceInUseException` while the two are mapped to each other,
 //! so the mapping goes first, then the channel, then the stream.
 
-use std::time::Duration;
-
-use relay::{Clock, SystemClock};
-use session::ports::MediaControl as _;
-use session::{ChannelArn, ErrorKind, Ownership, PortError, SessionId, StreamArn};
-
-use super::Check;
+use super::{Inventory, Ports, Run};
+use crate::{
+    ChannelArn, ErrorKind, Ownership, PortError, SessionId, StreamArn,
+    ports::{Clock, MediaRemoval},
+};
 
 /// Tries of a deletion that KVS refuses because the resource is in use. That passes within seconds:
-/// a mapping that was just disabled, or a resource that another health check is deleting. What
-/// stays in use is left to the next health check.
-const TRIES: u32 = 4;
-/// Between two tries. One channel takes 5 calls a second, and mapping changes are 10 a second for
-/// the whole account.
-const PAUSE: Duration = Duration::from_secs(1);
+/// a mapping that was just disabled, or a resource that another run is deleting. What stays in use is
+/// left to the next run.
+const MAX_TRIES: u32 = 4;
 
 /// Unmaps and deletes a channel.
-pub(super) async fn channel(
-    check: &Check<'_>,
+pub(super) async fn channel<P: Ports>(
+    run: &Run<'_, P>,
     session: &SessionId,
     channel: &ChannelArn,
 ) -> Result<(), PortError> {
-    let kinesis_video = &check.aws.kinesis_video;
-    if !may_delete(kinesis_video.channel_owner(channel).await?, session, channel.as_str()) {
+    let media = run.ports.media();
+    if !may_delete(media.channel_owner(channel).await?, session, channel.as_str()) {
         return Ok(());
     }
     let mut unmapped = false;
     for attempt in 1.. {
         if !unmapped {
-            let disabled = kinesis_video.disable_storage(channel).await;
+            let disabled = media.disable_storage(channel).await;
             unmapped = disabled.is_ok();
             if let Err(error) = disabled {
                 // It may have no mapping: the deletion shows whether it has.
                 tracing::info!(channel = %channel, %error, "mapping not disabled");
             }
         }
-        if is_done(check, attempt, kinesis_video.delete_channel(channel).await).await? {
+        if is_done(run, attempt, media.delete_channel(channel).await).await? {
             break;
         }
     }
@@ -47,17 +42,17 @@ pub(super) async fn channel(
 }
 
 /// Deletes a stream whose channel was removed before.
-pub(super) async fn stream(
-    check: &Check<'_>,
+pub(super) async fn stream<P: Ports>(
+    run: &Run<'_, P>,
     session: &SessionId,
     stream: &StreamArn,
 ) -> Result<(), PortError> {
-    let kinesis_video = &check.aws.kinesis_video;
-    if !may_delete(kinesis_video.stream_owner(stream).await?, session, stream.as_str()) {
+    let media = run.ports.media();
+    if !may_delete(media.stream_owner(stream).await?, session, stream.as_str()) {
         return Ok(());
     }
     for attempt in 1.. {
-        if is_done(check, attempt, kinesis_video.delete_stream(stream).await).await? {
+        if is_done(run, attempt, media.delete_stream(stream).await).await? {
             break;
         }
     }
@@ -72,17 +67,17 @@ fn may_delete(owner: Ownership, session: &SessionId, resource: &str) -> bool {
     may
 }
 
-/// Whether a resource is gone, or on its way. While it is in use, waits for the next try; after the
+/// Whether a resource is gone, or being deleted. While it is in use, waits for the next try; after the
 /// last one, the error.
-async fn is_done(
-    check: &Check<'_>,
+async fn is_done<P: Ports>(
+    run: &Run<'_, P>,
     attempt: u32,
     deletion: Result<(), PortError>,
 ) -> Result<bool, PortError> {
     match deletion {
         Err(error) if error.kind == ErrorKind::NotFound => Ok(true),
-        Err(error) if error.kind == ErrorKind::InUse && attempt < TRIES => {
-            SystemClock.sleep(check.aws.config.scale.wall(PAUSE)).await;
+        Err(error) if error.kind == ErrorKind::InUse && attempt < MAX_TRIES => {
+            run.ports.surroundings().sleep(run.rules.removal_pause).await;
             Ok(false)
         }
         deletion => deletion.map(|()| true),

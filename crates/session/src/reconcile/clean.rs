@@ -1,0 +1,173 @@
+//! Removes what sessions leave in KVS: after their end, and after a creation that broke off.
+
+use super::dead_letters::{DeadLetterScan, Eligible, Retention, retention};
+use super::{
+    Checkpoints, DeadLetters, FirstError, Inventory, Ports, Run, SessionsIndex, Streams, Summary,
+    millis, notify, removal, sweep,
+};
+use crate::{PortError, Session, SessionStatus, StreamArn, StreamItem};
+
+/// How long the record of a removed session stays, s: two days longer than a processor remembers a
+/// session (60 days), because an id that is drawn again meets that memory.
+const REMEMBERED_SECONDS: u64 = 62 * DAY_SECONDS;
+const DAY_SECONDS: u64 = 24 * 3600;
+
+/// Most sessions cleaned in one run.
+const MAX_CLEANED: u64 = 50;
+
+pub(super) async fn run<P: Ports>(
+    run: &Run<'_, P>,
+    summary: &mut Summary,
+) -> Result<(), PortError> {
+    let mut errors = FirstError::default();
+    let candidates = candidates(run, &mut errors).await?;
+    let sweeps = run.sweeps();
+    if candidates.is_empty() && !sweeps {
+        return errors.result();
+    }
+    let letters = run.ports.dead_letters().scan().await?;
+    for session in candidates {
+        if summary.cleaned < MAX_CLEANED {
+            errors.take(&session.session_id, one(run, summary, &session, &letters).await);
+        }
+    }
+    if sweeps {
+        sweep::run(run, summary, &letters, &mut errors).await?;
+    }
+    errors.result()
+}
+
+async fn candidates<P: Ports>(
+    run: &Run<'_, P>,
+    errors: &mut FirstError,
+) -> Result<Vec<Session>, PortError> {
+    let mut candidates = run.settled(SessionStatus::Creating).await?;
+    let cleaning = run.settled(SessionStatus::Cleaning).await?;
+    candidates.extend(
+        cleaning.into_iter().filter(|s| s.claim_until.is_none_or(|until| until < run.now_ms)),
+    );
+    let kept = run.ago(run.rules.stream_keep);
+    // Not looked for until the stream is removed: that may be a week of sessions.
+    let checked = run.ago(run.rules.channel_checks);
+    for session in run.settled(SessionStatus::Ended).await? {
+        match drained_at(run, &session).await {
+            Ok(Some(at)) if at <= kept => candidates.push(session),
+            Ok(Some(at)) if at <= checked => {}
+            // A drain is over when nothing comes any more, so nothing may flow in; and a channel that
+            // stays mapped is one of the hundred that an account has.
+            Ok(_) => errors.take(&session.session_id, remove_channel(run, &session).await),
+            Err(error) => errors.take(&session.session_id, Err(error)),
+        }
+    }
+    Ok(candidates)
+}
+
+/// Unmaps and removes the channel of an ended session, if the invocation that ended it did not.
+async fn remove_channel<P: Ports>(run: &Run<'_, P>, session: &Session) -> Result<(), PortError> {
+    match &session.kvs_channel_arn {
+        Some(channel) => removal::channel(run, &session.session_id, channel).await,
+        None => Ok(()),
+    }
+}
+
+/// Since when everything of an ended session is delivered, Unix ms; `None` while it is not: its stream
+/// may hold the only copy.
+async fn drained_at<P: Ports>(
+    run: &Run<'_, P>,
+    session: &Session,
+) -> Result<Option<u64>, PortError> {
+    if session.pending_event.is_some() {
+        return Ok(None);
+    }
+    Ok(match run.ports.streams().load(&session.session_id).await? {
+        Some(item) => {
+            let is_over = item.ended || is_out_of_reach(run, session, &item);
+            // The last holder's lease tells when, to within its length.
+            is_over.then_some(item.lease_expires_at.max(session.updated_at))
+        }
+        None => session.kvs_stream_arn.is_none().then_some(session.updated_at),
+    })
+}
+
+/// Whether no run of this build can go on from this item's checkpoint, and KVS no longer has what it
+/// would go on with.
+fn is_out_of_reach<P: Ports>(run: &Run<'_, P>, session: &Session, item: &StreamItem) -> bool {
+    let has_expired = run.now_ms >= session.updated_at + millis(run.rules.retention);
+    has_expired && run.ports.checkpoints().dead_lettered(item).is_err()
+}
+
+async fn one<P: Ports>(
+    run: &Run<'_, P>,
+    summary: &mut Summary,
+    session: &Session,
+    letters: &DeadLetterScan,
+) -> Result<(), PortError> {
+    let (ports, id) = (run.ports, &session.session_id);
+    // A creation that broke off may have made resources that its record does not name yet.
+    let stream = match &session.kvs_stream_arn {
+        Some(stream) => Some(stream.clone()),
+        None => ports.media().stream_named(&session.kvs_stream_name).await?,
+    };
+    let channel = match &session.kvs_channel_arn {
+        Some(channel) => Some(channel.clone()),
+        None => ports.media().channel_named(&session.kvs_channel_name).await?,
+    };
+    if let Some(stream) = &stream
+        && is_needed(run, session, stream, letters).await?
+    {
+        tracing::info!(sessionId = %id, "stream kept: a dead letter may need it");
+        let has_ended = session.status == SessionStatus::Ended;
+        return if has_ended { remove_channel(run, session).await } else { Ok(()) };
+    }
+    let until = run.now_ms + millis(run.rules.claim);
+    if !ports.sessions().claim(session, until, run.now_ms).await? {
+        return Ok(());
+    }
+    // Channel first: KVS deletes no stream while a channel is mapped to it.
+    if let Some(channel) = channel {
+        removal::channel(run, id, &channel).await?;
+    }
+    if let Some(stream) = stream {
+        removal::stream(run, id, &stream).await?;
+    }
+    notify::forget(run, id).await;
+    let remove_at = run.now_ms / 1000 + REMEMBERED_SECONDS;
+    // Before the session's own record: an id that can be drawn again finds nothing of the old one.
+    ports.streams().expire(id, remove_at - DAY_SECONDS).await?;
+    if was_open(session) {
+        ports.sessions().mark_removed(id, until, remove_at).await?;
+    } else {
+        ports.sessions().delete_claimed(id, until).await?;
+    }
+    tracing::info!(sessionId = %id, "channel and stream removed");
+    summary.cleaned += 1;
+    Ok(())
+}
+
+/// Whether this was a session once: others are creations that broke off.
+fn was_open(session: &Session) -> bool {
+    session.ended_reason.is_some() || session.status == SessionStatus::Ended
+}
+
+/// Whether a dead letter needs the stream: for sure, or perhaps while KVS still holds its audio.
+async fn is_needed<P: Ports>(
+    run: &Run<'_, P>,
+    session: &Session,
+    stream: &StreamArn,
+    letters: &DeadLetterScan,
+) -> Result<bool, PortError> {
+    let id = &session.session_id;
+    let item = run.ports.streams().load(id).await?;
+    let is_delivered = item.as_ref().is_some_and(|item| item.ended);
+    // A checkpoint that cannot be read says nothing, so it may have counted chunks.
+    let unseen_chunk = item.is_some_and(|item| {
+        run.ports.checkpoints().dead_lettered(&item).map_or(true, |chunks| chunks > 0)
+    });
+    // No true event names a session that was never opened.
+    let event = was_open(session) && !is_delivered;
+    Ok(match retention(letters, stream, id.as_str(), Eligible { unseen_chunk, event }) {
+        Retention::Needed => true,
+        Retention::MaybeNeeded => run.now_ms < session.updated_at + millis(run.rules.retention),
+        Retention::Unneeded => false,
+    })
+}

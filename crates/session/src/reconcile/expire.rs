@@ -1,0 +1,81 @@
+//! Ends sessions that are idle, too old, or whose stream is gone.
+
+use futures_util::future::join;
+
+use super::{FirstError, Ports, Run, SessionsIndex, Streams, Summary, millis, notify};
+use crate::{
+    EndedReason, PendingEvent, PortError, Session, SessionStatus, StreamItem, emit,
+    event::EventStatus, listeners::News, words::uuid,
+};
+
+pub(super) async fn run<P: Ports>(
+    run: &Run<'_, P>,
+    summary: &mut Summary,
+) -> Result<(), PortError> {
+    let mut errors = FirstError::default();
+    for status in [SessionStatus::Active, SessionStatus::Paused] {
+        for session in run.settled(status).await? {
+            errors.take(&session.session_id, one(run, summary, &session).await);
+        }
+    }
+    errors.result()
+}
+
+async fn one<P: Ports>(
+    run: &Run<'_, P>,
+    summary: &mut Summary,
+    session: &Session,
+) -> Result<(), PortError> {
+    let item = run.ports.streams().load(&session.session_id).await?;
+    match reason(run, session, item.as_ref()) {
+        Some(reason) => end(run, summary, session, reason).await,
+        None => Ok(()),
+    }
+}
+
+fn reason<P: Ports>(
+    run: &Run<'_, P>,
+    session: &Session,
+    item: Option<&StreamItem>,
+) -> Option<EndedReason> {
+    let since = |then: u64| run.now_ms.saturating_sub(then);
+    if since(session.created_at) >= millis(run.rules.max_session) {
+        return Some(EndedReason::Expired);
+    }
+    // The stream ended although nobody had asked for it: it was deleted, and no restart helps.
+    if item.is_some_and(|item| item.ended) {
+        return Some(EndedReason::Lost);
+    }
+    // Only an active consumer knows that nothing comes. A session without one is restarted first.
+    let carried = item.filter(|item| item.is_carried(run.now_ms, 0))?;
+    let active_at = carried.last_activity_at.unwrap_or_default().max(session.created_at);
+    (since(active_at) >= millis(run.rules.session_idle)).then_some(EndedReason::Inactive)
+}
+
+async fn end<P: Ports>(
+    run: &Run<'_, P>,
+    summary: &mut Summary,
+    session: &Session,
+    reason: EndedReason,
+) -> Result<(), PortError> {
+    let (ports, id) = (run.ports, &session.session_id);
+    let around = ports.surroundings();
+    let Some(change) = session.status_change(EventStatus::Ended, run.now_ms, uuid(around)) else {
+        return Ok(());
+    };
+    let event = PendingEvent::new(&change, run.trace_header.clone(), run.now_ms);
+    if !ports.sessions().end_as_read(session, reason, &event, run.now_ms).await? {
+        // It has changed: the next run reads it again.
+        return Ok(());
+    }
+    let reason = reason.as_str();
+    tracing::warn!(sessionId = %id, reason, "session ended by the health check");
+    summary.ended += 1;
+    // State and event are one write: an event that is not emitted now stays pending. The listeners are
+    // told meanwhile.
+    let budget = run.rules.emission;
+    let emission = emit(ports.sessions(), ports.events(), around, id, &event, budget);
+    let telling = notify::tell(run, id, News::Ending, run.rules.listeners_ending);
+    let _ = join(emission, telling).await;
+    Ok(())
+}

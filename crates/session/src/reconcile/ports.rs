@@ -1,0 +1,182 @@
+//! What the health check needs from outside.
+
+use std::future::Future;
+
+use super::DeadLetterScan;
+use crate::{
+    ChannelArn, EndedReason, Ownership, PendingEvent, PortError, Session, SessionId, SessionStatus,
+    StreamArn, StreamItem,
+    ports::{EventBus, Listeners, MediaRemoval, PendingEvents, SessionLookup, Surroundings},
+};
+
+/// Everything that the health check needs from outside.
+pub trait Ports: Sync {
+    /// The Sessions table.
+    type Sessions: SessionsIndex;
+    /// The Streams table.
+    type Streams: Streams;
+    /// How checkpoints are read.
+    type Checkpoints: Checkpoints;
+    /// The control plane of KVS.
+    type Media: MediaRemoval + Inventory;
+    /// The bus that takes status changes.
+    type Events: EventBus;
+    /// The sessions' listeners.
+    type Listeners: Listeners;
+    /// The dead-letter queues.
+    type DeadLetters: DeadLetters;
+    /// The consumer's function.
+    type Consumer: Consumer;
+    /// Time, randomness and the journal.
+    type Surroundings: Surroundings;
+
+    /// The Sessions table.
+    fn sessions(&self) -> &Self::Sessions;
+    /// The Streams table.
+    fn streams(&self) -> &Self::Streams;
+    /// How checkpoints are read.
+    fn checkpoints(&self) -> &Self::Checkpoints;
+    /// The control plane of KVS.
+    fn media(&self) -> &Self::Media;
+    /// The bus that takes status changes.
+    fn events(&self) -> &Self::Events;
+    /// The sessions' listeners.
+    fn listeners(&self) -> &Self::Listeners;
+    /// The dead-letter queues.
+    fn dead_letters(&self) -> &Self::DeadLetters;
+    /// The consumer's function.
+    fn consumer(&self) -> &Self::Consumer;
+    /// Time, randomness and the journal.
+    fn surroundings(&self) -> &Self::Surroundings;
+}
+
+/// The Sessions table by status, and the health check's writes. Each write is conditioned on the
+/// item as it was read, so that two runs at once do no harm.
+pub trait SessionsIndex: SessionLookup + PendingEvents {
+    /// Ids of the sessions with `status` that last changed before `before_ms` (Unix ms) and have
+    /// `attribute`, oldest first. The index may lag behind the table.
+    fn with_status(
+        &self,
+        status: SessionStatus,
+        before_ms: u64,
+        attribute: &str,
+    ) -> impl Future<Output = Result<Vec<SessionId>, PortError>> + Send;
+
+    /// Ends a live session and stores the event to emit, in one write; `false` when it has changed.
+    fn end_as_read(
+        &self,
+        session: &Session,
+        reason: EndedReason,
+        event: &PendingEvent,
+        now_ms: u64,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+
+    /// Claims a session for cleaning until `until_ms`; `false` when it has changed.
+    fn claim(
+        &self,
+        session: &Session,
+        until_ms: u64,
+        now_ms: u64,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+
+    /// Records that nothing of an ended session is left in KVS; `false` when the claim is another's.
+    /// The item stays until `remove_at` (Unix seconds), so that a replayed event finds the session
+    /// ended and its id is not drawn again.
+    fn mark_removed(
+        &self,
+        id: &SessionId,
+        claimed_until: u64,
+        remove_at: u64,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+
+    /// Deletes the item of a creation that broke off, if the claim still stands.
+    fn delete_claimed(
+        &self,
+        id: &SessionId,
+        claimed_until: u64,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// The Streams table.
+pub trait Streams: Sync {
+    /// A session's item (a consistent read).
+    fn load(
+        &self,
+        session: &SessionId,
+    ) -> impl Future<Output = Result<Option<StreamItem>, PortError>> + Send;
+
+    /// Lets an item expire at `expires_at` (Unix seconds); one that is gone is a success.
+    fn expire(
+        &self,
+        session: &SessionId,
+        expires_at: u64,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Reads checkpoints as this build's consumer does.
+pub trait Checkpoints: Sync {
+    /// Chunks of the session that went to the dead-letter queue.
+    ///
+    /// # Errors
+    /// Why this build cannot go on from the checkpoint.
+    fn dead_lettered(&self, item: &StreamItem) -> Result<u64, String>;
+}
+
+/// A channel or stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resource {
+    /// A stream.
+    Stream(StreamArn),
+    /// A signaling channel.
+    Channel(ChannelArn),
+}
+
+/// What KVS holds, and whose it is.
+pub trait Inventory: Sync {
+    /// Whose a stream is.
+    fn stream_owner(
+        &self,
+        stream: &StreamArn,
+    ) -> impl Future<Output = Result<Ownership, PortError>> + Send;
+
+    /// Whose a channel is.
+    fn channel_owner(
+        &self,
+        channel: &ChannelArn,
+    ) -> impl Future<Output = Result<Ownership, PortError>> + Send;
+
+    /// The stream of a name, in whatever environment.
+    fn stream_named(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<StreamArn>, PortError>> + Send;
+
+    /// The channel of a name, in whatever environment.
+    fn channel_named(
+        &self,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<ChannelArn>, PortError>> + Send;
+
+    /// Every channel and stream of this environment that was created before `before_ms` (Unix ms),
+    /// with its session. Channels come first: a stream can be deleted only once its channel is
+    /// unmapped.
+    fn created_before(
+        &self,
+        before_ms: u64,
+    ) -> impl Future<Output = Result<Vec<(SessionId, Resource)>, PortError>> + Send;
+}
+
+/// The dead-letter queues.
+pub trait DeadLetters: Sync {
+    /// Looks into the queues without removing anything.
+    fn scan(&self) -> impl Future<Output = Result<DeadLetterScan, PortError>> + Send;
+}
+
+/// The consumer's function, invoked asynchronously with a direct event.
+pub trait Consumer: Sync {
+    /// Starts a session's delivery.
+    fn start(&self, session: &SessionId) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Drains a session that has ended.
+    fn stop(&self, session: &SessionId) -> impl Future<Output = Result<(), PortError>> + Send;
+}

@@ -1,0 +1,65 @@
+//! Starts a consumer for sessions that have none, and drains those that ended without one.
+
+use super::{Checkpoints, Consumer, FirstError, Ports, Run, Streams, Summary, millis};
+use crate::{PortError, Session, SessionStatus};
+
+/// Most invocations of the consumer in one run; the rest wait for the next.
+const MAX_RESTARTS: u64 = 50;
+
+pub(super) async fn run<P: Ports>(
+    run: &Run<'_, P>,
+    summary: &mut Summary,
+) -> Result<(), PortError> {
+    let mut errors = FirstError::default();
+    // The youngest too: they count as active streams, although none is restarted yet.
+    for status in [SessionStatus::Active, SessionStatus::Paused] {
+        for session in run.changed_before(status, run.now_ms, "createdAt").await? {
+            errors.take(&session.session_id, one(run, summary, &session).await);
+        }
+    }
+    for session in run.settled(SessionStatus::Ended).await? {
+        errors.take(&session.session_id, one(run, summary, &session).await);
+    }
+    errors.result()
+}
+
+async fn one<P: Ports>(
+    run: &Run<'_, P>,
+    summary: &mut Summary,
+    session: &Session,
+) -> Result<(), PortError> {
+    let (ports, id) = (run.ports, &session.session_id);
+    match ports.streams().load(id).await? {
+        Some(item) if item.ended => return Ok(()),
+        Some(item) if item.is_carried(run.now_ms, millis(run.rules.take_margin)) => {
+            summary.active_streams += 1;
+            return Ok(());
+        }
+        // Every run would fail alike, and leave a dead letter.
+        Some(item) if let Err(error) = ports.checkpoints().dead_lettered(&item) => {
+            summary.unreadable += 1;
+            tracing::error!(sessionId = %id, %error, "not restarted: deploy the build that wrote its checkpoint again; KVS keeps the audio until the end of its retention");
+            return Ok(());
+        }
+        // Its own event is on the way.
+        _ if !run.is_settled(session) => return Ok(()),
+        // A session that ended before anything was asked of its stream has nothing to drain once
+        // its stream is gone.
+        None if session.kvs_stream_arn.is_none() => return Ok(()),
+        _ => {}
+    }
+    if summary.restarted >= MAX_RESTARTS {
+        tracing::warn!(sessionId = %id, "not restarted: {MAX_RESTARTS} restarts in this run already");
+        return Ok(());
+    }
+    let has_ended = session.status == SessionStatus::Ended;
+    let action = if has_ended { "stop" } else { "start" };
+    tracing::warn!(sessionId = %id, action, "session has no active consumer; restarting");
+    if has_ended {
+        ports.consumer().stop(id).await?
+    } else {
+        ports.consumer().start(id).await?
+    }
+    summary.restarted += 1;
+    Ok(())
+}
