@@ -48,5 +48,5 @@ fn patience<P: Ports>(run: &Run<'_, P>, limit: Duration) -> Option<Patience> {
     let left = millis(run.rules.listeners_all).saturating_sub(spent);
     let all = limit.min(Duration::from_millis(left));
     let each = run.rules.listener.min(all);
-    (!all.is_zero()).then(|| Patience { all, each, limits: run.rules.limits })
+    (!all.is_zero()).then_some(Patience { all, each, limits: run.rules.limits })
 }
