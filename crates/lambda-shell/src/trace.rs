@@ -14,7 +14,7 @@ tokio::task_local! {
 const MAX_LEN: usize = 500;
 
 /// Runs `work` with `header` (the value of `Lambda-Runtime-Trace-Id`) as its trace; a longer
-/// one than [`MAX_LEN`] is none, because it comes from events too.
+/// one than 500 characters is dropped, because it comes from events too.
 ///
 /// A task spawned inside does not inherit it: wrap its future in [`scope`] with [`current`].
 pub async fn scope<F: Future>(header: Option<String>, work: F) -> F::Output {

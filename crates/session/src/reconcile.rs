@@ -8,11 +8,11 @@
 //!
 //! | duty | what it does |
 //! |---|---|
-//! | [`resend`] | emits events that their writer could not |
-//! | [`expire`] | ends sessions that are idle, too old, or whose stream is gone |
-//! | [`restart`] | starts a consumer for sessions that have none |
-//! | [`notify`] | tells listeners whose consumer died that the session has ended |
-//! | [`clean`] | removes what sessions leave in KVS, and what no session has |
+//! | `resend` | emits events that their writer could not |
+//! | `expire` | ends sessions that are idle, too old, or whose stream is gone |
+//! | `restart` | starts a consumer for sessions that have none |
+//! | `notify` | tells listeners whose consumer died that the session has ended |
+//! | `clean` | removes what sessions leave in KVS, and what no session has |
 
 use std::time::Duration;
 

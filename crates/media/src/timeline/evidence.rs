@@ -1,14 +1,14 @@
 //! Whether time is missing before the blocks that wait, or their stamps wander.
 //!
 //! The blocks wait in order; each has its lateness as if all before it went in line. With `S` the width
-//! of the range of recent lateness ([`Stamps`]), and *late* meaning by as much as a lost packet would
-//! make it (see [`least`]):
+//! of the range of recent lateness (`Stamps`), and *late* meaning by as much as a lost packet would
+//! make it (see `least`):
 //!
 //! | the blocks that wait | what happens |
 //! |---|---|
 //! | the first is not late | it goes in line |
 //! | one of them is not late | all before it go in line: their stamps wandered |
-//! | all are late, for less than [`WAITED`] before the last and [`WINDOW`] in all | they wait on |
+//! | all are late, for less than `WAITED` before the last and `WINDOW` in all | they wait on |
 //! | all are late, and no later one falls back | time is missing before the first |
 //! | all are late, but lateness falls | the first goes in line: the producer is catching up |
 //!
