@@ -16,7 +16,7 @@ UNSET = {
     "AUDIO_OUT_DIR": "only on one machine is there a folder that stays",
 }
 # What a config hands on, and the file that then reads the variable.
-HANDED_ON = {"Endpoint::from_env": CRATES / "listeners" / "src" / "endpoint.rs"}
+HANDED_ON = {"Endpoint::from_env": CRATES / "aws-adapters" / "src" / "websocket.rs"}
 NAME = re.compile(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)"')
 
 

@@ -1,5 +1,5 @@
-//! Any bytes as packets of each codec: no panic, and just as many samples as the timeline asks for, or none of a
-//! damaged packet.
+//! Any bytes as packets of each codec: no panic, and just as many samples as the timeline asks for,
+//! or none of a damaged packet.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Any bytes, as two bodies of one session: no panic, positions only rise, what is counted is what came
-//! out, and pieces change nothing.
+//! Any bytes, as two bodies of one session: no panic, positions only rise, what is counted is what
+//! came out, and pieces change nothing.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Any bytes, in any pieces: no panic, every byte accounted for, never more held than promised, and the
-//! same events whatever the pieces.
+//! Any bytes, in any pieces: no panic, every byte accounted for, never more held than promised, and
+//! the same events whatever the pieces.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -10,8 +10,8 @@ use session::{
 use crate::client::{Sdk, TraceHeader};
 use crate::sdk_error::{bounded, kind_of, port_error};
 
-/// EventBridge allows 500 characters (API reference, `PutEventsRequestEntry`); a longer trace header
-/// is left out rather than the event.
+/// EventBridge allows 500 characters (API reference, `PutEventsRequestEntry`); a longer trace
+/// header is left out rather than the event.
 const MAX_TRACE_HEADER: usize = 500;
 
 /// One bus of EventBridge.

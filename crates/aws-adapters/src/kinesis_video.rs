@@ -1,7 +1,7 @@
 //! The control plane of Kinesis Video Streams.
 //!
-//! Two families of calls that differ in small things: a stream's tags are a map, a channel's a list;
-//! channels answer `AccessDeniedException`, streams `NotAuthorizedException`.
+//! Two families of calls that differ in small things: a stream's tags are a map, a channel's a
+//! list; channels answer `AccessDeniedException`, streams `NotAuthorizedException`.
 
 use aws_sdk_kinesisvideo::{
     Client,

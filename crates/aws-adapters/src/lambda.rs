@@ -1,5 +1,5 @@
-//! Invocations of Lambda functions: the processor with each payload, the consumer itself for the next
-//! run of a session.
+//! Invocations of Lambda functions: the processor with each payload, the consumer itself for the
+//! next run of a session.
 
 use std::time::Duration;
 

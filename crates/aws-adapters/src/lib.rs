@@ -10,10 +10,10 @@
 //! | [`lambda`] | Lambda | `relay::ports::Processor`, `relay::ports::Links` |
 //! | [`sqs`] | SQS | `relay::ports::DeadLetters` |
 //!
-//! Every adapter returns [`session::PortError`]; the module `sdk_error` decides its kind, and the kind decides
-//! whether a retry helps. No type of an SDK leaves this crate: a function loads an [`Sdk`] and gives
-//! it to the adapters. The features `watermarks`, `sessions` and `relay` choose the adapters of the
-//! three functions.
+//! Every adapter returns [`session::PortError`]; the module `sdk_error` decides its kind, and the
+//! kind decides whether a retry helps. No type of an SDK leaves this crate: a function loads an
+//! [`Sdk`] and gives it to the adapters. The features `watermarks`, `sessions` and `relay` choose
+//! the adapters of the three functions.
 
 mod client;
 pub use client::Sdk;

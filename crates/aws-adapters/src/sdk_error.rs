@@ -31,7 +31,8 @@ where
     PortError::new(operation, kind, bounded(message))
 }
 
-/// [`port_error`] of DynamoDB, where "not found" means the table or its index: a wrong configuration.
+/// [`port_error`] of DynamoDB, where "not found" means the table or its index: a wrong
+/// configuration.
 #[cfg(any(feature = "sessions", feature = "watermarks"))]
 pub(crate) fn table_error<E>(
     operation: &'static str,

@@ -1,8 +1,8 @@
 //! The dead-letter queues: refused chunks are sent to one, and the health check looks into both.
 //!
 //! A look is bounded, and messages that another reader has received (a second health check, a
-//! redrive, an operator at the console) are hidden from it, so there may be messages that it does not
-//! see. [`DeadLetterScan`] says whether there are.
+//! redrive, an operator at the console) are hidden from it, so there may be messages that it does
+//! not see. [`DeadLetterScan`] says whether there are.
 
 use std::collections::HashSet;
 

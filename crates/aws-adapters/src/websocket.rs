@@ -11,8 +11,8 @@ use crate::sdk_error::port_error;
 /// The environment variable that names it.
 pub const VARIABLE: &str = "WEBSOCKET_API_ENDPOINT";
 
-/// Where connections are reached: `https://API-ID.execute-api.REGION.amazonaws.com/STAGE`, or a custom domain with its
-/// base path.
+/// Where connections are reached: `https://API-ID.execute-api.REGION.amazonaws.com/STAGE`, or a
+/// custom domain with its base path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint(String);
 

@@ -67,8 +67,9 @@ pub(crate) fn by_record(
 /// another environment's.
 ///
 /// # Errors
-/// [`Contradiction`]; [`RelayError::StreamUnknown`] when there is no such stream: nothing is written
-/// then, because the id may be drawn one day; [`RelayError::Store`] when KVS does not answer.
+/// [`Contradiction`]; [`RelayError::StreamUnknown`] when there is no such stream: nothing is
+/// written then, because the id may be drawn one day; [`RelayError::Store`] when KVS does not
+/// answer.
 pub(crate) async fn by_tags(
     change: &StatusChange,
     kinesis_video: &KinesisVideo,

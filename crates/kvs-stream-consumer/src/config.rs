@@ -17,8 +17,8 @@ pub(crate) struct Config {
     pub(crate) connections_table: String,
     /// `STREAMS_TABLE`. Required.
     pub(crate) streams_table: String,
-    /// `WEBSOCKET_API_ENDPOINT`: where listeners are told that their session ends. Default empty: they are
-    /// only removed.
+    /// `WEBSOCKET_API_ENDPOINT`: where listeners are told that their session ends. Default empty:
+    /// they are only removed.
     pub(crate) websocket_endpoint: Option<Endpoint>,
     /// `EVENT_BUS_NAME`. Default `default`.
     pub(crate) event_bus: String,
@@ -46,10 +46,10 @@ pub(crate) struct Config {
     /// `CHUNK_MS` (ms, 100..=4000, default 500), `LEASE_MS` (ms, 6000..=60000, default 12000),
     /// `RENEW_MS` (ms, 200..=3000, default 1000), `AUDIO_PROCESSOR_TIMEOUT_SECONDS` (s, 1..=900,
     /// default 60: the processor's own timeout; an attempt waits 2 s longer), `MAX_FILL_MS` (ms,
-    /// 0..=10000, default 2000), `AUDIO_TRACK_NAME`
-    /// (default `AUDIO_FROM_CUSTOMER`: of several audio tracks of one codec, the one that is heard),
-    /// `STREAM_RETENTION_HOURS` (h, 1..=87600, default 24: what the streams are made with; that long
-    /// after its end a session that could not be delivered is given up).
+    /// 0..=10000, default 2000), `AUDIO_TRACK_NAME` (default `AUDIO_FROM_CUSTOMER`: of several
+    /// audio tracks of one codec, the one that is heard), `STREAM_RETENTION_HOURS` (h, 1..=87600,
+    /// default 24: what the streams are made with; that long after its end a session that could not
+    /// be delivered is given up).
     pub(crate) relay: relay::Config,
 }
 

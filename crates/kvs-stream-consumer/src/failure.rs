@@ -6,8 +6,8 @@ use session::{InvalidSessionId, PortError, SessionId, event::EventError};
 
 use crate::authority::Contradiction;
 
-/// Everything an invocation can fail with. All of them reach Lambda as a function error, so that its
-/// retries and then the dead-letter queue get the event.
+/// Everything an invocation can fail with. All of them reach Lambda as a function error, so that
+/// its retries and then the dead-letter queue get the event.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The event is none that this function knows. Retries will not help; the queue keeps it.

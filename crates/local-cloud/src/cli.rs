@@ -35,7 +35,8 @@ enum Command {
     Speak(SpeakArgs),
     /// Run one session from POST to the drain and report what arrived.
     Run(RunArgs),
-    /// Print what the roles of a template's functions allow: one action on one resource a line, in JSON.
+    /// Print what the roles of a template's functions allow: one action on one resource a line, in
+    /// JSON.
     Permissions(PermissionsArgs),
 }
 
@@ -45,8 +46,9 @@ struct UpArgs {
     /// The port on 127.0.0.1; 0: the system picks one.
     #[arg(long, default_value_t = 7878)]
     port: u16,
-    /// Keep tables, audio and logs in this folder, for one cloud at a time. Streams and channels with
-    /// their media, queues and archived events are not kept. Default: nothing outlives the cloud.
+    /// Keep tables, audio and logs in this folder, for one cloud at a time. Streams and channels
+    /// with their media, queues and archived events are not kept. Default: nothing outlives the
+    /// cloud.
     #[arg(long)]
     data: Option<PathBuf>,
     /// The template to run.
@@ -70,8 +72,8 @@ struct UpArgs {
     /// How long streams and channels take to come and to go, in milliseconds of the cloud's time.
     #[arg(long, default_value_t = crate::kvs::CHANGE_MS)]
     kvs_change_ms: u32,
-    /// Also serve the HTTP API at /PATH, as a custom domain with this base path does: the function finds
-    /// PATH in `rawPath`. A named stage is the template's to choose: StageName.
+    /// Also serve the HTTP API at /PATH, as a custom domain with this base path does: the function
+    /// finds PATH in `rawPath`. A named stage is the template's to choose: StageName.
     #[arg(long, value_name = "PATH", value_parser = base_path)]
     base_path: Option<String>,
     /// Also print commands to try.
@@ -171,7 +173,8 @@ fn base_url(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// What API Gateway takes as an API mapping's key: letters, digits and `-._$+!`, in parts between slashes.
+/// What API Gateway takes as an API mapping's key: letters, digits and `-._$+!`, in parts between
+/// slashes.
 fn base_path(text: &str) -> Result<String, String> {
     let path = text.trim_matches('/');
     let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "-._$+!".contains(sign);

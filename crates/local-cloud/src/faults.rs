@@ -38,7 +38,8 @@ pub enum FaultKind {
     AnswerLost,
     /// The body is cut in the middle (`extra.afterBytes` says where).
     Cut,
-    /// The body ends in the middle (`extra.afterBytes`), but cleanly: as GetMedia ends one after 45 minutes.
+    /// The body ends in the middle (`extra.afterBytes`), but cleanly: as GetMedia ends one after 45
+    /// minutes.
     End,
     /// The body stands still for `delayMs` of real time in the middle.
     Stall,
@@ -49,8 +50,9 @@ pub enum FaultKind {
     Void,
     /// `extra.bytes` (default 16) bytes of the body come damaged, from `extra.afterBytes` on.
     Damage,
-    /// The call has no effect and is answered with `extra.answer`, as if it had. Of a Lambda function
-    /// `extra.functionError` says that this is its error. An event (`InvokeAsync`) is taken and lost.
+    /// The call has no effect and is answered with `extra.answer`, as if it had. Of a Lambda
+    /// function `extra.functionError` says that this is its error. An event (`InvokeAsync`) is
+    /// taken and lost.
     Answer,
     /// The function's process is killed `delayMs` of real time after it took the invocation.
     Kill,
@@ -66,11 +68,12 @@ pub struct Fault {
     /// The operation, for example `PutEvents`; absent: any. For Lambda `Invoke` is every run of a
     /// function, also each attempt at an event, and `InvokeAsync` the taking of an event; for
     /// EventBridge `Deliver` is an attempt to deliver; for the HTTP API it is a route, for example
-    /// `POST /sessions`; for WebSocket connections `PostToConnection` and its like, on a connection's id.
+    /// `POST /sessions`; for WebSocket connections `PostToConnection` and its like, on a
+    /// connection's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// What it is called on (function, table, stream, queue, connection); a name that contains this text
-    /// matches; absent: any.
+    /// What it is called on (function, table, stream, queue, connection); a name that contains this
+    /// text matches; absent: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// How many calls it still strikes.

@@ -2,10 +2,10 @@
 //!
 //! It reads the template that deploys ([`template`]), plays the services that the functions call
 //! ([`lambda`], [`events`], [`kvs`], [`sqs`], [`dynamodb`], [`connections`]) and the front door
-//! that the clients call ([`http_api`]), and runs the real function binaries as processes of their own. Requests
-//! find their service by signing scope ([`server`]), so any AWS SDK works with AWS_ENDPOINT_URL
-//! alone. A function may call what its role allows ([`iam`]). Fakes stand only where AWS stands, errors
-//! included; faults come on demand ([`faults`]).
+//! that the clients call ([`http_api`]), and runs the real function binaries as processes of their
+//! own. Requests find their service by signing scope ([`server`]), so any AWS SDK works with
+//! AWS_ENDPOINT_URL alone. A function may call what its role allows ([`iam`]). Fakes stand only
+//! where AWS stands, errors included; faults come on demand ([`faults`]).
 
 pub mod account;
 pub mod aws_error;

@@ -1,5 +1,6 @@
-//! Criterion's view of the media core: GetMedia bytes → PCM beside bare libopus on the same packets.
-//! `cargo bench -p media --bench decode`; the table of ratios comes from the bench `summary`.
+//! Criterion's view of the media core: GetMedia bytes → PCM beside bare libopus on the same
+//! packets. `cargo bench -p media --bench decode`; the table of ratios comes from the bench
+//! `summary`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod work;

@@ -1,6 +1,7 @@
-//! The figures of the README: ratios to bare libopus on the same packets in the same run, time from a block's
-//! last byte to its PCM, allocations and memory. `cargo bench -p media --bench summary` prints them and
-//! writes them into `target/bench/summary.json`, and the recording that whole programs are then compared on.
+//! The figures of the README: ratios to bare libopus on the same packets in the same run, time from
+//! a block's last byte to its PCM, allocations and memory. `cargo bench -p media --bench summary`
+//! prints them and writes them into `target/bench/summary.json`, and the recording that whole
+//! programs are then compared on.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod work;
@@ -55,8 +56,8 @@ fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
-/// Median of the ratios of paired runs, each pair in one order and then the other, so that whatever else the
-/// machine does meets both alike.
+/// Median of the ratios of paired runs, each pair in one order and then the other, so that whatever
+/// else the machine does meets both alike.
 fn ratio(set: &Set) -> f64 {
     let mut ratios: Vec<f64> = (0..ROUNDS)
         .map(|round| {
@@ -80,8 +81,8 @@ fn floor(set: &Set) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// Seconds that the whole way takes. Each read is copied first to where the one before was, as a connection
-/// leaves it: the time to fetch a recording from memory is not the stream's.
+/// Seconds that the whole way takes. Each read is copied first to where the one before was, as a
+/// connection leaves it: the time to fetch a recording from memory is not the stream's.
 fn whole(set: &Set) -> f64 {
     let mut buffer = [0; READ_SIZE];
     let mut stream = Stream::start(StreamOptions::default());
@@ -123,8 +124,8 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// Allocations over the blocks of one fragment in the middle, divided by their number: what a fragment begins and
-/// ends with (its number, its token) is not a packet's.
+/// Allocations over the blocks of one fragment in the middle, divided by their number: what a
+/// fragment begins and ends with (its number, its token) is not a packet's.
 fn allocations_per_packet(set: &Set) -> f64 {
     let mut stream = Stream::start(StreamOptions::default());
     let first = &set.packets[500];

@@ -1,9 +1,10 @@
-//! Decodes a GetMedia byte stream, or any Matroska/WebM file with Opus, AAC-LC, PCM or G.711, to 16 kHz mono PCM.
+//! Decodes a GetMedia byte stream, or any Matroska/WebM file with Opus, AAC-LC, PCM or G.711, to 16
+//! kHz mono PCM.
 //!
-//! `cargo run --release -p media --example decode -- FILE|-` writes s16le to stdout and one JSON line to
-//! stderr. `errors` counts damaged packets, resyncs, error tags, refused codecs and a cut end; skipped
-//! gaps are counted, not written. The exit status is 1 when reading or writing failed, or when
-//! the stream carries audio, or damage, of which nothing could be decoded.
+//! `cargo run --release -p media --example decode -- FILE|-` writes s16le to stdout and one JSON
+//! line to stderr. `errors` counts damaged packets, resyncs, error tags, refused codecs and a cut
+//! end; skipped gaps are counted, not written. The exit status is 1 when reading or writing failed,
+//! or when the stream carries audio, or damage, of which nothing could be decoded.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};

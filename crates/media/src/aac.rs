@@ -1,4 +1,5 @@
-//! AAC-LC, what WebRTC ingestion stores: raw frames with their configuration in CodecPrivate, or ADTS frames.
+//! AAC-LC, what WebRTC ingestion stores: raw frames with their configuration in CodecPrivate, or
+//! ADTS frames.
 
 mod adts;
 mod bits;
@@ -148,7 +149,8 @@ fn mix(left: Option<&[f32]>, right: Option<&[f32]>, out: &mut Vec<f32>) {
 }
 
 impl AacDecoder {
-    /// A decoder for tracks that say their configuration, or (`None`) for ADTS frames that bring it.
+    /// A decoder for tracks that say their configuration, or (`None`) for ADTS frames that bring
+    /// it.
     pub fn new(config: Option<AacConfig>) -> Self {
         Self { track: config, active: None, sbr: SbrWatch::default() }
     }

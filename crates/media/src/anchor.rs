@@ -7,8 +7,8 @@ use crate::{Error, FragmentNumber};
 /// First word of [`Anchor::to_text`].
 const VERSION: &str = "4";
 
-/// First words of anchors from before lateness was kept: without a fraction, with one, and with a label
-/// behind it. They are read, and lateness begins anew.
+/// First words of anchors from before lateness was kept: without a fraction, with one, and with a
+/// label behind it. They are read, and lateness begins anew.
 const BEFORE: [&str; 3] = ["1", "2", "3"];
 
 /// Stands for a field that has no value.
@@ -43,14 +43,16 @@ pub struct Anchor {
     /// How the producer's time stamps have stood to the samples lately, as
     /// [`Timeline`](crate::timeline::Timeline) wrote it; empty when nothing is known.
     pub stamps: Vec<i64>,
-    /// Identity of the producer session of the last block placed: its clock minus the Matroska timecode, ms.
+    /// Identity of the producer session of the last block placed: its clock minus the Matroska
+    /// timecode, ms.
     pub session_ms: Option<i64>,
     /// SERVER_TIMESTAMP of the last fragment with audio, ms since the epoch.
     pub server_ms: Option<i64>,
-    /// Position at which that fragment began, in samples: its first block's, less how far into the fragment
-    /// that block stands.
+    /// Position at which that fragment began, in samples: its first block's, less how far into the
+    /// fragment that block stands.
     pub server_position: i64,
-    /// What was known of the tracks that they do not say themselves (an earlier MimeType tag), as one word.
+    /// What was known of the tracks that they do not say themselves (an earlier MimeType tag), as
+    /// one word.
     pub label: Option<String>,
 }
 

@@ -17,8 +17,8 @@ const MAX_PACKETS: usize = 2000;
 /// Most packets that are remembered together, 8 KB: a minute of 8 ms.
 const MAX_REMEMBERED: usize = 8000;
 
-/// The packets of one fragment's audio: the producer time of the first, its hash, and a check for each
-/// packet behind it that depends on all packets before.
+/// The packets of one fragment's audio: the producer time of the first, its hash, and a check for
+/// each packet behind it that depends on all packets before.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Content {
     time_ms: i64,
@@ -112,7 +112,8 @@ impl Content {
         known.is_some_and(|known| (known ^ check.short()) & mask == 0)
     }
 
-    /// Drops the oldest of `contents`: those before the last `remembered_ms` of audio, and all but `most`.
+    /// Drops the oldest of `contents`: those before the last `remembered_ms` of audio, and all but
+    /// `most`.
     pub fn forget_old(contents: &mut VecDeque<Self>, remembered_ms: u64, most: usize) {
         let (mut total_ms, mut packets) = (0, 0);
         let kept = contents.iter().rev().take(most).take_while(|content| {
@@ -125,8 +126,8 @@ impl Content {
         contents.drain(..contents.len() - kept);
     }
 
-    /// One word of ASCII that [`Content::from_text`] reads back, with two bits a packet: about 40 bytes and
-    /// 17 more for each second of 20 ms packets.
+    /// One word of ASCII that [`Content::from_text`] reads back, with two bits a packet: about 40
+    /// bytes and 17 more for each second of 20 ms packets.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         let Self { time_ms, first, nanos, .. } = self;

@@ -1,4 +1,5 @@
-//! The last step of codecs that do not decode to 16 kHz mono themselves: mix down, change the rate, round.
+//! The last step of codecs that do not decode to 16 kHz mono themselves: mix down, change the rate,
+//! round.
 
 use crate::Error;
 use crate::resample::Resampler;

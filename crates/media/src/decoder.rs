@@ -1,7 +1,7 @@
 //! From the format of a track to something that turns its packets into samples.
 //!
-//! One variant per codec. Every codec answers the same questions: how long is this packet, what are its
-//! samples, what stands in for lost time, and how late is what comes out.
+//! One variant per codec. Every codec answers the same questions: how long is this packet, what are
+//! its samples, what stands in for lost time, and how late is what comes out.
 
 use crate::aac::{self, AacDecoder};
 use crate::format::Format;
@@ -90,8 +90,8 @@ impl Decoder {
         })
     }
 
-    /// How late samples come out after those of the packet they belong to, in samples at 16 kHz. What
-    /// libopus holds back is none of it: the track's CodecDelay and pre-skip say that.
+    /// How late samples come out after those of the packet they belong to, in samples at 16 kHz.
+    /// What libopus holds back is none of it: the track's CodecDelay and pre-skip say that.
     pub fn latency(&self) -> u32 {
         match self {
             Self::Opus(_) => 0,
@@ -100,9 +100,9 @@ impl Decoder {
         }
     }
 
-    /// Takes the first packet off a block, and says what of the block follows it. Opus and AAC have one
-    /// packet in a block; ADTS frames can stand in a row, and a long block of uncompressed samples is taken
-    /// in pieces, so that no output is long.
+    /// Takes the first packet off a block, and says what of the block follows it. Opus and AAC have
+    /// one packet in a block; ADTS frames can stand in a row, and a long block of uncompressed
+    /// samples is taken in pieces, so that no output is long.
     pub fn split<'a>(&self, block: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         match self {
             Self::Opus(_) => (block, &[]),
@@ -111,8 +111,8 @@ impl Decoder {
         }
     }
 
-    /// Reads how long a packet is; `None` when it is none of this codec, or empty. Nothing changes by it: what
-    /// is dropped costs no more than this.
+    /// Reads how long a packet is; `None` when it is none of this codec, or empty. Nothing changes
+    /// by it: what is dropped costs no more than this.
     pub fn packet<'a>(&self, data: &'a [u8]) -> Option<Packet<'a>> {
         let (frames, rate, coded) = match self {
             Self::Opus(_) => {
@@ -130,8 +130,8 @@ impl Decoder {
         (frames > 0).then_some(Packet { data, length: Length { frames, rate }, latency, coded })
     }
 
-    /// Appends the packet's samples to `out`, as many as `span` says; `false` when it is damaged or another
-    /// codec's: then nothing is appended.
+    /// Appends the packet's samples to `out`, as many as `span` says; `false` when it is damaged or
+    /// another codec's: then nothing is appended.
     pub fn decode(&mut self, packet: Packet<'_>, span: Span, out: &mut Vec<i16>) -> bool {
         let Span { samples, fraction } = span;
         let start = out.len();
@@ -198,7 +198,8 @@ impl Decoder {
                 }),
             ),
             _ => {
-                // What is held back, or would be had anything been heard: a resumed run fills alike.
+                // What is held back, or would be had anything been heard: a resumed run fills
+                // alike.
                 let latency = next.map_or(0, |packet| packet.latency()).max(self.latency());
                 let concealed = samples.min(latency as usize);
                 Lost { concealed, silence: samples - concealed, recovered: 0 }
@@ -206,8 +207,8 @@ impl Decoder {
         }
     }
 
-    /// Appends the first `samples` of time that no packet covers: what the codec still holds or makes of what it heard.
-    /// To be called for none as well, since what follows begins anew.
+    /// Appends the first `samples` of time that no packet covers: what the codec still holds or
+    /// makes of what it heard. To be called for none as well, since what follows begins anew.
     pub fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) {
         match self {
             Self::Opus(decoder) => decoder.conceal(samples, out),

@@ -1,4 +1,5 @@
-//! What a track really carries: CodecID, CodecPrivate, the Audio element and the MimeType tag, read as one.
+//! What a track really carries: CodecID, CodecPrivate, the Audio element and the MimeType tag, read
+//! as one.
 
 use crate::Error;
 use crate::aac::AacConfig;
@@ -19,10 +20,12 @@ pub enum Format {
 }
 
 impl Format {
-    /// Reads the format of `track`; `mime_type` is the value of the stream's MimeType tag, if it has one.
+    /// Reads the format of `track`; `mime_type` is the value of the stream's MimeType tag, if it
+    /// has one.
     ///
-    /// Amazon Connect labels 8 kHz L16 as A_AAC. Its MimeType tag tells; because that can stand behind
-    /// the audio it speaks of, Connect's own track names tell as well where no Audio element names another rate.
+    /// Amazon Connect labels 8 kHz L16 as A_AAC. Its MimeType tag tells; because that can stand
+    /// behind the audio it speaks of, Connect's own track names tell as well where no Audio element
+    /// names another rate.
     ///
     /// # Errors
     /// [`Error::UnsupportedCodec`] with what about it is not decoded.
@@ -43,8 +46,8 @@ impl Format {
         }
     }
 
-    /// Samples per second that CodecDelay and pre-skip are counted in: 48 000 for Opus, and where ADTS
-    /// frames have yet to say.
+    /// Samples per second that CodecDelay and pre-skip are counted in: 48 000 for Opus, and where
+    /// ADTS frames have yet to say.
     pub(crate) fn rate(self) -> u32 {
         match self {
             Self::Opus(_) | Self::Aac(None) => 48_000,

@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use crate::Error;
 
-/// Most digits of a fragment number (API model of GetMedia: `AfterFragmentNumber`, length 1 to 128).
+/// Most digits of a fragment number (API model of GetMedia: `AfterFragmentNumber`, length 1 to
+/// 128).
 const MAX_DIGITS: usize = 128;
 
 /// A KVS fragment number: a decimal of about 47 digits, so too long for any machine integer.

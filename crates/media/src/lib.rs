@@ -1,4 +1,5 @@
-//! The media path without I/O: GetMedia bytes go in, 16 kHz mono PCM with sample positions comes out.
+//! The media path without I/O: GetMedia bytes go in, 16 kHz mono PCM with sample positions comes
+//! out.
 //!
 //! # Contract
 //! This crate never waits, never reads a clock, never logs and never opens anything. Whoever owns
@@ -12,10 +13,11 @@
 //!    the next body (a reconnect): decoder and timeline are kept, and what was emitted once is
 //!    never emitted again.
 //!
-//! Bad input is not an error of a call: damage, unknown codecs and KVS's error tags are [`Output`]s,
-//! and every stream goes on at the next fragment. No length read from the wire is believed before it
-//! met a named limit ([`mkv::limits`]), and never more than [`mkv::limits::MAX_HELD`] bytes are held;
-//! with all that decodes them a stream takes less than 256 KB of memory.
+//! Bad input is not an error of a call: damage, unknown codecs and KVS's error tags are
+//! [`Output`]s, and every stream goes on at the next fragment. No length read from the wire is
+//! believed before it met a named limit ([`mkv::limits`]), and never more than
+//! [`mkv::limits::MAX_HELD`] bytes are held; with all that decodes them a stream takes less than
+//! 256 KB of memory.
 //!
 //! # Layers, in the direction the data flows
 //! | layer | what | in → out |

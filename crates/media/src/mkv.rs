@@ -1,15 +1,16 @@
 //! Incremental parser for Matroska documents that stand back to back, as GetMedia sends them.
 //!
-//! Each KVS fragment is a whole document: EBML header, Segment of unknown size, the producer's elements,
-//! AWS tags, at most one Cluster as a rule, AWS tags again. The parser takes any bytes in pieces of any
-//! size and hands out [`Event`]s; a block comes out as its last byte goes in, blocks of tracks that are
-//! not selected are skipped as they pass and never held.
+//! Each KVS fragment is a whole document: EBML header, Segment of unknown size, the producer's
+//! elements, AWS tags, at most one Cluster as a rule, AWS tags again. The parser takes any bytes in
+//! pieces of any size and hands out [`Event`]s; a block comes out as its last byte goes in, blocks
+//! of tracks that are not selected are skipped as they pass and never held.
 //!
-//! What real streams made necessary: unknown sizes (`FF` and `01 FF…FF`) anywhere a master may stand,
-//! unknown sizes at every other level too, Void, CRC-32, SeekHead, Cues and producer tags in any place, strings padded with NUL, text that is not
-//! UTF-8, fragments without a Cluster, SeekHeads whose offsets lead nowhere (never followed). Damage
-//! is answered by looking for the next plausible EBML header, also among the bytes that the element before the
-//! damage took for its own: where a connection was cut, the next document follows at once.
+//! What real streams made necessary: unknown sizes (`FF` and `01 FF…FF`) anywhere a master may
+//! stand, unknown sizes at every other level too, Void, CRC-32, SeekHead, Cues and producer tags in
+//! any place, strings padded with NUL, text that is not UTF-8, fragments without a Cluster,
+//! SeekHeads whose offsets lead nowhere (never followed). Damage is answered by looking for the
+//! next plausible EBML header, also among the bytes that the element before the damage took for its
+//! own: where a connection was cut, the next document follows at once.
 //!
 //! Bytes are conserved: those pushed are the sum of [`Event::DocumentEnd`], [`Event::Skipped`] and
 //! [`End::tail`].
@@ -42,7 +43,8 @@ pub use track::{Track, TrackKind};
 pub enum Event<'a> {
     /// An EBML header: a document begins.
     DocumentStart,
-    /// The Tracks element ended; comes again when a MimeType tag of the document says what they carry.
+    /// The Tracks element ended; comes again when a MimeType tag of the document says what they
+    /// carry.
     Tracks {
         /// The document's tracks.
         tracks: &'a [Track],
@@ -60,7 +62,8 @@ pub enum Event<'a> {
     },
     /// A frame of the selected track.
     Block(Block<'a>),
-    /// A block of another track, or a video frame longer than [`limits::MAX_BLOCK`]: its payload is passed over.
+    /// A block of another track, or a video frame longer than [`limits::MAX_BLOCK`]: its payload is
+    /// passed over.
     OtherBlock {
         /// Its track.
         track: u64,

@@ -22,8 +22,8 @@ pub enum Output<'a> {
     Pcm {
         /// Position of the first sample in the session, in samples.
         start: u64,
-        /// 16 kHz mono samples: at most a quarter of a second, or what makes up 120 ms of lost time and one packet
-        /// (120 ms, an AAC frame 139 ms at 7350 Hz).
+        /// 16 kHz mono samples: at most a quarter of a second, or what makes up 120 ms of lost time
+        /// and one packet (120 ms, an AAC frame 139 ms at 7350 Hz).
         samples: &'a [i16],
         /// How many leading samples stand for lost time (FEC, PLC, silence).
         filled: u32,
@@ -63,8 +63,8 @@ pub enum Output<'a> {
         /// The session it names.
         session_id: String,
     },
-    /// The fragment claims more audio than its own clock and KVS's limit of 20 s allow; the excess is not
-    /// decoded. Comes once per fragment.
+    /// The fragment claims more audio than its own clock and KVS's limit of 20 s allow; the excess
+    /// is not decoded. Comes once per fragment.
     FragmentExceeded {
         /// The fragment's number.
         number: FragmentNumber,
@@ -76,7 +76,8 @@ pub enum Output<'a> {
         /// AWS_KINESISVIDEO_ERROR_CODE, when it came along.
         code: Option<String>,
     },
-    /// The stream carries audio that is not decoded: its time will be missing. Said once per change.
+    /// The stream carries audio that is not decoded: its time will be missing. Said once per
+    /// change.
     UnsupportedCodec {
         /// The track's CodecID.
         codec_id: String,
@@ -102,8 +103,9 @@ pub enum Output<'a> {
 /// The audio of a completed fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FragmentAudio {
-    /// What it was, in short; `None` without audio. A run that resumes behind the fragment needs it to
-    /// recognise the fragment if the producer sends it again. `None` as well if all of it was sent before.
+    /// What it was, in short; `None` without audio. A run that resumes behind the fragment needs it
+    /// to recognise the fragment if the producer sends it again. `None` as well if all of it was
+    /// sent before.
     pub content: Option<Content>,
     /// Samples of it that had been sent before, under another fragment number.
     pub repeated_samples: u64,
@@ -119,7 +121,7 @@ pub struct Tail {
     pub cut: bool,
     /// The fragment that was cut, when its number was already known.
     pub incomplete: Option<FragmentNumber>,
-    /// Bytes of the unfinished document, from its EBML header to the end of the body; or bytes after
-    /// damage in which no document was found.
+    /// Bytes of the unfinished document, from its EBML header to the end of the body; or bytes
+    /// after damage in which no document was found.
     pub bytes: u64,
 }

@@ -1,4 +1,5 @@
-//! Uncompressed audio: A_PCM/INT/LIT, A_MS/ACM (PCM, G.711 µ-law and A-law) and Amazon Connect's L16.
+//! Uncompressed audio: A_PCM/INT/LIT, A_MS/ACM (PCM, G.711 µ-law and A-law) and Amazon Connect's
+//! L16.
 
 mod g711;
 mod layout;
@@ -35,7 +36,8 @@ impl PcmDecoder {
         block.len() / self.layout.frame_bytes()
     }
 
-    /// Takes the first packet off `block`, and says what follows it; half a sample at the end is left out.
+    /// Takes the first packet off `block`, and says what follows it; half a sample at the end is
+    /// left out.
     pub(crate) fn split<'a>(&self, block: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         let frame = self.layout.frame_bytes();
         let samples = (self.layout.rate * MAX_PACKET_MS / 1000) as usize;

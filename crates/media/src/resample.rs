@@ -1,18 +1,19 @@
 //! From a codec's own rate to 16 kHz, one block of any length at a time.
 //!
-//! rubato's windowed sinc filter. Where the rates' ratio has few phases, each is in the filter's table and nothing is
-//! interpolated; where it has many (44.1 kHz and its like), a table of them all would take 250 KB, and a cubic through
-//! the nearest ones is as good to 100 dB. What is added here is the bookkeeping that makes a stream repeatable: the output of a block is as long as the
-//! timeline says, and a filter that starts anew stands on the phase it would have had, had it run from
-//! the beginning.
+//! rubato's windowed sinc filter. Where the rates' ratio has few phases, each is in the filter's
+//! table and nothing is interpolated; where it has many (44.1 kHz and its like), a table of them
+//! all would take 250 KB, and a cubic through the nearest ones is as good to 100 dB. What is added
+//! here is the bookkeeping that makes a stream repeatable: the output of a block is as long as the
+//! timeline says, and a filter that starts anew stands on the phase it would have had, had it run
+//! from the beginning.
 
 mod filter;
 
 use crate::{Error, SAMPLE_RATE};
 use filter::Filter;
 
-/// Rates that can be taken, Hz: those that AAC knows, in the order of their index (ISO/IEC 14496-3 table
-/// 1.18).
+/// Rates that can be taken, Hz: those that AAC knows, in the order of their index (ISO/IEC 14496-3
+/// table 1.18).
 pub(crate) const RATES: [u32; 13] = [
     96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
     7_350,
@@ -21,8 +22,8 @@ pub(crate) const RATES: [u32; 13] = [
 /// Filter taps at the lower of both rates: flat to 7 kHz, 39 dB down at 8.2 kHz, 78 dB at 8.5 kHz.
 const TAPS: u32 = 96;
 
-/// Longest table of a filter, in taps: 32 phases of [`TAPS`], 12 KB. The taps of a filter from a higher rate are closer
-/// together, so that fewer phases do as well.
+/// Longest table of a filter, in taps: 32 phases of [`TAPS`], 12 KB. The taps of a filter from a
+/// higher rate are closer together, so that fewer phases do as well.
 const TABLE: u32 = 32 * TAPS;
 
 /// Source samples that go through the filter in one piece: one AAC frame.
@@ -73,8 +74,8 @@ impl Ratio {
             + 1
     }
 
-    /// The same part of an output sample where it is one that a source of this rate can leave behind: after
-    /// another rate it need not be.
+    /// The same part of an output sample where it is one that a source of this rate can leave
+    /// behind: after another rate it need not be.
     fn fraction(self, of_any_rate: u32) -> u32 {
         if of_any_rate >= self.rate {
             return 0;
@@ -93,7 +94,8 @@ impl Ratio {
         SAMPLE_RATE / greatest_divisor(self.rate, SAMPLE_RATE)
     }
 
-    /// Phases in the filter's table: those of the period, or where they are too many a power of two.
+    /// Phases in the filter's table: those of the period, or where they are too many a power of
+    /// two.
     fn phases(self) -> u32 {
         let most = TABLE / self.taps;
         if self.period() <= most { self.period() } else { 1 << most.ilog2() }
@@ -102,8 +104,8 @@ impl Ratio {
     /// How many samples of silence go before a source that stands `fraction` after an output, and
     /// which output is then that output (negative: before the filter's first).
     ///
-    /// rubato's first output stands `rate/16000 - (taps/2 - 1/phases)` source samples after the source's
-    /// first. One lead puts the outputs on whole positions, the other on the fraction.
+    /// rubato's first output stands `rate/16000 - (taps/2 - 1/phases)` source samples after the
+    /// source's first. One lead puts the outputs on whole positions, the other on the fraction.
     fn start(self, fraction: u32) -> (u64, i64) {
         let shared = u64::from(greatest_divisor(self.rate, SAMPLE_RATE));
         let rate = u64::from(self.rate);

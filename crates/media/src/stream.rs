@@ -25,16 +25,16 @@ const MAX_FILL_MS: u32 = 10_000;
 /// Positions depend on these: a resumed run must have the values of the first run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamOptions {
-    /// Longest gap that is filled, ms; a longer one is skipped as [`Output::Gap`]. 0 to 10 000, default
-    /// 2000; values above count as 10 000.
+    /// Longest gap that is filled, ms; a longer one is skipped as [`Output::Gap`]. 0 to 10 000,
+    /// default 2000; values above count as 10 000.
     pub max_fill_ms: u32,
     /// Name of the audio track that is taken before others of the same codec. Default
     /// `AUDIO_FROM_CUSTOMER`, the caller's side of an Amazon Connect call; where no track has it,
     /// the first by name is taken, also when it joins later: a resumed run has to choose the same.
     pub track_name: String,
-    /// The session that is read. A fragment whose `sessionId` tag (before its Cluster) names another one is
-    /// refused as [`Output::FragmentForeign`]; one without the tag is this session's. Default `None`:
-    /// every fragment is taken.
+    /// The session that is read. A fragment whose `sessionId` tag (before its Cluster) names
+    /// another one is refused as [`Output::FragmentForeign`]; one without the tag is this
+    /// session's. Default `None`: every fragment is taken.
     pub session_id: Option<String>,
 }
 
@@ -47,10 +47,10 @@ impl Default for StreamOptions {
 
 /// One session's audio, over as many GetMedia bodies as it takes.
 ///
-/// Drive it as the [crate's contract](crate) says: push, drain, push, drain, finish; then go on with
-/// the next body. Within one `Stream` no sample is emitted twice and positions only rise: a fragment
-/// that was cut and is sent again goes on where it was cut, a fragment that was complete is
-/// passed over.
+/// Drive it as the [crate's contract](crate) says: push, drain, push, drain, finish; then go on
+/// with the next body. Within one `Stream` no sample is emitted twice and positions only rise: a
+/// fragment that was cut and is sent again goes on where it was cut, a fragment that was complete
+/// is passed over.
 #[derive(Debug)]
 pub struct Stream {
     parser: Parser,
@@ -58,17 +58,19 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A fresh session: the first audio block sets the origin, sample 0 is the first after pre-skip.
+    /// A fresh session: the first audio block sets the origin, sample 0 is the first after
+    /// pre-skip.
     pub fn start(options: StreamOptions) -> Self {
         Self::with(Assembly::start(bounded(options)))
     }
 
-    /// Goes on at `anchor.fragment` with the positions of the run that gave the anchor. Fragments before
-    /// it are passed over; if the anchor's fragment itself never comes, the next one stands where the
-    /// producer's clock puts it.
+    /// Goes on at `anchor.fragment` with the positions of the run that gave the anchor. Fragments
+    /// before it are passed over; if the anchor's fragment itself never comes, the next one stands
+    /// where the producer's clock puts it.
     ///
-    /// `contents` are those of the completed fragments before the anchor's, oldest first: the last 64 s of
-    /// audio are looked at, so that what a producer sends again is recognised as it would have been.
+    /// `contents` are those of the completed fragments before the anchor's, oldest first: the last
+    /// 64 s of audio are looked at, so that what a producer sends again is recognised as it would
+    /// have been.
     pub fn resume(options: StreamOptions, anchor: Anchor, contents: Vec<Content>) -> Self {
         Self::with(Assembly::resume(bounded(options), anchor, contents))
     }
@@ -77,8 +79,8 @@ impl Stream {
         Self { parser: Parser::new(), assembly }
     }
 
-    /// Takes the next bytes of the body and returns those that it did not take. Drain [`Stream::poll`],
-    /// then push the rest:
+    /// Takes the next bytes of the body and returns those that it did not take. Drain
+    /// [`Stream::poll`], then push the rest:
     ///
     /// ```
     /// # let mut stream = media::Stream::start(media::StreamOptions::default());
@@ -117,10 +119,10 @@ impl Stream {
         self.assembly.finish(end)
     }
 
-    /// The session is over (after [`Stream::finish`]): what the decoder's filter still holds becomes the last
-    /// output, at most 10 ms, and nothing for Opus; so do packets that wait for the stamps behind them, and
-    /// damaged packets at the very end are concealed, up to a second. Drain
-    /// [`Stream::poll`] afterwards.
+    /// The session is over (after [`Stream::finish`]): what the decoder's filter still holds
+    /// becomes the last output, at most 10 ms, and nothing for Opus; so do packets that wait for
+    /// the stamps behind them, and damaged packets at the very end are concealed, up to a second.
+    /// Drain [`Stream::poll`] afterwards.
     pub fn flush(&mut self) {
         self.assembly.flush();
     }
@@ -135,7 +137,8 @@ impl Stream {
         self.assembly.codec_id()
     }
 
-    /// How much later the producer's stamps stand than its samples, ms: grows while its clock runs faster.
+    /// How much later the producer's stamps stand than its samples, ms: grows while its clock runs
+    /// faster.
     pub fn clock_drift_ms(&self) -> i64 {
         self.assembly.clock_drift_ms()
     }

@@ -1,8 +1,9 @@
-//! Where in the session a block's samples stand: decoded audio is evidence, a time stamp is a claim.
+//! Where in the session a block's samples stand: decoded audio is evidence, a time stamp is a
+//! claim.
 //!
-//! Positions count samples: a block follows the block before it. The producer's clock, less CodecDelay
-//! and the session's origin, plus `shift`, gives the position that a block's stamp claims. The difference
-//! to where the block before ends is its *lateness*.
+//! Positions count samples: a block follows the block before it. The producer's clock, less
+//! CodecDelay and the session's origin, plus `shift`, gives the position that a block's stamp
+//! claims. The difference to where the block before ends is its *lateness*.
 //!
 //! | the block's stamp | what happens |
 //! |---|---|
@@ -12,18 +13,18 @@
 //! | more than [`FAR`] early, at the beginning of a Cluster, as are the next 120 ms | re-anchored |
 //! | early otherwise | the block goes in line, and lateness has a new range |
 //!
-//! Missing time is filled (by the decoder) up to `max_fill` and skipped beyond. A damaged packet leaves
-//! missing time of its own length. So a clock that drifts, jitters or steps wrong moves the average
-//! lateness ([`Timeline::drift_ms`]) and no sample.
+//! Missing time is filled (by the decoder) up to `max_fill` and skipped beyond. A damaged packet
+//! leaves missing time of its own length. So a clock that drifts, jitters or steps wrong moves the
+//! average lateness ([`Timeline::drift_ms`]) and no sample.
 //!
-//! `shift` changes only at the beginning of a Cluster whose stamp is further than [`CONTINUITY_MS`] from
-//! the line, and only if SERVER_TIMESTAMP contradicts the producer's clock: by [`AGREEMENT_MS`] for a new
-//! producer session, by [`BACKLOG_MS`] for the same. It then becomes 0 again, if the clock of the
-//! session's beginning is back, and else what the server's clock gives. A document without AWS's times
-//! whose clock goes back goes on in line at once.
+//! `shift` changes only at the beginning of a Cluster whose stamp is further than [`CONTINUITY_MS`]
+//! from the line, and only if SERVER_TIMESTAMP contradicts the producer's clock: by
+//! [`AGREEMENT_MS`] for a new producer session, by [`BACKLOG_MS`] for the same. It then becomes 0
+//! again, if the clock of the session's beginning is back, and else what the server's clock gives.
+//! A document without AWS's times whose clock goes back goes on in line at once.
 //!
-//! Sample 0 is the first after pre-skip, so the first block starts at `−pre-skip`. Everything here is
-//! integer arithmetic on what the stream says: the same bytes from the same [`Anchor`] give the
+//! Sample 0 is the first after pre-skip, so the first block starts at `−pre-skip`. Everything here
+//! is integer arithmetic on what the stream says: the same bytes from the same [`Anchor`] give the
 //! same positions on any machine.
 
 pub mod evidence;
@@ -45,7 +46,8 @@ pub use time::{Length, MediaTime};
 
 use crate::{Anchor, FragmentNumber, SAMPLES_PER_MS};
 
-/// How far a block's stamp may be from the sample count without meaning anything: 160 samples (10 ms).
+/// How far a block's stamp may be from the sample count without meaning anything: 160 samples (10
+/// ms).
 pub const TOLERANCE: i64 = 160;
 
 /// Longest jump forward that is believed, in samples: 24 h, the longest a session lasts. A longer
@@ -58,8 +60,8 @@ pub struct Timeline {
     max_fill: i64,
     origin_ms: Option<i64>,
     next: i64,
-    /// How far the last block reached beyond `next`, in 1/rate of a sample: 1024 samples at 48 kHz are
-    /// 341 and a third.
+    /// How far the last block reached beyond `next`, in 1/rate of a sample: 1024 samples at 48 kHz
+    /// are 341 and a third.
     fraction: u32,
     /// Samples after `next` that damaged packets left missing.
     lost: i64,
@@ -140,20 +142,21 @@ impl Timeline {
         self.origin_ms
     }
 
-    /// How much later stamps stand than the samples, on the average of the last blocks, ms: it grows
-    /// while the producer's clock runs faster than its samples.
+    /// How much later stamps stand than the samples, on the average of the last blocks, ms: it
+    /// grows while the producer's clock runs faster than its samples.
     pub fn drift_ms(&self) -> i64 {
         self.stamps.average().div_euclid(i64::from(SAMPLES_PER_MS))
     }
 
-    /// Producer clock at `position`, jitter smoothed; the origin's time is 0 before the first block.
+    /// Producer clock at `position`, jitter smoothed; the origin's time is 0 before the first
+    /// block.
     pub fn clock_at(&self, position: i64) -> MediaTime {
         let samples = position.saturating_sub(self.shift).saturating_add(self.stamps.average());
         MediaTime::from_ms(self.origin_ms.unwrap_or(0)).plus_samples(samples)
     }
 
-    /// The stamps since `before` say nothing about those to come: their fragment claims more audio than
-    /// it can hold.
+    /// The stamps since `before` say nothing about those to come: their fragment claims more audio
+    /// than it can hold.
     pub fn forget_stamps_since(&mut self, before: &Self) {
         self.stamps = before.stamps;
     }
@@ -163,19 +166,21 @@ impl Timeline {
         self.fragment = FragmentClock::new(server_ms);
     }
 
-    /// A Cluster of the document begins, in ticks of `scale` nanoseconds; `time` is the producer's clock there.
+    /// A Cluster of the document begins, in ticks of `scale` nanoseconds; `time` is the producer's
+    /// clock there.
     pub fn begin_cluster(&mut self, time: MediaTime, scale: u64) {
         let tick = MediaTime::from_ticks(1, scale).samples_since(0);
-        // A tick of a millisecond or less is what the tolerance is made for; of a longer one it is rounding, to
-        // either side, and the producer's timestamp beside it is rounded once more.
+        // A tick of a millisecond or less is what the tolerance is made for; of a longer one it is
+        // rounding, to either side, and the producer's timestamp beside it is rounded once more.
         let rounding = tick.saturating_add(i64::from(SAMPLES_PER_MS));
         self.fragment.tolerance = TOLERANCE.max(rounding);
         self.fragment.start.get_or_insert(time);
         self.fragment.head = true;
     }
 
-    /// Names the producer session that the fragment belongs to (its clock minus the Matroska timecode,
-    /// ms): a change means that the producer started anew, or that its timecodes say nothing.
+    /// Names the producer session that the fragment belongs to (its clock minus the Matroska
+    /// timecode, ms): a change means that the producer started anew, or that its timecodes say
+    /// nothing.
     pub fn set_session(&mut self, session_ms: i64) {
         self.fragment.session_ms = Some(session_ms);
     }

@@ -91,7 +91,8 @@ fn demuxed(path: &std::path::Path) -> Option<Vec<Vec<u8>>> {
     Some(packets)
 }
 
-/// SimpleBlocks of `track` in a file that fits in memory and is walked from above: no lacing, one Segment.
+/// SimpleBlocks of `track` in a file that fits in memory and is walked from above: no lacing, one
+/// Segment.
 fn walked(path: &std::path::Path, track: u8) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(path).unwrap();
     let top = ebml::children(&bytes);
@@ -134,7 +135,8 @@ fn the_bundled_recording_is_bit_exact_with_libopus() {
     let (heard, tail, stream) = listen(&testkit::recording_bytes(), 16_384);
     let found = heard.joined(0);
     assert!(found.len() > 30 * 16_000 && testkit::recording_bytes().len() < 300_000);
-    // Voice mode of the encoder delays by 312 samples at 48 kHz; the end is trimmed by DiscardPadding.
+    // Voice mode of the encoder delays by 312 samples at 48 kHz; the end is trimmed by
+    // DiscardPadding.
     assert!(reference[104..].starts_with(&found));
     assert!(reference.len() - 104 - found.len() < 320);
     assert_eq!((tail.cut, stream.counters().filled_samples), (false, 0));
@@ -158,8 +160,8 @@ fn packets_of_awss_own_sample_fit_into_the_captures_framing() {
     assert_eq!(packets.len(), 619);
 }
 
-/// MD5 of the PCM, as it was when this was written. Other processors round CELT by one unit elsewhere, so it is
-/// asked for on this one only.
+/// MD5 of the PCM, as it was when this was written. Other processors round CELT by one unit
+/// elsewhere, so it is asked for on this one only.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn the_sound_of_the_samples_is_the_one_that_is_known() {

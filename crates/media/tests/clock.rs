@@ -1,4 +1,5 @@
-//! An hour of speech with pauses, drift and restarts: what is missing is found, and nothing else moves.
+//! An hour of speech with pauses, drift and restarts: what is missing is found, and nothing else
+//! moves.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use media::Anchor;
@@ -203,8 +204,8 @@ struct Apart {
 }
 
 impl Hour {
-    /// An hour of speech in fragments. After so many of each event the producer starts again, a pause later; if
-    /// the event says so, with its clock an hour off (or, if it was, right again).
+    /// An hour of speech in fragments. After so many of each event the producer starts again, a
+    /// pause later; if the event says so, with its clock an hour off (or, if it was, right again).
     fn worst(&self, events: Vec<(u32, i64, bool)>) -> Result<Apart, TestCaseError> {
         let mut apart = Apart::default();
         let mut timeline = Timeline::new(2000);
@@ -265,7 +266,8 @@ fn in_order(timeline: &mut Timeline, time: MediaTime, length: Length) -> Placeme
     timeline.place(time, length, missing, head, false).0
 }
 
-/// The same cases in each run: jitter that looks like a pause exists, and a test must not fail by chance.
+/// The same cases in each run: jitter that looks like a pause exists, and a test must not fail by
+/// chance.
 fn fixed(cases: u32) -> ProptestConfig {
     let rng_seed = RngSeed::Fixed(20_261_128);
     ProptestConfig { cases, failure_persistence: None, rng_seed, ..ProptestConfig::default() }

@@ -103,7 +103,8 @@ fn uncompressed_sound_arrives_in_its_place() {
     }
 }
 
-/// The µ-law and A-law bytes whose value is nearest, by search through what the decoder says of all.
+/// The µ-law and A-law bytes whose value is nearest, by search through what the decoder says of
+/// all.
 fn nearest(law: &dyn Fn(u8) -> i32, sample: i16) -> u8 {
     (0..=255).min_by_key(|byte| (law(*byte) - i32::from(sample)).abs()).unwrap()
 }

@@ -1,5 +1,5 @@
-//! Damaged and hostile bytes: never a panic, never a hang, never more held than promised, and the next
-//! whole fragment is heard.
+//! Damaged and hostile bytes: never a panic, never a hang, never more held than promised, and the
+//! next whole fragment is heard.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
@@ -255,8 +255,9 @@ proptest! {
     }
 }
 
-/// A sound recording in a payload, and elements behind it that hardly anyone writes: each asks whether the recording is
-/// where a connection was cut. It took 16 s for a tenth of this when every one of them walked over all of it.
+/// A sound recording in a payload, and elements behind it that hardly anyone writes: each asks
+/// whether the recording is where a connection was cut. It took 16 s for a tenth of this when every
+/// one of them walked over all of it.
 #[test]
 fn rare_elements_behind_a_recording_do_not_walk_over_it_without_end() {
     let voids = |count: usize| [0xEC, 0x80].repeat(count);

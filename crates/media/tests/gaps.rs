@@ -1,4 +1,5 @@
-//! Time that is missing, doubled or told anew by another producer keeps every later sample in its place.
+//! Time that is missing, doubled or told anew by another producer keeps every later sample in its
+//! place.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
@@ -185,7 +186,8 @@ fn the_decoder_is_kept_while_the_codec_stays() {
     let (heard, _, stream) = listen(&bytes.concat(), 1460);
     assert_eq!(heard.said.len(), 1, "{:?}", heard.said);
     assert!(heard.said[0].contains("A_VORBIS"));
-    // Its time is missing, not silently passed over: it is filled, counted, and what follows is in place.
+    // Its time is missing, not silently passed over: it is filled, counted, and what follows is in
+    // place.
     assert_eq!(stream.counters().filled_samples, 32_000);
     assert_eq!(heard.joined(0).len(), reference(&packets).len());
     assert_eq!(stream.counters().skipped_blocks, 100);

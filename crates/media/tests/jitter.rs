@@ -18,8 +18,8 @@ enum Wander {
     Even(i64),
     /// Each by itself, late only.
     Late(i64),
-    /// On time a good part of the time, else late, and none before the one before it: the arrival times
-    /// of a network that holds packets up.
+    /// On time a good part of the time, else late, and none before the one before it: the arrival
+    /// times of a network that holds packets up.
     Rising(i64),
     /// Now and then one is late, and those behind it catch up by so many ms each.
     Hiccup { late: i64, step: i64 },
@@ -304,7 +304,8 @@ fn what_waits_is_at_most_120_ms_and_nothing_waits_while_stamps_are_right() {
     }
 }
 
-/// The same cases in each run: jitter that looks like a pause exists, and a test must not fail by chance.
+/// The same cases in each run: jitter that looks like a pause exists, and a test must not fail by
+/// chance.
 fn fixed(cases: u32) -> ProptestConfig {
     let rng_seed = RngSeed::Fixed(20_261_128);
     ProptestConfig { cases, failure_persistence: None, rng_seed, ..ProptestConfig::default() }

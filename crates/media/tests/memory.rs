@@ -1,4 +1,5 @@
-//! What one stream holds of the heap, whatever it is sent: never more than 256 KB, and a few KB of what is usual.
+//! What one stream holds of the heap, whatever it is sent: never more than 256 KB, and a few KB of
+//! what is usual.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
@@ -17,8 +18,8 @@ static HEAP: PeakAlloc = PeakAlloc;
 const LIBOPUS: usize = 19_000;
 const PROMISED: usize = 256 * 1024;
 
-/// Most bytes of the heap that `bytes` take, reallocations counted with both the old memory and the new; and the codecs
-/// of which packets were decoded.
+/// Most bytes of the heap that `bytes` take, reallocations counted with both the old memory and the
+/// new; and the codecs of which packets were decoded.
 fn peak(bytes: &[u8], piece: usize) -> (usize, Vec<String>) {
     let mut decoded = Vec::with_capacity(16);
     let before = HEAP.current_usage();
@@ -43,8 +44,8 @@ fn peak(bytes: &[u8], piece: usize) -> (usize, Vec<String>) {
     (HEAP.peak_usage() - before + if opus { LIBOPUS } else { 0 }, decoded)
 }
 
-/// Every piecing of `bytes` stays within the promise, decodes `codecs` and takes at least `least` bytes: less would
-/// mean that the input does not do what it was made for.
+/// Every piecing of `bytes` stays within the promise, decodes `codecs` and takes at least `least`
+/// bytes: less would mean that the input does not do what it was made for.
 fn check(what: &str, bytes: &[u8], codecs: &[&str], least: usize) {
     for piece in [1460, 16_384, 1_000_000] {
         let (peak, decoded) = peak(bytes, piece);
@@ -126,8 +127,9 @@ impl Kind {
         Self { codec: "A_OPUS", entry: entry("A_OPUS", &[]), block: packet }
     }
 
-    /// Everything that costs memory at once: many tracks, deep and long tags, documents inside of blocks that are
-    /// passed over, blocks of the audio track in BlockGroups, and times that jump. With a number it is a fragment.
+    /// Everything that costs memory at once: many tracks, deep and long tags, documents inside of
+    /// blocks that are passed over, blocks of the audio track in BlockGroups, and times that jump.
+    /// With a number it is a fragment.
     fn hostile(&self, number: Option<&str>) -> Vec<u8> {
         let recording = body(&fragments(&packets(3, 6))).repeat(2);
         let tracks: Vec<u8> = self.entry.iter().copied().chain((2..40).flat_map(junk)).collect();
@@ -222,7 +224,8 @@ fn groups_without_end() {
     }
 }
 
-/// Blocks of one sample that all have the same time, which is far off: none of them bears the others out.
+/// Blocks of one sample that all have the same time, which is far off: none of them bears the
+/// others out.
 fn samples_that_wait() {
     let kind = Kind::pcm(96_000, 8);
     let blocks = |count: usize, offset| {

@@ -90,7 +90,8 @@ fn a_recording_at_the_end_of_a_cluster_splits_nothing() {
 #[test]
 fn what_may_be_a_header_for_long_decides_the_same_in_any_pieces() {
     let packets = packets(3, 6);
-    // Whether the first is one is only told by bytes behind the block; the second is a later fragment's.
+    // Whether the first is one is only told by bytes behind the block; the second is a later
+    // fragment's.
     let later = getmedia::document(&Framing::default(), &fragments(&packets)[2]);
     for packet in &packets[210..240] {
         let at = later.windows(packet.len()).position(|window| window == packet).unwrap();

@@ -1,5 +1,5 @@
-//! One stream over many bodies: whatever is cut, sent again or refused in between, every sample comes once
-//! and in its place, bit for bit.
+//! One stream over many bodies: whatever is cut, sent again or refused in between, every sample
+//! comes once and in its place, bit for bit.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;

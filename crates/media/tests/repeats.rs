@@ -216,7 +216,8 @@ fn half_of_a_fragment_that_is_cut_and_never_completed_is_recognised_too() {
     assert!(heard.joined(0) == reference(&packets));
 }
 
-/// The same cases in each run: jitter that looks like a pause exists, and a test must not fail by chance.
+/// The same cases in each run: jitter that looks like a pause exists, and a test must not fail by
+/// chance.
 fn fixed(cases: u32) -> ProptestConfig {
     let rng_seed = RngSeed::Fixed(20_261_128);
     ProptestConfig { cases, failure_persistence: None, rng_seed, ..ProptestConfig::default() }

@@ -1,4 +1,5 @@
-//! Producers that start again, and Clusters whose timecodes say nothing, leave the timeline where the clock has it.
+//! Producers that start again, and Clusters whose timecodes say nothing, leave the timeline where
+//! the clock has it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
@@ -93,7 +94,8 @@ fn a_restart_without_audio_at_first_is_still_a_restart() {
 #[test]
 fn the_servers_clock_holds_for_the_fragment_and_not_for_its_first_block() {
     let packets = packets(3, 12);
-    // Audio only in the last half second of the fragment before the restart, or of the one after it.
+    // Audio only in the last half second of the fragment before the restart, or of the one after
+    // it.
     for late in [2, 3] {
         let mut all = fragments(&packets);
         restart(&mut all, 3, HOUR_MS);
@@ -127,7 +129,8 @@ fn two_hours_of_silence_are_two_hours_however_the_session_goes_on() {
 fn what_a_producer_had_buffered_keeps_its_clock() {
     let packets = packets(5, 12);
     let mut all = fragments(&packets);
-    // Cut off for a minute, it sends the last fragments when it is back; what did not fit its buffer is gone.
+    // Cut off for a minute, it sends the last fragments when it is back; what did not fit its
+    // buffer is gone.
     for fragment in &mut all[3..] {
         fragment.server_ms = Some(T0 + 66_000);
     }

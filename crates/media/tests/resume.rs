@@ -1,5 +1,5 @@
-//! A run resumed at any fragment gives every sample the position of the first run, and after three seconds
-//! the same sound.
+//! A run resumed at any fragment gives every sample the position of the first run, and after three
+//! seconds the same sound.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
@@ -19,8 +19,8 @@ fn resume(anchor: &Anchor, bytes: &[u8], piece: usize) -> Heard {
     heard
 }
 
-/// A session with a lost fragment, a lost packet, overlapping time, block times that are wrong, a producer restart
-/// with another clock, and timecodes that say nothing.
+/// A session with a lost fragment, a lost packet, overlapping time, block times that are wrong, a
+/// producer restart with another clock, and timecodes that say nothing.
 fn eventful(seed: u64) -> Vec<Fragment> {
     let mut all = fragments(&packets(seed, 30));
     all.remove(3);

@@ -1,4 +1,5 @@
-//! Block times that are wrong, coarse or said once for several blocks lose no audio and move nothing after them.
+//! Block times that are wrong, coarse or said once for several blocks lose no audio and move
+//! nothing after them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
@@ -13,7 +14,8 @@ use testkit::getmedia::{self, Framing, Timed};
 fn a_block_that_is_alone_with_its_time_moves_nothing() {
     let packets = packets(1, 12);
     for off_ms in [-3000, -1500, 700, 1500, 3000] {
-        // In the middle of a fragment and at its beginning; at its end nothing tells a late time from a pause.
+        // In the middle of a fragment and at its beginning; at its end nothing tells a late time
+        // from a pause.
         for block in [50, 0, 99].into_iter().filter(|&block| block < 99 || off_ms < 0) {
             let mut all = fragments(&packets);
             all[2].packets[block].offset_ms += off_ms;

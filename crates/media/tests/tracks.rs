@@ -1,4 +1,5 @@
-//! Which track is heard, by whose Tracks: the same from wherever a run begins, and never another session's.
+//! Which track is heard, by whose Tracks: the same from wherever a run begins, and never another
+//! session's.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
@@ -64,7 +65,8 @@ fn resumed(anchor: &Anchor, bytes: &[u8]) -> Heard {
     heard
 }
 
-/// Runs from every fragment have the positions of the first run, and after `settled` samples its sound.
+/// Runs from every fragment have the positions of the first run, and after `settled` samples its
+/// sound.
 fn assert_resumable(bodies: &[Vec<u8>], settled: u64) -> Heard {
     let (first, ..) = listen(&bodies.concat(), 1460);
     assert_eq!(first.anchors.len(), bodies.len());

@@ -2,9 +2,9 @@
 //!
 //! It is the last resort behind every lost event, killed run and interrupted request. Each duty is
 //! idempotent and bounded, and two runs at once do no harm: what is restarted twice is carried once
-//! (the lease), what is emitted twice has one `eventId`, and what is deleted was claimed before by a
-//! conditional write. A duty that fails is logged and does not keep the others from running; the run
-//! then fails as a whole.
+//! (the lease), what is emitted twice has one `eventId`, and what is deleted was claimed before by
+//! a conditional write. A duty that fails is logged and does not keep the others from running; the
+//! run then fails as a whole.
 //!
 //! | duty | what it does |
 //! |---|---|
@@ -163,7 +163,8 @@ impl<P: Ports> Run<'_, P> {
     }
 }
 
-/// The first error of a duty over many sessions. Each is logged, and the others are still looked after.
+/// The first error of a duty over many sessions. Each is logged, and the others are still looked
+/// after.
 #[derive(Default)]
 struct FirstError(Option<PortError>);
 

@@ -1,4 +1,5 @@
-//! The item of the Streams table: what is wanted of a session's stream, who carries it, and how far.
+//! The item of the Streams table: what is wanted of a session's stream, who carries it, and how
+//! far.
 //!
 //! The session handler writes `desired` and `settings`, the consumer everything else.
 

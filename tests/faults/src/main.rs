@@ -21,7 +21,8 @@ struct Arguments {
     /// Only faults whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
-    /// Print the consumer's log of simulated runs: with one fault, one run and its seed, what happened in it.
+    /// Print the consumer's log of simulated runs: with one fault, one run and its seed, what
+    /// happened in it.
     #[arg(long)]
     log: bool,
     /// Where the figures go.

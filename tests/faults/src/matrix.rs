@@ -38,8 +38,8 @@ impl Fault {
     }
 }
 
-/// Runs every fault whose name contains `only`, each with the same seeds from `seed` on, at least `runs`
-/// times in all; no row without runs.
+/// Runs every fault whose name contains `only`, each with the same seeds from `seed` on, at least
+/// `runs` times in all; no row without runs.
 pub fn matrix(kind: Kind, only: &str, seed: u64, runs: u64) -> Vec<Row> {
     if runs == 0 {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! Faults through the real function binaries over the local cloud, whose clock runs [`SCALE`] times as
-//! fast as AWS's.
+//! Faults through the real function binaries over the local cloud, whose clock runs [`SCALE`] times
+//! as fast as AWS's.
 
 mod catalogue;
 mod verdict;
@@ -17,8 +17,8 @@ use crate::summary::Sum;
 
 /// How much faster than AWS's the cloud's clock runs.
 pub const SCALE: u32 = 20;
-/// How long a session may take from its end to its drain, real time: the health check's six minutes and
-/// an outage of as many.
+/// How long a session may take from its end to its drain, real time: the health check's six minutes
+/// and an outage of as many.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One kind of trouble.
@@ -66,7 +66,8 @@ impl Default for Plan {
             parameters: Vec::new(),
             faults: Vec::new(),
             acts: Vec::new(),
-            // A fragment of 2 s, the cloud's own work, and what a busy machine adds, twenty times over.
+            // A fragment of 2 s, the cloud's own work, and what a busy machine adds, twenty times
+            // over.
             patience: Duration::from_secs(20),
             consumers: 1,
             beginning_only: false,

@@ -38,7 +38,8 @@ pub struct Scene {
     pub beginning_only: bool,
     /// Samples that a fragment claims beyond what one can hold: they are not decoded, and counted.
     pub refused: u64,
-    /// Positions depend on what the producer's clock does: they must be those of a run without faults.
+    /// Positions depend on what the producer's clock does: they must be those of a run without
+    /// faults.
     pub undisturbed: bool,
     /// How long nothing may be accepted although it could be read.
     pub patience: Duration,
@@ -63,8 +64,8 @@ fn speech() -> &'static Arc<Vec<Vec<u8>>> {
 }
 
 impl Scene {
-    /// An ordinary session: half a minute to a minute of speech, fragments of 1 to 20 s. WebRTC ingestion cuts
-    /// them of about 10 s, AWS's producer SDKs of 2 s.
+    /// An ordinary session: half a minute to a minute of speech, fragments of 1 to 20 s. WebRTC
+    /// ingestion cuts them of about 10 s, AWS's producer SDKs of 2 s.
     pub fn ordinary(random: &mut Random) -> Self {
         let seconds = 30 + random.below(31);
         Self::of(seconds, random.pick(&[1_000, 2_000, 2_000, 5_000, 10_000, 10_000, 20_000]))
@@ -131,9 +132,10 @@ impl Scene {
         stored.collect()
     }
 
-    /// When the final chunk has to be accepted, whatever happened: the stop is seen within 2 s by its event and within
-    /// 7 s without, or as soon as a consumer runs that can see it; and what KVS holds is drained within 4 s and two
-    /// fragments. Of fragments below 2 s it is 8 s too: two connections that idle for 3 s each, and the calls for them.
+    /// When the final chunk has to be accepted, whatever happened: the stop is seen within 2 s by
+    /// its event and within 7 s without, or as soon as a consumer runs that can see it; and what
+    /// KVS holds is drained within 4 s and two fragments. Of fragments below 2 s it is 8 s too: two
+    /// connections that idle for 3 s each, and the calls for them.
     pub fn drained_by(&self, fragments: &[Stored]) -> Duration {
         let last = fragments.iter().map(|fragment| fragment.at).max().unwrap_or_default();
         let poll = Duration::from_secs(5);

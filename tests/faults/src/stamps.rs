@@ -1,5 +1,5 @@
-//! What producers say of when their packets are played, when it is not what the packets last: times in ms since the
-//! session's start, one for each packet of 20 ms.
+//! What producers say of when their packets are played, when it is not what the packets last: times
+//! in ms since the session's start, one for each packet of 20 ms.
 
 use testkit::pcm::Random;
 
@@ -43,8 +43,8 @@ pub fn hiccups(random: &mut Random, packets: usize) -> Vec<i64> {
     (0..packets).map(stamp).collect()
 }
 
-/// Packets come in groups of 2 to 20, and each block says when its group came: at the same time, or with a
-/// millisecond between two as a loop over the group takes it.
+/// Packets come in groups of 2 to 20, and each block says when its group came: at the same time, or
+/// with a millisecond between two as a loop over the group takes it.
 pub fn bursts(random: &mut Random, packets: usize) -> Vec<i64> {
     let step = between(random, 0, 1);
     grouped(random, packets, step)

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// How close the audio must be to what was said: consumers that take over warm their decoder up on a few seconds only.
+/// How close the audio must be to what was said: consumers that take over warm their decoder up on
+/// a few seconds only.
 pub(crate) const DECIBELS: f64 = 40.0;
 
 /// What a run of one fault came to.

@@ -1,5 +1,5 @@
-//! Promise: whatever fails, every sample that KVS holds is accepted once and in order. A slice of the
-//! matrix, always the same; `make faults` runs the whole.
+//! Promise: whatever fails, every sample that KVS holds is accepted once and in order. A slice of
+//! the matrix, always the same; `make faults` runs the whole.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use faults::{Kind, matrix, table};

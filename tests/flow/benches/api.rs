@@ -1,17 +1,23 @@
-//! What the session API costs, through the real handler and the local cloud, written to `target/bench/summary.json`.
+//! What the session API costs, through the real handler and the local cloud, written to
+//! `target/bench/summary.json`.
 //!
-//! - Sequential round trips of a POST: every call to AWS is made to take a while, then longer; what a POST takes longer
+//! - Sequential round trips of a POST: every call to AWS is made to take a while, then longer; what
+//!   a POST takes longer
 //!   by, over what a call does, is the number of calls that wait for one another. The looks at channel and stream take
 //!   as long as KVS needs to make them, both times, so that the first look finds both ACTIVE; they count as one.
 //!   What follows the answer, the event and its forgetting, nobody waits for.
-//! - Its own time: what the function's process computes for a POST, until it answers and in all (Linux only); and what
+//! - Its own time: what the function's process computes for a POST, until it answers and in all
+//!   (Linux only); and what
 //!   is left of a POST without its round trips, where the local cloud computes as well.
-//! - POST and GET: requests per second and the time of one, eight at a time, with a KVS that has a channel and a stream
+//! - POST and GET: requests per second and the time of one, eight at a time, with a KVS that has a
+//!   channel and a stream
 //!   at once.
-//! - From a function's start to its first call of the Runtime API, where it asks for an invocation: what a cold start
+//! - From a function's start to its first call of the Runtime API, where it asks for an invocation:
+//!   what a cold start
 //!   adds to Lambda's own.
 //!
-//! The handler is the one that `make build` has made for this machine, if it has: that is what is deployed.
+//! The handler is the one that `make build` has made for this machine, if it has: that is what is
+//! deployed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{Read, Write};
@@ -136,7 +142,8 @@ async fn posts(cloud: &Cloud, latency: u64) -> Vec<Post> {
     took.split_off(1)
 }
 
-/// What the handler's processes have computed so far, by the scheduler's own account of their threads.
+/// What the handler's processes have computed so far, by the scheduler's own account of their
+/// threads.
 async fn computed(cloud: &Cloud) -> Duration {
     let mut nanos = 0;
     for process in cloud.processes(HANDLER).await.unwrap() {
@@ -197,7 +204,8 @@ async fn many_posts() -> (Vec<Duration>, f64) {
 
 /// What each GET takes, and how many are answered in a second.
 async fn gets() -> (Vec<Duration>, f64) {
-    // In real time, so that a stall of this machine is no timeout; and not throttled, for it is the function that is measured.
+    // In real time, so that a stall of this machine is no timeout; and not throttled, for it is the
+    // function that is measured.
     let unthrottled = ["--parameter", "ViewsPerSecond=10000", "--parameter", "ViewBurst=5000"];
     let cloud = start(1, &unthrottled).await;
     let session = cloud.open("ana").await.unwrap();

@@ -1,4 +1,5 @@
-//! One local cloud as a child process. The calls that are made to it are in `client` (the session API), `aws` and `local`.
+//! One local cloud as a child process. The calls that are made to it are in `client` (the session
+//! API), `aws` and `local`.
 
 mod aws;
 mod client;
@@ -66,8 +67,8 @@ impl Cloud {
         Self::launch(options, fresh_directory()?, logging).await
     }
 
-    /// As [`Cloud::start`], with another template. What its functions call says nothing of the roles
-    /// that are deployed, so it is not recorded.
+    /// As [`Cloud::start`], with another template. What its functions call says nothing of the
+    /// roles that are deployed, so it is not recorded.
     ///
     /// # Errors
     /// As [`Cloud::start`].
@@ -183,7 +184,8 @@ impl Drop for Cloud {
     }
 }
 
-/// Sends a signal (`STOP`, `CONT`, `KILL`) to processes; one that has ended is none to complain about.
+/// Sends a signal (`STOP`, `CONT`, `KILL`) to processes; one that has ended is none to complain
+/// about.
 pub fn signal(name: &str, processes: &[u64]) {
     for process in processes {
         let mut kill = std::process::Command::new("kill");
@@ -219,8 +221,8 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A built binary of the workspace, of the same profile and target directory as this test: cargo puts a test
-/// into `deps` beside them, and a program of the workspace among them.
+/// A built binary of the workspace, of the same profile and target directory as this test: cargo
+/// puts a test into `deps` beside them, and a program of the workspace among them.
 pub(crate) fn binary(name: &str) -> Result<PathBuf, Error> {
     let this = std::env::current_exe().map_err(io("find the running test"))?;
     let folders = this.ancestors().skip(1).take(2);

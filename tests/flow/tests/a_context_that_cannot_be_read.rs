@@ -1,7 +1,9 @@
-//! Promise: a ClientContext that the runtime cannot read costs one invocation and one process, and no audio.
+//! Promise: a ClientContext that the runtime cannot read costs one invocation and one process, and
+//! no audio.
 //!
-//! `lambda_runtime` reads the context before anything that is ours runs, and ends over what it cannot read
-//! (<https://github.com/aws/aws-lambda-rust-runtime/issues/559>). Lambda fails that invocation and starts a new process.
+//! `lambda_runtime` reads the context before anything that is ours runs, and ends over what it
+//! cannot read (<https://github.com/aws/aws-lambda-rust-runtime/issues/559>). Lambda fails that
+//! invocation and starts a new process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Promise: whatever fails while a session is opened, and wherever its function dies, the answer says what to do, and after
-//! the health check nothing is left that no session owns.
+//! Promise: whatever fails while a session is opened, and wherever its function dies, the answer
+//! says what to do, and after the health check nothing is left that no session owns.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::collections::BTreeSet;
@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 const HANDLER: &str = "session-http-handler";
 
-/// The SDK's own pauses between its tries are of real time, so the cloud's must not run much faster.
+/// The SDK's own pauses between its tries are of real time, so the cloud's must not run much
+/// faster.
 const SCALE: u32 = 5;
 
 /// Every call of the saga to AWS, in its order.
@@ -44,7 +45,8 @@ async fn names(cloud: &Cloud) -> BTreeSet<String> {
     cloud.media_names().await.unwrap().into_iter().collect()
 }
 
-/// Lets the health check run until all but the channels and streams of `sessions` is removed, and no item is half made.
+/// Lets the health check run until all but the channels and streams of `sessions` is removed, and
+/// no item is half made.
 async fn only_these_are_left(cloud: &Cloud, sessions: &BTreeSet<String>) {
     let wanted: BTreeSet<_> = sessions.iter().map(|id| format!("session-{id}")).collect();
     let check = json!({ "action": "health_check", "source": "cloudwatch_events" });
@@ -161,7 +163,8 @@ async fn a_function_that_dies_at_any_step_leaves_nothing() {
     let cloud = Cloud::start(Options { time_scale: SCALE, ..Options::default() }).await.unwrap();
     let mut open = BTreeSet::new();
     for step in STEPS {
-        // The call is on its way when the function dies, once before it has its effect and once after.
+        // The call is on its way when the function dies, once before it has its effect and once
+        // after.
         for kind in ["delay", "answer-lost"] {
             let fault = json!({ "kind": kind, "delayMs": 3_000, "times": 1 });
             strike(&cloud, step, &fault).await;

@@ -1,5 +1,6 @@
-//! Promise: whoever has no valid token is answered by the gateway, `401 {"message":"Unauthorized"}`, on
-//! every route that changes something, and the function never hears of it.
+//! Promise: whoever has no valid token is answered by the gateway, `401
+//! {"message":"Unauthorized"}`, on every route that changes something, and the function never hears
+//! of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use flow::forge::{Parts, public_key_forms};

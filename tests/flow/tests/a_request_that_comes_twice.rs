@@ -1,5 +1,5 @@
-//! Promise: a POST under an Idempotency-Key makes one session, however often and at whatever moment it comes, and a
-//! speaker has no more sessions than one may have.
+//! Promise: a POST under an Idempotency-Key makes one session, however often and at whatever moment
+//! it comes, and a speaker has no more sessions than one may have.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use flow::{Cloud, Options};
@@ -11,7 +11,8 @@ async fn post(cloud: &Cloud, token: &str, key: &str, body: &Value) -> (u16, Opti
     cloud.post(token, &[("idempotency-key", key)], body).await.unwrap()
 }
 
-/// The longest that a request with the same key waits for one that died, s: 34 s of the cloud, by its time scale, up.
+/// The longest that a request with the same key waits for one that died, s: 34 s of the cloud, by
+/// its time scale, up.
 fn longest_hold(cloud: &Cloud) -> u64 {
     34_u64.div_ceil(cloud.time_scale().into())
 }

@@ -1,5 +1,5 @@
-//! Promise: a function may call what its role in the template allows and nothing else; a call that the role lacks is refused
-//! as AWS refuses it, and the log says which statement is missing where.
+//! Promise: a function may call what its role in the template allows and nothing else; a call that
+//! the role lacks is refused as AWS refuses it, and the log says which statement is missing where.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use flow::{Cloud, Error, Options};

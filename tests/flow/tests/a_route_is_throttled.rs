@@ -1,5 +1,6 @@
-//! Promise: ids cannot be tried at any speed: the view takes so many requests, from all callers together, and no other
-//! route suffers. What it shows leads neither to the audio nor to the speaker.
+//! Promise: ids cannot be tried at any speed: the view takes so many requests, from all callers
+//! together, and no other route suffers. What it shows leads neither to the audio nor to the
+//! speaker.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use flow::{Cloud, Options};
@@ -8,7 +9,8 @@ use serde_json::json;
 
 #[tokio::test]
 async fn the_view_is_throttled_by_its_own_parameters() {
-    // One view a second of the cloud, which runs at real time here: a burst of three is over before the next token.
+    // One view a second of the cloud, which runs at real time here: a burst of three is over before
+    // the next token.
     let parameters = ["ViewsPerSecond=1", "ViewBurst=3"].map(str::to_owned).to_vec();
     let options = Options { parameters, time_scale: 1, ..Options::default() };
     let cloud = Cloud::start(options).await.unwrap();

@@ -1,5 +1,5 @@
-//! Promise: a change reaches the running consumer; what is spoken while a session is paused is skipped, to the
-//! sample, and nothing else is.
+//! Promise: a change reaches the running consumer; what is spoken while a session is paused is
+//! skipped, to the sample, and nothing else is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant};
@@ -45,7 +45,8 @@ async fn a_pause_is_skipped_and_the_rest_is_delivered() {
         delivered(&session, 3 * 16_000).await;
         let (status, body) = session.change(json!({ "status": "paused" })).await.unwrap();
         assert_eq!((status, &body["status"]), (200, &json!("paused")));
-        // In the same transaction as the session, where the consumer looks every 2 s of the cloud's time.
+        // In the same transaction as the session, where the consumer looks every 2 s of the cloud's
+        // time.
         let item = cloud.item("Streams", session.id()).await.unwrap().unwrap();
         assert_eq!(item["desired"]["S"], "PAUSE");
         skipping(&cloud, &session).await;

@@ -43,8 +43,8 @@ async fn arrives_whole(fragment_ms: u32, times: usize, hand_offs: u64) {
     println!("without a deliverer at hand-offs: {gaps:?} ms");
     let logged = gaps.len() as u64;
     assert!(logged >= hand_offs, "the metric HandOffGapMillis is missing: {gaps:?}");
-    // The wait between two looks at the lease is scaled and the work around it is not: with the whole of
-    // that wait added, this bounds what an unscaled hand-off takes.
+    // The wait between two looks at the lease is scaled and the work around it is not: with the
+    // whole of that wait added, this bounds what an unscaled hand-off takes.
     let longest = *gaps.iter().max().unwrap();
     assert!(longest + LOOK_MILLIS < 1_000, "{gaps:?}");
     // Whoever reads a trace finds all of them in it.

@@ -1,6 +1,6 @@
-//! Promise: an event that cannot be emitted fails no request, delays none and loses no audio. The session is
-//! made and answered, the log says `Failed to emit EventBridge event`, and the health check sends it later; the
-//! stream has kept the speech until then.
+//! Promise: an event that cannot be emitted fails no request, delays none and loses no audio. The
+//! session is made and answered, the log says `Failed to emit EventBridge event`, and the health
+//! check sends it later; the stream has kept the speech until then.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Promise: an event in the specification's own form, which names no stream, is carried even for a session without a record:
-//! the channel's mapping says which stream it is.
+//! Promise: an event in the specification's own form, which names no stream, is carried even for a
+//! session without a record: the channel's mapping says which stream it is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Promise: with `AudioProcessorInvocation=event` every chunk is handed to Lambda's queue once it is
-//! whole, at least once; order, back-pressure and the processor's answers are given up, as
+//! Promise: with `AudioProcessorInvocation=event` every chunk is handed to Lambda's queue once it
+//! is whole, at least once; order, back-pressure and the processor's answers are given up, as
 //! docs/limits.md says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 

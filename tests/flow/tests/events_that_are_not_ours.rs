@@ -1,5 +1,5 @@
-//! Promise: all environments of an account share the default bus, and each consumer carries the sessions
-//! of its own only. Nothing is written for a session that it does not know.
+//! Promise: all environments of an account share the default bus, and each consumer carries the
+//! sessions of its own only. Nothing is written for a session that it does not know.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use flow::{Cloud, Options};

@@ -1,6 +1,6 @@
 //! Promise: the end of a GetMedia body is never the end of the session. Cut in the middle of a
-//! block, stalled, refused, ended with an error in band, filled with Void for ever: the consumer reads on behind the last
-//! fragment it has.
+//! block, stalled, refused, ended with an error in band, filled with Void for ever: the consumer
+//! reads on behind the last fragment it has.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use flow::{Journey, Options};

@@ -1,5 +1,6 @@
-//! Promise: every listener learns that the session ends, and then that it has ended; what one of them does, or cannot do,
-//! costs nobody else anything; and whoever should tell them may die over it.
+//! Promise: every listener learns that the session ends, and then that it has ended; what one of
+//! them does, or cannot do, costs nobody else anything; and whoever should tell them may die over
+//! it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -163,7 +164,8 @@ async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
 
 #[tokio::test]
 async fn the_health_check_tells_them_when_their_consumer_was_killed() {
-    // In real time, so that only the health check of this test runs, and no event is tried again meanwhile.
+    // In real time, so that only the health check of this test runs, and no event is tried again
+    // meanwhile.
     let cloud = Cloud::start(Options { time_scale: 1, ..Options::default() }).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     session

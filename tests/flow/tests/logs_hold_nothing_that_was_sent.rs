@@ -1,5 +1,5 @@
-//! Promise: whatever a client sends, each line of a log stays one line of JSON, and no token, header or
-//! body is in it, at the chattiest level there is.
+//! Promise: whatever a client sends, each line of a log stays one line of JSON, and no token,
+//! header or body is in it, at the chattiest level there is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use flow::{Cloud, Options};

@@ -1,5 +1,5 @@
-//! Promise: an event that cannot be handled ends in the dead-letter queue with its reason, after Lambda's
-//! retries; nothing is tried for ever.
+//! Promise: an event that cannot be handled ends in the dead-letter queue with its reason, after
+//! Lambda's retries; nothing is tried for ever.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use flow::{Cloud, Options};

@@ -1,4 +1,5 @@
-//! Promise: the API works wherever it is mounted: under the name of a stage, and under the base path of a custom domain.
+//! Promise: the API works wherever it is mounted: under the name of a stage, and under the base
+//! path of a custom domain.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use flow::{Cloud, Options, template};

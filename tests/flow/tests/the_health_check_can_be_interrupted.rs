@@ -1,5 +1,5 @@
-//! Promise: the health check may run twice at once and die at any moment; in the end nothing is left of what
-//! is ours, and what another environment has in the same account is untouched.
+//! Promise: the health check may run twice at once and die at any moment; in the end nothing is
+//! left of what is ours, and what another environment has in the same account is untouched.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant};

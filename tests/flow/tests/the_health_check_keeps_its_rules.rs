@@ -1,5 +1,5 @@
-//! Promise: the health check ends what has run for too long, leaves alone what changed a moment ago, and removes no
-//! stream that a dead letter names.
+//! Promise: the health check ends what has run for too long, leaves alone what changed a moment
+//! ago, and removes no stream that a dead letter names.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -104,8 +104,8 @@ async fn a_stream_is_kept_while_a_dead_letter_names_it() {
     let send = json!({ "QueueUrl": events, "MessageBody": event.to_string() });
     cloud.aws("sqs", "AmazonSQS.SendMessage", send).await.unwrap();
 
-    // It was drained before the other and would be removed no later, but for the letter, which is in an operator's hands
-    // and hidden from the health check all the while.
+    // It was drained before the other and would be removed no later, but for the letter, which is
+    // in an operator's hands and hidden from the health check all the while.
     is_removed(&cloud, &other).await;
     assert_eq!(letter(&cloud, &events).await, event, "it is in the queue still");
     assert_eq!(record(&cloud, &refused).await["status"]["S"], "ended");
@@ -137,7 +137,8 @@ async fn letter(cloud: &Cloud, queue: &Value) -> Value {
 
 #[tokio::test]
 async fn what_only_another_build_can_read_is_waited_for_as_long_as_its_audio_lasts() {
-    // In real time, so that only the health check of this test runs; and no event starts a consumer.
+    // In real time, so that only the health check of this test runs; and no event starts a
+    // consumer.
     let cloud = Cloud::start(Options { time_scale: 1, ..Options::default() }).await.unwrap();
     let unheard = json!({
         "service": "events", "operation": "PutEvents", "status": 500,
@@ -205,7 +206,8 @@ fn nobody_carries(after: u64) -> Value {
     })
 }
 
-/// Gives the session a checkpoint of a version that no build of today reads, and takes its pending event away.
+/// Gives the session a checkpoint of a version that no build of today reads, and takes its pending
+/// event away.
 async fn written_by_another_build(cloud: &Cloud, session: &Session<'_>) {
     let key = json!({ "sessionId": { "S": session.id() } });
     let heard = json!({

@@ -18,7 +18,8 @@ async fn has_status(cloud: &Cloud, session: &Session<'_>, wanted: &str) {
     }
 }
 
-/// KVS deletes in its own time: a stream is listed as DELETING for a while after it was asked to go.
+/// KVS deletes in its own time: a stream is listed as DELETING for a while after it was asked to
+/// go.
 async fn has_no_stream(cloud: &Cloud, session: &Session<'_>) {
     let start = Instant::now();
     loop {

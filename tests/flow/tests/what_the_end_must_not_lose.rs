@@ -1,5 +1,6 @@
-//! Promise: no single answer of KVS ends a session whose audio it still holds, being refused is no silence, a
-//! producer that never stops holds no session open, and what was drained late is kept as long as anything else.
+//! Promise: no single answer of KVS ends a session whose audio it still holds, being refused is no
+//! silence, a producer that never stops holds no session open, and what was drained late is kept as
+//! long as anything else.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Joins WAV files (16 bit, mono, one rate) with half a second between them and writes 20 ms Opus in Matroska:
-//! `encode_recording OUT.mka IN.wav…`. The maker of the bundled recording.
+//! Joins WAV files (16 bit, mono, one rate) with half a second between them and writes 20 ms Opus
+//! in Matroska: `encode_recording OUT.mka IN.wav…`. The maker of the bundled recording.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use testkit::ebml::Size;
@@ -19,7 +19,8 @@ fn main() {
     }
     let settings = opus::Settings::default();
     let lookahead = opus::lookahead(&settings);
-    // Past the end, so that the last sample comes out of the decoder; the surplus is DiscardPadding.
+    // Past the end, so that the last sample comes out of the decoder; the surplus is
+    // DiscardPadding.
     let frame = settings.frame_samples();
     let wanted = pcm.len() + usize::from(lookahead);
     pcm.resize(wanted.next_multiple_of(frame), 0);

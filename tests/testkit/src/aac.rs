@@ -1,5 +1,5 @@
-//! AAC-LC frames (ISO/IEC 14496-3) of one steady tone, at any rate that AAC knows: one coefficient of one band
-//! is not zero. And ADTS headers for frames from anywhere.
+//! AAC-LC frames (ISO/IEC 14496-3) of one steady tone, at any rate that AAC knows: one coefficient
+//! of one band is not zero. And ADTS headers for frames from anywhere.
 
 /// Samples per channel in a frame.
 pub const FRAME: u32 = 1024;
@@ -195,7 +195,8 @@ fn sound(bits: &mut Bits, rate: u32, channels: u8, frame: usize) {
 
 /// One channel's bands, all in codebook 1: four coefficients of −1, 0 or 1 in a word.
 fn spectrum(bits: &mut Bits, rate: u32, positive: bool) {
-    // One section of three bands, whose scales do not differ; no pulses, no noise shaping, no gain control.
+    // One section of three bands, whose scales do not differ; no pulses, no noise shaping, no gain
+    // control.
     bits.put(&[(1, 4), (3, 5), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1)]);
     // The first bands' width differs by rate (tables 4.129 to 4.147).
     let width = match rate {

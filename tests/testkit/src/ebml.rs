@@ -94,8 +94,8 @@ pub fn header(doc_type: &[u8]) -> Vec<u8> {
     )
 }
 
-/// The elements of `bytes` with their ids, read the plain way: everything in memory, an unknown size
-/// reaches to the end.
+/// The elements of `bytes` with their ids, read the plain way: everything in memory, an unknown
+/// size reaches to the end.
 pub fn children(bytes: &[u8]) -> Vec<(&[u8], &[u8])> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at < bytes.len() {

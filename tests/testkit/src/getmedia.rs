@@ -1,5 +1,6 @@
-//! GetMedia bodies in the framing of real captures: one whole document per fragment, AWS tags before and
-//! after the Cluster, a Segment of unknown size, and on demand the oddities that producers leave.
+//! GetMedia bodies in the framing of real captures: one whole document per fragment, AWS tags
+//! before and after the Cluster, a Segment of unknown size, and on demand the oddities that
+//! producers leave.
 
 use crate::ebml::{self, Lacing, Size, id};
 use crate::{opus, pcm::Random};
@@ -34,9 +35,11 @@ pub struct Framing {
     pub block_duration: u64,
     /// DefaultDuration of the audio track, ns.
     pub default_duration: Option<u64>,
-    /// Bytes of a video block written before each audio block, on track 1; the audio is track 2 then.
+    /// Bytes of a video block written before each audio block, on track 1; the audio is track 2
+    /// then.
     pub video: Option<usize>,
-    /// Whether those bytes are noise, as compressed video is, rather than each the first of a document's.
+    /// Whether those bytes are noise, as compressed video is, rather than each the first of a
+    /// document's.
     pub video_is_noise: bool,
     /// Nanoseconds in a tick.
     pub scale: u64,
@@ -54,8 +57,8 @@ pub struct Framing {
     pub mime_type: Option<(String, bool)>,
     /// The sessionId tag before the Cluster.
     pub session_id: Option<String>,
-    /// A second audio track, of the same codec: its name, and what each of its blocks carries. It takes the lower
-    /// number.
+    /// A second audio track, of the same codec: its name, and what each of its blocks carries. It
+    /// takes the lower number.
     pub other: Option<(String, Vec<u8>)>,
 }
 
@@ -169,8 +172,9 @@ pub fn number(index: u64) -> String {
     format!("{middle}{counted:012}{tail:018}")
 }
 
-/// Cuts packets of `frame` tenths of a millisecond into fragments of `fragment_ms`, starting at `start_ms` by
-/// the producer's clock; Cluster times count from the session's start, as KVS's producers do.
+/// Cuts packets of `frame` tenths of a millisecond into fragments of `fragment_ms`, starting at
+/// `start_ms` by the producer's clock; Cluster times count from the session's start, as KVS's
+/// producers do.
 pub fn fragments(
     packets: &[Vec<u8>],
     frame: u32,
@@ -420,7 +424,8 @@ fn void(framing: &Framing, bytes: usize) -> Vec<u8> {
     if framing.void { ebml::sized(id::VOID, Size::Bytes(8), &vec![0; bytes]) } else { Vec::new() }
 }
 
-/// Points to Cues far behind the fragment's end, as the SeekHead of the producer's original file does.
+/// Points to Cues far behind the fragment's end, as the SeekHead of the producer's original file
+/// does.
 fn seek_head() -> Vec<u8> {
     let entry = [ebml::element(b"\x53\xAB", id::CUES), ebml::unsigned(b"\x53\xAC", 9_000_000)];
     ebml::element(id::SEEK_HEAD, &ebml::master(b"\x4D\xBB", &entry))

@@ -1,5 +1,6 @@
-//! What the tests are held against: writers that share no code with the product, Opus encoding and bare
-//! libopus decoding, seeded audio, the bundled recording, and the table of what benches measure.
+//! What the tests are held against: writers that share no code with the product, Opus encoding and
+//! bare libopus decoding, seeded audio, the bundled recording, and the table of what benches
+//! measure.
 //!
 //! Everything here is for tests: it panics where its caller asks for the impossible.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

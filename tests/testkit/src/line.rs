@@ -1,5 +1,5 @@
-//! The line of samples that a producer really said, made from its packets and pauses and never from their time
-//! stamps; and how far what was delivered is that line.
+//! The line of samples that a producer really said, made from its packets and pauses and never from
+//! their time stamps; and how far what was delivered is that line.
 
 use std::ops::RangeInclusive;
 
@@ -45,8 +45,8 @@ pub struct Comparison {
     pub surplus: u64,
     /// Samples that stand where they belong and sound otherwise.
     pub wrong: u64,
-    /// How close the samples in their places are, without those that a pause or a resume lets settle, dB;
-    /// infinite when they are the same.
+    /// How close the samples in their places are, without those that a pause or a resume lets
+    /// settle, dB; infinite when they are the same.
     pub decibels: f64,
     /// Each disagreement in words; behind the first few the rest counts as wrong.
     pub faults: Vec<String>,
@@ -96,8 +96,8 @@ impl ExpectedLine {
         Self { spans: vec![Span::Sound(sound[..samples.min(sound.len())].to_vec())] }
     }
 
-    /// Compares `delivered`, whose decoder was made anew at the positions `seams`: before the first of them
-    /// and the first pause each sample must be libopus's own.
+    /// Compares `delivered`, whose decoder was made anew at the positions `seams`: before the first
+    /// of them and the first pause each sample must be libopus's own.
     pub fn compare(&self, delivered: &[i16], seams: &[usize]) -> Comparison {
         let mut walk = Walk::new(delivered, seams);
         for (index, span) in self.spans.iter().enumerate() {

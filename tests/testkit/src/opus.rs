@@ -34,7 +34,8 @@ impl Settings {
     }
 }
 
-/// Encodes whole frames of `pcm` (48 kHz, interleaved when stereo); a rest too short for one is left out.
+/// Encodes whole frames of `pcm` (48 kHz, interleaved when stereo); a rest too short for one is
+/// left out.
 pub fn encode(settings: &Settings, pcm: &[i16]) -> Vec<Vec<u8>> {
     let channels = if settings.stereo { Channels::Stereo } else { Channels::Mono };
     let application = if settings.voice { Application::Voip } else { Application::Audio };

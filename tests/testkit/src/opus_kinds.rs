@@ -1,5 +1,6 @@
-//! Opus packets of every kind that RFC 6716 §3 knows: each of the 32 configurations, mono and stereo, and
-//! each way to put frames into a packet. The 12 official test vectors are made of nothing else.
+//! Opus packets of every kind that RFC 6716 §3 knows: each of the 32 configurations, mono and
+//! stereo, and each way to put frames into a packet. The 12 official test vectors are made of
+//! nothing else.
 
 use audiopus::coder::Encoder;
 use audiopus::{Application, Bandwidth, Bitrate, Channels, SampleRate};

@@ -13,8 +13,8 @@ pub fn recording_bytes() -> Vec<u8> {
     std::fs::read(recording()).expect("the bundled recording is part of the repository")
 }
 
-/// A file of the sample media (`SHARED_MEDIA`, else `../shared/media` beside the repository). Prints a
-/// line and returns `None` when it is not there, so that the test can pass over it.
+/// A file of the sample media (`SHARED_MEDIA`, else `../shared/media` beside the repository).
+/// Prints a line and returns `None` when it is not there, so that the test can pass over it.
 pub fn shared_media(file: &str) -> Option<PathBuf> {
     let root =
         std::env::var_os("SHARED_MEDIA").map(PathBuf::from).unwrap_or_else(beside_repository);

@@ -1,6 +1,6 @@
 //! One session's world in simulated time: a Streams table, a KVS stream, a processor and the Lambda
-//! that runs consumers. Time moves only when everybody waits, and all chance comes from one seed, so
-//! that a run is the same each time, however long its outages are.
+//! that runs consumers. Time moves only when everybody waits, and all chance comes from one seed,
+//! so that a run is the same each time, however long its outages are.
 //!
 //! | module | plays |
 //! |---|---|
@@ -12,8 +12,8 @@
 //! | `health_check` | the health check's own code, over this world |
 //! | [`judge`] | what arrived, against what was spoken |
 //!
-//! A call takes effect whatever becomes of its caller: a write that was sent arrives, and an invoked
-//! processor works on, also when the run that sent them is dead.
+//! A call takes effect whatever becomes of its caller: a write that was sent arrives, and an
+//! invoked processor works on, also when the run that sent them is dead.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod judge;

@@ -1,5 +1,5 @@
-//! The Streams table, with the conditional writes of the adapter that speaks to DynamoDB, and what is
-//! asked of Sessions and Connections.
+//! The Streams table, with the conditional writes of the adapter that speaks to DynamoDB, and what
+//! is asked of Sessions and Connections.
 
 use std::future::pending;
 

@@ -262,8 +262,8 @@ fn reasons_of(
     }
 }
 
-/// Why a transaction was not committed: `false` when a condition did not hold, else a retryable error, for
-/// another write was under way or the table is busy.
+/// Why a transaction was not committed: `false` when a condition did not hold, else a retryable
+/// error, for another write was under way or the table is busy.
 fn cancellation(reasons: &[CancellationReason]) -> Result<bool, PortError> {
     let codes = || reasons.iter().filter_map(CancellationReason::code);
     if codes().any(|code| code == "ConditionalCheckFailed") {

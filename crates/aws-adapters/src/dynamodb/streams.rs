@@ -4,7 +4,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure};
 use relay::lease::{LeaseTable, Renewal};
 use session::{
-    Desired, PortError, SessionId, Settings, StreamArn, StreamItem, StreamStatus, reconcile,
+    Desired, ErrorKind, PortError, SessionId, Settings, StreamArn, StreamItem, StreamStatus,
+    reconcile,
 };
 
 use super::attributes::{Item, from_item};
@@ -27,17 +28,21 @@ struct Update {
     values: Values,
 }
 
+/// What an [`Update`] came to.
+enum Written {
+    /// The item as it now stands.
+    Applied(StreamItem),
+    /// The condition was not met by this item, if there is one.
+    Unmet(Option<StreamItem>),
+}
+
 impl StreamsTable {
     /// The table of this name.
     pub fn new(dynamodb: &DynamoDb, name: String) -> Self {
         Self { client: dynamodb.0.clone(), name }
     }
 
-    async fn send(
-        &self,
-        session: &SessionId,
-        update: Update,
-    ) -> Result<Result<StreamItem, Option<StreamItem>>, PortError> {
+    async fn send(&self, session: &SessionId, update: Update) -> Result<Written, PortError> {
         let Update { expression, condition, values } = update;
         let output = self
             .client
@@ -56,10 +61,12 @@ impl StreamsTable {
             .send()
             .await;
         match output {
-            Ok(output) => decode(UPDATE, output.attributes.unwrap_or_default()).map(Ok),
+            Ok(output) => {
+                decode(UPDATE, output.attributes.unwrap_or_default()).map(Written::Applied)
+            }
             Err(error) => {
-                let stored = unmet(&error)?.map(|item| decode(UPDATE, item)).transpose()?;
-                Ok(Err(stored))
+                let stored = unmet(&error)?.map(|item| decode(UPDATE, item));
+                stored.transpose().map(Written::Unmet)
             }
         }
     }
@@ -70,9 +77,12 @@ impl StreamsTable {
         expression: String,
         values: Values,
     ) -> Result<StreamItem, PortError> {
-        let sent = self.send(session, Update { expression, condition: None, values }).await?;
-        // Without a condition none can be unmet.
-        Ok(sent.unwrap_or_else(Option::unwrap_or_default))
+        match self.send(session, Update { expression, condition: None, values }).await? {
+            Written::Applied(item) => Ok(item),
+            Written::Unmet(_) => {
+                Err(PortError::new(UPDATE, ErrorKind::Invalid, "unmet, without a condition"))
+            }
+        }
     }
 
     /// Sends a conditional write. A failed condition whose stored item shows that this very write was
@@ -84,8 +94,8 @@ impl StreamsTable {
         applied: impl Fn(&StreamItem) -> bool,
     ) -> Result<Option<StreamItem>, PortError> {
         Ok(match self.send(session, update).await? {
-            Ok(item) => Some(item),
-            Err(stored) => stored.filter(applied),
+            Written::Applied(item) => Some(item),
+            Written::Unmet(stored) => stored.filter(applied),
         })
     }
 }

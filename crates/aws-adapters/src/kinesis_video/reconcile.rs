@@ -1,5 +1,5 @@
-//! What the consumer asks of the control plane: whose a resource is, which stream a channel is mapped
-//! to, and what a sweep finds.
+//! What the consumer asks of the control plane: whose a resource is, which stream a channel is
+//! mapped to, and what a sweep finds.
 
 use std::collections::HashMap;
 
@@ -158,8 +158,8 @@ fn found<T>(answer: Result<T, PortError>) -> Result<Option<T>, PortError> {
     }
 }
 
-/// Why a resource has no owner to be read. The role names this account's sessions only, so an ARN of
-/// an event may be denied however often it is asked for. AWS's words are logged: they name the
+/// Why a resource has no owner to be read. The role names this account's sessions only, so an ARN
+/// of an event may be denied however often it is asked for. AWS's words are logged: they name the
 /// action, in case the role is wrong.
 fn absent(error: PortError, resource: &str) -> Result<Ownership, PortError> {
     match error.kind {

@@ -1,5 +1,5 @@
-//! `/_local/connections`: what a WebSocket client does on AWS. PUT of an id connects, DELETE leaves without a word, GET shows
-//! what it was told.
+//! `/_local/connections`: what a WebSocket client does on AWS. PUT of an id connects, DELETE leaves
+//! without a word, GET shows what it was told.
 
 use std::sync::Arc;
 

@@ -1,12 +1,13 @@
-//! API Gateway's `@connections`: the management endpoint of a WebSocket API, whose connections are made through
-//! `/_local/connections` here.
+//! API Gateway's `@connections`: the management endpoint of a WebSocket API, whose connections are
+//! made through `/_local/connections` here.
 //!
 //! - `open`: the connections that there are, and what was sent over them. Time is passed in.
 //! - `local`: the routes below `/_local/connections`.
 //!
-//! Facts: API Gateway Developer Guide, "Use @connections commands in your backend service", and the API model of
-//! ApiGatewayManagementApi: POST, GET and DELETE of `/@connections/{connectionId}`, 410 GoneException, 413
-//! PayloadTooLargeException above 128 KB, 403 ForbiddenException, 429 LimitExceededException.
+//! Facts: API Gateway Developer Guide, "Use @connections commands in your backend service", and the
+//! API model of ApiGatewayManagementApi: POST, GET and DELETE of `/@connections/{connectionId}`,
+//! 410 GoneException, 413 PayloadTooLargeException above 128 KB, 403 ForbiddenException, 429
+//! LimitExceededException.
 
 pub mod local;
 mod open;

@@ -1,5 +1,5 @@
-//! The connections of a WebSocket API: those that are open, and those that were. What was sent over one stays readable
-//! when it is gone.
+//! The connections of a WebSocket API: those that are open, and those that were. What was sent over
+//! one stays readable when it is gone.
 
 use std::collections::BTreeMap;
 

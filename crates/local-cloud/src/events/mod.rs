@@ -9,9 +9,10 @@
 //! - `page`: the lists among their answers, a page at a time.
 //!
 //! Faults of operation `PutEvents` (target: the bus) strike the call, of kind `entry` one entry
-//! inside a successful answer (`extra.entry`: which, from 0). Faults of operation `Deliver` (target:
-//! the rule) strike one attempt to deliver: an error is retried and ends in the dead-letter queue,
-//! `answer-lost` delivers and tries again, `cut` loses the event without a trace.
+//! inside a successful answer (`extra.entry`: which, from 0). Faults of operation `Deliver`
+//! (target: the rule) strike one attempt to deliver: an error is retried and ends in the
+//! dead-letter queue, `answer-lost` delivers and tries again, `cut` loses the event without a
+//! trace.
 
 mod api;
 mod archive;

@@ -1,8 +1,9 @@
-//! Cross-origin requests, answered as API Gateway answers them for an HTTP API with CORS ("Configure
-//! CORS for HTTP APIs", its guide): it answers OPTIONS by itself where no route does, adds its own
-//! headers to what functions answer, and drops theirs. Without an `Origin` that is allowed there are
-//! no such headers; a preflight must also name its method. What API Gateway answers by itself, a 401
-//! for example, carries none here: the guide speaks of a function's answers only.
+//! Cross-origin requests, answered as API Gateway answers them for an HTTP API with CORS
+//! ("Configure CORS for HTTP APIs", its guide): it answers OPTIONS by itself where no route does,
+//! adds its own headers to what functions answer, and drops theirs. Without an `Origin` that is
+//! allowed there are no such headers; a preflight must also name its method. What API Gateway
+//! answers by itself, a 401 for example, carries none here: the guide speaks of a function's
+//! answers only.
 
 use axum::body::Body;
 use axum::response::Response;

@@ -1,5 +1,5 @@
-//! The local token issuer. It plays whoever the template's authorizers trust: its keys, the first of
-//! them made at start-up, stand for theirs.
+//! The local token issuer. It plays whoever the template's authorizers trust: its keys, the first
+//! of them made at start-up, stand for theirs.
 
 use base64::Engine;
 use jsonwebtoken::Algorithm;

@@ -1,9 +1,10 @@
 //! The checks that API Gateway's JWT authorizer makes, in its order.
 //!
-//! They are those of its guide ("Control access to HTTP APIs with JWT authorizers"): the token, alone
-//! or behind `Bearer `; RS256 and a published key of that `kid`; `iss`; `aud`, or else `client_id`;
-//! `exp`, `nbf`, `iat`; scopes. The guide takes any algorithm of the RSA family; the keys here say
-//! `RS256` of themselves, and a key is good for the algorithm that it names (RFC 7517, 4.4).
+//! They are those of its guide ("Control access to HTTP APIs with JWT authorizers"): the token,
+//! alone or behind `Bearer `; RS256 and a published key of that `kid`; `iss`; `aud`, or else
+//! `client_id`; `exp`, `nbf`, `iat`; scopes. The guide takes any algorithm of the RSA family; the
+//! keys here say `RS256` of themselves, and a key is good for the algorithm that it names (RFC
+//! 7517, 4.4).
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
 //! The issuer's signing keys: RSA pairs by key id, one of which signs.
 //!
-//! An issuer rotates them: it publishes a new one, signs with it, and takes the old one back when the
-//! tokens under it have expired. API Gateway fetches the set again for a key that it has not seen,
-//! and may go on taking a removed one for as long as it caches the set (two hours, its guide says).
-//! Here a removed key is refused at once: a test should not have to wait for the worst case.
+//! An issuer rotates them: it publishes a new one, signs with it, and takes the old one back when
+//! the tokens under it have expired. API Gateway fetches the set again for a key that it has not
+//! seen, and may go on taking a removed one for as long as it caches the set (two hours, its guide
+//! says). Here a removed key is refused at once: a test should not have to wait for the worst case.
 
 use std::sync::{Arc, PoisonError, RwLock};
 

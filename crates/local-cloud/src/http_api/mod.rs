@@ -1,7 +1,7 @@
 //! API Gateway's HTTP API: routes and authorizers of the template, payload 2.0 to the functions.
 //!
-//! The answers to OPTIONS and the headers for browsers are `cors`'s, the token's checks `jwt`'s, and
-//! `issuer` makes tokens with its `keys`.
+//! The answers to OPTIONS and the headers for browsers are `cors`'s, the token's checks `jwt`'s,
+//! and `issuer` makes tokens with its `keys`.
 //!
 //! What API Gateway answers by itself is `{"message": "..."}`: 401 of the authorizer, 403 for
 //! missing scopes, 404 for an unknown route, 413 and 431 for its limits, 429 for a throttled route,
@@ -163,8 +163,8 @@ impl FrontDoor {
         headers: &HeaderMap,
     ) -> Result<jwt::Token, Own> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        // Of two headers none is the token: in payload 2.0 they are one text with a comma in it, and
-        // to take the first would leave the function with a second that nobody checked.
+        // Of two headers none is the token: in payload 2.0 they are one text with a comma in it,
+        // and to take the first would leave the function with a second that nobody checked.
         let header = match (values.next(), values.next()) {
             (Some(one), None) => one.to_str().unwrap_or_default(),
             _ => "",

@@ -1,7 +1,7 @@
 //! Where the API is reached: at its stage's name, or at the base path of a custom domain.
 //!
-//! As API Gateway does, neither is taken off the path that the function gets: `rawPath` and `requestContext.http.path`
-//! are whole and percent-decoded
+//! As API Gateway does, neither is taken off the path that the function gets: `rawPath` and
+//! `requestContext.http.path` are whole and percent-decoded
 //! (<https://github.com/aws-powertools/powertools-lambda-python/issues/621>,
 //! <https://github.com/middleapi/standard-server/pull/93>).
 
@@ -20,8 +20,8 @@ pub(super) struct Mount<'a> {
 }
 
 impl<'a> Mount<'a> {
-    /// The base path comes first: its mapping names the stage, so the stage does not stand in the path. `None` when the
-    /// path is neither under the base path nor under the stage.
+    /// The base path comes first: its mapping names the stage, so the stage does not stand in the
+    /// path. `None` when the path is neither under the base path nor under the stage.
     pub(super) fn of(path: &'a str, base_path: Option<&str>, stage: &str) -> Option<Self> {
         if let Some(path) = base_path.and_then(|base| under(path, base)) {
             return Some(Self { path, custom_domain: Some(CUSTOM_DOMAIN) });

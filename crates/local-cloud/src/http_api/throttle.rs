@@ -1,7 +1,7 @@
 //! Throttling of routes: a token bucket each, shared by all clients.
 //!
-//! API Gateway fills each bucket at `ThrottlingRateLimit` a second up to `ThrottlingBurstLimit`; a request that finds it
-//! empty is answered 429 before an authorizer or a function runs
+//! API Gateway fills each bucket at `ThrottlingRateLimit` a second up to `ThrottlingBurstLimit`; a
+//! request that finds it empty is answered 429 before an authorizer or a function runs
 //! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html>).
 
 use std::collections::BTreeMap;

@@ -1,8 +1,9 @@
 //! IAM, as far as the functions meet it: a call that a function makes is answered only if the
 //! template's role of that function allows it.
 //!
-//! A function signs with an access key of its own, so each call says which role it comes from; whoever
-//! signs with another key (tests, the AWS CLI) is the machine's owner and may do everything.
+//! A function signs with an access key of its own, so each call says which role it comes from;
+//! whoever signs with another key (tests, the AWS CLI) is the machine's owner and may do
+//! everything.
 //!
 //! - `needs`: from a call to the actions and resources that it needs.
 //! - `policy`: whether a role's statements allow them.
@@ -10,8 +11,8 @@
 //! - `denied`: the refusal, in each service's own form.
 //! - `calls`: what was called, for the comparison with what is allowed.
 //!
-//! Not played: conditions (an Allow under one allows nothing), boundaries, managed policies, and the
-//! policies of resources except queues (`sqs`).
+//! Not played: conditions (an Allow under one allows nothing), boundaries, managed policies, and
+//! the policies of resources except queues (`sqs`).
 
 mod calls;
 mod denied;
@@ -68,7 +69,8 @@ struct Caller {
 }
 
 impl Iam {
-    /// The functions of a template in their roles. What they call is written into `record`, if given.
+    /// The functions of a template in their roles. What they call is written into `record`, if
+    /// given.
     ///
     /// A function whose role the template does not have is held to nothing.
     ///
@@ -118,8 +120,8 @@ impl Iam {
         Ok(Request::from_parts(head, body))
     }
 
-    /// Whether a function may have a message put into a queue on its behalf, as Lambda does with what
-    /// it gives up.
+    /// Whether a function may have a message put into a queue on its behalf, as Lambda does with
+    /// what it gives up.
     ///
     /// # Errors
     /// Its role does not allow it.

@@ -1,4 +1,5 @@
-//! What a call to AWS needs to be allowed: its IAM actions, each with the resource it is checked on.
+//! What a call to AWS needs to be allowed: its IAM actions, each with the resource it is checked
+//! on.
 //!
 //! Facts: AWS's Service Authorization Reference. What an operation asks for beyond its own name
 //! stands in the file of its service.
@@ -98,7 +99,8 @@ fn lambda(account: &Account, head: &Parts) -> Vec<Need> {
     vec![Need::new("lambda", action, function)]
 }
 
-/// The management endpoint of the one WebSocket API there is; the HTTP API asks for a token instead.
+/// The management endpoint of the one WebSocket API there is; the HTTP API asks for a token
+/// instead.
 fn connections(account: &Account, head: &Parts) -> Vec<Need> {
     let path = head.uri.path();
     if !Connections::takes(path) {

@@ -7,8 +7,9 @@ use crate::aws_error::AwsError;
 
 use super::refusal;
 
-/// Cloud milliseconds from a create call to ACTIVE and from a delete call to gone, unless told otherwise. AWS
-/// publishes no figure; about a second is what people see, and callers must poll either way.
+/// Cloud milliseconds from a create call to ACTIVE and from a delete call to gone, unless told
+/// otherwise. AWS publishes no figure; about a second is what people see, and callers must poll
+/// either way.
 pub const CHANGE_MS: u32 = 1000;
 
 /// The API's `Status` enum. UPDATING is not played: updates are done when the call answers.

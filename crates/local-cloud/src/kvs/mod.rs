@@ -97,8 +97,8 @@ impl Kvs {
         })
     }
 
-    /// Sets how long streams and channels that are created from now on take to come and to go; milliseconds of the
-    /// cloud's time.
+    /// Sets how long streams and channels that are created from now on take to come and to go;
+    /// milliseconds of the cloud's time.
     pub fn change_within(&self, change_ms: u32) {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner).change_ms = change_ms;
     }

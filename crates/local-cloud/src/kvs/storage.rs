@@ -1,5 +1,6 @@
-//! The mapping between a channel and the stream that stores its media: one to one, both ACTIVE,
-//! the stream keeping data for an hour or more; and as few of them, and changed as seldom, as AWS allows.
+//! The mapping between a channel and the stream that stores its media: one to one, both ACTIVE, the
+//! stream keeping data for an hour or more; and as few of them, and changed as seldom, as AWS
+//! allows.
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,8 @@ use super::input::Input;
 use super::refusal;
 use super::registry::{Registry, nothing};
 
-/// Changes of mappings in a second, per account (WebRTC developer guide, service quotas: a hard limit).
+/// Changes of mappings in a second, per account (WebRTC developer guide, service quotas: a hard
+/// limit).
 const CALLS_PER_SECOND: usize = 10;
 
 /// Channels that store their media, per account (WebRTC developer guide, "Ingest media").

@@ -1,4 +1,5 @@
-//! One invocation in one process: from the hand-over to its answer, and on until the process is done with it.
+//! One invocation in one process: from the hand-over to its answer, and on until the process is
+//! done with it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -70,8 +71,8 @@ async fn killed(instance: Arc<Instance>, fault: Option<Fault>) -> String {
     instance.exited().await
 }
 
-/// Lets the extensions finish with an invocation that was answered: until it is `over`, it has its time, and a fault
-/// may strike it.
+/// Lets the extensions finish with an invocation that was answered: until it is `over`, it has its
+/// time, and a fault may strike it.
 async fn wind_up(
     pool: Arc<Pool>,
     instance: Arc<Instance>,

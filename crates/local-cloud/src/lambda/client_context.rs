@@ -1,4 +1,5 @@
-//! ClientContext: what the caller of a synchronous Invoke says of itself, base64 in `X-Amz-Client-Context`.
+//! ClientContext: what the caller of a synchronous Invoke says of itself, base64 in
+//! `X-Amz-Client-Context`.
 
 use base64::Engine;
 use serde_json::Value;
@@ -11,8 +12,8 @@ const MAX_ENCODED: usize = 3_583;
 /// The JSON object that the function gets, on one line; `None` without the header.
 ///
 /// # Errors
-/// `InvalidRequestContentException`: AWS's answer to what is not base64 or not an object. What it answers to one that
-/// is too long is not documented; the same error here, with the limit.
+/// `InvalidRequestContentException`: AWS's answer to what is not base64 or not an object. What it
+/// answers to one that is too long is not documented; the same error here, with the limit.
 pub(super) fn decoded(header: Option<&str>) -> Result<Option<String>, AwsError> {
     let Some(encoded) = header.filter(|encoded| !encoded.is_empty()) else { return Ok(None) };
     let refused = |message: String| {

@@ -1,5 +1,6 @@
-//! The extensions of one process. An invocation lasts until each that was told of it asks for the next event, as
-//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html> has it.
+//! The extensions of one process. An invocation lasts until each that was told of it asks for the
+//! next event, as <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html> has
+//! it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,8 @@ use tokio::sync::mpsc;
 
 use super::instance::lock;
 
-/// Events that an extension may be behind. It is told of an invocation only once it has asked for one.
+/// Events that an extension may be behind. It is told of an invocation only once it has asked for
+/// one.
 const BEHIND: usize = 4;
 
 /// The extensions that registered.
@@ -28,7 +30,8 @@ struct Extension {
 }
 
 impl Extensions {
-    /// Registers an extension for some of the events; returns its identifier. It is busy until it asks for the first.
+    /// Registers an extension for some of the events; returns its identifier. It is busy until it
+    /// asks for the first.
     pub(super) fn register(&self, wanted: Vec<String>) -> String {
         let id = uuid::Uuid::new_v4().to_string();
         let (events, waiting) = mpsc::channel(BEHIND);

@@ -19,8 +19,8 @@ use super::pool::{Pool, Running};
 use super::{LambdaOptions, runtime_api};
 use crate::template::Function;
 
-/// How long an extension that has nothing to do takes to say so, in real time. One that does more is not waited for:
-/// Lambda would start another process at once.
+/// How long an extension that has nothing to do takes to say so, in real time. One that does more
+/// is not waited for: Lambda would start another process at once.
 const FINISHING: Duration = Duration::from_millis(10);
 
 /// What the process gave for an invocation.
@@ -174,8 +174,8 @@ impl Instance {
         }
     }
 
-    /// Hands an invocation to the process; the answer comes through the receiver. What is `kept` is dropped once
-    /// the process is done with it.
+    /// Hands an invocation to the process; the answer comes through the receiver. What is `kept` is
+    /// dropped once the process is done with it.
     pub(super) fn give(&self, job: Job, kept: Kept) -> oneshot::Receiver<Outcome> {
         let (answer, outcome) = oneshot::channel();
         *lock(&self.kept) = Some(kept);
@@ -270,7 +270,8 @@ impl Instance {
         }
     }
 
-    /// Once runtime and extensions have all asked for what comes next, the process can have an invocation.
+    /// Once runtime and extensions have all asked for what comes next, the process can have an
+    /// invocation.
     pub(super) fn settle(&self) {
         if self.extensions.are_busy() {
             return;

@@ -103,8 +103,8 @@ struct Sessions {
 impl Ledger {
     /// Notes one invocation of any function; only payloads of audio count.
     ///
-    /// `trace` is the root of its trace, `answer` the body that the function answered with, or why it was
-    /// not run; `failed` tells whether it is a FunctionError's.
+    /// `trace` is the root of its trace, `answer` the body that the function answered with, or why
+    /// it was not run; `failed` tells whether it is a FunctionError's.
     pub fn note(
         &self,
         payload: &[u8],

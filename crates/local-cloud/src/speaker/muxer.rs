@@ -19,14 +19,15 @@ pub(super) struct Fragment {
     pub(super) timecode_ms: u64,
 }
 
-/// Cuts packets into fragments of at most `fragment_ms` of media. Each starts after the latest packet
-/// before it: KVS refuses any other (error 4004), so packets whose time goes back stay in the open
-/// one.
+/// Cuts packets into fragments of at most `fragment_ms` of media. Each starts after the latest
+/// packet before it: KVS refuses any other (error 4004), so packets whose time goes back stay in
+/// the open one.
 pub(super) fn fragments(packets: &[Packet], fragment_ms: u64) -> Vec<Fragment> {
     let mut cut: Vec<Fragment> = Vec::new();
     let mut latest_ms = 0;
     for (index, packet) in packets.iter().enumerate() {
-        // A block has no duration on the wire, and may be taken to last as long as the step before it.
+        // A block has no duration on the wire, and may be taken to last as long as the step before
+        // it.
         let step = packet.at_ms.saturating_sub(latest_ms);
         let end_ms = packet.at_ms + step.max(u64::from(packet.samples_48k).div_ceil(48));
         match cut.last_mut() {
@@ -140,7 +141,8 @@ mod tests {
 
     #[test]
     fn no_fragment_is_longer_than_asked_for() {
-        // Packets of 60 ms do not fill 20 s exactly; behind a pause the last one may count for more.
+        // Packets of 60 ms do not fill 20 s exactly; behind a pause the last one may count for
+        // more.
         let steps = [60, 60, 60, 400, 60, 60, 2_000];
         let times = steps.into_iter().cycle().scan(0, |at_ms, step| {
             *at_ms += step;

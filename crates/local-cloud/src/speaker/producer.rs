@@ -1,5 +1,6 @@
 //! Sends a recording by PutMedia at the pace of speech, block by block, and goes on after a broken
-//! connection from the first fragment that was not acknowledged as PERSISTED, as AWS's producers do.
+//! connection from the first fragment that was not acknowledged as PERSISTED, as AWS's producers
+//! do.
 
 use std::time::Duration;
 
@@ -69,8 +70,8 @@ pub struct Producer {
     pub pace: Pace,
     /// The producer's clock at the start of the recording, ms since the epoch.
     pub start_ms: i64,
-    /// Fragments before the first one that was not acknowledged as PERSISTED that a reconnect sends again: the
-    /// rollback of AWS's producer SDKs.
+    /// Fragments before the first one that was not acknowledged as PERSISTED that a reconnect sends
+    /// again: the rollback of AWS's producer SDKs.
     pub rollback: usize,
 }
 

@@ -1,7 +1,7 @@
 //! Makes a recorded file readable for a demuxer that seeks.
 //!
-//! Files written live have a Segment and Clusters of unknown size, a SeekHead that leads nowhere, or
-//! stop in the middle of a block. This copies what a reader needs (EBML header, Info, Tracks,
+//! Files written live have a Segment and Clusters of unknown size, a SeekHead that leads nowhere,
+//! or stop in the middle of a block. This copies what a reader needs (EBML header, Info, Tracks,
 //! Clusters) into a document in which every size is known, up to the last whole element.
 
 use crate::kvs::ebml::{self, Header, id};
@@ -11,8 +11,9 @@ use crate::kvs::ebml::{self, Header, id};
 pub(super) struct Settled {
     /// The document.
     pub(super) document: Vec<u8>,
-    /// How many bytes at the file's end are in no whole element, when the file is cut off or damaged
-    /// there; absent when it is whole. 0: it ends between two elements, before its own sizes say so.
+    /// How many bytes at the file's end are in no whole element, when the file is cut off or
+    /// damaged there; absent when it is whole. 0: it ends between two elements, before its own
+    /// sizes say so.
     pub(super) unusable: Option<usize>,
 }
 

@@ -1,6 +1,6 @@
 //! `DefinitionBody` of an HTTP API: the OpenAPI document that SAM completes with the routes of the
-//! functions' events. Here it may say what those events cannot: who may call a route, by a condition,
-//! and the API's CORS.
+//! functions' events. Here it may say what those events cannot: who may call a route, by a
+//! condition, and the API's CORS.
 
 use std::collections::BTreeMap;
 

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::account::Account;
 
-/// Types that local-cloud knows and does not run: they have no effect on one machine, but that a role
-/// says what its function may call (`role`).
+/// Types that local-cloud knows and does not run: they have no effect on one machine, but that a
+/// role says what its function may call (`role`).
 pub const NOT_RUN: [&str; 17] = [
     "AWS::CloudFormation::Stack",
     "AWS::CloudWatch::Alarm",

@@ -1,7 +1,7 @@
 //! The `Parameters` section: the value of each parameter, held against the rules that stand beside
-//! it, as CloudFormation does before it touches a resource (User Guide, "Parameters": AllowedValues,
-//! AllowedPattern, MinLength, MaxLength, MinValue, MaxValue). What would be refused there must not
-//! run here.
+//! it, as CloudFormation does before it touches a resource (User Guide, "Parameters":
+//! AllowedValues, AllowedPattern, MinLength, MaxLength, MinValue, MaxValue). What would be refused
+//! there must not run here.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ use super::TemplateError;
 use super::load::LoadOptions;
 use super::reader::{Properties, at};
 
-/// The value of each parameter: the override, what stands in for the default, the default, or the machine's fallback.
+/// The value of each parameter: the override, what stands in for the default, the default, or the
+/// machine's fallback.
 ///
 /// # Errors
 /// An override of no parameter, a parameter without a value, a value that breaks a rule.

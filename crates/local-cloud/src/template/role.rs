@@ -13,12 +13,13 @@ const WITHOUT_EFFECT: [&str; 6] =
 /// Resources that would add to what a role allows.
 const ATTACHED: [&str; 3] = ["AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePolicy"];
 
-/// The roles of `functions` that the template has. Nobody else's: what other roles allow has no effect
-/// on one machine.
+/// The roles of `functions` that the template has. Nobody else's: what other roles allow has no
+/// effect on one machine.
 ///
 /// # Errors
-/// A statement that is wrong or says what local-cloud does not evaluate, and policies that are attached
-/// from elsewhere: a part of what a role allows, taken for all of it, would refuse what AWS allows.
+/// A statement that is wrong or says what local-cloud does not evaluate, and policies that are
+/// attached from elsewhere: a part of what a role allows, taken for all of it, would refuse what
+/// AWS allows.
 pub(super) fn read(scope: &Scope, functions: &[Function]) -> Result<Vec<Role>, TemplateError> {
     let mut roles = Vec::new();
     for (id, resource) in &scope.resources {

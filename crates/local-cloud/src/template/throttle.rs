@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::reader::Properties;
 use super::{TemplateError, Throttle};
 
-/// An account's limits in a region, which hold where a template names only one of the two (API Gateway quotas).
+/// An account's limits in a region, which hold where a template names only one of the two (API
+/// Gateway quotas).
 const ACCOUNT: Throttle = Throttle { rate: 10_000, burst: 5_000 };
 /// What changes no answer.
 const WITHOUT_EFFECT: [&str; 1] = ["DetailedMetricsEnabled"];

@@ -1,4 +1,5 @@
-//! Pages of other origins: the preflight, and the headers without which a browser shows a page nothing.
+//! Pages of other origins: the preflight, and the headers without which a browser shows a page
+//! nothing.
 
 use crate::support::{Answer, TestCloud};
 use reqwest::Method;

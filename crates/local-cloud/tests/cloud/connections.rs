@@ -1,4 +1,5 @@
-//! Promise: `@connections` answers as API Gateway does, for the connections that `/_local/connections` makes.
+//! Promise: `@connections` answers as API Gateway does, for the connections that
+//! `/_local/connections` makes.
 
 use reqwest::Method;
 use serde_json::{Value, json};

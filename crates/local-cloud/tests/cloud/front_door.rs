@@ -1,4 +1,5 @@
-//! The HTTP API as API Gateway serves it: events of payload 2.0, the JWT authorizer, its own answers.
+//! The HTTP API as API Gateway serves it: events of payload 2.0, the JWT authorizer, its own
+//! answers.
 
 use crate::support::{Answer, TestCloud};
 use reqwest::Method;

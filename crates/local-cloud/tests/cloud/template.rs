@@ -225,7 +225,8 @@ fn what_is_unknown_is_refused_by_name() {
     }
 }
 
-/// A function in a role of one statement, with `more` in the statement and `beside` among the resources.
+/// A function in a role of one statement, with `more` in the statement and `beside` among the
+/// resources.
 fn in_a_role(more: &str, beside: &str) -> Result<Template, TemplateError> {
     let text = format!(
         r#"

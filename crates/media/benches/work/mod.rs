@@ -1,4 +1,5 @@
-//! What is measured: bare libopus, and the whole way from GetMedia bytes to PCM, on the same packets.
+//! What is measured: bare libopus, and the whole way from GetMedia bytes to PCM, on the same
+//! packets.
 #![allow(dead_code, unreachable_pub, reason = "each bench uses its part")]
 
 use audiopus::coder::Decoder;
@@ -19,8 +20,8 @@ pub struct Set {
     pub body: Vec<u8>,
 }
 
-/// The sets: mono and stereo at 24, 32 and 64 kb/s in fragments of 2 s, and fragments of 10 s with 2 Mb/s of
-/// video beside the audio.
+/// The sets: mono and stereo at 24, 32 and 64 kb/s in fragments of 2 s, and fragments of 10 s with
+/// 2 Mb/s of video beside the audio.
 pub fn sets(seconds: usize) -> Vec<Set> {
     let settings = opus::Settings::default();
     let music = opus::Settings { voice: false, ..settings };

@@ -79,8 +79,9 @@ impl Header {
     }
 }
 
-/// Takes the first frame off `block`, header included. What does not begin with a header behind it belongs
-/// to no frame and is left out; a cut frame still comes out, so that its time is not forgotten.
+/// Takes the first frame off `block`, header included. What does not begin with a header behind it
+/// belongs to no frame and is left out; a cut frame still comes out, so that its time is not
+/// forgotten.
 pub(super) fn split(block: &[u8]) -> Option<(&[u8], &[u8])> {
     let header = Header::read(block)?;
     let end = header.frame.max(header.header).min(block.len());

@@ -18,8 +18,8 @@ pub struct AacConfig {
     /// The channels that the description names, 1 or 2; 0 where it leaves them to the frames. The
     /// frames decide, whatever it says.
     pub channels: u8,
-    /// HE-AAC: there is a layer (SBR, PS) above the core, and it is not decoded. The core alone has half
-    /// the bandwidth, which at its usual rates is more than 16 kHz sound can hold.
+    /// HE-AAC: there is a layer (SBR, PS) above the core, and it is not decoded. The core alone has
+    /// half the bandwidth, which at its usual rates is more than 16 kHz sound can hold.
     pub core_only: bool,
 }
 
@@ -87,8 +87,8 @@ pub(super) fn low_complexity(rate: u32, channels: u8) -> [u8; 2] {
 }
 
 impl Bits<'_> {
-    /// Whether SBR is announced behind the core's configuration, where decoders from before SBR do not look. Stands
-    /// behind the frame length flag; `None` where nothing follows.
+    /// Whether SBR is announced behind the core's configuration, where decoders from before SBR do
+    /// not look. Stands behind the frame length flag; `None` where nothing follows.
     fn extends_to_sbr(&mut self, has_program_config: bool) -> Option<bool> {
         if self.take(1)? == 1 {
             // The delay of the core coder that this layer would build upon.

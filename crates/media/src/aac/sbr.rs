@@ -1,5 +1,5 @@
-//! Spectral band replication that no configuration tells of: each frame carries it in a fill element behind the
-//! sound, and what stands there can only be found from the frame's end.
+//! Spectral band replication that no configuration tells of: each frame carries it in a fill
+//! element behind the sound, and what stands there can only be found from the frame's end.
 
 use super::bits::Bits;
 use super::element::{END, FILL};
@@ -7,8 +7,8 @@ use super::element::{END, FILL};
 /// Longest payload of a fill element, bytes: 15, and one less than 8 bits more can say.
 const MAX_FILL: usize = 15 + 254;
 
-/// Frames in a row that must end like one with SBR before it is believed that there is some: by chance that
-/// many do in one stream of 10¹⁴.
+/// Frames in a row that must end like one with SBR before it is believed that there is some: by
+/// chance that many do in one stream of 10¹⁴.
 const IN_A_ROW: u32 = 8;
 
 /// Frames of a decoder that are looked at: SBR is in every frame, or in none.
@@ -34,8 +34,9 @@ impl SbrWatch {
     }
 }
 
-/// Whether `frame` ends as one with SBR does: with a fill element that says so, and the end. One frame in
-/// seventy of those without SBR happens to look like it, so it takes several in a row to tell.
+/// Whether `frame` ends as one with SBR does: with a fill element that says so, and the end. One
+/// frame in seventy of those without SBR happens to look like it, so it takes several in a row to
+/// tell.
 fn ends_with_sbr(frame: &[u8]) -> bool {
     let Some(last) = frame.iter().rposition(|byte| *byte != 0) else { return false };
     let padding = frame[last].trailing_zeros() as usize;

@@ -1,4 +1,5 @@
-//! What the parser holds of the body: as little as it can, and never more than [`limits::MAX_HELD`].
+//! What the parser holds of the body: as little as it can, and never more than
+//! [`limits::MAX_HELD`].
 
 use super::limits;
 use super::parser::{Parser, Selected};
@@ -29,8 +30,9 @@ impl Parser {
     }
 
     /// Chooses the track whose blocks come out as [`Event::Block`](super::Event::Block); call it on
-    /// [`Event::Tracks`](super::Event::Tracks). The choice holds until the next one, or the end of the body: a
-    /// document whose Tracks come late, or never, is read by those of the document before.
+    /// [`Event::Tracks`](super::Event::Tracks). The choice holds until the next one, or the end of
+    /// the body: a document whose Tracks come late, or never, is read by those of the document
+    /// before.
     pub fn select(&mut self, track: Option<Selected>) {
         if self.selected != track {
             self.selected = track;
@@ -44,8 +46,8 @@ impl Parser {
         self.selected.map_or(0, |selected| selected.longest_block.min(limits::MAX_BLOCK))
     }
 
-    /// Bytes held right now: what was pushed and not yet walked over, a BlockGroup's block, and what was walked over but
-    /// may be the beginning of a document.
+    /// Bytes held right now: what was pushed and not yet walked over, a BlockGroup's block, and
+    /// what was walked over but may be the beginning of a document.
     pub fn held(&self) -> usize {
         self.buffer.len() - self.first_held()
     }
@@ -56,8 +58,8 @@ impl Parser {
         self.group_block.map_or(first, |head| first.min(head.payload))
     }
 
-    /// Drops bytes that are not needed any more once they are the greater part, so that moving the rest costs
-    /// at most one copy per byte.
+    /// Drops bytes that are not needed any more once they are the greater part, so that moving the
+    /// rest costs at most one copy per byte.
     fn compact(&mut self) {
         let first = self.first_held();
         let full = self.buffer.len() + limits::PIECE > limits::most_held(self.longest_block());
@@ -72,7 +74,8 @@ impl Parser {
         self.close_up(full);
     }
 
-    /// Drops what was walked over behind a BlockGroup's block, which waits for the group's end however far that is.
+    /// Drops what was walked over behind a BlockGroup's block, which waits for the group's end
+    /// however far that is.
     fn close_up(&mut self, full: bool) {
         let Some(head) = self.group_block else { return };
         let (from, to) = (head.end, self.at - self.kept);
@@ -82,8 +85,8 @@ impl Parser {
         }
     }
 
-    /// Grows the buffer: by doubling as long as it is small, then at once to all that may be held, so that what it
-    /// leaves behind is little beside what it gets.
+    /// Grows the buffer: by doubling as long as it is small, then at once to all that may be held,
+    /// so that what it leaves behind is little beside what it gets.
     fn make_room(&mut self, more: usize) {
         let (len, capacity) = (self.buffer.len(), self.buffer.capacity());
         if len + more > capacity {

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::vint::{self, Read};
 
-/// Splits `payload` (what follows a block's header) by the lacing bits of `flags`. `frames` is cleared
-/// and receives the frames' ranges in `payload`; `None` when sizes and payload contradict each other.
+/// Splits `payload` (what follows a block's header) by the lacing bits of `flags`. `frames` is
+/// cleared and receives the frames' ranges in `payload`; `None` when sizes and payload contradict
+/// each other.
 pub(super) fn split(flags: u8, payload: &[u8], frames: &mut Vec<Range<usize>>) -> Option<()> {
     frames.clear();
     let lacing = flags & 0x06;

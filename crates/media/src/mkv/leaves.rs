@@ -39,7 +39,8 @@ impl Parser {
             (ids::TRACK_ENTRY, ids::CODEC_PRIVATE) if size <= limits::MAX_CODEC_PRIVATE => {
                 self.read_leaf(header, size as usize)
             }
-            // Numbers of which nothing is read. A longer one is damage, and would pass over what follows.
+            // Numbers of which nothing is read. A longer one is damage, and would pass over what
+            // follows.
             (ids::CLUSTER, ids::POSITION | ids::PREV_SIZE)
             | (
                 ids::BLOCK_GROUP,
@@ -84,8 +85,8 @@ impl Parser {
         self.skip_leaf(header, size, longest, doubtful)
     }
 
-    /// Passes over an element; in a `doubtful` one a document may begin. A short one is held if one does, and what follows
-    /// it decides.
+    /// Passes over an element; in a `doubtful` one a document may begin. A short one is held if one
+    /// does, and what follows it decides.
     pub(super) fn skip_leaf(
         &mut self,
         header: Header,
@@ -123,7 +124,8 @@ impl Parser {
             ids::TAG_NAME | ids::TAG_STRING => {
                 let is_name = header.id == ids::TAG_NAME;
                 self.tag_reader.take(is_name, body, &mut self.tags);
-                // Of two fragments in one document, the first was cut, and the header of the other is lost.
+                // Of two fragments in one document, the first was cut, and the header of the other
+                // is lost.
                 if std::mem::take(&mut self.tags.renamed) {
                     self.lose();
                     return true;

@@ -1,5 +1,6 @@
-//! Looking back after damage: where a connection was cut and the next document follows at once, the element that was
-//! cut takes the beginning of that document for its own rest, and only the elements behind it show it.
+//! Looking back after damage: where a connection was cut and the next document follows at once, the
+//! element that was cut takes the beginning of that document for its own rest, and only the
+//! elements behind it show it.
 //!
 //! So bytes are held beyond being walked over, but only from where a document may begin among them
 //! (see [`resync`]): payload does not look like that, video passes by uncopied.
@@ -31,8 +32,8 @@ impl Parser {
         self.confirmed = [self.offset + 1; limits::CONFIRMING];
     }
 
-    /// How many of the bytes held before `at` damage may lie in. It depends on nothing but the stream's bytes, so that
-    /// pieces change nothing.
+    /// How many of the bytes held before `at` damage may lie in. It depends on nothing but the
+    /// stream's bytes, so that pieces change nothing.
     fn doubtful(&self) -> usize {
         let [first, ..] = self.confirmed;
         let since = usize::try_from(self.offset.saturating_sub(first)).unwrap_or(usize::MAX);
@@ -64,8 +65,8 @@ impl Parser {
         }
     }
 
-    /// Whether `back` bytes may be walked once more. However often something looks like a document, a body is walked
-    /// over a bounded number of times.
+    /// Whether `back` bytes may be walked once more. However often something looks like a document,
+    /// a body is walked over a bounded number of times.
     fn affords(&mut self, back: usize) -> bool {
         let new = self.offset.saturating_sub(self.furthest);
         self.furthest = self.furthest.max(self.offset);
@@ -76,8 +77,8 @@ impl Parser {
         affordable
     }
 
-    /// Ends the damaged document and goes back to where the next one begins, if it does among the bytes held; `false`
-    /// when that takes more bytes to tell.
+    /// Ends the damaged document and goes back to where the next one begins, if it does among the
+    /// bytes held; `false` when that takes more bytes to tell.
     pub(super) fn look_back(&mut self) -> bool {
         let (doubtful, search) = self.search_back();
         let back = match search {
@@ -98,22 +99,22 @@ impl Parser {
         true
     }
 
-    /// Whether a fragment that began inside of what was just walked over goes on with `id` here: the end that a cut
-    /// element promised may by chance be the end of an element of the next fragment. Its beginning, walked by itself,
-    /// comes out right here then.
+    /// Whether a fragment that began inside of what was just walked over goes on with `id` here:
+    /// the end that a cut element promised may by chance be the end of an element of the next
+    /// fragment. Its beginning, walked by itself, comes out right here then.
     pub(super) fn another_goes_on(&mut self, id: u32) -> bool {
         self.probe().is_some_and(|other| other.goes_on_with(id))
     }
 
-    /// Whether a fragment began inside of what was just walked over: then an element that nobody writes is more
-    /// likely a piece of it, and the end of the one before the chance of a cut.
+    /// Whether a fragment began inside of what was just walked over: then an element that nobody
+    /// writes is more likely a piece of it, and the end of the one before the chance of a cut.
     pub(super) fn another_began(&mut self) -> bool {
         self.probe().is_some()
     }
 
-    /// The first document that may begin in what was just walked over, walked by itself up to here, if it is
-    /// undamaged and a later fragment than this one. Without a number of KVS's it may as well be payload: a producer's
-    /// recording that holds a recording.
+    /// The first document that may begin in what was just walked over, walked by itself up to here,
+    /// if it is undamaged and a later fragment than this one. Without a number of KVS's it may as
+    /// well be payload: a producer's recording that holds a recording.
     fn probe(&mut self) -> Option<Self> {
         self.let_go();
         if self.kept == 0 || self.probing {
@@ -156,7 +157,8 @@ impl Parser {
         !self.damaged && self.lost.is_none()
     }
 
-    /// The parser stands between two elements of a document that is not whole yet, and `id` may come next.
+    /// The parser stands between two elements of a document that is not whole yet, and `id` may
+    /// come next.
     fn goes_on_with(&self, id: u32) -> bool {
         let between = self.at == self.buffer.len() && self.skip == 0;
         // A master of unknown size ends where an element of one further up stands.

@@ -88,7 +88,8 @@ pub(super) enum Step {
 pub struct Selected {
     /// TrackNumber.
     pub number: u64,
-    /// Longest block read of it, bytes; a longer one is damage. What is above [`limits::MAX_BLOCK`] counts as that.
+    /// Longest block read of it, bytes; a longer one is damage. What is above [`limits::MAX_BLOCK`]
+    /// counts as that.
     pub longest_block: u64,
 }
 
@@ -101,8 +102,8 @@ impl Selected {
 
 /// Incremental Matroska parser; see the [module](super) for what it accepts.
 ///
-/// After each [`Parser::push`], call [`Parser::poll`] until it returns `None`, then push what the last push
-/// left.
+/// After each [`Parser::push`], call [`Parser::poll`] until it returns `None`, then push what the
+/// last push left.
 #[derive(Debug, Default)]
 pub struct Parser {
     pub(super) buffer: Vec<u8>,
@@ -250,8 +251,8 @@ impl Parser {
         self.current.and_then(|current| self.tracks.get_mut(current))
     }
 
-    /// Makes room for the next TrackEntry, reusing what earlier documents allocated. One too many is read beside the
-    /// others.
+    /// Makes room for the next TrackEntry, reusing what earlier documents allocated. One too many
+    /// is read beside the others.
     pub(super) fn begin_track(&mut self) {
         match self.tracks.get_mut(self.track_count) {
             Some(track) => track.clear(),
@@ -280,7 +281,8 @@ impl Parser {
         }
     }
 
-    /// Damage: the document is over, and the next one is looked for, first among the bytes still held.
+    /// Damage: the document is over, and the next one is looked for, first among the bytes still
+    /// held.
     pub(super) fn lose(&mut self) {
         self.damaged = true;
         self.skip = 0;

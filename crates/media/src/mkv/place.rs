@@ -1,4 +1,5 @@
-//! Where the elements of Matroska stand (RFC 9559 §5): an id that is found elsewhere tells of damage.
+//! Where the elements of Matroska stand (RFC 9559 §5): an id that is found elsewhere tells of
+//! damage.
 
 use super::ids::{
     ATTACHMENTS, AUDIO, BLOCK_ADDITIONS, BLOCK_GROUP, CHAPTER_TRANSLATE, CHAPTERS, CLUSTER,
@@ -12,7 +13,8 @@ use super::ids::{
 pub(super) enum Place {
     /// In any master: Void and CRC-32.
     Anywhere,
-    /// In this master. What lies deeper in a master of which nothing is read has that master for its place.
+    /// In this master. What lies deeper in a master of which nothing is read has that master for
+    /// its place.
     In(u32),
     /// Outside of all: EBML header and Segment.
     Top,
@@ -158,8 +160,8 @@ pub(super) fn is_walked(id: u32) -> bool {
     )
 }
 
-/// Whether `id` is a master of which nothing is read: it is passed over, and walked into only where its size is
-/// unknown, to find its end.
+/// Whether `id` is a master of which nothing is read: it is passed over, and walked into only where
+/// its size is unknown, to find its end.
 pub(super) fn is_passed(id: u32) -> bool {
     matches!(
         id,

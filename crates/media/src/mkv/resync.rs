@@ -55,7 +55,8 @@ pub(super) fn first_certain(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// First index from `from` on and below `within` at which the magic stands, or begins where `bytes` end.
+/// First index from `from` on and below `within` at which the magic stands, or begins where `bytes`
+/// end.
 fn next_magic(bytes: &[u8], from: usize, within: usize) -> Option<usize> {
     let end = bytes.len().min(within + MAGIC.len() - 1);
     let whole = bytes.get(from..end).and_then(|bytes| FINDER.find(bytes)).map(|at| from + at);
@@ -64,7 +65,8 @@ fn next_magic(bytes: &[u8], from: usize, within: usize) -> Option<usize> {
 }
 
 /// Whether a document starts at the first byte; `None` while too few bytes are here. The four magic
-/// bytes alone may be payload, so a child of the EBML header and the Segment after it are asked for.
+/// bytes alone may be payload, so a child of the EBML header and the Segment after it are asked
+/// for.
 fn is_document(bytes: &[u8]) -> Option<bool> {
     let here = bytes.len().min(MAGIC.len());
     if bytes[..here] != MAGIC[..here] {

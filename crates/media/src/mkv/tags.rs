@@ -1,4 +1,5 @@
-//! The tags by which KVS names a fragment, places it in time and closes it, and the producers' that matter.
+//! The tags by which KVS names a fragment, places it in time and closes it, and the producers' that
+//! matter.
 
 use super::track::set_text;
 use crate::FragmentNumber;
@@ -27,7 +28,8 @@ pub struct AwsTags {
     pub error_id: Option<u32>,
     /// ERROR_CODE.
     pub error_code: Option<String>,
-    /// `MimeType`, a producer's tag: what its audio really is, such as `audio/L16;rate=8000;channels=1`.
+    /// `MimeType`, a producer's tag: what its audio really is, such as
+    /// `audio/L16;rate=8000;channels=1`.
     pub mime_type: Option<String>,
     /// `sessionId`, a producer's tag: the session whose audio it stores.
     pub session_id: Option<String>,
@@ -79,7 +81,8 @@ impl AwsTags {
     }
 }
 
-/// Milliseconds, rounded up where there are decimals: the fragment is whole whether or not this is a number.
+/// Milliseconds, rounded up where there are decimals: the fragment is whole whether or not this is
+/// a number.
 fn whole_millis(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let more = fraction.bytes().any(|digit| digit != b'0');
@@ -103,12 +106,13 @@ fn seconds_to_ms(text: &str) -> Option<i64> {
     i64::try_from(total).ok().filter(|_| total <= MAX_TIME_MS)
 }
 
-/// Pairs TagName with TagString as they pass; holds one pair for each SimpleTag that is open, however many
-/// there are.
+/// Pairs TagName with TagString as they pass; holds one pair for each SimpleTag that is open,
+/// however many there are.
 #[derive(Debug, Default)]
 pub(super) struct TagReader {
     pairs: Vec<Pair>,
-    /// SimpleTags that are open, one inside the other; their number meets [`super::limits::MAX_DEPTH`].
+    /// SimpleTags that are open, one inside the other; their number meets
+    /// [`super::limits::MAX_DEPTH`].
     open: usize,
 }
 

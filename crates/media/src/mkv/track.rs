@@ -14,8 +14,8 @@ pub enum TrackKind {
     Other,
 }
 
-/// A track of the current document. Strings are cut at the first NUL (KVS SDKs pad with NUL) and read
-/// as lossy UTF-8.
+/// A track of the current document. Strings are cut at the first NUL (KVS SDKs pad with NUL) and
+/// read as lossy UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Track {
     /// TrackNumber, what blocks refer to.

@@ -11,7 +11,8 @@ pub(super) enum Read<T> {
     Bad,
 }
 
-/// How long ids and sizes of a document may be, as its EBML header says (RFC 8794 §11.2.4, §11.2.5).
+/// How long ids and sizes of a document may be, as its EBML header says (RFC 8794 §11.2.4,
+/// §11.2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Widths {
     /// EBMLMaxIDLength: 4 to 8 bytes.
@@ -25,7 +26,8 @@ impl Widths {
     pub(super) const DEFAULT: Self = Self { id: 4, size: 8 };
 }
 
-/// An element id, marker bits included. One of more than 4 bytes is nobody's we know and reads as 0.
+/// An element id, marker bits included. One of more than 4 bytes is nobody's we know and reads as
+/// 0.
 pub(super) fn read_id(bytes: &[u8], widths: Widths) -> Read<u32> {
     match raw(bytes, widths.id) {
         Read::Done((value, _), len) => Read::Done(u32::try_from(value).unwrap_or(0), len),

@@ -67,8 +67,8 @@ impl Parser {
 
     fn read_header(&self) -> Read<Header> {
         let bytes = self.unread();
-        // Between documents the default holds: a header is read before it can say otherwise, and the document before has
-        // no say in it.
+        // Between documents the default holds: a header is read before it can say otherwise, and
+        // the document before has no say in it.
         let mut widths =
             if self.masters.is_empty() { Widths::DEFAULT } else { self.document.widths };
         let (id, id_len) = match vint::read_id(bytes, widths) {
@@ -202,8 +202,8 @@ impl Parser {
         true
     }
 
-    /// Before, between and behind Segments. A further Segment without EBML header of its own is a document like the
-    /// one before.
+    /// Before, between and behind Segments. A further Segment without EBML header of its own is a
+    /// document like the one before.
     fn enter_top(&mut self, header: Header) -> bool {
         match (header.id, header.size) {
             (ids::SEGMENT, size) if self.document.open => {
@@ -283,8 +283,8 @@ impl Parser {
     }
 }
 
-/// Whether an element whose place is `master` stands right inside `parent`. SimpleTags nest, but one of unknown size
-/// ends where the next one begins (RFC 8794 §6.2).
+/// Whether an element whose place is `master` stands right inside `parent`. SimpleTags nest, but
+/// one of unknown size ends where the next one begins (RFC 8794 §6.2).
 fn stands_in(master: u32, parent: Master) -> bool {
     let nested = master == ids::TAG && parent.id == ids::SIMPLE_TAG && parent.end.is_some();
     master == parent.id || nested

@@ -45,8 +45,8 @@ impl OpusDecoder {
         true
     }
 
-    /// How `samples` of lost time are made up: the end from the in-band FEC of the packet that follows, where it can
-    /// carry some, up to 120 ms with that from PLC, silence for the rest.
+    /// How `samples` of lost time are made up: the end from the in-band FEC of the packet that
+    /// follows, where it can carry some, up to 120 ms with that from PLC, silence for the rest.
     pub fn lost(samples: usize, next: Option<Toc>) -> Lost {
         let frame = match next {
             Some(toc) if toc.may_carry_fec => toc.frame_samples as usize,
@@ -57,8 +57,8 @@ impl OpusDecoder {
         Lost { concealed, silence: samples - recovered - concealed, recovered }
     }
 
-    /// Appends `samples` that the in-band FEC of `packet` says of the time right before it; where it says nothing,
-    /// silence.
+    /// Appends `samples` that the in-band FEC of `packet` says of the time right before it; where
+    /// it says nothing, silence.
     pub fn recover(&mut self, samples: usize, packet: &[u8], out: &mut Vec<i16>) {
         let start = out.len();
         if samples > 0 && self.call(Some(packet), true, samples, out) != Some(samples) {

@@ -16,8 +16,8 @@ impl OpusHead {
     /// mean "nothing known" (`None`) and the packets speak for themselves.
     ///
     /// # Errors
-    /// [`Error::UnsupportedCodec`] for what would decode to something else than it is: a channel mapping
-    /// family other than 0, more than two channels, an incompatible major version.
+    /// [`Error::UnsupportedCodec`] for what would decode to something else than it is: a channel
+    /// mapping family other than 0, more than two channels, an incompatible major version.
     pub fn read(codec_private: &[u8]) -> Result<Option<Self>, Error> {
         let Some(fields) = codec_private.strip_prefix(b"OpusHead") else { return Ok(None) };
         let &[version, channels, skip_low, skip_high, _, _, _, _, gain_low, gain_high, family, ..] =

@@ -78,8 +78,8 @@ impl PcmLayout {
         self.encoding.bytes() * usize::from(self.channels)
     }
 
-    /// A_PCM/INT/LIT: everything is in the Audio element (defaults of RFC 9559: 8 kHz, one channel; and 16 bits
-    /// where BitDepth is missing or empty).
+    /// A_PCM/INT/LIT: everything is in the Audio element (defaults of RFC 9559: 8 kHz, one channel;
+    /// and 16 bits where BitDepth is missing or empty).
     ///
     /// # Errors
     /// What about it cannot be read.
@@ -114,9 +114,9 @@ impl PcmLayout {
         Self::checked(encoding, channels.into(), u32::from_le_bytes([rate0, rate1, rate2, rate3]))
     }
 
-    /// A MIME type such as `audio/L16;rate=8000;channels=1`, or a list of them, as a stream's MediaType is, of which
-    /// the first of audio counts. KVS producers write L16 little-endian, whatever RFC 2586 says. `None` when it names
-    /// something else than uncompressed audio.
+    /// A MIME type such as `audio/L16;rate=8000;channels=1`, or a list of them, as a stream's
+    /// MediaType is, of which the first of audio counts. KVS producers write L16 little-endian,
+    /// whatever RFC 2586 says. `None` when it names something else than uncompressed audio.
     pub(crate) fn of_mime_type(mime_type: &str) -> Option<Result<Self, &'static str>> {
         let is_audio =
             |kind: &&str| kind.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("audio/"));

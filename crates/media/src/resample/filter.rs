@@ -1,8 +1,8 @@
 //! rubato's filter from one rate to 16 kHz, and those that were made before.
 //!
-//! A filter's table takes far longer to compute than a few samples to filter, and a stream that changes its codec's rate
-//! all the time would ask for one with every few bytes. So a filter that is no longer needed waits for the next
-//! stream of its rate.
+//! A filter's table takes far longer to compute than a few samples to filter, and a stream that
+//! changes its codec's rate all the time would ask for one with every few bytes. So a filter that
+//! is no longer needed waits for the next stream of its rate.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

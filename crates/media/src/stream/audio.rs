@@ -23,7 +23,8 @@ pub(super) struct Audio {
     label: Option<Label>,
 }
 
-/// What a document's Tracks will mean if its audio is taken: those of one that is refused mean nothing.
+/// What a document's Tracks will mean if its audio is taken: those of one that is refused mean
+/// nothing.
 #[derive(Debug)]
 pub(super) struct Plan {
     best: Option<(Track, Result<Format, Error>)>,
@@ -106,8 +107,8 @@ impl Audio {
         self.active.as_mut().map(|active| &mut active.decoder)
     }
 
-    /// Whether a decoder of its own decodes `packet`: before time is made up for the sake of one that may
-    /// be damaged as well.
+    /// Whether a decoder of its own decodes `packet`: before time is made up for the sake of one
+    /// that may be damaged as well.
     pub(super) fn can_decode(&self, packet: Packet<'_>) -> bool {
         let format = self.active.as_ref().map(|active| active.format);
         let decoder = format.and_then(|format| Decoder::new(format).ok());
@@ -138,8 +139,8 @@ impl Audio {
         Some((active.codec_id.clone(), reason))
     }
 
-    /// Chooses by type, codec and name, never by number or order, and whatever was chosen before: so a
-    /// run that begins at this document chooses the same.
+    /// Chooses by type, codec and name, never by number or order, and whatever was chosen before:
+    /// so a run that begins at this document chooses the same.
     pub(super) fn plan(&self, tracks: &[Track], mime_type: Option<&str>) -> Plan {
         let audio = || tracks.iter().filter(|track| track.kind == TrackKind::Audio);
         let label = match audio().next() {
@@ -154,8 +155,8 @@ impl Audio {
         Plan { best: best.map(|(track, format)| (track.clone(), format)), label }
     }
 
-    /// Takes the tracks that were planned, and keeps the decoder unless the format really changed: a
-    /// new one would need time to settle.
+    /// Takes the tracks that were planned, and keeps the decoder unless the format really changed:
+    /// a new one would need time to settle.
     pub(super) fn take(&mut self, plan: Plan) -> Choice {
         self.label = plan.label;
         match plan.best {
@@ -168,8 +169,8 @@ impl Audio {
         }
     }
 
-    /// What is decoded comes before what is not, then codec, the preferred name, and the first name; the
-    /// number only tells tracks apart that nothing else does.
+    /// What is decoded comes before what is not, then codec, the preferred name, and the first
+    /// name; the number only tells tracks apart that nothing else does.
     fn order<'a>(&self, track: &'a Track, format: &Result<Format, Error>) -> impl Ord + use<'a> {
         let rank = format.as_ref().map_or(u8::MAX, |format| format.rank());
         (rank, track.name != self.preferred, track.name.as_str(), track.number)

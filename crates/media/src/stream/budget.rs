@@ -1,7 +1,8 @@
 //! How much audio one fragment may hold: its own clock bounds it.
 //!
-//! A fragment of KVS lasts 20 s at most. A lace or a row of frames can claim hours of audio in a few
-//! kilobytes, and a stamp any time; neither moves the session further than the fragment can last.
+//! A fragment of KVS lasts 20 s at most. A lace or a row of frames can claim hours of audio in a
+//! few kilobytes, and a stamp any time; neither moves the session further than the fragment can
+//! last.
 
 use crate::timeline::MediaTime;
 
@@ -9,12 +10,12 @@ use crate::timeline::MediaTime;
 /// for clocks and rounding.
 const LONGEST: i64 = 25_000_000_000;
 
-/// Audio that any fragment may hold, ns: what the longest fragment of KVS holds. Stamps that are all the
-/// same, or of the time when a stall ended, are no reason to refuse real audio.
+/// Audio that any fragment may hold, ns: what the longest fragment of KVS holds. Stamps that are
+/// all the same, or of the time when a stall ended, are no reason to refuse real audio.
 const WITHOUT_A_CLOCK: i64 = 20_000_000_000;
 
-/// Audio per time of the fragment's clock. Steps of 20 ms for frames of 64 ms, as the sample source of
-/// AWS's C producer makes them, are 3.2.
+/// Audio per time of the fragment's clock. Steps of 20 ms for frames of 64 ms, as the sample source
+/// of AWS's C producer makes them, are 3.2.
 const RATIO: i64 = 4;
 
 /// Audio beyond that, ns: 3 s, for the last block and for rounding.

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use crate::mkv::Block;
 use crate::timeline::{Length, MediaTime, Timeline, Waiting};
 
-/// Most bytes that wait: 120 ms of 48 kHz stereo PCM and a packet more have 27 KB, of Opus at its highest
-/// bit rate 9 KB.
+/// Most bytes that wait: 120 ms of 48 kHz stereo PCM and a packet more have 27 KB, of Opus at its
+/// highest bit rate 9 KB.
 const MAX_BYTES: usize = 28 * 1024;
 
 /// Bytes of the buffer that are kept when none waits: 120 ms of Opus at 64 kb/s.

@@ -93,8 +93,8 @@ impl Emission {
         self.ready.push_back(Ready::Said(Box::new(output)));
     }
 
-    /// Whether a packet of `len` samples that ends at `position` is out already. One too short for a
-    /// sample of its own is not: its sound is in the samples that follow.
+    /// Whether a packet of `len` samples that ends at `position` is out already. One too short for
+    /// a sample of its own is not: its sound is in the samples that follow.
     pub(super) fn is_out(&self, position: i64, len: i64) -> bool {
         position < self.mark + i64::from(len > 0)
     }
@@ -153,8 +153,8 @@ impl Emission {
         }
     }
 
-    /// The buffer's end, from `run.from` on, is a run of samples: queues what of it is not out yet and
-    /// not before sample 0.
+    /// The buffer's end, from `run.from` on, is a run of samples: queues what of it is not out yet
+    /// and not before sample 0.
     pub(super) fn emit(&mut self, run: Run, counters: &mut Counters) {
         let total = self.pcm.len() - run.from;
         let end = run.start + total as i64;
@@ -171,7 +171,8 @@ impl Emission {
         self.queue(run.start + known as i64, kept, filled, clock(known), counters);
     }
 
-    /// Marks `samples` from `start` on as out; returns how many of them were before, or lie before sample 0.
+    /// Marks `samples` from `start` on as out; returns how many of them were before, or lie before
+    /// sample 0.
     fn pass(&mut self, start: i64, samples: usize) -> usize {
         let known = (self.mark.max(0) - start).clamp(0, samples as i64);
         self.mark = self.mark.max(start + samples as i64);

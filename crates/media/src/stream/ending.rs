@@ -39,11 +39,11 @@ impl Ending {
         (self.length.frames > 0).then_some(self.length)
     }
 
-    /// A packet was decoded. Returns how many of its samples are dropped if nothing follows: the padding
-    /// comes out last, so a filter holds the end of it.
+    /// A packet was decoded. Returns how many of its samples are dropped if nothing follows: the
+    /// padding comes out last, so a filter holds the end of it.
     ///
-    /// A negative DiscardPadding (at the start) is none of ours, and what would reach beyond its own packet
-    /// is cut off there: the packets before went out when they came.
+    /// A negative DiscardPadding (at the start) is none of ours, and what would reach beyond its
+    /// own packet is cut off there: the packets before went out when they came.
     pub(super) fn decoded(&mut self, packet: Packet<'_>, discard_padding: i64) -> usize {
         let nanos = discard_padding.clamp(0, MAX_PADDING);
         // At most a second's.
@@ -53,8 +53,8 @@ impl Ending {
         (samples - padding) as usize
     }
 
-    /// Nothing follows, the decoder's samples are late by `latency`, and `lost` samples are missing behind
-    /// them.
+    /// Nothing follows, the decoder's samples are late by `latency`, and `lost` samples are missing
+    /// behind them.
     pub(super) fn tail(&mut self, latency: u32, lost: i64) -> Tail {
         let Self { length, padding } = std::mem::take(self);
         // Where a packet followed the padding, it was audio after all.

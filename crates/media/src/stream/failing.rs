@@ -9,8 +9,8 @@ const REFUSED_AFTER: i64 = 2_000_000_000;
 /// The same in packets, for packets of which none tells its length.
 const REFUSED_PACKETS: u32 = 100;
 
-/// A packet that is decoded makes up for so much of one that failed: bytes of another codec pass for a
-/// packet of this one now and then.
+/// A packet that is decoded makes up for so much of one that failed: bytes of another codec pass
+/// for a packet of this one now and then.
 const MADE_UP_BY: i64 = 4;
 
 /// How the packets of one decoder have fared lately.

@@ -1,5 +1,6 @@
-//! What a stream's MimeType tag says of tracks whose CodecID is wrong, remembered: a document may bring the tag
-//! only behind its audio, so it tells of the next document's too, as long as the tracks are the same.
+//! What a stream's MimeType tag says of tracks whose CodecID is wrong, remembered: a document may
+//! bring the tag only behind its audio, so it tells of the next document's too, as long as the
+//! tracks are the same.
 
 use crate::mkv::{Track, TrackKind};
 
@@ -15,7 +16,8 @@ pub(super) struct Label {
 }
 
 impl Label {
-    /// What is known of `tracks`: what their own document says, else what was said before of the same.
+    /// What is known of `tracks`: what their own document says, else what was said before of the
+    /// same.
     pub(super) fn of(tracks: &[Track], said: Option<&str>, before: Option<&Self>) -> Option<Self> {
         let tracks = fingerprint(tracks);
         match said.and_then(normal) {

@@ -25,8 +25,8 @@ struct Latest {
 pub(super) enum Arrival {
     /// Not seen before.
     New,
-    /// Cut earlier and sent again: the timeline has to be what it was at the fragment's start, so that
-    /// its blocks get the positions they had.
+    /// Cut earlier and sent again: the timeline has to be what it was at the fragment's start, so
+    /// that its blocks get the positions they had.
     Again(Box<Timeline>),
     /// Taken whole before.
     Repeated,
@@ -48,8 +48,9 @@ impl Progress {
         }
     }
 
-    /// Audio of `number` is about to be taken. Only this (or completion) makes a fragment the latest: one
-    /// that merely names itself, as KVS's error reports do, must not hide those before it.
+    /// Audio of `number` is about to be taken. Only this (or completion) makes a fragment the
+    /// latest: one that merely names itself, as KVS's error reports do, must not hide those before
+    /// it.
     pub(super) fn reached(&mut self, number: &FragmentNumber, before: &Timeline) {
         if self.latest.as_ref().is_none_or(|latest| latest.number != *number) {
             self.latest =

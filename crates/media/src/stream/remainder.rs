@@ -1,12 +1,12 @@
-//! The packets of a block after its first: each is decoded only when the samples of the one before it were
-//! taken, so that however long a block is, its output is held packet by packet. The block itself stays where it is,
-//! with the parser.
+//! The packets of a block after its first: each is decoded only when the samples of the one before
+//! it were taken, so that however long a block is, its output is held packet by packet. The block
+//! itself stays where it is, with the parser.
 
 use crate::decoder::Decoder;
 use crate::mkv::Block;
 
-/// Most packets taken from one block: as many as a lace can hold. What lies beyond is damage or worse: the
-/// shortest of frames would make hours of silence out of a few KB.
+/// Most packets taken from one block: as many as a lace can hold. What lies beyond is damage or
+/// worse: the shortest of frames would make hours of silence out of a few KB.
 pub(super) const MAX_PACKETS: u32 = 256;
 
 /// What is left of the block that was taken last.
@@ -29,8 +29,8 @@ impl Remainder {
         self.left == 0
     }
 
-    /// The next packet of `block`, as a block of its own in the same lace; `None` when there were too many, which
-    /// ends the block.
+    /// The next packet of `block`, as a block of its own in the same lace; `None` when there were
+    /// too many, which ends the block.
     pub(super) fn next<'a>(
         &mut self,
         decoder: Option<&Decoder>,

@@ -1,15 +1,16 @@
-//! Fragments that a producer sends again after a reconnect: the same bytes at the same producer time,
-//! under another fragment number.
+//! Fragments that a producer sends again after a reconnect: the same bytes at the same producer
+//! time, under another fragment number.
 //!
-//! AWS's producer SDKs roll back to the start of a fragment, so a fragment whose first packet has the
-//! time and the bytes of another's first packet is followed packet by packet, and dropped as long as the
-//! bytes agree. What differs is new, whatever its time.
+//! AWS's producer SDKs roll back to the start of a fragment, so a fragment whose first packet has
+//! the time and the bytes of another's first packet is followed packet by packet, and dropped as
+//! long as the bytes agree. What differs is new, whatever its time.
 
 use std::collections::VecDeque;
 
 use crate::{Content, FragmentNumber, content::Check};
 
-/// Audio over which repeats are recognised, ms: a minute, and the fragments that it begins and ends in.
+/// Audio over which repeats are recognised, ms: a minute, and the fragments that it begins and ends
+/// in.
 const REMEMBERED_MS: u64 = 64_000;
 
 /// Most fragments that are remembered: a minute of the shortest that KVS is made for, 1 s.
@@ -29,8 +30,8 @@ pub(super) struct Repeats {
     check: Check,
     /// Which of `known` agree with the current fragment so far, one bit each.
     alike: u64,
-    /// The current fragment has a packet that was not sent before. One that has none is not remembered: it
-    /// would push out what it repeats.
+    /// The current fragment has a packet that was not sent before. One that has none is not
+    /// remembered: it would push out what it repeats.
     is_new: bool,
 }
 
@@ -56,8 +57,8 @@ impl Repeats {
         (self.check, self.alike, self.is_new) = (Check::default(), 0, false);
     }
 
-    /// The next packet of the fragment: `true` if it was sent before. Its time is the producer's clock in
-    /// ms. Without a fragment nothing is a repeat.
+    /// The next packet of the fragment: `true` if it was sent before. Its time is the producer's
+    /// clock in ms. Without a fragment nothing is a repeat.
     pub(super) fn is_repeat(&mut self, time_ms: i64, data: &[u8], nanos: i64) -> bool {
         let Some((_, current)) = &mut self.current else { return false };
         let index = current.packets();

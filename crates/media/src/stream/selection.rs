@@ -1,14 +1,14 @@
 //! Which track's blocks the parser hands out, and by whose Tracks.
 //!
-//! A document's Tracks are only a plan until the document is known to be this stream's and new: those of a
-//! fragment that is passed over must not change a thing. And until a document says its own Tracks, those of
-//! the document before hold, for as long as its blocks agree with them.
+//! A document's Tracks are only a plan until the document is known to be this stream's and new:
+//! those of a fragment that is passed over must not change a thing. And until a document says its
+//! own Tracks, those of the document before hold, for as long as its blocks agree with them.
 
 use super::audio::Plan;
 use crate::mkv::Selected;
 
-/// Damaged packets in a document before its own Tracks, after which those of the document before are no longer
-/// believed of it: its track numbers may be another's.
+/// Damaged packets in a document before its own Tracks, after which those of the document before
+/// are no longer believed of it: its track numbers may be another's.
 const MAX_DOUBTS: u32 = 3;
 
 /// The selection in force, and that of the current document.
@@ -69,7 +69,8 @@ impl Selection {
         self.track.is_some_and(|selected| selected.number == track)
     }
 
-    /// A packet was damaged; `true` when that is one too many to believe that the track is the one it was.
+    /// A packet was damaged; `true` when that is one too many to believe that the track is the one
+    /// it was.
     pub(super) fn doubt(&mut self) -> bool {
         if self.has_tracks || self.track.is_none() {
             return false;

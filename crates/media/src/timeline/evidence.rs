@@ -1,8 +1,8 @@
 //! Whether time is missing before the blocks that wait, or their stamps wander.
 //!
-//! The blocks wait in order; each has its lateness as if all before it went in line. With `S` the width
-//! of the range of recent lateness (`Stamps`), and *late* meaning by as much as a lost packet would
-//! make it (see `least`):
+//! The blocks wait in order; each has its lateness as if all before it went in line. With `S` the
+//! width of the range of recent lateness (`Stamps`), and *late* meaning by as much as a lost packet
+//! would make it (see `least`):
 //!
 //! | the blocks that wait | what happens |
 //! |---|---|
@@ -12,9 +12,9 @@
 //! | all are late, and no later one falls back | time is missing before the first |
 //! | all are late, but lateness falls | the first goes in line: the producer is catching up |
 //!
-//! Lateness falls when it drops by more than `S` and 2 ms, or when its second half is earlier than its
-//! first by more than three quarters of `S` and 2 ms. It may rise: more can be lost. Stamps that were exact so far (`S` up
-//! to 3 ms) must stay so, and may rise by whole packets only.
+//! Lateness falls when it drops by more than `S` and 2 ms, or when its second half is earlier than
+//! its first by more than three quarters of `S` and 2 ms. It may rise: more can be lost. Stamps
+//! that were exact so far (`S` up to 3 ms) must stay so, and may rise by whole packets only.
 
 use super::stamps::{Range, Stamps, least_missing};
 use super::{Length, MAX_GAP};
@@ -35,8 +35,8 @@ const EXACT: i64 = 3 * MS;
 /// ±15 ms, and a millisecond of rounding.
 pub(super) const STEADY: i64 = 31 * MS;
 
-/// Shortest time that is looked for where stamps wander, however short the packets are: 18 ms. Drift of
-/// 0.5 % makes 13 ms over the range of [`Stamps`].
+/// Shortest time that is looked for where stamps wander, however short the packets are: 18 ms.
+/// Drift of 0.5 % makes 13 ms over the range of [`Stamps`].
 pub(super) const SHORTEST: i64 = 18 * MS;
 
 /// What rounding to milliseconds on both sides may add: 2 ms.
@@ -48,8 +48,8 @@ pub const FAR: i64 = 500 * MS;
 /// Longest packet that counts as short: 24 ms, of which more than four make a window.
 const SHORT: i64 = 24 * MS;
 
-/// Blocks from which on stamps count as exact, for packets of 24 ms and less and for longer ones: by
-/// chance three are that close once in a thousand streams that jitter by 100 ms.
+/// Blocks from which on stamps count as exact, for packets of 24 ms and less and for longer ones:
+/// by chance three are that close once in a thousand streams that jitter by 100 ms.
 const FEW: i64 = 3;
 
 /// Blocks below which exact stamps must not even rise.
@@ -58,8 +58,8 @@ const SOME: i64 = 10;
 /// Blocks whose range says how far stamps wander: the first second of 20 ms packets.
 const MANY: i64 = 48;
 
-/// Blocks, each so long after the one before, that show by their stamps alone that time goes on: 250 ms.
-/// Of DTX one comes every 400 ms; packets that arrive late then catch up.
+/// Blocks, each so long after the one before, that show by their stamps alone that time goes on:
+/// 250 ms. Of DTX one comes every 400 ms; packets that arrive late then catch up.
 const BLOCKS: usize = 3;
 
 /// See [`BLOCKS`].
@@ -227,8 +227,8 @@ fn before_the_jump(waiting: &[Waiting], range: Range) -> usize {
     if jumps { out } else { 0 }
 }
 
-/// How much is missing: the first blocks' lateness over the average, in whole packets where jitter hides
-/// the difference.
+/// How much is missing: the first blocks' lateness over the average, in whole packets where jitter
+/// hides the difference.
 fn late(stamps: &Stamps, waiting: &[Waiting], range: Range) -> Verdict {
     let Some(first) = waiting.first() else { return Verdict::Wait };
     let least = waiting.iter().map(|block| block.lateness).min().unwrap_or_default();

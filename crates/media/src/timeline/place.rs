@@ -24,9 +24,9 @@ pub struct Placement {
 
 impl Timeline {
     /// Sets the origin by the first block of the session: `time` (CodecDelay already taken off) is
-    /// `pre_skip` and the decoder's `latency` (samples) before sample 0. `rate` is that of the block's codec:
-    /// where the pre-skip is counted at the same, it is kept to the fraction of a sample, else to the
-    /// nearest sample. Later calls change nothing.
+    /// `pre_skip` and the decoder's `latency` (samples) before sample 0. `rate` is that of the
+    /// block's codec: where the pre-skip is counted at the same, it is kept to the fraction of a
+    /// sample, else to the nearest sample. Later calls change nothing.
     pub fn start_at(&mut self, time: MediaTime, pre_skip: Length, rate: u32, latency: u32) {
         if self.origin_ms.is_some() {
             return;
@@ -44,21 +44,21 @@ impl Timeline {
         }
     }
 
-    /// How much later than in line a block at `time` claims to stand, in samples, if blocks of `before`
-    /// samples still wait ahead of it; 0 for the first block.
+    /// How much later than in line a block at `time` claims to stand, in samples, if blocks of
+    /// `before` samples still wait ahead of it; 0 for the first block.
     pub fn lateness(&self, time: MediaTime, before: i64) -> i64 {
         self.origin_ms.map_or(0, |origin| self.clock(time, origin) - self.in_line() - before)
     }
 
-    /// Whether a block of this lateness goes in line whatever follows it. `head`: it is the first of its
-    /// Cluster.
+    /// Whether a block of this lateness goes in line whatever follows it. `head`: it is the first
+    /// of its Cluster.
     pub fn is_in_line(&self, lateness: i64, length: Length, head: bool) -> bool {
         lateness < evidence::least(&self.stamps, length, self.fragment.tolerance)
             && !self.is_set_back(lateness, head)
     }
 
-    /// What becomes of the blocks that wait, oldest first. `head`: the first of them is the first of its
-    /// Cluster. `last`: no block follows.
+    /// What becomes of the blocks that wait, oldest first. `head`: the first of them is the first
+    /// of its Cluster. `last`: no block follows.
     pub fn judge(&self, waiting: &[Waiting], head: bool, last: bool) -> Verdict {
         let Some(first) = waiting.first() else { return Verdict::Wait };
         if !self.is_set_back(first.lateness, head) {
@@ -88,10 +88,10 @@ impl Timeline {
         std::mem::take(&mut self.fragment.head)
     }
 
-    /// Places a block of `length` that the producer's clock puts at `time`, behind what is `missing`, and
-    /// moves on. `head` as for [`Timeline::judge`]; `ended`: the block's fragment is not the current one any
-    /// more. Returns the placement and whether the timeline was
-    /// tied to the producer's clock anew.
+    /// Places a block of `length` that the producer's clock puts at `time`, behind what is
+    /// `missing`, and moves on. `head` as for [`Timeline::judge`]; `ended`: the block's fragment is
+    /// not the current one any more. Returns the placement and whether the timeline was tied to the
+    /// producer's clock anew.
     pub fn place(
         &mut self,
         time: MediaTime,
@@ -130,8 +130,8 @@ impl Timeline {
     }
 
     /// Packets of which only this is known were damaged right before a block of `length` and this
-    /// lateness: how much is missing there. The stamp decides, between nothing and what so many packets
-    /// can last at most.
+    /// lateness: how much is missing there. The stamp decides, between nothing and what so many
+    /// packets can last at most.
     pub fn damaged(&self, packets: u32, lateness: i64, length: Length) -> Missing {
         let most = i64::from(packets).saturating_mul(LONGEST_PACKET);
         let samples = lateness.saturating_sub(self.stamps.average()).clamp(0, most);
@@ -175,8 +175,8 @@ impl Timeline {
         placement
     }
 
-    /// How many samples are `missing` before a packet of `length`, and how far after the first sample
-    /// behind them it begins.
+    /// How many samples are `missing` before a packet of `length`, and how far after the first
+    /// sample behind them it begins.
     fn after(&self, length: Length, missing: Missing) -> (i64, u32) {
         match missing {
             Missing::Nothing => (0, self.fraction),

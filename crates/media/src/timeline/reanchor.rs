@@ -1,29 +1,32 @@
 //! When the producer's clock is no longer believed, and what is believed then.
 //!
-//! Only the first block of a Cluster asks: within a Cluster no clock is set. It asks only when it stands
-//! far from `next`; what goes on is the same audio, whatever session it names.
+//! Only the first block of a Cluster asks: within a Cluster no clock is set. It asks only when it
+//! stands far from `next`; what goes on is the same audio, whatever session it names.
 
 use super::{MAX_GAP, MediaTime, Stamps, TOLERANCE, Timeline};
 use crate::SAMPLES_PER_MS;
 
-/// A block this near to `next` goes on from it, ms, whatever producer session its fragment names: equal or
-/// repeated Cluster timecodes make each fragment look like a session of its own. Fillers of Opus's DTX come
-/// every 400 ms, so the pauses of ordinary speech need no second look either.
+/// A block this near to `next` goes on from it, ms, whatever producer session its fragment names:
+/// equal or repeated Cluster timecodes make each fragment look like a session of its own. Fillers
+/// of Opus's DTX come every 400 ms, so the pauses of ordinary speech need no second look either.
 pub const CONTINUITY_MS: i64 = 500;
 
-/// How far a new producer session's clock may be ahead of the server's and still be the same clock, ms;
-/// behind it may be as far as [`BACKLOG_MS`], because what a producer sends after a reconnect is late.
-/// SERVER_TIMESTAMP is when ingestion of a fragment began, so cutting and network move it by some hundred
-/// milliseconds, either way on either side of the pause; a clock that is wrong is seldom wrong by
-/// less than this, and then the producer's clock is still what the session is measured by.
+/// How far a new producer session's clock may be ahead of the server's and still be the same clock,
+/// ms; behind it may be as far as [`BACKLOG_MS`], because what a producer sends after a reconnect
+/// is late. SERVER_TIMESTAMP is when ingestion of a fragment began, so cutting and network move it
+/// by some hundred milliseconds, either way on either side of the pause; a clock that is wrong is
+/// seldom wrong by less than this, and then the producer's clock is still what the session is
+/// measured by.
 pub const AGREEMENT_MS: i64 = 2000;
 
-/// The same within one producer session, ms: one that was cut off sends from its buffer what the server then
-/// sees minutes late. KVS's SDKs hold two to three minutes; a clock that is set is off by more than this.
+/// The same within one producer session, ms: one that was cut off sends from its buffer what the
+/// server then sees minutes late. KVS's SDKs hold two to three minutes; a clock that is set is off
+/// by more than this.
 pub const BACKLOG_MS: i64 = 300_000;
 
-/// A pause of which only the server's clock tells has to be longer than this, ms: two SERVER_TIMESTAMPs
-/// differ by as much without any, and jitter that is believed only forwards would walk.
+/// A pause of which only the server's clock tells has to be longer than this, ms: two
+/// SERVER_TIMESTAMPs differ by as much without any, and jitter that is believed only forwards would
+/// walk.
 pub const SERVER_JITTER_MS: i64 = 100;
 
 /// What belongs to the fragment being read only, so is in no anchor.
@@ -59,8 +62,8 @@ impl Timeline {
         samples(CONTINUITY_MS).max(self.fragment.tolerance)
     }
 
-    /// Decides for the first block of a Cluster, at `clock` and far from the line, which shift holds from
-    /// now on; `true` when it is another. Lateness then has no history.
+    /// Decides for the first block of a Cluster, at `clock` and far from the line, which shift
+    /// holds from now on; `true` when it is another. Lateness then has no history.
     pub(super) fn reanchor(&mut self, clock: i64, lateness: i64) -> bool {
         let shift = if self.begins_anew(lateness) {
             self.line() - clock
@@ -78,9 +81,9 @@ impl Timeline {
         self.next + self.lost
     }
 
-    /// The shift so far, if the clock still agrees with the server's; else none at all, if the producer's
-    /// clock came back to what it was when the session began; else what the server's clock gives, never
-    /// before `next`.
+    /// The shift so far, if the clock still agrees with the server's; else none at all, if the
+    /// producer's clock came back to what it was when the session began; else what the server's
+    /// clock gives, never before `next`.
     fn believed_shift(&self, clock: i64) -> i64 {
         let server = self.server_estimate(clock);
         let changed = self.session_changed();
@@ -135,8 +138,8 @@ impl Timeline {
         Some(self.server_position.saturating_add(since).saturating_add(self.within(clock)))
     }
 
-    /// Whether a fragment that begins at position `start` was stored later than the one that the server's
-    /// clock is measured by, by so much that it came out of a producer's buffer.
+    /// Whether a fragment that begins at position `start` was stored later than the one that the
+    /// server's clock is measured by, by so much that it came out of a producer's buffer.
     fn is_stored_late(&self, server_ms: i64, start: i64) -> bool {
         let Some(known_ms) = self.server_ms else { return false };
         let stored = samples(server_ms.saturating_sub(known_ms).clamp(-MAX_GAP, MAX_GAP));
@@ -152,8 +155,8 @@ impl Timeline {
         (clock - start.samples_since(origin_ms)).clamp(-MAX_GAP, MAX_GAP)
     }
 
-    /// A block at `clock` was placed at `position`: this is the session now, and the server's clock holds for
-    /// the fragment's start.
+    /// A block at `clock` was placed at `position`: this is the session now, and the server's clock
+    /// holds for the fragment's start.
     pub(super) fn remember(&mut self, clock: i64, position: i64) {
         if self.fragment.session_ms.is_some() {
             self.session_ms = self.fragment.session_ms;

@@ -1,15 +1,15 @@
 //! How a producer's time stamps have stood to the sample count lately.
 //!
-//! A block's *lateness* is its stamp less the position at which the block before it ends, in samples.
-//! [`Stamps`] keeps the range of the lateness of the last 64 to 128 blocks, or of the last 1.3 to 2.6 s
-//! where that is more of them, their moving average, and the run of blocks that stand apart from that
-//! range. Nothing here moves a sample; [`super::evidence`] decides.
+//! A block's *lateness* is its stamp less the position at which the block before it ends, in
+//! samples. [`Stamps`] keeps the range of the lateness of the last 64 to 128 blocks, or of the last
+//! 1.3 to 2.6 s where that is more of them, their moving average, and the run of blocks that stand
+//! apart from that range. Nothing here moves a sample; [`super::evidence`] decides.
 
 use super::evidence::{SHORTEST, SNAP, STEADY};
 use super::{Length, MAX_GAP};
 
-/// The block that is counted as one: 20 ms. Shorter ones are counted by their time, because the delay
-/// of a network does not change from one to the next.
+/// The block that is counted as one: 20 ms. Shorter ones are counted by their time, because the
+/// delay of a network does not change from one to the next.
 const UNIT: i64 = 320;
 
 /// Blocks in one range; two ranges, the current and the one before, are looked at together.
@@ -19,8 +19,8 @@ const RANGE: i64 = 64;
 /// independent jitter stays on one side for so long once in 10⁷ positions or less.
 const RUN: i64 = 24;
 
-/// Blocks in a row that stand earlier than the range before the average follows them: stamps that step
-/// too short do so for good.
+/// Blocks in a row that stand earlier than the range before the average follows them: stamps that
+/// step too short do so for good.
 const EARLY: i64 = 4;
 
 /// Earlier than any stamp.
@@ -58,8 +58,8 @@ pub(crate) struct Stamps {
     /// Blocks in `current`.
     count: Count,
     before: Option<Range>,
-    /// The latest that a block stood while `current` and `before` were gathered before those behind it
-    /// came back: so late a stamp may be and mean nothing.
+    /// The latest that a block stood while `current` and `before` were gathered before those behind
+    /// it came back: so late a stamp may be and mean nothing.
     peaks: [i64; 2],
     /// Moving average, in 1/16 of a sample.
     average: i64,
@@ -164,8 +164,8 @@ impl Stamps {
         self.average.div_euclid(AVERAGE)
     }
 
-    /// A block of `length` went in line with this lateness. What stands apart from the range by more
-    /// than `tolerance` is not taken into it, unless [`RUN`] blocks in a row do.
+    /// A block of `length` went in line with this lateness. What stands apart from the range by
+    /// more than `tolerance` is not taken into it, unless [`RUN`] blocks in a row do.
     pub(super) fn add(&mut self, lateness: i64, length: Length, tolerance: i64) -> Level {
         if self.current.or(self.before).is_none() {
             self.average = lateness.saturating_mul(AVERAGE);

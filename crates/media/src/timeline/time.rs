@@ -86,8 +86,8 @@ impl Length {
         (u64::from(self.frames) * 1_000_000_000 / u64::from(self.rate.max(1))) as i64
     }
 
-    /// Samples at 16 kHz that begin in a block that itself begins `fraction`/rate of a sample after its first;
-    /// and by how much the next block begins after its first.
+    /// Samples at 16 kHz that begin in a block that itself begins `fraction`/rate of a sample after
+    /// its first; and by how much the next block begins after its first.
     pub(super) fn at_output_rate(self, fraction: u32) -> (i64, u32) {
         let rate = u64::from(self.rate.max(1));
         // A remainder of another rate means nothing here.

@@ -102,7 +102,8 @@ pub fn packets(seed: u64, seconds: usize) -> Vec<Vec<u8>> {
     encoded(seed, seconds, 200)
 }
 
-/// Packets of `frame` tenths of a millisecond, encoded once per process: properties ask again and again.
+/// Packets of `frame` tenths of a millisecond, encoded once per process: properties ask again and
+/// again.
 pub fn encoded(seed: u64, seconds: usize, frame: u32) -> Vec<Vec<u8>> {
     type Known = BTreeMap<(u64, usize, u32), Vec<Vec<u8>>>;
     static KNOWN: Mutex<Known> = Mutex::new(BTreeMap::new());

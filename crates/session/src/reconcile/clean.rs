@@ -53,8 +53,8 @@ async fn candidates<P: Ports>(
         match drained_at(run, &session).await {
             Ok(Some(at)) if at <= kept => candidates.push(session),
             Ok(Some(at)) if at <= checked => {}
-            // A drain is over when nothing comes any more, so nothing may flow in; and a channel that
-            // stays mapped is one of the hundred that an account has.
+            // A drain is over when nothing comes any more, so nothing may flow in; and a channel
+            // that stays mapped is one of the hundred that an account has.
             Ok(_) => errors.take(&session.session_id, remove_channel(run, &session).await),
             Err(error) => errors.take(&session.session_id, Err(error)),
         }
@@ -70,8 +70,8 @@ async fn remove_channel<P: Ports>(run: &Run<'_, P>, session: &Session) -> Result
     }
 }
 
-/// Since when everything of an ended session is delivered, Unix ms; `None` while it is not: its stream
-/// may hold the only copy.
+/// Since when everything of an ended session is delivered, Unix ms; `None` while it is not: its
+/// stream may hold the only copy.
 async fn drained_at<P: Ports>(
     run: &Run<'_, P>,
     session: &Session,
@@ -89,8 +89,8 @@ async fn drained_at<P: Ports>(
     })
 }
 
-/// Whether no run of this build can go on from this item's checkpoint, and KVS no longer has what it
-/// would go on with.
+/// Whether no run of this build can go on from this item's checkpoint, and KVS no longer has what
+/// it would go on with.
 fn is_out_of_reach<P: Ports>(run: &Run<'_, P>, session: &Session, item: &StreamItem) -> bool {
     let has_expired = run.now_ms >= session.updated_at + millis(run.rules.retention);
     has_expired && run.ports.checkpoints().dead_lettered(item).is_err()

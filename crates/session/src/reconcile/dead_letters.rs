@@ -1,11 +1,11 @@
 //! Whether a dead letter needs a session's stream.
 //!
 //! A stream is kept while a letter that can need it names it or its session (letters live for 14
-//! days). A chunk always can. An event can while its session is not delivered to its end; after that
-//! it would only find the end, and every principal that may put events can make one.
+//! days). A chunk always can. An event can while its session is not delivered to its end; after
+//! that it would only find the end, and every principal that may put events can make one.
 //!
-//! A scan is bounded, and messages that another reader has received are hidden from it. Letters that it
-//! did not see keep a stream only as long as that can help:
+//! A scan is bounded, and messages that another reader has received are hidden from it. Letters
+//! that it did not see keep a stream only as long as that can help:
 //!
 //! | unseen letters in | keep a stream |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! Tells the listeners of sessions that ended a while ago and still have some: their consumer died, or
-//! could not reach them.
+//! Tells the listeners of sessions that ended a while ago and still have some: their consumer died,
+//! or could not reach them.
 
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ pub(super) async fn run<P: Ports>(
     Ok(())
 }
 
-/// Tells a session's listeners for at most `limit`, in what is left of this run's time for listeners.
+/// Tells a session's listeners for at most `limit`, in what is left of this run's time for
+/// listeners.
 pub(super) async fn tell<P: Ports>(
     run: &Run<'_, P>,
     session: &SessionId,

@@ -1,4 +1,5 @@
-//! Removes a session's channel and stream from KVS, if their tags name this environment and session.
+//! Removes a session's channel and stream from KVS, if their tags name this environment and
+//! session.
 //!
 //! KVS refuses both deletions with `ResourceInUseException` while the two are mapped to each other,
 //! so the mapping goes first, then the channel, then the stream.
@@ -10,8 +11,8 @@ use crate::{
 };
 
 /// Tries of a deletion that KVS refuses because the resource is in use. That passes within seconds:
-/// a mapping that was just disabled, or a resource that another run is deleting. What stays in use is
-/// left to the next run.
+/// a mapping that was just disabled, or a resource that another run is deleting. What stays in use
+/// is left to the next run.
 const MAX_TRIES: u32 = 4;
 
 /// Unmaps and deletes a channel.
@@ -67,8 +68,8 @@ fn may_delete(owner: Ownership, session: &SessionId, resource: &str) -> bool {
     may
 }
 
-/// Whether a resource is gone, or being deleted. While it is in use, waits for the next try; after the
-/// last one, the error.
+/// Whether a resource is gone, or being deleted. While it is in use, waits for the next try; after
+/// the last one, the error.
 async fn is_done<P: Ports>(
     run: &Run<'_, P>,
     attempt: u32,

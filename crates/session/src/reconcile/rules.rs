@@ -21,7 +21,8 @@ pub struct Rules {
     /// Longest time for the emission of one event: 10 s. It is not divided by TIME_SCALE: an answer
     /// takes as long on any clock.
     pub emission: Duration,
-    /// How long a claim keeps other runs away: 10 min. A run that dies is followed by the next after it.
+    /// How long a claim keeps other runs away: 10 min. A run that dies is followed by the next
+    /// after it.
     pub claim: Duration,
     /// How long after its drain the channel of an ended session is looked for: 15 min, three runs.
     pub channel_checks: Duration,

@@ -8,7 +8,8 @@ use testkit::line::{ExpectedLine, Pause};
 use super::{Plan, SCALE};
 use crate::summary::{DECIBELS, Sum};
 
-/// What a speaker needs to start, in AWS's time: the recording's clock is that of its blocks, not of its process.
+/// What a speaker needs to start, in AWS's time: the recording's clock is that of its blocks, not
+/// of its process.
 const START: Duration = Duration::from_secs(60);
 
 pub(super) fn sum(plan: &Plan, journey: &Journey, packets: &Packets) -> Sum {

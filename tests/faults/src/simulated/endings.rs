@@ -1,4 +1,5 @@
-//! Troubles around the end of a session, where what is missed once is missed for good, and several at a time.
+//! Troubles around the end of a session, where what is missed once is missed for good, and several
+//! at a time.
 
 use std::time::Duration;
 
@@ -40,7 +41,8 @@ fn stall_tail(random: &mut Random) -> Scene {
 }
 
 fn end_then_stall(random: &mut Random) -> Scene {
-    // Two seconds' fragments, everything in KVS, only ENDED came; one clean end between documents, one stall.
+    // Two seconds' fragments, everything in KVS, only ENDED came; one clean end between documents,
+    // one stall.
     let mut scene = Scene::of(40, 2_000);
     scene.active.clear();
     let t = 5_000 + random.below(9_000);

@@ -25,8 +25,8 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault { name: "silence by DTX, consumer killed", scene: dtx },
 ];
 
-/// The scene's fragments; `change` may move what follows from any of them on: by the producer's clock,
-/// by KVS's, and what becomes of the Matroska time.
+/// The scene's fragments; `change` may move what follows from any of them on: by the producer's
+/// clock, by KVS's, and what becomes of the Matroska time.
 fn changed(random: &mut Random, mut change: impl FnMut(&mut Random) -> Option<Change>) -> Scene {
     let mut scene = Scene::ordinary(random);
     let length = i64::from(scene.fragment_ms);
@@ -66,9 +66,10 @@ struct Change {
 }
 
 impl Change {
-    /// The time between what was said before and after, in samples: as long as both clocks say, or where
-    /// only the producer's says so, any part of it. Below 60 ms it may pass for jitter. Within 2 ms, which
-    /// is what rounding to milliseconds on both sides may add, it may be taken for so many lost packets.
+    /// The time between what was said before and after, in samples: as long as both clocks say, or
+    /// where only the producer's says so, any part of it. Below 60 ms it may pass for jitter.
+    /// Within 2 ms, which is what rounding to milliseconds on both sides may add, it may be taken
+    /// for so many lost packets.
     fn pause(&self) -> RangeInclusive<usize> {
         let samples = usize::try_from(self.producer_ms.max(0)).unwrap() * 16;
         if self.producer_ms != self.server_ms || self.producer_ms < 60 {
@@ -127,7 +128,8 @@ fn clock_jumps(random: &mut Random) -> Scene {
     })
 }
 
-/// Packets of 20 ms that bear out a pause before them; where the session ends sooner it may pass for jitter.
+/// Packets of 20 ms that bear out a pause before them; where the session ends sooner it may pass
+/// for jitter.
 const BORNE_OUT: usize = 6;
 /// Samples of a pause that is none of jitter's: half a second.
 const FAR: usize = 8_000;

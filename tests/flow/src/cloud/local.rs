@@ -44,10 +44,12 @@ impl Cloud {
         Ok(instances.iter().filter_map(|instance| instance["pid"].as_u64()).collect())
     }
 
-    /// Waits until no process of `function` (its package name) works: what an invocation does after its answer is done.
+    /// Waits until no process of `function` (its package name) works: what an invocation does after
+    /// its answer is done.
     ///
     /// # Errors
-    /// [`Error::Http`] when nothing answers, [`Error::Waited`] when it takes longer than a function may.
+    /// [`Error::Http`] when nothing answers, [`Error::Waited`] when it takes longer than a function
+    /// may.
     pub async fn idle(&self, function: &str) -> Result<(), Error> {
         let start = Instant::now();
         loop {

@@ -4,21 +4,26 @@ use std::ops::RangeInclusive;
 
 use super::Comparison;
 
-/// Samples compared at a time (100 ms): short enough that a missing packet of 20 ms spoils its window.
+/// Samples compared at a time (100 ms): short enough that a missing packet of 20 ms spoils its
+/// window.
 const WINDOW: usize = 1600;
-/// A lower power than this (per sample: −50 dBFS) counts as this one: in near silence a rounding is no error.
+/// A lower power than this (per sample: −50 dBFS) counts as this one: in near silence a rounding is
+/// no error.
 const QUIET: f64 = 100.0 * 100.0;
-/// Where the decoder was made anew, each window must be this close: a hole or a repeat gives 3 dB at most.
+/// Where the decoder was made anew, each window must be this close: a hole or a repeat gives 3 dB
+/// at most.
 const WINDOW_DECIBELS: f64 = 15.0;
-/// After a pause that was concealed the decoder's state is another one for a while: libopus is back within 15 dB
-/// after 0.2 s of nearly every pause of the matrix, and after 0.3 s of all.
+/// After a pause that was concealed the decoder's state is another one for a while: libopus is back
+/// within 15 dB after 0.2 s of nearly every pause of the matrix, and after 0.3 s of all.
 const SETTLING: usize = 4_800;
-/// Samples that name a place in the line (300 ms: longer than the rest between two syllables of the test's
-/// speech).
+/// Samples that name a place in the line (300 ms: longer than the rest between two syllables of the
+/// test's speech).
 const NEEDLE: usize = 4_800;
-/// How far from where it belongs a sound is looked for: 90 s, more than repeats must be recognised over.
+/// How far from where it belongs a sound is looked for: 90 s, more than repeats must be recognised
+/// over.
 const REACH: usize = 90 * 16_000;
-/// Disagreements that are looked into; behind them nothing is compared, and all of it counts as wrong.
+/// Disagreements that are looked into; behind them nothing is compared, and all of it counts as
+/// wrong.
 const MAX_FAULTS: usize = 8;
 
 /// A walk along the line and what was delivered, side by side.
@@ -94,8 +99,8 @@ impl<'a> Walk<'a> {
         close
     }
 
-    /// Finds where the line goes on after a window that is not what it should be; returns how much of it lies
-    /// behind then.
+    /// Finds where the line goes on after a window that is not what it should be; returns how much
+    /// of it lies behind then.
     fn realign(&mut self, rest: &[i16]) -> usize {
         let here = &self.delivered[self.at.min(self.delivered.len())..];
         let same = rest.iter().zip(here).take_while(|(a, b)| a == b).count();
@@ -155,8 +160,8 @@ impl<'a> Walk<'a> {
         Some(length)
     }
 
-    /// A pause, before `next`: as long as the place where that is heard says; at the line's end, where it may be too
-    /// short to be told, as the delivered line's end says.
+    /// A pause, before `next`: as long as the place where that is heard says; at the line's end,
+    /// where it may be too short to be told, as the delivered line's end says.
     pub(super) fn pause(&mut self, range: &RangeInclusive<usize>, next: &[i16], last: bool) {
         let here = &self.delivered[self.at.min(self.delivered.len())..];
         let length = if last && next.len() < SETTLING + NEEDLE {

@@ -1,11 +1,13 @@
-//! What a reservation writes beside the session's item, in the same table: the speaker's places and the request.
+//! What a reservation writes beside the session's item, in the same table: the speaker's places and
+//! the request.
 //!
 //! | key | attributes |
 //! |---|---|
 //! | `speaker#{sub}` | `sessions`: a set of ids, at most `MAX_ACTIVE_SESSIONS` of them |
 //! | `request#{length}#{sub}#{Idempotency-Key}` | as [`Remembered`] |
 //!
-//! Neither key is a session id, neither item has a status, and both are forgotten by the table's time to live.
+//! Neither key is a session id, neither item has a status, and both are forgotten by the table's
+//! time to live.
 
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
 use session::{
@@ -19,7 +21,8 @@ use super::{
     from_item, reasons_of, table_error, text, to_attribute,
 };
 
-/// The speaker's places are forgotten when no session was opened for so long, s: two days, and a session lasts one.
+/// The speaker's places are forgotten when no session was opened for so long, s: two days, and a
+/// session lasts one.
 const PLACES_SECONDS: u64 = 2 * 24 * 60 * 60;
 
 /// What a request is forgotten by and answered by: it is for this session still.
@@ -155,8 +158,8 @@ fn whole<T>(built: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, 
     built.map_err(|error| PortError::new(TRANSACTION, ErrorKind::Invalid, error.to_string()))
 }
 
-/// Why nothing was reserved: the writes were the session's item, the speaker's place and the request. A request
-/// that is known comes first: its answer needs neither an id nor a place.
+/// Why nothing was reserved: the writes were the session's item, the speaker's place and the
+/// request. A request that is known comes first: its answer needs neither an id nor a place.
 fn refusal(reasons: &[CancellationReason]) -> Result<Reserved, PortError> {
     let failed = |write: usize| {
         reasons.get(write).and_then(CancellationReason::code) == Some("ConditionalCheckFailed")

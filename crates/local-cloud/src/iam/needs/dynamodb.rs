@@ -1,5 +1,6 @@
-//! DynamoDB: an action by each operation's name on the table or the index, except that a transaction
-//! needs what each of its steps alone would need, and a batch is checked on each of its tables.
+//! DynamoDB: an action by each operation's name on the table or the index, except that a
+//! transaction needs what each of its steps alone would need, and a batch is checked on each of its
+//! tables.
 
 use serde_json::Value;
 

@@ -1,8 +1,9 @@
 //! Kinesis Video Streams: actions are named like the operations.
 //!
-//! To create with tags needs the tagging action too. A name alone is checked as `NAME/*`, since an ARN
-//! ends in the creation time. The reference checks UpdateMediaStorageConfiguration on the channel;
-//! here it needs the stream that it names as well: which of the two AWS asks for could not be tried.
+//! To create with tags needs the tagging action too. A name alone is checked as `NAME/*`, since an
+//! ARN ends in the creation time. The reference checks UpdateMediaStorageConfiguration on the
+//! channel; here it needs the stream that it names as well: which of the two AWS asks for could not
+//! be tried.
 
 use http::request::Parts;
 use serde_json::Value;

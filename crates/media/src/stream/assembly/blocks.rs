@@ -150,15 +150,15 @@ impl Assembly {
         }
     }
 
-    /// A packet that was placed is damaged. As if it had not come, the next packet's stamp tells how much
-    /// is missing.
+    /// A packet that was placed is damaged. As if it had not come, the next packet's stamp tells
+    /// how much is missing.
     fn unplace(&mut self, unplaced: Timeline, packet: Packet<'_>) {
         self.timeline = unplaced;
         self.note_damage(packet.data(), Some(packet.length()));
     }
 
-    /// Skips or fills what is missing before a packet. Returns how many samples of the fill stand at the
-    /// buffer's end, to come out with the packet.
+    /// Skips or fills what is missing before a packet. Returns how many samples of the fill stand
+    /// at the buffer's end, to come out with the packet.
     fn make_up(&mut self, from: i64, placed: Placement, packet: Packet<'_>) -> i64 {
         let time = self.timeline.clock_at(from);
         if placed.gap > 0 {
@@ -170,7 +170,8 @@ impl Assembly {
         self.fill(from, placed.fill as usize, time, Some(packet)) as i64
     }
 
-    /// Decodes a packet behind `ahead` samples of fill; `false` when it is damaged, and nothing comes out.
+    /// Decodes a packet behind `ahead` samples of fill; `false` when it is damaged, and nothing
+    /// comes out.
     fn decode(
         &mut self,
         packet: Packet<'_>,
@@ -200,8 +201,9 @@ impl Assembly {
         true
     }
 
-    /// Makes up `samples` of lost time from `start` on, which the producer's clock puts at `time`, before `next` if
-    /// something follows. Returns how many of them stand at the buffer's end still, to come out with what follows.
+    /// Makes up `samples` of lost time from `start` on, which the producer's clock puts at `time`,
+    /// before `next` if something follows. Returns how many of them stand at the buffer's end
+    /// still, to come out with what follows.
     pub(super) fn fill(
         &mut self,
         start: i64,
@@ -228,10 +230,11 @@ impl Assembly {
         if in_pieces { lost.recovered } else { samples }
     }
 
-    /// Skips `samples` from `start` on, which is at `time`. What the decoder still holds of the time before
-    /// comes out first.
+    /// Skips `samples` from `start` on, which is at `time`. What the decoder still holds of the
+    /// time before comes out first.
     fn skip(&mut self, start: i64, samples: i64, time: MediaTime, latency: u32) {
-        // As long as it holds something back, or would had it heard anything: a resumed run goes the same way.
+        // As long as it holds something back, or would had it heard anything: a resumed run goes
+        // the same way.
         let held = i64::from(latency.max(self.audio.latency())).min(samples);
         if let Some(decoder) = self.audio.decoder_mut() {
             let pcm = self.emission.buffer();
@@ -243,16 +246,16 @@ impl Assembly {
         self.emission.gap(start + held, samples - held, &mut self.counters);
     }
 
-    /// Producer clock that the next packet of a block claims. The frames of a lace and packets in a row
-    /// follow each other; blocks of one stamp are as good as any others.
+    /// Producer clock that the next packet of a block claims. The frames of a lace and packets in a
+    /// row follow each other; blocks of one stamp are as good as any others.
     fn stamp(&self, ticks: i64, scale: u64) -> MediaTime {
         MediaTime::from_ms(self.document.session_ms.unwrap_or(0))
             .plus(MediaTime::from_ticks(ticks, scale))
             .plus_nanos(self.document.lace_nanos)
     }
 
-    /// Producer clock at the first sample that comes out for a packet with that stamp, `latency` samples
-    /// late.
+    /// Producer clock at the first sample that comes out for a packet with that stamp, `latency`
+    /// samples late.
     fn sound_time(&self, stamp: MediaTime, latency: u32) -> MediaTime {
         let latency = i64::from(latency) * SAMPLE_NANOS;
         stamp.plus_nanos(-self.document.track.delay.saturating_add(latency))

@@ -6,8 +6,8 @@ use super::Assembly;
 use crate::timeline::SAMPLE_NANOS;
 
 impl Assembly {
-    /// Nothing follows: lets out what waits and what the decoder still holds, without the padding in it,
-    /// and conceals damaged packets at the very end.
+    /// Nothing follows: lets out what waits and what the decoder still holds, without the padding
+    /// in it, and conceals damaged packets at the very end.
     pub(in crate::stream) fn flush(&mut self) {
         if !self.emission.has_output() {
             self.emission.begin();

@@ -1,5 +1,5 @@
-//! Packets that wait, over the end of a fragment if need be: what is said of a fragment comes out behind
-//! its last sample.
+//! Packets that wait, over the end of a fragment if need be: what is said of a fragment comes out
+//! behind its last sample.
 
 use super::super::deferred::Packet as Deferred;
 use super::{Assembly, Closing, Placing};

@@ -1,4 +1,5 @@
-//! Fragments of 1 to 20 s, where their length shows: in hand-offs, in catching up, and in the drain.
+//! Fragments of 1 to 20 s, where their length shows: in hand-offs, in catching up, and in the
+//! drain.
 
 use std::time::Duration;
 
@@ -53,8 +54,8 @@ fn catching_up(random: &mut Random) -> Scene {
     scene
 }
 
-/// The session ends anywhere in the last fragment, which KVS has only at its end. At least one was read before:
-/// its length says how long to wait.
+/// The session ends anywhere in the last fragment, which KVS has only at its end. At least one was
+/// read before: its length says how long to wait.
 fn drained(random: &mut Random) -> Scene {
     let mut scene = scene(random, 45);
     let early = Duration::from_millis(random.below(u64::from(scene.fragment_ms)));

@@ -87,8 +87,8 @@ fn at_zero(random: &mut Random) -> Scene {
     scene
 }
 
-/// A fragment without a clock holds [`WITHOUT_A_CLOCK`] of audio: what it claims beyond is refused, and the next
-/// fragment stands where its time says.
+/// A fragment without a clock holds [`WITHOUT_A_CLOCK`] of audio: what it claims beyond is refused,
+/// and the next fragment stands where its time says.
 fn too_much(random: &mut Random) -> Scene {
     let mut scene = Scene::of(60, 2_000);
     let length = Duration::from_millis(scene.fragment_ms.into());

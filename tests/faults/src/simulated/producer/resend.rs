@@ -1,5 +1,6 @@
-//! The producer sends again what KVS has already: after a reconnect AWS's producer SDKs go back to the last
-//! fragment that KVS acknowledged, or further. The same producer time, the same bytes, another fragment number.
+//! The producer sends again what KVS has already: after a reconnect AWS's producer SDKs go back to
+//! the last fragment that KVS acknowledged, or further. The same producer time, the same bytes,
+//! another fragment number.
 
 use std::time::Duration;
 
@@ -58,7 +59,8 @@ fn reconnects(random: &mut Random, how: Reconnect) -> Scene {
     let mut scene = Scene::of(60 + random.below(40), fragment_ms);
     let length = Duration::from_millis(fragment_ms.into());
     let fragments = scene.fragments();
-    // One reconnect where a hand-off would be, so that the next consumer gets what the last one had.
+    // One reconnect where a hand-off would be, so that the next consumer gets what the last one
+    // had.
     let hand_off = usize::try_from(HAND_OFF.as_millis() / length.as_millis()).unwrap();
     let mut reconnects = vec![hand_off];
     for _ in 0..random.below(3) {

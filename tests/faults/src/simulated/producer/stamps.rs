@@ -1,5 +1,5 @@
-//! Every packet is there, in order and whole; only the blocks' times are not what the packets last. Nothing of it
-//! may be heard.
+//! Every packet is there, in order and whole; only the blocks' times are not what the packets last.
+//! Nothing of it may be heard.
 
 use std::time::Duration;
 

@@ -41,7 +41,8 @@ impl Upload {
         }
     }
 
-    /// Makes it the stream of `scene`, whose speaker ends the session a second after the last fragment.
+    /// Makes it the stream of `scene`, whose speaker ends the session a second after the last
+    /// fragment.
     pub(super) fn into_stream_of(self, scene: &mut Scene) {
         scene.end = self.stored.last().map_or(scene.end, |last| last.at) + seconds(1);
         scene.ended = vec![scene.end];
@@ -49,7 +50,8 @@ impl Upload {
     }
 }
 
-/// A session long enough for a hand-off of [`disturb`], in fragments of any length that producers make.
+/// A session long enough for a hand-off of [`disturb`], in fragments of any length that producers
+/// make.
 pub(super) fn scene(random: &mut Random) -> Scene {
     Scene::of(60 + random.below(40), random.pick(&[1_000, 2_000, 2_000, 5_000, 10_000, 20_000]))
 }
@@ -57,14 +59,15 @@ pub(super) fn scene(random: &mut Random) -> Scene {
 /// When consumers of [`disturb`] hand on.
 pub(super) const HAND_OFF: Duration = seconds(45);
 
-/// How much longer a drain takes in which a consumer hands on: the end of a fragment that filled no chunk is new to the
-/// next one, which waits for two fragments, at most 25 s, once more, and asks KVS once more.
+/// How much longer a drain takes in which a consumer hands on: the end of a fragment that filled no
+/// chunk is new to the next one, which waits for two fragments, at most 25 s, once more, and asks
+/// KVS once more.
 pub(super) fn drained_by_a_successor(scene: &Scene) -> Duration {
     seconds(3) + seconds(25).min(2 * Duration::from_millis(scene.fragment_ms.into()))
 }
 
-/// What happens to the consumer besides: nothing, its death within two seconds of `around`, hand-offs, or
-/// connections that end again and again.
+/// What happens to the consumer besides: nothing, its death within two seconds of `around`,
+/// hand-offs, or connections that end again and again.
 pub(super) fn disturb(scene: &mut Scene, random: &mut Random, around: Duration) {
     match random.below(4) {
         0 => {}
