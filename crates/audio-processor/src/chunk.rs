@@ -1,7 +1,7 @@
-//! From a payload to samples: everything that can be judged without knowing the session's state.
+//! Parses payloads into samples: all checks that do not depend on the session's state.
 //!
-//! What is refused here is refused for good (`InvalidPayload`): sending it again gives the same
-//! answer, so the sender keeps it aside and goes on.
+//! These checks fail permanently (`InvalidPayload`): a retry returns the same error, so the sender
+//! moves the payload to its dead-letter queue and continues.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,40 +9,42 @@ use serde_json::Value;
 use session::SessionId;
 use session::audio::{AudioPayload, Refusal};
 
-/// The most samples of one payload: what fits into the 6 MB of a synchronous invocation in base64.
+/// Maximum number of samples per payload: what fits in base64 into the 6 MB of a synchronous
+/// invocation.
 pub const MAX_SAMPLES: u64 = 6 * 1024 * 1024 / 8 * 3;
 
-/// The largest position of a sample: two years of speech. Beyond it a number is a mistake, and
-/// nothing is ever reserved or written there.
+/// Maximum position of a sample: two years of speech. Larger numbers are rejected before any memory
+/// or disk space is used for them.
 pub const MAX_POSITION: u64 = 1 << 40;
 
-/// How much of a reason is handed back, in bytes: enough to see the fault, too little to fill logs.
+/// Maximum length of a returned reason, in bytes: enough to identify the error without filling the
+/// logs.
 const MAX_REASON: usize = 240;
 
-/// A payload that keeps the contract.
+/// A valid payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
     /// The session.
     pub session: SessionId,
-    /// Number of the sender's lease.
+    /// Epoch of the sender's lease.
     pub epoch: u64,
     /// Position of the first sample.
     pub start: u64,
-    /// Samples that the sender skipped right before `start`.
+    /// Number of samples that the sender skipped directly before `start`.
     pub gap: u64,
-    /// Samples that the sender made up.
+    /// Number of samples that the sender synthesized.
     pub filled: u64,
     /// The samples.
     pub samples: Vec<i16>,
-    /// Whether the session ends here.
+    /// Whether this is the last chunk of the session.
     pub is_final: bool,
 }
 
 impl Chunk {
-    /// Reads and checks a payload.
+    /// Parses and checks a payload.
     ///
     /// # Errors
-    /// [`Refusal::InvalidPayload`] with the first rule that it breaks.
+    /// [`Refusal::InvalidPayload`] with the first violation found.
     pub fn check(payload: Value) -> Result<Self, Refusal> {
         let payload: AudioPayload =
             serde_json::from_value(payload).map_err(|error| invalid(error.to_string()))?;
@@ -71,19 +73,19 @@ impl Chunk {
         })
     }
 
-    /// Position after the last sample.
+    /// Returns the position after the last sample.
     pub fn end(&self) -> u64 {
         self.start + self.samples.len() as u64
     }
 
-    /// The samples from a position on; empty when they all stand before it.
+    /// Returns the samples from a position on; empty if all are before it.
     pub fn samples_from(&self, position: u64) -> &[i16] {
         let skip = usize::try_from(position.saturating_sub(self.start)).unwrap_or(usize::MAX);
         self.samples.get(skip..).unwrap_or_default()
     }
 }
 
-/// The numbers' ranges, before anything is decoded or added.
+/// Checks the ranges of the numbers, before any decoding or arithmetic.
 fn check_ranges(payload: &AudioPayload) -> Result<(), Refusal> {
     let at_most = |name: &str, value: u64, limit: u64| match value <= limit {
         true => Ok(()),
@@ -152,7 +154,7 @@ mod tests {
     #[test]
     fn an_odd_number_of_bytes_is_refused_even_when_the_length_in_base64_fits() {
         let mut payload = payload();
-        // 4 characters stand for 2 bytes (one sample) with one `=`, for 1 byte with two.
+        // 4 characters encode 2 bytes (one sample) with one `=`, and 1 byte with two.
         payload["sampleCount"] = json!(1);
         payload["audioData"] = json!("AA==");
         assert!(Chunk::check(payload).unwrap_err().to_string().contains("holds 1 bytes"));

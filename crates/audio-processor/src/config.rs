@@ -1,4 +1,4 @@
-//! What the function is told by its environment.
+//! The configuration from environment variables.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,8 @@ pub struct Config {
     pub environment: String,
     /// `PROCESSED_TABLE`: the table of the watermarks. Required.
     pub processed_table: String,
-    /// `AUDIO_OUT_DIR`: the folder for one WAV file per session. Absent: nothing is written. Only
-    /// for one machine: on Lambda the folder would be gone with the instance.
+    /// `AUDIO_OUT_DIR`: the folder for one WAV file per session. If absent, no file is written. For
+    /// local use only: on Lambda the folder is lost with the execution environment.
     pub audio_out_dir: Option<PathBuf>,
 }
 

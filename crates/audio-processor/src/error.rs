@@ -1,4 +1,4 @@
-//! What can go wrong, and how Lambda tells the sender.
+//! Errors, and their conversion to Lambda's FunctionError.
 
 use std::path::PathBuf;
 
@@ -6,45 +6,46 @@ use lambda_runtime::Diagnostic;
 use session::audio::Refusal;
 use session::{PortError, SessionId};
 
-/// Why a payload was not taken.
+/// Why a payload was not processed.
 ///
-/// The sender tells them apart by `errorType`: a [`Refusal`] says what to do, everything else is
-/// worth another try: no sample was accepted, or the try will be answered as a duplicate.
+/// The sender distinguishes them by `errorType`. A [`Refusal`] states what the sender must do. All
+/// other errors can be retried: either no sample was accepted, or the retry is answered as a
+/// duplicate.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
-    /// The contract says no.
+    /// The processor rejected the payload.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The watermark could not be moved.
+    /// The watermark could not be advanced.
     #[error("{session}: the watermark could not be moved: {source}")]
     Store {
-        /// Which session.
+        /// The session.
         session: SessionId,
-        /// What the store says.
+        /// The store's error.
         source: PortError,
     },
     /// The WAV file could not be written.
     #[error("{session}: {source}")]
     Recording {
-        /// Which session.
+        /// The session.
         session: SessionId,
-        /// What the disk says.
+        /// The I/O error.
         source: RecordingError,
     },
 }
 
-/// A WAV file that cannot be read or written.
+/// A WAV file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {source}")]
 pub struct RecordingError {
     /// The file.
     pub path: PathBuf,
-    /// What the system says.
+    /// The operating system's error.
     pub source: std::io::Error,
 }
 
 impl ProcessError {
-    /// Lambda's `errorType`.
+    /// Returns Lambda's `errorType`.
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.error_type(),

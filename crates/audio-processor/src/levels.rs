@@ -1,19 +1,19 @@
-//! How loud a chunk is: the quickest way to see in the logs that speech arrived and not silence.
+//! Signal level of a chunk, which shows in the logs whether speech or silence arrived.
 
-/// Peak and power of samples, relative to full scale.
+/// Peak and RMS level of samples, relative to full scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Levels {
-    /// The loudest sample in dBFS: 0 is full scale, [`Levels::SILENCE`] is digital silence.
+    /// The peak level in dBFS: 0 is full scale, [`Levels::SILENCE`] is digital silence.
     pub peak: f64,
-    /// The root mean square in dBFS.
+    /// The RMS level in dBFS.
     pub rms: f64,
 }
 
 impl Levels {
-    /// What stands for digital silence, in dBFS: below the 16-bit quantisation step (−90.3 dBFS).
+    /// The value for digital silence, in dBFS: below the 16-bit quantization step (−90.3 dBFS).
     pub const SILENCE: f64 = -96.0;
 
-    /// Measures samples. None at all measure as silence.
+    /// Measures samples. An empty slice measures as silence.
     pub fn of(samples: &[i16]) -> Self {
         let peak =
             samples.iter().map(|sample| f64::from(sample.unsigned_abs())).fold(0.0, f64::max);

@@ -1,16 +1,17 @@
 //! The reference audio processor: checks the payload contract and accepts each sample once.
 //!
-//! It stands at the end of the way: request → session → event → stream → PCM → here. A real
-//! processor transcribes and translates; this one shows what such a processor must do so that
-//! nothing is lost and nothing is heard twice, and writes down what it got.
+//! Last step of the data flow: request → session → event → stream → PCM → processor. A production
+//! processor transcribes and translates; this one shows how a processor avoids loss and duplication
+//! of samples, and records the received audio.
 //!
-//! - [`Chunk::check`] turns a payload into samples, or refuses it with a typed reason.
-//! - [`Processor`] moves the session's watermark by one conditional write ([`session::Watermarks`]) and
-//!   answers, or refuses with `StaleEpoch` or `OutOfOrder`.
-//! - [`Recording`] keeps one WAV file per session when `AUDIO_OUT_DIR` is set.
+//! - [`Chunk::check`] converts a payload to samples, or rejects it with a typed reason.
+//! - [`Processor`] advances the session's watermark with one conditional write
+//!   ([`session::Watermarks`]) and responds, or rejects the payload with `StaleEpoch` or
+//!   `OutOfOrder`.
+//! - [`Recording`] writes one WAV file per session if `AUDIO_OUT_DIR` is set.
 //!
-//! **Invariant.** For each session the accepted samples are 0, 1, 2, … without repetition, whatever
-//! is retried, repeated, overlapped or sent by an old lease holder; positions are missing only
+//! **Invariant.** For each session the accepted samples are 0, 1, 2, … without repetition, under
+//! retries, duplicates, overlaps and payloads of old lease holders. Positions are missing only
 //! where the sender declared a gap.
 
 mod chunk;

@@ -1,4 +1,4 @@
-//! The Lambda: start-up, and one payload in for one answer out.
+//! The Lambda function: start-up, and one response per payload.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

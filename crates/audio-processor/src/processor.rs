@@ -1,4 +1,4 @@
-//! The use case: one payload in, one answer or refusal out.
+//! The use case: processes one payload and returns an answer or a refusal.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,9 @@ use crate::error::ProcessError;
 use crate::levels::Levels;
 use crate::recording::Recording;
 
-/// How long the watermark of a session is kept after its last chunk, in seconds: longer than the
-/// longest session and the longest retention of its stream, after which nobody can send again.
+/// Retention of a session's watermark after its last chunk, in seconds. Longer than the longest
+/// session plus the longest retention of its stream, after which no payload of the session can
+/// arrive.
 const KEEP_SECONDS: u64 = 60 * 24 * 3600;
 
 /// Accepts each sample of each session once.
@@ -23,19 +24,20 @@ pub struct Processor<W> {
 }
 
 impl<W: Watermarks> Processor<W> {
-    /// A processor over a store of watermarks, with a folder for WAV files if they are wanted.
+    /// Creates a processor with a store of watermarks and an optional folder for WAV files.
     pub fn new(watermarks: W, recordings: Option<PathBuf>) -> Self {
         Self { watermarks, recordings }
     }
 
-    /// Takes one payload. `now` is in seconds since the Unix epoch.
+    /// Processes one payload. `now` is in seconds since the Unix epoch.
     ///
-    /// With a recording, the samples are written first, each at its own position and beyond what
-    /// the file confirms; then the watermark moves; then the file confirms them. After a crash
-    /// between two of these the samples stand where they belong, and the next step confirms them.
+    /// With a recording, the samples are first written at their positions, beyond the confirmed
+    /// length; then the watermark advances; then the file confirms the samples. After a crash
+    /// between these steps the samples are already at their positions, and the next step confirms
+    /// them.
     ///
     /// # Errors
-    /// A [`Refusal`] of the contract, or a fault that another try may mend.
+    /// A [`Refusal`] according to the contract, or an error that a retry may resolve.
     pub async fn process(&self, payload: Value, now: u64) -> Result<Answer, ProcessError> {
         let chunk = Chunk::check(payload).inspect_err(|refusal| {
             tracing::warn!(reason = %refusal, "payload refused");
@@ -61,13 +63,13 @@ impl<W: Watermarks> Processor<W> {
             let seconds = answer.next_sample as f64 / f64::from(session::audio::SAMPLE_RATE);
             tracing::info!(
                 sessionId = %chunk.session, samples = answer.next_sample, seconds,
-                "session received to its end"
+                "final chunk of the session accepted"
             );
         }
         Ok(answer)
     }
 
-    /// The answer, and where the watermark stood if this chunk moved it.
+    /// Returns the answer, and the previous watermark if this chunk advanced it.
     async fn accept(
         &self,
         chunk: &Chunk,
@@ -87,7 +89,7 @@ impl<W: Watermarks> Processor<W> {
                 return Ok((answer, Some(before)));
             }
             Moved::Not(at) if at.epoch < chunk.epoch && at != Watermark::default() => {
-                // Nothing new in it, but a new sender: its predecessor must not deliver any more.
+                // The chunk has no new samples but a newer epoch: fences the previous sender.
                 self.watermarks.fence(&chunk.session, chunk.epoch).await.map_err(failed)?
             }
             Moved::Not(at) => at,
@@ -98,14 +100,14 @@ impl<W: Watermarks> Processor<W> {
         if at.next < step.floor {
             return Err(refused(chunk, Refusal::OutOfOrder { next_sample: at.next }));
         }
-        // An empty final chunk repeats nothing.
+        // An empty final chunk contains no repeated samples.
         let duplicate = !chunk.samples.is_empty();
         Ok((Answer { accepted: true, next_sample: at.next, duplicate }, None))
     }
 }
 
 fn report(chunk: &Chunk, before: Watermark) {
-    // Measuring costs more than the rest: only for those who look.
+    // Measuring levels costs more than the rest of the call, so it runs only at DEBUG.
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
     }

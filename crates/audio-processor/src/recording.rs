@@ -1,16 +1,16 @@
-//! One WAV file per session, written at positions.
+//! One WAV file per session. Samples are written at their positions.
 //!
-//! The header's length says how many samples are *confirmed*: written and known to be accepted. It is
-//! kept right after each chunk, so the file plays at any moment. What stands behind it was offered;
-//! whether it was accepted, the next step of the watermark tells: a crash or a lost answer between
-//! the step and its confirmation leaves accepted samples there, so nothing is cut off before. A gap is
-//! written as zeros: silence.
+//! The length in the header is the number of *confirmed* samples: written and known to be accepted.
+//! It is updated after each chunk, so the file is always playable. Samples after this length were
+//! received, and the next step of the watermark shows whether they were accepted: a crash or a lost
+//! response between the step and its confirmation leaves accepted samples there, so the file is not
+//! truncated earlier. A gap is written as zeros, which is silence.
 //!
-//! The file is locked while it is open, because two senders may overlap for a moment when a stream
-//! is handed over, and then two instances of this function serve the same session.
+//! The file is locked while it is open: during a handoff two senders may overlap briefly, so two
+//! instances of this function may serve the same session.
 //!
 //! Layout: the 44-byte header of PCM (RIFF, `fmt ` 16 bytes, `data`), little-endian. Sizes are 32
-//! bits: beyond 37 hours the header says 4 GiB, and the file goes on.
+//! bits: beyond 37 hours the header contains 4 GiB, and the file continues to grow.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -24,20 +24,20 @@ use crate::error::RecordingError;
 const HEADER: u64 = 44;
 const SAMPLE_BYTES: u64 = 2;
 
-/// A session's WAV file, open and locked.
+/// The open and locked WAV file of a session.
 #[derive(Debug)]
 pub struct Recording {
     path: PathBuf,
     file: File,
-    /// Samples that the header confirms.
+    /// Number of confirmed samples, as in the header.
     confirmed: u64,
 }
 
 impl Recording {
-    /// Opens or begins `{folder}/{sessionId}.wav` and waits for its lock.
+    /// Opens or creates `{folder}/{sessionId}.wav` and waits for its lock.
     ///
     /// # Errors
-    /// The folder or the file cannot be made, read or locked.
+    /// [`RecordingError`] if the folder or file cannot be created, read or locked.
     pub async fn open(folder: &Path, session: &SessionId) -> Result<Self, RecordingError> {
         let path = folder.join(format!("{session}.wav"));
         let failed = |source| RecordingError { path: path.clone(), source };
@@ -51,15 +51,15 @@ impl Recording {
         Ok(recording)
     }
 
-    /// Samples that the file confirms.
+    /// Returns the number of confirmed samples.
     pub fn confirmed(&self) -> u64 {
         self.confirmed
     }
 
-    /// Writes samples at their position; those that are confirmed already stay as they are.
+    /// Writes samples at their position. Confirmed samples are not overwritten.
     ///
     /// # Errors
-    /// What the disk says.
+    /// [`RecordingError`] on an I/O error.
     pub fn write(&mut self, start: u64, samples: &[i16]) -> Result<(), RecordingError> {
         let known = usize::try_from(self.confirmed.saturating_sub(start)).unwrap_or(usize::MAX);
         let new = samples.get(known..).unwrap_or_default();
@@ -72,12 +72,12 @@ impl Recording {
         written.map_err(|source| self.failed(source))
     }
 
-    /// The watermark moved from `before` to `end` by samples written at `start`: confirms them and
-    /// all before them. What lies between `before` and `start` is a gap, what lies behind `end` was
-    /// never accepted.
+    /// Confirms all samples up to `end`, after the watermark moved from `before` to `end` by
+    /// samples written at `start`. The range from `before` to `start` is a gap; samples after `end`
+    /// were never accepted and are truncated.
     ///
     /// # Errors
-    /// What the disk says.
+    /// [`RecordingError`] on an I/O error.
     pub fn advance(&mut self, before: u64, start: u64, end: u64) -> Result<(), RecordingError> {
         self.confirmed = end;
         self.silence(before, start)
@@ -86,10 +86,11 @@ impl Recording {
             .map_err(|source| self.failed(source))
     }
 
-    /// Everything before `end` was accepted earlier: confirms it, if that is not done yet.
+    /// Confirms all samples before `end`, which were accepted earlier. Does nothing if they are
+    /// already confirmed.
     ///
     /// # Errors
-    /// What the disk says.
+    /// [`RecordingError`] on an I/O error.
     pub fn confirm(&mut self, end: u64) -> Result<(), RecordingError> {
         if end <= self.confirmed {
             return Ok(());
@@ -98,7 +99,7 @@ impl Recording {
         self.write_header().map_err(|source| self.failed(source))
     }
 
-    /// Writes zeros over whatever was offered between two positions.
+    /// Overwrites the range between two positions with zeros.
     fn silence(&mut self, from: u64, to: u64) -> std::io::Result<()> {
         let mut left = to.saturating_sub(from) * SAMPLE_BYTES;
         self.file.seek(SeekFrom::Start(HEADER + SAMPLE_BYTES * from))?;
@@ -111,7 +112,7 @@ impl Recording {
         Ok(())
     }
 
-    /// Reads how far the file got, or begins it.
+    /// Reads the number of confirmed samples, or initializes a new file.
     fn resume(&mut self) -> std::io::Result<()> {
         let length = self.file.metadata()?.len();
         if length < HEADER {
@@ -124,7 +125,7 @@ impl Recording {
         let size = u32::from_le_bytes([header[40], header[41], header[42], header[43]]);
         let held = (length - HEADER) / SAMPLE_BYTES;
         self.confirmed = match size {
-            // Too long for the header: all that is there.
+            // The length exceeds the header's 32 bits: uses the file's length.
             u32::MAX => held,
             size => (u64::from(size) / SAMPLE_BYTES).min(held),
         };
@@ -156,7 +157,7 @@ impl Recording {
     }
 }
 
-/// Takes the lock at once when it is free; otherwise waits on a thread that may block.
+/// Acquires the lock immediately if it is free; otherwise waits on a blocking thread.
 async fn locked(file: File) -> std::io::Result<File> {
     match file.try_lock() {
         Ok(()) => return Ok(file),
@@ -212,7 +213,7 @@ mod tests {
     async fn what_was_accepted_but_not_confirmed_is_not_lost() {
         let folder = folder("unconfirmed");
         let mut file = Recording::open(&folder, &session()).await.unwrap();
-        file.write(0, &[1, 2]).unwrap(); // the watermark moved, its answer was lost
+        file.write(0, &[1, 2]).unwrap(); // the watermark moved, but its response was lost
         drop(file);
         let mut file = Recording::open(&folder, &session()).await.unwrap();
         file.write(2, &[3]).unwrap();

@@ -1,11 +1,12 @@
-//! Typed reading of environment variables: a missing, malformed or out-of-range value stops the
-//! function at init and names the variable, so that a bad deployment never serves a request.
+//! Typed access to environment variables. A missing, malformed or out-of-range value stops the
+//! function at init with an error that names the variable, so that a bad deployment never serves a
+//! request.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Why a configuration was refused. All of these are fatal at init.
+/// An invalid configuration. Every variant is fatal at init.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// A variable without a default is absent or empty.
@@ -14,22 +15,22 @@ pub enum ConfigError {
         /// The variable's name.
         name: String,
     },
-    /// The value does not read as what the variable holds.
+    /// The value cannot be parsed as the variable's type.
     #[error("environment variable {name}={value:?} is not {wanted}")]
     Malformed {
         /// The variable's name.
         name: String,
-        /// What it holds.
+        /// Its value.
         value: String,
-        /// What it should hold, e.g. `a whole number`.
+        /// The expected value, e.g. `a whole number`.
         wanted: String,
     },
-    /// A number outside its documented range.
+    /// The number is outside its documented range.
     #[error("environment variable {name}={value} is outside {min}..={max}")]
     OutOfRange {
         /// The variable's name.
         name: String,
-        /// What it holds.
+        /// Its value.
         value: u64,
         /// Smallest value allowed.
         min: u64,
@@ -38,14 +39,14 @@ pub enum ConfigError {
     },
 }
 
-/// The environment a function was started with.
+/// The environment variables of a function.
 #[derive(Debug, Clone, Default)]
 pub struct Env {
     variables: BTreeMap<String, String>,
 }
 
 impl Env {
-    /// The environment of this process. Values that are not UTF-8 count as absent.
+    /// Reads the environment of this process. Values that are not UTF-8 count as absent.
     pub fn from_process() -> Self {
         let utf8 = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -53,31 +54,31 @@ impl Env {
         Self { variables: utf8.collect() }
     }
 
-    /// An environment made of the given pairs, for tests.
+    /// Creates an environment from the given pairs, for tests.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let owned = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self { variables: owned.collect() }
     }
 
-    /// The value of `name`, or `None` when it is absent or empty.
+    /// Returns the value of `name`, or `None` if it is absent or empty.
     pub fn optional(&self, name: &str) -> Option<String> {
         self.variables.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
-    /// The value of `name`.
+    /// Returns the value of `name`.
     ///
     /// # Errors
-    /// [`ConfigError::Missing`] when it is absent or empty.
+    /// [`ConfigError::Missing`] if it is absent or empty.
     pub fn string(&self, name: &str) -> Result<String, ConfigError> {
         self.optional(name).ok_or_else(|| ConfigError::Missing { name: name.to_owned() })
     }
 
-    /// The value of `name`, or `default` when it is absent or empty.
+    /// Returns the value of `name`, or `default` if it is absent or empty.
     pub fn string_or(&self, name: &str, default: &str) -> String {
         self.optional(name).unwrap_or_else(|| default.to_owned())
     }
 
-    /// The whole number in `name`, or `default` when it is absent or empty.
+    /// Returns the whole number in `name`, or `default` if it is absent or empty.
     ///
     /// # Errors
     /// [`ConfigError::Malformed`] or [`ConfigError::OutOfRange`].
@@ -104,10 +105,11 @@ impl Env {
         })
     }
 
-    /// `true` or `false` in `name`, or `default` when it is absent or empty.
+    /// Returns the boolean in `name`, or `default` if it is absent or empty.
     ///
     /// # Errors
-    /// [`ConfigError::Malformed`] for anything else, so that a slip never opens or shuts a door.
+    /// [`ConfigError::Malformed`] for any value other than `true` and `false`, so that a typing
+    /// error never changes access.
     pub fn flag(&self, name: &str, default: bool) -> Result<bool, ConfigError> {
         match self.optional(name).as_deref() {
             None => Ok(default),
@@ -121,10 +123,10 @@ impl Env {
         }
     }
 
-    /// A wall-clock duration in milliseconds, divided by the [`TimeScale`].
+    /// Returns a wall-clock duration given in milliseconds, divided by the [`TimeScale`].
     ///
     /// # Errors
-    /// As [`Env::number`] and [`Env::time_scale`].
+    /// Those of [`Env::number`] and [`Env::time_scale`].
     pub fn wall_millis(
         &self,
         name: &str,
@@ -135,10 +137,10 @@ impl Env {
         Ok(self.time_scale()?.wall(Duration::from_millis(millis)))
     }
 
-    /// `TIME_SCALE`, 1 to 1000, default 1. Only the local cloud sets it.
+    /// Returns `TIME_SCALE`, 1 to 1000, default 1. Only the local cloud sets it.
     ///
     /// # Errors
-    /// [`ConfigError::Malformed`] when it is not a number within that range.
+    /// [`ConfigError::Malformed`] if it is not a number within that range.
     pub fn time_scale(&self) -> Result<TimeScale, ConfigError> {
         let Some(text) = self.optional("TIME_SCALE") else { return Ok(TimeScale::default()) };
         match text.parse::<f64>() {
@@ -152,10 +154,11 @@ impl Env {
     }
 }
 
-/// How many times faster than real time the surrounding cloud runs.
+/// Ratio of the cloud's simulated time to real time.
 ///
-/// On AWS it is 1. The local cloud raises it so that a long session fits a test: every wall-clock
-/// duration (leases, back-off, deadlines, schedules) shrinks together. Media durations never do.
+/// It is 1 on AWS. The local cloud raises it so that a long session fits in a test: all wall-clock
+/// durations (leases, back-off, deadlines, schedules) shrink by this factor. Media durations do
+/// not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimeScale(f64);
 
@@ -166,12 +169,12 @@ impl Default for TimeScale {
 }
 
 impl TimeScale {
-    /// The real duration that stands for `duration` of AWS time.
+    /// Returns the real duration that corresponds to `duration` on AWS.
     pub fn wall(self, duration: Duration) -> Duration {
         duration.div_f64(self.0)
     }
 
-    /// The factor itself, 1 to 1000.
+    /// Returns the factor, 1 to 1000.
     pub fn factor(self) -> f64 {
         self.0
     }

@@ -1,10 +1,11 @@
-//! What every Lambda of this system starts with.
+//! Common start-up code of the Lambda functions.
 //!
-//! A function's `main` reads as a list: [`logging::init`], its own `Config::from_env` over [`Env`],
-//! its adapters (`aws-adapters`), run. This crate holds the parts of that list which several
-//! functions share, and the surroundings that `session`'s use cases need ([`surroundings`]).
+//! A function's `main` calls [`logging::init`], reads its own `Config::from_env` from [`Env`],
+//! creates its adapters (`aws-adapters`) and runs. This crate contains the steps that several
+//! functions share, and the clock, random source and journal that `session`'s use cases need
+//! ([`surroundings`]).
 //!
-//! No audio passes through it.
+//! No audio passes through this crate.
 
 pub mod env;
 pub mod logging;

@@ -1,5 +1,5 @@
-//! JSON logs on stdout, one object per line, with the event's fields at the top level: what
-//! CloudWatch Logs Insights queries without parsing.
+//! JSON logs on stdout, one object per line, with the event's fields at the top level, so that
+//! CloudWatch Logs Insights can query them without parsing.
 
 use std::io::{self, Write};
 use std::panic::PanicHookInfo;
@@ -9,8 +9,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::one_line::escaped;
 
-/// The crates of this system, as the targets of their events begin (`session` is also the beginning
-/// of `session_http_handler`).
+/// Target prefixes of this system's crates (`session` is also a prefix of `session_http_handler`).
 const OWN: [&str; 7] = [
     "audio_processor",
     "aws_adapters",
@@ -21,10 +20,10 @@ const OWN: [&str; 7] = [
     "session",
 ];
 
-/// Sends `tracing` events to stdout as JSON.
+/// Configures `tracing` to write events to stdout as JSON.
 ///
 /// The level is `AWS_LAMBDA_LOG_LEVEL` (Lambda's advanced logging controls), else `RUST_LOG`, else
-/// `INFO`. It holds for this system's own crates.
+/// `INFO`. It applies to this system's own crates.
 pub fn init() {
     let level = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"]
         .into_iter()
@@ -42,27 +41,27 @@ pub fn init() {
     std::panic::set_hook(Box::new(tell));
 }
 
-/// A panic is a line of the log like every other. Rust's own message goes to stderr, and over several lines.
+/// Logs a panic as one line. Rust's default hook writes several lines to stderr.
 fn tell(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let reason = panic.payload_as_str().unwrap_or_default();
-    tracing::error!(panic = reason, place, "panicked: this is a bug of ours, not of the caller's");
+    tracing::error!(panic = reason, place, "panic: bug in the function");
 }
 
-/// Whose events are written. Other crates never go below `WARN`, however much is asked for: at
-/// `TRACE` the Lambda runtime prints whole requests, tokens included, and the SDKs what they sign. A
-/// list of those that do would be one behind with the next dependency, so it is a list of our own.
+/// Returns the filter directives. Other crates are limited to `WARN` at any configured level: at
+/// `TRACE` the Lambda runtime logs whole requests, including tokens, and the SDKs log what they
+/// sign. The list names this system's crates, because a deny list would miss the next dependency.
 fn directives(level: LevelFilter) -> String {
     let others = level.min(LevelFilter::WARN);
     let own = OWN.map(|name| format!(",{name}={level}")).concat();
     format!("{others}{own}")
 }
 
-/// Writes lines of JSON without the characters that break a line in some reader's eyes.
+/// Escapes characters in JSON lines that some readers treat as line breaks.
 struct OneLine<W>(W);
 
 impl<W: Write> Write for OneLine<W> {
-    /// `tracing` hands over one whole line at a time, so no character is cut in two.
+    /// `tracing` writes one whole line at a time, so no character is split.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.write_all(&escaped(line))?;
         Ok(line.len())
@@ -92,7 +91,7 @@ mod tests {
         }
     }
 
-    /// What `work` leaves in the log of a function at `level`.
+    /// Returns the log output of `work` at `level`.
     fn logged(level: LevelFilter, work: impl FnOnce()) -> String {
         let sink = Sink::default();
         let writer = sink.clone();
@@ -131,7 +130,7 @@ mod tests {
         let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
         let names: Vec<_> = names.map(|name| name.to_str().unwrap().replace('-', "_")).collect();
         assert!(names.len() > OWN.len());
-        // The local cloud is no function, and logs by itself.
+        // The local cloud is not a Lambda function and configures its own logging.
         for name in names.iter().filter(|name| *name != "local_cloud") {
             assert!(OWN.iter().any(|own| name.starts_with(own)), "{name} is not heard");
         }

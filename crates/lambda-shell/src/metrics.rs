@@ -1,11 +1,12 @@
-//! Metrics leave as CloudWatch Embedded Metric Format: one JSON line on stdout, which the log
-//! pipeline turns into metrics. No network call, and nothing to lose when the process ends.
+//! Emits metrics in CloudWatch's embedded metric format: one JSON line on stdout, from which
+//! CloudWatch Logs extracts the metrics. This needs no network call, and no metric is lost when the
+//! process ends.
 
 use std::io::Write;
 
-/// Prints one EMF line, as rendered by the metric table in `session::metrics`.
+/// Prints one EMF line, as formatted by `session::metrics`.
 ///
-/// A closed stdout is ignored: a metric never fails the work that it measures.
+/// Write errors are ignored, so that a metric never fails the work that it measures.
 pub fn emit(line: &str) {
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "{line}");

@@ -1,14 +1,14 @@
-//! JSON text that every reader takes for one line.
+//! Escapes JSON text so that every reader treats it as one line.
 //!
-//! JSON itself only escapes what is below U+0020. Some readers also break lines at U+0085, U+2028
-//! and U+2029, terminals obey U+009B as they do ESC [, and bidirectional overrides make a line read
-//! otherwise than it is. Whoever may choose a text that is logged could forge a line with those.
+//! JSON requires escapes only below U+0020. Some readers also break lines at U+0085, U+2028 and
+//! U+2029, terminals interpret U+009B like ESC [, and bidirectional overrides change the displayed
+//! order. A client that controls a logged text could use these characters to forge log lines.
 
 use std::borrow::Cow;
 
-/// One line of JSON with the characters above as `\u` and four hexadecimal digits. Outside of its
-/// strings JSON has none of them, and inside the escape means the same character: nothing that is
-/// read changes.
+/// Replaces the characters above in one line of JSON by `\u` and four hexadecimal digits. JSON
+/// contains them only inside strings, where the escape has the same meaning, so the parsed value
+/// does not change.
 #[must_use]
 pub fn escaped(line: &[u8]) -> Cow<'_, [u8]> {
     match std::str::from_utf8(line) {

@@ -1,4 +1,4 @@
-//! Time, chance, logs and metrics of a real Lambda.
+//! Clock, random source, logs and metrics of a Lambda function.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use session::{
     ports::{Clock, Journal, Random},
 };
 
-/// The surroundings of the use cases.
+/// Implements the clock, random and journal ports of the use cases.
 #[derive(Clone, Debug)]
 pub struct Lambda {
     started: Instant,
@@ -18,7 +18,7 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    /// The surroundings of a function of this environment, which its metrics name.
+    /// Creates the ports for a function of this environment, which its metrics name.
     pub fn new(environment: &str) -> Self {
         Self { started: Instant::now(), environment: environment.into() }
     }
@@ -54,7 +54,7 @@ impl Journal for Lambda {
     }
 }
 
-/// One log line; `sessionId` and `event_detail` are fields of their own.
+/// Writes one log line, with `sessionId` and `event_detail` as separate fields.
 fn log(notice: &Notice<'_>) {
     let session_id = notice.session_id().map(|id| id.as_str());
     let event_detail = notice.event_detail();
@@ -65,7 +65,7 @@ fn log(notice: &Notice<'_>) {
     }
 }
 
-/// The metrics of a notice, one EMF line per namespace.
+/// Returns the metrics of a notice, as one EMF line per namespace.
 fn metric_lines(notice: &Notice<'_>, environment: &str, now_ms: u64) -> Vec<String> {
     let metrics = notice.metrics();
     let properties: Vec<_> =
@@ -100,7 +100,7 @@ mod tests {
         }
     }
 
-    /// What `notice` leaves in the log, formatted as `logging` does.
+    /// Returns the log line of `notice`, formatted as `logging` does.
     fn logged(notice: &Notice<'_>) -> serde_json::Value {
         let sink = Sink::default();
         let writer = sink.clone();

@@ -1,8 +1,8 @@
-//! The X-Ray trace of the invocation being served.
+//! The X-Ray trace header of the current invocation.
 //!
-//! The AWS SDK takes `X-Amzn-Trace-Id` from a process-wide variable, which cannot be right when one
-//! process serves several invocations at once. Here each invocation carries its own header in a
-//! task-local, and `aws-adapters` puts it on every AWS call made inside.
+//! The AWS SDK reads `X-Amzn-Trace-Id` from a process-wide variable, which is wrong when one
+//! process serves several invocations concurrently. Here each invocation stores its own header in a
+//! task-local, and `aws-adapters` adds it to every AWS call of the invocation.
 
 use std::future::Future;
 
@@ -10,18 +10,18 @@ tokio::task_local! {
     static TRACE: Option<String>;
 }
 
-/// Longest trace header that is passed on: what EventBridge takes as an entry's `TraceHeader`.
+/// Maximum length of a propagated trace header: EventBridge's limit for `TraceHeader`.
 const MAX_LEN: usize = 500;
 
-/// Runs `work` with `header` (the value of `Lambda-Runtime-Trace-Id`) as its trace; a longer
-/// one than 500 characters is dropped, because it comes from events too.
+/// Runs `work` with `header` (the value of `Lambda-Runtime-Trace-Id`) as its trace header. A header
+/// longer than 500 characters is dropped, because headers also come from events.
 ///
-/// A task spawned inside does not inherit it: wrap its future in [`scope`] with [`current`].
+/// Spawned tasks do not inherit the header: wrap their future in [`scope`] with [`current`].
 pub async fn scope<F: Future>(header: Option<String>, work: F) -> F::Output {
     TRACE.scope(header.filter(|header| header.len() <= MAX_LEN), work).await
 }
 
-/// The trace header of the surrounding [`scope`], if there is one.
+/// Returns the trace header of the enclosing [`scope`], if any.
 pub fn current() -> Option<String> {
     TRACE.try_with(Clone::clone).ok().flatten()
 }

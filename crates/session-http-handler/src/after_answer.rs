@@ -1,14 +1,15 @@
-//! What an invocation still does when its answer is out.
+//! Runs work after an invocation's response has been sent.
 //!
-//! Lambda gives the caller a function's answer as soon as it has it, but lets the function go on until each of its
-//! extensions asks for the next event, within the function's timeout:
-//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>,
-//! <https://aws.amazon.com/blogs/compute/performance-and-functionality-improvements-for-aws-lambda-extensions/>.
-//! So this process is an extension of itself. Without one, work that is spawned would be frozen with the environment.
+//! Lambda returns a function's response to the caller as soon as it is available, but lets the
+//! function run until each of its extensions requests the next event, within the function's timeout
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>; AWS Compute Blog,
+//! "Performance and functionality improvements for AWS Lambda Extensions"). This process therefore
+//! registers itself as an internal extension. Without an extension, spawned work would be frozen
+//! together with the environment.
 //!
 //! ```text
-//! runtime    next ─► handler, which leaves work ─► answer ─► end of the turn ─► next …
-//! extension  next ──────────────────────────────────────────► does that work ─► next …
+//! runtime    next ─► handler defers work ─► response ─► request done ─► next …
+//! extension  next ────────────────────────────────────► runs that work ─► next …
 //! ```
 
 use std::{
@@ -25,19 +26,19 @@ use tokio::sync::mpsc;
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Turns = Arc<tokio::sync::Mutex<mpsc::Receiver<Option<Work>>>>;
 
-/// Around the whole runtime, also what it does without the handler: an extension that waits for a turn which nobody
-/// takes would hold the environment until the function's timeout.
+/// Wraps the whole runtime service: if an invocation never reached the handler, the extension would
+/// wait until the function timed out.
 #[derive(Clone, Debug)]
 pub(crate) struct AfterAnswer(mpsc::Sender<Option<Work>>);
 
-/// The runtime, with a turn for each invocation.
+/// The runtime service, with a request scope for each invocation.
 #[derive(Clone, Debug)]
 pub(crate) struct InTurns<S> {
     runtime: S,
     ends: mpsc::Sender<Option<Work>>,
 }
 
-/// One invocation, and what it leaves; dropped, it tells the extension.
+/// The scope of one invocation and its deferred work. Notifies the extension when dropped.
 #[derive(Clone)]
 struct Turn(Arc<OpenTurn>);
 
@@ -50,18 +51,21 @@ tokio::task_local! {
     static TURN: Turn;
 }
 
-/// `AWS_LAMBDA_INITIALIZATION_TYPE` of environments with one invocation at a time, which are frozen in between:
+/// Values of `AWS_LAMBDA_INITIALIZATION_TYPE` for environments with one invocation at a time, which
+/// are frozen between invocations:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>.
 const FROZEN: [&str; 3] = ["on-demand", "provisioned-concurrency", "snap-start"];
 
-/// Registers the extension, and returns what runs it. To be called before the runtime asks for its first invocation.
+/// Registers the extension, and returns the layer and the future that runs it. Must be called
+/// before the runtime requests its first invocation.
 ///
-/// Where there are no internal extensions (Lambda Managed Instances, `cargo lambda watch`, some emulators), work that
-/// is left is done at once, before the answer.
+/// Without internal extensions (Lambda Managed Instances, `cargo lambda watch`, some emulators),
+/// deferred work runs immediately, before the response.
 pub(crate) async fn register(
     initialization: Option<&str>,
 ) -> (AfterAnswer, impl Future<Output = Result<(), Error>>) {
-    // The next invocation does not begin before this one's turn was seen, so there is never more than one.
+    // The next invocation starts only after the extension has received this one's message, so there
+    // is never more than one.
     let (ends, turns) = mpsc::channel(1);
     let turns: Turns = Arc::new(tokio::sync::Mutex::new(turns));
     let finish = lambda_extension::service_fn(move |_: LambdaEvent| finish(Arc::clone(&turns)));
@@ -77,7 +81,9 @@ pub(crate) async fn register(
         match registered {
             Ok(extension) => extension.run().await,
             Err(error) => {
-                tracing::info!("no internal extension, so events delay the answers: {error}");
+                tracing::info!(
+                    "no internal extension: deferred work runs before the response: {error}"
+                );
                 std::future::pending().await
             }
         }
@@ -85,16 +91,17 @@ pub(crate) async fn register(
     (AfterAnswer(ends), run)
 }
 
-/// Waits until the invocation's turn is over, and does what it left.
+/// Waits until the invocation is done, and runs its deferred work.
 async fn finish(turns: Turns) -> Result<(), Error> {
     if let Some(Some(work)) = turns.lock().await.recv().await {
-        // In a task of its own: a panic, which is logged where it happens, ends this work only.
+        // Runs in a separate task, so that a panic, which the panic hook logs, ends this work only.
         let _ = tokio::spawn(work).await;
     }
     Ok(())
 }
 
-/// Has `work` done once this invocation is answered; at once, where nothing can be done after that.
+/// Defers `work` until after the response of this invocation. Runs it immediately if no extension
+/// is registered.
 pub(crate) async fn leave(work: impl Future<Output = ()> + Send + 'static) {
     let turn = TURN.try_with(Turn::clone).ok();
     match turn.filter(|turn| !turn.0.ends.is_closed()) {
@@ -136,9 +143,9 @@ where
 impl Drop for OpenTurn {
     fn drop(&mut self) {
         let left = self.left.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        // Where there is no extension nobody listens, which is no error.
+        // Without an extension the channel is closed, which is not an error.
         if let Err(mpsc::error::TrySendError::Full(Some(work))) = self.ends.try_send(left) {
-            // Two turns for one event would be Lambda's mistake; the work is not lost over it.
+            // Two messages for one event would be an error of Lambda. The work still runs.
             tokio::spawn(work);
         }
     }
@@ -155,7 +162,7 @@ mod tests {
         (AfterAnswer(ends), Arc::new(tokio::sync::Mutex::new(turns)))
     }
 
-    /// Serves one invocation by a runtime that runs `handler`.
+    /// Serves one invocation with a runtime that calls `handler`.
     async fn serve<F>(after_answer: &AfterAnswer, handler: impl Fn() -> F + Clone)
     where
         F: Future<Output = Result<(), Error>> + Send + 'static,
@@ -164,11 +171,11 @@ mod tests {
         let (parts, ()) = lambda_http::Response::new(()).into_parts();
         let body = Default::default();
         let invocation = LambdaInvocation { parts, body, context: lambda_http::Context::default() };
-        // An error ends the runtime; here it is the handler's.
+        // An error would end the runtime; here it comes from the handler.
         let _ = after_answer.layer(runtime).oneshot(invocation).await;
     }
 
-    /// Serves one that leaves work; who receives hears of it once it is done.
+    /// Serves one invocation that defers work. The receiver gets a message when the work is done.
     async fn serve_and_leave(after_answer: &AfterAnswer) -> mpsc::Receiver<()> {
         let (done, heard) = mpsc::channel(1);
         let handler = move || {
@@ -196,7 +203,7 @@ mod tests {
         let (after_answer, turns) = extension();
         serve(&after_answer, || async { Ok(()) }).await;
         finish(Arc::clone(&turns)).await.unwrap();
-        // As when an event is none of the API's, and the handler is never called.
+        // As for an event that is not an API request: the handler is never called.
         serve(&after_answer, || async { Err("not a request".into()) }).await;
         finish(Arc::clone(&turns)).await.unwrap();
         let panics = tokio::spawn(async move {

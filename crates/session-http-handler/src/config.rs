@@ -1,4 +1,5 @@
-//! What the function reads from its environment. A missing or impossible value stops it at init.
+//! The configuration from environment variables. A missing or invalid value stops the function at
+//! init.
 //!
 //! | variable | unit | range | default |
 //! |---|---|---|---|
@@ -6,10 +7,10 @@
 //! | `SESSIONS_TABLE` | name | – | required |
 //! | `STREAMS_TABLE` | name | – | required |
 //! | `CONNECTIONS_TABLE` | name | – | required |
-//! | `WEBSOCKET_API_ENDPOINT` | URL | https | empty: listeners are not told that a session ends |
+//! | `WEBSOCKET_API_ENDPOINT` | URL | https | empty: listeners are not notified of the end |
 //! | `EVENT_BUS_NAME` | name | – | `default` |
 //! | `STREAM_RETENTION_HOURS` | h | 1–87 600 (KVS: ten years) | 24 |
-//! | `KMS_KEY_ID` | id or ARN of a KMS key | – | empty: KVS encrypts streams with its own key, aws/kinesisvideo |
+//! | `KMS_KEY_ID` | id or ARN of a KMS key | – | empty: the AWS managed key aws/kinesisvideo |
 //! | `MAX_ACTIVE_SESSIONS` | sessions of one speaker | 1–100 | 10 |
 //! | `PUBLIC_SESSION_VIEW` | `true`, `false` | – | `true` |
 //! | `TIME_SCALE` | factor | 1–1000 | 1; set by the local cloud only |
@@ -21,28 +22,30 @@ use session::Limits;
 /// The function's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Config {
-    /// The environment that owns what is created: suffix of all names, value of the `env` tag.
+    /// The environment that owns the created resources: suffix of all names, value of the `env`
+    /// tag.
     pub(crate) environment: String,
     /// Name of the Sessions table.
     pub(crate) sessions_table: String,
-    /// Name of the Streams table, in which a running consumer finds its settings.
+    /// Name of the Streams table, from which a running consumer reads its settings.
     pub(crate) streams_table: String,
-    /// Name of the Connections table: who listens.
+    /// Name of the Connections table, which stores the listeners' connections.
     pub(crate) connections_table: String,
-    /// Where listeners are told that their session ends; `None`: they are not.
+    /// Endpoint for notifying listeners of the session's end; `None`: they are not notified.
     pub(crate) websocket_endpoint: Option<Endpoint>,
-    /// Name of the bus that takes status changes.
+    /// Name of the event bus that receives status changes.
     pub(crate) event_bus_name: String,
-    /// How long a stream keeps its media. At least 1 h: a stream that keeps nothing cannot be
-    /// mapped to a channel.
+    /// Retention of a stream. At least 1 h: KVS does not map a channel to a stream without
+    /// retention.
     pub(crate) stream_retention_hours: u32,
-    /// The KMS key that streams are encrypted with; `None`: KVS's own.
+    /// The KMS key that encrypts streams; `None`: the AWS managed key.
     pub(crate) kms_key_id: Option<String>,
-    /// Most sessions that a speaker may have at a time.
+    /// Maximum number of concurrent sessions of a speaker.
     pub(crate) most_sessions: u32,
-    /// Whether `GET /sessions/{sessionId}` shows a session to anybody, or to its speaker only.
+    /// Whether `GET /sessions/{sessionId}` is public, or restricted to the session's speaker.
     pub(crate) public_session_view: bool,
-    /// Budgets. They come from the invocation's deadline, so only the pauses and the hold of a request are scaled here.
+    /// Time budgets. They are derived from the invocation's deadline, so only the pauses and the
+    /// request hold are scaled here.
     pub(crate) limits: Limits,
 }
 

@@ -1,14 +1,17 @@
-//! Strips from API Gateway's event what no route reads: the client's host and query, and where the API is mounted.
+//! Strips client-controlled host and query fields, and the stage name, from API Gateway's event
+//! before routing.
 
 use lambda_http::{
     LambdaEvent, aws_lambda_events::query_map::QueryMap, http::header::HOST, request::LambdaRequest,
 };
 
-/// Leaves the path alone, for `lambda_http` makes a URL of host, stage, path and query: a `Host` header that is none would
-/// panic there, as would a query that is none, and a host with a path of its own would choose the route.
+/// Reduces the request's URL to its path. `lambda_http` builds the URL from host, stage, path and
+/// query: an invalid `Host` header or query would panic there, and a host that contains a path
+/// could select another route.
 ///
-/// The path loses the name of its stage, which `rawPath` begins with (`/dev/sessions`). The base path of a custom domain
-/// cannot be told from the rest; where API Gateway has matched a route, [`crate::http`] does not read the path.
+/// Removes the stage name with which `rawPath` begins (`/dev/sessions`). The base path of a custom
+/// domain cannot be distinguished from the rest of the path; where API Gateway has matched a route,
+/// [`crate::http`] does not read the path.
 pub(crate) fn path_alone(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
     if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
         request.headers.remove(HOST);
@@ -27,7 +30,7 @@ pub(crate) fn path_alone(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<L
     event
 }
 
-/// The path behind the stage's name, if it begins with that.
+/// Returns the path after the stage name, or `None` if it does not begin with the stage name.
 fn within_stage<'a>(path: &'a str, stage: Option<&str>) -> Option<&'a str> {
     path.strip_prefix('/')?.strip_prefix(stage?).filter(|rest| rest.starts_with('/'))
 }

@@ -1,17 +1,18 @@
-//! The HTTP API: routes, JSON bodies and status codes. Nothing else in the product knows them.
+//! The HTTP API: routes, JSON bodies and status codes. No other module depends on them.
 //!
 //! | route | token | answers |
 //! |---|---|---|
 //! | `POST /sessions` | yes | 201, 400, 401, 409, 413, 415, 422, 429, 500, 503 |
 //! | `GET /sessions/{sessionId}` | no | 200, 404, 500, 503 |
-//! | the same with `PUBLIC_SESSION_VIEW=false` | yes, the owner's | 200, 401, 403, 404, 500, 503 |
-//! | `PATCH /sessions/{sessionId}` | yes, the owner's | 200, 400, 401, 403, 404, 409, 413, 415, 500, 503 |
-//! | `DELETE /sessions/{sessionId}` | yes, the owner's | 204, 401, 403, 404, 409, 500, 503 |
+//! | the same with `PUBLIC_SESSION_VIEW=false` | yes, owner | 200, 401, 403, 404, 500, 503 |
+//! | `PATCH /sessions/{sessionId}` | yes, owner | 200, 400, 401, 403, 404, 409, 413, 415, 500, 503|
+//! | `DELETE /sessions/{sessionId}` | yes, owner | 204, 401, 403, 404, 409, 500, 503 |
 //! | `GET /health` | no | 200 |
 //!
-//! Any other path is 404, any other method 405. Errors are `{"error": "…", "timestamp": ms}`; what may pass
-//! (503, 429, and 409 while a session is being created) carries `Retry-After`. API Gateway checks the token; without its claims the answer is 401
-//! here too, so that a route deployed without its authorizer stays shut.
+//! Any other path returns 404, any other method 405. Errors are `{"error": "…", "timestamp": ms}`;
+//! errors that may be transient (503, 429, and 409 while a session is being created) carry
+//! `Retry-After`. API Gateway validates the token. Without its claims the handler also returns 401,
+//! so that a route deployed without its authorizer stays protected.
 
 use std::time::Duration;
 
@@ -37,20 +38,20 @@ pub(crate) use use_cases::SessionApi;
 pub(crate) struct Api<S> {
     /// The use cases.
     pub(crate) sessions: S,
-    /// The environment, as `/health` tells it.
+    /// The environment, as returned by `/health`.
     pub(crate) environment: String,
-    /// Whether anybody may see a session, or only its speaker.
+    /// Whether sessions are public, or visible to their speaker only.
     pub(crate) public_session_view: bool,
-    /// Budgets of a whole invocation.
+    /// Time budgets for a whole invocation.
     pub(crate) limits: Limits,
 }
 
-/// An answer, and what follows it.
+/// A response and its follow-up.
 #[derive(Debug)]
 pub(crate) struct Answered {
-    /// The answer.
+    /// The response.
     pub(crate) response: Response<Body>,
-    /// For [`Api::finish`].
+    /// Work for [`Api::finish`].
     pub(crate) follow_up: Option<FollowUp>,
 }
 
@@ -61,7 +62,7 @@ impl From<Response<Body>> for Answered {
 }
 
 impl<S: SessionApi> Api<S> {
-    /// Answers one request, inside the trace of its invocation.
+    /// Handles one request, with its invocation's trace header in scope.
     pub(crate) async fn answer(&self, request: Request) -> Answered {
         let trace_header = request.lambda_context_ref().and_then(|c| c.xray_trace_id.clone());
         let call = Call { limits: self.limits(&request), trace_header: trace_header.clone() };
@@ -78,7 +79,7 @@ impl<S: SessionApi> Api<S> {
         answered
     }
 
-    /// Does what follows an answer, inside the trace of its request.
+    /// Runs a follow-up, with its request's trace header in scope.
     pub(crate) async fn finish(&self, follow_up: FollowUp) {
         let trace_header = follow_up.trace_header().map(ToOwned::to_owned);
         lambda_shell::trace::scope(trace_header, self.sessions.finish(follow_up)).await;
@@ -118,7 +119,7 @@ impl<S: SessionApi> Api<S> {
         id: &str,
         call: &Call,
     ) -> Result<Response<Body>, Refused> {
-        // First, so that without a token nobody learns which ids there are.
+        // Checked first, so that a client without a token cannot find out which ids exist.
         let viewer = match self.public_session_view {
             true => None,
             false => Some(speaker(request)?),
@@ -155,7 +156,7 @@ impl<S: SessionApi> Api<S> {
         }
     }
 
-    /// Answers an error that no use case has told the journal of.
+    /// Responds to an error that the use case has not logged itself.
     fn report(&self, error: &Error) -> Response<Body> {
         if let Error::Store(_) = error {
             tracing::error!("{error}");
@@ -167,8 +168,8 @@ impl<S: SessionApi> Api<S> {
         refused(why, self.sessions.now_ms())
     }
 
-    /// The budgets that fit the time this invocation has left. A deadline in the past, as
-    /// `cargo lambda watch` sends it, means that it is unknown.
+    /// Returns the budgets for the remaining time of this invocation. A deadline in the past, as
+    /// `cargo lambda watch` sends it, counts as unknown.
     fn limits(&self, request: &Request) -> Limits {
         let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
         match deadline.checked_sub(self.sessions.now_ms()) {
@@ -178,7 +179,7 @@ impl<S: SessionApi> Api<S> {
     }
 }
 
-/// The `sub` of the token that API Gateway has checked.
+/// Returns the `sub` of the token that API Gateway has validated.
 fn speaker(request: &Request) -> Result<&str, Refused> {
     let claims = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => {
@@ -193,7 +194,7 @@ fn speaker(request: &Request) -> Result<&str, Refused> {
         .ok_or_else(|| Refused::new(StatusCode::UNAUTHORIZED, "a valid token is required"))
 }
 
-/// What is no session id names no session.
+/// Parses a session id. An invalid id returns 404, because no session can have it.
 fn session_id(text: &str) -> Result<SessionId, Refused> {
     text.parse().map_err(|_| Refused::new(StatusCode::NOT_FOUND, "there is no such session"))
 }

@@ -1,4 +1,5 @@
-//! `session-http-handler`: the Lambda behind the HTTP API. Opens, shows, changes and ends sessions.
+//! `session-http-handler`: the Lambda function behind the HTTP API. Creates, reads, changes and
+//! ends sessions.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -20,7 +21,7 @@ mod config;
 mod gateway;
 mod http;
 
-/// The use cases' ports, as this function has them.
+/// The AWS implementations of the use cases' ports.
 #[derive(Debug)]
 struct OnAws;
 
@@ -32,7 +33,7 @@ impl Ports for OnAws {
     type Surroundings = lambda_shell::surroundings::Lambda;
 }
 
-// It waits for AWS and computes next to nothing: threads that wake one another would cost more than they do.
+// The function is I/O-bound, so waking worker threads would cost more than they gain.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda_shell::logging::init();
@@ -76,7 +77,7 @@ async fn main() -> Result<(), Error> {
     let handler = Adapter::from(handler).map_request(gateway::path_alone);
     let (after_answer, extension) = after_answer::register(initialization.as_deref()).await;
     let runtime = Runtime::new(handler).layer(after_answer).run_concurrent();
-    // Neither ends but by an error, and neither is of use without the other.
+    // Each ends only with an error, and cannot work without the other.
     tokio::select! {
         ended = runtime => ended,
         ended = extension => ended,

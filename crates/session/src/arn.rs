@@ -1,13 +1,13 @@
-//! ARNs of the two KVS resources of a session.
+//! ARNs of a session's two KVS resources.
 //!
-//! A signaling *channel* is not a *stream*: GetMedia takes a stream only. The two types make mixing
-//! them up a compile error instead of a session without audio.
+//! A signaling *channel* is not a *stream*, and GetMedia accepts only a stream. Separate types make
+//! confusing them a compile error instead of a session without audio.
 
 use std::{fmt, ops::Deref, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A text that is not the ARN it should be.
+/// The text is not an ARN of the expected kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected arn:PARTITION:kinesisvideo:REGION:ACCOUNT:{kind}/NAME/CREATED")]
 pub struct ArnError {
@@ -53,13 +53,13 @@ macro_rules! arn {
         pub struct $name(String);
 
         impl $name {
-            /// The ARN as text.
+            /// Returns the ARN as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
 
-            /// The name within the ARN, for example `session-blessed-shepherd-123`.
+            /// Returns the resource name in the ARN, for example `session-blessed-shepherd-123`.
             #[must_use]
             pub fn resource_name(&self) -> &str {
                 self.0.split('/').nth(1).unwrap_or_default()
@@ -105,12 +105,12 @@ macro_rules! arn {
 }
 
 arn! {
-    /// ARN of a KVS signaling channel. It cannot be given to GetMedia.
+    /// ARN of a KVS signaling channel. GetMedia does not accept it.
     ChannelArn, "channel"
 }
 
 arn! {
-    /// ARN of a KVS stream: what the consumer reads.
+    /// ARN of a KVS stream, from which the consumer reads.
     StreamArn, "stream"
 }
 

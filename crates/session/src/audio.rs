@@ -1,8 +1,9 @@
-//! The contract with the audio processor: one chunk of PCM in, one answer out.
+//! The contract with the audio processor: a payload of PCM as request, an [`Answer`] or [`Refusal`]
+//! as response.
 //!
-//! A chunk is delivered at least once and accepted exactly once: the processor keeps the number of
-//! samples it has (`nextSample`) and the `epoch` of the sender, and both sides agree by [`Answer`]
-//! or by one of the [`Refusal`]s.
+//! A chunk is delivered at least once and accepted exactly once. The processor stores the number of
+//! samples it has accepted (`nextSample`) and the newest `epoch` of the sender. The sender
+//! synchronizes with this state through [`Answer`] and [`Refusal`].
 
 use std::{borrow::Cow, fmt};
 
@@ -27,11 +28,11 @@ pub struct AudioPayload {
     pub session_id: SessionId,
     /// The stream that the audio was read from.
     pub stream_arn: StreamArn,
-    /// Number of the lease under which the sender works; an older one than the newest is refused.
+    /// Epoch of the sender's lease. The processor rejects epochs older than the newest it has seen.
     pub epoch: u64,
-    /// The language that is spoken.
+    /// The language of the speech.
     pub source_language: Language,
-    /// The session's languages together with its listeners', sorted.
+    /// The target languages of the session and of its listeners, sorted.
     pub target_languages: Vec<Language>,
     /// Quality of transcription and translation.
     pub quality_tier: QualityTier,
@@ -53,31 +54,31 @@ pub struct AudioPayload {
     pub start_sample: u64,
     /// Number of samples in `audioData`.
     pub sample_count: u64,
-    /// How many of them were made up to fill short gaps.
+    /// Number of synthesized samples that fill short gaps.
     pub filled_samples: u64,
     /// Samples skipped right before `startSample`, because the gap was too long to fill.
     pub gap_samples: u64,
-    /// When the first sample was recorded by the producer's clock, Unix ms.
+    /// Time at which the first sample was recorded, by the producer's clock, Unix ms.
     pub producer_timestamp: u64,
-    /// The stream's fragment that holds the last sample.
+    /// Number of the stream's fragment that contains the last sample.
     pub fragment_number: String,
-    /// Whether this is the end of the session; the payload may then hold no sample.
+    /// Whether this is the last payload of the session; it may contain no samples.
     #[serde(rename = "final")]
     pub is_final: bool,
-    /// [`SCHEMA_VERSION`] of the writer.
+    /// [`SCHEMA_VERSION`] of the sender.
     pub schema_version: Cow<'static, str>,
 }
 
-/// What the processor is asked to do.
+/// Operation requested from the processor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Take the audio.
+    /// Process the audio.
     #[default]
     Process,
 }
 
-/// How the samples are encoded.
+/// Encoding of the samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// Signed 16-bit integers, little-endian.
@@ -86,7 +87,7 @@ pub enum Format {
     PcmS16le,
 }
 
-/// Who sends the payload.
+/// Sender of the payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -95,10 +96,10 @@ pub enum Source {
     KvsStreamConsumer,
 }
 
-/// A payload that breaks the contract. Sending it again gives the same error.
+/// A payload that violates the contract. A retry returns the same error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
-    /// Another rate or number of channels than the contract's.
+    /// The sample rate or channel count differs from the contract.
     #[error(
         "expected {SAMPLE_RATE} Hz and {CHANNELS} channel, found {sample_rate} Hz and {channels}"
     )]
@@ -108,30 +109,30 @@ pub enum PayloadError {
         /// `channels` of the payload.
         channels: u8,
     },
-    /// A major version of the payload that this reader does not know.
+    /// The major version is not supported.
     #[error("unsupported schemaVersion; this reader knows 1.x")]
     UnsupportedVersion,
-    /// `audioData` has another length than `sampleCount` says.
+    /// The length of `audioData` does not match `sampleCount`.
     #[error("audioData of {found} base64 characters, but sampleCount {samples} needs {expected}")]
     Length {
         /// `sampleCount` of the payload.
         samples: u64,
-        /// Base64 characters that many samples need.
+        /// Base64 characters required for that many samples.
         expected: u64,
         /// Base64 characters found.
         found: u64,
     },
-    /// A payload without samples that is not the final one.
+    /// The payload has no samples and is not final.
     #[error("a payload without samples must be final")]
     Empty,
 }
 
 impl AudioPayload {
-    /// Checks what the types cannot: rate, channels, version, and that `audioData` is as long as
-    /// `sampleCount` says. It does not decode `audioData`.
+    /// Checks what the types do not enforce: sample rate, channels, version, and that the length of
+    /// `audioData` matches `sampleCount`. Does not decode `audioData`.
     ///
     /// # Errors
-    /// The first rule that the payload breaks.
+    /// Returns the first violation found.
     pub fn check(&self) -> Result<(), PayloadError> {
         if (self.sample_rate, self.channels) != (SAMPLE_RATE, CHANNELS) {
             let (sample_rate, channels) = (self.sample_rate, self.channels);
@@ -149,37 +150,37 @@ impl AudioPayload {
     }
 }
 
-/// What the processor answers to a payload that it has taken, now or before.
+/// The response to a payload that the processor has accepted, now or earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
-    /// Whether the processor now has every sample up to the payload's end.
+    /// Whether the processor now has all samples up to the end of the payload.
     pub accepted: bool,
-    /// The first sample that the processor does not have: where the sender goes on.
+    /// Position of the first sample that the processor does not have; the sender continues there.
     pub next_sample: u64,
-    /// Whether it already had all of them before.
+    /// Whether it already had all of them.
     pub duplicate: bool,
 }
 
-/// Why the processor refuses a payload: its FunctionError.
+/// Why the processor rejected a payload, returned as a FunctionError.
 ///
-/// Lambda reports it as `{"errorType": …, "errorMessage": …}`; see [`Refusal::error_type`]. What the
-/// sender must know stands as a JSON object at the end of the message.
+/// Lambda reports it as `{"errorType": …, "errorMessage": …}`; see [`Refusal::error_type`]. Values
+/// that the sender needs follow as a JSON object at the end of the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// A newer lease holder has delivered already: the sender must stop.
+    /// A newer lease holder has already delivered. The sender must stop.
     StaleEpoch {
         /// The newest epoch seen.
         epoch: u64,
     },
-    /// Samples are missing before this payload: the sender must go back.
+    /// Samples before this payload are missing. The sender must resume at `next_sample`.
     OutOfOrder {
-        /// The first sample that the processor does not have.
+        /// Position of the first sample that the processor does not have.
         next_sample: u64,
     },
-    /// The payload breaks the contract: sending it again is of no use.
+    /// The payload violates the contract. A retry cannot succeed.
     InvalidPayload {
-        /// What is wrong with it.
+        /// The violation.
         reason: String,
     },
 }
@@ -192,7 +193,7 @@ impl Refusal {
     /// The `errorType` of [`Refusal::InvalidPayload`].
     pub const INVALID_PAYLOAD: &'static str = "InvalidPayload";
 
-    /// Lambda's `errorType`.
+    /// Returns Lambda's `errorType`.
     #[must_use]
     pub const fn error_type(&self) -> &'static str {
         match self {
@@ -202,8 +203,8 @@ impl Refusal {
         }
     }
 
-    /// Reads a FunctionError back; `None` when it is no refusal (the function crashed, timed out,
-    /// or is a processor that knows nothing of this contract).
+    /// Parses a FunctionError. Returns `None` if it is not a refusal: the function crashed or timed
+    /// out, or the processor does not implement this contract.
     #[must_use]
     pub fn from_function_error(error_type: &str, error_message: &str) -> Option<Self> {
         let number = |name: &str| {
@@ -223,7 +224,7 @@ impl Refusal {
     }
 }
 
-/// Lambda's `errorMessage`.
+/// Formats Lambda's `errorMessage`.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error_type = self.error_type();

@@ -1,4 +1,4 @@
-//! Changing a session: `PATCH /sessions/{sessionId}`.
+//! Changes a session, `PATCH /sessions/{sessionId}`.
 
 use crate::{
     Call, Done, Error, ErrorKind, Language, PortError, QualityTier, Session, SessionId,
@@ -7,35 +7,35 @@ use crate::{
     ports::{Change, Clock, Ports, Sessions},
 };
 
-/// What a speaker wants changed; what is `None` stays as it is.
+/// Changes requested by a speaker. Fields that are `None` stay unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// The state to go to.
+    /// The new state.
     pub status: Option<NewStatus>,
-    /// The language that is spoken from now on.
+    /// The new language of the speech.
     pub source_language: Option<Language>,
-    /// The languages to translate to, without repeats.
+    /// The languages to translate to, without duplicates.
     pub target_languages: Option<Vec<Language>>,
     /// Quality of transcription and translation.
     pub quality_tier: Option<QualityTier>,
 }
 
-/// A state that a speaker may ask for.
+/// A state that a speaker can request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NewStatus {
-    /// What is spoken is delivered.
+    /// Speech is delivered.
     Active,
-    /// What is spoken is read and skipped.
+    /// Speech is read and skipped.
     Paused,
-    /// The session is over: the same as a DELETE.
+    /// The session ends; equivalent to a DELETE.
     Ended,
 }
 
-/// How often a PATCH looks again when the session changed between its look and its write.
+/// Maximum number of attempts when the session changes between read and write.
 const LOOKS: u32 = 4;
 
 impl Changes {
-    /// `session` as it is to be; `None` when it is so already.
+    /// Returns the changed session, or `None` if the changes have no effect.
     fn applied_to(&self, session: &Session, now: u64) -> Option<Session> {
         let mut changed = session.clone();
         match self.status {
@@ -52,23 +52,23 @@ impl Changes {
             return None;
         }
         changed.settings_version += 1;
-        // It tells this write from the one before, so it must differ.
+        // `updatedAt` distinguishes this write from the previous one, so it must differ.
         changed.updated_at = now.max(session.updated_at + 1);
         Some(changed)
     }
 }
 
 impl<P: Ports> SessionService<P> {
-    /// Changes a session of `speaker_id`, and returns it as it is then.
+    /// Changes a session of `speaker_id` and returns the changed session.
     ///
-    /// One transaction changes the session and tells its consumer, which knows within one renewal of its lease
-    /// (2 s). Changes that are made already write nothing, so that a request may be repeated. Ending is a
-    /// [`delete`](Self::delete), whatever else is asked for beside it.
+    /// One transaction changes the session and the settings of its consumer, which reads them at
+    /// its next lease renewal (within 2 s). Changes without effect write nothing, so a request can
+    /// be repeated. A change to `Ended` is a [`delete`](Self::delete) and ignores the other fields.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::NotOwner`], [`Error::NotReady`], [`Error::Over`] when it has ended and something
-    /// else than that is asked for, or [`Error::Store`] when the tables do not answer; then trying again is
-    /// harmless.
+    /// [`Error::NotFound`], [`Error::NotOwner`], [`Error::NotReady`], [`Error::Over`] if the
+    /// session has ended and the change is not `Ended`, or [`Error::Store`] if the tables are
+    /// unavailable. The call can be retried safely.
     pub async fn change(
         &self,
         session_id: &SessionId,
@@ -112,7 +112,7 @@ impl<P: Ports> SessionService<P> {
         match (self.get(session_id, call).await, follow_up) {
             (Ok(answer), follow_up) => Ok(Done { answer, follow_up }),
             (Err(error), None) => Err(error),
-            // It has ended, whatever the caller is told.
+            // The session has ended even if the read fails, so its follow-up must run.
             (Err(error), Some(follow_up)) => {
                 self.finish(follow_up).await;
                 Err(error)
@@ -120,10 +120,11 @@ impl<P: Ports> SessionService<P> {
         }
     }
 
-    /// The one transaction; `false` when the session is not what it was.
+    /// Writes the change in one transaction. Returns `false` if the session has changed.
     async fn write(&self, session: &Session, seen_at: u64, call: &Call) -> Result<bool, Error> {
         let change = Change { session, seen_at };
-        // Only what certainly had no effect is repeated here: a change whose answer was lost is found made.
+        // Retries only errors that certainly had no effect. After a lost response, a repeated
+        // request finds the change already made.
         let again = |kind: ErrorKind| kind == ErrorKind::Throttled;
         let deadline = self.around.monotonic() + call.limits.event;
         let write = || self.sessions.change(&change);

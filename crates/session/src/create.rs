@@ -1,14 +1,14 @@
-//! Opening a session: `POST /sessions`, as a saga.
+//! Creates a session, `POST /sessions`, as a saga.
 //!
 //! ```text
-//! reserve id ─► channel ∥ stream ─► both ACTIVE ─► map ─► endpoints ─► active + event ─► answer ─► PutEvents
-//!     │             └──────────────── undone in reverse when a step fails ───┘            └─ never fails
-//!     └─ goes last: while anything may be left, the item stays to be found
+//! reserve id ─► channel ∥ stream ─► both ACTIVE ─► map ─► endpoints ─► activate ─► respond ─► emit
+//!     │           └────────── undone in reverse if a step fails ──────────┘       never fails ┘
+//!     └─ deleted last: while a resource may remain, its item must exist
 //! ```
 //!
-//! The id is reserved before anything else is made and given up after everything else is removed.
-//! So at every moment, whatever crashes, each channel and stream has an item by which the health
-//! check finds it.
+//! The id is reserved before any resource is created, and released after all resources are removed.
+//! Therefore, at every moment and after any crash, each channel and stream has an item through
+//! which the health check finds it.
 
 use std::time::Duration;
 
@@ -26,34 +26,36 @@ use crate::{
     undo::Made,
 };
 
-/// What a speaker asks for.
+/// Parameters of a new session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSession {
     /// The JWT `sub` of the speaker.
     pub speaker_id: String,
-    /// The language that will be spoken.
+    /// The language of the speech.
     pub source_language: Language,
-    /// The languages to translate to, without repeats.
+    /// The languages to translate to, without duplicates.
     pub target_languages: Vec<Language>,
     /// Quality of transcription and translation.
     pub quality_tier: QualityTier,
 }
 
-/// Ids tried until one is free. With three digits a table of a million sessions takes one of four
-/// first ids, and the digits grow: eight in a row mean that something else is wrong.
+/// Maximum number of ids tried. The first attempts draw from 59 million ids and later ones use more
+/// digits, so eight collisions in a row indicate another problem.
 const ID_ATTEMPTS: u32 = 8;
 
-/// An item outlives its session for whoever still asks: 24 h, counted from the creation.
+/// Lifetime of the item: 24 h from creation, so that clients can read a session after its end.
 const ITEM_LIFE_SECONDS: u64 = 24 * 60 * 60;
 
 impl<P: Ports> SessionService<P> {
-    /// Opens a session: when this returns, a speaker can connect, and the consumer is to be told by
-    /// [`finish`](Self::finish). A request that came before under the same key is answered as it was then.
+    /// Creates a session. When this returns, a speaker can connect; [`finish`](Self::finish) then
+    /// emits the event for the consumer. A repeated request with the same key returns the response
+    /// of the first one.
     ///
     /// # Errors
-    /// A step failed, or took too long; what was made before is removed, by this call or by the
-    /// health check. [`Error::retry_after`] tells whether trying again makes sense. Or the request is refused:
-    /// [`Error::TooManySessions`], [`Error::KeyReused`], [`Error::InProgress`].
+    /// Returns the error of the step that failed or timed out; this call or the health check
+    /// removes the resources created before it. [`Error::retry_after`] returns whether a retry can
+    /// succeed. A rejected request returns [`Error::TooManySessions`], [`Error::KeyReused`] or
+    /// [`Error::InProgress`].
     pub async fn create(
         &self,
         new: &NewSession,
@@ -84,7 +86,7 @@ impl<P: Ports> SessionService<P> {
         call: &Call,
         started: Duration,
     ) -> Result<Done<Session>, Error> {
-        // What settles a doubtful activation has a part of the budget for itself.
+        // Reserves a part of the budget for resolving an activation with an unknown outcome.
         let deadline = started + call.limits.creation.saturating_sub(call.limits.event);
         let hold = call.limits.request_hold;
         let mut claim = key.map(|key| Claim::new(new, key, self.around.now_ms(), hold));
@@ -144,8 +146,9 @@ impl<P: Ports> SessionService<P> {
         call: &Call,
         deadline: Duration,
     ) -> Result<Reserved, Error> {
-        // A lost answer is not repeated under the same id, which would then seem taken. The item it
-        // may have left is `creating`, and the health check removes it.
+        // A call whose response was lost is not retried with the same id, because the id would then
+        // appear taken. The item it may have written stays `creating`, and the health check removes
+        // it.
         let again = |kind| kind == ErrorKind::Throttled;
         let reservation = Reservation { session, most: self.most_sessions, claim };
         let insert = || self.sessions.insert(&reservation);
@@ -154,8 +157,8 @@ impl<P: Ports> SessionService<P> {
             .map_err(Error::Store)
     }
 
-    /// Everything after the reservation. Undoes what it made when it fails. `None` when the id is
-    /// free, but a channel or stream of its name exists.
+    /// Runs all steps after the reservation and undoes them on failure. Returns `None` if a channel
+    /// or stream with the session's name already exists, although the id was free.
     async fn open(
         &self,
         mut session: Session,
@@ -175,7 +178,8 @@ impl<P: Ports> SessionService<P> {
                 }
                 Activated::No(fault) => fault,
                 Activated::Unknown(fault) => {
-                    // Either the session is active and whole, or it is `creating`. Both are found.
+                    // The session is either active and complete, or still `creating`. The health
+                    // check handles both.
                     let session_id = session.session_id;
                     self.around
                         .note(&Notice::LeftBehind { session_id: &session_id, fault: &fault });

@@ -1,4 +1,4 @@
-//! Ending a session: `DELETE /sessions/{sessionId}`.
+//! Ends a session, `DELETE /sessions/{sessionId}`.
 
 use futures_util::future::join;
 
@@ -12,31 +12,31 @@ use crate::{
     words::uuid,
 };
 
-/// Which DELETE ended the session.
+/// Whether this call ended the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
-    /// This one: it emits the event.
+    /// This call ended it, and its follow-up emits the event.
     Now,
-    /// An earlier one, or the health check: nothing was left to do.
+    /// An earlier call or the health check ended it. No work remains.
     Before,
 }
 
-/// How often a DELETE looks again when the session changed between its look and its write. Each
-/// time means that somebody else has just changed the session.
+/// Maximum number of attempts when the session changes between read and write. Each failed attempt
+/// means that a concurrent writer changed the session.
 const LOOKS: u32 = 4;
 
 impl<P: Ports> SessionService<P> {
     /// Ends a session of `speaker_id`.
     ///
-    /// One conditional write marks it as ended and holds the event; of several that try at once,
-    /// one succeeds, so that one ENDED is emitted. What comes after that write (the event, taking
-    /// the channel off its stream, deleting the channel, telling the listeners) follows the answer
-    /// by [`finish`](Self::finish), and never fails the request: the health check repairs it. The stream
-    /// stays, for the consumer still drains it.
+    /// One conditional write marks the session as ended and stores the event. Of several concurrent
+    /// calls exactly one succeeds, so one ENDED event is emitted. [`finish`](Self::finish) runs the
+    /// remaining steps after the response: it emits the event, unmaps and deletes the channel, and
+    /// notifies the listeners. These steps never fail the request, because the health check
+    /// completes them. The stream is kept until the consumer has read the remaining media.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::NotOwner`], [`Error::NotReady`], or [`Error::Store`] when the
-    /// table does not answer; then trying again is harmless.
+    /// [`Error::NotFound`], [`Error::NotOwner`], [`Error::NotReady`], or [`Error::Store`] if the
+    /// table is unavailable. The call can be retried safely.
     pub async fn delete(
         &self,
         session_id: &SessionId,
@@ -51,7 +51,8 @@ impl<P: Ports> SessionService<P> {
                 SessionStatus::Creating => {
                     return Err(Error::NotReady { session_id: session_id.clone() });
                 }
-                // The SDK repeats a write whose answer was lost; then it was ours that ended it.
+                // The SDK retries a write whose response was lost; in that case this call ended the
+                // session.
                 SessionStatus::Ended if ours.is_some() && session.pending_event == ours => {
                     return Ok(self.ended(session, call));
                 }
@@ -82,7 +83,7 @@ impl<P: Ports> SessionService<P> {
         Ok(PendingEvent::new(&change, call.trace_header.clone(), now))
     }
 
-    /// The one write; `false` when the session is not what it was.
+    /// Marks the session as ended in one write. Returns `false` if the session has changed.
     async fn mark_ended(&self, session: &Session, call: &Call) -> Result<bool, Error> {
         let Some(event) = &session.pending_event else { return Ok(false) };
         let ending = Ending {
@@ -92,8 +93,8 @@ impl<P: Ports> SessionService<P> {
             pending_event: event,
             now: event.since,
         };
-        // Only what certainly had no effect is repeated here. A write whose answer was lost is the
-        // caller's to repeat: it then finds the session ended, and the event is pending.
+        // Retries only errors that certainly had no effect. After a lost response the caller reads
+        // again, finds the session ended and its own event pending.
         let again = |kind: ErrorKind| kind == ErrorKind::Throttled;
         let deadline = self.around.monotonic() + call.limits.event;
         let write = || self.sessions.end(&ending);
@@ -102,8 +103,9 @@ impl<P: Ports> SessionService<P> {
             .map_err(Error::Store)
     }
 
-    /// Emits what was still to be told of the session: its item has room for one event, and who hears of the end should
-    /// have heard of the beginning. One that the bus does not take now is given up.
+    /// Emits the pending event of an earlier change, because the item holds one event only and a
+    /// reader of ENDED should have received ACTIVE first. The event is lost if the bus rejects it
+    /// now.
     async fn tell_before(&self, session_id: &SessionId, untold: &PendingEvent, call: &Call) {
         let budget = call.limits.event;
         let _ = emit(&self.sessions, &self.events, &self.around, session_id, untold, budget).await;
@@ -114,18 +116,18 @@ impl<P: Ports> SessionService<P> {
         Done { answer: Deleted::Now, follow_up: Some(FollowUp::close(session, call)) }
     }
 
-    /// What follows once the session is marked as ended; its listeners are told meanwhile.
+    /// Runs the steps that follow the end of a session, and notifies its listeners concurrently.
     pub(crate) async fn close(&self, session: &Session, call: &Call) {
         let telling = self.tell_of_the_end(&session.session_id, &call.limits);
         join(self.take_down(session, call), telling).await;
     }
 
-    /// Emits the event and removes the channel.
+    /// Emits the event and deletes the channel.
     async fn take_down(&self, session: &Session, call: &Call) {
         let (session_id, budget) = (&session.session_id, call.limits.event);
         let end = self.around.monotonic() + call.limits.deletion;
         if let Some(event) = &session.pending_event {
-            // Otherwise it stays pending for the health check.
+            // On failure the event stays pending for the health check.
             let _ =
                 emit(&self.sessions, &self.events, &self.around, session_id, event, budget).await;
         }

@@ -1,4 +1,4 @@
-//! Emitting the event of a state change that has already happened.
+//! Emits the event of a state change that is already stored.
 
 use std::time::Duration;
 
@@ -10,14 +10,15 @@ use crate::{
     ports::{Clock, EventBus, Journal, PendingEvents},
 };
 
-/// Emits an event that was written together with its state change, and clears it when the bus has
-/// taken it: right after the change, and by the health check for what is still pending.
+/// Emits an event that was stored together with its state change, and clears it once the bus has
+/// accepted it. Called right after the change, and by the health check for events that are still
+/// pending.
 ///
-/// An event that could not be cleared may be emitted twice, with the same `eventId`; none is lost.
+/// If clearing fails, the event may be emitted again with the same `eventId`. No event is lost.
 ///
 /// # Errors
-/// The bus did not take it within `budget`: it stays pending. The failure is in the log and the
-/// metrics already.
+/// Returns the error if the bus does not accept the event within `budget`; the event then stays
+/// pending. The failure is already logged and counted.
 pub async fn emit<R: Clock + Journal>(
     pending_events: &impl PendingEvents,
     bus: &impl EventBus,

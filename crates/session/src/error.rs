@@ -1,4 +1,4 @@
-//! What a use case answers when it cannot do what was asked.
+//! Errors of the use cases.
 
 use std::time::Duration;
 
@@ -7,75 +7,75 @@ use crate::{ErrorKind, PortError, SessionId};
 /// Why a session could not be created, read, changed or ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// There is no such session.
+    /// The session does not exist.
     #[error("session {session_id} does not exist")]
     NotFound {
-        /// The session asked for.
+        /// The requested session.
         session_id: SessionId,
     },
     /// The session belongs to another speaker.
     #[error("session {session_id} belongs to another speaker")]
     NotOwner {
-        /// The session asked for.
+        /// The requested session.
         session_id: SessionId,
     },
-    /// The session is in a state in which this cannot be done.
+    /// The session is still being created.
     #[error("session {session_id} is still being created")]
     NotReady {
-        /// The session asked for.
+        /// The requested session.
         session_id: SessionId,
     },
-    /// The session has ended, and an ended session is not changed.
+    /// The session has ended and can no longer be changed.
     #[error("session {session_id} has ended")]
     Over {
-        /// The session asked for.
+        /// The requested session.
         session_id: SessionId,
     },
-    /// The speaker has as many sessions as one may have at a time.
+    /// The speaker has reached the session limit.
     #[error("this speaker has {most} sessions already; end one of them first")]
     TooManySessions {
-        /// How many one may have.
+        /// The limit.
         most: u32,
     },
-    /// The `Idempotency-Key` is that of another request.
+    /// The `Idempotency-Key` was used with a different request.
     #[error("this Idempotency-Key came with another body before; take a new one")]
     KeyReused,
-    /// The same request is under way, or whoever carried it out has died.
+    /// The same request is in progress, or the invocation that ran it has failed.
     #[error("the request with this Idempotency-Key is still being carried out")]
     InProgress {
-        /// After which it is not under way any more.
+        /// Time after which the request no longer counts as in progress.
         retry_after: Duration,
     },
-    /// Every id tried was taken.
+    /// Every id that was tried is taken.
     #[error("no free session id in {attempts} attempts")]
     NoFreeId {
-        /// How many ids were tried.
+        /// Number of ids tried.
         attempts: u32,
     },
-    /// A step of the creation failed; what was made before it is removed, now or by the health
-    /// check.
+    /// A step of the creation failed. The resources created before are removed, now or by the
+    /// health check.
     #[error("session {session_id} could not be created: {fault}")]
     Creation {
-        /// The id that was reserved.
+        /// The reserved id.
         session_id: SessionId,
-        /// The step and its fault.
+        /// The error of the step.
         fault: PortError,
     },
-    /// The Sessions table did not answer as it should.
+    /// The Sessions table returned an error or no response.
     #[error("the sessions cannot be reached: {0}")]
     Store(PortError),
 }
 
 impl Error {
-    /// Whether it is ours, or a service's, rather than the client's.
+    /// Returns whether the error is caused by this system or by AWS rather than by the client.
     #[must_use]
     pub const fn is_failure(&self) -> bool {
         matches!(self, Self::NoFreeId { .. } | Self::Creation { .. } | Self::Store(_))
     }
 
-    /// After how long the same request may succeed; `None` when trying again is of no use.
+    /// Returns the time after which a retry may succeed, or `None` if a retry cannot succeed.
     ///
-    /// A reached account limit is given a minute: it takes another session's end to lift it.
+    /// An account limit is retried after a minute, because another session must end first.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         let fault = match self {

@@ -1,8 +1,7 @@
-//! The `Session Status Change` event: what the session API tells the rest of the system.
+//! The `Session Status Change` event, which the session API emits for the rest of the system.
 //!
-//! Source of the contract: `phase-3-eventbridge-integration.md`, "EventBridge Event Schema" and
-//! "Event Field Definitions", with three additions that its readers may do without: `streamArn`,
-//! `schemaVersion` and `eventId`.
+//! The contract is `phase-3-eventbridge-integration.md`, "EventBridge Event Schema" and "Event
+//! Field Definitions", with three optional additions: `streamArn`, `schemaVersion` and `eventId`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -13,28 +12,30 @@ use crate::{ChannelArn, Language, QualityTier, Session, SessionId, Settings, Str
 pub const SOURCE: &str = "session-management";
 /// `detail-type` of the event.
 pub const DETAIL_TYPE: &str = "Session Status Change";
-/// `schemaVersion` that this crate writes. It reads every version with the same major number.
+/// `schemaVersion` that this crate writes. It accepts every version with the same major number.
 pub const SCHEMA_VERSION: &str = "1.0";
 
-/// Longest `speakerId`, characters: a JWT's `sub` has no more (OpenID Connect Core, section 2).
+/// Maximum length of `speakerId`, in characters: the limit of a JWT's `sub` (OpenID Connect Core,
+/// section 2).
 pub const MAX_SPEAKER_ID: usize = 255;
-/// Longest `eventId`, characters; this system's are UUIDs of 36.
+/// Maximum length of `eventId`, in characters. This system writes UUIDs of 36 characters.
 pub const MAX_EVENT_ID: usize = 256;
-/// Longest `schemaVersion`, bytes: the major number 1, a point, and a minor of nine digits.
+/// Maximum length of `schemaVersion`, in bytes: major number 1, a point and a minor number of nine
+/// digits.
 const MAX_SCHEMA_VERSION: usize = 11;
 
-/// What happened to the session.
+/// State change of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum EventStatus {
-    /// The session may be spoken into: start to consume.
+    /// The session accepts speech. The consumer starts.
     Active,
-    /// The session is over: deliver the rest and stop.
+    /// The session has ended. The consumer delivers the remaining audio and stops.
     Ended,
 }
 
 impl EventStatus {
-    /// The status as it stands in the event.
+    /// Returns the status as written in the event.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,32 +50,33 @@ impl EventStatus {
 pub struct StatusChange {
     /// The session.
     pub session_id: SessionId,
-    /// What happened to it.
+    /// The state change.
     pub status: EventStatus,
-    /// Its signaling channel. GetMedia does not take it.
+    /// The signaling channel. GetMedia does not accept this ARN.
     pub channel_arn: ChannelArn,
-    /// Its stream; absent in events of writers that know the specification only.
+    /// The stream. Absent in events of writers that implement the specification only.
     pub stream_arn: Option<StreamArn>,
-    /// The language that is spoken.
+    /// The language of the speech.
     pub source_language: Language,
-    /// The languages asked for, without repeats. Written with ACTIVE only.
+    /// The requested target languages, without duplicates. Written with ACTIVE only.
     pub target_languages: Vec<Language>,
     /// Quality of transcription and translation. Written with ACTIVE only.
     pub quality_tier: Option<QualityTier>,
     /// The speaker. Written with ACTIVE only.
     pub speaker_id: Option<String>,
-    /// When it happened by the writer's clock, Unix ms. For people: never compare it with a clock.
+    /// Time of the change by the writer's clock, Unix ms. Informational: must not be compared with
+    /// another clock.
     pub timestamp_ms: u64,
-    /// `MAJOR.MINOR`; an event without one counts as `1.0`.
+    /// `MAJOR.MINOR`. Defaults to `1.0` if absent.
     pub schema_version: String,
-    /// The same in every copy of one event, so that a reader can tell repeats.
+    /// Identical in every copy of one event, so that readers can detect duplicates.
     pub event_id: Option<String>,
 }
 
-/// A detail that is not a [`StatusChange`]. Reading it again gives the same error.
+/// The detail is not a valid [`StatusChange`]. A retry returns the same error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
-    /// The detail is no JSON object.
+    /// The detail is not a JSON object.
     #[error("the event's detail is not a JSON object")]
     NotAnObject,
     /// A required field is absent.
@@ -83,15 +85,15 @@ pub enum EventError {
         /// Name of the field.
         field: &'static str,
     },
-    /// A field does not hold what it should.
+    /// A field has an invalid value.
     #[error("the event's `{field}` is malformed: {reason}")]
     Malformed {
         /// Name of the field.
         field: &'static str,
-        /// What it should hold.
+        /// The expected value.
         reason: &'static str,
     },
-    /// The event is of a major version that this reader does not know.
+    /// The event has a major version that is not supported.
     #[error("the event's schemaVersion has major number {major}; this reader knows 1")]
     UnsupportedVersion {
         /// The major number found.
@@ -100,13 +102,14 @@ pub enum EventError {
 }
 
 impl StatusChange {
-    /// Reads an event's `detail`. Fields it does not know are ignored.
+    /// Parses an event's `detail`. Unknown fields are ignored.
     ///
     /// # Errors
-    /// A field that is absent or malformed, or another major version of the schema.
+    /// Returns an error if a required field is missing, a field is malformed or the major version
+    /// is not supported.
     pub fn from_detail(detail: &Value) -> Result<Self, EventError> {
         let fields = Fields(detail.as_object().ok_or(EventError::NotAnObject)?);
-        // First of all, because another major version may mean anything by the other fields.
+        // Checked first, because another major version may redefine the other fields.
         let schema_version = fields.schema_version()?;
         Ok(Self {
             session_id: fields.required("sessionId", "expected adjective-noun-number")?,
@@ -127,7 +130,7 @@ impl StatusChange {
         })
     }
 
-    /// What a consumer must know of a session that has no record.
+    /// Returns the settings for a consumer of a session without a record.
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
@@ -138,7 +141,8 @@ impl StatusChange {
         }
     }
 
-    /// Writes the event's `detail`: the fields of the specification for its status, and ours.
+    /// Serializes the event's `detail`: the fields that the specification defines for its status,
+    /// and the additions of this system.
     #[must_use]
     pub fn to_detail(&self) -> Value {
         let mut detail = json!({
@@ -168,7 +172,8 @@ impl StatusChange {
     }
 }
 
-/// The fields of a detail. An explicit `null` counts as absent, as some writers send it so.
+/// The fields of a detail. An explicit `null` counts as absent, because some writers send it for
+/// absent fields.
 struct Fields<'a>(&'a Map<String, Value>);
 
 impl Fields<'_> {
@@ -197,7 +202,8 @@ impl Fields<'_> {
         self.optional(field, reason)?.ok_or(EventError::Missing { field })
     }
 
-    /// A text of at most `most` characters, counted as JSON Schema counts them.
+    /// Returns a text of at most `most` characters, counted in Unicode code points as JSON Schema
+    /// does.
     fn text(
         &self,
         field: &'static str,
@@ -264,14 +270,14 @@ impl Fields<'_> {
     }
 }
 
-/// A number that is whole, although it is written as `7.0` or `7e3`: to JSON Schema that is an
-/// integer, and there are writers that have no other numbers.
+/// Converts a whole number written as `7.0` or `7e3`. JSON Schema treats these as integers, and
+/// some writers support only floating-point numbers.
 fn whole(number: f64) -> Option<u64> {
     let fits = number.fract() == 0.0 && (0.0..TWO_TO_THE_64).contains(&number);
     fits.then_some(number as u64)
 }
 
-/// The first number beyond [`u64`].
+/// The smallest number above [`u64::MAX`].
 const TWO_TO_THE_64: f64 = 18_446_744_073_709_551_616.0;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! A small AWS for the tests of the use cases: a table, a KVS control plane and a bus in one world
-//! with virtual time, in which any call can be made to fail in each way that calls fail.
+//! An in-memory AWS for tests of the use cases: tables, a KVS control plane and an event bus, with
+//! virtual time and injected failures of every call.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -28,33 +28,34 @@ mod aws;
 mod reconcile;
 pub(crate) use reconcile::UNREADABLE;
 
-/// When the world begins, Unix ms.
+/// Start of virtual time, Unix ms.
 pub(crate) const EPOCH_MS: u64 = 1_732_540_620_000;
 
-/// How a call fails.
+/// An injected failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// Refused without effect.
+    /// Rejected without effect.
     Refused(ErrorKind),
-    /// It has its effect, but the answer is an error.
+    /// Takes effect, but returns an error.
     AnswerLost,
-    /// The first answer is lost and the SDK repeats the call: two effects, the second's answer.
+    /// The first response is lost and the SDK retries the call: two effects, the response of the
+    /// second.
     Repeated,
-    /// It has no effect and never answers.
+    /// Has no effect and never returns.
     Hangs,
-    /// It has its effect and never answers.
+    /// Takes effect and never returns.
     HangsAfterEffect,
-    /// It never answers, and has its effect five seconds later.
+    /// Never returns, and takes effect five seconds later.
     LateEffect,
 }
 
-/// Which calls fail.
+/// The calls that fail.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) operation: &'static str,
-    /// 0 is the first call of the operation.
+    /// Index of the first failing call of the operation, from 0.
     pub(crate) first: usize,
-    /// How many in a row.
+    /// Number of consecutive failures.
     pub(crate) count: usize,
     pub(crate) trouble: Trouble,
 }
@@ -63,11 +64,11 @@ pub(crate) struct Plan {
 pub(crate) struct Resource {
     pub(crate) name: String,
     pub(crate) tags: Option<Tags>,
-    /// When it becomes ACTIVE.
+    /// Time at which it becomes ACTIVE.
     pub(crate) active_at: Duration,
     pub(crate) retention_hours: u32,
     pub(crate) mapped_to: Option<String>,
-    /// When a mapping that was taken off no longer keeps it from being deleted.
+    /// Time after which a removed mapping no longer prevents deletion.
     unmapped_at: Option<Duration>,
 }
 
@@ -82,50 +83,50 @@ pub(crate) struct State {
     pub(crate) plans: Vec<Plan>,
     pub(crate) calls: Vec<(&'static str, Duration)>,
     pub(crate) items: BTreeMap<SessionId, Session>,
-    /// Places taken, by speaker.
+    /// Session slots in use, by speaker.
     pub(crate) places: BTreeMap<String, BTreeSet<SessionId>>,
     pub(crate) requests: BTreeMap<RequestId, Remembered>,
-    /// What consumers were told.
+    /// Settings and status written for consumers.
     pub(crate) settings: BTreeMap<SessionId, (Settings, SessionStatus)>,
     pub(crate) channels: HashMap<String, Resource>,
     pub(crate) streams: HashMap<String, Resource>,
-    /// Who listens: by session, in the index's order.
+    /// Listeners by session, in the index's order.
     pub(crate) listeners: BTreeMap<SessionId, BTreeSet<Listener>>,
-    /// Connections that are gone.
+    /// Connections that no longer exist.
     pub(crate) gone: BTreeSet<String>,
-    /// Connections that never take a message.
+    /// Connections that never accept a message.
     pub(crate) hanging: BTreeSet<String>,
-    /// What each connection was told.
+    /// Messages sent to each connection.
     pub(crate) heard: BTreeMap<String, Vec<Value>>,
-    /// There is no endpoint to tell anybody through.
+    /// Whether there is no WebSocket endpoint to send messages through.
     pub(crate) mute: bool,
-    /// Posts under way, and the most there ever were.
+    /// Current and maximum number of concurrent posts.
     pub(crate) posting: (usize, usize),
-    /// Details and trace headers that the bus took.
+    /// Details and trace headers that the bus accepted.
     pub(crate) events: Vec<(StatusChange, Option<String>)>,
-    /// The notices' texts, and the events' details.
+    /// The log messages of the notices, and the events' details.
     pub(crate) lines: Vec<(String, Option<String>)>,
     pub(crate) metrics: Vec<(&'static str, f64)>,
-    /// The Streams table, and the items of it that were let go.
+    /// Items of the Streams table, and the items that were set to expire.
     pub(crate) stream_items: BTreeMap<SessionId, StreamItem>,
     pub(crate) expiring: Vec<SessionId>,
-    /// What the dead-letter queues hold.
+    /// Contents of the dead-letter queues.
     pub(crate) letters: DeadLetterScan,
-    /// Invocations of the consumer, and whether Lambda refuses more.
+    /// Invocations of the consumer, and whether Lambda throttles further ones.
     pub(crate) invoked: Vec<(SessionId, &'static str)>,
     pub(crate) is_throttled: bool,
     pub(crate) active_after: Duration,
-    /// How long a mapping that was taken off still keeps channel and stream from being deleted.
+    /// How long a removed mapping still prevents deletion of its channel and stream.
     pub(crate) unmapped_after: Duration,
 }
 
-/// The world; clones are the same world.
+/// The fake AWS; clones share one state.
 #[derive(Clone, Default)]
 pub(crate) struct World(Arc<Mutex<State>>);
 
 pub(crate) type FakeService = SessionService<World>;
 
-/// What the handler does with a POST: it answers, and finishes.
+/// Runs a POST as the handler does, with its follow-up.
 pub(crate) async fn open(
     service: &FakeService,
     new: &NewSession,
@@ -135,7 +136,7 @@ pub(crate) async fn open(
     finished(service, service.create(new, key, call).await?).await
 }
 
-/// What the handler does with anything: it answers, and finishes.
+/// Runs the follow-up and returns the response, as the handler does.
 pub(crate) async fn finished<T>(service: &FakeService, done: Done<T>) -> Result<T, Error> {
     if let Some(follow_up) = done.follow_up {
         service.finish(follow_up).await;
@@ -187,13 +188,13 @@ impl World {
         self.state().metrics.iter().filter(|(name, _)| *name == metric).count()
     }
 
-    /// Runs a future to its end. When it only waits for time, time jumps.
+    /// Runs a future to completion. Virtual time advances when the future only waits for time.
     pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
         let Some(value) = self.run_for(future, usize::MAX) else { unreachable!() };
         value
     }
 
-    /// Runs a future until `calls` calls were begun, and then drops it: a crash.
+    /// Runs a future until `calls` calls have started, and then drops it to simulate a crash.
     pub(crate) fn run_for<T>(&self, future: impl Future<Output = T>, calls: usize) -> Option<T> {
         let woken = Arc::new(Flag(AtomicBool::new(true)));
         let waker = Waker::from(woken.clone());
@@ -212,7 +213,7 @@ impl World {
         }
     }
 
-    /// Jumps to the next moment at which something happens.
+    /// Advances virtual time to the next event.
     fn pass_time(&self) {
         let mut state = self.state();
         let wakes = state.sleepers.iter().map(|(at, _)| *at);
@@ -236,7 +237,7 @@ impl World {
         }
     }
 
-    /// Lets everything that is still under way take its effect.
+    /// Applies all delayed effects.
     pub(crate) fn let_time_pass(&self) {
         let mut state = self.state();
         for (at, effect) in std::mem::take(&mut state.late) {
@@ -246,7 +247,7 @@ impl World {
         }
     }
 
-    /// One call: records it, yields once, and then takes effect or fails as planned.
+    /// Performs one call: records it, yields once, and then takes effect or fails as planned.
     async fn call<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -264,7 +265,7 @@ impl World {
             };
             state.plans.iter().find(hit).map(|plan| plan.trouble)
         };
-        // A call takes a millisecond, so that a crash can fall into it.
+        // A call takes a millisecond, so that a crash can happen during it.
         self.sleep(Duration::from_millis(1)).await;
         let lost = || PortError::new(operation, ErrorKind::Unavailable, "answer lost");
         match trouble {
@@ -309,7 +310,8 @@ impl World {
 }
 
 impl State {
-    /// The invariant of the saga: at every moment, what exists has an item by which it is found.
+    /// Asserts the invariant of the saga: at every moment, each resource has an item through which
+    /// it is found.
     fn check_that_everything_can_be_found(&self) {
         for resource in self.channels.values().chain(self.streams.values()) {
             if let Some(tags) = &resource.tags {

@@ -1,26 +1,26 @@
-//! What follows an answer, so that nobody waits for it.
+//! Work that runs after the response, so that the client does not wait for it.
 
 use crate::{Call, PendingEvent, Session, SessionId, SessionService, emit, ports::Ports};
 
-/// What a use case came to.
+/// Result of a use case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "there may be something to finish"]
 pub struct Done<T> {
-    /// What to answer.
+    /// The response.
     pub answer: T,
-    /// What is still to be done, if anything is.
+    /// Work that remains after the response, if any.
     pub follow_up: Option<FollowUp>,
 }
 
 impl<T> Done<T> {
-    /// With nothing to follow.
+    /// Creates a result without a follow-up.
     pub(crate) fn whole(answer: T) -> Self {
         Self { answer, follow_up: None }
     }
 }
 
-/// What a use case still does once its caller is answered: for [`SessionService::finish`]. What became of the session
-/// is written by then, so what is not finished here the health check finds.
+/// The work that remains after the response, run by [`SessionService::finish`]. The state of the
+/// session is stored before, so the health check completes a follow-up that does not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "dropped, it waits for the health check"]
 pub struct FollowUp {
@@ -30,26 +30,27 @@ pub struct FollowUp {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
-    /// To tell the bus of a session that is active.
+    /// Emit the event of an active session.
     Announce { session_id: SessionId, event: PendingEvent },
-    /// To tell bus and listeners of one that has ended, and to remove its channel.
+    /// Emit the event of an ended session, notify its listeners and delete its channel.
     Close(Box<Session>),
 }
 
 impl FollowUp {
-    /// The event of a session that is active: taken out of it, for its item alone holds it.
+    /// Returns the emission of an active session's event. Takes the event out of `session`, because
+    /// only the stored item carries it.
     pub(crate) fn announce(session: &mut Session, call: &Call) -> Option<Self> {
         let event = session.pending_event.take()?;
         let what = What::Announce { session_id: session.session_id.clone(), event };
         Some(Self { call: call.clone(), what })
     }
 
-    /// What the end of a session asks for.
+    /// Returns the follow-up of an ended session.
     pub(crate) fn close(session: Session, call: &Call) -> Self {
         Self { call: call.clone(), what: What::Close(Box::new(session)) }
     }
 
-    /// The `X-Amzn-Trace-Id` of the request that it follows.
+    /// Returns the `X-Amzn-Trace-Id` of the original request.
     #[must_use]
     pub fn trace_header(&self) -> Option<&str> {
         self.call.trace_header.as_deref()
@@ -57,14 +58,14 @@ impl FollowUp {
 }
 
 impl<P: Ports> SessionService<P> {
-    /// Does what follows an answer, within the budgets of its call. It never fails: what cannot be done now is left to
-    /// the health check.
+    /// Runs a follow-up within the budgets of its call. Never fails: the health check completes
+    /// what could not be done.
     pub async fn finish(&self, follow_up: FollowUp) {
         let FollowUp { call, what } = follow_up;
         match what {
             What::Announce { session_id, event } => {
                 let budget = call.limits.event;
-                // Otherwise it stays pending for the health check.
+                // On failure the event stays pending for the health check.
                 let _ =
                     emit(&self.sessions, &self.events, &self.around, &session_id, &event, budget)
                         .await;

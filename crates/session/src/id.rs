@@ -7,39 +7,39 @@ use serde::{Deserialize, Serialize};
 /// The id of a session, for example `blessed-shepherd-123`.
 ///
 /// Two words of `a`–`z` and a decimal number, joined by hyphens, at most [`SessionId::MAX_LEN`]
-/// bytes. The alphabet is a subset of what KVS allows in a stream or channel name
-/// (`[a-zA-Z0-9_.-]{1,256}`), so that an id is always part of a valid name.
+/// bytes. The alphabet is a subset of what KVS allows in stream and channel names
+/// (`[a-zA-Z0-9_.-]{1,256}`), so an id can be part of any such name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SessionId(String);
 
-/// A text that is not a session id.
+/// The text is not a valid session id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a session id is `adjective-noun-number` in lower case, at most {max} bytes", max = SessionId::MAX_LEN)]
 pub struct InvalidSessionId;
 
 impl SessionId {
-    /// Longest id in bytes.
+    /// Maximum length of an id, in bytes.
     pub const MAX_LEN: usize = 64;
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The id made of two words of `a`–`z` and a number.
+    /// Creates an id from two words of `a`–`z` and a number.
     pub(crate) fn from_parts(adjective: &str, noun: &str, number: u64) -> Self {
         Self(format!("{adjective}-{noun}-{number}"))
     }
 
-    /// Name of the KVS stream of this session: `session-{id}`.
+    /// Returns the name of the session's KVS stream: `session-{id}`.
     #[must_use]
     pub fn stream_name(&self) -> String {
         format!("session-{}", self.0)
     }
 
-    /// Name of the KVS signaling channel of this session: `session-{id}`.
+    /// Returns the name of the session's KVS signaling channel: `session-{id}`.
     #[must_use]
     pub fn channel_name(&self) -> String {
         self.stream_name()

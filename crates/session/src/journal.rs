@@ -1,6 +1,7 @@
-//! What the use cases tell of: log lines and metrics, word for word in one place.
+//! Log messages and metrics of the use cases, defined in one place.
 //!
-//! The texts of the events are the specification's ("Key Log Patterns"); operators search for them.
+//! The messages for event emission are fixed by the specification ("Key Log Patterns"); operators
+//! search for them.
 
 use std::fmt;
 
@@ -10,19 +11,20 @@ use crate::{
     metrics::{self, Metric},
 };
 
-/// Something worth a log line, and perhaps a metric. Its `Display` is the line's message.
+/// A notable event of a use case: one log line and optionally metrics. `Display` formats the log
+/// message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice<'a> {
     /// A session was created.
     SessionCreated {
         /// The session.
         session_id: &'a SessionId,
-        /// Time from the request to the answer, ms.
+        /// Time from request to response, ms.
         latency_ms: u64,
     },
     /// A session could not be created.
     SessionFailed {
-        /// Why.
+        /// The error.
         error: &'a Error,
     },
     /// A speaker ended their session.
@@ -30,43 +32,43 @@ pub enum Notice<'a> {
         /// The session.
         session_id: &'a SessionId,
     },
-    /// EventBridge took an event.
+    /// EventBridge accepted an event.
     EventEmitted {
         /// The session.
         session_id: &'a SessionId,
-        /// What it tells of.
+        /// The change that the event announces.
         occasion: Occasion,
         /// The event's detail, JSON text.
         detail: &'a str,
     },
-    /// EventBridge did not take an event; it stays pending.
+    /// EventBridge did not accept an event; it stays pending.
     EventFailed {
         /// The session.
         session_id: &'a SessionId,
-        /// Why.
+        /// The error.
         fault: &'a PortError,
     },
-    /// Listeners were told of a session's end, as far as they could be.
+    /// A session's listeners were notified of its end.
     ListenersTold {
         /// The session.
         session_id: &'a SessionId,
-        /// What they were told.
+        /// The message.
         news: News,
-        /// How many.
+        /// Number of listeners by outcome.
         told: Told,
-        /// Why one could not be told, if any could not.
+        /// The first error, if any listener could not be notified.
         fault: Option<&'a PortError>,
     },
-    /// Something was left behind that the health check will repair or remove.
+    /// A step failed, and the health check will complete it.
     LeftBehind {
         /// The session.
         session_id: &'a SessionId,
-        /// What could not be done.
+        /// The error of the step.
         fault: &'a PortError,
     },
 }
 
-/// What an event tells of.
+/// The change that an event announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occasion {
     /// A session became active.
@@ -75,19 +77,19 @@ pub enum Occasion {
     Deletion,
 }
 
-/// How serious a [`Notice`] is.
+/// Severity of a [`Notice`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// As it should be.
+    /// Normal operation.
     Info,
-    /// Repaired without anybody's help.
+    /// Repaired automatically.
     Warning,
-    /// Somebody did not get what they asked for, or not in time.
+    /// A request failed, or its effect is delayed.
     Error,
 }
 
 impl<'a> Notice<'a> {
-    /// The session it is about.
+    /// Returns the session concerned, if there is one.
     #[must_use]
     pub const fn session_id(&self) -> Option<&'a SessionId> {
         match self {
@@ -102,7 +104,7 @@ impl<'a> Notice<'a> {
         }
     }
 
-    /// The log field `event_detail`.
+    /// Returns the value of the log field `event_detail`.
     #[must_use]
     pub const fn event_detail(&self) -> Option<&'a str> {
         match self {
@@ -111,7 +113,7 @@ impl<'a> Notice<'a> {
         }
     }
 
-    /// How serious it is.
+    /// Returns the severity.
     #[must_use]
     pub const fn severity(&self) -> Severity {
         match self {
@@ -124,7 +126,7 @@ impl<'a> Notice<'a> {
         }
     }
 
-    /// The metrics it counts for.
+    /// Returns the metrics and their values.
     #[must_use]
     pub fn metrics(&self) -> Vec<(Metric, f64)> {
         match self {

@@ -1,24 +1,24 @@
-//! The languages a speaker may speak and a listener may ask for.
+//! The languages supported for speakers and listeners.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// One of the languages of the session API, by its ISO 639-1 code.
+/// A language of the session API, identified by its ISO 639-1 code.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "&'static str")]
 pub struct Language(&'static str);
 
-/// A code that is none of [`Language::ALL`].
+/// The code is not one of [`Language::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown language code")]
 pub struct UnknownLanguage;
 
 impl Language {
-    /// English, the language of the samples in documentation and tests.
+    /// English, the language used in the samples of documentation and tests.
     pub const ENGLISH: Self = Self("en");
 
-    /// Every language of the session API, in the order of its documentation.
+    /// All languages of the session API, in the order of its documentation.
     pub const ALL: [Self; 19] = [
         Self("en"),
         Self("es"),
@@ -41,7 +41,7 @@ impl Language {
         Self("fi"),
     ];
 
-    /// The two-letter code, for example `en`.
+    /// Returns the two-letter code, for example `en`.
     #[must_use]
     pub const fn code(self) -> &'static str {
         self.0
@@ -56,7 +56,7 @@ impl FromStr for Language {
     }
 }
 
-// By hand: the derived one would borrow the code from its input for ever.
+// Implemented by hand: the derived implementation would require a `'static` input.
 impl<'de> Deserialize<'de> for Language {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)

@@ -1,13 +1,14 @@
-//! What a session is.
+//! Domain model and use cases of a session.
 //!
-//! A speaker opens a *session*, talks, and closes it. This crate holds everything the three Lambdas
-//! must agree on about that: the id and the states of a session, its record in the Sessions table,
-//! the `Session Status Change` event, the audio payload handed to the processor, and the names of
-//! the metrics. It holds the use cases too, [`SessionService`] and [`reconcile`], over [`ports`]. It does no
-//! I/O, reads no clock and draws no random number: all that comes through the ports.
+//! A speaker opens a *session*, speaks, and closes it. This crate defines what the three Lambda
+//! functions share: the session's id and states, its record in the Sessions table, the `Session
+//! Status Change` event, the audio payload for the processor, and the names of the metrics. It also
+//! contains the use cases, [`SessionService`] and [`reconcile`], written against [`ports`]. The
+//! crate performs no I/O and reads neither a clock nor a random source; the ports provide all
+//! three.
 //!
-//! Where it stands on the way: request → **`Session`** → **`StatusChange`** → rule → consumer →
-//! bytes → packets → PCM → **`AudioPayload`** → processor.
+//! Data flow: request → **`Session`** → **`StatusChange`** → rule → consumer → bytes → packets →
+//! PCM → **`AudioPayload`** → processor.
 
 mod arn;
 pub use arn::{ArnError, ChannelArn, StreamArn};

@@ -1,4 +1,4 @@
-//! How long the use cases may take, and how they wait.
+//! Time budgets, retries and back-off of the use cases.
 
 use std::{future::Future, pin::pin, time::Duration};
 
@@ -9,30 +9,33 @@ use crate::{
     ports::{Clock, Random},
 };
 
-/// How far the clocks of two invocations may be apart.
+/// Maximum clock difference between two invocations.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
-/// Budgets of the use cases. The defaults fit a function timeout of
-/// [`Limits::FUNCTION_TIMEOUT`], below API Gateway's 30 s.
+/// Time budgets of the use cases. The defaults fit a function timeout of
+/// [`Limits::FUNCTION_TIMEOUT`], which is below API Gateway's limit of 30 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For the whole creation, until it is answered. Default 20 s.
+    /// For a creation, up to its response. Default 20 s.
     pub creation: Duration,
-    /// For one call about an event or an item: putting, forgetting, a look, a mark. Default 2 s.
+    /// For one step on an event or an item, including retries: emit, clear, read or update. Default
+    /// 2 s.
     pub event: Duration,
-    /// For undoing a creation that failed, after [`Limits::creation`]. Default 7 s.
+    /// For undoing a failed creation, after [`Limits::creation`]. Default 7 s.
     pub undo: Duration,
-    /// For what follows once a session is marked as ended. Default 15 s.
+    /// For the steps after a session is marked as ended. Default 15 s.
     pub deletion: Duration,
-    /// For telling the listeners that the session ends, beside what else follows its end. Default 2 s.
+    /// For notifying the listeners that the session is ending, concurrently with the other steps
+    /// after its end. Default 2 s.
     pub telling: Duration,
-    /// How long a request with an `Idempotency-Key` may be under way; later, another one supersedes it. Default 34 s: the
-    /// function's timeout, and 5 s for the clocks of two invocations, which may be that far apart.
+    /// How long a request with an `Idempotency-Key` counts as in progress; after that, another
+    /// request supersedes it. Default 34 s: the function timeout plus 5 s for clock differences
+    /// between invocations.
     pub request_hold: Duration,
-    /// First wait between two looks at a resource. Default 250 ms: KVS allows 5 calls a second per
-    /// resource.
+    /// Initial pause between two polls of a resource. Default 250 ms: KVS allows 5 calls per second
+    /// and resource.
     pub first_pause: Duration,
-    /// Longest wait between two looks. Default 1 s.
+    /// Maximum pause between two polls. Default 1 s.
     pub longest_pause: Duration,
 }
 
@@ -52,16 +55,16 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The function timeout for which the defaults are made.
+    /// The function timeout that the defaults are designed for.
     pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(29);
 
-    /// The same budgets for an invocation that has only `remaining` time: all shrink alike, so that
-    /// a creation that fails late can still be undone. The hold of a request stays: the invocation that finds its claim may
-    /// have another deadline.
+    /// Returns these budgets scaled to an invocation with only `remaining` time, all by the same
+    /// factor, so that a creation that fails late can still be undone. `request_hold` is not
+    /// scaled, because the invocation that reads the claim may have another deadline.
     #[must_use]
     pub fn within(self, remaining: Duration) -> Self {
         let share = remaining.as_secs_f64() / Self::FUNCTION_TIMEOUT.as_secs_f64();
-        // 1 % less is no reason: the invocation was under way for a moment when it was asked.
+        // Differences below 1 % are ignored: the invocation started shortly before this call.
         if share >= 0.99 {
             return self;
         }
@@ -76,8 +79,8 @@ impl Limits {
     }
 }
 
-/// Waits that grow by half each time and are drawn out by chance, so that many who started together
-/// do not come back together. Never shorter than the first pause.
+/// Back-off with jitter: each pause is 1.5 times the previous one plus a random part, so that
+/// clients that started together do not retry together. Never shorter than the first pause.
 #[derive(Debug)]
 pub(crate) struct Pauses {
     next: Duration,
@@ -96,7 +99,7 @@ impl Pauses {
         pause + Duration::from_micros(random.next_u64() % half)
     }
 
-    /// Waits, unless that would last beyond the deadline: then `false`, at once.
+    /// Waits for the next pause. Returns `false` immediately if the pause would reach the deadline.
     pub(crate) async fn wait(
         &mut self,
         around: &(impl Clock + Random),
@@ -111,7 +114,7 @@ impl Pauses {
     }
 }
 
-/// Gives a call until `deadline` (by [`Clock::monotonic`]) and then drops it.
+/// Runs a call with a deadline (by [`Clock::monotonic`]) and drops it when the deadline passes.
 pub(crate) async fn by<T>(
     clock: &impl Clock,
     deadline: Duration,
@@ -120,7 +123,7 @@ pub(crate) async fn by<T>(
 ) -> Result<T, PortError> {
     let left = deadline.saturating_sub(clock.monotonic());
     if left.is_zero() {
-        // Nothing was sent, but a caller that must know what it left behind may not rely on that.
+        // No request was sent, but `TimedOut` makes the caller treat the outcome as unknown.
         return Err(PortError::new(operation, ErrorKind::TimedOut, "no time left"));
     }
     match select(pin!(call), pin!(clock.sleep(left))).await {
@@ -131,7 +134,7 @@ pub(crate) async fn by<T>(
     }
 }
 
-/// Repeats a call while `again` holds for its fault and there is time.
+/// Retries a call while `again` returns true for its error and time remains.
 pub(crate) async fn persist<T, C: Future<Output = Result<T, PortError>>>(
     around: &(impl Clock + Random),
     limits: &Limits,
@@ -158,9 +161,10 @@ mod tests {
     fn the_budgets_fit_the_function_timeout() {
         let limits = Limits::default();
         assert!(limits.creation + limits.undo < Limits::FUNCTION_TIMEOUT);
-        // The event is put, and forgotten.
+        // Emits the event and clears it.
         assert!(limits.creation + 2 * limits.event < Limits::FUNCTION_TIMEOUT);
-        // A look, an earlier event put and forgotten, the mark, another look; a PATCH shows what became of it.
+        // Reads the session, emits and clears an earlier event, marks the end, reads again; a PATCH
+        // then reads the result.
         assert!(limits.deletion + 6 * limits.event < Limits::FUNCTION_TIMEOUT);
     }
 

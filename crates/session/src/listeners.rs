@@ -1,18 +1,19 @@
-//! Telling a session's listeners that it ends, and that it has ended.
+//! Notifies a session's listeners that it is ending, and that it has ended.
 //!
-//! Each listener gets a WebSocket message twice, as JSON text:
+//! Each listener receives two WebSocket messages, as JSON text:
 //!
-//! | `type` | when | and then |
+//! | `type` | sent when | then |
 //! |---|---|---|
-//! | `sessionEnding` | the session was ended; what was spoken is still being delivered | – |
-//! | `sessionEnded` | the final chunk was accepted, or [`GRACE`] has passed since the end | the connection's item is removed |
+//! | `sessionEnding` | the session was ended; remaining speech is still being delivered | – |
+//! | `sessionEnded` | final chunk accepted, or [`GRACE`] after the end | the item is deleted |
 //!
-//! Beside `type` stand `sessionId` and `timestamp`, which is when it was said, Unix ms.
+//! The other fields are `sessionId` and `timestamp`, the time of sending in Unix ms.
 //!
-//! A listener may leave at any moment, be slow or be unreachable, and none of that may cost anybody else anything: so many
-//! are told at a time, so much time is spent on each and on all together. `sessionEnding` is said as far as that goes.
-//! `sessionEnded` is said until it is heard: an item is removed only after that, and whatever is left the health check
-//! finds.
+//! A listener can disconnect at any time, be slow or be unreachable. Concurrency, the time per
+//! listener and the total time are bounded, so that one listener cannot delay the others.
+//!
+//! `sessionEnding` is best effort. `sessionEnded` is retried: an item is deleted only after its
+//! message was sent, and the health check processes the remaining items.
 
 use std::time::Duration;
 
@@ -25,30 +26,32 @@ use crate::{
     ports::{Heard, Listener, Listeners, Surroundings},
 };
 
-/// After so long since its end listeners are told that a session has ended, whether or not all of it is delivered.
+/// Time after the end of a session at which listeners receive `sessionEnded`, even if delivery is
+/// incomplete.
 pub const GRACE: Duration = Duration::from_secs(60);
 
-/// Listeners that are told at the same time: some hundred a second at the usual 50 ms each, and few enough for one small
-/// function beside its other work.
+/// Number of concurrent sends: about a hundred messages per second at a typical latency of 50 ms,
+/// and few enough for a small function beside its other work.
 const AT_ONCE: usize = 16;
 
-/// Pages of listeners that are looked at in one go, of [`PAGE`] each. The rest wait for the health check.
+/// Maximum number of pages read per call, of [`PAGE`] listeners each. The health check processes
+/// the rest.
 const PAGES: usize = 20;
 
-/// Listeners of one page.
+/// Listeners per page.
 pub const PAGE: usize = 500;
 
-/// What listeners are told.
+/// A message to listeners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// The session ends; what was spoken is still on its way.
+    /// The session is ending; remaining speech is still being delivered.
     Ending,
-    /// The session has ended; nothing follows.
+    /// The session has ended; no more speech follows.
     Ended,
 }
 
 impl News {
-    /// The message's `type`.
+    /// Returns the message's `type`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -57,41 +60,41 @@ impl News {
         }
     }
 
-    /// The message itself.
+    /// Returns the message as JSON text.
     #[must_use]
     pub fn message(self, session_id: &SessionId, now_ms: u64) -> String {
         json!({ "type": self.as_str(), "sessionId": session_id, "timestamp": now_ms }).to_string()
     }
 }
 
-/// How long telling may take.
+/// Time limits for notifying listeners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// With all listeners together.
+    /// For all listeners together.
     pub all: Duration,
-    /// With one of them, its repeats and the removal of its item included.
+    /// For one listener, including retries and the deletion of its item.
     pub each: Duration,
-    /// What else the use cases wait by.
+    /// Limits for retries.
     pub limits: Limits,
 }
 
-/// What became of it.
+/// Result of notifying a session's listeners.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told {
-    /// Listeners who were told.
+    /// Listeners that were notified.
     pub told: usize,
-    /// Listeners who had gone.
+    /// Listeners that had disconnected.
     pub gone: usize,
-    /// Listeners whose items were removed without a word.
+    /// Listeners whose items were deleted without a message.
     pub removed: usize,
-    /// Listeners who could not be told, or whose item could not be removed. Those of pages that could not be read are
-    /// not among them.
+    /// Listeners that could not be notified, or whose item could not be deleted. Does not include
+    /// listeners on pages that could not be read.
     pub left: usize,
 }
 
-/// Tells a session's listeners, and removes their items when that was the last they had to be told. Never fails.
+/// Notifies a session's listeners, and deletes their items after [`News::Ended`]. Never fails.
 ///
-/// Without an endpoint nobody is told: items are only removed.
+/// Without an endpoint no message is sent: items are only deleted.
 pub async fn tell<L: Listeners, R: Surroundings>(
     listeners: &L,
     around: &R,
@@ -108,7 +111,8 @@ pub async fn tell<L: Listeners, R: Surroundings>(
     call.run(around.monotonic() + patience.all).await
 }
 
-/// Removes the items of a session's listeners, told or not: nothing is left that would look for them later.
+/// Deletes the items of a session's listeners without sending a message. Used when no later run
+/// would find these items.
 pub async fn forget<L: Listeners, R: Surroundings>(
     listeners: &L,
     around: &R,
@@ -129,10 +133,10 @@ struct Telling<'a, L, R> {
     patience: &'a Patience,
 }
 
-/// Some listeners; after which of them the next page begins, and how many pages that makes.
+/// A page of listeners, the start of the next page, and the number of pages read so far.
 type Page = (Vec<Listener>, (Option<Listener>, usize));
 
-/// What became of one listener.
+/// Outcome for one listener.
 enum Became {
     Told,
     Gone,
@@ -141,9 +145,9 @@ enum Became {
 }
 
 impl<L: Listeners, R: Surroundings> Telling<'_, L, R> {
-    /// All of them, until `end`.
+    /// Processes all listeners until `end`.
     async fn run(&self, end: Duration) -> Told {
-        // Boxed, because the compiler cannot tell of nested futures that they may go from thread to thread.
+        // Boxed, because the compiler cannot prove that the nested futures are `Send`.
         let page = |(after, pages)| self.next(after, pages, end).boxed();
         let mut became = stream::unfold((None, 0), page)
             .flat_map(stream::iter)
@@ -170,7 +174,7 @@ impl<L: Listeners, R: Surroundings> Telling<'_, L, R> {
         told
     }
 
-    /// A page, and where the one after it begins.
+    /// Reads the next page. Returns `None` after the last page, at the page limit or on failure.
     async fn next(&self, after: Option<Listener>, pages: usize, end: Duration) -> Option<Page> {
         if pages == PAGES {
             return None;
@@ -180,7 +184,7 @@ impl<L: Listeners, R: Surroundings> Telling<'_, L, R> {
         Some((listeners, (Some(last), pages + 1)))
     }
 
-    /// The listeners after this one; `None` when there are none, or they cannot be had in time.
+    /// Returns the listeners after this one, or `None` if the query fails or times out.
     async fn page(&self, after: Option<&Listener>, end: Duration) -> Option<Vec<Listener>> {
         let session_id = self.session_id;
         let query = || self.listeners.page(session_id, after);
@@ -190,11 +194,11 @@ impl<L: Listeners, R: Surroundings> Telling<'_, L, R> {
         page.inspect_err(|fault| self.around.note(&Notice::LeftBehind { session_id, fault })).ok()
     }
 
-    /// One listener, until `end` or for as long as one may take.
+    /// Processes one listener, until `end` or the limit per listener.
     async fn one(&self, listener: Listener, end: Duration) -> Became {
         let end = end.min(self.around.monotonic() + self.patience.each);
         let limits = &self.patience.limits;
-        // A message that came twice does less harm than one that did not come.
+        // A duplicate message does less harm than a missing one.
         let again = |kind: crate::ErrorKind| kind.is_retryable();
         let mut became = Became::Removed;
         if let Some(message) = &self.message {

@@ -1,22 +1,22 @@
-//! Every metric of the system, in one table, and how it becomes a CloudWatch metric.
+//! The table of all metrics, and their CloudWatch embedded metric format.
 //!
-//! A Lambda prints one JSON line in CloudWatch's embedded metric format (EMF) and CloudWatch Logs
-//! makes the metrics out of it. `infra/check_alarms.py` holds the alarms against [`ALL`],
-//! and asks for each metric an alarm or the reason why it has none.
+//! A Lambda function prints one JSON line in CloudWatch's embedded metric format (EMF), from which
+//! CloudWatch Logs extracts the metrics. `infra/check_alarms.py` checks the alarms against [`ALL`]:
+//! each metric needs an alarm or a stated reason why it has none.
 //!
-//! Each is published twice: under the dimensions of its namespace, and under those and
-//! [`ENVIRONMENT`]. The first is the specification's name for it and counts the whole account; the
-//! second is what an environment's alarms look at, so that none of them sees another environment.
+//! Each metric is published twice: with the dimensions of its namespace, and with those plus
+//! [`ENVIRONMENT`]. The first form follows the specification and covers the whole account. Alarms
+//! use the second form, so that environments do not affect each other's alarms.
 //!
-//! `sessionId` is always a *property* (searchable in the logs), never a *dimension*: each new value
-//! of a dimension is a new metric that is paid for by the month.
+//! `sessionId` is always a *property* (searchable in the logs), never a *dimension*: each new
+//! dimension value creates a new metric, billed monthly.
 
 use serde_json::{Map, Value, json};
 
-/// The dimension that tells the metrics of one environment from those of the others.
+/// The dimension that separates the metrics of different environments.
 pub const ENVIRONMENT: &str = "Environment";
 
-/// A CloudWatch namespace; it also decides the dimension of its metrics.
+/// A CloudWatch namespace, which also determines the dimension of its metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Namespace {
     /// `SessionManagement`: the session API. No dimension.
@@ -31,7 +31,7 @@ impl Namespace {
     /// Every namespace.
     pub const ALL: [Self; 3] = [Self::Sessions, Self::Events, Self::Consumer];
 
-    /// The name in CloudWatch.
+    /// Returns the name in CloudWatch.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -41,8 +41,8 @@ impl Namespace {
         }
     }
 
-    /// Name and value of the dimension that every metric of this namespace has, with the
-    /// environment and without it.
+    /// Returns name and value of the dimension that every metric of this namespace has, if any,
+    /// apart from the environment.
     #[must_use]
     pub const fn dimension(self) -> Option<(&'static str, &'static str)> {
         match self {
@@ -55,16 +55,16 @@ impl Namespace {
 /// A CloudWatch unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unit {
-    /// A number of things, samples included.
+    /// A count, including samples.
     Count,
-    /// A time in ms.
+    /// A duration in ms.
     Milliseconds,
-    /// A time in s.
+    /// A duration in s.
     Seconds,
 }
 
 impl Unit {
-    /// The name in CloudWatch.
+    /// Returns the name in CloudWatch.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -75,16 +75,16 @@ impl Unit {
     }
 }
 
-/// One row of the table.
+/// A metric; one row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Metric {
     /// The name in CloudWatch, for example `SessionCreationCount`.
     pub name: &'static str,
-    /// Where it is published, and with which dimension.
+    /// The namespace, which determines the dimension.
     pub namespace: Namespace,
     /// The unit of its values.
     pub unit: Unit,
-    /// What it tells, in one sentence.
+    /// Its meaning, in one sentence.
     pub description: &'static str,
 }
 
@@ -169,15 +169,14 @@ table! {
         "Chunks that the processor refused for good and that went to the dead-letter queue.";
 }
 
-/// One EMF line, without the line break, for values of one namespace.
+/// Formats the values of one namespace as an EMF line, without the line break.
 ///
-/// `environment` is the value of the dimension [`ENVIRONMENT`]. `properties` stand beside the metrics
-/// for searching in the logs (`sessionId`, …); one that has the name of a metric, of a dimension or
-/// `_aws` is left out. A metric given several times becomes
-/// a list of values. Left out as well: values that are not finite, which JSON cannot say, and
-/// metrics of another namespace.
+/// `environment` is the value of the dimension [`ENVIRONMENT`]. `properties` are added for
+/// searching in the logs (`sessionId`, …); a property named like a metric, a dimension or `_aws` is
+/// ignored. A metric given several times becomes a list of values. Ignored as well: non-finite
+/// values, which JSON cannot represent, and metrics of another namespace.
 ///
-/// Source of the format: CloudWatch user guide, "Specification: Embedded metric format".
+/// The format is defined in the CloudWatch user guide, "Specification: Embedded metric format".
 #[must_use]
 pub fn emf_line(
     namespace: Namespace,
@@ -223,9 +222,9 @@ pub fn emf_line(
     Value::Object(members).to_string()
 }
 
-/// Whole numbers without a fraction, as people write counts.
+/// Formats whole numbers without a fraction.
 fn number(value: f64) -> Value {
-    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53: up to here every whole f64 is exact.
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53: integers up to here are exact in f64.
     if value.fract() == 0.0 && value.abs() <= EXACT { json!(value as i64) } else { json!(value) }
 }
 

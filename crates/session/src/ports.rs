@@ -1,8 +1,8 @@
-//! What the use cases need from outside, in their own words. Each trait is one capability; the
-//! Lambdas implement them on the AWS SDK, the tests in memory.
+//! The external dependencies of the use cases. Each trait covers one capability; the Lambda
+//! functions implement them with the AWS SDK, the tests in memory.
 //!
-//! A port makes one call and reports its fault; how often and how long to try is decided here, in
-//! the use cases.
+//! A port method makes one call and returns its error. The use cases decide how often to retry and
+//! for how long.
 
 use std::{future::Future, time::Duration};
 
@@ -11,72 +11,76 @@ use crate::{
     Session, SessionId, SignalingEndpoints, StreamArn, Tags,
 };
 
-/// Everything that the use cases of the session API need from outside.
+/// The set of ports that the use cases of the session API require.
 pub trait Ports {
     /// The Sessions table.
     type Sessions: Sessions + Send;
     /// The control plane of KVS.
     type Media: MediaControl + Send;
-    /// The bus that takes status changes.
+    /// The event bus that receives status changes.
     type Events: EventBus + Send;
-    /// Who listens.
+    /// The session's listeners.
     type Listeners: Listeners + Send;
-    /// Time, chance and the journal.
+    /// Clock, random source and journal.
     type Surroundings: Surroundings + Send;
 }
 
-/// One item of the Sessions table.
+/// Read access to items of the Sessions table.
 pub trait SessionLookup: Sync {
-    /// Reads an item as it is now (a consistent read).
+    /// Reads an item with a consistent read.
     fn get(
         &self,
         session_id: &SessionId,
     ) -> impl Future<Output = Result<Option<Session>, PortError>> + Send;
 }
 
-/// The Sessions table. Every write is conditional, so that none undoes another's.
+/// The Sessions table. Every write is conditional, so that concurrent writers do not overwrite each
+/// other's changes.
 pub trait Sessions: SessionLookup + PendingEvents {
-    /// Stores a new item, takes a place for its speaker and remembers the request, all in one or none of it.
+    /// Stores a new item, takes a session slot of its speaker and records the request, in one
+    /// transaction.
     fn insert(
         &self,
         reservation: &Reservation<'_>,
     ) -> impl Future<Output = Result<Reserved, PortError>> + Send;
 
-    /// The sessions for which the speaker has taken a place.
+    /// Returns the sessions that occupy a slot of the speaker.
     fn places(
         &self,
         speaker_id: &str,
     ) -> impl Future<Output = Result<Vec<SessionId>, PortError>> + Send;
 
-    /// Gives back places of the speaker. One that is not taken is a success.
+    /// Releases session slots of the speaker. Releasing a slot that is not taken succeeds.
     fn free_places(
         &self,
         speaker_id: &str,
         sessions: &[SessionId],
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// What is remembered of a request (a consistent read).
+    /// Returns the record of a request, using a consistent read.
     fn remembered(
         &self,
         request: &RequestId,
     ) -> impl Future<Output = Result<Option<Remembered>, PortError>> + Send;
 
-    /// Forgets a request, if it still is for this session and was not answered; else that is a success.
+    /// Deletes the record of a request if it still belongs to this session and has no response;
+    /// otherwise succeeds without a change.
     fn forget(
         &self,
         request: &RequestId,
         session_id: &SessionId,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Takes an item from `creating` to `active`, and remembers it as the answer to its request; `false` when either is
-    /// not as it was reserved.
+    /// Moves an item from `creating` to `active` and records it as the response to its request.
+    /// Returns `false` if the item or the request is not as it was reserved.
     fn activate(
         &self,
         activation: &Activation<'_>,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
-    /// Changes `updatedAt` of an item that is still as it was reserved, so that an activation under
-    /// way can no longer succeed; `false` when it has succeeded, or the item is gone.
+    /// Changes `updatedAt` of an item that is still as it was reserved, so that an activation in
+    /// flight can no longer succeed. Returns `false` if the activation has succeeded or the item is
+    /// gone.
     fn forestall(
         &self,
         session_id: &SessionId,
@@ -84,23 +88,23 @@ pub trait Sessions: SessionLookup + PendingEvents {
         now: u64,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
-    /// Removes an item that is still `creating`. One that is gone already is a success.
+    /// Deletes an item that is still `creating`. Succeeds if the item does not exist.
     fn discard(&self, session_id: &SessionId)
     -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Changes an item that is live and still as it was seen, and tells its consumer, all in one; `false` when it is
-    /// not so any more.
+    /// Changes a live item and its consumer's settings in one transaction. Returns `false` if the
+    /// item has changed since it was read or is no longer live.
     fn change(&self, change: &Change<'_>) -> impl Future<Output = Result<bool, PortError>> + Send;
 
-    /// Takes an item of this speaker from `active` or `paused` to `ended`; `false` when it is not
-    /// in one of these states or not theirs.
+    /// Moves an item of this speaker from `active` or `paused` to `ended`. Returns `false` if it is
+    /// in another state or belongs to another speaker.
     fn end(&self, ending: &Ending<'_>) -> impl Future<Output = Result<bool, PortError>> + Send;
 }
 
-/// The part of the Sessions table that remembers which events are still to be emitted.
+/// The part of the Sessions table that stores events until they are emitted.
 pub trait PendingEvents: Sync {
-    /// Removes the item's pending event if it still is `event`. Another one stays, and an item
-    /// without one is a success.
+    /// Removes the item's pending event if it is still `event`. Leaves a different event in place;
+    /// succeeds if there is none.
     fn clear_pending_event(
         &self,
         session_id: &SessionId,
@@ -108,97 +112,100 @@ pub trait PendingEvents: Sync {
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// The one transaction that reserves an id.
+/// The transaction that reserves a session id.
 #[derive(Clone, Copy, Debug)]
 pub struct Reservation<'a> {
-    /// The session as it is to be: creating.
+    /// The session to store, in state `creating`.
     pub session: &'a Session,
-    /// Most places that its speaker may take.
+    /// Maximum number of session slots of the speaker.
     pub most: u32,
-    /// The request that asks for it, if it has a name.
+    /// The idempotency claim of the request, if it has a key.
     pub claim: Option<&'a Claim>,
 }
 
-/// What a reservation came to.
+/// Outcome of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reserved {
-    /// It is made.
+    /// The id is reserved.
     Yes,
-    /// The id is taken.
+    /// The id is in use.
     IdTaken,
-    /// The speaker has taken all places.
+    /// All session slots of the speaker are taken.
     NoPlace,
-    /// The request is remembered, and not as the claim expects. This is said before anything else is.
+    /// A record of the request exists and is not the one that the claim supersedes. Takes
+    /// precedence over the other outcomes.
     KeyKnown,
 }
 
-/// The one write that makes a session active.
+/// The write that makes a session active.
 #[derive(Clone, Copy, Debug)]
 pub struct Activation<'a> {
-    /// The session as it is to be: active, with ARNs, endpoints and pending event.
+    /// The session to store, in state `active`, with ARNs, endpoints and pending event.
     pub session: &'a Session,
-    /// `updatedAt` of the item as it was reserved.
+    /// `updatedAt` of the reserved item.
     pub reserved_at: u64,
-    /// The request that is answered by it.
+    /// The idempotency claim of the request, if it has a key.
     pub claim: Option<&'a Claim>,
 }
 
-/// The one transaction that changes a session.
+/// The transaction that changes a session.
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
-    /// The session as it is to be: status, languages, tier, `updatedAt` and version of the settings.
+    /// The session after the change: status, languages, tier, `updatedAt` and settings version.
     pub session: &'a Session,
-    /// `updatedAt` of the item as it was seen.
+    /// `updatedAt` of the item when it was read.
     pub seen_at: u64,
 }
 
-/// The one write that ends a session.
+/// The write that ends a session.
 #[derive(Clone, Copy, Debug)]
 pub struct Ending<'a> {
     /// The session.
     pub session_id: &'a SessionId,
-    /// Who it must belong to.
+    /// The speaker to whom the session must belong.
     pub speaker_id: &'a str,
-    /// Why it ends.
+    /// Reason for the end.
     pub reason: EndedReason,
-    /// The event that tells of it.
+    /// The event that announces the end.
     pub pending_event: &'a PendingEvent,
-    /// Now, Unix ms.
+    /// Current time, Unix ms.
     pub now: u64,
 }
 
-/// The part of the control plane that removes what was created.
+/// The part of the KVS control plane that deletes resources.
 pub trait MediaRemoval: Sync {
-    /// Takes the channel off its stream. Doing it twice is harmless.
+    /// Disables media storage of a channel, which unmaps it from its stream. Idempotent.
     fn disable_storage(
         &self,
         channel: &ChannelArn,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Deletes a channel. A mapped one is [`ErrorKind::InUse`](crate::ErrorKind::InUse).
+    /// Deletes a channel. Fails with [`ErrorKind::InUse`](crate::ErrorKind::InUse) while the
+    /// channel is mapped to a stream.
     fn delete_channel(
         &self,
         arn: &ChannelArn,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Deletes a stream and all that it holds. A mapped one is
-    /// [`ErrorKind::InUse`](crate::ErrorKind::InUse).
+    /// Deletes a stream and its media. Fails with [`ErrorKind::InUse`](crate::ErrorKind::InUse)
+    /// while a channel is mapped to it.
     fn delete_stream(&self, arn: &StreamArn) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// The control plane of Kinesis Video Streams.
 pub trait MediaControl: MediaRemoval {
-    /// Asks for a signaling channel; it is not usable before its state is
-    /// [`ResourceState::Active`]. A taken name is [`ErrorKind::InUse`](crate::ErrorKind::InUse).
+    /// Creates a signaling channel. The channel is usable once its state is
+    /// [`ResourceState::Active`]. Fails with [`ErrorKind::InUse`](crate::ErrorKind::InUse) if the
+    /// name is taken.
     fn create_channel(
         &self,
         name: &str,
         tags: &Tags,
     ) -> impl Future<Output = Result<ChannelArn, PortError>> + Send;
 
-    /// Asks for a stream that keeps its media for `retention_hours` (≥ 1: a stream that keeps
-    /// nothing cannot be mapped). A taken name is
-    /// [`ErrorKind::InUse`](crate::ErrorKind::InUse).
+    /// Creates a stream that retains its media for `retention_hours` (≥ 1: KVS does not map a
+    /// channel to a stream without retention). Fails with
+    /// [`ErrorKind::InUse`](crate::ErrorKind::InUse) if the name is taken.
     fn create_stream(
         &self,
         name: &str,
@@ -206,26 +213,28 @@ pub trait MediaControl: MediaRemoval {
         retention_hours: u32,
     ) -> impl Future<Output = Result<StreamArn, PortError>> + Send;
 
-    /// State of a channel.
+    /// Returns the state of a channel.
     fn channel_state(
         &self,
         arn: &ChannelArn,
     ) -> impl Future<Output = Result<ResourceState, PortError>> + Send;
 
-    /// State of a stream.
+    /// Returns the state of a stream.
     fn stream_state(
         &self,
         arn: &StreamArn,
     ) -> impl Future<Output = Result<ResourceState, PortError>> + Send;
 
-    /// Makes KVS store what is spoken into the channel in the stream. Doing it twice is harmless.
+    /// Enables media storage, which maps the channel to the stream: KVS then stores the channel's
+    /// media in it. Idempotent.
     fn enable_storage(
         &self,
         channel: &ChannelArn,
         stream: &StreamArn,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Where a speaker connects. The channel must be mapped, or there is no WEBRTC endpoint.
+    /// Returns the endpoints to which a speaker connects. The channel must be mapped to a stream;
+    /// otherwise it has no WEBRTC endpoint.
     fn endpoints(
         &self,
         channel: &ChannelArn,
@@ -235,35 +244,38 @@ pub trait MediaControl: MediaRemoval {
 /// State of a channel or stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResourceState {
-    /// Asked for, not usable yet; also an update under way.
+    /// Being created or updated; not usable yet.
     Pending,
     /// Usable.
     Active,
-    /// On its way out.
+    /// Being deleted.
     Deleting,
 }
 
-/// A session's listeners: the Connections table, and the WebSocket API that holds their connections.
+/// A session's listeners: the Connections table and the WebSocket API that manages their
+/// connections.
 pub trait Listeners: Sync {
-    /// Whether there is a way to tell them anything.
+    /// Returns whether messages can be sent, which requires a WebSocket API endpoint.
     fn can_be_told(&self) -> bool;
 
-    /// At most [`PAGE`](crate::listeners::PAGE) listeners of a session, those that come after `after` in the table's
-    /// order. One who has just come or left may be missing or still be there.
+    /// Returns at most [`PAGE`](crate::listeners::PAGE) listeners of a session, those after `after`
+    /// in the index's order. The index is eventually consistent: a recent join or leave may not be
+    /// visible.
     fn page(
         &self,
         session_id: &SessionId,
         after: Option<&Listener>,
     ) -> impl Future<Output = Result<Vec<Listener>, PortError>> + Send;
 
-    /// Sends a message over a connection.
+    /// Sends a message to a connection.
     fn post(
         &self,
         connection_id: &str,
         message: &str,
     ) -> impl Future<Output = Result<Heard, PortError>> + Send;
 
-    /// Removes a connection's item, if it still listens to this session. One that does not, or is gone, is a success.
+    /// Deletes a connection's item if the connection still belongs to this session; otherwise
+    /// succeeds without a change.
     fn remove(
         &self,
         session_id: &SessionId,
@@ -271,27 +283,28 @@ pub trait Listeners: Sync {
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// One listener, as the index of the Connections table has them.
+/// One listener, as the index of the Connections table stores it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listener {
-    /// The language they asked for; whatever stands there, for it is only a place in the index.
+    /// The requested target language. It is not validated, because it serves only as a position in
+    /// the index.
     pub target_language: String,
-    /// Their connection.
+    /// Id of the WebSocket connection.
     pub connection_id: String,
 }
 
-/// Whether a message reached its connection.
+/// Outcome of sending a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// It did.
+    /// The message was sent.
     Yes,
-    /// The connection is no more.
+    /// The connection no longer exists.
     Gone,
 }
 
 /// The event bus.
 pub trait EventBus: Sync {
-    /// Puts one `Session Status Change` on the bus. An entry that the bus did not take is a fault,
+    /// Puts one `Session Status Change` on the bus. Returns an error if the bus rejected the entry,
     /// even if the call as a whole succeeded.
     fn put(
         &self,
@@ -300,31 +313,31 @@ pub trait EventBus: Sync {
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// Time.
+/// Source of time.
 pub trait Clock: Sync {
-    /// Now by the calendar, Unix ms.
+    /// Returns the current wall-clock time, Unix ms.
     fn now_ms(&self) -> u64;
 
-    /// Time since some fixed moment; never goes back.
+    /// Returns the time since a fixed but unspecified instant. Never decreases.
     fn monotonic(&self) -> Duration;
 
-    /// Waits.
+    /// Waits for `duration`.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// Chance.
+/// Source of random numbers.
 pub trait Random: Sync {
-    /// A number, each as likely as the other.
+    /// Returns a uniformly distributed `u64`.
     fn next_u64(&self) -> u64;
 }
 
-/// Where the use cases tell what happened.
+/// Receives the notices of the use cases.
 pub trait Journal: Sync {
-    /// Logs the notice and counts its metrics.
+    /// Logs the notice and emits its metrics.
     fn note(&self, notice: &Notice<'_>);
 }
 
-/// Time, chance and a journal: what every use case needs.
+/// Clock, random source and journal, which every use case requires.
 pub trait Surroundings: Clock + Random + Journal {}
 
 impl<T: Clock + Random + Journal> Surroundings for T {}

@@ -7,7 +7,7 @@ use crate::{
     event::{EventStatus, StatusChange},
 };
 
-/// A session as it stands in `Sessions-{env}` (key `sessionId`, attribute names in camelCase).
+/// A session as stored in `Sessions-{env}` (key `sessionId`, attribute names in camelCase).
 ///
 /// Times are Unix milliseconds, except [`Session::expires_at`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,17 +15,18 @@ use crate::{
 pub struct Session {
     /// Key of the item.
     pub session_id: SessionId,
-    /// The JWT `sub` of the speaker who opened the session; only they may change or end it.
+    /// The JWT `sub` of the speaker who created the session; only this speaker can change or end
+    /// it.
     pub speaker_id: String,
-    /// The language that is spoken.
+    /// The language of the speech.
     pub source_language: Language,
-    /// The languages asked for when the session was opened; listeners add theirs while it runs.
+    /// The target languages requested by the speaker; listeners add theirs during the session.
     #[serde(default)]
     pub target_languages: Vec<Language>,
     /// Quality of transcription and translation.
     #[serde(default)]
     pub quality_tier: QualityTier,
-    /// Version of what a consumer must know; grows by 1 with each change.
+    /// Version of the consumer's settings; incremented with each change.
     #[serde(default = "first_version")]
     pub settings_version: u64,
     /// State of the session.
@@ -33,12 +34,12 @@ pub struct Session {
     /// Number of listeners connected.
     #[serde(default)]
     pub listener_count: u64,
-    /// When the session was opened, Unix ms.
+    /// Creation time, Unix ms.
     pub created_at: u64,
-    /// When the item last changed, Unix ms; sort key of `status-updatedAt-index`.
+    /// Time of the last change, Unix ms; sort key of `status-updatedAt-index`.
     pub updated_at: u64,
-    /// How long the session may last, as clients read it, Unix **seconds**. The table's time to live
-    /// is another attribute, `removeAt`, which only the health check sets.
+    /// End of the session's lifetime as clients see it, Unix **seconds**. The table's time to live
+    /// is a different attribute, `removeAt`, which only the health check sets.
     pub expires_at: u64,
     /// ARN of the signaling channel; absent until it is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,16 +51,16 @@ pub struct Session {
     pub kvs_stream_arn: Option<StreamArn>,
     /// Name of the stream: [`SessionId::stream_name`].
     pub kvs_stream_name: String,
-    /// Where a speaker connects; absent until the channel is mapped to the stream.
+    /// Endpoints for the speaker; absent until the channel is mapped to the stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kvs_signaling_endpoints: Option<SignalingEndpoints>,
-    /// The event of the last state change, until EventBridge has taken it.
+    /// The event of the last state change, until EventBridge has accepted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_event: Option<PendingEvent>,
-    /// Why the session ended; absent before.
+    /// Why the session ended; absent until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_reason: Option<EndedReason>,
-    /// Until when a health check owns the item, Unix ms; only with status `cleaning`.
+    /// End of the health check's claim on the item, Unix ms; present only in status `cleaning`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_until: Option<u64>,
     /// The environment (`dev`, `prod`, …) that owns the session and its KVS resources.
@@ -67,10 +68,10 @@ pub struct Session {
 }
 
 impl Session {
-    /// Version of the settings that a session is opened with.
+    /// Settings version of a new session.
     pub const FIRST_VERSION: u64 = 1;
 
-    /// What its consumer must know of it.
+    /// Returns the settings for the session's consumer.
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
@@ -81,9 +82,9 @@ impl Session {
         }
     }
 
-    /// The event that tells of this session's state, or `None` while it has no channel.
+    /// Returns the event for this session's state, or `None` if the session has no channel.
     ///
-    /// ENDED carries fewer fields than ACTIVE, as the specification of the event says.
+    /// ENDED carries fewer fields than ACTIVE, as the event's specification requires.
     #[must_use]
     pub fn status_change(
         &self,
@@ -108,12 +109,13 @@ impl Session {
     }
 }
 
-/// Sessions from before there were versions have the first.
+/// Default for sessions stored before versions were introduced.
 const fn first_version() -> u64 {
     Session::FIRST_VERSION
 }
 
-/// Where a speaker (role MASTER) reaches the signaling channel. KVS calls these values opaque.
+/// Endpoints of the signaling channel for a speaker (role MASTER). KVS documents the values as
+/// opaque.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub struct SignalingEndpoints {
@@ -125,23 +127,23 @@ pub struct SignalingEndpoints {
     pub webrtc: String,
 }
 
-/// An event written together with the state change it tells of, and not yet taken by EventBridge.
+/// An event stored together with its state change, and not yet accepted by EventBridge.
 ///
-/// Whoever finds one older than 10 s sends it again, with the same `eventId`.
+/// The health check resends events older than 10 s, with the same `eventId`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingEvent {
     /// The event's detail as JSON text.
     pub detail: String,
-    /// `X-Amzn-Trace-Id` of the request that caused it.
+    /// `X-Amzn-Trace-Id` of the request that caused the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_header: Option<String>,
-    /// When it became pending, Unix ms.
+    /// Time at which the event became pending, Unix ms.
     pub since: u64,
 }
 
 impl PendingEvent {
-    /// `change` as it waits to be emitted.
+    /// Creates a pending event from `change`.
     #[must_use]
     pub fn new(change: &StatusChange, trace_header: Option<String>, since: u64) -> Self {
         Self { detail: change.to_detail().to_string(), trace_header, since }
@@ -154,16 +156,16 @@ impl PendingEvent {
 pub enum EndedReason {
     /// The speaker deleted it.
     Deleted,
-    /// Nothing was spoken for SESSION_IDLE_MINUTES.
+    /// There was no speech for SESSION_IDLE_MINUTES.
     Inactive,
     /// It ran longer than MAX_SESSION_HOURS.
     Expired,
-    /// Its stream was deleted under it: nothing that is spoken can be heard any more.
+    /// Its stream was deleted, so no further speech can be received.
     Lost,
 }
 
 impl EndedReason {
-    /// The reason as it stands in the item.
+    /// Returns the reason as stored in the item.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -175,16 +177,16 @@ impl EndedReason {
     }
 }
 
-/// What a running consumer must know of a session; attribute `settings` of the Streams item.
+/// Settings of a running consumer; attribute `settings` of the Streams item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
-    /// The language that is spoken.
+    /// The language of the speech.
     pub source_language: Language,
     /// Quality of transcription and translation.
     pub quality_tier: QualityTier,
-    /// The session's languages together with its listeners', sorted, without repeats.
+    /// The target languages of the session and of its listeners, sorted, without duplicates.
     pub target_languages: Vec<Language>,
-    /// Grows by 1 with each change, so that a late reader does not go back to older settings.
+    /// Incremented with each change, so that a delayed reader does not revert to older settings.
     pub version: u64,
 }

@@ -1,8 +1,9 @@
-//! A request that may come twice: what an `Idempotency-Key` stands for.
+//! Idempotent requests, identified by an `Idempotency-Key`.
 //!
-//! The key is remembered with what was asked, in the transaction that reserves the session's id. The same request then
-//! gets the same answer for a day. While its session is still being made it waits its turn, and when whoever made it
-//! died on the way, the next one takes over.
+//! The transaction that reserves the session's id also stores the key with the request's
+//! parameters. For a day, an identical request returns the same response. While the session is
+//! being created, a repeated request fails with [`InProgress`](crate::Error::InProgress). If the
+//! invocation that created it has failed, the next request takes over.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -10,17 +11,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{NewSession, Session, SessionId};
 
-/// Longest key, in characters.
+/// Maximum length of a key, in characters.
 const MAX_KEY: usize = 255;
 
-/// A key is remembered for a day, s.
+/// Retention of a key: one day, in seconds.
 const REMEMBERED_SECONDS: u64 = 24 * 60 * 60;
 
-/// What a client calls its request: 1 to 255 printable characters of ASCII.
+/// The client's identifier of a request: 1 to 255 printable ASCII characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
-/// The text is no [`IdempotencyKey`].
+/// The text is not a valid [`IdempotencyKey`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an Idempotency-Key has 1 to {MAX_KEY} printable characters of ASCII")]
 pub struct InvalidKey;
@@ -35,17 +36,18 @@ impl FromStr for IdempotencyKey {
     }
 }
 
-/// A request, told apart from those of all speakers.
+/// Globally unique id of a request.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(String);
 
 impl RequestId {
     fn new(speaker_id: &str, key: &IdempotencyKey) -> Self {
-        // The length keeps one speaker from saying another's name.
+        // The length prefix prevents collisions between speakers, because speaker ids and keys can
+        // contain `#`.
         Self(format!("request#{}#{speaker_id}#{}", speaker_id.len(), key.0))
     }
 
-    /// Its text: the key of its item in the Sessions table. It is no session id.
+    /// Returns the id as text: the key of its item in the Sessions table. Never a valid session id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -58,25 +60,25 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// A request's claim to be the one that makes the session.
+/// A request's claim to create the session for its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The request.
     pub id: RequestId,
-    /// What it asks for, as text that is equal for equal requests.
+    /// The request's parameters, as text that is equal for equal requests.
     pub asked: String,
-    /// Until when it may be under way, Unix ms.
+    /// Time until which the request counts as in progress, Unix ms.
     pub in_progress_until: u64,
-    /// When it is forgotten, Unix s.
+    /// Time at which the record expires, Unix s.
     pub remove_at: u64,
-    /// Now, Unix s.
+    /// Current time, Unix s.
     pub now: u64,
-    /// The session that an earlier one died over, or whose day is over.
+    /// The session of an earlier request that failed or whose record has expired.
     pub takes_over: Option<SessionId>,
 }
 
 impl Claim {
-    /// A claim that holds for `hold` from now.
+    /// Creates a claim that counts as in progress for `hold` from now.
     pub(crate) fn new(new: &NewSession, key: &IdempotencyKey, now_ms: u64, hold: Duration) -> Self {
         let hold_ms = u64::try_from(hold.as_millis()).unwrap_or(u64::MAX);
         let targets: Vec<_> = new.target_languages.iter().map(|language| language.code()).collect();
@@ -91,25 +93,26 @@ impl Claim {
     }
 }
 
-/// A request as it is remembered; its item in the Sessions table besides the key.
+/// The record of a request: the attributes of its item in the Sessions table, apart from the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Remembered {
-    /// What it asked for.
+    /// The request's parameters.
     pub asked: String,
-    /// The session that is being made, or was.
+    /// The session that the request creates or has created.
     pub for_session: SessionId,
-    /// Until when it may be under way, Unix ms.
+    /// Time until which the request counts as in progress, Unix ms.
     pub in_progress_until: u64,
-    /// The session as it was answered, once it was.
+    /// The session as returned in the response; absent until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Session>,
-    /// When it is forgotten, Unix s: the table's time to live, which may be days late.
+    /// Time at which the record expires, Unix s. It is the table's time to live, and DynamoDB may
+    /// delete the item days later.
     pub remove_at: u64,
 }
 
 impl Remembered {
-    /// What is written for a claim.
+    /// Creates the record of a claim.
     #[must_use]
     pub fn new(claim: &Claim, session_id: &SessionId) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The session API without HTTP: what a speaker can do with a session.
+//! The use cases of the session API, independent of HTTP.
 
 use crate::{
     Error, Limits, Session, SessionId, SessionStatus,
@@ -14,37 +14,38 @@ pub struct SessionService<P: Ports> {
     pub sessions: P::Sessions,
     /// The control plane of KVS.
     pub media: P::Media,
-    /// The bus that takes status changes.
+    /// The event bus that receives status changes.
     pub events: P::Events,
-    /// Who listens.
+    /// The session's listeners.
     pub listeners: P::Listeners,
-    /// Time, chance and the journal.
+    /// Clock, random source and journal.
     pub around: P::Surroundings,
-    /// The environment that owns what is created, for example `dev`.
+    /// The environment that owns the created resources, for example `dev`.
     pub env: String,
-    /// How long a stream keeps its media, in hours; ≥ 1, or it could not be mapped.
+    /// Retention of a stream, in hours; ≥ 1, because KVS does not map a channel to a stream without
+    /// retention.
     pub stream_retention_hours: u32,
-    /// Most sessions that a speaker may have at a time; ≥ 1.
+    /// Maximum number of concurrent sessions of a speaker; ≥ 1.
     pub most_sessions: u32,
 }
 
-/// What is known of the invocation that a use case runs in.
+/// Context of the invocation that runs a use case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Call {
-    /// How long it may take.
+    /// Time budgets.
     pub limits: Limits,
-    /// `X-Amzn-Trace-Id` of the invocation, carried on by the event.
+    /// `X-Amzn-Trace-Id` of the invocation, propagated by the event.
     pub trace_header: Option<String>,
 }
 
 impl<P: Ports> SessionService<P> {
-    /// Reads a session that anybody may know of.
+    /// Reads a session, without checking its owner.
     ///
-    /// One that is still being created is not there yet, and one that is being cleaned up, or was,
-    /// reads as ended.
+    /// A session that is being created does not exist yet for readers. A session that is being
+    /// cleaned up, or has been, is returned as ended.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or [`Error::Store`] when the table does not answer.
+    /// [`Error::NotFound`], or [`Error::Store`] if the table is unavailable.
     pub async fn get(&self, session_id: &SessionId, call: &Call) -> Result<Session, Error> {
         let not_found = || Error::NotFound { session_id: session_id.clone() };
         let mut session = self.read(session_id, call).await?.ok_or_else(not_found)?;
@@ -63,7 +64,7 @@ impl<P: Ports> SessionService<P> {
         }
     }
 
-    /// The item as it is now, of this speaker and no other.
+    /// Reads the current item and checks that it belongs to this speaker.
     pub(crate) async fn read_own(
         &self,
         session_id: &SessionId,
@@ -78,7 +79,7 @@ impl<P: Ports> SessionService<P> {
         Ok(session)
     }
 
-    /// The item as it is now.
+    /// Reads the current item.
     pub(crate) async fn read(
         &self,
         session_id: &SessionId,

@@ -1,4 +1,4 @@
-//! The states a session goes through, and the quality a speaker pays for.
+//! The states and the quality tier of a session.
 
 use std::{fmt, str::FromStr};
 
@@ -6,23 +6,24 @@ use serde::{Deserialize, Serialize};
 
 /// State of a session; the `status` attribute of its item, in lower case.
 ///
-/// `creating → active ⇄ paused → ended → removed`; the health check takes `creating` and `ended` to
-/// `cleaning` before it deletes anything, so that two cleaners never work on one session.
+/// `creating → active ⇄ paused → ended → removed`. The health check moves `creating` and `ended` to
+/// `cleaning` before it deletes anything, so that two health checks never clean up the same
+/// session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionStatus {
-    /// The id is reserved; channel and stream may exist in part.
+    /// The id is reserved; the channel and stream may exist.
     Creating,
-    /// The speaker may speak, and what is spoken is delivered.
+    /// The speaker can speak, and the speech is delivered.
     Active,
-    /// What is spoken is read but not delivered.
+    /// Speech is read but not delivered.
     Paused,
-    /// The speaker is done; what the stream still holds is delivered.
+    /// The session has ended; the remaining media of the stream is delivered.
     Ended,
-    /// Claimed by a health check that removes what is left of the session.
+    /// Claimed by a health check that removes the session's remaining resources.
     Cleaning,
-    /// Ended, and nothing of it is left in KVS. The item stays on to keep its id from being drawn
-    /// again while anyone remembers it, and nobody looks through these.
+    /// Ended, and its KVS resources are deleted. The item is kept so that the id is not reused
+    /// while clients may still refer to it; no query scans these items.
     Removed,
 }
 
@@ -31,7 +32,7 @@ impl SessionStatus {
     pub const ALL: [Self; 6] =
         [Self::Creating, Self::Active, Self::Paused, Self::Ended, Self::Cleaning, Self::Removed];
 
-    /// The status as it stands in the item.
+    /// Returns the status as stored in the item.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -44,7 +45,7 @@ impl SessionStatus {
         }
     }
 
-    /// Whether a speaker may speak into the session now or later: active or paused.
+    /// Returns whether the session is active or paused, and so accepts speech now or later.
     #[must_use]
     pub const fn is_live(self) -> bool {
         matches!(self, Self::Active | Self::Paused)
@@ -57,24 +58,24 @@ impl fmt::Display for SessionStatus {
     }
 }
 
-/// Quality of transcription and translation; `standard` unless asked otherwise.
+/// Quality of transcription and translation. Defaults to `standard`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum QualityTier {
     /// The default.
     #[default]
     Standard,
-    /// The better and dearer one.
+    /// Higher quality at a higher price.
     Premium,
 }
 
-/// A text that names no [`QualityTier`].
+/// The text is not a valid [`QualityTier`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a quality tier is `standard` or `premium`")]
 pub struct UnknownQualityTier;
 
 impl QualityTier {
-    /// The tier as it stands in items, events and payloads.
+    /// Returns the tier as written in items, events and payloads.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

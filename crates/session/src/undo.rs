@@ -1,4 +1,4 @@
-//! What a creation has made so far, and how it is unmade.
+//! Tracks the resources of a creation, and removes them after a failure.
 
 use std::{future::Future, time::Duration};
 
@@ -8,22 +8,22 @@ use crate::{
     ports::{Clock, Journal, MediaRemoval, Ports, Sessions},
 };
 
-/// What a creation knows of one of its resources.
+/// State of one resource of a creation.
 #[derive(Clone, Debug)]
 pub(crate) enum Part<A> {
-    /// It was not made.
+    /// It was not created.
     Absent,
-    /// It was made, and this is its ARN.
+    /// It was created with this ARN.
     Made(A),
-    /// The name is taken: by somebody else, or by ourselves, when the answer to a first call was
-    /// lost and the SDK repeated it.
+    /// The name is in use, by another owner or by this creation: the SDK retried a call whose first
+    /// response was lost.
     Taken,
-    /// Nobody knows: the call that was to make it got no answer.
+    /// Unknown: the create call returned no response.
     Unknown,
 }
 
 impl<A> Part<A> {
-    /// What a failed call to create the resource leaves.
+    /// Returns the state of the resource after a failed create call.
     pub(crate) const fn after(fault: &PortError) -> Self {
         match fault.kind {
             ErrorKind::InUse => Self::Taken,
@@ -33,7 +33,7 @@ impl<A> Part<A> {
     }
 }
 
-/// What a creation has made besides its item.
+/// Resources of a creation, apart from its item.
 #[derive(Clone, Debug)]
 pub(crate) struct Made {
     pub(crate) channel: Part<ChannelArn>,
@@ -46,12 +46,12 @@ impl Made {
     pub(crate) const NOTHING: Self =
         Self { channel: Part::Absent, stream: Part::Absent, mapped: false };
 
-    /// Whether another id may help.
+    /// Returns whether a retry with another id can succeed.
     pub(crate) const fn name_is_taken(&self) -> bool {
         matches!(self.channel, Part::Taken) || matches!(self.stream, Part::Taken)
     }
 
-    /// Whether something may exist that we have no ARN of.
+    /// Returns whether a resource with an unknown ARN may exist.
     const fn is_uncertain(&self) -> bool {
         self.name_is_taken()
             || matches!(self.channel, Part::Unknown)
@@ -60,11 +60,11 @@ impl Made {
 }
 
 impl<P: Ports> SessionService<P> {
-    /// Unmakes, in reverse order, what a failed creation has made; the item goes last.
+    /// Removes the resources of a failed creation in reverse order, and the item last.
     ///
-    /// While anything may be left, the item stays `creating`: by it, the health check finds the
-    /// rest. It knows by the tags what is ours, so names alone decide nothing here.
-    /// Takes at most [`Limits::undo`], and nothing after `end`.
+    /// The item stays `creating` while a resource may remain, because the health check finds
+    /// resources through it. The health check verifies ownership by tags, so names alone decide
+    /// nothing here. Takes at most [`Limits::undo`] and stops at `end`.
     pub(crate) async fn undo(
         &self,
         session_id: &SessionId,
@@ -92,11 +92,11 @@ impl<P: Ports> SessionService<P> {
         }
     }
 
-    /// Unmaps and deletes a channel. Returns whether it is gone.
+    /// Unmaps and deletes a channel. Returns whether it is deleted.
     ///
-    /// KVS refuses to delete a channel or a stream while they are mapped to each other. A failed
-    /// unmapping still leads to a deletion: the call may have had its effect, and a channel that was
-    /// never mapped can be deleted.
+    /// KVS rejects the deletion of a channel or stream while they are mapped to each other. The
+    /// channel is deleted even if unmapping fails: the call may have had its effect, and a channel
+    /// that was never mapped can be deleted.
     pub(crate) async fn remove_channel(
         &self,
         session_id: &SessionId,
@@ -115,15 +115,15 @@ impl<P: Ports> SessionService<P> {
         self.removed(session_id, limits, deadline, "DeleteSignalingChannel", call).await
     }
 
-    /// When to give up a step, if `steps` are still to be taken before `end`: no step may use up
-    /// the time of those after it.
+    /// Returns the deadline of a step when `steps` steps remain before `end`. No step can use up
+    /// the time of the later ones.
     fn share(&self, end: Duration, steps: u32) -> Duration {
         let now = self.around.monotonic();
         now + end.saturating_sub(now) / steps
     }
 
-    /// Repeats a removal until it is done; what is gone already is done. "In use" passes: the
-    /// resource is still being made, or the end of its mapping has not arrived everywhere yet.
+    /// Retries a removal until it succeeds or the resource is not found. "In use" is transient: the
+    /// resource is still being created, or the end of its mapping is not visible everywhere yet.
     async fn removed<F: Future<Output = Result<(), PortError>>>(
         &self,
         session_id: &SessionId,

@@ -1,62 +1,65 @@
-//! How far a session has been accepted, and the one conditional step that moves it.
+//! The position up to which a session's samples are accepted, and the conditional step that
+//! advances it.
 
 use std::future::Future;
 
 use crate::{PortError, SessionId};
 
-/// How far a session has been accepted.
+/// The position up to which a session's samples are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Watermark {
     /// The first sample that has not been accepted.
     pub next: u64,
-    /// The newest lease that has delivered.
+    /// The newest lease epoch that has delivered.
     pub epoch: u64,
 }
 
-/// One attempt to move a watermark.
+/// An attempt to advance a watermark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// The sender's lease; a watermark with a newer one stays.
+    /// The epoch of the sender's lease. A watermark with a newer epoch does not move.
     pub epoch: u64,
-    /// The least position that the watermark may have: the chunk's start less its declared gap.
+    /// The lowest position from which the watermark may advance: the chunk's start minus its
+    /// declared gap.
     pub floor: u64,
-    /// Where it moves; a watermark that has got there stays.
+    /// The new position. A watermark at or beyond it does not move.
     pub end: u64,
-    /// When the item may be forgotten, in seconds since the Unix epoch.
+    /// Time at which the item may expire, in seconds since the Unix epoch.
     pub expires_at: u64,
 }
 
 impl Step {
-    /// Whether a watermark moves: the condition of the write, in one place.
+    /// Returns whether the step applies to a watermark. This is the condition of the write.
     #[must_use]
     pub const fn applies_to(&self, at: Watermark) -> bool {
         at.epoch <= self.epoch && self.floor <= at.next && at.next < self.end
     }
 }
 
-/// What became of a step.
+/// Outcome of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moved {
-    /// The watermark moved to [`Step::end`]; it stood here before.
+    /// The watermark moved to [`Step::end`]; contains its previous value.
     From(Watermark),
-    /// It stays here: [`Step::applies_to`] says no.
+    /// The watermark did not move, because [`Step::applies_to`] returns `false`; contains its
+    /// value.
     Not(Watermark),
 }
 
-/// The store of the watermarks. A session without one stands at [`Watermark::default`].
+/// The store of the watermarks. A session without a stored watermark has [`Watermark::default`].
 pub trait Watermarks: Send + Sync {
-    /// Moves a session's watermark if the step applies, atomically, in one call.
+    /// Advances a session's watermark if the step applies, atomically, in one call.
     ///
     /// # Errors
-    /// [`PortError`]: whether it moved is then unknown. The same step may be tried again.
+    /// [`PortError`]: the outcome is unknown. The same step can be retried.
     fn advance(
         &self,
         session: &SessionId,
         step: Step,
     ) -> impl Future<Output = Result<Moved, PortError>> + Send;
 
-    /// Raises a session's epoch, so that older senders are refused from now on; leaves a newer one.
-    /// Returns the watermark as it then is.
+    /// Raises a session's epoch, so that older senders are rejected from now on; keeps a newer
+    /// epoch. Returns the resulting watermark.
     ///
     /// # Errors
     /// [`PortError`]: as for [`Watermarks::advance`].

@@ -1,8 +1,8 @@
-//! Drawing session ids: words that are easy to read out, and a number.
+//! Generates session ids from easily pronounced words and a number, and event UUIDs.
 
 use crate::{SessionId, ports::Random};
 
-/// Words of each kind.
+/// Number of words in each list.
 const WORDS: usize = 256;
 
 #[rustfmt::skip]
@@ -68,12 +68,12 @@ const NOUNS: [&str; WORDS] = [
     "thunder", "tiger", "valley", "violet", "willow", "wolf",
 ];
 
-/// Digits of the number at the first attempt: 256 · 256 · 900, or 59 million ids.
+/// Number of digits at the first attempt: 256 · 256 · 900, or 59 million ids.
 const DIGITS: u32 = 3;
 
 impl SessionId {
-    /// Draws an id for the given attempt (0 is the first). Every second attempt that found its id
-    /// taken adds a digit, so that a crowded table never runs out of ids.
+    /// Generates an id for the given attempt (0 is the first). The number gains one digit every two
+    /// attempts, so that a full table does not run out of ids.
     #[must_use]
     pub fn draw(random: &impl Random, attempt: u32) -> Self {
         let digits = DIGITS.saturating_add(attempt / 2).min(12);
@@ -85,7 +85,7 @@ impl SessionId {
     }
 }
 
-/// A random (version 4) UUID as text.
+/// Returns a random (version 4) UUID as text.
 pub(crate) fn uuid(random: &impl Random) -> String {
     let (high, low) = (random.next_u64(), random.next_u64());
     format!(
@@ -105,7 +105,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    /// Counts up by a large odd step: every draw differs.
+    /// Counts up by a large odd step, so that every draw differs.
     struct Walk(AtomicU64);
 
     impl Random for Walk {

@@ -1,4 +1,4 @@
-//! Reading what a client sends, within bounds, and saying which field is wrong.
+//! Parses and validates requests. Errors name the invalid field.
 
 use lambda_http::{
     Body,
@@ -7,18 +7,18 @@ use lambda_http::{
 use serde_json::{Map, Value};
 use session::{Changes, IdempotencyKey, InvalidKey, Language, NewSession, NewStatus, QualityTier};
 
-/// Largest body in bytes. The largest valid one has about 300.
+/// Maximum size of a body, in bytes. The largest valid body has about 300.
 pub(super) const MAX_BODY: usize = 16 * 1024;
 
-/// Longest `sub` in bytes; OpenID Connect allows 255 (Core 1.0, section 2).
+/// Maximum length of `sub`, in bytes; OpenID Connect allows 255 (Core 1.0, section 2).
 pub(super) const MAX_SPEAKER_ID: usize = session::event::MAX_SPEAKER_ID;
 
-/// A request that is refused before any use case sees it.
+/// A request rejected before it reaches a use case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
     pub(super) status: StatusCode,
     pub(super) error: String,
-    /// With 405: the methods that are allowed.
+    /// The allowed methods, for a 405.
     pub(super) allow: Option<&'static str>,
 }
 
@@ -37,7 +37,7 @@ impl Refused {
     }
 }
 
-/// Reads the body of `POST /sessions`. Fields it does not know are ignored.
+/// Parses the body of `POST /sessions`. Unknown fields are ignored.
 pub(super) fn new_session(
     headers: &HeaderMap,
     body: &Body,
@@ -52,7 +52,7 @@ pub(super) fn new_session(
     })
 }
 
-/// The name that the client gives its request, if it does. Two of them name nothing.
+/// Parses the Idempotency-Key header, if present. More than one is an error.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refused> {
     let mut keys = headers.get_all("idempotency-key").iter();
     let (first, second) = (keys.next(), keys.next());
@@ -61,8 +61,8 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyK
     text.parse().map(Some).map_err(|invalid: InvalidKey| Refused::bad(invalid.to_string()))
 }
 
-/// Reads the body of `PATCH /sessions/{sessionId}`: at least one field to change. `null` changes nothing, and fields it
-/// does not know are ignored.
+/// Parses the body of `PATCH /sessions/{sessionId}`, which must change at least one field. `null`
+/// counts as absent, and unknown fields are ignored.
 pub(super) fn changes(headers: &HeaderMap, body: &Body) -> Result<Changes, Refused> {
     let fields = object(headers, body)?;
     let named = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
@@ -108,7 +108,7 @@ fn object(headers: &HeaderMap, body: &Body) -> Result<Map<String, Value>, Refuse
     match serde_json::from_slice(body) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(Refused::bad("the body must be a JSON object")),
-        // Where it broke, but nothing of what was sent.
+        // The position of the error, without any of the client's input.
         Err(error) => Err(Refused::bad(format!(
             "the body is not valid JSON (line {}, column {})",
             error.line(),
@@ -117,7 +117,7 @@ fn object(headers: &HeaderMap, body: &Body) -> Result<Map<String, Value>, Refuse
     }
 }
 
-/// Whether the content is JSON as far as its type tells; no type is taken for JSON.
+/// Returns whether the content type is JSON. A missing content type counts as JSON.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE) else { return true };
     let media_type = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
@@ -142,7 +142,7 @@ fn target_languages(fields: &Map<String, Value>) -> Result<Vec<Language>, Refuse
         Some(Value::Array(list)) => list,
         Some(_) => return Err(malformed()),
     };
-    // No more than there are without repeats, so the list is bounded by the languages.
+    // Duplicates are rejected, so the list cannot be longer than the list of languages.
     let mut languages = Vec::new();
     for value in list {
         let language = language(value).ok_or_else(malformed)?;

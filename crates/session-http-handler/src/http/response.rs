@@ -1,4 +1,4 @@
-//! Writing what a client gets.
+//! Builds the responses.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use session::{
 
 use super::request::Refused;
 
-/// A session as anyone may see it: what a listener needs, and nothing that leads to its audio or its owner.
+/// The public view of a session: what a listener needs, without resource names or owner data.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PublicView<'a> {
@@ -33,7 +33,7 @@ struct PublicView<'a> {
     expires_at: u64,
 }
 
-/// A session as its speaker sees it.
+/// The speaker's view of a session.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct OwnerView<'a> {
@@ -77,36 +77,36 @@ impl<'a> OwnerView<'a> {
     }
 }
 
-/// 201: the session, for its speaker.
+/// 201 with the speaker's view of the new session.
 pub(super) fn created(session: &Session) -> Response<Body> {
     json_response(StatusCode::CREATED, &OwnerView::new(session))
 }
 
-/// 200: the session as it is now, for its speaker.
+/// 200 with the speaker's view of the session.
 pub(super) fn own(session: &Session) -> Response<Body> {
     json_response(StatusCode::OK, &OwnerView::new(session))
 }
 
-/// 200: the session, for anyone.
+/// 200 with the public view of the session.
 pub(super) fn shown(session: &Session) -> Response<Body> {
     json_response(StatusCode::OK, &PublicView::new(session))
 }
 
-/// 204.
+/// 204 without a body.
 pub(super) fn no_content() -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
-/// 200: the function is up, and which one it is.
+/// 200 with environment and version of the function.
 pub(super) fn health(environment: &str) -> Response<Body> {
     let version = env!("CARGO_PKG_VERSION");
     let body = json!({"status": "ok", "environment": environment, "version": version});
     json_response(StatusCode::OK, &body)
 }
 
-/// 4xx: the request is at fault.
+/// 4xx for a rejected request.
 pub(super) fn refused(why: &Refused, now_ms: u64) -> Response<Body> {
     let mut response = error_response(why.status, &why.error, now_ms);
     if let Some(allow) = why.allow {
@@ -115,8 +115,8 @@ pub(super) fn refused(why: &Refused, now_ms: u64) -> Response<Body> {
     response
 }
 
-/// What a use case could not do. Whatever AWS said stays in the log: it may name roles and
-/// accounts.
+/// The response to a failed use case. Messages from AWS are logged only, because they may name
+/// roles and accounts.
 pub(super) fn failed(error: &Error, now_ms: u64) -> Response<Body> {
     let (status, text) = match error {
         Error::NotFound { .. } => (StatusCode::NOT_FOUND, error.to_string()),
@@ -142,7 +142,7 @@ pub(super) fn failed(error: &Error, now_ms: u64) -> Response<Body> {
     response
 }
 
-/// Rounded up: who comes back a moment too early waits twice.
+/// Rounds up, so that the client does not retry too early.
 fn whole_seconds(after: Duration) -> u64 {
     after.as_secs() + u64::from(after.subsec_nanos() > 0)
 }
@@ -165,7 +165,7 @@ fn error_response(status: StatusCode, error: &str, now_ms: u64) -> Response<Body
 }
 
 fn json_response(status: StatusCode, body: &impl Serialize) -> Response<Body> {
-    // None of these bodies can fail to be written; an empty one would be the least wrong answer.
+    // Serializing these bodies cannot fail; the fallback is an empty body.
     let body = serde_json::to_string(body).unwrap_or_default();
     let mut response = Response::new(Body::Text(body));
     *response.status_mut() = status;

@@ -1,8 +1,8 @@
-//! Which requests there are.
+//! The routes of the API.
 
 use lambda_http::{Request, RequestExt, http::Method, request::RequestContext};
 
-/// Where a request leads.
+/// A route of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route<'a> {
     Sessions,
@@ -11,8 +11,10 @@ pub(super) enum Route<'a> {
 }
 
 impl<'a> Route<'a> {
-    /// By the route that API Gateway has matched: the path also holds the stage's name or the base path of a custom domain.
-    /// Where it matched none of these (`$default`, as `cargo lambda watch` sends it, or a proxy route), by the path.
+    /// Returns the request's route, based on the route that API Gateway has matched, because the
+    /// path also contains the stage name or the base path of a custom domain. Uses the path if the
+    /// matched route is none of these (`$default`, as `cargo lambda watch` sends it, or a proxy
+    /// route).
     pub(super) fn of(request: &'a Request) -> Option<Self> {
         match matched_path(request) {
             Some("/sessions") => Some(Self::Sessions),
@@ -35,7 +37,8 @@ impl<'a> Route<'a> {
         }
     }
 
-    /// The route as the template writes it; safe to log, whatever the path was.
+    /// Returns the route as written in the template. Safe to log, because it contains no client
+    /// input.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Sessions => "/sessions",
@@ -53,7 +56,7 @@ impl<'a> Route<'a> {
     }
 }
 
-/// The path in the route's key, for example `GET /sessions/{sessionId}`.
+/// Returns the path in the route key, for example of `GET /sessions/{sessionId}`.
 fn matched_path(request: &Request) -> Option<&str> {
     let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
         return None;
@@ -61,7 +64,8 @@ fn matched_path(request: &Request) -> Option<&str> {
     context.route_key.as_deref()?.split_once(' ').map(|(_, path)| path)
 }
 
-/// A method as it may be logged: an invented one may hold anything.
+/// Returns a method for logging. Unknown methods are replaced, because they may contain arbitrary
+/// text.
 pub(super) fn known_method(method: &Method) -> &str {
     match *method {
         Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {

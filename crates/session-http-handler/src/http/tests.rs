@@ -1,4 +1,4 @@
-//! What the API answers, request by request, with use cases that answer as told.
+//! Responses of the API, with use cases that return a given result.
 
 use std::sync::{Arc, Mutex};
 
@@ -26,7 +26,7 @@ const NOW: u64 = 1_732_540_620_000;
 const SPEAKER: &str = "user-sub-uuid";
 const ID: &str = "blessed-shepherd-123";
 
-/// Use cases that answer `result` and remember what they were asked.
+/// Use cases that return `result` and record their calls.
 #[derive(Clone, Default)]
 struct Scripted {
     error: Option<Error>,
@@ -43,12 +43,12 @@ enum Asked {
     Delete(String, String, Seen),
 }
 
-/// What the tests look at of a [`Call`].
+/// The parts of a [`Call`] that the tests check.
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
     trace_header: Option<String>,
     limits: Limits,
-    /// The trace that AWS calls would carry.
+    /// The trace header that AWS calls would carry.
     scope: Option<String>,
 }
 
@@ -221,7 +221,7 @@ fn fault(kind: ErrorKind) -> PortError {
     PortError::new("CreateStream", kind, "arn:aws:iam::123456789012:role/secret is not allowed")
 }
 
-/// Every error has the same body, and names what it should.
+/// Asserts that an error has the common body and names the cause.
 fn check_error(answer: &Answer, status: u16, part: &str) {
     assert_eq!(answer.status, status, "{}", answer.body);
     assert_eq!(answer.headers[header::CONTENT_TYPE], "application/json");

@@ -1,4 +1,4 @@
-//! What the routes lead to.
+//! The interface between routes and use cases.
 
 use std::future::Future;
 
@@ -8,7 +8,7 @@ use session::{
     ports::{Clock, Ports},
 };
 
-/// The use cases that the routes lead to.
+/// The use cases called by the routes.
 pub(crate) trait SessionApi: Send + Sync {
     /// `POST /sessions`.
     fn create(
@@ -18,7 +18,7 @@ pub(crate) trait SessionApi: Send + Sync {
         call: &Call,
     ) -> impl Future<Output = Result<Done<Session>, Error>> + Send;
 
-    /// What follows an answer.
+    /// Runs the work that follows a response.
     fn finish(&self, follow_up: FollowUp) -> impl Future<Output = ()> + Send;
 
     /// `GET /sessions/{sessionId}`.
@@ -45,7 +45,7 @@ pub(crate) trait SessionApi: Send + Sync {
         call: &Call,
     ) -> impl Future<Output = Result<Done<Deleted>, Error>> + Send;
 
-    /// Now, Unix ms.
+    /// Returns the current time, Unix ms.
     fn now_ms(&self) -> u64;
 }
 

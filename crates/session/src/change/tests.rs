@@ -1,4 +1,4 @@
-//! What changing a session promises.
+//! Guarantees of `change`.
 
 use super::*;
 use crate::{

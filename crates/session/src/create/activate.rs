@@ -1,4 +1,4 @@
-//! The write by which a session begins to be one, and certainty about it.
+//! Activates a session, and resolves an activation whose outcome is unknown.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     words::uuid,
 };
 
-/// What became of the write that makes the session active.
+/// Outcome of the write that makes the session active.
 pub(super) enum Activated {
     Yes,
     No(PortError),
@@ -19,7 +19,7 @@ pub(super) enum Activated {
 }
 
 impl<P: Ports> SessionService<P> {
-    /// The one write that makes the session active and holds its event.
+    /// Makes the session active and stores its event, in one write.
     pub(super) async fn activate(
         &self,
         session: &mut Session,
@@ -29,7 +29,7 @@ impl<P: Ports> SessionService<P> {
         deadline: Duration,
     ) -> Activated {
         let operation = "UpdateItem";
-        // `updatedAt` tells this write from the reservation, so it must differ.
+        // `updatedAt` distinguishes this write from the reservation, so it must differ.
         let now = self.around.now_ms().max(reserved_at + 1);
         session.status = SessionStatus::Active;
         session.updated_at = now;
@@ -49,8 +49,9 @@ impl<P: Ports> SessionService<P> {
         self.settle(session, reserved_at, &call.limits, fault).await
     }
 
-    /// After an activation that did not clearly succeed: makes sure that it has, or that it never
-    /// will. An item that became active after its channel was deleted would be a trap.
+    /// Resolves an activation that did not return success: ensures that it either has succeeded or
+    /// can no longer succeed. Otherwise the undo could delete the channel of a session that becomes
+    /// active afterwards.
     async fn settle(
         &self,
         session: &Session,
@@ -65,7 +66,7 @@ impl<P: Ports> SessionService<P> {
         let forestall = || self.sessions.forestall(id, reserved_at, now);
         match persist(&self.around, limits, deadline, operation, again, forestall).await {
             Ok(true) => return Activated::No(fault),
-            Ok(false) => {} // Changed, by our activation or by our own repeated forestalling.
+            Ok(false) => {} // Changed by this activation, or by a repeat of this write.
             Err(_) => return Activated::Unknown(fault),
         }
         let read = || self.sessions.get(id);

@@ -1,4 +1,4 @@
-//! Making what a session speaks through: channel, stream and their mapping.
+//! Creates a session's channel and stream, and maps them.
 
 use std::{future::Future, time::Duration};
 
@@ -12,7 +12,8 @@ use crate::{
 };
 
 impl<P: Ports> SessionService<P> {
-    /// Makes channel and stream and maps them. `made` tells what there is to undo, also on failure.
+    /// Creates the channel and the stream and maps them. Records in `made` what must be undone,
+    /// also on failure.
     pub(super) async fn build(
         &self,
         session: &mut Session,
@@ -21,7 +22,7 @@ impl<P: Ports> SessionService<P> {
         deadline: Duration,
     ) -> Result<(), PortError> {
         let tags = Tags { env: self.env.clone(), session_id: session.session_id.clone() };
-        // Both to their end, even if one fails: what is made must be known to be undone.
+        // Waits for both, even if one fails: the undo needs the outcome of each.
         let ((channel, channel_ready), (stream, stream_ready)) = join(
             self.make_channel(&session.kvs_channel_name, &tags, limits, deadline),
             self.make_stream(&session.kvs_stream_name, &tags, limits, deadline),
@@ -31,9 +32,9 @@ impl<P: Ports> SessionService<P> {
         channel_ready?;
         stream_ready?;
         if let (Part::Made(channel), Part::Made(stream)) = (channel, stream) {
-            made.mapped = true; // From here on it may be, whatever the call answers.
+            made.mapped = true; // The mapping may exist from here on, even if the call fails.
             let operation = "UpdateMediaStorageConfiguration";
-            // Right after ACTIVE the service may still say "in use".
+            // Shortly after ACTIVE the service may still return "in use".
             let again = |kind: ErrorKind| kind.is_retryable() || kind == ErrorKind::InUse;
             let map = || self.media.enable_storage(&channel, &stream);
             persist(&self.around, limits, deadline, operation, again, map).await?;
@@ -89,7 +90,7 @@ impl<P: Ports> SessionService<P> {
         }
     }
 
-    /// Looks at a resource until it is ACTIVE, slower and slower.
+    /// Polls a resource with increasing pauses until it is ACTIVE.
     async fn until_active<F: Future<Output = Result<ResourceState, PortError>>>(
         &self,
         limits: &Limits,
@@ -110,7 +111,8 @@ impl<P: Ports> SessionService<P> {
                     ErrorKind::TimedOut,
                     "not ACTIVE within the time given",
                 ),
-                // What was just made may not be seen everywhere yet.
+                // The control plane is eventually consistent: a new resource may not be visible
+                // yet.
                 Err(fault) if fault.kind.is_retryable() || fault.kind == ErrorKind::NotFound => {
                     fault
                 }

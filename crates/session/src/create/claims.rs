@@ -1,4 +1,4 @@
-//! What stands in the way of a reservation: a request that was here before, and too many sessions.
+//! Resolves conflicts of a reservation: an earlier request with the same key, or too many sessions.
 
 use std::time::Duration;
 
@@ -8,19 +8,20 @@ use crate::{
     ports::{Clock, Journal, Ports, SessionLookup, Sessions},
 };
 
-/// What an earlier request with the same key means for this one.
+/// State of an earlier request with the same key.
 pub(super) enum Earlier {
-    /// It was answered so.
+    /// It was answered with this session.
     Answered(Box<Session>),
-    /// It is over without an answer: its session's id, if it is still remembered.
+    /// It is over without a response. Holds the id of its session if its record still exists.
     Over(Option<SessionId>),
 }
 
 impl<P: Ports> SessionService<P> {
-    /// Looks at the request that has the claim's key.
+    /// Reads the earlier request with the claim's key and returns its state.
     ///
     /// # Errors
-    /// [`Error::KeyReused`] when it asked for something else, [`Error::InProgress`] while it may be under way.
+    /// [`Error::KeyReused`] if its parameters differ, [`Error::InProgress`] while it may still be
+    /// running.
     pub(super) async fn earlier(&self, claim: &Claim, call: &Call) -> Result<Earlier, Error> {
         let Some(earlier) = self.remembered(claim, call).await? else {
             return Ok(Earlier::Over(None));
@@ -34,7 +35,7 @@ impl<P: Ports> SessionService<P> {
         if let Some(answer) = earlier.answer {
             return Ok(Earlier::Answered(Box::new(answer)));
         }
-        // Whoever fails removes the item first and the request after it.
+        // A request that fails deletes the session's item before its own record.
         let session = self.read(&earlier.for_session, call).await?;
         let made = session.is_some_and(|session| session.status == SessionStatus::Creating);
         let left = earlier.in_progress_until.saturating_sub(self.around.now_ms());
@@ -53,7 +54,8 @@ impl<P: Ports> SessionService<P> {
             .map_err(Error::Store)
     }
 
-    /// Forgets a request that failed, so that it can be made again at once. A failure costs the client a wait.
+    /// Deletes the record of a failed request, so that the client can retry at once. If this fails,
+    /// the client must wait until the record no longer counts as in progress.
     pub(super) async fn forget(&self, claim: &Claim, session_id: &SessionId, call: &Call) {
         let deadline = self.around.monotonic() + call.limits.event;
         let again = |kind: ErrorKind| kind.is_retryable();
@@ -65,11 +67,13 @@ impl<P: Ports> SessionService<P> {
         }
     }
 
-    /// Gives back the places of sessions that the speaker has no more. Nobody does so when a session ends: so none can
-    /// be forgotten, and only who has reached the limit waits for the looks: for all of them the time of one event.
+    /// Releases the slots of sessions that no longer exist or have ended. Slots are released only
+    /// here, not when a session ends, so that no failure between two writes can leak one; only a
+    /// request that reaches the limit pays for the reads. All calls together may take
+    /// [`Limits::event`](crate::Limits::event).
     ///
     /// # Errors
-    /// [`Error::TooManySessions`] when all of them are still taken.
+    /// [`Error::TooManySessions`] if all slots are in use.
     pub(super) async fn make_place(&self, speaker_id: &str, call: &Call) -> Result<(), Error> {
         let deadline = self.around.monotonic() + call.limits.event;
         let again = |kind: ErrorKind| kind.is_retryable();

@@ -1,4 +1,4 @@
-//! What opening a session promises, over every failure of every call.
+//! Guarantees of `create`, tested with every failure of every call.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn create(world: &World) -> Result<Session, Error> {
     result
 }
 
-/// The calls of a creation in which nothing fails, and those of its undoing.
+/// The calls of a successful creation, followed by those of its undo.
 const STEPS: [&str; 10] = [
     "insert",
     "create_channel",
@@ -52,8 +52,8 @@ fn troubles() -> Vec<Trouble> {
     [&refused[..], &[AnswerLost, Repeated, Hangs, HangsAfterEffect, LateEffect]].concat()
 }
 
-/// What holds whatever happened: an active session is whole and announced, and all else has a
-/// `creating` item by which it is found.
+/// Asserts the invariant after any outcome: an active session is complete and its event is pending
+/// or emitted; everything else has a `creating` item through which it is found.
 fn check(world: &World, result: &Result<Session, Error>, context: &str) {
     let state = world.state();
     for item in state.items.values() {
@@ -205,7 +205,8 @@ fn whatever_fails_while_undoing_what_failed_can_be_found() {
         for trouble in troubles() {
             for undo_step in UNDO_STEPS {
                 for undo_trouble in troubles() {
-                    // A service that calls gone what is there can only be found out by its lists.
+                    // If a service reports an existing resource as missing, only its list
+                    // operations reveal it.
                     let lie = Trouble::Refused(ErrorKind::NotFound);
                     if undo_step.starts_with("delete") && undo_trouble == lie {
                         continue;

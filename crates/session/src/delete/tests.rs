@@ -1,4 +1,4 @@
-//! What ending a session promises.
+//! Guarantees of `delete`.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn world_with_session() -> (World, Session) {
     (world, session)
 }
 
-/// What the handler does with a DELETE: it answers, and finishes.
+/// Runs a DELETE as the handler does, with its follow-up.
 async fn end(service: &FakeService, id: &SessionId, speaker: &str) -> Result<Deleted, Error> {
     finished(service, service.delete(id, speaker, &call()).await?).await
 }
@@ -267,7 +267,7 @@ fn an_active_event_that_the_bus_does_not_take_gives_way_to_the_ended_one() {
     world.plan_all("put", Trouble::Refused(ErrorKind::Throttled));
     delete(&world, &session).unwrap();
     world.state().plans.clear();
-    // A late resend of the ACTIVE event must not take the ENDED one with it.
+    // A late resend of the ACTIVE event must not clear the pending ENDED event.
     let budget = Duration::from_secs(2);
     assert!(world.run(emit(&world, &world, &world, id, &active, budget)).is_ok());
     let pending = world.state().items[id].pending_event.clone().unwrap();

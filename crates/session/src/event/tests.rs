@@ -1,9 +1,9 @@
-//! What is read as a status change, and what is refused by name.
+//! Parsing of status changes, and the errors for invalid ones.
 
 use super::*;
 use proptest::prelude::*;
 
-/// The two samples of the specification, word for word.
+/// The two sample events of the specification, verbatim.
 fn created() -> Value {
     json!({
         "sessionId": "blessed-shepherd-123",

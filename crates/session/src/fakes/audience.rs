@@ -1,4 +1,4 @@
-//! The listeners of the world: who is there, who is gone, who takes no message.
+//! Listeners of the fake AWS: connected, disconnected or not responding.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::{
     ports::{Clock, Heard, Listener, Listeners},
 };
 
-/// How long a message takes.
+/// Latency of a message.
 const A_MESSAGE: Duration = Duration::from_millis(20);
 
 impl World {
-    /// So many listeners of a session, by names that begin with `name`.
+    /// Adds `count` listeners to a session, with names that begin with `name`.
     pub(crate) fn listen(&self, session_id: &SessionId, name: &str, count: usize) {
         let mut state = self.state();
         let listeners = state.listeners.entry(session_id.clone()).or_default();
@@ -23,7 +23,7 @@ impl World {
         }));
     }
 
-    /// The types of what a connection was told, in order.
+    /// Returns the types of the messages sent to a connection, in order.
     pub(crate) fn heard(&self, connection: &str) -> Vec<String> {
         let state = self.state();
         let heard = state.heard.get(connection).into_iter().flatten();
@@ -35,7 +35,7 @@ impl World {
     }
 }
 
-/// A post that is under way, until it is dropped.
+/// Counts a post as in progress until dropped.
 struct Posting<'a>(&'a World);
 
 impl<'a> Posting<'a> {

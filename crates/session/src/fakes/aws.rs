@@ -1,4 +1,4 @@
-//! DynamoDB, KVS and EventBridge as far as the use cases see them, their errors included.
+//! The behavior of DynamoDB, KVS and EventBridge that the use cases depend on, including errors.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl State {
-    /// Whether a claim may be made now.
+    /// Returns whether a claim can be made now.
     fn admits(&self, claim: &Claim) -> bool {
         match (self.requests.get(&claim.id), &claim.takes_over) {
             (None, _) => true,
@@ -51,7 +51,8 @@ impl State {
         Ok(arn)
     }
 
-    /// AWS refuses to delete a channel while it is mapped, and a stream while a channel is mapped to it.
+    /// Rejects a deletion as AWS does: of a channel while it is mapped, and of a stream while a
+    /// channel is mapped to it.
     fn refuse_mapped(&self, resource: &str, arn: &str) -> Result<(), PortError> {
         let mut mapped = self.channels.iter().filter(|(_, it)| it.is_mapped(self.now));
         if !mapped.any(|(channel, it)| channel == arn || it.mapped_to.as_deref() == Some(arn)) {
@@ -65,12 +66,12 @@ impl State {
 }
 
 impl Resource {
-    /// Whether its media is stored, so that it has a WEBRTC endpoint.
+    /// Returns whether media storage is enabled, so that the channel has a WEBRTC endpoint.
     pub(crate) fn is_stored(&self) -> bool {
         self.mapped_to.is_some() && self.unmapped_at.is_none()
     }
 
-    /// Whether its mapping keeps it and its stream from being deleted.
+    /// Returns whether its mapping prevents deletion of the channel and its stream.
     fn is_mapped(&self, now: Duration) -> bool {
         self.mapped_to.is_some() && self.unmapped_at.is_none_or(|at| at > now)
     }

@@ -1,4 +1,4 @@
-//! What the health check sees of the small AWS.
+//! The ports of the health check on the fake AWS.
 
 use super::{Resource, World};
 use crate::{

@@ -1,4 +1,4 @@
-//! What telling listeners promises.
+//! Guarantees of notifying listeners.
 
 use super::*;
 use crate::{
@@ -44,7 +44,7 @@ fn each_hears_that_it_has_ended_and_its_item_goes() {
     assert_eq!(told(&world, News::Ended), Told { told: 24, gone: 1, removed: 0, left: 0 });
     assert_eq!(world.heard("l-1="), ["sessionEnded"]);
     assert_eq!(world.listening(&session_id()), 0, "the gone one's item goes too");
-    // Whoever says it again finds nobody, and says nothing of it.
+    // A second run finds no items and writes no log line.
     world.state().lines.clear();
     assert_eq!(told(&world, News::Ended), Told::default());
     assert!(world.state().lines.is_empty());
@@ -56,7 +56,7 @@ fn only_so_many_are_told_at_a_time_and_all_pages_are_read() {
     world.listen(&session_id(), "l", 2 * PAGE + 3);
     assert_eq!(told(&world, News::Ended).told, 2 * PAGE + 3);
     assert_eq!(world.state().posting, (0, AT_ONCE));
-    // The last page is known by the empty one after it.
+    // The query after the last page returns an empty page.
     assert_eq!(world.calls("page"), 4);
 }
 
@@ -124,7 +124,7 @@ fn trouble_that_stays_leaves_the_items() {
             assert_eq!(told(&world, News::Ended).told, 0, "{operation}");
             assert_eq!(world.listening(&session_id()), 5, "{operation}");
             assert!(world.state().now <= patience().all);
-            // One whose item could not be removed was told, and will be once more.
+            // A listener whose item could not be deleted was notified, and will be again.
             let heard = usize::from(operation == "remove");
             assert_eq!(world.heard("l-1=").len(), heard, "{operation}");
         }

@@ -1,4 +1,4 @@
-//! What is read of a body, and what is refused of it.
+//! Parsing of bodies, and the errors for invalid ones.
 
 use super::*;
 

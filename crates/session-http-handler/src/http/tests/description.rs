@@ -1,8 +1,8 @@
-//! `docs/openapi.yaml` against the code: routes, methods and tokens here; what is answered, what names
-//! and codes are used, in the modules below.
+//! `docs/openapi.yaml` against the code: this module checks routes, methods and tokens; the modules
+//! below check responses, names and codes.
 //!
-//! The live system is held to the same page by `tests/clients/api_contract.py`. What only faults of AWS
-//! bring about is looked at here alone.
+//! `tests/clients/api_contract.py` checks the running system against the same page. Responses to
+//! failures of AWS are checked only here.
 
 use std::collections::BTreeSet;
 
@@ -16,14 +16,14 @@ mod routes;
 
 use page::Page;
 
-/// A method and a path as templates write it.
+/// A method and a path template.
 type Operation = (String, String);
 
 fn operation(method: &str, path: &str) -> Operation {
     (method.to_owned(), path.to_owned())
 }
 
-/// The path of a request to a route.
+/// Returns the path of a request to a route.
 fn concrete(path: &str) -> String {
     path.replace("{sessionId}", ID)
 }

@@ -1,4 +1,4 @@
-//! The Idempotency-Key of a POST, and what stands in its way.
+//! The Idempotency-Key of a POST, and its conflicts.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `GET /sessions/{sessionId}` where `PUBLIC_SESSION_VIEW` is `false`: the speaker's own, whole.
+//! `GET /sessions/{sessionId}` with `PUBLIC_SESSION_VIEW=false`: the owner gets the full view.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is refused, and how each error of a use case is told.
+//! Rejected requests, and the response to each error of a use case.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The route that API Gateway has matched decides, wherever the API is mounted.
+//! The route matched by API Gateway decides, independent of the API's mount path.
 
 use super::*;
 
@@ -10,7 +10,7 @@ const KEYS: [(&str, u16); 5] = [
     ("GET /health", 200),
 ];
 
-/// An event of the route `key` with the prefix of a stage or a base path before its path.
+/// An event of the route `key`, with a stage or base path as prefix of its path.
 fn matched(key: &str, prefix: &str, stage: &str) -> Value {
     let (method, path) = key.split_once(' ').unwrap();
     let raw = format!("{prefix}{}", path.replace("{sessionId}", ID));

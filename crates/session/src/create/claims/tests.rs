@@ -1,4 +1,5 @@
-//! One request is one session, however often it comes; and a speaker has no more sessions than one may have.
+//! A request creates one session however often it is repeated, and a speaker cannot exceed the
+//! session limit.
 
 use std::time::Duration;
 
@@ -142,7 +143,7 @@ fn one_that_was_taken_over_cannot_become_active_any_more() {
     let crashed = open(&service, &new, Some(&key), &call);
     assert_eq!(world.run_for(crashed, activation + 1), None);
     assert_eq!(world.calls("activate"), 1, "it is under way");
-    // As if its clock were far behind.
+    // Simulates a clock that is far behind.
     world.state().requests.values_mut().for_each(|request| request.in_progress_until = 0);
     let second = world.run(open(&service, &new, Some(&key), &call)).unwrap();
     world.let_time_pass();

@@ -1,4 +1,4 @@
-//! What ending a session promises its listeners, and what they cannot do to it.
+//! Guarantees of `delete` for listeners, and isolation from them.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn they_are_told_that_it_ends_and_nothing_more() {
         assert_eq!(world.heard(&format!("l-{number}=")), ["sessionEnding"]);
     }
     assert_eq!(world.calls("remove"), 0, "that is the consumer's");
-    // Nobody is told twice.
+    // No listener is notified twice.
     assert_eq!(delete(&world, &session), Ok(Deleted::Before));
     assert_eq!(world.calls("post"), 40);
 }

@@ -1,4 +1,5 @@
-//! Every answer that the code can give is described, and stands in the table at the top of `http.rs`.
+//! Every response that the code can return is described, and listed in the table at the top of
+//! `http.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ const PATCH: (&str, &str) = ("PATCH", "/sessions/{sessionId}");
 const DELETE: (&str, &str) = ("DELETE", "/sessions/{sessionId}");
 const HEALTH: (&str, &str) = ("GET", "/health");
 
-/// Every error of the use cases, with the operations that can meet it.
+/// Every error of the use cases, with the operations that can return it.
 fn errors() -> Vec<(Error, Vec<(&'static str, &'static str)>)> {
     let session_id: SessionId = ID.parse().unwrap();
     let mut errors = vec![
@@ -32,7 +33,7 @@ fn errors() -> Vec<(Error, Vec<(&'static str, &'static str)>)> {
     errors
 }
 
-/// Does not compile any more once [`errors`] lacks one.
+/// Fails to compile if [`errors`] lacks a variant.
 const fn _is_in_errors(error: &Error) {
     match error {
         Error::NotFound { .. }
@@ -48,7 +49,7 @@ const fn _is_in_errors(error: &Error) {
     }
 }
 
-/// A body that the operation takes.
+/// A valid body for the operation.
 fn body(operation: (&str, &str)) -> Option<&'static str> {
     match operation {
         POST => Some(r#"{"sourceLanguage": "en"}"#),
@@ -61,7 +62,7 @@ fn request((method, path): (&str, &str)) -> Value {
     event(method, &concrete(path), Some(SPEAKER), body((method, path)))
 }
 
-/// Everything that the code answers, by operation, with its view of a session public or private.
+/// All responses of the code, by operation, with a public or private view of a session.
 fn answers(private: bool) -> BTreeMap<Operation, Vec<Answer>> {
     let fine = Scripted { private, ..Scripted::default() };
     let mut found = BTreeMap::<_, Vec<_>>::new();

@@ -1,4 +1,4 @@
-//! Names of fields, codes and limits: those of the page are those of the Rust types.
+//! Names of fields, codes and limits on the page match those of the Rust types.
 
 use std::collections::BTreeSet;
 
@@ -61,7 +61,7 @@ fn what_is_gone_from_kvs_may_be_null_and_nothing_else() {
     }
 }
 
-/// Taken apart whole, so that a new field does not compile before the test below knows it.
+/// Destructures all fields, so that a new field fails to compile until the test below covers it.
 fn _fields_of_requests(new: &NewSession, changes: &Changes) {
     let NewSession { speaker_id: _, source_language: _, target_languages: _, quality_tier: _ } =
         new;
@@ -104,7 +104,7 @@ fn codes_are_those_of_the_types() {
         QualityTier::default().as_str()
     );
 
-    // What a use case answers: the states between are told as 404 or as ended.
+    // States that a use case returns: the intermediate states appear as 404 or as ended.
     let shown = SessionStatus::ALL.into_iter().filter(|status| match status {
         SessionStatus::Active | SessionStatus::Paused | SessionStatus::Ended => true,
         SessionStatus::Creating | SessionStatus::Cleaning | SessionStatus::Removed => false,

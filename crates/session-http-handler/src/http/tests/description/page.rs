@@ -1,11 +1,11 @@
-//! Reading `docs/openapi.yaml`.
+//! Reads `docs/openapi.yaml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::*;
 use super::Operation;
 
-/// The description.
+/// The API description.
 pub(super) struct Page(pub(super) Value);
 
 impl Page {
@@ -14,7 +14,7 @@ impl Page {
         Self(serde_yaml_ng::from_str(text).unwrap())
     }
 
-    /// What stands at a JSON pointer, its `$ref` followed.
+    /// Returns the value at a JSON pointer, with its `$ref` resolved.
     pub(super) fn at(&self, pointer: &str) -> Value {
         let found = self.0.pointer(pointer).unwrap_or_else(|| panic!("the page has no {pointer}"));
         self.resolved(found)
@@ -31,7 +31,7 @@ impl Page {
         }
     }
 
-    /// Every operation with its details.
+    /// Returns every operation with its details.
     pub(super) fn operations(&self) -> BTreeMap<Operation, Value> {
         let mut found = BTreeMap::new();
         for (path, item) in self.0["paths"].as_object().unwrap() {
@@ -44,8 +44,8 @@ impl Page {
         found
     }
 
-    /// Whether an operation is for bearers of a token only. One that says "none, or a token" is open by
-    /// default.
+    /// Returns whether an operation requires a token. An operation with "none, or a token" is open
+    /// by default.
     pub(super) fn wants_token(&self, details: &Value) -> bool {
         let wanted = details.get("security").unwrap_or(&self.0["security"]);
         match wanted.as_array().unwrap().as_slice() {
@@ -62,12 +62,13 @@ impl Page {
         }
     }
 
-    /// What is described of an operation's status.
+    /// Returns the description of an operation's status.
     pub(super) fn response(&self, details: &Value, status: u16) -> Option<Value> {
         details["responses"].get(status.to_string()).map(|response| self.resolved(response))
     }
 
-    /// The objects that a schema allows: of each the names required and all its names.
+    /// Returns the object shapes that a schema allows: for each its required names and all its
+    /// names.
     fn shapes(&self, schema: &Value) -> Vec<(BTreeSet<String>, BTreeSet<String>)> {
         let schema = self.resolved(schema);
         if let Some(choice) = schema["oneOf"].as_array() {
@@ -85,14 +86,14 @@ impl Page {
         vec![(required, schema["properties"].as_object().unwrap().keys().cloned().collect())]
     }
 
-    /// Panics when an answer has a body or a header that is not described, or lacks one that is.
+    /// Panics if a response has a body or header that is not described, or lacks one that is.
     pub(super) fn check(&self, what: &str, response: &Value, answer: &Answer) {
         let told = response["headers"].as_object().cloned().unwrap_or_default();
         for (name, header) in &told {
             let required = self.resolved(header)["required"] == true;
             assert!(!required || answer.headers.contains_key(name), "{what}: no {name}");
         }
-        // Those that a client acts on; every body has a content-type, none may be cached.
+        // Headers that affect clients; every body has a content-type and none may be cached.
         for name in answer
             .headers
             .keys()
@@ -109,7 +110,7 @@ impl Page {
         self.check_names(what, schema, &answer.body);
     }
 
-    /// Panics when an object has other fields than a schema allows.
+    /// Panics if the fields of an object differ from those that a schema allows.
     pub(super) fn check_names(&self, what: &str, schema: &Value, object: &Value) {
         let names: BTreeSet<_> = object.as_object().unwrap().keys().cloned().collect();
         let shapes = self.shapes(schema);

@@ -1,4 +1,4 @@
-//! Patterns of ids and ARNs take what the Rust types take, and the page's examples are taken too.
+//! Patterns of ids and ARNs accept what the Rust types accept, and so do the page's examples.
 
 use proptest::{prelude::*, string::string_regex};
 use regex_automata::meta::Regex;
@@ -7,7 +7,7 @@ use session::{ChannelArn, StreamArn};
 use super::super::*;
 use super::{Page, concrete};
 
-/// A schema of texts: what it takes, and texts to try it with.
+/// A string schema, the corresponding predicate, and sample texts.
 struct Texts {
     regex: Regex,
     longest: usize,
@@ -30,7 +30,7 @@ impl Texts {
         text.len() <= self.longest && self.regex.is_match(text)
     }
 
-    /// Texts that the pattern takes, and the same with one character put in, taken out or repeated.
+    /// Texts that match the pattern, and variants with one character inserted, removed or repeated.
     fn texts(&self) -> impl Strategy<Value = String> + use<> {
         let place = any::<prop::sample::Index>();
         (string_regex(&self.pattern).unwrap(), place, 0..5, "[a-z0-9A-Z:/_. \n-]", 1..300_usize)

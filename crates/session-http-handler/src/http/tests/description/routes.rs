@@ -1,4 +1,4 @@
-//! The routes, from the three places that know them: the code, its table, the template.
+//! The routes, read from the code, its table and the template.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,14 @@ use super::{Operation, concrete, operation};
 /// Every route.
 pub(super) const ALL: [Route<'static>; 3] = [Route::Sessions, Route::Session(ID), Route::Health];
 
-/// Does not compile any more once [`ALL`] lacks a route.
+/// Fails to compile if [`ALL`] lacks a route.
 const fn _is_in_all(route: Route<'_>) {
     match route {
         Route::Sessions | Route::Session(_) | Route::Health => {}
     }
 }
 
-/// What the code answers: every route with every method that is not 405.
+/// The operations of the code: every route with every method that does not return 405.
 pub(super) fn of_the_code() -> BTreeSet<Operation> {
     let mut found = BTreeSet::new();
     for route in ALL {
@@ -65,7 +65,7 @@ pub(super) fn table() -> Vec<Row> {
     rows
 }
 
-/// The routes of `infra/template.yaml`, and whether the authorizer stands before each by default.
+/// The routes of `infra/template.yaml`, and whether each requires the authorizer by default.
 pub(super) fn of_the_template() -> BTreeSet<(Operation, bool)> {
     let text = include_str!("../../../../../../infra/template.yaml");
     let template: serde_yaml_ng::Value = serde_yaml_ng::from_str(text).unwrap();
@@ -80,7 +80,7 @@ pub(super) fn of_the_template() -> BTreeSet<(Operation, bool)> {
             let text = |name: &str| properties[name].as_str().unwrap().to_owned();
             let (method, path) = (text("Method"), text("Path"));
             let open = properties.get("Auth").is_some_and(|auth| auth["Authorizer"] == "NONE");
-            // The one whose authorizer hangs on a parameter: !If [condition, then, else].
+            // The authorizer of one route depends on a parameter: !If [condition, then, else].
             let body = bodies.get(&path).and_then(|body| body.get(method.to_lowercase()));
             let open_by_default = body.is_some_and(|body| {
                 let security = &body["security"];
