@@ -35,9 +35,10 @@ pub struct Rules {
     pub listeners_each: Duration,
     /// … and for those of all sessions of a run: 120 s, so that it comes to its other duties.
     pub listeners_all: Duration,
-    /// Longest time for telling the listeners that their session ends: 2 s.
+    /// Longest time for telling the listeners that their session ends: 2 s, not divided by TIME_SCALE
+    /// either.
     pub listeners_ending: Duration,
-    /// Longest time for one listener: 5 s.
+    /// Longest time for one listener: 5 s, not divided by TIME_SCALE either.
     pub listener: Duration,
     /// Pauses between retries.
     pub limits: Limits,
@@ -72,8 +73,8 @@ impl Rules {
             listeners_grace: (GRACE + Duration::from_secs(15)).div_f64(scale.max(1.0)),
             listeners_each: seconds(10),
             listeners_all: seconds(120),
-            listeners_ending: seconds(2),
-            listener: seconds(5),
+            listeners_ending: Duration::from_secs(2),
+            listener: Duration::from_secs(5),
             limits: Limits {
                 first_pause: limits.first_pause.div_f64(scale.max(1.0)),
                 longest_pause: limits.longest_pause.div_f64(scale.max(1.0)),
