@@ -1,9 +1,9 @@
-//! How many live streams one consumer process carries on one core, how promptly, and in how much
-//! memory. `cargo bench -p relay --bench streams` prints the figures and writes them into
+//! Measures how many live streams one consumer process handles on one core, with which latency and
+//! memory. `cargo bench -p relay --bench streams` prints the results and writes them to
 //! `target/bench/summary.json`.
 //!
-//! All runs are tasks of one thread, by the real clock. The sinks are stubs (see `stub`), and the CPU
-//! time is the whole process's as the kernel counts it, the stubs' own included.
+//! All runs are tasks of one thread and use the real clock. The sinks are stubs (see `stub`), and
+//! the CPU time is that of the whole process as counted by the kernel, including the stubs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod stub;
@@ -28,23 +28,23 @@ use tokio::time::{Instant, sleep};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Streams that live together.
+/// Concurrent streams.
 const STREAMS: u32 = 300;
-/// Different speakers among them.
+/// Distinct speakers among them.
 const VOICES: u64 = 4;
-/// What passes before anything is measured: each stream has begun and delivered.
+/// Warm-up before the measurement: each stream has started and delivered.
 const SETTLE: Duration = Duration::from_secs(4);
-/// What is measured.
+/// Duration of the measurement.
 const WINDOW: Duration = Duration::from_secs(10);
-/// Streams begin within this time, one after the other: the length of a fragment.
+/// Streams start one after the other within this time, the length of a fragment.
 const STAGGER: Duration = Duration::from_secs(2);
-/// 200 kb/s of video beside the audio: bytes of video in each 20 ms.
+/// 200 kb/s of video next to the audio: bytes of video per 20 ms.
 const VIDEO: usize = 500;
-/// What the processor takes for a payload.
+/// The processor's latency for one payload.
 const PROCESSOR: Duration = Duration::from_millis(20);
-/// Ten minutes that a stream has to catch up with.
+/// The backlog in the catch-up measurement: ten minutes.
 const BACKLOG_SECONDS: usize = 600;
-/// Bytes of libopus's own mono decoder, which it allocates itself (facts of libopus 1.3: 18.5 KB).
+/// Size of libopus's mono decoder, which libopus allocates itself (libopus 1.3: 18.5 KB).
 const LIBOPUS_BYTES: usize = 18_500;
 
 fn main() {
@@ -72,24 +72,24 @@ fn tenths(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
-/// What live streams together cost.
+/// The cost of concurrent live streams.
 struct Cost {
-    /// Seconds of speech carried in each second of CPU time: as many streams fill one core.
+    /// Seconds of speech processed per second of CPU time, which is the number of streams per core.
     per_core: f64,
-    /// Last sample of a chunk arrived → invocation sent, ms: median and 99th percentile.
+    /// Arrival of a chunk's last sample → invocation sent, ms: median and 99th percentile.
     p50: f64,
     p99: f64,
-    /// Most bytes held at once, divided by the streams.
+    /// Peak heap use divided by the number of streams.
     bytes: usize,
 }
 
-/// As much as the last stream to begin needs, in whole fragments, and one more.
+/// The speech that the last stream to start needs, in whole fragments, plus one fragment.
 fn seconds_of_speech() -> usize {
     let seconds = (SETTLE + WINDOW).as_secs().next_multiple_of(STAGGER.as_secs());
     usize::try_from(seconds + STAGGER.as_secs()).unwrap()
 }
 
-/// Live streams of these speakers in this framing, side by side.
+/// Runs concurrent live streams of these speakers with this framing.
 fn live(speech: &[Vec<Vec<u8>>], framing: &Framing) -> Cost {
     let voices: Vec<_> =
         speech.iter().map(|packets| Arc::new(Broadcast::live(packets, framing))).collect();
@@ -126,7 +126,8 @@ fn live(speech: &[Vec<Vec<u8>>], framing: &Framing) -> Cost {
     })
 }
 
-/// Most bytes that one stream holds while it is ten minutes behind a processor slower than KVS.
+/// Returns the peak heap use of a stream that is ten minutes behind and whose processor is slower
+/// than KVS.
 fn catching_up() -> usize {
     let minutes = vec![packets(0, 60); BACKLOG_SECONDS / 60];
     let says = Arc::new(Broadcast::stored(&minutes.concat(), &Framing::default()));
@@ -169,14 +170,14 @@ fn one_core() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-/// CPU time of this process so far, in user and in kernel mode.
+/// Returns the CPU time of this process so far, in user and kernel mode.
 fn cpu() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     Duration::from_micros(u64::try_from(micros).unwrap())
 }
 
-/// Bytes held of the heap. A reallocation's difference is among those allocated or deallocated.
+/// Returns the heap use in bytes. Reallocations are included in both counters.
 fn held() -> usize {
     let stats = ALLOCATOR.stats();
     stats.bytes_allocated - stats.bytes_deallocated

@@ -1,8 +1,8 @@
-//! What a processor's answer means, decided in one place.
+//! Interprets the processor's responses.
 //!
-//! Lambda reports a function's own error with status 200 and `X-Amz-Function-Error`; some functions
-//! answer an error as success with `statusCode` ≥ 400 in JSON instead (peers.md §1.9): both are
-//! failures here. A processor that knows nothing of our answer is trusted when it succeeds.
+//! Lambda reports a function error with status 200 and the `X-Amz-Function-Error` header. Some
+//! functions return an error as a success whose JSON contains `statusCode` ≥ 400. Both count as
+//! failures here. A successful response that does not follow this contract counts as acceptance.
 
 use serde_json::Value;
 use session::audio::{Answer, Refusal};
@@ -10,26 +10,26 @@ use session::audio::{Answer, Refusal};
 /// The outcome of one attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
-    /// It has the samples.
+    /// The processor accepted the samples.
     Accepted(Option<Answer>),
-    /// Another holder with a higher epoch delivers: stop.
+    /// The processor has seen a higher epoch: stop delivering.
     StaleEpoch,
-    /// Its position is before ours: go back to it.
+    /// The processor's position is before the payload: go back to it.
     OutOfOrder {
-        /// The sample it wants next.
+        /// The next sample the processor expects.
         next_sample: u64,
     },
-    /// It will never take these samples.
+    /// The processor rejects these samples permanently.
     Invalid(String),
-    /// It may take them later: 429, 5xx, timeout, an unhandled error.
+    /// A retryable failure: 429, 5xx, timeout or an unhandled error.
     Failed(String),
 }
 
-/// Longest part of a foreign text that is kept.
+/// Maximum length, in characters, of an error text taken from the processor.
 const REASON_LIMIT: usize = 300;
 
 impl Reply {
-    /// Reads what Invoke returned: the `X-Amz-Function-Error` header and the body.
+    /// Parses an Invoke response: the `X-Amz-Function-Error` header and the body.
     #[must_use]
     pub fn from_invoke(function_error: Option<&str>, body: &[u8]) -> Self {
         let json: Option<Value> = serde_json::from_slice(body).ok();

@@ -1,9 +1,9 @@
-//! How long to wait before trying again: exponential with full jitter, so that many sessions that
-//! fail together do not come back together.
+//! Exponential backoff with full jitter, so that sessions that fail at the same time do not retry
+//! at the same time.
 
 use std::time::Duration;
 
-/// A growing wait. Each step draws evenly from zero to the ceiling of that step.
+/// A growing delay. Each step is drawn uniformly between zero and that step's ceiling.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
     base: Duration,
@@ -12,19 +12,19 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Ceilings `base`, `2·base`, `4·base` … up to `cap`.
+    /// Creates a backoff with ceilings `base`, `2·base`, `4·base` … up to `cap`.
     pub(crate) fn new(base: Duration, cap: Duration) -> Self {
         Self { base, cap, attempt: 0 }
     }
 
-    /// The next wait; `random` is in `0.0..1.0`.
+    /// Returns the next delay; `random` is in `0.0..1.0`.
     pub(crate) fn next(&mut self, random: f64) -> Duration {
         let ceiling = self.base.saturating_mul(1 << self.attempt.min(16)).min(self.cap);
         self.attempt = self.attempt.saturating_add(1);
         ceiling.mul_f64(random.clamp(0.0, 1.0))
     }
 
-    /// Something worked: the next failure starts from `base` again.
+    /// Resets after a success: the next failure starts from `base` again.
     pub(crate) fn reset(&mut self) {
         self.attempt = 0;
     }

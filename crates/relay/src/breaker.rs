@@ -1,36 +1,38 @@
 //! The circuit breaker between one session and its processor.
 //!
-//! Closed → open after a row of failures → half-open with one chunk → closed or open again. Its
-//! state lives in the checkpoint, so the next link of a chain does not hammer a processor that the
-//! last one found down. Only transitions change it: a healthy session writes nothing for it.
-//! Refusals for content (validation) never open it: they say nothing about the processor's health.
+//! It opens after consecutive failures, then lets one chunk through (half-open), and closes or
+//! opens again depending on the result. Its state is stored in the checkpoint, so the next
+//! invocation of a session does not send full load to a processor that the previous one found down.
+//! Only transitions change the stored state: a healthy session adds no writes. Content rejections
+//! (validation) never open the breaker, because they do not indicate that the processor is
+//! unhealthy.
 
 use serde::{Deserialize, Serialize};
 
-/// What the breaker lets through.
+/// What the breaker allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permit {
-    /// Anything.
+    /// No restriction.
     Full,
     /// One chunk, as a probe.
     Probe,
-    /// Nothing before this wall-clock time, ms.
+    /// No delivery before this wall-clock time, ms.
     WaitUntil(u64),
 }
 
-/// Counts failures in a row and remembers when it opened.
+/// Counts consecutive failures and records how long the breaker stays open.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Breaker {
-    /// Failures in a row since the last success.
+    /// Consecutive failures since the last success.
     #[serde(skip)]
     failures: u32,
-    /// Wall clock, ms, until which nothing is let through; absent when closed.
+    /// Wall clock, ms, until which the breaker blocks delivery; absent when closed.
     open_until: Option<u64>,
 }
 
 impl Breaker {
-    /// What may be sent at `now_ms`.
+    /// Returns what may be sent at `now_ms`.
     #[must_use]
     pub fn permit(&self, now_ms: u64) -> Permit {
         match self.open_until {
@@ -40,12 +42,12 @@ impl Breaker {
         }
     }
 
-    /// The processor answered as it should.
+    /// Records a success and closes the breaker.
     pub fn success(&mut self) {
         *self = Self::default();
     }
 
-    /// The processor failed. Returns whether this opened the breaker (again).
+    /// Records a failure. Returns whether it opened (or reopened) the breaker.
     pub fn failure(&mut self, now_ms: u64, threshold: u32, open_ms: u64) -> bool {
         self.failures = self.failures.saturating_add(1);
         let opens = self.open_until.is_some() || self.failures >= threshold;

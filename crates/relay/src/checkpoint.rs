@@ -1,7 +1,7 @@
-//! What the next run needs to go on where this one stopped.
+//! The state from which the next run resumes.
 //!
-//! The rule that makes a re-run exact: a checkpoint names only what the processor has *accepted*.
-//! The running account it is drawn from is the [`Ledger`](crate::ledger::Ledger).
+//! A checkpoint covers only what the processor has *accepted*, or what was skipped and counted;
+//! this makes a re-run exact. Checkpoints are created from the [`Ledger`](crate::ledger::Ledger).
 
 use media::{Anchor, Content};
 use serde::{Deserialize, Serialize};
@@ -10,45 +10,45 @@ use session::StreamItem;
 use crate::breaker::Breaker;
 use crate::config::Config;
 
-/// Written into every checkpoint and continuation; a build reads its own version and the one before.
+/// Version of every checkpoint. A build reads its own version and the previous one.
 pub const VERSION: u32 = 3;
 
 /// Why a checkpoint cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
-    /// Written by a build that this one does not know.
+    /// The version is not supported by this build.
     #[error(
-        "version {found} was written by another build; this one reads {VERSION} and the one before"
+        "version {found} is not supported; this build reads version {VERSION} and the previous one"
     )]
     Version {
         /// The version found.
         found: u32,
     },
-    /// Not the JSON this crate writes.
+    /// The text is not a checkpoint.
     #[error("malformed: {0}")]
     Malformed(String),
 }
 
-/// A complete fragment: where it began and where its samples end.
+/// A complete fragment: where it starts and where its samples end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fragment {
-    /// Timeline at its start; names the fragment.
+    /// Timeline at the fragment's start; identifies the fragment.
     pub anchor: Anchor,
     /// Position after its last sample.
     pub end: u64,
-    /// Time its audio covers, ms.
+    /// Duration of its audio, ms.
     pub duration_ms: u64,
-    /// What its audio was; `None` without audio.
+    /// Fingerprint of its audio; `None` without audio.
     pub content: Option<Content>,
 }
 
-/// Running totals of a session, over all of its runs. Samples unless named otherwise.
+/// Totals of a session over all of its runs, in samples unless stated otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Totals {
     /// Accepted by the processor.
     pub delivered: u64,
-    /// Among the delivered: concealed or silent, because no packet carried them.
+    /// Part of `delivered`: concealed or silent, because no packet carried them.
     pub filled: u64,
     /// Skipped because the producer sent nothing for longer than MAX_FILL_MS.
     pub gap: u64,
@@ -56,51 +56,51 @@ pub struct Totals {
     pub paused: u64,
     /// Skipped because KVS no longer had them.
     pub unavailable: u64,
-    /// Not delivered because the producer had sent them before, under another fragment number.
+    /// Not delivered because the producer had already sent them under another fragment number.
     pub repeated: u64,
     /// Not decoded because a fragment claimed more audio than it can hold.
     pub refused: u64,
-    /// Skipped because the processor refused them for good (kept in the dead-letter queue).
+    /// Skipped because the processor rejected them permanently (kept in the dead-letter queue).
     pub dead_lettered: u64,
-    /// Offered again although the processor had them.
+    /// Offered again although the processor already had them.
     pub offered_twice: u64,
     /// Chunks delivered (a count).
     pub chunks: u64,
-    /// Links handed on so far (a count).
+    /// Hand-offs completed (a count).
     pub hand_offs: u64,
 }
 
-/// The durable state of one session's carriage.
+/// The durable state of one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Chunk length in ms, fixed by the session's first checkpoint.
     pub chunk_ms: u64,
     /// Everything before this position is settled: accepted, or skipped and counted.
     pub next: u64,
-    /// The processor's own position: the end of the last samples it accepted.
+    /// The processor's position: the end of the last samples it accepted.
     pub acknowledged: u64,
     /// The session's first fragment, which fixes position 0.
     pub origin: Option<Anchor>,
-    /// The last complete fragments that are settled whole, oldest first: the warm-up and one more.
+    /// The last complete, fully settled fragments, oldest first: the warm-up and one more.
     pub fragments: Vec<Fragment>,
-    /// What the fragments before those were, oldest first, over the last minute: to recognise them if
-    /// the producer sends them again.
+    /// Fingerprints of the preceding fragments, oldest first, over about the last minute: used to
+    /// detect audio that the producer sends again.
     pub contents: Vec<Content>,
     /// The final chunk was accepted.
     pub finished: bool,
-    /// The session's breaker.
+    /// The session's circuit breaker.
     pub breaker: Breaker,
-    /// Wall clock of the last release, ms: lets the next link tell how long nobody delivered.
+    /// Wall clock of the last release, ms; used to measure the hand-off gap.
     pub released_at_ms: Option<u64>,
-    /// Running totals.
+    /// Totals of the session.
     pub totals: Totals,
 }
 
 impl Checkpoint {
-    /// The checkpoint of a Streams item, fresh when nothing was delivered yet.
+    /// Returns the checkpoint stored in a Streams item, or a fresh one if it has none.
     ///
     /// # Errors
-    /// It was written by another build or is damaged.
+    /// The checkpoint was written by an unsupported build or is malformed.
     pub fn of(item: &StreamItem, config: &Config) -> Result<Self, CheckpointError> {
         match &item.checkpoint {
             Some(text) => Self::from_json(text),
@@ -108,7 +108,7 @@ impl Checkpoint {
         }
     }
 
-    /// The state of a session nothing was delivered of.
+    /// Returns the checkpoint of a session of which nothing has been delivered.
     #[must_use]
     pub fn fresh(chunk_ms: u64) -> Self {
         Self {
@@ -125,16 +125,16 @@ impl Checkpoint {
         }
     }
 
-    /// One line of JSON, with its version.
+    /// Serializes the checkpoint, including its version, as one line of JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string(&Document::from(self)).unwrap_or_default()
     }
 
-    /// Reads [`Checkpoint::to_json`] of this version or the one before.
+    /// Parses the output of [`Checkpoint::to_json`] of this version or the previous one.
     ///
     /// # Errors
-    /// [`CheckpointError`] for another version or anything else that is not a checkpoint.
+    /// Returns [`CheckpointError`] for any other version and for malformed text.
     pub fn from_json(text: &str) -> Result<Self, CheckpointError> {
         #[derive(Deserialize)]
         struct Head {
@@ -145,13 +145,13 @@ impl Checkpoint {
         if head.version != VERSION && head.version + 1 != VERSION {
             return Err(CheckpointError::Version { found: head.version });
         }
-        // Version 2 lacked `contents`, and the content of each fragment.
+        // Version 2 had neither `contents` nor a `content` per fragment.
         let document: Document = serde_json::from_str(text).map_err(malformed)?;
         document.try_into()
     }
 }
 
-/// The JSON form.
+/// The JSON representation.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {

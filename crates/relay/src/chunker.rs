@@ -1,42 +1,42 @@
-//! Cuts the line of samples into chunks whose edges depend on positions only.
+//! Splits the sample timeline into chunks whose boundaries depend only on positions.
 //!
 //! Chunk n covers samples [n·C, (n+1)·C); its sequence is `start / C`. A re-run from any checkpoint
-//! therefore cuts the same chunks, and a processor that saw one of them recognises it. A chunk is
-//! partial only before a skipped gap, after one, or as the last of the session.
+//! therefore produces the same chunks, and the processor can recognise duplicates. A chunk is
+//! partial only before a skipped gap, after one, or at the end of the session.
 
 use std::mem;
 
 use media::FragmentNumber;
 
-/// Adjacent samples on their way to the processor.
+/// Contiguous samples to deliver to the processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
     /// Position of the first sample.
     pub start: u64,
     /// 16 kHz mono PCM.
     pub samples: Vec<i16>,
-    /// Samples among them that no packet carried (concealed or silent).
+    /// Samples in this chunk that no packet carried (concealed or silent).
     pub filled: u64,
-    /// Samples directly before `start` that the producer never sent and nobody fills.
+    /// Samples directly before `start` that the producer never sent and that are not filled.
     pub gap: u64,
     /// Producer's wall clock at `start`, ms.
     pub producer_ms: u64,
     /// The fragment that carries the last sample.
     pub fragment: Option<FragmentNumber>,
-    /// Nothing follows in this session.
+    /// This is the last chunk of the session.
     pub last: bool,
 }
 
 impl Chunk {
-    /// Position after the last sample.
+    /// Returns the position after the last sample.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.start + self.samples.len() as u64
     }
 }
 
-/// Collects samples until a chunk is whole. Samples before its floor are dropped: they warmed the
-/// decoder, or were taken on before.
+/// Collects samples until a chunk is complete. Drops samples before its floor: they only warmed up
+/// the decoder, or were processed before.
 #[derive(Debug)]
 pub struct Chunker {
     length: u64,
@@ -47,25 +47,25 @@ pub struct Chunker {
 }
 
 impl Chunker {
-    /// Chunks of `length` samples (at least 1), starting at position `floor`.
+    /// Creates a chunker of `length` samples (at least 1), starting at position `floor`.
     #[must_use]
     pub fn new(length: u64, floor: u64) -> Self {
         Self { length: length.max(1), next: floor, gap: 0, open: None, fragment: None }
     }
 
-    /// The position up to which everything has been taken in.
+    /// Returns the position up to which everything has been processed.
     #[must_use]
     pub fn next(&self) -> u64 {
         self.next
     }
 
-    /// Samples handed in from now on belong to this fragment.
+    /// Sets the fragment to which the samples that follow belong.
     pub fn fragment(&mut self, number: FragmentNumber) {
         self.fragment = Some(number);
     }
 
-    /// Takes PCM at position `start`, `filled` of it concealed, and appends the chunks that became
-    /// whole to `ready`.
+    /// Adds PCM at position `start`, `filled` samples of which are concealed, and appends the
+    /// completed chunks to `ready`.
     pub fn pcm(
         &mut self,
         start: u64,
@@ -82,11 +82,11 @@ impl Chunker {
         if rest.is_empty() {
             return;
         }
-        // A jump the media path did not announce is a gap all the same: positions never lie.
+        // A jump that the media path did not announce is a gap too: positions must stay correct.
         if start > self.next {
             self.gap(self.next, start - self.next, ready);
         }
-        // Concealed samples stand at the front of what the media path hands out together.
+        // Concealed samples come first in each block from the media path.
         let mut filled = u64::from(filled).saturating_sub(known);
         while !rest.is_empty() {
             let room = (self.next / self.length + 1) * self.length - self.next;
@@ -103,7 +103,8 @@ impl Chunker {
         }
     }
 
-    /// The producer sent nothing for `samples` samples from `start` on, and nobody fills them.
+    /// Records that the producer sent nothing for `samples` samples from `start` and that they are
+    /// not filled.
     pub fn gap(&mut self, start: u64, samples: u64, ready: &mut Vec<Chunk>) {
         let end = start + samples;
         if end <= self.next {
@@ -114,7 +115,7 @@ impl Chunker {
         self.next = end;
     }
 
-    /// Ends the session: the rest as its last chunk, which may be empty.
+    /// Ends the session: returns the remaining samples as its last chunk, which may be empty.
     pub fn finish(&mut self, producer_ms: u64) -> Chunk {
         let mut chunk = self.open.take().unwrap_or_else(|| Chunk {
             start: self.next,
@@ -158,7 +159,7 @@ mod tests {
 
     const LENGTH: u64 = 8;
 
-    /// What the media path hands over: PCM blocks and skipped gaps, by length.
+    /// Output of the media path: PCM blocks and skipped gaps, by length.
     #[derive(Debug, Clone)]
     enum Step {
         Pcm(usize),
@@ -173,7 +174,7 @@ mod tests {
         prop::collection::vec(step, 0..40)
     }
 
-    /// Sample at a position: its own value, so that a misplaced one shows.
+    /// The sample at a position encodes the position, so that a misplaced sample is detected.
     fn sample(position: u64) -> i16 {
         i16::try_from(position % 30_000).unwrap()
     }
@@ -200,7 +201,8 @@ mod tests {
     }
 
     proptest! {
-        /// Chunks and the gaps before them tile the line; every sample stands at its position.
+        /// Chunks and the gaps before them cover the timeline exactly; every sample keeps its
+        /// position.
         #[test]
         fn chunks_and_gaps_tile_the_line(steps in steps()) {
             let mut next = 0;
@@ -219,7 +221,7 @@ mod tests {
             prop_assert_eq!(next, total);
         }
 
-        /// Only a gap or the end makes a chunk partial.
+        /// A chunk is partial only at a gap or at the end.
         #[test]
         fn partial_only_at_a_gap_or_at_the_end(steps in steps()) {
             let chunks = cut(&steps, 0);
@@ -231,7 +233,7 @@ mod tests {
             }
         }
 
-        /// A re-run from the end of any chunk cuts the rest of the line in the same places.
+        /// A re-run from the end of any chunk produces the same remaining chunks.
         #[test]
         fn a_rerun_from_any_chunk_cuts_the_same_rest(steps in steps(), pick in any::<prop::sample::Index>()) {
             let whole = cut(&steps, 0);

@@ -1,21 +1,21 @@
-//! Time as a port: wall clock for what other machines read, a monotonic clock for what only this
-//! process measures. The two are never mixed: a lease's end is wall time, the holder's own right to
-//! deliver is monotonic.
+//! Time as a port: a wall clock for values that other machines read, and a monotonic clock for
+//! intervals measured within this process. The two are never mixed: a lease expires in wall time,
+//! and the holder's right to deliver expires in monotonic time.
 
 use std::future::Future;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// Where the time comes from.
+/// A source of time.
 pub trait Clock: Clone + Send + Sync + 'static {
-    /// Wall clock, milliseconds since the Unix epoch.
+    /// Returns the wall clock, in milliseconds since the Unix epoch.
     fn now_ms(&self) -> u64;
 
-    /// Monotonic clock; never goes back, means nothing outside this process.
+    /// Returns the monotonic clock. It never goes back and is meaningful only within this process.
     fn instant(&self) -> Instant;
 
-    /// Resolves at `instant` of the monotonic clock, at once when it has passed.
+    /// Resolves at `instant` of the monotonic clock, or immediately if it has passed.
     fn sleep_until(&self, instant: Instant) -> impl Future<Output = ()> + Send;
 
     /// Resolves after `duration`.
@@ -23,7 +23,7 @@ pub trait Clock: Clone + Send + Sync + 'static {
         self.sleep_until(self.instant() + duration)
     }
 
-    /// `future`'s output, or `None` once `limit` has passed.
+    /// Returns the output of `future`, or `None` if it takes longer than `limit`.
     fn within<F: Future + Send>(
         &self,
         limit: Duration,
@@ -42,7 +42,7 @@ pub trait Clock: Clone + Send + Sync + 'static {
     }
 }
 
-/// The machine's clocks.
+/// The system's clocks.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -1,91 +1,94 @@
-//! The constants of a run. Wall-clock durations come in already scaled (see [`Config::scaled`]);
-//! media durations are never scaled, because a sample is 1/16000 s of speech on every clock.
+//! Constants of a run. Wall-clock durations are already scaled (see [`Config::scaled`]). Media
+//! durations are never scaled, because a sample is 1/16000 s of speech on every clock.
 
 use std::time::Duration;
 
-/// Samples per millisecond of the PCM this crate carries (16 kHz).
+/// Samples per millisecond of PCM (16 kHz).
 pub const SAMPLES_PER_MS: u64 = 16;
 
-/// What one run goes by.
+/// Parameters of a run.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Length of one chunk, ms of audio, 100..=4000; the stream's first checkpoint fixes it for
+    /// Length of one chunk, ms of audio, 100..=4000. The session's first checkpoint fixes it for
     /// the whole session.
     pub chunk_ms: u64,
-    /// Longest payload when catching up, ms of audio (DESIGN §6: 4 s).
+    /// Longest payload when catching up, ms of audio.
     pub batch_ms: u64,
-    /// Most audio held between reader and deliverer, ms. 16 s are 512 KB of PCM, which together
-    /// with one payload being sent stays under the 2 MB of DESIGN §9.
+    /// Maximum audio buffered between reader and deliverer, ms. 16 s are 512 KB of PCM, which
+    /// together with one payload being sent stays within the memory limit of 2 MB per stream.
     pub buffer_ms: u64,
     /// Audio decoded and dropped before the resume point so that the decoder has settled, ms.
     pub warm_up_ms: u64,
-    /// How long a lease written now is good for.
+    /// Lifetime of a lease from the time it is written.
     pub lease: Duration,
-    /// Time between two renewals.
+    /// Interval between two renewals.
     pub renew: Duration,
-    /// The holder delivers nothing once this much of its monotonic clock passed since it sent the
-    /// last renewal that succeeded.
+    /// The holder stops delivering when this much monotonic time has passed since it sent the last
+    /// successful renewal.
     pub lease_guard: Duration,
-    /// What a taker adds to another's lease before it takes it: covers clocks that differ by 5 s.
+    /// Added to the expiry of another holder's lease before taking it: covers a clock skew of 5 s.
     pub take_margin: Duration,
-    /// How often a waiting successor looks at the lease.
+    /// Interval at which a waiting successor polls the lease.
     pub take_poll: Duration,
-    /// How often Sessions.status is read, so that a lost ENDED still stops the stream.
+    /// Interval at which Sessions.status is read, so that a lost ENDED event still stops the
+    /// stream.
     pub session_poll: Duration,
-    /// How often the listeners' languages are read.
+    /// Interval at which the listeners' languages are read.
     pub languages_poll: Duration,
-    /// Before the deadline: when the next link is invoked.
+    /// Time before the deadline at which the next invocation is started.
     pub hand_off_lead: Duration,
-    /// Before the deadline: when the holder gives up waiting for the next link and releases.
+    /// Time before the deadline at which the holder stops waiting for a successor and releases.
     pub hand_off_last: Duration,
-    /// Before the deadline: when even an invocation in flight is abandoned (it is offered again).
+    /// Time before the deadline at which even an invocation in flight is abandoned (it is offered
+    /// again).
     pub abandon: Duration,
-    /// After so long without a fragment KVS ends a connection (facts/kvs.md §3.4).
+    /// KVS ends a GetMedia connection after this long without a fragment.
     pub kvs_idle: Duration,
-    /// No new fragment for this long since the stop means drained …
+    /// The stream is drained when no new fragment has arrived for this long since the stop …
     pub drain_min: Duration,
     /// … or for twice the longest fragment, but never longer than this.
     pub drain_max: Duration,
-    /// A fragment that KVS took in this long after the stop was seen, ms of KVS's own clock, does not keep
-    /// the drain waiting: whoever still stores then speaks in no session.
+    /// A fragment that KVS received this long after the stop was seen, in ms of KVS's clock, does
+    /// not extend the drain: it does not belong to the session.
     pub late_ms: u64,
-    /// How long KVS keeps a stream's audio. A stopped session that could not be delivered by then has
-    /// nothing left to deliver.
+    /// How long KVS keeps a stream's audio. Audio of a stopped session that was not delivered by
+    /// then is lost.
     pub retention: Duration,
-    /// So long after the stop listeners are told that the session has ended, delivered or not.
+    /// Time after the stop at which listeners are notified that the session has ended, delivered or
+    /// not.
     pub listeners_grace: Duration,
-    /// How long telling them may take.
+    /// Time limit for notifying the listeners.
     pub farewell: Duration,
-    /// Longest attempt at one delivery: the processor's timeout + 2 s.
+    /// Time limit of one delivery attempt: the processor's timeout + 2 s.
     pub attempt_timeout: Duration,
-    /// First and highest ceiling of the wait between delivery attempts.
+    /// First and highest ceiling of the delay between delivery attempts.
     pub retry: (Duration, Duration),
-    /// First and highest ceiling of the wait between failed GetMedia calls.
+    /// First and highest ceiling of the delay between failed GetMedia calls.
     pub reconnect: (Duration, Duration),
-    /// Least time between two GetMedia calls of this reader (limit: 5 a second per stream).
+    /// Minimum time between two GetMedia calls of this reader (limit: 5 per second per stream).
     pub connect_pace: Duration,
-    /// A body without a byte for this long is given up and opened again.
+    /// A GetMedia body without data for this long is closed and reopened.
     pub read_idle: Duration,
-    /// A body whose bytes bring nothing of a fragment for this long is given up like one without
-    /// bytes. A fragment lasts at most 20 s and is announced by its first bytes, so on a connection
-    /// that keeps up something of it comes sooner; half as long again is left for slow bytes.
+    /// A GetMedia body whose data contains no part of a fragment for this long is closed like one
+    /// without data. A fragment lasts at most 20 s and its header comes first, so a connection that
+    /// keeps up delivers part of one sooner; the other half of that time allows for slow networks.
     pub no_progress: Duration,
-    /// A stream that KVS has not known for this long counts as deleted: nothing can come any more.
+    /// A stream that KVS reports as missing for this long counts as deleted.
     pub no_stream: Duration,
-    /// Failures in a row that open the breaker.
+    /// Consecutive failures that open the breaker.
     pub breaker_failures: u32,
-    /// How long the breaker stays open before it lets one chunk try.
+    /// How long the breaker stays open before it allows one probe.
     pub breaker_open: Duration,
-    /// How often the metrics line of a stream is written.
+    /// Interval at which a stream's metrics are written.
     pub metrics_every: Duration,
-    /// How much faster than real time the wall clock of the system under test runs.
+    /// Speed of the wall clock of the system under test relative to real time.
     pub scale: f64,
     /// Limits of the media path.
     pub media: media::StreamOptions,
 }
 
 impl Config {
-    /// The defaults of DESIGN §6 for a system whose clocks run `scale` times as fast (1 in AWS).
+    /// Returns the defaults for a system whose clocks run `scale` times as fast (1 in AWS).
     #[must_use]
     pub fn scaled(scale: f64) -> Self {
         let scale = scale.max(1.0);
@@ -127,7 +130,7 @@ impl Config {
         }
     }
 
-    /// Samples of `millis` of audio.
+    /// Returns the number of samples in `millis` of audio.
     #[must_use]
     pub fn samples(millis: u64) -> u64 {
         millis * SAMPLES_PER_MS

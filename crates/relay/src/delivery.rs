@@ -1,8 +1,8 @@
-//! Delivers chunks in order, one invocation in flight, until they are settled.
+//! Delivers chunks in order, with one invocation in flight, until they are settled.
 //!
-//! Delivery is at least once; acceptance exactly once is the processor's watermark. Whatever fails,
-//! the audio is in KVS: nothing is marked accepted before the processor said so, and a chunk is
-//! skipped only when it lies safely in the dead-letter queue.
+//! Delivery is at least once; the processor's watermark makes acceptance exactly once. After any
+//! failure the audio is still in KVS: nothing is marked accepted before the processor has accepted
+//! it, and a chunk is skipped only after it is stored in the dead-letter queue.
 
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ use crate::line::Line;
 use crate::ports::{DeadLetter, DeadLetters, Ports, Processor, millis};
 use crate::queue::Queued;
 
-/// Why delivering ended.
+/// Why delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeliveryEnd {
     /// The last chunk of the session was accepted.
     Drained,
-    /// This run was told to hand on.
+    /// This run was asked to hand off.
     Yielded,
     /// The processor has seen a newer epoch.
     Stale,
@@ -60,11 +60,12 @@ pub(crate) async fn deliver<P: Ports>(line: &Line<'_, P>, epoch: u64) -> Deliver
 enum Next {
     /// The batch is settled.
     Settled,
-    /// Offer it again after this long.
+    /// Offer the batch again after this delay.
     Again(Duration),
-    /// It is void: the reader starts again elsewhere, and the next attempt waits this long.
+    /// Drop the batch: the reader restarts at another position, and the next attempt waits this
+    /// long.
     Dropped(Duration),
-    /// Offer its chunks one by one: one of them is refused for good.
+    /// Offer the chunks one by one: one of them is rejected permanently.
     Split,
 }
 
@@ -72,16 +73,16 @@ struct Deliverer<'a, 'l, P: Ports> {
     line: &'a Line<'l, P>,
     epoch: u64,
     backoff: Backoff,
-    /// Up to this position chunks are offered one by one, to find the one that is refused.
+    /// Up to this position chunks are offered one by one, to find the one that is rejected.
     singly_until: u64,
-    /// Times that the processor sent this run back since it last took samples it had never taken.
+    /// Rewinds requested by the processor since it last accepted samples beyond `furthest`.
     rewinds: u32,
-    /// Position after the last samples that this run saw accepted.
+    /// Position after the last samples accepted in this run.
     furthest: u64,
 }
 
 impl<P: Ports> Deliverer<'_, '_, P> {
-    /// How many samples the next payload may have.
+    /// Returns how many samples the next payload may contain.
     fn batch_limit(&self) -> u64 {
         let line = self.line;
         let now = line.ports.clock().now_ms();
@@ -92,15 +93,15 @@ impl<P: Ports> Deliverer<'_, '_, P> {
         if alone { 0 } else { Config::samples(line.config.batch_ms) }
     }
 
-    /// Offers a batch until all of it is settled, in halves if need be.
+    /// Offers a batch until all of it is settled, chunk by chunk if one of them is rejected.
     async fn settle(&mut self, batch: Vec<Queued>) -> Result<(), DeliveryEnd> {
         let line = self.line;
         let Some(batch) = self.unsettled(batch) else { return Ok(()) };
         let Some((first, last)) = batch.first().zip(batch.last()) else { return Ok(()) };
         let (end, is_last) = (last.chunk.end(), last.chunk.last);
         if first.chunk.start != line.ledger().state().next + first.chunk.gap {
-            // What is queued does not follow what is settled (a predecessor went back after this
-            // run had read on): read again from where the account stands.
+            // The queue does not continue from the settled position (a predecessor rewound after
+            // this run had read on): read again from there.
             let next = line.ledger().state().next;
             tracing::info!(sessionId = %line.session, next, start = first.chunk.start, "reading again from the checkpoint");
             line.queue.rewind(next);
@@ -133,8 +134,8 @@ impl<P: Ports> Deliverer<'_, '_, P> {
         }
     }
 
-    /// What of a batch lies behind the settled position: a successor reads what its predecessor
-    /// still delivers, and a rewind lands inside a chunk.
+    /// Returns the part of a batch after the settled position. A successor reads chunks that its
+    /// predecessor still delivers, and a rewind can land inside a chunk.
     fn unsettled(&self, batch: Vec<Queued>) -> Option<Vec<Queued>> {
         let next = self.line.ledger().state().next;
         let mut rest: Vec<Queued> = batch
@@ -155,7 +156,7 @@ impl<P: Ports> Deliverer<'_, '_, P> {
         Some(rest)
     }
 
-    /// One attempt.
+    /// Makes one attempt.
     async fn offer(&mut self, batch: &[Queued]) -> Result<Next, DeliveryEnd> {
         let line = self.line;
         let Some(first) = batch.first() else { return Ok(Next::Settled) };
@@ -211,18 +212,19 @@ impl<P: Ports> Deliverer<'_, '_, P> {
         Next::Settled
     }
 
-    /// The processor's position is not where this run thinks it is.
+    /// Handles a processor position that differs from the position of this run.
     fn out_of_order(&mut self, first: &Chunk, next_sample: u64) -> Next {
         let line = self.line;
         if next_sample > first.start {
-            // It has these samples, or the head of them: not a refusal any contract knows.
+            // The processor already has some of these samples. The contract does not define this
+            // rejection.
             return self.failed("OutOfOrder beyond the payload's start");
         }
         let settled = line.ledger().state().next;
-        tracing::warn!(sessionId = %line.session, next_sample, settled, "the processor lacks samples: going back");
+        tracing::warn!(sessionId = %line.session, next_sample, settled, "the processor is missing samples; rewinding");
         self.rewinds += 1;
-        // Going back once is the contract at work; again without a step forward is a processor that
-        // does not keep what it is given.
+        // The contract allows going back once. Going back again without progress means that the
+        // processor does not keep what it accepts.
         let wait = if self.rewinds > 1 {
             self.count_failure("OutOfOrder again, with nothing new accepted since the last time")
         } else {
@@ -238,7 +240,7 @@ impl<P: Ports> Deliverer<'_, '_, P> {
         Next::Again(self.count_failure(reason))
     }
 
-    /// One more failure, for the breaker and the metrics; how long to wait after it.
+    /// Records a failure in the breaker and the metrics; returns how long to wait after it.
     fn count_failure(&mut self, reason: &str) -> Duration {
         let line = self.line;
         let (threshold, open) = (line.config.breaker_failures, line.config.breaker_open);
@@ -253,7 +255,7 @@ impl<P: Ports> Deliverer<'_, '_, P> {
         self.backoff.next(line.ports.random())
     }
 
-    /// Puts a chunk that will never be taken into the dead-letter queue; only then goes past it.
+    /// Puts a permanently rejected chunk into the dead-letter queue and, once stored, skips it.
     async fn bury(
         &mut self,
         chunk: &Chunk,
@@ -273,7 +275,7 @@ impl<P: Ports> Deliverer<'_, '_, P> {
         let sent = line.ports.dead_letters().send(&letter);
         let limit = line.config.attempt_timeout;
         if let Some(Ok(())) = line.ports.clock().within(limit, sent).await {
-            tracing::error!(sessionId = %line.session, startSample = chunk.start, reason = letter.reason, "chunk refused for good: kept in the dead-letter queue");
+            tracing::error!(sessionId = %line.session, startSample = chunk.start, reason = letter.reason, "chunk permanently rejected; stored in the dead-letter queue");
             line.metrics().dead_lettered += 1;
             let mut ledger = line.ledger();
             let totals = &mut ledger.state_mut().totals;
@@ -282,7 +284,7 @@ impl<P: Ports> Deliverer<'_, '_, P> {
             ledger.skip(chunk.end());
             return Ok(Next::Settled);
         }
-        tracing::error!(sessionId = %line.session, "the dead-letter queue took nothing: offering again");
+        tracing::error!(sessionId = %line.session, "storing a chunk in the dead-letter queue failed; retrying");
         Ok(Next::Again(self.backoff.next(line.ports.random())))
     }
 
@@ -297,11 +299,12 @@ impl<P: Ports> Deliverer<'_, '_, P> {
         }
     }
 
-    /// Waits until this run holds an unexpired right to deliver, with its origin stored.
+    /// Waits until this run holds an unexpired right to deliver and its origin is stored.
     async fn ready(&self) -> Result<(), DeliveryEnd> {
         let line = self.line;
         let mut anchored = line.anchored.subscribe();
-        // A stream that never carried audio has no origin to store; only its empty end goes out.
+        // A stream that never carried audio has no origin to store; only its empty last chunk is
+        // sent.
         let has_origin = line.ledger().state().origin.is_some();
         if has_origin && !*anchored.borrow() {
             line.renew_now.notify_one();

@@ -1,17 +1,17 @@
-//! When a stopped stream has nothing more to give.
+//! Detects when a stopped stream has no more audio.
 //!
-//! The stop's own time never cuts: a fragment may still be under way into KVS. Drained means that no
-//! new fragment came for max(4 s, 2 × the longest fragment seen), at most 25 s, counted from the stop
-//! or the last new fragment, whichever is later (DESIGN §6 "Stop"). Before the first fragment its length
-//! is unknown and the window is 25 s: the first may still be open. A fragment that KVS took in a minute
-//! after the stop and later is read, but starts no count again: a producer that never ends must not
-//! keep a session from ending.
+//! The time of the stop is not a cut-off: a fragment may still be in transit to KVS. A stream is
+//! drained when no new fragment arrives for max(4 s, 2 × the longest fragment seen), at most 25 s,
+//! counted from the stop or the last new fragment, whichever is later. Before the first fragment
+//! its length is unknown and the window is 25 s, because the first fragment may still be open. A
+//! fragment that KVS received a minute or more after the stop is read but does not restart the
+//! window: a producer that never stops must not keep a session open.
 //!
-//! The quiet must be KVS's own word. A connection that stands still sounds just like a stream that has nothing, so
-//! time by itself counts for nothing: only a body that KVS ended itself, between two documents and after its
-//! idle time (3 s), says that everything stored before it was asked for has been sent. For a KVS that does not end what
-//! idles, [`SILENCES`] connections that stood still in a row are believed; for one that ends every connection sooner,
-//! nothing but such ends for 25 s.
+//! Silence alone proves nothing, because a stalled connection looks like an empty stream. Only a
+//! body that KVS itself ends, between two documents and after its idle time (3 s), shows that
+//! everything stored before the call has been sent. If KVS does not end idle connections,
+//! [`SILENCES`] consecutive stalled connections count as the end; if it ends every connection
+//! sooner, 25 s of nothing but such ends do.
 
 use std::time::Duration;
 
@@ -19,11 +19,12 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 
-/// Connections that stood still, one after the other, before their silence is believed (facts/kvs.md §3.4 knows
-/// one report of a KVS that does not end what idles).
+/// Consecutive stalled connections that count as the end of the stream. The GetMedia API reference
+/// says that KVS ends idle connections, but one report describes a connection that blocked
+/// indefinitely (boto3 issue 3532).
 const SILENCES: u32 = 5;
 
-/// Watches a stream for quiet.
+/// Tracks whether a stopped stream is drained.
 #[derive(Debug, Clone)]
 pub(crate) struct Drain {
     min: Duration,
@@ -32,13 +33,13 @@ pub(crate) struct Drain {
     /// KVS's idle time.
     idle: Duration,
     longest: Duration,
-    /// When something new came last, or taking it in took until.
+    /// When the last new audio arrived, or when processing it finished.
     heard_at: Option<Instant>,
-    /// When the open connection was asked for, and how long after the stop, if there was one.
+    /// When the open connection was requested, and how long after the stop, if there was one.
     asked: Option<(Instant, Option<Duration>)>,
-    /// Connections that stood still in a row.
+    /// Consecutive stalled connections.
     silences: u32,
-    /// Since when every connection was ended too soon to say anything, and gave nothing.
+    /// Start of the current sequence of connections that ended too soon and delivered nothing.
     hasty_since: Option<Instant>,
     over: bool,
 }
@@ -59,31 +60,33 @@ impl Drain {
         }
     }
 
-    /// A connection is asked for, so long after the stop. What KVS had stored by now it will send.
+    /// Records a GetMedia call and how long after the stop it was made. KVS sends everything it has
+    /// stored by the time of the call.
     pub(crate) fn asking(&mut self, now: Instant, stopped: Option<Duration>) {
         self.asked = Some((now, stopped));
     }
 
-    /// The call failed, or the connection broke: it says nothing.
+    /// Records a failed call or a broken connection: it does not show whether the stream has ended.
     pub(crate) fn failed(&mut self) {
         (self.asked, self.silences, self.hasty_since) = (None, 0, None);
     }
 
-    /// Something new came, or taking it in took until now.
+    /// Records that new audio arrived, or that processing it finished at `now`.
     pub(crate) fn heard(&mut self, now: Instant) {
         (self.heard_at, self.silences, self.over) = (Some(now), 0, false);
         self.hasty_since = None;
     }
 
-    /// KVS ended the body between two documents. What lasted no idle time was ended for another reason, and says nothing.
+    /// Records that KVS ended the body between two documents. An end before the idle time has
+    /// another cause and does not show that the stream has ended.
     pub(crate) fn ended(&mut self, now: Instant) {
         self.silences = 0;
         let Some((asked, Some(stopped))) = self.asked.take() else { return };
         let lasted = now.saturating_duration_since(asked);
         let quiet = self.heard_at.map_or(stopped, |at| asked.saturating_duration_since(at));
-        // Less than half the idle time is none, however long the last byte took to come and the clocks tick.
+        // Half the idle time allows for the delay of the last byte and for clock granularity.
         let idled = lasted >= self.idle / 2;
-        // A process that was frozen saw the end too late: no more than the idle time is its word.
+        // A frozen process sees the end too late, so at most the idle time counts.
         let confirmed = quiet.min(stopped) + lasted.min(self.idle);
         let heard_since = self.heard_at.is_some_and(|at| at > asked);
         self.over |= !heard_since && idled && confirmed >= self.window();
@@ -92,7 +95,7 @@ impl Drain {
         self.over |= self.hasty_since.is_some_and(|since| now - since >= self.max);
     }
 
-    /// A connection gave nothing, or no media, for so long that it was given up.
+    /// Records a connection that was closed because it delivered no data or no media for too long.
     pub(crate) fn stood_still(&mut self) {
         self.silences += 1;
         self.hasty_since = None;
@@ -100,7 +103,7 @@ impl Drain {
         self.over |= self.silences >= SILENCES && stopped.is_some_and(|time| time >= self.window());
     }
 
-    /// What comes is of so long after the stop that nothing from before it can follow.
+    /// Records a fragment from so long after the stop that no audio from before it can follow.
     pub(crate) fn late(&mut self) {
         self.over = true;
     }
@@ -109,7 +112,7 @@ impl Drain {
         self.longest = self.longest.max(Duration::from_millis(duration_ms));
     }
 
-    /// Nothing more comes.
+    /// Returns whether the stream is drained.
     pub(crate) fn is_over(&self) -> bool {
         self.over
     }
@@ -136,7 +139,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// Connections that idle, one right after the other; how long it took from the stop.
+    /// Simulates consecutive idle connections; returns the time from the stop until drained.
     fn idles_until_over(drain: &mut Drain, stop: Instant) -> Duration {
         let mut now = stop;
         while !drain.is_over() {
@@ -190,15 +193,16 @@ mod tests {
     fn only_an_idle_end_of_a_connection_asked_for_late_enough_counts() {
         let (mut drain, now) = drain(5_000);
         drain.heard(now);
-        // The connection that gave the last fragment, however long it stood still, or its reader was frozen.
+        // The connection that delivered the last fragment, even if it stalled or its reader was
+        // frozen.
         drain.asking(now - seconds(5), Some(seconds(100)));
         drain.ended(now + seconds(100));
         assert!(!drain.is_over());
-        // One that ended at once, for another reason.
+        // A connection that ended immediately, for another reason.
         drain.asking(now + seconds(50), Some(seconds(100)));
         drain.ended(now + seconds(50));
         assert!(!drain.is_over());
-        // One that broke.
+        // A connection that broke.
         drain.asking(now + seconds(50), Some(seconds(100)));
         drain.failed();
         drain.ended(now + seconds(53));

@@ -1,28 +1,28 @@
-//! What can go wrong, decided once: retryable or not.
+//! Errors of a run, and whether they are retryable.
 
 use session::{PortError, SessionId};
 
-/// Why a run could not be done.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
-    /// The table that keeps lease and checkpoint did not answer in time or refused.
+    /// The table that stores lease and checkpoint timed out or rejected the call.
     #[error("session {session_id}: the lease table is unavailable: {source}")]
     Store {
         /// The session concerned.
         session_id: SessionId,
-        /// What the table said.
+        /// The table's error.
         source: PortError,
     },
-    /// The checkpoint was written by a newer build (or is damaged): reading on could repeat or lose
-    /// samples, so nothing is read.
+    /// The checkpoint was written by an unsupported build or is malformed. Nothing is read, because
+    /// resuming could repeat or lose samples.
     #[error("session {session_id}: the checkpoint cannot be read: {source}")]
     Checkpoint {
         /// The session concerned.
         session_id: SessionId,
-        /// What is wrong with it.
+        /// The cause.
         source: crate::CheckpointError,
     },
-    /// Nobody could say which stream carries the session.
+    /// No event and no stored item names the session's stream.
     #[error(
         "session {session_id}: no KVS stream is known for it; start it again once the stream exists"
     )]
@@ -33,12 +33,13 @@ pub enum RelayError {
 }
 
 impl RelayError {
-    /// Whether the platform should run the same event again.
+    /// Returns whether the platform should retry the event.
     #[must_use]
     pub fn retryable(&self) -> bool {
         match self {
             Self::Store { source, .. } => source.is_retryable(),
-            // A roll-back of a deploy can be rolled forward; the platform's retries bridge minutes.
+            // A rolled-back deployment can be rolled forward while the platform retries for some
+            // minutes.
             Self::Checkpoint { .. } | Self::StreamUnknown { .. } => true,
         }
     }

@@ -1,5 +1,6 @@
-//! The listeners of a stopped session learn that it has ended: once its last chunk is accepted, or a minute after the stop
-//! if that takes longer. Both are told by whoever carries the session, beside its work or after it.
+//! Notifies the listeners of a stopped session that it has ended: after its last chunk is accepted,
+//! and also a minute after the stop if delivery takes longer. The run that holds the lease sends
+//! both notices, during delivery or after it.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -11,10 +12,11 @@ use crate::line::Line;
 use crate::ports::{Listeners, Ports};
 use crate::run::{Outcome, Report, stopped_for};
 
-/// Tells them at the end of a run that found a stopped session at its end, or brought it there. The lease is given back
-/// by then, and nothing waits but this invocation.
+/// Notifies the listeners after a run that finished a stopped session or found it finished. The
+/// lease is released by then, so only this invocation waits.
 ///
-/// A run that only finds the end tells them too: the one that brought it may have died before it could.
+/// A run that finds the session finished sends the notice too, because the run that finished it may
+/// have crashed before sending it.
 pub(crate) async fn after<P: Ports>(
     ports: &P,
     config: &crate::Config,
@@ -30,7 +32,8 @@ pub(crate) async fn after<P: Ports>(
     }
 }
 
-/// Tells them when the session has been stopped for a minute and is still being delivered. Never returns.
+/// Notifies the listeners if a session is still being delivered a minute after its stop. Never
+/// returns.
 pub(crate) async fn overdue<P: Ports>(line: &Line<'_, P>) -> Infallible {
     stopped_for(line, line.config.listeners_grace).await;
     line.ports.listeners().tell_ended(&line.session, line.config.farewell).await;

@@ -1,12 +1,13 @@
-//! From one invocation to the next without a pause and without a lost sample.
+//! Hands a session from one invocation to the next without a pause and without losing a sample.
 //!
-//! A Lambda lives at most 15 minutes; a session does not care. At deadline − 45 s the holder invokes
-//! the next link asynchronously. That one opens GetMedia from the checkpoint, warms its decoder,
-//! fills its queue and writes its name as `successor`. The holder sees that in its next renewal,
-//! finishes the invocation in flight, and in one write stores the checkpoint and clears owner; the
-//! next link, which has been looking at the item all along, takes epoch + 1, drops from its queue
-//! what was accepted meanwhile, and delivers on. No successor by deadline − 10 s: the holder releases
-//! and invokes again, so that the next link need not wait for the lease to lapse.
+//! A Lambda invocation lasts at most 15 minutes; a session can last longer. At deadline − 45 s the
+//! holder invokes the next one asynchronously. The successor opens GetMedia from the checkpoint,
+//! warms up its decoder, fills its queue and writes its name as `successor`. The holder reads that
+//! name with its next renewal, finishes the invocation in flight, and stores the checkpoint and
+//! clears the owner in one write. The successor, which polls the item, takes epoch + 1, drops from
+//! its queue what was accepted in the meantime, and continues delivery. If no successor is
+//! announced by deadline − 10 s, the holder releases and invokes again, so that the next invocation
+//! does not have to wait for the lease to expire.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -25,20 +26,21 @@ use crate::line::{Line, Orders};
 use crate::ports::{Continuation, Links, Ports};
 use crate::retry::persist;
 
-/// The points in time of a hand-off, counted back from the deadline.
+/// The points in time of a hand-off, relative to the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Timetable {
-    /// Invoke the next link.
+    /// Start the next invocation.
     pub(crate) invoke: Instant,
-    /// Release, successor or not.
+    /// Release, with or without a successor.
     pub(crate) release: Instant,
     /// Abandon even an invocation in flight.
     pub(crate) abandon: Instant,
 }
 
 impl Timetable {
-    /// For a run that must be over in `remaining`. A run too short for the usual leads spends at
-    /// most a quarter of itself on handing on, so that a chain always gets somewhere.
+    /// Creates the schedule of a run that must finish within `remaining`. A run too short for the
+    /// usual lead times spends at most a quarter of its time on the hand-off, so that a chain of
+    /// short runs still makes progress.
     pub(crate) fn new(now: Instant, remaining: Duration, config: &Config) -> Self {
         let before = |lead: Duration, share: u32| now + (remaining - lead.min(remaining / share));
         Self {
@@ -49,8 +51,8 @@ impl Timetable {
     }
 }
 
-/// The holder's side: prepares the hand-off in time and tells the deliverer to yield. Returns only
-/// when the invocation in flight took longer than there is time for.
+/// Runs the holder's side: prepares the hand-off in time and asks delivery to yield. Returns only
+/// if the invocation in flight did not finish in time.
 pub(crate) async fn hand_on<P: Ports>(line: &Line<'_, P>, epoch: u64, times: Timetable) {
     let clock = line.ports.clock();
     clock.sleep_until(times.invoke).await;
@@ -68,22 +70,23 @@ pub(crate) async fn hand_on<P: Ports>(line: &Line<'_, P>, epoch: u64, times: Tim
     clock.sleep_until(times.abandon).await;
 }
 
-/// Invokes the next link, again and again until it is accepted.
+/// Starts the next invocation and retries until the call is accepted.
 pub(crate) async fn call_next<P: Ports>(line: &Line<'_, P>, epoch: u64) {
     let (first, cap) = line.config.retry;
     let mut backoff = Backoff::new(first, cap);
     let continuation = Continuation { session_id: line.session.clone(), epoch };
     while let Err(error) = line.ports.links().invoke_next(&continuation).await {
-        tracing::warn!(sessionId = %line.session, %error, "the next link was not accepted");
+        tracing::warn!(sessionId = %line.session, %error, "starting the next invocation failed; retrying");
         line.ports.clock().sleep(backoff.next(line.ports.random())).await;
     }
-    tracing::info!(sessionId = %line.session, epoch, "next link invoked");
+    tracing::info!(sessionId = %line.session, epoch, "next invocation started");
 }
 
-/// The successor's side: announces itself once it reads, and takes the lease as soon as it is free.
+/// Runs the successor's side: announces itself once its GetMedia connection is open, and takes the
+/// lease as soon as it is free.
 ///
 /// # Errors
-/// The table stays away, or the predecessor's checkpoint cannot be read.
+/// The table is unavailable, or the predecessor's checkpoint cannot be read.
 pub(crate) async fn succeed<P: Ports>(
     line: &Line<'_, P>,
     owner: &str,
@@ -100,7 +103,7 @@ pub(crate) async fn succeed<P: Ports>(
     }
 }
 
-/// Keeps up with a predecessor that still delivers.
+/// Follows the progress of a predecessor that still delivers.
 fn follow<P: Ports>(line: &Line<'_, P>, item: &StreamItem) {
     line.heard(Orders::from(item));
     if let Some(Ok(checkpoint)) = item.checkpoint.as_deref().map(Checkpoint::from_json) {

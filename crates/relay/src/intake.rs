@@ -1,4 +1,4 @@
-//! From what the media path says to chunks, entries of the ledger and the drain's watch.
+//! Converts the media path's output into chunks, ledger entries and drain events.
 
 use media::{Anchor, FragmentAudio, FragmentNumber, Output};
 use session::Desired;
@@ -12,20 +12,20 @@ use crate::ledger::ReadPlan;
 use crate::line::Line;
 use crate::ports::Ports;
 
-/// A reader no further behind the newest fragment than this has caught up, ms.
+/// A reader at most this far behind the newest fragment has caught up, ms.
 const LIVE_MS: u64 = 1_000;
 
-/// So often a place is read again at which the media came damaged. Met there once more the damage is the stream's
-/// own, and the reading goes on behind it.
+/// How many times damaged media is read again at the same place. Damage found once more after that
+/// is stored in the stream, and the reader continues after it.
 const READ_AGAIN: u32 = 3;
 
-/// Turns what the media path says into chunks and entries of the ledger.
+/// Converts the media path's output into chunks and ledger entries.
 pub(crate) struct Intake<'a, 'l, P: Ports> {
     line: &'a Line<'l, P>,
     pub(crate) chunker: Chunker,
     pub(crate) ready: Vec<Chunk>,
     pub(crate) drain: Drain,
-    /// Read on after this fragment.
+    /// Resume reading after this fragment.
     pub(crate) after: Option<FragmentNumber>,
     /// The fragment being read.
     open: Option<Anchor>,
@@ -33,19 +33,19 @@ pub(crate) struct Intake<'a, 'l, P: Ports> {
     newest: Option<FragmentNumber>,
     /// Position after the last sample or gap.
     position: u64,
-    /// Producer's clock there, ms.
+    /// Producer's clock at `position`, ms.
     producer_ms: u64,
     pub(crate) error_tag: Option<u32>,
-    /// When KVS began to take in the fragment being read, ms; 0 = not said.
+    /// When KVS began to receive the fragment being read, ms; 0 = unknown.
     server_ms: u64,
-    /// SERVER_TIMESTAMP of the fragment that was the newest when the stop was known, ms.
+    /// SERVER_TIMESTAMP of the newest fragment at the time the stop was seen, ms.
     live_at_stop: Option<u64>,
-    /// The next gap is KVS's, not the producer's.
+    /// The next gap is audio lost in KVS, not audio missing from the producer.
     pub(crate) hole: bool,
-    /// Damage was met that may be the connection's: KVS has the fragment whole, so what follows is not
-    /// taken and the connection is given up.
+    /// Damage was found that the connection may have caused: KVS may hold the fragment intact, so
+    /// the rest is discarded and the connection closed.
     pub(crate) damaged: bool,
-    /// After which fragment damage was met last, and how often.
+    /// The fragment after which damage was last found, and how many times.
     met: Option<(Option<FragmentNumber>, u32)>,
 }
 
@@ -88,7 +88,7 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             }
             Output::Gap { start, samples } => {
                 if std::mem::take(&mut self.hole) {
-                    // What lies before the floor was delivered before it was lost.
+                    // The part before the floor was delivered before KVS lost it.
                     let lost = (start + samples).saturating_sub(start.max(self.chunker.next()));
                     self.line.metrics().unavailable += lost;
                     self.line.ledger().state_mut().totals.unavailable += lost;
@@ -101,22 +101,22 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
                 self.line.reading(0);
             }
             Output::FragmentExceeded { number } => {
-                tracing::error!(sessionId = %self.line.session, %number, "the fragment claims more audio than a fragment of KVS can hold; the excess is not decoded (SamplesRefused)");
+                tracing::error!(sessionId = %self.line.session, %number, "the fragment claims more audio than a KVS fragment can hold; the excess is not decoded (SamplesRefused)");
             }
             Output::ErrorTag { id, code } => {
                 tracing::warn!(sessionId = %self.line.session, id, code = code.as_deref(), "KVS ended GetMedia with an error");
                 self.error_tag = Some(id);
             }
             Output::UnsupportedCodec { codec_id, reason } => {
-                tracing::error!(sessionId = %self.line.session, codec_id, reason, "the stream's audio cannot be decoded; its time will be missing");
+                tracing::error!(sessionId = %self.line.session, codec_id, reason, "the stream's audio cannot be decoded and will be missing");
                 self.line.metrics().unsupported_codec += 1;
             }
             Output::ReducedCodec { codec_id, reason } => {
-                tracing::warn!(sessionId = %self.line.session, codec_id, reason, "the stream's audio is decoded in part");
+                tracing::warn!(sessionId = %self.line.session, codec_id, reason, "the stream's audio is only partly decoded");
                 self.line.metrics().reduced_codec += 1;
             }
             Output::FragmentForeign { number, session_id } => {
-                tracing::error!(sessionId = %self.line.session, %number, other = session_id, "a fragment of another session is in this session's stream; it is passed over");
+                tracing::error!(sessionId = %self.line.session, %number, other = session_id, "skipped a fragment of another session in this session's stream");
             }
             Output::Skipped { bytes, .. } => {
                 let before = self.met.take().filter(|(after, _)| *after == self.after);
@@ -124,7 +124,7 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
                 self.met = Some((self.after.clone(), times));
                 self.damaged = times <= READ_AGAIN;
                 let again = self.damaged;
-                tracing::warn!(sessionId = %self.line.session, bytes, again, "damaged media passed over");
+                tracing::warn!(sessionId = %self.line.session, bytes, again, "skipped damaged media");
             }
             _ => {}
         }
@@ -168,11 +168,12 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
         self.after = Some(number);
     }
 
-    /// Counts what of a new fragment is not delivered; one that is read again was counted before.
+    /// Counts the samples of a new fragment that are not delivered. A fragment that is read again
+    /// was counted before.
     fn count(&self, number: &FragmentNumber, audio: &FragmentAudio) {
         let (repeated, refused) = (audio.repeated_samples, audio.excess_samples);
         if repeated > 0 {
-            tracing::info!(sessionId = %self.line.session, %number, repeatedSamples = repeated, "the producer sent this audio again after a reconnect; it is delivered once");
+            tracing::info!(sessionId = %self.line.session, %number, repeatedSamples = repeated, "the producer resent this audio after a reconnect; it is delivered once");
         }
         {
             let mut metrics = self.line.metrics();
@@ -185,7 +186,7 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
         totals.refused += refused;
     }
 
-    /// The line of samples got longer.
+    /// Moves the end of the sample timeline forward.
     fn advance(&mut self, position: u64) {
         if position > self.position {
             self.position = position;
@@ -193,26 +194,27 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
         }
     }
 
-    /// Something new came, and the drain waits on, unless KVS took the fragment in so long after the
-    /// stop that it is none of the session.
+    /// Records new audio, which extends the drain unless KVS received the fragment so long after
+    /// the stop that it does not belong to the session.
     pub(crate) fn heard(&mut self) {
         let late_ms = self.line.config.late_ms;
         if self.live_at_stop.is_some_and(|at| self.server_ms > at + late_ms) {
-            // KVS sends in order: it has nothing more from before this.
+            // KVS sends in order: no audio from before this fragment can follow.
             self.drain.late();
         } else {
             self.drain.heard(self.line.ports.clock().instant());
         }
     }
 
-    /// The stream could not be listened to: that is no silence of the speaker's.
+    /// Records that the stream could not be read: this does not count as silence of the speaker.
     pub(crate) fn not_listening(&self) {
         let now = self.line.ports.clock().now_ms();
         self.line.activity().last_at = Some(now);
     }
 
-    /// Notes when the stop was, by KVS's clock: at the first fragment behind which there was nothing more
-    /// once the stop was known. No other clock is compared with KVS's, which counts from the fragment's beginning.
+    /// Records the time of the stop by KVS's clock: the start of the first fragment after the stop
+    /// was seen that had no backlog behind it. Only KVS's own timestamps are compared; they mark
+    /// the start of a fragment.
     fn note_stop(&mut self, behind_ms: Option<u64>, duration_ms: u64) {
         let stopping = self.line.orders.borrow().desired == Desired::Stop;
         if stopping

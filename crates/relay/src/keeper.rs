@@ -1,4 +1,4 @@
-//! Keeps the lease and listens for orders while the run delivers.
+//! Renews the lease and reads the session's desired state while the run delivers.
 
 use std::convert::Infallible;
 
@@ -10,7 +10,7 @@ use crate::lease::{Held, LeaseTable, Renewal};
 use crate::line::{Line, Orders};
 use crate::ports::{Meter, Ports, Sessions, millis};
 
-/// The holder's writes: each carries the account as it stands and a revision of its own.
+/// The lease holder's writes. Each carries the current checkpoint and its own revision.
 pub(crate) struct Keeper<'a, 'l, P: Ports> {
     line: &'a Line<'l, P>,
     owner: String,
@@ -33,7 +33,7 @@ impl<'a, 'l, P: Ports> Keeper<'a, 'l, P> {
         self.epoch
     }
 
-    /// Renews until someone else holds the lease.
+    /// Renews the lease until another run holds it.
     pub(crate) async fn keep(&self) {
         let line = self.line;
         let clock = line.ports.clock();
@@ -42,7 +42,7 @@ impl<'a, 'l, P: Ports> Keeper<'a, 'l, P> {
         loop {
             let sent = clock.instant();
             let anchored = line.ledger().state().origin.is_some();
-            // An answer that takes longer than the guard leaves is of no use to the holder.
+            // A response that arrives after the guard has expired is of no use.
             let renewed = clock.within(line.config.lease_guard / 2, self.renew()).await;
             match renewed {
                 Some(Ok(Some(item))) => {
@@ -59,10 +59,10 @@ impl<'a, 'l, P: Ports> Keeper<'a, 'l, P> {
                 }
                 Some(Ok(None)) => return,
                 Some(Err(error)) => {
-                    tracing::warn!(sessionId = %line.session, %error, "the lease was not renewed");
+                    tracing::warn!(sessionId = %line.session, %error, "lease renewal failed; retrying");
                     clock.sleep(backoff.next(line.ports.random())).await;
                 }
-                None => tracing::warn!(sessionId = %line.session, "the lease table is silent"),
+                None => tracing::warn!(sessionId = %line.session, "lease renewal timed out"),
             }
         }
     }
@@ -72,7 +72,7 @@ impl<'a, 'l, P: Ports> Keeper<'a, 'l, P> {
         self.line.ports.leases().renew(&self.line.session, self.write(&checkpoint)).await
     }
 
-    /// Stores the account and gives the lease back, in one write.
+    /// Stores the checkpoint and releases the lease in one write.
     pub(crate) async fn release(&self, ended: bool) -> Result<Option<()>, crate::RelayError> {
         let line = self.line;
         let mut checkpoint = line.ledger().checkpoint();
@@ -90,7 +90,8 @@ impl<'a, 'l, P: Ports> Keeper<'a, 'l, P> {
             revision: self.revision.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1,
             expires_at: now + millis(self.line.config.lease),
             checkpoint,
-            // A reader that waits for the processor hears nothing: that is not the speaker's silence.
+            // A reader blocked by the processor receives nothing; that does not count as speaker
+            // silence.
             last_activity_at: if self.line.queue.is_full() { Some(now) } else { activity.last_at },
             fragment_millis: activity.longest_fragment_ms,
         }
@@ -109,7 +110,7 @@ impl<'a, 'l, P: Ports> Keeper<'a, 'l, P> {
     }
 }
 
-/// Reads Sessions.status, so that a lost ENDED still stops the stream. Never returns.
+/// Polls Sessions.status, so that a lost ENDED event still stops the stream. Never returns.
 pub(crate) async fn watch_session<P: Ports>(line: &Line<'_, P>) -> Infallible {
     let clock = line.ports.clock();
     loop {
@@ -125,24 +126,24 @@ pub(crate) async fn watch_session<P: Ports>(line: &Line<'_, P>) -> Infallible {
             }
             Some(Ok(false)) => {}
             Some(Err(error)) => {
-                tracing::warn!(sessionId = %line.session, %error, "the session's status is unknown");
+                tracing::warn!(sessionId = %line.session, %error, "session status query failed");
             }
-            None => tracing::warn!(sessionId = %line.session, "the sessions table is silent"),
+            None => tracing::warn!(sessionId = %line.session, "session status query timed out"),
         }
     }
 }
 
 async fn request_stop<P: Ports>(ports: &P, session: &SessionId, line: &Line<'_, P>) {
-    tracing::info!(sessionId = %session, "the session is over although no event said so");
-    // The next renewal brings it back as an order; a failure is tried again at the next look.
+    tracing::info!(sessionId = %session, "the session is over but no ENDED event was received; requesting a stop");
+    // The next renewal returns the stop; a failure is retried at the next poll.
     if let Err(error) = ports.leases().request_stop(session, ports.clock().now_ms()).await {
-        tracing::warn!(sessionId = %session, %error, "stop could not be stored");
+        tracing::warn!(sessionId = %session, %error, "storing the stop request failed");
     } else {
         line.renew_now.notify_one();
     }
 }
 
-/// Reads the listeners' languages. Never returns.
+/// Polls the listeners' languages. Never returns.
 pub(crate) async fn watch_languages<P: Ports>(line: &Line<'_, P>) -> Infallible {
     let clock = line.ports.clock();
     loop {
@@ -150,22 +151,22 @@ pub(crate) async fn watch_languages<P: Ports>(line: &Line<'_, P>) -> Infallible 
         match clock.within(line.config.languages_poll, look).await {
             Some(Ok(languages)) => *line.languages() = languages,
             Some(Err(error)) => {
-                tracing::warn!(sessionId = %line.session, %error, "the listeners' languages are unknown");
+                tracing::warn!(sessionId = %line.session, %error, "listener language query failed");
             }
-            None => tracing::warn!(sessionId = %line.session, "the connections table is silent"),
+            None => tracing::warn!(sessionId = %line.session, "listener language query timed out"),
         }
         clock.sleep(line.config.languages_poll).await;
     }
 }
 
-/// Writes a line of metrics every so often. Never returns.
+/// Writes the stream's metrics periodically. Never returns.
 pub(crate) async fn report<P: Ports>(line: &Line<'_, P>) -> Infallible {
     loop {
         line.ports.clock().sleep(line.config.metrics_every).await;
         let mut snapshot = line.metrics().take();
         snapshot.retention_risk_millis = line.retention_risk();
         if let Some(left) = snapshot.retention_risk_millis {
-            tracing::error!(sessionId = %line.session, leftMillis = left, "KVS will forget audio that is not delivered yet: mend what this log says of the processor or of GetMedia, or raise StreamRetentionHours");
+            tracing::error!(sessionId = %line.session, leftMillis = left, "undelivered audio is close to the end of its KVS retention; fix the processor or GetMedia errors in this log, or raise StreamRetentionHours");
         }
         line.ports.meter().emit(&line.session, &snapshot);
     }

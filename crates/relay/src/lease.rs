@@ -1,15 +1,15 @@
-//! Who may deliver a session: one item per session in the Streams table.
+//! The lease: which run may deliver a session. There is one item per session in the Streams table.
 //!
-//! One conditional write per renewal renews the lease, stores the checkpoint and brings back what is
-//! wanted of the holder. Each taking adds 1 to `epoch`; the processor refuses an older one. Three
-//! rules make two deliverers impossible, or harmless:
+//! A renewal is one conditional write that extends the lease, stores the checkpoint and returns the
+//! session's desired state. Each acquisition adds 1 to `epoch`; the processor rejects older epochs.
+//! Three rules prevent two runs from delivering, or make it harmless:
 //!
-//! - the holder counts its right from when it *sent* the last renewal that succeeded, on its
-//!   monotonic clock, and delivers nothing past [`Config::lease_guard`](crate::Config::lease_guard);
-//! - a taker waits for the lease's end + [`Config::take_margin`](crate::Config::take_margin), which
-//!   covers clocks that differ by as much, unless the owner is empty;
-//! - every write of a holder carries a growing `revision`, so that one delayed in the network can
-//!   not put an older checkpoint over a newer one.
+//! - The holder's right to deliver starts when it *sent* the last successful renewal, on its
+//!   monotonic clock, and ends after [`Config::lease_guard`](crate::Config::lease_guard).
+//! - Unless the owner is empty, a run takes the lease only after its expiry +
+//!   [`Config::take_margin`](crate::Config::take_margin), which covers a clock skew of that size.
+//! - Every write of a holder carries an increasing `revision`, so that a delayed write cannot
+//!   replace a newer checkpoint with an older one.
 
 use std::future::Future;
 
@@ -23,23 +23,23 @@ use crate::error::RelayError;
 use crate::ports::{Ports, millis};
 use crate::retry::persist;
 
-/// The conditional writes on the Streams table. Every one answers `Ok(None)` when its condition
-/// failed; the error is for everything else.
+/// Conditional writes on the Streams table. Each returns `Ok(None)` if its condition failed and an
+/// error for any other failure.
 pub trait LeaseTable: Send + Sync {
-    /// The item, read consistently.
+    /// Reads the item with a consistent read.
     ///
     /// # Errors
-    /// The table did not answer or refused.
+    /// The table timed out or rejected the call.
     fn load(
         &self,
         session: &SessionId,
     ) -> impl Future<Output = Result<Option<StreamItem>, PortError>> + Send;
 
     /// Takes the lease: sets owner, `epoch + 1` and expiry and removes the successor, if owner,
-    /// epoch and expiry are still as in `seen`. Returns the item as it now stands.
+    /// epoch and expiry still match `seen`. Returns the updated item.
     ///
     /// # Errors
-    /// The table did not answer or refused.
+    /// The table timed out or rejected the call.
     fn take(
         &self,
         session: &SessionId,
@@ -48,23 +48,23 @@ pub trait LeaseTable: Send + Sync {
         expires_at: u64,
     ) -> impl Future<Output = Result<Option<StreamItem>, PortError>> + Send;
 
-    /// Renews the lease and stores the checkpoint, if owner and epoch are ours and the stored
-    /// revision is older. A write that had arrived before (same owner, epoch, and revision) counts
-    /// as done. Returns the item as it now stands.
+    /// Renews the lease and stores the checkpoint, if owner and epoch match and the stored revision
+    /// is older. A write that has already been applied (same owner, epoch and revision) counts as
+    /// success. Returns the updated item.
     ///
     /// # Errors
-    /// The table did not answer or refused.
+    /// The table timed out or rejected the call.
     fn renew(
         &self,
         session: &SessionId,
         renewal: Renewal<'_>,
     ) -> impl Future<Output = Result<Option<StreamItem>, PortError>> + Send;
 
-    /// Stores the checkpoint, clears owner and, with `ended`, sets the status, in one write, if
-    /// owner and epoch are ours.
+    /// Stores the checkpoint, clears the owner and, with `ended`, sets the status in one write, if
+    /// owner and epoch match.
     ///
     /// # Errors
-    /// The table did not answer or refused.
+    /// The table timed out or rejected the call.
     fn release(
         &self,
         session: &SessionId,
@@ -72,10 +72,10 @@ pub trait LeaseTable: Send + Sync {
         ended: bool,
     ) -> impl Future<Output = Result<Option<()>, PortError>> + Send;
 
-    /// Writes that `successor` reads along, if the epoch is still `epoch`.
+    /// Records that `successor` is ready to take over, if the epoch is still `epoch`.
     ///
     /// # Errors
-    /// The table did not answer or refused.
+    /// The table timed out or rejected the call.
     fn announce(
         &self,
         session: &SessionId,
@@ -83,11 +83,11 @@ pub trait LeaseTable: Send + Sync {
         successor: &str,
     ) -> impl Future<Output = Result<Option<()>, PortError>> + Send;
 
-    /// Makes the item if there is none, and fills in stream and settings where absent. A stop
-    /// that was asked for stays. Returns the item as it now stands.
+    /// Creates the item if it does not exist, and sets stream and settings where absent. Keeps a
+    /// stop that was already requested. Returns the updated item.
     ///
     /// # Errors
-    /// The table did not answer or refused.
+    /// The table timed out or rejected the call.
     fn request_run(
         &self,
         session: &SessionId,
@@ -95,11 +95,11 @@ pub trait LeaseTable: Send + Sync {
         settings: Option<&Settings>,
     ) -> impl Future<Output = Result<StreamItem, PortError>> + Send;
 
-    /// Sets desired to STOP and `stop_at` where none is set, making the item if there is none.
-    /// Returns the item as it now stands.
+    /// Sets the desired state to STOP and `stop_at` if not set, creating the item if it does not
+    /// exist. Returns the updated item.
     ///
     /// # Errors
-    /// The table did not answer or refused.
+    /// The table timed out or rejected the call.
     fn request_stop(
         &self,
         session: &SessionId,
@@ -107,18 +107,18 @@ pub trait LeaseTable: Send + Sync {
     ) -> impl Future<Output = Result<StreamItem, PortError>> + Send;
 }
 
-/// One write of the holder.
+/// One write of the lease holder.
 #[derive(Debug, Clone, Copy)]
 pub struct Renewal<'a> {
     /// The holder.
     pub owner: &'a str,
     /// Its epoch.
     pub epoch: u64,
-    /// Grows with each write of this holder.
+    /// Increases with each write of this holder.
     pub revision: u64,
-    /// Wall clock, ms.
+    /// Expiry of the lease, wall clock, ms.
     pub expires_at: u64,
-    /// What is accepted so far.
+    /// The current checkpoint.
     pub checkpoint: &'a Checkpoint,
     /// Wall clock, ms, of the last fragment that arrived.
     pub last_activity_at: Option<u64>,
@@ -126,52 +126,53 @@ pub struct Renewal<'a> {
     pub fragment_millis: u64,
 }
 
-/// A lease that was taken.
+/// A lease held by this run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// The holder's name, unique per invocation.
     pub owner: String,
-    /// The epoch it holds.
+    /// The epoch of the lease.
     pub epoch: u64,
-    /// When the take was sent: the right to deliver counts from here.
+    /// When the take was sent: the right to deliver starts here.
     pub since: Instant,
     /// The item after the take.
     pub item: StreamItem,
 }
 
-/// What came of asking for the lease.
+/// The result of trying to acquire the lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taking {
-    /// It is ours.
+    /// This run holds the lease.
     Held(Box<Held>),
-    /// Someone alive has it.
+    /// Another active run holds the lease.
     Running {
-        /// Their epoch.
+        /// Its epoch.
         epoch: u64,
     },
-    /// Everything is delivered; there is nothing to take.
+    /// Everything is delivered; the session has no lease to take.
     Ended {
         /// The last epoch.
         epoch: u64,
     },
 }
 
-/// What a taker does about a holder that is alive.
+/// How to treat an active holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
-    /// Leave at once: an event that came twice, or a stop that the holder will see.
+    /// Return immediately: for a duplicate event, or for a stop that the holder will read.
     Leave,
-    /// Wait: a successor. It was told this epoch hands on; another epoch means someone else did.
+    /// Wait: for a successor. It was invoked by the holder of this epoch; another epoch means that
+    /// another run has taken over.
     Await {
-        /// The epoch that hands on.
+        /// The epoch that hands off.
         epoch: u64,
     },
 }
 
-/// Where a session stands, for a run of it.
+/// Returns the checkpoint from which a run of this session resumes.
 ///
 /// # Errors
-/// [`RelayError::Checkpoint`]: this build cannot go on from there.
+/// Returns [`RelayError::Checkpoint`] if this build cannot resume from it.
 pub(crate) fn checkpoint(
     session: &SessionId,
     item: &StreamItem,
@@ -181,15 +182,16 @@ pub(crate) fn checkpoint(
         .map_err(|source| RelayError::Checkpoint { session_id: session.clone(), source })
 }
 
-/// Takes the lease as soon as the rules allow, or says why not.
+/// Takes the lease as soon as the rules allow, or returns why it cannot be taken.
 ///
-/// A holder counts as alive when its lease moves while we watch; a lease that stands still is
-/// waited out. So a duplicate event is back within about two renewals, and the retry of a killed
-/// run takes over by itself.
+/// A holder counts as active if its lease changes between two polls; a lease that does not change
+/// is waited out. A duplicate event therefore returns within about two renewals, and the retry of a
+/// killed run takes over.
 ///
 /// # Errors
-/// [`RelayError::Store`] when the table refuses for good or stays away; [`RelayError::Checkpoint`] when the lease could
-/// be taken and this build cannot go on from where the session stands. It is not taken then.
+/// Returns [`RelayError::Store`] if the table rejects the call or stays unavailable, and
+/// [`RelayError::Checkpoint`] if the lease could be taken but this build cannot resume from the
+/// checkpoint. The lease is not taken in that case.
 pub async fn acquire<P: Ports>(
     ports: &P,
     config: &Config,
@@ -203,7 +205,7 @@ pub async fn acquire<P: Ports>(
     loop {
         let load = || ports.leases().load(session);
         let Some(item) = persist(ports, config, session, load).await? else {
-            // Nobody asked for this session to run, or its item was cleaned away.
+            // No run was requested for this session, or its item was deleted.
             return Ok(Taking::Ended { epoch: 0 });
         };
         let epoch = item.epoch;
@@ -227,7 +229,7 @@ pub async fn acquire<P: Ports>(
         }
         seen_item(&item);
         if free || lapsed {
-            // A lease that this build could do nothing with is left to one that can.
+            // If this build cannot read the checkpoint, leave the lease to one that can.
             checkpoint(session, &item, config)?;
             let since = clock.instant();
             let expires_at = clock.now_ms() + millis(config.lease);
@@ -236,7 +238,7 @@ pub async fn acquire<P: Ports>(
                 let held = Held { owner: owner.to_owned(), epoch: item.epoch, since, item };
                 return Ok(Taking::Held(Box::new(held)));
             }
-            // Someone was faster; look again at what they made of it.
+            // Another run changed the item first; read it again.
             continue;
         }
         clock.sleep(config.take_poll).await;

@@ -1,8 +1,9 @@
-//! The running account of a run, from which its checkpoints are drawn, and the rule for reading on.
+//! Tracks the progress of a run, creates its checkpoints and computes where to resume reading.
 //!
-//! To go on, the reader starts after fragment F(k−w−1), so that F(k−w)…F(k), at least the warm-up
-//! time together, settle the decoder and are dropped; F(k) is the last fragment accepted whole
-//! (DESIGN §6). GetMedia's FRAGMENT_NUMBER is exclusive, hence the one fragment more.
+//! To resume, the reader starts after fragment F(k−w−1). F(k) is the last fragment that was
+//! accepted completely; F(k−w)…F(k) last at least the warm-up time, and their decoded audio is
+//! dropped once the decoder has settled. GetMedia's FRAGMENT_NUMBER is exclusive, hence the one
+//! additional fragment.
 
 use std::collections::VecDeque;
 
@@ -11,29 +12,30 @@ use media::{Anchor, Content, FragmentNumber};
 use crate::checkpoint::{Checkpoint, Fragment};
 use crate::config::Config;
 
-/// Most settled fragments kept, so that a checkpoint stays within a few kilobytes whatever the stream
-/// holds. KVS fragments last a second or more: far beyond every warm-up.
+/// Maximum number of settled fragments kept, so that a checkpoint stays within a few kilobytes for
+/// any stream. KVS fragments last a second or more, so these cover every warm-up.
 const MAX_SETTLED: usize = 32;
 
-/// Audio before the kept fragments whose contents are kept, ms: what [`media::Stream`] looks at.
+/// Duration of audio before the kept fragments whose fingerprints are kept, ms: the history that
+/// [`media::Stream`] compares with.
 const CONTENTS_MS: u64 = 64_000;
 
-/// Most contents kept.
+/// Maximum number of fingerprints kept.
 const MAX_CONTENTS: usize = 64;
 
-/// The account of a run: fragments as they arrive, samples as they are settled.
+/// The progress of a run: fragments as they arrive, samples as they are settled.
 #[derive(Debug)]
 pub struct Ledger {
     checkpoint: Checkpoint,
     /// All complete fragments not yet pruned, oldest first, settled or not.
     fragments: Vec<Fragment>,
-    /// What those before were.
+    /// Fingerprints of the pruned fragments.
     contents: VecDeque<Content>,
     warm_up_ms: u64,
 }
 
 impl Ledger {
-    /// Goes on from a checkpoint.
+    /// Resumes from a checkpoint.
     #[must_use]
     pub fn new(checkpoint: Checkpoint, config: &Config) -> Self {
         let fragments = checkpoint.fragments.clone();
@@ -41,7 +43,7 @@ impl Ledger {
         Self { checkpoint, fragments, contents, warm_up_ms: config.warm_up_ms }
     }
 
-    /// The state as it would be written now.
+    /// Returns the current checkpoint.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
         let settled: Vec<Fragment> = self
@@ -54,31 +56,31 @@ impl Ledger {
         Checkpoint { fragments: settled, contents, ..self.checkpoint.clone() }
     }
 
-    /// The settled part, for reading and for the counters in it.
+    /// Returns the settled state and its counters.
     #[must_use]
     pub fn state(&self) -> &Checkpoint {
         &self.checkpoint
     }
 
-    /// The settled part, to change its counters and breaker.
+    /// Returns the settled state, to change its counters and breaker.
     pub fn state_mut(&mut self) -> &mut Checkpoint {
         &mut self.checkpoint
     }
 
-    /// Position after the last complete fragment that was read, settled or not.
+    /// Returns the position after the last complete fragment that was read, settled or not.
     #[must_use]
     pub fn read_to(&self) -> u64 {
         self.fragments.last().map_or(0, |last| last.end).max(self.checkpoint.next)
     }
 
-    /// A fragment began; the first one ever fixes the origin.
+    /// Records the start of a fragment. The session's first one fixes the origin.
     pub fn begin(&mut self, anchor: &Anchor) {
         if self.checkpoint.origin.is_none() && anchor.origin_ms.is_some() {
             self.checkpoint.origin = Some(anchor.clone());
         }
     }
 
-    /// A fragment arrived whole. Returns whether it was not known before.
+    /// Records a complete fragment. Returns whether it is new.
     pub fn complete(&mut self, fragment: Fragment) -> bool {
         let newer = self
             .fragments
@@ -91,31 +93,32 @@ impl Ledger {
         newer
     }
 
-    /// Everything before `end` is accepted by the processor.
+    /// Records that the processor accepted everything before `end`.
     pub fn accept(&mut self, end: u64) {
         self.checkpoint.next = self.checkpoint.next.max(end);
         self.checkpoint.acknowledged = self.checkpoint.acknowledged.max(end);
         self.prune();
     }
 
-    /// Everything before `end` is settled without the processor (a gap, a pause, a dead letter).
+    /// Records that everything before `end` is settled without the processor (a gap, a pause, a
+    /// dead letter).
     pub fn skip(&mut self, end: u64) {
         self.checkpoint.next = self.checkpoint.next.max(end);
         self.prune();
     }
 
-    /// The processor knows nothing from `position` on.
+    /// Goes back to `position`: the processor has no samples from there on.
     pub fn rewind(&mut self, position: u64) {
         self.checkpoint.next = position;
         self.checkpoint.acknowledged = position;
     }
 
-    /// Goes on from a later checkpoint of the same session, keeping the fragments read meanwhile.
+    /// Continues from a later checkpoint of the same session and keeps the fragments read since.
     pub fn adopt(&mut self, checkpoint: Checkpoint) {
         let known = self.fragments.first().map(|first| first.anchor.fragment.clone());
         let theirs = checkpoint.fragments.first().map(|first| &first.anchor.fragment);
         if theirs.is_some_and(|theirs| known.as_ref().is_none_or(|own| theirs < own)) {
-            // Contents are those before the first fragment, whose list is theirs then.
+            // The fingerprints must precede the first fragment, and that is now the checkpoint's.
             self.contents = checkpoint.contents.clone().into();
         }
         let mut fragments = checkpoint.fragments.clone();
@@ -127,7 +130,7 @@ impl Ledger {
         self.prune();
     }
 
-    /// How to read on from `floor`, from all that is known in this run.
+    /// Returns how to resume reading from `floor`, based on all fragments known to this run.
     #[must_use]
     pub fn plan(&self, floor: u64) -> ReadPlan {
         let (after, first) = start(&self.fragments, floor, self.warm_up_ms);
@@ -140,9 +143,9 @@ impl Ledger {
         ReadPlan { after, anchor: Some(self.fragments[first].anchor.clone()), contents, floor }
     }
 
-    /// Forgets fragments that no resume can need: older than the warm-up and one. Fragments without
-    /// audio have no time; of a long row of them only the last few are kept, and a decoder that
-    /// begins in the middle of that silence misses nothing.
+    /// Drops fragments that no resume needs: those older than the warm-up and one more. Fragments
+    /// without audio have no duration; only the last few of a long sequence are kept, because a
+    /// decoder that starts within that silence misses nothing.
     fn prune(&mut self) {
         let next = self.checkpoint.next;
         let settled = self.fragments.iter().take_while(|fragment| fragment.end <= next).count();
@@ -157,18 +160,18 @@ impl Ledger {
 /// Where and how to start reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadPlan {
-    /// Start after this fragment; `None` = the oldest one KVS has.
+    /// Start after this fragment; `None` = the oldest one in KVS.
     pub after: Option<FragmentNumber>,
-    /// Timeline at the first fragment to come; `None` = a stream nobody has read.
+    /// Timeline at the first fragment to read; `None` = the stream has not been read before.
     pub anchor: Option<Anchor>,
-    /// What the fragments before that one were, oldest first.
+    /// Fingerprints of the preceding fragments, oldest first.
     pub contents: Vec<Content>,
     /// Samples before this position are dropped.
     pub floor: u64,
 }
 
-/// The fragment to start after, and the index of the first to read; `None` where that is the oldest that
-/// KVS has.
+/// Returns the fragment to start after and the index of the first fragment to read. Both are
+/// `None` if reading starts at the oldest fragment in KVS.
 fn start(
     fragments: &[Fragment],
     floor: u64,
@@ -177,7 +180,7 @@ fn start(
     let settled = fragments.iter().take_while(|fragment| fragment.end <= floor).count();
     let (mut first, _) = warm_up(&fragments[..settled], warm_up_ms);
     if settled >= MAX_SETTLED {
-        // What came before is forgotten, not absent: go on from the oldest that is known.
+        // Earlier fragments were pruned, so reading must start after the oldest known one.
         first = first.max(1);
     }
     match first.checked_sub(1) {
@@ -186,8 +189,8 @@ fn start(
     }
 }
 
-/// Index of the first of the trailing fragments that last `warm_up_ms` together (at least one),
-/// and their time.
+/// Returns the index of the first of the trailing fragments (at least one) that together last
+/// `warm_up_ms`, and their duration.
 fn warm_up(fragments: &[Fragment], warm_up_ms: u64) -> (usize, u64) {
     let (mut first, mut time) = (fragments.len(), 0);
     while first > 0 && (time < warm_up_ms || first == fragments.len()) {
@@ -201,7 +204,7 @@ fn warm_up(fragments: &[Fragment], warm_up_ms: u64) -> (usize, u64) {
 mod tests {
     use super::*;
 
-    /// Fragment `n` of one second: samples [(n-1)·16000, n·16000).
+    /// Fragment `n`, one second long: samples [(n-1)·16000, n·16000).
     fn fragment(n: u64) -> Fragment {
         let anchor = Anchor {
             fragment: n.to_string().parse().unwrap(),
@@ -230,7 +233,7 @@ mod tests {
         ledger
     }
 
-    /// What the next run makes of a checkpoint.
+    /// The ledger of a run that resumes from a checkpoint.
     fn resumed(checkpoint: &Checkpoint) -> Ledger {
         Ledger::new(checkpoint.clone(), &Config::scaled(1.0))
     }
@@ -253,7 +256,7 @@ mod tests {
         let checkpoint = ledger(8, 6 * 16_000 + 8_000).checkpoint();
         let ledger = resumed(&checkpoint);
         assert_eq!(times(&ledger.plan(checkpoint.next)), [1, 2, 3]);
-        // Read again from the beginning, nothing came before.
+        // Reading from the beginning has no preceding fragments.
         assert!(times(&ledger.plan(0)).is_empty());
     }
 
@@ -295,7 +298,7 @@ mod tests {
             ledger.accept(n * 16_000);
             assert!(ledger.checkpoint().fragments.len() <= 4);
         }
-        // Of the last minute, in these tests of one packet a fragment.
+        // About one minute of history; each fragment of these tests holds one packet.
         assert_eq!(ledger.checkpoint().contents.len(), 64);
         assert!(ledger.checkpoint().to_json().len() < 5_000);
     }
@@ -316,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_successor_that_read_ahead_adopts_what_was_accepted_meanwhile() {
-        // It started at fragment 4 and read up to 9; the holder got to the end of fragment 7.
+        // It resumed at fragment 4 and read up to 9; the holder reached the end of fragment 7.
         let mut ahead = Ledger::new(ledger(6, 96_000).checkpoint(), &Config::scaled(1.0));
         for n in 7..=9 {
             ahead.complete(fragment(n));

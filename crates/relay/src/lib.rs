@@ -1,33 +1,34 @@
-//! Carries one stream to one processor.
+//! Relays one session's audio from its KVS stream to its processor.
 //!
-//! Where it stands on the way: bytes → `media` → **PCM → chunk → payload** → processor. Everything
-//! that waits, retries or fails is decided here, over the small [`ports`]; nothing here knows AWS.
+//! Position in the pipeline: bytes → `media` → **PCM → chunk → payload** → processor. All waiting,
+//! retrying and error handling happens here, on top of the small interfaces in [`ports`]; nothing
+//! in this crate depends on AWS.
 //!
-//! # Who does what
-//! | module | job |
+//! # Modules
+//! | module | responsibility |
 //! |---|---|
-//! | [`run`] | one invocation's stay: take the lease, carry, hand on or end |
-//! | [`lease`] | who may deliver: conditional writes, epochs, waiting out a dead holder |
-//! | [`checkpoint`] | what the next run needs to go on exactly here |
-//! | [`ledger`] | the running account it is drawn from, and how to read on |
-//! | `reader` | GetMedia again and again → media path → chunks |
-//! | `intake` | what the media path says → chunks, ledger, drain |
-//! | [`chunker`] | cuts the line of samples where every run cuts it |
-//! | [`queue`] | the bounded buffer between reading and delivering |
-//! | `delivery` | in order, one in flight, retries, dead letters, going back |
-//! | [`answer`] | what the processor's answer means |
-//! | [`breaker`] | stops hammering a processor that is down |
-//! | `keeper` | renews the lease, hears orders, reads the session's state and languages |
-//! | `handoff` | from one invocation to the next |
-//! | `farewell` | the listeners of a stopped session learn that it has ended |
-//! | `drain` | when a stopped stream has nothing more to give |
+//! | [`run`] | one invocation: take the lease, deliver, hand off or end |
+//! | [`lease`] | which run may deliver: conditional writes, epochs, expiry of a crashed holder |
+//! | [`checkpoint`] | the state from which the next run resumes |
+//! | [`ledger`] | progress of a run: creates checkpoints, computes the resume point |
+//! | `reader` | repeated GetMedia calls → media path → chunks |
+//! | `intake` | media path output → chunks, ledger, drain |
+//! | [`chunker`] | splits samples into chunks with the same boundaries in every run |
+//! | [`queue`] | the bounded buffer between reader and deliverer |
+//! | `delivery` | ordered delivery, one in flight; retries, dead letters, rewinds |
+//! | [`answer`] | interprets the processor's responses |
+//! | [`breaker`] | stops sending to a processor that is down |
+//! | `keeper` | renews the lease, reads the desired state, session status and languages |
+//! | `handoff` | hands off to the next invocation |
+//! | `farewell` | notifies the listeners of a stopped session |
+//! | `drain` | detects that a stopped stream has no more audio |
 //!
 //! # Invariants
 //! - Everything before a checkpoint's `next` is accepted by the processor, or skipped and counted.
-//! - Two runs from the same checkpoint give every sample the same position and cut the same chunks.
+//! - Two runs from the same checkpoint assign the same positions and produce the same chunks.
 //! - A run delivers only while it holds an unexpired lease by its own monotonic clock.
-//! - The audio of anything that fails is still in KVS: nothing is dropped to get on, except what the
-//!   processor refuses for good, and that lies in the dead-letter queue.
+//! - After a failure the audio is still in KVS. Audio is skipped only if the processor rejects it
+//!   permanently, and then it is stored in the dead-letter queue.
 //! - Dropping a run at any await point is safe.
 
 pub mod answer;

@@ -1,5 +1,6 @@
-//! What the parts of one run share: the reader fills the queue, the deliverer empties it, the keeper
-//! renews the lease and brings orders. All of them are futures of one task; dropping it ends them.
+//! State shared by the parts of one run: the reader fills the queue, the deliverer empties it, and
+//! the keeper renews the lease and updates the desired state. All are futures of one task; dropping
+//! the task stops them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use crate::metrics::Snapshot;
 use crate::ports::{Ports, millis};
 use crate::queue::Queue;
 
-/// What is wanted of this run, as last heard.
+/// The desired state of this run, as last read from the table.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Orders {
     pub(crate) desired: Desired,
@@ -38,7 +39,7 @@ impl From<&StreamItem> for Orders {
     }
 }
 
-/// What the reader has seen of the stream.
+/// What the reader has observed of the stream.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Activity {
     /// Wall clock of the last new fragment, ms.
@@ -47,7 +48,7 @@ pub(crate) struct Activity {
     pub(crate) longest_fragment_ms: u64,
 }
 
-/// One session being carried.
+/// One session being processed.
 pub(crate) struct Line<'a, P: Ports> {
     pub(crate) ports: &'a P,
     pub(crate) config: &'a Config,
@@ -56,20 +57,20 @@ pub(crate) struct Line<'a, P: Ports> {
     pub(crate) chunk_ms: u64,
     pub(crate) queue: Queue,
     pub(crate) orders: watch::Sender<Orders>,
-    /// Until when this run may deliver; `None` before it holds the lease.
+    /// When this run's right to deliver expires; `None` before it holds the lease.
     pub(crate) term: watch::Sender<Option<Instant>>,
-    /// A checkpoint with the origin is stored: the first delivery may go out.
+    /// A checkpoint with the origin is stored: the first delivery may be sent.
     pub(crate) anchored: watch::Sender<bool>,
     /// A GetMedia connection was opened.
     pub(crate) listening: watch::Sender<bool>,
-    /// Finish what is in flight and stop delivering.
+    /// Finish the invocation in flight and stop delivering.
     pub(crate) yielding: watch::Sender<bool>,
-    /// Renew now rather than at the next tick.
+    /// Renew now instead of at the next interval.
     pub(crate) renew_now: Notify,
     ledger: Mutex<Ledger>,
     activity: Mutex<Activity>,
     waiting: Mutex<VecDeque<Waiting>>,
-    /// When KVS began to take in the fragment that is being read, ms; 0 when none is.
+    /// When KVS began to receive the fragment being read, ms; 0 if there is none.
     reading: AtomicU64,
     languages: Mutex<Vec<Language>>,
     metrics: Mutex<Snapshot>,
@@ -80,7 +81,7 @@ pub(crate) struct Line<'a, P: Ports> {
 struct Waiting {
     /// Position after its last sample.
     end: u64,
-    /// When KVS began to take it in, ms: its retention runs from there.
+    /// When KVS began to receive it, ms: its retention starts here.
     server_ms: u64,
 }
 
@@ -117,13 +118,13 @@ impl<'a, P: Ports> Line<'a, P> {
         }
     }
 
-    /// Whether the session is to end, as last heard.
+    /// Returns whether the session is to stop, as last read from the table.
     pub(crate) fn is_stopped(&self) -> bool {
         self.orders.borrow().desired == Desired::Stop
     }
 
-    // The parts run in one task and hold these locks for a few instructions, never across an await:
-    // a poisoned one can only come from a panic that ended the run already.
+    // The parts of a run share one task and hold these locks for a few instructions, never across
+    // an await: a lock can only be poisoned by a panic that has already ended the run.
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
@@ -137,12 +138,14 @@ impl<'a, P: Ports> Line<'a, P> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A fragment is being read that KVS began to take in at `server_ms`; 0: none is.
+    /// Records that a fragment is being read that KVS began to receive at `server_ms`; 0 if there
+    /// is none.
     pub(crate) fn reading(&self, server_ms: u64) {
         self.reading.store(server_ms, Ordering::Relaxed);
     }
 
-    /// A fragment was read up to position `end`. One without new audio has nothing to lose.
+    /// Records that a fragment was read up to position `end`. A fragment without new audio is
+    /// ignored.
     pub(crate) fn arrived(&self, end: u64, server_ms: u64) {
         let mut waiting = self.waiting();
         if server_ms > 0 && waiting.back().is_none_or(|last| last.end < end) {
@@ -150,8 +153,8 @@ impl<'a, P: Ports> Line<'a, P> {
         }
     }
 
-    /// Until KVS forgets the oldest audio that was read and is not settled, ms; `None` while more than half
-    /// of its retention is left.
+    /// Returns the time until KVS deletes the oldest audio that was read and is not settled, ms;
+    /// `None` while more than half of its retention is left.
     pub(crate) fn retention_risk(&self) -> Option<u64> {
         let settled = self.ledger().state().next;
         let mut waiting = self.waiting();
@@ -159,7 +162,7 @@ impl<'a, P: Ports> Line<'a, P> {
             waiting.pop_front();
         }
         let retention = millis(self.config.retention);
-        // One that cannot be read to its end, because nothing of it can be delivered, waits as well.
+        // A fragment that cannot be read completely, because nothing can be delivered, counts too.
         let reading = Some(self.reading.load(Ordering::Relaxed)).filter(|since| *since > 0);
         let oldest = waiting.front().map(|fragment| fragment.server_ms).or(reading)?;
         let age = self.ports.clock().now_ms().saturating_sub(oldest);
@@ -174,18 +177,18 @@ impl<'a, P: Ports> Line<'a, P> {
         self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Resolves once this run is told to hand on.
+    /// Resolves when this run is asked to hand off.
     pub(crate) async fn yielded(&self) {
         let mut yielding = self.yielding.subscribe();
         // The sender lives as long as `self`: waiting cannot fail.
         let _ = yielding.wait_for(|yielding| *yielding).await;
     }
 
-    /// Takes over what was read from the table.
+    /// Applies the state read from the table.
     pub(crate) fn heard(&self, orders: Orders) {
         self.orders.send_if_modified(|current| {
             let mut orders = orders;
-            // Stop is never undone, whoever said it first.
+            // A stop is never undone, whichever source reported it first.
             if current.desired == Desired::Stop && orders.desired != Desired::Stop {
                 orders.desired = Desired::Stop;
                 orders.stop_at = current.stop_at;

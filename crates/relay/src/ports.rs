@@ -1,5 +1,5 @@
-//! What this crate needs of the world, in its own words. Adapters (AWS in the Lambda, fakes in the
-//! tests) implement these; no SDK type crosses them.
+//! Interfaces of this crate to its environment. Adapters (AWS in the Lambda function, simulators in
+//! the tests) implement them; no SDK type crosses them.
 
 use std::future::Future;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::lease::LeaseTable;
 use crate::metrics::Snapshot;
 
-/// Everything a run is given, under one name.
+/// All dependencies of a run.
 pub trait Ports: Send + Sync + 'static {
     /// Time.
     type Clock: Clock;
@@ -25,20 +25,20 @@ pub trait Ports: Send + Sync + 'static {
     type Media: MediaSource;
     /// The audio processor.
     type Processor: Processor;
-    /// Where chunks go that the processor refuses for good.
+    /// The dead-letter queue for chunks that the processor rejects permanently.
     type DeadLetters: DeadLetters;
-    /// Sessions and listeners.
+    /// Sessions and listener languages.
     type Sessions: Sessions;
-    /// Listeners.
+    /// Notices to listeners.
     type Listeners: Listeners;
-    /// The next link of the chain.
+    /// Starts the next invocation.
     type Links: Links;
     /// Metrics.
     type Meter: Meter;
 
     /// Time.
     fn clock(&self) -> &Self::Clock;
-    /// A number in `0.0..1.0`, evenly drawn: jitter.
+    /// Returns a uniformly distributed number in `0.0..1.0`, for jitter.
     fn random(&self) -> f64;
     /// Lease and checkpoint.
     fn leases(&self) -> &Self::Leases;
@@ -46,13 +46,13 @@ pub trait Ports: Send + Sync + 'static {
     fn media(&self) -> &Self::Media;
     /// The audio processor.
     fn processor(&self) -> &Self::Processor;
-    /// Where chunks go that the processor refuses for good.
+    /// The dead-letter queue for chunks that the processor rejects permanently.
     fn dead_letters(&self) -> &Self::DeadLetters;
-    /// Sessions and listeners.
+    /// Sessions and listener languages.
     fn sessions(&self) -> &Self::Sessions;
-    /// Listeners.
+    /// Notices to listeners.
     fn listeners(&self) -> &Self::Listeners;
-    /// The next link of the chain.
+    /// Starts the next invocation.
     fn links(&self) -> &Self::Links;
     /// Metrics.
     fn meter(&self) -> &Self::Meter;
@@ -63,126 +63,130 @@ pub trait MediaSource: Send + Sync {
     /// An open connection.
     type Body: MediaBody;
 
-    /// Starts reading after fragment `after`, or with the oldest fragment there is.
+    /// Starts reading after fragment `after`, or from the oldest fragment.
     ///
     /// # Errors
-    /// [`PortError`]; a stream that does not exist (any more) is [`session::ErrorKind::NotFound`].
+    /// Returns [`PortError`]; a stream that does not exist (any more) is
+    /// [`session::ErrorKind::NotFound`].
     fn open(
         &self,
         stream: &StreamArn,
         after: Option<&FragmentNumber>,
     ) -> impl Future<Output = Result<Self::Body, PortError>> + Send;
 
-    /// Whether the control plane, too, knows no such stream; `false` when it does not answer.
+    /// Returns whether the control plane also reports the stream as missing; `false` if it does not
+    /// respond.
     fn is_gone(&self, stream: &StreamArn) -> impl Future<Output = bool> + Send;
 }
 
-/// The bytes of one GetMedia connection.
+/// The body of one GetMedia connection.
 pub trait MediaBody: Send {
-    /// The next bytes, `None` at the end.
+    /// Returns the next bytes, or `None` at the end.
     ///
     /// # Errors
-    /// The connection was cut.
+    /// The connection was interrupted.
     fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, BodyError>>> + Send;
 }
 
-/// A GetMedia body broke off.
+/// A GetMedia body was interrupted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("connection lost: {0}")]
 pub struct BodyError(
-    /// What the connection said.
+    /// The connection's error.
     pub String,
 );
 
 /// The audio processor.
 pub trait Processor: Send + Sync {
-    /// Offers one payload, once. Never retries by itself: order and retries are the deliverer's.
+    /// Makes one attempt to deliver a payload. Never retries: the caller controls order and
+    /// retries.
     fn invoke(&self, payload: &AudioPayload) -> impl Future<Output = Reply> + Send;
 }
 
-/// Samples the processor refused for good.
+/// Samples that the processor rejected permanently.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
-    /// Whose audio.
+    /// The session.
     pub session_id: SessionId,
-    /// From which stream; the stream is kept while this letter is in the queue.
+    /// Its stream; the stream is kept while this letter is in the queue.
     pub stream_arn: String,
     /// Position of the first sample.
     pub start_sample: u64,
-    /// How many.
+    /// Number of samples.
     pub sample_count: u64,
-    /// The fragment that carries the first of them.
+    /// The fragment that carries the last sample.
     pub fragment_number: Option<String>,
-    /// Why the processor refused.
+    /// The processor's reason.
     pub reason: String,
-    /// The whole payload as it was offered, to offer again once the cause is gone.
+    /// The complete payload, to deliver again once the cause is fixed.
     pub payload: AudioPayload,
 }
 
-/// Where dead letters go.
+/// The dead-letter queue.
 pub trait DeadLetters: Send + Sync {
     /// Stores the letter durably.
     ///
     /// # Errors
-    /// The queue did not take it; the deliverer tries again and skips nothing before it did.
+    /// The queue did not accept the letter. The caller retries and does not skip the samples until
+    /// it succeeds.
     fn send(&self, letter: &DeadLetter) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// Sessions and listeners, read only.
 pub trait Sessions: Send + Sync {
-    /// Whether the session is over (ended, or gone). A session nobody knows is not over: the event
-    /// may be older than the item.
+    /// Returns whether the session is over (ended or deleted). An unknown session is not over: its
+    /// event may arrive before its item exists.
     ///
     /// # Errors
-    /// The table did not answer.
+    /// The table did not respond.
     fn is_over(&self, session: &SessionId) -> impl Future<Output = Result<bool, PortError>> + Send;
 
-    /// The languages of the session's listeners, in any order, repeated or not.
+    /// Returns the languages of the session's listeners, in any order and possibly repeated.
     ///
     /// # Errors
-    /// The table did not answer.
+    /// The table did not respond.
     fn listener_languages(
         &self,
         session: &SessionId,
     ) -> impl Future<Output = Result<Vec<Language>, PortError>> + Send;
 }
 
-/// Tells the listeners.
+/// Notifies listeners.
 pub trait Listeners: Send + Sync {
-    /// Tells a session's listeners that it has ended, and removes them, for at most `limit`. Who is left when
-    /// it is over, the health check finds.
+    /// Notifies a session's listeners that it has ended and removes them, for at most `limit`. The
+    /// health check handles the listeners that are left.
     fn tell_ended(&self, session: &SessionId, limit: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// What the next link is told.
+/// The request to the next invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Continuation {
-    /// The session to go on with.
+    /// The session to continue.
     pub session_id: SessionId,
-    /// The epoch that hands on.
+    /// The epoch that hands off.
     pub epoch: u64,
 }
 
-/// Starts the next link.
+/// Starts the next invocation.
 pub trait Links: Send + Sync {
-    /// Invokes the next link asynchronously; returns once it is accepted.
+    /// Starts the next invocation asynchronously; returns when the call is accepted.
     ///
     /// # Errors
-    /// It was refused or throttled.
+    /// The call was rejected or throttled.
     fn invoke_next(
         &self,
         continuation: &Continuation,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// Takes the numbers of a stream, about once a minute and at the end.
+/// Receives a stream's metrics, about once a minute and at the end.
 pub trait Meter: Send + Sync {
-    /// Writes one line.
+    /// Writes one report.
     fn emit(&self, session: &SessionId, snapshot: &Snapshot);
 }
 
-/// Milliseconds of a duration, for what is written down.
+/// Returns a duration in milliseconds, saturating.
 #[must_use]
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

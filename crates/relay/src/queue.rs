@@ -1,8 +1,8 @@
 //! The bounded buffer between the reader and the deliverer of one session.
 //!
-//! Reading goes on while a chunk is under way; a full buffer makes the reader wait, which stops it
-//! polling GetMedia's body, which is back pressure all the way to KVS. A rewind empties it and tells
-//! the reader where to begin again.
+//! Reading continues while a chunk is being delivered. When the buffer is full, the reader waits
+//! and stops polling the GetMedia body, which applies back pressure to KVS. A rewind empties the
+//! buffer and tells the reader where to restart.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::chunker::Chunk;
 
-/// A chunk and when its last sample arrived here.
+/// A chunk and its arrival time.
 #[derive(Debug, Clone)]
 pub struct Queued {
     /// The chunk.
@@ -21,7 +21,7 @@ pub struct Queued {
     pub arrived: Instant,
 }
 
-/// The reader must start again: the deliverer rewound.
+/// The deliverer rewound; the reader must restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rewound;
 
@@ -32,7 +32,7 @@ struct Inner {
     rewind: Option<u64>,
 }
 
-/// Chunks in order, at most `limit` samples of them (one more chunk may overshoot it).
+/// Chunks in order, at most `limit` samples (one chunk may exceed it).
 #[derive(Debug)]
 pub struct Queue {
     limit: u64,
@@ -43,7 +43,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue that makes its writer wait at `limit` samples.
+    /// Creates a queue whose writer waits when it holds `limit` samples.
     #[must_use]
     pub fn new(limit: u64) -> Self {
         Self {
@@ -55,10 +55,10 @@ impl Queue {
         }
     }
 
-    /// Adds a chunk as soon as there is room.
+    /// Adds a chunk, waiting until there is room.
     ///
     /// # Errors
-    /// [`Rewound`] when the deliverer asked for another position meanwhile; the chunk is dropped.
+    /// Returns [`Rewound`] and drops the chunk if the deliverer requested another position.
     pub async fn push(&self, queued: Queued) -> Result<(), Rewound> {
         loop {
             {
@@ -78,18 +78,18 @@ impl Queue {
         Ok(())
     }
 
-    /// Whether the reader waits, or would at its next chunk.
+    /// Returns whether the queue is full, so that a push waits.
     pub fn is_full(&self) -> bool {
         self.holds(self.limit)
     }
 
-    /// Whether at least `samples` wait to be taken.
+    /// Returns whether the queue holds at least `samples` samples.
     pub fn holds(&self, samples: u64) -> bool {
         self.lock().samples >= samples
     }
 
-    /// The next chunk and the chunks adjacent to it, as many as `limit` samples allow (always at
-    /// least one).
+    /// Removes and returns the next chunk and the adjacent chunks, up to `limit` samples (always at
+    /// least one chunk). Waits while the queue is empty.
     pub async fn take(&self, limit: u64) -> Vec<Queued> {
         loop {
             let batch = self.take_now(limit);
@@ -100,7 +100,7 @@ impl Queue {
         }
     }
 
-    /// Empties the queue and makes the reader start again at `position`.
+    /// Empties the queue and makes the reader restart at `position`.
     pub fn rewind(&self, position: u64) {
         {
             let mut inner = self.lock();
@@ -112,7 +112,7 @@ impl Queue {
         self.rewound.notify_one();
     }
 
-    /// Resolves to the position once a rewind is asked for; the reader then starts there.
+    /// Resolves to the requested position when a rewind is requested; the reader restarts there.
     pub async fn rewound(&self) -> u64 {
         loop {
             if let Some(position) = self.lock().rewind.take() {
@@ -122,7 +122,7 @@ impl Queue {
         }
     }
 
-    /// Drops what ends at or before `position`: another link delivered it while this one waited.
+    /// Drops chunks that end at or before `position`: the predecessor has delivered them.
     pub fn discard_before(&self, position: u64) {
         {
             let mut inner = self.lock();
@@ -166,8 +166,8 @@ impl Queue {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        // A panic while holding this lock cannot leave the two fields inconsistent for long: the
-        // run that owned it is gone, and the next one builds its own queue.
+        // A panic while this lock is held ends the run that owns the queue, and the next run
+        // creates its own, so a poisoned state is never read.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

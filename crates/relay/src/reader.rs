@@ -1,10 +1,11 @@
-//! Reads one stream: GetMedia again and again, bytes into the media path, PCM into chunks, chunks
+//! Reads one stream: repeated GetMedia calls, bytes into the media path, PCM into chunks, chunks
 //! into the queue.
 //!
-//! The end of a body is never the end of the session: GetMedia ends after ~3 s without fragments,
-//! after ~45 min, and whenever something breaks (facts/kvs.md §3.4). Every end is answered by
-//! another call after the last complete fragment; the media path passes over what it emitted before.
-//! Only a stop that was followed by enough quiet ends the reading (see [`crate::drain`]).
+//! The end of a body is not the end of the session: GetMedia ends after 3 s without fragments (see
+//! GetMedia in the Kinesis Video Streams API reference), after about 45 min, and on any failure.
+//! After every end the reader calls again after the last complete fragment; the media path skips
+//! what it has already emitted. Reading ends only after a stop followed by enough silence (see
+//! [`crate::drain`]).
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -23,23 +24,23 @@ use crate::line::Line;
 use crate::ports::{MediaBody, MediaSource, Ports};
 use crate::queue::{Queued, Rewound};
 
-/// GetMedia's "requested fragment not found".
+/// GetMedia's error ID for "requested fragment not found".
 const FRAGMENT_NOT_FOUND: u32 = 4000;
 
-/// Reads until the run is dropped. After the session's last chunk it only waits for a rewind.
+/// Reads until the run is dropped. After the session's last chunk it waits for a rewind.
 pub(crate) async fn read<P: Ports>(line: &Line<'_, P>) -> Infallible {
     let mut plan = {
         let ledger = line.ledger();
         ledger.plan(ledger.state().next)
     };
-    // Kept over rewinds, so that they too respect KVS's limit of calls.
+    // Kept across rewinds, so that they also respect KVS's rate limit.
     let mut opened = None;
     loop {
         let mut reader = Reader::new(line, &plan, opened);
         let position = tokio::select! {
             biased;
             position = line.queue.rewound() => position,
-            // Whether it came to the end or saw the rewind first: a rewind is what comes next.
+            // Whether the session reached its end or was interrupted, the next event is a rewind.
             _ = reader.session() => line.queue.rewound().await,
         };
         opened = reader.opened;
@@ -52,9 +53,9 @@ pub(crate) async fn read<P: Ports>(line: &Line<'_, P>) -> Infallible {
 enum BodyEnd {
     /// KVS ended it: call again.
     Ended,
-    /// Nothing came, or nothing but bytes without media, and it was given up: call again.
+    /// It delivered no data, or data without media, and was closed: call again.
     Still,
-    /// It broke: call again, slower each time.
+    /// It failed: call again with backoff.
     Broken,
     /// The stream is drained.
     Drained,
@@ -66,9 +67,9 @@ struct Reader<'a, 'l, P: Ports> {
     intake: Intake<'a, 'l, P>,
     backoff: Backoff,
     opened: Option<Instant>,
-    /// Packets the decoder had refused when last looked.
+    /// The decoder's error count when it was last read.
     decode_errors: u64,
-    /// Since when KVS has not known the stream.
+    /// Since when KVS has reported the stream as missing.
     missing_since: Option<Instant>,
 }
 
@@ -94,7 +95,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         }
     }
 
-    /// Connection after connection until the stream is drained; then the last chunk.
+    /// Opens connections until the stream is drained, then emits the last chunk.
     async fn session(&mut self) -> Result<(), Rewound> {
         while !self.drained() {
             self.pace().await;
@@ -104,7 +105,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                     self.body(body).await?
                 }
                 Err(error) if error.kind == ErrorKind::NotFound && self.stream_gone().await => {
-                    tracing::warn!(sessionId = %self.line.session, "the stream is gone: nothing is left to deliver");
+                    tracing::warn!(sessionId = %self.line.session, "the stream was deleted; nothing is left to deliver");
                     break;
                 }
                 Err(error) => {
@@ -130,7 +131,7 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                 }
             }
         }
-        // What a decoder's filter still holds is the session's last sound.
+        // The decoder's filter may still hold the last samples of the session.
         self.stream.flush();
         self.drain_outputs().await?;
         let last = self.intake.finish();
@@ -186,18 +187,18 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                         if let Some(id) = self.intake.error_tag.take() {
                             break self.error_tag(id);
                         }
-                        // Here too: bytes that are always ready never let the timer below run.
+                        // Checked here too: if data is always ready, the timer below never fires.
                         if now >= stalled_at {
                             break self.without_progress();
                         }
                     }
                     Some(Err(error)) => {
-                        tracing::info!(sessionId = %line.session, %error, "GetMedia broke off");
+                        tracing::info!(sessionId = %line.session, %error, "GetMedia connection interrupted");
                         break BodyEnd::Broken;
                     }
                     None => break BodyEnd::Ended,
                 },
-                // A closed channel means the run is over anyway.
+                // A closed channel means that the run is over.
                 _ = orders.changed() => {}
                 () = clock.sleep_until(idle_at) => break BodyEnd::Still,
                 () = clock.sleep_until(stalled_at) => break self.without_progress(),
@@ -207,32 +208,35 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         line.reading(0);
         let tail = self.stream.finish();
         self.drain_outputs().await?;
-        // In the middle of a document nobody ends of his own accord.
+        // KVS never ends a body inside a document by itself.
         let broken = tail.cut && end == BodyEnd::Ended;
         Ok(if broken { BodyEnd::Broken } else { end })
     }
 
-    /// The bytes bring no media: endless filler, or damage that was read again often enough. The
-    /// drain counts it like a connection that stands still, or such bytes would keep it waiting.
+    /// Closes a connection whose data contains no media: endless filler, or damage that was read
+    /// again often enough. The drain treats it like a stalled connection; otherwise such data would
+    /// extend the drain forever.
     fn without_progress(&self) -> BodyEnd {
         let seconds = self.line.config.no_progress.as_secs_f64();
-        tracing::warn!(sessionId = %self.line.session, seconds, "GetMedia sends bytes without media: connection given up");
+        tracing::warn!(sessionId = %self.line.session, seconds, "GetMedia sent data without media; closing the connection");
         BodyEnd::Still
     }
 
-    /// KVS said in band why it stops.
+    /// Handles an error that KVS reported in band before it ended the body.
     fn error_tag(&mut self, id: u32) -> BodyEnd {
         if id == FRAGMENT_NOT_FOUND {
-            // The fragment to go on from is past retention: everything that is left, from its
-            // oldest on. The media path passes over what it knows; the hole becomes a gap.
+            // The fragment to resume from is past retention: read everything that is left, from the
+            // oldest fragment on. The media path skips what it knows; the missing part becomes a
+            // gap.
             self.intake.after = None;
             self.intake.hole = true;
         }
         BodyEnd::Broken
     }
 
-    /// Takes in all that the last push brought out, up to damage that is read again, then waits for
-    /// room for it. `true` when something of a fragment of this session was among it.
+    /// Processes all output of the last push, up to damage that will be read again, then waits for
+    /// room in the queue. Returns `true` if the output contained part of a fragment of this
+    /// session.
     async fn drain_outputs(&mut self) -> Result<bool, Rewound> {
         let mut progress = false;
         while !self.intake.damaged
@@ -257,15 +261,15 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
             push(self.line, chunk).await?;
         }
         if self.line.queue.holds(Config::samples(self.line.config.batch_ms)) {
-            // Enough for the longest payload: before more is decoded, whoever else runs on this thread
-            // has a turn, deliveries and renewals first of all.
+            // There is enough for the longest payload. Before decoding more, yield to the other
+            // futures on this thread, especially deliveries and renewals.
             tokio::task::yield_now().await;
         }
         self.intake.heard();
         Ok(progress)
     }
 
-    /// Keeps the calls of this reader apart.
+    /// Keeps the minimum time between two calls of this reader.
     async fn pace(&mut self) {
         let clock = self.line.ports.clock();
         if let Some(opened) = self.opened {
@@ -275,8 +279,9 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         self.opened = Some(clock.instant());
     }
 
-    /// Whether KVS's "no such stream" is to be believed: when it lasts, because a stream may be in the making, and
-    /// KVS's control plane says so too. Of a session that is to stop nothing new is in the making.
+    /// Returns whether the stream is really gone: KVS has reported it as missing for long enough,
+    /// because it may still be being created, and the control plane confirms it. For a stopped
+    /// session the wait is shorter, because no new stream is being created.
     async fn stream_gone(&mut self) -> bool {
         let line = self.line;
         let now = line.ports.clock().instant();
@@ -287,16 +292,16 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
             return false;
         }
         let call = line.ports.media().is_gone(&line.stream);
-        // Who does not answer has not agreed: the audio stays where it is, and GetMedia is called again.
+        // No response is not a confirmation: the audio stays in KVS, and GetMedia is called again.
         line.ports.clock().within(line.config.read_idle, call).await.unwrap_or(false)
     }
 
-    /// The session is to stop, and nothing more comes.
+    /// Returns whether the session is to stop and the stream is drained.
     fn drained(&self) -> bool {
         self.stopped().is_some() && self.intake.drain.is_over()
     }
 
-    /// How long ago the stop was.
+    /// Returns how long ago the stop was; `None` if there was none.
     fn stopped(&self) -> Option<Duration> {
         let stop_at = {
             let orders = self.line.orders.borrow();
@@ -306,8 +311,8 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
     }
 }
 
-/// Whether an output says that the reading goes on. Damage, codecs that are refused and fragments of
-/// other sessions do not: they may come for ever.
+/// Returns whether an output shows progress. Damage, unsupported codecs and fragments of other
+/// sessions do not: they may repeat forever.
 fn is_progress(output: &Output<'_>) -> bool {
     matches!(
         output,
@@ -318,8 +323,8 @@ fn is_progress(output: &Output<'_>) -> bool {
     )
 }
 
-// Not a method: the decoder may move between threads but not be shared, so no future may hold a
-// shared reference to the reader.
+// Not a method: the decoder is `Send` but not `Sync`, so no future may hold a shared reference to
+// the reader.
 async fn push<P: Ports>(line: &Line<'_, P>, chunk: Chunk) -> Result<(), Rewound> {
     let arrived = line.ports.clock().instant();
     line.queue.push(Queued { chunk, arrived }).await

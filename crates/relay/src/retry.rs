@@ -1,4 +1,4 @@
-//! Calls that are tried again until they work or are known to be useless.
+//! Retries table calls until they succeed or fail permanently.
 
 use session::{ErrorKind, PortError, SessionId};
 
@@ -9,13 +9,13 @@ use crate::error::RelayError;
 use crate::ports::Ports;
 
 /// Attempts before an unavailable table fails the run; the platform then retries the event. With
-/// the ceilings of the delivery back-off this bridges about a minute.
+/// the ceilings of the delivery backoff this covers an outage of about a minute.
 const ATTEMPTS: u32 = 12;
 
-/// Calls the lease table until it answers.
+/// Calls the lease table, retrying with backoff.
 ///
 /// # Errors
-/// [`RelayError::Store`] when the failure is not retryable, or after [`ATTEMPTS`] of them.
+/// Returns [`RelayError::Store`] if the error is not retryable, or after [`ATTEMPTS`] attempts.
 pub(crate) async fn persist<P, T, F, Fut>(
     ports: &P,
     config: &Config,
@@ -41,7 +41,7 @@ where
         if !source.is_retryable() || attempt >= ATTEMPTS {
             return Err(RelayError::Store { session_id: session.clone(), source });
         }
-        tracing::warn!(sessionId = %session, error = %source, attempt, "lease table: trying again");
+        tracing::warn!(sessionId = %session, error = %source, attempt, "lease table call failed; retrying");
         ports.clock().sleep(backoff.next(ports.random())).await;
     }
 }

@@ -1,10 +1,10 @@
-//! One invocation's stay with one session.
+//! Runs one session for the lifetime of one Lambda invocation.
 //!
-//! Three ways in, one way through: [`start`] (ACTIVE, or a restart by the health check), [`stop`]
-//! (ENDED) and [`go_on`] (the next link of a chain). Each takes the lease if nobody alive has it and
-//! carries the stream until it is drained, handed on, or taken away. Reader, deliverer and keeper
-//! are futures of one task: dropping the run at any await point leaves nothing behind but the last
-//! checkpoint, from which the next run goes on.
+//! There are three entry points: [`start`] (ACTIVE, or a restart by the health check), [`stop`]
+//! (ENDED) and [`go_on`] (the next invocation after a hand-off). Each takes the lease if no active
+//! run holds it, and processes the stream until it is drained, handed off, or taken over by another
+//! run. Reader, deliverer and keeper are futures of one task: dropping the run at any await point
+//! leaves only the last checkpoint, from which the next run resumes.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -25,52 +25,52 @@ use crate::ports::{Meter, Ports};
 use crate::reader::read;
 use crate::retry::persist;
 
-/// What a run is asked to do.
+/// Parameters of a run.
 #[derive(Debug, Clone)]
 pub struct Order {
     /// The session.
     pub session_id: SessionId,
-    /// Its stream, when the caller knows it.
+    /// Its stream, if the caller knows it.
     pub stream_arn: Option<StreamArn>,
-    /// Its languages and tier, when the caller knows them.
+    /// Its languages and tier, if the caller knows them.
     pub settings: Option<Settings>,
-    /// A name for this run that no other run has.
+    /// The run's unique name.
     pub owner: String,
     /// How long this run may take, by the monotonic clock.
     pub remaining: Duration,
 }
 
-/// What became of it.
+/// The outcome of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Everything the stream held is delivered.
+    /// Everything in the stream is delivered.
     Ended,
-    /// The session is over and KVS no longer has what could not be delivered.
+    /// The session is over, and KVS no longer has the undelivered audio.
     GivenUp,
-    /// The next link goes on.
+    /// The next invocation continues.
     HandedOff,
-    /// Someone alive carries the session; nothing was done.
+    /// Another active run holds the lease; this run did nothing.
     AlreadyRunning,
-    /// Someone alive carries the session and will see that it is to stop.
+    /// Another active run holds the lease and will read the stop request.
     Stopping,
-    /// Someone else took over while this run held the lease.
+    /// Another run took over while this run held the lease.
     Superseded,
 }
 
-/// What a run leaves behind besides the audio.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The session.
     pub session_id: SessionId,
-    /// What became of the run.
+    /// The outcome of the run.
     pub outcome: Outcome,
-    /// The epoch under which it ran, or that of whoever runs.
+    /// The epoch of this run, or of the active run.
     pub epoch: u64,
-    /// Samples this run delivered.
+    /// Samples delivered by this run.
     pub delivered_samples: u64,
-    /// Position up to which the session is settled; absent when this run did not carry it.
+    /// Position up to which the session is settled; absent if this run did not hold the lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_sample: Option<u64>,
 }
@@ -81,13 +81,13 @@ impl Report {
     }
 }
 
-/// Carries a session that began, or that nobody carries although it runs.
+/// Processes a session that has started, or that has no active run although it should.
 ///
-/// Repeated orders are harmless: while someone alive holds the lease this returns within about two
-/// renewals. A session that was asked to stop is not started again; what is left of it is drained.
+/// Repeated calls are harmless: while another active run holds the lease, this returns within about
+/// two renewals. A session with a stop request is not restarted; its remaining audio is drained.
 ///
 /// # Errors
-/// [`RelayError`]; the platform runs the event again where that can help.
+/// Returns [`RelayError`]; the platform retries the event if it is retryable.
 pub async fn start<P: Ports>(
     ports: &P,
     config: &Config,
@@ -100,11 +100,11 @@ pub async fn start<P: Ports>(
     own(ports, config, order, &item).await
 }
 
-/// Stops a session: everything its stream holds is still delivered, by whoever holds the lease, or
-/// by this run if nobody does.
+/// Stops a session: the rest of its stream is still delivered, by the active run or, if there is
+/// none, by this one.
 ///
 /// # Errors
-/// [`RelayError`]; the platform runs the event again where that can help.
+/// Returns [`RelayError`]; the platform retries the event if it is retryable.
 pub async fn stop<P: Ports>(
     ports: &P,
     config: &Config,
@@ -114,7 +114,7 @@ pub async fn stop<P: Ports>(
     let stop_at = ports.clock().now_ms();
     let request = || ports.leases().request_stop(session, stop_at);
     persist(ports, config, session, request).await?;
-    // The stop is remembered whatever follows; stream and settings may still be missing (ENDED
+    // The stop is stored even if the rest fails; stream and settings may still be missing (ENDED
     // before ACTIVE).
     let request =
         || ports.leases().request_run(session, order.stream_arn.as_ref(), order.settings.as_ref());
@@ -122,10 +122,10 @@ pub async fn stop<P: Ports>(
     own(ports, config, order, &item).await
 }
 
-/// Goes on where the holder of `epoch` hands over.
+/// Continues a session that the holder of `epoch` hands off.
 ///
 /// # Errors
-/// [`RelayError`]; the platform runs the event again where that can help.
+/// Returns [`RelayError`]; the platform retries the event if it is retryable.
 pub async fn go_on<P: Ports>(
     ports: &P,
     config: &Config,
@@ -144,7 +144,8 @@ pub async fn go_on<P: Ports>(
     };
     let line = line(ports, config, &order, &item)?;
     let deadline = began + order.remaining;
-    // The reader runs from the start: connection, decoder and queue are warm when the lease is free.
+    // The reader starts now, so that connection, decoder and queue are ready when the lease is
+    // free.
     let report = tokio::select! {
         biased;
         report = async {
@@ -186,7 +187,7 @@ async fn own<P: Ports>(
             return Ok(report);
         }
     };
-    tracing::info!(sessionId = %session, epoch = held.epoch, "lease taken");
+    tracing::info!(sessionId = %session, epoch = held.epoch, "lease acquired");
     let line = line(ports, config, &order, &held.item)?;
     let waited = ports.clock().instant().saturating_duration_since(began);
     let report = tokio::select! {
@@ -225,18 +226,18 @@ fn line<'a, P: Ports>(
     Ok(Line::new(ports, config, session, stream, checkpoint, orders))
 }
 
-/// Why a holder stopped.
+/// Why a run with the lease stopped.
 enum End {
     Delivery(DeliveryEnd),
-    /// Someone else holds the lease.
+    /// Another run holds the lease.
     Lost,
-    /// The invocation in flight took longer than there was time for.
+    /// The invocation in flight did not finish before the deadline.
     Abandoned,
-    /// Nothing that is still wanted can be had any more.
+    /// The undelivered audio is past KVS's retention.
     Forsaken,
 }
 
-/// Delivers with the lease held, until the end of the stream or of the time.
+/// Delivers with the lease held, until the stream or the available time ends.
 async fn carry<P: Ports>(
     line: &Line<'_, P>,
     held: &Held,
@@ -246,7 +247,7 @@ async fn carry<P: Ports>(
     let before = line.ledger().state().totals;
     taken(line);
     let times = Timetable::new(line.ports.clock().instant(), remaining, line.config);
-    // A run before this one may have delivered the end and died before it could say so.
+    // A previous run may have delivered the last chunk and crashed before recording it.
     let finished = line.ledger().state().finished;
     let end = tokio::select! {
         biased;
@@ -267,7 +268,7 @@ async fn carry<P: Ports>(
     let delivered_samples = totals.delivered - before.delivered;
     tracing::info!(
         sessionId = %line.session, ?outcome, epoch = keeper.epoch(), deliveredSamples = delivered_samples,
-        nextSample = next_sample, totals = %serde_json::json!(totals), "run over"
+        nextSample = next_sample, totals = %serde_json::json!(totals), "run finished"
     );
     Ok(Report {
         session_id: line.session.clone(),
@@ -278,7 +279,7 @@ async fn carry<P: Ports>(
     })
 }
 
-/// What goes on beside delivering.
+/// Runs the tasks that accompany delivery.
 async fn attend<P: Ports>(line: &Line<'_, P>) -> Infallible {
     tokio::select! {
         never = watch_session(line) => never,
@@ -288,13 +289,13 @@ async fn attend<P: Ports>(line: &Line<'_, P>) -> Infallible {
     }
 }
 
-/// Resolves once a stopped session's audio is past KVS's retention. Whatever keeps it from being
-/// delivered, the chain of links must not outlive what it is there for.
+/// Resolves when a stopped session's audio is past KVS's retention. The chain of invocations must
+/// end then, whatever prevented delivery.
 async fn past_retention<P: Ports>(line: &Line<'_, P>) {
     stopped_for(line, line.config.retention).await;
 }
 
-/// Resolves once the session has been stopped for so long.
+/// Resolves when the session has been stopped for `duration`.
 pub(crate) async fn stopped_for<P: Ports>(line: &Line<'_, P>, duration: Duration) {
     let mut orders = line.orders.subscribe();
     // The sender lives as long as `line`: waiting cannot fail.
@@ -305,7 +306,7 @@ pub(crate) async fn stopped_for<P: Ports>(line: &Line<'_, P>, duration: Duration
     clock.sleep(duration.saturating_sub(since)).await;
 }
 
-/// Accounts for what was read and never accepted; nobody will ask for it again.
+/// Counts audio that was read and never accepted as unavailable; it will not be read again.
 fn forsake<P: Ports>(line: &Line<'_, P>) {
     let mut ledger = line.ledger();
     let lost = ledger.read_to().saturating_sub(ledger.state().next);
@@ -313,11 +314,11 @@ fn forsake<P: Ports>(line: &Line<'_, P>) {
     line.metrics().unavailable += lost;
     tracing::error!(
         sessionId = %line.session, unavailableSamples = lost, nextSample = ledger.state().next,
-        "given up: the session's audio is past the stream's retention and was not delivered; look at the processor and at GetMedia's errors in this log"
+        "given up: the session's undelivered audio is past the stream's retention; check this log for errors of the processor and of GetMedia"
     );
 }
 
-/// Counts a hand-off and how long nobody delivered.
+/// Counts a hand-off and the time without delivery.
 fn taken<P: Ports>(line: &Line<'_, P>) {
     let mut ledger = line.ledger();
     let state = ledger.state_mut();
@@ -356,7 +357,7 @@ async fn finish<P: Ports>(
                 let limit = line.config.abandon / 2;
                 let call = call_next(line, keeper.epoch());
                 if line.ports.clock().within(limit, call).await.is_none() {
-                    tracing::error!(sessionId = %line.session, "no next link: the health check restarts the session");
+                    tracing::error!(sessionId = %line.session, "starting the next invocation failed; the health check will restart the session");
                 }
             }
             Ok(Outcome::HandedOff)

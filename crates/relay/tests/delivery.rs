@@ -1,4 +1,4 @@
-//! What the processor may do, and what is made of it.
+//! How the relay handles the processor's responses.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use relay::Outcome;
 use world::processor::Script;
 use world::{LONG, World, config, order, speech};
 
-/// A stored session with the given trouble, to its end.
+/// Runs a stored session with the given fault to its end.
 async fn session(seconds: usize, trouble: impl FnOnce(&World)) -> (Arc<World>, Vec<i16>) {
     let (packets, expected) = speech(seconds);
     let world = World::stored(&packets, 1_000);

@@ -1,4 +1,4 @@
-//! A session that is over comes to its end, whatever stands in the way.
+//! A session that is over always ends, whatever prevents its delivery.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ async fn a_processor_that_never_comes_back_is_given_up_when_kvs_has_nothing_left
     let (packets, expected) = speech(10);
     let world = World::stored(&packets, 1_000);
     world.stop();
-    // The first chunk is taken, nothing after it.
+    // The processor accepts the first chunk and nothing after it.
     world.state().processor.refuse_after = Some(8_000);
     let config = short_retention();
     let report = relay::start(&world.side(), &config, order("a", LONG)).await.unwrap();
@@ -34,7 +34,8 @@ async fn a_processor_that_never_comes_back_is_given_up_when_kvs_has_nothing_left
     assert!(world.elapsed() < RETENTION + Duration::from_secs(10), "{:?}", world.elapsed());
     let checkpoint = checkpoint(&world);
     assert_eq!(checkpoint.next + checkpoint.totals.unavailable, expected.len() as u64);
-    // The audio was an hour old when it was read, and half of its ten minutes long over: said each minute.
+    // The audio was an hour old when it was read, beyond half of the ten minutes of retention:
+    // every report contains the risk.
     let risks: Vec<_> = world
         .state()
         .snapshots
@@ -42,7 +43,7 @@ async fn a_processor_that_never_comes_back_is_given_up_when_kvs_has_nothing_left
         .filter_map(|snapshot| snapshot.retention_risk_millis)
         .collect();
     assert!(risks.len() >= 9 && risks.iter().all(|left| *left == 0), "{risks:?}");
-    // Who starts it again finds it ended.
+    // A later start finds the session ended.
     let again = relay::start(&world.side(), &config, order("b", LONG)).await.unwrap();
     assert_eq!(again.outcome, Outcome::Ended);
 }
@@ -76,7 +77,7 @@ async fn a_stream_that_cannot_be_opened_is_given_up_too() {
     let report = relay::start(&world.side(), &config, order("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::GivenUp);
     assert!(world.item().ended);
-    // Nothing was read, so nobody knows how much there was.
+    // Nothing was read, so the amount of lost audio is unknown.
     assert_eq!(checkpoint(&world).totals.unavailable, 0);
 }
 
@@ -95,7 +96,7 @@ async fn a_producer_that_never_stops_does_not_keep_the_session() {
     let ended = world.elapsed();
     let late = Duration::from_secs(10) + Duration::from_millis(config.late_ms);
     assert!(ended > late && ended < late + Duration::from_secs(10), "{ended:?}");
-    // Everything up to the stop, and what came in the minute of grace.
+    // Everything up to the stop, and what arrived within a minute after it.
     let accepted = &world.state().processor.accepted;
     assert!(accepted.len() > 70 * 16_000, "{}", accepted.len());
     assert_eq!(accepted[..], expected[..accepted.len()]);
@@ -113,7 +114,7 @@ async fn a_processor_that_keeps_forgetting_makes_no_storm() {
     let (opens, elapsed) = (world.state().kvs.opens.len() as u64, world.elapsed());
     assert_eq!(world.state().processor.accepted, expected);
     assert!(opens > 5, "{opens}");
-    // KVS allows five calls a second; a processor that helps nobody gets far fewer.
+    // KVS allows five calls a second; repeated rewinds must cause far fewer.
     assert!(opens < elapsed.as_secs(), "{opens} calls in {elapsed:?}");
     let opened: u64 = world.state().snapshots.iter().map(|s| s.circuit_opened).sum();
     assert!(opened > 0, "the breaker saw nothing of it");
@@ -141,7 +142,7 @@ async fn audio_that_kvs_is_about_to_forget_is_announced_by_the_minute() {
     relay::start(&world.side(), &config, order("a", LONG)).await.unwrap();
     let state = world.state();
     let risks: Vec<_> = state.snapshots.iter().map(|s| s.retention_risk_millis).collect();
-    // Nothing while half of the ten minutes is left, then less with each minute.
+    // No risk while half of the ten minutes is left; then the time left shrinks every minute.
     assert_eq!(risks[..4], [None; 4]);
     let left: Vec<u64> = risks.into_iter().flatten().collect();
     assert!(left.len() >= 4, "{left:?}");

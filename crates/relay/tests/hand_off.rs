@@ -1,4 +1,4 @@
-//! From one invocation to the next: no sample lost, none twice, and no pause to speak of.
+//! Hand-off between invocations: no sample lost or repeated, and no noticeable pause.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::collections::VecDeque;
@@ -11,12 +11,12 @@ use world::{World, config, order, speech};
 
 const SHORT: Duration = Duration::from_secs(60);
 
-/// A run that Lambda would kill at its timeout.
+/// Runs under a limit, as Lambda kills an invocation at its timeout.
 async fn in_time(run: impl Future<Output = Result<Report, relay::RelayError>>) -> Report {
     tokio::time::timeout(SHORT, run).await.expect("it outlived its deadline").unwrap()
 }
 
-/// Runs a chain: each continuation is started as Lambda would, `delay` after it was invoked.
+/// Runs a chain: each continuation starts, as in Lambda, `delay` after it was requested.
 async fn chain(world: &Arc<World>, delay: Duration) -> Vec<Report> {
     let (side, config) = (world.side(), config());
     let mut running = tokio::task::JoinSet::new();
@@ -64,8 +64,8 @@ async fn a_session_longer_than_many_invocations_arrives_whole() {
     assert_eq!((state.processor.gaps.len(), state.processor.stale), (0, 0));
     let delivered: u64 = reports.iter().map(|report| report.delivered_samples).sum();
     assert_eq!(delivered, expected.len() as u64, "offered once only");
-    // A fragment's 2 s arrive at once; a hand-off may lie between two of them. The last delivery is the
-    // tail, which waits for the drain.
+    // A fragment's 2 s arrive at once, and a hand-off may fall between two of them. The last
+    // delivery is the tail, which waits for the drain.
     let live = &state.processor.deliveries[..state.processor.deliveries.len() - 1];
     let longest = live.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap();
     assert!(longest < Duration::from_secs(3), "nobody delivered for {longest:?}");
@@ -95,7 +95,7 @@ async fn a_successor_that_comes_late_finds_the_lease_free() {
         tokio::time::sleep(Duration::from_secs(71)).await;
         world.stop();
     };
-    // Later than the holder's deadline: it released and asked for another link meanwhile.
+    // After the holder's deadline: by then it has released and requested another invocation.
     let (reports, ()) = tokio::join!(chain(&world, Duration::from_secs(20)), stop);
     assert!(reports.iter().any(|report| report.outcome == Outcome::Ended));
     let state = world.state();

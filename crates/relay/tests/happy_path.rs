@@ -1,4 +1,4 @@
-//! A session from its first fragment to its last: every sample once, in order, bit for bit.
+//! A session from its first fragment to its last: every sample once, in order and bit-exact.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;

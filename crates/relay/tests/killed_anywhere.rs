@@ -1,4 +1,4 @@
-//! A run killed at any call, before or after its effect, is followed by one that loses nothing and
+//! If a run is killed at any call, before or after its effect, the next run loses nothing and
 //! repeats nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -9,7 +9,7 @@ use relay::Outcome;
 use testkit::snr::decibels;
 use world::{Fault, LONG, World, config, order, speech};
 
-/// Runs until the session ends, starting again (as Lambda's retry would) after each kill.
+/// Runs until the session ends, restarting after each kill as Lambda's retry would.
 async fn until_ended(world: &Arc<World>) -> usize {
     let config = config();
     for attempt in 0..50 {
@@ -20,7 +20,7 @@ async fn until_ended(world: &Arc<World>) -> usize {
         };
         match report {
             Some(report) if report.outcome == Outcome::Ended => return attempt,
-            // The dead run's lease still moved a moment ago: come back later, as a retry does.
+            // The dead run's lease was renewed a moment ago: retry later, as Lambda does.
             _ => tokio::time::sleep(Duration::from_secs(20)).await,
         }
     }

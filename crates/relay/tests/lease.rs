@@ -1,4 +1,4 @@
-//! Who may deliver.
+//! Which run may deliver.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;
@@ -62,7 +62,7 @@ async fn a_zombie_that_wakes_is_refused_and_stops() {
     let side = world.side();
     let takeover = async {
         tokio::time::sleep(Duration::from_secs(8)).await;
-        // The lease was lost without the holder noticing: another epoch delivers.
+        // The holder loses the lease without noticing: another epoch delivers.
         {
             let mut state = world.state();
             let item = state.table.item.as_mut().unwrap();

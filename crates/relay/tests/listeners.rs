@@ -1,5 +1,5 @@
-//! The listeners of a stopped session are told that it has ended: after its last chunk, or after a minute; and nothing waits
-//! for them.
+//! The listeners of a stopped session are notified that it has ended: after its last chunk, or
+//! after a minute; nothing waits for the notice.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
@@ -46,7 +46,7 @@ async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
     let [first, last] = farewells(&world)[..] else { panic!("{:?}", farewells(&world)) };
     assert!(first.at >= GRACE && first.at < GRACE + Duration::from_secs(3), "{first:?}");
     assert!(!first.ended && first.accepted < expected.len() as u64, "{first:?}");
-    // Who began to listen since then learns of it at the end.
+    // Listeners who connected since then are notified at the end.
     assert!(last.ended && last.accepted == expected.len() as u64, "{last:?}");
 }
 
@@ -60,7 +60,7 @@ async fn a_telling_that_hangs_delays_neither_the_audio_nor_the_end() {
         world.state().listeners_hang = hangs;
         world.state().processor.refuse_after = Some(8_000);
         let side = world.side();
-        // It begins to hang at 60 s and does until 90 s.
+        // The notice starts at 60 s and hangs until 90 s.
         let mended = async {
             tokio::time::sleep(Duration::from_secs(65)).await;
             world.state().processor.refuse_after = None;
@@ -93,7 +93,7 @@ async fn who_finds_a_stopped_session_at_its_end_tells_them_again() {
     let world = World::stored(&speech(4).0, 1_000);
     world.stop();
     carried(&world, "a").await;
-    // The first may have died before it told anybody.
+    // The first run may have crashed before it notified anyone.
     assert_eq!(carried(&world, "b").await.outcome, Outcome::Ended);
     assert_eq!(farewells(&world).len(), 2);
 }
@@ -104,7 +104,7 @@ async fn nobody_is_told_of_a_session_that_was_not_stopped() {
     world.stop();
     carried(&world, "a").await;
     world.state().farewells.clear();
-    // A stream that came to its end by itself: the health check ends its session first.
+    // A stream that ends without a stop: the health check ends its session first.
     world.state().table.item.as_mut().unwrap().desired = session::Desired::Run;
     assert_eq!(carried(&world, "b").await.outcome, Outcome::Ended);
     assert_eq!(farewells(&world), []);

@@ -1,5 +1,5 @@
-//! Sessions of one process share its thread and nothing else. Time moves only when every session
-//! waits, so that one which span instead of waiting would hold up the clock of them all.
+//! Sessions of one process share only its thread. Simulated time advances only when every session
+//! waits, so a session that spins instead of waiting would block the clock of all.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use world::kvs::{Break, How, open_error};
 use world::processor::Script;
 use world::{LONG, Odds, State, World, config, order, speech};
 
-/// More than any session comes to ask for.
+/// More than any session requests.
 const EVERY: usize = 10_000;
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -42,10 +42,10 @@ const TABLE_DOWN: [Trouble; 2] = [
     |state| state.table.odds = Odds { refused: 0, lost: 0, silent: 1_000 },
 ];
 
-/// A chunk's end, and when the processor had it, since its session began.
+/// When the processor received a chunk, since its session began, and the chunk's end.
 type Delivery = (Duration, u64);
 
-/// A healthy session from its first fragment to its last.
+/// Runs a healthy session from its first fragment to its last.
 async fn healthy(packets: &[Vec<u8>], expected: &[i16]) -> Vec<Delivery> {
     let begun = Instant::now();
     let world = World::live(packets, 1_000);
@@ -62,8 +62,8 @@ async fn healthy(packets: &[Vec<u8>], expected: &[i16]) -> Vec<Delivery> {
     state.processor.deliveries.iter().map(|(at, end)| (*at - begun, *end)).collect()
 }
 
-/// A healthy session beside others that have these troubles is delivered chunk for chunk as promptly
-/// as alone.
+/// Checks that a healthy session next to sessions with these faults delivers every chunk at the
+/// same time as when it runs alone.
 async fn check(troubles: &[Trouble]) {
     let (packets, expected) = speech(12);
     let alone = healthy(&packets, &expected).await;

@@ -1,4 +1,4 @@
-//! What GetMedia may do, and what is made of it.
+//! How the relay handles the behaviour of GetMedia.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;
@@ -73,7 +73,7 @@ async fn what_kvs_no_longer_has_is_a_counted_hole() {
     let side = world.side();
     let config = config();
     {
-        // A first run settles six seconds, dies, and KVS forgets ten.
+        // A first run settles six seconds and is dropped; then KVS deletes ten.
         let mut state = world.state();
         state.kvs.fragments.truncate(6);
     }
@@ -117,7 +117,7 @@ async fn a_connection_that_stands_still_is_no_end() {
     let (packets, expected) = speech(20);
     let world = World::stored(&packets, 1_000);
     world.stop();
-    // Two connections in a row stand still in the middle of the speech, for longer than any drain.
+    // Two consecutive connections stall in the middle of the speech for longer than any drain.
     let still = Break { after: 30_000, how: How::Stall(Duration::from_secs(60)) };
     world.state().kvs.breaks = [still, Break { after: 20_000, ..still }].into();
     let report = relay::start(&world.side(), &config(), order("a", LONG)).await.unwrap();
@@ -131,7 +131,7 @@ async fn bytes_that_never_become_a_fragment_are_given_up_and_lose_nothing() {
     for trickle in [Duration::from_millis(20), Duration::from_secs(1), Duration::from_secs(10)] {
         let world = World::stored(&packets, 1_000);
         world.stop();
-        // Two connections in a row send filler for ever in the middle of the speech.
+        // Two consecutive connections send endless filler in the middle of the speech.
         let filler = Break { after: 30_000, how: How::Void(trickle) };
         world.state().kvs.breaks = [filler, Break { after: 20_000, ..filler }].into();
         let config = config();
@@ -155,7 +155,7 @@ async fn a_drain_ends_although_every_connection_sends_filler_for_ever() {
     let report = relay::start(&world.side(), &config, order("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     assert_eq!(world.state().processor.accepted, expected);
-    // The connection that gave the speech, and the five in a row that are believed.
+    // The connection that delivered the speech, and the five consecutive ones that end the drain.
     let most = 6 * config.no_progress + Duration::from_secs(10);
     assert!(world.elapsed() < most, "{:?}", world.elapsed());
 }

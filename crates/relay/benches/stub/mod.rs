@@ -1,7 +1,7 @@
-//! The ports of a session in memory: a stream that speaks in real time, a processor that takes all it
-//! is offered, a table that nobody else writes. What the adapters of AWS do with the relay's own data
-//! is done here too (the payload as JSON, the answer read from JSON, the checkpoint as JSON); the SDK,
-//! TLS and the network are not.
+//! In-memory ports of a session: a stream that delivers in real time, a processor that accepts
+//! everything, and a table without other writers. The stubs also do the work of the AWS adapters on
+//! the relay's own data (payload to JSON, response from JSON, checkpoint to JSON), but not that of
+//! the SDK, TLS and the network.
 #![allow(unreachable_pub)]
 
 pub mod speech;
@@ -26,12 +26,12 @@ use session::{Desired, Language, PortError, SessionId, Settings, StreamArn, Stre
 use speech::Broadcast;
 use tokio::time::Instant;
 
-/// How long a table takes to answer.
+/// Latency of a table call.
 const TABLE: Duration = Duration::from_millis(5);
 
-/// What is noted of all sessions together.
+/// Measurements over all sessions.
 pub struct Notes {
-    /// Bytes held of the heap at this moment.
+    /// Returns the current heap use in bytes.
     held: fn() -> usize,
     peak: AtomicUsize,
     samples: AtomicU64,
@@ -39,7 +39,8 @@ pub struct Notes {
 }
 
 impl Notes {
-    /// Room for so many latencies is made at once, so that it does not count as a stream's memory.
+    /// Creates the measurements. Memory for the latencies is allocated up front, so that it does
+    /// not count towards a stream.
     pub fn new(held: fn() -> usize, latencies: usize) -> Arc<Self> {
         Arc::new(Self {
             held,
@@ -49,24 +50,24 @@ impl Notes {
         })
     }
 
-    /// Begins anew.
+    /// Resets the measurements.
     pub fn reset(&self) {
         self.peak.store(0, Ordering::Relaxed);
         self.samples.store(0, Ordering::Relaxed);
         self.latencies.lock().unwrap().clear();
     }
 
-    /// Most bytes that were held at any read and any invocation.
+    /// Returns the peak heap use observed at any read or invocation.
     pub fn peak(&self) -> usize {
         self.peak.load(Ordering::Relaxed)
     }
 
-    /// Samples that the processor took.
+    /// Returns the number of samples that the processor accepted.
     pub fn samples(&self) -> u64 {
         self.samples.load(Ordering::Relaxed)
     }
 
-    /// From the arrival of a chunk's last sample to its invocation, shortest first.
+    /// Returns the times from the arrival of a chunk's last sample to its invocation, sorted.
     pub fn latencies(&self) -> Vec<Duration> {
         let mut latencies = self.latencies.lock().unwrap().clone();
         latencies.sort_unstable();
@@ -78,7 +79,7 @@ impl Notes {
     }
 }
 
-/// One session's ports.
+/// The ports of one session.
 pub struct Stub {
     says: Arc<Broadcast>,
     begins: Instant,
@@ -88,7 +89,7 @@ pub struct Stub {
 }
 
 impl Stub {
-    /// A stream that says this from `begins` on, and a processor that takes so long for a payload.
+    /// Creates a stream that starts at `begins` and a processor with latency `takes` per payload.
     pub fn new(
         says: &Arc<Broadcast>,
         begins: Instant,
@@ -120,7 +121,7 @@ impl MediaSource for Stub {
 
     async fn open(&self, _: &StreamArn, after: Option<&FragmentNumber>) -> Result<Body, PortError> {
         let (says, notes) = (Arc::clone(&self.says), Arc::clone(&self.notes));
-        // Who comes back has read all of it: nothing is cut here.
+        // A reader that reconnects has read everything: no connection is interrupted here.
         let next = if after.is_some() { says.pieces.len() } else { 0 };
         Ok(Body { says, begins: self.begins, next, notes })
     }

@@ -1,4 +1,4 @@
-//! What the streams say: speech as GetMedia sends it, cut into what one read of a connection gives.
+//! The content of the streams: speech as sent by GetMedia, split into single network reads.
 
 use std::time::Duration;
 
@@ -8,40 +8,40 @@ use testkit::{opus, pcm};
 
 /// Bytes of a piece: the payload of one TCP segment.
 const PIECE: usize = 1460;
-/// Packets of 20 ms are what WebRTC sends.
+/// WebRTC sends packets of 20 ms.
 const PACKET_SAMPLES: u64 = 320;
-/// Samples that Opus's pre-skip takes off the front.
+/// Samples removed from the start by Opus's pre-skip.
 const PRE_SKIP: u64 = 104;
 /// Length of a fragment, ms.
 const FRAGMENT_MS: u32 = 2_000;
-/// Producer's clock at the beginning, ms.
+/// Producer's clock at the start, ms.
 const START_MS: i64 = 1_732_540_620_000;
 
-/// Speech of `seconds` in packets of 20 ms at 32 kb/s.
+/// Returns speech of `seconds` in packets of 20 ms at 32 kb/s.
 pub fn packets(voice: u64, seconds: usize) -> Vec<Vec<u8>> {
     opus::encode(&opus::Settings::default(), &pcm::speech_like(voice, 48_000 * seconds))
 }
 
-/// A body of GetMedia, and when each of its bytes is there, counted from its beginning.
+/// A GetMedia body and the time at which each of its bytes arrives, relative to its start.
 pub struct Broadcast {
     /// The pieces, in order.
     pub pieces: Vec<(Duration, Bytes)>,
-    /// When the last byte of each packet is there.
+    /// When the last byte of each packet arrives.
     packets: Vec<Duration>,
 }
 
 impl Broadcast {
-    /// A speaker who speaks now: the pieces of a fragment spread evenly over the time that it lasts.
+    /// A live speaker: the pieces of a fragment are spread evenly over its duration.
     pub fn live(packets: &[Vec<u8>], framing: &Framing) -> Self {
         Self::paced(packets, framing, Duration::from_millis(FRAGMENT_MS.into()))
     }
 
-    /// What a stream holds already.
+    /// A stream whose audio is already stored.
     pub fn stored(packets: &[Vec<u8>], framing: &Framing) -> Self {
         Self::paced(packets, framing, Duration::ZERO)
     }
 
-    /// When the last of the samples before position `end` is there.
+    /// Returns when the last sample before position `end` arrives.
     pub fn arrival(&self, end: u64) -> Duration {
         let packet = (end + PRE_SKIP).div_ceil(PACKET_SAMPLES) - 1;
         self.packets[usize::try_from(packet).unwrap()]

@@ -1,20 +1,20 @@
-//! `lease::acquire`: look, wait, take or leave.
+//! `lease::acquire`: poll, wait, take or return.
 
 use crate::moves::{Move, Steps};
 use crate::network::bury_write;
 use crate::state::{Holder, Run, Take, Write, WriteKind};
 use crate::table;
 
-/// One look. What it decides it decides at once: a take that is sent later than the look meets the
-/// same item, or is refused. Who leaves because someone alive holds the lease has written nothing and
-/// may come again (a retry, the next link, the health check): leaving and dying are no moves of their
-/// own here.
+/// One poll. The decision is immediate: a take sent later than the poll either meets the same item
+/// or is rejected. A run that returns because another active run holds the lease has written
+/// nothing and may come again (a retry, the next invocation, the health check), so returning and
+/// crashing are not separate moves here.
 pub(crate) fn looking(steps: &mut Steps<'_>, slot: usize) {
     let (timing, item) = (steps.model.timing, steps.from.table);
     if item.ended {
         return;
     }
-    // From `soonest_take` on some wall clock may call the lease lapsed; after the doubt all do.
+    // From `soonest_take` on, a wall clock may show the lease as lapsed; after `doubt`, all do.
     let waits_out = steps.model.rules.waits_out;
     let may = !item.held || item.expires_in <= 0 && waits_out;
     let must = !item.held || item.expires_in <= -timing.doubt && waits_out;
@@ -31,8 +31,8 @@ pub(crate) fn looking(steps: &mut Steps<'_>, slot: usize) {
     }
 }
 
-/// A take under way. `retry::persist` sends the same again until it is answered, so a copy of it that
-/// comes late is refused; only one whose sender died matters.
+/// A take in flight. `retry::persist` resends it until it is answered, so a late copy is rejected;
+/// only a late take whose sender crashed matters.
 pub(crate) fn taking(steps: &mut Steps<'_>, slot: usize, take: Take) {
     let mut to = *steps.from;
     let got = table::take(&mut to, take);

@@ -1,4 +1,4 @@
-//! `run::carry` and `run::finish`: one run with the lease.
+//! `run::carry` and `run::finish`: a run with the lease.
 
 use crate::moves::{Move, Steps};
 use crate::network::{bury_delivery, bury_write};
@@ -6,7 +6,7 @@ use crate::processor::{self, Reply};
 use crate::state::{CHUNKS, Delivery, Holder, Renewal, Run, STANDING, State, Write, WriteKind};
 use crate::table;
 
-/// Everything a holder may do, and all that may happen to it.
+/// All moves of a holder, and all faults that can affect it.
 pub(crate) fn holding(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     over(steps, slot, holder, Run::Looking, Move::Crash(slot), false);
     if let Some(renewal) = holder.renewal {
@@ -21,8 +21,8 @@ pub(crate) fn holding(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     hand_on(steps, slot, holder);
 }
 
-/// The holder's machine stands still: a zombie to be. Whether it wakes, and when, is no matter: until
-/// a renewal that it sends afterwards is answered, its clock may be behind by any time.
+/// The holder's machine freezes and may become a zombie. Whether and when it wakes does not matter:
+/// until a renewal that it sends afterwards is answered, its clock may be behind by any amount.
 fn freeze(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     let stand = |term: i8| if term > 0 { STANDING } else { 0 };
     let renewal =
@@ -33,15 +33,15 @@ fn freeze(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     }
 }
 
-/// The same state with another holder.
+/// Returns the same state with another holder.
 fn with(steps: &Steps<'_>, slot: usize, holder: Holder) -> State {
     let mut to = *steps.from;
     to.runs[slot] = Run::Holding(holder);
     to
 }
 
-/// The holder stops, one way or another: `then` takes its place. What it has in flight goes on
-/// without it, or is lost.
+/// The holder stops for any reason and becomes `then`. Its messages in flight stay in flight or are
+/// lost.
 fn over(steps: &mut Steps<'_>, slot: usize, holder: Holder, then: Run, name: Move, healthy: bool) {
     let mut to = *steps.from;
     to.runs[slot] = then;
@@ -56,8 +56,8 @@ fn over(steps: &mut Steps<'_>, slot: usize, holder: Holder, then: Run, name: Mov
     });
 }
 
-/// `Keeper::keep`: at first, and again and again. `Config::renew` is shorter than a tick, so any
-/// number of renewals fits into one; without faults one is enough.
+/// `Keeper::keep`: the first renewal and all later ones. `Config::renew` is shorter than a tick, so
+/// any number of renewals fits into one tick; without faults one is enough.
 fn send_renewal(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     let timing = steps.model.timing;
     if holder.renewal.is_some() {
@@ -81,7 +81,7 @@ fn send_renewal(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     }
 }
 
-/// The answers to a renewal, and their absence.
+/// The responses to a renewal, including no response.
 fn renewal_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, renewal: Renewal) {
     let rules = steps.model.rules;
     let unheard = Holder { renewal: None, ..holder };
@@ -90,7 +90,7 @@ fn renewal_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, renewal
         to.runs[slot] = Run::Holding(Holder { term: renewal.term, anchored: true, ..unheard });
         steps.healthy(Move::WriteArrives(slot), to);
     } else {
-        // `End::Lost`: someone else holds the lease.
+        // `End::Lost`: another run holds the lease.
         over(steps, slot, unheard, Run::Looking, Move::WriteArrives(slot), true);
     }
     let lost = with(steps, slot, unheard);
@@ -98,8 +98,8 @@ fn renewal_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, renewal
     bury_write(&lost, Some(renewal.write), |to| steps.possible(Move::WriteGivenUp(slot), to));
 }
 
-/// `Deliverer::ready` says yes, and a batch of one or two chunks goes out. Which chunk is the last one
-/// is known only once the stream is stopped and drained.
+/// `Deliverer::ready` returns, and a batch of one or two chunks is sent. Which chunk is the last is
+/// known only after the stream is stopped and drained.
 fn send_deliveries(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     let ready = holder.term > 0 && (holder.anchored || !steps.model.rules.anchored);
     if holder.delivery.is_some() || !ready {
@@ -114,7 +114,7 @@ fn send_deliveries(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     }
 }
 
-/// `Deliverer::offer`: the answers to a payload, and their absence.
+/// `Deliverer::offer`: the responses to a payload, including no response.
 fn delivery_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, delivery: Delivery) {
     let rules = steps.model.rules;
     let failed = Holder { delivery: None, ..holder };
@@ -123,7 +123,7 @@ fn delivery_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, delive
     let mut settle = |after: Run| {
         let mut to = taken;
         to.runs[slot] = after;
-        // A renewal in flight is dropped with the keeper when the run is over.
+        // A renewal in flight is dropped with the keeper when the run ends.
         let dropped = if matches!(after, Run::Holding(_)) { None } else { holder.renewal };
         bury_write(&to, dropped.map(|renewal| renewal.write), |to| {
             steps.healthy(Move::DeliveryArrives(slot), to);
@@ -137,7 +137,8 @@ fn delivery_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, delive
         Reply::Accepted { next } if next >= delivery.to => {
             settle(Run::Holding(Holder { next: failed.next.max(delivery.to), ..failed }));
         }
-        // `Deliverer::out_of_order`: back to where the processor is, unless it makes no sense.
+        // `Deliverer::out_of_order`: back to the processor's position, unless it is ahead of the
+        // payload.
         Reply::Accepted { next } | Reply::OutOfOrder { next } => {
             let next = if next > delivery.from { failed.next } else { next };
             settle(Run::Holding(Holder { next, ..failed }));
@@ -150,9 +151,9 @@ fn delivery_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, delive
     bury_delivery(&lost, Some(delivery), |to| steps.possible(Move::DeliveryGivenUp(slot), to));
 }
 
-/// `handoff::hand_on`, and what `delivery::deliver` makes of it. When that happens (at the next link's
-/// announcement, or as the deadline comes near) is all that the successor's name decides, and here it
-/// may happen at any time.
+/// `handoff::hand_on` and the resulting yield of `delivery::deliver`. The successor's name only
+/// determines the time of the yield (at its announcement or near the deadline); here the yield may
+/// happen at any time.
 fn hand_on(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     let name = if holder.delivery.is_none() { Move::Yield(slot) } else { Move::Abandon(slot) };
     over(steps, slot, holder, releasing_of(holder, holder.next, false), name, false);
@@ -160,13 +161,13 @@ fn hand_on(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
 
 fn releasing_of(holder: Holder, next: u8, ended: bool) -> Run {
     let kind = WriteKind::Release { ended };
-    // A release checks no revision, and nothing that is compared is made of its expiry.
+    // A release checks no revision, and its expiry is never compared.
     let release = Write { kind, epoch: holder.epoch, revision: 0, expires_in: 0, next };
     Run::Releasing(release)
 }
 
-/// `Keeper::release` under way. `retry::persist` sends it again until it is answered; a copy that
-/// comes late finds the lease released and changes nothing, so only a dead sender's matters.
+/// `Keeper::release` in flight. `retry::persist` resends it until it is answered; a late copy finds
+/// the lease released and changes nothing, so only a late release whose sender crashed matters.
 pub(crate) fn releasing(steps: &mut Steps<'_>, slot: usize, release: Write) {
     let WriteKind::Release { ended } = release.kind else { return };
     let mut arrived = *steps.from;

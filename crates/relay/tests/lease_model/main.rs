@@ -1,39 +1,43 @@
-//! The lease protocol, checked in every state that it can reach.
+//! Model check of the lease protocol over all reachable states.
 //!
-//! The other tests run the code in chosen and in random worlds; this one runs a model of it in all of
-//! them. Each move names the function that it stands for, and the durations are those of
-//! `Config::scaled(1.0)`: a guard that is too long for the lease fails here.
+//! The other tests run the code in chosen and in random scenarios; this test explores all scenarios
+//! of a model of the code. Each move names the function that it represents, and the durations are
+//! those of `Config::scaled(1.0)`: a guard too long for the lease fails here.
 //!
 //! # What is modelled
-//! One session of three chunks; two invocations at a time, any number over time; the Streams item with
-//! its conditional writes; the processor with its watermark. Anything may happen at any point: a crash,
-//! an order given twice, a hand-off, wall clocks that jump within 5 s of each other at every reading, a
-//! message that is lost, whose answer is lost, that its sender gives up and that arrives at any later
-//! time, and a machine whose monotonic clock stands still, so that its run wakes in the belief that it
-//! still holds the lease. In flight at once: a write and a payload for each run, and one message of
-//! either kind to which nobody listens any more.
+//! One session of three chunks; two concurrent invocations, any number over time; the Streams item
+//! with its conditional writes; the processor with its watermark. The following may happen at any
+//! point: a crash; a duplicate event; a hand-off; wall clocks that jump within 5 s of each other at
+//! every reading; a message that is lost, whose response is lost, or that its sender gives up and
+//! that arrives at any later time; and a machine whose monotonic clock freezes, so that its run
+//! wakes and assumes that it still holds the lease. In flight at once are a write and a payload for
+//! each run, and one message of either kind without a waiting sender.
 //!
-//! # What is left out, and why that hides nothing
-//! - *The reader.* What is not read yet is not delivered yet, and a run may be slow at any point. That
-//!   two runs cut the same chunks is `killed_anywhere`'s to show; that gaps, dead letters and pauses move
-//!   the ledger only past what is settled, `delivery`'s. Batches are cut differently by every run, so
-//!   payloads overlap in part.
-//! - *Who waits for the lease* is a run that has written nothing. It may come, leave or die unseen, and
-//!   the successor's name decides only when the holder yields: here that may be at any time.
-//! - *When a stop is heard.* A holder that has not heard of it is a slow one.
-//! - *Answers take no time*, for a run may act on one at any time later. The right to deliver counts
-//!   from when a renewal was sent, so an answer that comes at once gives more of it, never less.
-//! - *A renewal or payload whose answer is lost* is one that its sender gives up and that then arrives.
-//! - *A processor that forgets* breaks the premise; `delivery` and `ending` deal with it.
+//! # What is not modelled, and why that hides no errors
+//! - *The reader.* Audio that is not read yet is not delivered yet, and a run may be slow at any
+//!   point. `killed_anywhere` tests that two runs produce the same chunks; `delivery` tests that
+//!   gaps, dead letters and pauses move the ledger only past settled audio. Every run batches
+//!   differently, so payloads overlap partly.
+//! - *A run that waits for the lease* has written nothing. It may start, return or crash without
+//!   effect, and the successor's name only determines when the holder yields: here that may be at
+//!   any time.
+//! - *When a stop is read.* A holder that has not read it behaves like a slow one.
+//! - *The latency of responses.* A run may act on a response at any later time. The right to
+//!   deliver starts when a renewal was sent, so an immediate response leaves more of it, never
+//!   less.
+//! - *A renewal or payload whose response is lost* equals one that its sender gives up and that
+//!   arrives afterwards.
+//! - *A processor that loses its state* violates the assumptions; `delivery` and `ending` test it.
 //!
-//! # What is found
-//! Some 3.4 million states and 47 million steps between them; every promise of `promises.rs` holds in
-//! all of them, and from each the session ends within 24 s once nothing fails any more. A check that
-//! cannot fail is worth nothing: the other tests take one rule away each and are shown what for.
+//! # Results
+//! The model has some 3.4 million states and 47 million steps between them. Every property in
+//! `promises.rs` holds in all of them, and from each the session ends within 24 s once no more
+//! faults occur. To show that the check can fail, the other tests remove one rule each and expect a
+//! violation.
 //!
-//! The search is ours because the crate for it (stateright 0.31) brings a second `rand` and an HTTP
-//! server, and its "eventually" does not see circles, while this model, with its polling and its
-//! endless sessions, is full of them.
+//! The search is implemented here because the existing crate (stateright 0.31) depends on a second
+//! version of `rand` and an HTTP server, and its "eventually" properties ignore cycles, which
+//! polling and unbounded sessions make common in this model.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod acquire;
@@ -61,12 +65,12 @@ fn whatever_fails_each_sample_is_accepted_once_and_the_session_ends() {
     let explored = check(&model).unwrap_or_else(|example| panic!("{example}"));
     println!("{} states, {} steps", explored.states, explored.steps);
     assert_eq!(explored.kinds, KINDS, "some kind of move never happens: the model is too narrow");
-    // From the worst state on, all that is to be waited for is the end of a lease just renewed.
+    // In the worst state, only the end of a lease just renewed has to be waited for.
     let waited_out = model.timing.soonest_take + model.timing.doubt;
     assert_eq!(explored.ticks_to_the_end, u32::try_from(waited_out).unwrap());
 }
 
-/// The check must find that `model` breaks `promise`.
+/// Asserts that the check finds a violation of `promise` in `model`.
 fn breaks(promise: Promise, model: Model) {
     let example = check(&model).expect_err("the check did not notice");
     assert_eq!(example.promise, promise, "{example}");

@@ -1,15 +1,16 @@
-//! What can happen next: the names of the moves, and the two that belong to nobody.
+//! The possible moves, and the two that belong to no run.
 
 use crate::rules::Model;
 use crate::state::{Run, STANDING, State};
 use crate::{acquire, carry, network};
 
-/// One thing that happens. The number is the slot of the run that it happens to.
+/// One move. The number is the slot of the run that it affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Move {
-    /// A second passes for everyone.
+    /// A tick of time passes for all.
     Tick,
-    /// ENDED sets desired to STOP (`LeaseTable::request_stop`, by an event or by the holder itself).
+    /// ENDED sets the desired state to STOP (`LeaseTable::request_stop`, by an event or by the
+    /// holder).
     Stop,
     /// `lease::acquire` finds the lease free, or lapsed by its own wall clock, and sends its take.
     SendTake(usize),
@@ -24,41 +25,41 @@ pub(crate) enum Move {
     Abandon(usize),
     /// A renewal, take or release arrives and is answered.
     WriteArrives(usize),
-    /// A take arrives; the answer does not.
+    /// A take arrives; its response is lost.
     TakeUnanswered(usize),
-    /// It never arrives, and its sender learns that it failed.
+    /// A write never arrives, and its sender receives an error.
     WriteLost(usize),
-    /// Its sender stops waiting; it may still arrive.
+    /// The sender of a write stops waiting; the write may still arrive.
     WriteGivenUp(usize),
     /// A payload arrives and is answered.
     DeliveryArrives(usize),
-    /// It never arrives, and its sender learns that it failed.
+    /// A payload never arrives, and its sender receives an error.
     DeliveryLost(usize),
-    /// Its sender stops waiting (`Config::attempt_timeout`); it may still arrive.
+    /// The sender of a payload stops waiting (`Config::attempt_timeout`); it may still arrive.
     DeliveryGivenUp(usize),
-    /// A write arrives to which nobody listens.
+    /// A write arrives whose sender no longer waits.
     LateWrite,
-    /// A payload arrives whose answer nobody awaits.
+    /// A payload arrives whose sender no longer waits.
     LateDelivery,
-    /// The invocation dies.
+    /// The invocation crashes.
     Crash(usize),
-    /// A holder's machine stands still, and its monotonic clock with it.
+    /// A holder's machine freezes, and its monotonic clock with it.
     Freeze(usize),
 }
 
-/// How many kinds there are.
+/// The number of kinds of moves.
 pub(crate) const KINDS: usize = 18;
 
-/// A move and where it leads.
+/// A move and the resulting state.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     pub(crate) name: Move,
-    /// It happens before time passes once there are no more faults.
+    /// Without further faults, the step happens before time passes.
     pub(crate) healthy: bool,
     pub(crate) to: State,
 }
 
-/// Collects the steps out of one state.
+/// Collects the steps from one state.
 pub(crate) struct Steps<'a> {
     pub(crate) model: &'a Model,
     pub(crate) from: &'a State,
@@ -66,12 +67,12 @@ pub(crate) struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    /// Adds a step that happens by itself when nothing fails.
+    /// Adds a step that always happens if there is no fault.
     pub(crate) fn healthy(&mut self, name: Move, to: State) {
         self.found.push(Step { name, healthy: true, to: network::forget_the_void(to, self.model) });
     }
 
-    /// Adds a step that need not happen: a fault, a delay, a deadline, an order given twice.
+    /// Adds a step that may happen: a fault, a delay, a deadline, a duplicate event.
     pub(crate) fn possible(&mut self, name: Move, to: State) {
         self.found.push(Step {
             name,
@@ -82,7 +83,7 @@ impl Steps<'_> {
 }
 
 impl Model {
-    /// Everything that can happen in `from`.
+    /// Collects all steps from `from`.
     pub(crate) fn steps(&self, from: &State, found: &mut Vec<Step>) {
         found.clear();
         let mut steps = Steps { model: self, from, found };
@@ -92,7 +93,7 @@ impl Model {
             steps.healthy(Move::Stop, to);
         }
         for slot in 0..from.runs.len() {
-            // Who only looks is like any other who does.
+            // Runs that only poll are interchangeable, so one of them is enough.
             if slot > 0 && from.runs[slot - 1] == from.runs[slot] && from.runs[slot] == Run::Looking
             {
                 continue;
@@ -108,7 +109,7 @@ impl Model {
         self.tick(from, found);
     }
 
-    /// A second passes. Without faults it does so only when there is nothing left to do.
+    /// A tick passes. Without faults this happens only when no other healthy step is possible.
     fn tick(&self, from: &State, found: &mut Vec<Step>) {
         let mut to = *from;
         let past = self.long_lapsed();

@@ -1,4 +1,4 @@
-//! What is under way without anyone who listens: it arrives at any time, or never.
+//! Messages in flight whose sender no longer waits: they arrive at any time or never.
 
 use crate::moves::{Move, Steps};
 use crate::rules::{Model, Rules};
@@ -7,7 +7,7 @@ use crate::state::{
 };
 use crate::{processor, table};
 
-/// The futures of a write: nobody listens to it any more, so it is lost or comes late.
+/// The two futures of a write whose sender no longer waits: it is lost or arrives late.
 pub(crate) fn bury_write(to: &State, write: Option<Write>, mut then: impl FnMut(State)) {
     then(*to);
     if let Some(write) = write
@@ -29,7 +29,7 @@ pub(crate) fn bury_delivery(to: &State, payload: Option<Delivery>, mut then: imp
     }
 }
 
-/// One late message at a time.
+/// Returns whether there is room for a late message: there is one at a time.
 fn room(to: &State) -> bool {
     to.late_writes.iter().flatten().count() + to.late_deliveries.iter().flatten().count() < LATE
 }
@@ -39,7 +39,7 @@ fn added<T: Copy>(mut late: [Option<T>; LATE], message: T) -> Option<[Option<T>;
     Some(late)
 }
 
-/// Late messages arrive.
+/// Adds the arrival of each late message.
 pub(crate) fn late(steps: &mut Steps<'_>) {
     let rules = steps.model.rules;
     for place in 0..LATE {
@@ -64,18 +64,18 @@ pub(crate) fn late(steps: &mut Steps<'_>) {
     }
 }
 
-/// The take of a run that is no more.
+/// Applies the take of a run that has ended.
 fn take(to: &mut State, write: Write) {
     let (stale, got, term) = (false, None, 0);
     table::take(to, crate::state::Take { stale, got, expires_in: write.expires_in, term });
 }
 
-/// Drops late messages that can change nothing any more, whatever follows, and settles the state.
+/// Drops late messages that can no longer change anything, and normalises the state.
 pub(crate) fn forget_the_void(mut state: State, model: &Model) -> State {
     let rules = model.rules;
     let (item, at) = (state.table, state.processor);
     for late in &mut state.late_writes {
-        // An epoch that is over, or released, stays so; and a revision that is stored never shrinks.
+        // A past or released epoch never returns, and a stored revision never decreases.
         let void = late.is_some_and(|write| match write.kind {
             WriteKind::Take => item.ended,
             WriteKind::Renew | WriteKind::Release { .. } if !rules.epoch => false,
@@ -104,16 +104,16 @@ pub(crate) fn forget_the_void(mut state: State, model: &Model) -> State {
     state.settled()
 }
 
-/// Clears what nobody will look at again, so that states with the same future are the same state.
+/// Clears values that no longer matter, so that states with the same future compare equal.
 fn forget_what_is_over(state: &mut State, model: &Model) {
     if !state.table.held {
-        // Free is free, whatever the expiry.
+        // A free lease can be taken at any expiry.
         state.table.expires_in = model.long_lapsed();
     }
     let item = state.table;
     if item.ended {
-        // Nobody takes what has ended, without an owner no other write applies, and the processor
-        // has all there is: nothing can change any more.
+        // An ended session cannot be taken, no other write applies without an owner, and the
+        // processor has all samples: nothing can change any more.
         state.runs = [Run::Looking; SLOTS];
         state.late_writes = [None; LATE];
         state.late_deliveries = [None; LATE];
@@ -129,20 +129,21 @@ fn forget_what_is_over(state: &mut State, model: &Model) {
     }
 }
 
-/// A run whose lease is over can write nothing any more; what is left of it are its deliveries.
+/// A run that lost its lease can write nothing any more; only its deliveries still matter.
 fn forget_a_lost_lease(run: &mut Run, item: Item, at: Watermark, rules: Rules) {
     let lost = |epoch| rules.epoch && !(item.held && item.epoch == epoch);
     match run {
         Run::Releasing(release) if lost(release.epoch) => *run = Run::Looking,
         Run::Holding(holder) if lost(holder.epoch) => {
-            // All that its renewal can bring is the news.
+            // The response to its renewal can only tell the run that it lost the lease.
             if let Some(Renewal { write, term }) = &mut holder.renewal {
                 *write = Write { expires_in: 0, revision: 0, next: 0, ..*write };
                 *term = 0;
             }
             let refused = rules.fence && holder.epoch < at.epoch;
             let silent = holder.term == 0 || rules.anchored && !holder.anchored;
-            // A right that should not be there any more is left for the promises to see.
+            // A right to deliver that should have expired is kept, so that the property check sees
+            // it.
             let righted = holder.term > 0 && holder.term != STANDING;
             if (refused || silent && holder.delivery.is_none()) && !righted {
                 *run = Run::Looking;

@@ -4,7 +4,7 @@
 use crate::rules::Rules;
 use crate::state::{Delivery, Fault, State};
 
-/// `relay::answer::Reply`, as far as this processor gives it.
+/// `relay::answer::Reply`, limited to the replies of this processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reply {
     Accepted { next: u8 },
@@ -14,8 +14,9 @@ pub(crate) enum Reply {
 
 /// `Processor::accept`.
 ///
-/// Its second write, the fence, is part of the same step here: whatever slips in between the two in
-/// reality is answered as if it had come before the first, because the fence returns what it finds.
+/// Its second write, the fence, is part of the same step here. In reality a payload handled between
+/// the two writes gets the same reply as if it had arrived before the first, because the fence
+/// returns the state that it finds.
 pub(crate) fn accept(state: &mut State, payload: Delivery, rules: Rules) -> Reply {
     let reply = step(state, payload, rules);
     if let Reply::Accepted { .. } = reply {
@@ -47,7 +48,7 @@ fn step(state: &mut State, payload: Delivery, rules: Rules) -> Reply {
     Reply::Accepted { next: at.next }
 }
 
-/// Chunks `first..payload.to` were taken.
+/// Records that chunks `first..payload.to` were accepted.
 fn record(state: &mut State, first: u8, payload: Delivery) {
     let truth = &mut state.truth;
     if payload.epoch < truth.epoch {

@@ -1,15 +1,16 @@
-//! Progress: once nothing fails any more, every way leads to the end.
+//! Progress: once no more faults occur, every path leads to the end.
 //!
-//! The healthy steps are those that happen by themselves, and time that passes only when there is none
-//! of them. The promise holds when no chain of them, from any reachable state, runs in a circle or stops
-//! before the end: a depth-first walk finds either, and the longest chain counted in ticks on the way.
+//! The healthy steps are those that happen without faults; time passes only when there are none.
+//! The property holds if no path of healthy steps from any reachable state contains a cycle or
+//! stops before the end. A depth-first search detects both and counts the ticks of the longest
+//! path.
 
-/// The healthy steps between states, in order of the states' numbers.
+/// The healthy steps between states, ordered by state number.
 #[derive(Debug, Default)]
 pub(crate) struct Healthy {
-    /// Where each state's steps begin in `edges`.
+    /// Index in `edges` of each state's first step.
     begins: Vec<u32>,
-    /// Where a step leads; the top bit tells that a second passes.
+    /// The target state of a step; the top bit marks a tick.
     edges: Vec<u32>,
     ended: Vec<bool>,
 }
@@ -17,13 +18,13 @@ pub(crate) struct Healthy {
 const TICK: u32 = 1 << 31;
 
 impl Healthy {
-    /// The next state's steps follow.
+    /// Starts the list of the next state's steps.
     pub(crate) fn begin(&mut self, ended: bool) {
         self.begins.push(u32::try_from(self.edges.len()).unwrap());
         self.ended.push(ended);
     }
 
-    /// One of them.
+    /// Adds one step.
     pub(crate) fn edge(&mut self, to: u32, tick: bool) {
         self.edges.push(if tick { to | TICK } else { to });
     }
@@ -38,10 +39,10 @@ fn index(id: u32) -> usize {
     usize::try_from(id).unwrap()
 }
 
-/// The most ticks from any state to the end.
+/// Returns the largest number of ticks from any state to the end.
 ///
 /// # Errors
-/// A state from which the end need not come.
+/// Returns a state from which the end may never be reached.
 pub(crate) fn longest(healthy: &Healthy) -> Result<u32, u32> {
     const UNKNOWN: u32 = u32::MAX;
     const ON_THE_WAY: u32 = u32::MAX - 1;

@@ -1,32 +1,32 @@
-//! What must hold in every state, and of every step.
+//! Properties that must hold in every state and for every step.
 
 use crate::state::{CHUNKS, Fault, Run, STANDING, State};
 
-/// A promise of the protocol.
+/// A property of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Promise {
-    /// Nobody takes over from a holder that may still deliver by its own monotonic clock, unless that
-    /// clock stood still (then the processor's fence is all there is).
+    /// No run takes the lease while the holder may still deliver by its own monotonic clock, unless
+    /// that clock froze (in that case only the processor's fence protects).
     OneRight,
     /// The processor accepts no sample twice.
     AcceptedOnce,
-    /// The processor accepts no sample before the one in front of it.
+    /// The processor accepts the samples in order, without a hole.
     AcceptedInOrder,
     /// Once a lease has delivered, nothing new is accepted from an older one.
     OneDeliverer,
     /// A stored checkpoint never goes back.
     CheckpointGoesForward,
-    /// A checkpoint, stored or about to be, passes no sample that was not accepted.
+    /// A checkpoint, stored or about to be, never covers a sample that was not accepted.
     CheckpointTellsTheTruth,
     /// Nothing is accepted before position 0 is fixed for all runs.
     OriginComesFirst,
-    /// A session has ended only when all of it was accepted, and then for good.
+    /// A session ends only after all of it was accepted, and it never restarts.
     EndIsTheEnd,
     /// Without further faults the session reaches its end.
     ReachesTheEnd,
 }
 
-/// The promise that the step from `before` to `after` breaks, if there is one.
+/// Returns the property that the step from `before` to `after` violates, if any.
 pub(crate) fn broken(before: &State, after: &State) -> Option<Promise> {
     let (table, truth) = (after.table, after.truth);
     match truth.fault {

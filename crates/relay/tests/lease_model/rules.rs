@@ -1,25 +1,26 @@
-//! The model: timing, and the rules of the protocol, each of which can be taken away to see whether
-//! the check notices.
+//! The model: timing, and the rules of the protocol. Each rule can be removed to test that the
+//! check detects it.
 
 use crate::timing::{Durations, Timing};
 
-/// What the parts check. All of them in the code; a test that takes one away must find a fault.
+/// The checks that the components make. The code makes all of them; a test that removes one must
+/// find a violation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
-    /// The processor refuses older epochs (`watermark::Step::applies_to`, first condition).
+    /// The processor rejects older epochs (`watermark::Step::applies_to`, first condition).
     pub(crate) fence: bool,
-    /// The processor takes each sample once (`watermark::Step::applies_to`, the other two).
+    /// The processor accepts each sample once (`watermark::Step::applies_to`, the other two).
     pub(crate) watermark: bool,
-    /// A renewal is refused when a later one is stored (`LeaseTable::renew`).
+    /// A renewal is rejected if a later one is stored (`LeaseTable::renew`).
     pub(crate) revision: bool,
-    /// A write of the holder is refused when its epoch is over (`LeaseTable::{renew, release}`).
+    /// A write of a past epoch is rejected (`LeaseTable::{renew, release}`).
     pub(crate) epoch: bool,
-    /// The ledger moves when the processor has accepted, not when the payload is sent
+    /// The ledger advances when the processor has accepted a payload, not when the payload is sent
     /// (`delivery::Deliverer::accepted`).
     pub(crate) accepted_first: bool,
     /// Nothing is delivered before the origin is stored (`delivery::Deliverer::ready`).
     pub(crate) anchored: bool,
-    /// A lease that stands still is waited out and taken (`lease::acquire`).
+    /// A lease that does not change is waited out and taken (`lease::acquire`).
     pub(crate) waits_out: bool,
 }
 
@@ -42,12 +43,12 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// What the code does.
+    /// Returns the model with the durations and rules of the code.
     pub(crate) fn of_the_code() -> Self {
         Self { timing: Durations::of_the_code().timing(), rules: RULES }
     }
 
-    /// An expiry so far back that every taker, however slow its clock, calls it lapsed.
+    /// Returns an expiry so long ago that even the slowest clock shows the lease as lapsed.
     pub(crate) fn long_lapsed(&self) -> i8 {
         -self.timing.doubt
     }

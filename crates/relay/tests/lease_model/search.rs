@@ -1,4 +1,4 @@
-//! Visits every state that can be reached, breadth first, so that a counterexample is a shortest one.
+//! Breadth-first search of all reachable states, so that a counterexample has minimal length.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -11,24 +11,24 @@ use crate::promises::{Promise, broken};
 use crate::rules::Model;
 use crate::state::State;
 
-/// What a search without a counterexample found.
+/// The result of a search without a counterexample.
 #[derive(Debug)]
 pub(crate) struct Explored {
     /// Reachable states.
     pub(crate) states: usize,
     /// Steps between them.
     pub(crate) steps: usize,
-    /// Ticks after which the session has ended, from the worst state on, once nothing fails any more.
+    /// Ticks from the worst state to the end of the session once no more faults occur.
     pub(crate) ticks_to_the_end: u32,
-    /// How many kinds of move happened.
+    /// The number of kinds of moves that occurred.
     pub(crate) kinds: usize,
 }
 
-/// How a promise is broken.
+/// How a property is violated.
 #[derive(Debug)]
 pub(crate) struct Counterexample {
     pub(crate) promise: Promise,
-    /// The moves from the beginning, with the state after each.
+    /// The moves from the initial state, with the state after each.
     pub(crate) trace: Vec<(Move, State)>,
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for Counterexample {
 /// A state's number, in order of discovery.
 type Id = u32;
 
-/// Checks every promise in every reachable state.
+/// Checks every property in every reachable state.
 pub(crate) fn check(model: &Model) -> Result<Explored, Box<Counterexample>> {
     let initial = State::initial(model.long_lapsed()).settled();
     let mut search = Search {
@@ -93,7 +93,7 @@ pub(crate) fn check(model: &Model) -> Result<Explored, Box<Counterexample>> {
 
 struct Search {
     known: HashMap<State, Id, BuildHasherDefault<Mixer>>,
-    /// Where each state was first found: from which one, by its how-manieth step.
+    /// How each state was first reached: from which state, and by which of its steps.
     parents: Vec<(Id, u32)>,
     frontier: VecDeque<State>,
     healthy: Healthy,
@@ -110,7 +110,7 @@ impl Search {
         id
     }
 
-    /// How `id` was reached, by taking the same steps again.
+    /// Reconstructs the path to `id` by repeating its steps.
     fn trace(&self, model: &Model, mut id: Id) -> Vec<(Move, State)> {
         let mut branches = Vec::new();
         while id != 0 {
@@ -129,7 +129,7 @@ impl Search {
     }
 }
 
-/// A fast hash: the states come from ourselves, and nobody picks them to collide.
+/// A fast hash. The states are generated here, so collisions cannot be forced.
 #[derive(Default)]
 struct Mixer(u64);
 

@@ -1,23 +1,24 @@
-//! What the model remembers: one table item, one processor, the invocations, and what is under way.
+//! The state of the model: one table item, one processor, the invocations, and the messages in
+//! flight.
 //!
-//! Nothing in it grows without bound. Times count down to the point where nobody asks any more;
-//! epochs and revisions are only ever compared, so [`State::settled`] keeps their order and forgets
-//! their size. That is why any number of crashes, renewals and hand-offs fits in finitely many states.
+//! The number of states is finite. Times count down to a point after which they no longer matter;
+//! epochs and revisions are only compared, so [`State::settled`] keeps their order but not their
+//! values. Any number of crashes, renewals and hand-offs therefore fits into finitely many states.
 
-/// Invocations that run at the same time. Their number over time has no bound: a slot whose
-/// invocation is over is there for the next one.
+/// Concurrent invocations. Their number over time is unbounded: the slot of an invocation that has
+/// ended is reused.
 pub(crate) const SLOTS: usize = 2;
 
-/// Chunks of the session; the last is the final one.
+/// Chunks of the session, including the final one.
 pub(crate) const CHUNKS: u8 = 3;
 
-/// Messages, writes or payloads, that go on without a sender who listens. One more than that is lost.
+/// Messages (writes or payloads) in flight whose sender no longer waits. Any more are lost.
 pub(crate) const LATE: usize = 1;
 
-/// A term that does not run out, because the machine's monotonic clock stands still.
+/// A term that does not expire, because the machine's monotonic clock is frozen.
 pub(crate) const STANDING: i8 = i8::MAX;
 
-/// All of it.
+/// The complete state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct State {
     pub(crate) table: Item,
@@ -25,20 +26,20 @@ pub(crate) struct State {
     pub(crate) truth: Truth,
     /// In no particular order: invocations have no identity beyond their epoch.
     pub(crate) runs: [Run; SLOTS],
-    /// Writes whose sender does not listen any more.
+    /// Writes whose sender no longer waits.
     pub(crate) late_writes: [Option<Write>; LATE],
-    /// Deliveries whose sender does not listen any more.
+    /// Deliveries whose sender no longer waits.
     pub(crate) late_deliveries: [Option<Delivery>; LATE],
 }
 
-/// `session::StreamItem` and the stored revision. An owner's name is unique to its epoch, so who owns
-/// the lease is `held` and `epoch`.
+/// `session::StreamItem` and the stored revision. An owner's name is unique to its epoch, so `held`
+/// and `epoch` identify the owner of the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Item {
     /// `owner` is set.
     pub(crate) held: bool,
     pub(crate) epoch: u8,
-    /// Until somebody may call the lease lapsed; falls on until everybody must.
+    /// Ticks until a clock may show the lease as lapsed; decreases further until every clock does.
     pub(crate) expires_in: i8,
     /// `desired` is STOP.
     pub(crate) stop: bool,
@@ -46,69 +47,69 @@ pub(crate) struct Item {
     pub(crate) revision: u8,
     /// `checkpoint.next`, in chunks.
     pub(crate) next: u8,
-    /// `checkpoint.origin` is set: position 0 is fixed for all runs to come.
+    /// `checkpoint.origin` is set: position 0 is fixed for all later runs.
     pub(crate) origin: bool,
 }
 
-/// The processor's memory, `watermark::Watermark`.
+/// The processor's state, `watermark::Watermark`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Watermark {
     pub(crate) next: u8,
     pub(crate) epoch: u8,
 }
 
-/// What really became of the samples, whatever the processor believes.
+/// What really happened to the samples, independent of the processor's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Truth {
-    /// Every chunk before this one was accepted, once.
+    /// Every chunk before this one was accepted once.
     pub(crate) next: u8,
-    /// The newest lease that was told "accepted", of something new or of a repetition.
+    /// The newest epoch whose payload was accepted, new or duplicate.
     pub(crate) epoch: u8,
-    /// What went wrong at an acceptance.
+    /// The error at an acceptance, if any.
     pub(crate) fault: Option<Fault>,
 }
 
-/// What can go wrong at an acceptance.
+/// An error at an acceptance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Fault {
-    /// A sample was accepted that had been accepted before.
+    /// A sample was accepted twice.
     Twice,
-    /// A sample was accepted before the one in front of it.
+    /// A sample was accepted before its predecessor.
     Hole,
-    /// A sample was accepted from a lease after one from a newer lease.
+    /// A sample was accepted from an older lease after one from a newer lease.
     OldLease,
 }
 
 /// One invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Run {
-    /// There is none, or one that only looks (`lease::acquire`): neither has written anything.
+    /// None, or one that only polls (`lease::acquire`): neither has written anything.
     Looking,
-    /// In `lease::acquire`, with `LeaseTable::take` under way.
+    /// In `lease::acquire`, with `LeaseTable::take` in flight.
     Taking(Take),
     /// In `run::carry`.
     Holding(Holder),
-    /// In `run::finish`, with `LeaseTable::release` under way.
+    /// In `run::finish`, with `LeaseTable::release` in flight.
     Releasing(Write),
 }
 
-/// A take under way. It is sent again, the same, until it is answered.
+/// A take in flight. It is resent unchanged until it is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Take {
-    /// The item is no longer as it was seen.
+    /// The item has changed since it was read.
     pub(crate) stale: bool,
-    /// The epoch it got, when it arrived and the answer did not.
+    /// The epoch it got, if it arrived and its response was lost.
     pub(crate) got: Option<u8>,
     pub(crate) expires_in: i8,
-    /// What is left of the right to deliver that it will give.
+    /// The remaining right to deliver that it will give.
     pub(crate) term: i8,
 }
 
-/// `run::carry`: keeper and deliverer of one lease.
+/// `run::carry`: the keeper and deliverer of one lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Holder {
     pub(crate) epoch: u8,
-    /// Ticks of its own monotonic clock until `Line::term`; 0 = passed, or [`STANDING`].
+    /// Ticks of its own monotonic clock until `Line::term`; 0 = expired, or [`STANDING`].
     pub(crate) term: i8,
     /// The ledger's `next`.
     pub(crate) next: u8,
@@ -120,15 +121,15 @@ pub(crate) struct Holder {
     pub(crate) delivery: Option<Delivery>,
 }
 
-/// A renewal that its sender waits for.
+/// A renewal whose sender waits for the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Renewal {
     pub(crate) write: Write,
-    /// What `Holder::term` will be when it is answered now.
+    /// The value of `Holder::term` if it is answered now.
     pub(crate) term: i8,
 }
 
-/// A write on its way to the table.
+/// A write in flight to the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Write {
     pub(crate) kind: WriteKind,
@@ -138,10 +139,10 @@ pub(crate) struct Write {
     pub(crate) next: u8,
 }
 
-/// Which of the conditional writes.
+/// The kind of conditional write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum WriteKind {
-    /// Of a run that is no more; `epoch` is the one it saw.
+    /// Sent by a run that has ended; `epoch` is the one that run saw.
     Take,
     Renew,
     Release {
@@ -149,7 +150,7 @@ pub(crate) enum WriteKind {
     },
 }
 
-/// A payload on its way to the processor: chunks `from..to`.
+/// A payload in flight to the processor: chunks `from..to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Delivery {
     pub(crate) epoch: u8,
@@ -158,7 +159,7 @@ pub(crate) struct Delivery {
 }
 
 impl State {
-    /// A session that was just created, with nobody to carry it.
+    /// Returns the state of a session that was just created and has no run.
     pub(crate) fn initial(long_lapsed: i8) -> Self {
         Self {
             table: Item {
@@ -179,7 +180,7 @@ impl State {
         }
     }
 
-    /// The same state in the one form that all states with the same future have.
+    /// Returns the canonical form shared by all states with the same future.
     pub(crate) fn settled(mut self) -> Self {
         self.rank_epochs();
         self.rank_revisions();
@@ -190,7 +191,7 @@ impl State {
     }
 
     fn rank_epochs(&mut self) {
-        // Zero stays what it is: nobody has ever held the lease.
+        // Zero is kept: no run has ever held the lease.
         let mut used = 1;
         self.each_epoch(|epoch| used |= 1 << *epoch);
         self.each_epoch(|epoch| *epoch = rank(*epoch, used));
@@ -227,7 +228,7 @@ impl State {
     fn rank_revisions(&mut self) {
         let (epoch, mut used) = (self.table.epoch, 0);
         self.each_revision(|of, revision| {
-            // Those of an older lease are never compared again.
+            // Revisions of an older lease are never compared again.
             *revision = if of == epoch { *revision } else { 0 };
             used |= 1 << *revision;
         });
@@ -253,7 +254,7 @@ impl State {
     }
 }
 
-/// How many of the numbers in use are smaller.
+/// Returns how many of the used numbers are smaller.
 fn rank(number: u8, used: u64) -> u8 {
     u8::try_from((used & ((1 << number) - 1)).count_ones()).unwrap()
 }

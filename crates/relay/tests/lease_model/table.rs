@@ -1,12 +1,12 @@
-//! The conditional writes of the Streams table (kvs-stream-consumer, `dynamodb/streams.rs`), each one
-//! atomic.
+//! The conditional writes of the Streams table (kvs-stream-consumer, `dynamodb/streams.rs`); each
+//! is atomic.
 
 use crate::rules::Rules;
 use crate::state::{Item, Run, State, Take, Write, WriteKind};
 
-/// `LeaseTable::take`: the epoch that was got, or `None` when the item is not as it was seen.
+/// `LeaseTable::take`: returns the new epoch, or `None` if the item has changed since it was read.
 pub(crate) fn take(state: &mut State, take: Take) -> Option<u8> {
-    // A take whose answer was lost finds itself.
+    // The resend of a take whose response was lost finds its own write.
     if let Some(epoch) = take.got {
         return (state.table.held && state.table.epoch == epoch).then_some(epoch);
     }
@@ -23,13 +23,13 @@ pub(crate) fn take(state: &mut State, take: Take) -> Option<u8> {
     Some(epoch)
 }
 
-/// `LeaseTable::renew`: whether the lease is still its sender's.
+/// `LeaseTable::renew`: returns whether the sender still holds the lease.
 pub(crate) fn renew(state: &mut State, write: Write, rules: Rules) -> bool {
     let item = &mut state.table;
     if !owns(item, write, rules) {
         return false;
     }
-    // One that had arrived before, or was overtaken, counts as done.
+    // A write that was already applied or overtaken counts as success.
     if item.revision < write.revision || !rules.revision {
         *item = Item {
             expires_in: write.expires_in,
@@ -54,19 +54,19 @@ pub(crate) fn release(state: &mut State, write: Write, ended: bool, rules: Rules
     seen_no_more(state);
 }
 
-/// Whether owner and epoch are the write's.
+/// Returns whether owner and epoch match the write.
 fn owns(item: &Item, write: Write, rules: Rules) -> bool {
     item.held && item.epoch == write.epoch || !rules.epoch
 }
 
-/// Owner, epoch or expiry changed: who saw the item before saw another one.
+/// Owner, epoch or expiry changed: takes based on an earlier read are stale.
 fn seen_no_more(state: &mut State) {
     for run in &mut state.runs {
         if let Run::Taking(take) = run {
             take.stale = true;
         }
     }
-    // A late take that can no longer apply is as good as lost.
+    // A late take that can no longer apply equals a lost one.
     for late in &mut state.late_writes {
         if late.is_some_and(|write| write.kind == WriteKind::Take) {
             *late = None;

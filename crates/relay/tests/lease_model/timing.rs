@@ -1,11 +1,11 @@
 //! The protocol's durations, taken from the code and counted in ticks.
 //!
-//! Two durations decide who may deliver: how long a holder delivers after a renewal was sent, and how
-//! soon after that somebody else may take over. A tick is the longest time that divides both, so
-//! that rounding a behaviour of real clocks to ticks changes none of the comparisons that matter. (The
-//! shorter it is, the more states there are: 8 s and 12 s are kind to the search.)
-//! Both are taken as closed bounds (a holder may still deliver at the very end of its guard, a taker
-//! may come at the very beginning), which is how digitised time stands for dense time.
+//! Two durations decide which run may deliver: how long a holder delivers after it sent a renewal,
+//! and how soon after that another run may take the lease. A tick is the greatest common divisor of
+//! both, so that rounding to ticks changes none of the comparisons that matter. (Shorter ticks mean
+//! more states: 8 s and 12 s keep the search small.) Both are closed bounds (a holder may still
+//! deliver at the very end of its guard, and a taker may act at the very beginning), so that
+//! discrete time represents dense time correctly.
 
 use relay::Config;
 
@@ -18,13 +18,13 @@ pub(crate) struct Durations {
     pub(crate) guard: u64,
     /// `Config::take_margin`.
     pub(crate) margin: u64,
-    /// How far two wall clocks are apart: an assumption about machines, hence not a constant of the
-    /// code, whose `take_margin` is there to cover it.
+    /// Maximum difference between two wall clocks. This is an assumption about the machines, not a
+    /// constant of the code; `take_margin` exists to cover it.
     pub(crate) skew: u64,
 }
 
 impl Durations {
-    /// What the code runs by in AWS.
+    /// Returns the durations that the code uses in AWS.
     pub(crate) fn of_the_code() -> Self {
         let config = Config::scaled(1.0);
         let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap();
@@ -36,13 +36,13 @@ impl Durations {
         }
     }
 
-    /// From the moment a lease is renewed until somebody else may take it: the holder's wall clock is
-    /// the slowest there is, the taker's the fastest.
+    /// Returns the shortest time from the renewal of a lease until another run may take it: the
+    /// holder has the slowest wall clock and the taker the fastest.
     pub(crate) fn soonest_take(self) -> u64 {
         (self.lease + self.margin).saturating_sub(self.skew)
     }
 
-    /// What the model counts with.
+    /// Converts the durations to ticks.
     pub(crate) fn timing(self) -> Timing {
         let tick = greatest_common_divisor(self.guard, self.soonest_take());
         let ticks = |millis: u64| i8::try_from(millis.div_ceil(tick)).unwrap();
@@ -57,11 +57,12 @@ impl Durations {
 /// The durations, in ticks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
-    /// How long a holder delivers after its last good renewal was sent.
+    /// How long a holder delivers after it sent its last successful renewal.
     pub(crate) guard: i8,
-    /// How long after that somebody may take the lease …
+    /// How long after that the first run may take the lease …
     pub(crate) soonest_take: i8,
-    /// … and how much later everybody does: the holder's clock is the fastest, the taker's the slowest.
+    /// … and how much later any run may: the holder has the fastest clock and the taker the
+    /// slowest.
     pub(crate) doubt: i8,
 }
 
