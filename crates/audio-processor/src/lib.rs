@@ -1,8 +1,8 @@
 //! The reference audio processor: checks the payload contract and accepts each sample once.
 //!
 //! Last step of the data flow: request → session → event → stream → PCM → processor. A production
-//! processor transcribes and translates; this one shows how a processor avoids loss and duplication
-//! of samples, and records the received audio.
+//! processor transcribes and translates; this one shows how a processor avoids loss and
+//! duplication of samples, and records the received audio.
 //!
 //! - [`Chunk::check`] converts a payload to samples, or rejects it with a typed reason.
 //! - [`Processor`] advances the session's watermark with one conditional write

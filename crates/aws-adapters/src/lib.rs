@@ -2,7 +2,7 @@
 //!
 //! | module | service | port |
 //! |---|---|---|
-//! | [`dynamodb`] | DynamoDB | `session::ports::Sessions`, `relay::LeaseTable`, `session::Watermarks` |
+//! | [`dynamodb`] | DynamoDB | `Sessions`, `Streams`, `LeaseTable`, `Watermarks` |
 //! | [`kinesis_video`] | Kinesis Video Streams, control plane | `session::ports::MediaControl` |
 //! | [`event_bridge`] | EventBridge | `session::ports::EventBus` |
 //! | [`listeners`] | DynamoDB, API Gateway's WebSocket connections | `session::ports::Listeners` |

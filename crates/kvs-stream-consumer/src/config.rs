@@ -41,15 +41,13 @@ pub(crate) struct Config {
     pub(crate) max_session: Duration,
     /// `STREAM_KEEP_MINUTES`, min, 0..=10080, default 60: how long a drained stream is kept.
     pub(crate) stream_keep: Duration,
-    /// `TIME_SCALE`: only local-cloud sets it.
-    pub(crate) scale: TimeScale,
-    /// `CHUNK_MS` (ms, 100..=4000, default 500), `LEASE_MS` (ms, 6000..=60000, default 12000),
-    /// `RENEW_MS` (ms, 200..=3000, default 1000), `AUDIO_PROCESSOR_TIMEOUT_SECONDS` (s, 1..=900,
-    /// default 60: the processor's own timeout; an attempt waits 2 s longer), `MAX_FILL_MS` (ms,
-    /// 0..=10000, default 2000), `AUDIO_TRACK_NAME` (default `AUDIO_FROM_CUSTOMER`: of several
-    /// audio tracks of one codec, the one that is heard), `STREAM_RETENTION_HOURS` (h, 1..=87600,
-    /// default 24: what the streams are made with; that long after its end a session that could not
-    /// be delivered is given up).
+    /// `TIME_SCALE` (only local-cloud sets it), `CHUNK_MS` (ms, 100..=4000, default 500),
+    /// `LEASE_MS` (ms, 6000..=60000, default 12000), `RENEW_MS` (ms, 200..=3000, default 1000),
+    /// `AUDIO_PROCESSOR_TIMEOUT_SECONDS` (s, 1..=900, default 60: the processor's own timeout; an
+    /// attempt waits 2 s longer), `MAX_FILL_MS` (ms, 0..=10000, default 2000), `AUDIO_TRACK_NAME`
+    /// (default `AUDIO_FROM_CUSTOMER`: of several audio tracks of one codec, the one that is
+    /// heard), `STREAM_RETENTION_HOURS` (h, 1..=87600, default 24: what the streams are made
+    /// with; that long after its end a session that could not be delivered is given up).
     pub(crate) relay: relay::Config,
 }
 
@@ -80,7 +78,6 @@ impl Config {
             session_idle: wall("SESSION_IDLE_MINUTES", 60, 1..=1_440, 60)?,
             max_session: wall("MAX_SESSION_HOURS", 24, 1..=168, 3_600)?,
             stream_keep: wall("STREAM_KEEP_MINUTES", 60, 0..=10_080, 60)?,
-            scale,
             relay: relay(env, scale)?,
         })
     }

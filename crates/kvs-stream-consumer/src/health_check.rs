@@ -28,7 +28,8 @@ pub(crate) async fn run(aws: &Aws) -> Result<Summary, PortError> {
     error.map_or(Ok(summary), Err)
 }
 
-fn rules(config: &Config) -> Rules {
+/// The health check's rules by this function's configuration.
+pub(crate) fn rules(config: &Config) -> Rules {
     Rules {
         stream_keep: config.stream_keep,
         retention: config.relay.retention,

@@ -16,6 +16,7 @@ use relay::ports::Ports;
 
 use crate::config::Config;
 use crate::farewell::Farewell;
+use crate::health_check::rules;
 use crate::metrics::Emf;
 
 /// Clients made once at init and shared by all invocations of this process.
@@ -51,6 +52,7 @@ impl Aws {
         let kinesis_video = KinesisVideo::new(sdk, config.environment.clone());
         let (chunks, events) = (config.chunk_dlq_url.clone(), config.events_dlq_url.clone());
         let timeout = config.relay.attempt_timeout;
+        let around = Lambda::new(&config.environment);
         Self {
             streams: StreamsTable::new(&dynamodb, streams),
             watch: SessionWatch::new(sessions.clone(), connections.clone()),
@@ -66,10 +68,10 @@ impl Aws {
             dead_letters: DeadLetterQueues::new(sdk, chunks, events),
             invoker: SelfInvoker::new(sdk, config.own_function.clone()),
             events: EventBridge::new(sdk, config.event_bus.clone()),
-            farewell: Farewell::new(connections.clone(), &config),
+            farewell: Farewell::new(connections.clone(), around.clone(), rules(&config)),
             connections,
             meter: Emf::new(config.environment.clone()),
-            around: Lambda::new(&config.environment),
+            around,
             config,
         }
     }

@@ -1,9 +1,9 @@
 //! One port for everything: each request goes to the service whose signing scope it carries, if
-//! whoever signed it may make it.
+//! the signing principal is allowed to make it.
 //!
-//! The scope `execute-api` has two: `/@connections/…` is a WebSocket API's, anything else the HTTP
-//! API's. `/_local/…` is the machine's own; an unsigned `/2015-03-31/functions/…` is `cargo lambda
-//! invoke`; whatever else is unsigned knocks at the HTTP API's front door.
+//! The scope `execute-api` has two: `/@connections/…` is a WebSocket API's, anything else the
+//! HTTP API's. `/_local/…` is the machine's own; an unsigned `/2015-03-31/functions/…` is `cargo
+//! lambda invoke`; whatever else is unsigned knocks at the HTTP API's front door.
 
 use std::sync::Arc;
 

@@ -321,7 +321,8 @@ async fn producers_are_held_to_the_rules() {
     assert_eq!(error(cut).await, 4000);
     assert_eq!(error([recording(1), recording(1)].concat()).await, 4006);
     let body = server.get_all("s", from(EARLIEST)).await;
-    // Whole fragments before the error stay: one of the third, none of the cut one, one of the last.
+    // Whole fragments before the error stay: one of the third, none of the cut one, one of the
+    // last.
     assert_eq!(numbers(&body).len(), 2);
 
     let (blocks, body) = producer();

@@ -23,9 +23,9 @@
 //! again, if the clock of the session's beginning is back, and else what the server's clock gives.
 //! A document without AWS's times whose clock goes back goes on in line at once.
 //!
-//! Sample 0 is the first after pre-skip, so the first block starts at `−pre-skip`. Everything here
-//! is integer arithmetic on what the stream says: the same bytes from the same [`Anchor`] give the
-//! same positions on any machine.
+//! Sample 0 is the first after pre-skip, so the first block starts at `−pre-skip`. Everything
+//! here is integer arithmetic on what the stream says: the same bytes from the same [`Anchor`]
+//! give the same positions on any machine.
 
 pub mod evidence;
 pub use evidence::{FAR, Missing, Verdict, Waiting};

@@ -53,7 +53,8 @@ fn a_lost_frame_is_filled_and_its_neighbours_keep_their_place() {
         assert!(found.len().abs_diff(whole.len()) < 32);
         let seam = 2 * 16_000 + 14 * 1024 * 16_000 / aac.rate as usize;
         let shift = |at: usize| snr::decibels(&whole[seam + 1600..][..8000], &found[at..][..8000]);
-        // The clock's whole milliseconds may move what follows by up to 1 ms, and a part of a sample.
+        // The clock's whole milliseconds may move what follows by up to 1 ms, and a part of a
+        // sample.
         let best = (seam + 1584..=seam + 1616).map(shift).fold(0.0, f64::max);
         assert!(best > 15.0, "{best:.1} dB");
     }
@@ -286,7 +287,8 @@ fn a_configuration_that_changes_with_every_block_is_followed() {
     assert_eq!((counters.packets, counters.decode_errors), (400, 0));
     assert_eq!((counters.gap_samples, counters.reanchors), (0, 0));
     let samples = flushed(heard, stream).len();
-    // Half of the frames last 1024 samples at 44.1 kHz, half at 48 kHz: none is cut to their stamps.
+    // Half of the frames last 1024 samples at 44.1 kHz, half at 48 kHz: none is cut to their
+    // stamps.
     let expected = 200 * 1024 * 160 / 441 + 200 * 1024 / 3;
     assert!(samples.abs_diff(expected) < 400, "{samples}");
 }

@@ -1,8 +1,8 @@
 //! Splits the sample timeline into chunks whose boundaries depend only on positions.
 //!
-//! Chunk n covers samples [n·C, (n+1)·C); its sequence is `start / C`. A re-run from any checkpoint
-//! therefore produces the same chunks, and the processor can recognise duplicates. A chunk is
-//! partial only before a skipped gap, after one, or at the end of the session.
+//! Chunk n covers samples [n·C, (n+1)·C); its sequence is `start / C`. A re-run from any
+//! checkpoint therefore produces the same chunks, and the processor can recognise duplicates. A
+//! chunk is partial only before a skipped gap, after one, or at the end of the session.
 
 use std::mem;
 

@@ -1,8 +1,8 @@
 //! Relays one session's audio from its KVS stream to its processor.
 //!
-//! Position in the pipeline: bytes → `media` → **PCM → chunk → payload** → processor. All waiting,
-//! retrying and error handling happens here, on top of the small interfaces in [`ports`]; nothing
-//! in this crate depends on AWS.
+//! Position in the pipeline: bytes → `media` → **PCM → chunk → payload** → processor. All
+//! waiting, retrying and error handling happens here, on top of the small interfaces in
+//! [`ports`]; nothing in this crate depends on AWS.
 //!
 //! # Modules
 //! | module | responsibility |

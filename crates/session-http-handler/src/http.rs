@@ -9,10 +9,10 @@
 //! | `DELETE /sessions/{sessionId}` | yes, owner | 204, 401, 403, 404, 409, 500, 503 |
 //! | `GET /health` | no | 200 |
 //!
-//! Any other path returns 404, any other method 405. Errors are `{"error": "…", "timestamp": ms}`;
-//! errors that may be transient (503, 429, and 409 while a session is being created) carry
-//! `Retry-After`. API Gateway validates the token. Without its claims the handler also returns 401,
-//! so that a route deployed without its authorizer stays protected.
+//! Any other path returns 404, any other method 405. Errors are `{"error": "…", "timestamp":
+//! ms}`; errors that may be transient (503, 429, and 409 while a session is being created) carry
+//! `Retry-After`. API Gateway validates the token. Without its claims the handler also returns
+//! 401, so that a route deployed without its authorizer stays protected.
 
 use std::time::Duration;
 

@@ -164,8 +164,8 @@ pub struct Answer {
 
 /// Why the processor rejected a payload, returned as a FunctionError.
 ///
-/// Lambda reports it as `{"errorType": …, "errorMessage": …}`; see [`Refusal::error_type`]. Values
-/// that the sender needs follow as a JSON object at the end of the message.
+/// Lambda reports it as `{"errorType": …, "errorMessage": …}`; see [`Refusal::error_type`].
+/// Values that the sender needs follow as a JSON object at the end of the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// A newer lease holder has already delivered. The sender must stop.

@@ -172,8 +172,8 @@ table! {
 /// Formats the values of one namespace as an EMF line, without the line break.
 ///
 /// `environment` is the value of the dimension [`ENVIRONMENT`]. `properties` are added for
-/// searching in the logs (`sessionId`, …); a property named like a metric, a dimension or `_aws` is
-/// ignored. A metric given several times becomes a list of values. Ignored as well: non-finite
+/// searching in the logs (`sessionId`, …); a property named like a metric, a dimension or `_aws`
+/// is ignored. A metric given several times becomes a list of values. Ignored as well: non-finite
 /// values, which JSON cannot represent, and metrics of another namespace.
 ///
 /// The format is defined in the CloudWatch user guide, "Specification: Embedded metric format".

@@ -22,8 +22,8 @@ pub struct SessionService<P: Ports> {
     pub around: P::Surroundings,
     /// The environment that owns the created resources, for example `dev`.
     pub env: String,
-    /// Retention of a stream, in hours; ≥ 1, because KVS does not map a channel to a stream without
-    /// retention.
+    /// Retention of a stream, in hours; ≥ 1, because KVS does not map a channel to a stream
+    /// without retention.
     pub stream_retention_hours: u32,
     /// Maximum number of concurrent sessions of a speaker; ≥ 1.
     pub most_sessions: u32,

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// State of a session; the `status` attribute of its item, in lower case.
 ///
-/// `creating → active ⇄ paused → ended → removed`. The health check moves `creating` and `ended` to
-/// `cleaning` before it deletes anything, so that two health checks never clean up the same
+/// `creating → active ⇄ paused → ended → removed`. The health check moves `creating` and `ended`
+/// to `cleaning` before it deletes anything, so that two health checks never clean up the same
 /// session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -70,8 +70,9 @@ impl Journey {
         self.streams_item["epoch"]["N"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
-    /// Every sample arrived and none was accepted twice; the audio is at least 40 dB from the spoken
-    /// one, since a consumer that goes on warms its decoder up on three seconds of the stream only.
+    /// Every sample arrived and none was accepted twice; the audio is at least 40 dB from the
+    /// spoken one, since a consumer that goes on warms its decoder up on three seconds of the
+    /// stream only.
     ///
     /// # Panics
     /// When it is not so, with the figures.

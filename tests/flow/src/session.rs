@@ -87,7 +87,8 @@ impl<'a> Session<'a> {
             let answer = self.cloud.api(delete, &self.path(), Some(&self.token), None).await?;
             match answer {
                 (204, _) => return Ok(()),
-                // A machine that is busy with twenty-fold time does not always answer within its deadline.
+                // A machine that is busy with twenty-fold time does not always answer within its
+                // deadline.
                 (503, _) if left > 0 => left -= 1,
                 (status, body) => {
                     let (what, body) = ("DELETE".into(), body.to_string());

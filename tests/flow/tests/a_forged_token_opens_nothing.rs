@@ -1,6 +1,5 @@
-//! Promise: whoever has no valid token is answered by the gateway, `401
-//! {"message":"Unauthorized"}`, on every route that changes something, and the function never hears
-//! of it.
+//! Promise: without a valid token the gateway answers `401 {"message":"Unauthorized"}` on every
+//! route that changes something, and does not invoke the function.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use flow::forge::{Parts, public_key_forms};

@@ -1,6 +1,5 @@
-//! Promise: every listener learns that the session ends, and then that it has ended; what one of
-//! them does, or cannot do, costs nobody else anything; and whoever should tell them may die over
-//! it.
+//! Promise: every listener is sent that the session ends, and then that it has ended. A listener
+//! that hangs delays no other, and a sender that dies is replaced.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

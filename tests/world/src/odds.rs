@@ -30,7 +30,8 @@ impl Odds {
 
     pub(crate) fn draw(self, random: &mut Random) -> Luck {
         if self == Self::UP {
-            // No chance is spent on what is certain: a world without faults does not depend on them.
+            // No chance is spent on what is certain: a world without faults does not depend on
+            // them.
             return Luck::Good;
         }
         let drawn = random.below(1000);

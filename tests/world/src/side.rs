@@ -75,7 +75,8 @@ impl Side {
         }
     }
 
-    /// One call: before, the effect `latency_ms` later whether or not the caller is still there, after.
+    /// One call: before, the effect `latency_ms` later whether or not the caller is still there,
+    /// after.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         latency_ms: u64,

@@ -121,7 +121,8 @@ mod tests {
             connection_id: "L0SM9cOFvHcCIhw=".to_owned(),
         };
         let place = place(&"blessed-shepherd-123".parse().unwrap(), &last);
-        // The keys of the index and of the table, and nothing more: DynamoDB refuses any other start.
+        // The keys of the index and of the table, and nothing more: DynamoDB refuses any other
+        // start.
         let mut names: Vec<_> = place.keys().map(String::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["connectionId", "sessionId", "targetLanguage"]);

@@ -85,8 +85,8 @@ impl StreamsTable {
         }
     }
 
-    /// Sends a conditional write. A failed condition whose stored item shows that this very write was
-    /// applied before (`applied`) counts as success.
+    /// Sends a conditional write. A failed condition whose stored item shows that this very write
+    /// was applied before (`applied`) counts as success.
     async fn conditional(
         &self,
         session: &SessionId,

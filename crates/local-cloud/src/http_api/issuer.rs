@@ -1,5 +1,5 @@
-//! The local token issuer. It plays whoever the template's authorizers trust: its keys, the first
-//! of them made at start-up, stand for theirs.
+//! The local token issuer. It stands in for the issuer that the template's authorizers trust; its
+//! first key is generated at start-up.
 
 use base64::Engine;
 use jsonwebtoken::Algorithm;

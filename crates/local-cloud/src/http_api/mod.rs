@@ -163,8 +163,8 @@ impl FrontDoor {
         headers: &HeaderMap,
     ) -> Result<jwt::Token, Own> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        // Of two headers none is the token: in payload 2.0 they are one text with a comma in it,
-        // and to take the first would leave the function with a second that nobody checked.
+        // Two headers are rejected: payload 2.0 joins them with a comma, so if the first were
+        // checked, the function would also receive the second, which was not.
         let header = match (values.next(), values.next()) {
             (Some(one), None) => one.to_str().unwrap_or_default(),
             _ => "",

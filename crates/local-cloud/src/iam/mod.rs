@@ -2,8 +2,7 @@
 //! template's role of that function allows it.
 //!
 //! A function signs with an access key of its own, so each call says which role it comes from;
-//! whoever signs with another key (tests, the AWS CLI) is the machine's owner and may do
-//! everything.
+//! any other key (tests, the AWS CLI) is the machine's owner's and allows everything.
 //!
 //! - `needs`: from a call to the actions and resources that it needs.
 //! - `policy`: whether a role's statements allow them.
@@ -95,7 +94,7 @@ impl Iam {
         Ok(Self { account, callers, calls: Calls::into_folder(record)? })
     }
 
-    /// The request as it came, if whoever signed it with `key` may make it; else the refusal.
+    /// The request as it came, if the role of `key` allows it; else the refusal.
     ///
     /// # Errors
     /// The answer of the service to a call that its caller's role does not allow.

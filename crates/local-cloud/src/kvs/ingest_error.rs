@@ -13,8 +13,8 @@ pub(crate) enum IngestError {
     /// More than 20 s.
     #[error("a fragment is longer than 20 s")]
     FragmentDuration,
-    /// A Cluster's Timecode is not after every frame that this connection sent before. AWS refuses an
-    /// equal time, too (amazon-kinesis-video-streams-producer-sdk-cpp, issue 709).
+    /// A Cluster's Timecode is not after every frame that this connection sent before. AWS
+    /// refuses an equal time, too (amazon-kinesis-video-streams-producer-sdk-cpp, issue 709).
     #[error("a fragment does not start after the last frame of the one before it")]
     TimecodeLesserThanPrevious,
     /// More than three tracks.

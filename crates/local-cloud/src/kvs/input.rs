@@ -130,7 +130,8 @@ impl Input {
             .ok_or_else(|| refusal::invalid(format!("{member} must be a list of strings")))
     }
 
-    /// Tags in either of the API's two shapes: a map (streams) or a list of Key and Value (channels).
+    /// Tags in either of the API's two shapes: a map (streams) or a list of Key and Value
+    /// (channels).
     pub(super) fn tags(&self, member: &str) -> Result<BTreeMap<String, String>, AwsError> {
         let malformed = || {
             refusal::invalid(format!(

@@ -121,8 +121,8 @@ impl Shelf {
     /// Counts a call and takes a place.
     ///
     /// # Errors
-    /// `ClientLimitExceededException` beyond five calls a second, `ConnectionLimitExceededException`
-    /// beyond the places there are.
+    /// `ClientLimitExceededException` beyond five calls a second,
+    /// `ConnectionLimitExceededException` beyond the places there are.
     pub(super) fn enter(self: &Arc<Self>, access: Access, now_ms: i64) -> Result<Seat, AwsError> {
         let mut held = self.held();
         let calls = match access {

@@ -13,8 +13,7 @@ const WITHOUT_EFFECT: [&str; 6] =
 /// Resources that would add to what a role allows.
 const ATTACHED: [&str; 3] = ["AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePolicy"];
 
-/// The roles of `functions` that the template has. Nobody else's: what other roles allow has no
-/// effect on one machine.
+/// The template's roles of `functions`. Other roles have no effect on one machine.
 ///
 /// # Errors
 /// A statement that is wrong or says what local-cloud does not evaluate, and policies that are

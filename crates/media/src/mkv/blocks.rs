@@ -78,7 +78,8 @@ impl Parser {
 
     /// A block of a track that is not selected, or a video frame too long to be held.
     fn pass_block(&mut self, track: u64, header: Header, size: u64) -> bool {
-        // A track that the document does not have may be a broken number, but may be no block as well.
+        // A track that the document does not have may be a broken number, but may be no block as
+        // well.
         let listed = self.tracks().iter().any(|listed| listed.number == track);
         let unlisted = self.track_count > 0 && !self.more_tracks && !listed;
         if unlisted && self.another_began() {

@@ -106,8 +106,8 @@ impl Parser {
         self.probe().is_some_and(|other| other.goes_on_with(id))
     }
 
-    /// Whether a fragment began inside of what was just walked over: then an element that nobody
-    /// writes is more likely a piece of it, and the end of the one before the chance of a cut.
+    /// Whether a fragment began inside the bytes that were just walked over. Then an element that no
+    /// muxer writes is more likely a piece of that fragment, and the one before was probably cut.
     pub(super) fn another_began(&mut self) -> bool {
         self.probe().is_some()
     }

@@ -26,8 +26,8 @@ impl Widths {
     pub(super) const DEFAULT: Self = Self { id: 4, size: 8 };
 }
 
-/// An element id, marker bits included. One of more than 4 bytes is nobody's we know and reads as
-/// 0.
+/// An element id, marker bits included. An id of more than 4 bytes is not in the schema
+/// and reads as 0.
 pub(super) fn read_id(bytes: &[u8], widths: Widths) -> Read<u32> {
     match raw(bytes, widths.id) {
         Read::Done((value, _), len) => Read::Done(u32::try_from(value).unwrap_or(0), len),

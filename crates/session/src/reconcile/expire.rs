@@ -42,7 +42,7 @@ fn reason<P: Ports>(
     if since(session.created_at) >= millis(run.rules.max_session) {
         return Some(EndedReason::Expired);
     }
-    // The stream ended although nobody had asked for it: it was deleted, and no restart helps.
+    // The stream ended without a stop request: it was deleted, and no restart helps.
     if item.is_some_and(|item| item.ended) {
         return Some(EndedReason::Lost);
     }
@@ -71,8 +71,8 @@ async fn end<P: Ports>(
     let reason = reason.as_str();
     tracing::warn!(sessionId = %id, reason, "session ended by the health check");
     summary.ended += 1;
-    // State and event are one write: an event that is not emitted now stays pending. The listeners are
-    // told meanwhile.
+    // State and event are one write: an event that is not emitted now stays pending. The
+    // listeners are told meanwhile.
     let budget = run.rules.emission;
     let emission = emit(ports.sessions(), ports.events(), around, id, &event, budget);
     let telling = notify::tell(run, id, News::Ending, run.rules.listeners_ending);

@@ -48,6 +48,5 @@ fn patience<P: Ports>(run: &Run<'_, P>, limit: Duration) -> Option<Patience> {
     let spent = run.ports.surroundings().now_ms().saturating_sub(run.now_ms);
     let left = millis(run.rules.listeners_all).saturating_sub(spent);
     let all = limit.min(Duration::from_millis(left));
-    let each = run.rules.listener.min(all);
-    (!all.is_zero()).then_some(Patience { all, each, limits: run.rules.limits })
+    (!all.is_zero()).then(|| run.rules.patience(all))
 }

@@ -79,9 +79,9 @@ pub trait SessionsIndex: SessionLookup + PendingEvents {
         now_ms: u64,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
-    /// Records that nothing of an ended session is left in KVS; `false` when the claim is another's.
-    /// The item stays until `remove_at` (Unix seconds), so that a replayed event finds the session
-    /// ended and its id is not drawn again.
+    /// Records that nothing of an ended session is left in KVS; `false` when the claim is
+    /// another's. The item stays until `remove_at` (Unix seconds), so that a replayed event finds
+    /// the session ended and its id is not drawn again.
     fn mark_removed(
         &self,
         id: &SessionId,

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{Limits, listeners::GRACE};
+use crate::{
+    Limits,
+    listeners::{GRACE, Patience},
+};
 
 /// Every how many runs the listings of KVS are swept for resources without a session.
 pub(super) const SWEEP_EVERY: u64 = 12;
@@ -35,8 +38,8 @@ pub struct Rules {
     pub listeners_each: Duration,
     /// … and for those of all sessions of a run: 120 s, so that it comes to its other duties.
     pub listeners_all: Duration,
-    /// Longest time for telling the listeners that their session ends: 2 s, not divided by TIME_SCALE
-    /// either.
+    /// Longest time for telling the listeners that their session ends: 2 s, not divided by
+    /// TIME_SCALE either.
     pub listeners_ending: Duration,
     /// Longest time for one listener: 5 s, not divided by TIME_SCALE either.
     pub listener: Duration,
@@ -86,5 +89,11 @@ impl Rules {
             session_idle: seconds(60 * 60),
             max_session: seconds(24 * 3600),
         }
+    }
+
+    /// The budget for the listeners of one session that may take `all` of the time.
+    #[must_use]
+    pub fn patience(&self, all: Duration) -> Patience {
+        Patience { all, each: self.listener.min(all), limits: self.limits }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Cloud;
 use crate::Error;
 
-/// An access key that is no function's: whoever signs with it may do everything.
+/// An access key of no function: it allows everything.
 const OWNER: &str = "test";
 
 /// How long a dead event may be waited for: Lambda's retries take three minutes, scaled.

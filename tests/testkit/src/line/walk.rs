@@ -7,8 +7,8 @@ use super::Comparison;
 /// Samples compared at a time (100 ms): short enough that a missing packet of 20 ms spoils its
 /// window.
 const WINDOW: usize = 1600;
-/// A lower power than this (per sample: −50 dBFS) counts as this one: in near silence a rounding is
-/// no error.
+/// A lower power than this (per sample: −50 dBFS) counts as this one: in near silence a rounding
+/// is no error.
 const QUIET: f64 = 100.0 * 100.0;
 /// Where the decoder was made anew, each window must be this close: a hole or a repeat gives 3 dB
 /// at most.

@@ -123,7 +123,8 @@ impl Assembly {
         session_ms
     }
 
-    /// Says that the fragment whose last packet was placed is whole, and that the one behind it began.
+    /// Says that the fragment whose last packet was placed is whole, and that the one behind it
+    /// began.
     pub(super) fn close(&mut self) {
         let Some(closing) = self.closing.take() else { return };
         self.deferred.leave_ended();
