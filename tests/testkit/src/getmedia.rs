@@ -5,6 +5,12 @@
 use crate::ebml::{self, Lacing, Size, id};
 use crate::{opus, pcm::Random};
 
+mod cluster;
+pub(crate) use cluster::cluster;
+
+mod tracks;
+pub(crate) use tracks::{info, tracks};
+
 /// A fragment number of a real capture; [`number`] counts on from it.
 const FIRST_NUMBER: &str = "91343852333181432392682062607743920146159169392";
 
@@ -303,121 +309,6 @@ fn tags(said: &[(&str, String)], size: Size) -> Vec<u8> {
         })
         .collect();
     ebml::sized(id::TAGS, size, &ebml::sized(b"\x73\x73", size, &simple))
-}
-
-pub(crate) fn info(framing: &Framing) -> Vec<u8> {
-    ebml::master(
-        id::INFO,
-        &[
-            if framing.crc { ebml::element(id::CRC32, &[4, 3, 2, 1]) } else { Vec::new() },
-            ebml::element(b"\x2A\xD7\xB1", &framing.scale.to_be_bytes()),
-            ebml::element(b"\x4D\x80", b"testkit"),
-            ebml::element(b"\x57\x41", b"testkit"),
-        ],
-    )
-}
-
-pub(crate) fn tracks(framing: &Framing) -> Vec<u8> {
-    let text = |text: &str| {
-        let mut bytes = text.as_bytes().to_vec();
-        if framing.nul_padding {
-            bytes.resize(32, 0);
-        }
-        bytes
-    };
-    let entry = |number: u64, kind: u64, name: &str, codec_id: &str, rest: Vec<Vec<u8>>| {
-        let common = [
-            ebml::unsigned(b"\xD7", number),
-            ebml::unsigned(b"\x73\xC5", number + 1000),
-            ebml::unsigned(b"\x83", kind),
-            ebml::element(b"\x86", &text(codec_id)),
-            ebml::element(b"\x53\x6E", &text(name)),
-        ];
-        ebml::element(id::TRACK_ENTRY, &[common.concat(), rest.concat()].concat())
-    };
-    let mut entries = Vec::new();
-    if framing.crc {
-        entries.push(ebml::element(id::CRC32, &[9, 9, 9, 9]));
-    }
-    if framing.video.is_some() {
-        let size = [ebml::unsigned(b"\xB0", 640), ebml::unsigned(b"\xBA", 480)];
-        let private = ebml::element(b"\x63\xA2", b"\x01\x4D\x40\x1E");
-        entries.push(entry(
-            1,
-            1,
-            "video",
-            "V_MPEG4/ISO/AVC",
-            vec![private, ebml::master(b"\xE0", &size)],
-        ));
-    }
-    let mut audio = Vec::new();
-    audio.extend(framing.codec_private.as_ref().map(|private| ebml::element(b"\x63\xA2", private)));
-    audio.extend(framing.codec_delay.map(|delay| ebml::unsigned(b"\x56\xAA", delay)));
-    audio.push(ebml::unsigned(b"\x56\xBB", 80_000_000));
-    audio.extend(framing.default_duration.map(|ns| ebml::unsigned(b"\x23\xE3\x83", ns)));
-    audio.extend(framing.audio.map(audio_element));
-    if let Some((name, _)) = &framing.other {
-        entries.push(entry(1, 2, name, &framing.codec_id, audio.clone()));
-    }
-    entries.push(entry(framing.audio_track(), 2, &framing.name, &framing.codec_id, audio));
-    ebml::master(id::TRACKS, &entries)
-}
-
-fn audio_element(audio: AudioElement) -> Vec<u8> {
-    let mut children =
-        vec![ebml::float(b"\xB5", audio.rate), ebml::unsigned(b"\x9F", audio.channels)];
-    children.extend(audio.bit_depth.map(|bits| ebml::unsigned(b"\x62\x64", bits)));
-    ebml::master(b"\xE1", &children)
-}
-
-pub(crate) fn cluster(framing: &Framing, cluster_ms: i64, packets: &[Timed]) -> Vec<u8> {
-    let ticks = |ms: i64| ms * 1_000_000 / framing.scale as i64;
-    let mut children = Vec::new();
-    if framing.crc {
-        children.push(ebml::element(id::CRC32, &[5, 6, 7, 8]));
-    }
-    children.push(ebml::unsigned(id::TIMESTAMP, ticks(cluster_ms) as u64));
-    children.push(void(framing, 3));
-    let (lacing, together) = framing.lacing;
-    for frames in packets.chunks(together) {
-        let offset = i16::try_from(ticks(frames[0].offset_ms)).expect("block outside its Cluster");
-        if let Some(bytes) = framing.video {
-            let frame =
-                if framing.video_is_noise { noise(bytes, offset) } else { vec![0x1A; bytes] };
-            let video = ebml::block(1, offset, 0x80, Lacing::None, &[&frame]);
-            children.push(ebml::element(id::SIMPLE_BLOCK, &video));
-        }
-        if let Some((_, data)) = &framing.other {
-            let block = ebml::block(1, offset, 0x80, Lacing::None, &[data]);
-            children.push(ebml::element(id::SIMPLE_BLOCK, &block));
-        }
-        children.push(audio_block(framing, offset, lacing, frames));
-    }
-    ebml::sized(id::CLUSTER, framing.cluster, &children.concat())
-}
-
-/// What compressed video looks like to anyone who does not decode it.
-fn noise(bytes: usize, offset: i16) -> Vec<u8> {
-    let mut random = Random::new(offset.unsigned_abs().into());
-    let words = std::iter::repeat_with(|| random.next_u64().to_le_bytes());
-    words.flatten().take(bytes).collect()
-}
-
-fn audio_block(framing: &Framing, offset: i16, lacing: Lacing, frames: &[Timed]) -> Vec<u8> {
-    let data: Vec<&[u8]> = frames.iter().map(|frame| &frame.data[..]).collect();
-    let padding = frames.last().map_or(0, |frame| frame.discard_padding);
-    let group = framing.block_groups || padding != 0;
-    let flags = if group { 0 } else { 0x80 };
-    let block = ebml::block(framing.audio_track(), offset, flags, lacing, &data);
-    if !group {
-        return ebml::element(id::SIMPLE_BLOCK, &block);
-    }
-    let duration = ebml::unsigned(b"\x9B", framing.block_duration);
-    let mut children = vec![ebml::element(id::BLOCK, &block), duration];
-    if padding != 0 {
-        children.push(ebml::element(id::DISCARD_PADDING, &padding.to_be_bytes()));
-    }
-    ebml::master(id::BLOCK_GROUP, &children)
 }
 
 fn void(framing: &Framing, bytes: usize) -> Vec<u8> {
