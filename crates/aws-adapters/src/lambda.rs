@@ -12,7 +12,7 @@ use aws_sdk_lambda::operation::invoke::InvokeError;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use relay::answer::Reply;
-use relay::ports::{Continuation, Links, Processor};
+use relay::ports::{Continuation, Processor, SelfInvoker};
 use serde_json::json;
 use session::audio::AudioPayload;
 use session::reconcile::Consumer;
@@ -94,14 +94,14 @@ fn refused<R: std::fmt::Debug>(error: SdkError<InvokeError, R>) -> Reply {
 
 /// The consumer's function, invoked by itself.
 #[derive(Debug)]
-pub struct SelfInvoker {
+pub struct ConsumerFunction {
     client: Client,
     /// Without the SDK's retries: the hand-off has deadlines and retries by itself.
     once: Client,
     function: String,
 }
 
-impl SelfInvoker {
+impl ConsumerFunction {
     /// This function's own name.
     pub fn new(sdk: &Sdk, function: String) -> Self {
         let client = Builder::from(sdk.config()).interceptor(TraceHeader);
@@ -126,7 +126,7 @@ impl SelfInvoker {
     }
 }
 
-impl Consumer for SelfInvoker {
+impl Consumer for ConsumerFunction {
     async fn start(&self, session: &SessionId) -> Result<(), PortError> {
         self.direct(session, "start").await
     }
@@ -136,7 +136,7 @@ impl Consumer for SelfInvoker {
     }
 }
 
-impl Links for SelfInvoker {
+impl SelfInvoker for ConsumerFunction {
     async fn invoke_next(&self, continuation: &Continuation) -> Result<(), PortError> {
         let payload = json!({
             "sessionId": continuation.session_id,

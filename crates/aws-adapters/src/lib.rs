@@ -7,7 +7,7 @@
 //! | [`event_bridge`] | EventBridge | `session::ports::EventBus` |
 //! | [`listeners`] | DynamoDB, API Gateway's WebSocket connections | `session::ports::Listeners` |
 //! | [`get_media`] | Kinesis Video Streams, media | `relay::ports::MediaSource` |
-//! | [`lambda`] | Lambda | `relay::ports::Processor`, `relay::ports::Links` |
+//! | [`lambda`] | Lambda | `relay::ports::Processor`, `relay::ports::SelfInvoker` |
 //! | [`sqs`] | SQS | `relay::ports::DeadLetters` |
 //!
 //! Every adapter returns [`session::PortError`]; the module `sdk_error` decides its kind, and the

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
-use relay::{Clock, Order, Report, SystemClock};
+use relay::{Clock, Report, RunRequest, SystemClock};
 use serde_json::{Value, json};
 use session::event::{EventStatus, StatusChange};
 use session::ports::SessionLookup as _;
@@ -50,8 +50,8 @@ async fn dispatch(aws: &Aws, payload: &Value, context: &Context) -> Result<Value
         Input::Stop(id) => run.direct(id, EventStatus::Ended).await?,
         Input::Continue { session_id, epoch } => {
             tracing::info!(sessionId = %session_id, epoch, "continuing stream processing");
-            let order = run.order(session_id, None, None);
-            relay::go_on(aws, &aws.config.relay, order, epoch).await?
+            let request = run.request(session_id, None, None);
+            relay::resume(aws, &aws.config.relay, request, epoch).await?
         }
     };
     Ok(json!(report))
@@ -125,15 +125,15 @@ impl Run<'_> {
         settings: Option<Settings>,
     ) -> Result<Report, Failure> {
         let (aws, config) = (self.aws, &self.aws.config.relay);
-        let order = self.order(id.clone(), stream, settings);
+        let request = self.request(id.clone(), stream, settings);
         match status {
             EventStatus::Active => {
                 tracing::info!(sessionId = %id, "Starting stream processing for session {id}");
-                Ok(relay::start(aws, config, order).await?)
+                Ok(relay::start(aws, config, request).await?)
             }
             EventStatus::Ended => {
                 tracing::info!(sessionId = %id, "Stopping stream processing for session {id}");
-                Ok(relay::stop(aws, config, order).await?)
+                Ok(relay::stop(aws, config, request).await?)
             }
         }
     }
@@ -142,13 +142,13 @@ impl Run<'_> {
         self.aws.sessions.get(id).await.map_err(|source| store(id, source))
     }
 
-    fn order(
+    fn request(
         &self,
         session_id: SessionId,
         stream_arn: Option<StreamArn>,
         settings: Option<Settings>,
-    ) -> Order {
-        Order {
+    ) -> RunRequest {
+        RunRequest {
             session_id,
             stream_arn,
             settings,

@@ -3,7 +3,7 @@
 use aws_adapters::dynamodb::{SessionsTable, StreamsTable};
 use aws_adapters::event_bridge::EventBridge;
 use aws_adapters::kinesis_video::KinesisVideo;
-use aws_adapters::lambda::SelfInvoker;
+use aws_adapters::lambda::ConsumerFunction;
 use aws_adapters::listeners::Connections;
 use aws_adapters::sqs::DeadLetterQueues;
 use lambda_shell::surroundings::Lambda;
@@ -48,7 +48,7 @@ impl reconcile::Ports for Aws {
     type Events = EventBridge;
     type Listeners = Connections;
     type DeadLetters = DeadLetterQueues;
-    type Consumer = SelfInvoker;
+    type Consumer = ConsumerFunction;
     type Surroundings = Lambda;
 
     fn sessions(&self) -> &SessionsTable {
@@ -79,7 +79,7 @@ impl reconcile::Ports for Aws {
         &self.dead_letters
     }
 
-    fn consumer(&self) -> &SelfInvoker {
+    fn consumer(&self) -> &ConsumerFunction {
         &self.invoker
     }
 

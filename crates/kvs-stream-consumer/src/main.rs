@@ -2,9 +2,9 @@
 
 mod authority;
 mod config;
+mod end_notice;
 mod event;
 mod failure;
-mod farewell;
 mod handler;
 mod health_check;
 mod metrics;

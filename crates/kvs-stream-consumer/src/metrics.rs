@@ -1,6 +1,6 @@
 //! Writes the numbers of a stream as metrics, by the names of the one table.
 
-use relay::ports::Meter;
+use relay::ports::MetricsSink;
 use relay::{Clock, Snapshot, SystemClock};
 use serde_json::{Value, json};
 use session::SessionId;
@@ -29,7 +29,7 @@ impl Emf {
     }
 }
 
-impl Meter for Emf {
+impl MetricsSink for Emf {
     fn emit(&self, session: &SessionId, snapshot: &Snapshot) {
         self.write(&values(snapshot), &[("sessionId", json!(session))]);
     }
@@ -37,31 +37,32 @@ impl Meter for Emf {
 
 fn values(snapshot: &Snapshot) -> Vec<(Metric, f64)> {
     let count = |metric, value: u64| (metric, value as f64);
-    let seconds = snapshot.delivered as f64 / f64::from(session::audio::SAMPLE_RATE);
+    let Snapshot { totals, observed, retention_risk_millis } = snapshot;
+    let seconds = totals.delivered as f64 / f64::from(session::audio::SAMPLE_RATE);
     let mut values = vec![
         (table::AUDIO_SECONDS_DELIVERED, seconds),
-        count(table::SAMPLES_FILLED, snapshot.filled),
-        count(table::SAMPLES_SKIPPED, snapshot.skipped),
-        count(table::SAMPLES_REPEATED, snapshot.repeated),
-        count(table::SAMPLES_REFUSED, snapshot.refused),
-        count(table::SAMPLES_UNAVAILABLE, snapshot.unavailable),
-        count(table::HAND_OFFS, snapshot.hand_offs),
-        count(table::DECODE_ERRORS, snapshot.decode_errors),
-        count(table::UNSUPPORTED_CODEC, snapshot.unsupported_codec),
-        count(table::REDUCED_CODEC, snapshot.reduced_codec),
-        count(table::CIRCUIT_OPENED, snapshot.circuit_opened),
-        count(table::CHUNKS_DEAD_LETTERED, snapshot.dead_lettered),
+        count(table::SAMPLES_FILLED, totals.filled),
+        count(table::SAMPLES_SKIPPED, totals.gap + totals.paused),
+        count(table::SAMPLES_REPEATED, totals.repeated),
+        count(table::SAMPLES_REFUSED, totals.refused),
+        count(table::SAMPLES_UNAVAILABLE, totals.unavailable),
+        count(table::HAND_OFFS, totals.hand_offs),
+        count(table::DECODE_ERRORS, observed.decode_errors),
+        count(table::UNSUPPORTED_CODEC, observed.unsupported_codec),
+        count(table::REDUCED_CODEC, observed.reduced_codec),
+        count(table::CIRCUIT_OPENED, observed.circuit_opened),
+        count(table::CHUNKS_DEAD_LETTERED, totals.dead_letters),
     ];
     let optional = [
-        (table::STREAM_LAG_MILLIS, snapshot.lag_millis),
-        (table::HAND_OFF_GAP_MILLIS, snapshot.hand_off_gap_millis),
-        (table::STOP_LATENCY_MILLIS, snapshot.stop_latency_millis),
-        (table::RETENTION_RISK_MILLIS, snapshot.retention_risk_millis),
+        (table::STREAM_LAG_MILLIS, observed.lag_millis),
+        (table::HAND_OFF_GAP_MILLIS, observed.hand_off_gap_millis),
+        (table::STOP_LATENCY_MILLIS, observed.stop_latency_millis),
+        (table::RETENTION_RISK_MILLIS, *retention_risk_millis),
     ];
     values.extend(optional.iter().filter_map(|(metric, value)| Some(count(*metric, (*value)?))));
-    let drift = snapshot.clock_drift_millis;
+    let drift = observed.clock_drift_millis;
     values.extend(drift.map(|millis| (table::CLOCK_DRIFT_MILLIS, millis as f64)));
-    let latencies = snapshot.delivery_latency_millis.iter();
+    let latencies = observed.delivery_latency_millis.iter();
     values.extend(latencies.map(|millis| count(table::DELIVERY_LATENCY_MILLIS, *millis)));
     values
 }

@@ -7,7 +7,7 @@ use aws_adapters::dynamodb::{DynamoDb, SessionWatch, SessionsTable, StreamsTable
 use aws_adapters::event_bridge::EventBridge;
 use aws_adapters::get_media::GetMedia;
 use aws_adapters::kinesis_video::KinesisVideo;
-use aws_adapters::lambda::{ProcessorFunction, SelfInvoker};
+use aws_adapters::lambda::{ConsumerFunction, ProcessorFunction};
 use aws_adapters::listeners::Connections;
 use aws_adapters::sqs::DeadLetterQueues;
 use lambda_shell::surroundings::Lambda;
@@ -15,7 +15,7 @@ use relay::SystemClock;
 use relay::ports::Ports;
 
 use crate::config::Config;
-use crate::farewell::Farewell;
+use crate::end_notice::EndNotice;
 use crate::health_check::rules;
 use crate::metrics::Emf;
 
@@ -30,10 +30,10 @@ pub(crate) struct Aws {
     pub(crate) media: GetMedia,
     pub(crate) processor: ProcessorFunction,
     pub(crate) dead_letters: DeadLetterQueues,
-    pub(crate) invoker: SelfInvoker,
+    pub(crate) invoker: ConsumerFunction,
     pub(crate) events: EventBridge,
     pub(crate) connections: Connections,
-    pub(crate) farewell: Farewell,
+    pub(crate) end_notice: EndNotice,
     pub(crate) meter: Emf,
     pub(crate) around: Lambda,
 }
@@ -66,9 +66,9 @@ impl Aws {
                 timeout,
             ),
             dead_letters: DeadLetterQueues::new(sdk, chunks, events),
-            invoker: SelfInvoker::new(sdk, config.own_function.clone()),
+            invoker: ConsumerFunction::new(sdk, config.own_function.clone()),
             events: EventBridge::new(sdk, config.event_bus.clone()),
-            farewell: Farewell::new(connections.clone(), around.clone(), rules(&config)),
+            end_notice: EndNotice::new(connections.clone(), around.clone(), rules(&config)),
             connections,
             meter: Emf::new(config.environment.clone()),
             around,
@@ -84,9 +84,9 @@ impl Ports for Aws {
     type Processor = ProcessorFunction;
     type DeadLetters = DeadLetterQueues;
     type Sessions = SessionWatch;
-    type Listeners = Farewell;
-    type Links = SelfInvoker;
-    type Meter = Emf;
+    type Listeners = EndNotice;
+    type SelfInvoker = ConsumerFunction;
+    type Metrics = Emf;
 
     fn clock(&self) -> &SystemClock {
         &SystemClock
@@ -116,15 +116,15 @@ impl Ports for Aws {
         &self.watch
     }
 
-    fn listeners(&self) -> &Farewell {
-        &self.farewell
+    fn listeners(&self) -> &EndNotice {
+        &self.end_notice
     }
 
-    fn links(&self) -> &SelfInvoker {
+    fn self_invoker(&self) -> &ConsumerFunction {
         &self.invoker
     }
 
-    fn meter(&self) -> &Emf {
+    fn metrics(&self) -> &Emf {
         &self.meter
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
-use relay::{Config, Order};
+use relay::{Config, RunRequest};
 use serde_json::json;
 use session::{Language, QualityTier, Settings};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -101,7 +101,7 @@ fn live(speech: &[Vec<Vec<u8>>], framing: &Framing) -> Cost {
         let mut runs = JoinSet::new();
         for (number, voice) in (0..STREAMS).zip(voices.iter().cycle()) {
             let begins = begin + STAGGER * number / STREAMS;
-            runs.spawn(carry(number, Stub::new(voice, begins, PROCESSOR, &notes)));
+            runs.spawn(run(number, Stub::new(voice, begins, PROCESSOR, &notes)));
         }
         sleep(SETTLE).await;
         notes.reset();
@@ -134,7 +134,7 @@ fn catching_up() -> usize {
     let notes = Notes::new(held, BACKLOG_SECONDS * 2);
     let before = held();
     one_core().block_on(async {
-        let run = tokio::spawn(carry(0, Stub::new(&says, Instant::now(), PROCESSOR, &notes)));
+        let run = tokio::spawn(run(0, Stub::new(&says, Instant::now(), PROCESSOR, &notes)));
         let whole = (BACKLOG_SECONDS as u64 - 1) * u64::from(media::SAMPLE_RATE);
         while notes.samples() < whole {
             assert!(!run.is_finished(), "it ended early");
@@ -145,8 +145,8 @@ fn catching_up() -> usize {
     notes.peak() - before + LIBOPUS_BYTES
 }
 
-async fn carry(number: u32, stub: Stub) {
-    let order = Order {
+async fn run(number: u32, stub: Stub) {
+    let request = RunRequest {
         session_id: format!("blessed-shepherd-{number}").parse().unwrap(),
         stream_arn: Some(
             format!("arn:aws:kinesisvideo:us-east-1:1:stream/session-blessed-shepherd-{number}/17")
@@ -162,7 +162,7 @@ async fn carry(number: u32, stub: Stub) {
         owner: format!("run-{number}"),
         remaining: Duration::from_secs(840),
     };
-    let report = relay::start(&stub, &Config::scaled(1.0), order).await;
+    let report = relay::start(&stub, &Config::scaled(1.0), request).await;
     panic!("a run ended before it was measured: {report:?}");
 }
 

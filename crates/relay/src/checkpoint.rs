@@ -1,7 +1,7 @@
 //! The state from which the next run resumes.
 //!
 //! A checkpoint covers only what the processor has *accepted*, or what was skipped and counted;
-//! this makes a re-run exact. Checkpoints are created from the [`Ledger`](crate::ledger::Ledger).
+//! this makes a re-run exact. Checkpoints are created from the run's progress.
 
 use media::{Anchor, Content};
 use serde::{Deserialize, Serialize};
@@ -62,12 +62,35 @@ pub struct Totals {
     pub refused: u64,
     /// Skipped because the processor rejected them permanently (kept in the dead-letter queue).
     pub dead_lettered: u64,
+    /// Chunks stored in the dead-letter queue (a count).
+    pub dead_letters: u64,
     /// Offered again although the processor already had them.
     pub offered_twice: u64,
     /// Chunks delivered (a count).
     pub chunks: u64,
     /// Hand-offs completed (a count).
     pub hand_offs: u64,
+}
+
+impl Totals {
+    /// Returns what was added since `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            delivered: self.delivered.saturating_sub(before.delivered),
+            filled: self.filled.saturating_sub(before.filled),
+            gap: self.gap.saturating_sub(before.gap),
+            paused: self.paused.saturating_sub(before.paused),
+            unavailable: self.unavailable.saturating_sub(before.unavailable),
+            repeated: self.repeated.saturating_sub(before.repeated),
+            refused: self.refused.saturating_sub(before.refused),
+            dead_lettered: self.dead_lettered.saturating_sub(before.dead_lettered),
+            dead_letters: self.dead_letters.saturating_sub(before.dead_letters),
+            offered_twice: self.offered_twice.saturating_sub(before.offered_twice),
+            chunks: self.chunks.saturating_sub(before.chunks),
+            hand_offs: self.hand_offs.saturating_sub(before.hand_offs),
+        }
+    }
 }
 
 /// The durable state of one session.

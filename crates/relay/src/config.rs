@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::ports::millis;
+
 /// Samples per millisecond of PCM (16 kHz).
 pub const SAMPLES_PER_MS: u64 = 16;
 
@@ -58,7 +60,7 @@ pub struct Config {
     /// not.
     pub listeners_grace: Duration,
     /// Time limit for notifying the listeners.
-    pub farewell: Duration,
+    pub end_notice: Duration,
     /// Time limit of one delivery attempt: the processor's timeout + 2 s.
     pub attempt_timeout: Duration,
     /// First and highest ceiling of the delay between delivery attempts.
@@ -114,7 +116,7 @@ impl Config {
             late_ms: 60_000,
             retention: wall(24 * 3_600_000),
             listeners_grace: session::listeners::GRACE.div_f64(scale),
-            farewell: wall(30_000),
+            end_notice: wall(30_000),
             attempt_timeout: wall(62_000),
             retry: (wall(200), wall(10_000)),
             reconnect: (wall(400), wall(10_000)),
@@ -128,6 +130,14 @@ impl Config {
             scale,
             media: media::StreamOptions::default(),
         }
+    }
+
+    /// Returns the time until KVS deletes audio that it received at `received_ms`, ms; `None` while
+    /// at least half of the retention is left.
+    pub(crate) fn retention_risk(&self, received_ms: u64, now_ms: u64) -> Option<u64> {
+        let retention = millis(self.retention);
+        let age = now_ms.saturating_sub(received_ms);
+        (age > retention / 2).then(|| retention.saturating_sub(age))
     }
 
     /// Returns the number of samples in `millis` of audio.

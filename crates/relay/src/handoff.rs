@@ -20,15 +20,19 @@ use crate::backoff::Backoff;
 use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::context::RunContext;
+use crate::desired_state::DesiredState;
 use crate::error::RelayError;
-use crate::lease::{LeaseTable, Patience, Taking, acquire};
-use crate::line::{Line, Orders};
-use crate::ports::{Continuation, Links, Ports};
-use crate::retry::persist;
+use crate::lease::{AcquireOutcome, LeaseTable, WaitPolicy, acquire};
+use crate::lease_view::LeaseView;
+use crate::ports::{Continuation, Ports, SelfInvoker};
+use crate::queue::Queue;
+use crate::reader_status::ReaderStatus;
+use crate::retry::retry;
 
 /// The points in time of a hand-off, relative to the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Timetable {
+pub(crate) struct HandoffSchedule {
     /// Start the next invocation.
     pub(crate) invoke: Instant,
     /// Release, with or without a successor.
@@ -37,7 +41,7 @@ pub(crate) struct Timetable {
     pub(crate) abandon: Instant,
 }
 
-impl Timetable {
+impl HandoffSchedule {
     /// Creates the schedule of a run that must finish within `remaining`. A run too short for the
     /// usual lead times spends at most a quarter of its time on the hand-off, so that a chain of
     /// short runs still makes progress.
@@ -51,76 +55,79 @@ impl Timetable {
     }
 }
 
-/// Runs the holder's side: prepares the hand-off in time and asks delivery to yield. Returns only
-/// if the invocation in flight did not finish in time.
-pub(crate) async fn hand_on<P: Ports>(line: &Line<'_, P>, epoch: u64, times: Timetable) {
-    let clock = line.ports.clock();
-    clock.sleep_until(times.invoke).await;
+/// Runs the holder's side: starts the next invocation in time and requests the hand-off from
+/// delivery. Returns only if the invocation in flight did not finish in time.
+pub(crate) async fn hand_off<P: Ports>(
+    ctx: &RunContext<'_, P>,
+    epoch: u64,
+    schedule: HandoffSchedule,
+    lease: &LeaseView,
+) {
+    let clock = ctx.clock();
+    clock.sleep_until(schedule.invoke).await;
+    let prepare = async {
+        invoke_next(ctx, epoch).await;
+        lease.successor_announced().await;
+    };
     tokio::select! {
-        () = call_next(line, epoch) => {
-            let mut orders = line.orders.subscribe();
-            tokio::select! {
-                _ = orders.wait_for(|orders| orders.successor.is_some()) => {}
-                () = clock.sleep_until(times.release) => {}
-            }
-        }
-        () = clock.sleep_until(times.release) => {}
+        () = prepare => {}
+        () = clock.sleep_until(schedule.release) => {}
     }
-    line.yielding.send_replace(true);
-    clock.sleep_until(times.abandon).await;
+    lease.request_handoff();
+    clock.sleep_until(schedule.abandon).await;
 }
 
 /// Starts the next invocation and retries until the call is accepted.
-pub(crate) async fn call_next<P: Ports>(line: &Line<'_, P>, epoch: u64) {
-    let (first, cap) = line.config.retry;
+pub(crate) async fn invoke_next<P: Ports>(ctx: &RunContext<'_, P>, epoch: u64) {
+    let (first, cap) = ctx.config.retry;
     let mut backoff = Backoff::new(first, cap);
-    let continuation = Continuation { session_id: line.session.clone(), epoch };
-    while let Err(error) = line.ports.links().invoke_next(&continuation).await {
-        tracing::warn!(sessionId = %line.session, %error, "starting the next invocation failed; retrying");
-        line.ports.clock().sleep(backoff.next(line.ports.random())).await;
+    let continuation = Continuation { session_id: ctx.session_id.clone(), epoch };
+    while let Err(error) = ctx.ports.self_invoker().invoke_next(&continuation).await {
+        tracing::warn!(sessionId = %ctx.session_id, %error, "starting the next invocation failed; retrying");
+        ctx.clock().sleep(backoff.next(ctx.ports.random())).await;
     }
-    tracing::info!(sessionId = %line.session, epoch, "next invocation started");
+    tracing::info!(sessionId = %ctx.session_id, epoch, "next invocation started");
 }
 
-/// Runs the successor's side: announces itself once its GetMedia connection is open, and takes the
+/// Runs the successor's side: announces the run once its GetMedia connection is open, and takes the
 /// lease as soon as it is free.
 ///
 /// # Errors
 /// The table is unavailable, or the predecessor's checkpoint cannot be read.
-pub(crate) async fn succeed<P: Ports>(
-    line: &Line<'_, P>,
+pub(crate) async fn take_over<P: Ports>(
+    ctx: &RunContext<'_, P>,
     owner: &str,
     epoch: u64,
-) -> Result<Taking, RelayError> {
-    let taking =
-        acquire(line.ports, line.config, &line.session, owner, Patience::Await { epoch }, |item| {
-            follow(line, item)
-        });
+    lease: &LeaseView,
+    queue: &Queue,
+    reader: &ReaderStatus,
+) -> Result<AcquireOutcome, RelayError> {
+    let wait = WaitPolicy::WaitForRelease { epoch };
+    let follow = |item: &StreamItem| follow(item, lease, queue);
     tokio::select! {
         biased;
-        taking = taking => taking,
-        never = announce(line, owner, epoch) => match never? {},
+        outcome = acquire(ctx.ports, ctx.config, &ctx.session_id, owner, wait, follow) => outcome,
+        never = announce(ctx, owner, epoch, reader) => match never? {},
     }
 }
 
 /// Follows the progress of a predecessor that still delivers.
-fn follow<P: Ports>(line: &Line<'_, P>, item: &StreamItem) {
-    line.heard(Orders::from(item));
+fn follow(item: &StreamItem, lease: &LeaseView, queue: &Queue) {
+    lease.apply(DesiredState::from(item));
     if let Some(Ok(checkpoint)) = item.checkpoint.as_deref().map(Checkpoint::from_json) {
-        line.queue.discard_before(checkpoint.next);
+        queue.discard_before(checkpoint.next);
     }
 }
 
 async fn announce<P: Ports>(
-    line: &Line<'_, P>,
+    ctx: &RunContext<'_, P>,
     owner: &str,
     epoch: u64,
+    reader: &ReaderStatus,
 ) -> Result<Infallible, RelayError> {
-    let mut listening = line.listening.subscribe();
-    // The sender lives as long as `line`.
-    let _ = listening.wait_for(|listening| *listening).await;
-    let write = || line.ports.leases().announce(&line.session, epoch, owner);
-    persist(line.ports, line.config, &line.session, write).await?;
+    reader.connected().await;
+    let write = || ctx.ports.leases().announce(&ctx.session_id, epoch, owner);
+    retry(ctx.ports, ctx.config, &ctx.session_id, write).await?;
     pending().await
 }
 
@@ -129,13 +136,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leads_are_those_of_the_design_and_never_eat_a_short_run() {
+    fn leads_are_absolute_in_a_long_run_and_a_share_of_a_short_one() {
         let (now, config) = (Instant::now(), Config::scaled(1.0));
-        let long = Timetable::new(now, Duration::from_secs(900), &config);
+        let long = HandoffSchedule::new(now, Duration::from_secs(900), &config);
         assert_eq!(long.invoke, now + Duration::from_secs(855));
         assert_eq!(long.release, now + Duration::from_secs(890));
         assert_eq!(long.abandon, now + Duration::from_secs(897));
-        let short = Timetable::new(now, Duration::from_secs(16), &config);
+        let short = HandoffSchedule::new(now, Duration::from_secs(16), &config);
         assert_eq!(short.invoke, now + Duration::from_secs(12));
         assert!(short.invoke < short.release && short.release < short.abandon);
     }

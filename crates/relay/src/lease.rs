@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::RelayError;
 use crate::ports::{Ports, millis};
-use crate::retry::persist;
+use crate::retry::retry;
 
 /// Conditional writes on the Streams table. Each returns `Ok(None)` if its condition failed and an
 /// error for any other failure.
@@ -122,13 +122,11 @@ pub struct Renewal<'a> {
     pub checkpoint: &'a Checkpoint,
     /// Wall clock, ms, of the last fragment that arrived.
     pub last_activity_at: Option<u64>,
-    /// Longest fragment seen, ms.
-    pub fragment_millis: u64,
 }
 
 /// A lease held by this run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct Lease {
     /// The holder's name, unique per invocation.
     pub owner: String,
     /// The epoch of the lease.
@@ -141,11 +139,11 @@ pub struct Held {
 
 /// The result of trying to acquire the lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Taking {
+pub enum AcquireOutcome {
     /// This run holds the lease.
-    Held(Box<Held>),
+    Acquired(Box<Lease>),
     /// Another active run holds the lease.
-    Running {
+    Active {
         /// Its epoch.
         epoch: u64,
     },
@@ -158,12 +156,12 @@ pub enum Taking {
 
 /// How to treat an active holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub enum WaitPolicy {
     /// Return immediately: for a duplicate event, or for a stop that the holder will read.
-    Leave,
+    ReturnIfActive,
     /// Wait: for a successor. It was invoked by the holder of this epoch; another epoch means that
     /// another run has taken over.
-    Await {
+    WaitForRelease {
         /// The epoch that hands off.
         epoch: u64,
     },
@@ -173,7 +171,7 @@ pub enum Patience {
 ///
 /// # Errors
 /// Returns [`RelayError::Checkpoint`] if this build cannot resume from it.
-pub(crate) fn checkpoint(
+pub(crate) fn checkpoint_of(
     session: &SessionId,
     item: &StreamItem,
     config: &Config,
@@ -197,46 +195,48 @@ pub async fn acquire<P: Ports>(
     config: &Config,
     session: &SessionId,
     owner: &str,
-    patience: Patience,
+    wait: WaitPolicy,
     mut seen_item: impl FnMut(&StreamItem),
-) -> Result<Taking, RelayError> {
+) -> Result<AcquireOutcome, RelayError> {
     let clock = ports.clock();
     let mut first: Option<(u64, u64)> = None;
     loop {
         let load = || ports.leases().load(session);
-        let Some(item) = persist(ports, config, session, load).await? else {
+        let Some(item) = retry(ports, config, session, load).await? else {
             // No run was requested for this session, or its item was deleted.
-            return Ok(Taking::Ended { epoch: 0 });
+            return Ok(AcquireOutcome::Ended { epoch: 0 });
         };
         let epoch = item.epoch;
         if item.ended {
-            return Ok(Taking::Ended { epoch });
+            return Ok(AcquireOutcome::Ended { epoch });
         }
         let free = item.owner.is_none();
         let lapsed = clock.now_ms() >= item.lease_expires_at + millis(config.take_margin);
-        match patience {
-            Patience::Leave => {
+        match wait {
+            WaitPolicy::ReturnIfActive => {
                 let now = (epoch, item.lease_expires_at);
                 if !free && first.is_some_and(|before| before != now) {
-                    return Ok(Taking::Running { epoch });
+                    return Ok(AcquireOutcome::Active { epoch });
                 }
                 first = first.or(Some(now));
             }
-            Patience::Await { epoch: expected } if epoch != expected && !free && !lapsed => {
-                return Ok(Taking::Running { epoch });
+            WaitPolicy::WaitForRelease { epoch: expected }
+                if epoch != expected && !free && !lapsed =>
+            {
+                return Ok(AcquireOutcome::Active { epoch });
             }
-            Patience::Await { .. } => {}
+            WaitPolicy::WaitForRelease { .. } => {}
         }
         seen_item(&item);
         if free || lapsed {
             // If this build cannot read the checkpoint, leave the lease to one that can.
-            checkpoint(session, &item, config)?;
+            checkpoint_of(session, &item, config)?;
             let since = clock.instant();
             let expires_at = clock.now_ms() + millis(config.lease);
             let take = || ports.leases().take(session, &item, owner, expires_at);
-            if let Some(item) = persist(ports, config, session, take).await? {
-                let held = Held { owner: owner.to_owned(), epoch: item.epoch, since, item };
-                return Ok(Taking::Held(Box::new(held)));
+            if let Some(item) = retry(ports, config, session, take).await? {
+                let lease = Lease { owner: owner.to_owned(), epoch: item.epoch, since, item };
+                return Ok(AcquireOutcome::Acquired(Box::new(lease)));
             }
             // Another run changed the item first; read it again.
             continue;

@@ -7,21 +7,28 @@
 //! # Modules
 //! | module | responsibility |
 //! |---|---|
-//! | [`run`] | one invocation: take the lease, deliver, hand off or end |
+//! | `run` | one invocation: acquire the lease, then deliver; `report`: what it is asked and reports |
+//! | `leased_run` | delivery and the tasks that accompany it while the lease is held |
 //! | [`lease`] | which run may deliver: conditional writes, epochs, expiry of a crashed holder |
+//! | `lease_view`, `lease_renewer` | the run's own view of its lease; the writes of the holder |
+//! | `desired_state` | what the table says the session should do |
 //! | [`checkpoint`] | the state from which the next run resumes |
-//! | [`ledger`] | progress of a run: creates checkpoints, computes the resume point |
-//! | `reader` | repeated GetMedia calls → media path → chunks |
-//! | `intake` | media path output → chunks, ledger, drain |
+//! | `progress` | progress of a run: creates checkpoints, computes the resume point |
+//! | `reader`, `reader_status` | repeated GetMedia calls → media path → chunks; what it observed |
+//! | `output_handler` | media path output → chunks, progress, drain |
 //! | [`chunker`] | splits samples into chunks with the same boundaries in every run |
 //! | [`queue`] | the bounded buffer between reader and deliverer |
-//! | `delivery` | ordered delivery, one in flight; retries, dead letters, rewinds |
+//! | `delivery`, `payload` | ordered delivery, one in flight; retries, dead letters, rewinds |
 //! | [`answer`] | interprets the processor's responses |
 //! | [`breaker`] | stops sending to a processor that is down |
-//! | `keeper` | renews the lease, reads the desired state, session status and languages |
+//! | `polling` | reads the session's status and its listeners' languages |
 //! | `handoff` | hands off to the next invocation |
-//! | `farewell` | notifies the listeners of a stopped session |
+//! | `end_notice` | notifies the listeners of a stopped session |
 //! | `drain` | detects that a stopped stream has no more audio |
+//! | `metrics` | reports totals and observations |
+//!
+//! A run's state has one owner each (`run_state`): the lease's view, the progress, the queue, the
+//! reader's status, the languages and the metrics. A module receives the owners that it uses.
 //!
 //! # Invariants
 //! - Everything before a checkpoint's `next` is accepted by the processor, or skipped and counted.
@@ -36,29 +43,38 @@ pub mod breaker;
 pub mod checkpoint;
 pub mod chunker;
 pub mod lease;
-pub mod ledger;
 pub mod ports;
 pub mod queue;
-pub mod run;
 
 mod backoff;
 mod clock;
 mod config;
+mod context;
 mod delivery;
+mod desired_state;
 mod drain;
+mod end_notice;
 mod error;
-mod farewell;
 mod handoff;
-mod intake;
-mod keeper;
-mod line;
+mod lease_renewer;
+mod lease_view;
+mod leased_run;
 mod metrics;
+mod output_handler;
+mod payload;
+mod polling;
+mod progress;
 mod reader;
+mod reader_status;
+mod report;
 mod retry;
+mod run;
+mod run_state;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use clock::{Clock, SystemClock};
 pub use config::{Config, SAMPLES_PER_MS};
 pub use error::RelayError;
-pub use metrics::Snapshot;
-pub use run::{Order, Outcome, Report, go_on, start, stop};
+pub use metrics::{Observations, Snapshot};
+pub use report::{Outcome, Report, RunRequest};
+pub use run::{resume, start, stop};

@@ -32,9 +32,9 @@ pub trait Ports: Send + Sync + 'static {
     /// Notices to listeners.
     type Listeners: Listeners;
     /// Starts the next invocation.
-    type Links: Links;
+    type SelfInvoker: SelfInvoker;
     /// Metrics.
-    type Meter: Meter;
+    type Metrics: MetricsSink;
 
     /// Time.
     fn clock(&self) -> &Self::Clock;
@@ -53,9 +53,9 @@ pub trait Ports: Send + Sync + 'static {
     /// Notices to listeners.
     fn listeners(&self) -> &Self::Listeners;
     /// Starts the next invocation.
-    fn links(&self) -> &Self::Links;
+    fn self_invoker(&self) -> &Self::SelfInvoker;
     /// Metrics.
-    fn meter(&self) -> &Self::Meter;
+    fn metrics(&self) -> &Self::Metrics;
 }
 
 /// Opens a stream's media (GetDataEndpoint + GetMedia).
@@ -156,7 +156,8 @@ pub trait Sessions: Send + Sync {
 pub trait Listeners: Send + Sync {
     /// Notifies a session's listeners that it has ended and removes them, for at most `limit`. The
     /// health check handles the listeners that are left.
-    fn tell_ended(&self, session: &SessionId, limit: Duration) -> impl Future<Output = ()> + Send;
+    fn notify_ended(&self, session: &SessionId, limit: Duration)
+    -> impl Future<Output = ()> + Send;
 }
 
 /// The request to the next invocation.
@@ -169,7 +170,7 @@ pub struct Continuation {
 }
 
 /// Starts the next invocation.
-pub trait Links: Send + Sync {
+pub trait SelfInvoker: Send + Sync {
     /// Starts the next invocation asynchronously; returns when the call is accepted.
     ///
     /// # Errors
@@ -181,7 +182,7 @@ pub trait Links: Send + Sync {
 }
 
 /// Receives a stream's metrics, about once a minute and at the end.
-pub trait Meter: Send + Sync {
+pub trait MetricsSink: Send + Sync {
     /// Writes one report.
     fn emit(&self, session: &SessionId, snapshot: &Snapshot);
 }

@@ -11,40 +11,75 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use media::{Output, Stream};
-use session::{Desired, ErrorKind, PortError};
+use session::{ErrorKind, PortError};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::chunker::Chunk;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::intake::Intake;
-use crate::ledger::ReadPlan;
-use crate::line::Line;
+use crate::context::RunContext;
+use crate::lease_view::LeaseView;
+use crate::metrics::RunMetrics;
+use crate::output_handler::OutputHandler;
 use crate::ports::{MediaBody, MediaSource, Ports};
-use crate::queue::{Queued, Rewound};
+use crate::progress::{ReadPlan, SharedProgress};
+use crate::queue::{Queue, Queued, Rewound};
+use crate::reader_status::ReaderStatus;
 
 /// GetMedia's error ID for "requested fragment not found".
 const FRAGMENT_NOT_FOUND: u32 = 4000;
 
 /// Reads until the run is dropped. After the session's last chunk it waits for a rewind.
-pub(crate) async fn read<P: Ports>(line: &Line<'_, P>) -> Infallible {
+pub(crate) async fn read<P: Ports>(
+    ctx: &RunContext<'_, P>,
+    lease: &LeaseView,
+    progress: &SharedProgress,
+    queue: &Queue,
+    status: &ReaderStatus,
+    metrics: &RunMetrics,
+) -> Infallible {
     let mut plan = {
-        let ledger = line.ledger();
-        ledger.plan(ledger.state().next)
+        let progress = progress.lock();
+        progress.plan(progress.state().next)
     };
     // Kept across rewinds, so that they also respect KVS's rate limit.
     let mut opened = None;
     loop {
-        let mut reader = Reader::new(line, &plan, opened);
+        let output = OutputHandler::new(ctx, lease, progress, status, metrics, &plan);
+        let mut reader = Reader {
+            ctx,
+            lease,
+            queue,
+            status,
+            metrics,
+            stream: open_stream(ctx, &plan),
+            output,
+            backoff: Backoff::new(ctx.config.reconnect.0, ctx.config.reconnect.1),
+            opened,
+            decode_errors: 0,
+            missing_since: None,
+        };
         let position = tokio::select! {
             biased;
-            position = line.queue.rewound() => position,
+            position = queue.rewound() => position,
             // Whether the session reached its end or was interrupted, the next event is a rewind.
-            _ = reader.session() => line.queue.rewound().await,
+            _ = reader.session() => queue.rewound().await,
         };
         opened = reader.opened;
-        plan = line.ledger().plan(position);
+        plan = progress.lock().plan(position);
+    }
+}
+
+/// Returns the media path for a plan.
+fn open_stream<P: Ports>(ctx: &RunContext<'_, P>, plan: &ReadPlan) -> Stream {
+    let options = media::StreamOptions {
+        session_id: Some(ctx.session_id.to_string()),
+        ..ctx.config.media.clone()
+    };
+    match &plan.anchor {
+        Some(anchor) => Stream::resume(options, anchor.clone(), plan.contents.clone()),
+        None => Stream::start(options),
     }
 }
 
@@ -54,18 +89,23 @@ enum BodyEnd {
     /// KVS ended it: call again.
     Ended,
     /// It delivered no data, or data without media, and was closed: call again.
-    Still,
+    Stalled,
     /// It failed: call again with backoff.
     Broken,
     /// The stream is drained.
     Drained,
 }
 
-struct Reader<'a, 'l, P: Ports> {
-    line: &'a Line<'l, P>,
+struct Reader<'a, P: Ports> {
+    ctx: &'a RunContext<'a, P>,
+    lease: &'a LeaseView,
+    queue: &'a Queue,
+    status: &'a ReaderStatus,
+    metrics: &'a RunMetrics,
     stream: Stream,
-    intake: Intake<'a, 'l, P>,
+    output: OutputHandler<'a, P>,
     backoff: Backoff,
+    /// When the last connection was opened.
     opened: Option<Instant>,
     /// The decoder's error count when it was last read.
     decode_errors: u64,
@@ -73,31 +113,10 @@ struct Reader<'a, 'l, P: Ports> {
     missing_since: Option<Instant>,
 }
 
-impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
-    fn new(line: &'a Line<'l, P>, plan: &ReadPlan, opened: Option<Instant>) -> Self {
-        let options = media::StreamOptions {
-            session_id: Some(line.session.to_string()),
-            ..line.config.media.clone()
-        };
-        let stream = match &plan.anchor {
-            Some(anchor) => Stream::resume(options, anchor.clone(), plan.contents.clone()),
-            None => Stream::start(options),
-        };
-        let (first, cap) = line.config.reconnect;
-        Self {
-            line,
-            stream,
-            intake: Intake::new(line, plan),
-            backoff: Backoff::new(first, cap),
-            opened,
-            decode_errors: 0,
-            missing_since: None,
-        }
-    }
-
+impl<P: Ports> Reader<'_, P> {
     /// Opens connections until the stream is drained, then emits the last chunk.
     async fn session(&mut self) -> Result<(), Rewound> {
-        while !self.drained() {
+        while !self.is_drained() {
             self.pace().await;
             let end = match self.open().await {
                 Ok(body) => {
@@ -105,50 +124,49 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                     self.body(body).await?
                 }
                 Err(error) if error.kind == ErrorKind::NotFound && self.stream_gone().await => {
-                    tracing::warn!(sessionId = %self.line.session, "the stream was deleted; nothing is left to deliver");
+                    tracing::warn!(sessionId = %self.ctx.session_id, "the stream was deleted; nothing is left to deliver");
                     break;
                 }
                 Err(error) => {
-                    tracing::warn!(sessionId = %self.line.session, %error, "GetMedia failed");
-                    self.intake.not_listening();
+                    tracing::warn!(sessionId = %self.ctx.session_id, %error, "GetMedia failed");
+                    self.output.not_readable();
                     BodyEnd::Broken
                 }
             };
             match end {
                 BodyEnd::Drained => break,
                 BodyEnd::Ended => {
-                    self.intake.drain.ended(self.line.ports.clock().instant());
+                    self.output.drain.ended(self.ctx.clock().instant());
                     self.backoff.reset();
                 }
-                BodyEnd::Still => {
-                    self.intake.drain.stood_still();
+                BodyEnd::Stalled => {
+                    self.output.drain.stalled();
                     self.backoff.reset();
                 }
                 BodyEnd::Broken => {
-                    self.intake.drain.failed();
-                    let wait = self.backoff.next(self.line.ports.random());
-                    self.line.ports.clock().sleep(wait).await;
+                    self.output.drain.failed();
+                    let wait = self.backoff.next(self.ctx.ports.random());
+                    self.ctx.clock().sleep(wait).await;
                 }
             }
         }
         // The decoder's filter may still hold the last samples of the session.
         self.stream.flush();
         self.drain_outputs().await?;
-        let last = self.intake.finish();
-        push(self.line, last).await
+        let last = self.output.finish();
+        push(self.queue, self.ctx.clock(), last).await
     }
 
     async fn open(&mut self) -> Result<<P::Media as MediaSource>::Body, PortError> {
-        let (line, stopped) = (self.line, self.stopped());
-        self.intake.drain.asking(line.ports.clock().instant(), stopped);
-        let after = self.intake.after.as_ref();
-        let call = line.ports.media().open(&line.stream, after);
-        let body = line.ports.clock().within(line.config.read_idle, call).await;
+        let (ctx, stopped) = (self.ctx, self.stopped());
+        self.output.drain.opening(ctx.clock().instant(), stopped);
+        let after = self.output.after.as_ref();
+        let call = ctx.ports.media().open(&ctx.stream_arn, after);
+        let body = ctx.clock().within(ctx.config.read_idle, call).await;
         let body = body.unwrap_or_else(|| {
             Err(PortError::new("GetMedia", ErrorKind::TimedOut, "no answer in time"))
         })?;
-        line.metrics().connections += 1;
-        line.listening.send_if_modified(|done| !std::mem::replace(done, true));
+        self.status.set_connected();
         Ok(body)
     }
 
@@ -157,13 +175,13 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
         &mut self,
         mut body: <P::Media as MediaSource>::Body,
     ) -> Result<BodyEnd, Rewound> {
-        let line = self.line;
-        let clock = line.ports.clock();
-        let mut orders = line.orders.subscribe();
-        let mut idle_at = clock.instant() + line.config.read_idle;
-        let mut stalled_at = clock.instant() + line.config.no_progress;
+        let ctx = self.ctx;
+        let clock = ctx.clock();
+        let mut desired = self.lease.desired_changes();
+        let mut idle_at = clock.instant() + ctx.config.read_idle;
+        let mut stalled_at = clock.instant() + ctx.config.no_progress;
         let end = loop {
-            if self.drained() {
+            if self.is_drained() {
                 break BodyEnd::Drained;
             }
             tokio::select! {
@@ -172,19 +190,19 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                     Some(Ok(bytes)) => {
                         let mut rest = &bytes[..];
                         let mut progress = false;
-                        while !rest.is_empty() && !self.intake.damaged {
+                        while !rest.is_empty() && !self.output.damaged {
                             rest = self.stream.push(rest);
                             progress |= self.drain_outputs().await?;
                         }
                         let now = clock.instant();
-                        idle_at = now + line.config.read_idle;
+                        idle_at = now + ctx.config.read_idle;
                         if progress {
-                            stalled_at = now + line.config.no_progress;
+                            stalled_at = now + ctx.config.no_progress;
                         }
-                        if std::mem::take(&mut self.intake.damaged) {
+                        if std::mem::take(&mut self.output.damaged) {
                             break BodyEnd::Broken;
                         }
-                        if let Some(id) = self.intake.error_tag.take() {
+                        if let Some(id) = self.output.error_tag.take() {
                             break self.error_tag(id);
                         }
                         // Checked here too: if data is always ready, the timer below never fires.
@@ -193,19 +211,19 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
                         }
                     }
                     Some(Err(error)) => {
-                        tracing::info!(sessionId = %line.session, %error, "GetMedia connection interrupted");
+                        tracing::info!(sessionId = %ctx.session_id, %error, "GetMedia connection interrupted");
                         break BodyEnd::Broken;
                     }
                     None => break BodyEnd::Ended,
                 },
                 // A closed channel means that the run is over.
-                _ = orders.changed() => {}
-                () = clock.sleep_until(idle_at) => break BodyEnd::Still,
+                _ = desired.changed() => {}
+                () = clock.sleep_until(idle_at) => break BodyEnd::Stalled,
                 () = clock.sleep_until(stalled_at) => break self.without_progress(),
             }
         };
         drop(body);
-        line.reading(0);
+        self.status.observed().open_fragment_since = None;
         let tail = self.stream.finish();
         self.drain_outputs().await?;
         // KVS never ends a body inside a document by itself.
@@ -217,9 +235,9 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
     /// again often enough. The drain treats it like a stalled connection; otherwise such data would
     /// extend the drain forever.
     fn without_progress(&self) -> BodyEnd {
-        let seconds = self.line.config.no_progress.as_secs_f64();
-        tracing::warn!(sessionId = %self.line.session, seconds, "GetMedia sent data without media; closing the connection");
-        BodyEnd::Still
+        let seconds = self.ctx.config.no_progress.as_secs_f64();
+        tracing::warn!(sessionId = %self.ctx.session_id, seconds, "GetMedia sent data without media; closing the connection");
+        BodyEnd::Stalled
     }
 
     /// Handles an error that KVS reported in band before it ended the body.
@@ -228,8 +246,8 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
             // The fragment to resume from is past retention: read everything that is left, from the
             // oldest fragment on. The media path skips what it knows; the missing part becomes a
             // gap.
-            self.intake.after = None;
-            self.intake.hole = true;
+            self.output.after = None;
+            self.output.gap_is_loss = true;
         }
         BodyEnd::Broken
     }
@@ -239,42 +257,42 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
     /// session.
     async fn drain_outputs(&mut self) -> Result<bool, Rewound> {
         let mut progress = false;
-        while !self.intake.damaged
+        while !self.output.damaged
             && let Some(output) = self.stream.poll()
         {
             progress |= is_progress(&output);
-            self.intake.take(output);
+            self.output.handle(output);
         }
         let errors = self.stream.counters().decode_errors;
         {
-            let mut metrics = self.line.metrics();
+            let mut metrics = self.metrics.observed();
             metrics.decode_errors += errors - self.decode_errors;
             if self.stream.origin_ms().is_some() {
                 metrics.clock_drift_millis = Some(self.stream.clock_drift_ms());
             }
         }
         self.decode_errors = errors;
-        if self.intake.ready.is_empty() {
+        if self.output.ready.is_empty() {
             return Ok(progress);
         }
-        for chunk in std::mem::take(&mut self.intake.ready) {
-            push(self.line, chunk).await?;
+        for chunk in std::mem::take(&mut self.output.ready) {
+            push(self.queue, self.ctx.clock(), chunk).await?;
         }
-        if self.line.queue.holds(Config::samples(self.line.config.batch_ms)) {
+        if self.queue.holds(Config::samples(self.ctx.config.batch_ms)) {
             // There is enough for the longest payload. Before decoding more, yield to the other
             // futures on this thread, especially deliveries and renewals.
             tokio::task::yield_now().await;
         }
-        self.intake.heard();
+        self.output.new_audio();
         Ok(progress)
     }
 
     /// Keeps the minimum time between two calls of this reader.
     async fn pace(&mut self) {
-        let clock = self.line.ports.clock();
+        let clock = self.ctx.clock();
         if let Some(opened) = self.opened {
-            let jitter = self.line.config.connect_pace.mul_f64(self.line.ports.random());
-            clock.sleep_until(opened + self.line.config.connect_pace + jitter).await;
+            let jitter = self.ctx.config.connect_pace.mul_f64(self.ctx.ports.random());
+            clock.sleep_until(opened + self.ctx.config.connect_pace + jitter).await;
         }
         self.opened = Some(clock.instant());
     }
@@ -283,31 +301,27 @@ impl<'a, 'l, P: Ports> Reader<'a, 'l, P> {
     /// because it may still be being created, and the control plane confirms it. For a stopped
     /// session the wait is shorter, because no new stream is being created.
     async fn stream_gone(&mut self) -> bool {
-        let line = self.line;
-        let now = line.ports.clock().instant();
+        let ctx = self.ctx;
+        let now = ctx.clock().instant();
         let since = *self.missing_since.get_or_insert(now);
-        let stopping = line.orders.borrow().desired == Desired::Stop;
-        let patience = if stopping { line.config.drain_max } else { line.config.no_stream };
-        if now.saturating_duration_since(since) < patience {
+        let stopping = self.lease.is_stopping();
+        let wait = if stopping { ctx.config.drain_max } else { ctx.config.no_stream };
+        if now.saturating_duration_since(since) < wait {
             return false;
         }
-        let call = line.ports.media().is_gone(&line.stream);
+        let call = ctx.ports.media().is_gone(&ctx.stream_arn);
         // No response is not a confirmation: the audio stays in KVS, and GetMedia is called again.
-        line.ports.clock().within(line.config.read_idle, call).await.unwrap_or(false)
+        ctx.clock().within(ctx.config.read_idle, call).await.unwrap_or(false)
     }
 
     /// Returns whether the session is to stop and the stream is drained.
-    fn drained(&self) -> bool {
-        self.stopped().is_some() && self.intake.drain.is_over()
+    fn is_drained(&self) -> bool {
+        self.stopped().is_some() && self.output.drain.is_drained()
     }
 
     /// Returns how long ago the stop was; `None` if there was none.
     fn stopped(&self) -> Option<Duration> {
-        let stop_at = {
-            let orders = self.line.orders.borrow();
-            (orders.desired == Desired::Stop).then(|| orders.stop_at.unwrap_or_default())?
-        };
-        Some(Duration::from_millis(self.line.ports.clock().now_ms().saturating_sub(stop_at)))
+        self.lease.stopped_for(self.ctx.clock().now_ms())
     }
 }
 
@@ -325,7 +339,6 @@ fn is_progress(output: &Output<'_>) -> bool {
 
 // Not a method: the decoder is `Send` but not `Sync`, so no future may hold a shared reference to
 // the reader.
-async fn push<P: Ports>(line: &Line<'_, P>, chunk: Chunk) -> Result<(), Rewound> {
-    let arrived = line.ports.clock().instant();
-    line.queue.push(Queued { chunk, arrived }).await
+async fn push(queue: &Queue, clock: &impl Clock, chunk: Chunk) -> Result<(), Rewound> {
+    queue.push(Queued { chunk, arrived: clock.instant() }).await
 }

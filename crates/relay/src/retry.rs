@@ -16,7 +16,7 @@ const ATTEMPTS: u32 = 12;
 ///
 /// # Errors
 /// Returns [`RelayError::Store`] if the error is not retryable, or after [`ATTEMPTS`] attempts.
-pub(crate) async fn persist<P, T, F, Fut>(
+pub(crate) async fn retry<P, T, F, Fut>(
     ports: &P,
     config: &Config,
     session: &SessionId,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use relay::Outcome;
 use world::processor::Script;
-use world::{LONG, World, config, order, speech};
+use world::{LONG, World, config, request, speech};
 
 /// Runs a stored session with the given fault to its end.
 async fn session(seconds: usize, trouble: impl FnOnce(&World)) -> (Arc<World>, Vec<i16>) {
@@ -14,7 +14,7 @@ async fn session(seconds: usize, trouble: impl FnOnce(&World)) -> (Arc<World>, V
     let world = World::stored(&packets, 1_000);
     world.stop();
     trouble(&world);
-    let report = relay::start(&world.side(), &config(), order("a", LONG)).await.unwrap();
+    let report = relay::start(&world.side(), &config(), request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     (world, expected)
 }
@@ -44,7 +44,7 @@ async fn a_processor_down_for_minutes_opens_the_breaker_and_loses_nothing() {
     .await;
     let state = world.state();
     assert_eq!(state.processor.accepted, expected);
-    assert!(state.snapshots.iter().map(|s| s.circuit_opened).sum::<u64>() > 0);
+    assert!(state.snapshots.iter().map(|s| s.observed.circuit_opened).sum::<u64>() > 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,7 +86,7 @@ async fn a_slow_processor_holds_back_the_reading() {
     let mut config = config();
     config.buffer_ms = 4_000;
     let side = world.side();
-    let report = relay::start(&side, &config, order("a", LONG)).await.unwrap();
+    let report = relay::start(&side, &config, request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     assert_eq!(world.state().processor.accepted, expected);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use relay::{Outcome, Report};
 use testkit::snr::decibels;
-use world::{World, config, order, speech};
+use world::{World, config, request, speech};
 
 const SHORT: Duration = Duration::from_secs(60);
 
@@ -21,7 +21,7 @@ async fn chain(world: &Arc<World>, delay: Duration) -> Vec<Report> {
     let (side, config) = (world.side(), config());
     let mut running = tokio::task::JoinSet::new();
     let (first, own) = (side.clone(), config.clone());
-    running.spawn(async move { in_time(relay::start(&first, &own, order("0", SHORT))).await });
+    running.spawn(async move { in_time(relay::start(&first, &own, request("0", SHORT))).await });
     let mut reports = Vec::new();
     let mut started = 0;
     loop {
@@ -31,8 +31,8 @@ async fn chain(world: &Arc<World>, delay: Duration) -> Vec<Report> {
             let (side, config, name) = (side.clone(), config.clone(), started.to_string());
             running.spawn(async move {
                 tokio::time::sleep(delay).await;
-                let order = order(&name, SHORT);
-                in_time(relay::go_on(&side, &config, order, continuation.epoch)).await
+                let request = request(&name, SHORT);
+                in_time(relay::resume(&side, &config, request, continuation.epoch)).await
             });
         }
         tokio::select! {
@@ -69,7 +69,8 @@ async fn a_session_longer_than_many_invocations_arrives_whole() {
     let live = &state.processor.deliveries[..state.processor.deliveries.len() - 1];
     let longest = live.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap();
     assert!(longest < Duration::from_secs(3), "nobody delivered for {longest:?}");
-    let gaps: Vec<_> = state.snapshots.iter().filter_map(|s| s.hand_off_gap_millis).collect();
+    let gaps: Vec<_> =
+        state.snapshots.iter().filter_map(|s| s.observed.hand_off_gap_millis).collect();
     assert!(gaps.len() >= 3 && gaps.iter().all(|gap| *gap < 1_000), "{gaps:?}");
 }
 

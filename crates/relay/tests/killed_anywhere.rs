@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use relay::Outcome;
 use testkit::snr::decibels;
-use world::{Fault, LONG, World, config, order, speech};
+use world::{Fault, LONG, World, config, request, speech};
 
 /// Runs until the session ends, restarting after each kill as Lambda's retry would.
 async fn until_ended(world: &Arc<World>) -> usize {
@@ -15,7 +15,7 @@ async fn until_ended(world: &Arc<World>) -> usize {
     for attempt in 0..50 {
         let (side, name) = (world.side(), format!("run-{attempt}"));
         let report = tokio::select! {
-            report = relay::start(&side, &config, order(&name, LONG)) => Some(report.unwrap()),
+            report = relay::start(&side, &config, request(&name, LONG)) => Some(report.unwrap()),
             () = side.killed() => None,
         };
         match report {
@@ -69,7 +69,7 @@ async fn killed_again_and_again() {
             world.kill_at(1 + random.below(60), Fault::KillAfter);
             let name = format!("run-{attempt}");
             tokio::select! {
-                report = relay::start(&side, &config, order(&name, LONG)) => {
+                report = relay::start(&side, &config, request(&name, LONG)) => {
                     if report.unwrap().outcome == Outcome::Ended {
                         break;
                     }

@@ -6,27 +6,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::{Outcome, Report};
-use world::{Farewell, LONG, World, config, order, speech};
+use world::{EndNotice, LONG, World, config, request, speech};
 
 const GRACE: Duration = Duration::from_secs(60);
 
-async fn carried(world: &Arc<World>, owner: &str) -> Report {
-    relay::start(&world.side(), &config(), order(owner, LONG)).await.unwrap()
+async fn run_to_end(world: &Arc<World>, owner: &str) -> Report {
+    relay::start(&world.side(), &config(), request(owner, LONG)).await.unwrap()
 }
 
-fn farewells(world: &World) -> Vec<Farewell> {
-    world.state().farewells.clone()
+fn end_notices(world: &World) -> Vec<EndNotice> {
+    world.state().end_notices.clone()
 }
 
 #[tokio::test(start_paused = true)]
-async fn they_are_told_once_when_the_last_chunk_is_accepted() {
+async fn listeners_are_notified_once_when_the_last_chunk_is_accepted() {
     let (packets, expected) = speech(10);
     let world = World::stored(&packets, 1_000);
     world.stop();
-    assert_eq!(carried(&world, "a").await.outcome, Outcome::Ended);
-    let [farewell] = farewells(&world)[..] else { panic!("{:?}", farewells(&world)) };
-    assert_eq!(farewell.accepted, expected.len() as u64);
-    assert!(farewell.ended && farewell.at < GRACE, "{farewell:?}");
+    assert_eq!(run_to_end(&world, "a").await.outcome, Outcome::Ended);
+    let [notice] = end_notices(&world)[..] else { panic!("{:?}", end_notices(&world)) };
+    assert_eq!(notice.accepted, expected.len() as u64);
+    assert!(notice.ended && notice.at < GRACE, "{notice:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,9 +41,9 @@ async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
         world.state().processor.refuse_after = None;
     };
     let config = config();
-    let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), mended);
+    let (report, ()) = tokio::join!(relay::start(&side, &config, request("a", LONG)), mended);
     assert_eq!(report.unwrap().outcome, Outcome::Ended);
-    let [first, last] = farewells(&world)[..] else { panic!("{:?}", farewells(&world)) };
+    let [first, last] = end_notices(&world)[..] else { panic!("{:?}", end_notices(&world)) };
     assert!(first.at >= GRACE && first.at < GRACE + Duration::from_secs(3), "{first:?}");
     assert!(!first.ended && first.accepted < expected.len() as u64, "{first:?}");
     // Listeners who connected since then are notified at the end.
@@ -51,7 +51,7 @@ async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_telling_that_hangs_delays_neither_the_audio_nor_the_end() {
+async fn a_notice_that_hangs_delays_neither_the_audio_nor_the_end() {
     let mut ends = Vec::new();
     for hangs in [false, true] {
         let (packets, expected) = speech(10);
@@ -66,55 +66,55 @@ async fn a_telling_that_hangs_delays_neither_the_audio_nor_the_end() {
             world.state().processor.refuse_after = None;
         };
         let config = config();
-        let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), mended);
+        let (report, ()) = tokio::join!(relay::start(&side, &config, request("a", LONG)), mended);
         assert_eq!(report.unwrap().outcome, Outcome::Ended);
         assert_eq!(world.state().processor.accepted, expected);
-        ends.push(farewells(&world).last().unwrap().at);
+        ends.push(end_notices(&world).last().unwrap().at);
     }
     let [without, with] = ends[..] else { unreachable!() };
-    assert!(with < GRACE + config().farewell, "{with:?}: it hung no more by then");
+    assert!(with < GRACE + config().end_notice, "{with:?}: it hung no more by then");
     assert!(with <= without + Duration::from_secs(1), "{with:?} against {without:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_ends_in_its_time_however_long_telling_takes() {
+async fn a_run_ends_before_its_deadline_however_long_the_notice_takes() {
     let world = World::stored(&speech(4).0, 1_000);
     world.stop();
     world.state().listeners_hang = true;
     let remaining = Duration::from_secs(32);
     let side = world.side();
-    relay::start(&side, &config(), order("a", remaining)).await.unwrap();
-    assert_eq!(farewells(&world).len(), 1);
+    relay::start(&side, &config(), request("a", remaining)).await.unwrap();
+    assert_eq!(end_notices(&world).len(), 1);
     assert!(world.elapsed() < remaining, "{:?}", world.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_finds_a_stopped_session_at_its_end_tells_them_again() {
+async fn a_run_that_finds_a_stopped_session_ended_sends_the_notice_again() {
     let world = World::stored(&speech(4).0, 1_000);
     world.stop();
-    carried(&world, "a").await;
+    run_to_end(&world, "a").await;
     // The first run may have crashed before it notified anyone.
-    assert_eq!(carried(&world, "b").await.outcome, Outcome::Ended);
-    assert_eq!(farewells(&world).len(), 2);
+    assert_eq!(run_to_end(&world, "b").await.outcome, Outcome::Ended);
+    assert_eq!(end_notices(&world).len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_told_of_a_session_that_was_not_stopped() {
+async fn no_notice_is_sent_for_a_session_that_was_not_stopped() {
     let world = World::stored(&speech(4).0, 1_000);
     world.stop();
-    carried(&world, "a").await;
-    world.state().farewells.clear();
+    run_to_end(&world, "a").await;
+    world.state().end_notices.clear();
     // A stream that ends without a stop: the health check ends its session first.
     world.state().table.item.as_mut().unwrap().desired = session::Desired::Run;
-    assert_eq!(carried(&world, "b").await.outcome, Outcome::Ended);
-    assert_eq!(farewells(&world), []);
+    assert_eq!(run_to_end(&world, "b").await.outcome, Outcome::Ended);
+    assert_eq!(end_notices(&world), []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_link_of_a_chain_tells_them() {
+async fn the_last_invocation_of_a_chain_sends_the_notice() {
     let world = World::live(&speech(30).0, 1_000);
     let side = world.side();
-    let run = order("a", Duration::from_secs(70));
+    let run = request("a", Duration::from_secs(70));
     let config = config();
     let first = relay::start(&side, &config, run);
     let next = async {
@@ -126,9 +126,9 @@ async fn the_last_link_of_a_chain_tells_them() {
             }
         };
         world.stop();
-        relay::go_on(&world.side(), &config, order("b", LONG), link.epoch).await.unwrap()
+        relay::resume(&world.side(), &config, request("b", LONG), link.epoch).await.unwrap()
     };
     let (first, next) = tokio::join!(first, next);
     assert_eq!((first.unwrap().outcome, next.outcome), (Outcome::HandedOff, Outcome::Ended));
-    assert_eq!(farewells(&world).len(), 1);
+    assert_eq!(end_notices(&world).len(), 1);
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use world::kvs::{Break, How, open_error};
 use world::processor::Script;
-use world::{LONG, Odds, State, World, config, order, speech};
+use world::{LONG, Odds, State, World, config, request, speech};
 
 /// More than any session requests.
 const EVERY: usize = 10_000;
@@ -55,7 +55,7 @@ async fn healthy(packets: &[Vec<u8>], expected: &[i16]) -> Vec<Delivery> {
         world.stop();
     };
     let config = config();
-    let (report, ()) = tokio::join!(relay::start(&side, &config, order("a", LONG)), stop);
+    let (report, ()) = tokio::join!(relay::start(&side, &config, request("a", LONG)), stop);
     assert_eq!(report.unwrap().outcome, Outcome::Ended);
     let state = world.state();
     assert_eq!(state.processor.accepted, expected);
@@ -73,7 +73,7 @@ async fn check(troubles: &[Trouble]) {
         let world = World::live(&packets, 1_000);
         trouble(&mut world.state());
         let side = world.side();
-        runs.spawn(async move { relay::start(&side, &config(), order("a", LONG)).await });
+        runs.spawn(async move { relay::start(&side, &config(), request("a", LONG)).await });
         sick.push(world);
     }
     let beside = healthy(&packets, &expected).await;

@@ -114,7 +114,7 @@ fn complaint(
         broken.push(format!("samples: {missing} lost, {surplus} too many, {wrong} changed"));
         broken.extend(line.faults.iter().cloned());
     }
-    let refused: u64 = state.snapshots.iter().map(|snapshot| snapshot.refused).sum();
+    let refused: u64 = state.snapshots.iter().map(|snapshot| snapshot.totals.refused).sum();
     if refused != scene.refused {
         broken.push(format!("{refused} samples refused instead of {}", scene.refused));
     }

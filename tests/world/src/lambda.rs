@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::health_check;
 use crate::side::Side;
 use crate::state::World;
-use crate::{config, order};
+use crate::{config, request};
 
 /// Between two health checks.
 const HEALTH_CHECK: Duration = Duration::from_secs(300);
@@ -272,12 +272,12 @@ async fn run(
     name: String,
     timeout: Duration,
 ) -> Result<Outcome, String> {
-    let order = order(&name, timeout);
+    let request = request(&name, timeout);
     let run = async {
         match call {
-            Call::Start => relay::start(&side, &config, order).await,
-            Call::Stop => relay::stop(&side, &config, order).await,
-            Call::Continue(epoch) => relay::go_on(&side, &config, order, epoch).await,
+            Call::Start => relay::start(&side, &config, request).await,
+            Call::Stop => relay::stop(&side, &config, request).await,
+            Call::Continue(epoch) => relay::resume(&side, &config, request, epoch).await,
         }
     };
     tokio::select! {

@@ -33,9 +33,9 @@ use std::time::Duration;
 pub use clock::WorldClock;
 pub use odds::Odds;
 pub use side::{Fault, Side};
-pub use state::{Farewell, State, World};
+pub use state::{EndNotice, State, World};
 
-use relay::{Config, Order};
+use relay::{Config, RunRequest};
 use session::{Language, QualityTier, SessionId, Settings, StreamArn};
 
 /// Wall clock at the world's beginning, ms.
@@ -63,9 +63,9 @@ pub fn speech(seconds: usize) -> (Vec<Vec<u8>>, Vec<i16>) {
     (packets, pcm[PRE_SKIP..].to_vec())
 }
 
-/// An order for a run of at most `remaining`, by a name of its own.
-pub fn order(owner: &str, remaining: Duration) -> Order {
-    Order {
+/// The request of a run of at most `remaining`, by a name of its own.
+pub fn request(owner: &str, remaining: Duration) -> RunRequest {
+    RunRequest {
         session_id: session(),
         stream_arn: Some(stream()),
         settings: Some(Settings {

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use relay::ports::{Continuation, DeadLetter, DeadLetters, Links, Listeners, Meter, Ports};
+use relay::ports::{
+    Continuation, DeadLetter, DeadLetters, Listeners, MetricsSink, Ports, SelfInvoker,
+};
 use relay::{Clock, Snapshot};
 use session::{ErrorKind, PortError, SessionId};
 use tokio::sync::Notify;
 
 use crate::clock::WorldClock;
 use crate::odds::Luck;
-use crate::state::{Farewell, State, World};
+use crate::state::{EndNotice, State, World};
 
 /// What a step does besides its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +109,8 @@ impl Ports for Side {
     type DeadLetters = Self;
     type Sessions = Self;
     type Listeners = Self;
-    type Links = Self;
-    type Meter = Self;
+    type SelfInvoker = Self;
+    type Metrics = Self;
 
     fn clock(&self) -> &WorldClock {
         &self.clock
@@ -134,10 +136,10 @@ impl Ports for Side {
     fn listeners(&self) -> &Self {
         self
     }
-    fn links(&self) -> &Self {
+    fn self_invoker(&self) -> &Self {
         self
     }
-    fn meter(&self) -> &Self {
+    fn metrics(&self) -> &Self {
         self
     }
 }
@@ -151,12 +153,12 @@ impl DeadLetters for Side {
 }
 
 impl Listeners for Side {
-    async fn tell_ended(&self, _: &SessionId, limit: Duration) {
+    async fn notify_ended(&self, _: &SessionId, limit: Duration) {
         let (at, slow) = (self.world.elapsed(), self.world.state().listeners_hang);
         self.call(5, move |state| {
             let ended = state.table.item.as_ref().is_some_and(|item| item.ended);
             let accepted = state.processor.accepted.len() as u64;
-            state.farewells.push(Farewell { at, accepted, ended });
+            state.end_notices.push(EndNotice { at, accepted, ended });
         })
         .await;
         if slow {
@@ -165,7 +167,7 @@ impl Listeners for Side {
     }
 }
 
-impl Links for Side {
+impl SelfInvoker for Side {
     async fn invoke_next(&self, continuation: &Continuation) -> Result<(), PortError> {
         let luck = self.world.luck(|state| state.link_odds);
         if luck == Luck::Refused {
@@ -194,7 +196,7 @@ impl Links for Side {
     }
 }
 
-impl Meter for Side {
+impl MetricsSink for Side {
     fn emit(&self, _: &SessionId, snapshot: &Snapshot) {
         self.world.state().snapshots.push(snapshot.clone());
     }

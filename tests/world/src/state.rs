@@ -36,7 +36,7 @@ pub struct State {
     /// Invocations of the next link that are accepted and then forgotten.
     pub links_lost: u64,
     /// Times that listeners were told that the session has ended.
-    pub farewells: Vec<Farewell>,
+    pub end_notices: Vec<EndNotice>,
     /// Telling them takes as long as it may.
     pub listeners_hang: bool,
     /// Metrics as they were written.
@@ -51,7 +51,7 @@ pub struct State {
 
 /// One time that listeners were told that the session has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Farewell {
+pub struct EndNotice {
     /// When, since the world began.
     pub at: Duration,
     /// Samples that the processor had accepted.
@@ -103,7 +103,7 @@ impl World {
             link_odds: Odds::UP,
             link_errors: 0,
             links_lost: 0,
-            farewells: Vec::new(),
+            end_notices: Vec::new(),
             listeners_hang: false,
             snapshots: Vec::new(),
             steps: 0,

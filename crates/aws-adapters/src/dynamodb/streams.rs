@@ -166,15 +166,14 @@ impl LeaseTable for StreamsTable {
         renewal: Renewal<'_>,
     ) -> Result<Option<StreamItem>, PortError> {
         let mut expression = "SET leaseExpiresAt = :expires, checkpoint = :checkpoint, \
-                              revision = :revision, fragmentMillis = :fragment"
+                              revision = :revision"
             .to_owned();
         let mut values = Values::new()
             .with(":me", &renewal.owner)
             .with(":epoch", &renewal.epoch)
             .with(":revision", &renewal.revision)
             .with(":expires", &renewal.expires_at)
-            .with(":checkpoint", &renewal.checkpoint.to_json())
-            .with(":fragment", &renewal.fragment_millis);
+            .with(":checkpoint", &renewal.checkpoint.to_json());
         if let Some(at) = renewal.last_activity_at {
             expression += ", lastActivityAt = :activity";
             values = values.with(":activity", &at);

@@ -17,8 +17,8 @@ use media::FragmentNumber;
 use relay::answer::Reply;
 use relay::lease::{LeaseTable, Renewal};
 use relay::ports::{
-    BodyError, Continuation, DeadLetter, DeadLetters, Links, Listeners, MediaBody, MediaSource,
-    Meter, Ports, Processor, Sessions,
+    BodyError, Continuation, DeadLetter, DeadLetters, Listeners, MediaBody, MediaSource,
+    MetricsSink, Ports, Processor, SelfInvoker, Sessions,
 };
 use relay::{Snapshot, SystemClock};
 use session::audio::{Answer, AudioPayload};
@@ -240,7 +240,7 @@ impl Sessions for Stub {
 }
 
 impl Listeners for Stub {
-    async fn tell_ended(&self, _: &SessionId, _: Duration) {}
+    async fn notify_ended(&self, _: &SessionId, _: Duration) {}
 }
 
 impl DeadLetters for Stub {
@@ -249,13 +249,13 @@ impl DeadLetters for Stub {
     }
 }
 
-impl Links for Stub {
+impl SelfInvoker for Stub {
     async fn invoke_next(&self, _: &Continuation) -> Result<(), PortError> {
         panic!("no run comes to its deadline")
     }
 }
 
-impl Meter for Stub {
+impl MetricsSink for Stub {
     fn emit(&self, _: &SessionId, snapshot: &Snapshot) {
         black_box(snapshot);
     }
@@ -269,8 +269,8 @@ impl Ports for Stub {
     type DeadLetters = Self;
     type Sessions = Self;
     type Listeners = Self;
-    type Links = Self;
-    type Meter = Self;
+    type SelfInvoker = Self;
+    type Metrics = Self;
 
     fn clock(&self) -> &SystemClock {
         &SystemClock
@@ -296,10 +296,10 @@ impl Ports for Stub {
     fn listeners(&self) -> &Self {
         self
     }
-    fn links(&self) -> &Self {
+    fn self_invoker(&self) -> &Self {
         self
     }
-    fn meter(&self) -> &Self {
+    fn metrics(&self) -> &Self {
         self
     }
 }

@@ -20,9 +20,10 @@ pub(crate) fn looking(steps: &mut Steps<'_>, slot: usize) {
     let must = !item.held || item.expires_in <= -timing.doubt && waits_out;
     if may {
         let (stale, got) = (false, None);
-        let take = Take { stale, got, expires_in: timing.soonest_take, term: timing.guard + 1 };
+        let take =
+            Take { stale, got, expires_in: timing.soonest_take, valid_for: timing.guard + 1 };
         let mut to = *steps.from;
-        to.runs[slot] = Run::Taking(take);
+        to.runs[slot] = Run::Acquiring(take);
         if must {
             steps.healthy(Move::SendTake(slot), to);
         } else {
@@ -31,17 +32,17 @@ pub(crate) fn looking(steps: &mut Steps<'_>, slot: usize) {
     }
 }
 
-/// A take in flight. `retry::persist` resends it until it is answered, so a late copy is rejected;
+/// A take in flight. `retry::retry` resends it until it is answered, so a late copy is rejected;
 /// only a late take whose sender crashed matters.
-pub(crate) fn taking(steps: &mut Steps<'_>, slot: usize, take: Take) {
+pub(crate) fn acquiring(steps: &mut Steps<'_>, slot: usize, take: Take) {
     let mut to = *steps.from;
     let got = table::take(&mut to, take);
     to.runs[slot] = match got {
         Some(epoch) => Run::Holding(Holder {
             epoch,
-            term: take.term,
+            valid_for: take.valid_for,
             next: to.table.next,
-            anchored: false,
+            origin_persisted: false,
             revision: 0,
             renewal: None,
             delivery: None,
@@ -52,7 +53,7 @@ pub(crate) fn taking(steps: &mut Steps<'_>, slot: usize, take: Take) {
     if take.got.is_none() && !take.stale {
         let mut to = *steps.from;
         let got = table::take(&mut to, take);
-        if let Run::Taking(take) = &mut to.runs[slot] {
+        if let Run::Acquiring(take) = &mut to.runs[slot] {
             take.got = got;
         }
         steps.possible(Move::TakeUnanswered(slot), to);

@@ -16,7 +16,7 @@
 //! # What is not modelled, and why that hides no errors
 //! - *The reader.* Audio that is not read yet is not delivered yet, and a run may be slow at any
 //!   point. `killed_anywhere` tests that two runs produce the same chunks; `delivery` tests that
-//!   gaps, dead letters and pauses move the ledger only past settled audio. Every run batches
+//!   gaps, dead letters and pauses move the progress only past settled audio. Every run batches
 //!   differently, so payloads overlap partly.
 //! - *A run that waits for the lease* has written nothing. It may start, return or crash without
 //!   effect, and the successor's name only determines when the holder yields: here that may be at
@@ -41,7 +41,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod acquire;
-mod carry;
+mod leased;
 mod moves;
 mod network;
 mod processor;
@@ -123,13 +123,13 @@ fn a_write_that_does_not_look_at_the_epoch_gives_away_the_lease_of_another() {
 }
 
 #[test]
-fn a_ledger_that_counts_what_was_sent_loses_samples() {
+fn progress_that_counts_sent_samples_loses_them() {
     breaks(Promise::CheckpointTellsTheTruth, with_rules(Rules { accepted_first: false, ..RULES }));
 }
 
 #[test]
 fn a_delivery_before_the_first_renewal_leaves_position_zero_open() {
-    breaks(Promise::OriginComesFirst, with_rules(Rules { anchored: false, ..RULES }));
+    breaks(Promise::OriginComesFirst, with_rules(Rules { origin_persisted: false, ..RULES }));
 }
 
 #[test]

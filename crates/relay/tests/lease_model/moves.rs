@@ -2,7 +2,7 @@
 
 use crate::rules::Model;
 use crate::state::{Run, STANDING, State};
-use crate::{acquire, carry, network};
+use crate::{acquire, leased, network};
 
 /// One move. The number is the slot of the run that it affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,14 +14,14 @@ pub(crate) enum Move {
     Stop,
     /// `lease::acquire` finds the lease free, or lapsed by its own wall clock, and sends its take.
     SendTake(usize),
-    /// `keeper::Keeper::keep` sends a renewal.
+    /// `LeaseRenewer::renew_loop` sends a renewal.
     SendRenewal(usize),
-    /// `delivery::Deliverer::settle` is `ready` and sends a payload.
+    /// `delivery::Deliverer::settle` may deliver and sends a payload.
     SendDelivery(usize),
     /// The deadline is near or a successor has announced itself: `delivery::deliver` yields, and
-    /// `run::finish` releases.
+    /// `leased_run::finish` releases.
     Yield(usize),
-    /// `handoff::hand_on` gives up the invocation in flight.
+    /// `handoff::hand_off` gives up the invocation in flight.
     Abandon(usize),
     /// A renewal, take or release arrives and is answered.
     WriteArrives(usize),
@@ -100,9 +100,9 @@ impl Model {
             }
             match from.runs[slot] {
                 Run::Looking => acquire::looking(&mut steps, slot),
-                Run::Taking(take) => acquire::taking(&mut steps, slot, take),
-                Run::Holding(holder) => carry::holding(&mut steps, slot, holder),
-                Run::Releasing(release) => carry::releasing(&mut steps, slot, release),
+                Run::Acquiring(take) => acquire::acquiring(&mut steps, slot, take),
+                Run::Holding(holder) => leased::holding(&mut steps, slot, holder),
+                Run::Releasing(release) => leased::releasing(&mut steps, slot, release),
             }
         }
         network::late(&mut steps);
@@ -114,25 +114,25 @@ impl Model {
         let mut to = *from;
         let past = self.long_lapsed();
         let lapse = |expires_in: &mut i8| *expires_in = (*expires_in - 1).max(past);
-        let run_out = |term: &mut i8| {
-            if *term != STANDING {
-                *term = (*term - 1).max(0);
+        let run_out = |valid_for: &mut i8| {
+            if *valid_for != STANDING {
+                *valid_for = (*valid_for - 1).max(0);
             }
         };
         lapse(&mut to.table.expires_in);
         for run in &mut to.runs {
             match run {
                 Run::Looking | Run::Releasing(_) => {}
-                Run::Taking(take) => {
+                Run::Acquiring(take) => {
                     lapse(&mut take.expires_in);
-                    run_out(&mut take.term);
+                    run_out(&mut take.valid_for);
                 }
                 Run::Holding(holder) => {
                     if let Some(renewal) = &mut holder.renewal {
                         lapse(&mut renewal.write.expires_in);
-                        run_out(&mut renewal.term);
+                        run_out(&mut renewal.valid_for);
                     }
-                    run_out(&mut holder.term);
+                    run_out(&mut holder.valid_for);
                 }
             }
         }

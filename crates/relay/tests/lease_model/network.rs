@@ -66,8 +66,8 @@ pub(crate) fn late(steps: &mut Steps<'_>) {
 
 /// Applies the take of a run that has ended.
 fn take(to: &mut State, write: Write) {
-    let (stale, got, term) = (false, None, 0);
-    table::take(to, crate::state::Take { stale, got, expires_in: write.expires_in, term });
+    let (stale, got, valid_for) = (false, None, 0);
+    table::take(to, crate::state::Take { stale, got, expires_in: write.expires_in, valid_for });
 }
 
 /// Drops late messages that can no longer change anything, and normalises the state.
@@ -119,11 +119,11 @@ fn forget_what_is_over(state: &mut State, model: &Model) {
         state.late_deliveries = [None; LATE];
     }
     for run in &mut state.runs {
-        if let Run::Taking(take) = run
+        if let Run::Acquiring(take) = run
             && (take.stale || take.got.is_some())
         {
             take.expires_in = 0;
-            take.term = if take.got.is_some() { take.term } else { 0 };
+            take.valid_for = if take.got.is_some() { take.valid_for } else { 0 };
         }
         forget_a_lost_lease(run, item, state.processor, model.rules);
     }
@@ -136,19 +136,20 @@ fn forget_a_lost_lease(run: &mut Run, item: Item, at: Watermark, rules: Rules) {
         Run::Releasing(release) if lost(release.epoch) => *run = Run::Looking,
         Run::Holding(holder) if lost(holder.epoch) => {
             // The response to its renewal can only tell the run that it lost the lease.
-            if let Some(Renewal { write, term }) = &mut holder.renewal {
+            if let Some(Renewal { write, valid_for }) = &mut holder.renewal {
                 *write = Write { expires_in: 0, revision: 0, next: 0, ..*write };
-                *term = 0;
+                *valid_for = 0;
             }
             let refused = rules.fence && holder.epoch < at.epoch;
-            let silent = holder.term == 0 || rules.anchored && !holder.anchored;
+            let silent =
+                holder.valid_for == 0 || rules.origin_persisted && !holder.origin_persisted;
             // A right to deliver that should have expired is kept, so that the property check sees
             // it.
-            let righted = holder.term > 0 && holder.term != STANDING;
+            let righted = holder.valid_for > 0 && holder.valid_for != STANDING;
             if (refused || silent && holder.delivery.is_none()) && !righted {
                 *run = Run::Looking;
             }
         }
-        Run::Looking | Run::Taking(_) | Run::Releasing(_) | Run::Holding(_) => {}
+        Run::Looking | Run::Acquiring(_) | Run::Releasing(_) | Run::Holding(_) => {}
     }
 }

@@ -37,15 +37,15 @@ pub(crate) fn broken(before: &State, after: &State) -> Option<Promise> {
     }
     let two_rights = after.runs.iter().any(|run| match run {
         Run::Holding(holder) => {
-            let may_deliver = holder.term > 0 && holder.term != STANDING;
+            let may_deliver = holder.valid_for > 0 && holder.valid_for != STANDING;
             may_deliver && !(table.held && table.epoch == holder.epoch)
         }
-        Run::Looking | Run::Taking(_) | Run::Releasing(_) => false,
+        Run::Looking | Run::Acquiring(_) | Run::Releasing(_) => false,
     });
     let ahead_of_truth = after.runs.iter().any(|run| match run {
         Run::Holding(holder) => holder.next > truth.next,
         Run::Releasing(release) => release.next > truth.next,
-        Run::Looking | Run::Taking(_) => false,
+        Run::Looking | Run::Acquiring(_) => false,
     });
     let faults = [
         (two_rights, Promise::OneRight),

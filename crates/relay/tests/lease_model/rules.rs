@@ -15,11 +15,11 @@ pub(crate) struct Rules {
     pub(crate) revision: bool,
     /// A write of a past epoch is rejected (`LeaseTable::{renew, release}`).
     pub(crate) epoch: bool,
-    /// The ledger advances when the processor has accepted a payload, not when the payload is sent
+    /// The progress advances when the processor has accepted a payload, not when the payload is sent
     /// (`delivery::Deliverer::accepted`).
     pub(crate) accepted_first: bool,
     /// Nothing is delivered before the origin is stored (`delivery::Deliverer::ready`).
-    pub(crate) anchored: bool,
+    pub(crate) origin_persisted: bool,
     /// A lease that does not change is waited out and taken (`lease::acquire`).
     pub(crate) waits_out: bool,
 }
@@ -31,7 +31,7 @@ pub(crate) const RULES: Rules = Rules {
     revision: true,
     epoch: true,
     accepted_first: true,
-    anchored: true,
+    origin_persisted: true,
     waits_out: true,
 };
 

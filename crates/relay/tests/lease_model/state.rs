@@ -15,7 +15,7 @@ pub(crate) const CHUNKS: u8 = 3;
 /// Messages (writes or payloads) in flight whose sender no longer waits. Any more are lost.
 pub(crate) const LATE: usize = 1;
 
-/// A term that does not expire, because the machine's monotonic clock is frozen.
+/// A valid_for that does not expire, because the machine's monotonic clock is frozen.
 pub(crate) const STANDING: i8 = i8::MAX;
 
 /// The complete state.
@@ -86,10 +86,10 @@ pub(crate) enum Run {
     /// None, or one that only polls (`lease::acquire`): neither has written anything.
     Looking,
     /// In `lease::acquire`, with `LeaseTable::take` in flight.
-    Taking(Take),
-    /// In `run::carry`.
+    Acquiring(Take),
+    /// In `leased_run::run_with_lease`.
     Holding(Holder),
-    /// In `run::finish`, with `LeaseTable::release` in flight.
+    /// In `leased_run::finish`, with `LeaseTable::release` in flight.
     Releasing(Write),
 }
 
@@ -102,20 +102,20 @@ pub(crate) struct Take {
     pub(crate) got: Option<u8>,
     pub(crate) expires_in: i8,
     /// The remaining right to deliver that it will give.
-    pub(crate) term: i8,
+    pub(crate) valid_for: i8,
 }
 
-/// `run::carry`: the keeper and deliverer of one lease.
+/// `leased_run::run_with_lease`: the renewer and deliverer of one lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Holder {
     pub(crate) epoch: u8,
-    /// Ticks of its own monotonic clock until `Line::term`; 0 = expired, or [`STANDING`].
-    pub(crate) term: i8,
-    /// The ledger's `next`.
+    /// Ticks of its own monotonic clock until `LeaseView::valid_until`; 0 = expired, or [`STANDING`].
+    pub(crate) valid_for: i8,
+    /// The `next` of the progress.
     pub(crate) next: u8,
-    /// `Line::anchored`.
-    pub(crate) anchored: bool,
-    /// `Keeper::revision`.
+    /// `LeaseView::origin_persisted`.
+    pub(crate) origin_persisted: bool,
+    /// `LeaseRenewer::revision`.
     pub(crate) revision: u8,
     pub(crate) renewal: Option<Renewal>,
     pub(crate) delivery: Option<Delivery>,
@@ -125,8 +125,8 @@ pub(crate) struct Holder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Renewal {
     pub(crate) write: Write,
-    /// The value of `Holder::term` if it is answered now.
-    pub(crate) term: i8,
+    /// The value of `Holder::valid_for` if it is answered now.
+    pub(crate) valid_for: i8,
 }
 
 /// A write in flight to the table.
@@ -204,7 +204,7 @@ impl State {
         for run in &mut self.runs {
             match run {
                 Run::Looking => {}
-                Run::Taking(take) => {
+                Run::Acquiring(take) => {
                     if let Some(epoch) = &mut take.got {
                         visit(epoch);
                     }

@@ -62,7 +62,7 @@ fn owns(item: &Item, write: Write, rules: Rules) -> bool {
 /// Owner, epoch or expiry changed: takes based on an earlier read are stale.
 fn seen_no_more(state: &mut State) {
     for run in &mut state.runs {
-        if let Run::Taking(take) = run {
+        if let Run::Acquiring(take) = run {
             take.stale = true;
         }
     }

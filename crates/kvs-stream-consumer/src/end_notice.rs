@@ -1,4 +1,4 @@
-//! Tells a session's listeners that it has ended, within the time that a run has for it.
+//! Notifies the listeners of an ended session within a time limit.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use session::reconcile::Rules;
 
 /// The listeners of this environment's sessions.
 #[derive(Debug)]
-pub(crate) struct Farewell {
+pub(crate) struct EndNotice {
     connections: Connections,
     around: Lambda,
     rules: Rules,
 }
 
-impl Farewell {
+impl EndNotice {
     pub(crate) const fn new(connections: Connections, around: Lambda, rules: Rules) -> Self {
         Self { connections, around, rules }
     }
 }
 
-impl relay::ports::Listeners for Farewell {
-    async fn tell_ended(&self, session: &SessionId, limit: Duration) {
+impl relay::ports::Listeners for EndNotice {
+    async fn notify_ended(&self, session: &SessionId, limit: Duration) {
         let patience = self.rules.patience(limit);
         tell(&self.connections, &self.around, session, News::Ended, &patience).await;
     }

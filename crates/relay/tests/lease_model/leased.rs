@@ -1,4 +1,4 @@
-//! `run::carry` and `run::finish`: a run with the lease.
+//! `leased_run::run_with_lease` and `leased_run::finish`: a run with the lease.
 
 use crate::moves::{Move, Steps};
 use crate::network::{bury_delivery, bury_write};
@@ -18,16 +18,17 @@ pub(crate) fn holding(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     freeze(steps, slot, holder);
     send_renewal(steps, slot, holder);
     send_deliveries(steps, slot, holder);
-    hand_on(steps, slot, holder);
+    hand_off(steps, slot, holder);
 }
 
 /// The holder's machine freezes and may become a zombie. Whether and when it wakes does not matter:
 /// until a renewal that it sends afterwards is answered, its clock may be behind by any amount.
 fn freeze(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
-    let stand = |term: i8| if term > 0 { STANDING } else { 0 };
-    let renewal =
-        holder.renewal.map(|under_way| Renewal { term: stand(under_way.term), ..under_way });
-    let to = with(steps, slot, Holder { term: stand(holder.term), renewal, ..holder });
+    let stand = |valid_for: i8| if valid_for > 0 { STANDING } else { 0 };
+    let renewal = holder
+        .renewal
+        .map(|under_way| Renewal { valid_for: stand(under_way.valid_for), ..under_way });
+    let to = with(steps, slot, Holder { valid_for: stand(holder.valid_for), renewal, ..holder });
     if to != *steps.from {
         steps.possible(Move::Freeze(slot), to);
     }
@@ -56,7 +57,7 @@ fn over(steps: &mut Steps<'_>, slot: usize, holder: Holder, then: Run, name: Mov
     });
 }
 
-/// `Keeper::keep`: the first renewal and all later ones. `Config::renew` is shorter than a tick, so
+/// `LeaseRenewer::renew_loop`: the first renewal and all later ones. `Config::renew` is shorter than a tick, so
 /// any number of renewals fits into one tick; without faults one is enough.
 fn send_renewal(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     let timing = steps.model.timing;
@@ -71,10 +72,10 @@ fn send_renewal(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
         expires_in: timing.soonest_take,
         next: holder.next,
     };
-    let renewal = Some(Renewal { write, term: timing.guard + 1 });
+    let renewal = Some(Renewal { write, valid_for: timing.guard + 1 });
     let to = with(steps, slot, Holder { revision, renewal, ..holder });
-    let due = holder.term <= timing.guard || holder.term == STANDING;
-    if !holder.anchored || due {
+    let due = holder.valid_for <= timing.guard || holder.valid_for == STANDING;
+    if !holder.origin_persisted || due {
         steps.healthy(Move::SendRenewal(slot), to);
     } else {
         steps.possible(Move::SendRenewal(slot), to);
@@ -87,7 +88,11 @@ fn renewal_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, renewal
     let unheard = Holder { renewal: None, ..holder };
     let mut to = *steps.from;
     if table::renew(&mut to, renewal.write, rules) {
-        to.runs[slot] = Run::Holding(Holder { term: renewal.term, anchored: true, ..unheard });
+        to.runs[slot] = Run::Holding(Holder {
+            valid_for: renewal.valid_for,
+            origin_persisted: true,
+            ..unheard
+        });
         steps.healthy(Move::WriteArrives(slot), to);
     } else {
         // `End::Lost`: another run holds the lease.
@@ -101,7 +106,8 @@ fn renewal_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, renewal
 /// `Deliverer::ready` returns, and a batch of one or two chunks is sent. Which chunk is the last is
 /// known only after the stream is stopped and drained.
 fn send_deliveries(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
-    let ready = holder.term > 0 && (holder.anchored || !steps.model.rules.anchored);
+    let ready =
+        holder.valid_for > 0 && (holder.origin_persisted || !steps.model.rules.origin_persisted);
     if holder.delivery.is_some() || !ready {
         return;
     }
@@ -123,7 +129,7 @@ fn delivery_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, delive
     let mut settle = |after: Run| {
         let mut to = taken;
         to.runs[slot] = after;
-        // A renewal in flight is dropped with the keeper when the run ends.
+        // A renewal in flight is dropped with the renewer when the run ends.
         let dropped = if matches!(after, Run::Holding(_)) { None } else { holder.renewal };
         bury_write(&to, dropped.map(|renewal| renewal.write), |to| {
             steps.healthy(Move::DeliveryArrives(slot), to);
@@ -151,10 +157,10 @@ fn delivery_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, delive
     bury_delivery(&lost, Some(delivery), |to| steps.possible(Move::DeliveryGivenUp(slot), to));
 }
 
-/// `handoff::hand_on` and the resulting yield of `delivery::deliver`. The successor's name only
+/// `handoff::hand_off` and the resulting yield of `delivery::deliver`. The successor's name only
 /// determines the time of the yield (at its announcement or near the deadline); here the yield may
 /// happen at any time.
-fn hand_on(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
+fn hand_off(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     let name = if holder.delivery.is_none() { Move::Yield(slot) } else { Move::Abandon(slot) };
     over(steps, slot, holder, releasing_of(holder, holder.next, false), name, false);
 }
@@ -166,7 +172,7 @@ fn releasing_of(holder: Holder, next: u8, ended: bool) -> Run {
     Run::Releasing(release)
 }
 
-/// `Keeper::release` in flight. `retry::persist` resends it until it is answered; a late copy finds
+/// `LeaseRenewer::release` in flight. `retry::retry` resends it until it is answered; a late copy finds
 /// the lease released and changes nothing, so only a late release whose sender crashed matters.
 pub(crate) fn releasing(steps: &mut Steps<'_>, slot: usize, release: Write) {
     let WriteKind::Release { ended } = release.kind else { return };

@@ -1,0 +1,165 @@
+//! The part of a run that holds the lease: delivery and everything that accompanies it.
+
+use std::convert::Infallible;
+
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::context::RunContext;
+use crate::delivery::{DeliveryEnd, deliver};
+use crate::end_notice;
+use crate::error::RelayError;
+use crate::handoff::{HandoffSchedule, hand_off, invoke_next};
+use crate::lease::Lease;
+use crate::lease_renewer::LeaseRenewer;
+use crate::metrics::{RunMetrics, report_periodically};
+use crate::polling::{poll_languages, poll_session};
+use crate::ports::{MetricsSink, Ports, millis};
+use crate::progress::SharedProgress;
+use crate::report::{Outcome, Report};
+use crate::run_state::RunState;
+
+/// Why a run with the lease stopped.
+enum End {
+    Delivery(DeliveryEnd),
+    /// Another run holds the lease.
+    LeaseLost,
+    /// The invocation in flight did not finish before the deadline.
+    Abandoned,
+    /// The undelivered audio is past KVS's retention.
+    Expired,
+}
+
+/// Delivers with the lease held, until the stream or the available time ends.
+///
+/// # Errors
+/// The lease cannot be released because the table is unavailable.
+pub(crate) async fn run_with_lease<P: Ports>(
+    state: &RunState<'_, P>,
+    lease: &Lease,
+    deadline: Instant,
+) -> Result<Report, RelayError> {
+    let (ctx, view) = (&state.ctx, &state.lease);
+    let before = state.progress.lock().state().totals;
+    state.metrics.start_at(before);
+    count_hand_off(ctx, &state.progress, &state.metrics);
+    let renewer = LeaseRenewer::new(ctx, lease, view, &state.progress, &state.reader, &state.queue);
+    let end = run_until_end(state, lease, &renewer, deadline).await;
+    let outcome = finish(state, lease, &renewer, &end).await?;
+    let (totals, next_sample) = {
+        let progress = state.progress.lock();
+        (progress.state().totals, progress.state().next)
+    };
+    ctx.ports.metrics().emit(&ctx.session_id, &state.metrics.take(totals, None));
+    let delivered_samples = totals.delivered - before.delivered;
+    tracing::info!(
+        sessionId = %ctx.session_id, ?outcome, epoch = lease.epoch, deliveredSamples = delivered_samples,
+        nextSample = next_sample, totals = %serde_json::json!(totals), "run finished"
+    );
+    Ok(Report {
+        session_id: ctx.session_id.clone(),
+        outcome,
+        epoch: lease.epoch,
+        delivered_samples,
+        next_sample: Some(next_sample),
+    })
+}
+
+async fn run_until_end<P: Ports>(
+    state: &RunState<'_, P>,
+    lease: &Lease,
+    renewer: &LeaseRenewer<'_, P>,
+    deadline: Instant,
+) -> End {
+    let (ctx, view, epoch) = (&state.ctx, &state.lease, lease.epoch);
+    let now = ctx.clock().instant();
+    let remaining = deadline.saturating_duration_since(now);
+    let schedule = HandoffSchedule::new(now, remaining, ctx.config);
+    // A previous run may have delivered the last chunk and crashed before recording it.
+    let finished = state.progress.lock().state().finished;
+    tokio::select! {
+        biased;
+        () = std::future::ready(()), if finished => End::Delivery(DeliveryEnd::Drained),
+        () = renewer.renew_loop() => End::LeaseLost,
+        // The chain of invocations must end then, whatever prevented delivery.
+        () = view.stopped_longer_than(ctx.config.retention, ctx.clock()) => End::Expired,
+        end = deliver(state, epoch) => End::Delivery(end),
+        () = hand_off(ctx, epoch, schedule, view) => End::Abandoned,
+        never = background(state) => match never {},
+    }
+}
+
+/// Runs the tasks that accompany delivery.
+async fn background<P: Ports>(state: &RunState<'_, P>) -> Infallible {
+    let ctx = &state.ctx;
+    tokio::select! {
+        never = poll_session(ctx, &state.lease) => never,
+        never = poll_languages(ctx, &state.languages) => never,
+        never = report_periodically(ctx, &state.metrics, &state.progress, &state.reader) => never,
+        never = end_notice::send_when_overdue(ctx, &state.lease) => never,
+    }
+}
+
+/// Counts a hand-off to this run and the time without delivery.
+fn count_hand_off<P: Ports>(
+    ctx: &RunContext<'_, P>,
+    progress: &SharedProgress,
+    metrics: &RunMetrics,
+) {
+    let mut progress = progress.lock();
+    let state = progress.state_mut();
+    if let Some(released_at) = state.released_at_ms.take() {
+        state.totals.hand_offs += 1;
+        let gap = ctx.clock().now_ms().saturating_sub(released_at);
+        metrics.observed().hand_off_gap_millis = Some(gap);
+    }
+}
+
+async fn finish<P: Ports>(
+    state: &RunState<'_, P>,
+    lease: &Lease,
+    renewer: &LeaseRenewer<'_, P>,
+    end: &End,
+) -> Result<Outcome, RelayError> {
+    let ctx = &state.ctx;
+    match end {
+        End::LeaseLost | End::Delivery(DeliveryEnd::StaleEpoch) => Ok(Outcome::Superseded),
+        End::Delivery(DeliveryEnd::Drained) => {
+            renewer.release(true).await?;
+            let latency = state.lease.stopped_for(ctx.clock().now_ms()).map(millis);
+            state.metrics.observed().stop_latency_millis = latency;
+            Ok(Outcome::Ended)
+        }
+        End::Expired => {
+            give_up(ctx, &state.progress);
+            renewer.release(true).await?;
+            Ok(Outcome::GivenUp)
+        }
+        End::Delivery(DeliveryEnd::HandoffRequested) | End::Abandoned => {
+            let has_successor = state.lease.desired().successor.is_some();
+            renewer.release(false).await?;
+            if !has_successor {
+                ensure_successor(ctx, lease.epoch).await;
+            }
+            Ok(Outcome::HandedOff)
+        }
+    }
+}
+
+/// Counts audio that was read and never accepted as unavailable; it will not be read again.
+fn give_up<P: Ports>(ctx: &RunContext<'_, P>, progress: &SharedProgress) {
+    let mut progress = progress.lock();
+    let lost = progress.give_up();
+    tracing::error!(
+        sessionId = %ctx.session_id, unavailableSamples = lost, nextSample = progress.state().next,
+        "given up: the session's undelivered audio is past the stream's retention; check this log for errors of the processor and of GetMedia"
+    );
+}
+
+/// Starts the next invocation of a run that released its lease without an announced successor.
+async fn ensure_successor<P: Ports>(ctx: &RunContext<'_, P>, epoch: u64) {
+    let limit = ctx.config.abandon / 2;
+    if ctx.clock().within(limit, invoke_next(ctx, epoch)).await.is_none() {
+        tracing::error!(sessionId = %ctx.session_id, "starting the next invocation failed; the health check will restart the session");
+    }
+}

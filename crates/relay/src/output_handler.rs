@@ -1,0 +1,248 @@
+//! Converts the media path's output into chunks, progress and drain events.
+
+use media::{Anchor, FragmentAudio, FragmentNumber, Output};
+
+use crate::checkpoint::Fragment;
+use crate::chunker::{Chunk, Chunker};
+use crate::clock::Clock;
+use crate::context::RunContext;
+use crate::drain::Drain;
+use crate::lease_view::LeaseView;
+use crate::metrics::RunMetrics;
+use crate::ports::Ports;
+use crate::progress::{FragmentCounts, ReadPlan, SharedProgress};
+use crate::reader_status::ReaderStatus;
+
+/// A reader at most this far behind the newest fragment has caught up, ms.
+const LIVE_MS: u64 = 1_000;
+
+/// How many times damaged media is read again at the same place. Damage found once more after that
+/// is stored in the stream, and the reader continues after it.
+const READ_AGAIN: u32 = 3;
+
+/// Converts the media path's output.
+pub(crate) struct OutputHandler<'a, P: Ports> {
+    ctx: &'a RunContext<'a, P>,
+    lease: &'a LeaseView,
+    progress: &'a SharedProgress,
+    status: &'a ReaderStatus,
+    metrics: &'a RunMetrics,
+    pub(crate) chunker: Chunker,
+    pub(crate) ready: Vec<Chunk>,
+    pub(crate) drain: Drain,
+    /// Resume reading after this fragment.
+    pub(crate) after: Option<FragmentNumber>,
+    /// The fragment being read.
+    open: Option<Anchor>,
+    /// When KVS began to receive the fragment being read, ms.
+    server_ms: Option<u64>,
+    /// Samples not delivered since the last complete fragment.
+    counts: FragmentCounts,
+    /// The newest fragment seen.
+    newest: Option<FragmentNumber>,
+    /// Position after the last sample or gap.
+    position: u64,
+    /// Producer's clock at `position`, ms.
+    producer_ms: u64,
+    /// ID of the error that KVS reported in band.
+    pub(crate) error_tag: Option<u32>,
+    /// SERVER_TIMESTAMP of the newest fragment at the time the stop was seen, ms.
+    live_at_stop: Option<u64>,
+    /// The next gap is audio lost in KVS, not audio missing from the producer.
+    pub(crate) gap_is_loss: bool,
+    /// Damage was found that the connection may have caused: KVS may hold the fragment intact, so
+    /// the rest is discarded and the connection closed.
+    pub(crate) damaged: bool,
+    /// The fragment after which damage was last found, and how many times.
+    last_damage: Option<(Option<FragmentNumber>, u32)>,
+}
+
+impl<'a, P: Ports> OutputHandler<'a, P> {
+    pub(crate) fn new(
+        ctx: &'a RunContext<'a, P>,
+        lease: &'a LeaseView,
+        progress: &'a SharedProgress,
+        status: &'a ReaderStatus,
+        metrics: &'a RunMetrics,
+        plan: &ReadPlan,
+    ) -> Self {
+        let next = plan.anchor.as_ref().map_or(0, |anchor| anchor.next);
+        Self {
+            ctx,
+            lease,
+            progress,
+            status,
+            metrics,
+            chunker: Chunker::new(progress.lock().chunk_samples(), plan.floor),
+            ready: Vec::new(),
+            drain: Drain::new(ctx.config, status.observed().longest_fragment_ms),
+            after: plan.after.clone(),
+            open: None,
+            server_ms: None,
+            counts: FragmentCounts::default(),
+            newest: plan.after.clone(),
+            // Negative while pre-skip is still to come.
+            position: u64::try_from(next).unwrap_or_default(),
+            producer_ms: ctx.clock().now_ms(),
+            error_tag: None,
+            live_at_stop: None,
+            gap_is_loss: false,
+            damaged: false,
+            last_damage: None,
+        }
+    }
+
+    /// Handles one output.
+    pub(crate) fn handle(&mut self, output: Output<'_>) {
+        match output {
+            Output::FragmentStarted { number, anchor, server_ms, .. } => {
+                self.server_ms = server_ms.and_then(|ms| u64::try_from(ms).ok());
+                self.status.observed().open_fragment_since = self.server_ms;
+                self.begin(number, anchor);
+            }
+            Output::Pcm { start, samples, filled, producer_ms } => {
+                // A producer's clock before 1970 counts as 1970.
+                let producer_ms = u64::try_from(producer_ms).unwrap_or_default();
+                let length = samples.len() as u64;
+                self.chunker.pcm(start, samples, filled, producer_ms, &mut self.ready);
+                self.advance(start + length);
+                self.producer_ms = producer_ms + length / crate::SAMPLES_PER_MS;
+            }
+            Output::Gap { start, samples } => self.gap(start, samples),
+            Output::FragmentCompleted { number, millis_behind_now, duration_ms, audio, .. } => {
+                self.complete(number, millis_behind_now, duration_ms, audio);
+                self.status.observed().open_fragment_since = None;
+            }
+            Output::Skipped { bytes, .. } => self.skipped_damage(bytes),
+            Output::ErrorTag { id, code } => {
+                tracing::warn!(sessionId = %self.ctx.session_id, id, code = code.as_deref(), "KVS ended GetMedia with an error");
+                self.error_tag = Some(id);
+            }
+            output => self.record_anomaly(output),
+        }
+    }
+
+    /// Logs and counts audio that is not delivered as it was sent.
+    fn record_anomaly(&self, output: Output<'_>) {
+        let session = &self.ctx.session_id;
+        match output {
+            Output::FragmentExceeded { number } => {
+                tracing::error!(sessionId = %session, %number, "the fragment claims more audio than a KVS fragment can hold; the excess is not decoded (SamplesRefused)");
+            }
+            Output::UnsupportedCodec { codec_id, reason } => {
+                tracing::error!(sessionId = %session, codec_id, reason, "the stream's audio cannot be decoded and will be missing");
+                self.metrics.observed().unsupported_codec += 1;
+            }
+            Output::ReducedCodec { codec_id, reason } => {
+                tracing::warn!(sessionId = %session, codec_id, reason, "the stream's audio is only partly decoded");
+                self.metrics.observed().reduced_codec += 1;
+            }
+            Output::FragmentForeign { number, session_id } => {
+                tracing::error!(sessionId = %session, %number, other = session_id, "skipped a fragment of another session in this session's stream");
+            }
+            _ => {}
+        }
+    }
+
+    fn gap(&mut self, start: u64, samples: u64) {
+        let end = start + samples;
+        if std::mem::take(&mut self.gap_is_loss) {
+            // The part before the floor was delivered before KVS lost it.
+            self.counts.unavailable += end.saturating_sub(start.max(self.chunker.next()));
+        }
+        self.chunker.gap(start, samples, &mut self.ready);
+        self.advance(end);
+    }
+
+    fn skipped_damage(&mut self, bytes: u64) {
+        let before = self.last_damage.take().filter(|(after, _)| *after == self.after);
+        let times = before.map_or(1, |(_, times)| times + 1);
+        self.last_damage = Some((self.after.clone(), times));
+        self.damaged = times <= READ_AGAIN;
+        let again = self.damaged;
+        tracing::warn!(sessionId = %self.ctx.session_id, bytes, again, "skipped damaged media");
+    }
+
+    fn begin(&mut self, number: FragmentNumber, anchor: Anchor) {
+        self.progress.lock().begin(&anchor);
+        if self.newest.as_ref().is_none_or(|newest| number > *newest) {
+            self.status.observed().last_fragment_at = Some(self.ctx.clock().now_ms());
+            self.new_audio();
+            self.newest = Some(number.clone());
+        }
+        self.chunker.fragment(number);
+        self.open = Some(anchor);
+    }
+
+    fn complete(
+        &mut self,
+        number: FragmentNumber,
+        behind_ms: Option<u64>,
+        duration_ms: u64,
+        audio: FragmentAudio,
+    ) {
+        if let Some(anchor) = self.open.take_if(|anchor| anchor.fragment == number) {
+            let counts = FragmentCounts {
+                repeated: audio.repeated_samples,
+                refused: audio.excess_samples,
+                ..std::mem::take(&mut self.counts)
+            };
+            let content = audio.content;
+            let fragment = Fragment { anchor, end: self.position, duration_ms, content };
+            let new = self.progress.lock().complete(fragment, self.server_ms, counts);
+            if new && counts.repeated > 0 {
+                tracing::info!(sessionId = %self.ctx.session_id, %number, repeatedSamples = counts.repeated, "the producer resent this audio after a reconnect; it is delivered once");
+            }
+        }
+        self.drain.fragment(duration_ms);
+        self.status.observe_lengths([duration_ms]);
+        self.metrics.observed().lag_millis = behind_ms;
+        self.note_stop(behind_ms, duration_ms);
+        self.after = Some(number);
+    }
+
+    /// Moves the end of the sample timeline forward.
+    fn advance(&mut self, position: u64) {
+        if position > self.position {
+            self.position = position;
+            self.new_audio();
+        }
+    }
+
+    /// Records new audio, which extends the drain unless KVS received the fragment so long after
+    /// the stop that it does not belong to the session.
+    pub(crate) fn new_audio(&mut self) {
+        let late_ms = self.ctx.config.late_ms;
+        let is_late = self
+            .live_at_stop
+            .zip(self.server_ms)
+            .is_some_and(|(stop, received)| received > stop + late_ms);
+        if is_late {
+            // KVS sends in order: no audio from before this fragment can follow.
+            self.drain.late_fragment();
+        } else {
+            self.drain.new_audio(self.ctx.clock().instant());
+        }
+    }
+
+    /// Records that the stream could not be read: this does not count as silence of the speaker.
+    pub(crate) fn not_readable(&self) {
+        self.status.observed().last_fragment_at = Some(self.ctx.clock().now_ms());
+    }
+
+    /// Records the time of the stop by KVS's clock: the start of the first fragment after the stop
+    /// was seen that had no backlog behind it. Only KVS's own timestamps are compared; they mark
+    /// the start of a fragment.
+    fn note_stop(&mut self, behind_ms: Option<u64>, duration_ms: u64) {
+        let live = behind_ms.is_some_and(|behind| behind <= duration_ms + LIVE_MS);
+        if live && self.lease.is_stopping() && self.live_at_stop.is_none() {
+            self.live_at_stop = self.server_ms;
+        }
+    }
+
+    /// Returns the last chunk of the session. The fragment being read will not be completed.
+    pub(crate) fn finish(&mut self) -> Chunk {
+        self.progress.lock().count(std::mem::take(&mut self.counts));
+        self.chunker.finish(self.producer_ms)
+    }
+}

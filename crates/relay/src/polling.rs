@@ -1,0 +1,84 @@
+//! Polls the Sessions and Connections tables while a run delivers.
+
+use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
+
+use session::Language;
+
+use crate::clock::Clock;
+use crate::context::RunContext;
+use crate::lease::LeaseTable;
+use crate::lease_view::LeaseView;
+use crate::ports::{Ports, Sessions};
+
+/// The languages of the session's listeners, as last read.
+#[derive(Debug, Default)]
+pub(crate) struct ListenerLanguages(Mutex<Vec<Language>>);
+
+impl ListenerLanguages {
+    pub(crate) fn get(&self) -> Vec<Language> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, languages: Vec<Language>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = languages;
+    }
+}
+
+/// Polls Sessions.status, so that a lost ENDED event still stops the stream. Never returns.
+pub(crate) async fn poll_session<P: Ports>(
+    ctx: &RunContext<'_, P>,
+    lease: &LeaseView,
+) -> Infallible {
+    let clock = ctx.clock();
+    loop {
+        clock.sleep(ctx.config.session_poll).await;
+        if lease.is_stopping() {
+            continue;
+        }
+        let query = ctx.ports.sessions().is_over(&ctx.session_id);
+        match clock.within(ctx.config.session_poll, query).await {
+            Some(Ok(true)) => {
+                let request = request_stop(ctx, lease);
+                let _ = clock.within(ctx.config.session_poll, request).await;
+            }
+            Some(Ok(false)) => {}
+            Some(Err(error)) => {
+                tracing::warn!(sessionId = %ctx.session_id, %error, "session status query failed");
+            }
+            None => tracing::warn!(sessionId = %ctx.session_id, "session status query timed out"),
+        }
+    }
+}
+
+async fn request_stop<P: Ports>(ctx: &RunContext<'_, P>, lease: &LeaseView) {
+    tracing::info!(sessionId = %ctx.session_id, "the session is over but no ENDED event was received; requesting a stop");
+    // The next renewal returns the stop; a failure is retried at the next poll.
+    match ctx.ports.leases().request_stop(&ctx.session_id, ctx.clock().now_ms()).await {
+        Ok(_) => lease.request_renewal(),
+        Err(error) => {
+            tracing::warn!(sessionId = %ctx.session_id, %error, "storing the stop request failed");
+        }
+    }
+}
+
+/// Polls the listeners' languages. Never returns.
+pub(crate) async fn poll_languages<P: Ports>(
+    ctx: &RunContext<'_, P>,
+    languages: &ListenerLanguages,
+) -> Infallible {
+    let clock = ctx.clock();
+    loop {
+        let query = ctx.ports.sessions().listener_languages(&ctx.session_id);
+        match clock.within(ctx.config.languages_poll, query).await {
+            Some(Ok(read)) => languages.set(read),
+            Some(Err(error)) => {
+                tracing::warn!(sessionId = %ctx.session_id, %error, "listener language query failed");
+            }
+            None => {
+                tracing::warn!(sessionId = %ctx.session_id, "listener language query timed out");
+            }
+        }
+        clock.sleep(ctx.config.languages_poll).await;
+    }
+}

@@ -1,0 +1,68 @@
+//! The state of one run, by owner. A part of the run receives only the owners that it uses.
+
+use session::{SessionId, StreamItem};
+
+use crate::checkpoint::Checkpoint;
+use crate::config::Config;
+use crate::context::RunContext;
+use crate::desired_state::DesiredState;
+use crate::error::RelayError;
+use crate::lease::checkpoint_of;
+use crate::lease_view::LeaseView;
+use crate::metrics::RunMetrics;
+use crate::polling::ListenerLanguages;
+use crate::ports::Ports;
+use crate::progress::{Progress, SharedProgress};
+use crate::queue::Queue;
+use crate::reader_status::ReaderStatus;
+
+/// The owners of one run's state.
+pub(crate) struct RunState<'a, P: Ports> {
+    pub(crate) ctx: RunContext<'a, P>,
+    pub(crate) lease: LeaseView,
+    pub(crate) progress: SharedProgress,
+    pub(crate) queue: Queue,
+    pub(crate) reader: ReaderStatus,
+    pub(crate) languages: ListenerLanguages,
+    pub(crate) metrics: RunMetrics,
+}
+
+impl<'a, P: Ports> RunState<'a, P> {
+    /// Creates the state of a run that has adopted no checkpoint yet.
+    ///
+    /// # Errors
+    /// The item does not name the session's stream.
+    pub(crate) fn new(
+        ports: &'a P,
+        config: &'a Config,
+        session: &SessionId,
+        item: &StreamItem,
+    ) -> Result<Self, RelayError> {
+        let session_id = session.clone();
+        let Some(stream_arn) = item.stream_arn.clone() else {
+            return Err(RelayError::StreamUnknown { session_id });
+        };
+        let progress = Progress::new(Checkpoint::fresh(config.chunk_ms), config);
+        Ok(Self {
+            ctx: RunContext { ports, config, session_id, stream_arn },
+            lease: LeaseView::new(DesiredState::from(item)),
+            progress: SharedProgress::new(progress),
+            queue: Queue::new(Config::samples(config.buffer_ms)),
+            reader: ReaderStatus::default(),
+            languages: ListenerLanguages::default(),
+            metrics: RunMetrics::default(),
+        })
+    }
+
+    /// Continues from the item's checkpoint.
+    ///
+    /// # Errors
+    /// This build cannot read the checkpoint.
+    pub(crate) fn adopt(&self, item: &StreamItem) -> Result<(), RelayError> {
+        let checkpoint = checkpoint_of(&self.ctx.session_id, item, self.ctx.config)?;
+        self.lease.apply(DesiredState::from(item));
+        self.reader.observe_lengths(checkpoint.fragments.iter().map(|read| read.duration_ms));
+        self.progress.lock().adopt(checkpoint);
+        Ok(())
+    }
+}
