@@ -24,6 +24,12 @@ impl Sdk {
         Self(aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http).load().await)
     }
 
+    /// Uses this configuration, for example that of an endpoint in a test.
+    #[must_use]
+    pub const fn from_config(config: SdkConfig) -> Self {
+        Self(config)
+    }
+
     pub(crate) const fn config(&self) -> &SdkConfig {
         &self.0
     }

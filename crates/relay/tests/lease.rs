@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use relay::{Outcome, RelayError};
+use world::lease_contract::{self, Case};
 use world::{LONG, Odds, World, config, request, speech};
 
 #[tokio::test(start_paused = true)]
@@ -134,4 +135,13 @@ async fn a_build_that_cannot_read_the_checkpoint_leaves_the_lease_to_one_that_ca
     let last = relay::stop(&side, &config, request("c", LONG)).await.unwrap();
     assert_eq!(last.outcome, Outcome::Ended);
     assert_eq!(world.state().processor.accepted, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_simulated_table_keeps_the_contract_of_lease_tables() {
+    lease_contract::check(async || Case {
+        table: World::stored(&[], 1_000).side(),
+        session: world::session(),
+    })
+    .await;
 }

@@ -9,6 +9,7 @@
 //! | [`kvs`] | the stream: fragments as they become available, GetMedia's ends, cuts, stalls and errors |
 //! | [`processor`] | the reference processor's rules, and what a processor may do instead |
 //! | [`lambda`] | asynchronous invocations with retries, timeouts, throttling, the schedule of the health check |
+//! | [`lease_contract`] | the cases that every lease table must pass |
 //! | `health_check` | the health check's own code, over this world |
 //! | [`judge`] | what arrived, against what was spoken |
 //!
@@ -19,6 +20,7 @@
 pub mod judge;
 pub mod kvs;
 pub mod lambda;
+pub mod lease_contract;
 pub mod processor;
 pub mod side;
 pub mod table;
