@@ -1,4 +1,4 @@
-//! Everything the function reads from its environment, checked once at init.
+//! The function's configuration, read from the environment and checked once at init.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use lambda_shell::{ConfigError, Env, TimeScale};
 /// The function's configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    /// `ENVIRONMENT`: whose resources may be touched; the `env` tag of everything ours. Required.
+    /// `ENVIRONMENT`: the value of the tag `env` of every resource that this function may change.
+    /// Required.
     pub(crate) environment: String,
     /// `SESSIONS_TABLE`. Required.
     pub(crate) sessions_table: String,
@@ -17,8 +18,8 @@ pub(crate) struct Config {
     pub(crate) connections_table: String,
     /// `STREAMS_TABLE`. Required.
     pub(crate) streams_table: String,
-    /// `WEBSOCKET_API_ENDPOINT`: where listeners are told that their session ends. Default empty:
-    /// they are only removed.
+    /// `WEBSOCKET_API_ENDPOINT`: the endpoint through which listeners are notified. Default empty:
+    /// listeners are removed without a notice.
     pub(crate) websocket_endpoint: Option<Endpoint>,
     /// `EVENT_BUS_NAME`. Default `default`.
     pub(crate) event_bus: String,
@@ -26,36 +27,37 @@ pub(crate) struct Config {
     pub(crate) processor: String,
     /// `AUDIO_PROCESSOR_INVOCATION`: `request-response` (default) or `event`.
     pub(crate) invocation: Invocation,
-    /// `AWS_LAMBDA_FUNCTION_NAME`, set by Lambda: the next link is this function itself. Required.
+    /// `AWS_LAMBDA_FUNCTION_NAME`, set by Lambda: the function that a hand-off invokes. Required.
     pub(crate) own_function: String,
-    /// `CHUNK_DLQ_URL`: queue of chunks that the processor refuses for good. Required.
+    /// `CHUNK_DLQ_URL`: queue of chunks that the processor rejects permanently. Required.
     pub(crate) chunk_dlq_url: String,
-    /// `EVENTS_DLQ_URL`: queue of events that failed for good; optional, looked at before a stream
-    /// is deleted.
+    /// `EVENTS_DLQ_URL`: queue of events that failed permanently, scanned before a stream is
+    /// deleted. Optional.
     pub(crate) events_dlq_url: Option<String>,
-    /// `MAX_RUN_SECONDS`, s, 30..=5400, default 840: a run's length when its deadline is unknown.
+    /// `MAX_RUN_SECONDS`, s, 30..=5400, default 840: length of a run whose deadline is unknown.
     pub(crate) max_run: Duration,
-    /// `SESSION_IDLE_MINUTES`, min, 1..=1440, default 60: silence that ends a session.
+    /// `SESSION_IDLE_MINUTES`, min, 1..=1440, default 60: time without a fragment after which a
+    /// session is ended.
     pub(crate) session_idle: Duration,
     /// `MAX_SESSION_HOURS`, h, 1..=168, default 24: longest session.
     pub(crate) max_session: Duration,
     /// `STREAM_KEEP_MINUTES`, min, 0..=10080, default 60: how long a drained stream is kept.
     pub(crate) stream_keep: Duration,
-    /// `TIME_SCALE` (only local-cloud sets it), `CHUNK_MS` (ms, 100..=4000, default 500),
+    /// `TIME_SCALE` (set by local-cloud only), `CHUNK_MS` (ms, 100..=4000, default 500),
     /// `LEASE_MS` (ms, 6000..=60000, default 12000), `RENEW_MS` (ms, 200..=3000, default 1000),
     /// `AUDIO_PROCESSOR_TIMEOUT_SECONDS` (s, 1..=900, default 60: the processor's own timeout; an
     /// attempt waits 2 s longer), `MAX_FILL_MS` (ms, 0..=10000, default 2000), `AUDIO_TRACK_NAME`
-    /// (default `AUDIO_FROM_CUSTOMER`: of several audio tracks of one codec, the one that is
-    /// heard), `STREAM_RETENTION_HOURS` (h, 1..=87600, default 24: what the streams are made
-    /// with; that long after its end a session that could not be delivered is given up).
+    /// (default `AUDIO_FROM_CUSTOMER`: the track that is decoded if several have the same
+    /// codec), `STREAM_RETENTION_HOURS` (h, 1..=87600, default 24: retention of the
+    /// streams; a session that was not delivered by then is given up).
     pub(crate) relay: relay::Config,
 }
 
 impl Config {
-    /// Reads and checks all of it.
+    /// Reads and checks the environment.
     ///
     /// # Errors
-    /// The first variable that is missing, malformed or out of range.
+    /// Names the first variable that is missing, malformed or out of range.
     pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let scale = env.time_scale()?;
         let wall = |name: &str, default, range, unit_seconds: u64| {
@@ -102,7 +104,7 @@ fn relay(env: &Env, scale: TimeScale) -> Result<relay::Config, ConfigError> {
     config.chunk_ms = env.number("CHUNK_MS", 500, 100..=4_000)?;
     config.lease = env.wall_millis("LEASE_MS", 12_000, 6_000..=60_000)?;
     config.renew = env.wall_millis("RENEW_MS", 1_000, 200..=3_000)?;
-    // 8 s of 12 s: the holder always stops well before its lease ends for others.
+    // 8 s of 12 s: the holder stops well before another run may take the lease.
     config.lease_guard = config.lease * 2 / 3;
     let retention = env.number("STREAM_RETENTION_HOURS", 24, 1..=87_600)?;
     config.retention = scale.wall(Duration::from_secs(retention * 3600));
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_design() {
+    fn the_documented_defaults_apply() {
         let config = with(&[]).unwrap();
         assert_eq!(config.relay.chunk_ms, 500);
         assert_eq!(config.relay.lease, Duration::from_secs(12));

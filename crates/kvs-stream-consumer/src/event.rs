@@ -1,4 +1,4 @@
-//! What this function is invoked with, told apart and checked before anything is done.
+//! Parses and validates the input of an invocation.
 
 use serde_json::Value;
 use session::SessionId;
@@ -13,24 +13,24 @@ pub(crate) enum Input {
     StatusChange(Box<StatusChange>),
     /// The schedule's constant payload.
     HealthCheck,
-    /// Direct: carry this session.
+    /// Direct invocation: start this session.
     Start(SessionId),
-    /// Direct: stop this session.
+    /// Direct invocation: stop this session.
     Stop(SessionId),
-    /// The link before hands on.
+    /// The previous invocation hands off.
     Continue {
         /// The session.
         session_id: SessionId,
-        /// The epoch that hands on.
+        /// The epoch that hands off.
         epoch: u64,
     },
 }
 
 impl Input {
-    /// Tells what `payload` is.
+    /// Parses a payload.
     ///
     /// # Errors
-    /// [`Failure`] for anything else; it names what is wrong.
+    /// [`Failure`] for any other payload; it names the cause.
     pub(crate) fn read(payload: &Value) -> Result<Self, Failure> {
         if let Some(kind) = payload.get("detail-type") {
             if kind != DETAIL_TYPE {
@@ -53,7 +53,7 @@ impl Input {
     }
 }
 
-/// The beginning of a text, for an error: an event's texts may be as long as the event.
+/// Truncates a text of an event, which may be as long as the event, for an error.
 fn short(text: &str) -> String {
     text.chars().take(40).collect()
 }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn direct_events_and_the_schedule_are_told_apart() {
+    fn direct_events_and_the_schedule_are_recognised() {
         let direct = |action: &str| {
             Input::read(&json!({"sessionId": "blessed-shepherd-123", "action": action})).unwrap()
         };
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_continuation_is_read_from_this_version_and_the_one_before_only() {
+    fn a_continuation_of_this_version_and_the_previous_one_is_read() {
         let version = u64::from(relay::checkpoint::VERSION);
         let at = |version: u64| {
             Input::read(&json!({
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn every_sample_event_is_what_its_name_says() {
+    fn every_sample_event_parses_as_its_name_says() {
         let read = |case: &str| {
             let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../events");
             let file = format!("{folder}/kvs-stream-consumer.{case}.json");

@@ -1,4 +1,4 @@
-//! Why an invocation failed, as Lambda reports it: the error type is what operators filter by.
+//! Errors of an invocation, as Lambda reports them. Operators filter by the error type.
 
 use lambda_runtime::Diagnostic;
 use relay::RelayError;
@@ -6,37 +6,39 @@ use session::{InvalidSessionId, PortError, SessionId, event::EventError};
 
 use crate::authority::Contradiction;
 
-/// Everything an invocation can fail with. All of them reach Lambda as a function error, so that
-/// its retries and then the dead-letter queue get the event.
+/// An error of an invocation. Lambda receives it as a function error, retries the event, and then
+/// sends it to the dead-letter queue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The event is none that this function knows. Retries will not help; the queue keeps it.
-    #[error("not an event of this function: {0}")]
+    /// The event is of no kind that this function handles. Retries do not help.
+    #[error("unknown event: {0}")]
     UnknownEvent(String),
-    /// A status change that breaks its contract.
+    /// The status change violates its schema.
     #[error(transparent)]
     InvalidEvent(#[from] EventError),
-    /// A status change that disagrees with what is recorded of its session.
+    /// The status change contradicts its session's record.
     #[error(transparent)]
     Contradiction(#[from] Contradiction),
-    /// A direct event without a valid session id.
+    /// The direct event has no valid session ID.
     #[error("malformed `sessionId`: {0}")]
     InvalidSession(#[from] InvalidSessionId),
-    /// A continuation of a build this one does not follow.
-    #[error("continuation of version {found}; this build goes on from {known} and the one before")]
+    /// The continuation was sent by an unsupported build.
+    #[error(
+        "continuation of version {found}; this build supports version {known} and the previous one"
+    )]
     Version {
         /// The version found.
         found: u64,
-        /// This build's own.
+        /// The version of this build.
         known: u32,
     },
-    /// A direct start of a session that is not in the Sessions table.
+    /// The direct event names a session that is not in the Sessions table.
     #[error("session {0} does not exist")]
     SessionUnknown(SessionId),
-    /// The run could not be done.
+    /// The run failed.
     #[error(transparent)]
     Relay(#[from] RelayError),
-    /// The health check could not read what it reconciles.
+    /// A duty of the health check failed.
     #[error("health check: {0}")]
     HealthCheck(#[from] PortError),
 }

@@ -1,4 +1,4 @@
-//! What each kind of event makes this function do.
+//! Handles each kind of event.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use session::event::{EventStatus, StatusChange};
 use session::ports::SessionLookup as _;
 use session::{PortError, Session, SessionId, Settings, StreamArn, metrics as table};
 
-use crate::authority::{Verdict, by_record, by_tags};
+use crate::authority::{Resolution, resolve_stream};
 use crate::event::Input;
 use crate::failure::Failure;
 use crate::health_check;
@@ -18,9 +18,9 @@ use crate::ports::{Aws, Shared};
 /// Handles one invocation within its trace.
 pub(crate) async fn handle(aws: Shared, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     let (payload, context) = event.into_parts();
-    // A continuation carries on the trace of the link before.
-    let carried = payload.get("traceId").and_then(Value::as_str).map(str::to_owned);
-    let trace = carried.or_else(|| context.xray_trace_id.clone());
+    // A continuation continues the trace of its predecessor.
+    let continued = payload.get("traceId").and_then(Value::as_str).map(str::to_owned);
+    let trace = continued.or_else(|| context.xray_trace_id.clone());
     let result = lambda_shell::trace::scope(trace, dispatch(&aws, &payload, &context)).await;
     result.map_err(|failure| {
         tracing::error!(error = %failure, "invocation failed");
@@ -38,47 +38,34 @@ pub(crate) async fn handle(aws: Shared, event: LambdaEvent<Value>) -> Result<Val
 }
 
 async fn dispatch(aws: &Aws, payload: &Value, context: &Context) -> Result<Value, Failure> {
-    let run = Run { aws, context };
+    let invocation = Invocation { aws, context };
     let report = match Input::read(payload)? {
         Input::HealthCheck => return Ok(json!(health_check::run(aws).await?)),
-        Input::StatusChange(change) => match run.status_change(&change).await? {
-            Followed::Carried(report) => report,
-            Followed::NotOurs => return Ok(untouched(&change.session_id, "not_ours")),
-            Followed::Over => return Ok(untouched(&change.session_id, "ended")),
-        },
-        Input::Start(id) => run.direct(id, EventStatus::Active).await?,
-        Input::Stop(id) => run.direct(id, EventStatus::Ended).await?,
+        Input::StatusChange(change) => return invocation.status_change(&change).await,
+        Input::Start(id) => invocation.direct(id, EventStatus::Active).await?,
+        Input::Stop(id) => invocation.direct(id, EventStatus::Ended).await?,
         Input::Continue { session_id, epoch } => {
             tracing::info!(sessionId = %session_id, epoch, "continuing stream processing");
-            let request = run.request(session_id, None, None);
+            let request = invocation.request(session_id, None, None);
             relay::resume(aws, &aws.config.relay, request, epoch).await?
         }
     };
     Ok(json!(report))
 }
 
-/// What became of a status change.
-enum Followed {
-    Carried(Report),
-    /// The session is another environment's: all of an account share the default bus.
-    NotOurs,
-    /// The session's resources are removed, or about to be: everything was delivered before.
-    Over,
-}
-
-/// The answer to an event after which nothing was done.
-fn untouched(id: &SessionId, outcome: &str) -> Value {
+/// Returns the answer to an event that changed nothing.
+fn ignored(id: &SessionId, outcome: &str) -> Value {
     json!({"sessionId": id, "outcome": outcome})
 }
 
 /// One invocation.
-struct Run<'a> {
+struct Invocation<'a> {
     aws: &'a Aws,
     context: &'a Context,
 }
 
-impl Run<'_> {
-    async fn status_change(&self, change: &StatusChange) -> Result<Followed, Failure> {
+impl Invocation<'_> {
+    async fn status_change(&self, change: &StatusChange) -> Result<Value, Failure> {
         let session_id = &change.session_id;
         let status = change.status.as_str();
         tracing::info!(
@@ -86,27 +73,19 @@ impl Run<'_> {
             "Processing EventBridge event: session={session_id}, status={status}"
         );
         let session = self.session(session_id).await?;
-        let recorded = match session.as_ref().map(|session| by_record(change, session)) {
-            Some(verdict) => match verdict? {
-                Verdict::Follow(stream) => stream,
-                Verdict::Over => return Ok(Followed::Over),
-            },
-            None => None,
-        };
-        let stream = match recorded {
-            Some(stream) => stream,
-            None => match by_tags(change, &self.aws.kinesis_video).await? {
-                Some(stream) => stream,
-                None => {
-                    tracing::info!(sessionId = %session_id, "another environment's session: left to it");
-                    return Ok(Followed::NotOurs);
-                }
-            },
+        let stream = match resolve_stream(change, session.as_ref(), &self.aws.kinesis_video).await?
+        {
+            Resolution::Stream(stream) => stream,
+            // All environments of an account share the default bus.
+            Resolution::Foreign => {
+                tracing::info!(sessionId = %session_id, "ignored: the session belongs to another environment");
+                return Ok(ignored(session_id, "not_ours"));
+            }
+            Resolution::Removed => return Ok(ignored(session_id, "ended")),
         };
         let settings = session.as_ref().map_or_else(|| change.settings(), Session::settings);
-        let id = session_id.clone();
-        let report = self.carry(id, change.status, Some(stream), Some(settings)).await?;
-        Ok(Followed::Carried(report))
+        let request = self.request(session_id.clone(), Some(stream), Some(settings));
+        Ok(json!(self.run(change.status, request).await?))
     }
 
     async fn direct(&self, id: SessionId, status: EventStatus) -> Result<Report, Failure> {
@@ -114,18 +93,13 @@ impl Run<'_> {
             return Err(Failure::SessionUnknown(id));
         };
         let settings = Some(session.settings());
-        self.carry(id, status, session.kvs_stream_arn, settings).await
+        self.run(status, self.request(id, session.kvs_stream_arn, settings)).await
     }
 
-    async fn carry(
-        &self,
-        id: SessionId,
-        status: EventStatus,
-        stream: Option<StreamArn>,
-        settings: Option<Settings>,
-    ) -> Result<Report, Failure> {
+    /// Starts or stops a session.
+    async fn run(&self, status: EventStatus, request: RunRequest) -> Result<Report, Failure> {
         let (aws, config) = (self.aws, &self.aws.config.relay);
-        let request = self.request(id.clone(), stream, settings);
+        let id = request.session_id.clone();
         match status {
             EventStatus::Active => {
                 tracing::info!(sessionId = %id, "Starting stream processing for session {id}");
@@ -166,7 +140,8 @@ fn store(id: &SessionId, source: PortError) -> Failure {
     Failure::Relay(relay::RelayError::Store { session_id: id.clone(), source })
 }
 
-/// Time until the deadline. One in the past, as `cargo lambda watch` sends, means unknown.
+/// Returns the time until the deadline. A deadline in the past, as `cargo lambda watch` sends it,
+/// means that it is unknown.
 fn remaining(deadline_ms: u64, now_ms: u64, max_run: Duration) -> Duration {
     match deadline_ms.checked_sub(now_ms) {
         None | Some(0) => max_run,

@@ -1,4 +1,4 @@
-//! The health check's invocation: [`session::reconcile`] over AWS, its metrics and its summary.
+//! Runs the health check ([`session::reconcile`]) over AWS, with its metrics and its summary.
 
 use aws_adapters::dynamodb::{SessionsTable, StreamsTable};
 use aws_adapters::event_bridge::EventBridge;
@@ -28,7 +28,7 @@ pub(crate) async fn run(aws: &Aws) -> Result<Summary, PortError> {
     error.map_or(Ok(summary), Err)
 }
 
-/// The health check's rules by this function's configuration.
+/// Returns the health check's rules from this function's configuration.
 pub(crate) fn rules(config: &Config) -> Rules {
     Rules {
         stream_keep: config.stream_keep,

@@ -1,4 +1,4 @@
-//! Writes the numbers of a stream as metrics, by the names of the one table.
+//! Writes a stream's metrics under the names of [`session::metrics`].
 
 use relay::ports::MetricsSink;
 use relay::{Clock, Snapshot, SystemClock};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use session::SessionId;
 use session::metrics::{self as table, Metric, Namespace, emf_line};
 
-/// Embedded metrics on stdout, of one environment.
+/// Writes embedded metrics of one environment to stdout.
 #[derive(Debug)]
 pub(crate) struct Emf {
     environment: String,
@@ -17,7 +17,7 @@ impl Emf {
         Self { environment }
     }
 
-    /// Writes one metric that belongs to no stream.
+    /// Writes one metric that does not belong to a stream.
     pub(crate) fn count(&self, metric: Metric, value: u64) {
         self.write(&[(metric, value as f64)], &[]);
     }

@@ -1,4 +1,4 @@
-//! The relay's ports, played by AWS.
+//! The relay's ports, implemented by AWS.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::end_notice::EndNotice;
 use crate::health_check::rules;
 use crate::metrics::Emf;
 
-/// Clients made once at init and shared by all invocations of this process.
+/// Clients, created once at init and shared by all invocations of this process.
 #[derive(Debug)]
 pub(crate) struct Aws {
     pub(crate) config: Config,

@@ -28,7 +28,7 @@ async fn another_environments_session_is_left_to_it() {
         let detail = detail("calm-river-7", status, json!({ "streamArn": made["StreamARN"] }));
         cloud.put_status_change(&detail).await.unwrap();
     }
-    cloud.logged("kvs-stream-consumer", "another environment's session", 2).await.unwrap();
+    cloud.logged("kvs-stream-consumer", "belongs to another environment", 2).await.unwrap();
     assert_eq!(cloud.item("Streams", "calm-river-7").await.unwrap(), None);
 }
 

@@ -28,16 +28,16 @@ fn event(status: &str, stream: Option<&str>) -> StatusChange {
 }
 
 #[test]
-fn an_event_that_agrees_is_followed_with_the_records_stream() {
+fn an_event_that_agrees_resolves_to_the_recorded_stream() {
     let stream = arn("stream", "calm-river-7").parse().unwrap();
-    let own = Verdict::Follow(Some(stream));
-    for (recorded, told) in
+    let own = Recorded::Stream(stream);
+    for (recorded, reported) in
         [("active", "ACTIVE"), ("paused", "ACTIVE"), ("ended", "ENDED"), ("ended", "ACTIVE")]
     {
         let record = record(recorded, json!({}));
         for named in [None, Some("calm-river-7")] {
-            let verdict = by_record(&event(told, named), &record);
-            assert_eq!(verdict.as_ref(), Ok(&own), "{recorded} {told} {named:?}");
+            let recorded_stream = by_record(&event(reported, named), &record);
+            assert_eq!(recorded_stream.as_ref(), Ok(&own), "{recorded} {reported} {named:?}");
         }
     }
 }
@@ -45,36 +45,36 @@ fn an_event_that_agrees_is_followed_with_the_records_stream() {
 #[test]
 fn another_stream_or_channel_is_a_contradiction_in_every_state() {
     for recorded in ["creating", "active", "paused", "ended", "cleaning", "removed"] {
-        for told in ["ACTIVE", "ENDED"] {
-            let other = event(told, Some("dark-cave-9"));
+        for reported in ["ACTIVE", "ENDED"] {
+            let other = event(reported, Some("dark-cave-9"));
             let error = by_record(&other, &record(recorded, json!({}))).unwrap_err();
-            assert!(error.reason.contains("streamArn"), "{recorded} {told}: {error}");
+            assert!(error.reason.contains("streamArn"), "{recorded} {reported}: {error}");
             let elsewhere = json!({ "kvsChannelArn": arn("channel", "dark-cave-9") });
-            let own = event(told, Some("calm-river-7"));
+            let own = event(reported, Some("calm-river-7"));
             let error = by_record(&own, &record(recorded, elsewhere)).unwrap_err();
-            assert!(error.reason.contains("channelArn"), "{recorded} {told}: {error}");
+            assert!(error.reason.contains("channelArn"), "{recorded} {reported}: {error}");
         }
     }
 }
 
 #[test]
 fn an_event_cannot_open_or_end_what_the_record_does_not() {
-    for (recorded, told) in
+    for (recorded, reported) in
         [("creating", "ACTIVE"), ("creating", "ENDED"), ("active", "ENDED"), ("paused", "ENDED")]
     {
-        let change = event(told, Some("calm-river-7"));
-        assert!(by_record(&change, &record(recorded, json!({}))).is_err(), "{recorded} {told}");
+        let change = event(reported, Some("calm-river-7"));
+        assert!(by_record(&change, &record(recorded, json!({}))).is_err(), "{recorded} {reported}");
     }
 }
 
 #[test]
-fn a_removed_session_is_over_and_names_no_stream_to_follow() {
+fn a_removed_session_and_one_without_a_recorded_stream_name_none() {
     let gone = json!({ "kvsChannelArn": null, "kvsStreamArn": null });
-    for told in ["ACTIVE", "ENDED"] {
-        let change = event(told, Some("dark-cave-9"));
-        assert_eq!(by_record(&change, &record("removed", gone.clone())), Ok(Verdict::Over));
+    for reported in ["ACTIVE", "ENDED"] {
+        let change = event(reported, Some("dark-cave-9"));
+        assert_eq!(by_record(&change, &record("removed", gone.clone())), Ok(Recorded::Removed));
     }
     let legacy = json!({ "kvsStreamArn": null });
     let change = event("ACTIVE", Some("dark-cave-9"));
-    assert_eq!(by_record(&change, &record("active", legacy)), Ok(Verdict::Follow(None)));
+    assert_eq!(by_record(&change, &record("active", legacy)), Ok(Recorded::Unnamed));
 }
