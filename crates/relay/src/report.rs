@@ -58,6 +58,7 @@ pub struct Report {
 impl Report {
     /// Returns the report of a run that did not hold the lease.
     pub(crate) fn without_lease(session_id: SessionId, outcome: Outcome, epoch: u64) -> Self {
+        tracing::info!(sessionId = %session_id, ?outcome, epoch, "lease not acquired");
         Self { session_id, outcome, epoch, delivered_samples: 0, next_sample: None }
     }
 }

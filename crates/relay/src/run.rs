@@ -149,7 +149,6 @@ async fn acquire_then_deliver<P: Ports>(
         AcquireOutcome::Active { epoch } if state.lease.is_stopping() => (Outcome::Stopping, epoch),
         AcquireOutcome::Active { epoch } => (Outcome::AlreadyRunning, epoch),
     };
-    tracing::info!(sessionId = %session, ?outcome, epoch, "lease not acquired");
     Ok(Report::without_lease(session.clone(), outcome, epoch))
 }
 

@@ -152,10 +152,10 @@ async fn a_forged_end_stops_nothing_and_a_forged_start_revives_nothing() {
     let mut forged = again.clone();
     let other = cloud.open("mallory").await.unwrap();
     forged["streamArn"] = event(&cloud, &other, "ACTIVE").await["streamArn"].clone();
-    let ends = || cloud.log(CONSUMER).matches("nothing to carry").count();
+    let ends = || cloud.log(CONSUMER).matches("lease not acquired").count();
     let before = ends();
     cloud.put_status_change(&again).await.unwrap();
-    cloud.logged(CONSUMER, "nothing to carry", before + 1).await.unwrap();
+    cloud.logged(CONSUMER, "lease not acquired", before + 1).await.unwrap();
     cloud.put_status_change(&forged).await.unwrap();
     are_dead(&cloud, &[(forged, "`streamArn`")]).await;
     assert_eq!(victim.drained(PATIENCE).await.unwrap(), drained, "the item is as it was");
