@@ -7,10 +7,11 @@
 
 The session is opened and ended by invoking the deployed handler with the events of events/, because
 ministack makes an HTTP API without routes. All else goes the deployed way: the handler's PutEvents, the
-rule, the consumer, the processor. The speech is spoken into local-cloud. Needs target/release/local-cloud
+rule, the consumer, the processor. The speech is spoken into local-cloud. Needs target/debug/local-cloud
 (`make cloud`), and runs inside the venv of emulator-requirements.txt with the SAM CLI on the PATH.
 """
 
+import os
 import pathlib
 import sys
 import time
@@ -21,7 +22,7 @@ from session import Session
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "target" / "deploy-check"
-CLOUD = ROOT / "target" / "release" / "local-cloud"
+CLOUD = ROOT / os.environ.get("BIN", "target/debug") / "local-cloud"
 RECORDING = ROOT / "tests" / "testkit" / "assets" / "two-voices.mka"
 # As fast as `make run SPEED=8` speaks: the 37 s of the recording in 5.
 SPEED = "8"

@@ -20,7 +20,7 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.openapi.checks import RejectedPositiveData, UnsupportedMethodResponse, UseAfterFree
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CLOUD = ROOT / "target" / "release" / "local-cloud"
+CLOUD = ROOT / os.environ.get("BIN", "target/debug") / "local-cloud"
 URL = os.environ["LOCAL_CLOUD_URL"]
 # run.py's --time-scale: so many seconds of AWS are one of ours.
 SCALE = 20

@@ -14,7 +14,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-CLOUD = ROOT / "target" / "release" / "local-cloud"
+CLOUD = ROOT / os.environ.get("BIN", "target/debug") / "local-cloud"
 
 
 def start(data: str) -> tuple[subprocess.Popen, str]:

@@ -11,7 +11,7 @@ import urllib.request
 import boto3
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CLOUD = ROOT / "target" / "release" / "local-cloud"
+CLOUD = ROOT / os.environ.get("BIN", "target/debug") / "local-cloud"
 RECORDING = ROOT / "tests" / "testkit" / "assets" / "two-voices.mka"
 URL = os.environ["LOCAL_CLOUD_URL"]
 

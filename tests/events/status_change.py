@@ -9,6 +9,7 @@ The same instances in every run. The Rust side is `crates/session/examples/statu
 """
 
 import json
+import os
 import pathlib
 import subprocess
 
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-RUST = ROOT / "target" / "release" / "examples" / "status_change"
+RUST = ROOT / os.environ.get("BIN", "target/debug") / "examples" / "status_change"
 SCHEMA = json.loads((ROOT / "events" / "session-status-change.schema.json").read_text())
 FIELDS = SCHEMA["properties"]
 REQUIRED = SCHEMA["required"]

@@ -8,13 +8,14 @@ statement allows), and nothing unused, except what the platform does in a functi
 """
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
 from collections.abc import Iterable
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CLOUD = ROOT / "target" / "release" / "local-cloud"
+CLOUD = ROOT / os.environ.get("BIN", "target/debug") / "local-cloud"
 
 # What the functions' own code never calls, with the reason why a role must allow it all the same.
 BY_THE_PLATFORM = {

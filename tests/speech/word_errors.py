@@ -18,7 +18,7 @@ import imageio_ffmpeg
 import pocketsphinx
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-DECODE = ROOT / "target" / "release" / "examples" / "decode"
+DECODE = ROOT / os.environ.get("BIN", "target/debug") / "examples" / "decode"
 MEDIA = pathlib.Path(os.environ.get("SHARED_MEDIA", ROOT.parent / "shared" / "media")) / "speech"
 MOST_MORE = 0.10
 
