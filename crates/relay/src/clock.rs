@@ -60,3 +60,8 @@ impl Clock for SystemClock {
         tokio::time::sleep_until(instant).await;
     }
 }
+
+/// Returns a duration in milliseconds, saturating.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -13,15 +13,15 @@ use crate::answer::Reply;
 use crate::backoff::Backoff;
 use crate::breaker::Permit;
 use crate::chunker::Chunk;
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::config::Config;
 use crate::context::RunContext;
 use crate::lease_view::{HandoffRequested, LeaseView};
-use crate::metrics::RunMetrics;
 use crate::payload::PayloadBuilder;
-use crate::ports::{DeadLetter, DeadLetters, Ports, Processor, millis};
+use crate::ports::{DeadLetter, DeadLetters, Ports, Processor};
 use crate::progress::SharedProgress;
 use crate::queue::{Queue, Queued};
+use crate::run_metrics::RunMetrics;
 use crate::run_state::RunState;
 
 /// Why delivery ended.

@@ -7,13 +7,14 @@ use session::{PortError, StreamItem};
 
 use crate::backoff::Backoff;
 use crate::checkpoint::Checkpoint;
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::context::RunContext;
 use crate::desired_state::DesiredState;
 use crate::error::RelayError;
-use crate::lease::{Lease, LeaseTable, Renewal};
+use crate::lease::Lease;
+use crate::lease_table::{LeaseTable, Renewal};
 use crate::lease_view::LeaseView;
-use crate::ports::{Ports, millis};
+use crate::ports::Ports;
 use crate::progress::SharedProgress;
 use crate::queue::Queue;
 use crate::reader_status::ReaderStatus;

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use tokio::time::Instant;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::context::RunContext;
 use crate::delivery::{DeliveryEnd, deliver};
 use crate::end_notice;
@@ -12,11 +12,11 @@ use crate::error::RelayError;
 use crate::handoff::{HandoffSchedule, hand_off, invoke_next};
 use crate::lease::Lease;
 use crate::lease_renewer::LeaseRenewer;
-use crate::metrics::{RunMetrics, report_periodically};
 use crate::polling::{poll_languages, poll_session};
-use crate::ports::{MetricsSink, Ports, millis};
+use crate::ports::{MetricsSink, Ports};
 use crate::progress::SharedProgress;
 use crate::report::{Outcome, Report};
+use crate::run_metrics::{RunMetrics, report_periodically};
 use crate::run_state::RunState;
 
 /// Why a run with the lease stopped.

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `run` | one invocation: acquire the lease, then deliver; `report`: what it is asked and reports |
 //! | `leased_run` | delivery and the tasks that accompany it while the lease is held |
-//! | [`lease`] | which run may deliver: conditional writes, epochs, expiry of a crashed holder |
+//! | [`lease`], [`lease_table`] | which run may deliver: conditional writes, epochs, expiry |
 //! | `lease_view`, `lease_renewer` | the run's own view of its lease; the writes of the holder |
 //! | `desired_state` | what the table says the session should do |
 //! | [`checkpoint`] | the state from which the next run resumes |
@@ -25,7 +25,7 @@
 //! | `handoff` | hands off to the next invocation |
 //! | `end_notice` | notifies the listeners of a stopped session |
 //! | `drain` | detects that a stopped stream has no more audio |
-//! | `metrics` | reports totals and observations |
+//! | `metrics`, `run_metrics` | reports totals and observations |
 //!
 //! A run's state has one owner each (`run_state`): the lease's view, the progress, the queue, the
 //! reader's status, the languages and the metrics. A module receives the owners that it uses.
@@ -43,6 +43,7 @@ pub mod breaker;
 pub mod checkpoint;
 pub mod chunker;
 pub mod lease;
+pub mod lease_table;
 pub mod ports;
 pub mod queue;
 
@@ -69,6 +70,7 @@ mod reader_status;
 mod report;
 mod retry;
 mod run;
+mod run_metrics;
 mod run_state;
 
 pub use checkpoint::{Checkpoint, CheckpointError};

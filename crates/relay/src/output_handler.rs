@@ -8,10 +8,10 @@ use crate::clock::Clock;
 use crate::context::RunContext;
 use crate::drain::Drain;
 use crate::lease_view::LeaseView;
-use crate::metrics::RunMetrics;
 use crate::ports::Ports;
 use crate::progress::{FragmentCounts, ReadPlan, SharedProgress};
 use crate::reader_status::ReaderStatus;
+use crate::run_metrics::RunMetrics;
 
 /// A reader at most this far behind the newest fragment has caught up, ms.
 const LIVE_MS: u64 = 1_000;

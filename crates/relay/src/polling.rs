@@ -7,7 +7,7 @@ use session::Language;
 
 use crate::clock::Clock;
 use crate::context::RunContext;
-use crate::lease::LeaseTable;
+use crate::lease_table::LeaseTable;
 use crate::lease_view::LeaseView;
 use crate::ports::{Ports, Sessions};
 

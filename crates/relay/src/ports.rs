@@ -12,7 +12,7 @@ use session::{Language, PortError, SessionId, StreamArn};
 use crate::answer::Reply;
 
 use crate::clock::Clock;
-use crate::lease::LeaseTable;
+use crate::lease_table::LeaseTable;
 use crate::metrics::Snapshot;
 
 /// All dependencies of a run.
@@ -185,10 +185,4 @@ pub trait SelfInvoker: Send + Sync {
 pub trait MetricsSink: Send + Sync {
     /// Writes one report.
     fn emit(&self, session: &SessionId, snapshot: &Snapshot);
-}
-
-/// Returns a duration in milliseconds, saturating.
-#[must_use]
-pub fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -20,12 +20,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::context::RunContext;
 use crate::lease_view::LeaseView;
-use crate::metrics::RunMetrics;
 use crate::output_handler::OutputHandler;
 use crate::ports::{MediaBody, MediaSource, Ports};
 use crate::progress::{ReadPlan, SharedProgress};
 use crate::queue::{Queue, Queued, Rewound};
 use crate::reader_status::ReaderStatus;
+use crate::run_metrics::RunMetrics;
 
 /// GetMedia's error ID for "requested fragment not found".
 const FRAGMENT_NOT_FOUND: u32 = 4000;

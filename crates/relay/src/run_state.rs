@@ -9,12 +9,12 @@ use crate::desired_state::DesiredState;
 use crate::error::RelayError;
 use crate::lease::checkpoint_of;
 use crate::lease_view::LeaseView;
-use crate::metrics::RunMetrics;
 use crate::polling::ListenerLanguages;
 use crate::ports::Ports;
 use crate::progress::{Progress, SharedProgress};
 use crate::queue::Queue;
 use crate::reader_status::ReaderStatus;
+use crate::run_metrics::RunMetrics;
 
 /// The owners of one run's state.
 pub(crate) struct RunState<'a, P: Ports> {

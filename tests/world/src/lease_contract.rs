@@ -2,7 +2,7 @@
 //! table and the DynamoDB adapter over an embedded DynamoDB run the same cases.
 
 use relay::Checkpoint;
-use relay::lease::{LeaseTable, Renewal};
+use relay::lease_table::{LeaseTable, Renewal};
 use session::{Desired, SessionId, StreamArn, StreamItem};
 
 /// A table and the session of one case. The table holds no item of that session.

@@ -3,7 +3,7 @@
 
 use std::future::pending;
 
-use relay::lease::{LeaseTable, Renewal};
+use relay::lease_table::{LeaseTable, Renewal};
 use relay::ports::Sessions;
 use session::{Desired, Language, PortError, SessionId, Settings, StreamArn, StreamItem};
 

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure};
-use relay::lease::{LeaseTable, Renewal};
+use relay::lease_table::{LeaseTable, Renewal};
 use session::{
     Desired, ErrorKind, PortError, SessionId, Settings, StreamArn, StreamItem, StreamStatus,
     reconcile,

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use media::FragmentNumber;
 use relay::answer::Reply;
-use relay::lease::{LeaseTable, Renewal};
+use relay::lease_table::{LeaseTable, Renewal};
 use relay::ports::{
     BodyError, Continuation, DeadLetter, DeadLetters, Listeners, MediaBody, MediaSource,
     MetricsSink, Ports, Processor, SelfInvoker, Sessions,

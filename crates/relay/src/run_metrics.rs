@@ -1,0 +1,88 @@
+//! Collects the metrics of one run and reports them.
+
+use std::convert::Infallible;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::checkpoint::Totals;
+use crate::clock::Clock;
+use crate::context::RunContext;
+use crate::metrics::{Observations, Snapshot};
+use crate::ports::{MetricsSink, Ports};
+use crate::progress::SharedProgress;
+use crate::reader_status::ReaderStatus;
+
+/// The metrics of one run.
+#[derive(Debug, Default)]
+pub(crate) struct RunMetrics {
+    observed: Mutex<Observations>,
+    /// The session's totals at the previous report.
+    reported: Mutex<Totals>,
+}
+
+impl RunMetrics {
+    /// Returns the observations since the last report. The guard must not be held across an await.
+    pub(crate) fn observed(&self) -> MutexGuard<'_, Observations> {
+        // Held for a few instructions by futures of one task: only a panic that already ended the
+        // run can poison it.
+        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the reports of this run at the totals of its predecessors.
+    pub(crate) fn start_at(&self, totals: Totals) {
+        *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = totals;
+    }
+
+    /// Returns the metrics since the last report.
+    pub(crate) fn take(&self, totals: Totals, retention_risk_millis: Option<u64>) -> Snapshot {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = mem::replace(&mut *reported, totals);
+        let observed = mem::take(&mut *self.observed());
+        Snapshot { totals: totals.since(&before), observed, retention_risk_millis }
+    }
+}
+
+/// Writes the stream's metrics periodically. Never returns.
+pub(crate) async fn report_periodically<P: Ports>(
+    ctx: &RunContext<'_, P>,
+    metrics: &RunMetrics,
+    progress: &SharedProgress,
+    reader: &ReaderStatus,
+) -> Infallible {
+    loop {
+        ctx.clock().sleep(ctx.config.metrics_every).await;
+        let open_since = reader.observed().open_fragment_since;
+        let (totals, oldest) = {
+            let progress = progress.lock();
+            (progress.state().totals, progress.oldest_unsettled_ms())
+        };
+        // A fragment that cannot be read completely, because nothing can be delivered, counts too.
+        let oldest = oldest.or(open_since);
+        let risk = oldest.and_then(|at| ctx.config.retention_risk(at, ctx.clock().now_ms()));
+        if let Some(left) = risk {
+            tracing::error!(sessionId = %ctx.session_id, leftMillis = left, "undelivered audio is close to the end of its KVS retention; fix the processor or GetMedia errors in this log, or raise StreamRetentionHours");
+        }
+        ctx.ports.metrics().emit(&ctx.session_id, &metrics.take(totals, risk));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_holds_what_happened_since_the_report_before() {
+        let metrics = RunMetrics::default();
+        metrics.start_at(Totals { delivered: 100, ..Totals::default() });
+        metrics.observed().circuit_opened += 1;
+        let mut totals = Totals { delivered: 150, gap: 3, ..Totals::default() };
+        let first = metrics.take(totals, None);
+        assert_eq!((first.totals.delivered, first.totals.gap), (50, 3));
+        assert_eq!(first.observed.circuit_opened, 1);
+        totals.delivered = 160;
+        let second = metrics.take(totals, Some(9));
+        assert_eq!((second.totals.delivered, second.totals.gap), (10, 0));
+        assert_eq!(second.observed, Observations::default());
+        assert_eq!(second.retention_risk_millis, Some(9));
+    }
+}
