@@ -68,7 +68,7 @@ check: tools ## fmt, clippy, docs, licences, API description, template, the spea
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 	@$(MAKE) --no-print-directory check-api check-template check-speaker
-	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked --version 0.20.2 --root $(VENV)
+	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked --version 0.20.2 --debug --root $(VENV)
 	cargo deny --all-features check bans licenses sources
 	cargo check --manifest-path fuzz/Cargo.toml
 
