@@ -109,8 +109,8 @@ fuzz: tools ## fuzz each target of fuzz/ for SECONDS (default 60); what it learn
 
 LAMBDAS := $(foreach arch,$(ARCHITECTURES),$(FUNCTIONS:%=lambda/$(arch)/%))
 build: $(LAMBDAS) ## zips for Lambda, checked: target/lambda/<arch>/<function>/bootstrap.zip (ARCH=arm64|x86_64|both)
-	@$(PYTHON) infra/pack_zips.py $(ARCHITECTURES)
-	@$(PYTHON) infra/check_zips.py $(ARCHITECTURES)
+	@$(PYTHON) infra/build/pack_zips.py $(ARCHITECTURES)
+	@$(PYTHON) infra/build/check_zips.py $(ARCHITECTURES)
 
 # One function for one architecture: lambda/arm64/audio-processor.
 LAMBDA_BUILD = $(FOR_LAMBDA) cargo lambda build --release -p $* --bin $*
@@ -120,7 +120,7 @@ lambda/x86_64/%: tools
 	$(LAMBDA_BUILD) --x86-64 --lambda-dir target/lambda/x86_64
 
 reproducible: build ## build FUNCTION again in another folder and compare the bytes (FUNCTION=… ARCH=arm64|x86_64)
-	@for arch in $(ARCHITECTURES); do $(PYTHON) infra/reproducible.py $(FUNCTION) $$arch; done
+	@for arch in $(ARCHITECTURES); do $(PYTHON) infra/build/reproducible.py $(FUNCTION) $$arch; done
 
 # Where deploy puts the stack and smoke looks for it: samconfig.toml's region, unless REGION names another.
 IN_REGION = $(if $(REGION),--region $(REGION))
