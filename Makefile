@@ -37,8 +37,8 @@ CARGO_HOME ?= $(HOME)/.cargo
 FOR_LAMBDA := CARGO_BUILD_RUSTFLAGS=--remap-path-prefix=$(CARGO_HOME)=/cargo \
 	CFLAGS=-ffile-prefix-map=$(CARGO_HOME)=/cargo
 
-.PHONY: help run up test check check-api check-template check-speaker speaker fmt bench faults fuzz build reproducible \
-  deploy deploy-check smoke tools cloud functions release clean
+.PHONY: help run up test check check-api check-template template-snapshot check-speaker speaker fmt bench faults fuzz build \
+  reproducible deploy deploy-check smoke tools cloud functions release clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -75,9 +75,14 @@ check: tools ## fmt, clippy, docs, licences, API description, template, the spea
 check-api: tools ## lint docs/openapi.yaml
 	$(VENV)/bin/openapi-spec-validator --schema 3.1 --validation-errors all docs/openapi.yaml
 
-check-template: tools ## lint infra/template.yaml and its translation; hold both against the code and an emulator
-	$(VENV)/bin/python infra/check_template.py infra/template.yaml
-	$(VENV)/bin/python infra/check_emulator.py
+# One check alone: target/template-tools/bin/pytest infra/checks/test_routes.py -k function-url
+check-template: $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt ## lint infra/template.yaml; check it against the code, its snapshots and an emulator
+	$(SAM_TOOLS)/bin/python -m pytest infra/checks
+	$(EMULATOR)/bin/python -m pytest infra/checks/emulator
+
+template-snapshot: $(SAM_TOOLS)/installed.txt ## write infra/checks/snapshots after an intended change of the template
+	$(SAM_TOOLS)/bin/python -m pytest infra/checks/test_snapshots.py --update-snapshots
+	@git --no-pager diff --stat infra/checks/snapshots
 
 speaker: ## the speaker's page: types, tests, bundle in examples/speaker/dist, a try in Chromium if there is one (needs Node.js 20 or later)
 	@command -v node >/dev/null && command -v npm >/dev/null || { \
@@ -111,8 +116,8 @@ fuzz: tools ## fuzz each target of fuzz/ for SECONDS (default 60); what it learn
 
 LAMBDAS := $(foreach arch,$(ARCHITECTURES),$(FUNCTIONS:%=lambda/$(arch)/%))
 build: $(LAMBDAS) ## zips for Lambda, checked: target/lambda/<arch>/<function>/bootstrap.zip (ARCH=arm64|x86_64|both)
-	@$(PYTHON) infra/pack_zips.py $(ARCHITECTURES)
-	@$(PYTHON) infra/check_zips.py $(ARCHITECTURES)
+	@$(PYTHON) infra/build/pack_zips.py $(ARCHITECTURES)
+	@$(PYTHON) infra/build/check_zips.py $(ARCHITECTURES)
 
 # One function for one architecture: lambda/arm64/audio-processor.
 LAMBDA_BUILD = $(FOR_LAMBDA) cargo lambda build --release -p $* --bin $*
@@ -122,7 +127,7 @@ lambda/x86_64/%: tools
 	$(LAMBDA_BUILD) --x86-64 --lambda-dir target/lambda/x86_64
 
 reproducible: build ## build FUNCTION again in another folder and compare the bytes (FUNCTION=… ARCH=arm64|x86_64)
-	@for arch in $(ARCHITECTURES); do $(PYTHON) infra/reproducible.py $(FUNCTION) $$arch; done
+	@for arch in $(ARCHITECTURES); do $(PYTHON) infra/build/reproducible.py $(FUNCTION) $$arch; done
 
 # Where deploy puts the stack and smoke looks for it: samconfig.toml's region, unless REGION names another.
 IN_REGION = $(if $(REGION),--region $(REGION))
@@ -141,11 +146,12 @@ deploy: tools $(SAM_TOOLS)/installed.txt ## sam build and sam deploy (ENV=dev|pr
 deploy-check: tools functions $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt ## sam build, sam deploy to an emulator, one session through what was deployed
 	@PATH="$$PATH:$(CURDIR)/$(SAM_TOOLS)/bin" $(FOR_LAMBDA) $(EMULATOR)/bin/python infra/deploy_check
 
-# A venv each: the SAM CLI and the emulator want different versions of one library.
+# Two venvs: the SAM CLI and the emulator require different versions of one library.
 $(SAM_TOOLS)/installed.txt: infra/requirements.txt
 $(EMULATOR)/installed.txt: infra/emulator-requirements.txt
 $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt:
-	$(PYTHON) infra/tools.py $(@D) $(<F)
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 # The token goes through the environment: an argument could be seen in the list of processes.

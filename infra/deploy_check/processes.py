@@ -1,4 +1,4 @@
-"""The processes of a check: started with a log each, waited for, and ended by their ids."""
+"""The processes of the check: each has a log, and is ended by its id."""
 
 import os
 import pathlib
@@ -11,51 +11,51 @@ import time
 import urllib.error
 import urllib.request
 
-# What any AWS SDK wants before it calls anything. It is meaningless to both clouds.
+# AWS SDKs require credentials. Both emulators ignore them.
 CREDENTIALS = {
     "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
 }
-# Patience, in seconds: for a server to answer, for a recording to be spoken, for a process to end.
+# Timeouts in seconds: until a server answers, a recording is sent, a process ends.
 START, SPEECH, END = 60, 120, 20
 
 
 class Failure(Exception):
-    """What went wrong, for whoever ran the check."""
+    """A failed step, with the message for the user."""
 
 
 def until(what: str, seconds: float, look):
-    """What `look` returns once it returns something; Failure with what it saw last otherwise."""
+    """Polls `look` until it returns a true value, and returns it. Raises Failure on timeout."""
     end = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > end:
-            raise Failure(f"gave up after {seconds:g} s waiting for {what}")
+            raise Failure(f"timeout after {seconds:g} s waiting until {what}")
         time.sleep(0.1)
     return found
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's environment without its own ideas of AWS, and with these changes."""
+    """Returns this process's environment with the AWS settings of CREDENTIALS and `changes`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return kept | CREDENTIALS | changes
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Returns a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
 class Processes:
-    """What was started, and is ended in reverse order however the check ends."""
+    """The started processes, which are ended in reverse order when the check ends."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
         self.running: list[subprocess.Popen] = []
 
     def __enter__(self) -> "Processes":
-        # So that a signal ends the children too.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit("deploy-check was ended"))
+        # A signal must end the children too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("deploy-check was terminated"))
         return self
 
     def __exit__(self, *_) -> None:
@@ -65,7 +65,7 @@ class Processes:
                 process.wait(timeout=END)
             except subprocess.TimeoutExpired:
                 self._kill_group(process)
-            # Its children, if it left any: each process leads a group of its own.
+            # Remaining children: each process leads its own process group.
             self._kill_group(process)
 
     @staticmethod
@@ -84,9 +84,9 @@ class Processes:
         return process
 
     def start_local_cloud(self, program: pathlib.Path, root: pathlib.Path) -> str:
-        """Starts the cloud that plays Kinesis Video Streams; its URL."""
+        """Starts the emulator of Kinesis Video Streams. Returns its URL."""
         if not program.exists():
-            raise Failure(f"{program.relative_to(root)} is not there: make cloud")
+            raise Failure(f"{program.relative_to(root)} does not exist: make cloud")
         process = self._start("local-cloud", [program, "up", "--port", "0"], environment(), root)
         log = self.folder / "local-cloud.log"
 
@@ -96,10 +96,10 @@ class Processes:
             found = re.search(r"^ready (\S+)$", log.read_text(), re.M)
             return found and found[1]
 
-        return until("local-cloud to serve", START, ready)
+        return until("local-cloud serves", START, ready)
 
     def start_ministack(self, video: str) -> str:
-        """Starts the emulator; its URL. Its functions inherit its environment, and so where video is."""
+        """Starts ministack, whose functions inherit its environment. Returns its URL."""
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         temporary = self.folder / "tmp"
@@ -112,19 +112,19 @@ class Processes:
 
         def ready() -> bool:
             if process.poll() is not None:
-                raise Failure("ministack ended before it served; ministack.log says why")
+                raise Failure("ministack ended before it served; see ministack.log")
             try:
                 with urllib.request.urlopen(f"{url}/_ministack/ready", timeout=2) as answer:
                     return answer.status == 200
             except (urllib.error.URLError, OSError):
                 return False
 
-        until("ministack to serve", START, ready)
+        until("ministack serves", START, ready)
         return url
 
     def speak(self, program: pathlib.Path, root: pathlib.Path, video: str, session: str,
               recording: pathlib.Path, speed: str) -> int:
-        """Speaks a recording into a session's stream; its length in samples at 16 kHz."""
+        """Sends a recording to a session's stream. Returns its length in samples at 16 kHz."""
         try:
             spoken = subprocess.run(
                 [program, "speak", session, recording, "--speed", speed, "--url", video],

@@ -1,4 +1,4 @@
-"""The stack: `sam build` of infra/template.yaml and `sam deploy` of what came out, as `make deploy` does it."""
+"""The stack: `sam build` and `sam deploy` of infra/template.yaml, as `make deploy` runs them."""
 
 import pathlib
 import platform
@@ -11,30 +11,30 @@ from processes import Failure, environment
 
 NAME = "speech-relay-check"
 ENVIRONMENT = "check"
-# Patience with the tools, in seconds: a first build compiles everything.
+# Timeouts in seconds: a first build compiles everything.
 BUILD, DEPLOY = 3600, 300
 
 
 def architecture() -> str:
-    """Lambda's name for this machine, which runs the functions."""
+    """Returns Lambda's name of this machine's architecture."""
     return "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
 
 def parameters() -> list[str]:
-    """The parameters of the stack."""
+    """Returns the parameter overrides of the stack."""
     return [f"Environment={ENVIRONMENT}", f"Architecture={architecture()}", "LogLevel=DEBUG", "Profile=core",
             "JwtIssuer=https://issuer.example", "JwtAudience=speakers"]
 
 
 def build(root: pathlib.Path, folder: pathlib.Path) -> None:
-    """Compiles the three functions for this machine, by the template's own BuildMethod."""
+    """Builds the three functions for this machine, with the template's BuildMethod."""
     run("sam build", folder, BUILD, environment(), [
         "sam", "build", "--template", root / "infra" / "template.yaml",
         "--build-dir", folder / "build", "--parameter-overrides", *parameters()])
 
 
 def deploy(folder: pathlib.Path, emulator: str) -> int:
-    """Deploys what was built to the emulator; the number of its resources, once all are made."""
+    """Deploys the build to the emulator. Returns the number of created resources."""
     run("sam deploy", folder, DEPLOY, environment(AWS_ENDPOINT_URL=emulator), [
         "sam", "deploy", "--template", folder / "build" / "template.yaml", "--stack-name", NAME,
         "--resolve-s3", "--capabilities", "CAPABILITY_NAMED_IAM", "--no-confirm-changeset",
@@ -44,20 +44,20 @@ def deploy(folder: pathlib.Path, emulator: str) -> int:
     resources = formation.describe_stack_resources(StackName=NAME)["StackResources"]
     wrong = [it["LogicalResourceId"] for it in resources if it["ResourceStatus"] != "CREATE_COMPLETE"]
     if status != "CREATE_COMPLETE" or wrong:
-        raise Failure(f"the stack is {status}; not made: {', '.join(wrong) or 'nothing'}")
+        raise Failure(f"the stack is {status}; not created: {', '.join(wrong) or 'none'}")
     return len(resources)
 
 
 def client(service: str, emulator: str):
-    """boto3's client of a service of the emulator."""
+    """Returns a boto3 client of a service of the emulator."""
     return boto3.client(service, endpoint_url=emulator, region_name="us-east-1",
                         aws_access_key_id="test", aws_secret_access_key="test")
 
 
 def run(what: str, folder: pathlib.Path, seconds: int, env: dict[str, str], command: list) -> None:
-    """Runs a tool of SAM's with its output in a log; Failure with the end of it."""
+    """Runs the SAM CLI with its output in a log. Raises Failure with the end of the log."""
     if not shutil.which(command[0]):
-        raise Failure(f"{command[0]} is not on the PATH: make deploy-check puts it there")
+        raise Failure(f"{command[0]} is not on the PATH; run make deploy-check")
     log = folder / f"{what.replace(' ', '-')}.log"
     with open(log, "w") as output:
         try:

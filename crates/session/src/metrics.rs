@@ -1,8 +1,8 @@
 //! The table of all metrics, and their CloudWatch embedded metric format.
 //!
 //! A Lambda function prints one JSON line in CloudWatch's embedded metric format (EMF), from which
-//! CloudWatch Logs extracts the metrics. `infra/check_alarms.py` checks the alarms against [`ALL`]:
-//! each metric needs an alarm or a stated reason why it has none.
+//! CloudWatch Logs extracts the metrics. `infra/checks/test_alarms.py` checks the alarms against
+//! [`ALL`]: each metric needs an alarm or a stated reason why it has none.
 //!
 //! Each metric is published twice: with the dimensions of its namespace, and with those plus
 //! [`ENVIRONMENT`]. The first form follows the specification and covers the whole account. Alarms

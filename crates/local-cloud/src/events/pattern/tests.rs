@@ -1,5 +1,5 @@
 //! The patterns of the template and the operators of EventBridge, on the cases of
-//! `tests/events/patterns.json`, on which `infra/check_emulator.py` asks a second engine.
+//! `tests/events/patterns.json`, on which `infra/checks/emulator` asks a second engine.
 
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
-"""Checks what `make build` made: `python infra/check_zips.py arm64 x86_64`.
+"""Checks the zips of `make build`: `python infra/build/check_zips.py arm64 x86_64`.
 
-Each target/lambda/ARCH/FUNCTION/bootstrap.zip must be what Lambda's provided.al2023 starts: one executable
-called bootstrap, for that architecture, against its glibc and the libraries it has. Prints a table of
-sizes and digests, or what is wrong with which zip.
+Each target/lambda/ARCH/FUNCTION/bootstrap.zip must run on Lambda's provided.al2023: one executable
+named bootstrap, for that architecture, with its glibc and its libraries. Prints a table of sizes
+and digests, and the problems of each zip.
 """
 
 import hashlib
@@ -13,32 +13,32 @@ import zipfile
 
 from elf import MACHINES, SYMTAB, Elf
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAMBDA = ROOT / "target" / "lambda"
 FUNCTIONS = ("session-http-handler", "kvs-stream-consumer", "audio-processor")
-# What Amazon Linux 2023 has, which provided.al2023 is made of.
+# Of Amazon Linux 2023, the base of provided.al2023.
 GLIBC = (2, 34)
 LIBRARIES = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "librt.so.1",
              "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
-# A cold start loads all of it.
+# A cold start loads the whole binary.
 MAX_MB = 10
 MODE = 0o100755
 HEADER = f"{'function':<22}{'for':<8}{'zip MB':>7}{'binary MB':>11}{'glibc':>7}  sha256 of the zip"
 
 
 def bootstrap(path: pathlib.Path) -> bytes:
-    """The one executable in a zip; ValueError when it is not just that."""
+    """Returns the executable in a zip. Raises ValueError if the zip contains anything else."""
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if [entry.filename for entry in entries] != ["bootstrap"]:
-            raise ValueError(f"holds {[entry.filename for entry in entries]}, not just bootstrap")
+            raise ValueError(f"contains {[entry.filename for entry in entries]}, not only bootstrap")
         if entries[0].external_attr >> 16 != MODE:
             raise ValueError(f"bootstrap has mode {entries[0].external_attr >> 16:o}, not {MODE:o}")
         return archive.read(entries[0])
 
 
-def wrong_with(binary: bytes, elf: Elf, arch: str) -> list[str]:
-    """Why Lambda would not start this binary, or not as it should."""
+def problems(binary: bytes, elf: Elf, arch: str) -> list[str]:
+    """Returns the reasons why Lambda would not start this binary, or not efficiently."""
     wrong = []
     if elf.machine != MACHINES[arch]:
         wrong.append(f"is for machine {elf.machine}, not {MACHINES[arch]} ({arch})")
@@ -49,14 +49,14 @@ def wrong_with(binary: bytes, elf: Elf, arch: str) -> list[str]:
     if not elf.is_stripped():
         wrong.append("is not stripped")
     if len(binary) > MAX_MB * 1_000_000:
-        wrong.append(f"has {megabytes(len(binary))} MB unpacked; at most {MAX_MB}")
+        wrong.append(f"has {megabytes(len(binary))} MB unpacked; the maximum is {MAX_MB}")
     return wrong
 
 
 def check(path: pathlib.Path, function: str, arch: str) -> tuple[str, list[str]]:
-    """The line of the table for one zip, and what is wrong with it."""
+    """Returns a zip's line of the table, and its problems."""
     if not path.exists():
-        return "", [f"is not there; make build ARCH={arch}"]
+        return "", [f"does not exist: make build ARCH={arch}"]
     try:
         binary = bootstrap(path)
         elf = Elf(binary)
@@ -65,32 +65,32 @@ def check(path: pathlib.Path, function: str, arch: str) -> tuple[str, list[str]]
     packed = path.read_bytes()
     line = f"{function:<22}{arch:<8}{megabytes(len(packed)):>7}{megabytes(len(binary)):>11}" \
            f"{dotted(elf.glibc()):>7}  {hashlib.sha256(packed).hexdigest()}"
-    return line, wrong_with(binary, elf, arch) or check_would_notice(binary, arch)
+    return line, problems(binary, elf, arch) or undetected(binary, arch)
 
 
-def check_would_notice(binary: bytes, arch: str) -> list[str]:
-    """Breaks a good binary in each way that is checked: a check that lets one pass is worth nothing."""
+def undetected(binary: bytes, arch: str) -> list[str]:
+    """Returns the defects that the checks do not detect in broken copies of a valid binary."""
     other = next(machine for name, machine in MACHINES.items() if name != arch)
     table, = struct.unpack_from("<Q", binary, 40)
     second_type = table + 64 + 4
     broken = {
         "another architecture": binary[:18] + struct.pack("<H", other) + binary[20:],
         "a newer glibc": binary.replace(f"GLIBC_{dotted(Elf(binary).glibc())}\0".encode(), b"GLIBC_2.35\0"),
-        "a strange library": binary.replace(b"\0libc.so.6\0", b"\0libq.so.6\0"),
+        "an unknown library": binary.replace(b"\0libc.so.6\0", b"\0libq.so.6\0"),
         "symbols": binary[:second_type] + struct.pack("<I", SYMTAB) + binary[second_type + 4:],
         "its size": binary + bytes(MAX_MB * 1_000_000),
     }
-    return [f"check_zips does not notice {what}" for what, changed in broken.items()
-            if not wrong_with(changed, Elf(changed), arch)]
+    return [f"check_zips does not detect {what}" for what, changed in broken.items()
+            if not problems(changed, Elf(changed), arch)]
 
 
 def megabytes(count: int) -> str:
-    """Bytes for a table."""
+    """Returns bytes as megabytes with two decimals."""
     return f"{count / 1_000_000:.2f}"
 
 
 def dotted(version: tuple[int, ...]) -> str:
-    """A version as it is written."""
+    """Returns a version as text."""
     return ".".join(map(str, version))
 
 

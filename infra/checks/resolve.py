@@ -1,7 +1,8 @@
 """Resolves the intrinsic functions of a template, for checks that need plain values.
 
-What only exists once deployed gets a made-up ARN or name of the right shape. `local-cloud` has the
-complete resolver, in Rust; this one knows what infra/template.yaml uses and refuses the rest.
+Values that exist only after a deployment are replaced by a name or ARN of the same form.
+`local-cloud` has the complete resolver, in Rust; this one supports what infra/template.yaml uses
+and rejects the rest.
 """
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -23,12 +24,12 @@ NOTHING = object()
 
 
 def of_type(resources: dict, kind: str) -> dict:
-    """The properties of each resource of a type."""
+    """Returns the properties of each resource of a type, by logical id."""
     return {name: it["Properties"] for name, it in resources.items() if it["Type"] == kind}
 
 
 class Resolver:
-    """One template with one set of parameters."""
+    """A template with one set of parameter values."""
 
     def __init__(self, template: dict, parameters: dict[str, str]):
         self.template = template
@@ -36,17 +37,17 @@ class Resolver:
         self.values = {name: str(it.get("Default", "x")) for name, it in declared.items()} | parameters
 
     def resources(self) -> dict:
-        """What is made with these parameters, every value plain."""
+        """Returns the resources whose condition holds, without intrinsic functions."""
         made = {name: it for name, it in self.template["Resources"].items()
                 if "Condition" not in it or self.holds(it["Condition"])}
         return {name: it | {"Properties": self.plain(it.get("Properties", {}))} for name, it in made.items()}
 
     def holds(self, name: str) -> bool:
-        """Whether a named condition holds."""
+        """Returns whether a named condition holds."""
         return self.plain(self.template["Conditions"][name])
 
     def plain(self, value):
-        """A value without intrinsics; what is AWS::NoValue is left out of maps and lists."""
+        """Returns a value without intrinsic functions; maps and lists omit AWS::NoValue."""
         if isinstance(value, list):
             return [it for it in map(self.plain, value) if it is not NOTHING]
         if not isinstance(value, dict):
@@ -59,7 +60,7 @@ class Resolver:
         return {key: it for key, it in items.items() if it is not NOTHING}
 
     def call(self, name: str, argument):
-        """What an intrinsic function gives."""
+        """Returns the value of an intrinsic function. Raises ValueError if it is not supported."""
         match name:
             case "Ref":
                 return self.reference(argument)
@@ -84,9 +85,10 @@ class Resolver:
                 return self.attribute(*argument)
             case "Fn::Sub":
                 return self.substitute(argument)
-        raise ValueError(f"{name} is not known here")
+        raise ValueError(f"{name} is not supported")
 
     def substitute(self, argument) -> str:
+        """Returns the text of a Fn::Sub."""
         text, own = argument if isinstance(argument, list) else (argument, {})
         before, *parts = text.split("${")
         for part in parts:
@@ -99,6 +101,7 @@ class Resolver:
         return before
 
     def reference(self, name: str):
+        """Returns the value of a Ref."""
         if name == "AWS::NoValue":
             return NOTHING
         if name in PSEUDO or name in self.values:
@@ -109,12 +112,13 @@ class Resolver:
         return self.attribute(name, "Arn") if kind == "AWS::SNS::Topic" else self.name(name)
 
     def name(self, resource: str) -> str:
-        """The deployed name of a resource; its logical id where CloudFormation makes one up."""
+        """Returns a resource's deployed name; its logical id if CloudFormation generates it."""
         declared = self.template["Resources"][resource]
         naming = NAMED.get(declared["Type"], ("",))[0]
         return self.plain(declared.get("Properties", {}).get(naming, resource))
 
     def attribute(self, resource: str, attribute: str) -> str:
+        """Returns the value of a Fn::GetAtt: an ARN, or the name for any other attribute."""
         if not attribute.endswith("Arn"):
             return self.name(resource)
         _, service, form = NAMED[self.template["Resources"][resource]["Type"]]

@@ -1,8 +1,8 @@
-"""Packs what cargo-lambda built for Lambda: `python infra/pack_zips.py arm64 x86_64`.
+"""Packs the binaries of cargo-lambda: `python infra/build/pack_zips.py arm64 x86_64`.
 
-Each target/lambda/ARCH/FUNCTION/bootstrap gets a bootstrap.zip beside it, whose bytes depend on the
-binary alone. cargo-lambda's own zip carries the time of the build, so that a function that is built again
-from the same source looks new to whoever compares digests.
+Writes a bootstrap.zip beside each target/lambda/ARCH/FUNCTION/bootstrap. Its bytes depend on the
+binary only, unlike those of cargo-lambda's zip, which contains the build time: two builds of the
+same source have the same digest.
 """
 
 import pathlib
@@ -11,13 +11,13 @@ import zipfile
 
 from check_zips import FUNCTIONS, LAMBDA, MODE, ROOT
 
-# The first moment that a zip can name.
+# The earliest time in the zip format.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 UNIX = 3
 
 
 def pack(binary: bytes, path: pathlib.Path) -> None:
-    """Writes the zip with this binary as its one entry."""
+    """Writes a zip with this binary as its only entry."""
     entry = zipfile.ZipInfo("bootstrap", EPOCH)
     entry.create_system = UNIX
     entry.external_attr = MODE << 16
@@ -30,7 +30,7 @@ def main(architectures: list[str]) -> int:
         for function in FUNCTIONS:
             binary = LAMBDA / arch / function / "bootstrap"
             if not binary.exists():
-                sys.exit(f"{binary.relative_to(ROOT)} is not there: make build ARCH={arch}")
+                sys.exit(f"{binary.relative_to(ROOT)} does not exist: make build ARCH={arch}")
             pack(binary.read_bytes(), binary.with_suffix(".zip"))
     return 0
 

@@ -1,7 +1,8 @@
-"""Proves that a second build gives the same bytes: `python infra/reproducible.py FUNCTION ARCH`.
+"""Proves that a second build creates the same bytes: `python infra/build/reproducible.py FUNCTION
+ARCH`.
 
-Builds one function again from a copy of the source in another folder, with another target directory, and
-compares its zip with the one that `make build` left. Says where the first difference is, if there is one.
+Builds a function from a copy of the source in another folder, with another target directory, and
+compares its zip with that of `make build`. Reports the offset of the first difference.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ ELSEWHERE = ROOT / "target" / "elsewhere"
 
 
 def copy_source(to: pathlib.Path) -> None:
-    """What git would commit, as it is now; target/, .aws-sam/ and all else that builds leave stay out."""
+    """Copies the working tree, except the files that git ignores (target/, .aws-sam/)."""
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                             cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, listed.split("\0")):
@@ -29,7 +30,7 @@ def copy_source(to: pathlib.Path) -> None:
 
 
 def build(function: str, arch: str, where: pathlib.Path) -> bytes:
-    """Builds the function in a folder from nothing, with the tools of this one; its zip."""
+    """Builds a function from scratch in another folder, with these tools. Returns its zip."""
     shutil.rmtree(where, ignore_errors=True)
     copy_source(where)
     environment = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
@@ -43,11 +44,11 @@ def build(function: str, arch: str, where: pathlib.Path) -> bytes:
 def main(function: str, arch: str) -> int:
     first = LAMBDA / arch / function / "bootstrap.zip"
     if not first.exists():
-        sys.exit(f"{first.relative_to(ROOT)} is not there: make build ARCH={arch}")
+        sys.exit(f"{first.relative_to(ROOT)} does not exist: make build ARCH={arch}")
     once, again = first.read_bytes(), build(function, arch, ELSEWHERE)
     if once != again:
         at = next((n for n, (one, other) in enumerate(zip(once, again)) if one != other), len(once))
-        sys.exit(f"{function} for {arch}: {len(once)} and {len(again)} bytes, different from byte {at} on")
+        sys.exit(f"{function} for {arch}: {len(once)} and {len(again)} bytes; the first difference is at byte {at}")
     print(f"{function} for {arch}: the same {len(once)} bytes, sha256 {hashlib.sha256(once).hexdigest()}")
     shutil.rmtree(ELSEWHERE)
     return 0

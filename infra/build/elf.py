@@ -1,29 +1,32 @@
-"""Reads of a Linux binary what decides whether it starts on Lambda: part of check_zips.py.
+"""Reads the properties of a Linux binary that decide whether it starts on Lambda: part of
+check_zips.py.
 
-Little-endian ELF64 only, as both of Lambda's architectures are; by its section headers, which strip keeps.
+Supports little-endian ELF64, the format of both architectures of Lambda. Uses the section headers,
+which strip keeps.
 """
 
 import re
 import struct
 
-# e_machine of what Lambda calls its architectures.
+# The e_machine of each of Lambda's architectures.
 MACHINES = {"arm64": 183, "x86_64": 62}
-# Section types: the symbols that strip removes, what is linked at start, and versions it needs.
+# Section types: the symbol table, which strip removes, dynamic linking, and required versions.
 SYMTAB, DYNAMIC, VERNEED = 2, 6, 0x6FFFFFFE
-# A dynamic entry that names a library.
+# The dynamic entry for a required library.
 NEEDED = 1
 
 
 class Elf:
-    """One binary, read as far as the checks need it."""
+    """A binary."""
 
     def __init__(self, data: bytes) -> None:
         if data[:6] != b"\x7fELF\x02\x01":
-            raise ValueError("no little-endian ELF64 binary")
+            raise ValueError("is not a little-endian ELF64 binary")
         self.data = data
         self.machine = self._read("<H", 18)[0]
         (table,), (size, count, names) = self._read("<Q", 40), self._read("<HHH", 58)
-        # Of each section: name, type, flags, address, offset, size, link, info, alignment, entry size.
+        # The fields of a section: name, type, flags, address, offset, size, link, info, alignment,
+        # entry size.
         self.sections = [self._read("<IIQQQQIIQQ", table + n * size) for n in range(count)]
         self.names = [self._text(self.sections[names], section[0]) for section in self.sections]
 
@@ -35,18 +38,18 @@ class Elf:
         return self.data[at:self.data.index(b"\0", at)].decode()
 
     def _of_type(self, kind: int):
-        """Each section of a type with the section that holds its strings."""
+        """Yields each section of a type with its string section."""
         for section in self.sections:
             if section[1] == kind:
                 yield section, self.sections[section[6]]
 
     def is_stripped(self) -> bool:
-        """Whether neither symbols nor debug information are left."""
+        """Returns whether it has neither symbols nor debug information."""
         return not any(section[1] == SYMTAB for section in self.sections) \
             and not any(name.startswith((".debug", ".zdebug")) for name in self.names)
 
     def libraries(self) -> set[str]:
-        """The shared libraries it cannot start without."""
+        """Returns the shared libraries that it requires."""
         return {
             self._text(strings, value)
             for section, strings in self._of_type(DYNAMIC)
@@ -55,7 +58,7 @@ class Elf:
         }
 
     def glibc(self) -> tuple[int, ...]:
-        """The oldest glibc that has every symbol it needs: (2, 34)."""
+        """Returns the oldest glibc with every symbol that it requires, for example (2, 34)."""
         versions = [tuple(map(int, found[1].split(".")))
                     for name in self._needed_versions() if (found := re.fullmatch(r"GLIBC_([\d.]+)", name))]
         return max(versions, default=(0,))

@@ -1,0 +1,63 @@
+"""The variables of each function against those that its code reads.
+
+A variable that is set and not read has no effect; one that is read and not set cannot be
+configured.
+"""
+
+import re
+
+import pytest
+
+from mutations import broken, drop, put
+from resolve import of_type
+from template import ROOT, SOURCE
+
+CRATES = ROOT / "crates"
+# Variables that the code reads and the template does not set.
+NOT_SET = {
+    "AWS_LAMBDA_FUNCTION_NAME": "Lambda sets it",
+    "AUDIO_OUT_DIR": "only a local machine has a persistent folder",
+}
+# A call in a function's config, and the file that reads the variables for it.
+DELEGATED = {"Endpoint::from_env": CRATES / "aws-adapters" / "src" / "websocket.rs"}
+NAME = re.compile(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)"')
+FUNCTIONS = of_type(SOURCE["Resources"], "AWS::Serverless::Function")
+
+
+def names_in(path) -> set[str]:
+    """Returns the variables named in a file, except in comments and after `#[cfg(test)]`."""
+    code = path.read_text().split("#[cfg(test)]")[0]
+    return set(NAME.findall(re.sub(r"^\s*//.*$", "", code, flags=re.M)))
+
+
+def read_by(package: str) -> set[str]:
+    """Returns the variables that a function's config reads."""
+    config = CRATES / package / "src" / "config.rs"
+    files = [config, *(file for call, file in DELEGATED.items() if call in config.read_text())]
+    return set().union(*map(names_in, files)) - NOT_SET.keys()
+
+
+def problems(function: dict) -> list[str]:
+    """Returns the variables in which the template and the code of a function differ."""
+    read = read_by(function["CodeUri"].rsplit("/", 1)[-1])
+    is_set = set(function["Environment"]["Variables"])
+    return [f"{it} is set and not read" for it in is_set - read] + [f"{it} is read and not set" for it in read - is_set]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_variables_are_those_that_the_code_reads(name: str):
+    assert problems(FUNCTIONS[name]) == []
+
+
+def mutations():
+    """Yields a function without each of its variables, and with one more."""
+    path = ("Environment", "Variables")
+    for name, function in FUNCTIONS.items():
+        yield pytest.param(name, put(*path, NEW="x"), id=f"{name}-NEW")
+        for variable in function["Environment"]["Variables"]:
+            yield pytest.param(name, drop(*path, variable), id=f"{name}-{variable}")
+
+
+@pytest.mark.parametrize(("name", "change"), list(mutations()))
+def test_detects(name: str, change):
+    assert problems(broken(FUNCTIONS[name], change))
