@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::load::Draft;
+use super::draft::Draft;
 use super::reader::{Properties, at};
 use super::scope::Scope;
 use super::{EventInvoke, Function, Template, TemplateError, events, http_api};

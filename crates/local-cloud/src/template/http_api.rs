@@ -1,10 +1,9 @@
 //! `AWS::Serverless::HttpApi`, its JWT authorizers, and the routes that functions bring.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::definition::{self, Definition};
-use super::load::Draft;
+use super::definition;
+use super::draft::{Authorizers, Draft, PendingRoute};
 use super::reader::{Properties, at};
 use super::throttle::RouteSettings;
 use super::{HttpApi, JwtAuthorizer, Route, Template, TemplateError, cors};
@@ -18,25 +17,6 @@ const WITHOUT_EFFECT: [&str; 6] =
 
 /// The id of the API that routes without an ApiId belong to (SAM makes it of itself).
 const IMPLICIT: &str = "ServerlessHttpApi";
-
-/// A route as a function's event says it; its authorizer is known once its API is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PendingRoute {
-    api: Option<String>,
-    route: Route,
-    place: String,
-    authorizer: Option<String>,
-    scopes: Vec<String>,
-}
-
-/// An API's authorizers and limits, until its routes are connected.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Authorizers {
-    by_name: BTreeMap<String, JwtAuthorizer>,
-    default: Option<String>,
-    definition: Definition,
-    settings: RouteSettings,
-}
 
 /// Adds an API.
 ///

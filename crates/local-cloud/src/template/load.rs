@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::http_api::{Authorizers, PendingRoute};
+use super::draft::Draft;
+use super::options::LoadOptions;
 use super::reader::{Properties, at};
 use super::scope::Scope;
 use super::{
     Template, TemplateError, events, function, http_api, names, parameters, queue, role, table,
     yaml,
 };
-use crate::account::Account;
 
 /// Types that local-cloud knows and does not run: they have no effect on one machine, but that a
 /// role says what its function may call (`role`).
@@ -34,21 +34,6 @@ pub const NOT_RUN: [&str; 17] = [
     "AWS::SNS::Topic",
     "AWS::Serverless::Application",
 ];
-
-/// What the machine decides about a template.
-#[derive(Debug, Clone, Default)]
-pub struct LoadOptions {
-    /// Where it is deployed.
-    pub account: Account,
-    /// The address of this cloud, for queue URLs and API endpoints.
-    pub base_url: String,
-    /// Values of parameters, over the template's defaults. Each must be a parameter.
-    pub parameters: BTreeMap<String, String>,
-    /// Values that take the place of a default here, if the template has the parameter.
-    pub stand_ins: BTreeMap<String, String>,
-    /// Values for parameters that have no value otherwise.
-    pub fallbacks: BTreeMap<String, String>,
-}
 
 impl Template {
     /// Reads a template.
@@ -102,14 +87,6 @@ impl Template {
     }
 }
 
-/// A template while it is read: what refers to resources that may come later waits here.
-#[derive(Debug, Default)]
-pub(super) struct Draft {
-    pub(super) template: Template,
-    pub(super) routes: Vec<PendingRoute>,
-    pub(super) authorizers: BTreeMap<String, Authorizers>,
-}
-
 impl Draft {
     fn add(
         &mut self,
@@ -125,7 +102,7 @@ impl Draft {
         let properties = resource.get("Properties").cloned().unwrap_or_default();
         let resolved = scope.resolve(&properties).map_err(|reason| at(id, reason))?;
         let properties = Properties::new(id, resolved.unwrap_or_default())?;
-        let name = names::deployed(scope, id, resource, 0).map_err(|reason| at(id, reason))?;
+        let name = scope.deployed_name(id, resource).map_err(|reason| at(id, reason))?;
         match kind {
             "AWS::Serverless::Function" => {
                 let properties = globals.function.under(properties)?;

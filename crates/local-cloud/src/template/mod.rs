@@ -7,12 +7,14 @@
 
 mod cors;
 mod definition;
+mod draft;
 mod events;
 mod function;
 mod http_api;
 mod load;
 mod model;
 mod names;
+mod options;
 mod parameters;
 mod queue;
 mod reader;
@@ -22,11 +24,12 @@ mod table;
 mod throttle;
 mod yaml;
 
-pub use load::{LoadOptions, NOT_RUN};
+pub use load::NOT_RUN;
 pub use model::{
     Archive, Cors, Effect, EventInvoke, Function, HttpApi, JwtAuthorizer, Queue, RetryPolicy, Role,
     Route, Rule, Statement, Table, Target, Template, Throttle,
 };
+pub use options::LoadOptions;
 
 /// What is wrong with a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

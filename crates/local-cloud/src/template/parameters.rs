@@ -9,7 +9,7 @@ use regex_automata::meta::Regex;
 use serde_json::{Map, Value};
 
 use super::TemplateError;
-use super::load::LoadOptions;
+use super::options::LoadOptions;
 use super::reader::{Properties, at};
 
 /// The value of each parameter: the override, what stands in for the default, the default, or the

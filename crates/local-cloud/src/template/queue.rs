@@ -37,7 +37,7 @@ pub(super) fn read(
     template.queues.push(Queue {
         logical_id: id.to_owned(),
         arn: scope.account.arn("sqs", &name),
-        url: names::queue_url(scope, &name),
+        url: names::queue_url(&scope.base_url, &scope.account, &name),
         name,
         visibility_timeout: properties
             .seconds("VisibilityTimeout", 0..=43_200)?

@@ -27,9 +27,9 @@ pub(super) fn read(scope: &Scope, functions: &[Function]) -> Result<Vec<Role>, T
         if !is_role || !scope.is_made(resource).map_err(wrong)? {
             continue;
         }
-        let arn = names::attribute(scope, id, resource, "Arn", 0).map_err(wrong)?;
+        let arn = scope.arn(id, resource).map_err(wrong)?;
         if functions.iter().any(|function| function.role.as_ref() == Some(&arn)) {
-            let name = names::deployed(scope, id, resource, 0).map_err(wrong)?;
+            let name = scope.deployed_name(id, resource).map_err(wrong)?;
             let statements = statements(properties(scope, id, resource)?)?;
             roles.push(Role { logical_id: id.clone(), name, arn, statements });
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::names;
+use super::names::{Names, STACK};
 use crate::account::Account;
 
 /// How deep values and references may nest; a cycle ends here.
@@ -49,6 +49,27 @@ impl Scope {
             Some(Value::String(name)) => self.condition(name),
             Some(other) => Err(format!("Condition is not a name: {other}")),
         }
+    }
+
+    /// Returns the deployed name of a resource.
+    ///
+    /// # Errors
+    /// The name property cannot be resolved.
+    pub(super) fn deployed_name(&self, id: &str, resource: &Value) -> Result<String, String> {
+        self.with_names(0, |names| names.deployed(id, resource))
+    }
+
+    /// Returns the ARN of a resource.
+    ///
+    /// # Errors
+    /// The resource has no ARN here, or its name cannot be resolved.
+    pub(super) fn arn(&self, id: &str, resource: &Value) -> Result<String, String> {
+        self.with_names(0, |names| names.attribute(id, resource, "Arn"))
+    }
+
+    fn with_names<T>(&self, depth: usize, read: impl FnOnce(&Names<'_>) -> T) -> T {
+        let resolve = |value: &Value| self.string(value, depth + 1);
+        read(&Names { account: &self.account, base_url: &self.base_url, resolve: &resolve })
     }
 
     fn value(&self, value: &Value, depth: usize) -> Result<Option<Value>, String> {
@@ -111,9 +132,9 @@ impl Scope {
             "AWS::AccountId" => Some(self.account.id.clone()),
             "AWS::Partition" => Some(Account::PARTITION.to_owned()),
             "AWS::URLSuffix" => Some("amazonaws.com".to_owned()),
-            "AWS::StackName" => Some(names::STACK.to_owned()),
+            "AWS::StackName" => Some(STACK.to_owned()),
             "AWS::StackId" => {
-                Some(self.account.arn("cloudformation", &format!("stack/{}/local", names::STACK)))
+                Some(self.account.arn("cloudformation", &format!("stack/{}/local", STACK)))
             }
             _ => None,
         };
@@ -124,7 +145,7 @@ impl Scope {
             return Ok(Some(value.clone()));
         }
         let resource = self.made_resource(name)?;
-        names::reference(self, name, resource, depth).map(|it| Some(it.into()))
+        self.with_names(depth, |names| names.reference(name, resource)).map(|it| Some(it.into()))
     }
 
     fn attribute(&self, argument: &Value, depth: usize) -> Result<Value, String> {
@@ -140,7 +161,8 @@ impl Scope {
             other => return Err(format!("not [resource, attribute]: {other}")),
         };
         let resource = self.made_resource(&id)?;
-        names::attribute(self, &id, resource, &attribute, depth).map(Value::String)
+        self.with_names(depth, |names| names.attribute(&id, resource, &attribute))
+            .map(Value::String)
     }
 
     fn made_resource(&self, id: &str) -> Result<&Value, String> {
