@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
-use crate::cloud::{CloudOptions, RunningCloud};
+use crate::Options;
 use crate::error::Error;
-use crate::run::RunArgs;
+use crate::run::{RunArgs, TEMPLATE};
 use crate::speaker::SpeakArgs;
 
 /// Where `up` serves unless told otherwise.
@@ -52,7 +52,7 @@ struct UpArgs {
     #[arg(long)]
     data: Option<PathBuf>,
     /// The template to run.
-    #[arg(long, default_value = "infra/template.yaml")]
+    #[arg(long, default_value = TEMPLATE)]
     template: PathBuf,
     /// Run every timer of AWS and of the functions this many times as fast.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -85,7 +85,7 @@ struct UpArgs {
 #[derive(Debug, clap::Args)]
 struct PermissionsArgs {
     /// The template to read, with the parameters that `up` would give it.
-    #[arg(long, default_value = "infra/template.yaml")]
+    #[arg(long, default_value = TEMPLATE)]
     template: PathBuf,
 }
 
@@ -120,10 +120,10 @@ impl Cli {
 async fn up(args: UpArgs) -> Result<(), Error> {
     // Heard from now on: a signal during the start still ends everything in order.
     let ended = crate::signals::ended()?;
-    let running = RunningCloud::start(CloudOptions {
+    let running = crate::start(Options {
         port: args.port,
         data: args.data,
-        template: args.template,
+        template: Some(args.template),
         time_scale: args.time_scale,
         parameters: args.parameters.into_iter().collect(),
         binaries: args.binaries,
@@ -133,21 +133,21 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         base_path: args.base_path,
     })
     .await?;
-    for (function, path) in running.cloud().lambda.missing_binaries() {
+    for (function, path) in running.services().lambda.missing_binaries() {
         eprintln!("{function} cannot run: {} is not built", path.display());
     }
-    println!("ready {}", running.cloud().base_url);
+    println!("ready {}", running.url());
     if args.guide {
-        println!("{}", crate::guide::guide(&running.cloud().base_url, crate::run::RECORDING));
+        println!("{}", crate::guide::guide(running.url(), crate::run::RECORDING));
     }
     ended.await;
-    running.end().await;
+    running.shutdown().await;
     Ok(())
 }
 
 fn permissions(args: PermissionsArgs) -> Result<(), Error> {
-    let options = CloudOptions { template: args.template, ..CloudOptions::default() };
-    let template = crate::cloud::load(&options, DEFAULT_URL)?;
+    let options = Options { template: Some(args.template), ..Options::default() };
+    let template = crate::load_template(&options, DEFAULT_URL)?;
     for permission in crate::iam::permissions(&template) {
         println!("{}", json!(permission));
     }

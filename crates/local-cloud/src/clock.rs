@@ -57,6 +57,14 @@ pub fn real_now_ms() -> i64 {
         .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// Returns the real time in microseconds since the Unix epoch; 0 when the system's clock stands
+/// before it.
+pub fn real_now_us() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+}
+
 /// `ms` since the epoch as RFC 3339 in UTC with milliseconds, as AWS prints it.
 pub fn rfc3339(ms: i64) -> String {
     let nanos = i128::from(ms) * 1_000_000;

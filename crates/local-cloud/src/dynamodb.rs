@@ -107,13 +107,13 @@ impl DynamoDb {
     }
 
     /// The operations that a fault can strike.
-    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    pub fn operations() -> impl Iterator<Item = &'static str> {
         OPERATIONS.into_iter()
     }
 
     /// Answers one request of the `dynamodb` scope.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
-        let operation = crate::server::operation(request.headers());
+        let operation = crate::wire::operation(request.headers());
         let (head, body) = request.into_parts();
         match self.serve(&operation, &head.headers, body).await {
             Ok(response) => response,

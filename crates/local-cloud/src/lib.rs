@@ -8,12 +8,13 @@
 //! where AWS stands, errors included; faults come on demand ([`faults`]).
 
 pub mod account;
+mod admin_api;
 pub mod aws_error;
 pub mod cli;
 pub mod clock;
-pub mod cloud;
 pub mod connections;
 mod data_folder;
+pub mod delivery_stats;
 pub mod dynamodb;
 pub mod error;
 pub mod events;
@@ -23,16 +24,23 @@ pub mod http_api;
 pub mod iam;
 pub mod kvs;
 pub mod lambda;
-pub mod local;
+mod options;
 pub mod run;
-pub mod server;
+mod server;
+mod services;
 mod signals;
 pub mod speaker;
 pub mod sqs;
+mod start;
 pub mod template;
+mod wildcard;
+pub mod wire;
 
 pub use account::Account;
 pub use aws_error::AwsError;
 pub use clock::Clock;
 pub use error::Error;
 pub use faults::{Fault, FaultKind, Faults};
+pub use options::Options;
+pub use services::{Services, load_template};
+pub use start::{LocalAws, start};

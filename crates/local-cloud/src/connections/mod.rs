@@ -2,14 +2,12 @@
 //! made through `/_local/connections` here.
 //!
 //! - `open`: the connections that there are, and what was sent over them. Time is passed in.
-//! - `local`: the routes below `/_local/connections`.
 //!
 //! Facts: API Gateway Developer Guide, "Use @connections commands in your backend service", and the
 //! API model of ApiGatewayManagementApi: POST, GET and DELETE of `/@connections/{connectionId}`,
 //! 410 GoneException, 413 PayloadTooLargeException above 128 KB, 403 ForbiddenException, 429
 //! LimitExceededException.
 
-pub mod local;
 mod open;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +21,8 @@ use serde_json::{Value, json};
 use crate::aws_error::AwsError;
 use crate::clock::{Clock, rfc3339};
 use crate::faults::{FaultKind, Faults};
-use crate::server::percent_decoded;
+use crate::wire::percent_decoded;
+pub(crate) use open::MOST;
 use open::Open;
 
 /// Longest message, in bytes (WebSocket API quotas: 128 KB).
@@ -51,7 +50,7 @@ impl Connections {
     }
 
     /// The operations that a fault can strike; its target is a connection's id.
-    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    pub fn operations() -> impl Iterator<Item = &'static str> {
         OPERATIONS.into_iter()
     }
 
@@ -127,7 +126,7 @@ impl Connections {
         Ok(StatusCode::NO_CONTENT.into_response())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

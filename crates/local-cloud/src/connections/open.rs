@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 use crate::clock::rfc3339;
 
 /// Most connections that are remembered, gone ones included.
-pub(super) const MOST: usize = 10_000;
+pub(crate) const MOST: usize = 10_000;
 /// Most messages of one connection that are kept; the oldest go first.
 const MESSAGES: usize = 100;
 
 /// One connection.
 #[derive(Debug, Clone)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// Unix ms of the cloud's clock, as all times here.
-    pub(super) connected_at: i64,
-    pub(super) last_active_at: i64,
+    pub(crate) connected_at: i64,
+    pub(crate) last_active_at: i64,
     gone_at: Option<i64>,
     messages: Vec<Message>,
 }
@@ -30,13 +30,13 @@ struct Message {
 
 /// All of them, by id.
 #[derive(Debug, Default)]
-pub(super) struct Open {
+pub(crate) struct Open {
     connections: BTreeMap<String, Connection>,
 }
 
 impl Open {
     /// Opens a connection, anew if it was gone; `None` when there are too many.
-    pub(super) fn open(&mut self, id: &str, now: i64) -> Option<()> {
+    pub(crate) fn open(&mut self, id: &str, now: i64) -> Option<()> {
         if self.connections.len() >= MOST && !self.connections.contains_key(id) {
             return None;
         }
@@ -54,7 +54,7 @@ impl Open {
     }
 
     /// One that is open.
-    pub(super) fn get(&self, id: &str) -> Option<&Connection> {
+    pub(crate) fn get(&self, id: &str) -> Option<&Connection> {
         self.connections.get(id).filter(|connection| connection.gone_at.is_none())
     }
 
@@ -63,7 +63,7 @@ impl Open {
     }
 
     /// Sends over an open connection; `None` when it is not.
-    pub(super) fn send(&mut self, id: &str, message: &[u8], now: i64) -> Option<()> {
+    pub(crate) fn send(&mut self, id: &str, message: &[u8], now: i64) -> Option<()> {
         let connection = self.get_mut(id)?;
         connection.last_active_at = now;
         if connection.messages.len() == MESSAGES {
@@ -75,21 +75,21 @@ impl Open {
     }
 
     /// Closes an open connection; `None` when it is not.
-    pub(super) fn close(&mut self, id: &str, now: i64) -> Option<()> {
+    pub(crate) fn close(&mut self, id: &str, now: i64) -> Option<()> {
         self.get_mut(id)?.gone_at = Some(now);
         Some(())
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.connections.values().filter(|connection| connection.gone_at.is_none()).count()
     }
 
-    pub(super) fn count_gone(&self) -> usize {
+    pub(crate) fn count_gone(&self) -> usize {
         self.connections.len() - self.count()
     }
 
     /// A connection, open or gone, as `/_local/connections` shows it.
-    pub(super) fn shown(&self, id: &str) -> Option<Value> {
+    pub(crate) fn shown(&self, id: &str) -> Option<Value> {
         let connection = self.connections.get(id)?;
         let messages = connection.messages.iter();
         let messages = messages.map(|it| json!({ "at": rfc3339(it.at), "text": it.text }));
@@ -102,7 +102,7 @@ impl Open {
     }
 
     /// All of them.
-    pub(super) fn all(&self) -> Vec<Value> {
+    pub(crate) fn all(&self) -> Vec<Value> {
         self.connections.keys().filter_map(|id| self.shown(id)).collect()
     }
 }

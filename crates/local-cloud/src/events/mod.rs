@@ -148,13 +148,13 @@ impl Events {
     }
 
     /// The operations that a fault can strike.
-    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    pub fn operations() -> impl Iterator<Item = &'static str> {
         STRUCK.into_iter().chain(api::OPERATIONS)
     }
 
     /// Answers one request of the `events` scope.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
-        let operation = crate::server::operation(request.headers());
+        let operation = crate::wire::operation(request.headers());
         match self.answer(&operation, request).await {
             Ok(body) => {
                 ([(header::CONTENT_TYPE, HeaderValue::from_static(JSON))], body.to_string())

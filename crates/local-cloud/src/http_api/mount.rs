@@ -5,7 +5,7 @@
 //! (<https://github.com/aws-powertools/powertools-lambda-python/issues/621>,
 //! <https://github.com/middleapi/standard-server/pull/93>).
 
-use crate::server::percent_decoded;
+use crate::wire::percent_decoded;
 
 /// The custom domain that maps the base path; on AWS a name of the API's owner.
 const CUSTOM_DOMAIN: &str = "api.example.com";

@@ -12,8 +12,8 @@ use super::mount::raw_path;
 use super::routing::Found;
 use crate::account::Account;
 use crate::clock::real_now_ms;
-use crate::server::percent_decoded;
 use crate::template::HttpApi as Api;
+use crate::wire::percent_decoded;
 
 /// A request that has found its route and passed its authorizer.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use http::Method;
 
-use crate::server::percent_decoded;
 use crate::template::Route;
+use crate::wire::percent_decoded;
 
 /// A route and the values of its path parameters, percent-decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,6 @@
 //!
 //! - `needs`: from a call to the actions and resources that it needs.
 //! - `policy`: whether a role's statements allow them.
-//! - `wildcard`: `*` and `?`.
 //! - `denied`: the refusal, in each service's own form.
 //! - `calls`: what was called, for the comparison with what is allowed.
 //!
@@ -17,7 +16,6 @@ mod calls;
 mod denied;
 mod needs;
 mod policy;
-mod wildcard;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,7 +35,6 @@ use needs::Need;
 
 pub use denied::Denied;
 pub use policy::Permission;
-pub(crate) use wildcard::matches;
 
 /// What the functions' access keys begin with.
 const KEY_PREFIX: &str = "ASIALOCAL";

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::account::Account;
 use crate::connections::Connections;
 use crate::kvs::Kvs;
-use crate::server;
+use crate::wire;
 
 mod dynamodb;
 mod kinesis_video;
@@ -43,7 +43,7 @@ pub(super) fn are_in_body(service: &str, path: &str) -> bool {
 
 /// What a call needs. Nothing, where the service asks for nothing or knows no such operation.
 pub(super) fn of(account: &Account, service: &str, head: &Parts, body: &Value) -> Vec<Need> {
-    let operation = server::operation(&head.headers);
+    let operation = wire::operation(&head.headers);
     match service {
         "dynamodb" => dynamodb::needs(account, &operation, body),
         "kinesisvideo" => kinesis_video::needs(account, head, body),
@@ -90,7 +90,7 @@ fn lambda(account: &Account, head: &Parts) -> Vec<Need> {
         }
         _ => return Vec::new(),
     };
-    let name = server::percent_decoded(name).unwrap_or_default();
+    let name = wire::percent_decoded(name).unwrap_or_default();
     let function = match name.split_once("function:") {
         _ if name.starts_with("arn:") => name,
         Some((_, name)) => account.arn("lambda", &format!("function:{name}")),

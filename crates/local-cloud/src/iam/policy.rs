@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use super::needs::Need;
-use super::wildcard::matches;
 use crate::template::{Effect, Role, Statement};
+use crate::wildcard::matches;
 
 /// One action on one resource, as a statement of a role allows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

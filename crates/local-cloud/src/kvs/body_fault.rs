@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::faults::{Fault, FaultKind};
 
 use super::document;
-use super::get_media::Reader;
+use super::reader::Reader;
 
 /// Real time between the last byte before a cut and the cut.
 const FLUSH: Duration = Duration::from_millis(20);

@@ -78,7 +78,7 @@ impl Registry {
         channel.life.require_active(now_ms, &name)?;
         channel.life.require_version(version, &name)?;
         if channel.stores_in.is_some() {
-            return Err(refusal::mapped(Kind::Channel));
+            return Err(refusal::mapped(Kind::Channel.word()));
         }
         channel.life.delete(now_ms);
         nothing()

@@ -30,6 +30,7 @@ pub(crate) mod ingest_error;
 mod input;
 mod lifecycle;
 mod put_media;
+mod reader;
 mod refusal;
 mod registry;
 mod selector;
@@ -38,7 +39,7 @@ mod shelf;
 mod storage;
 mod streams;
 
-pub use sent::{SentFragment, now_us};
+pub use sent::SentFragment;
 
 use input::Input;
 pub use lifecycle::CHANGE_MS;
@@ -109,7 +110,7 @@ impl Kvs {
     }
 
     /// The operations that a fault can strike.
-    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    pub fn operations() -> impl Iterator<Item = &'static str> {
         OPERATIONS.into_iter().map(|(_, operation)| operation)
     }
 

@@ -5,8 +5,6 @@ use http::StatusCode;
 
 use crate::aws_error::AwsError;
 
-use super::arn::Kind;
-
 /// 400: a member of the request is missing, malformed or out of its range.
 pub(super) fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("InvalidArgumentException", message)
@@ -24,8 +22,8 @@ pub(super) fn in_use(message: impl Into<String>) -> AwsError {
 
 /// 400: a channel or a stream that is to be deleted is mapped. The words are AWS's, as its own
 /// clean-up script knows them (aws-samples/amazon-kinesis-video-streams-demos, kvs_cleanup.py).
-pub(super) fn mapped(kind: Kind) -> AwsError {
-    in_use(format!("Disable MediaStorageConfiguration to delete the {}", kind.word()))
+pub(super) fn mapped(kind: &str) -> AwsError {
+    in_use(format!("Disable MediaStorageConfiguration to delete the {}", kind))
 }
 
 /// 400: storage was asked for on a stream that keeps nothing.

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::clock::real_now_us;
 
 use super::ebml::{self, id};
 use super::fragment::Fragment;
@@ -65,7 +66,7 @@ impl SentLog {
                 producer_start_ms: fragment.producer_ms,
                 producer_end_ms: fragment.producer_ms + fragment.duration_ms,
                 codec_delay_us: codec_delay_us(&fragment.preamble),
-                sent_us: now_us(),
+                sent_us: real_now_us(),
             },
         );
         if sent.len() > FRAGMENTS {
@@ -103,11 +104,4 @@ fn codec_delay_us(preamble: &[u8]) -> i64 {
         }
     };
     found().and_then(|ns| i64::try_from(ns / 1000).ok()).unwrap_or_default()
-}
-
-/// Real microseconds since the epoch.
-pub fn now_us() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }

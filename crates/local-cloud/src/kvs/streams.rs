@@ -100,7 +100,7 @@ impl Registry {
         stream.life.require_active(now_ms, &name)?;
         stream.life.require_version(version, &name)?;
         if mapped {
-            return Err(refusal::mapped(Kind::Stream));
+            return Err(refusal::mapped(Kind::Stream.word()));
         }
         stream.life.delete(now_ms);
         stream.shelf.close();

@@ -115,7 +115,7 @@ fn configuration(function: &Function) -> Value {
 
 /// SDKs percent-encode ARNs in the path.
 fn percent_decoded(text: &str) -> Result<String, AwsError> {
-    crate::server::percent_decoded(text).ok_or_else(|| {
+    crate::wire::percent_decoded(text).ok_or_else(|| {
         AwsError::bad_request("InvalidParameterValueException", "the function's name is not UTF-8")
     })
 }

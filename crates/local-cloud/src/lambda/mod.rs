@@ -8,6 +8,7 @@
 mod api;
 mod carry_out;
 mod client_context;
+mod deliveries;
 mod event;
 mod extensions;
 mod instance;
@@ -32,9 +33,9 @@ use crate::aws_error::AwsError;
 use crate::clock::Clock;
 use crate::faults::{FaultKind, Faults};
 use crate::iam::Iam;
-use crate::run::Ledger;
 use crate::sqs::Sqs;
 use crate::template::Function;
+pub use deliveries::{Deliveries, Delivery, Outcome};
 use invocation::Invocation;
 use pool::Pool;
 
@@ -71,7 +72,7 @@ pub struct Lambda {
     iam: Arc<Iam>,
     pools: Vec<Arc<Pool>>,
     events: event::Waiting,
-    ledger: Ledger,
+    deliveries: Deliveries,
     stop: CancellationToken,
 }
 
@@ -99,16 +100,16 @@ impl Lambda {
         stop: CancellationToken,
     ) -> Arc<Self> {
         let (options, iam) = (Arc::new(options.clone()), options.iam);
-        let ledger = Ledger::default();
+        let deliveries = Deliveries::default();
         let pools = functions
             .iter()
             .map(|function| {
                 let (options, stop) = (Arc::clone(&options), stop.clone());
-                Pool::new(function.clone(), clock.clone(), options, ledger.clone(), stop)
+                Pool::new(function.clone(), clock.clone(), options, deliveries.clone(), stop)
             })
             .collect();
         let events = event::Waiting::default();
-        Arc::new(Self { clock, faults, account, sqs, iam, pools, events, ledger, stop })
+        Arc::new(Self { clock, faults, account, sqs, iam, pools, events, deliveries, stop })
     }
 
     /// Runs a function and waits for its answer (RequestResponse). `function` is a name or an ARN,
@@ -183,12 +184,12 @@ impl Lambda {
     }
 
     /// What the audio processor was offered and answered.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
     }
 
     /// The operations that a fault can strike.
-    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    pub fn operations() -> impl Iterator<Item = &'static str> {
         OPERATIONS.into_iter()
     }
 

@@ -12,14 +12,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::deliveries::Deliveries;
 use super::instance::{Instance, StartFailure, lock};
 use super::invocation::Invocation;
 use super::{Invoked, LambdaOptions, trace};
 use crate::aws_error::AwsError;
-use crate::clock::Clock;
+use crate::clock::{Clock, real_now_us};
 use crate::faults::{Fault, FaultKind};
-use crate::kvs::now_us;
-use crate::run::Ledger;
 use crate::template::Function;
 
 /// How often idle processes are looked at, and how long one may idle, in the cloud's time. Lambda
@@ -49,7 +48,7 @@ pub(super) struct Pool {
     pub(super) function: Function,
     pub(super) clock: Clock,
     options: Arc<LambdaOptions>,
-    ledger: Ledger,
+    deliveries: Deliveries,
     stop: CancellationToken,
     instances: Mutex<BTreeMap<u64, Arc<Instance>>>,
     changed: Notify,
@@ -88,14 +87,14 @@ impl Pool {
         function: Function,
         clock: Clock,
         options: Arc<LambdaOptions>,
-        ledger: Ledger,
+        deliveries: Deliveries,
         stop: CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
             function,
             clock,
             options,
-            ledger,
+            deliveries,
             stop,
             instances: Mutex::default(),
             changed: Notify::new(),
@@ -143,7 +142,7 @@ impl Pool {
         let answer_lost = fault.as_ref().filter(|fault| fault.kind == FaultKind::AnswerLost);
         let lost = answer_lost.map(Fault::error);
         let task = tokio::spawn(async move {
-            let (payload, received_us) = (invocation.payload.clone(), now_us());
+            let (payload, received_us) = (invocation.payload.clone(), real_now_us());
             let root = trace::root(&invocation.trace).to_owned();
             let result = pool.run(invocation, fault, running).await;
             pool.note(&payload, &root, &result, received_us);
@@ -159,7 +158,7 @@ impl Pool {
         }
     }
 
-    /// Writes into the ledger what the function did, whatever its caller comes to know of it.
+    /// Writes into the delivery log what the function did, whatever its caller comes to know of it.
     fn note(
         &self,
         payload: &[u8],
@@ -172,7 +171,7 @@ impl Pool {
             Ok(invoked) => Ok(&invoked.payload[..]),
             Err(error) => Err(error.code.as_ref()),
         };
-        self.ledger.note(payload, root, answer, failed, received_us, now_us());
+        self.deliveries.record(payload, root, answer, failed, received_us, real_now_us());
     }
 
     /// Counts an invocation in, if the concurrency allows.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 
-use super::figures::Figures;
+use crate::delivery_stats::DeliveryStats;
 
 /// The longest answer of the HTTP API is the saga's 29 s.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -78,10 +78,10 @@ impl Client {
     }
 
     /// What arrived of a session so far; nothing, when the cloud has nothing to tell of it yet.
-    pub(super) async fn figures(&self, id: &str) -> Result<Figures, Error> {
+    pub(super) async fn stats(&self, id: &str) -> Result<DeliveryStats, Error> {
         let answer = self.call(Method::GET, &format!("/_local/deliveries/{id}"), None).await?;
         if answer.status() == StatusCode::NOT_FOUND {
-            return Ok(Figures::of(id, &[], &[]));
+            return Ok(DeliveryStats::of(id, &[], &[]));
         }
         answer
             .error_for_status()

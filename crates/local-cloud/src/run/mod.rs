@@ -2,16 +2,12 @@
 //!
 //! Everything is measured from outside the functions: what was spoken by the speaker, what was
 //! sent by the Kinesis Video fake, what was offered and answered at the boundary of Lambda
-//! ([`Ledger`]), so that a function cannot call itself whole.
+//! ([`crate::lambda::Deliveries`]), so that a function cannot call itself whole.
 
 mod client;
 mod counted;
-mod figures;
-mod ledger;
 mod report;
 
-pub use figures::{Figures, Latency};
-pub use ledger::{Delivery, Ledger, Outcome};
 pub use report::Report;
 
 use std::path::{Path, PathBuf};
@@ -20,15 +16,17 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::clock::real_now_ms;
-use crate::cloud::{CloudOptions, RunningCloud};
+use crate::clock::{real_now_ms, real_now_us};
+use crate::delivery_stats::DeliveryStats;
 use crate::error::Error;
-use crate::kvs::now_us;
 use crate::speaker::{Pace, Producer, Recording, Spoken};
+use crate::{LocalAws, Options};
 
 use client::{Client, Session};
 use counted::Counted;
 
+/// The template that `up`, `run` and `permissions` read by default.
+pub(crate) const TEMPLATE: &str = "infra/template.yaml";
 /// The recording that the project brings along.
 pub(crate) const RECORDING: &str = "tests/testkit/assets/two-voices.mka";
 /// Where the audio goes, and the logs of a run that failed.
@@ -75,7 +73,7 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
         None => Some(start(args.time_scale).await?),
     };
     let url = match (&started, url) {
-        (Some(running), _) => running.cloud().base_url.clone(),
+        (Some(running), _) => running.url().to_owned(),
         (None, given) => given.unwrap_or_default().to_owned(),
     };
     let outcome = tokio::select! {
@@ -83,25 +81,25 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
         () = ended => Err(Error::Client("interrupted: nothing is reported".into())),
     };
     if let Some(running) = started {
-        running.end().await;
+        running.shutdown().await;
     }
     outcome
 }
 
-async fn start(time_scale: u32) -> Result<RunningCloud, Error> {
+async fn start(time_scale: u32) -> Result<LocalAws, Error> {
     say("starting the cloud");
-    let options = CloudOptions { port: 0, time_scale, ..CloudOptions::default() };
-    let running = RunningCloud::start(options).await?;
-    let missing = running.cloud().lambda.missing_binaries();
+    let options = Options { template: Some(TEMPLATE.into()), time_scale, ..Options::default() };
+    let running = crate::start(options).await?;
+    let missing = running.services().lambda.missing_binaries();
     if let Some((function, path)) = missing.first() {
         let reason = format!(
             "{function} cannot run: {} is not built. `make cloud` builds all functions",
             path.display()
         );
-        running.end().await;
+        running.shutdown().await;
         return Err(Error::Client(reason));
     }
-    say(&format!("the cloud serves at {}", running.cloud().base_url));
+    say(&format!("the cloud serves at {}", running.url()));
     Ok(running)
 }
 
@@ -129,11 +127,11 @@ async fn session(
         return Err(error);
     }
     client.end_session(&session.id).await?;
-    let deleted_us = now_us();
+    let deleted_us = real_now_us();
     say(&format!("DELETE /sessions/{}: ended; waiting for the drain", session.id));
-    let figures = drained(&client, &session, recording.samples_16k(), time_scale).await?;
+    let stats = drained(&client, &session, recording.samples_16k(), time_scale).await?;
     let mut report = Report::new(
-        &figures,
+        &stats,
         recording.samples_16k(),
         deleted_us,
         media.to_owned(),
@@ -201,14 +199,14 @@ async fn speak(
                 return Ok(());
             }
             _ = tick.tick() => {
-                let figures = client.figures(&session.id).await?;
+                let stats = client.stats(&session.id).await?;
                 let packet = spoken.borrow().packets.saturating_sub(1);
                 let at_ms = recording.packets.get(packet).map_or(0, |packet| packet.at_ms);
                 say(&format!(
                     "  spoken {:6.1} s, delivered {:6.1} s in {} chunks",
                     at_ms as f64 / 1000.0,
-                    seconds(figures.samples_delivered),
-                    figures.chunks
+                    seconds(stats.samples_delivered),
+                    stats.chunks
                 ));
             }
         }
@@ -221,13 +219,13 @@ async fn drained(
     session: &Session,
     expected: u64,
     time_scale: f64,
-) -> Result<Figures, Error> {
+) -> Result<DeliveryStats, Error> {
     let patience = QUIET_REAL + QUIET_CLOUD.div_f64(time_scale.max(1.0));
-    let mut last = client.figures(&session.id).await?;
+    let mut last = client.stats(&session.id).await?;
     let (mut moved, mut printed) = (Instant::now(), Instant::now());
     while last.final_accepted_us.is_none() && moved.elapsed() < patience {
         tokio::time::sleep(LOOK_EVERY).await;
-        let now = client.figures(&session.id).await?;
+        let now = client.stats(&session.id).await?;
         if (now.chunks, now.failed_deliveries) != (last.chunks, last.failed_deliveries) {
             moved = Instant::now();
         }

@@ -98,13 +98,13 @@ impl Sqs {
     }
 
     /// The operations that a fault can strike.
-    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+    pub fn operations() -> impl Iterator<Item = &'static str> {
         api::OPERATIONS.into_iter()
     }
 
     /// Answers one request of the `sqs` scope.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
-        let operation = crate::server::operation(request.headers());
+        let operation = crate::wire::operation(request.headers());
         match self.answer(&operation, request).await {
             Ok(body) => {
                 ([(header::CONTENT_TYPE, HeaderValue::from_static(JSON))], body.to_string())

@@ -66,7 +66,7 @@ fn conditions(condition: &Value, source_arn: &str) -> bool {
 }
 
 fn matches(pattern: &Value, text: &str) -> bool {
-    pattern.as_str().is_some_and(|pattern| crate::iam::matches(pattern, text))
+    pattern.as_str().is_some_and(|pattern| crate::wildcard::matches(pattern, text))
 }
 
 #[cfg(test)]

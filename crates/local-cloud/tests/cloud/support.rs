@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use local_cloud::cloud::{CloudOptions, RunningCloud};
+use local_cloud::{LocalAws, Options};
 use reqwest::Method;
 use serde_json::Value;
 
 pub(crate) struct TestCloud {
-    running: RunningCloud,
+    running: LocalAws,
     url: String,
     http: reqwest::Client,
 }
@@ -38,14 +38,13 @@ pub(crate) fn fixture() -> PathBuf {
 
 impl TestCloud {
     pub(crate) async fn start(time_scale: u32) -> Self {
-        Self::with(CloudOptions { time_scale, ..CloudOptions::default() }).await
+        Self::with(Options { time_scale, ..Options::default() }).await
     }
 
-    pub(crate) async fn with(options: CloudOptions) -> Self {
-        let options =
-            CloudOptions { port: 0, template: fixture(), binaries: Some(examples()), ..options };
-        let running = RunningCloud::start(options).await.unwrap();
-        let url = running.cloud().base_url.clone();
+    pub(crate) async fn with(options: Options) -> Self {
+        let options = Options { template: Some(fixture()), binaries: Some(examples()), ..options };
+        let running = local_cloud::start(options).await.unwrap();
+        let url = running.url().to_owned();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { running, url, http }
     }
@@ -55,7 +54,7 @@ impl TestCloud {
     }
 
     pub(crate) async fn end(self) {
-        self.running.end().await;
+        self.running.shutdown().await;
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {

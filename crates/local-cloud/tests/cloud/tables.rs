@@ -1,7 +1,7 @@
 //! DynamoDB: the template's tables are there, calls go through, faults stand in front.
 
 use crate::support::{Answer, TestCloud};
-use local_cloud::cloud::CloudOptions;
+use local_cloud::Options;
 use serde_json::{Value, json};
 
 async fn call(cloud: &TestCloud, operation: &str, body: Value) -> Answer {
@@ -70,7 +70,7 @@ async fn faults_come_before_and_after_the_effect() {
 #[tokio::test]
 async fn a_data_folder_keeps_the_items() {
     let folder = std::env::temp_dir().join(format!("local-cloud-tables-{}", std::process::id()));
-    let options = || CloudOptions { data: Some(folder.clone()), ..CloudOptions::default() };
+    let options = || Options { data: Some(folder.clone()), ..Options::default() };
     let cloud = TestCloud::with(options()).await;
     assert_eq!(call(&cloud, "PutItem", item("kept")).await.status, 200);
     cloud.end().await;

@@ -91,6 +91,13 @@ Resources:
       EventPattern: { source: [session-management] }
 "#;
 
+fn faults() -> Faults {
+    Faults::default()
+        .with_operations("events", Events::operations())
+        .with_operations("lambda", Lambda::operations())
+        .with_operations("sqs", Sqs::operations())
+}
+
 /// The two services, served until the value is dropped.
 pub struct Desk {
     pub url: String,
@@ -113,8 +120,7 @@ impl Desk {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let options = LoadOptions { base_url: url.clone(), ..LoadOptions::default() };
         let template = Template::load(TEMPLATE, &options).unwrap();
-        let (clock, faults, stop) =
-            (Clock::new(scale), Faults::default(), CancellationToken::new());
+        let (clock, faults, stop) = (Clock::new(scale), faults(), CancellationToken::new());
         let sqs = Sqs::new(clock.clone(), faults.clone(), &template.queues);
         let lambda = Lambda::new(
             clock.clone(),

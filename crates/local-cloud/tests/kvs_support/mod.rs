@@ -27,6 +27,10 @@ impl Drop for Server {
     }
 }
 
+fn kvs_faults() -> Faults {
+    Faults::default().with_operations("kinesisvideo", Kvs::operations())
+}
+
 /// What AWS answers: status, code of an error, body.
 #[derive(Debug)]
 pub struct Answer {
@@ -39,7 +43,7 @@ impl Server {
     pub async fn start(scale: f64) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (clock, faults) = (Clock::new(scale), Faults::default());
+        let (clock, faults) = (Clock::new(scale), kvs_faults());
         let kvs = Kvs::new(clock.clone(), faults.clone(), Account::default(), url.clone());
         let service = Arc::clone(&kvs);
         let app =

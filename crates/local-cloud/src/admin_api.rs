@@ -1,5 +1,7 @@
 //! `/_local/…`: what only a cloud on one's own machine has. State, faults, tokens, audio, logs.
 
+mod connections;
+
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -13,11 +15,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::clock::real_now_ms;
-use crate::cloud::Cloud;
+use crate::delivery_stats::DeliveryStats;
 use crate::faults::Fault;
 use crate::http_api::NotRemoved;
 use crate::http_api::issuer::TokenRequest;
-use crate::run::Figures;
+use crate::services::Services;
 
 /// What POST takes at most, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -32,7 +34,7 @@ impl IntoResponse for Refused {
 }
 
 /// The routes below `/_local`.
-pub fn router() -> Router<Arc<Cloud>> {
+pub(crate) fn router() -> Router<Arc<Services>> {
     Router::new()
         .route("/state", get(state))
         .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
@@ -45,99 +47,106 @@ pub fn router() -> Router<Arc<Cloud>> {
         .route("/audio/{file}", get(audio))
         .route("/deliveries/{session}", get(deliveries))
         .route("/logs/{package}", get(logs))
-        .nest("/connections", crate::connections::local::router())
+        .nest("/connections", connections::router())
         .fallback(nothing_here)
 }
 
-async fn state(State(cloud): State<Arc<Cloud>>) -> Response {
-    json_answer(StatusCode::OK, &cloud.state())
+async fn state(State(services): State<Arc<Services>>) -> Response {
+    json_answer(StatusCode::OK, &services.state())
 }
 
-async fn list_faults(State(cloud): State<Arc<Cloud>>) -> Response {
-    json_answer(StatusCode::OK, &json!({ "faults": cloud.faults.list() }))
+async fn list_faults(State(services): State<Arc<Services>>) -> Response {
+    json_answer(StatusCode::OK, &json!({ "faults": services.faults.list() }))
 }
 
-async fn add_fault(State(cloud): State<Arc<Cloud>>, request: Request) -> Result<Response, Refused> {
+async fn add_fault(
+    State(services): State<Arc<Services>>,
+    request: Request,
+) -> Result<Response, Refused> {
     let fault: Fault = read(request).await?;
     let bad =
         |error: crate::faults::FaultError| Refused(StatusCode::BAD_REQUEST, error.to_string());
-    cloud.faults.add(fault).map_err(bad)?;
-    Ok(json_answer(StatusCode::CREATED, &json!({ "faults": cloud.faults.list() })))
+    services.faults.add(fault).map_err(bad)?;
+    Ok(json_answer(StatusCode::CREATED, &json!({ "faults": services.faults.list() })))
 }
 
-async fn clear_faults(State(cloud): State<Arc<Cloud>>) -> StatusCode {
-    cloud.faults.clear();
+async fn clear_faults(State(services): State<Arc<Services>>) -> StatusCode {
+    services.faults.clear();
     StatusCode::NO_CONTENT
 }
 
-async fn mint(State(cloud): State<Arc<Cloud>>, request: Request) -> Result<Response, Refused> {
+async fn mint(
+    State(services): State<Arc<Services>>,
+    request: Request,
+) -> Result<Response, Refused> {
     let request: TokenRequest = read(request).await?;
     let now_s = real_now_ms() / 1000;
-    let token = cloud.issuer.mint(&request, now_s);
+    let token = services.issuer.mint(&request, now_s);
     let token =
         token.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(json_answer(StatusCode::OK, &json!({ "token": token })))
 }
 
 /// A new signing key; tokens under the others count until those are removed.
-async fn rotate(State(cloud): State<Arc<Cloud>>) -> Result<Response, Refused> {
-    let kid = cloud.issuer.rotate();
+async fn rotate(State(services): State<Arc<Services>>) -> Result<Response, Refused> {
+    let kid = services.issuer.rotate();
     let kid = kid.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(json_answer(StatusCode::CREATED, &json!({ "kid": kid })))
 }
 
 async fn remove_key(
-    State(cloud): State<Arc<Cloud>>,
+    State(services): State<Arc<Services>>,
     Path(kid): Path<String>,
 ) -> Result<StatusCode, Refused> {
-    match cloud.issuer.remove_key(&kid) {
+    match services.issuer.remove_key(&kid) {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(NotRemoved::Unknown) => Err(not_found(&NotRemoved::Unknown.to_string())),
         Err(signs) => Err(Refused(StatusCode::CONFLICT, signs.to_string())),
     }
 }
 
-async fn jwks(State(cloud): State<Arc<Cloud>>) -> Response {
-    json_answer(StatusCode::OK, &cloud.issuer.jwks())
+async fn jwks(State(services): State<Arc<Services>>) -> Response {
+    json_answer(StatusCode::OK, &services.issuer.jwks())
 }
 
-async fn discovery(State(cloud): State<Arc<Cloud>>) -> Response {
-    json_answer(StatusCode::OK, &cloud.issuer.openid_configuration(&cloud.base_url))
+async fn discovery(State(services): State<Arc<Services>>) -> Response {
+    json_answer(StatusCode::OK, &services.issuer.openid_configuration(&services.base_url))
 }
 
 async fn audio(
-    State(cloud): State<Arc<Cloud>>,
+    State(services): State<Arc<Services>>,
     Path(file): Path<String>,
 ) -> Result<Response, Refused> {
     let session = file.strip_suffix(".wav").filter(|session| is_plain(session));
     let session = session.ok_or_else(|| not_found("ask for SESSION-ID.wav"))?;
-    send(&cloud.audio.join(format!("{session}.wav")), "audio/wav").await
+    send(&services.audio.join(format!("{session}.wav")), "audio/wav").await
 }
 
 /// What arrived of a session at the boundary of its audio processor. Nothing yet is an answer for a
 /// session that has a stream; about one that this cloud has never seen there is nothing to say.
 async fn deliveries(
-    State(cloud): State<Arc<Cloud>>,
+    State(services): State<Arc<Services>>,
     Path(session): Path<String>,
 ) -> Result<Response, Refused> {
     let stream = format!("session-{session}");
-    let (deliveries, sent) = (cloud.lambda.ledger().of(&session), cloud.kvs.sent(&stream));
-    if deliveries.is_empty() && sent.is_empty() && !cloud.kvs.has_stream(&stream) {
+    let (deliveries, sent) =
+        (services.lambda.deliveries().of(&session), services.kvs.sent(&stream));
+    if deliveries.is_empty() && sent.is_empty() && !services.kvs.has_stream(&stream) {
         return Err(not_found(&format!(
             "no session {session:?} was seen here: it has no stream {stream}, and none of its audio \
              was delivered"
         )));
     }
-    let figures = Figures::of(&session, &deliveries, &sent);
-    Ok(json_answer(StatusCode::OK, &json!(figures)))
+    let stats = DeliveryStats::of(&session, &deliveries, &sent);
+    Ok(json_answer(StatusCode::OK, &json!(stats)))
 }
 
 async fn logs(
-    State(cloud): State<Arc<Cloud>>,
+    State(services): State<Arc<Services>>,
     Path(package): Path<String>,
 ) -> Result<Response, Refused> {
     match is_plain(&package) {
-        true => send(&cloud.logs.join(format!("{package}.log")), "text/plain").await,
+        true => send(&services.logs.join(format!("{package}.log")), "text/plain").await,
         false => Err(not_found("no function is called like that")),
     }
 }

@@ -10,27 +10,27 @@ use axum::routing::get;
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use super::open::MOST;
-use crate::cloud::Cloud;
+use crate::connections::MOST;
+use crate::services::Services;
 
 /// The routes, to stand below `/_local/connections`.
-pub fn router() -> Router<Arc<Cloud>> {
+pub(super) fn router() -> Router<Arc<Services>> {
     Router::new().route("/", get(list)).route("/{id}", get(show).put(connect).delete(leave))
 }
 
-async fn list(State(cloud): State<Arc<Cloud>>) -> Response {
-    let all = cloud.connections.lock().all();
+async fn list(State(services): State<Arc<Services>>) -> Response {
+    let all = services.connections.lock().all();
     answer(StatusCode::OK, &json!({ "connections": all }))
 }
 
-async fn show(State(cloud): State<Arc<Cloud>>, Path(id): Path<String>) -> Response {
-    let shown = cloud.connections.lock().shown(&id);
+async fn show(State(services): State<Arc<Services>>, Path(id): Path<String>) -> Response {
+    let shown = services.connections.lock().shown(&id);
     shown.map_or_else(|| unknown(&id), |shown| answer(StatusCode::OK, &shown))
 }
 
-async fn connect(State(cloud): State<Arc<Cloud>>, Path(id): Path<String>) -> Response {
-    let now = cloud.clock.now_ms();
-    let mut open = cloud.connections.lock();
+async fn connect(State(services): State<Arc<Services>>, Path(id): Path<String>) -> Response {
+    let now = services.clock.now_ms();
+    let mut open = services.connections.lock();
     match open.open(&id, now).and_then(|()| open.shown(&id)) {
         Some(shown) => answer(StatusCode::OK, &shown),
         None => {
@@ -40,9 +40,9 @@ async fn connect(State(cloud): State<Arc<Cloud>>, Path(id): Path<String>) -> Res
     }
 }
 
-async fn leave(State(cloud): State<Arc<Cloud>>, Path(id): Path<String>) -> Response {
-    let now = cloud.clock.now_ms();
-    let left = cloud.connections.lock().close(&id, now);
+async fn leave(State(services): State<Arc<Services>>, Path(id): Path<String>) -> Response {
+    let now = services.clock.now_ms();
+    let left = services.connections.lock().close(&id, now);
     left.map_or_else(|| unknown(&id), |()| StatusCode::NO_CONTENT.into_response())
 }
 

@@ -1,13 +1,10 @@
-//! The whole cloud: reads the template, makes every service, serves until it is ended.
+//! Every service, created from the template.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
@@ -23,58 +20,13 @@ use crate::http_api::issuer::Issuer;
 use crate::iam::Iam;
 use crate::kvs::Kvs;
 use crate::lambda::{Lambda, LambdaOptions};
-use crate::server;
+use crate::options::Options;
 use crate::sqs::Sqs;
-use crate::template::{LoadOptions, Template};
-
-/// How long the function processes may take to end, in real time; they are killed, so it is short.
-const END_LIMIT: Duration = Duration::from_secs(5);
-
-/// What `local-cloud up` decides.
-#[derive(Debug, Clone)]
-pub struct CloudOptions {
-    /// The port on 127.0.0.1; 0: the system picks one.
-    pub port: u16,
-    /// Where data is kept; absent: in memory and a folder that is removed at the end.
-    pub data: Option<PathBuf>,
-    /// The template that deploys.
-    pub template: PathBuf,
-    /// How many times as fast as the real clock: 1..=1000.
-    pub time_scale: u32,
-    /// Values of the template's parameters.
-    pub parameters: BTreeMap<String, String>,
-    /// The folder of the function binaries; absent: the folder of this program.
-    pub binaries: Option<PathBuf>,
-    /// Whether the functions' logs also go to stderr.
-    pub verbose: bool,
-    /// Where it is written what the functions call; absent: nowhere.
-    pub calls: Option<PathBuf>,
-    /// How long streams and channels take to come and to go, in milliseconds of the cloud's time.
-    pub kvs_change_ms: u32,
-    /// The base path that a custom domain maps to the HTTP API, without slashes around it.
-    pub base_path: Option<String>,
-}
-
-impl Default for CloudOptions {
-    fn default() -> Self {
-        Self {
-            port: 7878,
-            data: None,
-            template: PathBuf::from("infra/template.yaml"),
-            time_scale: 1,
-            parameters: BTreeMap::new(),
-            binaries: None,
-            verbose: false,
-            calls: None,
-            kvs_change_ms: crate::kvs::CHANGE_MS,
-            base_path: None,
-        }
-    }
-}
+use crate::template::{LoadOptions, Route, Template};
 
 /// Every service of one cloud.
 #[derive(Debug)]
-pub struct Cloud {
+pub struct Services {
     /// Its time.
     pub clock: Clock,
     /// The faults that wait.
@@ -107,70 +59,17 @@ pub struct Cloud {
     pub logs: PathBuf,
 }
 
-/// A cloud that serves. Its processes end with [`RunningCloud::end`], or when it is dropped.
-#[derive(Debug)]
-pub struct RunningCloud {
-    cloud: Arc<Cloud>,
-    stop: CancellationToken,
-    server: JoinHandle<()>,
-    /// Held until the cloud has ended: a temporary one goes with it.
-    _data: DataFolder,
-}
-
-impl RunningCloud {
-    /// Starts a cloud. When this returns, it serves.
-    ///
-    /// # Errors
-    /// What keeps it from starting: the port, the template, a folder, a table, a rule.
-    pub async fn start(options: CloudOptions) -> Result<Self, Error> {
-        let listener = TcpListener::bind(("127.0.0.1", options.port))
-            .await
-            .map_err(Error::io(format!("port {}", options.port)))?;
-        let address = listener.local_addr().map_err(Error::io("the port"))?;
-        let data = DataFolder::open(options.data.as_deref())?;
-        let stop = CancellationToken::new();
-        // From here on a failure must not leave anything behind: dropping cancels, and removes a
-        // temporary folder.
-        let guard = stop.clone().drop_guard();
-        let base_url = format!("http://{address}");
-        let cloud = Arc::new(Cloud::new(&options, &data, base_url, &stop).await?);
-        cloud.events.start(stop.clone());
-        tokio::spawn(Arc::clone(&cloud.lambda).reap());
-        let server = tokio::spawn(server::serve(listener, Arc::clone(&cloud)));
-        Ok(Self { cloud, stop: guard.disarm(), server, _data: data })
-    }
-
-    /// Its services.
-    pub fn cloud(&self) -> &Arc<Cloud> {
-        &self.cloud
-    }
-
-    /// Ends it: the function processes first, then everything else.
-    pub async fn end(self) {
-        self.stop.cancel();
-        if tokio::time::timeout(END_LIMIT, self.cloud.lambda.ended()).await.is_err() {
-            tracing::warn!("some function processes have not ended");
-        }
-    }
-}
-
-impl Drop for RunningCloud {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        self.server.abort();
-    }
-}
-
-impl Cloud {
-    async fn new(
-        options: &CloudOptions,
+impl Services {
+    /// Creates every service. They end when `stop` is cancelled.
+    pub(crate) async fn new(
+        options: &Options,
         data: &DataFolder,
         base_url: String,
         stop: &CancellationToken,
     ) -> Result<Self, Error> {
-        let template = load(options, &base_url)?;
+        let template = load_template(options, &base_url)?;
         let clock = Clock::new(f64::from(options.time_scale));
-        let faults = Faults::of(&template);
+        let faults = faults_for(&template);
         let iam = Arc::new(Iam::new(&template, options.calls.as_deref())?);
         let account = template.account.clone();
         let issuer = Arc::new(Issuer::new(&template, &local_issuer(&base_url))?);
@@ -254,12 +153,27 @@ impl Cloud {
     }
 }
 
-/// The template of a cloud that is reached at `base_url`.
+/// Returns the pending faults, none yet, with every operation that a fault may name. Those of
+/// `execute-api` are the routes of the template's HTTP APIs and the calls on WebSocket connections.
+fn faults_for(template: &Template) -> Faults {
+    let routes = template.http_apis.iter().flat_map(|api| &api.routes).map(Route::key);
+    Faults::default()
+        .with_operations("lambda", Lambda::operations())
+        .with_operations("dynamodb", DynamoDb::operations())
+        .with_operations("events", Events::operations())
+        .with_operations("kinesisvideo", Kvs::operations())
+        .with_operations("sqs", Sqs::operations())
+        .with_operations("execute-api", routes)
+        .with_operations("execute-api", Connections::operations())
+}
+
+/// Reads the template of `options` for services that are reached at `base_url`. Returns an empty
+/// template when there is none.
 ///
 /// # Errors
-/// It cannot be read, or says what local-cloud does not run.
-pub(crate) fn load(options: &CloudOptions, base_url: &str) -> Result<Template, Error> {
-    let path = &options.template;
+/// The file cannot be read, or the template asks for something that is not supported.
+pub fn load_template(options: &Options, base_url: &str) -> Result<Template, Error> {
+    let Some(path) = &options.template else { return Ok(Template::default()) };
     let text = std::fs::read_to_string(path).map_err(Error::io(path.display().to_string()))?;
     let load = LoadOptions {
         account: Account::default(),
@@ -285,7 +199,7 @@ fn local_issuer(base_url: &str) -> String {
 
 /// What Lambda, and this cloud, put into every function's environment.
 fn environment(
-    options: &CloudOptions,
+    options: &Options,
     data: &DataFolder,
     account: &Account,
     base_url: &str,
@@ -311,5 +225,43 @@ fn own_folder() -> PathBuf {
     match folder.file_name() {
         Some(name) if name == "deps" => folder.parent().map(Path::to_path_buf).unwrap_or(folder),
         _ => folder,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::Fault;
+
+    fn template() -> Template {
+        let text = "Resources: { F: { Type: AWS::Serverless::Function, Properties: { CodeUri: f, \
+                    Events: { Open: { Type: HttpApi, Properties: { Method: post, Path: /sessions } } } } } }";
+        Template::load(text, &LoadOptions::default()).unwrap()
+    }
+
+    fn fault(json: Value) -> Fault {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_fault_that_could_never_strike_is_refused_with_what_could_be_meant() {
+        let faults = faults_for(&template());
+        for (service, misspelt, meant) in [
+            ("events", "PutEvent", "PutEvents"),
+            ("events", "deliver", "Deliver"),
+            ("lambda", "InvokeAsynch", "InvokeAsync"),
+            ("dynamodb", "PutItems", "PutItem"),
+            ("kinesisvideo", "getMedia", "GetMedia"),
+            ("sqs", "SendMessages", "SendMessage"),
+            ("execute-api", "POST /session", "POST /sessions"),
+            ("execute-api", "PostToConnections", "PostToConnection"),
+        ] {
+            let json = serde_json::json!({"service": service, "operation": misspelt});
+            let refusal = faults.add(fault(json)).unwrap_err().to_string();
+            assert!(refusal.starts_with("operation: ") && refusal.contains(misspelt), "{refusal}");
+            assert!(refusal.contains(meant), "{refusal}");
+            let json = serde_json::json!({"service": service, "operation": meant});
+            faults.add(fault(json)).unwrap();
+        }
     }
 }

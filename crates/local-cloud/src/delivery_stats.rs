@@ -1,4 +1,4 @@
-//! From what was offered and answered to what arrived: the figures of a run's report.
+//! From what was offered and answered to what arrived: the stats of a run's report.
 //!
 //! * **delivered**: samples that the processor accepted, each counted once.
 //! * **accepted twice**: samples that lie in the range of two accepting answers.
@@ -15,8 +15,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::kvs::SentFragment;
-
-use super::ledger::{Delivery, Outcome};
+use crate::lambda::{Delivery, Outcome};
 
 /// Samples in a millisecond.
 const PER_MS: u64 = 16;
@@ -26,7 +25,7 @@ const ROUNDING_US: i64 = 1000;
 /// What arrived of one session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Figures {
+pub struct DeliveryStats {
     /// The session.
     pub session_id: String,
     /// Distinct samples that the processor accepted.
@@ -62,50 +61,50 @@ pub struct Latency {
     pub p99: f64,
 }
 
-impl Figures {
-    /// The figures of a session whose stream sent `sent`.
+impl DeliveryStats {
+    /// The stats of a session whose stream sent `sent`.
     pub fn of(session_id: &str, deliveries: &[Delivery], sent: &[SentFragment]) -> Self {
-        let mut figures = Self { session_id: session_id.to_owned(), ..Self::default() };
+        let mut stats = Self { session_id: session_id.to_owned(), ..Self::default() };
         let (mut offered, mut accepted) = (Ranges::default(), Ranges::default());
         let (mut latencies, mut last_us) = (Vec::new(), None);
         let traces: BTreeSet<&str> =
             deliveries.iter().map(|delivery| delivery.trace.as_str()).collect();
-        figures.traces = traces.len() as u64;
+        stats.traces = traces.len() as u64;
         for delivery in deliveries {
             let end = delivery.start_sample + delivery.sample_count;
-            figures.offered_twice += offered.add(delivery.start_sample, end);
+            stats.offered_twice += offered.add(delivery.start_sample, end);
             let (next_sample, again) = match &delivery.outcome {
                 Outcome::Accepted { next_sample } => (*next_sample, false),
                 Outcome::Duplicate { next_sample } => (*next_sample, true),
                 Outcome::Failed { .. } => {
-                    figures.failed_deliveries += 1;
+                    stats.failed_deliveries += 1;
                     continue;
                 }
             };
             // A processor that had the head of it says so by its last nextSample: the tail counts.
-            let known = figures.next_sample;
+            let known = stats.next_sample;
             let start = if (delivery.start_sample..end).contains(&known) {
                 known
             } else {
                 delivery.start_sample
             };
             let twice = accepted.add(start, end);
-            figures.next_sample = next_sample.unwrap_or(end);
-            figures.note_pause(delivery, &mut last_us);
-            figures.note_final(delivery);
+            stats.next_sample = next_sample.unwrap_or(end);
+            stats.note_pause(delivery, &mut last_us);
+            stats.note_final(delivery);
             // "I had that": when no answer told so before (a function killed after it took the
             // samples), they count from here on.
             if again && (twice > 0 || delivery.sample_count == 0) {
                 continue;
             }
-            figures.samples_duplicated += twice;
-            figures.filled_samples += delivery.filled_samples;
-            figures.chunks += delivery.chunk_count;
+            stats.samples_duplicated += twice;
+            stats.filled_samples += delivery.filled_samples;
+            stats.chunks += delivery.chunk_count;
             latencies.extend(latency_ms(delivery, sent));
         }
-        figures.samples_delivered = accepted.total();
-        figures.delivery_latency_ms = percentiles(latencies);
-        figures
+        stats.samples_delivered = accepted.total();
+        stats.delivery_latency_ms = percentiles(latencies);
+        stats
     }
 
     fn note_pause(&mut self, delivery: &Delivery, last_us: &mut Option<u64>) {
@@ -208,34 +207,34 @@ mod tests {
         last.is_final = true;
         last.answered_us = 9;
         let all = [accepted(0, 8000), failed, accepted(8000, 8000), again, last];
-        let figures = Figures::of("s", &all, &[]);
-        assert_eq!(figures.samples_delivered, 16_000);
-        assert_eq!(figures.samples_duplicated, 0);
-        assert_eq!(figures.offered_twice, 16_000);
-        assert_eq!((figures.chunks, figures.failed_deliveries), (3, 1));
-        assert_eq!((figures.next_sample, figures.final_accepted_us), (16_000, Some(9)));
+        let stats = DeliveryStats::of("s", &all, &[]);
+        assert_eq!(stats.samples_delivered, 16_000);
+        assert_eq!(stats.samples_duplicated, 0);
+        assert_eq!(stats.offered_twice, 16_000);
+        assert_eq!((stats.chunks, stats.failed_deliveries), (3, 1));
+        assert_eq!((stats.next_sample, stats.final_accepted_us), (16_000, Some(9)));
     }
 
     #[test]
     fn samples_that_were_taken_before_the_function_died_count_once() {
         let died = chunk(0, 8000, Outcome::Failed { error: "Sandbox.Timedout".into() });
         let had = chunk(0, 8000, Outcome::Duplicate { next_sample: Some(8000) });
-        let figures = Figures::of("s", &[died, had.clone(), had, accepted(8000, 8000)], &[]);
-        assert_eq!((figures.samples_delivered, figures.samples_duplicated), (16_000, 0));
-        assert_eq!((figures.chunks, figures.offered_twice), (2, 16_000));
+        let stats = DeliveryStats::of("s", &[died, had.clone(), had, accepted(8000, 8000)], &[]);
+        assert_eq!((stats.samples_delivered, stats.samples_duplicated), (16_000, 0));
+        assert_eq!((stats.chunks, stats.offered_twice), (2, 16_000));
     }
 
     #[test]
     fn a_partly_known_chunk_counts_by_its_tail() {
-        let figures = Figures::of("s", &[accepted(0, 8000), accepted(4000, 8000)], &[]);
-        assert_eq!((figures.samples_delivered, figures.samples_duplicated), (12_000, 0));
-        assert_eq!(figures.offered_twice, 4000);
+        let stats = DeliveryStats::of("s", &[accepted(0, 8000), accepted(4000, 8000)], &[]);
+        assert_eq!((stats.samples_delivered, stats.samples_duplicated), (12_000, 0));
+        assert_eq!(stats.offered_twice, 4000);
     }
 
     #[test]
     fn a_processor_that_takes_samples_twice_is_found_out() {
-        let figures = Figures::of("s", &[accepted(0, 8000), accepted(0, 8000)], &[]);
-        assert_eq!((figures.samples_delivered, figures.samples_duplicated), (8000, 8000));
+        let stats = DeliveryStats::of("s", &[accepted(0, 8000), accepted(0, 8000)], &[]);
+        assert_eq!((stats.samples_delivered, stats.samples_duplicated), (8000, 8000));
     }
 
     #[test]
@@ -253,8 +252,8 @@ mod tests {
         // Its last samples come 6.5 ms into the second fragment, because the decoder is behind.
         let mut across = accepted(24_000, 8000);
         across.received_us = 2_011_000;
-        let figures = Figures::of("s", &[inside, across], &sent);
-        assert_eq!(figures.delivery_latency_ms, Some(Latency { p50: 1.0, p99: 5.0 }));
+        let stats = DeliveryStats::of("s", &[inside, across], &sent);
+        assert_eq!(stats.delivery_latency_ms, Some(Latency { p50: 1.0, p99: 5.0 }));
     }
 
     proptest! {

@@ -90,7 +90,7 @@ struct Answered {
 
 /// The deliveries of all sessions. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Ledger {
+pub struct Deliveries {
     sessions: Arc<Mutex<Sessions>>,
 }
 
@@ -100,12 +100,12 @@ struct Sessions {
     order: VecDeque<String>,
 }
 
-impl Ledger {
+impl Deliveries {
     /// Notes one invocation of any function; only payloads of audio count.
     ///
     /// `trace` is the root of its trace, `answer` the body that the function answered with, or why
     /// it was not run; `failed` tells whether it is a FunctionError's.
-    pub fn note(
+    pub fn record(
         &self,
         payload: &[u8],
         trace: &str,
@@ -189,12 +189,12 @@ mod tests {
     use super::*;
 
     fn noted(answer: Result<&[u8], &str>, failed: bool) -> Outcome {
-        let ledger = Ledger::default();
+        let log = Deliveries::default();
         let payload = br#"{"action":"process","sessionId":"a-b-1","startSample":8000,
             "sampleCount":8000,"final":false,"producerTimestamp":17}"#;
-        ledger.note(payload, "1-2-3", answer, failed, 1, 2);
-        ledger.note(br#"{"action":"health_check"}"#, "", answer, failed, 1, 2);
-        let deliveries = ledger.of("a-b-1");
+        log.record(payload, "1-2-3", answer, failed, 1, 2);
+        log.record(br#"{"action":"health_check"}"#, "", answer, failed, 1, 2);
+        let deliveries = log.of("a-b-1");
         assert_eq!(deliveries.len(), 1);
         assert_eq!((deliveries[0].start_sample, deliveries[0].producer_ms), (8000, 17));
         deliveries[0].outcome.clone()
