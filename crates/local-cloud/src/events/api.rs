@@ -3,17 +3,28 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
 use serde_json::{Value, json};
 
 use super::archive::Replay;
 use super::page::page;
 use super::pattern::Pattern;
-use super::{Events, RuleState};
+use super::rule::RuleState;
+use super::service::Events;
 use crate::aws_error::AwsError;
+use crate::faults::FaultKind;
 use crate::template::Target;
 
+const JSON: &str = "application/x-amz-json-1.1";
+/// Ten entries of together 1 MiB, escaped in JSON.
+const MAX_REQUEST: usize = 8 * 1024 * 1024;
+/// What a fault can strike besides the operations on rules.
+const STRUCK: [&str; 2] = ["PutEvents", "Deliver"];
+
 /// The operations of [`Events::run`]: what is not among them is neither run nor named by a fault.
-pub(super) const OPERATIONS: [&str; 14] = [
+const OPERATIONS: [&str; 14] = [
     "ListRules",
     "DescribeRule",
     "ListTargetsByRule",
@@ -31,18 +42,59 @@ pub(super) const OPERATIONS: [&str; 14] = [
 ];
 
 /// What a fault's target is matched against: the bus of the first entry, or a name.
-pub(super) fn target_of(request: &Value) -> &str {
+fn target_of(request: &Value) -> &str {
     let name = ["Name", "Rule", "ArchiveName", "ReplayName"].iter();
     let name = name.filter_map(|field| request[*field].as_str()).next();
     name.or_else(|| request["Entries"][0]["EventBusName"].as_str()).unwrap_or("default")
 }
 
 impl Events {
-    pub(super) fn run(
+    /// The operations that a fault can strike.
+    pub fn operations() -> impl Iterator<Item = &'static str> {
+        STRUCK.into_iter().chain(OPERATIONS)
+    }
+
+    /// Answers one request of the `events` scope.
+    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
+        let operation = crate::wire::operation(request.headers());
+        match self.answer(&operation, request).await {
+            Ok(body) => {
+                ([(header::CONTENT_TYPE, HeaderValue::from_static(JSON))], body.to_string())
+                    .into_response()
+            }
+            Err(error) => error.json(JSON),
+        }
+    }
+
+    async fn answer(
         self: &Arc<Self>,
         operation: &str,
-        request: &Value,
+        request: Request,
     ) -> Result<Value, AwsError> {
+        let trace = request.headers().get("x-amzn-trace-id");
+        let trace = trace.and_then(|trace| trace.to_str().ok()).map(str::to_owned);
+        let body = axum::body::to_bytes(request.into_body(), MAX_REQUEST).await;
+        let body = body.map_err(|_| {
+            AwsError::bad_request("ValidationException", "the request is longer than 8 MiB")
+        })?;
+        let body: Value = serde_json::from_slice(&body).map_err(|error| {
+            AwsError::bad_request("SerializationException", format!("not JSON: {error}"))
+        })?;
+        let fault = self.targets.faults.gate("events", operation, target_of(&body)).await?;
+        let answer = match operation {
+            "PutEvents" => {
+                let entry = fault.as_ref().filter(|fault| fault.kind == FaultKind::Entry);
+                self.put_events(&body, trace, entry)?
+            }
+            other => self.run(other, &body)?,
+        };
+        match fault {
+            Some(fault) if fault.kind == FaultKind::AnswerLost => Err(fault.error()),
+            _ => Ok(answer),
+        }
+    }
+
+    fn run(self: &Arc<Self>, operation: &str, request: &Value) -> Result<Value, AwsError> {
         let text = |field: &str| request[field].as_str().unwrap_or_default();
         let known = OPERATIONS.into_iter().find(|known| *known == operation);
         match known.unwrap_or_default() {
@@ -173,4 +225,51 @@ fn show_target(target: &Target) -> Value {
         shown["DeadLetterConfig"] = json!({"Arn": queue});
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::account::Account;
+    use crate::clock::Clock;
+    use crate::faults::Faults;
+    use crate::iam::Iam;
+    use crate::lambda::{Lambda, LambdaOptions};
+    use crate::sqs::Sqs;
+    use crate::template::Template;
+
+    #[tokio::test]
+    async fn every_operation_that_a_fault_may_name_is_run() {
+        let (clock, faults, template) = (Clock::new(1.0), Faults::default(), Template::default());
+        let sqs = Sqs::new(clock.clone(), faults.clone(), &[]);
+        let options = LambdaOptions {
+            binaries: PathBuf::new(),
+            logs: PathBuf::new(),
+            verbose: false,
+            environment: BTreeMap::new(),
+            iam: Arc::new(Iam::new(&template, None).unwrap()),
+        };
+        let account = Account::default();
+        let stop = CancellationToken::new();
+        let lambda = Lambda::new(
+            clock.clone(),
+            faults.clone(),
+            account,
+            &[],
+            Arc::clone(&sqs),
+            options,
+            stop,
+        );
+        let events = Events::new(clock, faults, &template, lambda, sqs).unwrap();
+        for operation in OPERATIONS {
+            let answer = events.run(operation, &json!({}));
+            let code = answer.err().map(|error| error.code);
+            assert_ne!(code.as_deref(), Some("NotImplemented"), "{operation}");
+        }
+    }
 }

@@ -2,13 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::Events;
 use super::pattern::Pattern;
-use crate::aws_error::AwsError;
 use crate::template::Archive;
 
 /// How many events an archive holds on this machine; the oldest go first.
@@ -70,7 +68,7 @@ impl ArchiveState {
         })
     }
 
-    fn between(&self, start: i64, end: i64) -> Vec<Value> {
+    pub(super) fn between(&self, start: i64, end: i64) -> Vec<Value> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let found = kept.iter().filter(|(at, _)| (start..end).contains(at));
         found.map(|(_, event)| event.clone()).collect()
@@ -80,14 +78,14 @@ impl ArchiveState {
 /// A replay.
 #[derive(Debug, Clone)]
 pub(super) struct Replay {
-    name: String,
-    arn: String,
-    archive: String,
-    destination: Value,
-    times: (f64, f64),
-    state: &'static str,
-    started: i64,
-    ended: Option<i64>,
+    pub(super) name: String,
+    pub(super) arn: String,
+    pub(super) archive: String,
+    pub(super) destination: Value,
+    pub(super) times: (f64, f64),
+    pub(super) state: &'static str,
+    pub(super) started: i64,
+    pub(super) ended: Option<i64>,
 }
 
 impl Replay {
@@ -100,95 +98,4 @@ impl Replay {
             "ReplayEndTime": self.ended.map(|at| at as f64 / 1000.0),
         })
     }
-}
-
-impl Events {
-    pub(super) fn start_replay(self: &Arc<Self>, request: &Value) -> Result<Value, AwsError> {
-        let invalid = |message: &str| AwsError::bad_request("ValidationException", message);
-        let name = request["ReplayName"].as_str().unwrap_or_default().to_owned();
-        if name.is_empty() || name.len() > 64 {
-            return Err(invalid("ReplayName must have 1 to 64 characters."));
-        }
-        let source = request["EventSourceArn"].as_str().unwrap_or_default();
-        let found = self.archives.iter().find(|it| it.archive.arn == source);
-        let archive = found.ok_or_else(|| {
-            let message = format!("Archive {source} does not exist.");
-            AwsError::bad_request("ResourceNotFoundException", message)
-        })?;
-        if request["Destination"]["Arn"].as_str() != Some(archive.archive.source_arn.as_str()) {
-            return Err(invalid("A replay goes to the bus that its archive keeps."));
-        }
-        let time = |field: &str| {
-            request[field].as_f64().ok_or_else(|| invalid(&format!("{field} is required.")))
-        };
-        let (start, end) = (time("EventStartTime")?, time("EventEndTime")?);
-        if start >= end {
-            return Err(invalid("EventStartTime must be before EventEndTime."));
-        }
-        let now = self.clock.now_ms();
-        let replay = Replay {
-            arn: self.account.arn("events", &format!("replay/{name}")),
-            name: name.clone(),
-            archive: source.to_owned(),
-            destination: request["Destination"].clone(),
-            times: (start, end),
-            state: "STARTING",
-            started: now,
-            ended: None,
-        };
-        let mut replays = self.replays();
-        if replays.iter().any(|other| other.name == name) {
-            let message = format!("Replay {name} already exists.");
-            return Err(AwsError::bad_request("ResourceAlreadyExistsException", message));
-        }
-        let answer = json!({
-            "ReplayArn": replay.arn, "State": "STARTING", "ReplayStartTime": now as f64 / 1000.0,
-        });
-        replays.push(replay);
-        drop(replays);
-        let kept = archive.between((start * 1000.0) as i64, (end * 1000.0).ceil() as i64);
-        let filter = request["Destination"]["FilterArns"].as_array().map(|arns| {
-            arns.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
-        });
-        tokio::spawn(replay_all(Arc::clone(self), name, kept, filter));
-        Ok(answer)
-    }
-
-    pub(super) fn describe_replay(&self, request: &Value) -> Result<Value, AwsError> {
-        let name = request["ReplayName"].as_str().unwrap_or_default();
-        let replays = self.replays();
-        replays.iter().find(|replay| replay.name == name).map(Replay::show).ok_or_else(|| {
-            let message = format!("Replay {name} does not exist.");
-            AwsError::bad_request("ResourceNotFoundException", message)
-        })
-    }
-
-    fn set_replay(&self, name: &str, state: &'static str) {
-        let now = self.clock.now_ms();
-        if let Some(replay) = self.replays().iter_mut().find(|replay| replay.name == name) {
-            replay.state = state;
-            replay.ended = (state == "COMPLETED").then_some(now);
-        }
-    }
-}
-
-async fn replay_all(
-    events: Arc<Events>,
-    name: String,
-    kept: Vec<Value>,
-    filter: Option<Vec<String>>,
-) {
-    events.set_replay(&name, "RUNNING");
-    for mut event in kept {
-        while !events.has_room() {
-            tokio::select! {
-                () = events.clock.sleep(std::time::Duration::from_secs(1)) => {}
-                () = events.stop.cancelled() => return,
-            }
-        }
-        // What a target can tell a replayed event by.
-        event["replay-name"] = name.clone().into();
-        events.publish(&event, None, filter.as_deref());
-    }
-    events.set_replay(&name, "COMPLETED");
 }

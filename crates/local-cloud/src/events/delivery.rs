@@ -6,30 +6,59 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rand::RngExt;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
-use super::{Events, RuleState, input_of};
+use super::pattern;
+use super::rule::RuleState;
 use crate::aws_error::AwsError;
-use crate::faults::FaultKind;
+use crate::clock::Clock;
+use crate::faults::{FaultKind, Faults};
+use crate::lambda::Lambda;
+use crate::sqs::Sqs;
 use crate::template::Target;
 
+/// How many deliveries wait or are tried at once; beyond, entries are throttled.
+const MAX_DELIVERIES: usize = 10_000;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// What local-cloud cannot deliver to is refused at the start.
-pub(super) fn check(target: &Target) -> Result<(), String> {
-    if target.input_transformer.is_some() {
-        return Err(format!("target {}: local-cloud has no InputTransformer", target.id));
+/// The services that targets stand for, and how many deliveries are pending.
+#[derive(Debug)]
+pub(super) struct Targets {
+    pub(super) clock: Clock,
+    pub(super) faults: Faults,
+    lambda: Arc<Lambda>,
+    sqs: Arc<Sqs>,
+    pending: AtomicUsize,
+    pub(super) stop: CancellationToken,
+}
+
+impl Targets {
+    pub(super) fn new(clock: Clock, faults: Faults, lambda: Arc<Lambda>, sqs: Arc<Sqs>) -> Self {
+        let (pending, stop) = (AtomicUsize::default(), CancellationToken::new());
+        Self { clock, faults, lambda, sqs, pending, stop }
     }
-    match target.arn.split(':').nth(2) {
-        Some("lambda" | "sqs") => Ok(()),
-        _ => {
-            Err(format!("target {}: local-cloud delivers to functions and queues only", target.id))
-        }
+
+    /// Delivers an event in the background.
+    pub(super) fn deliver(self: &Arc<Self>, delivery: Delivery) {
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        let targets = Arc::clone(self);
+        tokio::spawn(async move { delivery.run(&targets).await });
+    }
+
+    /// Returns the number of deliveries that have not ended.
+    pub(super) fn pending(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// Whether fewer deliveries are pending than the limit.
+    pub(super) fn has_room(&self) -> bool {
+        self.pending() < MAX_DELIVERIES
     }
 }
 
@@ -70,8 +99,8 @@ impl Delivery {
         Self { rule: Arc::clone(rule), target, input, event: event.to_string(), trace }
     }
 
-    pub(super) async fn run(self, events: Arc<Events>) {
-        match self.attempts(&events).await {
+    async fn run(self, targets: &Targets) {
+        match self.attempts(targets).await {
             End::Delivered => {
                 self.rule.delivered.fetch_add(1, Ordering::Relaxed);
             }
@@ -80,22 +109,22 @@ impl Delivery {
             }
             End::Stopped => {}
             End::GivenUp { error, retries, limit } => {
-                self.bury(&events, &error, retries, limit).await;
+                self.bury(targets, &error, retries, limit).await;
             }
         }
-        events.deliveries.fetch_sub(1, Ordering::Relaxed);
+        targets.pending.fetch_sub(1, Ordering::Relaxed);
     }
 
-    async fn attempts(&self, events: &Arc<Events>) -> End {
-        let began = events.clock.now_ms();
+    async fn attempts(&self, targets: &Targets) -> End {
+        let began = targets.clock.now_ms();
         let policy = self.target.retry;
         let mut retries = 0;
         loop {
-            let error = match self.attempt(events).await {
+            let error = match self.attempt(targets).await {
                 Ok(end) => return end,
                 Err(error) => error,
             };
-            let age = u64::try_from(events.clock.now_ms() - began).unwrap_or(0);
+            let age = u64::try_from(targets.clock.now_ms() - began).unwrap_or(0);
             let limit = if !error.retryable() {
                 None
             } else if retries >= policy.maximum_retry_attempts {
@@ -104,8 +133,8 @@ impl Delivery {
                 Some("MaximumEventAgeInSeconds")
             } else {
                 tokio::select! {
-                    () = events.clock.sleep(pause(retries)) => {}
-                    () = events.stop.cancelled() => return End::Stopped,
+                    () = targets.clock.sleep(pause(retries)) => {}
+                    () = targets.stop.cancelled() => return End::Stopped,
                 }
                 retries += 1;
                 continue;
@@ -114,8 +143,8 @@ impl Delivery {
         }
     }
 
-    async fn attempt(&self, events: &Arc<Events>) -> Result<End, AwsError> {
-        let fault = events.faults.gate("events", "Deliver", &self.rule.rule.name).await?;
+    async fn attempt(&self, targets: &Targets) -> Result<End, AwsError> {
+        let fault = targets.faults.gate("events", "Deliver", &self.rule.rule.name).await?;
         let kind = fault.as_ref().map(|fault| fault.kind);
         if kind == Some(FaultKind::Cut) {
             return Ok(End::Lost);
@@ -123,10 +152,10 @@ impl Delivery {
         let arn = &self.target.arn;
         if arn.split(':').nth(2) == Some("sqs") {
             let (rule, body) = (&self.rule.rule.arn, self.input.clone());
-            events.sqs.send_from(PRINCIPAL, rule, arn, body, BTreeMap::new()).await?;
+            targets.sqs.send_from(PRINCIPAL, rule, arn, body, BTreeMap::new()).await?;
         } else {
             let payload = self.input.clone().into();
-            events.lambda.invoke_async(arn, payload, self.trace.clone()).await?;
+            targets.lambda.invoke_async(arn, payload, self.trace.clone()).await?;
         }
         match fault {
             Some(fault) if kind == Some(FaultKind::AnswerLost) => Err(fault.error()),
@@ -137,7 +166,7 @@ impl Delivery {
     /// Sends the event to the dead-letter queue, with the reason in its attributes.
     async fn bury(
         &self,
-        events: &Arc<Events>,
+        targets: &Targets,
         error: &AwsError,
         retries: u32,
         limit: Option<&'static str>,
@@ -161,7 +190,7 @@ impl Delivery {
             attributes.insert("EXHAUSTED_RETRY_CONDITION".to_owned(), limit.to_owned());
         }
         let body = self.event.clone();
-        match events.sqs.send_from(PRINCIPAL, &rule.arn, queue, body, attributes).await {
+        match targets.sqs.send_from(PRINCIPAL, &rule.arn, queue, body, attributes).await {
             Ok(()) => self.rule.dead_lettered.fetch_add(1, Ordering::Relaxed),
             Err(error) => {
                 tracing::error!(rule = rule.name, queue, %error, "dead letter lost");
@@ -172,6 +201,17 @@ impl Delivery {
 }
 
 const PRINCIPAL: &str = "events.amazonaws.com";
+
+/// What a target gets for an event: the event, its input, or a part of it.
+fn input_of(target: &Target, event: &Value) -> String {
+    if let Some(input) = &target.input {
+        return input.clone();
+    }
+    match &target.input_path {
+        Some(path) => pattern::at_path(event, path).unwrap_or(&Value::Null).to_string(),
+        None => event.to_string(),
+    }
+}
 
 /// Exponential with full jitter, at least half a second.
 fn pause(retries: u32) -> Duration {

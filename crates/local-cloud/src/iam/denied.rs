@@ -3,10 +3,10 @@
 use axum::response::Response;
 use http::StatusCode;
 
-use super::needs::Need;
+use super::action::RequiredAction;
 use super::policy::Refusal;
 use crate::aws_error::AwsError;
-use crate::sqs::Sqs;
+use crate::sqs;
 
 /// Who was denied what. Its text is AWS's own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +22,7 @@ pub struct Denied {
 }
 
 impl Denied {
-    pub(super) fn new(user: &str, need: &Need, refusal: Refusal) -> Self {
+    pub(super) fn new(user: &str, need: &RequiredAction, refusal: Refusal) -> Self {
         let action = &need.action;
         let reason = match refusal {
             Refusal::Implicit => {
@@ -43,7 +43,7 @@ impl Denied {
                 .json("application/x-amz-json-1.0"),
             "events" => error(StatusCode::BAD_REQUEST, "AccessDeniedException")
                 .json("application/x-amz-json-1.1"),
-            "sqs" => Sqs::refused(error(StatusCode::FORBIDDEN, "AccessDenied")),
+            "sqs" => sqs::error_response(error(StatusCode::FORBIDDEN, "AccessDenied")),
             _ => error(StatusCode::FORBIDDEN, "AccessDeniedException").rest_json(),
         }
     }
@@ -58,7 +58,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_service_refuses_in_its_own_form() {
-        let need = Need::new("kinesisvideo", "GetMedia", "arn:stream");
+        let need = RequiredAction::new("kinesisvideo", "GetMedia", "arn:stream");
         let denied = Denied::new("arn:role", &need, Refusal::Implicit);
         let text = "User: arn:role is not authorized to perform: kinesisvideo:GetMedia on resource: \
                     arn:stream because no identity-based policy allows the kinesisvideo:GetMedia action";
@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn a_deny_is_told_apart_from_a_missing_allow() {
-        let denied = Denied::new("arn:role", &Need::new("a", "B", "r"), Refusal::Explicit);
+        let denied =
+            Denied::new("arn:role", &RequiredAction::new("a", "B", "r"), Refusal::Explicit);
         let text = denied.to_string();
         assert!(text.ends_with("on resource: r with an explicit deny in an identity-based policy"));
     }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::needs::Need;
+use super::action::RequiredAction;
 use crate::template::{Effect, Role, Statement};
 use crate::wildcard::matches;
 
@@ -33,7 +33,7 @@ pub(super) enum Refusal {
 ///
 /// # Errors
 /// Why it may not.
-pub(super) fn decide(role: &Role, need: &Need) -> Result<Permission, Refusal> {
+pub(super) fn decide(role: &Role, need: &RequiredAction) -> Result<Permission, Refusal> {
     let denies = |statement: &&Statement| statement.effect == Effect::Deny;
     if role.statements.iter().filter(denies).any(|statement| permits(statement, need).is_some()) {
         return Err(Refusal::Explicit);
@@ -60,7 +60,7 @@ pub(super) fn permissions(role: &Role) -> impl Iterator<Item = Permission> + '_ 
 }
 
 /// The action and the resource of a statement that speak of what is needed.
-fn permits<'a>(statement: &'a Statement, need: &Need) -> Option<(&'a str, &'a str)> {
+fn permits<'a>(statement: &'a Statement, need: &RequiredAction) -> Option<(&'a str, &'a str)> {
     // Actions are named in any case, resources in theirs.
     let wanted = need.action.to_ascii_lowercase();
     let action = |action: &&String| matches(&action.to_ascii_lowercase(), &wanted);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     fn sid(role: &Role, action: &str, resource: &str) -> Result<String, Refusal> {
-        let need = Need { action: action.to_owned(), resource: resource.to_owned() };
+        let need = RequiredAction { action: action.to_owned(), resource: resource.to_owned() };
         decide(role, &need).map(|permission| permission.sid)
     }
 

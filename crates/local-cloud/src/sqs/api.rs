@@ -1,43 +1,24 @@
 //! The operations: what a request asks for and what its answer says.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
 use serde_json::{Map, Value, json};
 
+use super::Sqs;
+use super::errors::{JSON, error_response, no_such_queue};
 use super::message::{MAX_MESSAGE, NewMessage, attributes_md5, md5, show};
+use super::parameters::{number, queue_of, seconds};
 use super::queue::{QueueState, Received};
-use super::{Sqs, no_such_queue};
 use crate::aws_error::AwsError;
+use crate::faults::FaultKind;
 
-/// The name of the queue that a request is about: the last part of its URL, or its name.
-pub(crate) fn queue_of(request: &Value) -> Option<&str> {
-    let url = request["QueueUrl"].as_str().or_else(|| request["QueueName"].as_str())?;
-    url.trim_end_matches('/').rsplit('/').next()
-}
-
-/// A whole number of seconds from 0 to `most`.
-pub(super) fn seconds(
-    request: &Value,
-    name: &str,
-    most: u64,
-) -> Result<Option<Duration>, AwsError> {
-    number(request, name, 0, most).map(|seconds| seconds.map(Duration::from_secs))
-}
-
-fn number(request: &Value, name: &str, least: u64, most: u64) -> Result<Option<u64>, AwsError> {
-    let Some(value) = request.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
-    match value.as_u64() {
-        Some(value) if (least..=most).contains(&value) => Ok(Some(value)),
-        _ => Err(invalid(format!(
-            "Value {value} for parameter {name} is invalid. Reason: Must be between {least} and {most}, if provided."
-        ))),
-    }
-}
-
-fn invalid(message: String) -> AwsError {
-    AwsError::bad_request("InvalidParameterValue", message)
-}
+/// A request with ten messages of together 1 MiB, in JSON.
+const MAX_REQUEST: usize = 8 * 1024 * 1024;
 
 /// The operations of [`Sqs::run`]: what is not among them is neither run nor named by a fault.
 pub(super) const OPERATIONS: [&str; 11] = [
@@ -55,6 +36,40 @@ pub(super) const OPERATIONS: [&str; 11] = [
 ];
 
 impl Sqs {
+    /// The operations that a fault can strike.
+    pub fn operations() -> impl Iterator<Item = &'static str> {
+        OPERATIONS.into_iter()
+    }
+
+    /// Answers one request of the `sqs` scope.
+    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
+        let operation = crate::wire::operation(request.headers());
+        match self.answer(&operation, request).await {
+            Ok(body) => {
+                ([(header::CONTENT_TYPE, HeaderValue::from_static(JSON))], body.to_string())
+                    .into_response()
+            }
+            Err(error) => error_response(error),
+        }
+    }
+
+    async fn answer(&self, operation: &str, request: Request) -> Result<Value, AwsError> {
+        let body = axum::body::to_bytes(request.into_body(), MAX_REQUEST).await;
+        let body = body.map_err(|_| {
+            AwsError::bad_request("InvalidParameterValue", "the request is longer than 8 MiB")
+        })?;
+        let body: Value = serde_json::from_slice(&body).map_err(|error| {
+            AwsError::bad_request("SerializationException", format!("not JSON: {error}"))
+        })?;
+        let target = queue_of(&body).unwrap_or_default();
+        let fault = self.faults.gate("sqs", operation, target).await?;
+        let answer = self.run(operation, &body).await?;
+        match fault {
+            Some(fault) if fault.kind == FaultKind::AnswerLost => Err(fault.error()),
+            _ => Ok(answer),
+        }
+    }
+
     pub(super) async fn run(&self, operation: &str, request: &Value) -> Result<Value, AwsError> {
         let known = OPERATIONS.into_iter().find(|known| *known == operation);
         match known.unwrap_or_default() {
@@ -260,4 +275,21 @@ fn queue_attributes(queue: &mut QueueState, request: &Value, now: i64) -> Value 
         .map(|(name, value)| (name.to_owned(), Value::from(value)))
         .collect();
     if shown.is_empty() { json!({}) } else { json!({"Attributes": shown}) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::faults::Faults;
+
+    #[tokio::test]
+    async fn every_operation_that_a_fault_may_name_is_run() {
+        let sqs = Sqs::new(Clock::new(1.0), Faults::default(), &[]);
+        for operation in Sqs::operations() {
+            let answer = sqs.run(operation, &serde_json::json!({})).await;
+            let code = answer.err().map(|error| error.code);
+            assert_ne!(code.as_deref(), Some("NotImplemented"), "{operation}");
+        }
+    }
 }

@@ -96,7 +96,7 @@ impl NewMessage {
         let message = Self {
             body,
             attributes,
-            delay: super::api::seconds(request, "DelaySeconds", 900)?,
+            delay: super::parameters::seconds(request, "DelaySeconds", 900)?,
             trace: request["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"]
                 .as_str()
                 .map(str::to_owned),

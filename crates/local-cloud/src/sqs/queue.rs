@@ -6,7 +6,6 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::message::{Attributes, NewMessage, Sent, attributes_md5, md5};
-use super::millis;
 use crate::aws_error::AwsError;
 use crate::template::Queue;
 
@@ -184,6 +183,11 @@ impl QueueState {
         self.messages.retain(|message| !spent(message));
         dead
     }
+}
+
+/// Returns a duration in milliseconds, bounded so that a sum with a time does not overflow.
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
 fn parts(receipt: &str) -> Result<(&str, u32), AwsError> {

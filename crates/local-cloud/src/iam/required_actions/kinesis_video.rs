@@ -8,23 +8,27 @@
 use http::request::Parts;
 use serde_json::Value;
 
-use super::Need;
+use super::super::action::RequiredAction;
 use crate::account::Account;
 use crate::kvs::Kvs;
 
-pub(super) fn needs(account: &Account, head: &Parts, body: &Value) -> Vec<Need> {
+pub(super) fn required_actions(
+    account: &Account,
+    head: &Parts,
+    body: &Value,
+) -> Vec<RequiredAction> {
     let Some(operation) = Kvs::operation(head.uri.path()) else { return Vec::new() };
     let resource = match operation {
         "ListStreams" | "ListSignalingChannels" => "*".to_owned(),
         "PutMedia" => in_headers(account, head),
         _ => in_body(account, body),
     };
-    let mut needs = vec![Need::new("kinesisvideo", operation, resource.clone())];
+    let mut needs = vec![RequiredAction::new("kinesisvideo", operation, resource.clone())];
     if let Some(tagging) = tagging(operation).filter(|_| is_something(&body["Tags"])) {
-        needs.push(Need::new("kinesisvideo", tagging, resource));
+        needs.push(RequiredAction::new("kinesisvideo", tagging, resource));
     }
     if let Some(stream) = body["MediaStorageConfiguration"]["StreamARN"].as_str() {
-        needs.push(Need::new("kinesisvideo", operation, stream));
+        needs.push(RequiredAction::new("kinesisvideo", operation, stream));
     }
     needs
 }
@@ -71,7 +75,7 @@ mod tests {
     const STREAM: &str = "arn:aws:kinesisvideo::stream/session-a/1";
     const CHANNEL: &str = "arn:aws:kinesisvideo::channel/session-a/1";
 
-    fn needs(path: &str, body: &Value) -> Vec<String> {
+    fn required_actions(path: &str, body: &Value) -> Vec<String> {
         shown("kinesisvideo", request("POST", path, ""), body)
     }
 
@@ -98,9 +102,12 @@ mod tests {
             ),
             ("/listStreams", json!({"MaxResults": 5}), "ListStreams *".to_owned()),
         ] {
-            assert_eq!(needs(path, &body), [format!("kinesisvideo:{wanted}")]);
+            assert_eq!(required_actions(path, &body), [format!("kinesisvideo:{wanted}")]);
         }
-        assert!(needs("/getNothing", &json!({})).is_empty(), "the service refuses it by itself");
+        assert!(
+            required_actions("/getNothing", &json!({})).is_empty(),
+            "the service refuses it by itself"
+        );
     }
 
     #[test]
@@ -109,12 +116,15 @@ mod tests {
         let tagged = json!({"StreamName": "session-a", "Tags": {"env": "dev"}});
         let wanted = ["CreateStream", "TagStream"];
         let wanted = wanted.map(|action| format!("kinesisvideo:{action} {}", named("stream")));
-        assert_eq!(needs("/createStream", &tagged), wanted);
-        assert_eq!(needs("/createStream", &json!({"StreamName": "session-a"})), wanted[..1]);
+        assert_eq!(required_actions("/createStream", &tagged), wanted);
+        assert_eq!(
+            required_actions("/createStream", &json!({"StreamName": "session-a"})),
+            wanted[..1]
+        );
         let tagged = json!({"ChannelName": "session-a", "Tags": [{"Key": "env", "Value": "dev"}]});
         let wanted = ["CreateSignalingChannel", "TagResource"];
         let wanted = wanted.map(|action| format!("kinesisvideo:{action} {}", named("channel")));
-        assert_eq!(needs("/createSignalingChannel", &tagged), wanted);
+        assert_eq!(required_actions("/createSignalingChannel", &tagged), wanted);
     }
 
     #[test]
@@ -124,10 +134,10 @@ mod tests {
         let on = json!({"ChannelARN": CHANNEL, "MediaStorageConfiguration": on});
         let wanted = [CHANNEL, STREAM];
         let wanted = wanted.map(|it| format!("kinesisvideo:UpdateMediaStorageConfiguration {it}"));
-        assert_eq!(needs(path, &on), wanted);
+        assert_eq!(required_actions(path, &on), wanted);
         let off =
             json!({"ChannelARN": CHANNEL, "MediaStorageConfiguration": {"Status": "DISABLED"}});
-        assert_eq!(needs(path, &off), wanted[..1]);
+        assert_eq!(required_actions(path, &off), wanted[..1]);
     }
 
     #[test]

@@ -4,11 +4,15 @@
 
 use serde_json::Value;
 
-use super::Need;
+use super::super::action::RequiredAction;
 use crate::account::Account;
 
-pub(super) fn needs(account: &Account, operation: &str, body: &Value) -> Vec<Need> {
-    let need = |action: &str, resource: String| Need::new("dynamodb", action, resource);
+pub(super) fn required_actions(
+    account: &Account,
+    operation: &str,
+    body: &Value,
+) -> Vec<RequiredAction> {
+    let need = |action: &str, resource: String| RequiredAction::new("dynamodb", action, resource);
     match operation {
         "TransactWriteItems" | "TransactGetItems" => {
             let steps = body["TransactItems"].as_array().into_iter().flatten();
@@ -53,8 +57,8 @@ fn arn(account: &Account, name: &str) -> String {
     }
 }
 
-fn distinct(needs: impl Iterator<Item = Need>) -> Vec<Need> {
-    let mut kept: Vec<Need> = Vec::new();
+fn distinct(needs: impl Iterator<Item = RequiredAction>) -> Vec<RequiredAction> {
+    let mut kept: Vec<RequiredAction> = Vec::new();
     for need in needs {
         if !kept.contains(&need) {
             kept.push(need);
@@ -69,7 +73,7 @@ mod tests {
 
     use super::super::tests::{request, shown};
 
-    fn needs(operation: &str, body: &Value) -> Vec<String> {
+    fn required_actions(operation: &str, body: &Value) -> Vec<String> {
         let target = format!("DynamoDB_20120810.{operation}");
         shown("dynamodb", request("POST", "/", &target), body)
     }
@@ -79,14 +83,17 @@ mod tests {
         let table = "arn:aws:dynamodb::table/Items-dev";
         for operation in ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"] {
             let wanted = [format!("dynamodb:{operation} {table}")];
-            assert_eq!(needs(operation, &json!({"TableName": "Items-dev"})), wanted);
+            assert_eq!(required_actions(operation, &json!({"TableName": "Items-dev"})), wanted);
         }
         let query = json!({"TableName": "Items-dev", "IndexName": "by-status"});
-        assert_eq!(needs("Query", &query), [format!("dynamodb:Query {table}/index/by-status")]);
+        assert_eq!(
+            required_actions("Query", &query),
+            [format!("dynamodb:Query {table}/index/by-status")]
+        );
         let by_arn =
             json!({"TableName": "arn:aws:dynamodb:us-east-1:000000000000:table/Items-dev"});
-        assert_eq!(needs("GetItem", &by_arn), [format!("dynamodb:GetItem {table}")]);
-        assert_eq!(needs("ListTables", &json!({})), ["dynamodb:ListTables *"]);
+        assert_eq!(required_actions("GetItem", &by_arn), [format!("dynamodb:GetItem {table}")]);
+        assert_eq!(required_actions("ListTables", &json!({})), ["dynamodb:ListTables *"]);
     }
 
     #[test]
@@ -101,9 +108,12 @@ mod tests {
             "dynamodb:DeleteItem arn:aws:dynamodb::table/B",
             "dynamodb:ConditionCheckItem arn:aws:dynamodb::table/B",
         ];
-        assert_eq!(needs("TransactWriteItems", &body), wanted);
+        assert_eq!(required_actions("TransactWriteItems", &body), wanted);
         let get = json!({"TransactItems": [{"Get": {"TableName": "A"}}]});
-        assert_eq!(needs("TransactGetItems", &get), ["dynamodb:GetItem arn:aws:dynamodb::table/A"]);
+        assert_eq!(
+            required_actions("TransactGetItems", &get),
+            ["dynamodb:GetItem arn:aws:dynamodb::table/A"]
+        );
     }
 
     #[test]
@@ -111,6 +121,6 @@ mod tests {
         let body = json!({"RequestItems": {"A": [], "B": []}});
         let wanted =
             ["A", "B"].map(|it| format!("dynamodb:BatchGetItem arn:aws:dynamodb::table/{it}"));
-        assert_eq!(needs("BatchGetItem", &body), wanted);
+        assert_eq!(required_actions("BatchGetItem", &body), wanted);
     }
 }

@@ -13,23 +13,10 @@ use crate::connections::Connections;
 use crate::kvs::Kvs;
 use crate::wire;
 
+use super::action::RequiredAction;
+
 mod dynamodb;
 mod kinesis_video;
-
-/// One action on one resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Need {
-    /// For example `dynamodb:GetItem`.
-    pub(crate) action: String,
-    /// An ARN, or `*` where the action takes no resource or the call names none.
-    pub(crate) resource: String,
-}
-
-impl Need {
-    pub(crate) fn new(service: &str, action: &str, resource: impl Into<String>) -> Self {
-        Self { action: format!("{service}:{action}"), resource: resource.into() }
-    }
-}
 
 /// Whether the body says what a call is about; else it passes by unread.
 pub(super) fn are_in_body(service: &str, path: &str) -> bool {
@@ -42,11 +29,16 @@ pub(super) fn are_in_body(service: &str, path: &str) -> bool {
 }
 
 /// What a call needs. Nothing, where the service asks for nothing or knows no such operation.
-pub(super) fn of(account: &Account, service: &str, head: &Parts, body: &Value) -> Vec<Need> {
+pub(super) fn of(
+    account: &Account,
+    service: &str,
+    head: &Parts,
+    body: &Value,
+) -> Vec<RequiredAction> {
     let operation = wire::operation(&head.headers);
     match service {
-        "dynamodb" => dynamodb::needs(account, &operation, body),
-        "kinesisvideo" => kinesis_video::needs(account, head, body),
+        "dynamodb" => dynamodb::required_actions(account, &operation, body),
+        "kinesisvideo" => kinesis_video::required_actions(account, head, body),
         "events" => events(account, &operation, body),
         "sqs" => vec![sqs(account, &operation, body)],
         "lambda" => lambda(account, head),
@@ -56,26 +48,26 @@ pub(super) fn of(account: &Account, service: &str, head: &Parts, body: &Value) -
 }
 
 /// Each entry of PutEvents is checked on its bus; nothing else is called by a function.
-fn events(account: &Account, operation: &str, body: &Value) -> Vec<Need> {
+fn events(account: &Account, operation: &str, body: &Value) -> Vec<RequiredAction> {
     if operation != "PutEvents" {
-        return vec![Need::new("events", operation, "*")];
+        return vec![RequiredAction::new("events", operation, "*")];
     }
     let entries = body["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
     let bus = |entry: &Value| match entry["EventBusName"].as_str().unwrap_or("default") {
         arn if arn.starts_with("arn:") => arn.to_owned(),
         name => account.arn("events", &format!("event-bus/{name}")),
     };
-    entries.iter().map(|entry| Need::new("events", operation, bus(entry))).collect()
+    entries.iter().map(|entry| RequiredAction::new("events", operation, bus(entry))).collect()
 }
 
 /// A batch needs what its single call needs.
-fn sqs(account: &Account, operation: &str, body: &Value) -> Need {
+fn sqs(account: &Account, operation: &str, body: &Value) -> RequiredAction {
     let action = operation.strip_suffix("Batch").unwrap_or(operation);
     let queue = crate::sqs::queue_of(body).map(|name| account.arn("sqs", name));
-    Need::new("sqs", action, queue.unwrap_or_else(|| "*".to_owned()))
+    RequiredAction::new("sqs", action, queue.unwrap_or_else(|| "*".to_owned()))
 }
 
-fn lambda(account: &Account, head: &Parts) -> Vec<Need> {
+fn lambda(account: &Account, head: &Parts) -> Vec<RequiredAction> {
     let parts: Vec<&str> = head.uri.path().trim_matches('/').split('/').collect();
     let (action, name) = match (&head.method, parts.as_slice()) {
         (&Method::POST, ["2015-03-31", "functions", name, "invocations"]) => {
@@ -86,7 +78,7 @@ fn lambda(account: &Account, head: &Parts) -> Vec<Need> {
             ("GetFunctionConfiguration", name)
         }
         (&Method::GET, ["2015-03-31", "functions"]) => {
-            return vec![Need::new("lambda", "ListFunctions", "*")];
+            return vec![RequiredAction::new("lambda", "ListFunctions", "*")];
         }
         _ => return Vec::new(),
     };
@@ -96,19 +88,19 @@ fn lambda(account: &Account, head: &Parts) -> Vec<Need> {
         Some((_, name)) => account.arn("lambda", &format!("function:{name}")),
         None => account.arn("lambda", &format!("function:{name}")),
     };
-    vec![Need::new("lambda", action, function)]
+    vec![RequiredAction::new("lambda", action, function)]
 }
 
 /// The management endpoint of the one WebSocket API there is; the HTTP API asks for a token
 /// instead.
-fn connections(account: &Account, head: &Parts) -> Vec<Need> {
+fn connections(account: &Account, head: &Parts) -> Vec<RequiredAction> {
     let path = head.uri.path();
     if !Connections::takes(path) {
         return Vec::new();
     }
     let (api, stage) = (Connections::API_ID, Connections::STAGE);
     let resource = account.arn("execute-api", &format!("{api}/{stage}/{}{path}", head.method));
-    vec![Need::new("execute-api", "ManageConnections", resource)]
+    vec![RequiredAction::new("execute-api", "ManageConnections", resource)]
 }
 
 #[cfg(test)]
