@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
-use crate::Options;
 use crate::error::Error;
 use crate::run::{RunArgs, TEMPLATE};
 use crate::speaker::SpeakArgs;
+use local_aws::Options;
 
 /// Where `up` serves unless told otherwise.
 const DEFAULT_URL: &str = "http://127.0.0.1:7878";
@@ -70,7 +70,7 @@ struct UpArgs {
     #[arg(long, value_name = "FOLDER", env = "LOCAL_CLOUD_CALLS")]
     calls: Option<PathBuf>,
     /// How long streams and channels take to come and to go, in milliseconds of the cloud's time.
-    #[arg(long, default_value_t = crate::kvs::CHANGE_MS)]
+    #[arg(long, default_value_t = local_aws::kvs::CHANGE_MS)]
     kvs_change_ms: u32,
     /// Also serve the HTTP API at /PATH, as a custom domain with this base path does: the function
     /// finds PATH in `rawPath`. A named stage is the template's to choose: StageName.
@@ -120,7 +120,7 @@ impl Cli {
 async fn up(args: UpArgs) -> Result<(), Error> {
     // Heard from now on: a signal during the start still ends everything in order.
     let ended = crate::signals::ended()?;
-    let running = crate::start(Options {
+    let running = local_aws::start(Options {
         port: args.port,
         data: args.data,
         template: Some(args.template),
@@ -147,8 +147,8 @@ async fn up(args: UpArgs) -> Result<(), Error> {
 
 fn permissions(args: PermissionsArgs) -> Result<(), Error> {
     let options = Options { template: Some(args.template), ..Options::default() };
-    let template = crate::load_template(&options, DEFAULT_URL)?;
-    for permission in crate::iam::permissions(&template) {
+    let template = local_aws::load_template(&options, DEFAULT_URL)?;
+    for permission in local_aws::iam::permissions(&template) {
         println!("{}", json!(permission));
     }
     Ok(())

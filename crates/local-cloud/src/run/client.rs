@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 
-use crate::delivery_stats::DeliveryStats;
+use local_aws::delivery_stats::DeliveryStats;
 
 /// The longest answer of the HTTP API is the saga's 29 s.
 const PATIENCE: Duration = Duration::from_secs(60);

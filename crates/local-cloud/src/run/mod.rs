@@ -2,7 +2,7 @@
 //!
 //! Everything is measured from outside the functions: what was spoken by the speaker, what was
 //! sent by the Kinesis Video fake, what was offered and answered at the boundary of Lambda
-//! ([`crate::lambda::Deliveries`]), so that a function cannot call itself whole.
+//! ([`local_aws::lambda::Deliveries`]), so that a function cannot call itself whole.
 
 mod client;
 mod counted;
@@ -16,11 +16,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::clock::{real_now_ms, real_now_us};
-use crate::delivery_stats::DeliveryStats;
 use crate::error::Error;
 use crate::speaker::{Pace, Producer, Recording, Spoken};
-use crate::{LocalAws, Options};
+use local_aws::clock::{real_now_ms, real_now_us};
+use local_aws::delivery_stats::DeliveryStats;
+use local_aws::{LocalAws, Options};
 
 use client::{Client, Session};
 use counted::Counted;
@@ -89,7 +89,7 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
 async fn start(time_scale: u32) -> Result<LocalAws, Error> {
     say("starting the cloud");
     let options = Options { template: Some(TEMPLATE.into()), time_scale, ..Options::default() };
-    let running = crate::start(options).await?;
+    let running = local_aws::start(options).await?;
     let missing = running.services().lambda.missing_binaries();
     if let Some((function, path)) = missing.first() {
         let reason = format!(

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::counted::Counted;
-use crate::delivery_stats::{DeliveryStats, Latency};
 use crate::speaker::Pace;
+use local_aws::delivery_stats::{DeliveryStats, Latency};
 
 /// What happened to a recording between the speaker and the audio processor.
 #[derive(Debug, Clone, PartialEq, Serialize)]

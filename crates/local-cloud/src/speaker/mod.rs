@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 
-use crate::clock::real_now_ms;
 use crate::error::Error;
+use local_aws::clock::real_now_ms;
 
 mod muxer;
 mod opus;

@@ -4,7 +4,7 @@
 //! or stop in the middle of a block. This copies what a reader needs (EBML header, Info, Tracks,
 //! Clusters) into a document in which every size is known, up to the last whole element.
 
-use crate::kvs::ebml::{self, Header, id};
+use local_aws::kvs::ebml::{self, Header, id};
 
 /// A recording in which every size is known.
 #[derive(Debug, PartialEq, Eq)]

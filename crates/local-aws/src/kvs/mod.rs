@@ -1,0 +1,222 @@
+//! Kinesis Video Streams: channels, streams, mappings, PutMedia and GetMedia.
+//!
+//! Where bytes go: `put_media` → `cutter` (one fragment for each Cluster) → `shelf` (what a
+//! stream holds) → `get_media` → `document` (one EBML document for each fragment). The control
+//! plane is `registry` with one file for streams, channels and the mapping between them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::{HeaderValue, header};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::aws_error::AwsError;
+use crate::clock::Clock;
+use crate::faults::{FaultKind, Faults};
+use sam_template::Account;
+
+mod arn;
+mod body_fault;
+mod channels;
+mod cutter;
+mod document;
+pub mod ebml;
+mod fragment;
+mod get_media;
+pub(crate) mod ingest_error;
+mod input;
+mod lifecycle;
+mod put_media;
+mod reader;
+mod refusal;
+mod registry;
+mod selector;
+mod sent;
+mod shelf;
+mod storage;
+mod streams;
+
+pub use sent::SentFragment;
+
+use input::Input;
+pub use lifecycle::CHANGE_MS;
+use lifecycle::Status;
+use registry::Registry;
+use shelf::Shelf;
+
+/// The operations by their path (botocore's models; PutMedia from its API page).
+const OPERATIONS: [(&str, &str); 26] = [
+    ("/createStream", "CreateStream"),
+    ("/describeStream", "DescribeStream"),
+    ("/listStreams", "ListStreams"),
+    ("/updateStream", "UpdateStream"),
+    ("/deleteStream", "DeleteStream"),
+    ("/updateDataRetention", "UpdateDataRetention"),
+    ("/describeStreamStorageConfiguration", "DescribeStreamStorageConfiguration"),
+    ("/updateStreamStorageConfiguration", "UpdateStreamStorageConfiguration"),
+    ("/getDataEndpoint", "GetDataEndpoint"),
+    ("/tagStream", "TagStream"),
+    ("/untagStream", "UntagStream"),
+    ("/listTagsForStream", "ListTagsForStream"),
+    ("/createSignalingChannel", "CreateSignalingChannel"),
+    ("/describeSignalingChannel", "DescribeSignalingChannel"),
+    ("/listSignalingChannels", "ListSignalingChannels"),
+    ("/updateSignalingChannel", "UpdateSignalingChannel"),
+    ("/deleteSignalingChannel", "DeleteSignalingChannel"),
+    ("/getSignalingChannelEndpoint", "GetSignalingChannelEndpoint"),
+    ("/TagResource", "TagResource"),
+    ("/UntagResource", "UntagResource"),
+    ("/ListTagsForResource", "ListTagsForResource"),
+    ("/updateMediaStorageConfiguration", "UpdateMediaStorageConfiguration"),
+    ("/describeMediaStorageConfiguration", "DescribeMediaStorageConfiguration"),
+    ("/describeMappedResourceConfiguration", "DescribeMappedResourceConfiguration"),
+    ("/getMedia", "GetMedia"),
+    ("/putMedia", "PutMedia"),
+];
+
+/// The service.
+#[derive(Debug)]
+pub struct Kvs {
+    clock: Clock,
+    faults: Faults,
+    registry: Mutex<Registry>,
+    sent: sent::SentLog,
+}
+
+impl Kvs {
+    /// A service without any channel or stream. `base_url` is what its endpoints are told as, for
+    /// example `http://127.0.0.1:7878`.
+    pub fn new(clock: Clock, faults: Faults, account: Account, base_url: String) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            faults,
+            registry: Mutex::new(Registry::new(account, base_url)),
+            sent: sent::SentLog::default(),
+        })
+    }
+
+    /// Sets how long streams and channels that are created from now on take to come and to go;
+    /// milliseconds of the cloud's time.
+    pub fn change_within(&self, change_ms: u32) {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner).change_ms = change_ms;
+    }
+
+    /// The operation at a path, if there is one.
+    pub(crate) fn operation(path: &str) -> Option<&'static str> {
+        OPERATIONS.iter().find(|(known, _)| *known == path).map(|(_, operation)| *operation)
+    }
+
+    /// The operations that a fault can strike.
+    pub fn operations() -> impl Iterator<Item = &'static str> {
+        OPERATIONS.into_iter().map(|(_, operation)| operation)
+    }
+
+    /// Answers one request of the `kinesisvideo` scope.
+    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
+        let mut response = self.answer(request).await.unwrap_or_else(|refused| refused.rest_json());
+        if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
+            response.headers_mut().insert("x-amzn-requestid", id);
+        }
+        response
+    }
+
+    async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, AwsError> {
+        let path = request.uri().path();
+        let Some(operation) = Self::operation(path) else {
+            return Err(refusal::unknown_operation(path));
+        };
+        if operation == "PutMedia" {
+            return self.put_media(request).await;
+        }
+        let input = Input::read(request).await?;
+        let fault = self.faults.gate("kinesisvideo", operation, input.target()).await?;
+        if operation == "GetMedia" {
+            return self.get_media(&input, fault);
+        }
+        if let Some(fault) = fault.as_ref().filter(|fault| fault.kind == FaultKind::Answer) {
+            return Ok(json_answer(&fault.extra["answer"]));
+        }
+        let now_ms = self.clock.now_ms();
+        let output = self.registry().run(operation, &input, now_ms)?;
+        match fault {
+            Some(fault) if fault.kind == FaultKind::AnswerLost => Err(fault.error()),
+            _ => Ok(json_answer(&output)),
+        }
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store of the ACTIVE stream that a media API means; any other is not found there.
+    fn media_of(
+        &self,
+        name: Option<&str>,
+        arn: Option<&str>,
+        now_ms: i64,
+    ) -> Result<Arc<Shelf>, AwsError> {
+        let mut registry = self.registry();
+        registry.sweep(now_ms);
+        let name = registry.find_stream(name, arn)?;
+        match registry.streams.get(&name) {
+            Some(stream) if stream.life.status(now_ms) == Status::Active => {
+                Ok(Arc::clone(&stream.shelf))
+            }
+            _ => Err(refusal::not_found(format!(
+                "The requested stream is not found or not active: {name}"
+            ))),
+        }
+    }
+
+    /// When the fragments of a stream first left on a GetMedia connection, in their order.
+    pub fn sent(&self, stream: &str) -> Vec<SentFragment> {
+        self.sent.of(stream)
+    }
+
+    /// Whether there is a stream of this name, in whatever state.
+    pub fn has_stream(&self, name: &str) -> bool {
+        self.registry().streams.contains_key(name)
+    }
+
+    /// What `/_local/state` shows.
+    pub fn state(&self) -> Value {
+        let now_ms = self.clock.now_ms();
+        let mut registry = self.registry();
+        registry.sweep(now_ms);
+        let streams: Vec<Value> = registry
+            .streams
+            .iter()
+            .map(|(name, stream)| {
+                let mut state = stream.shelf.state(now_ms);
+                state["name"] = json!(name);
+                state["arn"] = json!(stream.arn);
+                state["status"] = json!(stream.life.status(now_ms).word());
+                state["retentionHours"] = json!(stream.retention_hours);
+                state
+            })
+            .collect();
+        let channels: Vec<Value> = registry
+            .channels
+            .iter()
+            .map(|(name, channel)| {
+                json!({
+                    "name": name,
+                    "arn": channel.arn,
+                    "status": channel.life.status(now_ms).word(),
+                    "storesIn": channel.stores_in,
+                })
+            })
+            .collect();
+        json!({ "streams": streams, "channels": channels })
+    }
+}
+
+fn json_answer(output: &Value) -> Response {
+    let mut response = Response::new(Body::from(output.to_string()));
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

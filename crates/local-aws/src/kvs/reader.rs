@@ -1,0 +1,172 @@
+//! One GetMedia connection: which bytes come next, and when the body ends.
+//!
+//! The body ends cleanly when no fragment came for 3 s of the cloud's time, after 45 minutes, and
+//! when the stream is deleted. A fragment is handed on when it is whole (docs and recorded output
+//! do not say whether AWS hands on parts of one).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+
+use super::Kvs;
+use super::document;
+use super::fragment::Fragment;
+use super::selector::Selector;
+use super::shelf::{Seat, Shelf};
+
+/// Without a new fragment for so long, the body ends (API_dataplane_GetMedia).
+const IDLE: Duration = Duration::from_secs(3);
+/// The longest connection (producer limits page; parser library issues 16, 108, 120).
+const LONGEST: Duration = Duration::from_secs(45 * 60);
+
+/// One open GetMedia connection.
+pub(super) struct Reader {
+    kvs: Arc<Kvs>,
+    shelf: Arc<Shelf>,
+    _seat: Seat,
+    changes: watch::Receiver<u64>,
+    /// The sequence of the last fragment that was taken from the shelf.
+    cursor: u64,
+    /// What is still to be sent of the fragment that is going out.
+    pieces: VecDeque<Bytes>,
+    going_out: Option<Arc<Fragment>>,
+    /// The fragment that was asked for and is not there.
+    not_found: Option<String>,
+    idle_from: Instant,
+    ends_at: Instant,
+    ended: bool,
+}
+
+impl Reader {
+    pub(super) fn start(
+        kvs: Arc<Kvs>,
+        shelf: Arc<Shelf>,
+        seat: Seat,
+        selector: &Selector,
+        now_ms: i64,
+    ) -> Self {
+        let changes = shelf.watch();
+        let start = selector.resolve(&shelf, now_ms);
+        let not_found = match (start, selector) {
+            (None, Selector::After(number)) => Some(number.clone()),
+            _ => None,
+        };
+        let now = Instant::now();
+        Self {
+            ends_at: now + kvs.clock.real(LONGEST),
+            kvs,
+            shelf,
+            _seat: seat,
+            changes,
+            cursor: start.unwrap_or_default(),
+            pieces: VecDeque::new(),
+            going_out: None,
+            not_found,
+            idle_from: now,
+            ended: false,
+        }
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.kvs.clock
+    }
+
+    /// The next bytes of the body; `None` is its clean end.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        if self.ended {
+            return None;
+        }
+        if let Some(number) = self.not_found.take() {
+            self.ended = true;
+            return Some(document::error(4000, document::error_code(4000), &number));
+        }
+        loop {
+            if let Some(piece) = self.pieces.pop_front() {
+                if self.pieces.is_empty()
+                    && let Some(sent) = self.going_out.take()
+                {
+                    self.kvs.sent.note(self.shelf.name(), &sent);
+                    self.idle_from = Instant::now();
+                }
+                return Some(piece);
+            }
+            self.changes.borrow_and_update();
+            if self.shelf.is_closed() || Instant::now() >= self.ends_at {
+                self.ended = true;
+                return None;
+            }
+            let now_ms = self.clock().now_ms();
+            if let Some(fragment) = self.shelf.after(self.cursor, now_ms) {
+                self.cursor = fragment.sequence;
+                self.pieces = document::pieces(&fragment, now_ms).into();
+                self.going_out = Some(fragment);
+                continue;
+            }
+            let until = (self.idle_from + self.clock().real(IDLE)).min(self.ends_at);
+            tokio::select! {
+                changed = self.changes.changed() => self.ended = changed.is_err(),
+                () = tokio::time::sleep_until(until) => self.ended = true,
+            }
+            if self.ended {
+                return None;
+            }
+        }
+    }
+
+    /// Whether nothing of a fragment is still to be sent.
+    pub(super) fn is_between_fragments(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// The number to name in an error that is set on demand: that of the last fragment sent.
+    pub(super) fn last_number(&self) -> String {
+        self.shelf
+            .after(self.cursor.saturating_sub(1), self.clock().now_ms())
+            .map(|fragment| fragment.number.to_string())
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::faults::Faults;
+    use sam_template::Account;
+
+    use super::super::cutter::Whole;
+    use super::super::shelf::Access;
+    use super::*;
+
+    fn keep(shelf: &Shelf, now_ms: i64) {
+        let whole = Whole {
+            timecode_ms: 0,
+            duration_ms: 1000,
+            preamble: Bytes::new(),
+            cluster: Bytes::from_static(b"cluster"),
+            trailing: Bytes::new(),
+        };
+        shelf.keep(shelf.begin(now_ms), whole, now_ms, now_ms).unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_longest_connection_ends_although_fragments_come() {
+        let clock = Clock::new(1.0);
+        let kvs = Kvs::new(clock.clone(), Faults::default(), Account::default(), String::new());
+        let shelf = Arc::new(Shelf::new("s", 24));
+        let seat = shelf.enter(Access::Read, 0).unwrap();
+        let earliest = Selector::Earliest;
+        let mut reader = Reader::start(kvs, Arc::clone(&shelf), seat, &earliest, clock.now_ms());
+        let left = reader.ends_at - Instant::now();
+        assert!(left <= LONGEST && left > LONGEST - Duration::from_secs(60));
+        keep(&shelf, clock.now_ms());
+        assert!(reader.next().await.is_some());
+        keep(&shelf, clock.now_ms());
+        reader.ends_at = Instant::now();
+        assert_eq!(reader.next().await, None);
+    }
+}

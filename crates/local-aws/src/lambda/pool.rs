@@ -1,0 +1,334 @@
+//! The processes of one function: taken when idle, started on demand, ended when idle for long.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::deliveries::Deliveries;
+use super::instance::{Instance, StartFailure, lock};
+use super::invocation::Invocation;
+use super::{Invoked, LambdaOptions, trace};
+use crate::aws_error::AwsError;
+use crate::clock::{Clock, real_now_us};
+use crate::faults::{Fault, FaultKind};
+use sam_template::Function;
+
+/// How often idle processes are looked at, and how long one may idle, in the cloud's time. Lambda
+/// keeps them for some minutes and promises nothing.
+pub(super) const REAP_EVERY: Duration = Duration::from_secs(60);
+const KEPT_IDLE: Duration = Duration::from_secs(600);
+/// However much time is scaled, a process that has just answered is worth keeping this long.
+const KEPT_IDLE_REAL: Duration = Duration::from_secs(20);
+
+/// How long a process may take until it asks for its first invocation (Lambda's init phase), in
+/// real time: starting a process does not get faster when the cloud's clock does.
+const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long an invocation waits, in real time, for a process that has answered and is about to ask
+/// for more, before it starts another one. It takes a round trip on this machine.
+const SETTLING: Duration = Duration::from_millis(200);
+
+/// How often that is looked at when nothing is heard of it.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// The account's concurrency: what all functions may run at once. Kept per function here.
+const ACCOUNT_CONCURRENCY: u64 = 1_000;
+
+/// One function.
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub(super) function: Function,
+    pub(super) clock: Clock,
+    options: Arc<LambdaOptions>,
+    deliveries: Deliveries,
+    stop: CancellationToken,
+    instances: Mutex<BTreeMap<u64, Arc<Instance>>>,
+    changed: Notify,
+    next_id: AtomicU64,
+    running: AtomicU64,
+    pub(super) counts: Counts,
+}
+
+/// What `/_local/state` counts.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    invocations: AtomicU64,
+    errors: AtomicU64,
+    throttles: AtomicU64,
+    pub(super) timeouts: AtomicU64,
+}
+
+/// One invocation that counts against the concurrency, until it is dropped.
+pub(super) struct Running(Arc<Pool>);
+
+/// Without the pool, whose processes hold these.
+impl std::fmt::Debug for Running {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Running")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Pool {
+    pub(super) fn new(
+        function: Function,
+        clock: Clock,
+        options: Arc<LambdaOptions>,
+        deliveries: Deliveries,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            function,
+            clock,
+            options,
+            deliveries,
+            stop,
+            instances: Mutex::default(),
+            changed: Notify::new(),
+            next_id: AtomicU64::new(1),
+            running: AtomicU64::new(0),
+            counts: Counts::default(),
+        })
+    }
+
+    pub(super) fn function(&self) -> &Function {
+        &self.function
+    }
+
+    /// Where the function's binary is, or should be.
+    pub(super) fn binary(&self) -> PathBuf {
+        self.options.binaries.join(&self.function.package)
+    }
+
+    /// Refuses an invocation that goes round in a circle.
+    ///
+    /// # Errors
+    /// `RecursiveInvocationException`.
+    pub(super) fn check_loop(&self, invocation: &Invocation) -> Result<(), AwsError> {
+        let links = trace::links(&invocation.trace, &self.function.name);
+        if self.function.recursive_loop_allowed || links < trace::MAX_LINKS {
+            return Ok(());
+        }
+        let message = "Lambda detected the function being invoked in a recursive loop with other \
+                       AWS resources and stopped your function's invocation.";
+        Err(AwsError::bad_request("RecursiveInvocationException", message).with("Type", "User"))
+    }
+
+    /// Runs one invocation to its end, also when the caller goes away meanwhile.
+    ///
+    /// # Errors
+    /// `TooManyRequestsException` at the concurrency limit, `ServiceException` when no process can
+    /// be started, or what the fault says.
+    pub(super) async fn invoke(
+        self: &Arc<Self>,
+        invocation: Invocation,
+        fault: Option<Fault>,
+    ) -> Result<Invoked, AwsError> {
+        let running = self.admit()?;
+        let pool = Arc::clone(self);
+        let answer_lost = fault.as_ref().filter(|fault| fault.kind == FaultKind::AnswerLost);
+        let lost = answer_lost.map(Fault::error);
+        let task = tokio::spawn(async move {
+            let (payload, received_us) = (invocation.payload.clone(), real_now_us());
+            let root = trace::root(&invocation.trace).to_owned();
+            let result = pool.run(invocation, fault, running).await;
+            pool.note(&payload, &root, &result, received_us);
+            result
+        });
+        let invoked = match task.await {
+            Ok(result) => result?,
+            Err(error) => return Err(AwsError::internal("ServiceException", error.to_string())),
+        };
+        match lost {
+            Some(error) => Err(error),
+            None => Ok(invoked),
+        }
+    }
+
+    /// Writes into the delivery log what the function did, whatever its caller comes to know of it.
+    fn note(
+        &self,
+        payload: &[u8],
+        root: &str,
+        result: &Result<Invoked, AwsError>,
+        received_us: u64,
+    ) {
+        let failed = result.as_ref().is_ok_and(|invoked| invoked.function_error.is_some());
+        let answer = match result {
+            Ok(invoked) => Ok(&invoked.payload[..]),
+            Err(error) => Err(error.code.as_ref()),
+        };
+        self.deliveries.record(payload, root, answer, failed, received_us, real_now_us());
+    }
+
+    /// Counts an invocation in, if the concurrency allows.
+    fn admit(self: &Arc<Self>) -> Result<Running, AwsError> {
+        let (limit, reason) = match self.function.reserved_concurrency {
+            Some(limit) => (u64::from(limit), "ReservedFunctionConcurrentInvocationLimitExceeded"),
+            None => (ACCOUNT_CONCURRENCY, "ConcurrentInvocationLimitExceeded"),
+        };
+        let admitted = self.running.fetch_update(Ordering::AcqRel, Ordering::Acquire, |running| {
+            (running < limit).then_some(running + 1)
+        });
+        if admitted.is_ok() {
+            return Ok(Running(Arc::clone(self)));
+        }
+        self.counts.throttles.fetch_add(1, Ordering::Relaxed);
+        let (status, code) = (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException");
+        Err(AwsError::new(status, code, "Rate Exceeded.")
+            .with("Reason", reason)
+            .with("Type", "User"))
+    }
+
+    async fn run(
+        self: &Arc<Self>,
+        invocation: Invocation,
+        fault: Option<Fault>,
+        running: Running,
+    ) -> Result<Invoked, AwsError> {
+        self.counts.invocations.fetch_add(1, Ordering::Relaxed);
+        let invoked = match fault {
+            Some(fault) if fault.kind == FaultKind::Answer => invocation.said(&fault.extra),
+            fault => match self.idle_or_started(&invocation).await {
+                Ok(instance) => self.run_on(&instance, &invocation, fault, running).await,
+                Err(invoked) => invoked,
+            },
+        };
+        if invoked.function_error.is_some() {
+            self.counts.errors.fetch_add(1, Ordering::Relaxed);
+        }
+        match self.stop.is_cancelled() {
+            true => Err(AwsError::internal("ServiceException", "local-cloud is ending")),
+            false => Ok(invoked),
+        }
+    }
+
+    /// A process that waits for an invocation: an idle one, the last used first, or a new one.
+    async fn idle_or_started(
+        self: &Arc<Self>,
+        invocation: &Invocation,
+    ) -> Result<Arc<Instance>, Invoked> {
+        let settled = Instant::now() + SETTLING;
+        loop {
+            let changed = self.changed.notified();
+            let (idle, settling) = self.claim_idle();
+            match idle {
+                Some(instance) => return Ok(instance),
+                None if !settling || Instant::now() > settled => break,
+                // Whether or not something has changed, it is looked at again.
+                None => drop(tokio::time::timeout(LOOK_AGAIN, changed).await),
+            }
+        }
+        self.start(invocation).await
+    }
+
+    /// An idle process, and whether another is about to be idle.
+    fn claim_idle(&self) -> (Option<Arc<Instance>>, bool) {
+        let instances = lock(&self.instances);
+        let mut idle: Vec<_> =
+            instances.values().filter_map(|it| Some((it.idle_since()?, it))).collect();
+        idle.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
+        let claimed = idle.into_iter().find(|(_, it)| it.claim()).map(|(_, it)| Arc::clone(it));
+        (claimed, instances.values().any(|it| it.settles()))
+    }
+
+    /// Tells whoever waits that a process has become idle.
+    pub(super) fn parked(&self) {
+        self.changed.notify_waiters();
+    }
+
+    async fn start(self: &Arc<Self>, invocation: &Invocation) -> Result<Arc<Instance>, Invoked> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let started = Instance::start(id, self, &self.options, &self.stop).await;
+        let instance = started.map_err(|error| {
+            let reason = format!("{}: {error}", self.binary().display());
+            invocation.ended("Runtime.InvalidEntrypoint", &reason)
+        })?;
+        lock(&self.instances).insert(id, Arc::clone(&instance));
+        if instance.is_over() {
+            // It ended before it was on the list, so that its end could not take it off.
+            self.remove(id);
+        }
+        match instance.begun(START_LIMIT).await {
+            Ok(()) => Ok(instance),
+            Err(failure) => {
+                instance.kill();
+                Err(match failure {
+                    StartFailure::Reported(report) => invocation.failed(report),
+                    StartFailure::Exited(how) => {
+                        let reason = format!("Runtime exited with error: {how}");
+                        invocation.ended("Runtime.ExitError", &reason)
+                    }
+                    StartFailure::TooSlow => {
+                        let reason = "Runtime did not ask for its first invocation in 10 s";
+                        invocation.ended("Sandbox.Timedout", reason)
+                    }
+                })
+            }
+        }
+    }
+
+    /// Takes an ended process off the list.
+    pub(super) fn remove(&self, id: u64) {
+        lock(&self.instances).remove(&id);
+        self.changed.notify_waiters();
+    }
+
+    /// Ends the processes that have been idle for long.
+    pub(super) fn reap(&self) {
+        let longest = self.clock.real(KEPT_IDLE).max(KEPT_IDLE_REAL);
+        for instance in lock(&self.instances).values() {
+            let idle = instance.idle_since().is_some_and(|since| since.elapsed() > longest);
+            // Claimed first, so that no invocation is given to a process that is being ended.
+            if idle && instance.claim() {
+                instance.kill();
+            }
+        }
+    }
+
+    /// Waits until no process is left.
+    pub(super) async fn ended(&self) {
+        loop {
+            let ended = self.changed.notified();
+            if lock(&self.instances).is_empty() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// What `/_local/state` shows.
+    pub(super) fn state(&self) -> Value {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let instances = lock(&self.instances)
+            .values()
+            .map(|it| json!({ "id": it.id, "pid": it.pid, "doing": it.doing() }))
+            .collect::<Vec<_>>();
+        json!({
+            "name": self.function.name,
+            "package": self.function.package,
+            "arn": self.function.arn,
+            "timeoutSeconds": self.function.timeout.as_secs(),
+            "running": count(&self.running),
+            "instances": instances,
+            "started": count(&self.next_id) - 1,
+            "invocations": count(&self.counts.invocations),
+            "errors": count(&self.counts.errors),
+            "timeouts": count(&self.counts.timeouts),
+            "throttles": count(&self.counts.throttles),
+        })
+    }
+}
