@@ -8,15 +8,16 @@ use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{Invoked, Lambda, MAX_SYNC_PAYLOAD, client_context};
+use super::client_context;
+use super::invocation::{Invoked, MAX_SYNC_PAYLOAD};
+use super::service::Lambda;
 use crate::aws_error::AwsError;
 use sam_template::Function;
 
-/// Answers one request.
-pub(super) async fn handle(lambda: Arc<Lambda>, request: Request) -> Response {
-    match route(lambda, request).await {
-        Ok(response) => response,
-        Err(error) => error.rest_json(),
+impl Lambda {
+    /// Answers one request of the `lambda` scope.
+    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
+        route(self, request).await.unwrap_or_else(|error| error.rest_json())
     }
 }
 

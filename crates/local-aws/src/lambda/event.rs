@@ -11,43 +11,78 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use super::invocation::Invocation;
+use super::invocation::{Invocation, Invoked};
 use super::pool::Pool;
-use super::{Invoked, Lambda};
 use crate::aws_error::AwsError;
-use crate::clock::rfc3339;
+use crate::clock::{Clock, rfc3339};
+use crate::faults::Faults;
+use crate::iam::Iam;
+use crate::sqs::Sqs;
 
 /// How many events may wait at once; more are refused, so that memory stays bounded.
-const MAX_WAITING: usize = 10_000;
+const MAX_PENDING: usize = 10_000;
 /// The waits before the first and the second retry of a function error.
 const RETRY_WAITS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
 /// The first and the longest wait after a throttle or a failure of the service.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 
-/// The events that are neither served nor given up yet.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Waiting(Arc<AtomicUsize>);
-
-impl Waiting {
-    pub(super) fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn enter(&self) -> Option<Place> {
-        let entered = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |waiting| {
-            (waiting < MAX_WAITING).then_some(waiting + 1)
-        });
-        entered.is_ok().then(|| Place(self.clone()))
-    }
+/// The queue of asynchronous invocations.
+#[derive(Debug)]
+pub(super) struct EventQueue {
+    clock: Clock,
+    faults: Faults,
+    iam: Arc<Iam>,
+    sqs: Arc<Sqs>,
+    pending: AtomicUsize,
+    stop: CancellationToken,
 }
 
-struct Place(Waiting);
+impl EventQueue {
+    /// An empty queue. Its events are dropped when `stop` is cancelled.
+    pub(super) fn new(
+        clock: Clock,
+        faults: Faults,
+        iam: Arc<Iam>,
+        sqs: Arc<Sqs>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { clock, faults, iam, sqs, pending: AtomicUsize::default(), stop }
+    }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    /// Queues an event and serves it in the background.
+    ///
+    /// # Errors
+    /// `TooManyRequestsException` when too many events are pending.
+    pub(super) fn push(
+        self: &Arc<Self>,
+        pool: Arc<Pool>,
+        invocation: Invocation,
+    ) -> Result<(), AwsError> {
+        let admitted = self.pending.fetch_update(Ordering::AcqRel, Ordering::Acquire, |pending| {
+            (pending < MAX_PENDING).then_some(pending + 1)
+        });
+        if admitted.is_err() {
+            let message = format!("{MAX_PENDING} events are pending");
+            let status = http::StatusCode::TOO_MANY_REQUESTS;
+            return Err(AwsError::new(status, "TooManyRequestsException", message));
+        }
+        let queue = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = queue.stop.cancelled() => {}
+                () = serve(&queue, &pool, &invocation) => {}
+            }
+            queue.pending.fetch_sub(1, Ordering::AcqRel);
+        });
+        Ok(())
+    }
+
+    /// Returns the number of events that are neither served nor given up.
+    pub(super) fn pending(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
     }
 }
 
@@ -59,34 +94,8 @@ struct End {
     last: Option<Invoked>,
 }
 
-/// Queues an event and serves it in the background.
-///
-/// # Errors
-/// `TooManyRequestsException` when too many events wait.
-pub(super) fn queue(
-    lambda: &Arc<Lambda>,
-    pool: Arc<Pool>,
-    invocation: Invocation,
-) -> Result<(), AwsError> {
-    let Some(place) = lambda.events.enter() else {
-        let message = format!("{MAX_WAITING} events wait already");
-        let status = http::StatusCode::TOO_MANY_REQUESTS;
-        return Err(AwsError::new(status, "TooManyRequestsException", message));
-    };
-    let lambda = Arc::clone(lambda);
-    tokio::spawn(async move {
-        let stop = lambda.stop.clone();
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = serve(&lambda, &pool, &invocation) => {}
-        }
-        drop(place);
-    });
-    Ok(())
-}
-
-async fn serve(lambda: &Lambda, pool: &Arc<Pool>, invocation: &Invocation) {
-    let end = attempt(lambda, pool, invocation).await;
+async fn serve(queue: &EventQueue, pool: &Arc<Pool>, invocation: &Invocation) {
+    let end = attempt(queue, pool, invocation).await;
     let settings = &pool.function().event_invoke;
     let destination = match end.condition {
         "Success" => &settings.on_success,
@@ -97,31 +106,36 @@ async fn serve(lambda: &Lambda, pool: &Arc<Pool>, invocation: &Invocation) {
         let to = destination.as_deref().unwrap_or("nowhere: the function has no OnFailure");
         tracing::warn!("event {id} for {name} given up ({}); it goes to {to}", end.condition);
     }
-    if let Some(queue) = destination {
-        let record = record(lambda, pool, invocation, &end).to_string();
-        if let Err(reason) = send(lambda, pool, queue, record).await {
+    if let Some(destination) = destination {
+        let record = record(queue, pool, invocation, &end).to_string();
+        if let Err(reason) = send(queue, pool, destination, record).await {
             tracing::error!("the record of event {} is lost: {reason}", invocation.request_id);
         }
     }
 }
 
 /// Puts a record into its queue on the function's behalf, whose role must allow it.
-async fn send(lambda: &Lambda, pool: &Pool, queue: &str, record: String) -> Result<(), String> {
-    lambda.iam.may_send(pool.function(), queue).map_err(|denied| denied.to_string())?;
-    lambda.sqs.send(queue, record, BTreeMap::new()).await.map_err(|error| error.to_string())
+async fn send(
+    queue: &EventQueue,
+    pool: &Pool,
+    destination: &str,
+    record: String,
+) -> Result<(), String> {
+    queue.iam.may_send(pool.function(), destination).map_err(|denied| denied.to_string())?;
+    queue.sqs.send(destination, record, BTreeMap::new()).await.map_err(|error| error.to_string())
 }
 
-async fn attempt(lambda: &Lambda, pool: &Arc<Pool>, invocation: &Invocation) -> End {
+async fn attempt(queue: &EventQueue, pool: &Arc<Pool>, invocation: &Invocation) -> End {
     let settings = pool.function().event_invoke.clone();
-    let received_ms = lambda.clock.now_ms();
+    let received_ms = queue.clock.now_ms();
     let too_old = |wait: Duration| {
-        let age = lambda.clock.now_ms() - received_ms;
+        let age = queue.clock.now_ms() - received_ms;
         let age = Duration::from_millis(u64::try_from(age).unwrap_or(0));
         age + wait > settings.maximum_event_age
     };
     let (mut attempts, mut backoff, mut last) = (0, FIRST_BACKOFF, None);
     loop {
-        let wait = match once(lambda, pool, invocation).await {
+        let wait = match once(queue, pool, invocation).await {
             Ok(invoked) => {
                 attempts += 1;
                 let failed = invoked.function_error.is_some();
@@ -143,25 +157,25 @@ async fn attempt(lambda: &Lambda, pool: &Arc<Pool>, invocation: &Invocation) -> 
         if too_old(wait) {
             return End { condition: "EventAgeExceeded", attempts, last };
         }
-        lambda.clock.sleep(wait).await;
+        queue.clock.sleep(wait).await;
     }
 }
 
 async fn once(
-    lambda: &Lambda,
+    queue: &EventQueue,
     pool: &Arc<Pool>,
     invocation: &Invocation,
 ) -> Result<Invoked, AwsError> {
-    let fault = lambda.faults.gate("lambda", "Invoke", &pool.function().name).await?;
+    let fault = queue.faults.gate("lambda", "Invoke", &pool.function().name).await?;
     pool.invoke(invocation.clone(), fault).await
 }
 
 /// The record that a destination gets (Lambda guide, "Adding a destination").
-fn record(lambda: &Lambda, pool: &Pool, invocation: &Invocation, end: &End) -> Value {
+fn record(queue: &EventQueue, pool: &Pool, invocation: &Invocation, end: &End) -> Value {
     let parsed = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
     let mut record = json!({
         "version": "1.0",
-        "timestamp": rfc3339(lambda.clock.now_ms()),
+        "timestamp": rfc3339(queue.clock.now_ms()),
         "requestContext": {
             "requestId": invocation.request_id,
             "functionArn": format!("{}:$LATEST", pool.function().arn),

@@ -3,12 +3,10 @@
 //! it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::mpsc;
-
-use super::instance::lock;
 
 /// Events that an extension may be behind. It is told of an invocation only once it has asked for
 /// one.
@@ -37,13 +35,13 @@ impl Extensions {
         let (events, waiting) = mpsc::channel(BEHIND);
         let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
         let extension = Extension { wanted, waits: false, events, waiting };
-        lock(&self.registered).insert(id.clone(), extension);
+        self.registered().insert(id.clone(), extension);
         id
     }
 
     /// The extension asks for what comes next. False when none of that identifier registered.
     pub(super) fn asks(&self, id: &str) -> bool {
-        let mut registered = lock(&self.registered);
+        let mut registered = self.registered();
         let Some(extension) = registered.get_mut(id) else { return false };
         extension.waits = true;
         true
@@ -51,14 +49,14 @@ impl Extensions {
 
     /// Waits for the next event that the extension wants.
     pub(super) async fn next(&self, id: &str) -> Option<Value> {
-        let waiting = Arc::clone(&lock(&self.registered).get(id)?.waiting);
+        let waiting = Arc::clone(&self.registered().get(id)?.waiting);
         let mut waiting = waiting.lock().await;
         waiting.recv().await
     }
 
     /// Tells those who want to know.
-    pub(super) fn tell(&self, event: &Value) {
-        let mut registered = lock(&self.registered);
+    pub(super) fn notify(&self, event: &Value) {
+        let mut registered = self.registered();
         let kind = event["eventType"].as_str().unwrap_or_default();
         let wants = |extension: &&mut Extension| extension.wanted.iter().any(|it| it == kind);
         for extension in registered.values_mut().filter(wants) {
@@ -70,7 +68,11 @@ impl Extensions {
 
     /// Whether one has not asked for what comes next.
     pub(super) fn are_busy(&self) -> bool {
-        lock(&self.registered).values().any(|extension| !extension.waits)
+        self.registered().values().any(|extension| !extension.waits)
+    }
+
+    fn registered(&self) -> MutexGuard<'_, HashMap<String, Extension>> {
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,7 +93,7 @@ mod tests {
         assert!(!extensions.are_busy());
 
         let invoke = json!({ "eventType": "INVOKE", "requestId": "r" });
-        extensions.tell(&invoke);
+        extensions.notify(&invoke);
         assert!(extensions.are_busy());
         assert_eq!(extensions.next(&telemetry).await, Some(invoke));
         assert!(extensions.asks(&telemetry));

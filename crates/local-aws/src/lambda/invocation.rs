@@ -4,8 +4,24 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Invoked, trace};
+use super::trace;
 use crate::aws_error::AwsError;
+
+/// The largest payload and answer of a synchronous invocation, in bytes (Lambda quotas: 6 MB).
+pub const MAX_SYNC_PAYLOAD: usize = 6 * 1024 * 1024;
+/// The largest payload of an asynchronous invocation, in bytes (1 MB since 2026-01).
+pub const MAX_ASYNC_PAYLOAD: usize = 1024 * 1024;
+
+/// What an invocation gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invoked {
+    /// The id of the invocation, as the function saw it.
+    pub request_id: String,
+    /// The answer, or the error's `{"errorType", "errorMessage"}`.
+    pub payload: Bytes,
+    /// `Handled` or `Unhandled` when the function failed; absent when it answered.
+    pub function_error: Option<String>,
+}
 
 /// What a function is asked to do. A retry of an event keeps the id.
 #[derive(Debug, Clone)]

@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::concurrency::{Concurrency, ConcurrencyPermit};
 use super::deliveries::Deliveries;
-use super::instance::{Instance, StartFailure, lock};
-use super::invocation::Invocation;
-use super::{Invoked, LambdaOptions, trace};
+use super::environment::{ExecutionEnvironment, StartFailure};
+use super::execution::{self, Limits};
+use super::invocation::{Invocation, Invoked};
+use super::options::LambdaOptions;
+use super::{process, trace};
 use crate::aws_error::AwsError;
 use crate::clock::{Clock, real_now_us};
 use crate::faults::{Fault, FaultKind};
@@ -39,47 +41,29 @@ const SETTLING: Duration = Duration::from_millis(200);
 /// How often that is looked at when nothing is heard of it.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// The account's concurrency: what all functions may run at once. Kept per function here.
-const ACCOUNT_CONCURRENCY: u64 = 1_000;
-
 /// One function.
 #[derive(Debug)]
 pub(super) struct Pool {
-    pub(super) function: Function,
-    pub(super) clock: Clock,
+    function: Function,
+    clock: Clock,
     options: Arc<LambdaOptions>,
     deliveries: Deliveries,
     stop: CancellationToken,
-    instances: Mutex<BTreeMap<u64, Arc<Instance>>>,
-    changed: Notify,
+    environments: Mutex<BTreeMap<u64, Arc<ExecutionEnvironment>>>,
+    /// Notified when an environment becomes idle or exits.
+    changed: Arc<Notify>,
     next_id: AtomicU64,
-    running: AtomicU64,
-    pub(super) counts: Counts,
+    concurrency: Concurrency,
+    counts: Counts,
 }
 
 /// What `/_local/state` counts.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+struct Counts {
     invocations: AtomicU64,
     errors: AtomicU64,
     throttles: AtomicU64,
-    pub(super) timeouts: AtomicU64,
-}
-
-/// One invocation that counts against the concurrency, until it is dropped.
-pub(super) struct Running(Arc<Pool>);
-
-/// Without the pool, whose processes hold these.
-impl std::fmt::Debug for Running {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Running")
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::AcqRel);
-    }
+    timeouts: Arc<AtomicU64>,
 }
 
 impl Pool {
@@ -91,15 +75,15 @@ impl Pool {
         stop: CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
+            concurrency: Concurrency::new(function.reserved_concurrency),
             function,
             clock,
             options,
             deliveries,
             stop,
-            instances: Mutex::default(),
-            changed: Notify::new(),
+            environments: Mutex::default(),
+            changed: Arc::new(Notify::new()),
             next_id: AtomicU64::new(1),
-            running: AtomicU64::new(0),
             counts: Counts::default(),
         })
     }
@@ -110,7 +94,7 @@ impl Pool {
 
     /// Where the function's binary is, or should be.
     pub(super) fn binary(&self) -> PathBuf {
-        self.options.binaries.join(&self.function.package)
+        self.options.binary(&self.function)
     }
 
     /// Refuses an invocation that goes round in a circle.
@@ -137,14 +121,16 @@ impl Pool {
         invocation: Invocation,
         fault: Option<Fault>,
     ) -> Result<Invoked, AwsError> {
-        let running = self.admit()?;
+        let permit = self.concurrency.acquire().inspect_err(|_| {
+            self.counts.throttles.fetch_add(1, Ordering::Relaxed);
+        })?;
         let pool = Arc::clone(self);
         let answer_lost = fault.as_ref().filter(|fault| fault.kind == FaultKind::AnswerLost);
         let lost = answer_lost.map(Fault::error);
         let task = tokio::spawn(async move {
             let (payload, received_us) = (invocation.payload.clone(), real_now_us());
             let root = trace::root(&invocation.trace).to_owned();
-            let result = pool.run(invocation, fault, running).await;
+            let result = pool.run(invocation, fault, permit).await;
             pool.note(&payload, &root, &result, received_us);
             result
         });
@@ -174,36 +160,22 @@ impl Pool {
         self.deliveries.record(payload, root, answer, failed, received_us, real_now_us());
     }
 
-    /// Counts an invocation in, if the concurrency allows.
-    fn admit(self: &Arc<Self>) -> Result<Running, AwsError> {
-        let (limit, reason) = match self.function.reserved_concurrency {
-            Some(limit) => (u64::from(limit), "ReservedFunctionConcurrentInvocationLimitExceeded"),
-            None => (ACCOUNT_CONCURRENCY, "ConcurrentInvocationLimitExceeded"),
-        };
-        let admitted = self.running.fetch_update(Ordering::AcqRel, Ordering::Acquire, |running| {
-            (running < limit).then_some(running + 1)
-        });
-        if admitted.is_ok() {
-            return Ok(Running(Arc::clone(self)));
-        }
-        self.counts.throttles.fetch_add(1, Ordering::Relaxed);
-        let (status, code) = (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException");
-        Err(AwsError::new(status, code, "Rate Exceeded.")
-            .with("Reason", reason)
-            .with("Type", "User"))
-    }
-
     async fn run(
         self: &Arc<Self>,
         invocation: Invocation,
         fault: Option<Fault>,
-        running: Running,
+        permit: ConcurrencyPermit,
     ) -> Result<Invoked, AwsError> {
         self.counts.invocations.fetch_add(1, Ordering::Relaxed);
         let invoked = match fault {
             Some(fault) if fault.kind == FaultKind::Answer => invocation.said(&fault.extra),
             fault => match self.idle_or_started(&invocation).await {
-                Ok(instance) => self.run_on(&instance, &invocation, fault, running).await,
+                Ok(environment) => {
+                    let timeout = self.clock.real(self.function.timeout);
+                    let timeouts = Arc::clone(&self.counts.timeouts);
+                    let limits = Limits { timeout, timeouts };
+                    execution::execute(&environment, &invocation, fault, permit, limits).await
+                }
                 Err(invoked) => invoked,
             },
         };
@@ -220,13 +192,13 @@ impl Pool {
     async fn idle_or_started(
         self: &Arc<Self>,
         invocation: &Invocation,
-    ) -> Result<Arc<Instance>, Invoked> {
+    ) -> Result<Arc<ExecutionEnvironment>, Invoked> {
         let settled = Instant::now() + SETTLING;
         loop {
             let changed = self.changed.notified();
             let (idle, settling) = self.claim_idle();
             match idle {
-                Some(instance) => return Ok(instance),
+                Some(environment) => return Ok(environment),
                 None if !settling || Instant::now() > settled => break,
                 // Whether or not something has changed, it is looked at again.
                 None => drop(tokio::time::timeout(LOOK_AGAIN, changed).await),
@@ -236,36 +208,38 @@ impl Pool {
     }
 
     /// An idle process, and whether another is about to be idle.
-    fn claim_idle(&self) -> (Option<Arc<Instance>>, bool) {
-        let instances = lock(&self.instances);
+    fn claim_idle(&self) -> (Option<Arc<ExecutionEnvironment>>, bool) {
+        let environments = self.environments();
         let mut idle: Vec<_> =
-            instances.values().filter_map(|it| Some((it.idle_since()?, it))).collect();
+            environments.values().filter_map(|it| Some((it.idle_since()?, it))).collect();
         idle.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
         let claimed = idle.into_iter().find(|(_, it)| it.claim()).map(|(_, it)| Arc::clone(it));
-        (claimed, instances.values().any(|it| it.settles()))
+        (claimed, environments.values().any(|it| it.is_settling()))
     }
 
-    /// Tells whoever waits that a process has become idle.
-    pub(super) fn parked(&self) {
-        self.changed.notify_waiters();
-    }
-
-    async fn start(self: &Arc<Self>, invocation: &Invocation) -> Result<Arc<Instance>, Invoked> {
+    async fn start(
+        self: &Arc<Self>,
+        invocation: &Invocation,
+    ) -> Result<Arc<ExecutionEnvironment>, Invoked> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let started = Instance::start(id, self, &self.options, &self.stop).await;
-        let instance = started.map_err(|error| {
+        let (idle, stop) = (Arc::clone(&self.changed), &self.stop);
+        let started = process::start(id, &self.function, &self.options, idle, stop).await;
+        let environment = started.map_err(|error| {
             let reason = format!("{}: {error}", self.binary().display());
             invocation.ended("Runtime.InvalidEntrypoint", &reason)
         })?;
-        lock(&self.instances).insert(id, Arc::clone(&instance));
-        if instance.is_over() {
-            // It ended before it was on the list, so that its end could not take it off.
-            self.remove(id);
-        }
-        match instance.begun(START_LIMIT).await {
-            Ok(()) => Ok(instance),
+        self.environments().insert(id, Arc::clone(&environment));
+        let (pool, exiting) = (Arc::downgrade(self), Arc::clone(&environment));
+        tokio::spawn(async move {
+            exiting.exited().await;
+            if let Some(pool) = pool.upgrade() {
+                pool.remove(id);
+            }
+        });
+        match environment.started(START_LIMIT).await {
+            Ok(()) => Ok(environment),
             Err(failure) => {
-                instance.kill();
+                environment.kill();
                 Err(match failure {
                     StartFailure::Reported(report) => invocation.failed(report),
                     StartFailure::Exited(how) => {
@@ -283,18 +257,18 @@ impl Pool {
 
     /// Takes an ended process off the list.
     pub(super) fn remove(&self, id: u64) {
-        lock(&self.instances).remove(&id);
+        self.environments().remove(&id);
         self.changed.notify_waiters();
     }
 
     /// Ends the processes that have been idle for long.
     pub(super) fn reap(&self) {
         let longest = self.clock.real(KEPT_IDLE).max(KEPT_IDLE_REAL);
-        for instance in lock(&self.instances).values() {
-            let idle = instance.idle_since().is_some_and(|since| since.elapsed() > longest);
+        for environment in self.environments().values() {
+            let idle = environment.idle_since().is_some_and(|since| since.elapsed() > longest);
             // Claimed first, so that no invocation is given to a process that is being ended.
-            if idle && instance.claim() {
-                instance.kill();
+            if idle && environment.claim() {
+                environment.kill();
             }
         }
     }
@@ -303,7 +277,7 @@ impl Pool {
     pub(super) async fn ended(&self) {
         loop {
             let ended = self.changed.notified();
-            if lock(&self.instances).is_empty() {
+            if self.environments().is_empty() {
                 return;
             }
             ended.await;
@@ -313,16 +287,17 @@ impl Pool {
     /// What `/_local/state` shows.
     pub(super) fn state(&self) -> Value {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let instances = lock(&self.instances)
+        let instances = self
+            .environments()
             .values()
-            .map(|it| json!({ "id": it.id, "pid": it.pid, "doing": it.doing() }))
+            .map(|it| json!({ "id": it.id, "pid": it.pid, "doing": it.state_name() }))
             .collect::<Vec<_>>();
         json!({
             "name": self.function.name,
             "package": self.function.package,
             "arn": self.function.arn,
             "timeoutSeconds": self.function.timeout.as_secs(),
-            "running": count(&self.running),
+            "running": self.concurrency.running(),
             "instances": instances,
             "started": count(&self.next_id) - 1,
             "invocations": count(&self.counts.invocations),
@@ -330,5 +305,9 @@ impl Pool {
             "timeouts": count(&self.counts.timeouts),
             "throttles": count(&self.counts.throttles),
         })
+    }
+
+    fn environments(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ExecutionEnvironment>>> {
+        self.environments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

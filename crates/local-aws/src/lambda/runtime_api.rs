@@ -16,12 +16,16 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::instance::{Instance, Outcome};
-use super::invocation::error_body;
-use super::{MAX_SYNC_PAYLOAD, trace};
+use super::environment::{ExecutionEnvironment, Outcome};
+use super::invocation::{MAX_SYNC_PAYLOAD, error_body};
+use super::trace;
 
 /// Serves a process until `ended`.
-pub(super) fn serve(listener: TcpListener, instance: Arc<Instance>, ended: CancellationToken) {
+pub(super) fn serve(
+    listener: TcpListener,
+    environment: Arc<ExecutionEnvironment>,
+    ended: CancellationToken,
+) {
     let router = Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
         .route("/2018-06-01/runtime/invocation/{request}/response", post(response))
@@ -29,7 +33,7 @@ pub(super) fn serve(listener: TcpListener, instance: Arc<Instance>, ended: Cance
         .route("/2018-06-01/runtime/init/error", post(start_error))
         .route("/2020-01-01/extension/register", post(register))
         .route("/2020-01-01/extension/event/next", get(extension_next))
-        .with_state(instance);
+        .with_state(environment);
     tokio::spawn(async move {
         tokio::select! {
             // Dropped, not shut down gracefully: the process at the other end is gone.
@@ -39,9 +43,9 @@ pub(super) fn serve(listener: TcpListener, instance: Arc<Instance>, ended: Cance
     });
 }
 
-async fn next(State(instance): State<Arc<Instance>>) -> Response {
-    let job = instance.next().await;
-    let trace = trace::with_link(&job.invocation.trace, &instance.function.name);
+async fn next(State(environment): State<Arc<ExecutionEnvironment>>) -> Response {
+    let job = environment.next().await;
+    let trace = trace::with_link(&job.invocation.trace, &environment.function.name);
     let mut builder = Response::builder();
     if let Some(context) = &job.invocation.client_context {
         builder = builder.header("lambda-runtime-client-context", context);
@@ -50,42 +54,45 @@ async fn next(State(instance): State<Arc<Instance>>) -> Response {
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", &job.invocation.request_id)
         .header("lambda-runtime-deadline-ms", job.deadline_ms.to_string())
-        .header("lambda-runtime-invoked-function-arn", &instance.function.arn)
+        .header("lambda-runtime-invoked-function-arn", &environment.function.arn)
         .header("lambda-runtime-trace-id", trace)
         .body(Body::from(job.invocation.payload))
         .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 async fn response(
-    State(instance): State<Arc<Instance>>,
+    State(environment): State<Arc<ExecutionEnvironment>>,
     Path(request_id): Path<String>,
     request: Request,
 ) -> Response {
     match body(request).await {
-        Some(payload) => accepted(instance.finish(&request_id, Outcome::Answer(payload))),
+        Some(payload) => accepted(environment.finish(&request_id, Outcome::Answer(payload))),
         None => {
             let message = format!(
                 "Response payload size exceeded maximum allowed payload size ({MAX_SYNC_PAYLOAD} \
                  bytes)."
             );
             let report = error_body("Function.ResponseSizeTooLarge", &message);
-            instance.finish(&request_id, Outcome::Error(report));
+            environment.finish(&request_id, Outcome::Error(report));
             refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
         }
     }
 }
 
 async fn error(
-    State(instance): State<Arc<Instance>>,
+    State(environment): State<Arc<ExecutionEnvironment>>,
     Path(request_id): Path<String>,
     request: Request,
 ) -> Response {
     let report = report(request).await;
-    accepted(instance.finish(&request_id, Outcome::Error(report)))
+    accepted(environment.finish(&request_id, Outcome::Error(report)))
 }
 
-async fn start_error(State(instance): State<Arc<Instance>>, request: Request) -> Response {
-    instance.start_failed(report(request).await);
+async fn start_error(
+    State(environment): State<Arc<ExecutionEnvironment>>,
+    request: Request,
+) -> Response {
+    environment.record_init_error(report(request).await);
     accepted(true)
 }
 
@@ -104,7 +111,7 @@ async fn body(request: Request) -> Option<Bytes> {
 }
 
 async fn register(
-    State(instance): State<Arc<Instance>>,
+    State(environment): State<Arc<ExecutionEnvironment>>,
     headers: HeaderMap,
     request: Request,
 ) -> Response {
@@ -116,23 +123,26 @@ async fn register(
     let body = serde_json::from_slice::<Value>(&body).unwrap_or_default();
     let wanted = body["events"].as_array().into_iter().flatten();
     let wanted = wanted.filter_map(Value::as_str).map(str::to_owned).collect();
-    let id = instance.extensions.register(wanted);
+    let id = environment.extensions.register(wanted);
     let answer = json!({
-        "functionName": instance.function.name,
+        "functionName": environment.function.name,
         "functionVersion": "$LATEST",
         "handler": "bootstrap",
     });
     ([("lambda-extension-identifier", id)], answer.to_string()).into_response()
 }
 
-async fn extension_next(State(instance): State<Arc<Instance>>, headers: HeaderMap) -> Response {
+async fn extension_next(
+    State(environment): State<Arc<ExecutionEnvironment>>,
+    headers: HeaderMap,
+) -> Response {
     let id = headers.get("lambda-extension-identifier").and_then(|id| id.to_str().ok());
-    let Some(id) = id.filter(|id| instance.extensions.asks(id)) else {
+    let Some(id) = id.filter(|id| environment.extensions.asks(id)) else {
         let message = "this extension did not register";
         return refused(StatusCode::FORBIDDEN, "Extension.UnknownExtensionIdentifier", message);
     };
-    instance.settle();
-    match instance.extensions.next(id).await {
+    environment.settle();
+    match environment.extensions.next(id).await {
         Some(event) => (StatusCode::OK, event.to_string()).into_response(),
         None => refused(StatusCode::GONE, "Extension.Gone", "the process is ending"),
     }

@@ -243,6 +243,16 @@ async fn faults_refuse_and_kill() {
 }
 
 #[tokio::test]
+async fn a_kill_without_a_delay_wins_over_every_answer() {
+    let cloud = TestCloud::start(1).await;
+    for _ in 0..5 {
+        cloud.fault(json!({"service": "lambda", "kind": "kill"})).await;
+        let answer = cloud.invoke("echo", json!({})).await;
+        assert_eq!(answer.body["errorType"], "Runtime.ExitError");
+    }
+}
+
+#[tokio::test]
 async fn a_chain_of_calls_is_stopped() {
     let cloud = TestCloud::start(1).await;
     let mut trace = String::new();
