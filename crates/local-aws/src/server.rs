@@ -38,7 +38,7 @@ async fn dispatch(State(services): State<Arc<Services>>, request: Request) -> Re
             Credential { key: String::new(), service: "lambda".to_owned() }
         }
         None if Connections::takes(request.uri().path()) => return Connections::unsigned(),
-        None => return services.front_door.clone().handle(request).await,
+        None => return services.http_api.clone().handle(request).await,
     };
     let mut response = match services.iam.admit(&key, &service, request).await {
         Ok(request) => serve_by(&services, &service, request).await,
@@ -62,7 +62,7 @@ async fn serve_by(services: &Services, service: &str, request: Request) -> Respo
         "execute-api" if Connections::takes(request.uri().path()) => {
             services.connections.clone().handle(request).await
         }
-        "execute-api" => services.front_door.clone().handle(request).await,
+        "execute-api" => services.http_api.clone().handle(request).await,
         "sts" => caller_identity(services),
         other => AwsError::not_implemented(other, request.uri().path()).rest_json(),
     }

@@ -14,7 +14,7 @@ use crate::dynamodb::DynamoDb;
 use crate::error::Error;
 use crate::events::Events;
 use crate::faults::Faults;
-use crate::http_api::FrontDoor;
+use crate::http_api::HttpApi;
 use crate::http_api::issuer::Issuer;
 use crate::iam::Iam;
 use crate::kvs::Kvs;
@@ -50,7 +50,7 @@ pub struct Services {
     /// WebSocket connections.
     pub connections: Arc<Connections>,
     /// The HTTP API.
-    pub front_door: Arc<FrontDoor>,
+    pub http_api: Arc<HttpApi>,
     /// The token issuer.
     pub issuer: Arc<Issuer>,
     /// Where the functions leave audio.
@@ -103,7 +103,7 @@ impl Services {
         )
         .await?;
         let connections = Connections::new(clock.clone(), faults.clone());
-        let front_door = FrontDoor::new(
+        let http_api = HttpApi::new(
             clock.clone(),
             faults.clone(),
             &template,
@@ -124,7 +124,7 @@ impl Services {
             sqs,
             dynamodb,
             connections,
-            front_door,
+            http_api,
             issuer,
             audio,
             logs,
@@ -139,7 +139,7 @@ impl Services {
             "timeScale": self.clock.scale(),
             "parameters": self.template.parameters,
             "outputs": self.template.outputs,
-            "routes": self.front_door.state(),
+            "routes": self.http_api.state(),
             "lambda": self.lambda.state(),
             "dynamodb": { "tables": self.dynamodb.state() },
             "events": self.events.state(),

@@ -9,11 +9,11 @@
 
 mod answer;
 mod cors;
+mod errors;
 pub mod issuer;
 pub mod jwt;
 mod keys;
 mod mount;
-mod own;
 mod payload;
 mod routing;
 mod throttle;
@@ -29,13 +29,13 @@ use serde_json::{Value, json};
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::lambda::Lambda;
+use errors::ApiError;
 use issuer::Issuer;
 pub use keys::NotRemoved;
 use mount::Mount;
-use own::Own;
 use payload::Call;
 use sam_template::Account;
-use sam_template::{HttpApi as Api, Template};
+use sam_template::Template;
 use throttle::Throttles;
 
 /// API Gateway's limit on a request's body, in bytes (HTTP API quotas: 10 MB).
@@ -45,11 +45,11 @@ const MAX_HEADERS: usize = 10_240;
 
 /// The front door: the first API of the template.
 #[derive(Debug)]
-pub struct FrontDoor {
+pub struct HttpApi {
     clock: Clock,
     faults: Faults,
     account: Account,
-    api: Option<Api>,
+    api: Option<sam_template::HttpApi>,
     /// The base path that a custom domain maps to the API's stage.
     base_path: Option<String>,
     throttles: Throttles,
@@ -59,7 +59,7 @@ pub struct FrontDoor {
     issuer: Arc<Issuer>,
 }
 
-impl FrontDoor {
+impl HttpApi {
     /// The API of the template; without one, every request is answered with 404.
     pub fn new(
         clock: Clock,
@@ -95,32 +95,32 @@ impl FrontDoor {
         response
     }
 
-    async fn serve(&self, request: Request, request_id: &str) -> Result<Response, Own> {
+    async fn serve(&self, request: Request, request_id: &str) -> Result<Response, ApiError> {
         let (head, body) = request.into_parts();
         let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
         if lines.sum::<usize>() + head.uri.to_string().len() > MAX_HEADERS {
-            return Err(Own::HEADERS_TOO_LARGE);
+            return Err(ApiError::HEADERS_TOO_LARGE);
         }
-        let api = self.api.as_ref().ok_or(Own::NOT_FOUND)?;
+        let api = self.api.as_ref().ok_or(ApiError::NOT_FOUND)?;
         let mount = Mount::of(head.uri.path(), self.base_path.as_deref(), &api.stage)
-            .ok_or(Own::NOT_FOUND)?;
+            .ok_or(ApiError::NOT_FOUND)?;
         let Some(found) = routing::find(&api.routes, &head.method, mount.path) else {
             return match &api.cors {
                 Some(cors) if head.method == Method::OPTIONS => {
                     Ok(cors::preflight(cors, &head.headers))
                 }
-                _ => Err(Own::NOT_FOUND),
+                _ => Err(ApiError::NOT_FOUND),
             };
         };
         if !self.throttles.admit(&found.route.key(), self.clock.now_ms()) {
-            return Err(Own::TOO_MANY);
+            return Err(ApiError::TOO_MANY);
         }
         let token = match &found.route.authorizer {
             Some(authorizer) => Some(self.authorize(authorizer, &head.headers)?),
             None => None,
         };
-        let body = to_bytes(body, MAX_BODY).await.map_err(|_| Own::BODY_TOO_LARGE)?;
-        let name = self.functions.get(&found.route.function).ok_or(Own::INTERNAL)?;
+        let body = to_bytes(body, MAX_BODY).await.map_err(|_| ApiError::BODY_TOO_LARGE)?;
+        let name = self.functions.get(&found.route.function).ok_or(ApiError::INTERNAL)?;
         let call = Call {
             account: &self.account,
             api,
@@ -136,23 +136,23 @@ impl FrontDoor {
         self.faults
             .gate("execute-api", &found.route.key(), head.uri.path())
             .await
-            .map_err(|error| Own::of_fault(error.status))?;
+            .map_err(|error| ApiError::of_fault(error.status))?;
         let invoked = self.lambda.invoke(name, event.to_string().into(), Some(trace));
         match tokio::time::timeout(self.clock.real(found.route.timeout), invoked).await {
-            Err(_) => Err(Own::UNAVAILABLE),
-            Ok(Ok(invoked)) if invoked.function_error.is_some() => Err(Own::INTERNAL),
+            Err(_) => Err(ApiError::UNAVAILABLE),
+            Ok(Ok(invoked)) if invoked.function_error.is_some() => Err(ApiError::INTERNAL),
             Ok(Ok(invoked)) => {
                 let answer = answer::from_function(&invoked.payload);
-                let mut response = answer.ok_or(Own::INTERNAL)?;
+                let mut response = answer.ok_or(ApiError::INTERNAL)?;
                 if let Some(cors) = &api.cors {
                     cors::dress(cors, &head.headers, response.headers_mut());
                 }
                 Ok(response)
             }
             Ok(Err(error)) => Err(match error.status {
-                StatusCode::TOO_MANY_REQUESTS => Own::UNAVAILABLE,
-                StatusCode::PAYLOAD_TOO_LARGE => Own::BODY_TOO_LARGE,
-                _ => Own::INTERNAL,
+                StatusCode::TOO_MANY_REQUESTS => ApiError::UNAVAILABLE,
+                StatusCode::PAYLOAD_TOO_LARGE => ApiError::BODY_TOO_LARGE,
+                _ => ApiError::INTERNAL,
             }),
         }
     }
@@ -161,7 +161,7 @@ impl FrontDoor {
         &self,
         authorizer: &sam_template::JwtAuthorizer,
         headers: &HeaderMap,
-    ) -> Result<jwt::Token, Own> {
+    ) -> Result<jwt::Token, ApiError> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         // Two headers are rejected: payload 2.0 joins them with a comma, so if the first were
         // checked, the function would also receive the second, which was not.
@@ -173,7 +173,7 @@ impl FrontDoor {
         self.issuer.check(authorizer, header, now_s).map_err(|refusal| {
             // The reason is for whoever runs the cloud; the client learns as little as on AWS.
             tracing::info!("authorizer {}: {refusal}", authorizer.name);
-            Own::of_refusal(refusal)
+            ApiError::of_refusal(refusal)
         })
     }
 

@@ -4,7 +4,7 @@
 use crate::aws_error::AwsError;
 use sam_template::Account;
 
-use super::refusal;
+use super::errors;
 
 /// What an ARN names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) fn arn(account: &Account, kind: Kind, name: &str, created_ms: i64) ->
 /// a channel's ARN where a stream's is wanted.
 pub(super) fn name_in<'a>(arn: &'a str, wanted: Kind, member: &str) -> Result<&'a str, AwsError> {
     let malformed = || {
-        refusal::invalid(format!(
+        errors::invalid(format!(
             "{member} {arn:?} is not the ARN of a {}: \
              arn:aws:kinesisvideo:REGION:ACCOUNT:{}/NAME/CREATION_MILLIS",
             wanted.word(),

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use crate::aws_error::AwsError;
 
 use super::arn::{self, Kind};
+use super::errors;
 use super::input::{Input, add_tags};
 use super::lifecycle::Lifecycle;
-use super::refusal;
 use super::registry::{Channel, Registry, nothing, page, seconds, with_token};
 
 /// Channels per account (quota of us-east-1).
@@ -18,15 +18,15 @@ impl Registry {
     pub(super) fn create_channel(&mut self, input: &Input, now_ms: i64) -> Result<Value, AwsError> {
         let name = input.required_name("ChannelName")?;
         if input.text("ChannelType")?.is_some_and(|kind| kind != "SINGLE_MASTER") {
-            return Err(refusal::invalid("ChannelType must be SINGLE_MASTER"));
+            return Err(errors::invalid("ChannelType must be SINGLE_MASTER"));
         }
         let message_ttl_seconds = message_ttl(input)?.unwrap_or(MESSAGE_TTL_SECONDS);
         let tags = input.tags("Tags")?;
         if self.channels.contains_key(name) {
-            return Err(refusal::in_use(format!("The channel {name} already exists")));
+            return Err(errors::in_use(format!("The channel {name} already exists")));
         }
         if self.channels.len() >= CHANNELS {
-            return Err(refusal::too_many_channels());
+            return Err(errors::too_many_channels());
         }
         let arn = arn::arn(&self.account, Kind::Channel, name, now_ms);
         let channel = Channel {
@@ -78,7 +78,7 @@ impl Registry {
         channel.life.require_active(now_ms, &name)?;
         channel.life.require_version(version, &name)?;
         if channel.stores_in.is_some() {
-            return Err(refusal::mapped(Kind::Channel.word()));
+            return Err(errors::mapped(Kind::Channel.word()));
         }
         channel.life.delete(now_ms);
         nothing()
@@ -97,7 +97,7 @@ impl Registry {
         if let Some(role) = configuration.text("Role")?
             && !matches!(role, "MASTER" | "VIEWER")
         {
-            return Err(refusal::invalid("Role must be MASTER or VIEWER"));
+            return Err(errors::invalid("Role must be MASTER or VIEWER"));
         }
         let base = self.base_url.clone();
         let (name, channel) = self.channel(input, "ChannelARN")?;
@@ -109,12 +109,12 @@ impl Registry {
                 "HTTPS" => base.clone(),
                 "WEBRTC" if channel.stores_in.is_some() => base.clone(),
                 "WEBRTC" => {
-                    return Err(refusal::invalid(format!(
+                    return Err(errors::invalid(format!(
                         "The channel {name} has no media storage configuration: \
                          it has no WEBRTC endpoint"
                     )));
                 }
-                _ => return Err(refusal::invalid("Protocols must be WSS, HTTPS or WEBRTC")),
+                _ => return Err(errors::invalid("Protocols must be WSS, HTTPS or WEBRTC")),
             };
             list.push(json!({ "Protocol": protocol, "ResourceEndpoint": endpoint }));
         }
@@ -132,7 +132,7 @@ impl Registry {
     pub(super) fn untag_channel(&mut self, input: &Input) -> Result<Value, AwsError> {
         input.required_text("ResourceARN")?;
         let keys =
-            input.texts("TagKeyList")?.ok_or_else(|| refusal::invalid("TagKeyList is required"))?;
+            input.texts("TagKeyList")?.ok_or_else(|| errors::invalid("TagKeyList is required"))?;
         let (_, channel) = self.channel(input, "ResourceARN")?;
         channel.tags.retain(|key, _| !keys.contains(&key.as_str()));
         nothing()

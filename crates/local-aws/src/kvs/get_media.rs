@@ -11,10 +11,10 @@ use crate::faults::Fault;
 
 use super::Kvs;
 use super::body_fault::BodyFault;
+use super::fragment_store::Access;
 use super::input::Input;
 use super::reader::Reader;
 use super::selector::Selector;
-use super::shelf::Access;
 
 impl Kvs {
     pub(super) fn get_media(
@@ -23,10 +23,10 @@ impl Kvs {
         fault: Option<Fault>,
     ) -> Result<Response, AwsError> {
         let now_ms = self.clock.now_ms();
-        let shelf = self.media_of(input.text("StreamName")?, input.text("StreamARN")?, now_ms)?;
+        let store = self.media_of(input.text("StreamName")?, input.text("StreamARN")?, now_ms)?;
         let selector = Selector::read(input)?;
-        let seat = shelf.enter(Access::Read, now_ms)?;
-        let reader = Reader::start(Arc::clone(self), shelf, seat, &selector, now_ms);
+        let permit = store.acquire(Access::Read, now_ms)?;
+        let reader = Reader::start(Arc::clone(self), store, permit, &selector, now_ms);
         let body = (reader, BodyFault::new(fault));
         let body = futures_util::stream::unfold(body, |(mut reader, mut fault)| async move {
             let piece = fault.next(&mut reader).await?;

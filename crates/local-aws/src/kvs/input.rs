@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::aws_error::AwsError;
 
-use super::{arn, refusal};
+use super::{arn, errors};
 
 /// More than any request of the control plane needs.
 const BODY_BYTES: usize = 256 * 1024;
@@ -24,7 +24,7 @@ impl Input {
     pub(super) async fn read(request: Request) -> Result<Self, AwsError> {
         let body = axum::body::to_bytes(request.into_body(), BODY_BYTES)
             .await
-            .map_err(|_| refusal::invalid("The body could not be read or is too large"))?;
+            .map_err(|_| errors::invalid("The body could not be read or is too large"))?;
         if body.is_empty() {
             return Ok(Self::default());
         }
@@ -50,7 +50,7 @@ impl Input {
         match self.0.get(member) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(refusal::invalid(format!("{member} must be a string"))),
+            Some(_) => Err(errors::invalid(format!("{member} must be a string"))),
         }
     }
 
@@ -81,7 +81,7 @@ impl Input {
             None | Some(Value::Null) => Ok(None),
             Some(value) => match value.as_i64() {
                 Some(number) if range.contains(&number) => Ok(Some(number)),
-                _ => Err(refusal::invalid(format!(
+                _ => Err(errors::invalid(format!(
                     "{member} must be a number from {} to {}",
                     range.start(),
                     range.end()
@@ -99,7 +99,7 @@ impl Input {
                 .filter(|seconds| (0.0..1e11).contains(seconds))
                 .map(|seconds| Some((seconds * 1000.0).round() as i64))
                 .ok_or_else(|| {
-                    refusal::invalid(format!("{member} must be a time in seconds since the epoch"))
+                    errors::invalid(format!("{member} must be a time in seconds since the epoch"))
                 }),
         }
     }
@@ -109,7 +109,7 @@ impl Input {
         match self.0.get(member) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Object(members)) => Ok(Some(Self(members.clone()))),
-            Some(_) => Err(refusal::invalid(format!("{member} must be a structure"))),
+            Some(_) => Err(errors::invalid(format!("{member} must be a structure"))),
         }
     }
 
@@ -127,14 +127,14 @@ impl Input {
             .as_array()
             .and_then(|items| items.iter().map(Value::as_str).collect::<Option<Vec<&str>>>())
             .map(Some)
-            .ok_or_else(|| refusal::invalid(format!("{member} must be a list of strings")))
+            .ok_or_else(|| errors::invalid(format!("{member} must be a list of strings")))
     }
 
     /// Tags in either of the API's two shapes: a map (streams) or a list of Key and Value
     /// (channels).
     pub(super) fn tags(&self, member: &str) -> Result<BTreeMap<String, String>, AwsError> {
         let malformed = || {
-            refusal::invalid(format!(
+            errors::invalid(format!(
                 "{member} must be tags: keys of 1 to 128 and values of up to 256 characters"
             ))
         };
@@ -153,7 +153,7 @@ impl Input {
             Some(_) => return Err(malformed()),
         };
         if pairs.len() > TAGS {
-            return Err(refusal::too_many_tags());
+            return Err(errors::too_many_tags());
         }
         if pairs.iter().any(|(key, value)| {
             key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256
@@ -171,21 +171,21 @@ pub(super) fn add_tags(
 ) -> Result<(), AwsError> {
     let fresh = more.keys().filter(|key| !tags.contains_key(*key)).count();
     if tags.len() + fresh > TAGS {
-        return Err(refusal::too_many_tags());
+        return Err(errors::too_many_tags());
     }
     tags.extend(more);
     Ok(())
 }
 
 fn missing(member: &str) -> AwsError {
-    refusal::invalid(format!("{member} is required"))
+    errors::invalid(format!("{member} is required"))
 }
 
 fn check_name(name: &str, member: &str) -> Result<(), AwsError> {
     if arn::name_is_valid(name) {
         return Ok(());
     }
-    Err(refusal::invalid(format!(
+    Err(errors::invalid(format!(
         "{member} must have 1 to 256 characters of a-z, A-Z, 0-9, '_', '.' and '-'"
     )))
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::aws_error::AwsError;
 
-use super::refusal;
+use super::errors;
 
 /// Cloud milliseconds from a create call to ACTIVE and from a delete call to gone, unless told
 /// otherwise. AWS publishes no figure; about a second is what people see, and callers must poll
@@ -69,7 +69,7 @@ impl Lifecycle {
     pub(super) fn require_active(&self, now_ms: i64, resource: &str) -> Result<(), AwsError> {
         match self.status(now_ms) {
             Status::Active => Ok(()),
-            other => Err(refusal::in_use(format!("{resource} is {}, not ACTIVE", other.word()))),
+            other => Err(errors::in_use(format!("{resource} is {}, not ACTIVE", other.word()))),
         }
     }
 
@@ -80,7 +80,7 @@ impl Lifecycle {
         resource: &str,
     ) -> Result<(), AwsError> {
         match version {
-            Some(version) if version != self.version => Err(refusal::version_mismatch(resource)),
+            Some(version) if version != self.version => Err(errors::version_mismatch(resource)),
             _ => Ok(()),
         }
     }

@@ -1,6 +1,6 @@
 //! Kinesis Video Streams: channels, streams, mappings, PutMedia and GetMedia.
 //!
-//! Where bytes go: `put_media` → `cutter` (one fragment for each Cluster) → `shelf` (what a
+//! Where bytes go: `put_media` → `fragmenter` (one fragment for each Cluster) → `store` (what a
 //! stream holds) → `get_media` → `document` (one EBML document for each fragment). The control
 //! plane is `registry` with one file for streams, channels and the mapping between them.
 
@@ -21,31 +21,31 @@ use sam_template::Account;
 mod arn;
 mod body_fault;
 mod channels;
-mod cutter;
+mod delivery_log;
 mod document;
 pub mod ebml;
+mod errors;
 mod fragment;
+mod fragment_store;
+mod fragmenter;
 mod get_media;
 pub(crate) mod ingest_error;
 mod input;
 mod lifecycle;
 mod put_media;
 mod reader;
-mod refusal;
 mod registry;
 mod selector;
-mod sent;
-mod shelf;
 mod storage;
 mod streams;
 
-pub use sent::SentFragment;
+pub use delivery_log::SentFragment;
 
+use fragment_store::FragmentStore;
 use input::Input;
 pub use lifecycle::CHANGE_MS;
 use lifecycle::Status;
 use registry::Registry;
-use shelf::Shelf;
 
 /// The operations by their path (botocore's models; PutMedia from its API page).
 const OPERATIONS: [(&str, &str); 26] = [
@@ -83,7 +83,7 @@ pub struct Kvs {
     clock: Clock,
     faults: Faults,
     registry: Mutex<Registry>,
-    sent: sent::SentLog,
+    delivery_log: delivery_log::DeliveryLog,
 }
 
 impl Kvs {
@@ -94,7 +94,7 @@ impl Kvs {
             clock,
             faults,
             registry: Mutex::new(Registry::new(account, base_url)),
-            sent: sent::SentLog::default(),
+            delivery_log: delivery_log::DeliveryLog::default(),
         })
     }
 
@@ -126,7 +126,7 @@ impl Kvs {
     async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, AwsError> {
         let path = request.uri().path();
         let Some(operation) = Self::operation(path) else {
-            return Err(refusal::unknown_operation(path));
+            return Err(errors::unknown_operation(path));
         };
         if operation == "PutMedia" {
             return self.put_media(request).await;
@@ -157,15 +157,15 @@ impl Kvs {
         name: Option<&str>,
         arn: Option<&str>,
         now_ms: i64,
-    ) -> Result<Arc<Shelf>, AwsError> {
+    ) -> Result<Arc<FragmentStore>, AwsError> {
         let mut registry = self.registry();
         registry.sweep(now_ms);
         let name = registry.find_stream(name, arn)?;
         match registry.streams.get(&name) {
             Some(stream) if stream.life.status(now_ms) == Status::Active => {
-                Ok(Arc::clone(&stream.shelf))
+                Ok(Arc::clone(&stream.store))
             }
-            _ => Err(refusal::not_found(format!(
+            _ => Err(errors::not_found(format!(
                 "The requested stream is not found or not active: {name}"
             ))),
         }
@@ -173,7 +173,7 @@ impl Kvs {
 
     /// When the fragments of a stream first left on a GetMedia connection, in their order.
     pub fn sent(&self, stream: &str) -> Vec<SentFragment> {
-        self.sent.of(stream)
+        self.delivery_log.of(stream)
     }
 
     /// Whether there is a stream of this name, in whatever state.
@@ -190,7 +190,7 @@ impl Kvs {
             .streams
             .iter()
             .map(|(name, stream)| {
-                let mut state = stream.shelf.state(now_ms);
+                let mut state = stream.store.state(now_ms);
                 state["name"] = json!(name);
                 state["arn"] = json!(stream.arn);
                 state["status"] = json!(stream.life.status(now_ms).word());

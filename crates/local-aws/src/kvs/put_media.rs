@@ -19,10 +19,10 @@ use crate::aws_error::AwsError;
 use crate::faults::{Fault, FaultKind};
 
 use super::Kvs;
-use super::cutter::{Cut, Cutter};
+use super::errors;
+use super::fragment_store::{Access, ConnectionPermit, FragmentId, FragmentStore};
+use super::fragmenter::{FragmentEvent, Fragmenter};
 use super::ingest_error::IngestError;
-use super::refusal;
-use super::shelf::{Access, Seat, Shelf, Ticket};
 
 /// Acknowledgements that may wait for a producer who does not read them; then ingestion waits too.
 const WAITING_ACKS: usize = 1024;
@@ -39,16 +39,16 @@ impl Kvs {
         let fault = self.faults.gate("kinesisvideo", "PutMedia", target).await?;
         let now_ms = self.clock.now_ms();
         let origin_ms = origin_ms(request.headers(), now_ms)?;
-        let shelf = self.media_of(name.as_deref(), arn.as_deref(), now_ms)?;
-        let seat = shelf.enter(Access::Write, now_ms)?;
+        let store = self.media_of(name.as_deref(), arn.as_deref(), now_ms)?;
+        let permit = store.acquire(Access::Write, now_ms)?;
         let (acks, mut waiting) = mpsc::channel(WAITING_ACKS);
         let ingestion = Ingestion {
             kvs: Arc::clone(self),
-            shelf,
-            _seat: seat,
+            store,
+            _permit: permit,
             origin_ms,
-            cutter: Cutter::default(),
-            ticket: None,
+            fragmenter: Fragmenter::default(),
+            fragment_id: None,
             acks,
             fault,
         };
@@ -64,12 +64,12 @@ impl Kvs {
 /// One PutMedia connection at work.
 struct Ingestion {
     kvs: Arc<Kvs>,
-    shelf: Arc<Shelf>,
-    _seat: Seat,
+    store: Arc<FragmentStore>,
+    _permit: ConnectionPermit,
     /// What a timecode is counted from: 0 for ABSOLUTE ones.
     origin_ms: i64,
-    cutter: Cutter,
-    ticket: Option<(Ticket, i64)>,
+    fragmenter: Fragmenter,
+    fragment_id: Option<(FragmentId, i64)>,
     acks: mpsc::Sender<Bytes>,
     fault: Option<Fault>,
 }
@@ -78,64 +78,65 @@ impl Ingestion {
     async fn run(mut self, body: Body) {
         if let Err(error) = self.read(body).await {
             let (error_id, code) = error.id_and_code();
-            tracing::info!(stream = self.shelf.name(), %error, "PutMedia ends with an error");
+            tracing::info!(stream = self.store.name(), %error, "PutMedia ends with an error");
             let ack = json!({ "EventType": "ERROR", "ErrorId": error_id, "ErrorCode": code });
-            let ticket = self.ticket.take();
-            self.acknowledge(ack, ticket.as_ref()).await;
+            let fragment_id = self.fragment_id.take();
+            self.acknowledge(ack, fragment_id.as_ref()).await;
         }
     }
 
     async fn read(&mut self, body: Body) -> Result<(), IngestError> {
         let mut pieces = body.into_data_stream();
-        let mut changes = self.shelf.watch();
+        let mut changes = self.store.watch();
         let mut taken = 0;
         loop {
             let piece = tokio::select! {
                 piece = pieces.next() => piece,
                 _ = changes.changed() => {
-                    if self.shelf.is_closed() {
+                    if self.store.is_closed() {
                         return Err(IngestError::StreamNotActive);
                     }
                     continue;
                 }
             };
-            let mut cuts = Vec::new();
+            let mut events = Vec::new();
             let pushed = match piece {
                 None => {
-                    self.cutter.finish(&mut cuts)?;
-                    return self.take(cuts).await;
+                    self.fragmenter.finish(&mut events)?;
+                    return self.take(events).await;
                 }
                 Some(Err(_)) => return Err(IngestError::StreamRead),
                 Some(Ok(piece)) => {
                     taken += piece.len();
-                    self.cutter.push(&piece, &mut cuts)
+                    self.fragmenter.push(&piece, &mut events)
                 }
             };
-            self.take(cuts).await?;
+            self.take(events).await?;
             pushed?;
             self.strike(taken).await?;
         }
     }
 
-    async fn take(&mut self, cuts: Vec<Cut>) -> Result<(), IngestError> {
-        for cut in cuts {
-            match cut {
-                Cut::Begun { timecode_ms } => {
-                    let ticket = self.shelf.begin(self.kvs.clock.now_ms());
-                    let ticket = &*self.ticket.insert((ticket, timecode_ms));
-                    acknowledge(&self.acks, json!({ "EventType": "BUFFERING" }), Some(ticket))
+    async fn take(&mut self, events: Vec<FragmentEvent>) -> Result<(), IngestError> {
+        for event in events {
+            match event {
+                FragmentEvent::Started { timecode_ms } => {
+                    let fragment_id = self.store.begin(self.kvs.clock.now_ms());
+                    let fragment_id = &*self.fragment_id.insert((fragment_id, timecode_ms));
+                    acknowledge(&self.acks, json!({ "EventType": "BUFFERING" }), Some(fragment_id))
                         .await;
                 }
-                Cut::Whole(whole) => {
-                    let Some(ticket) = self.ticket.clone() else { continue };
-                    self.acknowledge(json!({ "EventType": "RECEIVED" }), Some(&ticket)).await;
+                FragmentEvent::Complete(whole) => {
+                    let Some(fragment_id) = self.fragment_id.clone() else { continue };
+                    self.acknowledge(json!({ "EventType": "RECEIVED" }), Some(&fragment_id)).await;
                     let producer_ms = self.origin_ms.saturating_add(whole.timecode_ms);
                     let now_ms = self.kvs.clock.now_ms();
                     let persisted =
-                        self.shelf.keep(ticket.0.clone(), whole, producer_ms, now_ms)?;
-                    self.ticket = None;
+                        self.store.keep(fragment_id.0.clone(), whole, producer_ms, now_ms)?;
+                    self.fragment_id = None;
                     if persisted {
-                        self.acknowledge(json!({ "EventType": "PERSISTED" }), Some(&ticket)).await;
+                        self.acknowledge(json!({ "EventType": "PERSISTED" }), Some(&fragment_id))
+                            .await;
                     }
                 }
             }
@@ -143,8 +144,8 @@ impl Ingestion {
         Ok(())
     }
 
-    async fn acknowledge(&self, ack: Value, ticket: Option<&(Ticket, i64)>) {
-        acknowledge(&self.acks, ack, ticket).await;
+    async fn acknowledge(&self, ack: Value, fragment_id: Option<&(FragmentId, i64)>) {
+        acknowledge(&self.acks, ack, fragment_id).await;
     }
 
     /// Lets a fault on demand strike once `extra.afterBytes` were taken.
@@ -170,10 +171,14 @@ impl Ingestion {
 }
 
 /// Sends one line; a producer that is gone gets none.
-async fn acknowledge(acks: &mpsc::Sender<Bytes>, mut ack: Value, ticket: Option<&(Ticket, i64)>) {
-    if let Some((ticket, timecode_ms)) = ticket {
+async fn acknowledge(
+    acks: &mpsc::Sender<Bytes>,
+    mut ack: Value,
+    fragment_id: Option<&(FragmentId, i64)>,
+) {
+    if let Some((fragment_id, timecode_ms)) = fragment_id {
         ack["FragmentTimecode"] = json!(timecode_ms);
-        ack["FragmentNumber"] = json!(ticket.number.as_str());
+        ack["FragmentNumber"] = json!(fragment_id.number.as_str());
     }
     let _ = acks.send(Bytes::from(format!("{ack}\r\n"))).await;
 }
@@ -192,13 +197,13 @@ fn origin_ms(headers: &HeaderMap, now_ms: i64) -> Result<i64, AwsError> {
                 .filter(|seconds| (0.0..1e11).contains(seconds))
                 .map(|seconds| (seconds * 1000.0).round() as i64)
                 .ok_or_else(|| {
-                    refusal::invalid(
+                    errors::invalid(
                         "x-amzn-producer-start-timestamp must be seconds since the epoch",
                     )
                 })
         }
         Some(_) | None => {
-            Err(refusal::invalid("x-amzn-fragment-timecode-type must be ABSOLUTE or RELATIVE"))
+            Err(errors::invalid("x-amzn-fragment-timecode-type must be ABSOLUTE or RELATIVE"))
         }
     }
 }
@@ -206,6 +211,6 @@ fn origin_ms(headers: &HeaderMap, now_ms: i64) -> Result<i64, AwsError> {
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, AwsError> {
     headers
         .get(name)
-        .map(|value| value.to_str().map_err(|_| refusal::invalid(format!("{name} is not text"))))
+        .map(|value| value.to_str().map_err(|_| errors::invalid(format!("{name} is not text"))))
         .transpose()
 }

@@ -17,8 +17,8 @@ use crate::clock::Clock;
 use super::Kvs;
 use super::document;
 use super::fragment::Fragment;
+use super::fragment_store::{ConnectionPermit, FragmentStore};
 use super::selector::Selector;
-use super::shelf::{Seat, Shelf};
 
 /// Without a new fragment for so long, the body ends (API_dataplane_GetMedia).
 const IDLE: Duration = Duration::from_secs(3);
@@ -28,10 +28,10 @@ const LONGEST: Duration = Duration::from_secs(45 * 60);
 /// One open GetMedia connection.
 pub(super) struct Reader {
     kvs: Arc<Kvs>,
-    shelf: Arc<Shelf>,
-    _seat: Seat,
+    store: Arc<FragmentStore>,
+    _permit: ConnectionPermit,
     changes: watch::Receiver<u64>,
-    /// The sequence of the last fragment that was taken from the shelf.
+    /// The sequence of the last fragment that was taken from the store.
     cursor: u64,
     /// What is still to be sent of the fragment that is going out.
     pieces: VecDeque<Bytes>,
@@ -46,13 +46,13 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn start(
         kvs: Arc<Kvs>,
-        shelf: Arc<Shelf>,
-        seat: Seat,
+        store: Arc<FragmentStore>,
+        permit: ConnectionPermit,
         selector: &Selector,
         now_ms: i64,
     ) -> Self {
-        let changes = shelf.watch();
-        let start = selector.resolve(&shelf, now_ms);
+        let changes = store.watch();
+        let start = selector.resolve(&store, now_ms);
         let not_found = match (start, selector) {
             (None, Selector::After(number)) => Some(number.clone()),
             _ => None,
@@ -61,8 +61,8 @@ impl Reader {
         Self {
             ends_at: now + kvs.clock.real(LONGEST),
             kvs,
-            shelf,
-            _seat: seat,
+            store,
+            _permit: permit,
             changes,
             cursor: start.unwrap_or_default(),
             pieces: VecDeque::new(),
@@ -91,18 +91,18 @@ impl Reader {
                 if self.pieces.is_empty()
                     && let Some(sent) = self.going_out.take()
                 {
-                    self.kvs.sent.note(self.shelf.name(), &sent);
+                    self.kvs.delivery_log.record(self.store.name(), &sent);
                     self.idle_from = Instant::now();
                 }
                 return Some(piece);
             }
             self.changes.borrow_and_update();
-            if self.shelf.is_closed() || Instant::now() >= self.ends_at {
+            if self.store.is_closed() || Instant::now() >= self.ends_at {
                 self.ended = true;
                 return None;
             }
             let now_ms = self.clock().now_ms();
-            if let Some(fragment) = self.shelf.after(self.cursor, now_ms) {
+            if let Some(fragment) = self.store.after(self.cursor, now_ms) {
                 self.cursor = fragment.sequence;
                 self.pieces = document::pieces(&fragment, now_ms).into();
                 self.going_out = Some(fragment);
@@ -126,7 +126,7 @@ impl Reader {
 
     /// The number to name in an error that is set on demand: that of the last fragment sent.
     pub(super) fn last_number(&self) -> String {
-        self.shelf
+        self.store
             .after(self.cursor.saturating_sub(1), self.clock().now_ms())
             .map(|fragment| fragment.number.to_string())
             .unwrap_or_default()
@@ -138,34 +138,34 @@ mod tests {
     use crate::faults::Faults;
     use sam_template::Account;
 
-    use super::super::cutter::Whole;
-    use super::super::shelf::Access;
+    use super::super::fragment_store::Access;
+    use super::super::fragmenter::ProducerFragment;
     use super::*;
 
-    fn keep(shelf: &Shelf, now_ms: i64) {
-        let whole = Whole {
+    fn keep(store: &FragmentStore, now_ms: i64) {
+        let whole = ProducerFragment {
             timecode_ms: 0,
             duration_ms: 1000,
             preamble: Bytes::new(),
             cluster: Bytes::from_static(b"cluster"),
             trailing: Bytes::new(),
         };
-        shelf.keep(shelf.begin(now_ms), whole, now_ms, now_ms).unwrap();
+        store.keep(store.begin(now_ms), whole, now_ms, now_ms).unwrap();
     }
 
     #[tokio::test]
     async fn the_longest_connection_ends_although_fragments_come() {
         let clock = Clock::new(1.0);
         let kvs = Kvs::new(clock.clone(), Faults::default(), Account::default(), String::new());
-        let shelf = Arc::new(Shelf::new("s", 24));
-        let seat = shelf.enter(Access::Read, 0).unwrap();
+        let store = Arc::new(FragmentStore::new("s", 24));
+        let permit = store.acquire(Access::Read, 0).unwrap();
         let earliest = Selector::Earliest;
-        let mut reader = Reader::start(kvs, Arc::clone(&shelf), seat, &earliest, clock.now_ms());
+        let mut reader = Reader::start(kvs, Arc::clone(&store), permit, &earliest, clock.now_ms());
         let left = reader.ends_at - Instant::now();
         assert!(left <= LONGEST && left > LONGEST - Duration::from_secs(60));
-        keep(&shelf, clock.now_ms());
+        keep(&store, clock.now_ms());
         assert!(reader.next().await.is_some());
-        keep(&shelf, clock.now_ms());
+        keep(&store, clock.now_ms());
         reader.ends_at = Instant::now();
         assert_eq!(reader.next().await, None);
     }

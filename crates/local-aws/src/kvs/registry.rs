@@ -11,10 +11,10 @@ use crate::aws_error::AwsError;
 use sam_template::Account;
 
 use super::arn::{self, Kind};
+use super::errors;
+use super::fragment_store::FragmentStore;
 use super::input::Input;
 use super::lifecycle::{CHANGE_MS, Lifecycle};
-use super::refusal;
-use super::shelf::Shelf;
 
 /// A stream and what it holds.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Stream {
     pub(super) retention_hours: i64,
     pub(super) storage_tier: String,
     pub(super) tags: BTreeMap<String, String>,
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) store: Arc<FragmentStore>,
 }
 
 /// A signaling channel.
@@ -168,11 +168,11 @@ fn meant<'a>(
 ) -> Result<&'a str, AwsError> {
     let in_arn = arn.map(|arn| arn::name_in(arn, kind, arn_member)).transpose()?;
     match (name, in_arn) {
-        (Some(name), Some(other)) if name != other => Err(refusal::invalid(format!(
+        (Some(name), Some(other)) if name != other => Err(errors::invalid(format!(
             "{name_member} and {arn_member} name two different resources"
         ))),
         (Some(name), _) | (None, Some(name)) => Ok(name),
-        (None, None) => Err(refusal::invalid(format!("{name_member} or {arn_member} is required"))),
+        (None, None) => Err(errors::invalid(format!("{name_member} or {arn_member} is required"))),
     }
 }
 
@@ -181,7 +181,7 @@ fn absent(kind: Kind, what: &str) -> AwsError {
         Kind::Stream => "stream",
         Kind::Channel => "signaling channel",
     };
-    refusal::not_found(format!("The requested {word} is not found or not active: {what}"))
+    errors::not_found(format!("The requested {word} is not found or not active: {what}"))
 }
 
 /// Names with what they name, and the token of the next page.
@@ -202,7 +202,7 @@ pub(super) fn page<'a, T>(
         None => String::new(),
         Some(rule) => {
             if rule.text("ComparisonOperator")?.is_some_and(|operator| operator != "BEGINS_WITH") {
-                return Err(refusal::invalid(format!(
+                return Err(errors::invalid(format!(
                     "{condition}.ComparisonOperator must be BEGINS_WITH"
                 )));
             }
@@ -224,7 +224,7 @@ fn read_token(token: &str) -> Result<String, AwsError> {
         .decode(token)
         .ok()
         .and_then(|name| String::from_utf8(name).ok())
-        .ok_or_else(|| refusal::invalid("NextToken is not one that a list call returned"))
+        .ok_or_else(|| errors::invalid("NextToken is not one that a list call returned"))
 }
 
 /// A body with its NextToken, which is absent on the last page.

@@ -2,9 +2,9 @@
 
 use crate::aws_error::AwsError;
 
+use super::errors;
+use super::fragment_store::FragmentStore;
 use super::input::Input;
-use super::refusal;
-use super::shelf::Shelf;
 
 /// A request's StartSelector.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Selector {
                     || number.len() > 128
                     || !number.bytes().all(|byte| byte.is_ascii_digit())
                 {
-                    return Err(refusal::invalid(
+                    return Err(errors::invalid(
                         "StartSelector.AfterFragmentNumber must have 1 to 128 digits",
                     ));
                 }
@@ -52,7 +52,7 @@ impl Selector {
                     .text("ContinuationToken")?
                     .ok_or_else(|| missing("ContinuationToken"))?;
                 if !super::arn::name_is_valid(token) || token.len() > 128 {
-                    return Err(refusal::invalid(
+                    return Err(errors::invalid(
                         "StartSelector.ContinuationToken must have 1 to 128 characters of \
                          a-z, A-Z, 0-9, '_', '.' and '-'",
                     ));
@@ -61,7 +61,7 @@ impl Selector {
             }
             "SERVER_TIMESTAMP" => Ok(Self::ServerTime(time()?)),
             "PRODUCER_TIMESTAMP" => Ok(Self::ProducerTime(time()?)),
-            _ => Err(refusal::invalid(
+            _ => Err(errors::invalid(
                 "StartSelector.StartSelectorType must be FRAGMENT_NUMBER, SERVER_TIMESTAMP, \
                  PRODUCER_TIMESTAMP, NOW, EARLIEST or CONTINUATION_TOKEN",
             )),
@@ -70,15 +70,15 @@ impl Selector {
 
     /// The sequence behind which reading starts; `None` when the fragment that is named is not
     /// there (error 4000).
-    pub(super) fn resolve(&self, shelf: &Shelf, now_ms: i64) -> Option<u64> {
+    pub(super) fn resolve(&self, store: &FragmentStore, now_ms: i64) -> Option<u64> {
         match self {
-            Self::Now => Some(shelf.before_first(now_ms, |_| false)),
-            Self::Earliest => Some(shelf.before_first(now_ms, |_| true)),
-            Self::After(number) => shelf.sequence_of(number, now_ms),
-            Self::ServerTime(at) => Some(shelf.before_first(now_ms, |fragment| {
+            Self::Now => Some(store.before_first(now_ms, |_| false)),
+            Self::Earliest => Some(store.before_first(now_ms, |_| true)),
+            Self::After(number) => store.sequence_of(number, now_ms),
+            Self::ServerTime(at) => Some(store.before_first(now_ms, |fragment| {
                 fragment.server_ms + fragment.duration_ms.max(1) > *at
             })),
-            Self::ProducerTime(at) => Some(shelf.before_first(now_ms, |fragment| {
+            Self::ProducerTime(at) => Some(store.before_first(now_ms, |fragment| {
                 fragment.producer_ms + fragment.duration_ms.max(1) > *at
             })),
         }
@@ -86,5 +86,5 @@ impl Selector {
 }
 
 fn missing(member: &str) -> AwsError {
-    refusal::invalid(format!("StartSelector.{member} is required with this StartSelectorType"))
+    errors::invalid(format!("StartSelector.{member} is required with this StartSelectorType"))
 }

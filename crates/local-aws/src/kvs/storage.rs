@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::aws_error::AwsError;
 
 use super::arn::{self, Kind};
+use super::errors;
 use super::input::Input;
-use super::refusal;
 use super::registry::{Registry, nothing};
 
 /// Changes of mappings in a second, per account (WebRTC developer guide, service quotas: a hard
@@ -32,7 +32,7 @@ impl Registry {
             "ENABLED" => true,
             "DISABLED" => false,
             _ => {
-                return Err(refusal::invalid(
+                return Err(errors::invalid(
                     "MediaStorageConfiguration.Status must be ENABLED or DISABLED",
                 ));
             }
@@ -49,14 +49,14 @@ impl Registry {
         }
         let mapped_to = channel.stores_in.clone();
         let Some(stream_arn) = stream_arn else {
-            return Err(refusal::invalid(
+            return Err(errors::invalid(
                 "MediaStorageConfiguration.StreamARN is required when Status is ENABLED",
             ));
         };
         self.require_stream_for(&name, stream_arn, mapped_to.as_deref(), now_ms)?;
         let mapped = self.channels.values().filter(|channel| channel.stores_in.is_some()).count();
         if mapped_to.is_none() && mapped >= MOST_MAPPED {
-            return Err(refusal::too_many_mappings(MOST_MAPPED));
+            return Err(errors::too_many_mappings(MOST_MAPPED));
         }
         let (_, channel) = self.channel(input, "ChannelARN")?;
         channel.stores_in = Some(stream_arn.to_owned());
@@ -70,7 +70,7 @@ impl Registry {
             calls.pop_front();
         }
         if calls.len() >= CALLS_PER_SECOND {
-            return Err(refusal::too_many_calls("UpdateMediaStorageConfiguration"));
+            return Err(errors::too_many_calls("UpdateMediaStorageConfiguration"));
         }
         calls.push_back(now_ms);
         Ok(())
@@ -87,11 +87,11 @@ impl Registry {
         if let Some(stream) = self.streams.get(&stream_name) {
             stream.life.require_active(now_ms, &stream_name)?;
             if stream.retention_hours == 0 {
-                return Err(refusal::no_retention(&stream_name));
+                return Err(errors::no_retention(&stream_name));
             }
         }
         if mapped_to.is_some_and(|mapped| mapped != stream_arn) {
-            return Err(refusal::in_use(format!(
+            return Err(errors::in_use(format!(
                 "The channel {channel} is already mapped to another stream"
             )));
         }
@@ -100,7 +100,7 @@ impl Registry {
             .iter()
             .any(|(name, other)| name != channel && other.stores_in.as_deref() == Some(stream_arn));
         if elsewhere {
-            return Err(refusal::in_use(format!(
+            return Err(errors::in_use(format!(
                 "The stream {stream_name} is already mapped to another channel"
             )));
         }

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use crate::aws_error::AwsError;
 
 use super::arn::{self, Kind};
+use super::errors;
+use super::fragment_store::FragmentStore;
 use super::input::{Input, add_tags};
 use super::lifecycle::Lifecycle;
-use super::refusal;
 use super::registry::{Registry, Stream, nothing, page, seconds, with_token};
-use super::shelf::Shelf;
 
 /// Streams per account (quota of us-east-1).
 const STREAMS: usize = 10_000;
@@ -36,10 +36,10 @@ impl Registry {
         let tags = input.tags("Tags")?;
         let storage_tier = storage_tier(input)?;
         if self.streams.contains_key(name) {
-            return Err(refusal::in_use(format!("The stream {name} already exists")));
+            return Err(errors::in_use(format!("The stream {name} already exists")));
         }
         if self.streams.len() >= STREAMS {
-            return Err(refusal::too_many_streams());
+            return Err(errors::too_many_streams());
         }
         let arn = arn::arn(&self.account, Kind::Stream, name, now_ms);
         let stream = Stream {
@@ -53,7 +53,7 @@ impl Registry {
             retention_hours,
             storage_tier,
             tags,
-            shelf: Arc::new(Shelf::new(name, retention_hours)),
+            store: Arc::new(FragmentStore::new(name, retention_hours)),
         };
         self.streams.insert(name.to_owned(), stream);
         Ok(json!({ "StreamARN": arn }))
@@ -100,10 +100,10 @@ impl Registry {
         stream.life.require_active(now_ms, &name)?;
         stream.life.require_version(version, &name)?;
         if mapped {
-            return Err(refusal::mapped(Kind::Stream.word()));
+            return Err(errors::mapped(Kind::Stream.word()));
         }
         stream.life.delete(now_ms);
-        stream.shelf.close();
+        stream.store.close();
         nothing()
     }
 
@@ -115,12 +115,12 @@ impl Registry {
         let version = input.required_text("CurrentVersion")?;
         let change = input
             .number("DataRetentionChangeInHours", 1..=RETENTION_HOURS)?
-            .ok_or_else(|| refusal::invalid("DataRetentionChangeInHours is required"))?;
+            .ok_or_else(|| errors::invalid("DataRetentionChangeInHours is required"))?;
         let signed = match input.required_text("Operation")? {
             "INCREASE_DATA_RETENTION" => change,
             "DECREASE_DATA_RETENTION" => -change,
             _ => {
-                return Err(refusal::invalid(
+                return Err(errors::invalid(
                     "Operation must be INCREASE_DATA_RETENTION or DECREASE_DATA_RETENTION",
                 ));
             }
@@ -130,12 +130,12 @@ impl Registry {
         stream.life.require_version(Some(version), &name)?;
         let hours = stream.retention_hours + signed;
         if !(0..=RETENTION_HOURS).contains(&hours) {
-            return Err(refusal::invalid(format!(
+            return Err(errors::invalid(format!(
                 "The retention would be {hours} hours: it must stay within 0 and {RETENTION_HOURS}"
             )));
         }
         stream.retention_hours = hours;
-        stream.shelf.keep_for(hours);
+        stream.store.keep_for(hours);
         stream.life.touch();
         nothing()
     }
@@ -169,7 +169,7 @@ impl Registry {
     pub(super) fn get_data_endpoint(&mut self, input: &Input) -> Result<Value, AwsError> {
         let api = input.required_text("APIName")?;
         if !DATA_APIS.contains(&api) {
-            return Err(refusal::invalid(format!("APIName must be one of {DATA_APIS:?}")));
+            return Err(errors::invalid(format!("APIName must be one of {DATA_APIS:?}")));
         }
         self.stream_name(input)?;
         Ok(json!({ "DataEndpoint": self.base_url }))
@@ -184,7 +184,7 @@ impl Registry {
 
     pub(super) fn untag_stream(&mut self, input: &Input) -> Result<Value, AwsError> {
         let keys =
-            input.texts("TagKeyList")?.ok_or_else(|| refusal::invalid("TagKeyList is required"))?;
+            input.texts("TagKeyList")?.ok_or_else(|| errors::invalid("TagKeyList is required"))?;
         let (_, stream) = self.stream(input)?;
         stream.tags.retain(|key, _| !keys.contains(&key.as_str()));
         nothing()
@@ -219,6 +219,6 @@ fn storage_tier(input: &Input) -> Result<String, AwsError> {
     let configuration = input.object("StreamStorageConfiguration")?.unwrap_or_default();
     match configuration.text("DefaultStorageTier")?.unwrap_or("HOT") {
         tier @ ("HOT" | "WARM") => Ok(tier.to_owned()),
-        _ => Err(refusal::invalid("DefaultStorageTier must be HOT or WARM")),
+        _ => Err(errors::invalid("DefaultStorageTier must be HOT or WARM")),
     }
 }

@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use crate::error::Error;
 use local_aws::clock::real_now_ms;
 
+mod fix_sizes;
 mod muxer;
 mod opus;
 mod producer;
 mod recording;
-mod settle;
 
 pub use producer::{Producer, SpeakError, Spoken};
 pub use recording::{Packet, Recording, RecordingError};

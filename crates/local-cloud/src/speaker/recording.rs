@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use matroska_demuxer::{Frame, MatroskaFile, TrackType};
 
+use super::fix_sizes::fix_sizes;
 use super::opus;
-use super::settle::settle;
 
 /// The most Opus that is read from one file: more than a day of speech.
 const MOST_BYTES: usize = 512 * 1024 * 1024;
@@ -114,11 +114,11 @@ impl Recording {
             return Err(RecordingError::Large { path: path.to_owned() });
         }
         let bytes = std::fs::read(path).map_err(unreadable)?;
-        let Some(settled) = settle(&bytes) else {
+        let Some(fixed) = fix_sizes(&bytes) else {
             return Err(RecordingError::NotMatroska { path: path.to_owned() });
         };
         let damaged = |source| RecordingError::Matroska { path: path.to_owned(), source };
-        let mut file = MatroskaFile::open(Cursor::new(settled.document)).map_err(damaged)?;
+        let mut file = MatroskaFile::open(Cursor::new(fixed.document)).map_err(damaged)?;
         let codec = |id: &str| id.trim_end_matches('\0').to_owned();
         let Some(track) = file.tracks().iter().find(|track| {
             track.track_type() == TrackType::Audio && codec(track.codec_id()) == "A_OPUS"
@@ -136,7 +136,7 @@ impl Recording {
             sampling_hz: track.audio().map_or(48_000.0, |audio| audio.sampling_frequency()),
             channels: track.audio().map_or(1, |audio| audio.channels().get()),
             packets: Vec::new(),
-            unusable_end: settled.unusable,
+            unusable_end: fixed.unusable,
         };
         let scale = u128::from(file.info().timestamp_scale().get());
         let mut held = 0;

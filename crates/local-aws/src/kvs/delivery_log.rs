@@ -31,7 +31,7 @@ pub struct SentFragment {
 
 /// The memory of all streams.
 #[derive(Debug, Default)]
-pub(super) struct SentLog {
+pub(super) struct DeliveryLog {
     streams: Mutex<Remembered>,
 }
 
@@ -41,10 +41,10 @@ struct Remembered {
     order: VecDeque<String>,
 }
 
-impl SentLog {
+impl DeliveryLog {
     /// Notes that the whole of a fragment is out. Only the first time counts: who reads it again
     /// after a hand-off has waited since then.
-    pub(super) fn note(&self, stream: &str, fragment: &Fragment) {
+    pub(super) fn record(&self, stream: &str, fragment: &Fragment) {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         if !streams.by_name.contains_key(stream) {
             streams.order.push_back(stream.to_owned());

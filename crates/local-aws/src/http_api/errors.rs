@@ -8,14 +8,14 @@ use super::jwt::Refusal;
 
 /// What API Gateway answers by itself.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Own {
+pub(super) struct ApiError {
     status: StatusCode,
     message: &'static str,
     /// With 401: what the `www-authenticate` header tells.
     refusal: Option<Refusal>,
 }
 
-impl Own {
+impl ApiError {
     pub(super) const NOT_FOUND: Self = Self::new(StatusCode::NOT_FOUND, "Not Found");
     pub(super) const BODY_TOO_LARGE: Self =
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
@@ -49,7 +49,7 @@ impl Own {
     }
 }
 
-impl IntoResponse for Own {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let Self { status, message, refusal } = self;
         let body = json!({ "message": message }).to_string();

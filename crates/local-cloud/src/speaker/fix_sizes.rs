@@ -8,7 +8,7 @@ use local_aws::kvs::ebml::{self, Header, id};
 
 /// A recording in which every size is known.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Settled {
+pub(super) struct FixedSizes {
     /// The document.
     pub(super) document: Vec<u8>,
     /// How many bytes at the file's end are in no whole element, when the file is cut off or
@@ -18,7 +18,7 @@ pub(super) struct Settled {
 }
 
 /// The same recording with known sizes; `None` when it does not begin as Matroska does.
-pub(super) fn settle(file: &[u8]) -> Option<Settled> {
+pub(super) fn fix_sizes(file: &[u8]) -> Option<FixedSizes> {
     let (head, header, mut rest) = element(file)?;
     if head.id != id::EBML {
         return None;
@@ -53,7 +53,7 @@ pub(super) fn settle(file: &[u8]) -> Option<Settled> {
     let mut document = Vec::with_capacity(file.len() + 64);
     ebml::write(&mut document, id::EBML, 8, header);
     ebml::write(&mut document, id::SEGMENT, 8, &children);
-    Some(Settled { document, unusable: (short || unusable > 0).then_some(unusable) })
+    Some(FixedSizes { document, unusable: (short || unusable > 0).then_some(unusable) })
 }
 
 /// Whether less of a payload is there than its head says.
@@ -131,22 +131,22 @@ mod tests {
 
     #[test]
     fn unknown_sizes_become_known_and_stale_indexes_go() {
-        let settled = settle(&live()).unwrap().document;
-        let top = ebml::children(&settled).unwrap();
+        let fixed = fix_sizes(&live()).unwrap().document;
+        let top = ebml::children(&fixed).unwrap();
         assert_eq!(top.iter().map(|child| child.0).collect::<Vec<_>>(), [id::EBML, id::SEGMENT]);
         let inside = ebml::children(top[1].1).unwrap();
         let ids: Vec<u32> = inside.iter().map(|child| child.0).collect();
         assert_eq!(ids, [id::INFO, id::CLUSTER, id::CLUSTER]);
         assert_eq!(ebml::children(inside[1].1).unwrap().len(), 2);
-        let again = settle(&settled);
-        let whole = Settled { document: settled, unusable: None };
-        assert_eq!(again, Some(whole), "a settled file stays as it is");
+        let again = fix_sizes(&fixed);
+        let whole = FixedSizes { document: fixed, unusable: None };
+        assert_eq!(again, Some(whole), "a fixed file stays as it is");
     }
 
     /// How many bytes are in whole elements: what precedes a cut at each place, counted forwards.
     fn usable(file: &[u8], cut: usize) -> usize {
         let whole = |cut: &usize| {
-            settle(&file[..*cut]).is_some_and(|it| it.unusable.unwrap_or_default() == 0)
+            fix_sizes(&file[..*cut]).is_some_and(|it| it.unusable.unwrap_or_default() == 0)
         };
         (0..=cut).rev().find(whole).unwrap_or_default()
     }
@@ -154,32 +154,32 @@ mod tests {
     #[test]
     fn a_file_cut_anywhere_keeps_its_whole_blocks_and_counts_the_rest() {
         let live = live();
-        let settled = settle(&live).unwrap().document;
-        for (file, has_sizes) in [(live, false), (settled, true)] {
-            assert_eq!(settle(&file).unwrap().unusable, None);
+        let fixed = fix_sizes(&live).unwrap().document;
+        for (file, has_sizes) in [(live, false), (fixed, true)] {
+            assert_eq!(fix_sizes(&file).unwrap().unusable, None);
             for cut in 0..file.len() {
-                let Some(settled) = settle(&file[..cut]) else { continue };
-                let top = ebml::children(&settled.document).unwrap();
+                let Some(fixed) = fix_sizes(&file[..cut]) else { continue };
+                let top = ebml::children(&fixed.document).unwrap();
                 for (_, cluster) in ebml::children(top[1].1).unwrap() {
                     ebml::children(cluster).unwrap();
                 }
                 let lost = cut - usable(&file, cut);
                 let told = (has_sizes || lost > 0).then_some(lost);
-                assert_eq!(settled.unusable, told, "cut at {cut} of {}", file.len());
+                assert_eq!(fixed.unusable, told, "cut at {cut} of {}", file.len());
             }
         }
-        assert_eq!(settle(b"RIFF"), None);
-        assert_eq!(settle(b""), None);
+        assert_eq!(fix_sizes(b"RIFF"), None);
+        assert_eq!(fix_sizes(b""), None);
     }
 
     #[test]
     fn what_is_no_element_at_the_end_is_counted() {
         let mut file = live();
         file.extend([0; 7]);
-        assert_eq!(settle(&file).unwrap().unusable, Some(7));
-        let mut file = settle(&live()).unwrap().document;
+        assert_eq!(fix_sizes(&file).unwrap().unusable, Some(7));
+        let mut file = fix_sizes(&live()).unwrap().document;
         let last_block = file.len() - 14;
         file[last_block] = 0;
-        assert_eq!(settle(&file).unwrap().unusable, Some(14), "the last block's id is damaged");
+        assert_eq!(fix_sizes(&file).unwrap().unusable, Some(14), "the last block's id is damaged");
     }
 }

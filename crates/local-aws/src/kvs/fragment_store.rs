@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use crate::aws_error::AwsError;
 
-use super::cutter::Whole;
+use super::errors;
 use super::fragment::{Fragment, FragmentNumber};
+use super::fragmenter::ProducerFragment;
 use super::ingest_error::IngestError;
-use super::refusal;
 
 /// GetMedia connections at once (hard quota).
 const READERS: usize = 3;
@@ -28,7 +28,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// The store of one stream. It outlives the stream's registry entry while connections use it.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct FragmentStore {
     name: String,
     held: Mutex<Held>,
     /// Counts changes, so that readers can wait for the next one.
@@ -66,14 +66,14 @@ impl Access {
 
 /// A connection's place at a stream; dropping it frees the place.
 #[derive(Debug)]
-pub(super) struct Seat {
-    shelf: Arc<Shelf>,
+pub(super) struct ConnectionPermit {
+    store: Arc<FragmentStore>,
     access: Access,
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut held = self.shelf.held();
+        let mut held = self.store.held();
         match self.access {
             Access::Read => held.readers -= 1,
             Access::Write => held.writers -= 1,
@@ -83,13 +83,13 @@ impl Drop for Seat {
 
 /// The number and time that a fragment gets when its ingestion begins.
 #[derive(Debug, Clone)]
-pub(super) struct Ticket {
+pub(super) struct FragmentId {
     pub(super) sequence: u64,
     pub(super) number: FragmentNumber,
     pub(super) server_ms: i64,
 }
 
-impl Shelf {
+impl FragmentStore {
     /// An empty store of a stream.
     pub(super) fn new(name: &str, retention_hours: i64) -> Self {
         Self {
@@ -123,7 +123,11 @@ impl Shelf {
     /// # Errors
     /// `ClientLimitExceededException` beyond five calls a second,
     /// `ConnectionLimitExceededException` beyond the places there are.
-    pub(super) fn enter(self: &Arc<Self>, access: Access, now_ms: i64) -> Result<Seat, AwsError> {
+    pub(super) fn acquire(
+        self: &Arc<Self>,
+        access: Access,
+        now_ms: i64,
+    ) -> Result<ConnectionPermit, AwsError> {
         let mut held = self.held();
         let calls = match access {
             Access::Read => &mut held.get_calls,
@@ -133,7 +137,7 @@ impl Shelf {
             calls.pop_front();
         }
         if calls.len() >= CALLS_PER_SECOND {
-            return Err(refusal::too_many_calls(access.operation()));
+            return Err(errors::too_many_calls(access.operation()));
         }
         calls.push_back(now_ms);
         let (taken, most) = match access {
@@ -141,19 +145,19 @@ impl Shelf {
             Access::Write => (&mut held.writers, WRITERS),
         };
         if *taken >= most {
-            return Err(refusal::too_many_connections(access.operation(), most));
+            return Err(errors::too_many_connections(access.operation(), most));
         }
         *taken += 1;
         drop(held);
-        Ok(Seat { shelf: Arc::clone(self), access })
+        Ok(ConnectionPermit { store: Arc::clone(self), access })
     }
 
     /// Begins a fragment: it has its number and server timestamp from here on.
-    pub(super) fn begin(&self, now_ms: i64) -> Ticket {
+    pub(super) fn begin(&self, now_ms: i64) -> FragmentId {
         let mut held = self.held();
         held.sequence += 1;
         let number = FragmentNumber::new(held.sequence, rand::random());
-        Ticket { sequence: held.sequence, number, server_ms: now_ms }
+        FragmentId { sequence: held.sequence, number, server_ms: now_ms }
     }
 
     /// Keeps a whole fragment; whether it stays for as long as the retention says (PERSISTED).
@@ -163,8 +167,8 @@ impl Shelf {
     /// it holds as much as this fake keeps.
     pub(super) fn keep(
         &self,
-        ticket: Ticket,
-        whole: Whole,
+        fragment_id: FragmentId,
+        whole: ProducerFragment,
         producer_ms: i64,
         now_ms: i64,
     ) -> Result<bool, IngestError> {
@@ -174,9 +178,9 @@ impl Shelf {
         }
         held.trim(now_ms);
         let fragment = Fragment {
-            sequence: ticket.sequence,
-            number: ticket.number,
-            server_ms: ticket.server_ms,
+            sequence: fragment_id.sequence,
+            number: fragment_id.number,
+            server_ms: fragment_id.server_ms,
             producer_ms,
             duration_ms: whole.duration_ms,
             preamble: whole.preamble,
@@ -280,46 +284,47 @@ impl Held {
 mod tests {
     use super::*;
 
-    fn keep(shelf: &Shelf, now_ms: i64) -> FragmentNumber {
-        let ticket = shelf.begin(now_ms);
-        let number = ticket.number.clone();
-        let whole = Whole {
+    fn keep(store: &FragmentStore, now_ms: i64) -> FragmentNumber {
+        let fragment_id = store.begin(now_ms);
+        let number = fragment_id.number.clone();
+        let whole = ProducerFragment {
             timecode_ms: 0,
             duration_ms: 1000,
             preamble: Default::default(),
             cluster: vec![0; 100].into(),
             trailing: Default::default(),
         };
-        shelf.keep(ticket, whole, now_ms, now_ms).unwrap();
+        store.keep(fragment_id, whole, now_ms, now_ms).unwrap();
         number
     }
 
     #[test]
     fn retention_is_kept_by_the_clock() {
-        let shelf = Shelf::new("s", 1);
-        let first = keep(&shelf, 0);
-        let second = keep(&shelf, HOUR_MS);
-        assert_eq!(shelf.sequence_of(first.as_str(), HOUR_MS), Some(1));
-        assert_eq!(shelf.sequence_of(first.as_str(), HOUR_MS + 1), None);
-        assert_eq!(shelf.sequence_of(second.as_str(), 2 * HOUR_MS), Some(2));
-        assert_eq!(shelf.state(2 * HOUR_MS)["bytes"], 100);
-        shelf.keep_for(0);
-        assert!(shelf.after(0, HOUR_MS + BUFFER_MS + 1).is_none());
+        let store = FragmentStore::new("s", 1);
+        let first = keep(&store, 0);
+        let second = keep(&store, HOUR_MS);
+        assert_eq!(store.sequence_of(first.as_str(), HOUR_MS), Some(1));
+        assert_eq!(store.sequence_of(first.as_str(), HOUR_MS + 1), None);
+        assert_eq!(store.sequence_of(second.as_str(), 2 * HOUR_MS), Some(2));
+        assert_eq!(store.state(2 * HOUR_MS)["bytes"], 100);
+        store.keep_for(0);
+        assert!(store.after(0, HOUR_MS + BUFFER_MS + 1).is_none());
     }
 
     #[test]
     fn places_and_calls_are_limited() {
-        let shelf = Arc::new(Shelf::new("s", 1));
-        let seats: Vec<Seat> = (0..3).map(|_| shelf.enter(Access::Read, 0).unwrap()).collect();
-        let full = shelf.enter(Access::Read, 0).unwrap_err();
+        let store = Arc::new(FragmentStore::new("s", 1));
+        let permits: Vec<ConnectionPermit> =
+            (0..3).map(|_| store.acquire(Access::Read, 0).unwrap()).collect();
+        let full = store.acquire(Access::Read, 0).unwrap_err();
         assert_eq!(full.code, "ConnectionLimitExceededException");
-        drop(seats);
-        let _one = shelf.enter(Access::Read, 999).unwrap();
-        let often = shelf.enter(Access::Read, 999).unwrap_err();
+        drop(permits);
+        let _one = store.acquire(Access::Read, 999).unwrap();
+        let often = store.acquire(Access::Read, 999).unwrap_err();
         assert_eq!(often.code, "ClientLimitExceededException");
-        assert!(shelf.enter(Access::Read, 1000).is_ok());
-        let writer = shelf.enter(Access::Write, 0).unwrap();
-        assert!(shelf.enter(Access::Write, 0).is_err());
+        assert!(store.acquire(Access::Read, 1000).is_ok());
+        let writer = store.acquire(Access::Write, 0).unwrap();
+        assert!(store.acquire(Access::Write, 0).is_err());
         drop(writer);
     }
 }

@@ -22,16 +22,16 @@ const HEAD_BYTES: usize = 1024 * 1024;
 
 /// What the producer's bytes amount to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(super) enum FragmentEvent {
     /// A fragment began: its Cluster's timecode in ms.
-    Begun { timecode_ms: i64 },
+    Started { timecode_ms: i64 },
     /// It is whole.
-    Whole(Whole),
+    Complete(ProducerFragment),
 }
 
 /// A fragment as the producer sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Whole {
+pub(super) struct ProducerFragment {
     pub(super) timecode_ms: i64,
     pub(super) duration_ms: i64,
     pub(super) preamble: Bytes,
@@ -41,7 +41,7 @@ pub(super) struct Whole {
 
 /// The reader of one PutMedia connection. After an error it is of no more use.
 #[derive(Debug)]
-pub(super) struct Cutter {
+pub(super) struct Fragmenter {
     buffer: Vec<u8>,
     place: Place,
     /// Bytes of an element that is passed over and may be larger than any buffer.
@@ -50,7 +50,7 @@ pub(super) struct Cutter {
     sealed: Option<Bytes>,
     tracks: Option<BTreeSet<u64>>,
     timecode_scale: u64,
-    growing: Option<Growing>,
+    pending: Option<PendingCluster>,
     /// The latest frame of the Clusters that are whole, in timecode units.
     last_frame: Option<u64>,
 }
@@ -65,7 +65,7 @@ enum Place {
 
 /// The Cluster that is coming in.
 #[derive(Debug, Default)]
-struct Growing {
+struct PendingCluster {
     timecode: Option<u64>,
     body: Vec<u8>,
     /// Offsets of its blocks in timecode units.
@@ -77,7 +77,7 @@ struct Growing {
     trailing: Vec<u8>,
 }
 
-impl Default for Cutter {
+impl Default for Fragmenter {
     fn default() -> Self {
         Self {
             buffer: Vec::new(),
@@ -87,18 +87,22 @@ impl Default for Cutter {
             sealed: None,
             tracks: None,
             timecode_scale: 1_000_000,
-            growing: None,
+            pending: None,
             last_frame: None,
         }
     }
 }
 
-impl Cutter {
+impl Fragmenter {
     /// Takes bytes and appends what they complete.
     ///
     /// # Errors
     /// The rule of PutMedia that they break.
-    pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<Cut>) -> Result<(), IngestError> {
+    pub(super) fn push(
+        &mut self,
+        bytes: &[u8],
+        out: &mut Vec<FragmentEvent>,
+    ) -> Result<(), IngestError> {
         let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
         self.skip -= passed as u64;
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -119,7 +123,7 @@ impl Cutter {
     ///
     /// # Errors
     /// [`IngestError::StreamRead`] when the end falls inside an element.
-    pub(super) fn finish(&mut self, out: &mut Vec<Cut>) -> Result<(), IngestError> {
+    pub(super) fn finish(&mut self, out: &mut Vec<FragmentEvent>) -> Result<(), IngestError> {
         let inside = matches!(self.place, Place::Cluster(Some(_)));
         if inside || self.skip > 0 || !self.buffer.is_empty() {
             return Err(IngestError::StreamRead);
@@ -133,7 +137,7 @@ impl Cutter {
         &mut self,
         header: Header,
         rest: &[u8],
-        out: &mut Vec<Cut>,
+        out: &mut Vec<FragmentEvent>,
     ) -> Result<Option<usize>, IngestError> {
         match self.place {
             Place::Outside => self.outside(header, rest),
@@ -162,7 +166,7 @@ impl Cutter {
         &mut self,
         header: Header,
         rest: &[u8],
-        out: &mut Vec<Cut>,
+        out: &mut Vec<FragmentEvent>,
     ) -> Result<Option<usize>, IngestError> {
         match header.id {
             id::EBML | id::SEGMENT => {
@@ -177,7 +181,7 @@ impl Cutter {
                 if self.sealed.is_none() {
                     self.sealed = Some(Bytes::from(std::mem::take(&mut self.preamble)));
                 }
-                self.growing = Some(Growing::default());
+                self.pending = Some(PendingCluster::default());
                 self.place = Place::Cluster(header.size);
                 Ok(Some(header.len))
             }
@@ -209,13 +213,13 @@ impl Cutter {
     /// a Cluster of known size they come too late: their fragment was handed on when it was whole.
     fn keep_tags(&mut self, header: Header, rest: &[u8]) -> Result<Option<usize>, IngestError> {
         let end = extent(header)?;
-        let held = self.growing.as_ref().map_or(0, |growing| growing.trailing.len());
+        let held = self.pending.as_ref().map_or(0, |pending| pending.trailing.len());
         if held.saturating_add(end) > HEAD_BYTES {
             return Err(IngestError::InvalidMkv("the tags of a fragment are larger than 1 MiB"));
         }
         let Some(raw) = rest.get(..end) else { return Ok(None) };
-        if let Some(growing) = &mut self.growing {
-            growing.trailing.extend_from_slice(raw);
+        if let Some(pending) = &mut self.pending {
+            pending.trailing.extend_from_slice(raw);
         }
         Ok(Some(end))
     }
@@ -225,13 +229,13 @@ impl Cutter {
         header: Header,
         rest: &[u8],
         left: Option<u64>,
-        out: &mut Vec<Cut>,
+        out: &mut Vec<FragmentEvent>,
     ) -> Result<Option<usize>, IngestError> {
         let end = extent(header)?;
         if left.is_some_and(|left| end as u64 > left) {
             return Err(IngestError::InvalidMkv("an element is longer than its Cluster"));
         }
-        let held = self.growing.as_ref().map_or(0, |growing| growing.body.len());
+        let held = self.pending.as_ref().map_or(0, |pending| pending.body.len());
         if held.saturating_add(end) > FRAGMENT_BYTES {
             return Err(IngestError::FragmentSize);
         }
@@ -252,66 +256,66 @@ impl Cutter {
         id: u32,
         raw: &[u8],
         payload: &[u8],
-        out: &mut Vec<Cut>,
+        out: &mut Vec<FragmentEvent>,
     ) -> Result<(), IngestError> {
         let scale = self.timecode_scale;
-        let Some(growing) = &mut self.growing else { return Ok(()) };
-        growing.body.extend_from_slice(raw);
+        let Some(pending) = &mut self.pending else { return Ok(()) };
+        pending.body.extend_from_slice(raw);
         match id {
-            id::TIMECODE if payload.len() <= 8 && growing.timecode.is_none() => {
+            id::TIMECODE if payload.len() <= 8 && pending.timecode.is_none() => {
                 let timecode = ebml::number(payload);
-                growing.timecode = Some(timecode);
+                pending.timecode = Some(timecode);
                 // AWS's ERROR names the fragment that it refuses, so that has begun.
-                out.push(Cut::Begun { timecode_ms: to_ms(timecode, scale) });
+                out.push(FragmentEvent::Started { timecode_ms: to_ms(timecode, scale) });
                 if self.last_frame.is_some_and(|last| timecode <= last) {
                     return Err(IngestError::TimecodeLesserThanPrevious);
                 }
             }
-            id::SIMPLE_BLOCK => growing.block(payload)?,
+            id::SIMPLE_BLOCK => pending.block(payload)?,
             id::BLOCK_GROUP => {
                 for (child, block) in ebml::children(payload)? {
                     if child == id::BLOCK {
-                        growing.block(block)?;
+                        pending.block(block)?;
                     }
                 }
             }
             _ => {}
         }
-        if growing.duration_ms(scale) > FRAGMENT_MS {
+        if pending.duration_ms(scale) > FRAGMENT_MS {
             return Err(IngestError::FragmentDuration);
         }
         Ok(())
     }
 
     /// Ends the Cluster that is coming in, if there is one.
-    fn complete(&mut self, out: &mut Vec<Cut>) -> Result<(), IngestError> {
-        let Some(growing) = self.growing.take() else { return Ok(()) };
-        let Some(timecode) = growing.timecode else {
+    fn complete(&mut self, out: &mut Vec<FragmentEvent>) -> Result<(), IngestError> {
+        let Some(pending) = self.pending.take() else { return Ok(()) };
+        let Some(timecode) = pending.timecode else {
             return Err(IngestError::InvalidMkv("a Cluster has no Timecode"));
         };
         let declared = self.tracks.clone().unwrap_or_default();
-        if !growing.tracks.is_subset(&declared) {
+        if !pending.tracks.is_subset(&declared) {
             return Err(IngestError::TrackNumberMismatch);
         }
-        if growing.tracks != declared {
+        if pending.tracks != declared {
             return Err(IngestError::FramesMissing);
         }
-        let last_frame = timecode.saturating_add_signed(growing.last.into());
+        let last_frame = timecode.saturating_add_signed(pending.last.into());
         self.last_frame = self.last_frame.max(Some(last_frame));
-        let mut cluster = Vec::with_capacity(growing.body.len() + 12);
-        ebml::write(&mut cluster, id::CLUSTER, 8, &growing.body);
-        out.push(Cut::Whole(Whole {
+        let mut cluster = Vec::with_capacity(pending.body.len() + 12);
+        ebml::write(&mut cluster, id::CLUSTER, 8, &pending.body);
+        out.push(FragmentEvent::Complete(ProducerFragment {
             timecode_ms: to_ms(timecode, self.timecode_scale),
-            duration_ms: growing.duration_ms(self.timecode_scale),
+            duration_ms: pending.duration_ms(self.timecode_scale),
             preamble: self.sealed.clone().unwrap_or_default(),
             cluster: Bytes::from(cluster),
-            trailing: Bytes::from(growing.trailing),
+            trailing: Bytes::from(pending.trailing),
         }));
         Ok(())
     }
 }
 
-impl Growing {
+impl PendingCluster {
     fn block(&mut self, payload: &[u8]) -> Result<(), IngestError> {
         const SHORT: IngestError = IngestError::InvalidMkv("a block has no whole head");
         let (track, len) = ebml::vint(payload).ok_or(SHORT)?;

@@ -36,13 +36,13 @@ fn unknown_cluster(body: &[u8]) -> Vec<u8> {
     out
 }
 
-fn cut(bytes: &[u8], step: usize) -> Result<Vec<Cut>, IngestError> {
-    let mut cutter = Cutter::default();
+fn events_of(bytes: &[u8], step: usize) -> Result<Vec<FragmentEvent>, IngestError> {
+    let mut fragmenter = Fragmenter::default();
     let mut out = Vec::new();
     for piece in bytes.chunks(step) {
-        cutter.push(piece, &mut out)?;
+        fragmenter.push(piece, &mut out)?;
     }
-    cutter.finish(&mut out)?;
+    fragmenter.finish(&mut out)?;
     Ok(out)
 }
 
@@ -58,16 +58,16 @@ fn recording() -> Vec<u8> {
 
 #[test]
 fn a_fragment_is_one_cluster_with_its_raw_bytes() {
-    let cuts = cut(&recording(), 4096).unwrap();
-    let whole: Vec<&Whole> = cuts
+    let events = events_of(&recording(), 4096).unwrap();
+    let whole: Vec<&ProducerFragment> = events
         .iter()
-        .filter_map(|cut| match cut {
-            Cut::Whole(whole) => Some(whole),
-            Cut::Begun { .. } => None,
+        .filter_map(|event| match event {
+            FragmentEvent::Complete(whole) => Some(whole),
+            FragmentEvent::Started { .. } => None,
         })
         .collect();
-    assert_eq!(cuts.len(), 6);
-    assert_eq!(cuts[0], Cut::Begun { timecode_ms: 0 });
+    assert_eq!(events.len(), 6);
+    assert_eq!(events[0], FragmentEvent::Started { timecode_ms: 0 });
     let times: Vec<(i64, i64)> =
         whole.iter().map(|whole| (whole.timecode_ms, whole.duration_ms)).collect();
     assert_eq!(times, [(0, 60), (60, 40), (100, 0)]);
@@ -85,17 +85,17 @@ fn a_fragment_is_one_cluster_with_its_raw_bytes() {
 fn a_cluster_of_known_size_is_whole_with_its_last_byte() {
     let mut bytes = head();
     bytes.extend(element(id::CLUSTER, &cluster_body(0, &[0, 20])));
-    let mut cutter = Cutter::default();
+    let mut fragmenter = Fragmenter::default();
     let mut out = Vec::new();
-    cutter.push(&bytes[..bytes.len() - 1], &mut out).unwrap();
+    fragmenter.push(&bytes[..bytes.len() - 1], &mut out).unwrap();
     assert_eq!(out.len(), 1);
-    cutter.push(&bytes[bytes.len() - 1..], &mut out).unwrap();
-    assert!(matches!(out[1], Cut::Whole(_)));
+    fragmenter.push(&bytes[bytes.len() - 1..], &mut out).unwrap();
+    assert!(matches!(out[1], FragmentEvent::Complete(_)));
 }
 
 #[test]
 fn what_breaks_a_rule_is_told_as_aws_tells_it() {
-    let with = |tail: Vec<u8>| cut(&[head(), tail].concat(), 7).unwrap_err().id_and_code().0;
+    let with = |tail: Vec<u8>| events_of(&[head(), tail].concat(), 7).unwrap_err().id_and_code().0;
     assert_eq!(with(unknown_cluster(&cluster_body(0, &[]))), 4011);
     assert_eq!(with(unknown_cluster(&[cluster_body(0, &[0]), block(2, 0)].concat())), 4010);
     assert_eq!(with(unknown_cluster(&cluster_body(0, &[0, 20_001]))), 4002);
@@ -103,7 +103,7 @@ fn what_breaks_a_rule_is_told_as_aws_tells_it() {
     assert_eq!(with(element(id::CLUSTER, &cluster_body(0, &[0]))[..20].to_vec()), 4000);
     let huge = vec![0x1F, 0x43, 0xB6, 0x75, 0xFF, 0xA3, 0x08, 0xFF, 0xFF, 0xFF, 0xFF];
     assert_eq!(with(huge), 4001);
-    assert_eq!(cut(b"not a matroska file", 5).unwrap_err().id_and_code().0, 4006);
+    assert_eq!(events_of(b"not a matroska file", 5).unwrap_err().id_and_code().0, 4006);
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn a_cluster_starts_after_the_last_frame_of_those_before() {
         for (timecode, offsets) in clusters {
             bytes.extend(unknown_cluster(&cluster_body(*timecode, offsets)));
         }
-        let (mut cutter, mut out) = (Cutter::default(), Vec::new());
-        let end = cutter.push(&bytes, &mut out).and_then(|()| cutter.finish(&mut out));
-        let whole = out.iter().filter(|cut| matches!(cut, Cut::Whole(_))).count();
+        let (mut fragmenter, mut out) = (Fragmenter::default(), Vec::new());
+        let end = fragmenter.push(&bytes, &mut out).and_then(|()| fragmenter.finish(&mut out));
+        let whole = out.iter().filter(|event| matches!(event, FragmentEvent::Complete(_))).count();
         (end.err().map(|error| error.id_and_code().0), whole, out.pop())
     };
     let fine = |clusters: &[(u16, &[i16])]| put(clusters).0.is_none();
@@ -131,7 +131,7 @@ fn a_cluster_starts_after_the_last_frame_of_those_before() {
         (&[(0, &[0, 90]), (91, &[-90]), (60, &[0])], 2),
     ] {
         let timecode_ms = clusters.last().unwrap().0.into();
-        let refused = Some(Cut::Begun { timecode_ms });
+        let refused = Some(FragmentEvent::Started { timecode_ms });
         assert_eq!(put(clusters), (Some(4004), whole, refused), "{clusters:?}");
     }
     assert!(fine(&[(50, &[-20, -10]), (41, &[0])]));
@@ -141,7 +141,7 @@ proptest! {
     #[test]
     fn the_size_of_pieces_changes_nothing(step in 1_usize..400) {
         let bytes = recording();
-        prop_assert_eq!(cut(&bytes, step).unwrap(), cut(&bytes, bytes.len()).unwrap());
+        prop_assert_eq!(events_of(&bytes, step).unwrap(), events_of(&bytes, bytes.len()).unwrap());
     }
 
     #[test]
@@ -154,6 +154,6 @@ proptest! {
         let at = at.min(bytes.len());
         bytes.truncate(at);
         bytes.append(&mut noise);
-        let _ = cut(&bytes, step);
+        let _ = events_of(&bytes, step);
     }
 }
