@@ -1,4 +1,4 @@
-//! `/_local/…`: what only a cloud on one's own machine has. State, faults, tokens, audio, logs.
+//! `/_local/…`: the operations that AWS does not have: state, faults, tokens, keys, audio, logs.
 
 mod connections;
 
@@ -21,10 +21,10 @@ use crate::http_api::NotRemoved;
 use crate::http_api::issuer::TokenRequest;
 use crate::services::Services;
 
-/// What POST takes at most, in bytes.
+/// The largest body of a POST, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// A refusal of these routes: `{"error": "…"}`.
+/// An error of these routes: `{"error": "…"}`.
 struct Refused(StatusCode, String);
 
 impl IntoResponse for Refused {
@@ -87,7 +87,7 @@ async fn mint(
     Ok(json_answer(StatusCode::OK, &json!({ "token": token })))
 }
 
-/// A new signing key; tokens under the others count until those are removed.
+/// Adds a signing key. Tokens signed with the others stay valid until those keys are removed.
 async fn rotate(State(services): State<Arc<Services>>) -> Result<Response, Refused> {
     let kid = services.issuer.rotate();
     let kid = kid.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
@@ -122,8 +122,8 @@ async fn audio(
     send(&services.audio.join(format!("{session}.wav")), "audio/wav").await
 }
 
-/// What arrived of a session at the boundary of its audio processor. Nothing yet is an answer for a
-/// session that has a stream; about one that this cloud has never seen there is nothing to say.
+/// Returns the delivery statistics of a session: zeros while nothing has been delivered, 404 when
+/// the session has neither a stream nor deliveries.
 async fn deliveries(
     State(services): State<Arc<Services>>,
     Path(session): Path<String>,
@@ -157,7 +157,7 @@ async fn nothing_here() -> Refused {
     )
 }
 
-/// A name that cannot lead out of its folder.
+/// Whether a name cannot lead out of its folder.
 fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 128

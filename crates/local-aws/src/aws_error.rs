@@ -1,4 +1,4 @@
-//! An error as AWS puts it on the wire, so that every SDK reads its code, message and status.
+//! AWS errors on the wire: every SDK reads their code, message and status.
 //!
 //! SDKs take the code from the `x-amzn-ErrorType` header or from `__type` in the body, and the
 //! message from `message` or `Message` (facts: botocore's parsers and the Rust SDK's json_errors).
@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
-/// What a service refuses with.
+/// An error of a service.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct AwsError {
@@ -17,7 +17,7 @@ pub struct AwsError {
     pub status: StatusCode,
     /// The error's code without any namespace, for example `ResourceNotFoundException`.
     pub code: Cow<'static, str>,
-    /// What happened, for people.
+    /// The message.
     pub message: String,
     /// Further members of the body, for example `Reason`.
     pub extra: Map<String, Value>,
@@ -33,7 +33,7 @@ impl AwsError {
         Self { status, code: code.into(), message: message.into(), extra: Map::new() }
     }
 
-    /// Status 400: what most refusals carry.
+    /// Status 400, which most errors have.
     pub fn bad_request(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
@@ -48,7 +48,7 @@ impl AwsError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, message)
     }
 
-    /// 501 for an operation that local-cloud does not run. AWS has no such answer: it says so.
+    /// 501 `NotImplemented`, for an operation that is not implemented here. AWS has no such error.
     pub fn not_implemented(service: &str, operation: &str) -> Self {
         Self::new(
             StatusCode::NOT_IMPLEMENTED,

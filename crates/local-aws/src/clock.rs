@@ -1,15 +1,15 @@
-//! The cloud's clock: it starts at the real time and runs `scale` times as fast.
+//! The scaled clock: it starts at the real time and runs `scale` times as fast.
 //!
-//! Everything AWS would time (timeouts, schedules, retries, stream states, server timestamps) is
-//! read from here, so that `--time-scale` shortens all of it together and a long session fits a
-//! test. Tokens and the deadline that a function sees stay on the real clock: their readers do too.
+//! Every time that AWS would measure (timeouts, schedules, retries, stream states, server
+//! timestamps) is read from it, so that a long session fits into a test. Tokens and the deadline of
+//! an invocation use the real clock, because the functions do.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The smallest and the largest factor that `--time-scale` takes.
+/// The smallest and the largest scale.
 pub const SCALE_RANGE: std::ops::RangeInclusive<f64> = 1.0..=1000.0;
 
-/// A clock that runs `scale` times as fast as the real one. Clones tell the same time.
+/// A clock that runs `scale` times as fast as the real one. Clones show the same time.
 #[derive(Debug, Clone)]
 pub struct Clock {
     started: Instant,
@@ -18,47 +18,48 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Starts a clock now. A scale outside [`SCALE_RANGE`] is taken as the nearest end of it.
+    /// Starts a clock now. A scale outside [`SCALE_RANGE`] is clamped.
     pub fn new(scale: f64) -> Self {
         let scale = scale.clamp(*SCALE_RANGE.start(), *SCALE_RANGE.end());
         Self { started: Instant::now(), started_ms: real_now_ms() as f64, scale }
     }
 
-    /// The cloud's time in milliseconds since the Unix epoch.
+    /// Returns the scaled time in milliseconds since the Unix epoch.
     pub fn now_ms(&self) -> i64 {
         (self.started_ms + self.started.elapsed().as_secs_f64() * 1000.0 * self.scale) as i64
     }
 
-    /// How many seconds of the cloud pass in one real second.
+    /// Returns the scale: scaled seconds in one real second.
     pub fn scale(&self) -> f64 {
         self.scale
     }
 
-    /// How long a duration of the cloud really takes.
+    /// Returns the real duration of a scaled one.
     pub fn real(&self, cloud: Duration) -> Duration {
         cloud.div_f64(self.scale)
     }
 
-    /// How long a real duration is for the cloud.
+    /// Returns the scaled duration of a real one.
     pub fn cloud(&self, real: Duration) -> Duration {
         real.mul_f64(self.scale)
     }
 
-    /// Waits for a duration of the cloud.
+    /// Waits for a scaled duration.
     pub async fn sleep(&self, cloud: Duration) {
         tokio::time::sleep(self.real(cloud)).await;
     }
 }
 
-/// The real time in milliseconds since the Unix epoch; 0 when the system's clock stands before it.
+/// Returns the real time in milliseconds since the Unix epoch; 0 when the system's clock is before
+/// it.
 pub fn real_now_ms() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Returns the real time in microseconds since the Unix epoch; 0 when the system's clock stands
-/// before it.
+/// Returns the real time in microseconds since the Unix epoch; 0 when the system's clock is before
+/// it.
 pub fn real_now_us() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -1,4 +1,4 @@
-//! Where a cloud keeps its data: a folder of the user's, or a temporary one that goes with it.
+//! The data folder: one of the user's, or a temporary one that is removed at the end.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
-/// The file whose lock says that a cloud uses the folder.
+/// The file whose lock marks the folder as in use.
 const LOCK: &str = "local-cloud.lock";
 
 /// The folders and the file that a cloud keeps its data in.
 #[derive(Debug)]
 pub(crate) struct DataFolder {
-    /// Where the functions leave audio.
+    /// The folder to which functions write audio.
     pub(crate) audio: PathBuf,
-    /// Where the functions' logs are.
+    /// The folder of the functions' logs.
     pub(crate) logs: PathBuf,
     /// The tables; absent: in memory.
     pub(crate) database: Option<PathBuf>,
@@ -32,7 +32,7 @@ impl DataFolder {
     pub(crate) fn open(folder: Option<&Path>) -> Result<Self, Error> {
         let temporary = folder.is_none().then(Temporary::new);
         let root = folder.or(temporary.as_ref().map(|it| it.0.as_path())).unwrap_or(Path::new("."));
-        // Functions run elsewhere, so what they are told must not depend on the working folder.
+        // Functions have another working folder, so their paths must be absolute.
         let root = std::path::absolute(root).map_err(Error::io(root.display().to_string()))?;
         std::fs::create_dir_all(&root).map_err(Error::io(root.display().to_string()))?;
         let data = Self {
@@ -49,9 +49,10 @@ impl DataFolder {
     }
 }
 
-/// Takes a folder for this process: two clouds would write into one database and one set of logs.
+/// Locks a folder for this process: two would write to the same database and logs.
 ///
-/// The lock is the system's, so it goes with the process; the file stays, and tells who has it.
+/// The operating system releases the lock when the process exits; the file stays, with the process
+/// id.
 fn lock(folder: &Path) -> Result<File, Error> {
     let path = folder.join(LOCK);
     let failed = |source| Error::io(path.display().to_string())(source);
@@ -65,7 +66,7 @@ fn lock(folder: &Path) -> Result<File, Error> {
         }
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
-            // Whoever holds it may be about to write: then it stays unnamed.
+            // The owner may not have written its process id yet.
             let read = file.take(32).read_to_string(&mut holder);
             let holder = read.ok().map(|_| holder.trim()).filter(|pid| !pid.is_empty());
             Err(Error::InUse {

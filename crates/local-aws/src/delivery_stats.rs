@@ -22,7 +22,7 @@ const PER_MS: u64 = 16;
 /// Timecodes have whole milliseconds: a block may end this much later than they say.
 const ROUNDING_US: i64 = 1000;
 
-/// What arrived of one session.
+/// The delivery statistics of one session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryStats {
@@ -40,7 +40,8 @@ pub struct DeliveryStats {
     pub chunks: u64,
     /// Deliveries that failed or were refused.
     pub failed_deliveries: u64,
-    /// Traces that they belonged to: one, whoever carried the session on.
+    /// The number of distinct traces of its deliveries. Hand-offs keep the trace, so it is normally
+    /// one.
     pub traces: u64,
     /// Where the accepted audio ends, in samples.
     pub next_sample: u64,

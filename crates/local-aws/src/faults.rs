@@ -1,8 +1,8 @@
 //! Faults on demand: `/_local/faults` (POST adds one, GET lists, DELETE clears).
 //!
-//! A fault waits for calls of one service, operation and target, lets `skip` of them pass and then
-//! strikes `times` calls. Services ask [`Faults::take`] (or [`Faults::gate`], which already serves
-//! errors and delays) once for each call.
+//! A fault matches calls by service, operation and target. It skips the first `skip` matching calls
+//! and applies to the next `times`. Services call [`Faults::take`], or [`Faults::gate`], which also
+//! applies errors and delays, once for each call.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::aws_error::AwsError;
 
-/// How many faults may wait at once.
+/// The most faults that may be pending.
 pub const MAX_FAULTS: usize = 256;
 
-/// What a fault does to the call it strikes.
+/// The effect of a fault on a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
@@ -26,33 +26,32 @@ pub enum FaultKind {
     Error,
     /// One entry of a batch (PutEvents) fails inside a successful answer.
     Entry,
-    /// The call waits `delayMs` of real time, then goes on.
+    /// The call is delayed by `delayMs` of real time.
     Delay,
-    /// The call takes effect, but its answer is the error: the caller cannot know.
+    /// The call takes effect, but the caller receives the error.
     AnswerLost,
-    /// The body is cut in the middle (`extra.afterBytes` says where).
+    /// The body breaks off after `extra.afterBytes` bytes.
     Cut,
-    /// The body ends in the middle (`extra.afterBytes`), but cleanly: as GetMedia ends one after 45
-    /// minutes.
+    /// The body ends cleanly after `extra.afterBytes` bytes, as GetMedia ends one after 45 minutes.
     End,
-    /// The body stands still for `delayMs` of real time in the middle.
+    /// The body pauses for `delayMs` of real time after `extra.afterBytes` bytes.
     Stall,
     /// The body ends with an error tag (`extra.errorId`, `extra.errorCode`).
     ErrorTag,
-    /// Behind a fragment a Void element begins that never ends: 1 KB of it every `delayMs` of real
-    /// time.
+    /// After a fragment, an endless Void element follows: 1 KB every `delayMs` of real time.
     Void,
-    /// `extra.bytes` (default 16) bytes of the body come damaged, from `extra.afterBytes` on.
+    /// `extra.bytes` (default 16) bytes of the body are damaged, from `extra.afterBytes` on.
     Damage,
-    /// The call has no effect and is answered with `extra.answer`, as if it had. Of a Lambda
-    /// function `extra.functionError` says that this is its error. An event (`InvokeAsync`) is
-    /// taken and lost.
+    /// The call has no effect and is answered with `extra.answer`. For a Lambda function,
+    /// `extra.functionError` marks the answer as a function error. An event (`InvokeAsync`) is
+    /// accepted and dropped.
     Answer,
-    /// The function's process is killed `delayMs` of real time after it took the invocation.
+    /// The function's process is killed `delayMs` of real time after the invocation was handed
+    /// over.
     Kill,
 }
 
-/// One fault that waits for its calls.
+/// A fault and the calls that it matches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fault {
@@ -66,17 +65,17 @@ pub struct Fault {
     /// connection's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// What it is called on (function, table, stream, queue, connection); a name that contains this
-    /// text matches; absent: any.
+    /// The function, table, stream, queue or connection: every name that contains this text;
+    /// absent: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// How many calls it still strikes.
+    /// The number of calls that it still applies to.
     #[serde(default = "once")]
     pub times: u32,
-    /// How many calls it still lets pass first.
+    /// The number of matching calls that it still skips.
     #[serde(default)]
     pub skip: u32,
-    /// What it does.
+    /// Its effect.
     #[serde(default)]
     pub kind: FaultKind,
     /// HTTP status of the error, 400 to 599.
@@ -91,7 +90,7 @@ pub struct Fault {
     /// Real milliseconds for the kinds that wait; at most ten minutes.
     #[serde(default)]
     pub delay_ms: u64,
-    /// What else the kind reads.
+    /// Further settings of the kind.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub extra: Value,
 }
@@ -115,7 +114,7 @@ impl Fault {
             && self.target.as_deref().is_none_or(|wanted| target.contains(wanted))
     }
 
-    /// The error that the struck caller gets.
+    /// Returns the error for the caller.
     pub fn error(&self) -> AwsError {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let message = match self.message.as_str() {
@@ -125,7 +124,7 @@ impl Fault {
         AwsError::new(status, self.code.clone(), message)
     }
 
-    /// How long the kinds that wait do so, in real time.
+    /// Returns `delayMs`, in real time.
     pub fn delay(&self) -> Duration {
         Duration::from_millis(self.delay_ms)
     }
@@ -156,32 +155,32 @@ impl Fault {
     }
 }
 
-/// Why a fault is not taken.
+/// Why a fault was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// No such service.
     #[error("service: no service is called {0:?}")]
     Service(String),
-    /// A fault that would wait for ever, because nothing is called like that.
+    /// The service has no such operation.
     #[error("operation: {service} has no operation {operation:?} to strike; it has {known}")]
     Operation {
         /// The service.
         service: String,
-        /// What the fault names.
+        /// The operation that the fault names.
         operation: String,
-        /// What could be named.
+        /// The operations of the service.
         known: String,
     },
-    /// A fault that would never strike.
+    /// `times` is 0.
     #[error("times: 0 strikes no call; it must be at least 1")]
     Times,
-    /// Not an error's status.
+    /// The status is not one of an error.
     #[error("status: {0} is not within 400..=599")]
     Status(u16),
-    /// Too long a wait.
+    /// The delay is too long.
     #[error("delayMs: {0} is more than 600000")]
     Delay(u64),
-    /// Too many are waiting.
+    /// Too many faults are pending.
     #[error("{MAX_FAULTS} faults wait already: DELETE /_local/faults clears them")]
     TooMany,
 }
@@ -210,7 +209,8 @@ impl Faults {
         self
     }
 
-    /// The first fault that strikes this call, if any; counts the call for the ones that match.
+    /// Returns the fault that applies to this call, if any, and counts the call for those that
+    /// match.
     pub fn take(&self, service: &str, operation: &str, target: &str) -> Option<Fault> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut struck = None;
@@ -227,8 +227,8 @@ impl Faults {
         struck
     }
 
-    /// Like [`Faults::take`], but serves the two plain kinds at once: an error is returned, a delay
-    /// is waited for. Every other kind is handed back for the service to act on.
+    /// Like [`Faults::take`], but applies errors and delays. Returns a fault of any other kind,
+    /// which the service applies.
     ///
     /// # Errors
     /// The fault's error.
@@ -248,11 +248,11 @@ impl Faults {
         }
     }
 
-    /// Lets a fault wait.
+    /// Adds a fault.
     ///
     /// # Errors
-    /// [`FaultError`] when a field is out of its range, nothing could ever be struck, or too many
-    /// wait.
+    /// [`FaultError`] when a field is out of range, no call could match, or too many faults are
+    /// pending.
     pub fn add(&self, fault: Fault) -> Result<(), FaultError> {
         fault.check(&self.operations)?;
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -263,12 +263,12 @@ impl Faults {
         Ok(())
     }
 
-    /// The faults that still wait, oldest first.
+    /// Returns the pending faults, oldest first.
     pub fn list(&self) -> Vec<Fault> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Forgets all of them.
+    /// Removes all pending faults.
     pub fn clear(&self) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -1,9 +1,9 @@
-//! One port for everything: each request goes to the service whose signing scope it carries, if
+//! Serves every service on one port. A request is dispatched by the service in its signature, if
 //! the signing principal is allowed to make it.
 //!
 //! The scope `execute-api` has two: `/@connections/…` is a WebSocket API's, anything else the
-//! HTTP API's. `/_local/…` is the machine's own; an unsigned `/2015-03-31/functions/…` is `cargo
-//! lambda invoke`; whatever else is unsigned knocks at the HTTP API's front door.
+//! HTTP API's. `/_local/…` is this emulator's own API; an unsigned `/2015-03-31/functions/…` is
+//! `cargo lambda invoke`; any other unsigned request goes to the HTTP API.
 
 use std::sync::Arc;
 

@@ -24,18 +24,18 @@ use crate::sqs::Sqs;
 use sam_template::Account;
 use sam_template::{LoadOptions, Route, Template};
 
-/// Every service of one cloud.
+/// The services of one start.
 #[derive(Debug)]
 pub struct Services {
-    /// Its time.
+    /// The clock of the services.
     pub clock: Clock,
-    /// The faults that wait.
+    /// The pending faults.
     pub faults: Faults,
-    /// What it runs.
+    /// The template.
     pub template: Template,
-    /// Where it is reached, for example `http://127.0.0.1:7878`.
+    /// The URL of the services, for example `http://127.0.0.1:7878`.
     pub base_url: String,
-    /// What the functions may call.
+    /// The permissions of the functions.
     pub iam: Arc<Iam>,
     /// Functions.
     pub lambda: Arc<Lambda>,
@@ -53,9 +53,9 @@ pub struct Services {
     pub http_api: Arc<HttpApi>,
     /// The token issuer.
     pub issuer: Arc<Issuer>,
-    /// Where the functions leave audio.
+    /// The folder to which functions write audio.
     pub audio: PathBuf,
-    /// Where the functions' logs are.
+    /// The folder of the functions' logs.
     pub logs: PathBuf,
 }
 
@@ -131,7 +131,7 @@ impl Services {
         })
     }
 
-    /// What `/_local/state` answers.
+    /// Returns the body of `GET /_local/state`.
     pub fn state(&self) -> Value {
         json!({
             "url": self.base_url,
@@ -179,7 +179,7 @@ pub fn load_template(options: &Options, base_url: &str) -> Result<Template, Erro
         account: Account::default(),
         base_url: base_url.to_owned(),
         parameters: options.parameters.clone(),
-        // Listeners are told through this cloud, whose connections are made under /_local.
+        // Messages to listeners go to these services, which open connections under /_local.
         stand_ins: BTreeMap::from([
             ("WebSocketApiEndpoint".to_owned(), base_url.to_owned()),
             ("WebSocketApiId".to_owned(), Connections::API_ID.to_owned()),
@@ -197,7 +197,7 @@ fn local_issuer(base_url: &str) -> String {
     format!("{base_url}/_local")
 }
 
-/// What Lambda, and this cloud, put into every function's environment.
+/// Returns the environment variables that Lambda and this crate set for every function.
 fn environment(
     options: &Options,
     data: &DataFolder,
@@ -218,7 +218,7 @@ fn environment(
     .into()
 }
 
-/// The folder of this program; tests run one folder below their binaries.
+/// Returns the folder of this program. Tests run one folder below the binaries.
 fn own_folder() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     let folder = program.parent().map(Path::to_path_buf).unwrap_or_default();

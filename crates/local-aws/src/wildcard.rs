@@ -1,6 +1,6 @@
-//! The wildcards of policies: `*` stands for any text, none included, and `?` for one character.
+//! The wildcards of policies: `*` matches any text, also none, and `?` matches one character.
 
-/// Whether all of `text` is what `pattern` says. Byte by byte: what policies name is ASCII.
+/// Returns whether `pattern` matches all of `text`. Compares bytes: actions and ARNs are ASCII.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t, mut star) = (0, 0, None);

@@ -11,7 +11,7 @@ use crate::run::{RunArgs, TEMPLATE};
 use crate::speaker::SpeakArgs;
 use local_aws::Options;
 
-/// Where `up` serves unless told otherwise.
+/// The URL at which `up` serves by default.
 const DEFAULT_URL: &str = "http://127.0.0.1:7878";
 
 /// The whole system on one machine, driven by the template that deploys it.
@@ -69,7 +69,8 @@ struct UpArgs {
     /// Write into this folder what the functions call, and by which permission of their roles.
     #[arg(long, value_name = "FOLDER", env = "LOCAL_CLOUD_CALLS")]
     calls: Option<PathBuf>,
-    /// How long streams and channels take to come and to go, in milliseconds of the cloud's time.
+    /// Simulated create and delete latency of streams and channels, in milliseconds of the cloud's
+    /// time.
     #[arg(long, default_value_t = local_aws::kvs::CHANGE_MS)]
     kvs_change_ms: u32,
     /// Also serve the HTTP API at /PATH, as a custom domain with this base path does: the function
@@ -101,10 +102,10 @@ struct TokenArgs {
 }
 
 impl Cli {
-    /// Does what the command line says.
+    /// Runs the command.
     ///
     /// # Errors
-    /// What failed.
+    /// The command failed.
     pub async fn run(self) -> Result<(), Error> {
         let url = self.url.as_deref();
         match self.command {
@@ -173,8 +174,8 @@ fn base_url(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// What API Gateway takes as an API mapping's key: letters, digits and `-._$+!`, in parts between
-/// slashes.
+/// Parses an API mapping's key as API Gateway does: letters, digits and `-._$+!`, with slashes
+/// between the parts.
 fn base_path(text: &str) -> Result<String, String> {
     let path = text.trim_matches('/');
     let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "-._$+!".contains(sign);

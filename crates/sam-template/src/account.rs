@@ -1,4 +1,4 @@
-//! The account, region and partition that the cloud plays.
+//! The account, region and partition of the deployed resources.
 
 /// Where resources live: the pseudo-parameters of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]

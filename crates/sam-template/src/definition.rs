@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::reader::Properties;
 use super::{Cors, TemplateError, cors};
 
-/// What a document says.
+/// The content of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Definition {
     /// By `METHOD /path`.

@@ -6,7 +6,7 @@ use super::definition::Definition;
 use super::throttle::RouteSettings;
 use super::{JwtAuthorizer, Route, Template};
 
-/// A template while it is read: what refers to resources that may come later waits here.
+/// A template while it is read. References to resources that are read later are kept here.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) template: Template,

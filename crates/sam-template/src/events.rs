@@ -104,7 +104,7 @@ pub(super) fn read_archive(
     properties.finish(&["ArchiveName", "KmsKeyIdentifier"])
 }
 
-/// What rules of every origin have in common.
+/// Reads the properties that all kinds of rules share.
 fn rule(
     scope: &Scope,
     id: &str,

@@ -76,7 +76,7 @@ fn jwt_authorizer(name: String, mut part: Properties) -> Result<JwtAuthorizer, T
     Ok(JwtAuthorizer { name, issuer, audience, scopes })
 }
 
-/// Takes up a function's `HttpApi` event.
+/// Reads a function's `HttpApi` event.
 ///
 /// # Errors
 /// A property that is missing, wrong or unknown.
@@ -120,7 +120,7 @@ pub(super) fn read_event(
 /// Gives every route its API and its authorizer.
 ///
 /// # Errors
-/// An API or an authorizer that the template does not have; a route that stands twice.
+/// The API or authorizer does not exist, or a route is declared twice.
 pub(super) fn connect(draft: &mut Draft) -> Result<(), TemplateError> {
     for mut route in std::mem::take(&mut draft.routes) {
         let api = find_api(&mut draft.template, &route)?;

@@ -28,18 +28,18 @@ pub use model::{
 };
 pub use options::LoadOptions;
 
-/// What is wrong with a template.
+/// Why a template was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// Not YAML, or not the shape of a template.
     #[error("not a template: {0}")]
     Malformed(String),
-    /// A part of the template says something wrong or unknown.
+    /// A part of the template is malformed or not supported.
     #[error("{place}: {reason}")]
     At {
         /// The logical id, with the property where that helps.
         place: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }

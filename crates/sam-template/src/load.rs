@@ -13,8 +13,8 @@ use super::{
     yaml,
 };
 
-/// Types that local-cloud knows and does not run: they have no effect on one machine, but that a
-/// role says what its function may call (`role`).
+/// Resource types that are accepted and not run. They have no effect on one machine, except that
+/// roles hold the permissions of functions.
 pub const NOT_RUN: [&str; 17] = [
     "AWS::CloudFormation::Stack",
     "AWS::CloudWatch::Alarm",
@@ -39,7 +39,7 @@ impl Template {
     /// Reads a template.
     ///
     /// # Errors
-    /// What is wrong in it or unknown to local-cloud, with its place.
+    /// The template is malformed or uses something that is not supported; the error has the place.
     pub fn load(text: &str, options: &LoadOptions) -> Result<Self, TemplateError> {
         let root = yaml::read(text).map_err(TemplateError::Malformed)?;
         let mut root = Properties::new("template", root)
@@ -127,7 +127,8 @@ impl Draft {
         }
     }
 
-    /// What refers to resources read later: queue policies, event-invoke settings, routes.
+    /// Resolves the references to resources read later: queue policies, event-invoke settings,
+    /// routes.
     fn connect(&mut self, scope: &Scope) -> Result<(), TemplateError> {
         for (id, resource) in &scope.resources {
             let kind = names::kind(resource);

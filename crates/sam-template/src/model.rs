@@ -1,4 +1,4 @@
-//! What the template says, typed: the resources that local-cloud runs, every intrinsic resolved.
+//! The typed resources of a template, with every intrinsic function resolved.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub struct Template {
     pub tables: Vec<Table>,
     /// `AWS::Events::Rule` and the rule and schedule events of functions.
     pub rules: Vec<Rule>,
-    /// `AWS::SQS::Queue` with what its queue policies say.
+    /// `AWS::SQS::Queue`, with its queue policies.
     pub queues: Vec<Queue>,
     /// `AWS::Events::Archive`.
     pub archives: Vec<Archive>,
@@ -45,7 +45,7 @@ pub struct Function {
     pub arn: String,
     /// How long one invocation may take, in the cloud's time.
     pub timeout: Duration,
-    /// Memory in MB: 128..=10240. Told to the function, not enforced.
+    /// Memory in MB: 128..=10240. Passed to the function, not enforced.
     pub memory_mb: u32,
     /// The ARN of the role it runs in; absent: SAM makes one, of which nothing is known here.
     pub role: Option<String>,
@@ -53,13 +53,13 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// How many invocations may run at once, when limited.
     pub reserved_concurrency: Option<u32>,
-    /// What happens to asynchronous invocations.
+    /// The settings of asynchronous invocations.
     pub event_invoke: EventInvoke,
-    /// Whether Lambda lets it call itself without end (`RecursiveLoop: Allow`).
+    /// Whether recursive loops are allowed (`RecursiveLoop: Allow`).
     pub recursive_loop_allowed: bool,
 }
 
-/// A function's role: what its inline policies say.
+/// A function's role, with the statements of its inline policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
     /// Its name inside the template.
@@ -77,22 +77,22 @@ pub struct Role {
 pub struct Statement {
     /// Its name.
     pub sid: String,
-    /// What it does with what it speaks of.
+    /// Whether it allows or denies.
     pub effect: Effect,
-    /// Actions, in which `*` and `?` may stand.
+    /// Actions, with the wildcards `*` and `?`.
     pub actions: Vec<String>,
-    /// ARNs, in which `*` and `?` may stand, or `*` alone.
+    /// ARNs, with the wildcards `*` and `?`, or `*` alone.
     pub resources: Vec<String>,
     /// Whether it holds under a condition only. Which one is not evaluated.
     pub conditional: bool,
 }
 
-/// What a statement does.
+/// The effect of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// It allows.
+    /// It allows the actions.
     Allow,
-    /// It denies, whatever else allows.
+    /// It denies, and overrides every Allow.
     Deny,
 }
 
@@ -127,7 +127,7 @@ pub struct HttpApi {
     pub logical_id: String,
     /// Its id, as in its host name.
     pub id: String,
-    /// Its stage, `$default` unless the template says otherwise.
+    /// The stage. Default: `$default`.
     pub stage: String,
     /// Its routes, in the order of the template.
     pub routes: Vec<Route>,
@@ -135,7 +135,7 @@ pub struct HttpApi {
     pub cors: Option<Cors>,
 }
 
-/// What an HTTP API tells browsers.
+/// The CORS configuration of an HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cors {
     /// Origins, `*`, or every one of a scheme (`https://*`).
@@ -148,7 +148,7 @@ pub struct Cors {
     pub expose_headers: Vec<String>,
     /// For how many seconds a browser may remember a preflight's answer.
     pub max_age: Option<u64>,
-    /// Whether cookies and the like may come along.
+    /// Whether credentials are allowed.
     pub allow_credentials: bool,
 }
 
@@ -165,7 +165,7 @@ pub struct Route {
     pub authorizer: Option<JwtAuthorizer>,
     /// How long API Gateway waits for the function, in the cloud's time: at most 30 s.
     pub timeout: Duration,
-    /// How many requests it takes; absent: as many as come.
+    /// The throttling limits; absent: unlimited.
     pub throttle: Option<Throttle>,
 }
 
@@ -220,7 +220,7 @@ pub struct Rule {
     pub name: String,
     /// Its ARN.
     pub arn: String,
-    /// The name of its bus, `default` unless the template says otherwise.
+    /// The name of the bus. Default: `default`.
     pub bus: String,
     /// For people.
     pub description: Option<String>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::account::Account;
 
-/// What the machine decides about a template.
+/// The inputs beside the template's text.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
     /// Where it is deployed.

@@ -1,7 +1,7 @@
-//! The `Parameters` section: the value of each parameter, held against the rules that stand beside
-//! it, as CloudFormation does before it touches a resource (User Guide, "Parameters":
-//! AllowedValues, AllowedPattern, MinLength, MaxLength, MinValue, MaxValue). What would be refused
-//! there must not run here.
+//! The `Parameters` section: the value of each parameter, checked against its constraints as
+//! CloudFormation does before it changes a resource (User Guide, "Parameters": AllowedValues,
+//! AllowedPattern, MinLength, MaxLength, MinValue, MaxValue). A value that CloudFormation rejects
+//! is rejected here too.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub(super) fn values(
     Ok(values)
 }
 
-/// The types of parameters that local-cloud knows.
+/// The supported types of parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
@@ -77,7 +77,7 @@ impl Kind {
         matches!(self, Self::Number | Self::Numbers)
     }
 
-    /// What the rules are held against: the value, or each value of a list.
+    /// Returns the values that the constraints apply to: the value, or each value of a list.
     fn items(self, value: &str) -> Vec<&str> {
         match self {
             Self::Text | Self::Number => vec![value],
@@ -88,7 +88,7 @@ impl Kind {
     }
 }
 
-/// What a parameter's value must keep to.
+/// The constraints on a parameter's value.
 #[derive(Debug)]
 struct Rules {
     kind: Kind,
@@ -98,7 +98,7 @@ struct Rules {
     max_length: Option<u64>,
     min_value: Option<f64>,
     max_value: Option<f64>,
-    /// `ConstraintDescription`: the rules in the words of whoever wrote the template.
+    /// `ConstraintDescription`: the author's text for a violated constraint.
     description: Option<String>,
 }
 
@@ -130,7 +130,7 @@ impl Rules {
         Ok(rules)
     }
 
-    /// The rule that `value` breaks.
+    /// Checks a value and returns the constraint that it violates.
     fn check(&self, value: &str) -> Result<(), String> {
         if !self.allowed.is_empty() && !self.allowed.iter().any(|allowed| allowed == value) {
             return Err(format!("is none of AllowedValues: {}", self.allowed.join(", ")));

@@ -162,7 +162,7 @@ impl Properties {
         self.left.keys().cloned().collect()
     }
 
-    /// What is left, as one map, when all of it is wanted.
+    /// Returns the remaining properties as one map.
     pub(super) fn rest(self) -> Map<String, Value> {
         self.left
     }

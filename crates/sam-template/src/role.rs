@@ -6,7 +6,7 @@ use super::reader::{Properties, at};
 use super::scope::Scope;
 use super::{Effect, Function, Role, Statement, TemplateError, names};
 
-/// Properties of a role that say nothing of what it may do.
+/// Properties of a role that do not affect its permissions.
 const WITHOUT_EFFECT: [&str; 6] =
     ["AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Path", "RoleName", "Tags"];
 
@@ -70,7 +70,7 @@ fn read_statement(policy: &str, mut statement: Properties) -> Result<Statement, 
         }
     };
     let read = Statement {
-        // A statement without a name goes by its policy's.
+        // A statement without a Sid has its policy's name.
         sid: statement.text("Sid")?.unwrap_or_else(|| policy.to_owned()),
         effect,
         actions: statement.texts("Action")?,

@@ -1,4 +1,4 @@
-//! Resolves intrinsic functions: what `!Ref`, `!Sub`, `!If` and their like stand for on this cloud.
+//! Resolves intrinsic functions: `!Ref`, `!Sub`, `!If` and the others.
 
 use std::collections::BTreeMap;
 
@@ -23,10 +23,10 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// `value` with every intrinsic resolved; `None` stands for `AWS::NoValue`.
+    /// Returns `value` with every intrinsic function resolved; `None` for `AWS::NoValue`.
     ///
     /// # Errors
-    /// What cannot be resolved.
+    /// A value cannot be resolved.
     pub(super) fn resolve(&self, value: &Value) -> Result<Option<Value>, String> {
         self.value(value, 0)
     }
@@ -176,7 +176,7 @@ impl Scope {
         }
     }
 
-    /// A value that must come out as text; numbers and booleans are written out.
+    /// Returns a value as text; numbers and booleans are formatted.
     pub(super) fn string(&self, value: &Value, depth: usize) -> Result<String, String> {
         match self.value(value, depth)? {
             Some(value) => plain_text(&value),

@@ -8,7 +8,7 @@ use super::{TemplateError, Throttle};
 /// An account's limits in a region, which hold where a template names only one of the two (API
 /// Gateway quotas).
 const ACCOUNT: Throttle = Throttle { rate: 10_000, burst: 5_000 };
-/// What changes no answer.
+/// Settings without effect here.
 const WITHOUT_EFFECT: [&str; 1] = ["DetailedMetricsEnabled"];
 
 /// The limits that an API's stage sets.

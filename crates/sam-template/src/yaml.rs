@@ -7,7 +7,7 @@ use serde_yaml_ng::Value as Yaml;
 /// Reads the text of a template.
 ///
 /// # Errors
-/// What is wrong with the YAML, with its line where the parser knows it.
+/// The text is not YAML; the error has the line if the parser reports it.
 pub(super) fn read(text: &str) -> Result<Value, String> {
     let yaml: Yaml = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
     json(yaml)

@@ -1,5 +1,5 @@
-//! `/_local/connections`: what a WebSocket client does on AWS. PUT of an id connects, DELETE leaves
-//! without a word, GET shows what it was told.
+//! `/_local/connections`: simulates WebSocket clients. PUT of an id connects, DELETE disconnects,
+//! GET returns the messages sent to it.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::connections::MOST;
 use crate::services::Services;
 
-/// The routes, to stand below `/_local/connections`.
+/// Returns the routes under `/_local/connections`.
 pub(super) fn router() -> Router<Arc<Services>> {
     Router::new().route("/", get(list)).route("/{id}", get(show).put(connect).delete(leave))
 }

@@ -1,7 +1,7 @@
-//! API Gateway's `@connections`: the management endpoint of a WebSocket API, whose connections are
-//! made through `/_local/connections` here.
+//! API Gateway's `@connections`: the management endpoint of a WebSocket API. Connections are opened
+//! through `/_local/connections`.
 //!
-//! - `open`: the connections that there are, and what was sent over them. Time is passed in.
+//! - `open`: the connections and the messages sent over them. Time is passed in.
 //!
 //! Facts: API Gateway Developer Guide, "Use @connections commands in your backend service", and the
 //! API model of ApiGatewayManagementApi: POST, GET and DELETE of `/@connections/{connectionId}`,
@@ -25,9 +25,9 @@ use crate::wire::percent_decoded;
 pub(crate) use open::MOST;
 use open::Open;
 
-/// Longest message, in bytes (WebSocket API quotas: 128 KB).
+/// The largest message, in bytes (WebSocket API quotas: 128 KB).
 const MAX_MESSAGE: usize = 128 * 1024;
-/// Where the calls are, behind the stage's address.
+/// The path prefix of the management endpoint.
 const PATH: &str = "/@connections/";
 const OPERATIONS: [&str; 3] = ["PostToConnection", "GetConnection", "DeleteConnection"];
 
@@ -40,7 +40,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// The id and the stage of the WebSocket API that is played, as ARNs name them.
+    /// The id and stage of the WebSocket API in ARNs.
     pub(crate) const API_ID: &str = "local";
     pub(crate) const STAGE: &str = "local";
 
@@ -49,12 +49,12 @@ impl Connections {
         Arc::new(Self { clock, faults, open: Mutex::default() })
     }
 
-    /// The operations that a fault can strike; its target is a connection's id.
+    /// Returns the operations that a fault may name; its target is a connection's id.
     pub fn operations() -> impl Iterator<Item = &'static str> {
         OPERATIONS.into_iter()
     }
 
-    /// Whether a request is meant for this service and not for the HTTP API.
+    /// Returns whether a path belongs to this service and not to the HTTP API.
     pub fn takes(path: &str) -> bool {
         path.starts_with(PATH)
     }
@@ -64,14 +64,14 @@ impl Connections {
         self.answer(request).await.unwrap_or_else(|error| on_the_wire(&error))
     }
 
-    /// Whoever does not sign is told what API Gateway tells them.
+    /// Returns API Gateway's answer to an unsigned request.
     pub fn unsigned() -> Response {
         let (code, message) =
             ("MissingAuthenticationTokenException", "Missing Authentication Token");
         on_the_wire(&AwsError::new(StatusCode::FORBIDDEN, code, message))
     }
 
-    /// What `/_local/state` shows.
+    /// Returns the service's part of `/_local/state`.
     pub fn state(&self) -> Value {
         let open = self.lock();
         json!({ "open": open.count(), "gone": open.count_gone() })

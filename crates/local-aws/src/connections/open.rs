@@ -1,5 +1,4 @@
-//! The connections of a WebSocket API: those that are open, and those that were. What was sent over
-//! one stays readable when it is gone.
+//! The open and closed connections of a WebSocket API. The messages of a closed one stay readable.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::clock::rfc3339;
 
-/// Most connections that are remembered, gone ones included.
+/// The most connections that are recorded, closed ones included.
 pub(crate) const MOST: usize = 10_000;
-/// Most messages of one connection that are kept; the oldest go first.
+/// The most messages that are recorded of one connection; the oldest are dropped first.
 const MESSAGES: usize = 100;
 
 /// One connection.
@@ -35,7 +34,7 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    /// Opens a connection, anew if it was gone; `None` when there are too many.
+    /// Opens a connection, or reopens a closed one. Returns `None` when there are too many.
     pub(crate) fn open(&mut self, id: &str, now: i64) -> Option<()> {
         if self.connections.len() >= MOST && !self.connections.contains_key(id) {
             return None;

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::faults::{FaultKind, Faults};
 use sam_template::Table;
 
-/// DynamoDB's limit on a request, in bytes.
+/// The largest request, in bytes (DynamoDB's limit).
 const MAX_REQUEST: usize = 16 * 1024 * 1024;
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
@@ -59,17 +59,17 @@ const OPERATIONS: [&str; 27] = [
 pub struct DynamoDb {
     faults: Faults,
     client: reqwest::Client,
-    /// Where dynoxide listens.
+    /// The URL of dynoxide's listener.
     url: String,
     tables: Vec<String>,
 }
 
 impl DynamoDb {
-    /// Opens the database, in a file or in memory, makes the template's tables and serves until
-    /// `stop`. A table that the file already holds keeps its items.
+    /// Opens the database, in a file or in memory, creates the template's tables and serves until
+    /// `stop` is cancelled. A table that the file already holds keeps its items.
     ///
     /// # Errors
-    /// The file cannot be opened, or a table cannot be made.
+    /// The file cannot be opened, or a table cannot be created.
     pub async fn start(
         faults: Faults,
         tables: &[Table],
@@ -106,7 +106,7 @@ impl DynamoDb {
         }))
     }
 
-    /// The operations that a fault can strike.
+    /// Returns the operations that a fault may name.
     pub fn operations() -> impl Iterator<Item = &'static str> {
         OPERATIONS.into_iter()
     }
@@ -143,7 +143,7 @@ impl DynamoDb {
 
     async fn forward(&self, headers: &HeaderMap, body: Bytes) -> reqwest::Result<Response> {
         let mut own = headers.clone();
-        // These belong to the connection, which is another one from here on.
+        // These belong to the client's connection.
         for name in [header::HOST, header::CONTENT_LENGTH, header::CONNECTION, header::EXPECT] {
             own.remove(name);
         }
@@ -158,13 +158,13 @@ impl DynamoDb {
         Ok(response)
     }
 
-    /// What `/_local/state` shows.
+    /// Returns the service's part of `/_local/state`.
     pub fn state(&self) -> Value {
         json!(self.tables)
     }
 }
 
-/// The tables that a request names, separated by commas: a fault's target.
+/// Returns the tables that a request names, separated by commas, for matching faults.
 fn target(body: &[u8]) -> String {
     let mut names = Vec::new();
     if let Ok(value) = serde_json::from_slice::<Value>(body) {

@@ -20,10 +20,10 @@ use sam_template::Target;
 const JSON: &str = "application/x-amz-json-1.1";
 /// Ten entries of together 1 MiB, escaped in JSON.
 const MAX_REQUEST: usize = 8 * 1024 * 1024;
-/// What a fault can strike besides the operations on rules.
+/// The operations that a fault may name besides those on rules.
 const STRUCK: [&str; 2] = ["PutEvents", "Deliver"];
 
-/// The operations of [`Events::run`]: what is not among them is neither run nor named by a fault.
+/// The operations of [`Events::run`]. Any other is not implemented, and no fault may name it.
 const OPERATIONS: [&str; 14] = [
     "ListRules",
     "DescribeRule",
@@ -41,7 +41,8 @@ const OPERATIONS: [&str; 14] = [
     "ListReplays",
 ];
 
-/// What a fault's target is matched against: the bus of the first entry, or a name.
+/// Returns the text that a fault's target is matched against: the bus of the first entry, or a
+/// name.
 fn target_of(request: &Value) -> &str {
     let name = ["Name", "Rule", "ArchiveName", "ReplayName"].iter();
     let name = name.filter_map(|field| request[*field].as_str()).next();
@@ -49,7 +50,7 @@ fn target_of(request: &Value) -> &str {
 }
 
 impl Events {
-    /// The operations that a fault can strike.
+    /// Returns the operations that a fault may name.
     pub fn operations() -> impl Iterator<Item = &'static str> {
         STRUCK.into_iter().chain(OPERATIONS)
     }

@@ -1,4 +1,4 @@
-//! Archives keep the events of a bus; a replay sends them to its rules again, oldest first.
+//! Archives store the events of a bus; a replay sends them to its rules again, oldest first.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::pattern::Pattern;
 use sam_template::Archive;
 
-/// How many events an archive holds on this machine; the oldest go first.
+/// The most events that an archive holds; the oldest are dropped first.
 const MAX_KEPT: usize = 100_000;
 const DAY_MS: i64 = 86_400_000;
 

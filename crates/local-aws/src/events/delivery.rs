@@ -1,8 +1,8 @@
-//! One event to one target: attempts with backoff inside the target's retry policy, then its
-//! dead-letter queue.
+//! Delivers one event to one target: attempts with backoff within the target's retry policy, then
+//! the dead-letter queue.
 //!
-//! Delivery to a function is an asynchronous invocation: what EventBridge retries is only that
-//! Lambda takes the event; what the function does with it is between the two of them.
+//! Delivery to a function is an asynchronous invocation: EventBridge retries until Lambda has
+//! queued the event; Lambda retries the function.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use crate::lambda::Lambda;
 use crate::sqs::Sqs;
 use sam_template::Target;
 
-/// How many deliveries wait or are tried at once; beyond, entries are throttled.
+/// The most pending deliveries; beyond it, entries are throttled.
 const MAX_DELIVERIES: usize = 10_000;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// The services that targets stand for, and how many deliveries are pending.
+/// The services behind targets, and the number of pending deliveries.
 #[derive(Debug)]
 pub(super) struct Targets {
     pub(super) clock: Clock,
@@ -75,15 +75,15 @@ pub(super) struct Delivery {
 /// How it ended.
 enum End {
     Delivered,
-    /// Given up after so many retries, for a limit of the retry policy if one was reached.
+    /// Given up after `retries`, with the limit of the retry policy that was reached, if any.
     GivenUp {
         error: AwsError,
         retries: u32,
         limit: Option<&'static str>,
     },
-    /// A fault took it.
+    /// A fault dropped it.
     Lost,
-    /// The cloud stopped.
+    /// The services stopped.
     Stopped,
 }
 
@@ -202,7 +202,8 @@ impl Delivery {
 
 const PRINCIPAL: &str = "events.amazonaws.com";
 
-/// What a target gets for an event: the event, its input, or a part of it.
+/// Returns the input of a target for an event: the event, the target's input, or a part of the
+/// event.
 fn input_of(target: &Target, event: &Value) -> String {
     if let Some(input) = &target.input {
         return input.clone();
@@ -213,14 +214,14 @@ fn input_of(target: &Target, event: &Value) -> String {
     }
 }
 
-/// Exponential with full jitter, at least half a second.
+/// Returns an exponential backoff with jitter, at least half of its maximum.
 fn pause(retries: u32) -> Duration {
     let longest = FIRST_PAUSE.saturating_mul(1 << retries.min(16)).min(LONGEST_PAUSE);
     let jitter = rand::rng().random_range(0.5..=1.0);
     longest.mul_f64(jitter)
 }
 
-/// EventBridge's own name for what went wrong (User Guide, "Using dead-letter queues").
+/// Returns EventBridge's error code for an error (User Guide, "Using dead-letter queues").
 fn error_code(error: &AwsError) -> &'static str {
     match &*error.code {
         "ResourceNotFoundException" | "QueueDoesNotExist" => "NO_RESOURCE",

@@ -1,4 +1,4 @@
-//! From an entry of PutEvents to the event that targets get.
+//! Turns an entry of PutEvents into the event for rules and targets.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -6,8 +6,8 @@ use uuid::Uuid;
 use crate::clock::rfc3339;
 use sam_template::Account;
 
-/// What an entry weighs: 14 bytes for its time and the bytes of its texts (EventBridge User Guide,
-/// "Calculating PutEvents event entry size").
+/// Returns the size of an entry: 14 bytes for its time and the bytes of its texts (EventBridge User
+/// Guide, "Calculating PutEvents event entry size").
 pub(super) fn size(entry: &Value) -> usize {
     let text = |name: &str| entry[name].as_str().map_or(0, str::len);
     let resources = entry["Resources"].as_array().into_iter().flatten();
@@ -16,7 +16,7 @@ pub(super) fn size(entry: &Value) -> usize {
     time + text("Source") + text("DetailType") + text("Detail") + resources
 }
 
-/// The event that rules and targets see, with its id; or the entry's error, code and message.
+/// Returns the id and the event for rules and targets, or the entry's error code and message.
 pub(super) fn envelope(
     entry: &Value,
     account: &Account,
@@ -66,7 +66,7 @@ pub(super) fn scheduled(account: &Account, rule_arn: &str, now: i64) -> Value {
     })
 }
 
-/// EventBridge's times have no fraction: `2025-11-25T12:57:00Z`.
+/// Formats a time without a fraction, as EventBridge does: `2025-11-25T12:57:00Z`.
 fn whole_seconds(ms: i64) -> String {
     let mut text = rfc3339(ms);
     text.truncate(19);

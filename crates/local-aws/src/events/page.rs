@@ -1,20 +1,20 @@
-//! Lists in pages, as EventBridge gives them: at most Limit items, and a NextToken while there are
-//! more (botocore's model: Limit 1..=100, NextToken 1..=2048 characters; its paginators go on until
-//! an answer has no token).
+//! Pagination of lists: at most Limit items, and a NextToken while there are more (botocore's
+//! model: Limit 1..=100, NextToken 1..=2048 characters; its paginators continue until an answer has
+//! no token).
 
 use serde_json::{Value, json};
 
 use crate::aws_error::AwsError;
 
-/// Items in one page when the caller names no Limit, which is also the most it may name.
+/// The default and the largest Limit.
 const MOST: u64 = 100;
-/// What a token begins with, so that a text of someone else's is not taken for one.
+/// The prefix of a pagination token, by which other text is rejected.
 const TOKEN: &str = "after-";
 
-/// The page of `items` that the request asks for, as the member `name` of the answer.
+/// Returns the requested page of `items`, as the member `name` of the answer.
 ///
 /// # Errors
-/// `ValidationException` for a Limit out of its range, or a NextToken that no answer gave.
+/// `ValidationException` for a Limit out of range or an invalid NextToken.
 pub(super) fn page(request: &Value, name: &str, items: Vec<Value>) -> Result<Value, AwsError> {
     let (limit, from) = (limit(request)?, start(request)?);
     let left = items.len().saturating_sub(from);
@@ -41,7 +41,7 @@ fn limit(request: &Value) -> Result<usize, AwsError> {
     })
 }
 
-/// How many items earlier pages held.
+/// Returns the number of items on earlier pages.
 fn start(request: &Value) -> Result<usize, AwsError> {
     match &request["NextToken"] {
         Value::Null => Ok(0),

@@ -1,16 +1,16 @@
 //! Which events a rule matches.
 //!
-//! The matcher is `quamina`; it takes some patterns that EventBridge refuses (regexp, shellstyle,
-//! empty lists) and refuses some that EventBridge takes (`$or`, `anything-but` with an operator).
-//! The check before it refuses the first kind in EventBridge's words; the second kind is an error
-//! too, never a silent difference.
+//! The matcher is `quamina`. It accepts some patterns that EventBridge rejects (regexp, shellstyle,
+//! empty lists) and rejects some that EventBridge accepts (`$or`, `anything-but` with an operator).
+//! A check before it rejects the first kind with EventBridge's messages; the second kind is an
+//! error too.
 
 use std::fmt;
 
 use quamina::Quamina;
 use serde_json::Value;
 
-/// Operators of EventBridge that the matcher knows.
+/// The operators of EventBridge that the matcher supports.
 const OPERATORS: [&str; 8] = [
     "prefix",
     "suffix",
@@ -87,7 +87,7 @@ fn check_leaf(leaf: &Value, name: &str) -> Result<(), String> {
     }
 }
 
-/// The part of an event at a path such as `$.detail.sessionId`.
+/// Returns the part of an event at a path such as `$.detail.sessionId`.
 pub(super) fn at_path<'a>(event: &'a Value, path: &str) -> Option<&'a Value> {
     let path = path.strip_prefix('$')?;
     let mut names = path.split('.').skip(1);

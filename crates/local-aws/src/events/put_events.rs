@@ -7,12 +7,12 @@ use super::service::Events;
 use crate::aws_error::AwsError;
 use crate::faults::Fault;
 
-/// The most of all entries of a call, in bytes.
+/// The largest total size of the entries of a call, in bytes.
 const MAX_ENTRIES_SIZE: usize = 1024 * 1024;
 
 impl Events {
-    /// PutEvents: every entry on its own, failures told inside a successful answer. `trace` is the
-    /// call's header, for entries without a TraceHeader; `fault` strikes one entry.
+    /// PutEvents. Each entry succeeds or fails on its own, inside a successful answer. `trace` is
+    /// the call's header, for entries without a TraceHeader; `fault` applies to one entry.
     pub(super) fn put_events(
         &self,
         request: &Value,
@@ -57,7 +57,7 @@ impl Events {
         Ok(json!({"FailedEntryCount": failed, "Entries": answers}))
     }
 
-    /// Takes one entry: archives it and sends it to the rules.
+    /// Archives one entry and sends it to the rules.
     fn take(&self, entry: &Value, trace: Option<&str>) -> Result<String, (String, String)> {
         if !self.targets.has_room() {
             return Err(("ThrottlingException".to_owned(), "Rate exceeded".to_owned()));

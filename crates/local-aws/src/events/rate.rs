@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The period of a `rate(...)`.
+/// Returns the period of a `rate(...)` expression.
 pub(super) fn period(expression: &str) -> Result<Duration, String> {
     let wrong = || {
         format!(

@@ -92,7 +92,7 @@ async fn replay_all(
                 () = events.targets.stop.cancelled() => return,
             }
         }
-        // What a target can tell a replayed event by.
+        // Marks a replayed event for its targets.
         event["replay-name"] = name.clone().into();
         events.publish(&event, None, filter.as_deref());
     }

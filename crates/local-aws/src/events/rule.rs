@@ -6,7 +6,7 @@ use super::pattern::Pattern;
 use super::rate;
 use sam_template::{Rule, Target};
 
-/// A rule and how often it did what.
+/// A rule and its counters.
 #[derive(Debug)]
 pub(super) struct RuleState {
     pub(super) rule: Rule,
@@ -48,7 +48,7 @@ impl RuleState {
     }
 }
 
-/// What local-cloud cannot deliver to is refused at the start.
+/// Rejects a target that is neither a function nor a queue, or that has an input transformer.
 fn check(target: &Target) -> Result<(), String> {
     if target.input_transformer.is_some() {
         return Err(format!("target {}: local-cloud has no InputTransformer", target.id));

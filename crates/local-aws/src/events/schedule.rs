@@ -24,7 +24,7 @@ impl Events {
     }
 }
 
-/// Fires a rule once a period until the cloud stops.
+/// Triggers a rule once a period until the services stop.
 async fn run(events: Arc<Events>, state: Arc<RuleState>) {
     let Some(Ok(period)) = state.rule.schedule.as_deref().map(period) else { return };
     let period_ms = i64::try_from(period.as_millis()).unwrap_or(i64::MAX / 2);
@@ -40,7 +40,8 @@ async fn run(events: Arc<Events>, state: Arc<RuleState>) {
                 entry::scheduled(&events.account, &state.rule.arn, events.targets.clock.now_ms());
             events.trigger(&state, &event, None);
         }
-        // From the last time, not from now: a slow machine must not make the period longer.
+        // Counted from the previous time, not from now, so that a slow machine does not lengthen
+        // the period.
         next = (next + period_ms).max(events.targets.clock.now_ms());
     }
 }

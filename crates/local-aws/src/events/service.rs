@@ -28,10 +28,10 @@ pub struct Events {
 }
 
 impl Events {
-    /// The rules and archives of the template on their buses.
+    /// Creates the rules and archives of the template.
     ///
     /// # Errors
-    /// What is wrong with a rule, naming it.
+    /// A rule or archive is not supported; the text names it.
     pub fn new(
         clock: Clock,
         faults: Faults,
@@ -50,7 +50,7 @@ impl Events {
         }))
     }
 
-    /// What `/_local/state` shows.
+    /// Returns the service's part of `/_local/state`.
     pub fn state(&self) -> Value {
         let rules = self.rules.iter().map(|it| {
             let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);

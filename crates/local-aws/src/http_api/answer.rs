@@ -1,4 +1,4 @@
-//! What a client gets for what a function answered (payload format 2.0).
+//! The answer to a client, from the answer of a function (payload format 2.0).
 
 use axum::body::Body;
 use axum::response::Response;
@@ -6,10 +6,11 @@ use base64::Engine;
 use http::{StatusCode, header};
 use serde_json::Value;
 
-/// The answer, or `None` when the function's is malformed (then API Gateway answers 500).
+/// Returns the answer, or `None` when the function's answer is malformed (then API Gateway returns
+/// 500).
 ///
-/// With a `statusCode` the function shaped it: headers, cookies, a body that may be base64.
-/// Anything else is the body itself, with status 200 and application/json.
+/// An answer with a `statusCode` has headers, cookies and a body that may be base64. Any other JSON
+/// is the body itself, with status 200 and application/json.
 pub(super) fn from_function(payload: &[u8]) -> Option<Response> {
     let value: Value = serde_json::from_slice(payload).ok()?;
     if value.get("statusCode").is_none() {

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use sam_template::Cors;
 
-/// The answer to an OPTIONS request that no route takes: 204, with what is allowed when it is a
+/// Returns the answer to an OPTIONS request without a route: 204, with the CORS headers for a
 /// preflight of an allowed origin.
 pub(super) fn preflight(cors: &Cors, request: &HeaderMap) -> Response {
     let mut response = Response::new(Body::empty());
@@ -32,7 +32,7 @@ pub(super) fn preflight(cors: &Cors, request: &HeaderMap) -> Response {
     response
 }
 
-/// Puts the API's CORS headers in place of those that a function answered with.
+/// Replaces the CORS headers of a function's answer with those of the API.
 pub(super) fn dress(cors: &Cors, request: &HeaderMap, headers: &mut HeaderMap) {
     let is_cors = |name: &HeaderName| name.as_str().starts_with("access-control-");
     let own: Vec<_> = headers.keys().filter(|name| is_cors(name)).cloned().collect();
@@ -44,7 +44,7 @@ pub(super) fn dress(cors: &Cors, request: &HeaderMap, headers: &mut HeaderMap) {
     }
 }
 
-/// Names the request's origin as allowed, if it is.
+/// Adds the header for an allowed origin. Returns whether the origin is allowed.
 fn allow(cors: &Cors, request: &HeaderMap, headers: &mut HeaderMap) -> bool {
     let Some(origin) = request.get(ORIGIN) else { return false };
     let text = origin.to_str().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What API Gateway answers by itself: `{"message": "…"}`.
+//! The errors of API Gateway itself: `{"message": "…"}`.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -6,12 +6,12 @@ use serde_json::json;
 
 use super::jwt::Refusal;
 
-/// What API Gateway answers by itself.
+/// An error of API Gateway itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ApiError {
     status: StatusCode,
     message: &'static str,
-    /// With 401: what the `www-authenticate` header tells.
+    /// With 401: the reason in the `www-authenticate` header.
     refusal: Option<Refusal>,
 }
 
@@ -31,7 +31,7 @@ impl ApiError {
         Self { status, message, refusal: None }
     }
 
-    /// What the authorizer's refusal comes to: 403 for missing scopes, 401 for anything else.
+    /// Returns the error for a rejected token: 403 for missing scopes, 401 for anything else.
     pub(super) const fn of_refusal(refusal: Refusal) -> Self {
         let (status, message) = match refusal {
             Refusal::Scope => (StatusCode::FORBIDDEN, "Forbidden"),

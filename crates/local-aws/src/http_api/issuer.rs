@@ -1,5 +1,5 @@
-//! The local token issuer. It stands in for the issuer that the template's authorizers trust; its
-//! first key is generated at start-up.
+//! The local token issuer, in place of the issuer that the template's authorizers trust. Its first
+//! key is generated at the start.
 
 use base64::Engine;
 use jsonwebtoken::Algorithm;
@@ -11,7 +11,7 @@ use super::keys::{Key, Keys, NotRemoved};
 use crate::error::Error;
 use sam_template::{JwtAuthorizer, Template};
 
-/// How long a token lives unless its request says otherwise, in seconds.
+/// The default lifetime of a token, in seconds.
 const DEFAULT_EXPIRY_S: i64 = 3_600;
 
 /// The issuer with its keys.
@@ -21,20 +21,20 @@ pub struct Issuer {
     audience: Vec<String>,
 }
 
-/// What `POST /_local/token` takes: every other member is a claim.
+/// The body of `POST /_local/token`. Every other member is a claim.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenRequest {
-    /// The subject: who the token is for.
+    /// The subject of the token.
     pub sub: String,
-    /// Seconds until it expires; 0 or less makes one that has expired. Default 3600.
+    /// Seconds until the token expires; 0 or less makes an expired token. Default: 3600.
     #[serde(default)]
     pub expires_in: Option<i64>,
-    /// Signed with a key that nobody knows, under the known key's id.
+    /// Whether the token is signed with an unpublished key, under the id of the published key.
     #[serde(default)]
     pub foreign_key: bool,
     /// Members of the header, over `alg`, `typ` and `kid`; `null` leaves one out. The signature is
-    /// made over them as RS256, whatever they say: for tokens that must be refused.
+    /// always RS256, also if the header names another algorithm: for tokens that must be rejected.
     #[serde(default)]
     pub header: Map<String, Value>,
     /// Further claims, or others than the issuer's own (`aud`, `iss`); `null` leaves a claim out.
@@ -49,11 +49,11 @@ impl std::fmt::Debug for Issuer {
 }
 
 impl Issuer {
-    /// An issuer with a new key for the first authorizer of the template; `fallback` is its name
-    /// when there is none.
+    /// Creates an issuer with a new key for the first authorizer of the template; `fallback` is its
+    /// name when there is none.
     ///
     /// # Errors
-    /// The key cannot be made.
+    /// The key cannot be generated.
     pub fn new(template: &Template, fallback: &str) -> Result<Self, Error> {
         let mut routes = template.http_apis.iter().flat_map(|api| &api.routes);
         let authorizer = routes.find_map(|route| route.authorizer.as_ref());
@@ -102,28 +102,28 @@ impl Issuer {
         super::jwt::check(&self.keys, authorizer, header, now_s)
     }
 
-    /// Publishes a new key, which signs from now on, and tells its id.
+    /// Publishes a new key, which signs from now on, and returns its id.
     ///
     /// # Errors
-    /// The key cannot be made.
+    /// The key cannot be generated.
     pub fn rotate(&self) -> Result<String, Error> {
         self.keys.rotate()
     }
 
-    /// Takes a published key back.
+    /// Removes a published key.
     ///
     /// # Errors
-    /// There is none with this id, or it is the one that signs.
+    /// No key has this id, or it is the signing key.
     pub fn remove_key(&self, kid: &str) -> Result<(), NotRemoved> {
         self.keys.remove(kid)
     }
 
-    /// The document that a verifier fetches the keys from.
+    /// Returns the JSON Web Key Set.
     pub fn jwks(&self) -> Value {
         json!(self.keys.jwks())
     }
 
-    /// The issuer's discovery document.
+    /// Returns the issuer's discovery document.
     pub fn openid_configuration(&self, base_url: &str) -> Value {
         json!({
             "issuer": self.issuer,

@@ -15,21 +15,20 @@ use serde_json::{Map, Value};
 use super::keys::Keys;
 use sam_template::JwtAuthorizer;
 
-/// How far a token's `nbf` and `iat` may lie ahead of this machine's clock, in seconds. `exp` has
-/// no grace: a token that has expired has expired.
+/// The tolerance for `nbf` and `iat`, in seconds. `exp` has no tolerance.
 const LEEWAY_S: i64 = 2;
 
-/// A token that passed, as the function sees it.
+/// An accepted token, as the function receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// Every claim as text: lists as `[a b]`, as API Gateway writes them.
     pub claims: BTreeMap<String, String>,
-    /// The scopes, when the route asks for any.
+    /// The scopes, when the route requires any.
     pub scopes: Option<Vec<String>>,
 }
 
-/// Why a token does not pass. The texts are for a log and a header: none holds a part of the token,
-/// which whoever sent it may have chosen.
+/// Why a token was rejected. The texts go to a log and a header, so none contains a part of the
+/// token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is none.
@@ -41,7 +40,7 @@ pub enum Refusal {
     /// A claim is missing or wrong.
     #[error("the token does not have a valid {0}")]
     Claim(&'static str),
-    /// None of the scopes that the route asks for.
+    /// The token has none of the required scopes.
     #[error("the token has none of the scopes")]
     Scope,
 }

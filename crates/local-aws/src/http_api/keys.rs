@@ -1,9 +1,9 @@
 //! The issuer's signing keys: RSA pairs by key id, one of which signs.
 //!
-//! An issuer rotates them: it publishes a new one, signs with it, and takes the old one back when
-//! the tokens under it have expired. API Gateway fetches the set again for a key that it has not
-//! seen, and may go on taking a removed one for as long as it caches the set (two hours, its guide
-//! says). Here a removed key is refused at once: a test should not have to wait for the worst case.
+//! An issuer rotates them: it publishes a new one, signs with it, and removes the old one when its
+//! tokens have expired. API Gateway fetches the set again for a key that it has not seen, and may
+//! go on taking a removed one for as long as it caches the set (two hours, its guide says). Here a
+//! removed key is refused at once: a test should not have to wait for the worst case.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -24,7 +24,7 @@ pub(super) struct Key {
     jwk: Jwk,
 }
 
-/// The published keys, in the order of their making: the last one signs.
+/// The published keys, oldest first. The last one signs.
 pub(super) struct Keys(RwLock<Vec<Arc<Key>>>);
 
 /// Why a key cannot be removed.
@@ -33,7 +33,7 @@ pub enum NotRemoved {
     /// No published key has this id.
     #[error("no key has this id")]
     Unknown,
-    /// Nothing could be signed without it.
+    /// It is the signing key.
     #[error("this key signs: add another one first")]
     Signs,
 }
@@ -57,7 +57,7 @@ impl Keys {
         Ok(Self(RwLock::new(vec![Arc::new(Key::new()?)])))
     }
 
-    /// Publishes a new key, which signs from now on, and tells its id.
+    /// Publishes a new key, which signs from now on, and returns its id.
     pub(super) fn rotate(&self) -> Result<String, Error> {
         let key = Arc::new(Key::new()?);
         let kid = key.kid.clone();
@@ -65,7 +65,7 @@ impl Keys {
         Ok(kid)
     }
 
-    /// Takes a key back; tokens under it are worth nothing from now on.
+    /// Removes a key. Tokens that it signed are rejected from now on.
     pub(super) fn remove(&self, kid: &str) -> Result<(), NotRemoved> {
         let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let at = keys.iter().position(|key| key.kid == kid).ok_or(NotRemoved::Unknown)?;

@@ -1,11 +1,11 @@
 //! API Gateway's HTTP API: routes and authorizers of the template, payload 2.0 to the functions.
 //!
-//! The answers to OPTIONS and the headers for browsers are `cors`'s, the token's checks `jwt`'s,
-//! and `issuer` makes tokens with its `keys`.
+//! `cors` answers OPTIONS and adds CORS headers, `jwt` checks tokens, and `issuer` makes tokens
+//! with its `keys`.
 //!
-//! What API Gateway answers by itself is `{"message": "..."}`: 401 of the authorizer, 403 for
-//! missing scopes, 404 for an unknown route, 413 and 431 for its limits, 429 for a throttled route,
-//! 500 when the function fails, 503 when it is throttled or takes longer than the route waits.
+//! Errors of API Gateway itself are `{"message": "..."}`: 401 of the authorizer, 403 for missing
+//! scopes, 404 for an unknown route, 413 and 431 for its limits, 429 for a throttled route, 500
+//! when the function fails, 503 when it is throttled or takes longer than the route waits.
 
 mod answer;
 mod cors;
@@ -43,7 +43,7 @@ const MAX_BODY: usize = 10 * 1024 * 1024;
 /// Its limit on the request line and all headers together, in bytes (HTTP API quotas: 10240).
 const MAX_HEADERS: usize = 10_240;
 
-/// The front door: the first API of the template.
+/// The first HTTP API of the template.
 #[derive(Debug)]
 pub struct HttpApi {
     clock: Clock,
@@ -171,13 +171,13 @@ impl HttpApi {
         };
         let now_s = crate::clock::real_now_ms() / 1000;
         self.issuer.check(authorizer, header, now_s).map_err(|refusal| {
-            // The reason is for whoever runs the cloud; the client learns as little as on AWS.
+            // The reason is logged; the client receives no more than on AWS.
             tracing::info!("authorizer {}: {refusal}", authorizer.name);
             ApiError::of_refusal(refusal)
         })
     }
 
-    /// What `/_local/state` shows.
+    /// Returns the service's part of `/_local/state`.
     pub fn state(&self) -> Value {
         let routes = self.api.iter().flat_map(|api| &api.routes);
         let routes = routes.map(|route| {

@@ -1,6 +1,6 @@
-//! Where the API is reached: at its stage's name, or at the base path of a custom domain.
+//! The path under which the API is served: its stage, or the base path of a custom domain.
 //!
-//! As API Gateway does, neither is taken off the path that the function gets: `rawPath` and
+//! As in API Gateway, neither is removed from the path that the function receives: `rawPath` and
 //! `requestContext.http.path` are whole and percent-decoded
 //! (<https://github.com/aws-powertools/powertools-lambda-python/issues/621>,
 //! <https://github.com/middleapi/standard-server/pull/93>).
@@ -10,7 +10,7 @@ use crate::wire::percent_decoded;
 /// The custom domain that maps the base path; on AWS a name of the API's owner.
 const CUSTOM_DOMAIN: &str = "api.example.com";
 
-/// How a request came to the API.
+/// The path and domain of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mount<'a> {
     /// The path that routes are matched against, still percent-encoded.
@@ -20,8 +20,8 @@ pub(super) struct Mount<'a> {
 }
 
 impl<'a> Mount<'a> {
-    /// The base path comes first: its mapping names the stage, so the stage does not stand in the
-    /// path. `None` when the path is neither under the base path nor under the stage.
+    /// The base path is matched first: its mapping names the stage, so the path has no stage.
+    /// `None` when the path is neither under the base path nor under the stage.
     pub(super) fn of(path: &'a str, base_path: Option<&str>, stage: &str) -> Option<Self> {
         if let Some(path) = base_path.and_then(|base| under(path, base)) {
             return Some(Self { path, custom_domain: Some(CUSTOM_DOMAIN) });
@@ -31,7 +31,7 @@ impl<'a> Mount<'a> {
     }
 }
 
-/// What stands behind `/prefix` in a path; `/` when nothing does.
+/// Returns the path after `/prefix`; `/` when there is none.
 fn under<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     let rest = path.strip_prefix('/')?.strip_prefix(prefix)?;
     match rest {
@@ -40,7 +40,7 @@ fn under<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     }
 }
 
-/// The whole path as the event holds it. A `?` that was encoded ends it there.
+/// Returns the whole path as the event has it. An encoded `?` ends the path.
 pub(super) fn raw_path(path: &str) -> String {
     let decoded = percent_decoded(path).unwrap_or_else(|| path.to_owned());
     decoded.split('?').next().unwrap_or_default().to_owned()

@@ -15,7 +15,7 @@ use crate::wire::percent_decoded;
 use sam_template::Account;
 use sam_template::HttpApi as Api;
 
-/// A request that has found its route and passed its authorizer.
+/// A request with its route, accepted by its authorizer.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) account: &'a Account,

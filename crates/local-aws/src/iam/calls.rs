@@ -1,4 +1,4 @@
-//! What functions called and by which permission, for the comparison with what their roles allow
+//! The calls of functions and the permissions that allowed them, for a comparison with the roles
 //! (`tests/iam/least_privilege.py`): one line of JSON for each distinct call, in a file of this
 //! process's own.
 
@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::policy::Permission;
 use crate::error::Error;
 
-/// One call, as far as it differs from others.
+/// One distinct call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub(super) enum Call {
@@ -28,7 +28,7 @@ pub(super) enum Call {
     Denied { function: String, role: String, action: String, resource: String },
 }
 
-/// Where calls are written to, if anywhere.
+/// The record of calls, if one is kept.
 #[derive(Debug)]
 pub(super) struct Calls(Option<Mutex<Written>>);
 
@@ -39,10 +39,10 @@ struct Written {
 }
 
 impl Calls {
-    /// Starts a file in `folder`, which is made; without one nothing is written.
+    /// Creates a file in `folder`, which is created too. Without a folder nothing is recorded.
     ///
     /// # Errors
-    /// The folder or the file cannot be made.
+    /// The folder or the file cannot be created.
     pub(super) fn into_folder(folder: Option<&Path>) -> Result<Self, Error> {
         let Some(folder) = folder else { return Ok(Self(None)) };
         let place = || Error::io(format!("a record of calls in {}", folder.display()));
@@ -52,7 +52,7 @@ impl Calls {
         Ok(Self(Some(Mutex::new(Written { file, known: BTreeSet::new() }))))
     }
 
-    /// Writes a call, the first time it comes.
+    /// Writes a call the first time it occurs.
     pub(super) fn note(&self, call: Call) {
         let Some(written) = &self.0 else { return };
         let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +60,7 @@ impl Calls {
             return;
         }
         let line = serde_json::to_string(&call).map_err(std::io::Error::from);
-        // One write for a whole line: whoever ends this process leaves no half one.
+        // One write for a whole line, so that no partial line is left when the process is killed.
         let done = line.and_then(|line| written.file.write_all(format!("{line}\n").as_bytes()));
         match done {
             Ok(()) => drop(written.known.insert(call)),

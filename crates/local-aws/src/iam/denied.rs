@@ -1,4 +1,4 @@
-//! A call that the caller's role does not allow, told as each service tells it.
+//! The error for a call that the caller's role does not allow, in the form of each service.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -8,7 +8,7 @@ use super::policy::Refusal;
 use crate::aws_error::AwsError;
 use crate::sqs;
 
-/// Who was denied what. Its text is AWS's own.
+/// A denied call. The text is the one of AWS.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("User: {user} is not authorized to perform: {action} on resource: {resource} {reason}")]
 pub struct Denied {
@@ -16,7 +16,7 @@ pub struct Denied {
     pub user: String,
     /// The action that is missing.
     pub action: String,
-    /// What it was asked for.
+    /// The resource.
     pub resource: String,
     reason: String,
 }
@@ -34,8 +34,8 @@ impl Denied {
         Self { user, action, resource: need.resource.clone(), reason }
     }
 
-    /// The answer of a service to such a call: DynamoDB and EventBridge answer 400, others 403, and
-    /// SQS by another code.
+    /// Returns the answer of a service: 400 for DynamoDB and EventBridge, 403 for the others; SQS
+    /// has its own error code.
     pub(super) fn answer(&self, service: &str) -> Response {
         let error = |status, code: &'static str| AwsError::new(status, code, self.to_string());
         match service {

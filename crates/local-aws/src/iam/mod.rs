@@ -1,15 +1,15 @@
-//! IAM, as far as the functions meet it: a call that a function makes is answered only if the
-//! template's role of that function allows it.
+//! IAM for the calls of functions: a call is answered only if the function's role in the template
+//! allows it.
 //!
-//! A function signs with an access key of its own, so each call says which role it comes from;
-//! any other key (tests, the AWS CLI) is the machine's owner's and allows everything.
+//! Each function signs with an access key of its own, which identifies its role. Any other key
+//! (tests, the AWS CLI) may make every call.
 //!
 //! - `required_actions`: the actions and resources that a call needs.
 //! - `policy`: whether a role's statements allow them.
-//! - `denied`: the refusal, in each service's own form.
-//! - `calls`: what was called, for the comparison with what is allowed.
+//! - `denied`: the error, in each service's form.
+//! - `calls`: a record of the calls, for a comparison with the roles.
 //!
-//! Not played: conditions (an Allow under one allows nothing), boundaries, managed policies, and
+//! Not evaluated: conditions (an Allow under one allows nothing), boundaries, managed policies, and
 //! the policies of resources except queues (`sqs`).
 
 mod action;

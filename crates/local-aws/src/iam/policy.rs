@@ -1,5 +1,5 @@
 //! Whether a role's statements allow an action on a resource: IAM's evaluation for identity-based
-//! policies. A deny wins, an allow is needed, and what nothing speaks of is denied.
+//! policies. A Deny overrides every Allow; a call without an Allow is denied.
 
 use serde::Serialize;
 
@@ -29,16 +29,16 @@ pub(super) enum Refusal {
     Explicit,
 }
 
-/// The first permission by which a role may do what is needed.
+/// Returns the first permission of a role that allows an action.
 ///
 /// # Errors
-/// Why it may not.
+/// The role does not allow the action.
 pub(super) fn decide(role: &Role, need: &RequiredAction) -> Result<Permission, Refusal> {
     let denies = |statement: &&Statement| statement.effect == Effect::Deny;
     if role.statements.iter().filter(denies).any(|statement| permits(statement, need).is_some()) {
         return Err(Refusal::Explicit);
     }
-    // What stands under a condition is not known to hold.
+    // Conditions are not evaluated, so an Allow under a condition does not count.
     let allows =
         |statement: &&Statement| statement.effect == Effect::Allow && !statement.conditional;
     let found = role.statements.iter().filter(allows).find_map(|statement| {
@@ -48,7 +48,7 @@ pub(super) fn decide(role: &Role, need: &RequiredAction) -> Result<Permission, R
     found.ok_or(Refusal::Implicit)
 }
 
-/// All that a role's statements allow, one by one.
+/// Returns every permission of a role.
 pub(super) fn permissions(role: &Role) -> impl Iterator<Item = Permission> + '_ {
     let allows = role.statements.iter().filter(|statement| statement.effect == Effect::Allow);
     allows.flat_map(move |statement| {
@@ -59,9 +59,9 @@ pub(super) fn permissions(role: &Role) -> impl Iterator<Item = Permission> + '_ 
     })
 }
 
-/// The action and the resource of a statement that speak of what is needed.
+/// Returns the action and resource of a statement that match the required action.
 fn permits<'a>(statement: &'a Statement, need: &RequiredAction) -> Option<(&'a str, &'a str)> {
-    // Actions are named in any case, resources in theirs.
+    // Actions are case-insensitive, resources are not.
     let wanted = need.action.to_ascii_lowercase();
     let action = |action: &&String| matches(&action.to_ascii_lowercase(), &wanted);
     let action = statement.actions.iter().find(action)?;

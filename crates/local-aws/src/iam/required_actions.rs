@@ -1,8 +1,7 @@
-//! What a call to AWS needs to be allowed: its IAM actions, each with the resource it is checked
-//! on.
+//! The IAM actions that a call to AWS requires, each with the resource that it is checked on.
 //!
-//! Facts: AWS's Service Authorization Reference. What an operation asks for beyond its own name
-//! stands in the file of its service.
+//! Facts: AWS's Service Authorization Reference. Actions beyond the operation's own name are in the
+//! file of each service.
 
 use http::Method;
 use http::request::Parts;
@@ -18,17 +17,18 @@ use super::action::RequiredAction;
 mod dynamodb;
 mod kinesis_video;
 
-/// Whether the body says what a call is about; else it passes by unread.
+/// Returns whether the body names the resources of a call. Any other body is not read.
 pub(super) fn are_in_body(service: &str, path: &str) -> bool {
     match service {
         "dynamodb" | "events" | "sqs" => true,
-        // Media has no end.
+        // The body of PutMedia is endless.
         "kinesisvideo" => Kvs::operation(path) != Some("PutMedia"),
         _ => false,
     }
 }
 
-/// What a call needs. Nothing, where the service asks for nothing or knows no such operation.
+/// Returns the actions that a call requires; none when the service checks none or has no such
+/// operation.
 pub(super) fn of(
     account: &Account,
     service: &str,
@@ -47,7 +47,7 @@ pub(super) fn of(
     }
 }
 
-/// Each entry of PutEvents is checked on its bus; nothing else is called by a function.
+/// Each entry of PutEvents is checked on its bus. Any other operation is checked on `*`.
 fn events(account: &Account, operation: &str, body: &Value) -> Vec<RequiredAction> {
     if operation != "PutEvents" {
         return vec![RequiredAction::new("events", operation, "*")];
@@ -60,7 +60,7 @@ fn events(account: &Account, operation: &str, body: &Value) -> Vec<RequiredActio
     entries.iter().map(|entry| RequiredAction::new("events", operation, bus(entry))).collect()
 }
 
-/// A batch needs what its single call needs.
+/// A batch requires the action of the single call.
 fn sqs(account: &Account, operation: &str, body: &Value) -> RequiredAction {
     let action = operation.strip_suffix("Batch").unwrap_or(operation);
     let queue = crate::sqs::queue_of(body).map(|name| account.arn("sqs", name));
@@ -91,8 +91,7 @@ fn lambda(account: &Account, head: &Parts) -> Vec<RequiredAction> {
     vec![RequiredAction::new("lambda", action, function)]
 }
 
-/// The management endpoint of the one WebSocket API there is; the HTTP API asks for a token
-/// instead.
+/// Calls on WebSocket connections. The HTTP API requires a token instead.
 fn connections(account: &Account, head: &Parts) -> Vec<RequiredAction> {
     let path = head.uri.path();
     if !Connections::takes(path) {

@@ -20,9 +20,9 @@ use super::denied::Denied;
 use super::policy::{self, Permission};
 use super::required_actions;
 
-/// What the functions' access keys begin with.
+/// The prefix of the functions' access keys.
 const KEY_PREFIX: &str = "ASIALOCAL";
-/// The largest request of any service, in bytes; a larger one is refused before it is looked at.
+/// The largest request of any service, in bytes.
 const MAX_REQUEST: usize = 16 * 1024 * 1024;
 
 /// The access key with which a function signs.
@@ -30,7 +30,7 @@ pub fn access_key(function: &Function) -> String {
     format!("{KEY_PREFIX}{}", function.logical_id)
 }
 
-/// Who may call what.
+/// The roles of the functions.
 #[derive(Debug)]
 pub struct Iam {
     account: Account,
@@ -49,13 +49,13 @@ struct Caller {
 }
 
 impl Iam {
-    /// The functions of a template in their roles. What they call is written into `record`, if
+    /// Creates the callers of a template. Their calls are recorded in the folder `record`, if
     /// given.
     ///
-    /// A function whose role the template does not have is held to nothing.
+    /// A function whose role is not in the template may make every call.
     ///
     /// # Errors
-    /// The record cannot be begun.
+    /// The record cannot be created.
     pub fn new(template: &Template, record: Option<&Path>) -> Result<Self, Error> {
         let account = template.account.clone();
         let callers = template.functions.iter().filter_map(|function| {
@@ -75,7 +75,7 @@ impl Iam {
         Ok(Self { account, callers, calls: Calls::into_folder(record)? })
     }
 
-    /// The request as it came, if the role of `key` allows it; else the refusal.
+    /// Returns the request unchanged if the role of `key` allows it.
     ///
     /// # Errors
     /// The answer of the service to a call that its caller's role does not allow.
@@ -90,7 +90,7 @@ impl Iam {
         let mut said = Value::Null;
         if required_actions::are_in_body(service, head.uri.path()) {
             let bytes = to_bytes(body, MAX_REQUEST).await.map_err(|_| too_large())?;
-            // What is no JSON names nothing; the service says what is wrong with it.
+            // A body that is not JSON names no resource; the service rejects it.
             said = serde_json::from_slice(&bytes).unwrap_or_default();
             body = Body::from(bytes);
         }
@@ -100,8 +100,7 @@ impl Iam {
         Ok(Request::from_parts(head, body))
     }
 
-    /// Whether a function may have a message put into a queue on its behalf, as Lambda does with
-    /// what it gives up.
+    /// Checks whether Lambda may send a message to a queue on behalf of a function.
     ///
     /// # Errors
     /// Its role does not allow it.
@@ -135,7 +134,7 @@ impl Iam {
     }
 }
 
-/// All that the roles of a template's functions allow, one by one.
+/// Returns every permission of the roles of a template's functions.
 pub fn permissions(template: &Template) -> Vec<Permission> {
     template.roles.iter().flat_map(policy::permissions).collect()
 }

@@ -6,7 +6,7 @@ use sam_template::Account;
 
 use super::errors;
 
-/// What an ARN names.
+/// The type of resource that an ARN names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Stream,

@@ -19,17 +19,17 @@ const FLUSH: Duration = Duration::from_millis(20);
 const VOID: &[u8] = &[0xEC, 0x01, 0x01, 0, 0, 0, 0, 0, 0];
 const FILLER: &[u8] = &[0; 1024];
 
-/// What happens to one body. Without a fault it passes everything on.
+/// The fault on one body. Without one, the body is unchanged.
 #[derive(Debug, Default)]
 pub(super) struct BodyFault {
     fault: Option<Fault>,
     /// Bytes that still pass before it strikes.
     passing: usize,
-    /// What is left of a piece that it struck in the middle.
+    /// The rest of a piece that the fault split.
     held: Option<Bytes>,
     /// Bytes that are still to be damaged.
     damage: usize,
-    /// Nothing but Void comes, a piece after each such wait.
+    /// The interval between pieces of a Void element, once that fault has begun.
     void: Option<Duration>,
     over: bool,
 }
@@ -42,7 +42,7 @@ impl BodyFault {
         Self { fault, passing, ..Self::default() }
     }
 
-    /// The next piece of the body, struck when it is its turn.
+    /// Returns the next piece of the body, with the fault applied.
     pub(super) async fn next(&mut self, reader: &mut Reader) -> Option<io::Result<Bytes>> {
         loop {
             if !self.over
@@ -77,7 +77,8 @@ impl BodyFault {
         }
     }
 
-    /// Lets the fault strike when its turn has come; what the body ends with, if it ends.
+    /// Applies the fault once its position is reached. Returns the last item of the body, if it
+    /// ends.
     async fn strike(&mut self, reader: &Reader) -> Option<io::Result<Bytes>> {
         let kind = self.fault.as_ref().filter(|_| self.passing == 0)?.kind;
         if waits(kind) && !reader.is_between_fragments() {
@@ -117,7 +118,7 @@ impl BodyFault {
         }
     }
 
-    /// Turns every bit of the next bytes that are to be damaged.
+    /// Inverts every bit of the next bytes that are to be damaged.
     fn spoil(&mut self, piece: &Bytes) -> Bytes {
         let struck = self.damage.min(piece.len());
         self.damage -= struck;

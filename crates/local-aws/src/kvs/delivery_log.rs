@@ -1,5 +1,5 @@
-//! When each fragment first left on a GetMedia connection: the moment from which the delivery
-//! latency of a run is counted. It outlives the streams, within a bound.
+//! When each fragment was first sent on a GetMedia connection: the start of the delivery latency in
+//! a run's report. Records outlive their streams, up to a limit.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,7 @@ use super::fragment::Fragment;
 
 /// Fragments remembered of each stream: eleven hours of two-second ones.
 const FRAGMENTS: usize = 20_000;
-/// Streams remembered; the one that came first goes first.
+/// The most streams that are recorded; the oldest is dropped first.
 const STREAMS: usize = 256;
 
 /// A fragment that was sent.
@@ -29,7 +29,7 @@ pub struct SentFragment {
     pub sent_us: u64,
 }
 
-/// The memory of all streams.
+/// The records of all streams.
 #[derive(Debug, Default)]
 pub(super) struct DeliveryLog {
     streams: Mutex<Remembered>,
@@ -74,7 +74,7 @@ impl DeliveryLog {
         }
     }
 
-    /// What was sent of a stream, in its order.
+    /// Returns the sent fragments of a stream, in stream order.
     pub(super) fn of(&self, stream: &str) -> Vec<SentFragment> {
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.by_name.get(stream).map(|sent| sent.iter().copied().collect()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! The little of EBML (RFC 8794) that cutting and writing fragments needs.
+//! Reading and writing of EBML elements (RFC 8794), as far as fragments need it.
 
 /// Bytes that are no EBML element, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

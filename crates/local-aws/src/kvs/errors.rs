@@ -1,4 +1,4 @@
-//! The refusals of Kinesis Video Streams: codes and statuses of its API model (botocore
+//! The errors of Kinesis Video Streams, with the codes and statuses of its API model (botocore
 //! `kinesisvideo` and `kinesis-video-media`), one constructor for each.
 
 use http::StatusCode;

@@ -70,7 +70,8 @@ pub(super) struct Fragment {
 }
 
 impl Fragment {
-    /// What the stream's store is charged for it. The preamble is shared and not counted again.
+    /// Returns the bytes that count against the stream's limit. The preamble is shared and not
+    /// counted.
     pub(super) fn bytes(&self) -> u64 {
         (self.cluster.len() + self.trailing.len()) as u64
     }

@@ -1,4 +1,4 @@
-//! What one stream holds: its fragments, who reads and writes it, and how often it was called.
+//! The store of one stream: its fragments, its connections, and its recent calls.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ const READERS: usize = 3;
 const WRITERS: usize = 1;
 /// Calls of one media API each second of the cloud (hard quota).
 const CALLS_PER_SECOND: usize = 5;
-/// What a stream without retention still holds: five minutes or 200 MB (CreateStream's page).
+/// The buffer of a stream without retention: five minutes or 200 MB (CreateStream's page).
 const BUFFER_MS: i64 = 300_000;
 const BUFFER_BYTES: u64 = 200_000_000;
 /// A bound of this fake, since everything is kept in memory: a day of speech takes a third of it.
@@ -64,7 +64,7 @@ impl Access {
     }
 }
 
-/// A connection's place at a stream; dropping it frees the place.
+/// A connection that counts against a stream's limit until it is dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionPermit {
     store: Arc<FragmentStore>,
@@ -81,7 +81,7 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// The number and time that a fragment gets when its ingestion begins.
+/// The number and the time that a fragment gets when its ingestion begins.
 #[derive(Debug, Clone)]
 pub(super) struct FragmentId {
     pub(super) sequence: u64,
@@ -108,21 +108,21 @@ impl FragmentStore {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes whoever waits for a change.
+    /// Wakes the connections that wait for a change.
     fn changed(&self) {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// To wait for changes with.
+    /// Returns a receiver that is notified of changes.
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// Counts a call and takes a place.
+    /// Counts a call and returns a permit for a connection.
     ///
     /// # Errors
     /// `ClientLimitExceededException` beyond five calls a second,
-    /// `ConnectionLimitExceededException` beyond the places there are.
+    /// `ConnectionLimitExceededException` beyond the limit of connections.
     pub(super) fn acquire(
         self: &Arc<Self>,
         access: Access,
@@ -160,7 +160,7 @@ impl FragmentStore {
         FragmentId { sequence: held.sequence, number, server_ms: now_ms }
     }
 
-    /// Keeps a whole fragment; whether it stays for as long as the retention says (PERSISTED).
+    /// Stores a complete fragment. Returns whether it is kept for the retention period (PERSISTED).
     ///
     /// # Errors
     /// [`IngestError::StreamNotActive`] when the stream was deleted, [`IngestError::Archival`] when
@@ -233,7 +233,7 @@ impl FragmentStore {
         self.held().retention_hours = hours;
     }
 
-    /// The stream is deleted: nothing can be read any more and connections end.
+    /// Closes the store of a deleted stream: no fragment can be read and connections end.
     pub(super) fn close(&self) {
         let mut held = self.held();
         held.closed = true;
@@ -248,7 +248,7 @@ impl FragmentStore {
         self.held().closed
     }
 
-    /// What `/_local/state` shows of it.
+    /// Returns its part of `/_local/state`.
     pub(super) fn state(&self, now_ms: i64) -> Value {
         let mut held = self.held();
         held.trim(now_ms);

@@ -1,4 +1,4 @@
-//! Cuts what a producer sends into fragments, one for each Cluster, as the bytes come in.
+//! Splits a producer's bytes into fragments, one for each Cluster, as they arrive.
 //!
 //! It is independent of the product's own parser on purpose: it keeps the raw bytes of what stands
 //! before the first Cluster and of each Cluster's children and looks into no more of them than the
@@ -20,12 +20,12 @@ const TRACKS: usize = 3;
 /// Everything before the first Cluster, and the tags after one.
 const HEAD_BYTES: usize = 1024 * 1024;
 
-/// What the producer's bytes amount to.
+/// An event in a producer's bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FragmentEvent {
-    /// A fragment began: its Cluster's timecode in ms.
+    /// A fragment started: its Cluster's timecode in ms.
     Started { timecode_ms: i64 },
-    /// It is whole.
+    /// The fragment is complete.
     Complete(ProducerFragment),
 }
 
@@ -39,7 +39,7 @@ pub(super) struct ProducerFragment {
     pub(super) trailing: Bytes,
 }
 
-/// The reader of one PutMedia connection. After an error it is of no more use.
+/// Splits the body of one PutMedia connection. Not usable after an error.
 #[derive(Debug)]
 pub(super) struct Fragmenter {
     buffer: Vec<u8>,
@@ -63,7 +63,7 @@ enum Place {
     Cluster(Option<u64>),
 }
 
-/// The Cluster that is coming in.
+/// The Cluster that is being received.
 #[derive(Debug, Default)]
 struct PendingCluster {
     timecode: Option<u64>,
@@ -94,10 +94,10 @@ impl Default for Fragmenter {
 }
 
 impl Fragmenter {
-    /// Takes bytes and appends what they complete.
+    /// Takes bytes and appends the events that they complete.
     ///
     /// # Errors
-    /// The rule of PutMedia that they break.
+    /// The bytes break a rule of PutMedia.
     pub(super) fn push(
         &mut self,
         bytes: &[u8],
@@ -191,7 +191,7 @@ impl Fragmenter {
         }
     }
 
-    /// Keeps an element that stands before the first Cluster, and reads what is needed of it.
+    /// Keeps an element before the first Cluster, and reads the timecode scale and the tracks.
     fn keep_head(&mut self, header: Header, rest: &[u8]) -> Result<Option<usize>, IngestError> {
         const LARGE: IngestError = IngestError::InvalidMkv("the head is larger than 1 MiB");
         let end = extent(header)?;

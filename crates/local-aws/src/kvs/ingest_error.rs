@@ -3,7 +3,7 @@
 
 use super::ebml::InvalidElement;
 
-/// What is wrong with what a producer sends.
+/// A rule of PutMedia that a producer's bytes break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum IngestError {
     /// The connection broke or ended inside a fragment.
@@ -34,7 +34,7 @@ pub(crate) enum IngestError {
     /// A declared track without a frame.
     #[error("a declared track has no frame in a fragment")]
     FramesMissing,
-    /// The store is full: a bound of this fake, told as AWS tells its own trouble.
+    /// The store is full: a limit of this emulator, reported as AWS reports an internal failure.
     #[error("the stream holds as much as this fake keeps of one stream")]
     Archival,
     /// A fault set on demand.

@@ -37,7 +37,8 @@ impl Input {
         }
     }
 
-    /// What the call is about, for matching faults: the name or ARN of its stream or channel.
+    /// Returns the target of the call for matching faults: the name or ARN of its stream or
+    /// channel.
     pub(super) fn target(&self) -> &str {
         ["StreamName", "StreamARN", "ChannelName", "ChannelARN", "ResourceARN"]
             .iter()

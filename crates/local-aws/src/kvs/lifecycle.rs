@@ -1,5 +1,5 @@
-//! How a stream or channel comes and goes: CREATING → ACTIVE → DELETING → gone, by the cloud's
-//! clock and without any task of its own: the state is computed when someone looks.
+//! The life cycle of a stream or channel: CREATING → ACTIVE → DELETING → deleted, on the scaled
+//! clock. No task runs for it: the status is computed when it is read.
 
 use uuid::Uuid;
 
@@ -7,12 +7,12 @@ use crate::aws_error::AwsError;
 
 use super::errors;
 
-/// Cloud milliseconds from a create call to ACTIVE and from a delete call to gone, unless told
-/// otherwise. AWS publishes no figure; about a second is what people see, and callers must poll
-/// either way.
+/// The default time from a create call to ACTIVE and from a delete call to deletion, in
+/// milliseconds of the scaled clock. AWS publishes no figure; about a second is usual, and callers
+/// must poll anyway.
 pub const CHANGE_MS: u32 = 1000;
 
-/// The API's `Status` enum. UPDATING is not played: updates are done when the call answers.
+/// The API's `Status` enum, without UPDATING: updates are complete when the call returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
     Creating,
@@ -21,7 +21,7 @@ pub(super) enum Status {
 }
 
 impl Status {
-    /// The word on the wire.
+    /// Returns the name on the wire.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Creating => "CREATING",
@@ -31,7 +31,7 @@ impl Status {
     }
 }
 
-/// When a resource was made, when it goes, and which version it has.
+/// When a resource was created, when it is deleted, and its version.
 #[derive(Debug, Clone)]
 pub(super) struct Lifecycle {
     /// Creation in milliseconds since the epoch: part of the ARN.
@@ -49,7 +49,7 @@ impl Lifecycle {
         Self { created_ms: now_ms, gone_ms: None, change_ms, version: fresh_version() }
     }
 
-    /// Where it stands.
+    /// Returns the status at `now_ms`.
     pub(super) fn status(&self, now_ms: i64) -> Status {
         if self.gone_ms.is_some() {
             Status::Deleting
@@ -65,7 +65,7 @@ impl Lifecycle {
         self.gone_ms.is_some_and(|gone| now_ms >= gone)
     }
 
-    /// Refuses what only an ACTIVE resource takes.
+    /// Rejects a call on a resource that is not ACTIVE.
     pub(super) fn require_active(&self, now_ms: i64, resource: &str) -> Result<(), AwsError> {
         match self.status(now_ms) {
             Status::Active => Ok(()),
@@ -73,7 +73,7 @@ impl Lifecycle {
         }
     }
 
-    /// Refuses a caller who knows another version; no version asks for no check.
+    /// Rejects a call with another version. A call without a version is not checked.
     pub(super) fn require_version(
         &self,
         version: Option<&str>,
@@ -97,7 +97,7 @@ impl Lifecycle {
     }
 }
 
-/// Twenty letters and digits, as AWS's look.
+/// Returns twenty letters and digits, as AWS's versions have.
 fn fresh_version() -> String {
     Uuid::new_v4().simple().to_string().chars().take(20).collect()
 }

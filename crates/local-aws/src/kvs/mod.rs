@@ -87,8 +87,8 @@ pub struct Kvs {
 }
 
 impl Kvs {
-    /// A service without any channel or stream. `base_url` is what its endpoints are told as, for
-    /// example `http://127.0.0.1:7878`.
+    /// A service without channels or streams. `base_url` is the URL of its endpoints, for example
+    /// `http://127.0.0.1:7878`.
     pub fn new(clock: Clock, faults: Faults, account: Account, base_url: String) -> Arc<Self> {
         Arc::new(Self {
             clock,
@@ -98,8 +98,8 @@ impl Kvs {
         })
     }
 
-    /// Sets how long streams and channels that are created from now on take to come and to go;
-    /// milliseconds of the cloud's time.
+    /// Sets how long streams and channels that are created from now on are CREATING and DELETING,
+    /// in milliseconds of the scaled clock.
     pub fn change_within(&self, change_ms: u32) {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner).change_ms = change_ms;
     }
@@ -109,7 +109,7 @@ impl Kvs {
         OPERATIONS.iter().find(|(known, _)| *known == path).map(|(_, operation)| *operation)
     }
 
-    /// The operations that a fault can strike.
+    /// Returns the operations that a fault may name.
     pub fn operations() -> impl Iterator<Item = &'static str> {
         OPERATIONS.into_iter().map(|(_, operation)| operation)
     }
@@ -151,7 +151,7 @@ impl Kvs {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The store of the ACTIVE stream that a media API means; any other is not found there.
+    /// Returns the store of an ACTIVE stream. Any other stream is not found by the media APIs.
     fn media_of(
         &self,
         name: Option<&str>,
@@ -171,17 +171,18 @@ impl Kvs {
         }
     }
 
-    /// When the fragments of a stream first left on a GetMedia connection, in their order.
+    /// Returns when each fragment of a stream was first sent on a GetMedia connection, in stream
+    /// order.
     pub fn sent(&self, stream: &str) -> Vec<SentFragment> {
         self.delivery_log.of(stream)
     }
 
-    /// Whether there is a stream of this name, in whatever state.
+    /// Returns whether a stream of this name exists, in any status.
     pub fn has_stream(&self, name: &str) -> bool {
         self.registry().streams.contains_key(name)
     }
 
-    /// What `/_local/state` shows.
+    /// Returns the service's part of `/_local/state`.
     pub fn state(&self) -> Value {
         let now_ms = self.clock.now_ms();
         let mut registry = self.registry();

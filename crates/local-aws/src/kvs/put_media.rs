@@ -24,7 +24,7 @@ use super::fragment_store::{Access, ConnectionPermit, FragmentId, FragmentStore}
 use super::fragmenter::{FragmentEvent, Fragmenter};
 use super::ingest_error::IngestError;
 
-/// Acknowledgements that may wait for a producer who does not read them; then ingestion waits too.
+/// Acknowledgements that are buffered for a producer that does not read them; then ingestion waits.
 const WAITING_ACKS: usize = 1024;
 
 impl Kvs {
@@ -66,7 +66,7 @@ struct Ingestion {
     kvs: Arc<Kvs>,
     store: Arc<FragmentStore>,
     _permit: ConnectionPermit,
-    /// What a timecode is counted from: 0 for ABSOLUTE ones.
+    /// The origin of timecodes, in ms since the Unix epoch: 0 for ABSOLUTE ones.
     origin_ms: i64,
     fragmenter: Fragmenter,
     fragment_id: Option<(FragmentId, i64)>,
@@ -148,7 +148,7 @@ impl Ingestion {
         acknowledge(&self.acks, ack, fragment_id).await;
     }
 
-    /// Lets a fault on demand strike once `extra.afterBytes` were taken.
+    /// Applies a fault once `extra.afterBytes` bytes have been received.
     async fn strike(&mut self, taken: usize) -> Result<(), IngestError> {
         let Some(fault) = &self.fault else { return Ok(()) };
         let member = |name: &str| fault.extra.get(name).and_then(Value::as_u64);
@@ -170,7 +170,7 @@ impl Ingestion {
     }
 }
 
-/// Sends one line; a producer that is gone gets none.
+/// Sends one acknowledgement. Does nothing when the producer has disconnected.
 async fn acknowledge(
     acks: &mpsc::Sender<Bytes>,
     mut ack: Value,
@@ -183,7 +183,7 @@ async fn acknowledge(
     let _ = acks.send(Bytes::from(format!("{ack}\r\n"))).await;
 }
 
-/// The producer's time that timecode 0 stands for, in ms since the epoch.
+/// Returns the producer's time at timecode 0, in ms since the Unix epoch.
 fn origin_ms(headers: &HeaderMap, now_ms: i64) -> Result<i64, AwsError> {
     match text(headers, "x-amzn-fragment-timecode-type")? {
         Some("ABSOLUTE") => Ok(0),

@@ -1,4 +1,4 @@
-//! One GetMedia connection: which bytes come next, and when the body ends.
+//! One GetMedia connection: the next bytes of its body, and when the body ends.
 //!
 //! The body ends cleanly when no fragment came for 3 s of the cloud's time, after 45 minutes, and
 //! when the stream is deleted. A fragment is handed on when it is whole (docs and recorded output
@@ -33,10 +33,10 @@ pub(super) struct Reader {
     changes: watch::Receiver<u64>,
     /// The sequence of the last fragment that was taken from the store.
     cursor: u64,
-    /// What is still to be sent of the fragment that is going out.
+    /// The rest of the fragment that is being sent.
     pieces: VecDeque<Bytes>,
     going_out: Option<Arc<Fragment>>,
-    /// The fragment that was asked for and is not there.
+    /// The requested fragment, if the stream does not have it.
     not_found: Option<String>,
     idle_from: Instant,
     ends_at: Instant,

@@ -41,13 +41,13 @@ pub(super) struct Channel {
     pub(super) stores_in: Option<String>,
 }
 
-/// Everything the control plane knows.
+/// The state of the control plane.
 #[derive(Debug)]
 pub(super) struct Registry {
     pub(super) account: Account,
-    /// What endpoints are told as.
+    /// The URL that GetDataEndpoint and GetSignalingChannelEndpoint return.
     pub(super) base_url: String,
-    /// How long streams and channels take to come and to go.
+    /// How long a stream or channel is CREATING or DELETING, in ms of the scaled clock.
     pub(super) change_ms: u32,
     pub(super) streams: BTreeMap<String, Stream>,
     pub(super) channels: BTreeMap<String, Channel>,
@@ -68,10 +68,10 @@ impl Registry {
         }
     }
 
-    /// Runs one operation of the control plane; the answer's body comes back.
+    /// Runs one operation of the control plane and returns the body of its answer.
     ///
     /// # Errors
-    /// What AWS refuses the call with.
+    /// The error that AWS returns for the call.
     pub(super) fn run(
         &mut self,
         operation: &str,

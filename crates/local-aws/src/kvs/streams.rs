@@ -165,7 +165,7 @@ impl Registry {
         nothing()
     }
 
-    /// The data plane is this server: media clients come back to the same port.
+    /// Returns the URL of this server: the data plane is on the same port.
     pub(super) fn get_data_endpoint(&mut self, input: &Input) -> Result<Value, AwsError> {
         let api = input.required_text("APIName")?;
         if !DATA_APIS.contains(&api) {

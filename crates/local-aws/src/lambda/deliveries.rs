@@ -1,12 +1,12 @@
-//! What the cloud itself sees at the boundary of the audio processor: each chunk that was offered
-//! and what was answered. The figures of a run come from here, not from what the functions claim.
+//! The invocations of the audio processor: each chunk that was offered, and the answer. A run's
+//! report is computed from these records, not from the functions' own counters.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 
-/// Sessions remembered; the one that came first goes first.
+/// The most sessions that are recorded; the oldest is dropped first.
 const SESSIONS: usize = 256;
 /// Deliveries remembered of a session: a day and a half of half-second chunks.
 const DELIVERIES: usize = 262_144;
@@ -32,24 +32,24 @@ pub struct Delivery {
     pub received_us: u64,
     /// When it was answered: real microseconds since the epoch.
     pub answered_us: u64,
-    /// What the processor did with it.
+    /// The processor's answer to it.
     pub outcome: Outcome,
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Taken; `next_sample` is what the processor says it lacks from now on.
+    /// Accepted.
     Accepted {
         /// The answer's nextSample; absent from a processor that does not answer the contract.
         next_sample: Option<u64>,
     },
-    /// It had all of it before.
+    /// The processor had already accepted all of it.
     Duplicate {
         /// The answer's nextSample.
         next_sample: Option<u64>,
     },
-    /// It failed, or refused it.
+    /// The invocation failed, or the processor rejected the chunk.
     Failed {
         /// Lambda's errorType or the API's error code.
         error: String,
@@ -101,10 +101,10 @@ struct Sessions {
 }
 
 impl Deliveries {
-    /// Notes one invocation of any function; only payloads of audio count.
+    /// Records one invocation. Ignores payloads that are not audio.
     ///
     /// `trace` is the root of its trace, `answer` the body that the function answered with, or why
-    /// it was not run; `failed` tells whether it is a FunctionError's.
+    /// it was not run; `failed` is whether the answer is a function error.
     pub fn record(
         &self,
         payload: &[u8],

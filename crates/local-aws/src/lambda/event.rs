@@ -1,4 +1,4 @@
-//! Asynchronous invocations: queued at once, then tried, retried and given up as Lambda does.
+//! Asynchronous invocations: queued, then attempted, retried and given up as Lambda does.
 //!
 //! A function error is retried `MaximumRetryAttempts` times, one and then two minutes later; a
 //! throttle or a failure of the service is retried with growing waits and counts no attempt; the
@@ -21,7 +21,7 @@ use crate::faults::Faults;
 use crate::iam::Iam;
 use crate::sqs::Sqs;
 
-/// How many events may wait at once; more are refused, so that memory stays bounded.
+/// The most pending events. More are rejected, so that memory is bounded.
 const MAX_PENDING: usize = 10_000;
 /// The waits before the first and the second retry of a function error.
 const RETRY_WAITS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
@@ -86,7 +86,7 @@ impl EventQueue {
     }
 }
 
-/// How an event came to its end.
+/// The outcome of an event.
 #[derive(Debug)]
 struct End {
     condition: &'static str,
@@ -114,7 +114,7 @@ async fn serve(queue: &EventQueue, pool: &Arc<Pool>, invocation: &Invocation) {
     }
 }
 
-/// Puts a record into its queue on the function's behalf, whose role must allow it.
+/// Sends a record to its queue on behalf of the function, whose role must allow it.
 async fn send(
     queue: &EventQueue,
     pool: &Pool,
@@ -170,7 +170,7 @@ async fn once(
     pool.invoke(invocation.clone(), fault).await
 }
 
-/// The record that a destination gets (Lambda guide, "Adding a destination").
+/// Returns the record for a destination (Lambda guide, "Adding a destination").
 fn record(queue: &EventQueue, pool: &Pool, invocation: &Invocation, end: &End) -> Value {
     let parsed = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
     let mut record = json!({

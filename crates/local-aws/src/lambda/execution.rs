@@ -81,8 +81,8 @@ async fn kill_due(fault: Option<Fault>) {
     }
 }
 
-/// Lets the extensions finish with an answered invocation. The timeout and the fault still apply
-/// until they have.
+/// Waits until the extensions have finished with an answered invocation. The timeout and the fault
+/// still apply until they have.
 async fn finish_extensions(
     environment: Arc<ExecutionEnvironment>,
     deadline: Instant,

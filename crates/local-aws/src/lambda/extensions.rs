@@ -1,6 +1,6 @@
-//! The extensions of one process. An invocation lasts until each that was told of it asks for the
-//! next event, as <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html> has
-//! it.
+//! The extensions of one process. An invocation lasts until each extension that was notified of it
+//! asks for its next event:
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-/// Events that an extension may be behind. It is told of an invocation only once it has asked for
-/// one.
+/// The events that are buffered for an extension. An invocation is sent only to an extension that
+/// has asked for an event.
 const BEHIND: usize = 4;
 
 /// The extensions that registered.
@@ -21,7 +21,7 @@ pub(super) struct Extensions {
 #[derive(Debug)]
 struct Extension {
     wanted: Vec<String>,
-    /// It has asked for what comes next.
+    /// Whether it has asked for its next event.
     waits: bool,
     events: mpsc::Sender<Value>,
     waiting: Arc<tokio::sync::Mutex<mpsc::Receiver<Value>>>,
@@ -39,7 +39,8 @@ impl Extensions {
         id
     }
 
-    /// The extension asks for what comes next. False when none of that identifier registered.
+    /// Records that an extension asks for its next event. Returns false when the identifier is
+    /// unknown.
     pub(super) fn asks(&self, id: &str) -> bool {
         let mut registered = self.registered();
         let Some(extension) = registered.get_mut(id) else { return false };
@@ -47,26 +48,26 @@ impl Extensions {
         true
     }
 
-    /// Waits for the next event that the extension wants.
+    /// Waits for the next event of an extension. Returns `None` when the identifier is unknown.
     pub(super) async fn next(&self, id: &str) -> Option<Value> {
         let waiting = Arc::clone(&self.registered().get(id)?.waiting);
         let mut waiting = waiting.lock().await;
         waiting.recv().await
     }
 
-    /// Tells those who want to know.
+    /// Sends an event to the extensions that registered for it.
     pub(super) fn notify(&self, event: &Value) {
         let mut registered = self.registered();
         let kind = event["eventType"].as_str().unwrap_or_default();
         let wants = |extension: &&mut Extension| extension.wanted.iter().any(|it| it == kind);
         for extension in registered.values_mut().filter(wants) {
-            // Who is that far behind is told too late of everything anyway.
+            // An extension with a full buffer misses the event.
             let told = extension.events.try_send(event.clone());
             extension.waits &= told.is_err();
         }
     }
 
-    /// Whether one has not asked for what comes next.
+    /// Returns whether an extension has not asked for its next event.
     pub(super) fn are_busy(&self) -> bool {
         self.registered().values().any(|extension| !extension.waits)
     }

@@ -12,7 +12,7 @@ pub const MAX_SYNC_PAYLOAD: usize = 6 * 1024 * 1024;
 /// The largest payload of an asynchronous invocation, in bytes (1 MB since 2026-01).
 pub const MAX_ASYNC_PAYLOAD: usize = 1024 * 1024;
 
-/// What an invocation gave.
+/// The result of an invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invoked {
     /// The id of the invocation, as the function saw it.
@@ -23,13 +23,13 @@ pub struct Invoked {
     pub function_error: Option<String>,
 }
 
-/// What a function is asked to do. A retry of an event keeps the id.
+/// An invocation of a function. A retry of an event keeps the id.
 #[derive(Debug, Clone)]
 pub(super) struct Invocation {
     pub(super) request_id: String,
     pub(super) payload: Bytes,
     pub(super) trace: String,
-    /// What a synchronous caller says of itself, as JSON on one line.
+    /// The ClientContext of a synchronous caller, as JSON on one line.
     pub(super) client_context: Option<String>,
 }
 
@@ -65,26 +65,26 @@ impl Invocation {
         Ok(Self { request_id, payload, trace, client_context: None })
     }
 
-    /// What the caller gets when the function answered.
+    /// Returns the result when the function answered.
     pub(super) fn answered(&self, payload: Bytes) -> Invoked {
         Invoked { request_id: self.request_id.clone(), payload, function_error: None }
     }
 
-    /// What the caller gets when the function reported an error; `payload` is the report.
+    /// Returns the result when the function reported an error; `payload` is the report.
     pub(super) fn failed(&self, payload: Bytes) -> Invoked {
         let function_error = Some("Unhandled".to_owned());
         Invoked { request_id: self.request_id.clone(), payload, function_error }
     }
 
-    /// What the caller gets when a fault answers in the function's place.
+    /// Returns the result when a fault answers in place of the function.
     pub(super) fn said(&self, fault: &Value) -> Invoked {
         let payload = Bytes::from(fault["answer"].to_string());
         let function_error = fault["functionError"].as_str().map(str::to_owned);
         Invoked { request_id: self.request_id.clone(), payload, function_error }
     }
 
-    /// What the caller gets when Lambda itself ended the invocation. The message begins with the
-    /// id, as Lambda's do.
+    /// Returns the result when Lambda ended the invocation. The message begins with the id, as
+    /// Lambda's messages do.
     pub(super) fn ended(&self, error_type: &str, reason: &str) -> Invoked {
         let message = format!("RequestId: {} Error: {reason}", self.request_id);
         self.failed(error_body(error_type, &message))

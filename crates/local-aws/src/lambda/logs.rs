@@ -1,4 +1,4 @@
-//! What a function prints: into its log file, line by line, and to stderr when wanted.
+//! The output of a function: written line by line to its log file, and to stderr if requested.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-/// A longer line is broken here (CloudWatch's limit on one event is 256 KB).
+/// Longer lines are split (CloudWatch's limit on one event is 256 KB).
 const MAX_LINE: usize = 256 * 1024;
 
-/// Where the lines of one instance go.
+/// The destinations of one process's output.
 #[derive(Debug, Clone)]
 pub(super) struct Log {
     file: Arc<std::fs::File>,
@@ -28,7 +28,7 @@ impl Log {
         Ok(Self { file: Arc::new(file), prefix: verbose.then(|| format!("[{package}] ")) })
     }
 
-    /// Takes every line of a stream until it ends.
+    /// Writes every line of a stream until it ends.
     pub(super) async fn drain(self, stream: impl AsyncRead + Unpin) {
         let mut reader = BufReader::new(stream);
         let mut line = Vec::new();
@@ -56,8 +56,8 @@ impl Log {
         }
     }
 
-    /// One write for each line, so that instances do not mix theirs. A full disk loses log lines,
-    /// never the invocation.
+    /// One write for each line, so that lines of concurrent processes do not mix. A full disk loses
+    /// log lines, never the invocation.
     fn write(&self, line: &mut Vec<u8>) {
         line.push(b'\n');
         let _ = (&*self.file).write_all(line);

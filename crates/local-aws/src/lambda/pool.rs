@@ -1,4 +1,4 @@
-//! The processes of one function: taken when idle, started on demand, ended when idle for long.
+//! The processes of one function: claimed when idle, started on demand, killed when idle for long.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,22 +23,22 @@ use crate::clock::{Clock, real_now_us};
 use crate::faults::{Fault, FaultKind};
 use sam_template::Function;
 
-/// How often idle processes are looked at, and how long one may idle, in the cloud's time. Lambda
-/// keeps them for some minutes and promises nothing.
+/// How often idle processes are checked, and how long one may be idle, on the scaled clock. Lambda
+/// keeps them for some minutes, without a guarantee.
 pub(super) const REAP_EVERY: Duration = Duration::from_secs(60);
 const KEPT_IDLE: Duration = Duration::from_secs(600);
-/// However much time is scaled, a process that has just answered is worth keeping this long.
+/// The minimum for any time scale, in real time.
 const KEPT_IDLE_REAL: Duration = Duration::from_secs(20);
 
 /// How long a process may take until it asks for its first invocation (Lambda's init phase), in
-/// real time: starting a process does not get faster when the cloud's clock does.
+/// real time: a process does not start faster when the clock is scaled.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long an invocation waits, in real time, for a process that has answered and is about to ask
 /// for more, before it starts another one. It takes a round trip on this machine.
 const SETTLING: Duration = Duration::from_millis(200);
 
-/// How often that is looked at when nothing is heard of it.
+/// How often an invocation checks for such a process.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// One function.
@@ -57,7 +57,7 @@ pub(super) struct Pool {
     counts: Counts,
 }
 
-/// What `/_local/state` counts.
+/// The counters that `/_local/state` shows.
 #[derive(Debug, Default)]
 struct Counts {
     invocations: AtomicU64,
@@ -97,7 +97,7 @@ impl Pool {
         self.options.binary(&self.function)
     }
 
-    /// Refuses an invocation that goes round in a circle.
+    /// Rejects an invocation that is part of a recursive loop.
     ///
     /// # Errors
     /// `RecursiveInvocationException`.
@@ -111,11 +111,11 @@ impl Pool {
         Err(AwsError::bad_request("RecursiveInvocationException", message).with("Type", "User"))
     }
 
-    /// Runs one invocation to its end, also when the caller goes away meanwhile.
+    /// Runs one invocation to its end, even if the caller disconnects.
     ///
     /// # Errors
     /// `TooManyRequestsException` at the concurrency limit, `ServiceException` when no process can
-    /// be started, or what the fault says.
+    /// be started, or a fault's error.
     pub(super) async fn invoke(
         self: &Arc<Self>,
         invocation: Invocation,
@@ -144,7 +144,7 @@ impl Pool {
         }
     }
 
-    /// Writes into the delivery log what the function did, whatever its caller comes to know of it.
+    /// Records the function's answer in the delivery log, also when the caller does not receive it.
     fn note(
         &self,
         payload: &[u8],
@@ -188,7 +188,7 @@ impl Pool {
         }
     }
 
-    /// A process that waits for an invocation: an idle one, the last used first, or a new one.
+    /// Returns an idle process, the last used first, or starts one.
     async fn idle_or_started(
         self: &Arc<Self>,
         invocation: &Invocation,
@@ -200,14 +200,14 @@ impl Pool {
             match idle {
                 Some(environment) => return Ok(environment),
                 None if !settling || Instant::now() > settled => break,
-                // Whether or not something has changed, it is looked at again.
+                // Checked again whether or not something has changed.
                 None => drop(tokio::time::timeout(LOOK_AGAIN, changed).await),
             }
         }
         self.start(invocation).await
     }
 
-    /// An idle process, and whether another is about to be idle.
+    /// Claims an idle process, and returns whether another is about to be idle.
     fn claim_idle(&self) -> (Option<Arc<ExecutionEnvironment>>, bool) {
         let environments = self.environments();
         let mut idle: Vec<_> =
@@ -255,13 +255,13 @@ impl Pool {
         }
     }
 
-    /// Takes an ended process off the list.
+    /// Removes an exited process.
     pub(super) fn remove(&self, id: u64) {
         self.environments().remove(&id);
         self.changed.notify_waiters();
     }
 
-    /// Ends the processes that have been idle for long.
+    /// Kills the processes that have been idle for long.
     pub(super) fn reap(&self) {
         let longest = self.clock.real(KEPT_IDLE).max(KEPT_IDLE_REAL);
         for environment in self.environments().values() {
@@ -284,7 +284,7 @@ impl Pool {
         }
     }
 
-    /// What `/_local/state` shows.
+    /// Returns the service's part of `/_local/state`.
     pub(super) fn state(&self) -> Value {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let instances = self

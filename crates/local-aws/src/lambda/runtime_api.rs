@@ -1,7 +1,7 @@
-//! The Runtime API of one process, on a port of its own: the address says which process calls.
+//! The Runtime API of one process, on a port of its own, which identifies the process.
 //!
-//! `AWS_LAMBDA_RUNTIME_API` is a host and port without a path, so nothing else could tell the
-//! processes apart.
+//! `AWS_LAMBDA_RUNTIME_API` is a host and port without a path, so only the port can identify the
+//! process.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(super) fn serve(
         .with_state(environment);
     tokio::spawn(async move {
         tokio::select! {
-            // Dropped, not shut down gracefully: the process at the other end is gone.
+            // Dropped, not shut down gracefully: the process has exited.
             _ = axum::serve(listener, router) => {}
             () = ended.cancelled() => {}
         }
@@ -96,7 +96,7 @@ async fn start_error(
     accepted(true)
 }
 
-/// An error report is JSON; whatever else a runtime sends is put into one.
+/// Returns an error report. A body that is not a JSON object is replaced by one.
 async fn report(request: Request) -> Bytes {
     let body = body(request).await.unwrap_or_default();
     match serde_json::from_slice::<Value>(&body) {
@@ -105,7 +105,7 @@ async fn report(request: Request) -> Bytes {
     }
 }
 
-/// The whole body, unless it is larger than an answer may be.
+/// Returns the body, or `None` when it is larger than the limit.
 async fn body(request: Request) -> Option<Bytes> {
     to_bytes(request.into_body(), MAX_SYNC_PAYLOAD).await.ok()
 }

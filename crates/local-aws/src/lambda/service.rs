@@ -20,7 +20,7 @@ use super::pool::{self, Pool};
 use sam_template::Account;
 use sam_template::Function;
 
-/// What a fault can strike: a run of a function, and the taking of an event.
+/// The operations that a fault may name: a run of a function, and the queueing of an event.
 const OPERATIONS: [&str; 2] = ["Invoke", "InvokeAsync"];
 
 /// The service.
@@ -108,7 +108,7 @@ impl Lambda {
         self.queue(function, payload, trace).await.map(drop)
     }
 
-    /// [`Lambda::invoke_async`] that tells the id of the invocation.
+    /// [`Lambda::invoke_async`] that returns the id of the invocation.
     pub(super) async fn queue(
         self: &Arc<Self>,
         function: &str,
@@ -132,23 +132,23 @@ impl Lambda {
         Ok(request_id)
     }
 
-    /// What the audio processor was offered and answered.
+    /// Returns the recorded invocations of the audio processor.
     pub fn deliveries(&self) -> &Deliveries {
         &self.deliveries
     }
 
-    /// The operations that a fault can strike.
+    /// Returns the operations that a fault may name.
     pub fn operations() -> impl Iterator<Item = &'static str> {
         OPERATIONS.into_iter()
     }
 
-    /// The functions that have no binary, with the path where it was looked for.
+    /// Returns the functions without a binary, with the path at which it is missing.
     pub fn missing_binaries(&self) -> Vec<(String, PathBuf)> {
         let missing = self.pools.iter().filter(|pool| !pool.binary().is_file());
         missing.map(|pool| (pool.function().name.clone(), pool.binary())).collect()
     }
 
-    /// Ends idle instances until the cloud stops, as Lambda does after some minutes.
+    /// Kills processes that have been idle for long, until the services stop.
     pub async fn reap(self: Arc<Self>) {
         while !self.stop.is_cancelled() {
             tokio::select! {
@@ -168,7 +168,7 @@ impl Lambda {
         }
     }
 
-    /// What `/_local/state` shows.
+    /// Returns the service's part of `/_local/state`.
     pub fn state(&self) -> Value {
         let functions = self.pools.iter().map(|pool| pool.state()).collect::<Vec<_>>();
         json!({ "functions": functions, "waitingEvents": self.events.pending() })

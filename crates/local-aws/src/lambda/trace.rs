@@ -1,9 +1,9 @@
 //! The X-Amzn-Trace-Id header: handed on as it is, with the lineage that finds endless loops.
 //!
-//! Lambda counts in `Lineage=1:HASH:COUNT` how often one function stands in a chain of calls, and
+//! Lambda counts in `Lineage=1:HASH:COUNT` how often a function occurs in a chain of calls, and
 //! stops the chain at about 16 unless the function sets `RecursiveLoop: Allow`.
 
-/// How often a function may stand in one chain (Lambda, "recursive loop detection").
+/// How often a function may occur in one chain (Lambda, "recursive loop detection").
 pub(super) const MAX_LINKS: u32 = 16;
 /// The longest header that is handed on; longer ones are replaced.
 const MAX_LENGTH: usize = 1024;
@@ -42,7 +42,7 @@ pub(super) fn root(header: &str) -> &str {
     fields.next().unwrap_or_default()
 }
 
-/// How often the function stands in the chain already.
+/// Returns how often the function already occurs in the chain.
 pub(super) fn links(header: &str, function: &str) -> u32 {
     lineage(header).find(|(hash, _)| *hash == hash_of(function)).map_or(0, |(_, count)| count)
 }

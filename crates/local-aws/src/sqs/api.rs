@@ -1,4 +1,4 @@
-//! The operations: what a request asks for and what its answer says.
+//! The operations, from JSON requests to JSON answers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::faults::FaultKind;
 /// A request with ten messages of together 1 MiB, in JSON.
 const MAX_REQUEST: usize = 8 * 1024 * 1024;
 
-/// The operations of [`Sqs::run`]: what is not among them is neither run nor named by a fault.
+/// The operations of [`Sqs::run`]. Any other is not implemented, and no fault may name it.
 pub(super) const OPERATIONS: [&str; 11] = [
     "GetQueueUrl",
     "ListQueues",
@@ -36,7 +36,7 @@ pub(super) const OPERATIONS: [&str; 11] = [
 ];
 
 impl Sqs {
-    /// The operations that a fault can strike.
+    /// Returns the operations that a fault may name.
     pub fn operations() -> impl Iterator<Item = &'static str> {
         OPERATIONS.into_iter()
     }
@@ -134,7 +134,7 @@ impl Sqs {
         })
     }
 
-    /// Runs each entry of a batch: what fails is told in the answer, beside what does not.
+    /// Runs each entry of a batch. The answer lists the failed entries beside the successful ones.
     fn batch(
         &self,
         request: &Value,

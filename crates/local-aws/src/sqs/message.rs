@@ -1,4 +1,4 @@
-//! What a message is, and the MD5s that SDKs check.
+//! Messages, and the MD5 digests that SDKs verify.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -117,7 +117,7 @@ impl NewMessage {
     }
 }
 
-/// What the sender is told.
+/// The result of a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sent {
     pub(super) id: String,

@@ -9,7 +9,7 @@ use super::message::{Attributes, NewMessage, Sent, attributes_md5, md5};
 use crate::aws_error::AwsError;
 use sam_template::Queue;
 
-/// How many messages a queue holds. SQS has no limit; a machine has.
+/// The most messages in a queue. SQS has no limit.
 const MAX_MESSAGES: usize = 100_000;
 
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub(super) struct Message {
     receives: u32,
 }
 
-/// A message as one receiver gets it.
+/// A message as a receiver gets it.
 #[derive(Debug, Clone)]
 pub(super) struct Received {
     pub(super) id: String,
@@ -82,7 +82,7 @@ impl QueueState {
         Ok(sent)
     }
 
-    /// Takes a message over from the queue that gives it up.
+    /// Takes a message from the queue whose redrive policy moves it.
     pub(super) fn accept(&mut self, message: Message, now: i64) {
         if self.messages.len() < MAX_MESSAGES {
             let fresh = Message { visible: now, receives: 0, first_received: None, ..message };
@@ -119,14 +119,14 @@ impl QueueState {
         (received.collect(), dead)
     }
 
-    /// Deletes the message of a receipt. One that is gone already is no error.
+    /// Deletes the message of a receipt. A message that is already deleted is not an error.
     pub(super) fn delete(&mut self, receipt: &str) -> Result<(), AwsError> {
         let (id, _) = parts(receipt)?;
         self.messages.retain(|message| message.id != id);
         Ok(())
     }
 
-    /// Hides a message in flight for so long from now on, or shows it at once.
+    /// Sets the visibility timeout of a message in flight from now on; zero makes it visible.
     pub(super) fn change_visibility(
         &mut self,
         receipt: &str,
@@ -161,7 +161,7 @@ impl QueueState {
         counts
     }
 
-    /// When the next hidden message shows itself, in ms since the epoch.
+    /// Returns when the next hidden message becomes visible, in ms since the Unix epoch.
     pub(super) fn next_visible(&self) -> Option<i64> {
         self.messages.iter().map(|message| message.visible).min()
     }

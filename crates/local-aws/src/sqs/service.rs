@@ -1,4 +1,4 @@
-//! The queues of the template, and what services and clients do with them.
+//! The queues of the template, and the sending and receiving of messages.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ pub struct Sqs {
     pub(super) clock: Clock,
     pub(super) faults: Faults,
     queues: Mutex<BTreeMap<String, QueueState>>,
-    /// Wakes the receivers that wait.
+    /// Notified when a message arrives.
     arrived: Notify,
 }
 
@@ -36,11 +36,11 @@ impl Sqs {
         Arc::new(Self { clock, faults, queues, arrived: Notify::new() })
     }
 
-    /// Puts a message into a queue on a service's behalf (dead letters, OnFailure records).
-    /// `attributes` become string message attributes.
+    /// Sends a message on behalf of a service (dead letters, OnFailure records). `attributes`
+    /// become string message attributes.
     ///
     /// # Errors
-    /// `QueueDoesNotExist`, or what a fault says.
+    /// `QueueDoesNotExist`, or a fault's error.
     pub async fn send(
         &self,
         queue_arn: &str,
@@ -81,7 +81,7 @@ impl Sqs {
         self.send(queue_arn, body, attributes).await
     }
 
-    /// What `/_local/state` shows.
+    /// Returns the service's part of `/_local/state`.
     pub fn state(&self) -> Value {
         let now = self.clock.now_ms();
         let mut queues = self.lock();

@@ -30,7 +30,7 @@ pub(super) struct Session {
 }
 
 impl Client {
-    /// Finds the cloud and lets its issuer mint a token.
+    /// Connects to the local cloud and gets a token of its issuer.
     pub(super) async fn connect(url: &str) -> Result<Self, Error> {
         let unreachable = |source| Error::Unreachable { url: url.to_owned(), source };
         let http =
@@ -77,7 +77,7 @@ impl Client {
         Ok(())
     }
 
-    /// What arrived of a session so far; nothing, when the cloud has nothing to tell of it yet.
+    /// Returns the delivery statistics of a session so far; zeros when there are none yet.
     pub(super) async fn stats(&self, id: &str) -> Result<DeliveryStats, Error> {
         let answer = self.call(Method::GET, &format!("/_local/deliveries/{id}"), None).await?;
         if answer.status() == StatusCode::NOT_FOUND {

@@ -29,7 +29,7 @@ use counted::Counted;
 pub(crate) const TEMPLATE: &str = "infra/template.yaml";
 /// The recording that the project brings along.
 pub(crate) const RECORDING: &str = "tests/testkit/assets/two-voices.mka";
-/// Where the audio goes, and the logs of a run that failed.
+/// The folder for the audio, and for the logs of a failed run.
 const OUTPUT: &str = "target/local";
 /// How often progress is looked at, real time.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -59,11 +59,11 @@ pub struct RunArgs {
     pub time_scale: u32,
 }
 
-/// Runs one session against the cloud at `url`, or against one that is started for it, and says
-/// what happened.
+/// Runs one session against the local cloud at `url`, or against one that it starts, and prints a
+/// report.
 ///
 /// # Errors
-/// What failed; that a sample is missing or was accepted twice; that it was interrupted.
+/// The run failed or was interrupted, or a sample is missing or was accepted twice.
 pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     let media = args.media.clone().unwrap_or_else(|| PathBuf::from(RECORDING));
     let recording = crate::speaker::open(&media)?;
@@ -158,7 +158,7 @@ async fn session(
     )))
 }
 
-/// Speaks the recording and shows how far its audio is.
+/// Sends the recording and prints the progress of its delivery.
 async fn speak(
     args: &RunArgs,
     media: &Path,
@@ -311,7 +311,7 @@ fn seconds(samples: u64) -> f64 {
     samples as f64 / 16_000.0
 }
 
-/// One line of what happens; a person reads it, so it goes to stdout as it is.
+/// Prints one line of progress to stdout.
 fn say(line: &str) {
     println!("{line}");
 }

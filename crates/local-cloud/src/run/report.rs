@@ -8,7 +8,7 @@ use super::counted::Counted;
 use crate::speaker::Pace;
 use local_aws::delivery_stats::{DeliveryStats, Latency};
 
-/// What happened to a recording between the speaker and the audio processor.
+/// The report of a run: what the speaker sent, and what the audio processor accepted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -18,7 +18,7 @@ pub struct Report {
     pub samples_expected: u64,
     /// Distinct samples that the processor accepted.
     pub samples_delivered: u64,
-    /// Expected samples that it did not accept; made-up ones do not stand for them.
+    /// Expected samples that it did not accept. Filled samples do not replace them.
     pub samples_lost: u64,
     /// Samples accepted twice.
     pub samples_duplicated: u64,
@@ -87,7 +87,7 @@ impl Report {
         }
     }
 
-    /// What is wrong; nothing when every sample arrived once and the session was closed.
+    /// Returns the defects; none when every sample arrived once and the session was closed.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.samples_lost > 0 {

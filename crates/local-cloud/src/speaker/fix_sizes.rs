@@ -1,4 +1,4 @@
-//! Makes a recorded file readable for a demuxer that seeks.
+//! Rewrites a recorded file with known element sizes, for a demuxer that seeks.
 //!
 //! Files written live have a Segment and Clusters of unknown size, a SeekHead that leads nowhere,
 //! or stop in the middle of a block. This copies what a reader needs (EBML header, Info, Tracks,
@@ -56,7 +56,7 @@ pub(super) fn fix_sizes(file: &[u8]) -> Option<FixedSizes> {
     Some(FixedSizes { document, unusable: (short || unusable > 0).then_some(unusable) })
 }
 
-/// Whether less of a payload is there than its head says.
+/// Returns whether a payload is shorter than its header says.
 fn is_short(head: Header, payload: &[u8]) -> bool {
     head.size.is_some_and(|size| size > payload.len() as u64)
 }
@@ -67,7 +67,7 @@ struct Cluster<'a> {
     whole: &'a [u8],
     /// Bytes of it behind them, in no whole child.
     broken: usize,
-    /// What follows it.
+    /// The bytes after it.
     after: &'a [u8],
 }
 
@@ -83,7 +83,7 @@ impl<'a> Cluster<'a> {
             }
             end = payload.len() - after.len();
         }
-        // Where one of unknown size ends, only its children tell.
+        // A Cluster of unknown size ends at the first element that is not its child.
         let len = if known.is_some() { payload.len() } else { end };
         Self { whole: &payload[..end], broken: len - end, after: &bytes[len..] }
     }

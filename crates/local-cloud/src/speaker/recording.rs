@@ -1,4 +1,4 @@
-//! A recorded file's Opus track: what the speaker plays.
+//! The Opus track of a recorded file.
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub enum RecordingError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// It does not begin as Matroska and WebM do.
@@ -36,7 +36,7 @@ pub enum RecordingError {
     Matroska {
         /// The file.
         path: PathBuf,
-        /// What the demuxer says.
+        /// The demuxer's error.
         source: matroska_demuxer::DemuxError,
     },
     /// Its audio is in another codec.
@@ -58,7 +58,7 @@ pub enum RecordingError {
         /// Which one, from 0.
         packet: usize,
     },
-    /// There is nothing to say.
+    /// The Opus track is empty.
     #[error("{path}: the Opus track has no packet")]
     Empty {
         /// The file.
@@ -158,7 +158,7 @@ impl Recording {
         Ok(recording)
     }
 
-    /// What a listener to the file at `path` should be told before it is spoken: it ends too soon.
+    /// Returns a warning when the file at `path` is cut off or damaged at its end.
     pub fn warning(&self, path: &Path) -> Option<String> {
         let path = path.display();
         self.unusable_end.map(|bytes| match bytes {
@@ -195,7 +195,7 @@ impl Recording {
         all.saturating_sub(self.pre_skip_48k()) / 3
     }
 
-    /// How long it plays, in ms.
+    /// Returns the duration in ms.
     pub fn duration_ms(&self) -> u64 {
         let end = |packet: &Packet| packet.at_ms + u64::from(packet.samples_48k) / 48;
         self.packets.last().map_or(0, end)
