@@ -1,5 +1,5 @@
-//! Starts Kinesis Video Streams in this process, sends one fragment with PutMedia, and reads it back
-//! with GetMedia: `cargo run -p local-aws --example put_and_get`.
+//! Starts Kinesis Video Streams in this process, sends one fragment with PutMedia, and reads it
+//! back with GetMedia: `cargo run -p local-aws --example put_and_get`.
 
 use std::error::Error;
 use std::time::Duration;

@@ -93,7 +93,7 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         match std::fs::remove_dir_all(&self.0) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!("{} is left behind: {error}", self.0.display());
+                tracing::warn!("cannot remove {}: {error}", self.0.display());
             }
             _ => {}
         }

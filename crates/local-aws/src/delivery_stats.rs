@@ -38,7 +38,7 @@ pub struct DeliveryStats {
     pub filled_samples: u64,
     /// Chunks accepted.
     pub chunks: u64,
-    /// Deliveries that failed or were refused.
+    /// Deliveries that failed or were rejected.
     pub failed_deliveries: u64,
     /// The number of distinct traces of its deliveries. Hand-offs keep the trace, so it is normally
     /// one.
@@ -82,7 +82,7 @@ impl DeliveryStats {
                     continue;
                 }
             };
-            // A processor that had the head of it says so by its last nextSample: the tail counts.
+            // A processor that already has the head returned that as nextSample: the tail counts.
             let known = stats.next_sample;
             let start = if (delivery.start_sample..end).contains(&known) {
                 known
@@ -93,8 +93,8 @@ impl DeliveryStats {
             stats.next_sample = next_sample.unwrap_or(end);
             stats.note_pause(delivery, &mut last_us);
             stats.note_final(delivery);
-            // "I had that": when no answer told so before (a function killed after it took the
-            // samples), they count from here on.
+            // A duplicate that no earlier answer reported (a function killed after it accepted the
+            // samples) counts from here on.
             if again && (twice > 0 || delivery.sample_count == 0) {
                 continue;
             }

@@ -17,8 +17,8 @@ pub struct Options {
     pub template: Option<PathBuf>,
     /// Values of the template's parameters, by name.
     pub parameters: BTreeMap<String, String>,
-    /// The folder for tables, audio and function logs. `None` (the default): tables in memory, and a
-    /// temporary folder that the shutdown removes.
+    /// The folder for tables, audio and function logs. `None` (the default): tables in memory, and
+    /// a temporary folder that the shutdown removes.
     pub data: Option<PathBuf>,
     /// How many times as fast as the real clock the services run: 1 (the default) to 1000.
     pub time_scale: u32,

@@ -26,7 +26,7 @@ pub(crate) async fn serve(listener: TcpListener, services: Arc<Services>) {
         .fallback(dispatch)
         .with_state(Arc::clone(&services));
     if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!("{} serves no more: {error}", services.base_url);
+        tracing::error!("{} stopped serving: {error}", services.base_url);
     }
 }
 

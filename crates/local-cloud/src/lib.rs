@@ -2,8 +2,8 @@
 //! it.
 //!
 //! The services are those of [`local_aws`]; the functions are the real binaries, as processes of
-//! their own. This crate holds the command line ([`cli`]), the speaker that plays a recording into a
-//! session's stream ([`speaker`]), and the run of one session with its report ([`run`]).
+//! their own. This crate holds the command line ([`cli`]), the speaker that plays a recording into
+//! a session's stream ([`speaker`]), and the run of one session with its report ([`run`]).
 
 pub mod cli;
 mod error;

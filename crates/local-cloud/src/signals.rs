@@ -1,4 +1,4 @@
-//! The signals that end a command in order: Ctrl-C, `kill`, and the terminal going away.
+//! The signals that end a command in order: SIGINT, SIGTERM and SIGHUP.
 
 use tokio::signal::unix::{SignalKind, signal};
 

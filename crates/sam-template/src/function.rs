@@ -39,7 +39,7 @@ pub(super) fn read(
 ) -> Result<(), TemplateError> {
     let mut environment = environment(&mut properties)?;
     if let Some(mut logging) = properties.part("LoggingConfig")? {
-        // Lambda tells the function how much to log; that it logs JSON is given here.
+        // Sets the log level. Functions always log JSON here.
         if let Some(level) = logging.text("ApplicationLogLevel")? {
             environment.insert("AWS_LAMBDA_LOG_LEVEL".to_owned(), level);
         }
@@ -110,7 +110,7 @@ pub(super) fn read(
         part.finish(&[])?;
     }
     draft.template.functions.push(function);
-    // BuildMethod and its like stand in the resource's Metadata, not here.
+    // Build settings are in the resource's Metadata, not here.
     properties.finish(&WITHOUT_EFFECT)
 }
 

@@ -12,8 +12,8 @@ use super::TemplateError;
 use super::options::LoadOptions;
 use super::reader::{Properties, at};
 
-/// The value of each parameter: the override, what stands in for the default, the default, or the
-/// machine's fallback.
+/// Returns the value of each parameter: the override, the replacement of its default, the default,
+/// or the fallback.
 ///
 /// # Errors
 /// An override of no parameter, a parameter without a value, a value that breaks a rule.

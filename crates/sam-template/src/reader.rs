@@ -1,4 +1,4 @@
-//! Reads the properties of one resource and refuses what is left over.
+//! Reads the properties of one resource and rejects the unknown ones.
 
 use std::time::Duration;
 
@@ -167,7 +167,7 @@ impl Properties {
         self.left
     }
 
-    /// Refuses what is left over, except the named properties that make no difference here.
+    /// Rejects the remaining properties, except the named ones, which have no effect here.
     ///
     /// # Errors
     /// The first unknown property.

@@ -95,7 +95,7 @@ impl DynamoDb {
                 stop.cancelled().await;
             });
             if let Err(reason) = ended.await {
-                tracing::error!("DynamoDB ended: {reason}");
+                tracing::error!("DynamoDB stopped: {reason}");
             }
         });
         Ok(Arc::new(Self {

@@ -49,7 +49,7 @@ fn allow(cors: &Cors, request: &HeaderMap, headers: &mut HeaderMap) -> bool {
     let Some(origin) = request.get(ORIGIN) else { return false };
     let text = origin.to_str().unwrap_or_default();
     let allowed = match cors.allow_origins.iter().any(|own| own == "*") {
-        // With credentials a browser does not take *: the origin itself has to be named then.
+        // With credentials, browsers reject `*`: the origin must be named.
         true if !cors.allow_credentials => HeaderValue::from_static("*"),
         true => origin.clone(),
         false if cors.allow_origins.iter().any(|own| covers(own, text)) => origin.clone(),

@@ -64,7 +64,7 @@ impl Calls {
         let done = line.and_then(|line| written.file.write_all(format!("{line}\n").as_bytes()));
         match done {
             Ok(()) => drop(written.known.insert(call)),
-            Err(error) => tracing::error!("a call is not recorded: {error}"),
+            Err(error) => tracing::error!("cannot record a call: {error}"),
         }
     }
 }

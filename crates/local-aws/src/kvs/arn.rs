@@ -28,12 +28,12 @@ pub(super) fn arn(account: &Account, kind: Kind, name: &str, created_ms: i64) ->
     account.arn("kinesisvideo", &format!("{}/{name}/{created_ms}", kind.word()))
 }
 
-/// The name inside an ARN of the wanted kind. Whether it names a resource of this account that
-/// still lives is told by comparing it with the resource's own ARN.
+/// The name inside an ARN of the wanted kind. The caller compares it with the resource's own ARN,
+/// to find whether the resource still exists.
 ///
 /// # Errors
-/// `InvalidArgumentException` when it is no Kinesis Video ARN or one of the other kind: AWS refuses
-/// a channel's ARN where a stream's is wanted.
+/// `InvalidArgumentException` when it is no Kinesis Video ARN or has the other type: AWS rejects a
+/// channel's ARN in place of a stream's.
 pub(super) fn name_in<'a>(arn: &'a str, wanted: Kind, member: &str) -> Result<&'a str, AwsError> {
     let malformed = || {
         errors::invalid(format!(

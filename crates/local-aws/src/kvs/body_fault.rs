@@ -23,7 +23,7 @@ const FILLER: &[u8] = &[0; 1024];
 #[derive(Debug, Default)]
 pub(super) struct BodyFault {
     fault: Option<Fault>,
-    /// Bytes that still pass before it strikes.
+    /// Bytes until the position of the fault.
     passing: usize,
     /// The rest of a piece that the fault split.
     held: Option<Bytes>,
@@ -35,8 +35,8 @@ pub(super) struct BodyFault {
 }
 
 impl BodyFault {
-    /// The fault of a call; `extra.afterBytes` (default 0) says where it strikes. An error tag
-    /// and a Void element wait for the end of the fragment that is going out there.
+    /// The fault of a call, applied after `extra.afterBytes` bytes (default 0). An error tag and a
+    /// Void element are sent after the fragment at that position.
     pub(super) fn new(fault: Option<Fault>) -> Self {
         let passing = fault.as_ref().map_or(0, |fault| extra(fault, "afterBytes", 0));
         Self { fault, passing, ..Self::default() }
@@ -128,7 +128,7 @@ impl BodyFault {
     }
 }
 
-/// Whether a fault strikes between two fragments only.
+/// Returns whether a fault applies only between two fragments.
 fn waits(kind: FaultKind) -> bool {
     matches!(kind, FaultKind::ErrorTag | FaultKind::Void)
 }

@@ -70,7 +70,7 @@ impl Registry {
         nothing()
     }
 
-    /// Marks the channel DELETING; a mapped one is refused.
+    /// Marks the channel DELETING. A mapped channel is rejected.
     pub(super) fn delete_channel(&mut self, input: &Input, now_ms: i64) -> Result<Value, AwsError> {
         input.required_text("ChannelARN")?;
         let version = input.text("CurrentVersion")?;

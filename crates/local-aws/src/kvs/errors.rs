@@ -74,8 +74,8 @@ pub(super) fn too_many_calls(operation: &str) -> AwsError {
     )
 }
 
-/// 400: the account stores as many channels' media as it may. Of what the call may be refused with
-/// (its model), nothing else fits.
+/// 400: the account stores as many channels' media as it may. No other error of the call's model
+/// fits.
 pub(super) fn too_many_mappings(most: usize) -> AwsError {
     AwsError::bad_request(
         "ClientLimitExceededException",

@@ -1,8 +1,8 @@
 //! Splits a producer's bytes into fragments, one for each Cluster, as they arrive.
 //!
-//! It is independent of the product's own parser on purpose: it keeps the raw bytes of what stands
-//! before the first Cluster and of each Cluster's children and looks into no more of them than the
-//! rules of PutMedia need. What it buffers is bounded by one fragment (50 MB).
+//! Independent of the product's own parser on purpose: it keeps the raw bytes before the first
+//! Cluster and of each Cluster's children, and parses only what the rules of PutMedia need. It
+//! buffers at most one fragment (50 MB).
 
 use std::collections::BTreeSet;
 
@@ -265,7 +265,7 @@ impl Fragmenter {
             id::TIMECODE if payload.len() <= 8 && pending.timecode.is_none() => {
                 let timecode = ebml::number(payload);
                 pending.timecode = Some(timecode);
-                // AWS's ERROR names the fragment that it refuses, so that has begun.
+                // AWS's ERROR names the rejected fragment, so the fragment has started.
                 out.push(FragmentEvent::Started { timecode_ms: to_ms(timecode, scale) });
                 if self.last_frame.is_some_and(|last| timecode <= last) {
                     return Err(IngestError::TimecodeLesserThanPrevious);

@@ -1,4 +1,4 @@
-//! The body of a rest-json request, read member by member with AWS's own refusals.
+//! The body of a rest-json request. Invalid members are rejected with AWS's errors.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

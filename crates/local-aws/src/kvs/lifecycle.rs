@@ -1,4 +1,4 @@
-//! The life cycle of a stream or channel: CREATING → ACTIVE → DELETING → deleted, on the scaled
+//! The life cycle of a stream or channel: CREATING, ACTIVE, DELETING, deleted, on the scaled
 //! clock. No task runs for it: the status is computed when it is read.
 
 use uuid::Uuid;

@@ -90,8 +90,8 @@ impl Registry {
         nothing()
     }
 
-    /// Marks the stream DELETING; its data is unreadable at once, open readers end. A mapped one is
-    /// refused.
+    /// Marks the stream DELETING; its data is unreadable at once, open readers end. A mapped stream
+    /// is rejected.
     pub(super) fn delete_stream(&mut self, input: &Input, now_ms: i64) -> Result<Value, AwsError> {
         let version = input.text("CurrentVersion")?;
         let arn = input.required_text("StreamARN")?;

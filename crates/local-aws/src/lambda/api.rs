@@ -55,9 +55,10 @@ async fn invoke(lambda: &Arc<Lambda>, name: &str, request: Request) -> Result<Re
     };
     let kind = header("x-amz-invocation-type").unwrap_or_else(|| "RequestResponse".to_owned());
     let trace = header("x-amzn-trace-id");
-    // An unknown function is refused before its payload is read.
+    // An unknown function is rejected before the payload is read.
     lambda.pool(name)?;
-    // More than allowed is read, so that it is refused by its size and not by a broken connection.
+    // Reads more than allowed, so that a large payload is rejected with an error and not by a
+    // closed connection.
     let payload = to_bytes(body, 2 * MAX_SYNC_PAYLOAD).await.map_err(|_| {
         let message = format!("Request must be smaller than {MAX_SYNC_PAYLOAD} bytes");
         AwsError::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message)

@@ -258,8 +258,8 @@ impl ExecutionEnvironment {
         }
     }
 
-    /// Ends the initialization or the invocation, once the runtime and all extensions have asked for
-    /// their next event.
+    /// Ends the initialization or the invocation, once the runtime and all extensions have asked
+    /// for their next event.
     pub(super) fn settle(&self) {
         if self.extensions.are_busy() {
             return;
@@ -281,8 +281,8 @@ impl ExecutionEnvironment {
         self.idle.notify_waiters();
     }
 
-    /// Takes the process's outcome of an invocation. Returns false when the process does not work on
-    /// that invocation.
+    /// Takes the process's outcome of an invocation. Returns false when the process does not work
+    /// on that invocation.
     pub(super) fn finish(&self, request_id: &str, outcome: Outcome) -> bool {
         let mut state = self.state();
         match std::mem::replace(&mut *state, State::Claimed) {

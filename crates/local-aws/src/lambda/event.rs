@@ -103,13 +103,13 @@ async fn serve(queue: &EventQueue, pool: &Arc<Pool>, invocation: &Invocation) {
     };
     if end.condition != "Success" {
         let (name, id) = (&pool.function().name, &invocation.request_id);
-        let to = destination.as_deref().unwrap_or("nowhere: the function has no OnFailure");
-        tracing::warn!("event {id} for {name} given up ({}); it goes to {to}", end.condition);
+        let to = destination.as_deref().unwrap_or("none");
+        tracing::warn!("event {id} for {name} given up ({}); destination: {to}", end.condition);
     }
     if let Some(destination) = destination {
         let record = record(queue, pool, invocation, &end).to_string();
         if let Err(reason) = send(queue, pool, destination, record).await {
-            tracing::error!("the record of event {} is lost: {reason}", invocation.request_id);
+            tracing::error!("cannot send the record of event {}: {reason}", invocation.request_id);
         }
     }
 }

@@ -74,7 +74,7 @@ pub(super) async fn execute(
 /// Completes when a fault kills the process; without such a fault, never.
 async fn kill_due(fault: Option<Fault>) {
     match fault.filter(|fault| fault.kind == FaultKind::Kill) {
-        // The shortest sleep would let a quick answer through.
+        // After even the shortest sleep, a quick answer would be first.
         Some(fault) if fault.delay().is_zero() => {}
         Some(fault) => tokio::time::sleep(fault.delay()).await,
         None => std::future::pending().await,

@@ -17,7 +17,8 @@ use super::options::LambdaOptions;
 use super::runtime_api;
 
 /// Starts a process of `function` with a Runtime API of its own. The environment is claimed for the
-/// invocation that needs it; `idle` is notified when it becomes idle, and cancelling `stop` kills it.
+/// invocation that needs it; `idle` is notified when it becomes idle, and cancelling `stop` kills
+/// it.
 ///
 /// # Errors
 /// The binary cannot be run, or no port is available.

@@ -4,7 +4,7 @@
 //! - `message`: what a message is and its MD5s, which SDKs check.
 //! - `api`: the operations, from JSON to JSON.
 //! - `service`: the queues.
-//! - `policy`: whether a queue's policy lets a service send.
+//! - `policy`: whether a queue's policy allows a service to send.
 
 mod api;
 mod errors;

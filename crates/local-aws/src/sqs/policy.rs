@@ -1,5 +1,5 @@
-//! Whether a queue's policy lets a service send: the part of IAM's evaluation that dead letters
-//! meet. A deny wins, an allow is needed, and a condition that is not known here is not met.
+//! Whether a queue's policy allows a service to send: the part of IAM's evaluation that applies to
+//! dead letters. A Deny overrides every Allow, and an unknown condition is not met.
 
 use serde_json::Value;
 

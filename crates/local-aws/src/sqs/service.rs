@@ -54,8 +54,8 @@ impl Sqs {
         self.put(name, NewMessage { body, attributes, delay: None, trace: None }).map(|_| ())
     }
 
-    /// As [`Sqs::send`], if the queue's policy lets `service` (for example `events.amazonaws.com`)
-    /// send on behalf of `source_arn`.
+    /// As [`Sqs::send`], if the queue's policy allows `service` (for example
+    /// `events.amazonaws.com`) to send on behalf of `source_arn`.
     ///
     /// # Errors
     /// As [`Sqs::send`], and `AccessDenied` when no statement of the policy allows it.

@@ -27,17 +27,17 @@ use counted::Counted;
 
 /// The template that `up`, `run` and `permissions` read by default.
 pub(crate) const TEMPLATE: &str = "infra/template.yaml";
-/// The recording that the project brings along.
+/// The bundled recording.
 pub(crate) const RECORDING: &str = "tests/testkit/assets/two-voices.mka";
 /// The folder for the audio, and for the logs of a failed run.
 const OUTPUT: &str = "target/local";
-/// How often progress is looked at, real time.
+/// How often progress is checked, in real time.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How often progress is printed, real time.
+/// How often progress is printed, in real time.
 const PRINT_EVERY: Duration = Duration::from_secs(2);
-/// Without anything new for so long after DELETE, the run gives up. The consumer needs at most 25 s
-/// to see that a stream is drained; a killed one is replaced within 75 s (both by the cloud's
-/// clock). The real part covers a busy machine.
+/// The longest time without progress after DELETE. The consumer needs at most 25 s to detect that a
+/// stream is drained; a killed one is replaced within 75 s (both on the scaled clock). The real
+/// part covers a busy machine.
 const QUIET_CLOUD: Duration = Duration::from_secs(100);
 const QUIET_REAL: Duration = Duration::from_secs(30);
 const FUNCTIONS: [&str; 3] = ["session-http-handler", "kvs-stream-consumer", "audio-processor"];
@@ -51,7 +51,7 @@ pub struct RunArgs {
     /// Speed and fragments.
     #[command(flatten)]
     pub pace: Pace,
-    /// Where the report goes, as JSON.
+    /// The file for the report, as JSON.
     #[arg(long)]
     pub report: Option<PathBuf>,
     /// Run the cloud this many times as fast as the real clock (not with --url).
@@ -103,7 +103,7 @@ async fn start(time_scale: u32) -> Result<LocalAws, Error> {
     Ok(running)
 }
 
-/// The whole of one session; its report is written whether it is whole or not.
+/// Runs one session and writes its report, also when samples are missing.
 async fn session(
     args: &RunArgs,
     media: &Path,
@@ -121,7 +121,7 @@ async fn session(
     ));
     let spoken = speak(args, media, recording, url, &client, &session).await;
     if let Err(error) = spoken {
-        // What was spoken is of no use any more: the session must not stay open behind it.
+        // The recording is incomplete, so the session is ended.
         client.end_session(&session.id).await?;
         keep_logs(&client).await?;
         return Err(error);
@@ -213,7 +213,7 @@ async fn speak(
     }
 }
 
-/// Waits until the final chunk is accepted, or nothing has moved for too long.
+/// Waits until the final chunk is accepted, or nothing was delivered for too long.
 async fn drained(
     client: &Client,
     session: &Session,
@@ -242,7 +242,7 @@ async fn drained(
     Ok(last)
 }
 
-/// Copies the processor's audio out of the cloud, whose folder may be removed with it.
+/// Copies the processor's audio, because the cloud's folder may be temporary.
 async fn keep_audio(client: &Client, report: &mut Report) -> Result<(), Error> {
     let path = format!("/_local/audio/{}.wav", report.session_id);
     let Some(wav) = client.file(&path).await? else { return Ok(()) };

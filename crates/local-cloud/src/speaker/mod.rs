@@ -30,26 +30,25 @@ const SPEEDS: std::ops::RangeInclusive<f64> = 0.1..=1000.0;
 /// Arguments of `local-cloud speak`.
 #[derive(Debug, clap::Args)]
 pub struct SpeakArgs {
-    /// The session to speak in, for example blessed-shepherd-123.
+    /// The session whose stream receives the recording, for example blessed-shepherd-123.
     pub session: String,
     /// An Opus .mkv, .mka or .webm file.
     pub file: PathBuf,
     /// Speed and fragments.
     #[command(flatten)]
     pub pace: Pace,
-    /// Fragments that a reconnect sends again although the stream has them, as AWS's producer SDKs
-    /// do, 0 to 30.
+    /// Persisted fragments that a reconnect sends again, as AWS's producer SDKs do, 0 to 30.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=30))]
     pub rollback: u8,
 }
 
-/// How a recording is spoken: arguments of `speak` and `run`.
+/// Speed and fragment length: arguments of `speak` and `run`.
 #[derive(Debug, Clone, Copy, PartialEq, clap::Args)]
 pub struct Pace {
-    /// How many times as fast as real time the recording is spoken, 0.1 to 1000.
+    /// The speed of the recording, relative to real time, 0.1 to 1000.
     #[arg(long, default_value_t = 1.0, value_parser = speed)]
     pub speed: f64,
-    /// Media in one fragment, in milliseconds, 1000 to 20000. WebRTC ingestion cuts about 10000.
+    /// The length of a fragment in milliseconds, 1000 to 20000. WebRTC ingestion makes about 10000.
     #[arg(
         long,
         default_value_t = FRAGMENT_MS,

@@ -36,7 +36,7 @@ pub struct Spoken {
 /// Why the recording was not spoken whole.
 #[derive(Debug, thiserror::Error)]
 pub enum SpeakError {
-    /// The stream does not take it.
+    /// The stream rejected it.
     #[error("PutMedia on {stream}: {status} {code}: {message}")]
     Refused {
         /// The stream.
@@ -84,7 +84,7 @@ impl Producer {
     /// Sends a whole recording; `progress` is updated with every packet.
     ///
     /// # Errors
-    /// [`SpeakError`] when the stream refuses it or the connection breaks too often.
+    /// [`SpeakError`] when the stream rejects it or the connection breaks too often.
     pub async fn speak(
         &self,
         recording: &Recording,
@@ -107,7 +107,11 @@ impl Producer {
                     if broken >= TRIES {
                         return Err(SpeakError::Broken { stream: self.stream.clone(), reason });
                     }
-                    tracing::warn!(stream = self.stream, reason, "PutMedia broke: going on");
+                    tracing::warn!(
+                        stream = self.stream,
+                        reason,
+                        "PutMedia connection broke; reconnecting"
+                    );
                     progress.send_modify(|spoken| spoken.reconnects += 1);
                     from = progress.borrow().persisted.saturating_sub(self.rollback);
                     tokio::time::sleep(PAUSE * (1 << broken.min(5))).await;

@@ -11,7 +11,7 @@ use super::opus;
 /// The most Opus that is read from one file: more than a day of speech.
 const MOST_BYTES: usize = 512 * 1024 * 1024;
 
-/// The largest file that is read: it is held in memory, and video may stand beside the speech.
+/// The largest file that is read. It is held in memory, and may contain video.
 const MOST_FILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 /// Why a file cannot be spoken.

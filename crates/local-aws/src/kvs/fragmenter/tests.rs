@@ -120,7 +120,7 @@ fn a_cluster_starts_after_the_last_frame_of_those_before() {
     };
     let fine = |clusters: &[(u16, &[i16])]| put(clusters).0.is_none();
     assert!(fine(&[(0, &[0, 20, 40]), (41, &[0])]));
-    // The frame that was latest counts, wherever it stands, also over several Clusters.
+    // The latest frame counts, at any position, also across Clusters.
     assert!(fine(&[(0, &[0, 40, 20]), (41, &[0])]));
     for (clusters, whole) in [
         (&[(0, &[0, 20, 40][..]), (40, &[0][..])][..], 1),
