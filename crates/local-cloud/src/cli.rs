@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
-use crate::cloud::{CloudOptions, RunningCloud};
 use crate::error::Error;
-use crate::run::RunArgs;
+use crate::run::{RunArgs, TEMPLATE};
 use crate::speaker::SpeakArgs;
+use local_aws::Options;
 
-/// Where `up` serves unless told otherwise.
+/// The URL at which `up` serves by default.
 const DEFAULT_URL: &str = "http://127.0.0.1:7878";
 
 /// The whole system on one machine, driven by the template that deploys it.
@@ -20,60 +20,61 @@ const DEFAULT_URL: &str = "http://127.0.0.1:7878";
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Where a running cloud is; default: http://127.0.0.1:7878, and for `run` one of its own.
+    /// The URL of a running local cloud. Default: http://127.0.0.1:7878; `run` starts its own.
     #[arg(long, global = true, env = "LOCAL_CLOUD_URL", value_parser = base_url)]
     url: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the cloud until SIGINT or SIGTERM; prints `ready URL` once it serves.
+    /// Run the local cloud until SIGINT or SIGTERM. Prints `ready URL` once it serves.
     Up(UpArgs),
-    /// Print one token of the running cloud's issuer.
+    /// Print a token of the running cloud's issuer.
     Token(TokenArgs),
-    /// Speak a recorded file into a session's stream.
+    /// Send a recorded file to a session's stream in real time.
     Speak(SpeakArgs),
-    /// Run one session from POST to the drain and report what arrived.
+    /// Run one session from POST /sessions to the last delivery and print a report.
     Run(RunArgs),
-    /// Print what the roles of a template's functions allow: one action on one resource a line, in
-    /// JSON.
+    /// Print the permissions of a template's functions as JSON lines, one action on one resource
+    /// each.
     Permissions(PermissionsArgs),
 }
 
 /// Arguments of `local-cloud up`.
 #[derive(Debug, clap::Args)]
 struct UpArgs {
-    /// The port on 127.0.0.1; 0: the system picks one.
+    /// The port on 127.0.0.1; 0: a free port.
     #[arg(long, default_value_t = 7878)]
     port: u16,
-    /// Keep tables, audio and logs in this folder, for one cloud at a time. Streams and channels
-    /// with their media, queues and archived events are not kept. Default: nothing outlives the
-    /// cloud.
+    /// Keep tables, audio and logs in this folder, which one process at a time can use. Streams and
+    /// channels with their media, queues and archived events are not kept. Default: nothing is
+    /// kept.
     #[arg(long)]
     data: Option<PathBuf>,
     /// The template to run.
-    #[arg(long, default_value = "infra/template.yaml")]
+    #[arg(long, default_value = TEMPLATE)]
     template: PathBuf,
-    /// Run every timer of AWS and of the functions this many times as fast.
+    /// Run every timer of AWS and of the functions this many times as fast as the real clock.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     time_scale: u32,
-    /// Set a parameter of the template.
+    /// The value of a template parameter.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = name_and_value)]
     parameters: Vec<(String, String)>,
-    /// Where the function binaries are; default: beside this program.
+    /// The folder with the function binaries. Default: the folder of this program.
     #[arg(long)]
     binaries: Option<PathBuf>,
-    /// Also print what the functions log.
+    /// Also print the logs of the functions.
     #[arg(long)]
     verbose: bool,
-    /// Write into this folder what the functions call, and by which permission of their roles.
+    /// Record the calls of the functions, with the permission that allows each, in this folder.
     #[arg(long, value_name = "FOLDER", env = "LOCAL_CLOUD_CALLS")]
     calls: Option<PathBuf>,
-    /// How long streams and channels take to come and to go, in milliseconds of the cloud's time.
-    #[arg(long, default_value_t = crate::kvs::CHANGE_MS)]
+    /// Simulated create and delete latency of streams and channels, in milliseconds of the cloud's
+    /// time.
+    #[arg(long, default_value_t = local_aws::kvs::CHANGE_MS)]
     kvs_change_ms: u32,
-    /// Also serve the HTTP API at /PATH, as a custom domain with this base path does: the function
-    /// finds PATH in `rawPath`. A named stage is the template's to choose: StageName.
+    /// Also serve the HTTP API at /PATH, as a custom domain with this base path does: `rawPath`
+    /// then starts with it. The template sets a named stage: StageName.
     #[arg(long, value_name = "PATH", value_parser = base_path)]
     base_path: Option<String>,
     /// Also print commands to try.
@@ -84,15 +85,15 @@ struct UpArgs {
 /// Arguments of `local-cloud permissions`.
 #[derive(Debug, clap::Args)]
 struct PermissionsArgs {
-    /// The template to read, with the parameters that `up` would give it.
-    #[arg(long, default_value = "infra/template.yaml")]
+    /// The template to read, with the parameters of `up`.
+    #[arg(long, default_value = TEMPLATE)]
     template: PathBuf,
 }
 
 /// Arguments of `local-cloud token`.
 #[derive(Debug, clap::Args)]
 struct TokenArgs {
-    /// Who the token is for.
+    /// The subject of the token.
     #[arg(long)]
     sub: String,
     /// Seconds until it expires.
@@ -101,10 +102,10 @@ struct TokenArgs {
 }
 
 impl Cli {
-    /// Does what the command line says.
+    /// Runs the command.
     ///
     /// # Errors
-    /// What failed.
+    /// The command failed.
     pub async fn run(self) -> Result<(), Error> {
         let url = self.url.as_deref();
         match self.command {
@@ -118,12 +119,12 @@ impl Cli {
 }
 
 async fn up(args: UpArgs) -> Result<(), Error> {
-    // Heard from now on: a signal during the start still ends everything in order.
+    // Installed before the start, so that a signal during the start also ends everything in order.
     let ended = crate::signals::ended()?;
-    let running = RunningCloud::start(CloudOptions {
+    let running = local_aws::start(Options {
         port: args.port,
         data: args.data,
-        template: args.template,
+        template: Some(args.template),
         time_scale: args.time_scale,
         parameters: args.parameters.into_iter().collect(),
         binaries: args.binaries,
@@ -133,22 +134,22 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         base_path: args.base_path,
     })
     .await?;
-    for (function, path) in running.cloud().lambda.missing_binaries() {
+    for (function, path) in running.services().lambda.missing_binaries() {
         eprintln!("{function} cannot run: {} is not built", path.display());
     }
-    println!("ready {}", running.cloud().base_url);
+    println!("ready {}", running.url());
     if args.guide {
-        println!("{}", crate::guide::guide(&running.cloud().base_url, crate::run::RECORDING));
+        println!("{}", crate::guide::guide(running.url(), crate::run::RECORDING));
     }
     ended.await;
-    running.end().await;
+    running.shutdown().await;
     Ok(())
 }
 
 fn permissions(args: PermissionsArgs) -> Result<(), Error> {
-    let options = CloudOptions { template: args.template, ..CloudOptions::default() };
-    let template = crate::cloud::load(&options, DEFAULT_URL)?;
-    for permission in crate::iam::permissions(&template) {
+    let options = Options { template: Some(args.template), ..Options::default() };
+    let template = local_aws::load_template(&options, DEFAULT_URL)?;
+    for permission in local_aws::iam::permissions(&template) {
         println!("{}", json!(permission));
     }
     Ok(())
@@ -173,8 +174,8 @@ fn base_url(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// What API Gateway takes as an API mapping's key: letters, digits and `-._$+!`, in parts between
-/// slashes.
+/// Parses an API mapping's key as API Gateway does: letters, digits and `-._$+!`, with slashes
+/// between the parts.
 fn base_path(text: &str) -> Result<String, String> {
     let path = text.trim_matches('/');
     let is_plain = |sign: char| sign.is_ascii_alphanumeric() || "-._$+!".contains(sign);

@@ -1,4 +1,4 @@
-//! What to try on a cloud that is up: `local-cloud up --guide` prints it.
+//! The commands that `local-cloud up --guide` prints.
 
 /// Commands that reach the cloud at `url`, ready to paste into a second terminal.
 pub(crate) fn guide(url: &str, recording: &str) -> String {

@@ -1,38 +1,15 @@
-//! `local-cloud`: the whole system on one machine, in one process, on one port of 127.0.0.1.
+//! The `local-cloud` command: runs the whole system on one machine, from the template that deploys
+//! it.
 //!
-//! It reads the template that deploys ([`template`]), plays the services that the functions call
-//! ([`lambda`], [`events`], [`kvs`], [`sqs`], [`dynamodb`], [`connections`]) and the front door
-//! that the clients call ([`http_api`]), and runs the real function binaries as processes of their
-//! own. Requests find their service by signing scope ([`server`]), so any AWS SDK works with
-//! AWS_ENDPOINT_URL alone. A function may call what its role allows ([`iam`]). Fakes stand only
-//! where AWS stands, errors included; faults come on demand ([`faults`]).
+//! The services are those of [`local_aws`]; the functions are the real binaries, as processes of
+//! their own. This crate holds the command line ([`cli`]), the speaker that plays a recording into
+//! a session's stream ([`speaker`]), and the run of one session with its report ([`run`]).
 
-pub mod account;
-pub mod aws_error;
 pub mod cli;
-pub mod clock;
-pub mod cloud;
-pub mod connections;
-mod data_folder;
-pub mod dynamodb;
-pub mod error;
-pub mod events;
-pub mod faults;
+mod error;
 mod guide;
-pub mod http_api;
-pub mod iam;
-pub mod kvs;
-pub mod lambda;
-pub mod local;
 pub mod run;
-pub mod server;
 mod signals;
 pub mod speaker;
-pub mod sqs;
-pub mod template;
 
-pub use account::Account;
-pub use aws_error::AwsError;
-pub use clock::Clock;
 pub use error::Error;
-pub use faults::{Fault, FaultKind, Faults};

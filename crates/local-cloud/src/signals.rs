@@ -1,4 +1,4 @@
-//! The signals that end a command in order: Ctrl-C, `kill`, and the terminal going away.
+//! The signals that end a command in order: SIGINT, SIGTERM and SIGHUP.
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -8,7 +8,7 @@ use crate::error::Error;
 /// process, so that what it started ends with it.
 ///
 /// # Errors
-/// The system refuses to tell.
+/// A signal handler cannot be installed.
 pub(crate) fn ended() -> Result<impl Future<Output = ()>, Error> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::io("SIGINT"))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::io("SIGTERM"))?;

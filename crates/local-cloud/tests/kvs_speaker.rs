@@ -1,6 +1,7 @@
 //! The speaker puts a recording into a stream as it is, at its pace, whatever breaks on the way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "../../local-aws/tests/kvs_support/mod.rs"]
 mod kvs_support;
 
 use std::collections::BTreeSet;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 
-use super::figures::Figures;
+use local_aws::delivery_stats::DeliveryStats;
 
 /// The longest answer of the HTTP API is the saga's 29 s.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,7 +30,7 @@ pub(super) struct Session {
 }
 
 impl Client {
-    /// Finds the cloud and lets its issuer mint a token.
+    /// Connects to the local cloud and gets a token of its issuer.
     pub(super) async fn connect(url: &str) -> Result<Self, Error> {
         let unreachable = |source| Error::Unreachable { url: url.to_owned(), source };
         let http =
@@ -77,11 +77,11 @@ impl Client {
         Ok(())
     }
 
-    /// What arrived of a session so far; nothing, when the cloud has nothing to tell of it yet.
-    pub(super) async fn figures(&self, id: &str) -> Result<Figures, Error> {
+    /// Returns the delivery statistics of a session so far; zeros when there are none yet.
+    pub(super) async fn stats(&self, id: &str) -> Result<DeliveryStats, Error> {
         let answer = self.call(Method::GET, &format!("/_local/deliveries/{id}"), None).await?;
         if answer.status() == StatusCode::NOT_FOUND {
-            return Ok(Figures::of(id, &[], &[]));
+            return Ok(DeliveryStats::of(id, &[], &[]));
         }
         answer
             .error_for_status()

@@ -1,4 +1,5 @@
-//! What the consumer counted of a session beside what it delivered, from the metrics in its log.
+//! The samples of a session that the consumer counted as not delivered, from the metrics in its
+//! log.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,11 +10,11 @@ use serde_json::Value;
 pub struct Counted {
     /// Gaps too long to fill, and what was spoken while paused.
     pub skipped_samples: u64,
-    /// What the producer sent again after a reconnect.
+    /// Samples that the producer sent again after a reconnect.
     pub repeated_samples: u64,
-    /// What a fragment claimed beyond what it can hold.
+    /// Samples beyond what a fragment can hold.
     pub refused_samples: u64,
-    /// What the stream no longer held.
+    /// Samples that the stream no longer held.
     pub unavailable_samples: u64,
 }
 

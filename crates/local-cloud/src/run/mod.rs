@@ -2,16 +2,12 @@
 //!
 //! Everything is measured from outside the functions: what was spoken by the speaker, what was
 //! sent by the Kinesis Video fake, what was offered and answered at the boundary of Lambda
-//! ([`Ledger`]), so that a function cannot call itself whole.
+//! ([`local_aws::lambda::Deliveries`]), so that a function cannot call itself whole.
 
 mod client;
 mod counted;
-mod figures;
-mod ledger;
 mod report;
 
-pub use figures::{Figures, Latency};
-pub use ledger::{Delivery, Ledger, Outcome};
 pub use report::Report;
 
 use std::path::{Path, PathBuf};
@@ -20,26 +16,28 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::clock::real_now_ms;
-use crate::cloud::{CloudOptions, RunningCloud};
 use crate::error::Error;
-use crate::kvs::now_us;
 use crate::speaker::{Pace, Producer, Recording, Spoken};
+use local_aws::clock::{real_now_ms, real_now_us};
+use local_aws::delivery_stats::DeliveryStats;
+use local_aws::{LocalAws, Options};
 
 use client::{Client, Session};
 use counted::Counted;
 
-/// The recording that the project brings along.
+/// The template that `up`, `run` and `permissions` read by default.
+pub(crate) const TEMPLATE: &str = "infra/template.yaml";
+/// The bundled recording.
 pub(crate) const RECORDING: &str = "tests/testkit/assets/two-voices.mka";
-/// Where the audio goes, and the logs of a run that failed.
+/// The folder for the audio, and for the logs of a failed run.
 const OUTPUT: &str = "target/local";
-/// How often progress is looked at, real time.
+/// How often progress is checked, in real time.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How often progress is printed, real time.
+/// How often progress is printed, in real time.
 const PRINT_EVERY: Duration = Duration::from_secs(2);
-/// Without anything new for so long after DELETE, the run gives up. The consumer needs at most 25 s
-/// to see that a stream is drained; a killed one is replaced within 75 s (both by the cloud's
-/// clock). The real part covers a busy machine.
+/// The longest time without progress after DELETE. The consumer needs at most 25 s to detect that a
+/// stream is drained; a killed one is replaced within 75 s (both on the scaled clock). The real
+/// part covers a busy machine.
 const QUIET_CLOUD: Duration = Duration::from_secs(100);
 const QUIET_REAL: Duration = Duration::from_secs(30);
 const FUNCTIONS: [&str; 3] = ["session-http-handler", "kvs-stream-consumer", "audio-processor"];
@@ -53,7 +51,7 @@ pub struct RunArgs {
     /// Speed and fragments.
     #[command(flatten)]
     pub pace: Pace,
-    /// Where the report goes, as JSON.
+    /// The file for the report, as JSON.
     #[arg(long)]
     pub report: Option<PathBuf>,
     /// Run the cloud this many times as fast as the real clock (not with --url).
@@ -61,11 +59,11 @@ pub struct RunArgs {
     pub time_scale: u32,
 }
 
-/// Runs one session against the cloud at `url`, or against one that is started for it, and says
-/// what happened.
+/// Runs one session against the local cloud at `url`, or against one that it starts, and prints a
+/// report.
 ///
 /// # Errors
-/// What failed; that a sample is missing or was accepted twice; that it was interrupted.
+/// The run failed or was interrupted, or a sample is missing or was accepted twice.
 pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     let media = args.media.clone().unwrap_or_else(|| PathBuf::from(RECORDING));
     let recording = crate::speaker::open(&media)?;
@@ -75,7 +73,7 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
         None => Some(start(args.time_scale).await?),
     };
     let url = match (&started, url) {
-        (Some(running), _) => running.cloud().base_url.clone(),
+        (Some(running), _) => running.url().to_owned(),
         (None, given) => given.unwrap_or_default().to_owned(),
     };
     let outcome = tokio::select! {
@@ -83,29 +81,29 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
         () = ended => Err(Error::Client("interrupted: nothing is reported".into())),
     };
     if let Some(running) = started {
-        running.end().await;
+        running.shutdown().await;
     }
     outcome
 }
 
-async fn start(time_scale: u32) -> Result<RunningCloud, Error> {
+async fn start(time_scale: u32) -> Result<LocalAws, Error> {
     say("starting the cloud");
-    let options = CloudOptions { port: 0, time_scale, ..CloudOptions::default() };
-    let running = RunningCloud::start(options).await?;
-    let missing = running.cloud().lambda.missing_binaries();
+    let options = Options { template: Some(TEMPLATE.into()), time_scale, ..Options::default() };
+    let running = local_aws::start(options).await?;
+    let missing = running.services().lambda.missing_binaries();
     if let Some((function, path)) = missing.first() {
         let reason = format!(
             "{function} cannot run: {} is not built. `make cloud` builds all functions",
             path.display()
         );
-        running.end().await;
+        running.shutdown().await;
         return Err(Error::Client(reason));
     }
-    say(&format!("the cloud serves at {}", running.cloud().base_url));
+    say(&format!("the cloud serves at {}", running.url()));
     Ok(running)
 }
 
-/// The whole of one session; its report is written whether it is whole or not.
+/// Runs one session and writes its report, also when samples are missing.
 async fn session(
     args: &RunArgs,
     media: &Path,
@@ -123,17 +121,17 @@ async fn session(
     ));
     let spoken = speak(args, media, recording, url, &client, &session).await;
     if let Err(error) = spoken {
-        // What was spoken is of no use any more: the session must not stay open behind it.
+        // The recording is incomplete, so the session is ended.
         client.end_session(&session.id).await?;
         keep_logs(&client).await?;
         return Err(error);
     }
     client.end_session(&session.id).await?;
-    let deleted_us = now_us();
+    let deleted_us = real_now_us();
     say(&format!("DELETE /sessions/{}: ended; waiting for the drain", session.id));
-    let figures = drained(&client, &session, recording.samples_16k(), time_scale).await?;
+    let stats = drained(&client, &session, recording.samples_16k(), time_scale).await?;
     let mut report = Report::new(
-        &figures,
+        &stats,
         recording.samples_16k(),
         deleted_us,
         media.to_owned(),
@@ -160,7 +158,7 @@ async fn session(
     )))
 }
 
-/// Speaks the recording and shows how far its audio is.
+/// Sends the recording and prints the progress of its delivery.
 async fn speak(
     args: &RunArgs,
     media: &Path,
@@ -201,33 +199,33 @@ async fn speak(
                 return Ok(());
             }
             _ = tick.tick() => {
-                let figures = client.figures(&session.id).await?;
+                let stats = client.stats(&session.id).await?;
                 let packet = spoken.borrow().packets.saturating_sub(1);
                 let at_ms = recording.packets.get(packet).map_or(0, |packet| packet.at_ms);
                 say(&format!(
                     "  spoken {:6.1} s, delivered {:6.1} s in {} chunks",
                     at_ms as f64 / 1000.0,
-                    seconds(figures.samples_delivered),
-                    figures.chunks
+                    seconds(stats.samples_delivered),
+                    stats.chunks
                 ));
             }
         }
     }
 }
 
-/// Waits until the final chunk is accepted, or nothing has moved for too long.
+/// Waits until the final chunk is accepted, or nothing was delivered for too long.
 async fn drained(
     client: &Client,
     session: &Session,
     expected: u64,
     time_scale: f64,
-) -> Result<Figures, Error> {
+) -> Result<DeliveryStats, Error> {
     let patience = QUIET_REAL + QUIET_CLOUD.div_f64(time_scale.max(1.0));
-    let mut last = client.figures(&session.id).await?;
+    let mut last = client.stats(&session.id).await?;
     let (mut moved, mut printed) = (Instant::now(), Instant::now());
     while last.final_accepted_us.is_none() && moved.elapsed() < patience {
         tokio::time::sleep(LOOK_EVERY).await;
-        let now = client.figures(&session.id).await?;
+        let now = client.stats(&session.id).await?;
         if (now.chunks, now.failed_deliveries) != (last.chunks, last.failed_deliveries) {
             moved = Instant::now();
         }
@@ -244,7 +242,7 @@ async fn drained(
     Ok(last)
 }
 
-/// Copies the processor's audio out of the cloud, whose folder may be removed with it.
+/// Copies the processor's audio, because the cloud's folder may be temporary.
 async fn keep_audio(client: &Client, report: &mut Report) -> Result<(), Error> {
     let path = format!("/_local/audio/{}.wav", report.session_id);
     let Some(wav) = client.file(&path).await? else { return Ok(()) };
@@ -313,7 +311,7 @@ fn seconds(samples: u64) -> f64 {
     samples as f64 / 16_000.0
 }
 
-/// One line of what happens; a person reads it, so it goes to stdout as it is.
+/// Prints one line of progress to stdout.
 fn say(line: &str) {
     println!("{line}");
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::counted::Counted;
-use super::figures::{Figures, Latency};
 use crate::speaker::Pace;
+use local_aws::delivery_stats::{DeliveryStats, Latency};
 
-/// What happened to a recording between the speaker and the audio processor.
+/// The report of a run: what the speaker sent, and what the audio processor accepted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -18,7 +18,7 @@ pub struct Report {
     pub samples_expected: u64,
     /// Distinct samples that the processor accepted.
     pub samples_delivered: u64,
-    /// Expected samples that it did not accept; made-up ones do not stand for them.
+    /// Expected samples that it did not accept. Filled samples do not replace them.
     pub samples_lost: u64,
     /// Samples accepted twice.
     pub samples_duplicated: u64,
@@ -53,29 +53,29 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report from the figures of a session whose DELETE was answered at `deleted_us`.
+    /// A report from the stats of a session whose DELETE was answered at `deleted_us`.
     pub(super) fn new(
-        figures: &Figures,
+        stats: &DeliveryStats,
         samples_expected: u64,
         deleted_us: u64,
         media: PathBuf,
         pace: Pace,
         time_scale: f64,
     ) -> Self {
-        let real = figures.samples_delivered.saturating_sub(figures.filled_samples);
+        let real = stats.samples_delivered.saturating_sub(stats.filled_samples);
         Self {
-            session_id: figures.session_id.clone(),
+            session_id: stats.session_id.clone(),
             samples_expected,
-            samples_delivered: figures.samples_delivered,
+            samples_delivered: stats.samples_delivered,
             samples_lost: samples_expected.saturating_sub(real),
-            samples_duplicated: figures.samples_duplicated,
-            offered_twice: figures.offered_twice,
-            filled_samples: figures.filled_samples,
+            samples_duplicated: stats.samples_duplicated,
+            offered_twice: stats.offered_twice,
+            filled_samples: stats.filled_samples,
             counted: Counted::default(),
-            chunks: figures.chunks,
-            failed_deliveries: figures.failed_deliveries,
-            delivery_latency_ms: figures.delivery_latency_ms.unwrap_or_default(),
-            stop_ms: figures
+            chunks: stats.chunks,
+            failed_deliveries: stats.failed_deliveries,
+            delivery_latency_ms: stats.delivery_latency_ms.unwrap_or_default(),
+            stop_ms: stats
                 .final_accepted_us
                 .map(|accepted| accepted.saturating_sub(deleted_us) / 1000),
             wav: None,
@@ -87,7 +87,7 @@ impl Report {
         }
     }
 
-    /// What is wrong; nothing when every sample arrived once and the session was closed.
+    /// Returns the defects; none when every sample arrived once and the session was closed.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.samples_lost > 0 {
@@ -139,15 +139,15 @@ mod tests {
     use super::*;
 
     fn report(delivered: u64, filled: u64) -> Report {
-        let figures = Figures {
+        let stats = DeliveryStats {
             session_id: "a-b-1".into(),
             samples_delivered: delivered,
             filled_samples: filled,
             final_accepted_us: Some(5_000_000),
-            ..Figures::default()
+            ..DeliveryStats::default()
         };
         let pace = Pace { speed: 1.0, fragment_ms: 2_000 };
-        let mut report = Report::new(&figures, 16_000, 3_000_000, "x.mka".into(), pace, 1.0);
+        let mut report = Report::new(&stats, 16_000, 3_000_000, "x.mka".into(), pace, 1.0);
         report.wav_samples = delivered;
         report
     }

@@ -1,55 +1,54 @@
-//! `local-cloud speak`: plays a recorded file into a session's stream as a live producer would.
+//! `local-cloud speak`: sends a recorded file to a session's stream as a live producer does.
 //!
-//! It stands where the speaker's browser and WebRTC ingestion stand in AWS, with one difference:
-//! ingestion stores AAC, this puts the file's Opus packets as they are.
+//! It takes the place of the speaker's browser and of WebRTC ingestion, with one difference:
+//! ingestion stores AAC, and this sends the file's Opus packets unchanged.
 
 use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 
-use crate::clock::real_now_ms;
 use crate::error::Error;
+use local_aws::clock::real_now_ms;
 
+mod fix_sizes;
 mod muxer;
 mod opus;
 mod producer;
 mod recording;
-mod settle;
 
 pub use producer::{Producer, SpeakError, Spoken};
 pub use recording::{Packet, Recording, RecordingError};
 
-/// Media in one fragment unless asked otherwise, ms: what AWS's producer SDK makes.
+/// The default length of a fragment, in ms: that of AWS's producer SDK.
 const FRAGMENT_MS: u64 = 2000;
-/// What one fragment may hold, ms. KVS refuses more than 20 s, and less than 1 s means more
+/// The length of a fragment, in ms. KVS refuses more than 20 s, and less than 1 s means more
 /// fragments in a second than producers are advised to send.
 const FRAGMENTS_MS: std::ops::RangeInclusive<u64> = 1_000..=20_000;
-/// The speeds that make sense: from a tenth of real time to a thousand times.
+/// The allowed speeds, relative to real time.
 const SPEEDS: std::ops::RangeInclusive<f64> = 0.1..=1000.0;
 
 /// Arguments of `local-cloud speak`.
 #[derive(Debug, clap::Args)]
 pub struct SpeakArgs {
-    /// The session to speak in, for example blessed-shepherd-123.
+    /// The session whose stream receives the recording, for example blessed-shepherd-123.
     pub session: String,
     /// An Opus .mkv, .mka or .webm file.
     pub file: PathBuf,
     /// Speed and fragments.
     #[command(flatten)]
     pub pace: Pace,
-    /// Fragments that a reconnect sends again although the stream has them, as AWS's producer SDKs
-    /// do, 0 to 30.
+    /// Persisted fragments that a reconnect sends again, as AWS's producer SDKs do, 0 to 30.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=30))]
     pub rollback: u8,
 }
 
-/// How a recording is spoken: arguments of `speak` and `run`.
+/// Speed and fragment length: arguments of `speak` and `run`.
 #[derive(Debug, Clone, Copy, PartialEq, clap::Args)]
 pub struct Pace {
-    /// How many times as fast as real time the recording is spoken, 0.1 to 1000.
+    /// The speed of the recording, relative to real time, 0.1 to 1000.
     #[arg(long, default_value_t = 1.0, value_parser = speed)]
     pub speed: f64,
-    /// Media in one fragment, in milliseconds, 1000 to 20000. WebRTC ingestion cuts about 10000.
+    /// The length of a fragment in milliseconds, 1000 to 20000. WebRTC ingestion makes about 10000.
     #[arg(
         long,
         default_value_t = FRAGMENT_MS,
@@ -65,10 +64,10 @@ fn speed(text: &str) -> Result<f64, String> {
         .ok_or_else(|| format!("{text:?} is not a number from 0.1 to 1000"))
 }
 
-/// Speaks the whole file into the session's stream of the cloud at `url`.
+/// Sends the whole file to the session's stream at the local cloud at `url`.
 ///
 /// # Errors
-/// What kept the file from being spoken whole.
+/// The file cannot be read, or the stream does not accept it.
 pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
     let recording = open(&args.file)?;
     let producer = Producer {
@@ -96,8 +95,7 @@ pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads a recording, and says so when not all of the file could be used: what is left is spoken as
-/// if it were the whole.
+/// Reads a recording. Prints a warning when the end of the file is not usable; the rest is sent.
 pub(crate) fn open(path: &Path) -> Result<Recording, RecordingError> {
     let recording = Recording::open(path)?;
     if let Some(warning) = recording.warning(path) {

@@ -1,7 +1,7 @@
 //! Writes live Matroska as the producers of AWS do (mkvgen of its producer SDK): a Segment and
 //! Clusters of unknown size, Timecodes and SimpleBlock sizes of eight bytes, one track.
 
-use crate::kvs::ebml::{self, id};
+use local_aws::kvs::ebml::{self, id};
 
 use super::recording::{Packet, Recording};
 

@@ -1,6 +1,5 @@
-//! Sends a recording by PutMedia at the pace of speech, block by block, and goes on after a broken
-//! connection from the first fragment that was not acknowledged as PERSISTED, as AWS's producers
-//! do.
+//! Sends a recording with PutMedia in real time, block by block. After a broken connection it
+//! resumes with the first fragment that was not acknowledged as PERSISTED, as AWS's producers do.
 
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The longest line of acknowledgements.
 const LINE_BYTES: usize = 64 * 1024;
 
-/// What is spoken so far.
+/// The progress of a speaker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spoken {
     /// Packets sent, counting repeated ones once.
@@ -37,7 +36,7 @@ pub struct Spoken {
 /// Why the recording was not spoken whole.
 #[derive(Debug, thiserror::Error)]
 pub enum SpeakError {
-    /// The stream does not take it.
+    /// The stream rejected it.
     #[error("PutMedia on {stream}: {status} {code}: {message}")]
     Refused {
         /// The stream.
@@ -54,7 +53,7 @@ pub enum SpeakError {
     Broken {
         /// The stream.
         stream: String,
-        /// What happened last.
+        /// The reason of the last break.
         reason: String,
     },
 }
@@ -82,17 +81,17 @@ enum Ended {
 }
 
 impl Producer {
-    /// Speaks a recording to its end; `progress` shows how far it is.
+    /// Sends a whole recording; `progress` is updated with every packet.
     ///
     /// # Errors
-    /// [`SpeakError`] when the stream refuses it or the connection breaks too often.
+    /// [`SpeakError`] when the stream rejects it or the connection breaks too often.
     pub async fn speak(
         &self,
         recording: &Recording,
         progress: &watch::Sender<Spoken>,
     ) -> Result<Spoken, SpeakError> {
         let fragments = muxer::fragments(&recording.packets, self.pace.fragment_ms);
-        // The cloud is on this machine: no proxy of the environment stands between.
+        // The server is on this machine, so a proxy of the environment does not apply.
         let client = reqwest::Client::builder().no_proxy().build().map_err(|error| {
             SpeakError::Broken { stream: self.stream.clone(), reason: error.to_string() }
         })?;
@@ -108,7 +107,11 @@ impl Producer {
                     if broken >= TRIES {
                         return Err(SpeakError::Broken { stream: self.stream.clone(), reason });
                     }
-                    tracing::warn!(stream = self.stream, reason, "PutMedia broke: going on");
+                    tracing::warn!(
+                        stream = self.stream,
+                        reason,
+                        "PutMedia connection broke; reconnecting"
+                    );
                     progress.send_modify(|spoken| spoken.reconnects += 1);
                     from = progress.borrow().persisted.saturating_sub(self.rollback);
                     tokio::time::sleep(PAUSE * (1 << broken.min(5))).await;
@@ -155,7 +158,7 @@ impl Producer {
         }
     }
 
-    /// Hands out the blocks when their time has come. Ends early when the connection is gone.
+    /// Sends each block when it is due. Returns early when the connection is closed.
     async fn play(
         &self,
         recording: &Recording,

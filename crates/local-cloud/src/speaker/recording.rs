@@ -1,17 +1,17 @@
-//! A recorded file's Opus track: what the speaker plays.
+//! The Opus track of a recorded file.
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use matroska_demuxer::{Frame, MatroskaFile, TrackType};
 
+use super::fix_sizes::fix_sizes;
 use super::opus;
-use super::settle::settle;
 
 /// The most Opus that is read from one file: more than a day of speech.
 const MOST_BYTES: usize = 512 * 1024 * 1024;
 
-/// The largest file that is read: it is held in memory, and video may stand beside the speech.
+/// The largest file that is read. It is held in memory, and may contain video.
 const MOST_FILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 /// Why a file cannot be spoken.
@@ -22,7 +22,7 @@ pub enum RecordingError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// It does not begin as Matroska and WebM do.
@@ -36,7 +36,7 @@ pub enum RecordingError {
     Matroska {
         /// The file.
         path: PathBuf,
-        /// What the demuxer says.
+        /// The demuxer's error.
         source: matroska_demuxer::DemuxError,
     },
     /// Its audio is in another codec.
@@ -58,7 +58,7 @@ pub enum RecordingError {
         /// Which one, from 0.
         packet: usize,
     },
-    /// There is nothing to say.
+    /// The Opus track is empty.
     #[error("{path}: the Opus track has no packet")]
     Empty {
         /// The file.
@@ -114,11 +114,11 @@ impl Recording {
             return Err(RecordingError::Large { path: path.to_owned() });
         }
         let bytes = std::fs::read(path).map_err(unreadable)?;
-        let Some(settled) = settle(&bytes) else {
+        let Some(fixed) = fix_sizes(&bytes) else {
             return Err(RecordingError::NotMatroska { path: path.to_owned() });
         };
         let damaged = |source| RecordingError::Matroska { path: path.to_owned(), source };
-        let mut file = MatroskaFile::open(Cursor::new(settled.document)).map_err(damaged)?;
+        let mut file = MatroskaFile::open(Cursor::new(fixed.document)).map_err(damaged)?;
         let codec = |id: &str| id.trim_end_matches('\0').to_owned();
         let Some(track) = file.tracks().iter().find(|track| {
             track.track_type() == TrackType::Audio && codec(track.codec_id()) == "A_OPUS"
@@ -136,7 +136,7 @@ impl Recording {
             sampling_hz: track.audio().map_or(48_000.0, |audio| audio.sampling_frequency()),
             channels: track.audio().map_or(1, |audio| audio.channels().get()),
             packets: Vec::new(),
-            unusable_end: settled.unusable,
+            unusable_end: fixed.unusable,
         };
         let scale = u128::from(file.info().timestamp_scale().get());
         let mut held = 0;
@@ -158,7 +158,7 @@ impl Recording {
         Ok(recording)
     }
 
-    /// What a listener to the file at `path` should be told before it is spoken: it ends too soon.
+    /// Returns a warning when the file at `path` is cut off or damaged at its end.
     pub fn warning(&self, path: &Path) -> Option<String> {
         let path = path.display();
         self.unusable_end.map(|bytes| match bytes {
@@ -195,7 +195,7 @@ impl Recording {
         all.saturating_sub(self.pre_skip_48k()) / 3
     }
 
-    /// How long it plays, in ms.
+    /// Returns the duration in ms.
     pub fn duration_ms(&self) -> u64 {
         let end = |packet: &Packet| packet.at_ms + u64::from(packet.samples_48k) / 48;
         self.packets.last().map_or(0, end)

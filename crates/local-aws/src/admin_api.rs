@@ -1,0 +1,201 @@
+//! `/_local/…`: the operations that AWS does not have: state, faults, tokens, keys, audio, logs.
+
+mod connections;
+
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::clock::real_now_ms;
+use crate::delivery_stats::DeliveryStats;
+use crate::faults::Fault;
+use crate::http_api::NotRemoved;
+use crate::http_api::issuer::TokenRequest;
+use crate::services::Services;
+
+/// The largest body of a POST, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+/// An error of these routes: `{"error": "…"}`.
+struct Refused(StatusCode, String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        json_answer(self.0, &json!({ "error": self.1 }))
+    }
+}
+
+/// The routes below `/_local`.
+pub(crate) fn router() -> Router<Arc<Services>> {
+    Router::new()
+        .route("/state", get(state))
+        .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
+        .route("/token", axum::routing::post(mint))
+        .route("/keys", axum::routing::post(rotate))
+        .route("/keys/{kid}", axum::routing::delete(remove_key))
+        .route("/jwks.json", get(jwks))
+        .route("/openid-configuration", get(discovery))
+        .route("/.well-known/openid-configuration", get(discovery))
+        .route("/audio/{file}", get(audio))
+        .route("/deliveries/{session}", get(deliveries))
+        .route("/logs/{package}", get(logs))
+        .nest("/connections", connections::router())
+        .fallback(nothing_here)
+}
+
+async fn state(State(services): State<Arc<Services>>) -> Response {
+    json_answer(StatusCode::OK, &services.state())
+}
+
+async fn list_faults(State(services): State<Arc<Services>>) -> Response {
+    json_answer(StatusCode::OK, &json!({ "faults": services.faults.list() }))
+}
+
+async fn add_fault(
+    State(services): State<Arc<Services>>,
+    request: Request,
+) -> Result<Response, Refused> {
+    let fault: Fault = read(request).await?;
+    let bad =
+        |error: crate::faults::FaultError| Refused(StatusCode::BAD_REQUEST, error.to_string());
+    services.faults.add(fault).map_err(bad)?;
+    Ok(json_answer(StatusCode::CREATED, &json!({ "faults": services.faults.list() })))
+}
+
+async fn clear_faults(State(services): State<Arc<Services>>) -> StatusCode {
+    services.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn mint(
+    State(services): State<Arc<Services>>,
+    request: Request,
+) -> Result<Response, Refused> {
+    let request: TokenRequest = read(request).await?;
+    let now_s = real_now_ms() / 1000;
+    let token = services.issuer.mint(&request, now_s);
+    let token =
+        token.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(json_answer(StatusCode::OK, &json!({ "token": token })))
+}
+
+/// Adds a signing key. Tokens signed with the others stay valid until those keys are removed.
+async fn rotate(State(services): State<Arc<Services>>) -> Result<Response, Refused> {
+    let kid = services.issuer.rotate();
+    let kid = kid.map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(json_answer(StatusCode::CREATED, &json!({ "kid": kid })))
+}
+
+async fn remove_key(
+    State(services): State<Arc<Services>>,
+    Path(kid): Path<String>,
+) -> Result<StatusCode, Refused> {
+    match services.issuer.remove_key(&kid) {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(NotRemoved::Unknown) => Err(not_found(&NotRemoved::Unknown.to_string())),
+        Err(signs) => Err(Refused(StatusCode::CONFLICT, signs.to_string())),
+    }
+}
+
+async fn jwks(State(services): State<Arc<Services>>) -> Response {
+    json_answer(StatusCode::OK, &services.issuer.jwks())
+}
+
+async fn discovery(State(services): State<Arc<Services>>) -> Response {
+    json_answer(StatusCode::OK, &services.issuer.openid_configuration(&services.base_url))
+}
+
+async fn audio(
+    State(services): State<Arc<Services>>,
+    Path(file): Path<String>,
+) -> Result<Response, Refused> {
+    let session = file.strip_suffix(".wav").filter(|session| is_plain(session));
+    let session = session.ok_or_else(|| not_found("ask for SESSION-ID.wav"))?;
+    send(&services.audio.join(format!("{session}.wav")), "audio/wav").await
+}
+
+/// Returns the delivery statistics of a session: zeros while nothing has been delivered, 404 when
+/// the session has neither a stream nor deliveries.
+async fn deliveries(
+    State(services): State<Arc<Services>>,
+    Path(session): Path<String>,
+) -> Result<Response, Refused> {
+    let stream = format!("session-{session}");
+    let (deliveries, sent) =
+        (services.lambda.deliveries().of(&session), services.kvs.sent(&stream));
+    if deliveries.is_empty() && sent.is_empty() && !services.kvs.has_stream(&stream) {
+        return Err(not_found(&format!(
+            "no session {session:?} was seen here: it has no stream {stream}, and none of its audio \
+             was delivered"
+        )));
+    }
+    let stats = DeliveryStats::of(&session, &deliveries, &sent);
+    Ok(json_answer(StatusCode::OK, &json!(stats)))
+}
+
+async fn logs(
+    State(services): State<Arc<Services>>,
+    Path(package): Path<String>,
+) -> Result<Response, Refused> {
+    match is_plain(&package) {
+        true => send(&services.logs.join(format!("{package}.log")), "text/plain").await,
+        false => Err(not_found("no function is called like that")),
+    }
+}
+
+async fn nothing_here() -> Refused {
+    not_found(
+        "there is state, faults, token, keys, jwks.json, audio/SESSION.wav, deliveries/SESSION, connections/ID, logs/PACKAGE",
+    )
+}
+
+/// Whether a name cannot lead out of its folder.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 128
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+async fn send(path: &FilePath, kind: &'static str) -> Result<Response, Refused> {
+    match tokio::fs::read(path).await {
+        Ok(bytes) => Ok(([(header::CONTENT_TYPE, kind)], Bytes::from(bytes)).into_response()),
+        Err(error) => Err(not_found(&format!("nothing there yet: {error}"))),
+    }
+}
+
+async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Refused> {
+    let body = to_bytes(request.into_body(), MAX_BODY)
+        .await
+        .map_err(|error| Refused(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()))?;
+    serde_json::from_slice(&body)
+        .map_err(|error| Refused(StatusCode::BAD_REQUEST, error.to_string()))
+}
+
+fn not_found(reason: &str) -> Refused {
+    Refused(StatusCode::NOT_FOUND, reason.to_owned())
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_reach_a_file() {
+        assert!(is_plain("blessed-shepherd-123"));
+        for name in ["", "..", "a/b", "a\\b", "a.b", "%2e%2e"] {
+            assert!(!is_plain(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! From what was offered and answered to what arrived: the stats of a run's report.
+//!
+//! * **delivered**: samples that the processor accepted, each counted once.
+//! * **accepted twice**: samples that lie in the range of two accepting answers.
+//! * **offered twice**: samples that lie in the range of two deliveries.
+//! * **delivery latency** of a chunk: from the moment in which the last byte of the fragment that
+//!   holds the chunk's last sample was handed to a GetMedia connection for the first time, to the
+//!   moment in which its Invoke request was received whole. A sample's fragment is found by time:
+//!   it is the first that ends (by producer time) at or after the sample's producer time plus the
+//!   track's CodecDelay. A fragment arrives as a whole, so its later chunks wait for the earlier.
+//!   The final, partial chunk is left out: it waits for the drain, and `stopMs` tells how long.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kvs::SentFragment;
+use crate::lambda::{Delivery, Outcome};
+
+/// Samples in a millisecond.
+const PER_MS: u64 = 16;
+/// Timecodes have whole milliseconds: a block may end this much later than they say.
+const ROUNDING_US: i64 = 1000;
+
+/// The delivery statistics of one session.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryStats {
+    /// The session.
+    pub session_id: String,
+    /// Distinct samples that the processor accepted.
+    pub samples_delivered: u64,
+    /// Samples that it accepted twice.
+    pub samples_duplicated: u64,
+    /// Samples that it was offered twice.
+    pub offered_twice: u64,
+    /// Accepted samples that were made up to fill gaps.
+    pub filled_samples: u64,
+    /// Chunks accepted.
+    pub chunks: u64,
+    /// Deliveries that failed or were rejected.
+    pub failed_deliveries: u64,
+    /// The number of distinct traces of its deliveries. Hand-offs keep the trace, so it is normally
+    /// one.
+    pub traces: u64,
+    /// Where the accepted audio ends, in samples.
+    pub next_sample: u64,
+    /// When the final chunk was accepted: real microseconds since the epoch.
+    pub final_accepted_us: Option<u64>,
+    /// Longest real time between two acceptances, the final chunk's left out, ms.
+    pub longest_pause_ms: f64,
+    /// Delivery latency, ms; absent when nothing was delivered.
+    pub delivery_latency_ms: Option<Latency>,
+}
+
+/// A latency's median and 99th percentile, in ms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Half are at most this.
+    pub p50: f64,
+    /// 99 of 100 are at most this.
+    pub p99: f64,
+}
+
+impl DeliveryStats {
+    /// The stats of a session whose stream sent `sent`.
+    pub fn of(session_id: &str, deliveries: &[Delivery], sent: &[SentFragment]) -> Self {
+        let mut stats = Self { session_id: session_id.to_owned(), ..Self::default() };
+        let (mut offered, mut accepted) = (Ranges::default(), Ranges::default());
+        let (mut latencies, mut last_us) = (Vec::new(), None);
+        let traces: BTreeSet<&str> =
+            deliveries.iter().map(|delivery| delivery.trace.as_str()).collect();
+        stats.traces = traces.len() as u64;
+        for delivery in deliveries {
+            let end = delivery.start_sample + delivery.sample_count;
+            stats.offered_twice += offered.add(delivery.start_sample, end);
+            let (next_sample, again) = match &delivery.outcome {
+                Outcome::Accepted { next_sample } => (*next_sample, false),
+                Outcome::Duplicate { next_sample } => (*next_sample, true),
+                Outcome::Failed { .. } => {
+                    stats.failed_deliveries += 1;
+                    continue;
+                }
+            };
+            // A processor that already has the head returned that as nextSample: the tail counts.
+            let known = stats.next_sample;
+            let start = if (delivery.start_sample..end).contains(&known) {
+                known
+            } else {
+                delivery.start_sample
+            };
+            let twice = accepted.add(start, end);
+            stats.next_sample = next_sample.unwrap_or(end);
+            stats.note_pause(delivery, &mut last_us);
+            stats.note_final(delivery);
+            // A duplicate that no earlier answer reported (a function killed after it accepted the
+            // samples) counts from here on.
+            if again && (twice > 0 || delivery.sample_count == 0) {
+                continue;
+            }
+            stats.samples_duplicated += twice;
+            stats.filled_samples += delivery.filled_samples;
+            stats.chunks += delivery.chunk_count;
+            latencies.extend(latency_ms(delivery, sent));
+        }
+        stats.samples_delivered = accepted.total();
+        stats.delivery_latency_ms = percentiles(latencies);
+        stats
+    }
+
+    fn note_pause(&mut self, delivery: &Delivery, last_us: &mut Option<u64>) {
+        let last = last_us.replace(delivery.answered_us).unwrap_or(delivery.answered_us);
+        if !delivery.is_final {
+            let pause = delivery.answered_us.saturating_sub(last) as f64 / 1000.0;
+            self.longest_pause_ms = self.longest_pause_ms.max(pause);
+        }
+    }
+
+    fn note_final(&mut self, delivery: &Delivery) {
+        if delivery.is_final && self.final_accepted_us.is_none() {
+            self.final_accepted_us = Some(delivery.answered_us);
+        }
+    }
+}
+
+/// How long a chunk's last sample waited for its invocation.
+fn latency_ms(delivery: &Delivery, sent: &[SentFragment]) -> Option<f64> {
+    if delivery.sample_count == 0 || delivery.is_final {
+        return None;
+    }
+    let media_us = i64::try_from(delivery.sample_count * 1000 / PER_MS).ok()?;
+    let end_us = delivery.producer_ms * 1000 + media_us;
+    let fragment = sent
+        .iter()
+        .find(|sent| sent.producer_end_ms * 1000 + ROUNDING_US >= end_us + sent.codec_delay_us)
+        .or(sent.last())?;
+    Some(delivery.received_us.saturating_sub(fragment.sent_us) as f64 / 1000.0)
+}
+
+fn percentiles(mut values: Vec<f64>) -> Option<Latency> {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().checked_sub(1)?;
+    let at = |share: f64| {
+        let index = (share * values.len() as f64).ceil() as usize;
+        values.get(index.saturating_sub(1).min(last)).copied().unwrap_or_default()
+    };
+    Some(Latency { p50: at(0.50), p99: at(0.99) })
+}
+
+/// Disjoint ranges of samples, in order.
+#[derive(Debug, Default)]
+struct Ranges(Vec<(u64, u64)>);
+
+impl Ranges {
+    /// Adds `start..end`; how many of its samples were there already.
+    fn add(&mut self, start: u64, end: u64) -> u64 {
+        if start >= end {
+            return 0;
+        }
+        let first = self.0.partition_point(|range| range.1 < start);
+        let past = self.0.partition_point(|range| range.0 <= end);
+        let touched = self.0.get(first..past).unwrap_or_default();
+        let overlap =
+            touched.iter().map(|range| range.1.min(end).saturating_sub(range.0.max(start))).sum();
+        let merged = (
+            touched.first().map_or(start, |range| range.0.min(start)),
+            touched.last().map_or(end, |range| range.1.max(end)),
+        );
+        self.0.splice(first..past, [merged]);
+        overlap
+    }
+
+    fn total(&self) -> u64 {
+        self.0.iter().map(|range| range.1 - range.0).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn chunk(start: u64, count: u64, outcome: Outcome) -> Delivery {
+        Delivery {
+            trace: String::new(),
+            start_sample: start,
+            sample_count: count,
+            filled_samples: 0,
+            chunk_count: 1,
+            producer_ms: 1_000_000 + (start / PER_MS) as i64,
+            is_final: false,
+            received_us: 0,
+            answered_us: 0,
+            outcome,
+        }
+    }
+
+    fn accepted(start: u64, count: u64) -> Delivery {
+        chunk(start, count, Outcome::Accepted { next_sample: Some(start + count) })
+    }
+
+    #[test]
+    fn each_sample_counts_once() {
+        let failed = chunk(8000, 8000, Outcome::Failed { error: "Unhandled".into() });
+        let again = chunk(0, 8000, Outcome::Duplicate { next_sample: Some(16_000) });
+        let mut last = accepted(16_000, 0);
+        last.is_final = true;
+        last.answered_us = 9;
+        let all = [accepted(0, 8000), failed, accepted(8000, 8000), again, last];
+        let stats = DeliveryStats::of("s", &all, &[]);
+        assert_eq!(stats.samples_delivered, 16_000);
+        assert_eq!(stats.samples_duplicated, 0);
+        assert_eq!(stats.offered_twice, 16_000);
+        assert_eq!((stats.chunks, stats.failed_deliveries), (3, 1));
+        assert_eq!((stats.next_sample, stats.final_accepted_us), (16_000, Some(9)));
+    }
+
+    #[test]
+    fn samples_that_were_taken_before_the_function_died_count_once() {
+        let died = chunk(0, 8000, Outcome::Failed { error: "Sandbox.Timedout".into() });
+        let had = chunk(0, 8000, Outcome::Duplicate { next_sample: Some(8000) });
+        let stats = DeliveryStats::of("s", &[died, had.clone(), had, accepted(8000, 8000)], &[]);
+        assert_eq!((stats.samples_delivered, stats.samples_duplicated), (16_000, 0));
+        assert_eq!((stats.chunks, stats.offered_twice), (2, 16_000));
+    }
+
+    #[test]
+    fn a_partly_known_chunk_counts_by_its_tail() {
+        let stats = DeliveryStats::of("s", &[accepted(0, 8000), accepted(4000, 8000)], &[]);
+        assert_eq!((stats.samples_delivered, stats.samples_duplicated), (12_000, 0));
+        assert_eq!(stats.offered_twice, 4000);
+    }
+
+    #[test]
+    fn a_processor_that_takes_samples_twice_is_found_out() {
+        let stats = DeliveryStats::of("s", &[accepted(0, 8000), accepted(0, 8000)], &[]);
+        assert_eq!((stats.samples_delivered, stats.samples_duplicated), (8000, 8000));
+    }
+
+    #[test]
+    fn latency_counts_from_the_fragment_that_holds_the_last_sample() {
+        let fragment = |sequence: u64, sent_us| SentFragment {
+            sequence,
+            producer_start_ms: 1_000_000 + 2000 * (sequence as i64 - 1),
+            producer_end_ms: 1_000_000 + 2000 * sequence as i64,
+            codec_delay_us: 6500,
+            sent_us,
+        };
+        let sent = [fragment(1, 10_000), fragment(2, 2_010_000)];
+        let mut inside = accepted(0, 8000);
+        inside.received_us = 15_000;
+        // Its last samples come 6.5 ms into the second fragment, because the decoder is behind.
+        let mut across = accepted(24_000, 8000);
+        across.received_us = 2_011_000;
+        let stats = DeliveryStats::of("s", &[inside, across], &sent);
+        assert_eq!(stats.delivery_latency_ms, Some(Latency { p50: 1.0, p99: 5.0 }));
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_count_like_a_bitmap(
+            adds in proptest::collection::vec((0_u64..200, 0_u64..40), 1..40)
+        ) {
+            let (mut ranges, mut bits) = (Ranges::default(), [false; 256]);
+            for (start, len) in adds {
+                let cells = &mut bits[start as usize..(start + len) as usize];
+                let before = cells.iter().filter(|bit| **bit).count() as u64;
+                cells.fill(true);
+                prop_assert_eq!(ranges.add(start, start + len), before);
+            }
+            prop_assert_eq!(ranges.total(), bits.iter().filter(|bit| **bit).count() as u64);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The rules and archives of the default bus.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+
+use crate::aws_error::AwsError;
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::lambda::Lambda;
+use crate::sqs::Sqs;
+use sam_template::Account;
+use sam_template::Template;
+
+use super::archive::{ArchiveState, Replay};
+use super::delivery::{Delivery, Targets};
+use super::rule::RuleState;
+
+/// The service.
+#[derive(Debug)]
+pub struct Events {
+    pub(super) account: Account,
+    pub(super) rules: Vec<Arc<RuleState>>,
+    pub(super) archives: Vec<ArchiveState>,
+    replays: Mutex<Vec<Replay>>,
+    pub(super) targets: Arc<Targets>,
+}
+
+impl Events {
+    /// Creates the rules and archives of the template.
+    ///
+    /// # Errors
+    /// A rule or archive is not supported; the text names it.
+    pub fn new(
+        clock: Clock,
+        faults: Faults,
+        template: &Template,
+        lambda: Arc<Lambda>,
+        sqs: Arc<Sqs>,
+    ) -> Result<Arc<Self>, String> {
+        let rules = template.rules.iter().map(|rule| RuleState::new(rule).map(Arc::new));
+        let archives = template.archives.iter().map(|it| ArchiveState::new(it, clock.now_ms()));
+        Ok(Arc::new(Self {
+            rules: rules.collect::<Result<_, _>>()?,
+            archives: archives.collect::<Result<_, _>>()?,
+            account: template.account.clone(),
+            replays: Mutex::default(),
+            targets: Arc::new(Targets::new(clock, faults, lambda, sqs)),
+        }))
+    }
+
+    /// Returns the service's part of `/_local/state`.
+    pub fn state(&self) -> Value {
+        let rules = self.rules.iter().map(|it| {
+            let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+            let shown = json!({
+                "enabled": it.is_enabled(), "matched": count(&it.matched),
+                "delivered": count(&it.delivered), "deadLettered": count(&it.dead_lettered),
+                "lost": count(&it.lost),
+            });
+            (it.rule.name.clone(), shown)
+        });
+        let archives =
+            self.archives.iter().map(|it| (it.archive.name.clone(), json!({"events": it.count()})));
+        json!({
+            "rules": rules.collect::<serde_json::Map<_, _>>(),
+            "archives": archives.collect::<serde_json::Map<_, _>>(),
+            "pendingDeliveries": self.targets.pending(),
+        })
+    }
+
+    /// Sends an event to every rule that matches it, or to those of `only`.
+    pub(super) fn publish(&self, event: &Value, trace: Option<&str>, only: Option<&[String]>) {
+        let text = event.to_string();
+        for state in &self.rules {
+            let wanted = only.is_none_or(|only| only.contains(&state.rule.arn));
+            let matches =
+                || state.pattern.as_ref().is_some_and(|pattern| pattern.matches(text.as_bytes()));
+            if wanted && state.is_enabled() && matches() {
+                self.trigger(state, event, trace);
+            }
+        }
+    }
+
+    /// Sends an event to every target of one rule.
+    pub(super) fn trigger(&self, state: &Arc<RuleState>, event: &Value, trace: Option<&str>) {
+        state.matched.fetch_add(1, Ordering::Relaxed);
+        for target in &state.rule.targets {
+            self.targets.deliver(Delivery::new(state, target.clone(), event, trace));
+        }
+    }
+
+    pub(super) fn rule(&self, name: &str) -> Result<&Arc<RuleState>, AwsError> {
+        self.rules.iter().find(|state| state.rule.name == name).ok_or_else(|| {
+            let message = format!("Rule {name} does not exist on EventBus default.");
+            AwsError::bad_request("ResourceNotFoundException", message)
+        })
+    }
+
+    pub(super) fn replays(&self) -> std::sync::MutexGuard<'_, Vec<Replay>> {
+        self.replays.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

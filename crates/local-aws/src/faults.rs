@@ -1,0 +1,328 @@
+//! Faults on demand: `/_local/faults` (POST adds one, GET lists, DELETE clears).
+//!
+//! A fault matches calls by service, operation and target. It skips the first `skip` matching calls
+//! and applies to the next `times`. Services call [`Faults::take`], or [`Faults::gate`], which also
+//! applies errors and delays, once for each call.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::aws_error::AwsError;
+
+/// The most faults that may be pending.
+pub const MAX_FAULTS: usize = 256;
+
+/// The effect of a fault on a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The call fails with `status`, `code` and `message` and has no effect.
+    #[default]
+    Error,
+    /// One entry of a batch (PutEvents) fails inside a successful answer.
+    Entry,
+    /// The call is delayed by `delayMs` of real time.
+    Delay,
+    /// The call takes effect, but the caller receives the error.
+    AnswerLost,
+    /// The body breaks off after `extra.afterBytes` bytes.
+    Cut,
+    /// The body ends cleanly after `extra.afterBytes` bytes, as GetMedia ends one after 45 minutes.
+    End,
+    /// The body pauses for `delayMs` of real time after `extra.afterBytes` bytes.
+    Stall,
+    /// The body ends with an error tag (`extra.errorId`, `extra.errorCode`).
+    ErrorTag,
+    /// After a fragment, an endless Void element follows: 1 KB every `delayMs` of real time.
+    Void,
+    /// `extra.bytes` (default 16) bytes of the body are damaged, from `extra.afterBytes` on.
+    Damage,
+    /// The call has no effect and is answered with `extra.answer`. For a Lambda function,
+    /// `extra.functionError` marks the answer as a function error. An event (`InvokeAsync`) is
+    /// accepted and dropped.
+    Answer,
+    /// The function's process is killed `delayMs` of real time after the invocation was handed
+    /// over.
+    Kill,
+}
+
+/// A fault and the calls that it matches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Fault {
+    /// The service's signing name: `lambda`, `dynamodb`, `events`, `kinesisvideo`, `sqs`,
+    /// `execute-api`.
+    pub service: String,
+    /// The operation, for example `PutEvents`; absent: any. For Lambda `Invoke` is every run of a
+    /// function, also each attempt at an event, and `InvokeAsync` the taking of an event; for
+    /// EventBridge `Deliver` is an attempt to deliver; for the HTTP API it is a route, for example
+    /// `POST /sessions`; for WebSocket connections `PostToConnection` and its like, on a
+    /// connection's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// The function, table, stream, queue or connection: every name that contains this text;
+    /// absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The number of calls that it still applies to.
+    #[serde(default = "once")]
+    pub times: u32,
+    /// The number of matching calls that it still skips.
+    #[serde(default)]
+    pub skip: u32,
+    /// Its effect.
+    #[serde(default)]
+    pub kind: FaultKind,
+    /// HTTP status of the error, 400 to 599.
+    #[serde(default = "internal")]
+    pub status: u16,
+    /// The error's code.
+    #[serde(default = "internal_failure")]
+    pub code: String,
+    /// The error's message.
+    #[serde(default)]
+    pub message: String,
+    /// Real milliseconds for the kinds that wait; at most ten minutes.
+    #[serde(default)]
+    pub delay_ms: u64,
+    /// Further settings of the kind.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub extra: Value,
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn internal() -> u16 {
+    500
+}
+
+fn internal_failure() -> String {
+    "InternalFailure".to_owned()
+}
+
+impl Fault {
+    fn matches(&self, service: &str, operation: &str, target: &str) -> bool {
+        self.service == service
+            && self.operation.as_deref().is_none_or(|wanted| wanted == operation)
+            && self.target.as_deref().is_none_or(|wanted| target.contains(wanted))
+    }
+
+    /// Returns the error for the caller.
+    pub fn error(&self) -> AwsError {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let message = match self.message.as_str() {
+            "" => "a fault set through /_local/faults",
+            message => message,
+        };
+        AwsError::new(status, self.code.clone(), message)
+    }
+
+    /// Returns `delayMs`, in real time.
+    pub fn delay(&self) -> Duration {
+        Duration::from_millis(self.delay_ms)
+    }
+
+    fn check(&self, operations: &Operations) -> Result<(), FaultError> {
+        let known = operations
+            .get(self.service.as_str())
+            .ok_or_else(|| FaultError::Service(self.service.clone()))?;
+        if let Some(operation) = &self.operation
+            && !known.contains(operation)
+        {
+            return Err(FaultError::Operation {
+                service: self.service.clone(),
+                operation: operation.clone(),
+                known: known.join(", "),
+            });
+        }
+        if self.times == 0 {
+            return Err(FaultError::Times);
+        }
+        if !(400..600).contains(&self.status) {
+            return Err(FaultError::Status(self.status));
+        }
+        if self.delay_ms > 600_000 {
+            return Err(FaultError::Delay(self.delay_ms));
+        }
+        Ok(())
+    }
+}
+
+/// Why a fault was rejected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// No such service.
+    #[error("service: no service is called {0:?}")]
+    Service(String),
+    /// The service has no such operation.
+    #[error("operation: {service} has no operation {operation:?} to strike; it has {known}")]
+    Operation {
+        /// The service.
+        service: String,
+        /// The operation that the fault names.
+        operation: String,
+        /// The operations of the service.
+        known: String,
+    },
+    /// `times` is 0.
+    #[error("times: 0 strikes no call; it must be at least 1")]
+    Times,
+    /// The status is not one of an error.
+    #[error("status: {0} is not within 400..=599")]
+    Status(u16),
+    /// The delay is too long.
+    #[error("delayMs: {0} is more than 600000")]
+    Delay(u64),
+    /// Too many faults are pending.
+    #[error("{MAX_FAULTS} faults wait already: DELETE /_local/faults clears them")]
+    TooMany,
+}
+
+/// The operations that a fault may name, by the service's signing name.
+type Operations = BTreeMap<&'static str, Vec<String>>;
+
+/// The pending faults. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    waiting: Arc<Mutex<Vec<Fault>>>,
+    operations: Arc<Operations>,
+}
+
+impl Faults {
+    /// Adds operations of `service` to those that a fault may name. [`Faults::add`] rejects a fault
+    /// that names any other: no call could ever match it.
+    #[must_use]
+    pub fn with_operations(
+        mut self,
+        service: &'static str,
+        operations: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let known = Arc::make_mut(&mut self.operations).entry(service).or_default();
+        known.extend(operations.into_iter().map(Into::into));
+        self
+    }
+
+    /// Returns the fault that applies to this call, if any, and counts the call for those that
+    /// match.
+    pub fn take(&self, service: &str, operation: &str, target: &str) -> Option<Fault> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut struck = None;
+        for fault in waiting.iter_mut().filter(|fault| fault.matches(service, operation, target)) {
+            if fault.skip > 0 {
+                fault.skip -= 1;
+            } else if fault.times > 0 {
+                fault.times -= 1;
+                struck = Some(fault.clone());
+                break;
+            }
+        }
+        waiting.retain(|fault| fault.times > 0);
+        struck
+    }
+
+    /// Like [`Faults::take`], but applies errors and delays. Returns a fault of any other kind,
+    /// which the service applies.
+    ///
+    /// # Errors
+    /// The fault's error.
+    pub async fn gate(
+        &self,
+        service: &str,
+        operation: &str,
+        target: &str,
+    ) -> Result<Option<Fault>, AwsError> {
+        match self.take(service, operation, target) {
+            Some(fault) if fault.kind == FaultKind::Error => Err(fault.error()),
+            Some(fault) if fault.kind == FaultKind::Delay => {
+                tokio::time::sleep(fault.delay()).await;
+                Ok(None)
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Adds a fault.
+    ///
+    /// # Errors
+    /// [`FaultError`] when a field is out of range, no call could match, or too many faults are
+    /// pending.
+    pub fn add(&self, fault: Fault) -> Result<(), FaultError> {
+        fault.check(&self.operations)?;
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() >= MAX_FAULTS {
+            return Err(FaultError::TooMany);
+        }
+        waiting.push(fault);
+        Ok(())
+    }
+
+    /// Returns the pending faults, oldest first.
+    pub fn list(&self) -> Vec<Fault> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Removes all pending faults.
+    pub fn clear(&self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults() -> Faults {
+        Faults::default()
+            .with_operations("events", ["PutEvents", "ListRules"])
+            .with_operations("lambda", ["Invoke"])
+            .with_operations("sqs", ["SendMessage"])
+    }
+
+    fn fault(json: Value) -> Fault {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_fault_skips_strikes_and_is_gone() {
+        let faults = faults();
+        let json = serde_json::json!({
+            "service": "events", "operation": "PutEvents", "skip": 1, "times": 2, "status": 503
+        });
+        faults.add(fault(json)).unwrap();
+        assert_eq!(faults.take("events", "ListRules", "default"), None);
+        assert_eq!(faults.take("events", "PutEvents", "default"), None);
+        for _ in 0..2 {
+            let struck = faults.take("events", "PutEvents", "default").unwrap();
+            assert_eq!(struck.error().status, StatusCode::SERVICE_UNAVAILABLE);
+        }
+        assert_eq!(faults.take("events", "PutEvents", "default"), None);
+        assert!(faults.list().is_empty());
+    }
+
+    #[test]
+    fn a_target_is_matched_by_a_part_of_its_name() {
+        let faults = faults();
+        faults.add(fault(serde_json::json!({"service": "lambda", "target": "audio"}))).unwrap();
+        assert!(faults.take("lambda", "Invoke", "kvs-stream-consumer-dev").is_none());
+        assert!(faults.take("lambda", "Invoke", "audio-processor-dev").is_some());
+    }
+
+    #[test]
+    fn a_wrong_field_is_refused_by_name() {
+        let faults = faults();
+        let error = faults.add(fault(serde_json::json!({"service": "ec2"}))).unwrap_err();
+        assert!(error.to_string().starts_with("service:"));
+        let json = serde_json::json!({"service": "sqs", "status": 200});
+        assert!(faults.add(fault(json)).unwrap_err().to_string().starts_with("status:"));
+        let json = serde_json::json!({"service": "sqs", "times": 0});
+        assert!(faults.add(fault(json)).unwrap_err().to_string().starts_with("times:"));
+        assert!(faults.list().is_empty());
+    }
+}

@@ -1,0 +1,24 @@
+//! IAM for the calls of functions: a call is answered only if the function's role in the template
+//! allows it.
+//!
+//! Each function signs with an access key of its own, which identifies its role. Any other key
+//! (tests, the AWS CLI) may make every call.
+//!
+//! - `required_actions`: the actions and resources that a call needs.
+//! - `policy`: whether a role's statements allow them.
+//! - `denied`: the error, in each service's form.
+//! - `calls`: a record of the calls, for a comparison with the roles.
+//!
+//! Not evaluated: conditions (an Allow under one allows nothing), boundaries, managed policies, and
+//! the policies of resources except queues (`sqs`).
+
+mod action;
+mod calls;
+mod denied;
+mod policy;
+mod required_actions;
+mod service;
+
+pub use denied::Denied;
+pub use policy::Permission;
+pub use service::{Iam, access_key, permissions};

@@ -1,0 +1,146 @@
+//! The IAM service: which function made a call, and whether its role allows it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::Value;
+
+use crate::aws_error::AwsError;
+use crate::error::Error;
+use sam_template::Account;
+use sam_template::{Function, Role, Template};
+
+use super::action::RequiredAction;
+use super::calls::{Call, Calls};
+use super::denied::Denied;
+use super::policy::{self, Permission};
+use super::required_actions;
+
+/// The prefix of the functions' access keys.
+const KEY_PREFIX: &str = "ASIALOCAL";
+/// The largest request of any service, in bytes.
+const MAX_REQUEST: usize = 16 * 1024 * 1024;
+
+/// The access key with which a function signs.
+pub fn access_key(function: &Function) -> String {
+    format!("{KEY_PREFIX}{}", function.logical_id)
+}
+
+/// The roles of the functions.
+#[derive(Debug)]
+pub struct Iam {
+    account: Account,
+    /// The functions that have a role, by access key.
+    callers: BTreeMap<String, Caller>,
+    calls: Calls,
+}
+
+/// A function in its role.
+#[derive(Debug)]
+struct Caller {
+    function: String,
+    role: Role,
+    /// The role's ARN as the function assumes it.
+    user: String,
+}
+
+impl Iam {
+    /// Creates the callers of a template. Their calls are recorded in the folder `record`, if
+    /// given.
+    ///
+    /// A function whose role is not in the template may make every call.
+    ///
+    /// # Errors
+    /// The record cannot be created.
+    pub fn new(template: &Template, record: Option<&Path>) -> Result<Self, Error> {
+        let account = template.account.clone();
+        let callers = template.functions.iter().filter_map(|function| {
+            let role =
+                template.roles.iter().find(|role| Some(&role.arn) == function.role.as_ref())?;
+            let user = format!(
+                "arn:{}:sts::{}:assumed-role/{}/{}",
+                Account::PARTITION,
+                account.id,
+                role.name,
+                function.name
+            );
+            let (function_id, role) = (function.logical_id.clone(), role.clone());
+            Some((access_key(function), Caller { function: function_id, role, user }))
+        });
+        let callers = callers.collect();
+        Ok(Self { account, callers, calls: Calls::into_folder(record)? })
+    }
+
+    /// Returns the request unchanged if the role of `key` allows it.
+    ///
+    /// # Errors
+    /// The answer of the service to a call that its caller's role does not allow.
+    pub async fn admit(
+        &self,
+        key: &str,
+        service: &str,
+        request: Request,
+    ) -> Result<Request, Response> {
+        let Some(caller) = self.callers.get(key) else { return Ok(request) };
+        let (head, mut body) = request.into_parts();
+        let mut said = Value::Null;
+        if required_actions::are_in_body(service, head.uri.path()) {
+            let bytes = to_bytes(body, MAX_REQUEST).await.map_err(|_| too_large())?;
+            // A body that is not JSON names no resource; the service rejects it.
+            said = serde_json::from_slice(&bytes).unwrap_or_default();
+            body = Body::from(bytes);
+        }
+        for need in required_actions::of(&self.account, service, &head, &said) {
+            self.decide(caller, &need).map_err(|denied| denied.answer(service))?;
+        }
+        Ok(Request::from_parts(head, body))
+    }
+
+    /// Checks whether Lambda may send a message to a queue on behalf of a function.
+    ///
+    /// # Errors
+    /// Its role does not allow it.
+    pub fn may_send(&self, function: &Function, queue_arn: &str) -> Result<(), Denied> {
+        match self.callers.get(&access_key(function)) {
+            Some(caller) => {
+                self.decide(caller, &RequiredAction::new("sqs", "SendMessage", queue_arn))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn decide(&self, caller: &Caller, need: &RequiredAction) -> Result<(), Denied> {
+        let function = caller.function.clone();
+        match policy::decide(&caller.role, need) {
+            Ok(permission) => {
+                self.calls.note(Call::Allowed { function, permission });
+                Ok(())
+            }
+            Err(refusal) => {
+                let (role, action, resource) =
+                    (caller.role.logical_id.clone(), need.action.clone(), need.resource.clone());
+                tracing::warn!(
+                    "{function} may not {action} on {resource}: no statement of {role} in the \
+                     template allows it"
+                );
+                self.calls.note(Call::Denied { function, role, action, resource });
+                Err(Denied::new(&caller.user, need, refusal))
+            }
+        }
+    }
+}
+
+/// Returns every permission of the roles of a template's functions.
+pub fn permissions(template: &Template) -> Vec<Permission> {
+    template.roles.iter().flat_map(policy::permissions).collect()
+}
+
+fn too_large() -> Response {
+    let message = format!("the request is longer than {MAX_REQUEST} bytes");
+    let status = StatusCode::PAYLOAD_TOO_LARGE;
+    AwsError::new(status, "RequestEntityTooLargeException", message).rest_json()
+}

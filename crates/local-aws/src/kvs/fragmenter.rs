@@ -1,0 +1,386 @@
+//! Splits a producer's bytes into fragments, one for each Cluster, as they arrive.
+//!
+//! Independent of the product's own parser on purpose: it keeps the raw bytes before the first
+//! Cluster and of each Cluster's children, and parses only what the rules of PutMedia need. It
+//! buffers at most one fragment (50 MB).
+
+use std::collections::BTreeSet;
+
+use axum::body::Bytes;
+
+use super::ebml::{self, Header, id};
+use super::ingest_error::IngestError;
+
+/// Largest fragment (PutMedia quota).
+pub(super) const FRAGMENT_BYTES: usize = 50 * 1024 * 1024;
+/// Longest fragment (PutMedia quota).
+const FRAGMENT_MS: i64 = 20_000;
+/// Most tracks (PutMedia quota).
+const TRACKS: usize = 3;
+/// Everything before the first Cluster, and the tags after one.
+const HEAD_BYTES: usize = 1024 * 1024;
+
+/// An event in a producer's bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum FragmentEvent {
+    /// A fragment started: its Cluster's timecode in ms.
+    Started { timecode_ms: i64 },
+    /// The fragment is complete.
+    Complete(ProducerFragment),
+}
+
+/// A fragment as the producer sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ProducerFragment {
+    pub(super) timecode_ms: i64,
+    pub(super) duration_ms: i64,
+    pub(super) preamble: Bytes,
+    pub(super) cluster: Bytes,
+    pub(super) trailing: Bytes,
+}
+
+/// Splits the body of one PutMedia connection. Not usable after an error.
+#[derive(Debug)]
+pub(super) struct Fragmenter {
+    buffer: Vec<u8>,
+    place: Place,
+    /// Bytes of an element that is passed over and may be larger than any buffer.
+    skip: u64,
+    preamble: Vec<u8>,
+    sealed: Option<Bytes>,
+    tracks: Option<BTreeSet<u64>>,
+    timecode_scale: u64,
+    pending: Option<PendingCluster>,
+    /// The latest frame of the Clusters that are whole, in timecode units.
+    last_frame: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Outside,
+    Segment,
+    /// Bytes left of the Cluster; absent when its size is unknown.
+    Cluster(Option<u64>),
+}
+
+/// The Cluster that is being received.
+#[derive(Debug, Default)]
+struct PendingCluster {
+    timecode: Option<u64>,
+    body: Vec<u8>,
+    /// Offsets of its blocks in timecode units.
+    first: Option<i16>,
+    last: i16,
+    /// Between the two latest different offsets: how long the last block is taken to last.
+    step: i16,
+    tracks: BTreeSet<u64>,
+    trailing: Vec<u8>,
+}
+
+impl Default for Fragmenter {
+    fn default() -> Self {
+        Self {
+            buffer: Vec::new(),
+            place: Place::Outside,
+            skip: 0,
+            preamble: Vec::new(),
+            sealed: None,
+            tracks: None,
+            timecode_scale: 1_000_000,
+            pending: None,
+            last_frame: None,
+        }
+    }
+}
+
+impl Fragmenter {
+    /// Takes bytes and appends the events that they complete.
+    ///
+    /// # Errors
+    /// The bytes break a rule of PutMedia.
+    pub(super) fn push(
+        &mut self,
+        bytes: &[u8],
+        out: &mut Vec<FragmentEvent>,
+    ) -> Result<(), IngestError> {
+        let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
+        self.skip -= passed as u64;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.extend_from_slice(&bytes[passed..]);
+        let mut used = 0;
+        while let Some(rest) = buffer.get(used..).filter(|rest| !rest.is_empty()) {
+            let Some(header) = ebml::header(rest)? else { break };
+            let Some(taken) = self.step(header, rest, out)? else { break };
+            self.skip = (taken as u64).saturating_sub(rest.len() as u64);
+            used += taken.min(rest.len());
+        }
+        buffer.drain(..used);
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    /// The producer ended its request: the last Cluster of unknown size ends with it.
+    ///
+    /// # Errors
+    /// [`IngestError::StreamRead`] when the end falls inside an element.
+    pub(super) fn finish(&mut self, out: &mut Vec<FragmentEvent>) -> Result<(), IngestError> {
+        let inside = matches!(self.place, Place::Cluster(Some(_)));
+        if inside || self.skip > 0 || !self.buffer.is_empty() {
+            return Err(IngestError::StreamRead);
+        }
+        self.complete(out)
+    }
+
+    /// Handles the element at the start of `rest`; how many bytes it takes, `None` when more of it
+    /// must come first.
+    fn step(
+        &mut self,
+        header: Header,
+        rest: &[u8],
+        out: &mut Vec<FragmentEvent>,
+    ) -> Result<Option<usize>, IngestError> {
+        match self.place {
+            Place::Outside => self.outside(header, rest),
+            Place::Segment => self.in_segment(header, rest, out),
+            Place::Cluster(None) if id::ends_cluster(header.id) => {
+                self.place = Place::Segment;
+                Ok(Some(0))
+            }
+            Place::Cluster(left) => self.in_cluster(header, rest, left, out),
+        }
+    }
+
+    fn outside(&mut self, header: Header, rest: &[u8]) -> Result<Option<usize>, IngestError> {
+        match header.id {
+            id::EBML if self.preamble.is_empty() => self.keep_head(header, rest),
+            id::SEGMENT if !self.preamble.is_empty() => {
+                self.preamble.extend_from_slice(&ebml::SEGMENT_START);
+                self.place = Place::Segment;
+                Ok(Some(header.len))
+            }
+            _ => Err(IngestError::InvalidMkv("it starts without an EBML header and a Segment")),
+        }
+    }
+
+    fn in_segment(
+        &mut self,
+        header: Header,
+        rest: &[u8],
+        out: &mut Vec<FragmentEvent>,
+    ) -> Result<Option<usize>, IngestError> {
+        match header.id {
+            id::EBML | id::SEGMENT => {
+                self.complete(out)?;
+                Err(IngestError::InvalidMkv("PutMedia takes one Segment in a connection"))
+            }
+            id::CLUSTER => {
+                self.complete(out)?;
+                if self.tracks.is_none() {
+                    return Err(IngestError::InvalidMkv("a Cluster comes before Tracks"));
+                }
+                if self.sealed.is_none() {
+                    self.sealed = Some(Bytes::from(std::mem::take(&mut self.preamble)));
+                }
+                self.pending = Some(PendingCluster::default());
+                self.place = Place::Cluster(header.size);
+                Ok(Some(header.len))
+            }
+            _ if self.sealed.is_none() => self.keep_head(header, rest),
+            id::TAGS => self.keep_tags(header, rest),
+            _ => Ok(Some(extent(header)?)),
+        }
+    }
+
+    /// Keeps an element before the first Cluster, and reads the timecode scale and the tracks.
+    fn keep_head(&mut self, header: Header, rest: &[u8]) -> Result<Option<usize>, IngestError> {
+        const LARGE: IngestError = IngestError::InvalidMkv("the head is larger than 1 MiB");
+        let end = extent(header)?;
+        if self.preamble.len().saturating_add(end) > HEAD_BYTES {
+            return Err(LARGE);
+        }
+        let Some(raw) = rest.get(..end) else { return Ok(None) };
+        let payload = &raw[header.len..];
+        match header.id {
+            id::INFO => self.timecode_scale = timecode_scale(payload)?,
+            id::TRACKS => self.tracks = Some(track_numbers(payload)?),
+            _ => {}
+        }
+        self.preamble.extend_from_slice(raw);
+        Ok(Some(end))
+    }
+
+    /// Keeps tags that follow a Cluster of unknown size: they are that fragment's metadata. Behind
+    /// a Cluster of known size they come too late: their fragment was handed on when it was whole.
+    fn keep_tags(&mut self, header: Header, rest: &[u8]) -> Result<Option<usize>, IngestError> {
+        let end = extent(header)?;
+        let held = self.pending.as_ref().map_or(0, |pending| pending.trailing.len());
+        if held.saturating_add(end) > HEAD_BYTES {
+            return Err(IngestError::InvalidMkv("the tags of a fragment are larger than 1 MiB"));
+        }
+        let Some(raw) = rest.get(..end) else { return Ok(None) };
+        if let Some(pending) = &mut self.pending {
+            pending.trailing.extend_from_slice(raw);
+        }
+        Ok(Some(end))
+    }
+
+    fn in_cluster(
+        &mut self,
+        header: Header,
+        rest: &[u8],
+        left: Option<u64>,
+        out: &mut Vec<FragmentEvent>,
+    ) -> Result<Option<usize>, IngestError> {
+        let end = extent(header)?;
+        if left.is_some_and(|left| end as u64 > left) {
+            return Err(IngestError::InvalidMkv("an element is longer than its Cluster"));
+        }
+        let held = self.pending.as_ref().map_or(0, |pending| pending.body.len());
+        if held.saturating_add(end) > FRAGMENT_BYTES {
+            return Err(IngestError::FragmentSize);
+        }
+        let Some(raw) = rest.get(..end) else { return Ok(None) };
+        self.take_child(header.id, raw, &raw[header.len..], out)?;
+        match left.map(|left| left - end as u64) {
+            Some(0) => {
+                self.place = Place::Segment;
+                self.complete(out)?;
+            }
+            left => self.place = Place::Cluster(left),
+        }
+        Ok(Some(end))
+    }
+
+    fn take_child(
+        &mut self,
+        id: u32,
+        raw: &[u8],
+        payload: &[u8],
+        out: &mut Vec<FragmentEvent>,
+    ) -> Result<(), IngestError> {
+        let scale = self.timecode_scale;
+        let Some(pending) = &mut self.pending else { return Ok(()) };
+        pending.body.extend_from_slice(raw);
+        match id {
+            id::TIMECODE if payload.len() <= 8 && pending.timecode.is_none() => {
+                let timecode = ebml::number(payload);
+                pending.timecode = Some(timecode);
+                // AWS's ERROR names the rejected fragment, so the fragment has started.
+                out.push(FragmentEvent::Started { timecode_ms: to_ms(timecode, scale) });
+                if self.last_frame.is_some_and(|last| timecode <= last) {
+                    return Err(IngestError::TimecodeLesserThanPrevious);
+                }
+            }
+            id::SIMPLE_BLOCK => pending.block(payload)?,
+            id::BLOCK_GROUP => {
+                for (child, block) in ebml::children(payload)? {
+                    if child == id::BLOCK {
+                        pending.block(block)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        if pending.duration_ms(scale) > FRAGMENT_MS {
+            return Err(IngestError::FragmentDuration);
+        }
+        Ok(())
+    }
+
+    /// Ends the Cluster that is coming in, if there is one.
+    fn complete(&mut self, out: &mut Vec<FragmentEvent>) -> Result<(), IngestError> {
+        let Some(pending) = self.pending.take() else { return Ok(()) };
+        let Some(timecode) = pending.timecode else {
+            return Err(IngestError::InvalidMkv("a Cluster has no Timecode"));
+        };
+        let declared = self.tracks.clone().unwrap_or_default();
+        if !pending.tracks.is_subset(&declared) {
+            return Err(IngestError::TrackNumberMismatch);
+        }
+        if pending.tracks != declared {
+            return Err(IngestError::FramesMissing);
+        }
+        let last_frame = timecode.saturating_add_signed(pending.last.into());
+        self.last_frame = self.last_frame.max(Some(last_frame));
+        let mut cluster = Vec::with_capacity(pending.body.len() + 12);
+        ebml::write(&mut cluster, id::CLUSTER, 8, &pending.body);
+        out.push(FragmentEvent::Complete(ProducerFragment {
+            timecode_ms: to_ms(timecode, self.timecode_scale),
+            duration_ms: pending.duration_ms(self.timecode_scale),
+            preamble: self.sealed.clone().unwrap_or_default(),
+            cluster: Bytes::from(cluster),
+            trailing: Bytes::from(pending.trailing),
+        }));
+        Ok(())
+    }
+}
+
+impl PendingCluster {
+    fn block(&mut self, payload: &[u8]) -> Result<(), IngestError> {
+        const SHORT: IngestError = IngestError::InvalidMkv("a block has no whole head");
+        let (track, len) = ebml::vint(payload).ok_or(SHORT)?;
+        let offset = payload.get(len..len + 2).ok_or(SHORT)?;
+        let offset = i16::from_be_bytes([offset[0], offset[1]]);
+        self.tracks.insert(track);
+        if self.first.is_none() {
+            self.first = Some(offset);
+            self.last = offset;
+        } else if offset > self.last {
+            self.step = offset.saturating_sub(self.last);
+            self.last = offset;
+        }
+        Ok(())
+    }
+
+    fn duration_ms(&self, scale: u64) -> i64 {
+        let first = self.first.unwrap_or_default().min(0);
+        let units = i64::from(self.last) - i64::from(first) + i64::from(self.step);
+        to_ms(u64::try_from(units).unwrap_or_default(), scale)
+    }
+}
+
+/// Bytes of a whole element.
+fn extent(header: Header) -> Result<usize, IngestError> {
+    header
+        .size
+        .and_then(|size| usize::try_from(size).ok())
+        .and_then(|size| size.checked_add(header.len))
+        .ok_or(IngestError::InvalidMkv("an element other than Segment and Cluster has no size"))
+}
+
+fn timecode_scale(info: &[u8]) -> Result<u64, IngestError> {
+    let scale = ebml::children(info)?
+        .into_iter()
+        .find(|(child, value)| *child == id::TIMECODE_SCALE && value.len() <= 8)
+        .map_or(1_000_000, |(_, value)| ebml::number(value));
+    if scale == 0 {
+        return Err(IngestError::InvalidMkv("the TimecodeScale is 0"));
+    }
+    Ok(scale)
+}
+
+fn track_numbers(tracks: &[u8]) -> Result<BTreeSet<u64>, IngestError> {
+    let mut numbers = BTreeSet::new();
+    for (child, entry) in ebml::children(tracks)? {
+        if child == id::TRACK_ENTRY {
+            let number = ebml::children(entry)?
+                .into_iter()
+                .find(|(child, value)| *child == id::TRACK_NUMBER && value.len() <= 8)
+                .ok_or(IngestError::InvalidMkv("a track has no number"))?;
+            numbers.insert(ebml::number(number.1));
+        }
+    }
+    match numbers.len() {
+        0 => Err(IngestError::InvalidMkv("Tracks names no track")),
+        found if found > TRACKS => Err(IngestError::TooManyTracks),
+        _ => Ok(numbers),
+    }
+}
+
+/// Timecode units as milliseconds.
+fn to_ms(units: u64, scale: u64) -> i64 {
+    i64::try_from(u128::from(units) * u128::from(scale) / 1_000_000).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! Kinesis Video Streams: channels, streams, mappings, PutMedia and GetMedia.
+//!
+//! Where bytes go: `put_media` → `fragmenter` (one fragment for each Cluster) → `store` (what a
+//! stream holds) → `get_media` → `document` (one EBML document for each fragment). The control
+//! plane is `registry` with one file for streams, channels and the mapping between them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::{HeaderValue, header};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::aws_error::AwsError;
+use crate::clock::Clock;
+use crate::faults::{FaultKind, Faults};
+use sam_template::Account;
+
+mod arn;
+mod body_fault;
+mod channels;
+mod delivery_log;
+mod document;
+pub mod ebml;
+mod errors;
+mod fragment;
+mod fragment_store;
+mod fragmenter;
+mod get_media;
+pub(crate) mod ingest_error;
+mod input;
+mod lifecycle;
+mod put_media;
+mod reader;
+mod registry;
+mod selector;
+mod storage;
+mod streams;
+
+pub use delivery_log::SentFragment;
+
+use fragment_store::FragmentStore;
+use input::Input;
+pub use lifecycle::CHANGE_MS;
+use lifecycle::Status;
+use registry::Registry;
+
+/// The operations by their path (botocore's models; PutMedia from its API page).
+const OPERATIONS: [(&str, &str); 26] = [
+    ("/createStream", "CreateStream"),
+    ("/describeStream", "DescribeStream"),
+    ("/listStreams", "ListStreams"),
+    ("/updateStream", "UpdateStream"),
+    ("/deleteStream", "DeleteStream"),
+    ("/updateDataRetention", "UpdateDataRetention"),
+    ("/describeStreamStorageConfiguration", "DescribeStreamStorageConfiguration"),
+    ("/updateStreamStorageConfiguration", "UpdateStreamStorageConfiguration"),
+    ("/getDataEndpoint", "GetDataEndpoint"),
+    ("/tagStream", "TagStream"),
+    ("/untagStream", "UntagStream"),
+    ("/listTagsForStream", "ListTagsForStream"),
+    ("/createSignalingChannel", "CreateSignalingChannel"),
+    ("/describeSignalingChannel", "DescribeSignalingChannel"),
+    ("/listSignalingChannels", "ListSignalingChannels"),
+    ("/updateSignalingChannel", "UpdateSignalingChannel"),
+    ("/deleteSignalingChannel", "DeleteSignalingChannel"),
+    ("/getSignalingChannelEndpoint", "GetSignalingChannelEndpoint"),
+    ("/TagResource", "TagResource"),
+    ("/UntagResource", "UntagResource"),
+    ("/ListTagsForResource", "ListTagsForResource"),
+    ("/updateMediaStorageConfiguration", "UpdateMediaStorageConfiguration"),
+    ("/describeMediaStorageConfiguration", "DescribeMediaStorageConfiguration"),
+    ("/describeMappedResourceConfiguration", "DescribeMappedResourceConfiguration"),
+    ("/getMedia", "GetMedia"),
+    ("/putMedia", "PutMedia"),
+];
+
+/// The service.
+#[derive(Debug)]
+pub struct Kvs {
+    clock: Clock,
+    faults: Faults,
+    registry: Mutex<Registry>,
+    delivery_log: delivery_log::DeliveryLog,
+}
+
+impl Kvs {
+    /// A service without channels or streams. `base_url` is the URL of its endpoints, for example
+    /// `http://127.0.0.1:7878`.
+    pub fn new(clock: Clock, faults: Faults, account: Account, base_url: String) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            faults,
+            registry: Mutex::new(Registry::new(account, base_url)),
+            delivery_log: delivery_log::DeliveryLog::default(),
+        })
+    }
+
+    /// Sets how long streams and channels that are created from now on are CREATING and DELETING,
+    /// in milliseconds of the scaled clock.
+    pub fn change_within(&self, change_ms: u32) {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner).change_ms = change_ms;
+    }
+
+    /// The operation at a path, if there is one.
+    pub(crate) fn operation(path: &str) -> Option<&'static str> {
+        OPERATIONS.iter().find(|(known, _)| *known == path).map(|(_, operation)| *operation)
+    }
+
+    /// Returns the operations that a fault may name.
+    pub fn operations() -> impl Iterator<Item = &'static str> {
+        OPERATIONS.into_iter().map(|(_, operation)| operation)
+    }
+
+    /// Answers one request of the `kinesisvideo` scope.
+    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
+        let mut response = self.answer(request).await.unwrap_or_else(|refused| refused.rest_json());
+        if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
+            response.headers_mut().insert("x-amzn-requestid", id);
+        }
+        response
+    }
+
+    async fn answer(self: &Arc<Self>, request: Request) -> Result<Response, AwsError> {
+        let path = request.uri().path();
+        let Some(operation) = Self::operation(path) else {
+            return Err(errors::unknown_operation(path));
+        };
+        if operation == "PutMedia" {
+            return self.put_media(request).await;
+        }
+        let input = Input::read(request).await?;
+        let fault = self.faults.gate("kinesisvideo", operation, input.target()).await?;
+        if operation == "GetMedia" {
+            return self.get_media(&input, fault);
+        }
+        if let Some(fault) = fault.as_ref().filter(|fault| fault.kind == FaultKind::Answer) {
+            return Ok(json_answer(&fault.extra["answer"]));
+        }
+        let now_ms = self.clock.now_ms();
+        let output = self.registry().run(operation, &input, now_ms)?;
+        match fault {
+            Some(fault) if fault.kind == FaultKind::AnswerLost => Err(fault.error()),
+            _ => Ok(json_answer(&output)),
+        }
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the store of an ACTIVE stream. Any other stream is not found by the media APIs.
+    fn media_of(
+        &self,
+        name: Option<&str>,
+        arn: Option<&str>,
+        now_ms: i64,
+    ) -> Result<Arc<FragmentStore>, AwsError> {
+        let mut registry = self.registry();
+        registry.sweep(now_ms);
+        let name = registry.find_stream(name, arn)?;
+        match registry.streams.get(&name) {
+            Some(stream) if stream.life.status(now_ms) == Status::Active => {
+                Ok(Arc::clone(&stream.store))
+            }
+            _ => Err(errors::not_found(format!(
+                "The requested stream is not found or not active: {name}"
+            ))),
+        }
+    }
+
+    /// Returns when each fragment of a stream was first sent on a GetMedia connection, in stream
+    /// order.
+    pub fn sent(&self, stream: &str) -> Vec<SentFragment> {
+        self.delivery_log.of(stream)
+    }
+
+    /// Returns whether a stream of this name exists, in any status.
+    pub fn has_stream(&self, name: &str) -> bool {
+        self.registry().streams.contains_key(name)
+    }
+
+    /// Returns the service's part of `/_local/state`.
+    pub fn state(&self) -> Value {
+        let now_ms = self.clock.now_ms();
+        let mut registry = self.registry();
+        registry.sweep(now_ms);
+        let streams: Vec<Value> = registry
+            .streams
+            .iter()
+            .map(|(name, stream)| {
+                let mut state = stream.store.state(now_ms);
+                state["name"] = json!(name);
+                state["arn"] = json!(stream.arn);
+                state["status"] = json!(stream.life.status(now_ms).word());
+                state["retentionHours"] = json!(stream.retention_hours);
+                state
+            })
+            .collect();
+        let channels: Vec<Value> = registry
+            .channels
+            .iter()
+            .map(|(name, channel)| {
+                json!({
+                    "name": name,
+                    "arn": channel.arn,
+                    "status": channel.life.status(now_ms).word(),
+                    "storesIn": channel.stores_in,
+                })
+            })
+            .collect();
+        json!({ "streams": streams, "channels": channels })
+    }
+}
+
+fn json_answer(output: &Value) -> Response {
+    let mut response = Response::new(Body::from(output.to_string()));
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,217 @@
+//! The invocations of the audio processor: each chunk that was offered, and the answer. A run's
+//! report is computed from these records, not from the functions' own counters.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Deserialize;
+
+/// The most sessions that are recorded; the oldest is dropped first.
+const SESSIONS: usize = 256;
+/// Deliveries remembered of a session: a day and a half of half-second chunks.
+const DELIVERIES: usize = 262_144;
+
+/// One chunk, or batch of adjacent chunks, that was offered to the processor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Position of its first sample.
+    pub start_sample: u64,
+    /// Its samples.
+    pub sample_count: u64,
+    /// Those of them that were made up.
+    pub filled_samples: u64,
+    /// Chunks in it.
+    pub chunk_count: u64,
+    /// Producer's time of its first sample, ms since the epoch.
+    pub producer_ms: i64,
+    /// Whether it ends the session.
+    pub is_final: bool,
+    /// Root of the trace that its invocation belonged to.
+    pub trace: String,
+    /// When its invocation was received whole: real microseconds since the epoch.
+    pub received_us: u64,
+    /// When it was answered: real microseconds since the epoch.
+    pub answered_us: u64,
+    /// The processor's answer to it.
+    pub outcome: Outcome,
+}
+
+/// The outcome of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Accepted.
+    Accepted {
+        /// The answer's nextSample; absent from a processor that does not answer the contract.
+        next_sample: Option<u64>,
+    },
+    /// The processor had already accepted all of it.
+    Duplicate {
+        /// The answer's nextSample.
+        next_sample: Option<u64>,
+    },
+    /// The invocation failed, or the processor rejected the chunk.
+    Failed {
+        /// Lambda's errorType or the API's error code.
+        error: String,
+    },
+}
+
+/// The part of an audio payload that is counted (DESIGN §6 names the members).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Offered {
+    action: String,
+    session_id: String,
+    start_sample: u64,
+    sample_count: u64,
+    #[serde(default)]
+    filled_samples: u64,
+    #[serde(default = "one")]
+    chunk_count: u64,
+    #[serde(default)]
+    producer_timestamp: i64,
+    #[serde(default, rename = "final")]
+    is_final: bool,
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Answered {
+    accepted: Option<bool>,
+    duplicate: bool,
+    next_sample: Option<u64>,
+    status_code: Option<u64>,
+    error_type: Option<String>,
+}
+
+/// The deliveries of all sessions. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Deliveries {
+    sessions: Arc<Mutex<Sessions>>,
+}
+
+#[derive(Debug, Default)]
+struct Sessions {
+    by_id: BTreeMap<String, VecDeque<Delivery>>,
+    order: VecDeque<String>,
+}
+
+impl Deliveries {
+    /// Records one invocation. Ignores payloads that are not audio.
+    ///
+    /// `trace` is the root of its trace, `answer` the body that the function answered with, or why
+    /// it was not run; `failed` is whether the answer is a function error.
+    pub fn record(
+        &self,
+        payload: &[u8],
+        trace: &str,
+        answer: Result<&[u8], &str>,
+        failed: bool,
+        received_us: u64,
+        answered_us: u64,
+    ) {
+        let Ok(offered) = serde_json::from_slice::<Offered>(payload) else { return };
+        if offered.action != "process" {
+            return;
+        }
+        let delivery = Delivery {
+            start_sample: offered.start_sample,
+            sample_count: offered.sample_count,
+            filled_samples: offered.filled_samples,
+            chunk_count: offered.chunk_count,
+            producer_ms: offered.producer_timestamp,
+            is_final: offered.is_final,
+            trace: trace.to_owned(),
+            received_us,
+            answered_us,
+            outcome: outcome(answer, failed),
+        };
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.keep(offered.session_id, delivery);
+    }
+
+    /// The deliveries of a session, in the order of their answers.
+    pub fn of(&self, session_id: &str) -> Vec<Delivery> {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions
+            .by_id
+            .get(session_id)
+            .map(|known| known.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+}
+
+impl Sessions {
+    fn keep(&mut self, session_id: String, delivery: Delivery) {
+        if !self.by_id.contains_key(&session_id) {
+            self.order.push_back(session_id.clone());
+            if self.order.len() > SESSIONS
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.by_id.remove(&oldest);
+            }
+        }
+        let deliveries = self.by_id.entry(session_id).or_default();
+        deliveries.push_back(delivery);
+        if deliveries.len() > DELIVERIES {
+            deliveries.pop_front();
+        }
+    }
+}
+
+fn outcome(answer: Result<&[u8], &str>, failed: bool) -> Outcome {
+    let answered: Answered = match answer {
+        Ok(body) => serde_json::from_slice(body).unwrap_or_default(),
+        Err(error) => return Outcome::Failed { error: error.to_owned() },
+    };
+    if failed {
+        let error = answered.error_type.unwrap_or_else(|| "Unhandled".to_owned());
+        return Outcome::Failed { error };
+    }
+    if let Some(status) = answered.status_code.filter(|status| *status >= 400) {
+        return Outcome::Failed { error: format!("statusCode {status}") };
+    }
+    match answered {
+        Answered { duplicate: true, next_sample, .. } => Outcome::Duplicate { next_sample },
+        Answered { accepted: Some(false), .. } => {
+            Outcome::Failed { error: "not accepted".to_owned() }
+        }
+        Answered { next_sample, .. } => Outcome::Accepted { next_sample },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noted(answer: Result<&[u8], &str>, failed: bool) -> Outcome {
+        let log = Deliveries::default();
+        let payload = br#"{"action":"process","sessionId":"a-b-1","startSample":8000,
+            "sampleCount":8000,"final":false,"producerTimestamp":17}"#;
+        log.record(payload, "1-2-3", answer, failed, 1, 2);
+        log.record(br#"{"action":"health_check"}"#, "", answer, failed, 1, 2);
+        let deliveries = log.of("a-b-1");
+        assert_eq!(deliveries.len(), 1);
+        assert_eq!((deliveries[0].start_sample, deliveries[0].producer_ms), (8000, 17));
+        deliveries[0].outcome.clone()
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        let accepted = br#"{"accepted":true,"nextSample":16000,"duplicate":false}"#;
+        assert_eq!(noted(Ok(accepted), false), Outcome::Accepted { next_sample: Some(16000) });
+        let duplicate = br#"{"accepted":true,"nextSample":16000,"duplicate":true}"#;
+        assert_eq!(noted(Ok(duplicate), false), Outcome::Duplicate { next_sample: Some(16000) });
+        assert_eq!(noted(Ok(b"null"), false), Outcome::Accepted { next_sample: None });
+        let stale = br#"{"errorType":"StaleEpoch","errorMessage":"..."}"#;
+        assert_eq!(noted(Ok(stale), true), Outcome::Failed { error: "StaleEpoch".into() });
+        let status = br#"{"statusCode":503}"#;
+        assert_eq!(noted(Ok(status), false), Outcome::Failed { error: "statusCode 503".into() });
+        let throttled = Outcome::Failed { error: "TooManyRequestsException".into() };
+        assert_eq!(noted(Err("TooManyRequestsException"), false), throttled);
+    }
+}

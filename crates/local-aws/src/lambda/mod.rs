@@ -1,0 +1,28 @@
+//! Lambda: Invoke on one side, the Runtime API on the other, function processes between them.
+//!
+//! A function runs as the binary that is named after its package, in as many processes
+//! (`environment`) as there are invocations at once (`pool`); each process has a Runtime API of
+//! its own on a port that the system picks (`runtime_api`). Asynchronous invocations are queued,
+//! retried and given up as Lambda does (`event`). The HTTP side is `api`.
+
+mod api;
+mod client_context;
+mod concurrency;
+mod deliveries;
+mod environment;
+mod event;
+mod execution;
+mod extensions;
+mod invocation;
+mod logs;
+mod options;
+mod pool;
+mod process;
+mod runtime_api;
+mod service;
+mod trace;
+
+pub use deliveries::{Deliveries, Delivery, Outcome};
+pub use invocation::{Invoked, MAX_ASYNC_PAYLOAD, MAX_SYNC_PAYLOAD};
+pub use options::LambdaOptions;
+pub use service::Lambda;

@@ -1,0 +1,313 @@
+//! The processes of one function: claimed when idle, started on demand, killed when idle for long.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::concurrency::{Concurrency, ConcurrencyPermit};
+use super::deliveries::Deliveries;
+use super::environment::{ExecutionEnvironment, StartFailure};
+use super::execution::{self, Limits};
+use super::invocation::{Invocation, Invoked};
+use super::options::LambdaOptions;
+use super::{process, trace};
+use crate::aws_error::AwsError;
+use crate::clock::{Clock, real_now_us};
+use crate::faults::{Fault, FaultKind};
+use sam_template::Function;
+
+/// How often idle processes are checked, and how long one may be idle, on the scaled clock. Lambda
+/// keeps them for some minutes, without a guarantee.
+pub(super) const REAP_EVERY: Duration = Duration::from_secs(60);
+const KEPT_IDLE: Duration = Duration::from_secs(600);
+/// The minimum for any time scale, in real time.
+const KEPT_IDLE_REAL: Duration = Duration::from_secs(20);
+
+/// How long a process may take until it asks for its first invocation (Lambda's init phase), in
+/// real time: a process does not start faster when the clock is scaled.
+const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long an invocation waits, in real time, for a process that has answered and is about to ask
+/// for more, before it starts another one. It takes a round trip on this machine.
+const SETTLING: Duration = Duration::from_millis(200);
+
+/// How often an invocation checks for such a process.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// One function.
+#[derive(Debug)]
+pub(super) struct Pool {
+    function: Function,
+    clock: Clock,
+    options: Arc<LambdaOptions>,
+    deliveries: Deliveries,
+    stop: CancellationToken,
+    environments: Mutex<BTreeMap<u64, Arc<ExecutionEnvironment>>>,
+    /// Notified when an environment becomes idle or exits.
+    changed: Arc<Notify>,
+    next_id: AtomicU64,
+    concurrency: Concurrency,
+    counts: Counts,
+}
+
+/// The counters that `/_local/state` shows.
+#[derive(Debug, Default)]
+struct Counts {
+    invocations: AtomicU64,
+    errors: AtomicU64,
+    throttles: AtomicU64,
+    timeouts: Arc<AtomicU64>,
+}
+
+impl Pool {
+    pub(super) fn new(
+        function: Function,
+        clock: Clock,
+        options: Arc<LambdaOptions>,
+        deliveries: Deliveries,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            concurrency: Concurrency::new(function.reserved_concurrency),
+            function,
+            clock,
+            options,
+            deliveries,
+            stop,
+            environments: Mutex::default(),
+            changed: Arc::new(Notify::new()),
+            next_id: AtomicU64::new(1),
+            counts: Counts::default(),
+        })
+    }
+
+    pub(super) fn function(&self) -> &Function {
+        &self.function
+    }
+
+    /// Where the function's binary is, or should be.
+    pub(super) fn binary(&self) -> PathBuf {
+        self.options.binary(&self.function)
+    }
+
+    /// Rejects an invocation that is part of a recursive loop.
+    ///
+    /// # Errors
+    /// `RecursiveInvocationException`.
+    pub(super) fn check_loop(&self, invocation: &Invocation) -> Result<(), AwsError> {
+        let links = trace::links(&invocation.trace, &self.function.name);
+        if self.function.recursive_loop_allowed || links < trace::MAX_LINKS {
+            return Ok(());
+        }
+        let message = "Lambda detected the function being invoked in a recursive loop with other \
+                       AWS resources and stopped your function's invocation.";
+        Err(AwsError::bad_request("RecursiveInvocationException", message).with("Type", "User"))
+    }
+
+    /// Runs one invocation to its end, even if the caller disconnects.
+    ///
+    /// # Errors
+    /// `TooManyRequestsException` at the concurrency limit, `ServiceException` when no process can
+    /// be started, or a fault's error.
+    pub(super) async fn invoke(
+        self: &Arc<Self>,
+        invocation: Invocation,
+        fault: Option<Fault>,
+    ) -> Result<Invoked, AwsError> {
+        let permit = self.concurrency.acquire().inspect_err(|_| {
+            self.counts.throttles.fetch_add(1, Ordering::Relaxed);
+        })?;
+        let pool = Arc::clone(self);
+        let answer_lost = fault.as_ref().filter(|fault| fault.kind == FaultKind::AnswerLost);
+        let lost = answer_lost.map(Fault::error);
+        let task = tokio::spawn(async move {
+            let (payload, received_us) = (invocation.payload.clone(), real_now_us());
+            let root = trace::root(&invocation.trace).to_owned();
+            let result = pool.run(invocation, fault, permit).await;
+            pool.note(&payload, &root, &result, received_us);
+            result
+        });
+        let invoked = match task.await {
+            Ok(result) => result?,
+            Err(error) => return Err(AwsError::internal("ServiceException", error.to_string())),
+        };
+        match lost {
+            Some(error) => Err(error),
+            None => Ok(invoked),
+        }
+    }
+
+    /// Records the function's answer in the delivery log, also when the caller does not receive it.
+    fn note(
+        &self,
+        payload: &[u8],
+        root: &str,
+        result: &Result<Invoked, AwsError>,
+        received_us: u64,
+    ) {
+        let failed = result.as_ref().is_ok_and(|invoked| invoked.function_error.is_some());
+        let answer = match result {
+            Ok(invoked) => Ok(&invoked.payload[..]),
+            Err(error) => Err(error.code.as_ref()),
+        };
+        self.deliveries.record(payload, root, answer, failed, received_us, real_now_us());
+    }
+
+    async fn run(
+        self: &Arc<Self>,
+        invocation: Invocation,
+        fault: Option<Fault>,
+        permit: ConcurrencyPermit,
+    ) -> Result<Invoked, AwsError> {
+        self.counts.invocations.fetch_add(1, Ordering::Relaxed);
+        let invoked = match fault {
+            Some(fault) if fault.kind == FaultKind::Answer => invocation.said(&fault.extra),
+            fault => match self.idle_or_started(&invocation).await {
+                Ok(environment) => {
+                    let timeout = self.clock.real(self.function.timeout);
+                    let timeouts = Arc::clone(&self.counts.timeouts);
+                    let limits = Limits { timeout, timeouts };
+                    execution::execute(&environment, &invocation, fault, permit, limits).await
+                }
+                Err(invoked) => invoked,
+            },
+        };
+        if invoked.function_error.is_some() {
+            self.counts.errors.fetch_add(1, Ordering::Relaxed);
+        }
+        match self.stop.is_cancelled() {
+            true => Err(AwsError::internal("ServiceException", "local-cloud is ending")),
+            false => Ok(invoked),
+        }
+    }
+
+    /// Returns an idle process, the last used first, or starts one.
+    async fn idle_or_started(
+        self: &Arc<Self>,
+        invocation: &Invocation,
+    ) -> Result<Arc<ExecutionEnvironment>, Invoked> {
+        let settled = Instant::now() + SETTLING;
+        loop {
+            let changed = self.changed.notified();
+            let (idle, settling) = self.claim_idle();
+            match idle {
+                Some(environment) => return Ok(environment),
+                None if !settling || Instant::now() > settled => break,
+                // Checked again whether or not something has changed.
+                None => drop(tokio::time::timeout(LOOK_AGAIN, changed).await),
+            }
+        }
+        self.start(invocation).await
+    }
+
+    /// Claims an idle process, and returns whether another is about to be idle.
+    fn claim_idle(&self) -> (Option<Arc<ExecutionEnvironment>>, bool) {
+        let environments = self.environments();
+        let mut idle: Vec<_> =
+            environments.values().filter_map(|it| Some((it.idle_since()?, it))).collect();
+        idle.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
+        let claimed = idle.into_iter().find(|(_, it)| it.claim()).map(|(_, it)| Arc::clone(it));
+        (claimed, environments.values().any(|it| it.is_settling()))
+    }
+
+    async fn start(
+        self: &Arc<Self>,
+        invocation: &Invocation,
+    ) -> Result<Arc<ExecutionEnvironment>, Invoked> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (idle, stop) = (Arc::clone(&self.changed), &self.stop);
+        let started = process::start(id, &self.function, &self.options, idle, stop).await;
+        let environment = started.map_err(|error| {
+            let reason = format!("{}: {error}", self.binary().display());
+            invocation.ended("Runtime.InvalidEntrypoint", &reason)
+        })?;
+        self.environments().insert(id, Arc::clone(&environment));
+        let (pool, exiting) = (Arc::downgrade(self), Arc::clone(&environment));
+        tokio::spawn(async move {
+            exiting.exited().await;
+            if let Some(pool) = pool.upgrade() {
+                pool.remove(id);
+            }
+        });
+        match environment.started(START_LIMIT).await {
+            Ok(()) => Ok(environment),
+            Err(failure) => {
+                environment.kill();
+                Err(match failure {
+                    StartFailure::Reported(report) => invocation.failed(report),
+                    StartFailure::Exited(how) => {
+                        let reason = format!("Runtime exited with error: {how}");
+                        invocation.ended("Runtime.ExitError", &reason)
+                    }
+                    StartFailure::TooSlow => {
+                        let reason = "Runtime did not ask for its first invocation in 10 s";
+                        invocation.ended("Sandbox.Timedout", reason)
+                    }
+                })
+            }
+        }
+    }
+
+    /// Removes an exited process.
+    pub(super) fn remove(&self, id: u64) {
+        self.environments().remove(&id);
+        self.changed.notify_waiters();
+    }
+
+    /// Kills the processes that have been idle for long.
+    pub(super) fn reap(&self) {
+        let longest = self.clock.real(KEPT_IDLE).max(KEPT_IDLE_REAL);
+        for environment in self.environments().values() {
+            let idle = environment.idle_since().is_some_and(|since| since.elapsed() > longest);
+            // Claimed first, so that no invocation is given to a process that is being ended.
+            if idle && environment.claim() {
+                environment.kill();
+            }
+        }
+    }
+
+    /// Waits until no process is left.
+    pub(super) async fn ended(&self) {
+        loop {
+            let ended = self.changed.notified();
+            if self.environments().is_empty() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Returns the service's part of `/_local/state`.
+    pub(super) fn state(&self) -> Value {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let instances = self
+            .environments()
+            .values()
+            .map(|it| json!({ "id": it.id, "pid": it.pid, "doing": it.state_name() }))
+            .collect::<Vec<_>>();
+        json!({
+            "name": self.function.name,
+            "package": self.function.package,
+            "arn": self.function.arn,
+            "timeoutSeconds": self.function.timeout.as_secs(),
+            "running": self.concurrency.running(),
+            "instances": instances,
+            "started": count(&self.next_id) - 1,
+            "invocations": count(&self.counts.invocations),
+            "errors": count(&self.counts.errors),
+            "timeouts": count(&self.counts.timeouts),
+            "throttles": count(&self.counts.throttles),
+        })
+    }
+
+    fn environments(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ExecutionEnvironment>>> {
+        self.environments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

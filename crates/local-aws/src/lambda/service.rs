@@ -1,0 +1,217 @@
+//! The functions of the template and their invocations.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::aws_error::AwsError;
+use crate::clock::Clock;
+use crate::faults::{FaultKind, Faults};
+use crate::sqs::Sqs;
+
+use super::deliveries::Deliveries;
+use super::event::EventQueue;
+use super::invocation::{Invocation, Invoked, MAX_ASYNC_PAYLOAD, MAX_SYNC_PAYLOAD};
+use super::options::LambdaOptions;
+use super::pool::{self, Pool};
+use sam_template::Account;
+use sam_template::Function;
+
+/// The operations that a fault may name: a run of a function, and the queueing of an event.
+const OPERATIONS: [&str; 2] = ["Invoke", "InvokeAsync"];
+
+/// The service.
+#[derive(Debug)]
+pub struct Lambda {
+    clock: Clock,
+    faults: Faults,
+    account: Account,
+    pub(super) pools: Vec<Arc<Pool>>,
+    events: Arc<EventQueue>,
+    deliveries: Deliveries,
+    stop: CancellationToken,
+}
+
+impl Lambda {
+    /// The functions of the template, none of them running yet. All of their processes end when
+    /// `stop` is cancelled.
+    pub fn new(
+        clock: Clock,
+        faults: Faults,
+        account: Account,
+        functions: &[Function],
+        sqs: Arc<Sqs>,
+        options: LambdaOptions,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
+        let (options, iam) = (Arc::new(options.clone()), options.iam);
+        let deliveries = Deliveries::default();
+        let pools = functions
+            .iter()
+            .map(|function| {
+                let (options, stop) = (Arc::clone(&options), stop.clone());
+                Pool::new(function.clone(), clock.clone(), options, deliveries.clone(), stop)
+            })
+            .collect();
+        let events = EventQueue::new(clock.clone(), faults.clone(), iam, sqs, stop.clone());
+        let events = Arc::new(events);
+        Arc::new(Self { clock, faults, account, pools, events, deliveries, stop })
+    }
+
+    /// Runs a function and waits for its answer (RequestResponse). `function` is a name or an ARN,
+    /// `trace` the X-Amzn-Trace-Id header to hand on.
+    ///
+    /// # Errors
+    /// `ResourceNotFoundException`, `TooManyRequestsException`, `RequestTooLargeException`,
+    /// `InvalidRequestContentException`, `ServiceException`. A failing function is no error here:
+    /// see [`Invoked::function_error`].
+    pub async fn invoke(
+        &self,
+        function: &str,
+        payload: Bytes,
+        trace: Option<String>,
+    ) -> Result<Invoked, AwsError> {
+        self.invoke_for(function, payload, trace, None).await
+    }
+
+    /// [`Lambda::invoke`] with the caller's ClientContext, decoded.
+    pub(super) async fn invoke_for(
+        &self,
+        function: &str,
+        payload: Bytes,
+        trace: Option<String>,
+        client_context: Option<String>,
+    ) -> Result<Invoked, AwsError> {
+        let pool = self.pool(function)?;
+        let mut invocation = Invocation::new(payload, trace, MAX_SYNC_PAYLOAD)?;
+        invocation.client_context = client_context;
+        let pool_name = pool.function().name.clone();
+        let fault = self.faults.gate("lambda", "Invoke", &pool_name).await?;
+        pool.check_loop(&invocation)?;
+        pool.invoke(invocation, fault).await
+    }
+
+    /// Queues an event for a function (Event, 202): Lambda then retries it by itself and sends what
+    /// it gives up to the function's OnFailure destination.
+    ///
+    /// # Errors
+    /// Why the event was not even queued: as [`Lambda::invoke`], without the throttling.
+    pub async fn invoke_async(
+        self: &Arc<Self>,
+        function: &str,
+        payload: Bytes,
+        trace: Option<String>,
+    ) -> Result<(), AwsError> {
+        self.queue(function, payload, trace).await.map(drop)
+    }
+
+    /// [`Lambda::invoke_async`] that returns the id of the invocation.
+    pub(super) async fn queue(
+        self: &Arc<Self>,
+        function: &str,
+        payload: Bytes,
+        trace: Option<String>,
+    ) -> Result<String, AwsError> {
+        let pool = Arc::clone(self.pool(function)?);
+        let invocation = Invocation::new(payload, trace, MAX_ASYNC_PAYLOAD)?;
+        let pool_name = pool.function().name.clone();
+        let fault = self.faults.gate("lambda", "InvokeAsync", &pool_name).await?;
+        pool.check_loop(&invocation)?;
+        let request_id = invocation.request_id.clone();
+        match fault {
+            Some(fault) if fault.kind == FaultKind::Answer => return Ok(request_id),
+            Some(fault) if fault.kind == FaultKind::AnswerLost => {
+                self.events.push(pool, invocation)?;
+                return Err(fault.error());
+            }
+            _ => self.events.push(pool, invocation)?,
+        }
+        Ok(request_id)
+    }
+
+    /// Returns the recorded invocations of the audio processor.
+    pub fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+
+    /// Returns the operations that a fault may name.
+    pub fn operations() -> impl Iterator<Item = &'static str> {
+        OPERATIONS.into_iter()
+    }
+
+    /// Returns the functions without a binary, with the path at which it is missing.
+    pub fn missing_binaries(&self) -> Vec<(String, PathBuf)> {
+        let missing = self.pools.iter().filter(|pool| !pool.binary().is_file());
+        missing.map(|pool| (pool.function().name.clone(), pool.binary())).collect()
+    }
+
+    /// Kills processes that have been idle for long, until the services stop.
+    pub async fn reap(self: Arc<Self>) {
+        while !self.stop.is_cancelled() {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = self.clock.sleep(pool::REAP_EVERY) => {}
+            }
+            for pool in &self.pools {
+                pool.reap();
+            }
+        }
+    }
+
+    /// Waits until every function process has ended; cancel the stop token first.
+    pub async fn ended(&self) {
+        for pool in &self.pools {
+            pool.ended().await;
+        }
+    }
+
+    /// Returns the service's part of `/_local/state`.
+    pub fn state(&self) -> Value {
+        let functions = self.pools.iter().map(|pool| pool.state()).collect::<Vec<_>>();
+        json!({ "functions": functions, "waitingEvents": self.events.pending() })
+    }
+
+    /// The pool of a function by package name, deployed name or ARN, any of them with a qualifier.
+    pub(super) fn pool(&self, function: &str) -> Result<&Arc<Pool>, AwsError> {
+        let name = bare_name(function);
+        let by = |matches: fn(&Function, &str) -> bool| {
+            self.pools.iter().find(|pool| matches(pool.function(), name))
+        };
+        by(|it, name| it.name == name).or_else(|| by(|it, name| it.package == name)).ok_or_else(
+            || {
+                let arn = self.account.arn("lambda", &format!("function:{name}"));
+                AwsError::not_found(format!("Function not found: {arn}")).with("Type", "User")
+            },
+        )
+    }
+}
+
+/// The name inside `NAME`, `NAME:QUALIFIER`, `ACCOUNT:function:NAME` or an ARN of either form.
+fn bare_name(function: &str) -> &str {
+    let name = match function.split_once("function:") {
+        Some((_, rest)) => rest,
+        None => function,
+    };
+    name.split(':').next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_answers_to_every_form_of_its_name() {
+        for name in [
+            "f-dev",
+            "f-dev:$LATEST",
+            "000000000000:function:f-dev",
+            "arn:aws:lambda:us-east-1:000000000000:function:f-dev",
+            "arn:aws:lambda:us-east-1:000000000000:function:f-dev:live",
+        ] {
+            assert_eq!(bare_name(name), "f-dev");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The X-Amzn-Trace-Id header: handed on as it is, with the lineage that finds endless loops.
+//!
+//! Lambda counts in `Lineage=1:HASH:COUNT` how often a function occurs in a chain of calls, and
+//! stops the chain at about 16 unless the function sets `RecursiveLoop: Allow`.
+
+/// How often a function may occur in one chain (Lambda, "recursive loop detection").
+pub(super) const MAX_LINKS: u32 = 16;
+/// The longest header that is handed on; longer ones are replaced.
+const MAX_LENGTH: usize = 1024;
+
+/// Whether a header can be handed on.
+pub(super) fn is_header(header: &str) -> bool {
+    header.contains("Root=")
+        && header.len() <= MAX_LENGTH
+        && header.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+}
+
+/// A header that begins a trace, not sampled.
+pub(super) fn begin() -> String {
+    let seconds = crate::clock::real_now_ms() / 1000;
+    let (root, parent) = (uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+    let (root, parent) = (root.to_string(), parent.to_string());
+    format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", &root[..24], &parent[..16])
+}
+
+/// A header with everything that Lambda's has: API Gateway gives a root alone.
+pub(super) fn completed(header: &str) -> String {
+    let mut header = header.trim_end_matches(';').to_owned();
+    if !header.contains("Parent=") {
+        let parent = uuid::Uuid::new_v4().simple().to_string();
+        header.push_str(&format!(";Parent={}", &parent[..16]));
+    }
+    if !header.contains("Sampled=") {
+        header.push_str(";Sampled=0");
+    }
+    header
+}
+
+/// The id that all of a trace share.
+pub(super) fn root(header: &str) -> &str {
+    let mut fields = header.split(';').filter_map(|field| field.trim_start().strip_prefix("Root="));
+    fields.next().unwrap_or_default()
+}
+
+/// Returns how often the function already occurs in the chain.
+pub(super) fn links(header: &str, function: &str) -> u32 {
+    lineage(header).find(|(hash, _)| *hash == hash_of(function)).map_or(0, |(_, count)| count)
+}
+
+/// The header with one more link for the function.
+pub(super) fn with_link(header: &str, function: &str) -> String {
+    let own = hash_of(function);
+    let others = lineage(header).filter(|(hash, _)| *hash != own);
+    let mut parts: Vec<String> = others.map(|(hash, count)| format!("{hash}:{count}")).collect();
+    parts.push(format!("{own}:{}", links(header, function) + 1));
+    let rest = header.split(';').filter(|field| !field.trim_start().starts_with("Lineage="));
+    let rest = rest.collect::<Vec<_>>().join(";");
+    format!("{rest};Lineage=1:{}", parts.join("|"))
+}
+
+/// The (hash, count) pairs of a header's lineage.
+fn lineage(header: &str) -> impl Iterator<Item = (&str, u32)> {
+    header
+        .split(';')
+        .filter_map(|field| field.trim_start().strip_prefix("Lineage=1:"))
+        .flat_map(|pairs| pairs.split('|'))
+        .filter_map(|pair| pair.split_once(':'))
+        .filter_map(|(hash, count)| Some((hash, count.parse().ok()?)))
+}
+
+/// Eight hexadecimal digits for a function (FNV-1a): stable, and short enough for a header.
+fn hash_of(function: &str) -> String {
+    let hash = function
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    format!("{hash:08x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_alone_is_completed() {
+        let completed = completed("Root=1-5759e988-bd862e3fe1be46a994272793");
+        assert!(completed.starts_with("Root=1-5759e988-bd862e3fe1be46a994272793;Parent="));
+        assert!(completed.ends_with(";Sampled=0"));
+    }
+
+    #[test]
+    fn each_link_counts_for_its_function_only() {
+        let mut header = begin();
+        assert!(is_header(&header));
+        for _ in 0..3 {
+            header = with_link(&header, "consumer");
+        }
+        header = with_link(&header, "processor");
+        assert_eq!(links(&header, "consumer"), 3);
+        assert_eq!(links(&header, "processor"), 1);
+        assert_eq!(links(&header, "other"), 0);
+        assert_eq!(header.matches("Lineage=").count(), 1);
+        assert!(header.starts_with("Root=1-"));
+    }
+}

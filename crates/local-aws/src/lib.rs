@@ -1,0 +1,32 @@
+#![doc = include_str!("../README.md")]
+
+mod admin_api;
+pub mod aws_error;
+pub mod clock;
+pub mod connections;
+mod data_folder;
+pub mod delivery_stats;
+pub mod dynamodb;
+pub mod error;
+pub mod events;
+pub mod faults;
+pub mod http_api;
+pub mod iam;
+pub mod kvs;
+pub mod lambda;
+mod options;
+mod server;
+mod services;
+pub mod sqs;
+mod start;
+mod wildcard;
+pub mod wire;
+
+pub use aws_error::AwsError;
+pub use clock::Clock;
+pub use error::Error;
+pub use faults::{Fault, FaultKind, Faults};
+pub use options::Options;
+pub use sam_template::Account;
+pub use services::{Services, load_template};
+pub use start::{LocalAws, start};

@@ -1,0 +1,56 @@
+//! The options of [`start`](crate::start).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What [`start`](crate::start) runs, and where. `Options::default()` runs every service without a
+/// template, in memory, on a free port.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The port on 127.0.0.1. 0 (the default): a free port, which [`LocalAws::url`] returns.
+    ///
+    /// [`LocalAws::url`]: crate::LocalAws::url
+    pub port: u16,
+    /// The SAM template with the functions, routes, tables, rules, queues and roles to run. `None`
+    /// (the default): none of them; streams and channels, connections and tables can still be
+    /// created through the API.
+    pub template: Option<PathBuf>,
+    /// Values of the template's parameters, by name.
+    pub parameters: BTreeMap<String, String>,
+    /// The folder for tables, audio and function logs. `None` (the default): tables in memory, and
+    /// a temporary folder that the shutdown removes.
+    pub data: Option<PathBuf>,
+    /// How many times as fast as the real clock the services run: 1 (the default) to 1000.
+    pub time_scale: u32,
+    /// The folder with the function binaries, each named after its package. `None` (the default):
+    /// the folder of the current executable.
+    pub binaries: Option<PathBuf>,
+    /// Whether function logs are also written to stderr. Default: false.
+    pub verbose: bool,
+    /// The folder for a record of the calls that functions make, with the permission that allows
+    /// each of them. `None` (the default): no record.
+    pub calls: Option<PathBuf>,
+    /// How long a stream or signaling channel stays CREATING or DELETING, in milliseconds of the
+    /// scaled clock. Default: [`CHANGE_MS`](crate::kvs::CHANGE_MS).
+    pub kvs_change_ms: u32,
+    /// A base path under which the HTTP API is also served, as a custom domain's API mapping does;
+    /// without slashes around it. `None` (the default): no mapping.
+    pub base_path: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            template: None,
+            parameters: BTreeMap::new(),
+            data: None,
+            time_scale: 1,
+            binaries: None,
+            verbose: false,
+            calls: None,
+            kvs_change_ms: crate::kvs::CHANGE_MS,
+            base_path: None,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Serves every service on one port. A request is dispatched by the service in its signature, if
+//! the signing principal is allowed to make it.
+//!
+//! The scope `execute-api` has two: `/@connections/…` is a WebSocket API's, anything else the
+//! HTTP API's. `/_local/…` is this emulator's own API; an unsigned `/2015-03-31/functions/…` is
+//! `cargo lambda invoke`; any other unsigned request goes to the HTTP API.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use tokio::net::TcpListener;
+
+use crate::admin_api;
+use crate::aws_error::AwsError;
+use crate::connections::Connections;
+use crate::services::Services;
+use crate::wire::Credential;
+
+/// Serves until it is dropped.
+pub(crate) async fn serve(listener: TcpListener, services: Arc<Services>) {
+    let router = Router::new()
+        .nest("/_local", admin_api::router())
+        .fallback(dispatch)
+        .with_state(Arc::clone(&services));
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!("{} stopped serving: {error}", services.base_url);
+    }
+}
+
+async fn dispatch(State(services): State<Arc<Services>>, request: Request) -> Response {
+    let Credential { key, service } = match Credential::of(request.headers(), request.uri().query())
+    {
+        Some(credential) => credential,
+        None if request.uri().path().starts_with("/2015-03-31/functions") => {
+            Credential { key: String::new(), service: "lambda".to_owned() }
+        }
+        None if Connections::takes(request.uri().path()) => return Connections::unsigned(),
+        None => return services.http_api.clone().handle(request).await,
+    };
+    let mut response = match services.iam.admit(&key, &service, request).await {
+        Ok(request) => serve_by(&services, &service, request).await,
+        Err(refused) => refused,
+    };
+    if !response.headers().contains_key("x-amzn-requestid")
+        && let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string())
+    {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
+}
+
+async fn serve_by(services: &Services, service: &str, request: Request) -> Response {
+    match service {
+        "lambda" => services.lambda.clone().handle(request).await,
+        "dynamodb" => services.dynamodb.clone().handle(request).await,
+        "events" => services.events.clone().handle(request).await,
+        "kinesisvideo" => services.kvs.clone().handle(request).await,
+        "sqs" => services.sqs.clone().handle(request).await,
+        "execute-api" if Connections::takes(request.uri().path()) => {
+            services.connections.clone().handle(request).await
+        }
+        "execute-api" => services.http_api.clone().handle(request).await,
+        "sts" => caller_identity(services),
+        other => AwsError::not_implemented(other, request.uri().path()).rest_json(),
+    }
+}
+
+/// STS GetCallerIdentity, which AWS's tools ask first.
+fn caller_identity(services: &Services) -> Response {
+    let account = &services.template.account.id;
+    let body = format!(
+        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+         <GetCallerIdentityResult><Arn>arn:aws:iam::{account}:user/local</Arn>\
+         <UserId>local</UserId><Account>{account}</Account></GetCallerIdentityResult>\
+         <ResponseMetadata><RequestId>local</RequestId></ResponseMetadata>\
+         </GetCallerIdentityResponse>"
+    );
+    ([(header::CONTENT_TYPE, "text/xml")], body).into_response()
+}

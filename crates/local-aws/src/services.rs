@@ -1,0 +1,267 @@
+//! Every service, created from the template.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, rfc3339};
+use crate::connections::Connections;
+use crate::data_folder::DataFolder;
+use crate::dynamodb::DynamoDb;
+use crate::error::Error;
+use crate::events::Events;
+use crate::faults::Faults;
+use crate::http_api::HttpApi;
+use crate::http_api::issuer::Issuer;
+use crate::iam::Iam;
+use crate::kvs::Kvs;
+use crate::lambda::{Lambda, LambdaOptions};
+use crate::options::Options;
+use crate::sqs::Sqs;
+use sam_template::Account;
+use sam_template::{LoadOptions, Route, Template};
+
+/// The services of one start.
+#[derive(Debug)]
+pub struct Services {
+    /// The clock of the services.
+    pub clock: Clock,
+    /// The pending faults.
+    pub faults: Faults,
+    /// The template.
+    pub template: Template,
+    /// The URL of the services, for example `http://127.0.0.1:7878`.
+    pub base_url: String,
+    /// The permissions of the functions.
+    pub iam: Arc<Iam>,
+    /// Functions.
+    pub lambda: Arc<Lambda>,
+    /// Video streams and signaling channels.
+    pub kvs: Arc<Kvs>,
+    /// Event buses.
+    pub events: Arc<Events>,
+    /// Queues.
+    pub sqs: Arc<Sqs>,
+    /// Tables.
+    pub dynamodb: Arc<DynamoDb>,
+    /// WebSocket connections.
+    pub connections: Arc<Connections>,
+    /// The HTTP API.
+    pub http_api: Arc<HttpApi>,
+    /// The token issuer.
+    pub issuer: Arc<Issuer>,
+    /// The folder to which functions write audio.
+    pub audio: PathBuf,
+    /// The folder of the functions' logs.
+    pub logs: PathBuf,
+}
+
+impl Services {
+    /// Creates every service. They end when `stop` is cancelled.
+    pub(crate) async fn new(
+        options: &Options,
+        data: &DataFolder,
+        base_url: String,
+        stop: &CancellationToken,
+    ) -> Result<Self, Error> {
+        let template = load_template(options, &base_url)?;
+        let clock = Clock::new(f64::from(options.time_scale));
+        let faults = faults_for(&template);
+        let iam = Arc::new(Iam::new(&template, options.calls.as_deref())?);
+        let account = template.account.clone();
+        let issuer = Arc::new(Issuer::new(&template, &local_issuer(&base_url))?);
+        let sqs = Sqs::new(clock.clone(), faults.clone(), &template.queues);
+        let lambda = Lambda::new(
+            clock.clone(),
+            faults.clone(),
+            account.clone(),
+            &template.functions,
+            Arc::clone(&sqs),
+            LambdaOptions {
+                binaries: options.binaries.clone().unwrap_or_else(own_folder),
+                logs: data.logs.clone(),
+                verbose: options.verbose,
+                environment: environment(options, data, &account, &base_url),
+                iam: Arc::clone(&iam),
+            },
+            stop.clone(),
+        );
+        let (faults_too, lambda_too) = (faults.clone(), Arc::clone(&lambda));
+        let events =
+            Events::new(clock.clone(), faults_too, &template, lambda_too, Arc::clone(&sqs))
+                .map_err(|reason| Error::Service { service: "events", reason })?;
+        let kvs = Kvs::new(clock.clone(), faults.clone(), account, base_url.clone());
+        kvs.change_within(options.kvs_change_ms);
+        let dynamodb = DynamoDb::start(
+            faults.clone(),
+            &template.tables,
+            data.database.as_deref(),
+            stop.clone(),
+        )
+        .await?;
+        let connections = Connections::new(clock.clone(), faults.clone());
+        let http_api = HttpApi::new(
+            clock.clone(),
+            faults.clone(),
+            &template,
+            Arc::clone(&lambda),
+            Arc::clone(&issuer),
+            options.base_path.clone(),
+        );
+        let (audio, logs) = (data.audio.clone(), data.logs.clone());
+        Ok(Self {
+            clock,
+            faults,
+            template,
+            base_url,
+            iam,
+            lambda,
+            kvs,
+            events,
+            sqs,
+            dynamodb,
+            connections,
+            http_api,
+            issuer,
+            audio,
+            logs,
+        })
+    }
+
+    /// Returns the body of `GET /_local/state`.
+    pub fn state(&self) -> Value {
+        json!({
+            "url": self.base_url,
+            "time": rfc3339(self.clock.now_ms()),
+            "timeScale": self.clock.scale(),
+            "parameters": self.template.parameters,
+            "outputs": self.template.outputs,
+            "routes": self.http_api.state(),
+            "lambda": self.lambda.state(),
+            "dynamodb": { "tables": self.dynamodb.state() },
+            "events": self.events.state(),
+            "connections": self.connections.state(),
+            "sqs": self.sqs.state(),
+            "kinesisvideo": self.kvs.state(),
+            "faults": self.faults.list(),
+            "audio": self.audio,
+            "logs": self.logs,
+        })
+    }
+}
+
+/// Returns the pending faults, none yet, with every operation that a fault may name. Those of
+/// `execute-api` are the routes of the template's HTTP APIs and the calls on WebSocket connections.
+fn faults_for(template: &Template) -> Faults {
+    let routes = template.http_apis.iter().flat_map(|api| &api.routes).map(Route::key);
+    Faults::default()
+        .with_operations("lambda", Lambda::operations())
+        .with_operations("dynamodb", DynamoDb::operations())
+        .with_operations("events", Events::operations())
+        .with_operations("kinesisvideo", Kvs::operations())
+        .with_operations("sqs", Sqs::operations())
+        .with_operations("execute-api", routes)
+        .with_operations("execute-api", Connections::operations())
+}
+
+/// Reads the template of `options` for services that are reached at `base_url`. Returns an empty
+/// template when there is none.
+///
+/// # Errors
+/// The file cannot be read, or the template asks for something that is not supported.
+pub fn load_template(options: &Options, base_url: &str) -> Result<Template, Error> {
+    let Some(path) = &options.template else { return Ok(Template::default()) };
+    let text = std::fs::read_to_string(path).map_err(Error::io(path.display().to_string()))?;
+    let load = LoadOptions {
+        account: Account::default(),
+        base_url: base_url.to_owned(),
+        parameters: options.parameters.clone(),
+        // Messages to listeners go to these services, which open connections under /_local.
+        stand_ins: BTreeMap::from([
+            ("WebSocketApiEndpoint".to_owned(), base_url.to_owned()),
+            ("WebSocketApiId".to_owned(), Connections::API_ID.to_owned()),
+        ]),
+        // Deploying asks for these; here the issuer is this cloud's own.
+        fallbacks: BTreeMap::from([
+            ("JwtIssuer".to_owned(), local_issuer(base_url)),
+            ("JwtAudience".to_owned(), "local".to_owned()),
+        ]),
+    };
+    Template::load(&text, &load).map_err(|source| Error::Template { path: path.clone(), source })
+}
+
+fn local_issuer(base_url: &str) -> String {
+    format!("{base_url}/_local")
+}
+
+/// Returns the environment variables that Lambda and this crate set for every function.
+fn environment(
+    options: &Options,
+    data: &DataFolder,
+    account: &Account,
+    base_url: &str,
+) -> BTreeMap<String, String> {
+    let audio = data.audio.display().to_string();
+    [
+        ("AWS_REGION", account.region.clone()),
+        ("AWS_DEFAULT_REGION", account.region.clone()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ("AWS_SESSION_TOKEN", "local".to_owned()),
+        ("AWS_ENDPOINT_URL", base_url.to_owned()),
+        ("TIME_SCALE", options.time_scale.to_string()),
+        ("AUDIO_OUT_DIR", audio),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// Returns the folder of this program. Tests run one folder below the binaries.
+fn own_folder() -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    let folder = program.parent().map(Path::to_path_buf).unwrap_or_default();
+    match folder.file_name() {
+        Some(name) if name == "deps" => folder.parent().map(Path::to_path_buf).unwrap_or(folder),
+        _ => folder,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::Fault;
+
+    fn template() -> Template {
+        let text = "Resources: { F: { Type: AWS::Serverless::Function, Properties: { CodeUri: f, \
+                    Events: { Open: { Type: HttpApi, Properties: { Method: post, Path: /sessions } } } } } }";
+        Template::load(text, &LoadOptions::default()).unwrap()
+    }
+
+    fn fault(json: Value) -> Fault {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_fault_that_could_never_strike_is_refused_with_what_could_be_meant() {
+        let faults = faults_for(&template());
+        for (service, misspelt, meant) in [
+            ("events", "PutEvent", "PutEvents"),
+            ("events", "deliver", "Deliver"),
+            ("lambda", "InvokeAsynch", "InvokeAsync"),
+            ("dynamodb", "PutItems", "PutItem"),
+            ("kinesisvideo", "getMedia", "GetMedia"),
+            ("sqs", "SendMessages", "SendMessage"),
+            ("execute-api", "POST /session", "POST /sessions"),
+            ("execute-api", "PostToConnections", "PostToConnection"),
+        ] {
+            let json = serde_json::json!({"service": service, "operation": misspelt});
+            let refusal = faults.add(fault(json)).unwrap_err().to_string();
+            assert!(refusal.starts_with("operation: ") && refusal.contains(misspelt), "{refusal}");
+            assert!(refusal.contains(meant), "{refusal}");
+            let json = serde_json::json!({"service": service, "operation": meant});
+            faults.add(fault(json)).unwrap();
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The services, tested through [`local_aws::start`] in this process.
+//! One binary with a file for each promise: every one of them needs the same large crate linked.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod browsers;
+mod connections;
+mod deliveries;
+mod front_door;
+mod invocations;
+mod keys;
+mod support;
+mod tables;

@@ -1,0 +1,45 @@
+#![doc = include_str!("../README.md")]
+
+mod account;
+mod cors;
+mod definition;
+mod draft;
+mod events;
+mod function;
+mod http_api;
+mod load;
+mod model;
+mod names;
+mod options;
+mod parameters;
+mod queue;
+mod reader;
+mod role;
+mod scope;
+mod table;
+mod throttle;
+mod yaml;
+
+pub use account::Account;
+pub use load::NOT_RUN;
+pub use model::{
+    Archive, Cors, Effect, EventInvoke, Function, HttpApi, JwtAuthorizer, Queue, RetryPolicy, Role,
+    Route, Rule, Statement, Table, Target, Template, Throttle,
+};
+pub use options::LoadOptions;
+
+/// Why a template was rejected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// Not YAML, or not the shape of a template.
+    #[error("not a template: {0}")]
+    Malformed(String),
+    /// A part of the template is malformed or not supported.
+    #[error("{place}: {reason}")]
+    At {
+        /// The logical id, with the property where that helps.
+        place: String,
+        /// The reason.
+        reason: String,
+    },
+}

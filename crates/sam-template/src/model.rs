@@ -1,0 +1,313 @@
+//! The typed resources of a template, with every intrinsic function resolved.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::account::Account;
+
+/// A whole template, read and resolved.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Template {
+    /// Where it is deployed.
+    pub account: Account,
+    /// Every parameter with the value it has.
+    pub parameters: BTreeMap<String, String>,
+    /// `AWS::Serverless::Function`.
+    pub functions: Vec<Function>,
+    /// `AWS::IAM::Role`: those of the functions.
+    pub roles: Vec<Role>,
+    /// `AWS::Serverless::HttpApi`.
+    pub http_apis: Vec<HttpApi>,
+    /// `AWS::DynamoDB::Table`.
+    pub tables: Vec<Table>,
+    /// `AWS::Events::Rule` and the rule and schedule events of functions.
+    pub rules: Vec<Rule>,
+    /// `AWS::SQS::Queue`, with its queue policies.
+    pub queues: Vec<Queue>,
+    /// `AWS::Events::Archive`.
+    pub archives: Vec<Archive>,
+    /// The outputs, by name.
+    pub outputs: BTreeMap<String, Value>,
+}
+
+/// A function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Function {
+    /// Its name inside the template.
+    pub logical_id: String,
+    /// The package whose binary it is: the last part of CodeUri.
+    pub package: String,
+    /// Its deployed name.
+    pub name: String,
+    /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`.
+    pub arn: String,
+    /// How long one invocation may take, in the cloud's time.
+    pub timeout: Duration,
+    /// Memory in MB: 128..=10240. Passed to the function, not enforced.
+    pub memory_mb: u32,
+    /// The ARN of the role it runs in; absent: SAM makes one, of which nothing is known here.
+    pub role: Option<String>,
+    /// The environment, every value resolved.
+    pub environment: BTreeMap<String, String>,
+    /// How many invocations may run at once, when limited.
+    pub reserved_concurrency: Option<u32>,
+    /// The settings of asynchronous invocations.
+    pub event_invoke: EventInvoke,
+    /// Whether recursive loops are allowed (`RecursiveLoop: Allow`).
+    pub recursive_loop_allowed: bool,
+}
+
+/// A function's role, with the statements of its inline policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Its name inside the template.
+    pub logical_id: String,
+    /// Its deployed name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The statements of all its policies, in the order of the template.
+    pub statements: Vec<Statement>,
+}
+
+/// One statement of a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Its name.
+    pub sid: String,
+    /// Whether it allows or denies.
+    pub effect: Effect,
+    /// Actions, with the wildcards `*` and `?`.
+    pub actions: Vec<String>,
+    /// ARNs, with the wildcards `*` and `?`, or `*` alone.
+    pub resources: Vec<String>,
+    /// Whether it holds under a condition only. Which one is not evaluated.
+    pub conditional: bool,
+}
+
+/// The effect of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It allows the actions.
+    Allow,
+    /// It denies, and overrides every Allow.
+    Deny,
+}
+
+/// How Lambda retries asynchronous invocations (`EventInvokeConfig`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventInvoke {
+    /// Retries after a function error: 0..=2.
+    pub maximum_retry_attempts: u32,
+    /// How old an event may get, in the cloud's time: 60 s to 6 h.
+    pub maximum_event_age: Duration,
+    /// Where the record of a given-up event goes (ARN).
+    pub on_failure: Option<String>,
+    /// Where the record of a served event goes (ARN).
+    pub on_success: Option<String>,
+}
+
+impl Default for EventInvoke {
+    fn default() -> Self {
+        Self {
+            maximum_retry_attempts: 2,
+            maximum_event_age: Duration::from_secs(21_600),
+            on_failure: None,
+            on_success: None,
+        }
+    }
+}
+
+/// An HTTP API with its routes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpApi {
+    /// Its name inside the template.
+    pub logical_id: String,
+    /// Its id, as in its host name.
+    pub id: String,
+    /// The stage. Default: `$default`.
+    pub stage: String,
+    /// Its routes, in the order of the template.
+    pub routes: Vec<Route>,
+    /// Which pages of other origins may call it; absent: API Gateway does not speak of it.
+    pub cors: Option<Cors>,
+}
+
+/// The CORS configuration of an HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cors {
+    /// Origins, `*`, or every one of a scheme (`https://*`).
+    pub allow_origins: Vec<String>,
+    /// Methods of requests.
+    pub allow_methods: Vec<String>,
+    /// Headers of requests.
+    pub allow_headers: Vec<String>,
+    /// Headers of answers that a page may read.
+    pub expose_headers: Vec<String>,
+    /// For how many seconds a browser may remember a preflight's answer.
+    pub max_age: Option<u64>,
+    /// Whether credentials are allowed.
+    pub allow_credentials: bool,
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Upper-case method, or `ANY`.
+    pub method: String,
+    /// The path with its parameters, for example `/sessions/{sessionId}`.
+    pub path: String,
+    /// The logical id of the function that answers.
+    pub function: String,
+    /// Who may call it; absent: anyone.
+    pub authorizer: Option<JwtAuthorizer>,
+    /// How long API Gateway waits for the function, in the cloud's time: at most 30 s.
+    pub timeout: Duration,
+    /// The throttling limits; absent: unlimited.
+    pub throttle: Option<Throttle>,
+}
+
+/// The limits of a route, for all clients together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throttle {
+    /// Requests a second that it takes on end (`ThrottlingRateLimit`).
+    pub rate: u32,
+    /// Requests that it takes at once (`ThrottlingBurstLimit`).
+    pub burst: u32,
+}
+
+impl Route {
+    /// `METHOD /path`, as events and logs name it.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+/// A JWT authorizer and the scopes its route asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JwtAuthorizer {
+    /// Its name.
+    pub name: String,
+    /// The issuer that a token must name.
+    pub issuer: String,
+    /// The audiences, one of which it must name.
+    pub audience: Vec<String>,
+    /// The scopes, one of which it must have; empty: none needed.
+    pub scopes: Vec<String>,
+}
+
+/// A DynamoDB table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Its name inside the template.
+    pub logical_id: String,
+    /// Its deployed name.
+    pub name: String,
+    /// The attribute that holds the time to live, in epoch seconds.
+    pub ttl_attribute: Option<String>,
+    /// The CreateTable request: keys, attributes, indexes, billing, stream.
+    pub create: Value,
+}
+
+/// A rule on an event bus.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// Its name inside the template.
+    pub logical_id: String,
+    /// Its deployed name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The name of the bus. Default: `default`.
+    pub bus: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Whether it is on.
+    pub enabled: bool,
+    /// The events it matches.
+    pub pattern: Option<Value>,
+    /// `rate(...)` or `cron(...)`.
+    pub schedule: Option<String>,
+    /// Where its events go.
+    pub targets: Vec<Target>,
+}
+
+/// Where a rule sends its events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// Its id inside the rule.
+    pub id: String,
+    /// The function or queue.
+    pub arn: String,
+    /// `Input`: the JSON text that replaces the event.
+    pub input: Option<String>,
+    /// `InputPath`: the part of the event that replaces it.
+    pub input_path: Option<String>,
+    /// `InputTransformer`, as written.
+    pub input_transformer: Option<Value>,
+    /// How often and how long delivery is tried.
+    pub retry: RetryPolicy,
+    /// The ARN of the queue for what could not be delivered.
+    pub dead_letter_arn: Option<String>,
+}
+
+/// A target's retry policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Retries after the first attempt: 0..=185.
+    pub maximum_retry_attempts: u32,
+    /// How old an event may get, in the cloud's time: 60 s to 24 h.
+    pub maximum_event_age: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { maximum_retry_attempts: 185, maximum_event_age: Duration::from_secs(86_400) }
+    }
+}
+
+/// An SQS queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queue {
+    /// Its name inside the template.
+    pub logical_id: String,
+    /// Its deployed name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Its URL on this cloud.
+    pub url: String,
+    /// How long a received message stays hidden, in the cloud's time.
+    pub visibility_timeout: Duration,
+    /// How long a message is kept, in the cloud's time.
+    pub retention: Duration,
+    /// How long ReceiveMessage waits when the queue is empty, in the cloud's time.
+    pub receive_wait: Duration,
+    /// How long a new message stays hidden, in the cloud's time.
+    pub delay: Duration,
+    /// `RedrivePolicy`, as written.
+    pub redrive_policy: Option<Value>,
+    /// The documents of the policies that name this queue.
+    pub policies: Vec<Value>,
+}
+
+/// An archive of a bus.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Archive {
+    /// Its name inside the template.
+    pub logical_id: String,
+    /// Its deployed name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The ARN of the bus it keeps.
+    pub source_arn: String,
+    /// For people.
+    pub description: Option<String>,
+    /// The events it keeps; absent: all.
+    pub pattern: Option<Value>,
+    /// For how many days; 0: for ever.
+    pub retention_days: u32,
+}

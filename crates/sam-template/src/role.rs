@@ -1,0 +1,105 @@
+//! `AWS::IAM::Role`, as far as the functions' own roles go: what their inline policies allow.
+
+use serde_json::Value;
+
+use super::reader::{Properties, at};
+use super::scope::Scope;
+use super::{Effect, Function, Role, Statement, TemplateError, names};
+
+/// Properties of a role that do not affect its permissions.
+const WITHOUT_EFFECT: [&str; 6] =
+    ["AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Path", "RoleName", "Tags"];
+
+/// Resources that would add to what a role allows.
+const ATTACHED: [&str; 3] = ["AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePolicy"];
+
+/// The template's roles of `functions`. Other roles have no effect on one machine.
+///
+/// # Errors
+/// A statement that is wrong or says what local-cloud does not evaluate, and policies that are
+/// attached from elsewhere: a part of what a role allows, taken for all of it, would refuse what
+/// AWS allows.
+pub(super) fn read(scope: &Scope, functions: &[Function]) -> Result<Vec<Role>, TemplateError> {
+    let mut roles = Vec::new();
+    for (id, resource) in &scope.resources {
+        let wrong = |reason: String| at(id, reason);
+        let is_role = names::kind(resource) == "AWS::IAM::Role";
+        if !is_role || !scope.is_made(resource).map_err(wrong)? {
+            continue;
+        }
+        let arn = scope.arn(id, resource).map_err(wrong)?;
+        if functions.iter().any(|function| function.role.as_ref() == Some(&arn)) {
+            let name = scope.deployed_name(id, resource).map_err(wrong)?;
+            let statements = statements(properties(scope, id, resource)?)?;
+            roles.push(Role { logical_id: id.clone(), name, arn, statements });
+        }
+    }
+    refuse_attached(scope, &roles)?;
+    Ok(roles)
+}
+
+fn properties(scope: &Scope, id: &str, resource: &Value) -> Result<Properties, TemplateError> {
+    let properties = resource.get("Properties").cloned().unwrap_or_default();
+    let resolved = scope.resolve(&properties).map_err(|reason| at(id, reason))?;
+    Properties::new(id, resolved.unwrap_or_default())
+}
+
+fn statements(mut role: Properties) -> Result<Vec<Statement>, TemplateError> {
+    let mut statements = Vec::new();
+    for mut policy in role.parts("Policies")? {
+        let name = policy.needed("PolicyName")?;
+        let Some(mut document) = policy.part("PolicyDocument")? else {
+            return Err(policy.wrong("PolicyDocument", "missing"));
+        };
+        for statement in document.parts("Statement")? {
+            statements.push(read_statement(&name, statement)?);
+        }
+        document.finish(&["Version", "Id"])?;
+        policy.finish(&[])?;
+    }
+    role.finish(&WITHOUT_EFFECT)?;
+    Ok(statements)
+}
+
+fn read_statement(policy: &str, mut statement: Properties) -> Result<Statement, TemplateError> {
+    let effect = match statement.needed("Effect")?.as_str() {
+        "Allow" => Effect::Allow,
+        "Deny" => Effect::Deny,
+        other => {
+            return Err(statement.wrong("Effect", format!("{other} is neither Allow nor Deny")));
+        }
+    };
+    let read = Statement {
+        // A statement without a Sid has its policy's name.
+        sid: statement.text("Sid")?.unwrap_or_else(|| policy.to_owned()),
+        effect,
+        actions: statement.texts("Action")?,
+        resources: statement.texts("Resource")?,
+        conditional: statement.take("Condition").is_some(),
+    };
+    if read.actions.is_empty() || read.resources.is_empty() {
+        return Err(statement.wrong("Action", "Action and Resource must both name something"));
+    }
+    statement.finish(&[])?;
+    Ok(read)
+}
+
+fn refuse_attached(scope: &Scope, roles: &[Role]) -> Result<(), TemplateError> {
+    for (id, resource) in &scope.resources {
+        let is_made = scope.is_made(resource).map_err(|reason| at(id, reason))?;
+        if !is_made || !ATTACHED.contains(&names::kind(resource)) {
+            continue;
+        }
+        let mut policy = properties(scope, id, resource)?;
+        let mut attached_to = policy.texts("Roles")?;
+        attached_to.extend(policy.text("RoleName")?);
+        if let Some(role) = roles.iter().find(|role| attached_to.contains(&role.name)) {
+            let role = &role.logical_id;
+            return Err(at(
+                id,
+                format!("local-cloud reads what {role} allows from its own Policies"),
+            ));
+        }
+    }
+    Ok(())
+}
