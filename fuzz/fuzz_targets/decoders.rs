@@ -3,8 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use media::decoder::{Decoder, Span};
-use media::format::Format;
+use media::codec::{Decoder, Format, Span};
 use media::mkv::Track;
 
 /// How a track may describe itself; each input picks one.
@@ -41,14 +40,14 @@ fuzz_target!(|input: &[u8]| {
             assert!(behind.len() < block.len());
             block = behind;
             out.clear();
-            assert!(!decoder.suspicion(data).is_empty());
+            assert!(!decoder.diagnose(data).is_empty());
             let Some(packet) = decoder.packet(data) else { continue };
             if len == 7 {
-                let lost = decoder.lost(3000, Some(packet));
-                assert_eq!(lost.concealed + lost.silence + lost.recovered, 3000);
-                decoder.conceal(lost.concealed, &mut out);
-                decoder.recover(lost.recovered, packet, &mut out);
-                assert_eq!(out.len(), 3000 - lost.silence);
+                let plan = decoder.plan_concealment(3000, Some(packet));
+                assert_eq!(plan.concealed + plan.silence + plan.recovered, 3000);
+                decoder.conceal(plan.concealed, &mut out);
+                decoder.recover(plan.recovered, packet, &mut out);
+                assert_eq!(out.len(), 3000 - plan.silence);
                 (fraction, out) = (0, Vec::new());
             }
             let length = packet.length();

@@ -2,8 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use media::decoder::Decoder;
-use media::format::Format;
+use media::codec::{Decoder, Format};
 use media::mkv::Track;
 
 const CODECS: [&str; 4] = ["A_OPUS", "A_AAC", "A_PCM/INT/LIT", "A_MS/ACM"];

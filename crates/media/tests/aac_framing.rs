@@ -5,8 +5,7 @@
 mod harness;
 
 use harness::aac::Aac;
-use media::decoder::{Decoder, Span};
-use media::format::Format;
+use media::codec::{Decoder, Format, Span};
 use media::mkv::Track;
 use testkit::aac::{self, Adts};
 use testkit::pcm::{Random, speech_like};
@@ -184,7 +183,7 @@ fn refused(decoder: &mut Decoder, packets: &[Vec<u8>], reason: &str) {
             assert!(!decoded, "{reason}: packet {index}, {data:x?}");
         }
         assert!(out.iter().all(|sample| *sample == 0));
-        let said = decoder.suspicion(data);
+        let said = decoder.diagnose(data);
         assert!(said.contains(reason), "{reason}: packet {index} is {said}");
     }
 }

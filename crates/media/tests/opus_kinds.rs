@@ -4,7 +4,7 @@
 mod harness;
 
 use harness::{T0, listen};
-use media::opus::Toc;
+use media::codec::opus::Toc;
 use testkit::getmedia::{self, Fragment, Framing, Timed};
 use testkit::opus_kinds::{self, Kind};
 use testkit::pcm::Random;

@@ -1,10 +1,8 @@
 //! The audio track of the current document and the decoder that outlives documents.
 
 use crate::Error;
-use crate::aac;
-use crate::decoder::{Decoder, Packet, Span};
-use crate::format::Format;
-use crate::mkv::{Selected, Track, TrackKind, limits};
+use crate::codec::{Decoder, Format, Packet, Span};
+use crate::mkv::{Selected, Track, TrackKind};
 use crate::timeline::Length;
 
 use super::label::Label;
@@ -193,13 +191,11 @@ impl Audio {
 
     /// A format of which only a part is decoded, said once per change.
     fn reduced(&mut self, track: &Track, format: Format) -> Option<(String, &'static str)> {
-        match format {
-            Format::Aac(Some(config)) if config.core_only => self.say(track, aac::CORE_ONLY),
-            _ => {
-                self.refused = None;
-                None
-            }
-        }
+        let Some(reason) = format.partly_decoded() else {
+            self.refused = None;
+            return None;
+        };
+        self.say(track, reason)
     }
 
     fn refuse(&mut self, track: &Track, error: Error) -> Option<(String, &'static str)> {
@@ -223,11 +219,7 @@ impl Audio {
 
 /// What the parser is to hand out of `track`.
 fn selected(track: &Track, format: Format) -> Selected {
-    let longest_block = match format {
-        Format::Aac(_) => limits::MAX_AAC_BLOCK,
-        Format::Opus(_) | Format::Pcm(_) => limits::MAX_BLOCK,
-    };
-    Selected { number: track.number, longest_block }
+    Selected { number: track.number, longest_block: format.max_block() }
 }
 
 /// Pre-skip is OpusHead's, else CodecDelay, else 0; where only one of the two is written, it
@@ -236,11 +228,8 @@ fn timing(track: &Track, format: Format) -> TrackTiming {
     let rate = format.rate();
     let codec_delay = track.codec_delay.map(|nanos| nanos.min(MAX_CODEC_DELAY));
     let from_delay = (codec_delay.unwrap_or(0) * u64::from(rate) + 500_000_000) / 1_000_000_000;
-    let frames = match format {
-        Format::Opus(Some(head)) => head.pre_skip.into(),
-        // At most a second's worth.
-        _ => from_delay as u32,
-    };
+    // CodecDelay is limited to a second.
+    let frames = format.pre_skip().unwrap_or(from_delay as u32);
     let pre_skip = Length { frames, rate };
     let delay = codec_delay.map_or_else(|| pre_skip.nanos(), |nanos| nanos as i64);
     TrackTiming { selected: selected(track, format), delay, pre_skip }

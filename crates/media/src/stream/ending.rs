@@ -1,6 +1,6 @@
 //! What the last packets mean for the end of the sound, should nothing follow them.
 
-use crate::decoder::Packet;
+use crate::codec::Packet;
 use crate::timeline::{Length, SAMPLE_NANOS};
 
 /// Longest time concealed at the end for packets of unknown length, in samples (1 s).

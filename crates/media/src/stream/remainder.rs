@@ -2,7 +2,7 @@
 //! it were taken, so that however long a block is, its output is held packet by packet. The block
 //! itself stays where it is, with the parser.
 
-use crate::decoder::Decoder;
+use crate::codec::Decoder;
 use crate::mkv::Block;
 
 /// Most packets taken from one block: as many as a lace can hold. What lies beyond is damage or

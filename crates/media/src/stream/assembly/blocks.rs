@@ -4,7 +4,7 @@ use super::super::budget::Allowance;
 use super::super::emission::Run;
 use super::{Assembly, Placing};
 use crate::Output;
-use crate::decoder::{Decoder, Packet, Span};
+use crate::codec::{Decoder, Packet, Span};
 use crate::mkv::Block;
 use crate::timeline::{MediaTime, Missing, Placement, SAMPLE_NANOS, Timeline, Verdict, Waiting};
 
@@ -109,7 +109,7 @@ impl Assembly {
             self.document.lace_nanos = self.document.lace_nanos.saturating_add(length.nanos());
         }
         self.note_damage(data, length);
-        let refused = self.audio.decoder().and_then(Decoder::refused);
+        let refused = self.audio.decoder().and_then(Decoder::missing_parameters);
         if let Some((codec_id, reason)) = refused.and_then(|reason| self.audio.noticed(reason)) {
             self.refuse(codec_id, reason);
         }
@@ -189,7 +189,7 @@ impl Assembly {
             return false;
         }
         let padding = self.ending.decoded(packet, discard_padding);
-        let reduced = decoder.reduced();
+        let reduced = decoder.found_partly_decoded();
         self.counters.packets += 1;
         self.failing.decoded(packet.length());
         let run = Run { from, start: placed.start - ahead, filled: ahead as usize, time, padding };
@@ -212,22 +212,22 @@ impl Assembly {
         next: Option<Packet<'_>>,
     ) -> usize {
         let Some(decoder) = self.audio.decoder_mut() else { return 0 };
-        let lost = decoder.lost(samples, next);
+        let plan = decoder.plan_concealment(samples, next);
         let pcm = self.emission.buffer();
         let from = pcm.len();
-        decoder.conceal(lost.concealed, pcm);
-        let in_pieces = lost.silence > 0 || next.is_none();
+        decoder.conceal(plan.concealed, pcm);
+        let in_pieces = plan.silence > 0 || next.is_none();
         if in_pieces {
-            let run = Run { from, start, filled: lost.concealed, time, padding: 0 };
+            let run = Run { from, start, filled: plan.concealed, time, padding: 0 };
             self.emission.emit(run, &mut self.counters);
-            let concealed = lost.concealed as i64;
+            let concealed = plan.concealed as i64;
             let time = time.plus_nanos(concealed * SAMPLE_NANOS);
-            self.emission.silence(start + concealed, lost.silence, time, &mut self.counters);
+            self.emission.silence(start + concealed, plan.silence, time, &mut self.counters);
         }
         let Some((decoder, next)) = self.audio.decoder_mut().zip(next) else { return 0 };
         let pcm = self.emission.buffer();
-        decoder.recover(lost.recovered, next, pcm);
-        if in_pieces { lost.recovered } else { samples }
+        decoder.recover(plan.recovered, next, pcm);
+        if in_pieces { plan.recovered } else { samples }
     }
 
     /// Skips `samples` from `start` on, which is at `time`. What the decoder still holds of the

@@ -68,7 +68,7 @@ impl Assembly {
                 "its track may be another's: blocks before their Tracks are damaged",
             );
         }
-        let suspicion = self.audio.decoder().map(|decoder| decoder.suspicion(data));
+        let suspicion = self.audio.decoder().map(|decoder| decoder.diagnose(data));
         self.suspicion = suspicion.unwrap_or(self.suspicion);
         if self.failing.failed(length) {
             self.refuse_failing();

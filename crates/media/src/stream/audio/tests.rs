@@ -1,5 +1,5 @@
 use super::*;
-use crate::opus::OpusHead;
+use crate::codec::opus::OpusHead;
 
 fn track(kind: TrackKind, codec_id: &str, number: u64) -> Track {
     Track { number, kind, codec_id: codec_id.to_owned(), ..Track::default() }

@@ -1,12 +1,13 @@
-//! How uncompressed samples lie in a block, and where that is written.
+//! The layout of uncompressed samples in a block, and the fields of a track that describe it.
 
 use super::g711;
+use crate::codec::aac;
 use crate::mkv::Track;
 
-/// How one sample is written. Everything is little-endian.
+/// The encoding of one sample. All are little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// 8 bits, 128 is silence.
+    /// 8 bits; silence is 128.
     Unsigned8,
     /// 16 bits.
     Signed16,
@@ -21,7 +22,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Bytes of one sample.
+    /// Returns the bytes of one sample.
     pub(super) fn bytes(self) -> usize {
         match self {
             Self::Unsigned8 | Self::MuLaw | Self::ALaw => 1,
@@ -31,14 +32,14 @@ impl Encoding {
         }
     }
 
-    /// The sample in `bytes`, −1 to 1. There must be as many as [`Encoding::bytes`] says.
+    /// Returns the sample in `bytes`, −1 to 1; 0 if their number is not [`Encoding::bytes`].
     pub(super) fn sample(self, bytes: &[u8]) -> f32 {
         let value = match (self, bytes) {
             (Self::Unsigned8, &[byte]) => (i32::from(byte) - 128) << 24,
             (Self::MuLaw, &[byte]) => i32::from(g711::mu_law(byte)) << 16,
             (Self::ALaw, &[byte]) => i32::from(g711::a_law(byte)) << 16,
             (Self::Signed16, &[low, high]) => i32::from_le_bytes([0, 0, low, high]),
-            // What lies below 16 bits is cut off here: it would only be rounded away later.
+            // Bits below 16 are cut off here: the output has 16 bits.
             (Self::Signed24, &[_, low, high]) => i32::from_le_bytes([0, 0, low, high]),
             (Self::Signed32, &[_, _, low, high]) => i32::from_le_bytes([0, 0, low, high]),
             _ => 0,
@@ -57,10 +58,10 @@ impl Encoding {
     }
 }
 
-/// What must be known to read a block.
+/// The parameters to read a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PcmLayout {
-    /// How a sample is written.
+    /// Encoding of a sample.
     pub encoding: Encoding,
     /// 1 or 2, interleaved.
     pub channels: u8,
@@ -69,21 +70,45 @@ pub struct PcmLayout {
 }
 
 impl PcmLayout {
-    /// L16 at 8 kHz, one channel: what Amazon Connect stores under the name A_AAC.
+    /// L16 at 8 kHz, one channel: stored by Amazon Connect under the CodecID A_AAC.
     pub(crate) const CONNECT: Self =
         Self { encoding: Encoding::Signed16, channels: 1, rate: 8_000 };
 
-    /// Bytes of one sample of every channel.
+    /// Returns the bytes of one sample of every channel.
     pub(super) fn frame_bytes(self) -> usize {
         self.encoding.bytes() * usize::from(self.channels)
     }
 
-    /// A_PCM/INT/LIT: everything is in the Audio element (defaults of RFC 9559: 8 kHz, one channel;
-    /// and 16 bits where BitDepth is missing or empty).
-    ///
-    /// # Errors
-    /// What about it cannot be read.
-    pub(crate) fn of_audio_element(track: &Track) -> Result<Self, &'static str> {
+    /// Reads the layout of `track`. Returns `None` if the track does not contain PCM, and the reason
+    /// if it does and cannot be decoded.
+    pub(super) fn of_track(
+        track: &Track,
+        mime_type: Option<&str>,
+    ) -> Option<Result<Self, &'static str>> {
+        match track.codec_id.as_str() {
+            "A_PCM/INT/LIT" => Some(Self::of_audio_element(track)),
+            "A_MS/ACM" => Some(Self::of_wave_format(&track.codec_private)),
+            codec_id if aac::is_aac(codec_id) => Self::of_mislabelled(track, mime_type),
+            _ => None,
+        }
+    }
+
+    /// Amazon Connect labels 8 kHz L16 as A_AAC. The MimeType tag identifies it; it may come after
+    /// the audio, so until then the names of Connect's tracks do, unless the Audio element states
+    /// another rate.
+    fn of_mislabelled(
+        track: &Track,
+        mime_type: Option<&str>,
+    ) -> Option<Result<Self, &'static str>> {
+        match mime_type {
+            Some(mime_type) => Self::of_mime_type(mime_type),
+            None => is_connect(track).then_some(Ok(Self::CONNECT)),
+        }
+    }
+
+    /// A_PCM/INT/LIT: the layout is in the Audio element. Defaults of RFC 9559: 8 kHz, one channel;
+    /// 16 bits if BitDepth is missing or empty.
+    fn of_audio_element(track: &Track) -> Result<Self, &'static str> {
         let bits = track.bit_depth.filter(|bits| *bits > 0).unwrap_or(16);
         let encoding = Encoding::integer(bits);
         let encoding = encoding.ok_or("samples of other than 8, 16, 24 or 32 bits")?;
@@ -91,10 +116,7 @@ impl PcmLayout {
     }
 
     /// A_MS/ACM: CodecPrivate is a WAVEFORMATEX.
-    ///
-    /// # Errors
-    /// What about it cannot be read.
-    pub(crate) fn of_wave_format(private: &[u8]) -> Result<Self, &'static str> {
+    fn of_wave_format(private: &[u8]) -> Result<Self, &'static str> {
         let &[tag0, tag1, channels0, channels1, rate0, rate1, rate2, rate3, ref rest @ ..] =
             private
         else {
@@ -114,10 +136,10 @@ impl PcmLayout {
         Self::checked(encoding, channels.into(), u32::from_le_bytes([rate0, rate1, rate2, rate3]))
     }
 
-    /// A MIME type such as `audio/L16;rate=8000;channels=1`, or a list of them, as a stream's
-    /// MediaType is, of which the first of audio counts. KVS producers write L16 little-endian,
-    /// whatever RFC 2586 says. `None` when it names something else than uncompressed audio.
-    pub(crate) fn of_mime_type(mime_type: &str) -> Option<Result<Self, &'static str>> {
+    /// Parses a MIME type such as `audio/L16;rate=8000;channels=1`. In a list, like the MediaType of
+    /// a KVS stream, the first audio type is used. Returns `None` for other than uncompressed
+    /// audio. KVS producers write L16 little-endian, in contrast to RFC 2586.
+    fn of_mime_type(mime_type: &str) -> Option<Result<Self, &'static str>> {
         let is_audio =
             |kind: &&str| kind.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("audio/"));
         let first = mime_type.split(',').map(str::trim).find(is_audio)?;
@@ -152,6 +174,11 @@ impl PcmLayout {
         };
         Ok(Self { encoding, channels, rate })
     }
+}
+
+fn is_connect(track: &Track) -> bool {
+    matches!(track.name.as_str(), "AUDIO_FROM_CUSTOMER" | "AUDIO_TO_CUSTOMER")
+        && track.rate.is_none_or(|rate| rate == PcmLayout::CONNECT.rate)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! ITU-T G.711: eight bits that stand for 14 (µ-law) or 13 (A-law).
+//! ITU-T G.711: 14-bit (µ-law) or 13-bit (A-law) samples in 8 bits.
 
-/// A µ-law byte as a 16-bit sample.
+/// Converts a µ-law byte to a 16-bit sample.
 pub(super) fn mu_law(byte: u8) -> i16 {
     let byte = !byte;
     let (exponent, mantissa) = (byte >> 4 & 7, i16::from(byte & 15));
@@ -8,7 +8,7 @@ pub(super) fn mu_law(byte: u8) -> i16 {
     if byte & 0x80 == 0 { magnitude } else { -magnitude }
 }
 
-/// An A-law byte as a 16-bit sample.
+/// Converts an A-law byte to a 16-bit sample.
 pub(super) fn a_law(byte: u8) -> i16 {
     let byte = byte ^ 0x55;
     let (exponent, mantissa) = (byte >> 4 & 7, i16::from(byte & 15));
@@ -23,7 +23,7 @@ pub(super) fn a_law(byte: u8) -> i16 {
 mod tests {
     use super::*;
 
-    /// Points of the tables of G.711, scaled to 16 bits.
+    /// Values from the tables of G.711, scaled to 16 bits.
     #[test]
     fn the_tables_of_g711() {
         for (byte, sample) in [
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn louder_bytes_are_louder_samples() {
+    fn bytes_are_ordered_by_magnitude() {
         for exponent in 0..=255_u8 {
             assert_eq!(mu_law(exponent), -mu_law(exponent ^ 0x80));
             assert_eq!(a_law(exponent), -a_law(exponent ^ 0x80));

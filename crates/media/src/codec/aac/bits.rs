@@ -1,6 +1,6 @@
-//! Bits in the order in which AAC writes them: the highest of a byte first.
+//! A bit reader: AAC stores the most significant bit of a byte first.
 
-/// Reads bits one field after the other.
+/// Reads bit fields one after another.
 #[derive(Debug, Clone)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
@@ -12,12 +12,12 @@ impl<'a> Bits<'a> {
         Self::at(bytes, 0)
     }
 
-    /// Reads from the bit with the index `at` on.
+    /// Starts at the bit with the index `at`.
     pub(super) fn at(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at }
     }
 
-    /// The next `count` bits (at most 32) as a number; `None` where there are fewer.
+    /// Reads the next `count` bits (at most 32) as a number; `None` if fewer are left.
     pub(super) fn take(&mut self, count: usize) -> Option<u32> {
         let mut value = 0;
         for _ in 0..count {
@@ -28,23 +28,23 @@ impl<'a> Bits<'a> {
         Some(value)
     }
 
-    /// Passes over `count` bits; beyond the end nothing more can be taken.
+    /// Skips `count` bits; after the end of the bytes, every read fails.
     pub(super) fn skip(&mut self, count: usize) {
         self.at = self.at.saturating_add(count);
     }
 
-    /// Index of the next bit.
+    /// Returns the index of the next bit.
     pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    /// Goes on at the next whole byte.
+    /// Skips to the next whole byte.
     pub(super) fn align(&mut self) {
         self.at = self.at.next_multiple_of(8);
     }
 }
 
-/// Bytes of `(value, bits)`.
+/// Packs fields of `(value, bits)` into bytes.
 #[cfg(test)]
 pub(super) fn written(fields: &[(u32, usize)]) -> Vec<u8> {
     let bits: Vec<u8> = fields

@@ -1,8 +1,7 @@
-//! The elements of a raw data block (ISO/IEC 14496-3 §4.4.2.1), as far as they show without
-//! decoding one.
+//! The elements of a raw data block (ISO/IEC 14496-3 §4.4.2.1) up to the first channel element.
 //!
-//! A block is a row of elements, each with its id in three bits. What stands before the first
-//! channel element can be passed over, and that element decides how the block is decoded.
+//! A block is a sequence of elements, each with a 3-bit id. Elements before the first channel
+//! element can be skipped without decoding; that element determines how the block is decoded.
 
 use super::bits::Bits;
 
@@ -13,18 +12,18 @@ const PROGRAM_CONFIG: u32 = 5;
 pub(super) const FILL: u32 = 6;
 pub(super) const END: u32 = 7;
 
-/// What a block shows before its sound.
+/// The start of a block, up to the first channel element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lead {
-    /// Bytes up to the end of the last program_config_element, which the decoder does not take. It
-    /// ends on a whole byte, so what follows it is a block by itself.
+    /// Bytes up to the end of the last program_config_element, which the decoder does not support.
+    /// It ends on a whole byte, so the bytes after it are a block too.
     pub(super) skip: usize,
     /// Channels of the first channel element: 1 or 2.
     pub(super) channels: u8,
 }
 
-/// Reads up to the first channel element; `None` when `block` has none, or coupling or LFE before
-/// it. A block without any would give the sound of the one before once more.
+/// Reads up to the first channel element. Returns `None` if `block` has none (the decoder would
+/// repeat the audio of the block before), or coupling or LFE before it.
 pub(super) fn lead(block: &[u8]) -> Option<Lead> {
     let mut bits = Bits::new(block);
     let mut skip = 0;
@@ -32,10 +31,10 @@ pub(super) fn lead(block: &[u8]) -> Option<Lead> {
         match bits.take(3)? {
             SINGLE_CHANNEL => return Some(Lead { skip, channels: 1 }),
             CHANNEL_PAIR => return Some(Lead { skip, channels: 2 }),
-            DATA_STREAM => pass_data(&mut bits)?,
-            FILL => pass_fill(&mut bits)?,
+            DATA_STREAM => skip_data(&mut bits)?,
+            FILL => skip_fill(&mut bits)?,
             PROGRAM_CONFIG => {
-                pass_program_config(&mut bits)?;
+                skip_program_config(&mut bits)?;
                 skip = bits.position() / 8;
             }
             _ => return None,
@@ -43,13 +42,13 @@ pub(super) fn lead(block: &[u8]) -> Option<Lead> {
     }
 }
 
-/// Passes over a program_config_element (§4.4.1.1) without its id. It ends on a whole byte.
-pub(super) fn pass_program_config(bits: &mut Bits<'_>) -> Option<()> {
-    // Instance tag, object type, and a rate that the frames' configuration says as well.
+/// Skips a program_config_element (§4.4.1.1) whose id was read. It ends on a whole byte.
+pub(super) fn skip_program_config(bits: &mut Bits<'_>) -> Option<()> {
+    // Instance tag, object type and rate.
     bits.take(4 + 2 + 4)?;
     let [front, side, back] = [bits.take(4)?, bits.take(4)?, bits.take(4)?];
     let [lfe, data, coupling] = [bits.take(2)?, bits.take(3)?, bits.take(4)?];
-    // The mono, the stereo and the matrix mixdown.
+    // Mono, stereo and matrix mixdown.
     for extra in [4, 4, 3] {
         if bits.take(1)? == 1 {
             bits.take(extra)?;
@@ -62,7 +61,7 @@ pub(super) fn pass_program_config(bits: &mut Bits<'_>) -> Option<()> {
     Some(())
 }
 
-fn pass_data(bits: &mut Bits<'_>) -> Option<()> {
+fn skip_data(bits: &mut Bits<'_>) -> Option<()> {
     bits.take(4)?;
     let aligned = bits.take(1)? == 1;
     let mut bytes = bits.take(8)?;
@@ -76,7 +75,7 @@ fn pass_data(bits: &mut Bits<'_>) -> Option<()> {
     Some(())
 }
 
-fn pass_fill(bits: &mut Bits<'_>) -> Option<()> {
+fn skip_fill(bits: &mut Bits<'_>) -> Option<()> {
     let mut bytes = bits.take(4)?;
     if bytes == 15 {
         bytes = (bytes + bits.take(8)?).saturating_sub(1);
@@ -95,8 +94,8 @@ mod tests {
     const BYTES: [(u32, usize); 1] = [(0xFFFF, 16)];
 
     #[test]
-    fn the_channel_element_is_found_behind_what_leads_up_to_it() {
-        // Behind the fill element the data's bytes begin one bit after its header.
+    fn the_channel_element_is_found_after_other_elements() {
+        // After the fill element the data's bytes begin one bit after its header.
         let both = [&FILLED[..], &DATA, &[(0, 1)], &BYTES].concat();
         for before in [vec![], FILLED.to_vec(), [&DATA[..], &BYTES].concat(), both] {
             for (id, channels) in [(SINGLE_CHANNEL, 1), (CHANNEL_PAIR, 2)] {
@@ -106,8 +105,8 @@ mod tests {
         }
     }
 
-    /// A program_config_element that begins `at` bits behind a whole byte, with `pairs` of channels
-    /// in front, one element of each other kind, every mixdown and a comment of two bytes.
+    /// Returns a program_config_element that begins `at` bits after a whole byte, with `pairs` of
+    /// front channels, one element of each other kind, every mixdown and a comment of two bytes.
     fn program_config(at: usize, pairs: u32) -> Vec<(u32, usize)> {
         let mut fields = vec![(PROGRAM_CONFIG, 3), (0, 4), (1, 2), (3, 4)];
         fields.extend([(pairs, 4), (1, 4), (1, 4), (1, 2), (1, 3), (1, 4)]);
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_up_to_the_last_program_config_is_left_out() {
+    fn bytes_up_to_the_last_program_config_are_skipped() {
         let sound = [(SINGLE_CHANNEL, 3), (0x55, 20)];
         for pairs in [0, 1, 7, 15] {
             let alone = program_config(0, pairs);
@@ -137,11 +136,11 @@ mod tests {
     }
 
     #[test]
-    fn a_block_without_sound_is_none() {
+    fn a_block_without_a_channel_element_is_rejected() {
         for fields in [&[(END, 3)][..], &[(FILL, 3), (15, 4), (255, 8)], &[(2, 3), (0, 30)], &[]] {
             assert_eq!(lead(&block(fields)), None, "{fields:?}");
         }
-        // LFE, coupling; a program config that is cut short.
+        // LFE, coupling; a truncated program config.
         for fields in [&[(3, 3), (0, 30)][..], &[(2, 3), (0, 30)], &[(PROGRAM_CONFIG, 3), (0, 29)]]
         {
             assert_eq!(lead(&block(fields)), None, "{fields:?}");

@@ -2,48 +2,48 @@
 
 use super::AacConfig;
 
-/// Lowest rate at which several blocks stand behind one header, Hz: four of them are half a second,
-/// and what comes out for a packet takes no more than 16 KB.
+/// Lowest rate of a frame with several blocks, Hz. Four blocks then last at most half a second, and
+/// the output of a packet takes at most 16 KB.
 const MIN_RATE_OF_SEVERAL: u32 = 8_000;
 
 /// Bytes of a checksum.
 const CHECKSUM: usize = 2;
 
-/// What a frame's header says.
+/// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
-    /// How to decode the frame, or why not.
+    /// Configuration to decode the frame, or the reason why it cannot be decoded.
     pub(super) config: Result<AacConfig, &'static str>,
     /// Bytes of the header.
     header: usize,
-    /// Bytes of the frame, header included.
+    /// Bytes of the frame, including the header.
     frame: usize,
     blocks: u32,
-    /// Bytes behind each block.
+    /// Bytes of the checksum after each block.
     checksum: usize,
 }
 
 /// The raw data blocks of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Payload<'a> {
-    /// All of them in a row.
+    /// The blocks, one after another.
     pub(super) raw: &'a [u8],
-    /// How many they are: 1 to 4.
+    /// Number of blocks: 1 to 4.
     pub(super) blocks: u32,
-    /// Bytes behind each that are none of it.
+    /// Bytes of the checksum after each block.
     pub(super) checksum: usize,
 }
 
 impl<'a> Payload<'a> {
-    /// One block without a header.
+    /// Returns the payload of a frame without a header: one block.
     pub(super) fn raw(raw: &'a [u8]) -> Self {
         Self { raw, blocks: 1, checksum: 0 }
     }
 }
 
 impl Header {
-    /// Reads the header that `bytes` begin with; `None` when none does. Raw frames never look like
-    /// one: they would begin with the element that ends a frame.
+    /// Reads the header at the start of `bytes`; `None` if there is none. A raw frame cannot be
+    /// mistaken for one: it would begin with the element that ends a frame.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let &[sync, second, third, fourth, fifth, sixth, seventh, ..] = bytes else { return None };
         if sync != 0xFF || second & 0xF6 != 0xF0 {
@@ -51,15 +51,15 @@ impl Header {
         }
         let following = seventh & 3;
         let checked = second & 1 == 0;
-        // A checksum, and before it where each block but the first begins. Blocks that stand alone
-        // have no other; each of several has its own behind it.
+        // The header contains a checksum, preceded by the offsets of all blocks but the first. With
+        // several blocks, each one is followed by its own checksum too.
         let header = if checked { 7 + CHECKSUM * (1 + usize::from(following)) } else { 7 };
         let checksum = if checked && following > 0 { CHECKSUM } else { 0 };
         let frame =
             usize::from(fourth & 3) << 11 | usize::from(fifth) << 3 | usize::from(sixth >> 5);
         let channels = (third & 1) << 2 | fourth >> 6;
         let config = match third >> 6 {
-            // Main differs from LC by prediction alone, and each frame says whether it uses that.
+            // Main differs from LC only in prediction; each frame has a flag for its use.
             0 | 1 => AacConfig::of_indexes(third >> 2 & 15, channels),
             _ => Err("an ADTS profile other than AAC-LC"),
         };
@@ -72,16 +72,15 @@ impl Header {
         Some(Self { config, header, frame, blocks: u32::from(following) + 1, checksum })
     }
 
-    /// What stands behind the header that `frame` begins with.
+    /// Returns the bytes after the header at the start of `frame`.
     pub(super) fn payload(self, frame: &[u8]) -> Payload<'_> {
         let raw = frame.get(self.header..).unwrap_or_default();
         Payload { raw, blocks: self.blocks, checksum: self.checksum }
     }
 }
 
-/// Takes the first frame off `block`, header included. What does not begin with a header behind it
-/// belongs to no frame and is left out; a cut frame still comes out, so that its time is not
-/// forgotten.
+/// Splits `block` into its first frame, including the header, and the rest. A rest without a header
+/// is dropped. A truncated frame is returned, so that its time is filled.
 pub(super) fn split(block: &[u8]) -> Option<(&[u8], &[u8])> {
     let header = Header::read(block)?;
     let end = header.frame.max(header.header).min(block.len());
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_in_a_row_are_taken_apart() {
+    fn consecutive_frames_are_split() {
         let block = [frame(b"one"), frame(b""), frame(b"three"), b"no frame".to_vec()].concat();
         let config = AacConfig { rate: 48_000, channels: 2, core_only: false };
         assert_eq!(Header::read(&block).unwrap().config, Ok(config));
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_frame_ends_the_row() {
+    fn a_truncated_frame_is_the_last() {
         let block = [frame(b"one"), frame(b"three")].concat();
         for cut in 0..block.len() {
             let found = frames(&block[..cut]);
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn other_profiles_and_raw_frames_are_told_apart() {
+    fn other_profiles_and_raw_frames_are_distinguished() {
         for (profile, is_taken) in [(0, true), (1, true), (2, false), (3, false)] {
             let mut other = frame(b"x");
             other[2] = other[2] & 0x3F | profile << 6;
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn checksums_stand_before_a_single_block_and_behind_each_of_several() {
+    fn checksums_precede_a_single_block_and_follow_each_of_several() {
         for following in 0..4_u8 {
             let mut several = frame(&[7; 40]);
             several[6] |= following;

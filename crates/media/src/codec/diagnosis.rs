@@ -1,21 +1,22 @@
-//! What packets look like that a track's codec cannot decode: the reason that is said of them, and
-//! what to send instead.
+//! Recognition of data that a track's codec cannot decode: the probable reason, and the format that
+//! the producer should send.
 
-/// Least bytes by which 16-bit samples are told from compressed ones: 32 samples.
+/// Fewest bytes from which 16-bit samples are distinguished from compressed data: 32 samples.
 const MIN_PCM: usize = 64;
 
-/// Mean step from one 16-bit sample to the next below which they are a signal. Compressed bytes
-/// read as samples step by 21,800 on average, and over [`MIN_PCM`] by less than this in one packet
-/// of 10⁹; speech at 8 kHz by less than a tenth of its peak.
+/// Mean difference between adjacent 16-bit samples below which they are a signal. For compressed
+/// bytes the mean is 21,800, and over [`MIN_PCM`] bytes less than this in one packet of 10⁹; for
+/// speech at 8 kHz it is less than a tenth of the peak.
 const SMOOTH_STEP: u64 = 8_000;
 
-/// What `data` looks like, whatever its track says; `None` when it looks like nothing known.
-pub(crate) fn looks_like(data: &[u8]) -> Option<&'static str> {
+/// Returns the reason for data in a known format that no codec of the table decodes; `None` for
+/// unknown data.
+pub(super) fn known_framing(data: &[u8]) -> Option<&'static str> {
     Some(match data {
         [b'A', b'D', b'I', b'F', ..] => "an ADIF file: send raw AAC frames, or ADTS",
         [b'O', b'g', b'g', b'S', ..] => "pages of an Ogg file: send the packets in them",
         [b'R', b'I', b'F', b'F', ..] => "a WAV file: send its samples as A_PCM/INT/LIT",
-        // Before the sync words, which a sample in some thousands looks like.
+        // Before the sync words: one in some thousand samples equals one.
         _ if is_pcm(data) => {
             "the bytes look like 16-bit PCM: label the track A_PCM/INT/LIT, or send a MimeType tag"
         }
@@ -28,15 +29,15 @@ pub(crate) fn looks_like(data: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// The header of an MPEG-1 or MPEG-2 audio frame of any layer, with nothing reserved in it (ISO/IEC
-/// 11172-3 §2.4.1.3).
+/// Whether `data` begins with the header of an MPEG-1 or MPEG-2 audio frame of any layer, without
+/// reserved values (ISO/IEC 11172-3 §2.4.1.3).
 fn is_mpeg_audio(data: &[u8]) -> bool {
     let &[sync, second, third, _, ..] = data else { return false };
     let layer = second >> 1 & 3;
     sync == 0xFF && second & 0xF0 == 0xF0 && layer != 0 && third >> 4 != 15 && third >> 2 & 3 != 3
 }
 
-/// Whether `data` is a signal when it is read as 16-bit samples of either byte order: silence is.
+/// Whether `data` is a signal (or silence) if read as 16-bit samples of either byte order.
 fn is_pcm(data: &[u8]) -> bool {
     let is_smooth = |sample: fn([u8; 2]) -> i16| {
         let (pairs, _) = data.as_chunks::<2>();
@@ -59,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn speech_in_either_byte_order_is_pcm_and_compressed_bytes_are_not() {
+    fn speech_of_either_byte_order_is_pcm_and_compressed_bytes_are_not() {
         let speech = speech_like(3, 48_000);
         for block in speech.chunks_exact(160) {
             let little: Vec<u8> = block.iter().flat_map(|sample| sample.to_le_bytes()).collect();
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn framings_are_told_by_their_first_bytes() {
+    fn framings_are_recognized_by_their_first_bytes() {
         for (first, said) in [
             (&[0x56, 0xE1, 0x2F, 0x20][..], "LOAS"),
             (b"ADIF", "ADIF"),
@@ -84,13 +85,13 @@ mod tests {
             (&[0xFF, 0xFB, 0x90, 0x64], "MP3"),
         ] {
             let data = [first, &noise(&mut Random::new(1), 200)].concat();
-            assert!(looks_like(&data).is_some_and(|reason| reason.contains(said)), "{said}");
+            assert!(known_framing(&data).is_some_and(|reason| reason.contains(said)), "{said}");
         }
         // An ADTS header, and one of MPEG audio whose rate is reserved.
         for first in [[0xFF, 0xF1, 0x4C, 0x80], [0xFF, 0xFB, 0x9C, 0x64]] {
             let data = [&first[..], &noise(&mut Random::new(1), 200)].concat();
-            assert_eq!(looks_like(&data), None);
+            assert_eq!(known_framing(&data), None);
         }
-        assert_eq!(looks_like(&[]), None);
+        assert_eq!(known_framing(&[]), None);
     }
 }

@@ -1,74 +1,78 @@
-//! libopus, set to 16 kHz mono: stereo is mixed down and nothing is resampled here.
+//! libopus, set to 16 kHz mono: it mixes stereo down and needs no resampling.
 
 use audiopus::coder::Decoder;
 use audiopus::packet::Packet;
 use audiopus::{Channels, MutSignals, SampleRate};
 
 use super::{OpusHead, Toc};
-use crate::Error;
-use crate::decoder::Lost;
+use crate::codec::{Codec, ConcealmentPlan, Span};
+use crate::mkv::Track;
+use crate::timeline::Length;
+use crate::{Error, SAMPLE_RATE};
 
-/// Shortest frame, in samples: PLC and FEC come in multiples of 2.5 ms.
+/// Shortest frame, in samples: PLC and FEC work in multiples of 2.5 ms.
 const UNIT: usize = 40;
 
 /// Longest time that is concealed before silence: 120 ms, in samples.
 const MAX_CONCEALED: usize = 1920;
 
-/// An Opus decoder that appends 16 kHz mono samples.
+/// An Opus decoder with 16 kHz mono output.
 #[derive(Debug)]
 pub struct OpusDecoder {
     inner: Decoder,
 }
 
-impl OpusDecoder {
-    /// A decoder with the header's gain.
-    ///
-    /// # Errors
-    /// [`Error::Decoder`] when libopus cannot allocate its state.
-    pub fn new(head: OpusHead) -> Result<Self, Error> {
-        let refused = |error: audiopus::Error| Error::Decoder { reason: error.to_string() };
-        let inner = Decoder::new(SampleRate::Hz16000, Channels::Mono).map_err(refused)?;
-        inner.set_gain(i32::from(head.gain)).map_err(refused)?;
+impl Codec for OpusDecoder {
+    /// `None`: the track has no OpusHead.
+    type Parameters = Option<OpusHead>;
+    type Header<'a> = Toc;
+
+    fn parameters(
+        track: &Track,
+        _mime_type: Option<&str>,
+    ) -> Option<Result<Self::Parameters, &'static str>> {
+        (track.codec_id == "A_OPUS").then(|| OpusHead::read(&track.codec_private))
+    }
+
+    fn rate(_parameters: Self::Parameters) -> u32 {
+        48_000
+    }
+
+    fn pre_skip(parameters: Self::Parameters) -> Option<u32> {
+        parameters.map(|head| head.pre_skip.into())
+    }
+
+    fn with_parameters(parameters: Self::Parameters) -> Result<Self, Error> {
+        let failed = |error: audiopus::Error| Error::Decoder { reason: error.to_string() };
+        let inner = Decoder::new(SampleRate::Hz16000, Channels::Mono).map_err(failed)?;
+        inner.set_gain(i32::from(parameters.unwrap_or_default().gain)).map_err(failed)?;
         Ok(Self { inner })
     }
 
-    /// Decodes `packet` onto the end of `out`: exactly as many samples as its [`Toc`] says. Returns
-    /// `false` when libopus refuses it; nothing is appended then.
-    pub fn decode(&mut self, packet: &[u8], toc: Toc, out: &mut Vec<i16>) -> bool {
-        let expected = toc.samples() as usize;
-        let start = out.len();
-        let decoded = self.call(Some(packet), false, expected, out);
-        if decoded != Some(expected) {
-            out.truncate(start);
-            return false;
-        }
-        true
+    fn header<'a>(&self, data: &'a [u8]) -> Option<(Length, Toc)> {
+        let toc = Toc::read(data)?;
+        Some((Length { frames: toc.samples(), rate: SAMPLE_RATE }, toc))
     }
 
-    /// How `samples` of lost time are made up: the end from the in-band FEC of the packet that
-    /// follows, where it can carry some, up to 120 ms with that from PLC, silence for the rest.
-    pub fn lost(samples: usize, next: Option<Toc>) -> Lost {
+    fn decode(&mut self, data: &[u8], toc: Toc, _span: Span, out: &mut Vec<i16>) -> bool {
+        let expected = toc.samples() as usize;
+        self.call(Some(data), false, expected, out) == Some(expected)
+    }
+
+    /// The end comes from the in-band FEC of the next packet, if it can carry any; the time before
+    /// it from PLC, up to 120 ms together; the rest is silence.
+    fn plan_concealment(samples: usize, _latency: u32, next: Option<Toc>) -> ConcealmentPlan {
         let frame = match next {
             Some(toc) if toc.may_carry_fec => toc.frame_samples as usize,
             _ => 0,
         };
         let recovered = if samples < frame { 0 } else { frame };
         let concealed = (samples - recovered).min(MAX_CONCEALED - recovered);
-        Lost { concealed, silence: samples - recovered - concealed, recovered }
+        ConcealmentPlan { concealed, silence: samples - recovered - concealed, recovered }
     }
 
-    /// Appends `samples` that the in-band FEC of `packet` says of the time right before it; where
-    /// it says nothing, silence.
-    pub fn recover(&mut self, samples: usize, packet: &[u8], out: &mut Vec<i16>) {
-        let start = out.len();
-        if samples > 0 && self.call(Some(packet), true, samples, out) != Some(samples) {
-            out.truncate(start);
-        }
-        out.resize(start + samples, 0);
-    }
-
-    /// Appends `samples` for lost time by PLC, which fades out: 120 ms at most are worth it.
-    pub fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) {
+    /// PLC, which fades out: only the first 120 ms are useful.
+    fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) {
         let end = out.len() + samples;
         let concealed = samples.next_multiple_of(UNIT);
         if concealed > 0 {
@@ -77,7 +81,23 @@ impl OpusDecoder {
         out.resize(end, 0);
     }
 
-    /// One call of libopus into `out`'s end; what it did not write is taken off again.
+    /// The in-band FEC of `next`; silence if it has none.
+    fn recover(&mut self, samples: usize, next: &[u8], out: &mut Vec<i16>) {
+        let start = out.len();
+        if samples > 0 && self.call(Some(next), true, samples, out) != Some(samples) {
+            out.truncate(start);
+        }
+        out.resize(start + samples, 0);
+    }
+
+    fn diagnose(&self, _data: &[u8]) -> &'static str {
+        "packets that libopus refuses: send Opus packets (RFC 6716)"
+    }
+}
+
+impl OpusDecoder {
+    /// Calls libopus once, with output at the end of `out`; unused space is removed. Returns the
+    /// number of samples written, `None` on failure.
     fn call(
         &mut self,
         packet: Option<&[u8]>,
@@ -86,7 +106,7 @@ impl OpusDecoder {
         out: &mut Vec<i16>,
     ) -> Option<usize> {
         let start = out.len();
-        // libopus takes no input to mean loss, so an empty packet must not reach it as one.
+        // libopus treats missing input as loss; `Packet` rejects an empty packet before that.
         let input = packet.map(Packet::try_from).transpose().ok()?;
         out.resize(start + samples, 0);
         let signals = MutSignals::try_from(&mut out[start..]).ok();
@@ -106,16 +126,22 @@ mod tests {
         testkit::opus::encode(&settings, &testkit::pcm::speech_like(1, count * 960))
     }
 
+    fn decode(decoder: &mut OpusDecoder, packet: &[u8], out: &mut Vec<i16>) -> bool {
+        let (length, toc) = decoder.header(packet).unwrap();
+        let span = Span { samples: length.frames as usize, fraction: 0 };
+        decoder.decode(packet, toc, span, out)
+    }
+
     fn decode_all(packets: &[Vec<u8>]) -> Vec<i16> {
-        let mut decoder = OpusDecoder::new(OpusHead::default()).unwrap();
+        let mut decoder = OpusDecoder::with_parameters(None).unwrap();
         let mut out = Vec::new();
         for packet in packets {
-            assert!(decoder.decode(packet, Toc::read(packet).unwrap(), &mut out));
+            assert!(decode(&mut decoder, packet, &mut out));
         }
         out
     }
 
-    /// Makes up lost time but for its silence, which is returned.
+    /// Fills lost time except for the silence, and returns the samples of silence.
     fn fill(
         decoder: &mut OpusDecoder,
         samples: usize,
@@ -123,10 +149,10 @@ mod tests {
         toc: Toc,
         out: &mut Vec<i16>,
     ) -> usize {
-        let lost = OpusDecoder::lost(samples, Some(toc));
-        decoder.conceal(lost.concealed, out);
-        decoder.recover(lost.recovered, packet, out);
-        lost.silence
+        let plan = OpusDecoder::plan_concealment(samples, 0, Some(toc));
+        decoder.conceal(plan.concealed, out);
+        decoder.recover(plan.recovered, packet, out);
+        plan.silence
     }
 
     #[test]
@@ -139,10 +165,11 @@ mod tests {
     fn gain_is_applied_by_the_decoder() {
         let packets = packets(20, false);
         let plain = decode_all(&packets);
-        let mut decoder = OpusDecoder::new(OpusHead { pre_skip: 0, gain: -6 * 256 }).unwrap();
+        let head = OpusHead { pre_skip: 0, gain: -6 * 256 };
+        let mut decoder = OpusDecoder::with_parameters(Some(head)).unwrap();
         let mut quiet = Vec::new();
         for packet in &packets {
-            decoder.decode(packet, Toc::read(packet).unwrap(), &mut quiet);
+            decode(&mut decoder, packet, &mut quiet);
         }
         let level = |pcm: &[i16]| pcm.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>().sqrt();
         let decibels = 20.0 * (level(&quiet) / level(&plain)).log10();
@@ -153,14 +180,14 @@ mod tests {
     fn lost_time_is_filled_to_the_sample() {
         let packets = packets(4, false);
         for lost in [1, 39, 40, 161, 320, 1920, 1921, 32_000] {
-            let mut decoder = OpusDecoder::new(OpusHead::default()).unwrap();
+            let mut decoder = OpusDecoder::with_parameters(None).unwrap();
             let mut out = Vec::new();
             let toc = Toc::read(&packets[0]).unwrap();
-            decoder.decode(&packets[0], toc, &mut out);
+            decode(&mut decoder, &packets[0], &mut out);
             let silent = fill(&mut decoder, lost, &packets[2], toc, &mut out);
             assert_eq!(silent, lost.saturating_sub(MAX_CONCEALED));
             out.resize(out.len() + silent, 0);
-            decoder.decode(&packets[2], toc, &mut out);
+            decode(&mut decoder, &packets[2], &mut out);
             assert_eq!(out.len(), 320 + lost + 320, "{lost}");
         }
     }
@@ -170,7 +197,7 @@ mod tests {
         let packets = packets(60, true);
         let whole = decode_all(&packets);
         let lose = |fec: bool| {
-            let mut decoder = OpusDecoder::new(OpusHead::default()).unwrap();
+            let mut decoder = OpusDecoder::with_parameters(None).unwrap();
             let mut out = Vec::new();
             for (index, packet) in packets.iter().enumerate() {
                 let toc = Toc::read(packet).unwrap();
@@ -184,7 +211,7 @@ mod tests {
                         decoder.conceal(320, &mut out);
                     }
                 }
-                decoder.decode(packet, toc, &mut out);
+                decode(&mut decoder, packet, &mut out);
             }
             testkit::snr::decibels(&whole[..out.len()], &out)
         };
@@ -194,12 +221,11 @@ mod tests {
 
     #[test]
     fn a_packet_that_libopus_refuses_gives_nothing() {
-        let mut decoder = OpusDecoder::new(OpusHead::default()).unwrap();
+        let mut decoder = OpusDecoder::with_parameters(None).unwrap();
         let mut out = Vec::new();
         // Code 2: the length of the first of two frames points beyond the packet.
         let broken = [0x0A, 0xFB, 0xFF, 0x00];
-        let toc = Toc::read(&broken).unwrap();
-        assert!(!decoder.decode(&broken, toc, &mut out));
+        assert!(!decode(&mut decoder, &broken, &mut out));
         assert!(out.is_empty());
     }
 }

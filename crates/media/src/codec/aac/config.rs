@@ -1,33 +1,51 @@
 //! AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1): the CodecPrivate of A_AAC.
 
 use super::bits::Bits;
-use super::element::pass_program_config;
+use super::element::skip_program_config;
+use crate::mkv::Track;
 use crate::resample::RATES;
 
-/// What begins an extension behind the core's configuration (syncExtensionType).
+/// Start of an extension after the core's configuration (syncExtensionType).
 const SYNC_EXTENSION: u32 = 0x2B7;
 
 /// The object type of SBR.
 const SBR: u32 = 5;
 
-/// What must be known to decode a frame.
+/// The parameters to decode a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AacConfig {
     /// Samples per second of the AAC-LC core.
     pub rate: u32,
-    /// The channels that the description names, 1 or 2; 0 where it leaves them to the frames. The
-    /// frames decide, whatever it says.
+    /// Channels according to the description, 1 or 2; 0 if it leaves them to the frames. The frames
+    /// take precedence.
     pub channels: u8,
-    /// HE-AAC: there is a layer (SBR, PS) above the core, and it is not decoded. The core alone has
-    /// half the bandwidth, which at its usual rates is more than 16 kHz sound can hold.
+    /// HE-AAC: the layers above the core (SBR, PS) are not decoded. The core alone has half the
+    /// bandwidth; at its usual rates that still exceeds the bandwidth of the 16 kHz output.
     pub core_only: bool,
 }
 
 impl AacConfig {
-    /// Reads CodecPrivate.
-    ///
-    /// # Errors
-    /// What about it is not decoded.
+    /// Reads the configuration of an AAC track. Returns `None` if it has none, so that each frame
+    /// must have an ADTS header, and the reason if it cannot be decoded.
+    pub(super) fn of_track(track: &Track) -> Result<Option<Self>, &'static str> {
+        if !track.codec_private.is_empty() {
+            let mut config = Self::read(&track.codec_private)?;
+            config.core_only |= track.output_rate.is_some_and(|out| out > config.rate);
+            return Ok(Some(config));
+        }
+        let codec_id = track.codec_id.as_str();
+        if codec_id != "A_AAC" && !is_low_complexity(codec_id) {
+            return Err("an AAC profile other than LC");
+        }
+        let Some(rate) = track.rate else { return Ok(None) };
+        let channels = u8::try_from(track.channel_count()).unwrap_or(u8::MAX);
+        let config = Self::checked(rate, channels)?;
+        let core_only =
+            codec_id.ends_with("/SBR") || track.output_rate.is_some_and(|out| out > rate);
+        Ok(Some(Self { core_only, ..config }))
+    }
+
+    /// Reads CodecPrivate, or returns the reason why its frames cannot be decoded.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, &'static str> {
         let mut bits = Bits::new(bytes);
         Self::read_bits(&mut bits).unwrap_or(Err("AudioSpecificConfig is cut short"))
@@ -44,7 +62,7 @@ impl AacConfig {
         }
         Some(match object_type {
             1 | 2 if bits.take(1)? == 1 => Err("frames of 960 samples"),
-            // Main differs from LC by prediction alone, and each frame says whether it uses that.
+            // Main differs from LC only in prediction; each frame has a flag for its use.
             1 | 2 => {
                 core_only |= bits.extends_to_sbr(channels == 0).unwrap_or(false);
                 // At most 15.
@@ -59,10 +77,8 @@ impl AacConfig {
         })
     }
 
-    /// AAC-LC of this rate (Hz) and channel configuration.
-    ///
-    /// # Errors
-    /// What about it is not decoded.
+    /// Returns the configuration of AAC-LC of this rate (Hz) and channel configuration, or the reason
+    /// why it cannot be decoded.
     pub(crate) fn checked(rate: u32, channels: u8) -> Result<Self, &'static str> {
         if channels > 2 {
             return Err("more than two channels");
@@ -73,30 +89,41 @@ impl AacConfig {
         Ok(Self { rate, channels, core_only: false })
     }
 
-    /// Of this rate index and channel configuration, as ADTS writes them.
+    /// Returns the configuration for a rate index and channel configuration of ADTS.
     pub(super) fn of_indexes(rate: u8, channels: u8) -> Result<Self, &'static str> {
         let rate = RATES.get(usize::from(rate)).copied().ok_or("an unknown sampling rate")?;
         Self::checked(rate, channels)
     }
 }
 
-/// The AudioSpecificConfig of AAC-LC of this rate with one or two channels.
+/// Returns the AudioSpecificConfig of AAC-LC of this rate with one or two channels.
 pub(super) fn low_complexity(rate: u32, channels: u8) -> [u8; 2] {
     let index = RATES.iter().position(|known| *known == rate).unwrap_or(0) as u16;
     (2 << 11 | index << 7 | u16::from(channels) << 3).to_be_bytes()
 }
 
+/// Whether `codec_id` is `A_AAC`, or a form from before CodecPrivate such as `A_AAC/MPEG4/LC`.
+pub(in crate::codec) fn is_aac(codec_id: &str) -> bool {
+    codec_id.strip_prefix("A_AAC").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether `codec_id` is a form from before CodecPrivate whose frames AAC-LC can decode. Frames of
+/// Main are decodable unless they use prediction.
+fn is_low_complexity(codec_id: &str) -> bool {
+    ["/LC", "/LC/SBR", "/MAIN"].into_iter().any(|profile| codec_id.ends_with(profile))
+}
+
 impl Bits<'_> {
-    /// Whether SBR is announced behind the core's configuration, where decoders from before SBR do
-    /// not look. Stands behind the frame length flag; `None` where nothing follows.
+    /// Whether SBR is announced after the core's configuration, which decoders from before SBR do
+    /// not read. Expects the position after the frame length flag; `None` if nothing follows.
     fn extends_to_sbr(&mut self, has_program_config: bool) -> Option<bool> {
         if self.take(1)? == 1 {
-            // The delay of the core coder that this layer would build upon.
+            // coreCoderDelay.
             self.take(14)?;
         }
         self.take(1)?;
         if has_program_config {
-            pass_program_config(self)?;
+            skip_program_config(self)?;
         }
         let extended = self.take(11)? == SYNC_EXTENSION && self.object_type()? == SBR;
         Some(extended && self.take(1)? == 1)
@@ -109,7 +136,7 @@ impl Bits<'_> {
         }
     }
 
-    /// Reserved indexes read as 0 Hz, which nothing takes.
+    /// Returns 0 Hz for a reserved index, which [`AacConfig::checked`] rejects.
     fn rate(&mut self) -> Option<u32> {
         match self.take(4)? {
             15 => self.take(24),
@@ -133,12 +160,12 @@ mod tests {
         }
         let common = AacConfig { rate: 48_000, channels: 2, core_only: false };
         assert_eq!(AacConfig::read(&[0x11, 0x90]), Ok(common));
-        // What follows (here: "no SBR") is none of the core.
+        // An extension ("no SBR") does not change the core.
         assert_eq!(AacConfig::read(&[0x11, 0x90, 0x56, 0xE5, 0x00]), Ok(common));
     }
 
     #[test]
-    fn he_aac_is_taken_at_its_core() {
+    fn he_aac_is_read_as_its_core() {
         // Object type 5 (SBR), 24 kHz, mono, extended to 48 kHz, over object type 2.
         let config = AacConfig::read(&[0x2B, 0x09, 0x88, 0x00]);
         assert_eq!(config, Ok(AacConfig { rate: 24_000, channels: 1, core_only: true }));
@@ -148,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn sbr_announced_behind_the_core_counts_too() {
+    fn sbr_announced_after_the_core_is_read() {
         // 22.05 kHz mono; sync extension, object type 5, SBR present, 44.1 kHz; then one for PS.
         let config = Ok(AacConfig { rate: 22_050, channels: 1, core_only: true });
         assert_eq!(AacConfig::read(&[0x13, 0x88, 0x56, 0xE5, 0xA5, 0x48, 0x80]), config);
@@ -161,15 +188,15 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_written_out_counts_like_its_index() {
+    fn an_explicit_rate_equals_its_index() {
         // Index 15, then 44100 in 24 bits, stereo.
         let bytes: [u8; 5] = [0x17, 0x80, 0x56, 0x22, 0x10];
         assert_eq!(AacConfig::read(&bytes).map(|config| config.rate), Ok(44_100));
     }
 
     #[test]
-    fn what_the_frames_decide_refuses_nothing() {
-        // AAC Main; channels in a program_config_element that is not there.
+    fn fields_that_frames_override_are_not_rejected() {
+        // AAC Main; channels in a program_config_element that is missing.
         for (bytes, channels) in [([0x09, 0x90], 2), ([0x11, 0x80], 0)] {
             let config = Ok(AacConfig { rate: 48_000, channels, core_only: false });
             assert_eq!(AacConfig::read(&bytes), config);
@@ -177,9 +204,9 @@ mod tests {
     }
 
     #[test]
-    fn sbr_is_found_behind_a_program_config() {
+    fn sbr_is_found_after_a_program_config() {
         let mut fields = vec![(2, 5), (6, 4), (0, 4), (0, 3)];
-        // A program_config_element of one pair, which ends on a whole byte, with a comment of one.
+        // A program_config_element of one pair, which ends on a whole byte, with a 1-byte comment.
         fields.extend([(0, 4), (1, 2), (6, 4), (1, 4), (0, 4), (0, 4), (0, 2), (0, 3), (0, 4)]);
         fields.extend([(0, 3), (0x10, 5), (0, 1), (1, 8), (0x41, 8)]);
         let plain = AacConfig { rate: 24_000, channels: 0, core_only: false };
@@ -190,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_decoded_is_said() {
+    fn unsupported_configurations_are_rejected_with_the_reason() {
         for (bytes, reason) in [
             (&[0x11, 0x94][..], "960"),
             (&[0x09, 0x94], "960"),

@@ -3,21 +3,22 @@
 /// Longest packet, in 16 kHz samples (120 ms).
 const MAX_SAMPLES: u32 = 1920;
 
-/// What the table-of-contents byte says, as far as it is needed here.
+/// The table-of-contents byte, as far as this crate uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Toc {
     /// Samples of each frame, at 16 kHz.
     pub frame_samples: u32,
     /// Frames in the packet.
     pub frames: u32,
-    /// SILK is in it (SILK-only or hybrid), so the packet can carry FEC for the frame before it.
+    /// The packet uses SILK (alone or hybrid), so it can carry FEC for the frame before it.
     pub may_carry_fec: bool,
-    /// Two channels are coded; the decoder mixes them down.
+    /// Two channels are coded; the decoder mixes them to mono.
     pub stereo: bool,
 }
 
 impl Toc {
-    /// Reads the start of `packet`; `None` for an empty packet, no frames or more than 120 ms.
+    /// Reads the start of `packet`. Returns `None` if the packet is empty, has no frames or lasts
+    /// more than 120 ms.
     pub fn read(packet: &[u8]) -> Option<Self> {
         let &first = packet.first()?;
         let config = first >> 3;
@@ -37,7 +38,7 @@ impl Toc {
         (1..=MAX_SAMPLES).contains(&toc.samples()).then_some(toc)
     }
 
-    /// Samples of the whole packet, at 16 kHz.
+    /// Returns the samples of the whole packet, at 16 kHz.
     pub fn samples(&self) -> u32 {
         self.frame_samples * self.frames
     }

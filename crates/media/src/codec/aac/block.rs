@@ -1,9 +1,9 @@
-//! Raw data blocks through the library, and where one of them ends.
+//! Decoding of raw data blocks with the library, and the search for the end of a block.
 //!
-//! The library says whether it can read a block, but not where the block ended. Two things need
-//! that: several blocks behind one ADTS header, whose lengths are not written; and bytes that are
-//! no AAC, of which one packet in a few hundred can be read as a block, but as one that ends long
-//! before the packet does.
+//! The library reports whether it can read a block, but not where the block ends. The end is needed
+//! in two cases: several blocks after one ADTS header, whose lengths are not stored; and bytes that
+//! are not AAC: one such packet in a few hundred can be read as a block, but as one that ends long
+//! before the packet.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,19 +16,19 @@ use symphonia_core::units::{Duration, Timestamp};
 
 use super::config;
 
-/// Behind what may be a block's end. Three bits or fewer that are left there, and are not all of
-/// the element that ends a block, begin with this byte an element that the library refuses, or one
-/// that is longer: coupling where none are left, a second channel element, a
-/// program_config_element, or data or filling that is cut.
+/// Appended to a possible block. If up to three bits are left there that are not the complete end
+/// element, they form with this byte an element that the library refuses or that is longer:
+/// coupling if no bit is left, a second channel element, a program_config_element, or a truncated
+/// data or fill element.
 const NO_ELEMENT: u8 = 0x40;
 
-/// Decodes the blocks of one rate and of one channel element each.
+/// Decodes blocks of one rate with one channel element each.
 pub(super) struct BlockDecoder {
     inner: Symphonia,
 }
 
 impl BlockDecoder {
-    /// `None` when the library refuses.
+    /// Creates a decoder; `None` if the library fails.
     pub(super) fn new(rate: u32, channels: u8) -> Option<Self> {
         let mut parameters = AudioCodecParameters::new();
         let config = config::low_complexity(rate, channels);
@@ -37,8 +37,7 @@ impl BlockDecoder {
         Some(Self { inner })
     }
 
-    /// The samples of the block that `bytes` begin with, one plane per channel; `None` when it was
-    /// damaged.
+    /// Decodes the block at the start of `bytes`, one plane per channel; `None` if it is damaged.
     pub(super) fn decode(&mut self, bytes: &[u8]) -> Option<&AudioBuffer<f32>> {
         let packet = PacketRef::new(0, Timestamp::new(0), Duration::new(0), bytes);
         match self.inner.decode_ref(&packet) {
@@ -47,14 +46,14 @@ impl BlockDecoder {
         }
     }
 
-    /// Forgets what the next block would overlap with.
+    /// Discards the samples that the next block would overlap with.
     pub(super) fn reset(&mut self) {
         self.inner.reset();
     }
 }
 
-/// The finder that was used last: one in a process, some 100 KB. It takes longer to make than a
-/// block to decode, and bytes that are no AAC, or frames of several blocks, ask for one with every
+/// The finder that was used last: one in a process, some 100 KB. Creating one takes longer than
+/// decoding a block, and bytes that are not AAC, and frames of several blocks, need one for every
 /// packet.
 static SPARE: Mutex<Option<Box<EndFinder>>> = Mutex::new(None);
 
@@ -63,18 +62,18 @@ fn spare() -> MutexGuard<'static, Option<Box<EndFinder>>> {
     SPARE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Finds where blocks end, with a decoder that is used for nothing else: what it remembers of one
-/// block changes nothing about whether it can read another.
+/// Finds the ends of blocks with a decoder of its own. The state that one block leaves in it does
+/// not change whether it can read another.
 pub(super) struct EndFinder {
     rate: u32,
     channels: u8,
     decoder: BlockDecoder,
-    /// Bytes to be tried.
+    /// Input of a trial.
     trial: Vec<u8>,
 }
 
 impl EndFinder {
-    /// What `find` finds with a finder for such blocks; `None` when the library refuses.
+    /// Calls `find` with a finder for such blocks; `None` if the library fails.
     pub(super) fn with<T>(rate: u32, channels: u8, find: impl FnOnce(&mut Self) -> T) -> Option<T> {
         let last = spare().take();
         let mut finder = match last.filter(|last| (last.rate, last.channels) == (rate, channels)) {
@@ -89,12 +88,12 @@ impl EndFinder {
         Some(found)
     }
 
-    /// Length of the block that `bytes` begin with.
+    /// Returns the length of the block at the start of `bytes`.
     pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         if !self.holds_end(bytes, bytes.len()) {
             return None;
         }
-        // The block's end lies in the first `longest` bytes and not in the first `shortest`.
+        // The first `longest` bytes contain the block's end, the first `shortest` do not.
         let (mut shortest, mut longest) = (0, bytes.len());
         while longest - shortest > 1 {
             let middle = shortest.midpoint(longest);
@@ -107,18 +106,18 @@ impl EndFinder {
         Some(longest)
     }
 
-    /// Whether `bytes` are one block and nothing else but zeros behind it.
+    /// Whether `bytes` are exactly one block, apart from zeros after it.
     pub(super) fn is_one_block(&mut self, bytes: &[u8]) -> bool {
         let Some(last) = bytes.iter().rposition(|byte| *byte != 0) else { return false };
         self.holds_end(bytes, last + 1) && !self.holds_end(bytes, last)
     }
 
-    /// Whether the element that ends a block lies in the first `len` of `bytes`.
+    /// Whether the first `len` of `bytes` contain the element that ends a block.
     fn holds_end(&mut self, bytes: &[u8], len: usize) -> bool {
         self.trial.clear();
         self.trial.extend_from_slice(&bytes[..len]);
-        // It can be read when it is cut in an element that would follow, or has no end at all; one
-        // more byte then has to be an element.
+        // The library also reads a block without an end, or one that is truncated in a following
+        // element; one more byte makes that element invalid.
         if self.decoder.decode(&self.trial).is_none() {
             return false;
         }
@@ -146,11 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn a_block_ends_where_the_next_begins() {
+    fn the_end_of_a_block_is_found_before_any_other_bytes() {
         for (channels, first) in
             [1, 2].into_iter().flat_map(|n| frames(n).into_iter().map(move |f| (n, f)))
         {
-            // A block of each kind, data, fill, the end of a block, or nothing.
+            // Channel elements, data, fill, the end of a block.
             for behind in [0x00, 0x20, 0x80, 0xC0, 0xE0, 0xFF] {
                 let row = [&first[..], &[behind], &[0x55; 40]].concat();
                 assert_eq!(end(channels, &row), Some(first.len()), "{channels} {behind:#x}");
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_behind_the_sound_belong_to_the_block_at_every_length() {
+    fn elements_after_the_channel_element_belong_to_the_block() {
         for bytes in 0..40 {
             for channels in [1, 2] {
                 let first = aac::tone_with_fill(48_000, channels, bytes);

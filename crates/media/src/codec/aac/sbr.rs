@@ -1,30 +1,31 @@
-//! Spectral band replication that no configuration tells of: each frame carries it in a fill
-//! element behind the sound, and what stands there can only be found from the frame's end.
+//! Detection of spectral band replication that no configuration announces. Each frame carries it in
+//! a fill element after the channel element, which without decoding is found only from the frame's
+//! end.
 
 use super::bits::Bits;
 use super::element::{END, FILL};
 
-/// Longest payload of a fill element, bytes: 15, and one less than 8 bits more can say.
+/// Longest payload of a fill element, bytes: 15 and an 8-bit extension minus one.
 const MAX_FILL: usize = 15 + 254;
 
-/// Frames in a row that must end like one with SBR before it is believed that there is some: by
-/// chance that many do in one stream of 10¹⁴.
+/// Consecutive frames that must end like one with SBR before it counts as detected. By chance that
+/// happens in one stream of 10¹⁴.
 const IN_A_ROW: u32 = 8;
 
-/// Frames of a decoder that are looked at: SBR is in every frame, or in none.
-const LOOKED_AT: u32 = 64;
+/// Frames of a decoder that are inspected: SBR is in every frame, or in none.
+const INSPECTED: u32 = 64;
 
-/// Looks for SBR in the first frames of a stream.
+/// Searches the first frames of a stream for SBR.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct SbrWatch {
-    looked_at: u32,
+pub(super) struct SbrDetector {
+    inspected: u32,
     in_a_row: u32,
 }
 
-impl SbrWatch {
-    pub(super) fn look(&mut self, frame: &[u8]) {
-        if self.looked_at < LOOKED_AT && !self.has_found() {
-            self.looked_at += 1;
+impl SbrDetector {
+    pub(super) fn inspect(&mut self, frame: &[u8]) {
+        if self.inspected < INSPECTED && !self.has_found() {
+            self.inspected += 1;
             self.in_a_row = if ends_with_sbr(frame) { self.in_a_row + 1 } else { 0 };
         }
     }
@@ -34,9 +35,8 @@ impl SbrWatch {
     }
 }
 
-/// Whether `frame` ends as one with SBR does: with a fill element that says so, and the end. One
-/// frame in seventy of those without SBR happens to look like it, so it takes several in a row to
-/// tell.
+/// Whether `frame` ends like one with SBR: with a fill element of that type and the end element. One
+/// in seventy frames without SBR matches by chance, so several in a row are required.
 fn ends_with_sbr(frame: &[u8]) -> bool {
     let Some(last) = frame.iter().rposition(|byte| *byte != 0) else { return false };
     let padding = frame[last].trailing_zeros() as usize;
@@ -45,7 +45,7 @@ fn ends_with_sbr(frame: &[u8]) -> bool {
         return false;
     }
     (1..=MAX_FILL).any(|bytes| {
-        // The id and the size stand before the payload.
+        // The id and the size precede the payload.
         let header = if bytes < 15 { 7 } else { 15 };
         let short = end.checked_sub(bytes * 8 + header).map(|at| Bits::at(frame, at));
         short.is_some_and(|bits| is_sbr(bits, bytes))
@@ -53,7 +53,7 @@ fn ends_with_sbr(frame: &[u8]) -> bool {
 }
 
 fn is_sbr(mut bits: Bits<'_>, bytes: usize) -> bool {
-    let mut is_as_long = || {
+    let mut is_match = || {
         let fill = bits.take(3)? == FILL;
         let size = match bits.take(4)? {
             15 => 14 + bits.take(8)?,
@@ -62,7 +62,7 @@ fn is_sbr(mut bits: Bits<'_>, bytes: usize) -> bool {
         // EXT_SBR_DATA and EXT_SBR_DATA_CRC.
         Some(fill && size as usize == bytes && matches!(bits.take(4)?, 0xD | 0xE))
     };
-    is_as_long().unwrap_or(false)
+    is_match().unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sbr_is_found_from_the_end() {
+    fn sbr_is_found_from_the_end_of_a_frame() {
         for bytes in [1, 5, 14, 15, 16, 200, MAX_FILL] {
             let size = if bytes < 15 {
                 vec![(bytes as u32, 4)]

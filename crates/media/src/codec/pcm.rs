@@ -1,44 +1,56 @@
-//! Uncompressed audio: A_PCM/INT/LIT, A_MS/ACM (PCM, G.711 µ-law and A-law) and Amazon Connect's
-//! L16.
+//! Uncompressed audio: A_PCM/INT/LIT, A_MS/ACM (PCM, G.711 µ-law and A-law) and the L16 of Amazon
+//! Connect, in one or two channels.
 
 mod g711;
 mod layout;
 
 pub use layout::{Encoding, PcmLayout};
 
+use super::{Codec, Span};
 use crate::Error;
 use crate::convert::Converter;
+use crate::mkv::Track;
+use crate::timeline::Length;
 
-/// Longest packet that a block is taken in, ms.
+/// Longest packet that a block is divided into, ms.
 const MAX_PACKET_MS: u32 = 60;
 
-/// Most bytes of a packet, so that its samples take little memory at any rate.
+/// Longest packet in bytes, which bounds the memory for its samples at every rate.
 const MAX_PACKET_BYTES: usize = 4096;
 
-/// Turns blocks of uncompressed samples into 16 kHz mono.
+/// Converts blocks of uncompressed samples to 16 kHz mono.
 #[derive(Debug)]
 pub struct PcmDecoder {
     layout: PcmLayout,
     converter: Converter,
 }
 
-impl PcmDecoder {
-    /// A decoder for `layout`.
-    ///
-    /// # Errors
-    /// [`Error::Decoder`] for a rate that cannot be converted.
-    pub fn new(layout: PcmLayout) -> Result<Self, Error> {
+impl Codec for PcmDecoder {
+    type Parameters = PcmLayout;
+    type Header<'a> = ();
+
+    fn parameters(
+        track: &Track,
+        mime_type: Option<&str>,
+    ) -> Option<Result<PcmLayout, &'static str>> {
+        PcmLayout::of_track(track, mime_type)
+    }
+
+    fn rate(layout: PcmLayout) -> u32 {
+        layout.rate
+    }
+
+    fn with_parameters(layout: PcmLayout) -> Result<Self, Error> {
         Ok(Self { layout, converter: Converter::new(layout.rate)? })
     }
 
-    /// Samples per channel in a block; bytes that do not make a whole one are left out.
-    pub fn frames(&self, block: &[u8]) -> usize {
-        block.len() / self.layout.frame_bytes()
+    fn latency(&self) -> u32 {
+        self.converter.latency()
     }
 
-    /// Takes the first packet off `block`, and says what follows it; half a sample at the end is
-    /// left out.
-    pub(crate) fn split<'a>(&self, block: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+    /// Divides a long block, so that the output of a packet is short. An incomplete sample at the
+    /// end is dropped.
+    fn split<'a>(&self, block: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         let frame = self.layout.frame_bytes();
         let samples = (self.layout.rate * MAX_PACKET_MS / 1000) as usize;
         let longest = samples.min(MAX_PACKET_BYTES / frame) * frame;
@@ -46,30 +58,30 @@ impl PcmDecoder {
         (packet, if rest.len() < frame { &[] } else { rest })
     }
 
-    /// Samples per second of a block.
-    pub fn rate(&self) -> u32 {
-        self.layout.rate
+    fn header<'a>(&self, data: &'a [u8]) -> Option<(Length, ())> {
+        // A block has at most 96 KB.
+        let frames = (data.len() / self.layout.frame_bytes()) as u32;
+        Some((Length { frames, rate: self.layout.rate }, ()))
     }
 
-    /// Appends `len` samples for time that is not covered.
-    pub(crate) fn silence(&mut self, len: usize, out: &mut Vec<i16>) {
-        self.converter.silence(len, out);
-    }
-
-    pub(crate) fn latency(&self) -> u32 {
-        self.converter.latency()
-    }
-
-    /// Appends the block's samples, `len` at 16 kHz, to `out`.
-    pub(crate) fn decode(&mut self, block: &[u8], fraction: u32, len: usize, out: &mut Vec<i16>) {
+    fn decode(&mut self, data: &[u8], (): (), span: Span, out: &mut Vec<i16>) -> bool {
         let layout = self.layout;
         let channels = usize::from(layout.channels);
         let mono = |frame: &[u8]| {
             let samples = frame.chunks_exact(layout.encoding.bytes());
             samples.map(|sample| layout.encoding.sample(sample)).sum::<f32>() / channels as f32
         };
-        self.converter.source().extend(block.chunks_exact(layout.frame_bytes()).map(mono));
-        self.converter.block(fraction, len, out);
+        self.converter.source().extend(data.chunks_exact(layout.frame_bytes()).map(mono));
+        self.converter.block(span.fraction, span.samples, out);
+        true
+    }
+
+    fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) {
+        self.converter.silence(samples, out);
+    }
+
+    fn diagnose(&self, _data: &[u8]) -> &'static str {
+        "blocks that are shorter than one sample of every channel"
     }
 }
 
@@ -79,9 +91,10 @@ mod tests {
 
     fn decode(encoding: Encoding, channels: u8, block: &[u8]) -> Vec<i16> {
         let layout = PcmLayout { encoding, channels, rate: 16_000 };
-        let mut decoder = PcmDecoder::new(layout).unwrap();
+        let mut decoder = PcmDecoder::with_parameters(layout).unwrap();
         let mut out = Vec::new();
-        decoder.decode(block, 0, decoder.frames(block), &mut out);
+        let samples = block.len() / layout.frame_bytes();
+        assert!(decoder.decode(block, (), Span { samples, fraction: 0 }, &mut out));
         out
     }
 
@@ -94,30 +107,31 @@ mod tests {
     }
 
     #[test]
-    fn stereo_is_mixed_and_half_a_sample_is_left_out() {
+    fn stereo_is_mixed_and_an_incomplete_sample_dropped() {
         assert_eq!(decode(Encoding::Signed16, 2, &[100, 0, 200, 0, 7]), [150]);
     }
 
     #[test]
-    fn telephone_speech_is_brought_to_16_khz() {
+    fn telephone_speech_is_resampled_to_16_khz() {
         let layout = PcmLayout { encoding: Encoding::Signed16, channels: 1, rate: 8_000 };
-        let mut decoder = PcmDecoder::new(layout).unwrap();
+        let mut decoder = PcmDecoder::with_parameters(layout).unwrap();
         let mut out = Vec::new();
-        decoder.decode(&[0; 320], 0, 320, &mut out);
+        decoder.decode(&[0; 320], (), Span { samples: 320, fraction: 0 }, &mut out);
         assert_eq!(out, [0; 320]);
     }
 
-    /// The block's samples as a stream asks for them, in blocks of `frames`: as many as the
-    /// timeline has for each.
+    /// Decodes `samples` in blocks of `frames` as a stream does: the timeline determines the number
+    /// of output samples of each.
     fn in_blocks(rate: u32, samples: &[i16], frames: usize) -> Vec<i16> {
         let layout = PcmLayout { encoding: Encoding::Signed16, channels: 1, rate };
-        let mut decoder = PcmDecoder::new(layout).unwrap();
+        let mut decoder = PcmDecoder::with_parameters(layout).unwrap();
         let (mut out, mut fraction) = (Vec::new(), 0);
         for block in samples.chunks(frames) {
             let bytes: Vec<u8> = block.iter().flat_map(|sample| sample.to_le_bytes()).collect();
             let ahead = fraction + block.len() as u32 * crate::SAMPLE_RATE;
-            let expected = out.len() + (ahead / rate) as usize;
-            decoder.decode(&bytes, fraction, (ahead / rate) as usize, &mut out);
+            let samples = (ahead / rate) as usize;
+            let expected = out.len() + samples;
+            decoder.decode(&bytes, (), Span { samples, fraction }, &mut out);
             assert_eq!(out.len(), expected);
             fraction = ahead % rate;
         }
@@ -125,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_shorter_than_a_sample_at_16_khz_give_the_same_sound() {
+    fn blocks_shorter_than_an_output_sample_give_the_same_sound() {
         for rate in [96_000, 48_000, 44_100, 32_000, 16_000, 8_000] {
             let turn = |at: u32| f64::from(at) * 440.0 * std::f64::consts::TAU / f64::from(rate);
             let tone: Vec<i16> =
