@@ -1,4 +1,4 @@
-//! The place in a session from which a new [`crate::Stream`] computes the same positions again.
+//! The state from which a new [`crate::Stream`] resumes a session with the same positions.
 
 use std::fmt::Write as _;
 
@@ -7,57 +7,56 @@ use crate::{Error, FragmentNumber};
 /// First word of [`Anchor::to_text`].
 const VERSION: &str = "4";
 
-/// First words of anchors from before lateness was kept: without a fraction, with one, and with a
-/// label behind it. They are read, and lateness begins anew.
+/// First words of earlier versions: without a fraction, with one, and with a MIME hint after it.
+/// They have no lateness, which starts empty.
 const BEFORE: [&str; 3] = ["1", "2", "3"];
 
-/// Stands for a field that has no value.
+/// Text of a field without a value.
 const NONE: &str = "-";
 
 /// Most numbers of [`Anchor::stamps`].
 const MAX_STAMPS: usize = 32;
 
-/// Longest label that is read; those written have at most 145 bytes.
+/// Longest MIME hint that is accepted, in bytes; [`Anchor::to_text`] writes at most 145.
 const MAX_LABEL: usize = 256;
 
-/// Everything the timeline knew when `fragment` began, so that a run resumed at that fragment gives
-/// every sample the position it had in the first run.
+/// State of the timeline at the start of `fragment`. A run that resumes there gives every sample
+/// the position that it had in the first run.
 ///
-/// Positions depend on nothing else than this and the bytes from that fragment on; decoder state is
-/// not part of it (warm the decoder with the fragments before, and drop their PCM).
+/// Positions depend only on this state and the bytes from that fragment on. Decoder state is not
+/// included: decode some fragments before it first and drop their PCM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anchor {
-    /// The fragment at whose start this holds.
+    /// The fragment to resume at.
     pub fragment: FragmentNumber,
-    /// Position of the next sample, in samples; negative while pre-skip is still to come.
+    /// Position of the next sample, in samples; negative during pre-skip.
     pub next: i64,
-    /// How far the block before reached beyond `next`, in 1/rate of a sample; 0 for Opus.
+    /// Part of the previous block after `next`, in 1/rate of a sample; 0 for Opus.
     pub fraction: u32,
-    /// Samples behind `next` that damaged packets left missing.
+    /// Samples lost after `next` by damaged packets.
     pub lost: i64,
-    /// Producer clock at position 0 before any re-anchoring, ms since the epoch. `None` only when
-    /// no audio had been seen yet: resuming then is the same as starting fresh.
+    /// Producer's clock at position 0 before any re-anchoring, ms since the epoch. `None` only
+    /// before any audio: resuming then equals a new session.
     pub origin_ms: Option<i64>,
-    /// Samples added to the clock's answer by re-anchoring since the start.
+    /// Samples that re-anchoring has added to the producer's clock since the start.
     pub shift: i64,
-    /// How the producer's time stamps have stood to the samples lately, as
-    /// [`Timeline`](crate::timeline::Timeline) wrote it; empty when nothing is known.
+    /// Recent lateness of the producer's time stamps, in the format of
+    /// [`Timeline`](crate::timeline::Timeline); empty if none.
     pub stamps: Vec<i64>,
-    /// Identity of the producer session of the last block placed: its clock minus the Matroska
-    /// timecode, ms.
+    /// Producer session of the last placed block: its clock minus the Matroska timecode, ms.
     pub session_ms: Option<i64>,
     /// SERVER_TIMESTAMP of the last fragment with audio, ms since the epoch.
     pub server_ms: Option<i64>,
-    /// Position at which that fragment began, in samples: its first block's, less how far into the
-    /// fragment that block stands.
+    /// Position of the start of that fragment, in samples: that of its first block, minus the
+    /// block's offset in the fragment.
     pub server_position: i64,
-    /// What was known of the tracks that they do not say themselves (an earlier MimeType tag), as
-    /// one word.
+    /// The MimeType tag of an earlier document and the tracks it applies to, as one word.
     pub label: Option<String>,
 }
 
 impl Anchor {
-    /// One line of ASCII that [`Anchor::from_text`] reads back: a version and the fields in order.
+    /// Formats the state as one ASCII line that [`Anchor::from_text`] parses: a version and the
+    /// fields.
     pub fn to_text(&self) -> String {
         let mut text = format!("{VERSION} {} {}", self.fragment, self.next);
         for optional in [self.origin_ms, Some(self.shift), self.session_ms, self.server_ms] {
@@ -75,10 +74,10 @@ impl Anchor {
         text
     }
 
-    /// Reads what [`Anchor::to_text`] wrote.
+    /// Parses the text of [`Anchor::to_text`].
     ///
     /// # Errors
-    /// [`Error::Anchor`] for another version, a missing, malformed or surplus field.
+    /// [`Error::Anchor`] for another version, or a missing, malformed or surplus field.
     pub fn from_text(text: &str) -> Result<Self, Error> {
         let mut words = Words(text.split(' '));
         let version = words.0.next().unwrap_or_default();
@@ -115,7 +114,7 @@ impl Anchor {
     }
 }
 
-/// The fields of an anchor's text, read in order.
+/// The fields of the text, in order.
 struct Words<'a>(std::str::Split<'a, char>);
 
 impl Words<'_> {
@@ -131,7 +130,7 @@ impl Words<'_> {
         }
     }
 
-    /// The last field, which may be missing: numbers with commas between them.
+    /// Parses the last field, which may be missing: numbers separated by commas.
     fn numbers(&mut self) -> Result<Vec<i64>, Error> {
         let Some(word) = self.0.next() else { return Ok(Vec::new()) };
         let numbers = word.split(',').map(str::parse).take(MAX_STAMPS + 1);
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_read_back() {
+    fn text_is_parsed_again() {
         for (fraction, lost) in [(0, 0), (16_000, 320)] {
             for label in [None, Some("00ff:audio/l16".to_owned())] {
                 for stamps in [vec![], vec![-1], anchor().stamps] {
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn text_from_before_is_read() {
+    fn earlier_versions_are_parsed() {
         let known =
             Anchor { next: 2, origin_ms: Some(3), shift: 4, session_ms: Some(5), ..anchor() };
         let known = Anchor { server_ms: Some(6), server_position: 7, stamps: vec![], ..known };
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_text_is_refused() {
+    fn malformed_text_is_rejected() {
         let text = anchor().to_text();
         let surplus = format!("{text} 1");
         let long = format!("3 1 2 3 4 5 6 7 8 {}", "x".repeat(257));

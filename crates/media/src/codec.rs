@@ -58,8 +58,8 @@ pub trait Codec: Sized {
     /// [`Error::Decoder`] when the codec's library fails.
     fn with_parameters(parameters: Self::Parameters) -> Result<Self, Error>;
 
-    /// Returns the delay of the output behind the decoded packets, in samples. Delay that the track
-    /// states as CodecDelay or pre-skip does not count.
+    /// Returns the delay of the output relative to the decoded packets, in samples. Delay that the
+    /// track states as CodecDelay or pre-skip does not count.
     fn latency(&self) -> u32 {
         0
     }
@@ -73,7 +73,7 @@ pub trait Codec: Sized {
     /// not a packet of this codec.
     fn header<'a>(&self, data: &'a [u8]) -> Option<(Length, Self::Header<'a>)>;
 
-    /// Appends the samples of the packet to `out`, as many as `span` says. Returns `false` if the
+    /// Appends the samples of the packet to `out`, as many as in `span`. Returns `false` if the
     /// packet is damaged; the caller then discards the appended samples.
     fn decode(
         &mut self,
@@ -114,7 +114,8 @@ pub trait Codec: Sized {
         None
     }
 
-    /// Returns the probable reason why `data` cannot be decoded, and what the producer should send.
+    /// Returns the probable reason why `data` cannot be decoded, and the format to send
+    /// instead.
     fn diagnose(&self, data: &[u8]) -> &'static str;
 }
 
@@ -123,7 +124,7 @@ pub trait Codec: Sized {
 pub struct Span {
     /// Number of samples at 16 kHz.
     pub samples: usize,
-    /// Offset of the packet's start behind the first of them, in 1/rate of a sample.
+    /// Offset of the packet's start after the first of them, in 1/rate of a sample.
     pub fraction: u32,
 }
 

@@ -6,9 +6,9 @@
 //!
 //! 1. [`Stream::push`] passes received bytes and returns those that were not consumed yet.
 //! 2. [`Stream::poll`] must be called until it returns `None`, **before the next push**. A block's
-//!    PCM is returned in the round in which its last byte was pushed, unless its time stamp indicates
-//!    lost time: such a block is deferred for at most 120 ms of media, until the stamps of the blocks
-//!    after it confirm or refute the loss.
+//!    PCM is returned in the round in which its last byte was pushed, unless its time stamp
+//!    indicates lost time: such a block is deferred for at most 120 ms of media, until the stamps
+//!    of the blocks after it confirm or refute the loss.
 //! 3. [`Stream::finish`] must be called when the body has ended, after the last drain. The same
 //!    `Stream` then accepts the next body (a reconnect): it keeps decoder and timeline, and never
 //!    emits a sample twice.

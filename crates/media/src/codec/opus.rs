@@ -1,4 +1,5 @@
-//! Opus in Matroska: packet headers and OpusHead (RFC 6716, RFC 7845), and a decoder around libopus.
+//! Opus in Matroska: packet headers and OpusHead (RFC 6716, RFC 7845), and a decoder around
+//! libopus.
 
 mod decoder;
 mod head;

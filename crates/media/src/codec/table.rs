@@ -94,8 +94,8 @@ macro_rules! codecs {
                 })
             }
 
-            /// Returns the delay of the output behind the decoded packets, in samples at 16 kHz.
-            /// Delay that the track states as CodecDelay or pre-skip does not count.
+            /// Returns the delay of the output relative to the decoded packets, in samples at 16
+            /// kHz. Delay that the track states as CodecDelay or pre-skip does not count.
             pub fn latency(&self) -> u32 {
                 match self { $(Self::$codec(decoder) => decoder.latency(),)+ }
             }
@@ -120,7 +120,7 @@ macro_rules! codecs {
                 (length.frames > 0).then_some(Packet { data, length, latency, header })
             }
 
-            /// Appends the packet's samples to `out`, as many as `span` says. Returns `false`, and
+            /// Appends the packet's samples to `out`, as many as in `span`. Returns `false`, and
             /// appends nothing, if the packet is damaged or of another codec.
             pub fn decode(&mut self, packet: Packet<'_>, span: Span, out: &mut Vec<i16>) -> bool {
                 let start = out.len();
@@ -182,7 +182,7 @@ macro_rules! codecs {
             }
 
             /// Returns the probable reason why `data`, which [`Decoder::packet`] or
-            /// [`Decoder::decode`] rejected, cannot be decoded, and what the producer should send.
+            /// [`Decoder::decode`] rejected, cannot be decoded, and the format to send instead.
             /// One rejected packet is damage; the reason is reported when many in a row are.
             pub fn diagnose(&self, data: &[u8]) -> &'static str {
                 diagnosis::known_framing(data).unwrap_or_else(|| match self {
@@ -193,7 +193,7 @@ macro_rules! codecs {
     };
 }
 
-// Detection tries the rows in this order: PCM stands before AAC, because it claims the tracks that
+// Detection tries the rows in this order: PCM precedes AAC, because it claims the tracks that
 // Amazon Connect labels A_AAC. Of several tracks in a stream the one with the lowest rank is
 // decoded.
 codecs! {
@@ -228,8 +228,7 @@ impl Packet<'_> {
         self.data
     }
 
-    /// Returns the delay with which the packet's samples come out of a decoder of its rate, in
-    /// samples at 16 kHz.
+    /// Returns the output delay of a decoder at the packet's rate, in samples at 16 kHz.
     pub fn latency(&self) -> u32 {
         self.latency
     }

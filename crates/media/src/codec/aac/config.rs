@@ -77,8 +77,8 @@ impl AacConfig {
         })
     }
 
-    /// Returns the configuration of AAC-LC of this rate (Hz) and channel configuration, or the reason
-    /// why it cannot be decoded.
+    /// Returns the configuration of AAC-LC of this rate (Hz) and channel configuration, or the
+    /// reason why it cannot be decoded.
     pub(crate) fn checked(rate: u32, channels: u8) -> Result<Self, &'static str> {
         if channels > 2 {
             return Err("more than two channels");

@@ -35,8 +35,8 @@ impl SbrDetector {
     }
 }
 
-/// Whether `frame` ends like one with SBR: with a fill element of that type and the end element. One
-/// in seventy frames without SBR matches by chance, so several in a row are required.
+/// Whether `frame` ends like one with SBR: with a fill element of that type and the end element.
+/// One in seventy frames without SBR matches by chance, so several in a row are required.
 fn ends_with_sbr(frame: &[u8]) -> bool {
     let Some(last) = frame.iter().rposition(|byte| *byte != 0) else { return false };
     let padding = frame[last].trailing_zeros() as usize;

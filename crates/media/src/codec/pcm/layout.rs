@@ -79,8 +79,8 @@ impl PcmLayout {
         self.encoding.bytes() * usize::from(self.channels)
     }
 
-    /// Reads the layout of `track`. Returns `None` if the track does not contain PCM, and the reason
-    /// if it does and cannot be decoded.
+    /// Reads the layout of `track`. Returns `None` if the track does not contain PCM, and the
+    /// reason if it does and cannot be decoded.
     pub(super) fn of_track(
         track: &Track,
         mime_type: Option<&str>,
@@ -136,8 +136,8 @@ impl PcmLayout {
         Self::checked(encoding, channels.into(), u32::from_le_bytes([rate0, rate1, rate2, rate3]))
     }
 
-    /// Parses a MIME type such as `audio/L16;rate=8000;channels=1`. In a list, like the MediaType of
-    /// a KVS stream, the first audio type is used. Returns `None` for other than uncompressed
+    /// Parses a MIME type such as `audio/L16;rate=8000;channels=1`. In a list, like the MediaType
+    /// of a KVS stream, the first audio type is used. Returns `None` for other than uncompressed
     /// audio. KVS producers write L16 little-endian, in contrast to RFC 2586.
     fn of_mime_type(mime_type: &str) -> Option<Result<Self, &'static str>> {
         let is_audio =

@@ -1,20 +1,20 @@
-//! Packets that wait, over the end of a fragment if need be: what is said of a fragment comes out
-//! behind its last sample.
+//! Deferred packets. They may be placed after the end of their fragment: its completion is emitted
+//! after its last sample.
 
-use super::super::deferred::Packet as Deferred;
-use super::{Assembly, Closing, Placing};
+use super::super::deferral::DeferredBlock;
+use super::{ClosingFragment, Pipeline, Placing};
 use crate::FragmentAudio;
 use crate::mkv::AwsTags;
 use crate::timeline::{Missing, Verdict};
 
-impl Assembly {
-    /// Lets out what waits, as far as its stamps allow; `last` when nothing follows.
+impl Pipeline {
+    /// Places deferred packets as far as the stamps allow it; `last`: no packet follows.
     pub(super) fn judge(&mut self, last: bool) {
         while !self.deferred.is_empty() {
             let (waiting, head) = self.deferred.waiting(&self.timeline);
             match self.timeline.judge(waiting, head, last) {
                 Verdict::Wait => break,
-                Verdict::InLine(packets) => {
+                Verdict::Contiguous(packets) => {
                     self.counters.outlying_packets += packets.saturating_sub(1) as u64;
                     (0..packets).for_each(|_| self.place_first(Missing::Nothing, false));
                 }
@@ -26,19 +26,19 @@ impl Assembly {
         }
     }
 
-    /// Nothing that follows has a say in where those belong that wait.
+    /// Places all deferred packets without waiting for further ones.
     pub(super) fn settle(&mut self) {
         self.judge(true);
     }
 
-    /// `head`: its stamp is believed, and it is the first of its Cluster, where clocks are set.
+    /// `head`: its stamp is trusted, and it is the first of its Cluster, so it can re-anchor.
     fn place_first(&mut self, missing: Missing, head: bool) {
         let ended = self.deferred.front_has_ended();
         if !ended {
             self.close();
         }
         let Some((packet, data, range)) = self.deferred.pop() else { return };
-        let Deferred { time, discard_padding, .. } = packet;
+        let DeferredBlock { time, discard_padding, .. } = packet;
         let decoded = data.get(range).zip(self.audio.decoder());
         if let Some(packet) = decoded.and_then(|(data, decoder)| decoder.packet(data)) {
             self.place(packet, Placing { time, missing, head, ended, discard_padding });
@@ -46,20 +46,20 @@ impl Assembly {
         self.deferred.reuse(data);
     }
 
-    /// The current fragment is whole. Where packets of it wait, that is said behind them.
+    /// Completes the current fragment; if packets of it are deferred, after those.
     pub(super) fn complete_fragment(&mut self, tags: &AwsTags) {
-        if self.document.passed_over {
+        if self.document.skipped {
             return;
         }
         self.announce();
         if self.closing.is_some() {
-            // A fragment between two that have packets waiting: shorter than any of KVS's.
+            // Two fragments with deferred packets: the second is shorter than any of KVS.
             self.settle();
         }
         let Some(fragment) = self.document.fragment.take() else { return };
         self.document.completed = true;
         self.deferred.end_fragment();
-        self.closing = Some(Closing {
+        self.closing = Some(ClosingFragment {
             fragment,
             continuation_token: tags.continuation_token.clone().unwrap_or_default(),
             millis_behind_now: tags.millis_behind_now,
@@ -75,9 +75,9 @@ impl Assembly {
         }
     }
 
-    /// The fragment that waits to be completed comes again.
+    /// Discards the fragment that is not completed yet, because it is sent again.
     pub(super) fn reopen(&mut self) {
-        self.deferred.forget();
+        self.deferred.discard();
         if let Some(closing) = self.closing.take() {
             self.timeline = closing.fragment.before;
         }

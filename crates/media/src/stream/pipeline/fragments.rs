@@ -1,53 +1,53 @@
-//! Fragments: whose they are, where they begin, and when they are whole.
+//! Fragments: their session, start and completion.
 
-use super::super::progress::Arrival;
-use super::{Assembly, Closing, Document, Fragment};
+use super::super::fragment_history::Arrival;
+use super::{ClosingFragment, DocumentState, OpenFragment, Pipeline};
 use crate::mkv::AwsTags;
 use crate::timeline::MediaTime;
 use crate::{Anchor, Output, SAMPLES_PER_MS};
 
-impl Assembly {
+impl Pipeline {
     pub(super) fn begin_document(&mut self) {
         if let Some(number) = self.incomplete.take() {
-            // No byte was damaged, yet the fragment ended without its trailing tags.
-            self.emission.say(Output::Skipped { bytes: 0, incomplete: Some(number) });
+            // The fragment ended without its trailing tags, but no bytes were skipped.
+            self.outputs.push(Output::Skipped { bytes: 0, incomplete: Some(number) });
         }
         if self.closing.is_none() {
             self.settle();
         }
-        // Until the document says its own tracks, those of the document before hold.
-        self.document = Document { track: self.document.track, ..Document::default() };
+        // The tracks of the previous document apply until this one defines its own.
+        self.document = DocumentState { track: self.document.track, ..DocumentState::default() };
         self.timeline.begin_fragment(None);
     }
 
     pub(super) fn begin_fragment(&mut self, tags: &AwsTags) {
         let Some(number) = tags.fragment_number.clone() else { return };
         if let Some(other) = self.foreign(tags) {
-            self.document.passed_over = true;
+            self.document.skipped = true;
             self.document.foreign = true;
-            self.selection.pass_over();
+            self.selection.skip_document();
             self.counters.foreign_fragments += 1;
-            self.emission.say(Output::FragmentForeign { number, session_id: other });
+            self.outputs.push(Output::FragmentForeign { number, session_id: other });
             return;
         }
         if self.closing.as_ref().is_some_and(|closing| closing.fragment.number == number) {
             self.reopen();
         }
-        match self.progress.arrival(&number) {
+        match self.history.arrival(&number) {
             Arrival::New => {}
             Arrival::Again(before) => {
-                self.deferred.forget_open();
+                self.deferred.discard_open();
                 self.timeline = *before;
             }
             Arrival::Repeated => {
-                self.document.passed_over = true;
-                self.selection.pass_over();
+                self.document.skipped = true;
+                self.selection.skip_document();
                 self.counters.repeated_fragments += 1;
-                self.emission.say(Output::FragmentRepeated { number });
+                self.outputs.push(Output::FragmentRepeated { number });
                 return;
             }
         }
-        self.document.fragment = Some(Fragment {
+        self.document.fragment = Some(OpenFragment {
             number: number.clone(),
             server_ms: tags.server_ms,
             producer_ms: tags.producer_ms,
@@ -62,17 +62,17 @@ impl Assembly {
         }
     }
 
-    /// The other session that the fragment names, if it does.
+    /// Returns the fragment's session if that is another one.
     fn foreign(&self, tags: &AwsTags) -> Option<String> {
         let ours = self.session_id.as_deref()?;
         tags.session_id.as_deref().filter(|theirs| *theirs != ours).map(str::to_owned)
     }
 
-    /// Says that the fragment began, once; the anchor is the timeline from before it, or for the
-    /// session's first audio the timeline with its origin just set.
+    /// Emits the start of the fragment, once. Its resume point is the timeline before the fragment,
+    /// or for the session's first audio the timeline with the origin just set.
     pub(super) fn announce(&mut self) {
         if self.closing.is_some() {
-            // Its anchor depends on where the packets before it go.
+            // Its resume point depends on the placement of the deferred packets before it.
             return;
         }
         let Some(fragment) = &mut self.document.fragment else { return };
@@ -82,21 +82,21 @@ impl Assembly {
         if fragment.before.origin_ms().is_none() {
             fragment.before = self.timeline.clone();
         }
-        self.emission.say(Output::FragmentStarted {
+        self.outputs.push(Output::FragmentStarted {
             number: fragment.number.clone(),
             server_ms: fragment.server_ms,
             producer_ms: fragment.producer_ms,
             anchor: Anchor {
-                label: self.audio.label(),
+                label: self.audio.mime_hint(),
                 ..fragment.before.anchor(fragment.number.clone())
             },
         });
     }
 
-    /// The first Cluster's time is that of PRODUCER_TIMESTAMP, which makes the difference of both
-    /// the producer session. Recorded files have none: their time is counted from 0.
+    /// The time of the first Cluster equals PRODUCER_TIMESTAMP; their difference identifies the
+    /// producer session. Recorded files have no PRODUCER_TIMESTAMP: their time counts from 0.
     pub(super) fn begin_cluster(&mut self, ticks: i64, scale: u64) {
-        if self.document.passed_over {
+        if self.document.skipped {
             return;
         }
         self.accept_tracks();
@@ -123,16 +123,17 @@ impl Assembly {
         session_ms
     }
 
-    /// Says that the fragment whose last packet was placed is whole, and that the one behind it
-    /// began.
+    /// Emits the completion of the fragment whose last deferred packet was placed, and the start of
+    /// the next one.
     pub(super) fn close(&mut self) {
         let Some(closing) = self.closing.take() else { return };
-        self.deferred.leave_ended();
-        let Closing { fragment, continuation_token, millis_behind_now, first, audio } = closing;
-        self.progress.completed(&fragment.number, &fragment.before);
+        self.deferred.clear_ended();
+        let ClosingFragment { fragment, continuation_token, millis_behind_now, first, audio } =
+            closing;
+        self.history.completed(&fragment.number, &fragment.before);
         self.counters.fragments += 1;
         let covered = first.map_or(0, |first| self.timeline.next() - first);
-        self.emission.say(Output::FragmentCompleted {
+        self.outputs.push(Output::FragmentCompleted {
             number: fragment.number,
             continuation_token,
             millis_behind_now,
@@ -147,30 +148,32 @@ impl Assembly {
         }
     }
 
-    /// Audio of the current fragment is placed, or of the one before it that `ended`.
+    /// Records that audio of the current fragment is placed, or of the one before it that `ended`.
     pub(super) fn reach(&mut self, ended: bool) {
         let closing = self.closing.as_ref().filter(|_| ended).map(|closing| &closing.fragment);
         if let Some(fragment) = closing.or(self.document.fragment.as_ref()) {
-            self.progress.reached(&fragment.number, &fragment.before);
+            self.history.reached(&fragment.number, &fragment.before);
         }
     }
 
     pub(super) fn end_document(&mut self, complete: bool) {
-        if complete && !self.document.passed_over {
-            // Tracks without a Cluster hold for the documents that follow.
+        if complete && !self.document.skipped {
+            // Tracks of a document without a Cluster apply to the documents after it.
             self.accept_tracks();
         }
         self.selection.begin_document();
         let track = self.document.track;
-        let document =
-            std::mem::replace(&mut self.document, Document { track, ..Document::default() });
-        if document.passed_over {
+        let document = std::mem::replace(
+            &mut self.document,
+            DocumentState { track, ..DocumentState::default() },
+        );
+        if document.skipped {
             return;
         }
         match document.fragment {
             Some(fragment) => {
-                // It comes again, and what waits of it.
-                self.deferred.forget_open();
+                // The fragment is sent again, including its deferred packets.
+                self.deferred.discard_open();
                 self.counters.incomplete_fragments += 1;
                 self.incomplete = Some(fragment.number);
             }

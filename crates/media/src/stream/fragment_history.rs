@@ -1,14 +1,14 @@
-//! Which fragment the stream is in, and whether it has been here before.
+//! The fragments that were decoded, to recognize one that is sent again.
 
 use crate::FragmentNumber;
 use crate::timeline::Timeline;
 
-/// How far the session's fragments have been read.
+/// The latest decoded fragment of the session.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// The latest fragment of which audio was taken, or that was completed.
+pub(super) struct FragmentHistory {
+    /// The latest fragment with decoded audio, or that was completed.
     latest: Option<Latest>,
-    /// Fragments before this one lie before the anchor the stream was resumed at.
+    /// The stream was resumed at this fragment; fragments before it are skipped.
     floor: Option<FragmentNumber>,
 }
 
@@ -16,23 +16,23 @@ pub(super) struct Progress {
 struct Latest {
     number: FragmentNumber,
     completed: bool,
-    /// The timeline as it was when the fragment began.
+    /// The timeline before the fragment.
     before: Timeline,
 }
 
-/// What a fragment is to the stream when it begins.
+/// How a fragment that begins relates to those before it.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    /// Not seen before.
+    /// Not decoded before.
     New,
-    /// Cut earlier and sent again: the timeline has to be what it was at the fragment's start, so
-    /// that its blocks get the positions they had.
+    /// Truncated before and sent again. Contains the timeline before the fragment, so that its
+    /// blocks get the same positions.
     Again(Box<Timeline>),
-    /// Taken whole before.
+    /// Decoded completely before.
     Repeated,
 }
 
-impl Progress {
+impl FragmentHistory {
     pub(super) fn resumed_at(fragment: FragmentNumber) -> Self {
         Self { latest: None, floor: Some(fragment) }
     }
@@ -48,9 +48,9 @@ impl Progress {
         }
     }
 
-    /// Audio of `number` is about to be taken. Only this (or completion) makes a fragment the
-    /// latest: one that merely names itself, as KVS's error reports do, must not hide those before
-    /// it.
+    /// Records that audio of `number` is decoded. Only this or completion makes a fragment the
+    /// latest: a fragment number without audio, as in KVS's error reports, must not cause the
+    /// fragments before it to be skipped.
     pub(super) fn reached(&mut self, number: &FragmentNumber, before: &Timeline) {
         if self.latest.as_ref().is_none_or(|latest| latest.number != *number) {
             self.latest =

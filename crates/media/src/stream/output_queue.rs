@@ -1,4 +1,4 @@
-//! Samples on their way out: each position leaves at most once, and in order.
+//! The queue of outputs: each position is emitted at most once, and in order.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -6,29 +6,29 @@ use std::ops::Range;
 use crate::timeline::{MediaTime, SAMPLE_NANOS};
 use crate::{Counters, Output};
 
-/// Longest piece in which silence comes out: a quarter of a second, of no stream's memory.
+/// Longest output of silence: a quarter of a second. It is shared by all streams.
 static SILENCE: [i16; 4000] = [0; 4000];
 
-/// Outputs that wait for `poll`, the samples they refer to, and the mark up to which all is out.
+/// Queued outputs, the samples they refer to, and the position up to which all was emitted.
 #[derive(Debug)]
-pub(super) struct Emission {
+pub(super) struct OutputQueue {
     ready: VecDeque<Ready>,
     pcm: Vec<i16>,
-    /// Everything before this position has been emitted, withheld or given up.
+    /// Everything before this position was emitted, withheld or skipped.
     mark: i64,
     withheld: Withheld,
 }
 
-/// An output that may refer to the sample buffer.
+/// A queued output, which may refer to the sample buffer.
 #[derive(Debug)]
 enum Ready {
-    Said(Box<Output<'static>>),
+    Event(Box<Output<'static>>),
     Gap { start: u64, samples: u64 },
     Silence { start: u64, samples: u64, time: MediaTime },
     Pcm { start: u64, range: Range<usize>, filled: u32, producer_ms: i64 },
 }
 
-/// Samples that DiscardPadding names: they are dropped if nothing follows, so they wait.
+/// Samples of DiscardPadding: dropped at the end of the session, emitted if a packet follows.
 #[derive(Debug, Default)]
 struct Withheld {
     start: i64,
@@ -38,21 +38,21 @@ struct Withheld {
 
 /// A run of samples at the end of the buffer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Run {
+pub(super) struct SampleRun {
     /// Index in the buffer of its first sample.
     pub(super) from: usize,
     /// Position of that sample.
     pub(super) start: i64,
-    /// How many of its leading samples are fill.
+    /// Number of leading samples that are fill.
     pub(super) filled: usize,
-    /// Producer clock at that sample.
+    /// Producer's clock at that sample.
     pub(super) time: MediaTime,
-    /// How many of its last samples are dropped if nothing follows.
+    /// Number of trailing samples that are dropped if no packet follows.
     pub(super) padding: usize,
 }
 
-impl Emission {
-    /// Nothing before `mark` will come out; `None` for a fresh session.
+impl OutputQueue {
+    /// Creates a queue that emits nothing before `mark`; `None` for a new session.
     pub(super) fn from_mark(mark: Option<i64>) -> Self {
         Self {
             ready: VecDeque::new(),
@@ -66,10 +66,10 @@ impl Emission {
         !self.ready.is_empty()
     }
 
-    pub(super) fn output(&mut self) -> Option<Output<'_>> {
+    pub(super) fn pop(&mut self) -> Option<Output<'_>> {
         Some(match self.ready.pop_front()? {
-            Ready::Silence { start, samples, time } => self.hush(start, samples, time),
-            Ready::Said(output) => *output,
+            Ready::Silence { start, samples, time } => self.next_silence(start, samples, time),
+            Ready::Event(output) => *output,
             Ready::Gap { start, samples } => Output::Gap { start, samples },
             Ready::Pcm { start, range, filled, producer_ms } => {
                 Output::Pcm { start, samples: &self.pcm[range], filled, producer_ms }
@@ -77,8 +77,8 @@ impl Emission {
         })
     }
 
-    /// The first piece of silence that fills lost time.
-    fn hush(&mut self, start: u64, samples: u64, time: MediaTime) -> Output<'static> {
+    /// Returns the first piece of silence that fills lost time and queues the rest.
+    fn next_silence(&mut self, start: u64, samples: u64, time: MediaTime) -> Output<'static> {
         let piece = samples.min(SILENCE.len() as u64);
         if samples > piece {
             let time = time.plus_nanos(piece as i64 * SAMPLE_NANOS);
@@ -89,28 +89,28 @@ impl Emission {
         Output::Pcm { start, samples, filled, producer_ms: time.to_ms() }
     }
 
-    pub(super) fn say(&mut self, output: Output<'static>) {
-        self.ready.push_back(Ready::Said(Box::new(output)));
+    pub(super) fn push(&mut self, output: Output<'static>) {
+        self.ready.push_back(Ready::Event(Box::new(output)));
     }
 
-    /// Whether a packet of `len` samples that ends at `position` is out already. One too short for
-    /// a sample of its own is not: its sound is in the samples that follow.
-    pub(super) fn is_out(&self, position: i64, len: i64) -> bool {
+    /// Whether a packet of `len` samples that ends at `position` was emitted before. A packet
+    /// shorter than one output sample was not: it is part of the samples that follow.
+    pub(super) fn is_emitted(&self, position: i64, len: i64) -> bool {
         position < self.mark + i64::from(len > 0)
     }
 
-    /// All outputs have been read, so the samples they referred to are free.
-    pub(super) fn begin(&mut self) {
+    /// Clears the sample buffer; all outputs must have been removed.
+    pub(super) fn clear_samples(&mut self) {
         debug_assert!(self.ready.is_empty());
         self.pcm.clear();
     }
 
-    /// The sample buffer, to append to.
+    /// Returns the sample buffer, to append to.
     pub(super) fn buffer(&mut self) -> &mut Vec<i16> {
         &mut self.pcm
     }
 
-    /// Something follows, so what DiscardPadding named is audio after all.
+    /// Emits the withheld samples: a packet follows, so they are not padding.
     pub(super) fn release_withheld(&mut self, counters: &mut Counters) {
         if self.withheld.samples.is_empty() {
             return;
@@ -119,11 +119,11 @@ impl Emission {
         self.pcm.extend_from_slice(&self.withheld.samples);
         self.withheld.samples.clear();
         let (start, producer_ms) = (self.withheld.start, self.withheld.producer_ms);
-        self.queue(start, from..self.pcm.len(), 0, producer_ms, counters);
+        self.push_pcm(start, from..self.pcm.len(), 0, producer_ms, counters);
     }
 
-    /// Time that is skipped: `samples` from `start` on.
-    pub(super) fn gap(&mut self, start: i64, samples: i64, counters: &mut Counters) {
+    /// Skips `samples` from `start` on.
+    pub(super) fn push_gap(&mut self, start: i64, samples: i64, counters: &mut Counters) {
         let end = start + samples;
         let start = start.max(self.mark).max(0);
         if end > start {
@@ -134,15 +134,15 @@ impl Emission {
         }
     }
 
-    /// Lost time that is filled by silence: `samples` from `start` on, at the producer's `time`.
-    pub(super) fn silence(
+    /// Fills `samples` from `start` on with silence; `time` is the producer's clock at `start`.
+    pub(super) fn push_silence(
         &mut self,
         start: i64,
         samples: usize,
         time: MediaTime,
         counters: &mut Counters,
     ) {
-        let known = self.pass(start, samples);
+        let known = self.advance(start, samples);
         let samples = (samples - known) as u64;
         if samples > 0 {
             counters.samples += samples;
@@ -153,12 +153,12 @@ impl Emission {
         }
     }
 
-    /// The buffer's end, from `run.from` on, is a run of samples: queues what of it is not out yet
-    /// and not before sample 0.
-    pub(super) fn emit(&mut self, run: Run, counters: &mut Counters) {
+    /// Queues the samples of the buffer from `run.from` on, except those that were emitted before
+    /// or precede sample 0.
+    pub(super) fn push_run(&mut self, run: SampleRun, counters: &mut Counters) {
         let total = self.pcm.len() - run.from;
         let end = run.start + total as i64;
-        let known = self.pass(run.start, total);
+        let known = self.advance(run.start, total);
         let padding = run.padding.min(total - known);
         let kept = run.from + known..self.pcm.len() - padding;
         let clock = |sample: usize| run.time.plus_nanos(sample as i64 * SAMPLE_NANOS).to_ms();
@@ -168,19 +168,19 @@ impl Emission {
             self.withheld.samples.extend_from_slice(&self.pcm[kept.end..]);
         }
         let filled = run.filled.saturating_sub(known).min(kept.len());
-        self.queue(run.start + known as i64, kept, filled, clock(known), counters);
+        self.push_pcm(run.start + known as i64, kept, filled, clock(known), counters);
     }
 
-    /// Marks `samples` from `start` on as out; returns how many of them were before, or lie before
-    /// sample 0.
-    fn pass(&mut self, start: i64, samples: usize) -> usize {
+    /// Marks `samples` from `start` on as emitted. Returns how many of them were emitted before or
+    /// precede sample 0.
+    fn advance(&mut self, start: i64, samples: usize) -> usize {
         let known = (self.mark.max(0) - start).clamp(0, samples as i64);
         self.mark = self.mark.max(start + samples as i64);
-        // The clamp keeps it in range.
+        // The clamp keeps the value in range.
         known as usize
     }
 
-    fn queue(
+    fn push_pcm(
         &mut self,
         start: i64,
         range: Range<usize>,

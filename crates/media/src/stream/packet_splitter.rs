@@ -1,36 +1,35 @@
-//! The packets of a block after its first: each is decoded only when the samples of the one before
-//! it were taken, so that however long a block is, its output is held packet by packet. The block
-//! itself stays where it is, with the parser.
+//! Division of a block into packets. A packet is decoded after the samples of the previous one were
+//! polled, so the output buffer holds one packet even for a long block. The parser keeps the block.
 
 use crate::codec::Decoder;
 use crate::mkv::Block;
 
-/// Most packets taken from one block: as many as a lace can hold. What lies beyond is damage or
-/// worse: the shortest of frames would make hours of silence out of a few KB.
+/// Most packets of one block: as many as a lace can hold. More are damage or an attack: a few KB of
+/// the shortest frames would become hours of silence.
 pub(super) const MAX_PACKETS: u32 = 256;
 
-/// What is left of the block that was taken last.
+/// The rest of the last block.
 #[derive(Debug, Default)]
-pub(super) struct Remainder {
-    /// Bytes at its end that were not taken yet.
+pub(super) struct PacketSplitter {
+    /// Bytes at its end that are not processed yet.
     left: usize,
     taken: u32,
 }
 
-impl Remainder {
-    /// Takes the first packet off `block` and remembers that something follows it.
+impl PacketSplitter {
+    /// Returns the first packet of `block`.
     pub(super) fn first<'a>(&mut self, decoder: Option<&Decoder>, block: Block<'a>) -> Block<'a> {
         *self = Self { left: block.data.len(), taken: 0 };
         self.take(decoder, block)
     }
 
-    /// Nothing is left.
+    /// Whether the block has no more packets.
     pub(super) fn is_empty(&self) -> bool {
         self.left == 0
     }
 
-    /// The next packet of `block`, as a block of its own in the same lace; `None` when there were
-    /// too many, which ends the block.
+    /// Returns the next packet of `block`, as a block in the same lace. Returns `None`, and ends
+    /// the block, after [`MAX_PACKETS`].
     pub(super) fn next<'a>(
         &mut self,
         decoder: Option<&Decoder>,
@@ -49,7 +48,7 @@ impl Remainder {
         let (data, rest) = decoder.map_or((left, &[][..]), |decoder| decoder.split(left));
         self.left = rest.len();
         self.taken += 1;
-        // The padding lies at the block's end.
+        // The padding is at the end of the block.
         let discard_padding = if rest.is_empty() { block.discard_padding } else { 0 };
         Block { data, discard_padding, ..block }
     }

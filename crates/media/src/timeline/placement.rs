@@ -1,4 +1,4 @@
-//! From a block and its stamp to where its samples stand.
+//! Placement of a block's samples by its stamp and the sample count.
 
 use super::evidence::{self, Missing, Verdict, Waiting};
 use super::stamps::Level;
@@ -7,7 +7,7 @@ use super::{FAR, Length, MAX_GAP, MediaTime, Timeline};
 /// Longest packet of any codec, in samples: 139 ms, an AAC frame at 7350 Hz.
 const LONGEST_PACKET: i64 = 2230;
 
-/// Where a block's samples go.
+/// The placement of a block's samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Placement {
     /// Position of the block's first sample.
@@ -18,15 +18,15 @@ pub struct Placement {
     pub gap: i64,
     /// Samples of the block at 16 kHz.
     pub len: i64,
-    /// How far after the first of them the block begins, in 1/rate of a sample.
+    /// Offset of the block's start after the first of them, in 1/rate of a sample.
     pub fraction: u32,
 }
 
 impl Timeline {
-    /// Sets the origin by the first block of the session: `time` (CodecDelay already taken off) is
-    /// `pre_skip` and the decoder's `latency` (samples) before sample 0. `rate` is that of the
-    /// block's codec: where the pre-skip is counted at the same, it is kept to the fraction of a
-    /// sample, else to the nearest sample. Later calls change nothing.
+    /// Sets the origin from the first block of the session: `time` (minus CodecDelay) is `pre_skip`
+    /// and the decoder's `latency` (samples) before sample 0. If pre-skip is counted at the `rate`
+    /// of the block's codec, it is kept to the fraction of a sample, else rounded to a sample.
+    /// Later calls have no effect.
     pub fn start_at(&mut self, time: MediaTime, pre_skip: Length, rate: u32, latency: u32) {
         if self.origin_ms.is_some() {
             return;
@@ -44,54 +44,53 @@ impl Timeline {
         }
     }
 
-    /// How much later than in line a block at `time` claims to stand, in samples, if blocks of
-    /// `before` samples still wait ahead of it; 0 for the first block.
+    /// Returns the lateness of a block at `time`, in samples, if `before` samples are deferred
+    /// ahead of it; 0 for the first block of the session.
     pub fn lateness(&self, time: MediaTime, before: i64) -> i64 {
-        self.origin_ms.map_or(0, |origin| self.clock(time, origin) - self.in_line() - before)
+        self.origin_ms.map_or(0, |origin| self.clock(time, origin) - self.expected() - before)
     }
 
-    /// Whether a block of this lateness goes in line whatever follows it. `head`: it is the first
-    /// of its Cluster.
-    pub fn is_in_line(&self, lateness: i64, length: Length, head: bool) -> bool {
+    /// Whether a block of this lateness is contiguous, independent of the blocks after it. `head`:
+    /// it is the first of its Cluster.
+    pub fn is_contiguous(&self, lateness: i64, length: Length, head: bool) -> bool {
         lateness < evidence::least(&self.stamps, length, self.fragment.tolerance)
             && !self.is_set_back(lateness, head)
     }
 
-    /// What becomes of the blocks that wait, oldest first. `head`: the first of them is the first
-    /// of its Cluster. `last`: no block follows.
+    /// Decides about the deferred blocks, oldest first. `head`: the first of them is the first of
+    /// its Cluster. `last`: no block follows.
     pub fn judge(&self, waiting: &[Waiting], head: bool, last: bool) -> Verdict {
         let Some(first) = waiting.first() else { return Verdict::Wait };
         if !self.is_set_back(first.lateness, head) {
             return evidence::judge(&self.stamps, waiting, self.fragment.tolerance, last);
         }
         let media: i64 = waiting.iter().map(|block| block.length.at_output_rate(0).0).sum();
-        let borne_out = waiting.iter().skip(1).any(|block| block.begins_block);
+        let confirmed = waiting.iter().skip(1).any(|block| block.begins_block);
         let all = waiting.iter().all(|block| self.is_set_back(block.lateness, true));
         match all {
-            false => Verdict::InLine(1),
-            true if last || media >= evidence::WINDOW && borne_out => {
+            false => Verdict::Contiguous(1),
+            true if last || media >= evidence::WINDOW && confirmed => {
                 Verdict::Late(Missing::Nothing)
             }
             true => Verdict::Wait,
         }
     }
 
-    /// A clock that stands far before the line at the beginning of a Cluster, where clocks are set.
+    /// Whether the clock was set back: a far too early stamp at the start of a Cluster.
     fn is_set_back(&self, lateness: i64, head: bool) -> bool {
         let low = self.stamps.range().low;
         let far = FAR.max(self.fragment.tolerance);
-        head && lateness < low.saturating_sub(far) && !self.begins_anew(lateness)
+        head && lateness < low.saturating_sub(far) && !self.restarts(lateness)
     }
 
-    /// Whether the next block is the first of its Cluster; asked once for each block.
+    /// Returns whether the next block is the first of its Cluster. Must be called once per block.
     pub fn take_head(&mut self) -> bool {
         std::mem::take(&mut self.fragment.head)
     }
 
-    /// Places a block of `length` that the producer's clock puts at `time`, behind what is
-    /// `missing`, and moves on. `head` as for [`Timeline::judge`]; `ended`: the block's fragment is
-    /// not the current one any more. Returns the placement and whether the timeline was tied to the
-    /// producer's clock anew.
+    /// Places a block of `length` stamped `time` after the `missing` time, and advances. `head` as
+    /// for [`Timeline::judge`]; `ended`: the block's fragment has ended and another one is current.
+    /// Returns the placement and whether the timeline was re-anchored.
     pub fn place(
         &mut self,
         time: MediaTime,
@@ -102,14 +101,15 @@ impl Timeline {
     ) -> (Placement, bool) {
         let origin_ms = *self.origin_ms.get_or_insert(time.to_ms());
         let clock = time.samples_since(origin_ms);
-        let lateness = self.clock(time, origin_ms) - self.in_line();
+        let lateness = self.clock(time, origin_ms) - self.expected();
         let set_back = self.is_set_back(lateness, head);
         let far = matches!(missing, Missing::Samples(_) | Missing::Packets(_))
             && lateness >= self.continuity();
-        let anew = set_back && missing == Missing::Nothing || far || self.begins_anew(lateness);
-        let reanchored = head && anew && self.reanchor(clock, lateness);
+        let may_reanchor =
+            set_back && missing == Missing::Nothing || far || self.restarts(lateness);
+        let reanchored = head && may_reanchor && self.reanchor(clock, lateness);
         let missing = if reanchored {
-            let ahead = self.clock(time, origin_ms) - self.in_line();
+            let ahead = self.clock(time, origin_ms) - self.expected();
             let is_pause = ahead > self.fragment.tolerance;
             if is_pause { Missing::Samples(ahead) } else { Missing::Nothing }
         } else {
@@ -117,21 +117,20 @@ impl Timeline {
         };
         let placement = self.put(length, missing);
         let begin = placement.start;
-        if let Level::Later(later) = self.record(clock + self.shift - begin, length) {
-            // The blocks of the last half second went in line: the time before them is missing now.
+        if let Level::Later(later) = self.record(clock + self.clock_offset - begin, length) {
+            // The blocks of the last half second are placed already, so their time is lost here.
             let missing = evidence::in_packets(later, length, evidence::STEADY);
             let (samples, fraction) = self.after(length, missing);
             (self.lost, self.fraction) = ((self.lost + samples).min(MAX_GAP), fraction);
         }
         if !ended {
-            self.remember(clock, begin);
+            self.record_clocks(clock, begin);
         }
         (placement, reanchored)
     }
 
-    /// Packets of which only this is known were damaged right before a block of `length` and this
-    /// lateness: how much is missing there. The stamp decides, between nothing and what so many
-    /// packets can last at most.
+    /// Returns the time lost by damaged packets right before a block of `length` and this lateness.
+    /// The stamp decides, limited to the longest duration of so many packets.
     pub fn damaged(&self, packets: u32, lateness: i64, length: Length) -> Missing {
         let most = i64::from(packets).saturating_mul(LONGEST_PACKET);
         let samples = lateness.saturating_sub(self.stamps.average()).clamp(0, most);
@@ -141,24 +140,25 @@ impl Timeline {
         evidence::in_packets(samples, length, self.stamps.range().width())
     }
 
-    /// So many samples are missing here.
+    /// Records lost samples.
     pub fn lose(&mut self, samples: i64) {
         self.lost = (self.lost + samples).min(MAX_GAP);
     }
 
-    /// Moves on by samples that belong to no block; what was missing is made up.
+    /// Advances by samples that belong to no block, and clears the lost samples.
     pub fn pass(&mut self, samples: i64) {
         self.next += samples;
         (self.lost, self.fraction) = (0, 0);
     }
 
-    /// Where the next block goes in line.
-    fn in_line(&self) -> i64 {
+    /// Returns the expected position of the next block.
+    pub(super) fn expected(&self) -> i64 {
         self.next + self.lost
     }
 
+    /// Returns the stamped position of a block at `time`.
     fn clock(&self, time: MediaTime, origin_ms: i64) -> i64 {
-        time.samples_since(origin_ms) + self.shift
+        time.samples_since(origin_ms) + self.clock_offset
     }
 
     fn record(&mut self, lateness: i64, length: Length) -> Level {
@@ -175,8 +175,8 @@ impl Timeline {
         placement
     }
 
-    /// How many samples are `missing` before a packet of `length`, and how far after the first
-    /// sample behind them it begins.
+    /// Returns the number of samples `missing` before a packet of `length`, and the packet's offset
+    /// after the next sample, in 1/rate of a sample.
     fn after(&self, length: Length, missing: Missing) -> (i64, u32) {
         match missing {
             Missing::Nothing => (0, self.fraction),

@@ -1,90 +1,94 @@
-//! Takes the parser's events in order and decides what comes out.
+//! Processes the parser's events in order and produces the outputs.
 
 mod blocks;
+mod deferral;
 mod flush;
 mod fragments;
 mod tracks;
-mod waiting;
 
 use super::StreamOptions;
 use super::audio::{Audio, TrackTiming};
 use super::budget::Budget;
-use super::deferred::Deferred;
-use super::emission::Emission;
-use super::ending::Ending;
-use super::failing::Failing;
-use super::progress::Progress;
-use super::remainder::Remainder;
-use super::repeats::Repeats;
+use super::decode_failures::DecodeFailures;
+use super::deferral::DeferralQueue;
+use super::fragment_history::FragmentHistory;
+use super::last_packet::LastPacket;
+use super::output_queue::OutputQueue;
+use super::packet_splitter::PacketSplitter;
+use super::repeats::RepeatDetector;
 use super::selection::Selection;
 use crate::mkv::{Block, End, Event, Selected};
 use crate::timeline::{MediaTime, Missing, Timeline};
 use crate::{Anchor, Content, Counters, FragmentAudio, FragmentNumber, Output, Tail};
 
-/// Everything of a stream but the parser.
+/// All parts of a stream except the parser.
 #[derive(Debug)]
-pub(super) struct Assembly {
+pub(super) struct Pipeline {
     timeline: Timeline,
-    progress: Progress,
+    history: FragmentHistory,
     audio: Audio,
-    emission: Emission,
+    outputs: OutputQueue,
     counters: Counters,
-    document: Document,
+    document: DocumentState,
     selection: Selection,
-    /// Of the block taken last.
-    remainder: Remainder,
-    deferred: Deferred,
-    /// A fragment that is whole, but for packets of it that wait.
-    closing: Option<Closing>,
-    repeats: Repeats,
-    failing: Failing,
-    /// What the packet that failed last looks like.
-    suspicion: &'static str,
-    ending: Ending,
-    /// A fragment that ended without its trailing tags and was not reported yet.
+    /// Position in the last block.
+    splitter: PacketSplitter,
+    deferred: DeferralQueue,
+    /// A complete fragment that still has deferred packets.
+    closing: Option<ClosingFragment>,
+    repeats: RepeatDetector,
+    failures: DecodeFailures,
+    /// Probable reason why the last rejected packet could not be decoded.
+    diagnosis: &'static str,
+    last_packet: LastPacket,
+    /// A fragment that ended without its trailing tags and is not reported yet.
     incomplete: Option<FragmentNumber>,
-    /// The session that is read.
+    /// The session to decode; `None`: any.
     session_id: Option<String>,
 }
 
-/// What is known of the current document.
+/// State of the current document.
 #[derive(Debug, Default)]
-struct Document {
-    fragment: Option<Fragment>,
-    /// Its audio was taken before, or is another session's.
-    passed_over: bool,
+struct DocumentState {
+    fragment: Option<OpenFragment>,
+    /// Its audio is skipped: it was decoded before, or the fragment is of another session.
+    skipped: bool,
+    /// The fragment is of another session.
     foreign: bool,
     track: TrackTiming,
     /// Producer clock minus Matroska time, ms; set by its first Cluster.
     session_ms: Option<i64>,
-    /// Its fragment is whole.
+    /// Its fragment is complete.
     completed: bool,
     budget: Budget,
-    /// Samples of it that were sent before, and those beyond its budget.
+    /// Samples of it that were sent before.
     repeated_samples: u64,
+    /// Samples beyond its budget.
     excess_samples: u64,
-    /// Where the next packet of the current block stands, ns from the block's stamp.
+    /// Time of the next packet of the current block, ns after the block's stamp.
     lace_nanos: i64,
-    /// Tracks whose blocks passed before any Tracks said what they are; one bit a number.
-    untold: u64,
+    /// Track numbers of blocks that came before the Tracks element, as a bit set.
+    undefined_tracks: u64,
     /// Position of its first audio block.
     first: Option<i64>,
 }
 
+/// The fragment of the current document.
 #[derive(Debug)]
-struct Fragment {
+struct OpenFragment {
     number: FragmentNumber,
     server_ms: Option<i64>,
     producer_ms: Option<i64>,
+    /// [`Output::FragmentStarted`] was emitted.
     announced: bool,
-    /// The timeline as it was before the fragment.
+    /// The timeline before the fragment.
     before: Timeline,
 }
 
-/// What is said of a fragment behind its last sample.
+/// The fields of [`Output::FragmentCompleted`], which follows the fragment's last sample.
 #[derive(Debug)]
-struct Closing {
-    fragment: Fragment,
+struct ClosingFragment {
+    fragment: OpenFragment,
     continuation_token: String,
     millis_behind_now: Option<u64>,
     /// Position of its first audio block.
@@ -92,62 +96,63 @@ struct Closing {
     audio: FragmentAudio,
 }
 
-/// Where a packet is to be placed.
+/// Parameters for the placement of a packet.
 #[derive(Debug, Clone, Copy)]
 struct Placing {
-    /// Producer clock at its first sample.
+    /// Producer's clock at its first sample.
     time: MediaTime,
-    /// Before it.
+    /// Lost time before it.
     missing: Missing,
     /// It is the first of its Cluster.
     head: bool,
-    /// Its fragment has ended; the current one is another.
+    /// Its fragment has ended; it belongs to [`Pipeline::closing`].
     ended: bool,
     /// DiscardPadding, ns.
     discard_padding: i64,
 }
 
-impl Assembly {
+impl Pipeline {
     pub(super) fn start(options: StreamOptions) -> Self {
         let timeline = Timeline::new(options.max_fill_ms);
-        let progress = Progress::default();
+        let history = FragmentHistory::default();
         let audio = Audio::new(options.track_name, None);
-        let emission = Emission::from_mark(None);
-        Self::with(timeline, progress, emission, audio, Repeats::default(), options.session_id)
+        let outputs = OutputQueue::from_mark(None);
+        Self::with(timeline, history, outputs, audio, RepeatDetector::default(), options.session_id)
     }
 
     pub(super) fn resume(options: StreamOptions, anchor: Anchor, contents: Vec<Content>) -> Self {
         let timeline = Timeline::from_anchor(&anchor, options.max_fill_ms);
         let mark = anchor.origin_ms.map(|_| timeline.next());
         let audio = Audio::new(options.track_name, anchor.label.as_deref());
-        let progress = Progress::resumed_at(anchor.fragment);
-        let (emission, repeats) = (Emission::from_mark(mark), Repeats::after(contents));
-        Self::with(timeline, progress, emission, audio, repeats, options.session_id)
+        let history = FragmentHistory::resumed_at(anchor.fragment);
+        let outputs = OutputQueue::from_mark(mark);
+        let repeats = RepeatDetector::after(contents);
+        Self::with(timeline, history, outputs, audio, repeats, options.session_id)
     }
 
     fn with(
         timeline: Timeline,
-        progress: Progress,
-        emission: Emission,
+        history: FragmentHistory,
+        outputs: OutputQueue,
         audio: Audio,
-        repeats: Repeats,
+        repeats: RepeatDetector,
         session_id: Option<String>,
     ) -> Self {
         Self {
             timeline,
-            progress,
+            history,
             audio,
-            emission,
+            outputs,
             counters: Counters::default(),
-            document: Document::default(),
+            document: DocumentState::default(),
             selection: Selection::default(),
-            remainder: Remainder::default(),
-            deferred: Deferred::default(),
+            splitter: PacketSplitter::default(),
+            deferred: DeferralQueue::default(),
             closing: None,
             repeats,
-            failing: Failing::default(),
-            suspicion: "its packets cannot be decoded",
-            ending: Ending::default(),
+            failures: DecodeFailures::default(),
+            diagnosis: "its packets cannot be decoded",
+            last_packet: LastPacket::default(),
             incomplete: None,
             session_id,
         }
@@ -170,31 +175,31 @@ impl Assembly {
     }
 
     pub(super) fn has_output(&self) -> bool {
-        self.emission.has_output()
+        self.outputs.has_output()
     }
 
     pub(super) fn output(&mut self) -> Option<Output<'_>> {
-        self.emission.output()
+        self.outputs.pop()
     }
 
-    /// Something is left of the block taken last; it comes before the next event.
-    pub(super) fn goes_on(&self) -> bool {
-        !self.remainder.is_empty()
+    /// Whether the last block has more packets; they precede the next event.
+    pub(super) fn has_packets(&self) -> bool {
+        !self.splitter.is_empty()
     }
 
-    /// Goes on in the block taken last.
-    pub(super) fn go_on(&mut self, block: Option<Block<'_>>) {
-        self.emission.begin();
-        let Some(block) = block else { return self.remainder.clear() };
-        match self.remainder.next(self.audio.decoder(), block) {
+    /// Processes the next packet of the last block.
+    pub(super) fn take_next_packet(&mut self, block: Option<Block<'_>>) {
+        self.outputs.clear_samples();
+        let Some(block) = block else { return self.splitter.clear() };
+        match self.splitter.next(self.audio.decoder(), block) {
             Some(packet) => self.take_packet(packet),
             None => self.counters.decode_errors += 1,
         }
     }
 
-    /// Takes one event; `Some` tells the parser which track to hand out from now on.
+    /// Processes one event. Returns `Some` if the parser must select another track (or none).
     pub(super) fn take(&mut self, event: Event<'_>) -> Option<Option<Selected>> {
-        self.emission.begin();
+        self.outputs.clear_samples();
         match event {
             Event::DocumentStart => self.begin_document(),
             Event::Tracks { tracks, mime_type } => self.plan_tracks(tracks, mime_type),
@@ -203,15 +208,15 @@ impl Assembly {
             Event::Block(block) => self.take_block(block),
             Event::OtherBlock { track, .. } => {
                 self.counters.skipped_blocks += 1;
-                if !self.selection.is_given_up() {
-                    self.document.untold |= track_bit(track);
+                if !self.selection.is_discarded() {
+                    self.document.undefined_tracks |= track_bit(track);
                 }
             }
             Event::BadBlock => self.counters.decode_errors += 1,
             Event::Error { id, code } => {
                 self.counters.error_tags += 1;
                 let (id, code) = (id.unwrap_or(0), code.map(str::to_owned));
-                self.emission.say(Output::ErrorTag { id, code });
+                self.outputs.push(Output::ErrorTag { id, code });
             }
             Event::FragmentEnd(tags) => self.complete_fragment(tags),
             Event::DocumentEnd { complete, .. } => self.end_document(complete),
@@ -219,29 +224,29 @@ impl Assembly {
                 self.counters.skipped_bytes += bytes;
                 self.counters.resyncs += 1;
                 let incomplete = self.incomplete.take();
-                self.emission.say(Output::Skipped { bytes, incomplete });
+                self.outputs.push(Output::Skipped { bytes, incomplete });
             }
         }
-        self.selection.news()
+        self.selection.take_change()
     }
 
-    /// The body is over, and the parser's books are closed.
+    /// Ends the body, after the parser's end.
     pub(super) fn finish(&mut self, end: End) -> Tail {
         let complete = end.document.is_some();
         if complete || end.tail > 0 {
             self.end_document(complete);
         }
-        self.document = Document::default();
+        self.document = DocumentState::default();
         self.selection.finish();
         self.repeats.finish();
-        self.remainder.clear();
+        self.splitter.clear();
         self.counters.incomplete_fragments += u64::from(end.unnamed.is_some());
         let incomplete = self.incomplete.take().or(end.unnamed);
         Tail { cut: end.tail > 0, incomplete, bytes: end.tail }
     }
 }
 
-/// Numbers beyond what is usual share a bit.
+/// Returns the bit of a track number; all from 63 on share one.
 fn track_bit(number: u64) -> u64 {
     1 << number.min(63)
 }

@@ -1,42 +1,42 @@
-//! Packets whose stamps say that time is missing, until the packets behind them bear that out.
+//! Packets whose stamps indicate lost time, until the packets after them confirm or refute it.
 
 use std::collections::VecDeque;
 
 use crate::mkv::Block;
 use crate::timeline::{Length, MediaTime, Timeline, Waiting};
 
-/// Most bytes that wait: 120 ms of 48 kHz stereo PCM and a packet more have 27 KB, of Opus at its
-/// highest bit rate 9 KB.
+/// Most bytes that are deferred: 120 ms of 48 kHz stereo PCM and one packet have 27 KB, of Opus at
+/// its highest bit rate 9 KB.
 const MAX_BYTES: usize = 28 * 1024;
 
-/// Bytes of the buffer that are kept when none waits: 120 ms of Opus at 64 kb/s.
+/// Capacity that an empty queue keeps, in bytes: 120 ms of Opus at 64 kb/s.
 const KEPT_BYTES: usize = 1024;
 
-/// Media that waits before the packet that decides about it, ns: 120 ms.
+/// Media that is deferred before the deciding packet, ns: 120 ms.
 const MAX_NANOS: i64 = 120_000_000;
 
-/// Most packets that wait: 120 ms of Opus's shortest, 2.5 ms.
+/// Most packets that are deferred: 120 ms of the shortest of Opus, 2.5 ms.
 const MAX_PACKETS: usize = 48;
 
-/// Packets in order, with their stamps. The memory is reused.
+/// Deferred packets in order. The memory is reused.
 #[derive(Debug, Default)]
-pub(super) struct Deferred {
+pub(super) struct DeferralQueue {
     data: Vec<u8>,
-    /// Bytes at the front of `data` whose packets are gone.
+    /// Bytes at the front of `data` whose packets were removed.
     gone: usize,
-    packets: VecDeque<Packet>,
+    packets: VecDeque<DeferredBlock>,
     waiting: Vec<Waiting>,
-    /// So many packets at the front belong to a fragment that has ended.
+    /// Number of packets at the front whose fragment has ended.
     ended: Option<usize>,
 }
 
-/// What a packet is besides its data.
+/// A deferred packet without its data.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Packet {
+pub(super) struct DeferredBlock {
     len: usize,
-    /// Time it covers.
+    /// Time that it covers.
     pub(super) length: Length,
-    /// Producer clock at its first sample.
+    /// Producer's clock at its first sample.
     pub(super) time: MediaTime,
     /// DiscardPadding, ns.
     pub(super) discard_padding: i64,
@@ -46,9 +46,9 @@ pub(super) struct Packet {
     begins_block: bool,
 }
 
-impl Deferred {
-    /// Whether a packet can wait behind those that do.
-    pub(super) fn takes(&self, data: &[u8], length: Length) -> bool {
+impl DeferralQueue {
+    /// Whether there is room for another packet.
+    pub(super) fn accepts(&self, data: &[u8], length: Length) -> bool {
         self.packets.len() < MAX_PACKETS
             && self.data.len() - self.gone + data.len() <= MAX_BYTES
             && self.nanos() <= MAX_NANOS + length.nanos()
@@ -62,14 +62,14 @@ impl Deferred {
         head: bool,
         begins_block: bool,
     ) {
-        // A queue that never empties would grow for ever.
+        // Without this, a queue that is never empty would grow without limit.
         self.data.drain(..self.gone);
         self.gone = 0;
-        // Not twice what is needed: this counts against what a stream may take.
+        // Exact: the capacity counts toward the memory limit of a stream.
         self.data.reserve_exact(block.data.len());
         self.data.extend_from_slice(block.data);
         let (len, discard_padding) = (block.data.len(), block.discard_padding);
-        let packet = Packet { len, length, time, discard_padding, head, begins_block };
+        let packet = DeferredBlock { len, length, time, discard_padding, head, begins_block };
         self.packets.push_back(packet);
     }
 
@@ -77,7 +77,7 @@ impl Deferred {
         self.packets.is_empty()
     }
 
-    /// Media that waits, in samples at 16 kHz.
+    /// Returns the deferred media, in samples at 16 kHz.
     pub(super) fn samples(&self) -> i64 {
         self.packets.iter().map(|packet| packet.length.in_samples()).sum()
     }
@@ -86,22 +86,23 @@ impl Deferred {
         self.packets.iter().map(|packet| packet.length.nanos()).sum()
     }
 
-    /// What `timeline` has to judge, and whether the first packet is the first of its Cluster.
+    /// Returns the input for [`Timeline::judge`]: the packets' lateness, and whether the first
+    /// packet is the first of its Cluster.
     pub(super) fn waiting(&mut self, timeline: &Timeline) -> (&[Waiting], bool) {
         self.waiting.clear();
         let mut before = 0;
         for packet in &self.packets {
             let lateness = timeline.lateness(packet.time, before);
-            let Packet { length, begins_block, .. } = *packet;
+            let DeferredBlock { length, begins_block, .. } = *packet;
             self.waiting.push(Waiting { lateness, length, begins_block });
             before += packet.length.in_samples();
         }
         (&self.waiting, self.packets.front().is_some_and(|packet| packet.head))
     }
 
-    /// Takes the first packet off, with the buffer its data is in; give that back by
-    /// [`Deferred::reuse`].
-    pub(super) fn pop(&mut self) -> Option<(Packet, Vec<u8>, std::ops::Range<usize>)> {
+    /// Removes the first packet and returns it with the buffer that contains its data. The caller
+    /// returns the buffer with [`DeferralQueue::reuse`].
+    pub(super) fn pop(&mut self) -> Option<(DeferredBlock, Vec<u8>, std::ops::Range<usize>)> {
         let packet = self.packets.pop_front()?;
         let range = self.gone..self.gone + packet.len;
         self.gone = range.end;
@@ -120,33 +121,33 @@ impl Deferred {
         }
     }
 
-    /// The fragment of the packets that wait has ended.
+    /// Marks the fragment of all deferred packets as ended.
     pub(super) fn end_fragment(&mut self) {
         self.ended = Some(self.packets.len());
     }
 
-    /// Whether the first packet belongs to a fragment that has ended.
+    /// Whether the fragment of the first packet has ended.
     pub(super) fn front_has_ended(&self) -> bool {
         self.ended.is_some_and(|ended| ended > 0)
     }
 
-    /// No packet of the fragment that has ended waits any longer.
-    pub(super) fn leave_ended(&mut self) {
+    /// Clears the mark of [`DeferralQueue::end_fragment`], when no packet before it is left.
+    pub(super) fn clear_ended(&mut self) {
         self.ended = None;
     }
 
-    /// Drops the packets of the fragment that has not ended: it comes again.
-    pub(super) fn forget_open(&mut self) {
+    /// Discards the packets of the fragment that has not ended: it is sent again.
+    pub(super) fn discard_open(&mut self) {
         self.packets.truncate(self.ended.unwrap_or(0));
         let kept: usize = self.packets.iter().map(|packet| packet.len).sum();
         self.data.truncate(self.gone + kept);
         if self.packets.is_empty() {
-            self.forget();
+            self.discard();
         }
     }
 
-    /// Drops all of them.
-    pub(super) fn forget(&mut self) {
+    /// Discards all packets.
+    pub(super) fn discard(&mut self) {
         self.packets.clear();
         self.data.clear();
         (self.gone, self.ended) = (0, None);
