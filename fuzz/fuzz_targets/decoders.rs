@@ -1,12 +1,12 @@
-//! Any bytes as packets of each codec: no panic, and just as many samples as the timeline asks for,
-//! or none of a damaged packet.
+//! Arbitrary bytes as packets of each codec: no panic, exactly the requested number of samples, and
+//! none for a damaged packet.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use media::codec::{Decoder, Format, Span};
 use media::mkv::Track;
 
-/// How a track may describe itself; each input picks one.
+/// Descriptions of tracks; the first byte of the input selects one.
 const TRACKS: [(&str, &[u8], Option<u32>); 11] = [
     ("A_OPUS", b"", None),
     ("A_OPUS", b"OpusHead\x01\x02\x38\x01\x80\xBB\x00\x00\x00\x01\x00", None),
@@ -51,7 +51,7 @@ fuzz_target!(|input: &[u8]| {
                 (fraction, out) = (0, Vec::new());
             }
             let length = packet.length();
-            // What another rate left behind means nothing.
+            // A remainder of another rate is ignored.
             fraction = if fraction < length.rate { fraction } else { 0 };
             let ahead = u64::from(fraction) + u64::from(length.frames) * 16_000;
             let samples = (ahead / u64::from(length.rate)) as usize;
