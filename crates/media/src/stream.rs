@@ -3,7 +3,7 @@
 mod audio;
 mod budget;
 mod decode_failures;
-mod deferral;
+mod deferral_queue;
 mod fragment_history;
 mod last_packet;
 mod mime_hint;

@@ -29,7 +29,7 @@
 //! machine.
 
 pub mod evidence;
-pub use evidence::{FAR, Missing, Verdict, Waiting};
+pub use evidence::{DeferredStamp, FAR, Missing, Verdict};
 
 mod placement;
 pub use placement::Placement;

@@ -4,7 +4,7 @@
 
 use media::Anchor;
 use media::timeline::{
-    Length, MediaTime, Missing, Placement, SERVER_JITTER_MS, Timeline, Verdict, Waiting,
+    DeferredStamp, Length, MediaTime, Missing, Placement, SERVER_JITTER_MS, Timeline, Verdict,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -136,7 +136,7 @@ impl Line {
             let waiting = self.waiting.iter().enumerate().map(|(index, stamp)| {
                 let before = samples * index as i64;
                 let lateness = self.timeline.lateness(MediaTime::from_ms(*stamp), before);
-                Waiting { lateness, length: self.length, begins_block: true }
+                DeferredStamp { lateness, length: self.length, begins_block: true }
             });
             let waiting: Vec<_> = waiting.collect();
             let (blocks, missing) = match self.timeline.judge(&waiting, false, last) {
@@ -259,7 +259,7 @@ impl Hour {
 fn in_order(timeline: &mut Timeline, time: MediaTime, length: Length) -> Placement {
     let head = timeline.take_head();
     let lateness = timeline.lateness(time, 0);
-    let waiting = [Waiting { lateness, length, begins_block: true }; 2];
+    let waiting = [DeferredStamp { lateness, length, begins_block: true }; 2];
     let (missing, head) = match timeline.judge(&waiting, head, false) {
         Verdict::Late(missing) => (missing, head),
         _ => (Missing::Nothing, false),

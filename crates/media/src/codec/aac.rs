@@ -77,7 +77,7 @@ impl Codec for AacDecoder {
     }
 
     fn header<'a>(&self, data: &'a [u8]) -> Option<(Length, Frame<'a>)> {
-        let (config, payload) = match adts::Header::read(data) {
+        let (config, payload) = match adts::AdtsHeader::read(data) {
             Some(header) => (header.config.ok()?, header.payload(data)),
             None => (self.config()?, adts::Payload::raw(data)),
         };
@@ -114,8 +114,8 @@ impl Codec for AacDecoder {
     }
 
     fn diagnose(&self, data: &[u8]) -> &'static str {
-        match adts::Header::read(data) {
-            Some(adts::Header { config: Err(reason), .. }) => reason,
+        match adts::AdtsHeader::read(data) {
+            Some(adts::AdtsHeader { config: Err(reason), .. }) => reason,
             None => self.missing_parameters().unwrap_or(NOT_DECODED),
             Some(_) => NOT_DECODED,
         }

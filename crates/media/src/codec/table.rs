@@ -1,14 +1,11 @@
 //! The table of codecs, and the dispatch that is generated from it.
 
-use super::aac::AacDecoder;
-use super::opus::OpusDecoder;
-use super::pcm::PcmDecoder;
 use super::{Codec, ConcealmentPlan, Span, diagnosis};
 use crate::mkv::Track;
 use crate::timeline::Length;
 use crate::{Error, resample};
 
-/// Generates [`Format`], [`Decoder`] and [`Header`], each with one variant per row.
+/// Generates [`Format`], [`Decoder`] and [`PacketHeader`], each with one variant per row.
 macro_rules! codecs {
     ($($(#[$doc:meta])* $codec:ident($decoder:ty), rank $rank:literal;)+) => {
         /// The codec of a track and its parameters, detected from the track's description. Two
@@ -70,7 +67,7 @@ macro_rules! codecs {
 
         /// The header of a packet.
         #[derive(Debug, Clone, Copy)]
-        enum Header<'a> {
+        enum PacketHeader<'a> {
             $($codec(<$decoder as Codec>::Header<'a>),)+
         }
 
@@ -113,7 +110,7 @@ macro_rules! codecs {
                 let (length, header) = match self {
                     $(Self::$codec(decoder) => {
                         let (length, header) = decoder.header(data)?;
-                        (length, Header::$codec(header))
+                        (length, PacketHeader::$codec(header))
                     })+
                 };
                 let latency = resample::latency(length.rate);
@@ -125,7 +122,7 @@ macro_rules! codecs {
             pub fn decode(&mut self, packet: Packet<'_>, span: Span, out: &mut Vec<i16>) -> bool {
                 let start = out.len();
                 let decoded = match (self, packet.header) {
-                    $((Self::$codec(decoder), Header::$codec(header)) => {
+                    $((Self::$codec(decoder), PacketHeader::$codec(header)) => {
                         decoder.decode(packet.data, header, span, out)
                     })+
                     _ => false,
@@ -149,7 +146,7 @@ macro_rules! codecs {
                 match self {
                     $(Self::$codec(_) => {
                         let next = next.and_then(|packet| match packet.header {
-                            Header::$codec(header) => Some(header),
+                            PacketHeader::$codec(header) => Some(header),
                             _ => None,
                         });
                         <$decoder>::plan_concealment(samples, latency, next)
@@ -198,11 +195,11 @@ macro_rules! codecs {
 // decoded.
 codecs! {
     /// Opus: libopus decodes to 16 kHz. OpusHead, if present, adds gain and pre-skip.
-    Opus(OpusDecoder), rank 0;
+    Opus(super::opus::OpusDecoder), rank 0;
     /// Uncompressed audio or G.711, resampled to 16 kHz.
-    Pcm(PcmDecoder), rank 2;
+    Pcm(super::pcm::PcmDecoder), rank 2;
     /// AAC-LC, resampled to 16 kHz. Without a configuration, ADTS headers must contain it.
-    Aac(AacDecoder), rank 1;
+    Aac(super::aac::AacDecoder), rank 1;
 }
 
 /// Reason for a track with ContentEncodings.
@@ -214,7 +211,7 @@ pub struct Packet<'a> {
     data: &'a [u8],
     length: Length,
     latency: u32,
-    header: Header<'a>,
+    header: PacketHeader<'a>,
 }
 
 impl Packet<'_> {

@@ -15,7 +15,7 @@ const MAX_CODEC_DELAY: u64 = 1_000_000_000;
 pub(super) struct Audio {
     /// Name of the track that is preferred to others of the same codec.
     preferred: String,
-    active: Option<Active>,
+    active: Option<ActiveTrack>,
     /// The last reported CodecID and reason, so that each change is reported once.
     reported: Option<(String, &'static str)>,
     mime_hint: Option<MimeHint>,
@@ -23,12 +23,12 @@ pub(super) struct Audio {
 
 /// The result of a document's Tracks, which is applied if the document is accepted.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct TrackPlan {
     best: Option<(Track, Result<Format, Error>)>,
     mime_hint: Option<MimeHint>,
 }
 
-impl Plan {
+impl TrackPlan {
     /// Returns the track to decode.
     pub(super) fn selected(&self) -> Option<Selected> {
         let (track, format) = self.best.as_ref()?;
@@ -37,7 +37,7 @@ impl Plan {
 }
 
 #[derive(Debug)]
-struct Active {
+struct ActiveTrack {
     codec_id: String,
     name: String,
     format: Format,
@@ -46,7 +46,7 @@ struct Active {
     decoder_reported: bool,
 }
 
-impl Active {
+impl ActiveTrack {
     fn is_for(&self, track: &Track, format: Format) -> bool {
         self.format == format && self.name == track.name && self.codec_id == track.codec_id
     }
@@ -54,7 +54,7 @@ impl Active {
 
 /// The result of applying a document's Tracks.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Choice {
+pub(super) enum TrackChoice {
     /// This track is decoded. If only partly, the reason to report, unless it was reported before.
     Track(TrackTiming, Option<(String, &'static str)>),
     /// No audio track can be decoded. The reason to report, unless it was reported before.
@@ -116,7 +116,7 @@ impl Audio {
     }
 
     /// Whether `plan` keeps the current decoder.
-    pub(super) fn keeps_decoder(&self, plan: &Plan) -> bool {
+    pub(super) fn keeps_decoder(&self, plan: &TrackPlan) -> bool {
         let planned =
             plan.best.as_ref().and_then(|(track, format)| Some((track, format.as_ref().ok()?)));
         planned
@@ -141,7 +141,7 @@ impl Audio {
 
     /// Selects a track by type, codec and name, independent of number, order and earlier
     /// selections, so that a run that begins at this document selects the same.
-    pub(super) fn plan(&self, tracks: &[Track], mime_type: Option<&str>) -> Plan {
+    pub(super) fn plan(&self, tracks: &[Track], mime_type: Option<&str>) -> TrackPlan {
         let audio = || tracks.iter().filter(|track| track.kind == TrackKind::Audio);
         let mime_hint = match audio().next() {
             Some(_) => MimeHint::of(tracks, mime_type, self.mime_hint.as_ref()),
@@ -152,22 +152,22 @@ impl Audio {
         let best = formats.min_by(|(one, ours), (other, theirs)| {
             self.order(one, ours).cmp(&self.order(other, theirs))
         });
-        Plan { best: best.map(|(track, format)| (track.clone(), format)), mime_hint }
+        TrackPlan { best: best.map(|(track, format)| (track.clone(), format)), mime_hint }
     }
 
     /// Applies the plan. The decoder is kept unless track or format changed: a new one would need
     /// time to settle.
-    pub(super) fn take(&mut self, plan: Plan) -> Choice {
+    pub(super) fn take(&mut self, plan: TrackPlan) -> TrackChoice {
         self.mime_hint = plan.mime_hint;
         match plan.best {
             Some((track, Ok(format))) => match self.activate(&track, format) {
                 Ok(()) => {
-                    Choice::Track(timing(&track, format), self.report_partial(&track, format))
+                    TrackChoice::Track(timing(&track, format), self.report_partial(&track, format))
                 }
-                Err(error) => Choice::Unsupported(self.report_error(&track, error)),
+                Err(error) => TrackChoice::Unsupported(self.report_error(&track, error)),
             },
-            Some((track, Err(error))) => Choice::Unsupported(self.report_error(&track, error)),
-            None => Choice::None,
+            Some((track, Err(error))) => TrackChoice::Unsupported(self.report_error(&track, error)),
+            None => TrackChoice::None,
         }
     }
 
@@ -182,7 +182,7 @@ impl Audio {
         let kept = self.active.as_ref().is_some_and(|active| active.is_for(track, format));
         if !kept {
             self.active = None;
-            self.active = Some(Active {
+            self.active = Some(ActiveTrack {
                 codec_id: track.codec_id.clone(),
                 name: track.name.clone(),
                 format,

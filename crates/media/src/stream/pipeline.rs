@@ -1,16 +1,16 @@
 //! Processes the parser's events in order and produces the outputs.
 
-mod blocks;
 mod deferral;
 mod flush;
 mod fragments;
+mod packets;
 mod tracks;
 
 use super::StreamOptions;
 use super::audio::{Audio, TrackTiming};
 use super::budget::Budget;
 use super::decode_failures::DecodeFailures;
-use super::deferral::DeferralQueue;
+use super::deferral_queue::DeferralQueue;
 use super::fragment_history::FragmentHistory;
 use super::last_packet::LastPacket;
 use super::output_queue::OutputQueue;

@@ -4,7 +4,7 @@
 //! Tracks of a skipped fragment must have no effect. Until a document defines its own Tracks, those
 //! of the document before apply, unless several of its packets are damaged.
 
-use super::audio::Plan;
+use super::audio::TrackPlan;
 use crate::mkv::Selected;
 
 /// Damaged packets in a document before its own Tracks after which the previous Tracks are
@@ -16,7 +16,7 @@ const MAX_DAMAGED: u32 = 3;
 pub(super) struct Selection {
     /// The track whose blocks are decoded.
     track: Option<Selected>,
-    plan: Option<Plan>,
+    plan: Option<TrackPlan>,
     accepted: bool,
     /// The document is skipped.
     skipped: bool,
@@ -38,7 +38,7 @@ impl Selection {
     }
 
     /// Stores the Tracks of the document. Returns them if the document is accepted already.
-    pub(super) fn plan(&mut self, plan: Plan) -> Option<Plan> {
+    pub(super) fn plan(&mut self, plan: TrackPlan) -> Option<TrackPlan> {
         self.has_tracks = true;
         self.change = Some(plan.selected().filter(|_| !self.skipped));
         self.plan = Some(plan);
@@ -52,7 +52,7 @@ impl Selection {
     }
 
     /// Accepts the document. Returns its Tracks if they were stored before.
-    pub(super) fn accept(&mut self) -> Option<Plan> {
+    pub(super) fn accept(&mut self) -> Option<TrackPlan> {
         self.accepted = true;
         self.plan.take()
     }

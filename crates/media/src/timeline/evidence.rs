@@ -67,7 +67,7 @@ const SLOW: i64 = 250 * MS;
 
 /// A deferred block.
 #[derive(Debug, Clone, Copy)]
-pub struct Waiting {
+pub struct DeferredStamp {
     /// Its lateness if all blocks before it are contiguous, in samples.
     pub lateness: i64,
     /// Its length.
@@ -76,7 +76,7 @@ pub struct Waiting {
     pub begins_block: bool,
 }
 
-impl Waiting {
+impl DeferredStamp {
     fn samples(&self) -> i64 {
         self.length.at_output_rate(0).0
     }
@@ -136,7 +136,12 @@ pub(super) fn least(stamps: &Stamps, length: Length, tolerance: i64) -> i64 {
 }
 
 /// Decides about the deferred blocks, of which there is at least one. `last`: no block follows.
-pub(super) fn judge(stamps: &Stamps, waiting: &[Waiting], tolerance: i64, last: bool) -> Verdict {
+pub(super) fn judge(
+    stamps: &Stamps,
+    waiting: &[DeferredStamp],
+    tolerance: i64,
+    last: bool,
+) -> Verdict {
     let range = stamps.range();
     let Some(first) = waiting.first() else { return Verdict::Wait };
     let least = least(stamps, first.length, tolerance);
@@ -166,21 +171,21 @@ pub(super) fn judge(stamps: &Stamps, waiting: &[Waiting], tolerance: i64, last: 
 }
 
 /// Whether the deferred media is enough, or each block follows long after the one before.
-fn is_enough(stamps: &Stamps, waiting: &[Waiting], range: Range) -> bool {
-    let media: i64 = waiting.iter().map(Waiting::samples).sum();
+fn is_enough(stamps: &Stamps, waiting: &[DeferredStamp], range: Range) -> bool {
+    let media: i64 = waiting.iter().map(DeferredStamp::samples).sum();
     // The packets of one block share a stamp, so they do not confirm each other.
     let confirmed = waiting.iter().skip(1).any(|block| block.begins_block);
     let steady = stamps.count() >= SOME && range.width() <= STEADY;
     let slow = waiting
         .windows(2)
         .all(|pair| pair[1].lateness - pair[0].lateness + pair[0].samples() >= SLOW);
-    let before_last = media - waiting.last().map_or(0, Waiting::samples);
+    let before_last = media - waiting.last().map_or(0, DeferredStamp::samples);
     let full = before_last >= WAITED || media > WINDOW;
     confirmed && (full || steady && slow && waiting.len() >= BLOCKS)
 }
 
 /// Whether the lateness of exact stamps stays or rises by whole packets.
-fn stays_exact(stamps: &Stamps, waiting: &[Waiting]) -> bool {
+fn stays_exact(stamps: &Stamps, waiting: &[DeferredStamp]) -> bool {
     // Two or three long packets with independent jitter may be whole packets apart by chance.
     let short = waiting.first().is_some_and(|block| block.samples() <= SHORT);
     let may_rise = stamps.count() >= SOME && (short || waiting.len() > BLOCKS);
@@ -193,7 +198,7 @@ fn stays_exact(stamps: &Stamps, waiting: &[Waiting]) -> bool {
 }
 
 /// Whether lateness falls.
-fn falls(waiting: &[Waiting], width: i64) -> bool {
+fn falls(waiting: &[DeferredStamp], width: i64) -> bool {
     let mut highest = i64::MIN;
     let drops = waiting.iter().any(|block| {
         highest = highest.max(block.lateness);
@@ -204,9 +209,9 @@ fn falls(waiting: &[Waiting], width: i64) -> bool {
 }
 
 /// Returns the mean lateness of the first half of the blocks, and of the last.
-fn half_means(waiting: &[Waiting]) -> [i64; 2] {
+fn half_means(waiting: &[DeferredStamp]) -> [i64; 2] {
     let half = waiting.len().div_ceil(2);
-    let mean = |blocks: &[Waiting]| {
+    let mean = |blocks: &[DeferredStamp]| {
         let sum: i128 = blocks.iter().map(|block| i128::from(block.lateness)).sum();
         // The mean of i64 values is an i64; there is at least one value.
         sum.div_euclid(blocks.len().max(1) as i128) as i64
@@ -216,7 +221,7 @@ fn half_means(waiting: &[Waiting]) -> [i64; 2] {
 
 /// Returns the number of blocks at the front within the range of recent lateness, before one leaves
 /// it by at least a packet: time was lost after them.
-fn before_the_jump(waiting: &[Waiting], range: Range) -> usize {
+fn before_the_jump(waiting: &[DeferredStamp], range: Range) -> usize {
     let Some(out) = waiting.iter().position(|block| block.lateness > range.high + EXACT) else {
         // All are within the range: jitter.
         return 1;
@@ -230,7 +235,7 @@ fn before_the_jump(waiting: &[Waiting], range: Range) -> usize {
 
 /// Returns the lost time: the first blocks' lateness above the average, in whole packets if jitter
 /// can explain the difference.
-fn late(stamps: &Stamps, waiting: &[Waiting], range: Range) -> Verdict {
+fn late(stamps: &Stamps, waiting: &[DeferredStamp], range: Range) -> Verdict {
     let Some(first) = waiting.first() else { return Verdict::Wait };
     let least = waiting.iter().map(|block| block.lateness).min().unwrap_or_default();
     let lateness = if range.width() <= EXACT {

@@ -1,6 +1,6 @@
 //! Placement of a block's samples by its stamp and the sample count.
 
-use super::evidence::{self, Missing, Verdict, Waiting};
+use super::evidence::{self, DeferredStamp, Missing, Verdict};
 use super::stamps::Level;
 use super::{FAR, Length, MAX_GAP, MediaTime, Timeline};
 
@@ -59,7 +59,7 @@ impl Timeline {
 
     /// Decides about the deferred blocks, oldest first. `head`: the first of them is the first of
     /// its Cluster. `last`: no block follows.
-    pub fn judge(&self, waiting: &[Waiting], head: bool, last: bool) -> Verdict {
+    pub fn judge(&self, waiting: &[DeferredStamp], head: bool, last: bool) -> Verdict {
         let Some(first) = waiting.first() else { return Verdict::Wait };
         if !self.is_set_back(first.lateness, head) {
             return evidence::judge(&self.stamps, waiting, self.fragment.tolerance, last);

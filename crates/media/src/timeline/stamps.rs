@@ -63,7 +63,7 @@ pub(crate) struct Stamps {
     peaks: [i64; 2],
     /// Moving average, in 1/16 of a sample.
     average: i64,
-    run: Run,
+    run: OutlierRun,
 }
 
 impl Default for Stamps {
@@ -74,7 +74,7 @@ impl Default for Stamps {
             before: None,
             peaks: [NO_PEAK; 2],
             average: 0,
-            run: Run::default(),
+            run: OutlierRun::default(),
         }
     }
 }
@@ -100,7 +100,7 @@ impl Count {
 
 /// Consecutive blocks that are all later than the range, or all earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Run {
+struct OutlierRun {
     /// 1 for later ones, -1 for earlier ones, 0 for none.
     side: i64,
     count: Count,
@@ -110,7 +110,7 @@ struct Run {
     halves: [(i64, i64); 2],
 }
 
-impl Run {
+impl OutlierRun {
     fn add(&mut self, lateness: i64, length: Length) {
         let half = usize::from(self.count.units() >= RUN / 2);
         self.count.add(length);
@@ -215,7 +215,7 @@ impl Stamps {
             return Level::Same;
         }
         if self.run.side != side {
-            self.run = Run { side, low: lateness, high: lateness, ..Run::default() };
+            self.run = OutlierRun { side, low: lateness, high: lateness, ..OutlierRun::default() };
         }
         self.run.add(lateness, length);
         if self.run.count.units() < RUN {
@@ -236,7 +236,7 @@ impl Stamps {
     }
 
     /// Applies a permanent rise of lateness.
-    fn rise(&mut self, run: Run) -> Level {
+    fn rise(&mut self, run: OutlierRun) -> Level {
         let later = run.low - self.range().low;
         // A longer jump is a clock error, not lost time.
         let later = if later <= MAX_GAP { later } else { 0 };
@@ -259,7 +259,7 @@ impl Stamps {
         numbers.extend([self.before.is_some().into(), before.low, before.high]);
         numbers.extend(peaks.map(|peak| if peak == NO_PEAK { 0 } else { peak }));
         if run.side != 0 {
-            let Run { side, count, low, high, halves: [first, second] } = run;
+            let OutlierRun { side, count, low, high, halves: [first, second] } = run;
             numbers.extend([side, count.blocks, count.samples, low, high]);
             numbers.extend([first.0, first.1, second.0, second.1]);
         }
@@ -275,10 +275,10 @@ impl Stamps {
             (blocks >= 0 && samples >= 0 && count.units() < most).then_some(count)
         };
         let run = match *run {
-            [] => Run::default(),
+            [] => OutlierRun::default(),
             [side @ (1 | -1), blocks, samples, low, high, a, b, c, d] => {
                 let count = count(blocks, samples, RUN)?;
-                Run { side, count, low, high, halves: [(a, b), (c, d)] }
+                OutlierRun { side, count, low, high, halves: [(a, b), (c, d)] }
             }
             _ => return None,
         };

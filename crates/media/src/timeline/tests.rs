@@ -26,7 +26,7 @@ fn contiguous(timeline: &mut Timeline, ms: i64) -> Placement {
 /// Places a packet at the start of a Cluster; the packets after it confirm its stamp.
 fn at_head(timeline: &mut Timeline, ms: i64) -> (Placement, bool) {
     let lateness = timeline.lateness(at(ms), 0);
-    let waiting = [Waiting { lateness, length: packet(), begins_block: true }; 6];
+    let waiting = [DeferredStamp { lateness, length: packet(), begins_block: true }; 6];
     let (missing, head) = match timeline.judge(&waiting, true, false) {
         Verdict::Late(missing) => (missing, true),
         _ => (Missing::Nothing, false),

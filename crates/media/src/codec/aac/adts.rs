@@ -11,7 +11,7 @@ const CHECKSUM: usize = 2;
 
 /// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct AdtsHeader {
     /// Configuration to decode the frame, or the reason why it cannot be decoded.
     pub(super) config: Result<AacConfig, &'static str>,
     /// Bytes of the header.
@@ -41,7 +41,7 @@ impl<'a> Payload<'a> {
     }
 }
 
-impl Header {
+impl AdtsHeader {
     /// Reads the header at the start of `bytes`; `None` if there is none. A raw frame cannot be
     /// mistaken for one: it would begin with the element that ends a frame.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
@@ -82,10 +82,10 @@ impl Header {
 /// Splits `block` into its first frame, including the header, and the rest. A rest without a header
 /// is dropped. A truncated frame is returned, so that its time is filled.
 pub(super) fn split(block: &[u8]) -> Option<(&[u8], &[u8])> {
-    let header = Header::read(block)?;
+    let header = AdtsHeader::read(block)?;
     let end = header.frame.max(header.header).min(block.len());
     let (frame, rest) = block.split_at(end);
-    Some((frame, if Header::read(rest).is_some() { rest } else { &[] }))
+    Some((frame, if AdtsHeader::read(rest).is_some() { rest } else { &[] }))
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
     fn frames(mut block: &[u8]) -> Vec<&[u8]> {
         let mut all = Vec::new();
         while let Some((frame, rest)) = split(block) {
-            all.push(Header::read(frame).unwrap().payload(frame).raw);
+            all.push(AdtsHeader::read(frame).unwrap().payload(frame).raw);
             block = rest;
         }
         all
@@ -114,7 +114,7 @@ mod tests {
     fn consecutive_frames_are_split() {
         let block = [frame(b"one"), frame(b""), frame(b"three"), b"no frame".to_vec()].concat();
         let config = AacConfig { rate: 48_000, channels: 2, core_only: false };
-        assert_eq!(Header::read(&block).unwrap().config, Ok(config));
+        assert_eq!(AdtsHeader::read(&block).unwrap().config, Ok(config));
         assert_eq!(frames(&block), [&b"one"[..], b"", b"three"]);
     }
 
@@ -133,18 +133,18 @@ mod tests {
         for (profile, is_taken) in [(0, true), (1, true), (2, false), (3, false)] {
             let mut other = frame(b"x");
             other[2] = other[2] & 0x3F | profile << 6;
-            assert_eq!(Header::read(&other).unwrap().config.is_ok(), is_taken, "{profile}");
+            assert_eq!(AdtsHeader::read(&other).unwrap().config.is_ok(), is_taken, "{profile}");
         }
         // Two blocks, of 8 kHz and of the rate below.
         for (index, is_taken) in [(11, true), (12, false)] {
             let mut low = frame(b"x");
             low[2] = 1 << 6 | index << 2;
-            assert!(Header::read(&low).unwrap().config.is_ok());
+            assert!(AdtsHeader::read(&low).unwrap().config.is_ok());
             low[6] |= 1;
-            assert_eq!(Header::read(&low).unwrap().config.is_ok(), is_taken, "{index}");
+            assert_eq!(AdtsHeader::read(&low).unwrap().config.is_ok(), is_taken, "{index}");
         }
-        assert_eq!(Header::read(&[0x21, 0x10, 0x04, 0x60, 0x8C, 0x1C, 0, 0]), None);
-        assert_eq!(Header::read(&[0xFF, 0xF1]), None);
+        assert_eq!(AdtsHeader::read(&[0x21, 0x10, 0x04, 0x60, 0x8C, 0x1C, 0, 0]), None);
+        assert_eq!(AdtsHeader::read(&[0xFF, 0xF1]), None);
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
             let mut several = frame(&[7; 40]);
             several[6] |= following;
             let blocks = u32::from(following) + 1;
-            let header = |bytes: &[u8]| Header::read(bytes).unwrap();
+            let header = |bytes: &[u8]| AdtsHeader::read(bytes).unwrap();
             let found = header(&several).payload(&several);
             assert_eq!(found, Payload { raw: &[7; 40], blocks, checksum: 0 });
             several[1] &= 0xFE;

@@ -13,14 +13,14 @@ fn audio() -> Audio {
     Audio::new("AUDIO_FROM_CUSTOMER".to_owned(), None)
 }
 
-fn choose(audio: &mut Audio, tracks: &[Track], mime_type: Option<&str>) -> Choice {
+fn choose(audio: &mut Audio, tracks: &[Track], mime_type: Option<&str>) -> TrackChoice {
     let plan = audio.plan(tracks, mime_type);
     audio.take(plan)
 }
 
 fn chosen(audio: &mut Audio, tracks: &[Track]) -> Option<u64> {
     match choose(audio, tracks, None) {
-        Choice::Track(timing, _) => Some(timing.selected.number),
+        TrackChoice::Track(timing, _) => Some(timing.selected.number),
         _ => None,
     }
 }
@@ -37,7 +37,7 @@ fn the_track_is_selected_by_type_and_codec() {
     assert_eq!(chosen(&mut audio(), &tracks), Some(7));
     assert_eq!(chosen(&mut audio(), &tracks[..4]), Some(4));
     assert_eq!(chosen(&mut audio(), &tracks[..3]), Some(2));
-    assert_eq!(choose(&mut audio(), &tracks[..1], None), Choice::None);
+    assert_eq!(choose(&mut audio(), &tracks[..1], None), TrackChoice::None);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn an_unknown_codec_is_reported_once_per_change() {
     let mut audio = audio();
     let mut report =
         |codec_id| match choose(&mut audio, &[track(TrackKind::Audio, codec_id, 1)], None) {
-            Choice::Unsupported(report) => report.map(|(codec_id, _)| codec_id),
+            TrackChoice::Unsupported(report) => report.map(|(codec_id, _)| codec_id),
             _ => None,
         };
     assert_eq!(report("A_VORBIS").as_deref(), Some("A_VORBIS"));
@@ -118,7 +118,8 @@ fn he_aac_is_decoded_and_reported_once() {
         ..track(TrackKind::Audio, "A_AAC", 1)
     };
     for is_reported in [true, false] {
-        let Choice::Track(_, report) = choose(&mut audio, std::slice::from_ref(&he), None) else {
+        let TrackChoice::Track(_, report) = choose(&mut audio, std::slice::from_ref(&he), None)
+        else {
             panic!("unsupported")
         };
         assert_eq!(report.is_some(), is_reported);

@@ -1,7 +1,7 @@
 //! Deferred packets. They may be placed after the end of their fragment: its completion is emitted
 //! after its last sample.
 
-use super::super::deferral::DeferredBlock;
+use super::super::deferral_queue::DeferredBlock;
 use super::{ClosingFragment, Pipeline, Placing};
 use crate::FragmentAudio;
 use crate::mkv::AwsTags;

@@ -1,6 +1,6 @@
 //! A document's Tracks: planned when they are parsed, applied when the document is accepted.
 
-use super::super::audio::{Choice, Plan};
+use super::super::audio::{TrackChoice, TrackPlan};
 use super::super::decode_failures::DecodeFailures;
 use super::{Pipeline, track_bit};
 use crate::Output;
@@ -20,7 +20,7 @@ impl Pipeline {
         self.take_tracks(plan);
     }
 
-    fn take_tracks(&mut self, plan: Option<Plan>) {
+    fn take_tracks(&mut self, plan: Option<TrackPlan>) {
         let Some(plan) = plan else { return };
         if !self.audio.keeps_decoder(&plan) {
             // Deferred packets belong to the previous codec.
@@ -28,7 +28,7 @@ impl Pipeline {
             self.failures = DecodeFailures::default();
         }
         let number = match self.audio.take(plan) {
-            Choice::Track(timing, reduced) => {
+            TrackChoice::Track(timing, reduced) => {
                 self.document.track = timing;
                 if let Some((codec_id, reason)) = reduced {
                     self.counters.reduced_codecs += 1;
@@ -43,13 +43,13 @@ impl Pipeline {
                 }
                 Some(timing.selected)
             }
-            Choice::Unsupported(report) => {
+            TrackChoice::Unsupported(report) => {
                 if let Some((codec_id, reason)) = report {
                     self.report_unsupported(codec_id, reason);
                 }
                 None
             }
-            Choice::None => None,
+            TrackChoice::None => None,
         };
         self.selection.set(number);
     }

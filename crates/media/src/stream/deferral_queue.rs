@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::mkv::Block;
-use crate::timeline::{Length, MediaTime, Timeline, Waiting};
+use crate::timeline::{DeferredStamp, Length, MediaTime, Timeline};
 
 /// Most bytes that are deferred: 120 ms of 48 kHz stereo PCM and one packet have 27 KB, of Opus at
 /// its highest bit rate 9 KB.
@@ -25,7 +25,7 @@ pub(super) struct DeferralQueue {
     /// Bytes at the front of `data` whose packets were removed.
     gone: usize,
     packets: VecDeque<DeferredBlock>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<DeferredStamp>,
     /// Number of packets at the front whose fragment has ended.
     ended: Option<usize>,
 }
@@ -88,13 +88,13 @@ impl DeferralQueue {
 
     /// Returns the input for [`Timeline::judge`]: the packets' lateness, and whether the first
     /// packet is the first of its Cluster.
-    pub(super) fn waiting(&mut self, timeline: &Timeline) -> (&[Waiting], bool) {
+    pub(super) fn waiting(&mut self, timeline: &Timeline) -> (&[DeferredStamp], bool) {
         self.waiting.clear();
         let mut before = 0;
         for packet in &self.packets {
             let lateness = timeline.lateness(packet.time, before);
             let DeferredBlock { length, begins_block, .. } = *packet;
-            self.waiting.push(Waiting { lateness, length, begins_block });
+            self.waiting.push(DeferredStamp { lateness, length, begins_block });
             before += packet.length.in_samples();
         }
         (&self.waiting, self.packets.front().is_some_and(|packet| packet.head))

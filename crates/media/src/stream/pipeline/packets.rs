@@ -6,7 +6,9 @@ use super::{Pipeline, Placing};
 use crate::Output;
 use crate::codec::{Decoder, Packet, Span};
 use crate::mkv::Block;
-use crate::timeline::{MediaTime, Missing, Placement, SAMPLE_NANOS, Timeline, Verdict, Waiting};
+use crate::timeline::{
+    DeferredStamp, MediaTime, Missing, Placement, SAMPLE_NANOS, Timeline, Verdict,
+};
 
 impl Pipeline {
     pub(super) fn take_block(&mut self, block: Block<'_>) {
@@ -89,7 +91,7 @@ impl Pipeline {
         }
         // The packet is too long to be deferred, so its own stamp decides.
         let lateness = self.timeline.lateness(time, 0);
-        let waiting = [Waiting { lateness, length, begins_block }];
+        let waiting = [DeferredStamp { lateness, length, begins_block }];
         let (missing, head) = match self.timeline.judge(&waiting, head, true) {
             Verdict::Late(missing) => (missing, head),
             _ => (Missing::Nothing, false),
