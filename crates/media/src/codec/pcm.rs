@@ -58,7 +58,7 @@ impl Codec for PcmDecoder {
         (packet, if rest.len() < frame { &[] } else { rest })
     }
 
-    fn header<'a>(&self, data: &'a [u8]) -> Option<(Length, ())> {
+    fn header(&self, data: &[u8]) -> Option<(Length, ())> {
         // A block has at most 96 KB.
         let frames = (data.len() / self.layout.frame_bytes()) as u32;
         Some((Length { frames, rate: self.layout.rate }, ()))

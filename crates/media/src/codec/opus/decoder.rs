@@ -49,7 +49,7 @@ impl Codec for OpusDecoder {
         Ok(Self { inner })
     }
 
-    fn header<'a>(&self, data: &'a [u8]) -> Option<(Length, Toc)> {
+    fn header(&self, data: &[u8]) -> Option<(Length, Toc)> {
         let toc = Toc::read(data)?;
         Some((Length { frames: toc.samples(), rate: SAMPLE_RATE }, toc))
     }
