@@ -10,9 +10,9 @@ pub enum Error {
         /// The text found, cut to 32 characters.
         found: String,
     },
-    /// A text that is not the result of [`crate::Anchor::to_text`].
-    #[error("not a resume anchor: {reason}")]
-    Anchor {
+    /// A text that is not the result of [`crate::ResumePoint::to_text`].
+    #[error("not a resume point: {reason}")]
+    ResumePoint {
         /// The invalid part of the text.
         reason: &'static str,
     },

@@ -34,8 +34,8 @@ pub mod timeline;
 mod convert;
 mod resample;
 
-mod anchor;
-pub use anchor::Anchor;
+mod resume_point;
+pub use resume_point::ResumePoint;
 
 mod content;
 pub use content::Content;

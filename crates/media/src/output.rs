@@ -1,13 +1,13 @@
 //! The outputs of a [`crate::Stream`].
 
-use crate::{Anchor, Content, FragmentNumber};
+use crate::{Content, FragmentNumber, ResumePoint};
 
 /// One output, in stream order. Borrowed samples are valid until the next call.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Output<'a> {
     /// A fragment began. Precedes the fragment's first `Pcm`; for the first fragments of a session
-    /// it is emitted at the first audio block, so that `anchor` contains the origin.
+    /// it is emitted at the first audio block, so that `resume_point` contains the origin.
     FragmentStarted {
         /// The fragment's number.
         number: FragmentNumber,
@@ -16,7 +16,7 @@ pub enum Output<'a> {
         /// PRODUCER_TIMESTAMP, ms since the epoch: the producer's clock at its start.
         producer_ms: Option<i64>,
         /// State to resume at the start of this fragment.
-        anchor: Anchor,
+        resume_point: ResumePoint,
     },
     /// Audio. Consecutive `Pcm`s are adjacent unless a `Gap` is between them.
     Pcm {

@@ -14,7 +14,7 @@ mod repeats;
 mod selection;
 
 use crate::mkv::Parser;
-use crate::{Anchor, Content, Counters, Output, Tail};
+use crate::{Content, Counters, Output, ResumePoint, Tail};
 use pipeline::Pipeline;
 
 /// Upper limit of [`StreamOptions::max_fill_ms`].
@@ -65,14 +65,14 @@ impl Stream {
         Self::with(Pipeline::start(bounded(options)))
     }
 
-    /// Resumes at `anchor.fragment` with the positions of the run that created the anchor.
-    /// Fragments before it are skipped. If the anchor's fragment never arrives, the next one is
+    /// Resumes at `point.fragment` with the positions of the run that created it.
+    /// Fragments before it are skipped. If its fragment never arrives, the next one is
     /// positioned by the producer's clock.
     ///
-    /// `contents` are those of the completed fragments before the anchor's, oldest first. The last
+    /// `contents` are those of the completed fragments before it, oldest first. The last
     /// 64 s of audio are used to detect audio that the producer sends again.
-    pub fn resume(options: StreamOptions, anchor: Anchor, contents: Vec<Content>) -> Self {
-        Self::with(Pipeline::resume(bounded(options), anchor, contents))
+    pub fn resume(options: StreamOptions, point: ResumePoint, contents: Vec<Content>) -> Self {
+        Self::with(Pipeline::resume(bounded(options), point, contents))
     }
 
     fn with(pipeline: Pipeline) -> Self {

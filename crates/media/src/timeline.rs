@@ -25,7 +25,7 @@
 //! contiguous.
 //!
 //! Sample 0 is the first after pre-skip, so the first block starts at `−pre-skip`. All arithmetic
-//! is in integers: the same bytes from the same [`Anchor`] give the same positions on every
+//! is in integers: the same bytes from the same [`ResumePoint`] give the same positions on every
 //! machine.
 
 pub mod evidence;
@@ -45,7 +45,7 @@ mod time;
 pub(crate) use time::SAMPLE_NANOS;
 pub use time::{Length, MediaTime};
 
-use crate::{Anchor, FragmentNumber, SAMPLES_PER_MS};
+use crate::{FragmentNumber, ResumePoint, SAMPLES_PER_MS};
 
 /// Tolerance between a block's stamped and expected position, in samples: 160 (10 ms).
 pub const TOLERANCE: i64 = 160;
@@ -93,20 +93,20 @@ impl Timeline {
         }
     }
 
-    /// Restores the timeline from the time of [`Timeline::anchor`].
-    pub fn from_anchor(anchor: &Anchor, max_fill_ms: u32) -> Self {
-        // An anchor is external input: the limit prevents overflows.
+    /// Restores the timeline from the time of [`Timeline::resume_point`].
+    pub fn from_resume_point(point: &ResumePoint, max_fill_ms: u32) -> Self {
+        // A resume point is external input: the limit prevents overflows.
         let position = |samples: i64| samples.clamp(-(1 << 60), 1 << 60);
         Self {
-            origin_ms: anchor.origin_ms,
-            next: position(anchor.next),
-            fraction: anchor.fraction,
-            lost: anchor.lost.clamp(0, MAX_GAP),
-            clock_offset: position(anchor.shift),
-            stamps: Stamps::from_numbers(&anchor.stamps).unwrap_or_default(),
-            session_ms: anchor.session_ms,
-            server_ms: anchor.server_ms,
-            server_position: position(anchor.server_position),
+            origin_ms: point.origin_ms,
+            next: position(point.next),
+            fraction: point.fraction,
+            lost: point.lost.clamp(0, MAX_GAP),
+            clock_offset: position(point.clock_offset),
+            stamps: Stamps::from_numbers(&point.stamps).unwrap_or_default(),
+            session_ms: point.session_ms,
+            server_ms: point.server_ms,
+            server_position: position(point.server_position),
             ..Self::new(max_fill_ms)
         }
     }
@@ -114,19 +114,19 @@ impl Timeline {
     /// Returns the state for a later run that resumes here. Must be called before the first block
     /// of
     /// `fragment`.
-    pub fn anchor(&self, fragment: FragmentNumber) -> Anchor {
-        Anchor {
+    pub fn resume_point(&self, fragment: FragmentNumber) -> ResumePoint {
+        ResumePoint {
             fragment,
             next: self.next,
             fraction: self.fraction,
             lost: self.lost,
             origin_ms: self.origin_ms,
-            shift: self.clock_offset,
+            clock_offset: self.clock_offset,
             stamps: self.stamps.numbers(),
             session_ms: self.session_ms,
             server_ms: self.server_ms,
             server_position: self.server_position,
-            label: None,
+            mime_hint: None,
         }
     }
 

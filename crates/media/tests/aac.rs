@@ -5,7 +5,7 @@ mod harness;
 
 use harness::aac::Aac;
 use harness::{Outputs, T0, decode, flushed};
-use media::{Anchor, Stream, StreamOptions};
+use media::{ResumePoint, Stream, StreamOptions};
 use proptest::prelude::*;
 use testkit::getmedia::{self, Framing};
 use testkit::{aac, snr};
@@ -70,9 +70,9 @@ fn a_damaged_frame_is_silence_of_its_length() {
     assert_eq!(outputs.joined(0).len(), whole);
 }
 
-fn resume(anchor: &Anchor, bytes: &[u8]) -> Outputs {
-    let anchor = Anchor::from_text(&anchor.to_text()).unwrap();
-    let mut stream = Stream::resume(StreamOptions::default(), anchor, vec![]);
+fn resume(point: &ResumePoint, bytes: &[u8]) -> Outputs {
+    let point = ResumePoint::from_text(&point.to_text()).unwrap();
+    let mut stream = Stream::resume(StreamOptions::default(), point, vec![]);
     let mut outputs = Outputs::default();
     outputs.push(&mut stream, bytes, 4096);
     outputs
@@ -84,9 +84,9 @@ fn a_resumed_run_repeats_positions_and_samples() {
         let bodies: Vec<_> =
             aac.fragments().iter().map(|f| getmedia::document(&aac.framing(), f)).collect();
         let (first, ..) = decode(&bodies.concat(), 4096);
-        for (index, anchor) in first.anchors.iter().enumerate().skip(1) {
-            let resumed = resume(anchor, &bodies[index..].concat());
-            let from = anchor.next.unsigned_abs();
+        for (index, point) in first.resume_points.iter().enumerate().skip(1) {
+            let resumed = resume(point, &bodies[index..].concat());
+            let from = point.next.unsigned_abs();
             let expected: Vec<_> =
                 first.positions().into_iter().filter(|&(start, _)| start >= from).collect();
             assert_eq!(resumed.positions(), expected, "fragment {index}");
@@ -339,7 +339,8 @@ fn padding_at_the_end_is_dropped_to_the_sample() {
 fn a_decoder_without_input_has_no_tail() {
     let aac = Aac::open("aac-48k-stereo.mka");
     let (first, ..) = decode(&aac.body(), 4096);
-    let mut stream = Stream::resume(StreamOptions::default(), first.anchors[2].clone(), vec![]);
+    let mut stream =
+        Stream::resume(StreamOptions::default(), first.resume_points[2].clone(), vec![]);
     let mut outputs = Outputs::default();
     let mut silent = aac.fragments()[2].clone();
     silent.packets.clear();
@@ -367,7 +368,7 @@ fn a_run_resumed_before_a_gap_skips_as_much_as_the_first_run() {
         let framing = Framing::codec("A_AAC", private);
         let (first, ..) = decode(&getmedia::body(&framing, &all), 1460);
         let options = StreamOptions::default();
-        let mut stream = Stream::resume(options, first.anchors[2].clone(), vec![]);
+        let mut stream = Stream::resume(options, first.resume_points[2].clone(), vec![]);
         let mut resumed = Outputs::default();
         resumed.push(&mut stream, &getmedia::body(&framing, &all[2..]), 1460);
         assert!(!first.gaps.is_empty());

@@ -56,7 +56,7 @@ fn a_capture_contains_numbers_tokens_and_times() {
     let (outputs, tail, stream) = decode(&std::fs::read(path).unwrap(), 1000);
     assert_eq!(outputs.completed[0], "91343852333181432392682062607743920146159169392");
     assert_eq!(outputs.completed[4], "91343852333181432412489103236310005892133364608");
-    assert_eq!(outputs.anchors[4].fragment.as_str(), outputs.completed[4]);
+    assert_eq!(outputs.resume_points[4].fragment.as_str(), outputs.completed[4]);
     assert_eq!((tail.cut, stream.counters().skipped_blocks), (false, 300));
     // Video without audio is not reported.
     assert_eq!((outputs.reports.len(), outputs.pcm.len()), (0, 0));

@@ -2,7 +2,7 @@
 //! changes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use media::Anchor;
+use media::ResumePoint;
 use media::timeline::{
     DeferredStamp, Length, MediaTime, Missing, Placement, SERVER_JITTER_MS, Timeline, Verdict,
 };
@@ -224,9 +224,9 @@ impl Hour {
                 Timecodes::Equal => 0,
             };
             // A run that resumes here has the same state.
-            let anchor = timeline.anchor("1".parse().unwrap()).to_text();
-            let anchor = Anchor::from_text(&anchor).unwrap();
-            let mut resumed = Timeline::from_anchor(&anchor, 2000);
+            let point = timeline.resume_point("1".parse().unwrap()).to_text();
+            let point = ResumePoint::from_text(&point).unwrap();
+            let mut resumed = Timeline::from_resume_point(&point, 2000);
             for timeline in [&mut timeline, &mut resumed] {
                 timeline.begin_fragment(Some(now + 300 + jitter));
                 timeline.set_session(clock - cluster);

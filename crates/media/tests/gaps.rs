@@ -153,7 +153,7 @@ fn fragments_without_audio_or_cluster_are_complete() {
     all.insert(0, without);
     let (outputs, _, stream) = decode(&body(&all), 1460);
     assert_eq!((outputs.completed.len(), stream.counters().fragments), (4, 4));
-    assert_eq!(outputs.anchors[0].origin_ms, None);
+    assert_eq!(outputs.resume_points[0].origin_ms, None);
     assert_eq!(outputs.joined(0), reference(&packets));
 }
 

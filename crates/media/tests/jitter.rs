@@ -5,7 +5,7 @@ mod harness;
 
 use harness::aac::Aac;
 use harness::{Outputs, body, decode, encoded, flushed, fragments, packets, reference};
-use media::{Anchor, Stream, StreamOptions};
+use media::{ResumePoint, Stream, StreamOptions};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use testkit::getmedia::{self, Fragment, Framing};
@@ -221,16 +221,16 @@ proptest! {
         let bodies: Vec<_> =
             all.iter().map(|each| getmedia::document(&Framing::default(), each)).collect();
         let (first, ..) = decode(&bodies.concat(), 1460);
-        for (index, anchor) in first.anchors.iter().enumerate() {
-            let anchor = Anchor::from_text(&anchor.to_text()).unwrap();
-            let from = anchor.next.max(0).unsigned_abs();
-            let mut stream = Stream::resume(StreamOptions::default(), anchor, vec![]);
+        for (index, point) in first.resume_points.iter().enumerate() {
+            let point = ResumePoint::from_text(&point.to_text()).unwrap();
+            let from = point.next.max(0).unsigned_abs();
+            let mut stream = Stream::resume(StreamOptions::default(), point, vec![]);
             let mut outputs = Outputs::default();
             outputs.push(&mut stream, &bodies[index..].concat(), 700);
             let expected: Vec<_> =
                 first.positions().into_iter().filter(|&(start, _)| start >= from).collect();
             prop_assert_eq!(outputs.positions(), expected, "fragment {}", index);
-            prop_assert_eq!(&outputs.anchors[..], &first.anchors[index..]);
+            prop_assert_eq!(&outputs.resume_points[..], &first.resume_points[index..]);
             prop_assert_eq!(&outputs.completed[..], &first.completed[index..]);
         }
     }

@@ -5,7 +5,7 @@
 mod harness;
 
 use harness::{Outputs, T0, body, decode, fragments, packets, reference};
-use media::{Anchor, Content, Output, Stream, StreamOptions};
+use media::{Content, Output, ResumePoint, Stream, StreamOptions};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use testkit::getmedia::{self, Fragment, Framing};
@@ -36,7 +36,7 @@ fn part(fragment: &Fragment, packets: usize) -> Fragment {
 }
 
 /// The resume point and the content of a completed fragment.
-type Completed = (Anchor, Option<Content>);
+type Completed = (ResumePoint, Option<Content>);
 
 /// Outputs of a run, and each completed fragment.
 fn run(stream: &mut Stream, bytes: &[u8]) -> (Vec<i16>, Vec<Completed>, u64) {
@@ -50,7 +50,7 @@ fn run(stream: &mut Stream, bytes: &[u8]) -> (Vec<i16>, Vec<Completed>, u64) {
                     assert_eq!(filled, 0, "at {start}");
                     pcm.extend_from_slice(samples);
                 }
-                Output::FragmentStarted { anchor, .. } => open = Some(anchor),
+                Output::FragmentStarted { resume_point, .. } => open = Some(resume_point),
                 Output::FragmentCompleted { audio, .. } => {
                     repeated += audio.repeated_samples;
                     done.push((open.take().unwrap(), audio.content));
@@ -118,9 +118,9 @@ proptest! {
         // Through texts, as a checkpoint stores them.
         let contents = done[..resumed].iter().filter_map(|(_, content)| content.as_ref());
         let contents = contents.map(|content| Content::from_text(&content.to_text()).unwrap());
-        let anchor = Anchor::from_text(&done[resumed].0.to_text()).unwrap();
-        let from = anchor.next.max(0) as usize;
-        let mut stream = Stream::resume(StreamOptions::default(), anchor, contents.collect());
+        let point = ResumePoint::from_text(&done[resumed].0.to_text()).unwrap();
+        let from = point.next.max(0) as usize;
+        let mut stream = Stream::resume(StreamOptions::default(), point, contents.collect());
         let (found, ..) = run(&mut stream, &bodies[resumed..].concat());
         prop_assert_eq!(found.len(), whole.len() - from);
         prop_assert!(found[48_000..] == whole[from + 48_000..] || found.len() < 50_000

@@ -5,15 +5,15 @@
 mod harness;
 
 use harness::{Outputs, T0, body, decode, fragments, packets, reference};
-use media::{Anchor, Stream, StreamOptions};
+use media::{ResumePoint, Stream, StreamOptions};
 use proptest::prelude::*;
 use testkit::getmedia::{self, Fragment, Framing};
 use testkit::{opus, snr};
 
-fn resume(anchor: &Anchor, bytes: &[u8], piece: usize) -> Outputs {
+fn resume(point: &ResumePoint, bytes: &[u8], piece: usize) -> Outputs {
     // Through text, as a checkpoint stores it.
-    let anchor = Anchor::from_text(&anchor.to_text()).unwrap();
-    let mut stream = Stream::resume(StreamOptions::default(), anchor, vec![]);
+    let point = ResumePoint::from_text(&point.to_text()).unwrap();
+    let mut stream = Stream::resume(StreamOptions::default(), point, vec![]);
     let mut outputs = Outputs::default();
     outputs.push(&mut stream, bytes, piece);
     outputs
@@ -48,10 +48,10 @@ fn eventful(seed: u64) -> Vec<Fragment> {
 fn the_resume_point_of_the_first_fragment_contains_the_origin() {
     let all = fragments(&packets(1, 6));
     let (first, ..) = decode(&body(&all), 1460);
-    assert_eq!(first.anchors[0].origin_ms, Some(T0));
-    assert_eq!(first.anchors[0].next, -104);
+    assert_eq!(first.resume_points[0].origin_ms, Some(T0));
+    assert_eq!(first.resume_points[0].next, -104);
     // If the fragment itself is missing, the next one keeps its position.
-    let later = resume(&first.anchors[0], &body(&all[1..]), 1460);
+    let later = resume(&first.resume_points[0], &body(&all[1..]), 1460);
     let outputs =
         later.pcm.iter().find(|(_, samples, filled, _)| (*filled as usize) < samples.len());
     assert_eq!(outputs.map(|(start, _, filled, _)| start + u64::from(*filled)), Some(32_000 - 104));
@@ -61,10 +61,10 @@ fn the_resume_point_of_the_first_fragment_contains_the_origin() {
 fn fragments_before_the_resume_point_are_skipped() {
     let all = fragments(&packets(2, 10));
     let (first, ..) = decode(&body(&all), 1460);
-    let anchor = &first.anchors[2];
-    let resumed = resume(anchor, &body(&all), 1460);
+    let point = &first.resume_points[2];
+    let resumed = resume(point, &body(&all), 1460);
     assert_eq!(resumed.repeated.len(), 2);
-    assert_eq!(resumed.from(0)[0].0 as i64, anchor.next);
+    assert_eq!(resumed.from(0)[0].0 as i64, point.next);
     assert_eq!(resumed.positions()[..], first.positions()[200..]);
 }
 
@@ -88,14 +88,14 @@ proptest! {
         let counters = stream.counters();
         prop_assert!(counters.filled_samples > 0 && counters.gap_samples > 0);
         prop_assert!(counters.reanchors > 0);
-        prop_assert_eq!(first.anchors.len(), all.len());
-        for (index, anchor) in first.anchors.iter().enumerate() {
-            let resumed = resume(anchor, &bodies[index..].concat(), pieces.1);
-            let from = anchor.next.max(0).unsigned_abs();
+        prop_assert_eq!(first.resume_points.len(), all.len());
+        for (index, point) in first.resume_points.iter().enumerate() {
+            let resumed = resume(point, &bodies[index..].concat(), pieces.1);
+            let from = point.next.max(0).unsigned_abs();
             let expected: Vec<_> =
                 first.positions().into_iter().filter(|&(start, _)| start >= from).collect();
             prop_assert_eq!(resumed.positions(), expected, "fragment {}", index);
-            prop_assert_eq!(&resumed.anchors[..], &first.anchors[index..]);
+            prop_assert_eq!(&resumed.resume_points[..], &first.resume_points[index..]);
             let gaps: Vec<_> = first.gaps.iter().copied().filter(|gap| gap.0 >= from).collect();
             prop_assert_eq!(&resumed.gaps, &gaps);
         }
@@ -123,12 +123,12 @@ fn seams(name: &str, packets: &[Vec<u8>]) -> [usize; 3] {
     let (first, ..) = decode(&bodies.concat(), 16_384);
     let whole = first.joined(0);
     let [mut points, mut good, mut identical, mut every_frame] = [0; 4];
-    for (index, anchor) in first.anchors.iter().enumerate().skip(1) {
-        let from = anchor.next as usize + 3 * 16_000;
+    for (index, point) in first.resume_points.iter().enumerate().skip(1) {
+        let from = point.next as usize + 3 * 16_000;
         if from + 16_000 > whole.len() {
             break;
         }
-        let resumed = resume(anchor, &bodies[index..].concat(), 16_384);
+        let resumed = resume(point, &bodies[index..].concat(), 16_384);
         let found: Vec<i16> = resumed.from(from as u64).iter().map(|&(_, sample)| sample).collect();
         let (together, worst) = loud_snr(&whole[from..], &found);
         points += 1;

@@ -4,7 +4,7 @@
 mod harness;
 
 use harness::{Outputs, T0, decode, packets, reference};
-use media::{Anchor, Stream, StreamOptions};
+use media::{ResumePoint, Stream, StreamOptions};
 use testkit::ebml::{self, Lacing, Size, id};
 use testkit::getmedia::{self, Fragment, Framing};
 use testkit::{aac, snr};
@@ -56,10 +56,10 @@ fn document(framing: &Framing, fragment: &Fragment) -> Vec<u8> {
     getmedia::document(framing, fragment)
 }
 
-fn resumed(anchor: &Anchor, bytes: &[u8]) -> Outputs {
-    let anchor = Anchor::from_text(&anchor.to_text()).unwrap();
+fn resumed(point: &ResumePoint, bytes: &[u8]) -> Outputs {
+    let point = ResumePoint::from_text(&point.to_text()).unwrap();
     let (mut stream, mut outputs) =
-        (Stream::resume(StreamOptions::default(), anchor, vec![]), Outputs::default());
+        (Stream::resume(StreamOptions::default(), point, vec![]), Outputs::default());
     outputs.push(&mut stream, bytes, 1460);
     outputs
 }
@@ -68,10 +68,10 @@ fn resumed(anchor: &Anchor, bytes: &[u8]) -> Outputs {
 /// samples its PCM.
 fn assert_resumable(bodies: &[Vec<u8>], settled: u64) -> Outputs {
     let (first, ..) = decode(&bodies.concat(), 1460);
-    assert_eq!(first.anchors.len(), bodies.len());
-    for (index, anchor) in first.anchors.iter().enumerate().skip(1) {
-        let later = resumed(anchor, &bodies[index..].concat());
-        let from = anchor.next.max(0).unsigned_abs();
+    assert_eq!(first.resume_points.len(), bodies.len());
+    for (index, point) in first.resume_points.iter().enumerate().skip(1) {
+        let later = resumed(point, &bodies[index..].concat());
+        let from = point.next.max(0).unsigned_abs();
         let expected: Vec<_> =
             first.positions().into_iter().filter(|&(start, _)| start >= from).collect();
         assert_eq!(later.positions(), expected, "fragment {index}");
@@ -118,7 +118,9 @@ fn a_mime_type_after_the_audio_survives_a_resume() {
     let first = assert_resumable(&bodies, 400);
     // The codec of the first fragment is not known before its end.
     assert!(first.from(40_000).iter().any(|&(_, sample)| sample > 7000));
-    assert!(first.anchors[0].label.is_none() && first.anchors[1].label.is_some());
+    assert!(
+        first.resume_points[0].mime_hint.is_none() && first.resume_points[1].mime_hint.is_some()
+    );
 }
 
 #[test]

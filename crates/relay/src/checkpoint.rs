@@ -3,7 +3,7 @@
 //! A checkpoint covers only what the processor has *accepted*, or what was skipped and counted;
 //! this makes a re-run exact. Checkpoints are created from the [`Ledger`](crate::ledger::Ledger).
 
-use media::{Anchor, Content};
+use media::{Content, ResumePoint};
 use serde::{Deserialize, Serialize};
 use session::StreamItem;
 
@@ -33,7 +33,7 @@ pub enum CheckpointError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fragment {
     /// Timeline at the fragment's start; identifies the fragment.
-    pub anchor: Anchor,
+    pub anchor: ResumePoint,
     /// Position after its last sample.
     pub end: u64,
     /// Duration of its audio, ms.
@@ -80,7 +80,7 @@ pub struct Checkpoint {
     /// The processor's position: the end of the last samples it accepted.
     pub acknowledged: u64,
     /// The session's first fragment, which fixes position 0.
-    pub origin: Option<Anchor>,
+    pub origin: Option<ResumePoint>,
     /// The last complete, fully settled fragments, oldest first: the warm-up and one more.
     pub fragments: Vec<Fragment>,
     /// Fingerprints of the preceding fragments, oldest first, over about the last minute: used to
@@ -191,7 +191,7 @@ impl From<&Checkpoint> for Document {
             chunk_ms: checkpoint.chunk_ms,
             next: checkpoint.next,
             acknowledged: Some(checkpoint.acknowledged),
-            origin: checkpoint.origin.as_ref().map(Anchor::to_text),
+            origin: checkpoint.origin.as_ref().map(ResumePoint::to_text),
             fragments: checkpoint
                 .fragments
                 .iter()
@@ -216,7 +216,7 @@ impl TryFrom<Document> for Checkpoint {
 
     fn try_from(document: Document) -> Result<Self, CheckpointError> {
         let malformed = |error: media::Error| CheckpointError::Malformed(error.to_string());
-        let anchor = |text: &str| Anchor::from_text(text).map_err(malformed);
+        let anchor = |text: &str| ResumePoint::from_text(text).map_err(malformed);
         let content = |text: &str| Content::from_text(text).map_err(malformed);
         let fragments = document
             .fragments
@@ -261,18 +261,18 @@ mod tests {
     #[test]
     fn json_is_read_back() {
         let mut checkpoint = Checkpoint { next: 100_000, ..Checkpoint::fresh(500) };
-        let anchor = Anchor {
+        let anchor = ResumePoint {
             fragment: "7".parse().unwrap(),
             next: 96_000,
             fraction: 0,
             lost: 0,
             stamps: Vec::new(),
             origin_ms: Some(1_000_000),
-            shift: -3,
+            clock_offset: -3,
             session_ms: Some(1_000_000),
             server_ms: Some(1_000_000),
             server_position: 0,
-            label: None,
+            mime_hint: None,
         };
         checkpoint.origin = Some(anchor.clone());
         let content = Some(Content::from_text("1:7:00000001:20000000:0:").unwrap());

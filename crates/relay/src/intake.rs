@@ -1,6 +1,6 @@
 //! Converts the media path's output into chunks, ledger entries and drain events.
 
-use media::{Anchor, FragmentAudio, FragmentNumber, Output};
+use media::{FragmentAudio, FragmentNumber, Output, ResumePoint};
 use session::Desired;
 
 use crate::checkpoint::Fragment;
@@ -28,7 +28,7 @@ pub(crate) struct Intake<'a, 'l, P: Ports> {
     /// Resume reading after this fragment.
     pub(crate) after: Option<FragmentNumber>,
     /// The fragment being read.
-    open: Option<Anchor>,
+    open: Option<ResumePoint>,
     /// The newest fragment seen.
     newest: Option<FragmentNumber>,
     /// Position after the last sample or gap.
@@ -73,7 +73,7 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
 
     pub(crate) fn take(&mut self, output: Output<'_>) {
         match output {
-            Output::FragmentStarted { number, anchor, server_ms, .. } => {
+            Output::FragmentStarted { number, resume_point: anchor, server_ms, .. } => {
                 self.server_ms =
                     server_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default();
                 self.line.reading(self.server_ms);
@@ -130,7 +130,7 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
         }
     }
 
-    fn begin(&mut self, number: FragmentNumber, anchor: Anchor) {
+    fn begin(&mut self, number: FragmentNumber, anchor: ResumePoint) {
         self.line.ledger().begin(&anchor);
         if self.newest.as_ref().is_none_or(|newest| number > *newest) {
             let clock = self.line.ports.clock();

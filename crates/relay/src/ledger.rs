@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use media::{Anchor, Content, FragmentNumber};
+use media::{Content, FragmentNumber, ResumePoint};
 
 use crate::checkpoint::{Checkpoint, Fragment};
 use crate::config::Config;
@@ -74,7 +74,7 @@ impl Ledger {
     }
 
     /// Records the start of a fragment. The session's first one fixes the origin.
-    pub fn begin(&mut self, anchor: &Anchor) {
+    pub fn begin(&mut self, anchor: &ResumePoint) {
         if self.checkpoint.origin.is_none() && anchor.origin_ms.is_some() {
             self.checkpoint.origin = Some(anchor.clone());
         }
@@ -163,7 +163,7 @@ pub struct ReadPlan {
     /// Start after this fragment; `None` = the oldest one in KVS.
     pub after: Option<FragmentNumber>,
     /// Timeline at the first fragment to read; `None` = the stream has not been read before.
-    pub anchor: Option<Anchor>,
+    pub anchor: Option<ResumePoint>,
     /// Fingerprints of the preceding fragments, oldest first.
     pub contents: Vec<Content>,
     /// Samples before this position are dropped.
@@ -206,18 +206,18 @@ mod tests {
 
     /// Fragment `n`, one second long: samples [(n-1)·16000, n·16000).
     fn fragment(n: u64) -> Fragment {
-        let anchor = Anchor {
+        let anchor = ResumePoint {
             fragment: n.to_string().parse().unwrap(),
             next: i64::try_from((n - 1) * 16_000).unwrap(),
             fraction: 0,
             lost: 0,
             stamps: Vec::new(),
             origin_ms: Some(1_000_000),
-            shift: 0,
+            clock_offset: 0,
             session_ms: Some(1_000_000),
             server_ms: Some(1_000_000),
             server_position: 0,
-            label: None,
+            mime_hint: None,
         };
         let content = Content::from_text(&format!("1:{n}:00000001:1000000000:0:")).ok();
         Fragment { anchor, end: n * 16_000, duration_ms: 1_000, content }

@@ -19,7 +19,7 @@ use super::repeats::RepeatDetector;
 use super::selection::Selection;
 use crate::mkv::{Block, End, Event, Selected};
 use crate::timeline::{MediaTime, Missing, Timeline};
-use crate::{Anchor, Content, Counters, FragmentAudio, FragmentNumber, Output, Tail};
+use crate::{Content, Counters, FragmentAudio, FragmentNumber, Output, ResumePoint, Tail};
 
 /// All parts of a stream except the parser.
 #[derive(Debug)]
@@ -120,11 +120,15 @@ impl Pipeline {
         Self::with(timeline, history, outputs, audio, RepeatDetector::default(), options.session_id)
     }
 
-    pub(super) fn resume(options: StreamOptions, anchor: Anchor, contents: Vec<Content>) -> Self {
-        let timeline = Timeline::from_anchor(&anchor, options.max_fill_ms);
-        let mark = anchor.origin_ms.map(|_| timeline.next());
-        let audio = Audio::new(options.track_name, anchor.label.as_deref());
-        let history = FragmentHistory::resumed_at(anchor.fragment);
+    pub(super) fn resume(
+        options: StreamOptions,
+        point: ResumePoint,
+        contents: Vec<Content>,
+    ) -> Self {
+        let timeline = Timeline::from_resume_point(&point, options.max_fill_ms);
+        let mark = point.origin_ms.map(|_| timeline.next());
+        let audio = Audio::new(options.track_name, point.mime_hint.as_deref());
+        let history = FragmentHistory::resumed_at(point.fragment);
         let outputs = OutputQueue::from_mark(mark);
         let repeats = RepeatDetector::after(contents);
         Self::with(timeline, history, outputs, audio, repeats, options.session_id)

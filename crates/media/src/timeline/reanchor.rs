@@ -29,7 +29,7 @@ pub const BACKLOG_MS: i64 = 300_000;
 /// is as large, and as only pauses forward are accepted, jitter would accumulate.
 pub const SERVER_JITTER_MS: i64 = 100;
 
-/// State of the current fragment, which is not part of an anchor.
+/// State of the current fragment, which is not part of a resume point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FragmentClock {
     pub(super) server_ms: Option<i64>,

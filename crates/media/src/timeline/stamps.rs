@@ -249,7 +249,7 @@ impl Stamps {
         if later > 0 { Level::Later(later) } else { Level::Same }
     }
 
-    /// Returns the state as numbers, for an [`crate::Anchor`].
+    /// Returns the state as numbers, for an [`crate::ResumePoint`].
     pub(crate) fn numbers(&self) -> Vec<i64> {
         let Self { count, average, peaks, run, .. } = *self;
         let current = self.current.unwrap_or(Range::of(0));

@@ -158,8 +158,8 @@ fn a_resumed_timeline_repeats_the_positions() {
     let mut first = timeline();
     contiguous(&mut first, 0);
     first.lose(77);
-    let anchor = first.anchor("12".parse().unwrap());
-    let mut second = Timeline::from_anchor(&anchor, 2000);
+    let point = first.resume_point("12".parse().unwrap());
+    let mut second = Timeline::from_resume_point(&point, 2000);
     for run in [&mut first, &mut second] {
         run.begin_fragment(Some(T0 + 5000));
         run.set_session(T0 + 4000);

@@ -6,7 +6,7 @@ pub mod aac;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use media::{Anchor, Output, Stream, StreamOptions, Tail};
+use media::{Output, ResumePoint, Stream, StreamOptions, Tail};
 use testkit::getmedia::{self, Fragment, Framing};
 use testkit::{opus, pcm};
 
@@ -19,7 +19,7 @@ pub struct Outputs {
     /// Start, samples, filled, producer clock of each Pcm.
     pub pcm: Vec<(u64, Vec<i16>, u32, i64)>,
     pub gaps: Vec<(u64, u64)>,
-    pub anchors: Vec<Anchor>,
+    pub resume_points: Vec<ResumePoint>,
     pub completed: Vec<String>,
     pub repeated: Vec<String>,
     /// All other outputs, as debug text.
@@ -50,7 +50,7 @@ impl Outputs {
                 self.pcm.push((start, samples.to_vec(), filled, producer_ms));
             }
             Output::Gap { start, samples } => self.gaps.push((start, samples)),
-            Output::FragmentStarted { anchor, .. } => self.anchors.push(anchor),
+            Output::FragmentStarted { resume_point, .. } => self.resume_points.push(resume_point),
             Output::FragmentCompleted { number, .. } => self.completed.push(number.into()),
             Output::FragmentRepeated { number } => self.repeated.push(number.into()),
             other => self.reports.push(format!("{other:?}")),

@@ -4,7 +4,7 @@ use super::super::fragment_history::Arrival;
 use super::{ClosingFragment, DocumentState, OpenFragment, Pipeline};
 use crate::mkv::AwsTags;
 use crate::timeline::MediaTime;
-use crate::{Anchor, Output, SAMPLES_PER_MS};
+use crate::{Output, ResumePoint, SAMPLES_PER_MS};
 
 impl Pipeline {
     pub(super) fn begin_document(&mut self) {
@@ -86,9 +86,9 @@ impl Pipeline {
             number: fragment.number.clone(),
             server_ms: fragment.server_ms,
             producer_ms: fragment.producer_ms,
-            anchor: Anchor {
-                label: self.audio.mime_hint(),
-                ..fragment.before.anchor(fragment.number.clone())
+            resume_point: ResumePoint {
+                mime_hint: self.audio.mime_hint(),
+                ..fragment.before.resume_point(fragment.number.clone())
             },
         });
     }
