@@ -118,7 +118,7 @@ fn until_late_tracks_those_of_the_previous_document_apply() {
     assert_eq!(stream.counters().skipped_blocks, 50);
     // They are also reported.
     assert_eq!(stream.counters().unsupported_codecs, 1);
-    assert!(outputs.reports[0].contains("behind its blocks"), "{:?}", outputs.reports);
+    assert!(outputs.reports[0].contains("blocks preceded their Tracks"), "{:?}", outputs.reports);
 }
 
 #[test]

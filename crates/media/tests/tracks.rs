@@ -241,8 +241,8 @@ fn damaged_blocks_before_their_tracks_are_reported() {
     assert_eq!((counters.decode_errors, counters.packets), (3, 100));
     // One report about the wrong blocks that were decoded, one about the right ones that were not.
     assert_eq!(outputs.reports.len(), 2, "{:?}", outputs.reports);
-    assert!(outputs.reports[0].contains("may be another's"));
-    assert!(outputs.reports[1].contains("came behind its blocks"));
+    assert!(outputs.reports[0].contains("may be of another track"));
+    assert!(outputs.reports[1].contains("blocks preceded their Tracks"));
     assert_eq!(outputs.from(0).len(), 150 * 320);
 }
 

@@ -22,7 +22,7 @@ use sbr::SbrDetector;
 
 /// Reason for frames whose configuration is not known.
 const NOT_DESCRIBED: &str =
-    "neither CodecPrivate, an Audio element nor ADTS headers say how its frames are coded";
+    "its frames are not described by CodecPrivate, an Audio element or ADTS headers";
 
 /// Reason for HE-AAC.
 const CORE_ONLY: &str = "HE-AAC is decoded at its core rate, without SBR and PS";

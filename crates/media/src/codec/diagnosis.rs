@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn framings_are_recognized_by_their_first_bytes() {
-        for (first, said) in [
+        for (first, expected) in [
             (&[0x56, 0xE1, 0x2F, 0x20][..], "LOAS"),
             (b"ADIF", "ADIF"),
             (b"OggS", "Ogg"),
@@ -85,7 +85,10 @@ mod tests {
             (&[0xFF, 0xFB, 0x90, 0x64], "MP3"),
         ] {
             let data = [first, &noise(&mut Random::new(1), 200)].concat();
-            assert!(known_framing(&data).is_some_and(|reason| reason.contains(said)), "{said}");
+            assert!(
+                known_framing(&data).is_some_and(|reason| reason.contains(expected)),
+                "{expected}"
+            );
         }
         // An ADTS header, and one of MPEG audio whose rate is reserved.
         for first in [[0xFF, 0xF1, 0x4C, 0x80], [0xFF, 0xFB, 0x9C, 0x64]] {

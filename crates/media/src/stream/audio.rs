@@ -205,7 +205,7 @@ impl Audio {
     fn report_error(&mut self, track: &Track, error: Error) -> Option<(String, &'static str)> {
         let reason = match error {
             Error::UnsupportedCodec { reason, .. } => reason,
-            _ => "its decoder could not be set up",
+            _ => "its decoder could not be created",
         };
         self.active = None;
         self.report(track, reason)

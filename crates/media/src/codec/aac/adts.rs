@@ -64,9 +64,7 @@ impl AdtsHeader {
             _ => Err("an ADTS profile other than AAC-LC"),
         };
         let config = config.and_then(|config| match following {
-            1.. if config.rate < MIN_RATE_OF_SEVERAL => {
-                Err("several frames behind one ADTS header")
-            }
+            1.. if config.rate < MIN_RATE_OF_SEVERAL => Err("several frames after one ADTS header"),
             _ => Ok(config),
         });
         Some(Self { config, header, frame, blocks: u32::from(following) + 1, checksum })

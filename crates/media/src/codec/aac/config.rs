@@ -228,8 +228,8 @@ mod tests {
             (&[], "cut short"),
             (&[0xF8, 0xE6, 0x20], "ELD"),
         ] {
-            let said = AacConfig::read(bytes).unwrap_err();
-            assert!(said.contains(reason), "{bytes:x?}: {said}");
+            let found = AacConfig::read(bytes).unwrap_err();
+            assert!(found.contains(reason), "{bytes:x?}: {found}");
         }
     }
 }

@@ -91,7 +91,7 @@ impl Codec for OpusDecoder {
     }
 
     fn diagnose(&self, _data: &[u8]) -> &'static str {
-        "packets that libopus refuses: send Opus packets (RFC 6716)"
+        "packets that libopus rejects: send Opus packets (RFC 6716)"
     }
 }
 

@@ -39,7 +39,7 @@ impl Pipeline {
                     != 0
                 {
                     let codec_id = self.audio.codec_id().unwrap_or_default().to_owned();
-                    self.report_unsupported(codec_id, "its Tracks came behind its blocks");
+                    self.report_unsupported(codec_id, "blocks preceded their Tracks element");
                 }
                 Some(timing.selected)
             }
@@ -66,7 +66,7 @@ impl Pipeline {
             let codec_id = self.audio.codec_id().unwrap_or_default().to_owned();
             self.report_unsupported(
                 codec_id,
-                "its track may be another's: blocks before their Tracks are damaged",
+                "blocks before their Tracks element are damaged; they may be of another track",
             );
         }
         let diagnosis = self.audio.decoder().map(|decoder| decoder.diagnose(data));
