@@ -1,13 +1,12 @@
-//! Any bytes as packets of each codec: no panic, and just as many samples as the timeline asks for,
-//! or none of a damaged packet.
+//! Arbitrary bytes as packets of each codec: no panic, exactly the requested number of samples, and
+//! none for a damaged packet.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use media::decoder::{Decoder, Span};
-use media::format::Format;
+use media::codec::{Decoder, Format, Span};
 use media::mkv::Track;
 
-/// How a track may describe itself; each input picks one.
+/// Descriptions of tracks; the first byte of the input selects one.
 const TRACKS: [(&str, &[u8], Option<u32>); 11] = [
     ("A_OPUS", b"", None),
     ("A_OPUS", b"OpusHead\x01\x02\x38\x01\x80\xBB\x00\x00\x00\x01\x00", None),
@@ -41,18 +40,18 @@ fuzz_target!(|input: &[u8]| {
             assert!(behind.len() < block.len());
             block = behind;
             out.clear();
-            assert!(!decoder.suspicion(data).is_empty());
+            assert!(!decoder.diagnose(data).is_empty());
             let Some(packet) = decoder.packet(data) else { continue };
             if len == 7 {
-                let lost = decoder.lost(3000, Some(packet));
-                assert_eq!(lost.concealed + lost.silence + lost.recovered, 3000);
-                decoder.conceal(lost.concealed, &mut out);
-                decoder.recover(lost.recovered, packet, &mut out);
-                assert_eq!(out.len(), 3000 - lost.silence);
+                let plan = decoder.plan_concealment(3000, Some(packet));
+                assert_eq!(plan.concealed + plan.silence + plan.recovered, 3000);
+                decoder.conceal(plan.concealed, &mut out);
+                decoder.recover(plan.recovered, packet, &mut out);
+                assert_eq!(out.len(), 3000 - plan.silence);
                 (fraction, out) = (0, Vec::new());
             }
             let length = packet.length();
-            // What another rate left behind means nothing.
+            // A remainder of another rate is ignored.
             fraction = if fraction < length.rate { fraction } else { 0 };
             let ahead = u64::from(fraction) + u64::from(length.frames) * 16_000;
             let samples = (ahead / u64::from(length.rate)) as usize;

@@ -1,9 +1,8 @@
-//! Any bytes as what a track says of itself: a format, or a typed refusal.
+//! Arbitrary bytes as the description of a track: a format, or a typed error.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use media::decoder::Decoder;
-use media::format::Format;
+use media::codec::{Decoder, Format};
 use media::mkv::Track;
 
 const CODECS: [&str; 4] = ["A_OPUS", "A_AAC", "A_PCM/INT/LIT", "A_MS/ACM"];
@@ -22,7 +21,7 @@ fuzz_target!(|input: &[u8]| {
     let mime_type = String::from_utf8_lossy(private);
     for mime_type in [None, Some(&*mime_type)] {
         if let Ok(format) = Format::of(&track, mime_type) {
-            Decoder::new(format).expect("what is not refused can be decoded");
+            Decoder::new(format).expect("a detected format can be decoded");
         }
     }
 });

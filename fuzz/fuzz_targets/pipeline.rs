@@ -1,5 +1,5 @@
-//! Any bytes, as two bodies of one session: no panic, positions only rise, what is counted is what
-//! came out, and pieces change nothing.
+//! Arbitrary bytes as three bodies of one session: no panic, positions only increase, the counters
+//! equal the output, and the division into pieces does not change it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -11,37 +11,37 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(in_pieces, run(bytes, bytes.len().max(1)));
 });
 
-/// What came out: positions and a sum over the samples.
+/// Returns the end position, the number of samples and their sum.
 fn run(bytes: &[u8], piece: usize) -> (u64, u64, i64) {
     let mut stream = Stream::start(StreamOptions::default());
-    let mut heard = Heard::default();
+    let mut totals = Totals::default();
     let (first, second) = bytes.split_at(bytes.len() / 2);
     for body in [bytes, first, second] {
         for mut chunk in body.chunks(piece) {
             while !chunk.is_empty() {
                 chunk = stream.push(chunk);
-                heard.drain(&mut stream);
+                totals.drain(&mut stream);
             }
         }
         stream.finish();
-        heard.drain(&mut stream);
+        totals.drain(&mut stream);
     }
     stream.flush();
-    heard.drain(&mut stream);
+    totals.drain(&mut stream);
     let counters = stream.counters();
-    assert_eq!(counters.samples, heard.samples);
+    assert_eq!(counters.samples, totals.samples);
     assert!(counters.filled_samples <= counters.samples);
-    (heard.next, heard.samples, heard.sum)
+    (totals.next, totals.samples, totals.sum)
 }
 
 #[derive(Default)]
-struct Heard {
+struct Totals {
     next: u64,
     samples: u64,
     sum: i64,
 }
 
-impl Heard {
+impl Totals {
     fn drain(&mut self, stream: &mut Stream) {
         while let Some(output) = stream.poll() {
             match output {

@@ -1,9 +1,9 @@
-//! Any bytes, in any pieces: no panic, every byte accounted for, never more held than promised, and
-//! the same events whatever the pieces.
+//! Arbitrary bytes in any pieces: no panic, every byte is accounted for, buffers stay within their
+//! limit, and the events do not depend on the pieces.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use media::mkv::{Event, Parser, limits, Selected};
+use media::mkv::{Event, Parser, Selected, limits};
 
 fuzz_target!(|input: &[u8]| {
     let Some((&piece, bytes)) = input.split_first() else { return };
@@ -11,15 +11,15 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(in_pieces, walk(bytes, bytes.len().max(1)));
 });
 
-/// Debug texts of all events, and of the end.
+/// Returns the debug texts of all events and of the end.
 fn walk(bytes: &[u8], piece: usize) -> Vec<String> {
     let mut parser = Parser::new();
-    let (mut said, mut accounted) = (Vec::new(), 0);
+    let (mut events, mut accounted) = (Vec::new(), 0);
     for mut chunk in bytes.chunks(piece) {
         while !chunk.is_empty() {
             chunk = parser.push(chunk);
             while let Some(event) = parser.poll() {
-                said.push(format!("{event:?}"));
+                events.push(format!("{event:?}"));
                 match event {
                     Event::DocumentEnd { bytes, .. } | Event::Skipped { bytes } => {
                         accounted += bytes
@@ -36,6 +36,6 @@ fn walk(bytes: &[u8], piece: usize) -> Vec<String> {
     }
     let end = parser.finish();
     assert_eq!(accounted + end.document.unwrap_or(0) + end.tail, bytes.len() as u64);
-    said.push(format!("{end:?}"));
-    said
+    events.push(format!("{end:?}"));
+    events
 }

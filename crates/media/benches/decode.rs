@@ -1,6 +1,5 @@
-//! Criterion's view of the media core: GetMedia bytes → PCM beside bare libopus on the same
-//! packets. `cargo bench -p media --bench decode`; the table of ratios comes from the bench
-//! `summary`.
+//! Criterion benchmark of the media core: GetMedia bytes to PCM, compared with bare libopus on the
+//! same packets. `cargo bench -p media --bench decode`; the bench `summary` prints the ratios.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod work;

@@ -1,7 +1,7 @@
 //! The figures of the README: ratios to bare libopus on the same packets in the same run, time from
 //! a block's last byte to its PCM, allocations and memory. `cargo bench -p media --bench summary`
-//! prints them and writes them into `target/bench/summary.json`, and the recording that whole
-//! programs are then compared on.
+//! prints them, writes them to `target/bench/summary.json`, and writes the recording for the
+//! comparison of whole programs.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod work;
@@ -24,7 +24,7 @@ const SECONDS: usize = 20;
 /// Paired runs per ratio.
 const ROUNDS: usize = 41;
 
-/// Bytes of libopus's own mono decoder, which it allocates itself (facts of libopus 1.3: 18.5 KB).
+/// Bytes of libopus's mono decoder, which are allocated in C (libopus 1.3: 18.5 KB).
 const LIBOPUS_BYTES: usize = 18_500;
 
 fn main() {
@@ -56,8 +56,8 @@ fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
-/// Median of the ratios of paired runs, each pair in one order and then the other, so that whatever
-/// else the machine does meets both alike.
+/// Returns the median of the ratios of paired runs. The order alternates, so that other load on the
+/// machine affects both alike.
 fn ratio(set: &Set) -> f64 {
     let mut ratios: Vec<f64> = (0..ROUNDS)
         .map(|round| {
@@ -74,15 +74,16 @@ fn ratio(set: &Set) -> f64 {
     ratios[ROUNDS / 2]
 }
 
-/// Seconds that bare libopus takes.
+/// Returns the time of bare libopus, in seconds.
 fn floor(set: &Set) -> f64 {
     let start = Instant::now();
     black_box(bare(&set.packets));
     start.elapsed().as_secs_f64()
 }
 
-/// Seconds that the whole way takes. Each read is copied first to where the one before was, as a
-/// connection leaves it: the time to fetch a recording from memory is not the stream's.
+/// Returns the time of the whole pipeline, in seconds. Each read is first copied to the same
+/// buffer, like that of a connection, so that the time to fetch the recording from memory is not
+/// measured.
 fn whole(set: &Set) -> f64 {
     let mut buffer = [0; READ_SIZE];
     let mut stream = Stream::start(StreamOptions::default());
@@ -98,7 +99,8 @@ fn whole(set: &Set) -> f64 {
     spent.as_secs_f64()
 }
 
-/// Microseconds from a block's last byte to its PCM: median and 99th percentile, decoding included.
+/// Returns the time from a block's last byte to its PCM, including decoding, in µs: median and
+/// 99th percentile.
 fn block_to_pcm(set: &Set) -> (f64, f64) {
     let mut stream = Stream::start(StreamOptions::default());
     let (mut sent, mut times) = (0, Vec::new());
@@ -124,8 +126,8 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// Allocations over the blocks of one fragment in the middle, divided by their number: what a
-/// fragment begins and ends with (its number, its token) is not a packet's.
+/// Returns the allocations per packet over the blocks of one fragment in the middle, without those
+/// at its start and end (number and token).
 fn allocations_per_packet(set: &Set) -> f64 {
     let mut stream = Stream::start(StreamOptions::default());
     let first = &set.packets[500];
@@ -144,7 +146,7 @@ fn allocations_per_packet(set: &Set) -> f64 {
     (change.allocations + change.reallocations) as f64 / packets as f64
 }
 
-/// Most bytes that one stream holds of the heap, looked at after every read.
+/// Returns the peak of heap memory of one stream, measured after every read.
 fn peak_bytes(set: &Set) -> usize {
     let region = Region::new(ALLOCATOR);
     let mut stream = Stream::start(StreamOptions::default());
@@ -152,13 +154,13 @@ fn peak_bytes(set: &Set) -> usize {
     for chunk in set.body.chunks(READ_SIZE) {
         feed(&mut stream, chunk);
         let change = region.change();
-        // A reallocation's difference is among the bytes allocated or deallocated already.
+        // The difference of a reallocation is included in the allocated or deallocated bytes.
         peak = peak.max(change.bytes_allocated - change.bytes_deallocated);
     }
     peak
 }
 
-/// Ten minutes of mono speech at 32 kb/s as a Matroska file.
+/// Returns ten minutes of mono speech at 32 kb/s as a Matroska file.
 fn ten_minutes() -> Vec<u8> {
     let minute = opus::encode(&opus::Settings::default(), &pcm::speech_like(1, 60 * 48_000));
     let packets: Vec<_> = std::iter::repeat_n(minute, 10).flatten().collect();

@@ -1,10 +1,10 @@
-//! Decodes a GetMedia byte stream, or any Matroska/WebM file with Opus, AAC-LC, PCM or G.711, to 16
-//! kHz mono PCM.
+//! Decodes a GetMedia body, or any Matroska/WebM file with Opus, AAC-LC, PCM or G.711, to 16 kHz
+//! mono PCM.
 //!
 //! `cargo run --release -p media --example decode -- FILE|-` writes s16le to stdout and one JSON
-//! line to stderr. `errors` counts damaged packets, resyncs, error tags, refused codecs and a cut
-//! end; skipped gaps are counted, not written. The exit status is 1 when reading or writing failed,
-//! or when the stream carries audio, or damage, of which nothing could be decoded.
+//! line to stderr. `errors` counts damaged packets, resyncs, error tags, unsupported codecs and a
+//! truncated end; gaps are counted, not written. The exit status is 1 if reading or writing failed,
+//! or if the stream contains audio or damage and nothing could be decoded.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use media::{Output, Stream, StreamOptions};
 use serde_json::json;
 
-/// One read: small enough to decode while the rest is still on its way.
+/// Bytes per read: small enough to decode while the rest is received.
 const READ_SIZE: usize = 16 * 1024;
 
 fn main() -> ExitCode {

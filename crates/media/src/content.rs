@@ -1,4 +1,4 @@
-//! What a fragment's audio was, in a few bytes, so that it is recognised when it is sent again.
+//! A short digest of a fragment's audio, to detect it when the producer sends it again.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -8,37 +8,38 @@ use crate::Error;
 /// First word of [`Content::to_text`].
 const VERSION: &str = "1";
 
-/// Three packets of two bits each are one of these.
+/// Digits of base 64; each encodes three packets with two bits.
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// Most packets that are remembered of a fragment: 20 s of 10 ms.
+/// Most packets stored of a fragment: 20 s of 10 ms.
 const MAX_PACKETS: usize = 2000;
 
-/// Most packets that are remembered together, 8 KB: a minute of 8 ms.
-const MAX_REMEMBERED: usize = 8000;
+/// Most packets stored of all fragments, 8 KB: a minute of 8 ms.
+const MAX_STORED: usize = 8000;
 
-/// The packets of one fragment's audio: the producer time of the first, its hash, and a check for
-/// each packet behind it that depends on all packets before.
+/// Digest of one fragment's audio: the producer time of the first packet, its hash, and for each
+/// packet after it a part of the hash over all packets so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Content {
     time_ms: i64,
     first: u32,
     nanos: i64,
-    /// One for each packet behind the first.
+    /// Upper bits of the running hash, for each packet after the first.
     checks: Vec<u8>,
     packets: usize,
-    /// The checks have two bits only: they come from a text.
+    /// Only two bits of each check are known, because they come from [`Content::from_text`].
     is_coarse: bool,
 }
 
 /// A running hash over packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Check(u64);
+pub(crate) struct RunningHash(u64);
 
-impl Check {
-    /// The next packet.
+impl RunningHash {
+    /// Adds the next packet.
     pub(crate) fn add(&mut self, data: &[u8]) {
-        // FNV-1a over words of eight bytes and the length: any build computes it alike.
+        // A variant of FNV-1a over words of eight bytes and the length. It is stored, so it must
+        // not depend on the build.
         let mut hash = (self.0 ^ 0xCBF2_9CE4_8422_2325).wrapping_mul(0x0100_0000_01B3);
         let mut words = data.chunks_exact(8);
         let mut mix = |word: u64| {
@@ -55,34 +56,35 @@ impl Check {
         self.0 = hash;
     }
 
-    /// 32 bits of it.
-    pub(crate) fn whole(self) -> u32 {
+    /// Returns the upper 32 bits.
+    pub(crate) fn upper_32(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
-    fn short(self) -> u8 {
+    /// Returns the upper 8 bits.
+    fn upper_8(self) -> u8 {
         (self.0 >> 56) as u8
     }
 }
 
 impl Content {
-    /// Takes so many packets without an allocation, [`MAX_PACKETS`] at most.
+    /// Creates an empty content with capacity for `packets`, at most [`MAX_PACKETS`].
     pub(crate) fn with_room_for(packets: usize) -> Self {
         let checks = Vec::with_capacity(packets.min(MAX_PACKETS));
         Self { checks, ..Self::default() }
     }
 
-    /// Gives back the room that was not taken.
+    /// Releases unused capacity.
     pub(crate) fn shrink(&mut self) {
         self.checks.shrink_to_fit();
     }
 
-    /// Producer clock at the first packet, ms since the epoch.
+    /// Returns the producer's clock at the first packet, ms since the epoch.
     pub fn time_ms(&self) -> i64 {
         self.time_ms
     }
 
-    /// Time that the packets cover, ms.
+    /// Returns the time that the packets cover, ms.
     pub fn duration_ms(&self) -> u64 {
         self.nanos.unsigned_abs() / 1_000_000
     }
@@ -95,39 +97,39 @@ impl Content {
         self.first
     }
 
-    pub(crate) fn push(&mut self, time_ms: i64, check: Check, nanos: i64) {
+    pub(crate) fn push(&mut self, time_ms: i64, check: RunningHash, nanos: i64) {
         if self.packets == 0 {
-            (self.time_ms, self.first) = (time_ms, check.whole());
+            (self.time_ms, self.first) = (time_ms, check.upper_32());
         } else if self.packets < MAX_PACKETS {
-            self.checks.push(check.short());
+            self.checks.push(check.upper_8());
         }
         self.packets += 1;
         self.nanos = self.nanos.saturating_add(nanos);
     }
 
-    /// Whether the packet at `index` (not the first) and all before it hash to `check`.
-    pub(crate) fn agrees(&self, index: usize, check: Check) -> bool {
+    /// Whether the hash up to the packet at `index` (not the first) equals `check`.
+    pub(crate) fn agrees(&self, index: usize, check: RunningHash) -> bool {
         let mask = if self.is_coarse { 0xC0 } else { 0xFF };
         let known = index.checked_sub(1).and_then(|index| self.checks.get(index));
-        known.is_some_and(|known| (known ^ check.short()) & mask == 0)
+        known.is_some_and(|known| (known ^ check.upper_8()) & mask == 0)
     }
 
-    /// Drops the oldest of `contents`: those before the last `remembered_ms` of audio, and all but
-    /// `most`.
+    /// Drops the oldest of `contents`: those before the last `remembered_ms` of audio, and those
+    /// beyond `most`.
     pub fn forget_old(contents: &mut VecDeque<Self>, remembered_ms: u64, most: usize) {
         let (mut total_ms, mut packets) = (0, 0);
         let kept = contents.iter().rev().take(most).take_while(|content| {
             let wanted = total_ms < remembered_ms;
             total_ms += content.duration_ms();
             packets += content.checks.len() + 1;
-            wanted && packets <= MAX_REMEMBERED
+            wanted && packets <= MAX_STORED
         });
         let kept = kept.count();
         contents.drain(..contents.len() - kept);
     }
 
-    /// One word of ASCII that [`Content::from_text`] reads back, with two bits a packet: about 40
-    /// bytes and 17 more for each second of 20 ms packets.
+    /// Formats the content as one ASCII word that [`Content::from_text`] parses, with two bits per
+    /// packet: about 40 bytes, plus 17 for each second of 20 ms packets.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         let Self { time_ms, first, nanos, .. } = self;
@@ -141,7 +143,7 @@ impl Content {
         text
     }
 
-    /// Reads what [`Content::to_text`] wrote.
+    /// Parses the text of [`Content::to_text`].
     ///
     /// # Errors
     /// [`Error::Content`] for anything else.
@@ -164,7 +166,7 @@ impl Content {
         let mut checks = Vec::with_capacity(count);
         for digit in digits.bytes() {
             let digit = DIGITS.iter().position(|known| *known == digit);
-            // One of 64.
+            // An index below 64.
             let digit = digit.ok_or(Error::Content { reason: "checks" })? as u8;
             checks.extend([digit << 6, digit >> 2 << 6, digit >> 4 << 6]);
         }
@@ -177,8 +179,9 @@ impl Content {
 mod tests {
     use super::*;
 
-    fn content(packets: usize, seed: u8) -> (Content, Vec<Check>) {
-        let (mut content, mut check, mut all) = (Content::default(), Check::default(), Vec::new());
+    fn content(packets: usize, seed: u8) -> (Content, Vec<RunningHash>) {
+        let (mut content, mut check, mut all) =
+            (Content::default(), RunningHash::default(), Vec::new());
         for packet in 0..packets {
             check.add(&[seed, packet as u8, (packet >> 8) as u8]);
             content.push(1_700_000_000_000, check, 20_000_000);
@@ -188,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_short_and_recognises_what_the_content_did() {
+    fn text_is_short_and_detects_the_same_packets() {
         for packets in [1, 2, 3, 4, 100, 1000] {
             let (content, checks) = content(packets, 1);
             let text = content.to_text();
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn one_byte_that_differs_shows_from_there_on() {
+    fn a_different_byte_is_detected_from_there_on() {
         let (known, _) = content(100, 1);
         let (_, other) = content(100, 2);
         let agreeing = (1..100).filter(|index| known.agrees(*index, other[*index])).count();
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_text_is_refused() {
+    fn malformed_text_is_rejected() {
         let text = content(4, 1).0.to_text();
         for bad in [
             "",
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_the_time_asked_for_goes() {
+    fn contents_older_than_the_limit_are_dropped() {
         let mut items: VecDeque<_> = (0..100).map(|_| content(100, 1).0).collect();
         Content::forget_old(&mut items, 60_000, 128);
         assert_eq!(items.len(), 30);

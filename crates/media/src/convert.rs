@@ -1,20 +1,19 @@
-//! The last step of codecs that do not decode to 16 kHz mono themselves: mix down, change the rate,
-//! round.
+//! The last step of codecs that do not decode to 16 kHz mono: resampling and rounding.
 
 use crate::Error;
 use crate::resample::Resampler;
 
-/// Takes samples at a codec's rate and gives 16-bit samples at 16 kHz.
+/// Converts mono samples at a codec's rate to 16-bit samples at 16 kHz.
 #[derive(Debug)]
 pub(crate) struct Converter {
     resampler: Option<Resampler>,
-    /// One block at the codec's rate, mixed to one channel, −1 to 1.
+    /// Samples of one block at the codec's rate, mixed to one channel, −1 to 1.
     source: Vec<f32>,
     converted: Vec<f32>,
 }
 
 impl Converter {
-    /// A converter from `rate` (Hz).
+    /// Creates a converter from `rate` (Hz).
     ///
     /// # Errors
     /// [`Error::Decoder`] for a rate that is not in [`crate::resample::RATES`].
@@ -23,17 +22,17 @@ impl Converter {
         Ok(Self { resampler, source: Vec::new(), converted: Vec::new() })
     }
 
-    /// How late what comes out is, in samples.
+    /// Returns the delay of the output, in samples at 16 kHz.
     pub(crate) fn latency(&self) -> u32 {
         self.resampler.as_ref().map_or(0, Resampler::latency)
     }
 
-    /// Where the next block's samples go, one channel.
+    /// Returns the buffer for the next block's samples, one channel.
     pub(crate) fn source(&mut self) -> &mut Vec<f32> {
         &mut self.source
     }
 
-    /// Turns the block in [`Converter::source`] into `len` samples at the end of `out`.
+    /// Converts the block in [`Converter::source`] to `len` samples at the end of `out`.
     pub(crate) fn block(&mut self, fraction: u32, len: usize, out: &mut Vec<i16>) {
         match &mut self.resampler {
             None => out.extend(self.source.iter().map(|sample| to_i16(*sample))),
@@ -46,7 +45,7 @@ impl Converter {
         self.source.clear();
     }
 
-    /// `len` samples for time without source: what the filter still holds, then silence.
+    /// Appends `len` samples for time without source: those that the filter holds, then silence.
     pub(crate) fn silence(&mut self, len: usize, out: &mut Vec<i16>) {
         match &mut self.resampler {
             None => out.resize(out.len() + len, 0),
@@ -60,7 +59,7 @@ impl Converter {
 }
 
 fn to_i16(sample: f32) -> i16 {
-    // The clamp keeps the value inside i16; what is not a number becomes 0.
+    // The clamp keeps the value inside i16; NaN becomes 0.
     (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16
 }
 
@@ -69,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn at_16_khz_every_value_passes_unchanged() {
+    fn at_16_khz_every_value_is_unchanged() {
         let mut converter = Converter::new(16_000).unwrap();
         let values: Vec<i16> = (i16::MIN..=i16::MAX).collect();
         converter.source().extend(values.iter().map(|value| f32::from(*value) / 32_768.0));
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_loud_or_no_number_stays_in_range() {
+    fn clipped_values_and_nan_stay_in_range() {
         for (sample, value) in [(1.0, 32_767), (2.5, 32_767), (-9.0, -32_768), (f32::NAN, 0)] {
             assert_eq!(to_i16(sample), value);
         }

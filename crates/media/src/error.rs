@@ -1,39 +1,39 @@
-//! Why a value handed to this crate, or a codec found in a stream, is refused.
+//! The errors of this crate.
 
-/// Everything that can be refused. None of these is worth retrying with the same input.
+/// Reasons to reject a value or a codec. A retry with the same input fails again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A fragment number that is not 1 to 128 decimal digits (API model: `[0-9]+`, at most 128).
     #[error("not a fragment number: expected 1 to 128 decimal digits, found {found:?}")]
     FragmentNumber {
-        /// What was found instead, cut to 32 characters.
+        /// The text found, cut to 32 characters.
         found: String,
     },
-    /// A text that [`crate::Anchor::to_text`] did not write.
-    #[error("not a resume anchor: {reason}")]
-    Anchor {
-        /// Which part of the text is wrong.
+    /// A text that is not the result of [`crate::ResumePoint::to_text`].
+    #[error("not a resume point: {reason}")]
+    ResumePoint {
+        /// The invalid part of the text.
         reason: &'static str,
     },
-    /// A text that [`crate::Content::to_text`] did not write.
+    /// A text that is not the result of [`crate::Content::to_text`].
     #[error("not the content of a fragment: {reason}")]
     Content {
-        /// Which part of the text is wrong.
+        /// The invalid part of the text.
         reason: &'static str,
     },
-    /// A codec, or a form of it, that this crate does not decode.
+    /// A codec, or a form of it, that is not decoded.
     #[error("cannot decode {codec_id}: {reason}")]
     UnsupportedCodec {
-        /// The track's `CodecID` as written.
+        /// The track's `CodecID`.
         codec_id: String,
-        /// What about it is not supported.
+        /// Why it is not decoded.
         reason: &'static str,
     },
-    /// libopus refused to make a decoder.
-    #[error("libopus could not be set up: {reason}")]
+    /// The codec's library could not create a decoder.
+    #[error("the decoder could not be created: {reason}")]
     Decoder {
-        /// libopus's own words.
+        /// The library's message.
         reason: String,
     },
 }

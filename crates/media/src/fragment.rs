@@ -1,4 +1,4 @@
-//! The name KVS gives a fragment, and the order it stands in.
+//! Fragment numbers of KVS and their order.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,15 +10,15 @@ use crate::Error;
 /// 128).
 const MAX_DIGITS: usize = 128;
 
-/// A KVS fragment number: a decimal of about 47 digits, so too long for any machine integer.
+/// A KVS fragment number: a decimal of about 47 digits, too long for a machine integer.
 ///
-/// Ordered as the number it is: leading zeros aside, the longer one is the greater, and among equal
-/// lengths the text order decides. Numbers that differ in leading zeros only are equal.
+/// Ordered by value: without leading zeros, the longer one is greater; at equal length the text
+/// order decides. Numbers that differ only in leading zeros are equal.
 #[derive(Debug, Clone)]
 pub struct FragmentNumber(String);
 
 impl FragmentNumber {
-    /// The digits as KVS wrote them, leading zeros included; what GetMedia wants back.
+    /// Returns the digits as received, including leading zeros, as GetMedia expects them.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn order_is_that_of_the_number_not_of_the_text() {
+    fn order_is_by_value_not_by_text() {
         assert!(number("9") < number("10"));
         assert!(number("0099") < number("100"));
         assert_eq!(number("007"), number("7"));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_digits_is_refused() {
+    fn anything_but_digits_is_rejected() {
         for bad in ["", "12a", "-1", "1.5", " 1", &"1".repeat(129)] {
             assert!(bad.parse::<FragmentNumber>().is_err(), "{bad}");
         }

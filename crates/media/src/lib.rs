@@ -1,47 +1,41 @@
-//! The media path without I/O: GetMedia bytes go in, 16 kHz mono PCM with sample positions comes
-//! out.
+//! Decodes GetMedia bytes to 16 kHz mono PCM with sample positions, without I/O.
 //!
 //! # Contract
-//! This crate never waits, never reads a clock, never logs and never opens anything. Whoever owns
-//! the connection drives [`Stream`] by three calls:
+//! This crate never waits, reads no clock, writes no logs and opens no files or connections. The
+//! caller drives [`Stream`] with three calls:
 //!
-//! 1. [`Stream::push`] hands over bytes as they arrived, and says which of them it did not take yet;
-//! 2. [`Stream::poll`] is called until it returns `None`, **before the next push**: a block's PCM comes
-//!    out in the same round in which the block's last byte went in, unless its stamp says that time is
-//!    missing: then it waits for at most 120 ms of media that bear it out or not;
-//! 3. [`Stream::finish`] is called when the body ended, after a last drain. The same `Stream` then takes
-//!    the next body (a reconnect): decoder and timeline are kept, and what was emitted once is
-//!    never emitted again.
+//! 1. [`Stream::push`] passes received bytes and returns those that were not consumed yet.
+//! 2. [`Stream::poll`] must be called until it returns `None`, **before the next push**. A block's
+//!    PCM is returned in the round in which its last byte was pushed, unless its time stamp
+//!    indicates lost time: such a block is deferred for at most 120 ms of media, until the stamps
+//!    of the blocks after it confirm or refute the loss.
+//! 3. [`Stream::finish`] must be called when the body has ended, after the last drain. The same
+//!    `Stream` then accepts the next body (a reconnect): it keeps decoder and timeline, and never
+//!    emits a sample twice.
 //!
-//! Bad input is not an error of a call: damage, unknown codecs and KVS's error tags are
-//! [`Output`]s, and every stream goes on at the next fragment. No length read from the wire is
-//! believed before it met a named limit ([`mkv::limits`]), and never more than
-//! [`mkv::limits::MAX_HELD`] bytes are held; with all that decodes them a stream takes less than
-//! 256 KB of memory.
+//! No call fails on bad input: damage, unsupported codecs and KVS error tags are [`Output`]s, and
+//! decoding resumes at the next fragment. Every length in the input is checked against a named
+//! limit ([`mkv::limits`]) before memory is allocated. A stream buffers at most
+//! [`mkv::limits::MAX_HELD`] bytes and uses, including its decoder, less than 256 KB of memory.
 //!
-//! # Layers, in the direction the data flows
-//! | layer | what | in → out |
+//! # Layers, in the direction of the data
+//! | layer | purpose | input → output |
 //! |---|---|---|
-//! | [`mkv`] | push parser for Matroska documents back to back, AWS tags included | bytes → blocks |
-//! | [`format`](mod@format) | what a track really carries, whatever its label | track → format |
-//! | [`decoder`]: [`opus`], [`aac`], [`pcm`] | one packet to 16 kHz mono, concealment of lost time | packet → samples |
-//! | [`timeline`] | where in the session a block's samples stand; pure integer arithmetic | time → position |
-//! | [`Stream`] | the three together, resumable at any fragment | bytes → positioned PCM |
+//! | [`mkv`] | push parser for concatenated Matroska documents with AWS tags | bytes → blocks |
+//! | [`codec::Format`] | the codec of a track, detected from its description | track → format |
+//! | [`codec::Decoder`] | decoding to 16 kHz mono, concealment of lost time | packet → samples |
+//! | [`timeline`] | position of a block's samples in the session, in integers | time → position |
+//! | [`Stream`] | the layers above as one pipeline, resumable at any fragment | bytes → PCM |
 
-pub mod aac;
-pub mod decoder;
-pub mod format;
+pub mod codec;
 pub mod mkv;
-pub mod opus;
-pub mod pcm;
 pub mod timeline;
 
 mod convert;
 mod resample;
-mod suspicion;
 
-mod anchor;
-pub use anchor::Anchor;
+mod resume_point;
+pub use resume_point::ResumePoint;
 
 mod content;
 pub use content::Content;
@@ -61,8 +55,8 @@ pub use output::{FragmentAudio, Output, Tail};
 mod stream;
 pub use stream::{Stream, StreamOptions};
 
-/// Samples per second of everything this crate emits.
+/// Sample rate of the output, in Hz.
 pub const SAMPLE_RATE: u32 = 16_000;
 
-/// Samples per millisecond of everything this crate emits.
+/// Samples per millisecond of the output.
 pub const SAMPLES_PER_MS: u32 = SAMPLE_RATE / 1000;

@@ -1,101 +1,101 @@
-//! What a [`crate::Stream`] tells its owner.
+//! The outputs of a [`crate::Stream`].
 
-use crate::{Anchor, Content, FragmentNumber};
+use crate::{Content, FragmentNumber, ResumePoint};
 
-/// One thing that happened, in stream order. Borrowed samples live until the next call.
+/// One output, in stream order. Borrowed samples are valid until the next call.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Output<'a> {
-    /// A fragment began. Comes before the fragment's first `Pcm`; for the session's very first
-    /// fragments it waits for the first audio block, so that `anchor` already knows the origin.
+    /// A fragment began. Precedes the fragment's first `Pcm`; for the first fragments of a session
+    /// it is emitted at the first audio block, so that `resume_point` contains the origin.
     FragmentStarted {
         /// The fragment's number.
         number: FragmentNumber,
-        /// SERVER_TIMESTAMP, ms since the epoch: when KVS began to ingest it.
+        /// SERVER_TIMESTAMP, ms since the epoch: the start of its ingestion by KVS.
         server_ms: Option<i64>,
         /// PRODUCER_TIMESTAMP, ms since the epoch: the producer's clock at its start.
         producer_ms: Option<i64>,
-        /// Resumes at the start of this fragment.
-        anchor: Anchor,
+        /// State to resume at the start of this fragment.
+        resume_point: ResumePoint,
     },
-    /// Audio. Consecutive `Pcm`s are adjacent unless a `Gap` stands between them.
+    /// Audio. Consecutive `Pcm`s are adjacent unless a `Gap` is between them.
     Pcm {
         /// Position of the first sample in the session, in samples.
         start: u64,
-        /// 16 kHz mono samples: at most a quarter of a second, or what makes up 120 ms of lost time
-        /// and one packet (120 ms, an AAC frame 139 ms at 7350 Hz).
+        /// 16 kHz mono samples: at most a quarter of a second, or 120 ms of lost time and one
+        /// packet (120 ms; an AAC frame 139 ms at 7350 Hz).
         samples: &'a [i16],
-        /// How many leading samples stand for lost time (FEC, PLC, silence).
+        /// Number of leading samples that fill lost time (FEC, PLC, silence).
         filled: u32,
         /// Producer clock at `start`, ms since the epoch (media time for recorded files).
         producer_ms: i64,
     },
-    /// Time for which nothing is emitted because it is longer than `max_fill_ms`.
+    /// Lost time that is not filled because it is longer than `max_fill_ms`.
     Gap {
-        /// Position at which the gap begins, in samples.
+        /// Position of the start of the gap, in samples.
         start: u64,
         /// Its length, in samples.
         samples: u64,
     },
-    /// The fragment arrived whole: both trailing AWS tags are there.
+    /// The fragment is complete: both trailing AWS tags were received.
     FragmentCompleted {
         /// The fragment's number.
         number: FragmentNumber,
-        /// CONTINUATION_TOKEN, opaque; GetMedia goes on after this fragment with it.
+        /// CONTINUATION_TOKEN, opaque; GetMedia continues after this fragment with it.
         continuation_token: String,
-        /// MILLIS_BEHIND_NOW: how far the reader was behind the newest fragment, ms.
+        /// MILLIS_BEHIND_NOW: the reader's lag behind the newest fragment, ms.
         millis_behind_now: Option<u64>,
         /// Time covered by the fragment's audio, ms; 0 without audio.
         duration_ms: u64,
-        /// What its audio was.
+        /// Its audio.
         audio: FragmentAudio,
     },
-    /// A fragment that had been read before (or lies before the anchor) arrived again; all of it is
-    /// passed over, nothing of it is decoded.
+    /// A fragment that was read before (or precedes the resume point) was received again; it is
+    /// skipped.
     FragmentRepeated {
         /// The fragment's number.
         number: FragmentNumber,
     },
-    /// The fragment is another session's: its `sessionId` tag says so. Nothing of it is decoded.
+    /// The fragment is of another session, according to its `sessionId` tag; it is skipped.
     FragmentForeign {
         /// The fragment's number.
         number: FragmentNumber,
-        /// The session it names.
+        /// The fragment's session.
         session_id: String,
     },
-    /// The fragment claims more audio than its own clock and KVS's limit of 20 s allow; the excess
-    /// is not decoded. Comes once per fragment.
+    /// The fragment claims more audio than its own stamps and KVS's limit of 20 s allow; the excess
+    /// is not decoded. Emitted once per fragment.
     FragmentExceeded {
         /// The fragment's number.
         number: FragmentNumber,
     },
-    /// KVS ends the body by an error: 3002, 4000 (fragment not found), 45xx (KMS), 5000.
+    /// KVS ended the body with an error: 3002, 4000 (fragment not found), 45xx (KMS), 5000.
     ErrorTag {
         /// AWS_KINESISVIDEO_ERROR_ID.
         id: u32,
-        /// AWS_KINESISVIDEO_ERROR_CODE, when it came along.
+        /// AWS_KINESISVIDEO_ERROR_CODE, if present.
         code: Option<String>,
     },
-    /// The stream carries audio that is not decoded: its time will be missing. Said once per
+    /// The stream contains audio that cannot be decoded: its time will be lost. Emitted once per
     /// change.
     UnsupportedCodec {
         /// The track's CodecID.
         codec_id: String,
-        /// What about it is not supported.
+        /// Why it is not decoded.
         reason: &'static str,
     },
-    /// The audio is decoded, but not all that the codec says of it. Said once per change.
+    /// The audio is only partly decoded. Emitted once per change.
     ReducedCodec {
         /// The track's CodecID.
         codec_id: String,
-        /// What is left out.
+        /// The part that is not decoded.
         reason: &'static str,
     },
-    /// Damage: the parser looked for the next document and goes on there.
+    /// Damage: the parser searched for the next document and continues there.
     Skipped {
-        /// Bytes passed over.
+        /// Skipped bytes.
         bytes: u64,
-        /// The fragment in which the damage lay: ask for it again if its audio is wanted.
+        /// The damaged fragment; request it again if its audio is needed.
         incomplete: Option<FragmentNumber>,
     },
 }
@@ -103,25 +103,24 @@ pub enum Output<'a> {
 /// The audio of a completed fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FragmentAudio {
-    /// What it was, in short; `None` without audio. A run that resumes behind the fragment needs it
-    /// to recognise the fragment if the producer sends it again. `None` as well if all of it was
-    /// sent before.
+    /// Digest of the audio; `None` without audio, or if all of it was sent before. A run that
+    /// resumes after the fragment needs it to detect the fragment if the producer sends it again.
     pub content: Option<Content>,
-    /// Samples of it that had been sent before, under another fragment number.
+    /// Samples of it that were sent before with another fragment number.
     pub repeated_samples: u64,
-    /// Samples that were not decoded because the fragment claimed more audio than it can hold.
+    /// Samples not decoded because the fragment claimed more audio than it can contain.
     pub excess_samples: u64,
 }
 
-/// How a body ended.
+/// The end of a body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tail {
-    /// The body ended inside a document: after its EBML header, before its trailing AWS tags (or,
-    /// in a recorded file, inside an element).
+    /// The body ended inside a document: after its EBML header and before its trailing AWS tags (in
+    /// a recorded file: inside an element).
     pub cut: bool,
-    /// The fragment that was cut, when its number was already known.
+    /// The truncated fragment, if its number was received.
     pub incomplete: Option<FragmentNumber>,
-    /// Bytes of the unfinished document, from its EBML header to the end of the body; or bytes
+    /// Bytes of the incomplete document, from its EBML header to the end of the body; or bytes
     /// after damage in which no document was found.
     pub bytes: u64,
 }

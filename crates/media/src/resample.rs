@@ -1,10 +1,10 @@
-//! From a codec's own rate to 16 kHz, one block of any length at a time.
+//! Resampling from a codec's rate to 16 kHz, in blocks of any length.
 //!
-//! rubato's windowed sinc filter. Where the rates' ratio has few phases, each is in the filter's
-//! table and nothing is interpolated; where it has many (44.1 kHz and its like), a table of them
-//! all would take 250 KB, and a cubic through the nearest ones is as good to 100 dB. What is added
-//! here is the bookkeeping that makes a stream repeatable: the output of a block is as long as the
-//! timeline says, and a filter that starts anew stands on the phase it would have had, had it run
+//! Uses rubato's windowed sinc filter. If the ratio of the rates has few phases, the filter's table
+//! contains all of them and nothing is interpolated. If it has many (as with 44.1 kHz), a complete
+//! table would take 250 KB; cubic interpolation between the nearest phases is accurate to 100 dB.
+//! This module adds the bookkeeping that makes a stream reproducible: the timeline determines the
+//! length of a block's output, and a filter that is reset starts at the phase of one that has run
 //! from the beginning.
 
 mod filter;
@@ -12,41 +12,40 @@ mod filter;
 use crate::{Error, SAMPLE_RATE};
 use filter::Filter;
 
-/// Rates that can be taken, Hz: those that AAC knows, in the order of their index (ISO/IEC 14496-3
-/// table 1.18).
+/// Supported rates, Hz: those of AAC, in the order of their index (ISO/IEC 14496-3 table 1.18).
 pub(crate) const RATES: [u32; 13] = [
     96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
     7_350,
 ];
 
-/// Filter taps at the lower of both rates: flat to 7 kHz, 39 dB down at 8.2 kHz, 78 dB at 8.5 kHz.
+/// Filter taps at the lower of both rates: flat to 7 kHz, −39 dB at 8.2 kHz, −78 dB at 8.5 kHz.
 const TAPS: u32 = 96;
 
 /// Longest table of a filter, in taps: 32 phases of [`TAPS`], 12 KB. The taps of a filter from a
-/// higher rate are closer together, so that fewer phases do as well.
+/// higher rate are closer together, so fewer phases are enough.
 const TABLE: u32 = 32 * TAPS;
 
-/// Source samples that go through the filter in one piece: one AAC frame.
+/// Source samples that are filtered at a time: one AAC frame.
 const PIECE: usize = 1024;
 
 const SILENCE: [f32; PIECE] = [0.0; PIECE];
 
-/// A filter to 16 kHz. Its output is late by [`Resampler::latency`].
+/// A resampler to 16 kHz. Its output is delayed by [`Resampler::latency`].
 pub(crate) struct Resampler {
     filter: Filter,
     ratio: Ratio,
-    /// Output that no block took yet.
+    /// Output that is not part of a block yet.
     ready: Vec<f32>,
-    /// Part of an output sample by which the source is ahead of what was taken, in 1/rate.
+    /// Part of an output sample by which the source is ahead of the output taken, in 1/rate.
     fraction: u32,
 }
 
-/// How late what a filter from `rate` (Hz) gives is, in samples at 16 kHz.
+/// Returns the delay of a filter from `rate` (Hz), in samples at 16 kHz.
 pub(crate) fn latency(rate: u32) -> u32 {
     if rate == SAMPLE_RATE { 0 } else { Ratio::new(rate).latency() }
 }
 
-/// Both rates, and how far the filter looks around a source sample.
+/// The source rate and the length of the filter.
 #[derive(Debug, Clone, Copy)]
 struct Ratio {
     rate: u32,
@@ -60,22 +59,22 @@ impl Ratio {
         Self { rate, taps: (TAPS * rate.max(SAMPLE_RATE) / SAMPLE_RATE).next_multiple_of(8) }
     }
 
-    /// `source` samples as outputs: whole ones, and 1/rate of one.
+    /// Converts `source` samples to output samples: whole ones, and a remainder in 1/rate.
     fn outputs(self, source: u64) -> (u64, u32) {
         let scaled = source * u64::from(SAMPLE_RATE);
         // The remainder is smaller than the rate.
         (scaled / u64::from(self.rate), (scaled % u64::from(self.rate)) as u32)
     }
 
-    /// Outputs by which the filter is late: half its taps, and what rounding may hold back.
+    /// Returns the delay of the filter, in output samples: half its taps, and one for rounding.
     fn latency(self) -> u32 {
         (u64::from(self.taps / 2 + 1) * u64::from(SAMPLE_RATE)).div_ceil(u64::from(self.rate))
             as u32
             + 1
     }
 
-    /// The same part of an output sample where it is one that a source of this rate can leave
-    /// behind: after another rate it need not be.
+    /// Rounds a remainder down to one that is possible at this rate: after a change of rates it may
+    /// not be.
     fn fraction(self, of_any_rate: u32) -> u32 {
         if of_any_rate >= self.rate {
             return 0;
@@ -83,29 +82,30 @@ impl Ratio {
         of_any_rate - of_any_rate % greatest_divisor(self.rate, SAMPLE_RATE)
     }
 
-    /// Fewest source samples that leave just `fraction` behind.
+    /// Returns the smallest number of source samples with this remainder.
     fn lead(self, fraction: u32) -> u64 {
         let period = u64::from(self.rate / greatest_divisor(self.rate, SAMPLE_RATE));
         (0..period).find(|lead| self.outputs(*lead).1 == fraction).unwrap_or(0)
     }
 
-    /// Output samples until source and output stand as at the start again.
+    /// Returns the number of output samples after which the phases repeat.
     fn period(self) -> u32 {
         SAMPLE_RATE / greatest_divisor(self.rate, SAMPLE_RATE)
     }
 
-    /// Phases in the filter's table: those of the period, or where they are too many a power of
-    /// two.
+    /// Returns the number of phases in the filter's table: all of the period, or a power of two if
+    /// those are too many.
     fn phases(self) -> u32 {
         let most = TABLE / self.taps;
         if self.period() <= most { self.period() } else { 1 << most.ilog2() }
     }
 
-    /// How many samples of silence go before a source that stands `fraction` after an output, and
-    /// which output is then that output (negative: before the filter's first).
+    /// For a source that starts `fraction` after an output: returns the number of samples of
+    /// silence to insert before it, and the index of that output (negative: before the filter's
+    /// first).
     ///
-    /// rubato's first output stands `rate/16000 - (taps/2 - 1/phases)` source samples after the
-    /// source's first. One lead puts the outputs on whole positions, the other on the fraction.
+    /// rubato's first output is `rate/16000 - (taps/2 - 1/phases)` source samples after the first
+    /// source sample. `align` moves the outputs to whole positions, `lead` to the fraction.
     fn start(self, fraction: u32) -> (u64, i64) {
         let shared = u64::from(greatest_divisor(self.rate, SAMPLE_RATE));
         let rate = u64::from(self.rate);
@@ -120,7 +120,7 @@ impl Ratio {
 }
 
 impl Resampler {
-    /// A filter from `rate` (Hz) to 16 kHz; `None` when the source has 16 kHz already.
+    /// Creates a resampler from `rate` (Hz); `None` if the rate is 16 kHz.
     ///
     /// # Errors
     /// [`Error::Decoder`] for a rate that is not in [`RATES`].
@@ -138,13 +138,13 @@ impl Resampler {
         Ok(Some(resampler))
     }
 
-    /// How late the output is, in samples at 16 kHz.
+    /// Returns the delay of the output, in samples at 16 kHz.
     pub(crate) fn latency(&self) -> u32 {
         self.ratio.latency()
     }
 
-    /// Takes the samples of a block that begins `fraction`/rate of a sample after the position of
-    /// its first output, and appends `len` samples to `out`.
+    /// Resamples a block that starts `fraction`/rate of a sample after the position of its first
+    /// output, and appends `len` samples to `out`.
     pub(crate) fn block(&mut self, source: &[f32], fraction: u32, len: usize, out: &mut Vec<f32>) {
         let fraction = self.ratio.fraction(fraction);
         if fraction != self.fraction {
@@ -156,8 +156,8 @@ impl Resampler {
         self.take(len, out);
     }
 
-    /// Lets `len` samples of silence follow: what is still in the filter comes out first. The next
-    /// block starts anew.
+    /// Appends `len` samples for time without source: those that the filter holds, then silence.
+    /// Resets the filter.
     pub(crate) fn silence(&mut self, len: usize, out: &mut Vec<f32>) {
         let held = len.min(self.latency() as usize);
         while self.ready.len() < held {
@@ -168,8 +168,8 @@ impl Resampler {
         self.restart(0);
     }
 
-    /// Empties the filter and puts it on the phase of a source that has run for whole blocks and
-    /// stands `fraction`/rate of a sample after an output.
+    /// Resets the filter to the phase of a source that starts `fraction`/rate of a sample after an
+    /// output.
     fn restart(&mut self, fraction: u32) {
         self.filter.reset();
         self.ready.clear();
@@ -180,8 +180,8 @@ impl Resampler {
             self.feed(&SILENCE[..piece as usize]);
             lead -= piece;
         }
-        let unheard = usize::try_from(first).unwrap_or(0).min(self.ready.len());
-        self.ready.drain(..unheard);
+        let discarded = usize::try_from(first).unwrap_or(0).min(self.ready.len());
+        self.ready.drain(..discarded);
         let missing = usize::try_from(-first).unwrap_or(0);
         self.ready.splice(..0, std::iter::repeat_n(0.0, missing));
     }
@@ -194,7 +194,7 @@ impl Resampler {
 
     fn take(&mut self, len: usize, out: &mut Vec<f32>) {
         let here = len.min(self.ready.len());
-        debug_assert_eq!(here, len, "the filter is behind its clock");
+        debug_assert_eq!(here, len, "the filter has too few samples");
         out.extend(self.ready.drain(..here));
         out.resize(out.len() + len - here, 0.0);
     }
@@ -225,7 +225,7 @@ mod tests {
         (0..len).map(sample).collect()
     }
 
-    /// Runs `blocks` through, from block `from` on with a filter that is new there.
+    /// Resamples `source` in blocks, from block `from` on, with a resampler that is new there.
     fn run(rate: u32, source: &[f32], block: usize, from: usize) -> (Vec<f32>, u32) {
         let mut resampler = Resampler::new(rate).unwrap().unwrap();
         let (mut out, mut fraction) = (Vec::new(), 0_u64);
@@ -251,14 +251,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tone_comes_out_late_by_the_latency_and_otherwise_the_same() {
+    fn a_tone_is_delayed_by_the_latency_and_otherwise_equal() {
         for rate in rates() {
-            // Up to three quarters of what the lower rate can carry.
+            // Up to three quarters of the bandwidth at the lower rate.
             for hertz in [300.0, 1_700.0, f64::from(rate.min(SAMPLE_RATE)) * 0.375] {
                 let (out, latency) = run(rate, &tone(rate, hertz, rate as usize), 1024, 0);
                 let latency = latency as usize;
                 let expected = tone(SAMPLE_RATE, hertz, out.len() - latency);
-                // Clear of the filter's ramp at the start.
+                // After the filter's ramp at the start.
                 let settled = 400;
                 let snr = decibels(&expected[settled..], &out[latency + settled..]);
                 assert!(snr > 70.0, "{hertz} Hz at {rate} Hz: {snr:.1} dB");
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_above_8_khz_does_not_come_back_as_something_else() {
+    fn frequencies_above_8_khz_do_not_alias() {
         for rate in [96_000, 48_000, 44_100, 32_000, 24_000, 22_050] {
             let (out, _) = run(rate, &tone(rate, 9_000.0, rate as usize), 1024, 0);
             let peak = out[400..].iter().fold(0_f32, |peak, sample| peak.max(sample.abs()));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_length_of_blocks_changes_nothing() {
+    fn the_length_of_blocks_does_not_change_the_output() {
         for rate in rates() {
             let source = tone(rate, 440.0, rate as usize / 2);
             let (whole, _) = run(rate, &source, 1024, 0);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_starts_late_stands_on_the_same_phase() {
+    fn a_filter_that_starts_late_has_the_same_phase() {
         for rate in rates() {
             let source = tone(rate, 2_000.0, rate as usize);
             let (whole, latency) = run(rate, &source, 1024, 0);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_was_used_before_gives_the_same() {
+    fn a_reused_filter_gives_the_same_output() {
         for rate in rates() {
             let source = tone(rate, 440.0, rate as usize / 4);
             let first = run(rate, &source, 1024, 0);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fraction_that_another_rate_left_never_puts_the_filter_behind() {
+    fn a_remainder_of_another_rate_leaves_enough_samples() {
         for rate in rates() {
             for left in [1, 7, 50, 333, 7_349, 7_999, 31_999, 47_999, 95_999] {
                 let mut resampler = Resampler::new(rate).unwrap().unwrap();
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_lets_out_what_the_filter_holds() {
+    fn silence_begins_with_the_samples_that_the_filter_holds() {
         let mut resampler = Resampler::new(48_000).unwrap().unwrap();
         let mut out = Vec::new();
         resampler.block(&tone(48_000, 500.0, 4800), 0, 1600, &mut out);

@@ -1,40 +1,41 @@
-//! Bytes in, positioned PCM out: the parser, the decoder and the timeline as one machine.
+//! Decodes GetMedia bodies to PCM with positions: parser, decoder and timeline as one pipeline.
 
-mod assembly;
 mod audio;
 mod budget;
-mod deferred;
-mod emission;
-mod ending;
-mod failing;
-mod label;
-mod progress;
-mod remainder;
+mod decode_failures;
+mod deferral_queue;
+mod fragment_history;
+mod last_packet;
+mod mime_hint;
+mod output_queue;
+mod packet_splitter;
+mod pipeline;
 mod repeats;
 mod selection;
 
 use crate::mkv::Parser;
-use crate::{Anchor, Content, Counters, Output, Tail};
-use assembly::Assembly;
+use crate::{Content, Counters, Output, ResumePoint, Tail};
+use pipeline::Pipeline;
 
-/// Most that may be filled, ms.
+/// Upper limit of [`StreamOptions::max_fill_ms`].
 const MAX_FILL_MS: u32 = 10_000;
 
-/// How a stream treats time that its blocks do not cover, or cover twice.
+/// Options of a stream.
 ///
-/// Positions depend on these: a resumed run must have the values of the first run.
+/// Positions depend on them: a resumed run must use the values of the first run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamOptions {
-    /// Longest gap that is filled, ms; a longer one is skipped as [`Output::Gap`]. 0 to 10 000,
-    /// default 2000; values above count as 10 000.
+    /// Longest gap that is filled, ms; a longer one is reported as [`Output::Gap`]. 0 to 10 000,
+    /// default 2000; higher values are reduced to 10 000.
     pub max_fill_ms: u32,
-    /// Name of the audio track that is taken before others of the same codec. Default
-    /// `AUDIO_FROM_CUSTOMER`, the caller's side of an Amazon Connect call; where no track has it,
-    /// the first by name is taken, also when it joins later: a resumed run has to choose the same.
+    /// Name of the audio track that is preferred to others of the same codec. Default
+    /// `AUDIO_FROM_CUSTOMER`, the caller's side of an Amazon Connect call. If no track has this
+    /// name, the first by name is decoded, even if it appears later: a resumed run must select the
+    /// same track.
     pub track_name: String,
-    /// The session that is read. A fragment whose `sessionId` tag (before its Cluster) names
-    /// another one is refused as [`Output::FragmentForeign`]; one without the tag is this
-    /// session's. Default `None`: every fragment is taken.
+    /// The session to decode. A fragment whose `sessionId` tag (before its Cluster) names another
+    /// session is skipped and reported as [`Output::FragmentForeign`]; a fragment without the tag
+    /// is decoded. Default `None`: every fragment is decoded.
     pub session_id: Option<String>,
 }
 
@@ -45,41 +46,40 @@ impl Default for StreamOptions {
     }
 }
 
-/// One session's audio, over as many GetMedia bodies as it takes.
+/// Decoder of one session's audio, over any number of GetMedia bodies.
 ///
-/// Drive it as the [crate's contract](crate) says: push, drain, push, drain, finish; then go on
-/// with the next body. Within one `Stream` no sample is emitted twice and positions only rise: a
-/// fragment that was cut and is sent again goes on where it was cut, a fragment that was complete
-/// is passed over.
+/// Use it as the [crate's contract](crate) describes: push, drain, push, drain, finish; then push
+/// the next body. Within one `Stream` no sample is emitted twice and positions only increase: a
+/// fragment that was truncated and is sent again continues where it was truncated, a fragment that
+/// was complete is skipped.
 #[derive(Debug)]
 pub struct Stream {
     parser: Parser,
-    assembly: Assembly,
+    pipeline: Pipeline,
 }
 
 impl Stream {
-    /// A fresh session: the first audio block sets the origin, sample 0 is the first after
+    /// Starts a new session: the first audio block sets the origin; sample 0 is the first after
     /// pre-skip.
     pub fn start(options: StreamOptions) -> Self {
-        Self::with(Assembly::start(bounded(options)))
+        Self::with(Pipeline::start(bounded(options)))
     }
 
-    /// Goes on at `anchor.fragment` with the positions of the run that gave the anchor. Fragments
-    /// before it are passed over; if the anchor's fragment itself never comes, the next one stands
-    /// where the producer's clock puts it.
+    /// Resumes at `point.fragment` with the positions of the run that created it.
+    /// Fragments before it are skipped. If its fragment never arrives, the next one is
+    /// positioned by the producer's clock.
     ///
-    /// `contents` are those of the completed fragments before the anchor's, oldest first: the last
-    /// 64 s of audio are looked at, so that what a producer sends again is recognised as it would
-    /// have been.
-    pub fn resume(options: StreamOptions, anchor: Anchor, contents: Vec<Content>) -> Self {
-        Self::with(Assembly::resume(bounded(options), anchor, contents))
+    /// `contents` are those of the completed fragments before it, oldest first. The last
+    /// 64 s of audio are used to detect audio that the producer sends again.
+    pub fn resume(options: StreamOptions, point: ResumePoint, contents: Vec<Content>) -> Self {
+        Self::with(Pipeline::resume(bounded(options), point, contents))
     }
 
-    fn with(assembly: Assembly) -> Self {
-        Self { parser: Parser::new(), assembly }
+    fn with(pipeline: Pipeline) -> Self {
+        Self { parser: Parser::new(), pipeline }
     }
 
-    /// Takes the next bytes of the body and returns those that it did not take. Drain
+    /// Consumes the next bytes of the body and returns the rest that it did not consume. Drain
     /// [`Stream::poll`], then push the rest:
     ///
     /// ```
@@ -93,59 +93,59 @@ impl Stream {
     ///     }
     /// }
     /// ```
-    #[must_use = "what was not taken has to be pushed again after a drain"]
+    #[must_use = "the returned bytes must be pushed again after a drain"]
     pub fn push<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         self.parser.push(bytes)
     }
 
-    /// The next thing that happened, or `None` when more bytes are needed.
+    /// Returns the next output, or `None` when more bytes are needed.
     pub fn poll(&mut self) -> Option<Output<'_>> {
-        while !self.assembly.has_output() {
-            if self.assembly.goes_on() {
-                self.assembly.go_on(self.parser.frame_again());
+        while !self.pipeline.has_output() {
+            if self.pipeline.has_packets() {
+                self.pipeline.take_next_packet(self.parser.frame_again());
                 continue;
             }
             let event = self.parser.poll()?;
-            if let Some(selection) = self.assembly.take(event) {
+            if let Some(selection) = self.pipeline.take(event) {
                 self.parser.select(selection);
             }
         }
-        self.assembly.output()
+        self.pipeline.output()
     }
 
-    /// The body is over (after a last drain). The stream then takes the next body.
+    /// Ends the body; call it after the last drain. The stream then accepts the next body.
     pub fn finish(&mut self) -> Tail {
         let end = self.parser.finish();
-        self.assembly.finish(end)
+        self.pipeline.finish(end)
     }
 
-    /// The session is over (after [`Stream::finish`]): what the decoder's filter still holds
-    /// becomes the last output, at most 10 ms, and nothing for Opus; so do packets that wait for
-    /// the stamps behind them, and damaged packets at the very end are concealed, up to a second.
-    /// Drain [`Stream::poll`] afterwards.
+    /// Ends the session; call it after [`Stream::finish`], and drain [`Stream::poll`] afterwards.
+    /// Emits deferred packets, the samples that the decoder's filter holds (at most 10 ms; none for
+    /// Opus), and concealment of damaged packets at the end, up to a second.
     pub fn flush(&mut self) {
-        self.assembly.flush();
+        self.pipeline.flush();
     }
 
-    /// Totals since the stream was made.
+    /// Returns the totals since the stream was created.
     pub fn counters(&self) -> Counters {
-        self.assembly.counters()
+        self.pipeline.counters()
     }
 
-    /// CodecID of the track that is being decoded, once one was found.
+    /// Returns the CodecID of the decoded track; `None` before one is found.
     pub fn codec_id(&self) -> Option<&str> {
-        self.assembly.codec_id()
+        self.pipeline.codec_id()
     }
 
-    /// How much later the producer's stamps stand than its samples, ms: grows while its clock runs
-    /// faster.
+    /// Returns the lag of the sample count behind the producer's time stamps, ms. It grows while
+    /// the producer's clock runs faster than its samples.
     pub fn clock_drift_ms(&self) -> i64 {
-        self.assembly.clock_drift_ms()
+        self.pipeline.clock_drift_ms()
     }
 
-    /// Producer clock at position 0, ms since the epoch; `None` before the first audio block.
+    /// Returns the producer's clock at position 0, ms since the epoch; `None` before the first
+    /// audio block.
     pub fn origin_ms(&self) -> Option<i64> {
-        self.assembly.origin_ms()
+        self.pipeline.origin_ms()
     }
 }
 

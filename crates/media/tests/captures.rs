@@ -1,4 +1,4 @@
-//! Real GetMedia captures and files made by others give what independent readers find in them.
+//! Real GetMedia captures and files of other muxers give the same as independent readers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
@@ -6,7 +6,7 @@ mod harness;
 use std::collections::BTreeMap;
 use std::fs::File;
 
-use harness::listen;
+use harness::decode;
 use matroska_demuxer::{Frame, MatroskaFile};
 use media::mkv::{Event, Parser};
 use testkit::{ebml, shared_media};
@@ -33,12 +33,12 @@ fn parse(bytes: &[u8]) -> (BTreeMap<u64, u32>, Vec<String>, bool) {
 }
 
 #[test]
-fn captures_have_the_fragments_and_blocks_that_are_known() {
+fn captures_have_the_known_fragments_and_blocks() {
     for (file, fragments, blocks, clean) in [
         ("output_get_media.mkv", 5, 300, true),
         ("output_get_media_sparse_fragments.mkv", 3, 180, true),
         ("test_mixed_tags.mkv", 10, 100, true),
-        // A fragment that ends before its trailing tags, and a document that is no fragment.
+        // A fragment that ends before its trailing tags, and a document that is not a fragment.
         ("empty-mkv-with-tags.mkv", 0, 0, false),
         ("test_tags_empty_cluster.mkv", 0, 0, true),
     ] {
@@ -51,25 +51,25 @@ fn captures_have_the_fragments_and_blocks_that_are_known() {
 }
 
 #[test]
-fn a_capture_tells_numbers_tokens_and_times() {
+fn a_capture_contains_numbers_tokens_and_times() {
     let Some(path) = shared_media("getmedia/output_get_media.mkv") else { return };
-    let (heard, tail, stream) = listen(&std::fs::read(path).unwrap(), 1000);
-    assert_eq!(heard.completed[0], "91343852333181432392682062607743920146159169392");
-    assert_eq!(heard.completed[4], "91343852333181432412489103236310005892133364608");
-    assert_eq!(heard.anchors[4].fragment.as_str(), heard.completed[4]);
+    let (outputs, tail, stream) = decode(&std::fs::read(path).unwrap(), 1000);
+    assert_eq!(outputs.completed[0], "91343852333181432392682062607743920146159169392");
+    assert_eq!(outputs.completed[4], "91343852333181432412489103236310005892133364608");
+    assert_eq!(outputs.resume_points[4].fragment.as_str(), outputs.completed[4]);
     assert_eq!((tail.cut, stream.counters().skipped_blocks), (false, 300));
-    // Video alone is no reason to shout, and no audio either.
-    assert_eq!((heard.said.len(), heard.pcm.len()), (0, 0));
+    // Video without audio is not reported.
+    assert_eq!((outputs.reports.len(), outputs.pcm.len()), (0, 0));
 }
 
 #[test]
 fn aac_as_ingestion_stores_it_is_decoded() {
     let Some(path) = shared_media("aac/vogels_330.mkv") else { return };
-    let (heard, _, stream) = listen(&std::fs::read(path).unwrap(), 16_384);
+    let (outputs, _, stream) = decode(&std::fs::read(path).unwrap(), 16_384);
     let counters = stream.counters();
-    assert!(heard.said.is_empty(), "{:?}", heard.said);
+    assert!(outputs.reports.is_empty(), "{:?}", outputs.reports);
     assert_eq!((counters.packets, counters.decode_errors), (1425, 0));
-    // 1425 frames of 1024 samples at 48 kHz, but for what the filter to 16 kHz still holds.
+    // 1425 frames of 1024 samples at 48 kHz, except those that the filter to 16 kHz holds.
     let held = 1425 * 1024 / 3 - counters.samples;
     assert!(held < 160, "{held}");
     assert_eq!((counters.filled_samples, counters.gap_samples), (0, 0));
@@ -77,7 +77,7 @@ fn aac_as_ingestion_stores_it_is_decoded() {
     assert_eq!(counters.skipped_blocks, 2334 - 1425);
 }
 
-/// Packets of the Opus track as matroska-demuxer reads them, where it can open the file.
+/// Packets of the Opus track as matroska-demuxer reads them, if it can open the file.
 fn demuxed(path: &std::path::Path) -> Option<Vec<Vec<u8>>> {
     let mut file = MatroskaFile::open(File::open(path).unwrap()).ok()?;
     let track = file.tracks().iter().find(|track| track.codec_id() == "A_OPUS").unwrap();
@@ -91,8 +91,7 @@ fn demuxed(path: &std::path::Path) -> Option<Vec<Vec<u8>>> {
     Some(packets)
 }
 
-/// SimpleBlocks of `track` in a file that fits in memory and is walked from above: no lacing, one
-/// Segment.
+/// SimpleBlocks of `track` in a file with one Segment and without lacing.
 fn walked(path: &std::path::Path, track: u8) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(path).unwrap();
     let top = ebml::children(&bytes);
@@ -106,7 +105,7 @@ fn walked(path: &std::path::Path, track: u8) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn opus_files_give_what_libopus_makes_of_their_packets() {
+fn opus_files_equal_bare_libopus() {
     // Pre-skip at 16 kHz, and samples that the last block's DiscardPadding names.
     for (file, pre_skip, padding, others) in [
         ("bear-opus.mka", 104, 3, 0),
@@ -119,8 +118,8 @@ fn opus_files_give_what_libopus_makes_of_their_packets() {
             walked(&path, 1)
         });
         let reference = testkit::opus::decode(&packets);
-        let (heard, tail, stream) = listen(&std::fs::read(&path).unwrap(), 16_384);
-        let found = heard.joined(0);
+        let (outputs, tail, stream) = decode(&std::fs::read(&path).unwrap(), 16_384);
+        let found = outputs.joined(0);
         let expected = &reference[pre_skip..reference.len() - padding];
         assert!(found == expected, "{file}: {} against {}", found.len(), expected.len());
         assert_eq!((tail.cut, stream.counters().skipped_blocks), (false, others), "{file}");
@@ -132,10 +131,10 @@ fn opus_files_give_what_libopus_makes_of_their_packets() {
 fn the_bundled_recording_is_bit_exact_with_libopus() {
     let packets = demuxed(&testkit::recording()).unwrap();
     let reference = testkit::opus::decode(&packets);
-    let (heard, tail, stream) = listen(&testkit::recording_bytes(), 16_384);
-    let found = heard.joined(0);
+    let (outputs, tail, stream) = decode(&testkit::recording_bytes(), 16_384);
+    let found = outputs.joined(0);
     assert!(found.len() > 30 * 16_000 && testkit::recording_bytes().len() < 300_000);
-    // Voice mode of the encoder delays by 312 samples at 48 kHz; the end is trimmed by
+    // The voice mode of the encoder delays by 312 samples at 48 kHz; the end is trimmed by
     // DiscardPadding.
     assert!(reference[104..].starts_with(&found));
     assert!(reference.len() - 104 - found.len() < 320);
@@ -144,7 +143,7 @@ fn the_bundled_recording_is_bit_exact_with_libopus() {
 }
 
 #[test]
-fn packets_of_awss_own_sample_fit_into_the_captures_framing() {
+fn packets_of_the_aws_sample_fit_into_the_framing_of_the_captures() {
     let Some(folder) = shared_media("opus-frames") else { return };
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     paths.sort();
@@ -155,19 +154,19 @@ fn packets_of_awss_own_sample_fit_into_the_captures_framing() {
         ..testkit::getmedia::Framing::odd()
     };
     let bytes = testkit::getmedia::body(&framing, &harness::fragments(&packets));
-    let (heard, ..) = listen(&bytes, 1460);
-    assert!(heard.joined(0) == testkit::opus::decode(&packets));
+    let (outputs, ..) = decode(&bytes, 1460);
+    assert!(outputs.joined(0) == testkit::opus::decode(&packets));
     assert_eq!(packets.len(), 619);
 }
 
-/// MD5 of the PCM, as it was when this was written. Other processors round CELT by one unit
-/// elsewhere, so it is asked for on this one only.
+/// MD5 of the PCM when the test was written. CELT rounds differently by one unit on other
+/// processors, so only this one is tested.
 #[cfg(target_arch = "x86_64")]
 #[test]
-fn the_sound_of_the_samples_is_the_one_that_is_known() {
+fn the_pcm_of_the_samples_is_unchanged() {
     let hash = |path: &std::path::Path| {
-        let (heard, ..) = listen(&std::fs::read(path).unwrap(), 16_384);
-        let samples = heard.pcm.iter().flat_map(|(_, samples, ..)| samples);
+        let (outputs, ..) = decode(&std::fs::read(path).unwrap(), 16_384);
+        let samples = outputs.pcm.iter().flat_map(|(_, samples, ..)| samples);
         let bytes: Vec<u8> = samples.flat_map(|sample| sample.to_le_bytes()).collect();
         format!("{:x}", md5::compute(bytes))
     };

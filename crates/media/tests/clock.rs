@@ -1,10 +1,10 @@
-//! An hour of speech with pauses, drift and restarts: what is missing is found, and nothing else
-//! moves.
+//! An hour of speech with pauses, drift and restarts: lost time is detected, and no other position
+//! changes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use media::Anchor;
+use media::ResumePoint;
 use media::timeline::{
-    Length, MediaTime, Missing, Placement, SERVER_JITTER_MS, Timeline, Verdict, Waiting,
+    DeferredStamp, Length, MediaTime, Missing, Placement, SERVER_JITTER_MS, Timeline, Verdict,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -15,7 +15,7 @@ const FRAGMENT_MS: i64 = 2000;
 const BLOCK_MS: i64 = 100;
 const TICK: u64 = 1_000_000;
 
-/// A pause shorter than a packet, here of 100 ms, is none: it moves the clock.
+/// A pause shorter than a packet, here of 100 ms, is not detected: it changes the clock.
 const SHORTEST: i64 = 1600;
 
 proptest! {
@@ -26,7 +26,7 @@ proptest! {
         (frames, rate) in prop_oneof![
             Just((320, 16_000)), Just((1024, 48_000)), Just((1024, 44_100)), Just((160, 8_000)),
         ],
-        // How the producer's clock runs against its sample clock: up to 0.5 %.
+        // Drift of the producer's clock relative to its sample clock: up to 0.5 %.
         drift in -5e-3..5e-3_f64,
         pauses in proptest::collection::vec((30..20_000_u32, 60.0..30_000.0_f64), 1..50),
     ) {
@@ -46,7 +46,7 @@ proptest! {
         }
         line.settle();
         let missing = line.missing as f64 / 16.0;
-        // The last pause may still wait for its packets.
+        // The packets after the last pause may still be deferred.
         let apart = (missing - paused).abs();
         let pauses = line.pauses as f64 + 1.0;
         prop_assert!(apart <= packet * pauses + 30_000.0, "{missing} of {paused} ms in {pauses}");
@@ -56,7 +56,7 @@ proptest! {
     }
 
     #[test]
-    fn drift_of_half_a_percent_cuts_and_invents_nothing_in_an_hour(
+    fn drift_of_half_a_percent_changes_no_position_in_an_hour(
         (frames, rate) in prop_oneof![
             Just((320, 16_000)), Just((160, 16_000)), Just((1024, 48_000)), Just((1024, 16_000)),
             Just((960, 16_000)), Just((1024, 8_000)),
@@ -74,7 +74,7 @@ proptest! {
     }
 
     #[test]
-    fn an_hour_of_restarts_with_a_right_clock_creeps_by_no_more_than_the_tolerance(
+    fn an_hour_of_restarts_with_a_right_clock_stays_within_the_tolerance(
         timecodes in timecodes(),
         jitter_ms in 0..900_i64,
         events in proptest::collection::vec((1..30_u32, pause(), Just(false)), 1..20),
@@ -85,22 +85,22 @@ proptest! {
     }
 
     #[test]
-    fn a_clock_that_is_set_an_hour_wrong_and_right_again_leaves_nothing_behind(
+    fn a_clock_that_is_set_wrong_and_right_again_has_no_lasting_effect(
         timecodes in timecodes(),
         jitter_ms in 0..100_i64,
         events in proptest::collection::vec((1..60_u32, pause(), any::<bool>()), 1..20),
         seed in any::<u64>(),
     ) {
         let apart = Hour { timecodes, jitter_ms, seed }.worst(events)?;
-        // Only the server's clock tells while it is wrong, and it is no better than its jitter.
+        // While the clock is wrong, positions depend on the server's clock, including its jitter.
         let known = 16 * (SERVER_JITTER_MS + 2 * jitter_ms);
-        // A pause that jitter made stays: no sample is cut to take it back.
+        // A pause caused by jitter remains: no sample is cut to undo it.
         let most = SHORTEST + known * apart.sets.max(1);
         prop_assert!(apart.right <= most && apart.wrong <= most, "{apart:?}");
     }
 }
 
-/// Blocks through the timeline, in the order and with the waiting that a stream has.
+/// Places blocks on a timeline, in the order and with the deferral of a stream.
 struct Line {
     timeline: Timeline,
     length: Length,
@@ -136,12 +136,12 @@ impl Line {
             let waiting = self.waiting.iter().enumerate().map(|(index, stamp)| {
                 let before = samples * index as i64;
                 let lateness = self.timeline.lateness(MediaTime::from_ms(*stamp), before);
-                Waiting { lateness, length: self.length, begins_block: true }
+                DeferredStamp { lateness, length: self.length, begins_block: true }
             });
             let waiting: Vec<_> = waiting.collect();
             let (blocks, missing) = match self.timeline.judge(&waiting, false, last) {
                 Verdict::Wait => break,
-                Verdict::InLine(blocks) => (blocks, Missing::Nothing),
+                Verdict::Contiguous(blocks) => (blocks, Missing::Nothing),
                 Verdict::Late(missing) => (1, missing),
             };
             for stamp in self.waiting.drain(..blocks) {
@@ -158,7 +158,7 @@ impl Line {
 }
 
 #[test]
-fn a_restart_every_ten_seconds_and_timecodes_of_zero_add_up_to_nothing() {
+fn restarts_every_ten_seconds_with_timecodes_of_zero_do_not_accumulate() {
     for (timecodes, jitter_ms, every) in
         [(Timecodes::Relative, 50, 5), (Timecodes::Equal, 20, 1), (Timecodes::Equal, 1000, 1)]
     {
@@ -167,14 +167,14 @@ fn a_restart_every_ten_seconds_and_timecodes_of_zero_add_up_to_nothing() {
     }
 }
 
-/// What a producer writes into its Clusters.
+/// The Cluster timecodes of a producer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Timecodes {
     /// Time since the producer started.
     Relative,
-    /// Its clock.
+    /// The producer's clock.
     Absolute,
-    /// Always the same.
+    /// Constant.
     Equal,
 }
 
@@ -189,23 +189,24 @@ fn pause() -> impl Strategy<Value = i64> {
 
 struct Hour {
     timecodes: Timecodes,
-    /// SERVER_TIMESTAMP is up to so much early or late.
+    /// Largest deviation of SERVER_TIMESTAMP, ms.
     jitter_ms: i64,
     seed: u64,
 }
 
-/// How far blocks stood from where true time has them, at worst, in samples.
+/// Largest distance of blocks from their true position, in samples.
 #[derive(Debug, Default)]
 struct Apart {
     right: i64,
     wrong: i64,
-    /// Times the clock was set.
+    /// Number of times the clock was set.
     sets: i64,
 }
 
 impl Hour {
-    /// An hour of speech in fragments. After so many of each event the producer starts again, a
-    /// pause later; if the event says so, with its clock an hour off (or, if it was, right again).
+    /// An hour of speech in fragments. After the number of fragments of each event the producer
+    /// restarts after a pause; if the event's flag is set, with its clock changed by an hour (or
+    /// corrected again).
     fn worst(&self, events: Vec<(u32, i64, bool)>) -> Result<Apart, TestCaseError> {
         let mut apart = Apart::default();
         let mut timeline = Timeline::new(2000);
@@ -222,10 +223,10 @@ impl Hour {
                 Timecodes::Absolute => clock,
                 Timecodes::Equal => 0,
             };
-            // A run that goes on from here knows as much as the one that came here.
-            let anchor = timeline.anchor("1".parse().unwrap()).to_text();
-            let anchor = Anchor::from_text(&anchor).unwrap();
-            let mut resumed = Timeline::from_anchor(&anchor, 2000);
+            // A run that resumes here has the same state.
+            let point = timeline.resume_point("1".parse().unwrap()).to_text();
+            let point = ResumePoint::from_text(&point).unwrap();
+            let mut resumed = Timeline::from_resume_point(&point, 2000);
             for timeline in [&mut timeline, &mut resumed] {
                 timeline.begin_fragment(Some(now + 300 + jitter));
                 timeline.set_session(clock - cluster);
@@ -254,11 +255,11 @@ impl Hour {
     }
 }
 
-/// Places a block whose stamp the blocks behind it bear out.
+/// Places a block whose stamp is confirmed by the blocks after it.
 fn in_order(timeline: &mut Timeline, time: MediaTime, length: Length) -> Placement {
     let head = timeline.take_head();
     let lateness = timeline.lateness(time, 0);
-    let waiting = [Waiting { lateness, length, begins_block: true }; 2];
+    let waiting = [DeferredStamp { lateness, length, begins_block: true }; 2];
     let (missing, head) = match timeline.judge(&waiting, head, false) {
         Verdict::Late(missing) => (missing, head),
         _ => (Missing::Nothing, false),
@@ -266,8 +267,7 @@ fn in_order(timeline: &mut Timeline, time: MediaTime, length: Length) -> Placeme
     timeline.place(time, length, missing, head, false).0
 }
 
-/// The same cases in each run: jitter that looks like a pause exists, and a test must not fail by
-/// chance.
+/// A fixed seed: some jitter is indistinguishable from a pause, and a test must not fail by chance.
 fn fixed(cases: u32) -> ProptestConfig {
     let rng_seed = RngSeed::Fixed(20_261_128);
     ProptestConfig { cases, failure_persistence: None, rng_seed, ..ProptestConfig::default() }

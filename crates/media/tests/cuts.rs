@@ -1,14 +1,15 @@
-//! A document cut anywhere, with the next one right behind it, costs nothing but what was cut off.
+//! A document truncated anywhere, directly followed by the next one: only the truncated bytes are
+//! lost.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
 
-use harness::{Heard, fragments, listen, packets};
+use harness::{Outputs, decode, fragments, packets};
 use media::mkv::{Event, Parser, Selected, limits};
 use testkit::ebml::Size;
 use testkit::getmedia::{self, Fragment, Framing};
 
-/// Numbers of the fragments that came to their end.
+/// Numbers of the completed fragments.
 fn completed(bytes: &[u8], piece: usize) -> Vec<String> {
     let mut parser = Parser::new();
     let (mut numbers, mut accounted) = (Vec::new(), 0);
@@ -42,7 +43,7 @@ fn short(seed: u64) -> Vec<Fragment> {
     getmedia::fragments(&packets(seed, 1), 200, 300, harness::T0)
 }
 
-/// Every fragment but the second, which is cut after each of its bytes in turn.
+/// Every fragment but the second, which is truncated after each of its bytes in turn.
 fn check(framing: &Framing) {
     let all = short(1);
     let documents: Vec<Vec<u8>> =
@@ -52,10 +53,10 @@ fn check(framing: &Framing) {
     let mut eaten = Vec::new();
     for cut in 1..documents[1].len() {
         let bytes = [&documents[0][..], &documents[1][..cut], &documents[2..].concat()].concat();
-        let heard = completed(&bytes, 700);
-        // Where nothing but the end of its last tags is cut off, the fragment itself is whole.
-        if heard != whole && heard != numbers {
-            eaten.push((cut, heard.len()));
+        let outputs = completed(&bytes, 700);
+        // If only the end of its last tags is missing, the fragment itself is complete.
+        if outputs != whole && outputs != numbers {
+            eaten.push((cut, outputs.len()));
         }
     }
     let total = documents[1].len();
@@ -63,20 +64,20 @@ fn check(framing: &Framing) {
 }
 
 #[test]
-fn a_fragment_cut_anywhere_leaves_the_next_one_whole() {
+fn a_fragment_truncated_anywhere_leaves_the_next_one_intact() {
     check(&Framing::default());
     check(&Framing { cluster: Size::Unknown(1), ..Framing::default() });
     check(&Framing { block_groups: true, segment: Size::Unknown(1), ..Framing::odd() });
 }
 
 #[test]
-fn a_cut_among_video_leaves_the_next_fragment_whole() {
+fn a_cut_in_video_leaves_the_next_fragment_intact() {
     check(&Framing { video: Some(700), ..Framing::default() });
     check(&Framing { video: Some(2_500), cluster: Size::Unknown(8), ..Framing::default() });
 }
 
 #[test]
-fn a_cut_among_video_that_is_noise_leaves_the_next_fragment_whole() {
+fn a_cut_in_random_video_leaves_the_next_fragment_intact() {
     let noise = Framing { video_is_noise: true, ..Framing::default() };
     check(&Framing { video: Some(700), ..noise.clone() });
     check(&Framing { video: Some(2_500), cluster: Size::Unknown(8), ..noise.clone() });
@@ -84,7 +85,7 @@ fn a_cut_among_video_that_is_noise_leaves_the_next_fragment_whole() {
 }
 
 #[test]
-fn what_is_said_of_a_cut_is_the_same_in_any_pieces() {
+fn reports_of_a_cut_do_not_depend_on_pieces() {
     let framing = Framing { video: Some(900), cluster: Size::Unknown(1), ..Framing::default() };
     check_pieces(&framing);
     check_pieces(&Framing { video_is_noise: true, ..framing });
@@ -95,32 +96,32 @@ fn check_pieces(framing: &Framing) {
         short(2).iter().map(|fragment| getmedia::document(framing, fragment)).collect();
     for cut in (1..documents[1].len()).step_by(37) {
         let bytes = [&documents[0][..], &documents[1][..cut], &documents[2..].concat()].concat();
-        let (whole, ..) = listen(&bytes, bytes.len());
+        let (whole, ..) = decode(&bytes, bytes.len());
         for piece in [1, 13, 512] {
-            assert!(listen(&bytes, piece).0 == whole, "cut {cut}, pieces of {piece}");
+            assert!(decode(&bytes, piece).0 == whole, "cut {cut}, pieces of {piece}");
         }
     }
 }
 
 #[test]
-fn the_audio_behind_a_cut_is_heard_from_its_first_sample() {
+fn the_audio_after_a_cut_is_decoded_from_its_first_sample() {
     let all = fragments(&packets(3, 6));
     let documents: Vec<Vec<u8>> =
         all.iter().map(|fragment| getmedia::document(&Framing::default(), fragment)).collect();
     for cut in [60, 1_000, 3_777, documents[1].len() - 100] {
         let bytes = [&documents[0][..], &documents[1][..cut], &documents[2]].concat();
-        let (heard, tail, stream) = listen(&bytes, 1460);
-        assert!(!tail.cut && heard.completed.len() == 2, "{cut}: {:?}", heard.completed);
+        let (outputs, tail, stream) = decode(&bytes, 1460);
+        assert!(!tail.cut && outputs.completed.len() == 2, "{cut}: {:?}", outputs.completed);
         assert_eq!(stream.counters().incomplete_fragments, u64::from(cut > 400), "{cut}");
-        let last: Heard = listen(&documents[2], 1460).0;
+        let last: Outputs = decode(&documents[2], 1460).0;
         let samples: usize = last.pcm.iter().map(|(_, samples, ..)| samples.len()).sum();
-        let behind = heard.from(64_000 - 104);
+        let behind = outputs.from(64_000 - 104);
         assert!(behind.len() >= samples, "{cut}: {} of {samples}", behind.len());
     }
 }
 
 #[test]
-fn a_fragment_cut_behind_its_number_is_named() {
+fn a_fragment_truncated_after_its_number_is_reported() {
     let all = fragments(&packets(4, 6));
     let documents: Vec<Vec<u8>> =
         all.iter().map(|fragment| getmedia::document(&Framing::default(), fragment)).collect();
@@ -128,11 +129,15 @@ fn a_fragment_cut_behind_its_number_is_named() {
     let at = documents[1].windows(number.len()).position(|text| text == number.as_bytes()).unwrap();
     for cut in (at + number.len()..documents[1].len() - 200).step_by(101) {
         let cut_off = [&documents[0][..], &documents[1][..cut]].concat();
-        let (_, tail, stream) = listen(&cut_off, 1460);
+        let (_, tail, stream) = decode(&cut_off, 1460);
         assert_eq!(tail.incomplete.unwrap().to_string(), number, "{cut}");
         assert_eq!(stream.counters().incomplete_fragments, 1);
-        let (heard, _, stream) = listen(&[&cut_off[..], &documents[2]].concat(), 1460);
-        assert!(heard.said.iter().any(|said| said.contains(&number)), "{cut}: {:?}", heard.said);
+        let (outputs, _, stream) = decode(&[&cut_off[..], &documents[2]].concat(), 1460);
+        assert!(
+            outputs.reports.iter().any(|reports| reports.contains(&number)),
+            "{cut}: {:?}",
+            outputs.reports
+        );
         assert_eq!(stream.counters().incomplete_fragments, 1);
     }
 }

@@ -1,44 +1,44 @@
-//! How bytes are cut and what else stands between the blocks never changes what comes out.
+//! The division of the input into pieces, and elements between blocks, do not change the output.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
 
-use harness::{Heard, fragments, listen, packets, reference};
+use harness::{Outputs, decode, fragments, packets, reference};
 use media::mkv::{Event, Parser, Selected};
 use proptest::prelude::*;
 use testkit::ebml::{self, Lacing, Size, id};
 use testkit::getmedia::{self, Framing};
 use testkit::{opus, pcm, recorded};
 
-fn pcm_of(framing: &Framing, packets: &[Vec<u8>]) -> (Heard, u64) {
+fn pcm_of(framing: &Framing, packets: &[Vec<u8>]) -> (Outputs, u64) {
     let bytes = getmedia::body(framing, &fragments(packets));
-    let (heard, tail, stream) = listen(&bytes, 1460);
+    let (outputs, tail, stream) = decode(&bytes, 1460);
     assert!(!tail.cut, "{framing:?}");
-    assert_eq!(heard.said, Vec::<String>::new(), "{framing:?}");
-    (heard, stream.counters().fragments)
+    assert_eq!(outputs.reports, Vec::<String>::new(), "{framing:?}");
+    (outputs, stream.counters().fragments)
 }
 
 #[test]
-fn pcm_is_that_of_bare_libopus() {
+fn pcm_equals_bare_libopus() {
     let packets = packets(1, 5);
-    let (heard, fragments) = pcm_of(&Framing::default(), &packets);
+    let (outputs, fragments) = pcm_of(&Framing::default(), &packets);
     assert_eq!(fragments, 3);
-    assert_eq!(heard.joined(0), reference(&packets));
+    assert_eq!(outputs.joined(0), reference(&packets));
 }
 
 #[test]
 fn every_chunking_gives_the_same() {
     let bytes = getmedia::body(&Framing::odd(), &fragments(&packets(2, 5)));
-    let (whole, ..) = listen(&bytes, bytes.len());
+    let (whole, ..) = decode(&bytes, bytes.len());
     assert_eq!(whole.completed.len(), 3);
     for piece in [1, 2, 3, 7, 100, 1460, 16_384] {
-        let (pieces, ..) = listen(&bytes, piece);
+        let (pieces, ..) = decode(&bytes, piece);
         assert!(pieces == whole, "pieces of {piece} bytes");
     }
 }
 
 #[test]
-fn oddities_of_producers_change_nothing() {
+fn oddities_of_producers_do_not_change_the_output() {
     let packets = packets(3, 5);
     let plain = Framing::default;
     let expected = reference(&packets);
@@ -60,29 +60,29 @@ fn oddities_of_producers_change_nothing() {
         Framing { segment: Size::Short, cluster: Size::Bytes(3), ..plain() },
         Framing { cluster: Size::Unknown(1), block_groups: true, void: true, ..plain() },
     ] {
-        let (heard, _) = pcm_of(&framing, &packets);
-        assert!(heard.joined(0) == expected, "{framing:?}");
+        let (outputs, _) = pcm_of(&framing, &packets);
+        assert!(outputs.joined(0) == expected, "{framing:?}");
     }
 }
 
 #[test]
-fn laced_packets_come_out_one_by_one() {
+fn laced_packets_are_emitted_one_by_one() {
     let settings = opus::Settings { bitrate: 24_000, ..opus::Settings::default() };
     let packets = opus::encode(&settings, &pcm::speech_like(4, 5 * 48_000));
     let expected = reference(&packets);
     for lacing in [(Lacing::Xiph, 4), (Lacing::Ebml, 5), (Lacing::Xiph, 1), (Lacing::Ebml, 1)] {
-        let (heard, _) = pcm_of(&Framing { lacing, ..Framing::default() }, &packets);
-        assert_eq!(heard.pcm.len(), packets.len());
-        assert!(heard.joined(0) == expected, "{lacing:?}");
+        let (outputs, _) = pcm_of(&Framing { lacing, ..Framing::default() }, &packets);
+        assert_eq!(outputs.pcm.len(), packets.len());
+        assert!(outputs.joined(0) == expected, "{lacing:?}");
     }
     let same_size: Vec<_> = packets.iter().map(|_| packets[100].clone()).collect();
     let framing = Framing { lacing: (Lacing::Fixed, 10), ..Framing::default() };
-    let (heard, _) = pcm_of(&framing, &same_size);
-    assert_eq!(heard.joined(0), reference(&same_size));
+    let (outputs, _) = pcm_of(&framing, &same_size);
+    assert_eq!(outputs.joined(0), reference(&same_size));
 }
 
 #[test]
-fn every_packet_length_keeps_its_place() {
+fn every_packet_length_keeps_its_position() {
     for frame in [25, 50, 100, 200, 400, 600] {
         for stereo in [false, true] {
             let settings = opus::Settings { frame, stereo, ..opus::Settings::default() };
@@ -90,8 +90,8 @@ fn every_packet_length_keeps_its_place() {
             let sound = if stereo { pcm::interleave(&mono, &mono) } else { mono };
             let packets = opus::encode(&settings, &sound);
             let fragments = getmedia::fragments(&packets, frame, 1000, harness::T0);
-            let (heard, ..) = listen(&harness::body(&fragments), 1000);
-            assert!(heard.joined(0) == reference(&packets), "{frame} {stereo}");
+            let (outputs, ..) = decode(&harness::body(&fragments), 1000);
+            assert!(outputs.joined(0) == reference(&packets), "{frame} {stereo}");
         }
     }
 }
@@ -103,19 +103,19 @@ fn recorded_files_need_no_aws_tags() {
     let expected = reference(&packets);
     for segment in [Size::Bytes(8), Size::Unknown(8)] {
         let framing = Framing { segment, ..Framing::default() };
-        let (heard, tail, stream) = listen(&recorded::file(&framing, &timed), 1460);
+        let (outputs, tail, stream) = decode(&recorded::file(&framing, &timed), 1460);
         assert_eq!((tail.cut, stream.counters().fragments), (false, 1));
-        assert_eq!(heard.joined(0), expected);
+        assert_eq!(outputs.joined(0), expected);
     }
     // DiscardPadding trims the end, and only the end.
     timed[100].discard_padding = 5_000_000;
     timed.last_mut().unwrap().discard_padding = 13_500_000;
-    let (heard, ..) = listen(&recorded::file(&Framing::default(), &timed), 1460);
-    assert_eq!(heard.joined(0), expected[..expected.len() - 216]);
+    let (outputs, ..) = decode(&recorded::file(&Framing::default(), &timed), 1460);
+    assert_eq!(outputs.joined(0), expected[..expected.len() - 216]);
 }
 
 #[test]
-fn padding_may_be_told_before_its_block() {
+fn padding_may_precede_its_block() {
     let packets = packets(6, 2);
     let mut timed = recorded::timed(&packets, 200);
     timed.last_mut().unwrap().discard_padding = 13_500_000;
@@ -127,28 +127,28 @@ fn padding_may_be_told_before_its_block() {
     let block = 1 + ebml::encode_size(Size::Short, last as u64).len() + last + 3;
     let group = bytes.len() - padding.len() - block;
     bytes[group..].rotate_right(padding.len());
-    let (heard, tail, _) = listen(&bytes, 1460);
+    let (outputs, tail, _) = decode(&bytes, 1460);
     let expected = reference(&packets);
-    assert!(!tail.cut && heard.joined(0) == expected[..expected.len() - 216]);
+    assert!(!tail.cut && outputs.joined(0) == expected[..expected.len() - 216]);
 }
 
 #[test]
-fn a_bad_first_frame_of_a_lace_moves_no_other() {
+fn a_bad_first_frame_of_a_lace_moves_no_other_frame() {
     let settings = opus::Settings { bitrate: 24_000, ..opus::Settings::default() };
     let packets = opus::encode(&settings, &pcm::speech_like(4, 3 * 48_000));
     let mut broken = packets.clone();
     broken[51].clear();
     let framing = Framing { lacing: (Lacing::Xiph, 3), ..Framing::default() };
-    let (whole, ..) = listen(&getmedia::body(&framing, &fragments(&packets)), 1460);
-    let (heard, _, stream) = listen(&getmedia::body(&framing, &fragments(&broken)), 1460);
+    let (whole, ..) = decode(&getmedia::body(&framing, &fragments(&packets)), 1460);
+    let (outputs, _, stream) = decode(&getmedia::body(&framing, &fragments(&broken)), 1460);
     assert_eq!(stream.counters().decode_errors, 1);
-    assert_eq!(heard.joined(0).len(), whole.joined(0).len());
-    // All but the bad packet's own time.
+    assert_eq!(outputs.joined(0).len(), whole.joined(0).len());
+    // All except the time of the bad packet.
     assert_eq!(stream.counters().filled_samples, 320);
 }
 
 #[test]
-fn a_block_comes_out_as_its_last_byte_comes_in() {
+fn a_block_is_emitted_when_its_last_byte_is_pushed() {
     let bytes = getmedia::body(&Framing::default(), &fragments(&packets(7, 2)));
     let mut parser = Parser::new();
     let mut ends = Vec::new();
@@ -168,7 +168,7 @@ fn a_block_comes_out_as_its_last_byte_comes_in() {
     }
 }
 
-/// Sums what the parser accounts for: documents, skipped bytes, tail.
+/// Sums the bytes that the parser reports: documents, skipped bytes, tail.
 fn accounted(bytes: &[u8], piece: usize) -> u64 {
     let mut parser = Parser::new();
     let mut sum = 0;

@@ -1,29 +1,28 @@
-//! Stamps that wander cut nothing and invent nothing; time that is really missing is found.
+//! Jitter of stamps changes no position; lost time is detected.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
 
 use harness::aac::Aac;
-use harness::{Heard, body, encoded, flushed, fragments, listen, packets, reference};
-use media::{Anchor, Stream, StreamOptions};
+use harness::{Outputs, body, decode, encoded, flushed, fragments, packets, reference};
+use media::{ResumePoint, Stream, StreamOptions};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use testkit::getmedia::{self, Fragment, Framing};
 use testkit::pcm::Random;
 
-/// How stamps wander around the time that they should say, ms.
+/// Models of jitter, in ms.
 #[derive(Debug, Clone, Copy)]
 enum Wander {
-    /// Each by itself, early or late.
+    /// Independent, early or late.
     Even(i64),
-    /// Each by itself, late only.
+    /// Independent, late only.
     Late(i64),
-    /// On time a good part of the time, else late, and none before the one before it: the arrival
-    /// times of a network that holds packets up.
+    /// Often on time, else late, and in order: arrival times in a network that delays packets.
     Rising(i64),
-    /// Now and then one is late, and those behind it catch up by so many ms each.
+    /// Occasionally one is late, and those after it catch up by this many ms each.
     Hiccup { late: i64, step: i64 },
-    /// Packets that arrive together have one stamp, that of the last.
+    /// Packets that arrive together have the stamp of the last.
     Burst(i64),
 }
 
@@ -56,7 +55,7 @@ impl Wander {
                         if wait < 0 && last <= at {
                             wait = 60 + below(60);
                         }
-                        // Those behind it catch up, by at least half of their length.
+                        // Those after it catch up by at least half of their length.
                         (at + hiccup).max(last.saturating_add(step.min(length_ms / 2)))
                     }
                     Self::Burst(most) => {
@@ -84,11 +83,11 @@ fn wander() -> impl Strategy<Value = Wander> {
     ]
 }
 
-/// All that comes out, and how many samples of it were made up or skipped.
-fn heard(framing: &Framing, all: &[Fragment]) -> (Vec<i16>, u64) {
-    let (heard, _, stream) = listen(&getmedia::body(framing, all), 1460);
+/// The output, and the number of samples that were filled or skipped.
+fn outputs(framing: &Framing, all: &[Fragment]) -> (Vec<i16>, u64) {
+    let (outputs, _, stream) = decode(&getmedia::body(framing, all), 1460);
     let counters = stream.counters();
-    (flushed(heard, stream), counters.filled_samples + counters.gap_samples)
+    (flushed(outputs, stream), counters.filled_samples + counters.gap_samples)
 }
 
 proptest! {
@@ -104,7 +103,7 @@ proptest! {
         let packets = encoded(1, 24, frame);
         let mut all = getmedia::fragments(&packets, frame, fragment_ms, harness::T0);
         wander.apply(&mut all, i64::from(frame / 10), seed);
-        let (found, made_up) = heard(&Framing::default(), &all);
+        let (found, made_up) = outputs(&Framing::default(), &all);
         prop_assert_eq!(made_up, 0);
         prop_assert!(found == reference(&packets));
     }
@@ -112,10 +111,10 @@ proptest! {
     #[test]
     fn aac_is_what_it_is_with_right_stamps(wander in wander(), seed in any::<u64>()) {
         for aac in Aac::both() {
-            let calm = heard(&aac.framing(), &aac.fragments());
+            let calm = outputs(&aac.framing(), &aac.fragments());
             let mut all = aac.fragments();
             wander.apply(&mut all, 1_024_000 / i64::from(aac.rate), seed);
-            let (found, made_up) = heard(&aac.framing(), &all);
+            let (found, made_up) = outputs(&aac.framing(), &all);
             let same = found.iter().zip(&calm.0).take_while(|(a, b)| a == b).count();
             prop_assert_eq!((made_up, found.len(), same), (calm.1, calm.0.len(), calm.0.len()), "{} Hz", aac.rate);
         }
@@ -129,7 +128,7 @@ proptest! {
     ) {
         let packets = packets(2, 24);
         let mut exact = fragments(&packets);
-        // Apart from each other, so that each is found by itself.
+        // Far from each other, so that each is detected independently.
         let mut last = 0;
         for packet in lost {
             if packet < last + 20 {
@@ -139,11 +138,11 @@ proptest! {
             let (fragment, due) = (packet / 100, 20 * (packet % 100) as i64);
             exact[fragment].packets.retain(|packet| packet.offset_ms != due);
         }
-        let (whole, made_up) = heard(&Framing::default(), &exact);
+        let (whole, made_up) = outputs(&Framing::default(), &exact);
         prop_assert_eq!(whole.len(), reference(&packets).len());
         let mut moved = exact.clone();
         Wander::Late(jitter).apply(&mut moved, 20, seed);
-        let (found, made_up_then) = heard(&Framing::default(), &moved);
+        let (found, made_up_then) = outputs(&Framing::default(), &moved);
         prop_assert_eq!(made_up_then, made_up);
         prop_assert!(found == whole);
     }
@@ -176,17 +175,17 @@ proptest! {
                 }
             }
         }
-        let (heard, _, stream) = listen(&body(&all), 1460);
+        let (outputs, _, stream) = decode(&body(&all), 1460);
         let found = stream.counters().filled_samples + stream.counters().gap_samples;
         let apart = found as i64 - missing * 16;
         prop_assert!(apart.abs() <= i64::from(frame) * 16 / 10 * count, "{found} of {missing} ms");
-        let sound: usize = heard.pcm.iter().map(|(_, samples, ..)| samples.len()).sum();
+        let sound: usize = outputs.pcm.iter().map(|(_, samples, ..)| samples.len()).sum();
         let sound = sound as u64 - stream.counters().filled_samples;
         prop_assert_eq!(sound as usize, reference(&packets).len());
     }
 
     #[test]
-    fn steps_that_are_wrong_cut_nothing(
+    fn wrong_steps_cut_no_samples(
         per_mille in 200..3000_i64,
         frame in prop_oneof![Just(100_u32), Just(200), Just(600)],
     ) {
@@ -201,12 +200,12 @@ proptest! {
             fragment.server_ms = fragment.server_ms.map(|ms| scaled(ms, harness::T0));
             fragment.cluster_ms = fragment.cluster_ms.map(|ms| scaled(ms, 0));
         }
-        let (heard, _, mut stream) = listen(&body(&all), 1460);
-        let mut heard = heard;
+        let (outputs, _, mut stream) = decode(&body(&all), 1460);
+        let mut outputs = outputs;
         stream.flush();
-        heard.drain(&mut stream);
+        outputs.drain(&mut stream);
         let sound: usize =
-            heard.pcm.iter().map(|(_, samples, filled, _)| samples.len() - *filled as usize).sum();
+            outputs.pcm.iter().map(|(_, samples, filled, _)| samples.len() - *filled as usize).sum();
         prop_assert_eq!(sound, reference(&packets).len());
         if per_mille <= 1000 {
             prop_assert_eq!(stream.counters().filled_samples + stream.counters().gap_samples, 0);
@@ -221,25 +220,26 @@ proptest! {
         wander.apply(&mut all, 20, seed);
         let bodies: Vec<_> =
             all.iter().map(|each| getmedia::document(&Framing::default(), each)).collect();
-        let (first, ..) = listen(&bodies.concat(), 1460);
-        for (index, anchor) in first.anchors.iter().enumerate() {
-            let anchor = Anchor::from_text(&anchor.to_text()).unwrap();
-            let from = anchor.next.max(0).unsigned_abs();
-            let mut stream = Stream::resume(StreamOptions::default(), anchor, vec![]);
-            let mut heard = Heard::default();
-            heard.push(&mut stream, &bodies[index..].concat(), 700);
+        let (first, ..) = decode(&bodies.concat(), 1460);
+        for (index, point) in first.resume_points.iter().enumerate() {
+            let point = ResumePoint::from_text(&point.to_text()).unwrap();
+            let from = point.next.max(0).unsigned_abs();
+            let mut stream = Stream::resume(StreamOptions::default(), point, vec![]);
+            let mut outputs = Outputs::default();
+            outputs.push(&mut stream, &bodies[index..].concat(), 700);
             let expected: Vec<_> =
                 first.positions().into_iter().filter(|&(start, _)| start >= from).collect();
-            prop_assert_eq!(heard.positions(), expected, "fragment {}", index);
-            prop_assert_eq!(&heard.anchors[..], &first.anchors[index..]);
-            prop_assert_eq!(&heard.completed[..], &first.completed[index..]);
+            prop_assert_eq!(outputs.positions(), expected, "fragment {}", index);
+            prop_assert_eq!(&outputs.resume_points[..], &first.resume_points[index..]);
+            prop_assert_eq!(&outputs.completed[..], &first.completed[index..]);
         }
     }
 }
 
-/// ±15 ms: where a packet of 20 ms is missing is then known to a few packets only, that it is not.
+/// ±15 ms: the position of a lost packet of 20 ms is then uncertain by a few packets, its loss is
+/// not.
 #[test]
-fn a_lost_packet_is_counted_under_jitter_of_15_ms_to_both_sides() {
+fn a_lost_packet_is_detected_in_jitter_of_15_ms_to_both_sides() {
     let packets = packets(2, 24);
     let (mut right, mut runs) = (0, 0);
     for seed in 0..40 {
@@ -248,14 +248,14 @@ fn a_lost_packet_is_counted_under_jitter_of_15_ms_to_both_sides() {
             all[fragment].packets.remove(50);
         }
         Wander::Even(15).apply(&mut all, 20, seed);
-        let (found, made_up) = heard(&Framing::default(), &all);
+        let (found, made_up) = outputs(&Framing::default(), &all);
         runs += 1;
         right += u32::from(made_up == 3 * 320 && found.len() == reference(&packets).len());
     }
     assert!(right * 10 >= runs * 8, "{right} of {runs}");
 }
 
-/// How much media comes out later than its own block came in, at most, ms.
+/// Returns the longest media, in ms, that is emitted later than its own block was pushed.
 fn latency(all: &[Fragment], length_ms: i64) -> i64 {
     let bodies: Vec<_> = all
         .iter()
@@ -265,8 +265,8 @@ fn latency(all: &[Fragment], length_ms: i64) -> i64 {
             bytes
         })
         .collect();
-    let (mut stream, mut heard) = (Stream::start(StreamOptions::default()), Heard::default());
-    let (mut calm, mut calm_heard) = (Stream::start(StreamOptions::default()), Heard::default());
+    let (mut stream, mut outputs) = (Stream::start(StreamOptions::default()), Outputs::default());
+    let (mut calm, mut calm_heard) = (Stream::start(StreamOptions::default()), Outputs::default());
     let mut worst = 0;
     let right = fragments(&packets(2, 24));
     let right: Vec<_> = right
@@ -278,16 +278,16 @@ fn latency(all: &[Fragment], length_ms: i64) -> i64 {
         })
         .collect();
     for (bytes, right) in bodies.iter().zip(&right) {
-        heard.push(&mut stream, bytes, 40);
+        outputs.push(&mut stream, bytes, 40);
         calm_heard.push(&mut calm, right, 40);
-        let (out, due) = (heard.pcm.len() as i64, calm_heard.pcm.len() as i64);
+        let (out, due) = (outputs.pcm.len() as i64, calm_heard.pcm.len() as i64);
         worst = worst.max((due - out) * length_ms);
     }
     worst
 }
 
 #[test]
-fn what_waits_is_at_most_120_ms_and_nothing_waits_while_stamps_are_right() {
+fn at_most_120_ms_are_deferred_and_nothing_while_stamps_are_right() {
     let calm = fragments(&packets(2, 24));
     assert_eq!(latency(&calm, 20), 0);
     for wander in [
@@ -304,8 +304,7 @@ fn what_waits_is_at_most_120_ms_and_nothing_waits_while_stamps_are_right() {
     }
 }
 
-/// The same cases in each run: jitter that looks like a pause exists, and a test must not fail by
-/// chance.
+/// A fixed seed: some jitter is indistinguishable from a pause, and a test must not fail by chance.
 fn fixed(cases: u32) -> ProptestConfig {
     let rng_seed = RngSeed::Fixed(20_261_128);
     ProptestConfig { cases, failure_persistence: None, rng_seed, ..ProptestConfig::default() }

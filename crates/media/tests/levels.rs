@@ -1,9 +1,9 @@
-//! Elements of unknown size at every level, and sizes that end more than one master.
+//! Elements of unknown size at every level, and sizes that end several masters.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
 
-use harness::{fragments, listen, packets};
+use harness::{decode, fragments, packets};
 use testkit::ebml::{self, Lacing, Size, id};
 use testkit::getmedia::{self, Framing};
 
@@ -36,16 +36,16 @@ fn document(size: Size, children: &[Vec<u8>]) -> Vec<u8> {
     [ebml::header(b"webm"), ebml::sized(id::SEGMENT, size, &children.concat())].concat()
 }
 
-/// The document is one whole document, and all of the packets are heard.
+/// Asserts that the bytes are one complete document and that all packets are decoded.
 fn check(bytes: &[u8], packets: &[Vec<u8>]) {
-    let (heard, tail, stream) = listen(bytes, 100);
+    let (outputs, tail, stream) = decode(bytes, 100);
     let counters = stream.counters();
     assert_eq!((counters.fragments, counters.resyncs, tail.cut), (1, 0, false));
-    assert!(heard.joined(0) == testkit::opus::decode(packets));
+    assert!(outputs.joined(0) == testkit::opus::decode(packets));
 }
 
 #[test]
-fn masters_that_are_not_read_may_be_of_unknown_size() {
+fn skipped_masters_may_be_of_unknown_size() {
     let packets = packets(1, 1);
     let void = ebml::element(id::VOID, b"1234");
     let seek = [ebml::element(b"\x53\xAB", id::CUES), ebml::unsigned(b"\x53\xAC", 9)].concat();
@@ -66,7 +66,7 @@ fn masters_that_are_not_read_may_be_of_unknown_size() {
 }
 
 #[test]
-fn a_track_without_its_type_is_what_its_codec_is() {
+fn the_codec_id_determines_a_missing_track_type() {
     let packets = packets(1, 1);
     let without = [ebml::unsigned(b"\xD7", 1), ebml::element(b"\x86", b"A_OPUS")].concat();
     let entry = ebml::element(id::TRACK_ENTRY, &without);
@@ -75,7 +75,7 @@ fn a_track_without_its_type_is_what_its_codec_is() {
 }
 
 #[test]
-fn what_follows_a_masters_unknown_size_is_not_lost() {
+fn elements_after_a_master_of_unknown_size_are_not_lost() {
     let packets = packets(2, 1);
     let audio = ebml::sized(id::AUDIO, UNKNOWN, &ebml::unsigned(b"\x9F", 1));
     let video = ebml::sized(id::VIDEO, UNKNOWN, &ebml::unsigned(b"\xB0", 640));
@@ -84,14 +84,14 @@ fn what_follows_a_masters_unknown_size_is_not_lost() {
         let tracks =
             ebml::sized(id::TRACKS, UNKNOWN, &ebml::sized(id::TRACK_ENTRY, UNKNOWN, &entry));
         let bytes = document(UNKNOWN, &[tracks, cluster(Size::Short, &packets)]);
-        let (heard, ..) = listen(&bytes, 100);
-        // Pre-skip is known from CodecPrivate alone.
-        assert!(heard.joined(0) == harness::reference(&packets));
+        let (outputs, ..) = decode(&bytes, 100);
+        // Only CodecPrivate contains the pre-skip.
+        assert!(outputs.joined(0) == harness::reference(&packets));
     }
 }
 
 #[test]
-fn block_groups_of_unknown_size_hand_out_their_blocks() {
+fn blocks_in_block_groups_of_unknown_size_are_emitted() {
     let packets = packets(3, 1);
     let group = |(index, packet): (usize, &Vec<u8>)| {
         let body = ebml::block(1, 20 * index as i16, 0, Lacing::None, &[packet]);
@@ -107,7 +107,7 @@ fn block_groups_of_unknown_size_hand_out_their_blocks() {
 }
 
 #[test]
-fn a_known_size_ends_what_is_open_inside() {
+fn a_known_size_ends_the_open_masters_inside() {
     let packets = packets(4, 1);
     for size in [Size::Short, Size::Bytes(8)] {
         check(&document(size, &[tracks(), cluster(UNKNOWN, &packets)]), &packets);
@@ -117,25 +117,25 @@ fn a_known_size_ends_what_is_open_inside() {
 }
 
 #[test]
-fn zeros_behind_a_whole_document_are_no_part_of_it() {
+fn zeros_after_a_complete_document_are_not_part_of_it() {
     let packets = packets(5, 1);
     let whole = document(Size::Short, &[tracks(), cluster(UNKNOWN, &packets)]);
     for zeros in [1, 7, 5000] {
         let bytes = [&whole[..], &vec![0; zeros]].concat();
-        let (heard, tail, stream) = listen(&bytes, 100);
+        let (outputs, tail, stream) = decode(&bytes, 100);
         assert_eq!((stream.counters().fragments, tail.bytes), (1, zeros as u64));
-        assert!(heard.joined(0) == testkit::opus::decode(&packets));
+        assert!(outputs.joined(0) == testkit::opus::decode(&packets));
     }
 }
 
 #[test]
-fn an_element_cut_by_the_end_is_no_part_of_a_whole_fragment() {
+fn a_truncated_element_at_the_end_is_not_part_of_a_complete_fragment() {
     let framing = Framing::default();
     let all = fragments(&packets(6, 2));
     let bytes = getmedia::body(&framing, &all);
     for behind in [&b"\x1A\x45\xDF"[..], b"\xEC\x84ab", &ebml::header(b"matroska")[..20]] {
-        let (heard, tail, _) = listen(&[&bytes[..], behind].concat(), 100);
-        assert_eq!((heard.completed.len(), tail.bytes), (all.len(), behind.len() as u64));
+        let (outputs, tail, _) = decode(&[&bytes[..], behind].concat(), 100);
+        assert_eq!((outputs.completed.len(), tail.bytes), (all.len(), behind.len() as u64));
         assert_eq!((tail.cut, tail.incomplete), (true, None));
     }
 }
@@ -147,9 +147,9 @@ fn a_second_segment_is_a_document_of_its_own() {
     let later = [ebml::unsigned(id::TIMESTAMP, 500), simple_blocks(&packets[25..])];
     let children = [tracks(), ebml::master(id::CLUSTER, &later)];
     let second = ebml::sized(id::SEGMENT, UNKNOWN, &children.concat());
-    let (heard, tail, stream) = listen(&[first, second].concat(), 100);
+    let (outputs, tail, stream) = decode(&[first, second].concat(), 100);
     assert_eq!((stream.counters().fragments, tail.cut), (2, false));
-    assert_eq!((stream.counters().packets, heard.said.len()), (50, 0));
+    assert_eq!((stream.counters().packets, outputs.reports.len()), (50, 0));
 }
 
 #[test]
@@ -164,20 +164,20 @@ fn headers_may_be_long_and_begin_with_any_of_their_children() {
         let header = ebml::element(id::EBML, &[first, rest.concat()].concat());
         let bytes = [&header[..], segment].concat();
         check(&bytes, &packets);
-        // Behind damage too.
-        let (heard, ..) = listen(&[&[0; 9][..], &bytes].concat(), 100);
-        assert!(heard.joined(0) == testkit::opus::decode(&packets));
+        // After damage too.
+        let (outputs, ..) = decode(&[&[0; 9][..], &bytes].concat(), 100);
+        assert!(outputs.joined(0) == testkit::opus::decode(&packets));
     }
 }
 
 #[test]
-fn the_next_header_is_not_bound_by_the_one_before() {
+fn a_header_does_not_limit_the_next_one() {
     let packets = packets(9, 1);
     let short = ebml::master(id::EBML, &[ebml::unsigned(b"\x42\xF3", 4)]);
     let children = [tracks(), cluster(Size::Short, &packets)].concat();
     let segment = ebml::sized(id::SEGMENT, UNKNOWN, &children);
     let long = ebml::sized(id::EBML, Size::Bytes(8), &ebml::unsigned(b"\x42\xF3", 8));
-    let (_, tail, stream) = listen(&[&short[..], &segment, &long, &segment].concat(), 100);
+    let (_, tail, stream) = decode(&[&short[..], &segment, &long, &segment].concat(), 100);
     let counters = stream.counters();
     assert_eq!((counters.fragments, counters.resyncs, tail.cut), (2, 0, false));
 }
@@ -185,7 +185,7 @@ fn the_next_header_is_not_bound_by_the_one_before() {
 #[test]
 fn trailing_tags_of_unknown_size_complete_the_last_fragment() {
     let packets = packets(3, 1);
-    let said = |pairs: &[(&str, &str)]| {
+    let reports = |pairs: &[(&str, &str)]| {
         let simple = |(name, value): &(&str, &str)| {
             let name = format!("AWS_KINESISVIDEO_{name}");
             let pair = [
@@ -201,14 +201,14 @@ fn trailing_tags_of_unknown_size_complete_the_last_fragment() {
         UNKNOWN,
         &[
             tracks(),
-            said(&[("FRAGMENT_NUMBER", "17"), ("PRODUCER_TIMESTAMP", "1600000000")]),
+            reports(&[("FRAGMENT_NUMBER", "17"), ("PRODUCER_TIMESTAMP", "1600000000")]),
             cluster(UNKNOWN, &packets),
-            said(&[("MILLIS_BEHIND_NOW", "0"), ("CONTINUATION_TOKEN", "17")]),
+            reports(&[("MILLIS_BEHIND_NOW", "0"), ("CONTINUATION_TOKEN", "17")]),
         ],
     );
     for piece in [1, 700] {
-        let (heard, tail, _) = listen(&bytes, piece);
-        assert!(!tail.cut, "{:?}", heard.said);
-        assert_eq!(heard.completed.len(), 1);
+        let (outputs, tail, _) = decode(&bytes, piece);
+        assert!(!tail.cut, "{:?}", outputs.reports);
+        assert_eq!(outputs.completed.len(), 1);
     }
 }

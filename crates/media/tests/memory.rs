@@ -1,5 +1,4 @@
-//! What one stream holds of the heap, whatever it is sent: never more than 256 KB, and a few KB of
-//! what is usual.
+//! The heap memory of one stream: at most 256 KB for any input, a few KB for usual input.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
@@ -14,12 +13,12 @@ use testkit::pcm::Random;
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// The state of libopus, which C allocates: `opus_decoder_get_size(1)`, rounded up.
+/// The state of libopus, allocated in C: `opus_decoder_get_size(1)`, rounded up.
 const LIBOPUS: usize = 19_000;
-const PROMISED: usize = 256 * 1024;
+const MEMORY_LIMIT: usize = 256 * 1024;
 
-/// Most bytes of the heap that `bytes` take, reallocations counted with both the old memory and the
-/// new; and the codecs of which packets were decoded.
+/// Returns the peak of heap memory for `bytes`, where a reallocation counts both the old and the
+/// new memory, and the codecs of the decoded packets.
 fn peak(bytes: &[u8], piece: usize) -> (usize, Vec<String>) {
     let mut decoded = Vec::with_capacity(16);
     let before = HEAP.current_usage();
@@ -44,18 +43,18 @@ fn peak(bytes: &[u8], piece: usize) -> (usize, Vec<String>) {
     (HEAP.peak_usage() - before + if opus { LIBOPUS } else { 0 }, decoded)
 }
 
-/// Every piecing of `bytes` stays within the promise, decodes `codecs` and takes at least `least`
-/// bytes: less would mean that the input does not do what it was made for.
+/// Asserts that `bytes` in any pieces stay within the limit, decode `codecs` and take at least
+/// `least` bytes of memory: less would mean that the input does not exercise the intended case.
 fn check(what: &str, bytes: &[u8], codecs: &[&str], least: usize) {
     for piece in [1460, 16_384, 1_000_000] {
         let (peak, decoded) = peak(bytes, piece);
         assert_eq!(decoded, codecs, "{what} in pieces of {piece}");
         assert!(peak >= least, "{what} in pieces of {piece}: only {peak} bytes");
-        assert!(peak <= PROMISED, "{what} in pieces of {piece}: {peak} bytes");
+        assert!(peak <= MEMORY_LIMIT, "{what} in pieces of {piece}: {peak} bytes");
     }
 }
 
-/// The entry of a track that no one decodes, with all that is kept of one at its longest.
+/// The entry of a track that is not decoded, with all stored fields at their longest.
 fn junk(number: u64) -> Vec<u8> {
     let children = [
         ebml::unsigned(b"\xD7", number),
@@ -88,7 +87,7 @@ fn tags(simple: &[u8]) -> Vec<u8> {
     ebml::master(id::TAGS, &[ebml::element(b"\x73\x73", simple)])
 }
 
-/// One kind of audio: its codec, its entry and a block as long as any may be.
+/// One kind of audio: its codec, its entry and a block of the longest allowed length.
 struct Kind {
     codec: &'static str,
     entry: Vec<u8>,
@@ -103,7 +102,7 @@ impl Kind {
         Self { codec: "A_AAC", entry: entry("A_AAC", &[]), block: row.repeat(32_000 / row.len()) }
     }
 
-    /// Several raw data blocks behind one header, whose ends have to be found.
+    /// Several raw data blocks after one header, whose ends must be searched.
     fn aac_in_fours(rate: u32, channels: u8) -> Self {
         let header = Adts { profile: 1, channels, checked: true };
         let frames = aac::tone(rate, channels, 40);
@@ -127,9 +126,9 @@ impl Kind {
         Self { codec: "A_OPUS", entry: entry("A_OPUS", &[]), block: packet }
     }
 
-    /// Everything that costs memory at once: many tracks, deep and long tags, documents inside of
-    /// blocks that are passed over, blocks of the audio track in BlockGroups, and times that jump.
-    /// With a number it is a fragment.
+    /// All causes of memory use together: many tracks, deep and long tags, documents inside of
+    /// skipped blocks, blocks of the audio track in BlockGroups, and jumping stamps. With a number
+    /// it is a fragment.
     fn hostile(&self, number: Option<&str>) -> Vec<u8> {
         let recording = body(&fragments(&packets(3, 6))).repeat(2);
         let tracks: Vec<u8> = self.entry.iter().copied().chain((2..40).flat_map(junk)).collect();
@@ -137,9 +136,9 @@ impl Kind {
             (0..8).fold(Vec::new(), |inner, _| simple_tag(&[b'a'; 1024], &[b'v'; 1024], &inner));
         let group = |offset| {
             let passed = ebml::block(2, offset, 0, Lacing::None, &[&recording]);
-            let heard = ebml::block(1, offset, 0, Lacing::None, &[&self.block]);
+            let outputs = ebml::block(1, offset, 0, Lacing::None, &[&self.block]);
             let padding = ebml::unsigned(id::DISCARD_PADDING, 1_000_000);
-            let children = [ebml::element(id::BLOCK, &heard), padding];
+            let children = [ebml::element(id::BLOCK, &outputs), padding];
             let group = ebml::master(id::BLOCK_GROUP, &children);
             [ebml::element(id::SIMPLE_BLOCK, &passed), group].concat()
         };
@@ -167,32 +166,32 @@ fn document(segment: &[u8]) -> Vec<u8> {
     [ebml::header(b"webm"), ebml::sized(id::SEGMENT, Size::Unknown(1), segment)].concat()
 }
 
-fn what_is_usual() {
+fn usual_input() {
     let (usual, _) = peak(&body(&fragments(&packets(1, 20))), 16_384);
     assert!(usual <= 64 * 1024, "what is usual takes {usual} bytes");
 }
 
 fn every_codec_at_its_longest() {
-    // The longest packet there is: 48 frames of 2.5 ms, each as long as a frame can be.
+    // The longest possible packet: 48 frames of 2.5 ms, each of the longest length.
     let mut longest = vec![0xE3, 0x80 | 48];
     longest.extend([255, 255].repeat(47));
     longest.resize(2 + 94 + 48 * 1275, 1);
     for packet in [longest, packets(5, 1).swap_remove(30)] {
         let kind = Kind::opus(packet);
-        check("Opus", &kind.hostile(None), &[kind.codec], PROMISED / 3);
+        check("Opus", &kind.hostile(None), &[kind.codec], MEMORY_LIMIT / 3);
     }
     for rate in aac::RATES {
         let kinds = [1, 2].map(|channels| Kind::aac(rate, channels));
         for kind in kinds.into_iter().chain([8, 16, 32].map(|bits| Kind::pcm(rate, bits))) {
-            check(&format!("{rate} Hz"), &kind.hostile(None), &[kind.codec], PROMISED / 2);
+            check(&format!("{rate} Hz"), &kind.hostile(None), &[kind.codec], MEMORY_LIMIT / 2);
         }
     }
 }
 
-/// Where the ends of blocks have to be found, and the longest sound that can follow one header.
+/// Frames with four blocks: the ends of blocks must be searched, and the output is longest.
 fn aac_in_fours() {
     let kind = Kind::aac_in_fours(8_000, 2);
-    check("four blocks in a frame", &kind.hostile(None), &[kind.codec], PROMISED / 2);
+    check("four blocks in a frame", &kind.hostile(None), &[kind.codec], MEMORY_LIMIT / 2);
 }
 
 fn codecs_that_change() {
@@ -202,13 +201,13 @@ fn codecs_that_change() {
         check(&format!("AAC, then PCM at {rate} Hz"), &[a, p].concat(), &[aac.codec, pcm.codec], 1);
         let (p, a) = (pcm.hostile(Some("5")), aac.hostile(Some("6")));
         check(&format!("PCM, then AAC at {rate} Hz"), &[p, a].concat(), &[pcm.codec, aac.codec], 1);
-        // The same fragment again, which is passed over whatever its tracks are now.
+        // The same fragment again, which is skipped independent of its tracks.
         let (a, again) = (aac.hostile(Some("5")), pcm.hostile(Some("5")));
         check(&format!("repeated at {rate} Hz"), &[a, again].concat(), &[aac.codec], 1);
     }
 }
 
-/// A BlockGroup that does not end: what follows its block is held no longer than it is looked at.
+/// A BlockGroup that does not end: the bytes after its block are not buffered.
 fn groups_without_end() {
     let packet = packets(5, 1).swap_remove(30);
     let padding = ebml::element(id::DISCARD_PADDING, &[0; 8]);
@@ -224,8 +223,7 @@ fn groups_without_end() {
     }
 }
 
-/// Blocks of one sample that all have the same time, which is far off: none of them bears the
-/// others out.
+/// Blocks of one sample with the same, far too late stamp: they do not confirm each other.
 fn samples_that_wait() {
     let kind = Kind::pcm(96_000, 8);
     let blocks = |count: usize, offset| {
@@ -240,16 +238,16 @@ fn samples_that_wait() {
     assert!(peak <= 64 * 1024, "{peak} bytes");
 }
 
-/// One test, because all of them would measure the same heap.
+/// One test, because parallel tests would measure the same heap.
 #[test]
-fn no_stream_holds_more_than_it_promises() {
-    // The tables of the AAC decoder, and one decoder that finds where blocks end, are made once for
-    // all streams.
+fn no_stream_exceeds_its_memory_limit() {
+    // The tables of the AAC decoder, and one decoder that searches the ends of blocks, are created
+    // once for all streams.
     let (first, decoded) = peak(&Kind::aac(48_000, 2).hostile(None), 16_384);
     let (second, _) = peak(&Kind::aac(48_000, 2).hostile(None), 16_384);
     assert_eq!(decoded, ["A_AAC"]);
     assert!(first - second <= 224 * 1024, "{first} bytes, then {second}");
-    what_is_usual();
+    usual_input();
     every_codec_at_its_longest();
     aac_in_fours();
     codecs_that_change();

@@ -1,15 +1,15 @@
-//! Every kind of Opus packet comes out as bare libopus decodes it, whatever came before it.
+//! Every kind of Opus packet is decoded as by bare libopus, after any other kind.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
 
-use harness::{T0, listen};
-use media::opus::Toc;
+use harness::{T0, decode};
+use media::codec::opus::Toc;
 use testkit::getmedia::{self, Fragment, Framing, Timed};
 use testkit::opus_kinds::{self, Kind};
 use testkit::pcm::Random;
 
-/// Packets as one fragment after the other, each where the one before ends.
+/// Packets as consecutive fragments.
 fn fragments(packets: &[Vec<u8>]) -> Vec<Fragment> {
     let mut at = 0_i64;
     let mut all = Vec::new();
@@ -37,15 +37,16 @@ fn fragments(packets: &[Vec<u8>]) -> Vec<Fragment> {
 }
 
 fn assert_as_libopus(name: &str, packets: &[Vec<u8>]) {
-    let (heard, _, stream) = listen(&getmedia::body(&Framing::default(), &fragments(packets)), 997);
+    let (outputs, _, stream) =
+        decode(&getmedia::body(&Framing::default(), &fragments(packets)), 997);
     let counters = stream.counters();
     assert_eq!(counters.packets, packets.len() as u64, "{name}");
     assert_eq!((counters.decode_errors, counters.filled_samples), (0, 0), "{name}");
     let expected = testkit::opus::decode(packets);
-    assert!(heard.joined(0) == expected[104..], "{name}");
+    assert!(outputs.joined(0) == expected[104..], "{name}");
 }
 
-/// Frames of this kind that one packet can hold: 120 ms.
+/// Number of frames of this kind that fit into one packet: 120 ms.
 fn most(kind: &Kind) -> usize {
     (1200 / kind.frame() as usize).min(12)
 }
@@ -79,21 +80,21 @@ fn every_kind_after_every_other() {
 }
 
 #[test]
-fn broken_packets_are_concealed_between_whole_ones() {
+fn damaged_packets_are_concealed_between_intact_ones() {
     let packets: Vec<_> = opus_kinds::all().iter().flat_map(packed).collect();
     let mut broken = packets.clone();
     for packet in broken.iter_mut().skip(20).step_by(37) {
-        // A code 3 packet that counts no frames: nobody knows how long it is.
+        // A code 3 packet with a count of no frames: its length is unknown.
         *packet = vec![packet[0] | 3, 0];
     }
-    let (heard, _, stream) =
-        listen(&getmedia::body(&Framing::default(), &timed_as(&packets, &broken)), 997);
+    let (outputs, _, stream) =
+        decode(&getmedia::body(&Framing::default(), &timed_as(&packets, &broken)), 997);
     let lost = packets.iter().skip(20).step_by(37).count() as u64;
     let counters = stream.counters();
     assert_eq!(counters.decode_errors, lost);
-    // Stamps have whole milliseconds: each of what was lost is told to one.
+    // Stamps are whole milliseconds, so the time of each lost packet is rounded.
     let expected = testkit::opus::decode(&packets).len() - 104;
-    assert!(heard.joined(0).len().abs_diff(expected) <= 16 * lost as usize);
+    assert!(outputs.joined(0).len().abs_diff(expected) <= 16 * lost as usize);
     assert!(counters.filled_samples > 0);
 }
 
@@ -108,16 +109,16 @@ fn timed_as(times: &[Vec<u8>], packets: &[Vec<u8>]) -> Vec<Fragment> {
 }
 
 #[test]
-fn a_broken_last_packet_is_concealed_too() {
+fn a_damaged_last_packet_is_concealed_too() {
     let mut packets = harness::packets(3, 2);
     let whole = harness::reference(&packets).len();
     for broken in [1, 2] {
         let from = packets.len() - broken;
         packets[from] = vec![packets[from][0] | 3, 0];
         let body = getmedia::body(&Framing::default(), &fragments_of_20_ms(&packets));
-        let (heard, _, stream) = listen(&body, 997);
+        let (outputs, _, stream) = decode(&body, 997);
         assert_eq!(stream.counters().decode_errors, broken as u64);
-        assert_eq!(harness::flushed(heard, stream).len(), whole);
+        assert_eq!(harness::flushed(outputs, stream).len(), whole);
     }
 }
 
@@ -126,18 +127,18 @@ fn fragments_of_20_ms(packets: &[Vec<u8>]) -> Vec<Fragment> {
 }
 
 #[test]
-fn a_broken_frame_of_a_lace_keeps_the_place_of_those_behind_it() {
+fn a_damaged_frame_of_a_lace_does_not_move_those_after_it() {
     let packets = harness::packets(4, 4);
     let framing = Framing { lacing: (testkit::ebml::Lacing::Xiph, 5), ..Framing::default() };
     for broken in [40, 42, 44] {
         let mut damaged = packets.clone();
         damaged[broken] = vec![packets[broken][0] | 3, 0];
         let body = getmedia::body(&framing, &fragments_of_20_ms(&damaged));
-        let (heard, _, stream) = listen(&body, 997);
+        let (outputs, _, stream) = decode(&body, 997);
         let counters = stream.counters();
         assert_eq!((counters.decode_errors, counters.filled_samples), (1, 320));
         let expected = harness::reference(&packets);
-        let found = heard.joined(0);
+        let found = outputs.joined(0);
         assert_eq!(found.len(), expected.len());
         let behind = (broken + 20) * 320;
         assert!(testkit::snr::decibels(&expected[behind..], &found[behind..]) > 30.0);
@@ -149,12 +150,12 @@ fn level(pcm: &[i16]) -> f64 {
 }
 
 #[test]
-fn the_gain_of_opus_head_is_heard_to_a_tenth_of_a_decibel() {
+fn the_gain_of_opus_head_is_applied_to_a_tenth_of_a_decibel() {
     let packets = harness::packets(5, 3);
     let heard_with = |gain: i16| {
         let private = Some(testkit::opus::head(2, 312, gain));
         let framing = Framing { codec_private: private, ..Framing::default() };
-        listen(&getmedia::body(&framing, &fragments_of_20_ms(&packets)), 997).0.joined(0)
+        decode(&getmedia::body(&framing, &fragments_of_20_ms(&packets)), 997).0.joined(0)
     };
     let plain = heard_with(0);
     for decibels in [-20_i16, -6, 3] {
@@ -164,7 +165,7 @@ fn the_gain_of_opus_head_is_heard_to_a_tenth_of_a_decibel() {
 }
 
 #[test]
-fn more_channels_than_two_and_other_mappings_are_refused_by_name() {
+fn more_than_two_channels_and_other_mappings_are_reported() {
     for (channels, family) in [(3, 0), (2, 1), (6, 1), (8, 1), (4, 2), (3, 255)] {
         let mut private = testkit::opus::head(channels, 312, 0);
         private.truncate(18);
@@ -172,10 +173,14 @@ fn more_channels_than_two_and_other_mappings_are_refused_by_name() {
         private.extend(0..channels);
         let framing = Framing { codec_private: Some(private), ..Framing::default() };
         let body = getmedia::body(&framing, &fragments_of_20_ms(&harness::packets(5, 1)));
-        let (heard, _, stream) = listen(&body, 997);
-        assert_eq!(heard.said.len(), 1, "{:?}", heard.said);
-        let said = ["UnsupportedCodec", "A_OPUS", "channel"];
-        assert!(said.iter().all(|word| heard.said[0].contains(word)), "{:?}", heard.said);
-        assert!(heard.pcm.is_empty() && stream.counters().skipped_blocks == 50);
+        let (outputs, _, stream) = decode(&body, 997);
+        assert_eq!(outputs.reports.len(), 1, "{:?}", outputs.reports);
+        let reports = ["UnsupportedCodec", "A_OPUS", "channel"];
+        assert!(
+            reports.iter().all(|word| outputs.reports[0].contains(word)),
+            "{:?}",
+            outputs.reports
+        );
+        assert!(outputs.pcm.is_empty() && stream.counters().skipped_blocks == 50);
     }
 }

@@ -1,4 +1,4 @@
-//! Other people's parsers see the same frames wherever they can open the bytes.
+//! Independent parsers find the same frames, if they can open the input.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
@@ -17,7 +17,7 @@ use webm_iterable::matroska_spec::{Block, Master, MatroskaSpec, SimpleBlock};
 /// A frame: its track, its block's time in ticks, its bytes.
 type Found = (u64, i64, Vec<u8>);
 
-/// Every frame of `track`, and every track that there is.
+/// Every frame of `track`, and all tracks.
 fn ours_of(bytes: &[u8], track: u64) -> (Vec<Found>, Vec<u64>) {
     let mut parser = Parser::new();
     let (mut frames, mut tracks) = (Vec::new(), Vec::new());
@@ -45,7 +45,7 @@ fn ours(bytes: &[u8]) -> Vec<Found> {
     frames
 }
 
-/// Every frame as webm-iterable reads it, up to where it gives up.
+/// Every frame that webm-iterable reads, up to its first error.
 fn webm_iterable(bytes: &[u8]) -> Vec<Found> {
     let group = [MatroskaSpec::BlockGroup(Master::Start)];
     let (mut frames, mut cluster) = (Vec::new(), 0);
@@ -73,7 +73,7 @@ fn webm_iterable(bytes: &[u8]) -> Vec<Found> {
     frames
 }
 
-/// Every frame as matroska-demuxer reads it; `None` when it cannot open the file.
+/// Every frame that matroska-demuxer reads; `None` if it cannot open the file.
 fn matroska_demuxer(bytes: &[u8]) -> Option<Vec<Found>> {
     let mut file = MatroskaFile::open(Cursor::new(bytes)).ok()?;
     let (mut frames, mut frame) = (Vec::new(), matroska_demuxer::Frame::default());
@@ -85,7 +85,7 @@ fn matroska_demuxer(bytes: &[u8]) -> Option<Vec<Found>> {
 }
 
 #[test]
-fn live_bodies_as_webm_iterable_sees_them() {
+fn live_bodies_equal_webm_iterable() {
     let all = fragments(&packets(1, 7));
     let plain = Framing::default();
     for framing in [
@@ -105,7 +105,7 @@ fn live_bodies_as_webm_iterable_sees_them() {
 }
 
 #[test]
-fn captures_as_webm_iterable_sees_them() {
+fn captures_equal_webm_iterable() {
     for (file, frames) in [
         ("getmedia/output_get_media.mkv", 300),
         ("getmedia/output_get_media_sparse_fragments.mkv", 180),
@@ -119,14 +119,14 @@ fn captures_as_webm_iterable_sees_them() {
         let bytes = std::fs::read(path).unwrap();
         let mut theirs = webm_iterable(&bytes);
         assert_eq!(theirs.len(), frames, "{file}");
-        // Longer frames of a chosen track are never held: they pass as other blocks do.
+        // Longer frames of a selected track are skipped like other blocks.
         theirs.retain(|(_, _, data)| data.len() as u64 + 4 <= limits::MAX_BLOCK);
         assert!(ours(&bytes) == theirs, "{file}");
     }
 }
 
 #[test]
-fn files_as_matroska_demuxer_sees_them() {
+fn files_equal_matroska_demuxer() {
     let packets = packets(2, 7);
     let file = recorded::file(
         &Framing { segment: Size::Bytes(8), ..Framing::default() },
@@ -142,7 +142,7 @@ fn files_as_matroska_demuxer_sees_them() {
         theirs.retain(|(_, _, data)| data.len() as u64 + 4 <= limits::MAX_BLOCK);
         assert!(ours(&bytes) == theirs, "{file}");
     }
-    // It cannot open what GetMedia sends; the day it can, it becomes an oracle here too.
+    // It cannot open GetMedia bodies. If a later version can, it can be an oracle here too.
     let live = body(&fragments(&packets));
     assert!(matroska_demuxer(&live).is_none_or(|theirs| theirs.len() < packets.len()));
 }

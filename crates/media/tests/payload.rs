@@ -1,13 +1,13 @@
-//! A payload may hold a whole recording: it splits nothing, whatever follows it, in any pieces.
+//! A recording inside a payload is not a document, for any bytes after it and in any pieces.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
 
-use harness::{fragments, listen, packets, reference};
+use harness::{decode, fragments, packets, reference};
 use testkit::ebml::{self, Lacing, Size, id};
 use testkit::getmedia::{self, Framing};
 
-/// A recording as a browser makes one, of `size` Segment and Cluster.
+/// A recording like that of a browser, with Segment and Cluster of `size`.
 fn recording(size: Size) -> Vec<u8> {
     let entry =
         [ebml::unsigned(b"\xD7", 1), ebml::unsigned(b"\x83", 2), ebml::element(b"\x86", b"A_OPUS")];
@@ -26,7 +26,7 @@ fn block(track: u64, data: &[u8]) -> Vec<u8> {
     ebml::element(id::SIMPLE_BLOCK, &ebml::block(track, 0, 0x80, Lacing::None, &[data]))
 }
 
-/// The fragments' documents, the second with `what` behind one of its audio blocks.
+/// The fragments' documents, the second with `what` after one of its audio blocks.
 fn with(what: &[u8], packets: &[Vec<u8>]) -> Vec<u8> {
     let framing = Framing { video: Some(40), cluster: Size::Unknown(8), ..Framing::default() };
     let all = fragments(packets);
@@ -39,7 +39,7 @@ fn with(what: &[u8], packets: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn a_recording_in_a_block_splits_nothing_whatever_follows() {
+fn a_recording_in_a_block_is_not_a_document() {
     let packets = packets(1, 6);
     let expected = reference(&packets);
     let live = recording(Size::Unknown(8));
@@ -56,19 +56,19 @@ fn a_recording_in_a_block_splits_nothing_whatever_follows() {
     ];
     for (inner, follow) in inner.iter().flat_map(|inner| follow.iter().map(move |f| (inner, f))) {
         let bytes = with(&[block(1, inner), follow.clone()].concat(), &packets);
-        let (heard, tail, stream) = listen(&bytes, 1460);
-        let about = format!("{} bytes, then {follow:x?}: {:?}", inner.len(), heard.said);
+        let (outputs, tail, stream) = decode(&bytes, 1460);
+        let about = format!("{} bytes, then {follow:x?}: {:?}", inner.len(), outputs.reports);
         assert!(!tail.cut && stream.counters().skipped_bytes == 0, "{about}");
-        assert_eq!(heard.completed.len(), 3, "{about}");
-        assert!(heard.joined(0) == expected, "{about}");
+        assert_eq!(outputs.completed.len(), 3, "{about}");
+        assert!(outputs.joined(0) == expected, "{about}");
         for piece in [1, 509] {
-            assert!(listen(&bytes, piece).0 == heard, "{about}, in pieces of {piece}");
+            assert!(decode(&bytes, piece).0 == outputs, "{about}, in pieces of {piece}");
         }
     }
 }
 
 #[test]
-fn a_recording_at_the_end_of_a_cluster_splits_nothing() {
+fn a_recording_at_the_end_of_a_cluster_is_not_a_document() {
     let packets = packets(2, 6);
     let live = recording(Size::Unknown(8));
     let cluster = ebml::master(id::CLUSTER, &[ebml::unsigned(id::TIMESTAMP, 0)]);
@@ -77,21 +77,21 @@ fn a_recording_at_the_end_of_a_cluster_splits_nothing() {
         let framing = Framing { video: Some(40), cluster: Size::Unknown(8), ..Framing::default() };
         let all = fragments(&packets);
         let mut documents: Vec<_> = all.iter().map(|f| getmedia::document(&framing, f)).collect();
-        // Behind the second Cluster's last block.
+        // After the last block of the second Cluster.
         let packet = &packets[199];
         let at = documents[1].windows(packet.len()).position(|window| window == packet).unwrap();
         documents[1].splice(at + packet.len()..at + packet.len(), what.iter().copied());
-        let (heard, tail, _) = listen(&documents.concat(), 1460);
-        assert!(!tail.cut && heard.completed.len() == 3, "{:?}", heard.said);
-        assert!(heard.joined(0) == reference(&packets));
+        let (outputs, tail, _) = decode(&documents.concat(), 1460);
+        assert!(!tail.cut && outputs.completed.len() == 3, "{:?}", outputs.reports);
+        assert!(outputs.joined(0) == reference(&packets));
     }
 }
 
 #[test]
-fn what_may_be_a_header_for_long_decides_the_same_in_any_pieces() {
+fn a_possible_header_is_decided_the_same_in_any_pieces() {
     let packets = packets(3, 6);
-    // Whether the first is one is only told by bytes behind the block; the second is a later
-    // fragment's.
+    // Bytes after the block decide whether the first is a header; the second is of a later
+    // fragment.
     let later = getmedia::document(&Framing::default(), &fragments(&packets)[2]);
     for packet in &packets[210..240] {
         let at = later.windows(packet.len()).position(|window| window == packet).unwrap();
@@ -100,9 +100,9 @@ fn what_may_be_a_header_for_long_decides_the_same_in_any_pieces() {
         let may_be = [&b"\x1A\x45\xDF\xA3"[..], &size.to_be_bytes(), b"\x42\x86\x81\x01"].concat();
         let inner = [&may_be[..], later].concat();
         let bytes = with(&block(1, &inner), &packets);
-        let (whole, ..) = listen(&bytes, bytes.len());
+        let (whole, ..) = decode(&bytes, bytes.len());
         for piece in [1, 64, 509] {
-            assert!(listen(&bytes, piece).0 == whole, "{at}, in pieces of {piece}");
+            assert!(decode(&bytes, piece).0 == whole, "{at}, in pieces of {piece}");
         }
     }
 }

@@ -1,15 +1,16 @@
-//! What a producer sends again after a reconnect comes out once; what differs in a byte is new.
+//! Media that a producer sends again after a reconnect is emitted once; media with a different byte
+//! is new.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
 
-use harness::{Heard, T0, body, fragments, listen, packets, reference};
-use media::{Anchor, Content, Output, Stream, StreamOptions};
+use harness::{Outputs, T0, body, decode, fragments, packets, reference};
+use media::{Content, Output, ResumePoint, Stream, StreamOptions};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use testkit::getmedia::{self, Fragment, Framing};
 
-/// The fragments with numbers in the order in which they are sent, and server times that rise.
+/// Numbers the fragments in the order of sending, with increasing server times.
 fn sent(mut all: Vec<Fragment>) -> Vec<Fragment> {
     for (index, fragment) in all.iter_mut().enumerate() {
         fragment.number = Some(getmedia::number(index as u64));
@@ -18,7 +19,7 @@ fn sent(mut all: Vec<Fragment>) -> Vec<Fragment> {
     all
 }
 
-/// As another producer session: timecodes count from a start of its own, the clock is the same.
+/// Fragments of another producer session: its own origin of timecodes, the same clock.
 fn restarted(mut again: Vec<Fragment>) -> Vec<Fragment> {
     let start = again[0].producer_ms.unwrap();
     for fragment in &mut again {
@@ -27,17 +28,17 @@ fn restarted(mut again: Vec<Fragment>) -> Vec<Fragment> {
     again
 }
 
-/// The first packets of a fragment only.
+/// The first packets of a fragment.
 fn part(fragment: &Fragment, packets: usize) -> Fragment {
     let mut part = fragment.clone();
     part.packets.truncate(packets);
     part
 }
 
-/// The anchor of a completed fragment, and what its audio was.
-type Completed = (Anchor, Option<Content>);
+/// The resume point and the content of a completed fragment.
+type Completed = (ResumePoint, Option<Content>);
 
-/// Outputs of a run, and what each completed fragment was.
+/// Outputs of a run, and each completed fragment.
 fn run(stream: &mut Stream, bytes: &[u8]) -> (Vec<i16>, Vec<Completed>, u64) {
     let (mut pcm, mut done, mut open, mut repeated) = (Vec::new(), Vec::new(), None, 0);
     let mut rest = bytes;
@@ -49,7 +50,7 @@ fn run(stream: &mut Stream, bytes: &[u8]) -> (Vec<i16>, Vec<Completed>, u64) {
                     assert_eq!(filled, 0, "at {start}");
                     pcm.extend_from_slice(samples);
                 }
-                Output::FragmentStarted { anchor, .. } => open = Some(anchor),
+                Output::FragmentStarted { resume_point, .. } => open = Some(resume_point),
                 Output::FragmentCompleted { audio, .. } => {
                     repeated += audio.repeated_samples;
                     done.push((open.take().unwrap(), audio.content));
@@ -68,7 +69,7 @@ proptest! {
     fn fragments_that_come_again_are_delivered_once(
         fragment_ms in prop_oneof![Just(1000_u32), Just(2000), Just(10_000)],
         at in 0.2..0.9_f64,
-        // How much is sent again, s.
+        // Media that is sent again, s.
         back in 1..60_u32,
         times in 1..3_usize,
         half in 0.0..1.0_f64,
@@ -84,7 +85,7 @@ proptest! {
         for time in 0..times {
             let mut again = all[from..].to_vec();
             if time == 0 {
-                // The connection broke in the middle of the last fragment.
+                // The connection ended in the middle of the last fragment.
                 let last = stored.last_mut().unwrap();
                 let packets = ((last.packets.len() as f64 * half) as usize).max(1);
                 *last = part(last, packets);
@@ -117,9 +118,9 @@ proptest! {
         // Through texts, as a checkpoint stores them.
         let contents = done[..resumed].iter().filter_map(|(_, content)| content.as_ref());
         let contents = contents.map(|content| Content::from_text(&content.to_text()).unwrap());
-        let anchor = Anchor::from_text(&done[resumed].0.to_text()).unwrap();
-        let from = anchor.next.max(0) as usize;
-        let mut stream = Stream::resume(StreamOptions::default(), anchor, contents.collect());
+        let point = ResumePoint::from_text(&done[resumed].0.to_text()).unwrap();
+        let from = point.next.max(0) as usize;
+        let mut stream = Stream::resume(StreamOptions::default(), point, contents.collect());
         let (found, ..) = run(&mut stream, &bodies[resumed..].concat());
         prop_assert_eq!(found.len(), whole.len() - from);
         prop_assert!(found[48_000..] == whole[from + 48_000..] || found.len() < 50_000
@@ -128,7 +129,7 @@ proptest! {
 }
 
 #[test]
-fn a_clock_that_is_set_back_loses_nothing() {
+fn a_clock_that_is_set_back_loses_no_audio() {
     let packets = packets(2, 40);
     for back_ms in [90_000, 3_600_000] {
         for restart in [false, true] {
@@ -150,7 +151,7 @@ fn a_clock_that_is_set_back_loses_nothing() {
 }
 
 #[test]
-fn one_byte_that_differs_is_new_and_so_is_what_follows_it() {
+fn a_packet_with_a_different_byte_and_those_after_it_are_new() {
     let (other, packets) = (packets(13, 8), packets(3, 8));
     for differs in [0, 1, 50, 99] {
         println!("packet {differs} differs");
@@ -168,9 +169,9 @@ fn one_byte_that_differs_is_new_and_so_is_what_follows_it() {
     }
 }
 
-/// A of 3 s; B spoken at 4 s and stored 4.2 s late; C 3.9 s after B by a clock of its own.
+/// A of 3 s; B recorded at 4 s and stored 4.2 s late; C 3.9 s after B by a clock of its own.
 #[test]
-fn nothing_stored_is_cut_at_a_producers_restart() {
+fn no_stored_audio_is_cut_at_a_producer_restart() {
     let packets = packets(4, 9);
     let third = |from: usize, start_ms: i64, server_ms: i64, index: u64| {
         let mut all = getmedia::fragments(&packets[from..from + 150], 200, 3000, start_ms);
@@ -183,8 +184,8 @@ fn nothing_stored_is_cut_at_a_producers_restart() {
         third(150, T0 + 4000, T0 + 8200, 1),
         third(300, T0 + 7900, T0 + 8300, 2),
     ];
-    let (heard, _, stream) = listen(&body(&stored), 1460);
-    let sound: Vec<i16> = heard
+    let (outputs, _, stream) = decode(&body(&stored), 1460);
+    let sound: Vec<i16> = outputs
         .pcm
         .iter()
         .flat_map(|(_, samples, filled, _)| samples[*filled as usize..].to_vec())
@@ -196,28 +197,27 @@ fn nothing_stored_is_cut_at_a_producers_restart() {
 }
 
 #[test]
-fn half_of_a_fragment_that_is_cut_and_never_completed_is_recognised_too() {
+fn half_of_a_truncated_fragment_is_detected_too() {
     let packets = packets(5, 8);
     let all = sent(fragments(&packets));
     let mut stream = Stream::start(StreamOptions::default());
-    let mut heard = Heard::default();
+    let mut outputs = Outputs::default();
     let first = body(&all[..1]);
     let second = body(&all[1..2]);
-    heard.push(&mut stream, &[&first[..], &second[..second.len() / 2]].concat(), 100);
+    outputs.push(&mut stream, &[&first[..], &second[..second.len() / 2]].concat(), 100);
     stream.finish();
-    // The reader does not get it again under its number, but as the producer's next.
+    // It is received again as the next fragment of the producer, not with its number.
     let mut stored = all[1..].to_vec();
     for (index, fragment) in stored.iter_mut().enumerate() {
         fragment.number = Some(getmedia::number(10 + index as u64));
     }
-    heard.push(&mut stream, &body(&stored), 100);
+    outputs.push(&mut stream, &body(&stored), 100);
     stream.flush();
-    heard.drain(&mut stream);
-    assert!(heard.joined(0) == reference(&packets));
+    outputs.drain(&mut stream);
+    assert!(outputs.joined(0) == reference(&packets));
 }
 
-/// The same cases in each run: jitter that looks like a pause exists, and a test must not fail by
-/// chance.
+/// A fixed seed: some jitter is indistinguishable from a pause, and a test must not fail by chance.
 fn fixed(cases: u32) -> ProptestConfig {
     let rng_seed = RngSeed::Fixed(20_261_128);
     ProptestConfig { cases, failure_persistence: None, rng_seed, ..ProptestConfig::default() }

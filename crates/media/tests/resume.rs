@@ -1,26 +1,26 @@
 //! A run resumed at any fragment gives every sample the position of the first run, and after three
-//! seconds the same sound.
+//! seconds the same PCM.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
 
-use harness::{Heard, T0, body, fragments, listen, packets, reference};
-use media::{Anchor, Stream, StreamOptions};
+use harness::{Outputs, T0, body, decode, fragments, packets, reference};
+use media::{ResumePoint, Stream, StreamOptions};
 use proptest::prelude::*;
 use testkit::getmedia::{self, Fragment, Framing};
 use testkit::{opus, snr};
 
-fn resume(anchor: &Anchor, bytes: &[u8], piece: usize) -> Heard {
+fn resume(point: &ResumePoint, bytes: &[u8], piece: usize) -> Outputs {
     // Through text, as a checkpoint stores it.
-    let anchor = Anchor::from_text(&anchor.to_text()).unwrap();
-    let mut stream = Stream::resume(StreamOptions::default(), anchor, vec![]);
-    let mut heard = Heard::default();
-    heard.push(&mut stream, bytes, piece);
-    heard
+    let point = ResumePoint::from_text(&point.to_text()).unwrap();
+    let mut stream = Stream::resume(StreamOptions::default(), point, vec![]);
+    let mut outputs = Outputs::default();
+    outputs.push(&mut stream, bytes, piece);
+    outputs
 }
 
-/// A session with a lost fragment, a lost packet, overlapping time, block times that are wrong, a
-/// producer restart with another clock, and timecodes that say nothing.
+/// A session with a lost fragment, a lost packet, overlapping time, wrong block times, a producer
+/// restart with another clock, and constant timecodes.
 fn eventful(seed: u64) -> Vec<Fragment> {
     let mut all = fragments(&packets(seed, 30));
     all.remove(3);
@@ -45,25 +45,26 @@ fn eventful(seed: u64) -> Vec<Fragment> {
 }
 
 #[test]
-fn the_anchor_of_the_very_first_fragment_knows_the_origin() {
+fn the_resume_point_of_the_first_fragment_contains_the_origin() {
     let all = fragments(&packets(1, 6));
-    let (first, ..) = listen(&body(&all), 1460);
-    assert_eq!(first.anchors[0].origin_ms, Some(T0));
-    assert_eq!(first.anchors[0].next, -104);
-    // Should the fragment itself be gone, the next one still stands in its place.
-    let later = resume(&first.anchors[0], &body(&all[1..]), 1460);
-    let heard = later.pcm.iter().find(|(_, samples, filled, _)| (*filled as usize) < samples.len());
-    assert_eq!(heard.map(|(start, _, filled, _)| start + u64::from(*filled)), Some(32_000 - 104));
+    let (first, ..) = decode(&body(&all), 1460);
+    assert_eq!(first.resume_points[0].origin_ms, Some(T0));
+    assert_eq!(first.resume_points[0].next, -104);
+    // If the fragment itself is missing, the next one keeps its position.
+    let later = resume(&first.resume_points[0], &body(&all[1..]), 1460);
+    let outputs =
+        later.pcm.iter().find(|(_, samples, filled, _)| (*filled as usize) < samples.len());
+    assert_eq!(outputs.map(|(start, _, filled, _)| start + u64::from(*filled)), Some(32_000 - 104));
 }
 
 #[test]
-fn fragments_before_the_anchor_are_passed_over() {
+fn fragments_before_the_resume_point_are_skipped() {
     let all = fragments(&packets(2, 10));
-    let (first, ..) = listen(&body(&all), 1460);
-    let anchor = &first.anchors[2];
-    let resumed = resume(anchor, &body(&all), 1460);
+    let (first, ..) = decode(&body(&all), 1460);
+    let point = &first.resume_points[2];
+    let resumed = resume(point, &body(&all), 1460);
     assert_eq!(resumed.repeated.len(), 2);
-    assert_eq!(resumed.from(0)[0].0 as i64, anchor.next);
+    assert_eq!(resumed.from(0)[0].0 as i64, point.next);
     assert_eq!(resumed.positions()[..], first.positions()[200..]);
 }
 
@@ -83,25 +84,25 @@ proptest! {
         };
         let all = eventful(seed);
         let bodies: Vec<_> = all.iter().map(|f| getmedia::document(&framing, f)).collect();
-        let (first, _, stream) = listen(&bodies.concat(), pieces.0);
+        let (first, _, stream) = decode(&bodies.concat(), pieces.0);
         let counters = stream.counters();
         prop_assert!(counters.filled_samples > 0 && counters.gap_samples > 0);
         prop_assert!(counters.reanchors > 0);
-        prop_assert_eq!(first.anchors.len(), all.len());
-        for (index, anchor) in first.anchors.iter().enumerate() {
-            let resumed = resume(anchor, &bodies[index..].concat(), pieces.1);
-            let from = anchor.next.max(0).unsigned_abs();
+        prop_assert_eq!(first.resume_points.len(), all.len());
+        for (index, point) in first.resume_points.iter().enumerate() {
+            let resumed = resume(point, &bodies[index..].concat(), pieces.1);
+            let from = point.next.max(0).unsigned_abs();
             let expected: Vec<_> =
                 first.positions().into_iter().filter(|&(start, _)| start >= from).collect();
             prop_assert_eq!(resumed.positions(), expected, "fragment {}", index);
-            prop_assert_eq!(&resumed.anchors[..], &first.anchors[index..]);
+            prop_assert_eq!(&resumed.resume_points[..], &first.resume_points[index..]);
             let gaps: Vec<_> = first.gaps.iter().copied().filter(|gap| gap.0 >= from).collect();
             prop_assert_eq!(&resumed.gaps, &gaps);
         }
     }
 }
 
-/// SNR over the 20 ms frames above −50 dBFS: of all of them together, and of the worst.
+/// SNR of the 20 ms frames above −50 dBFS: of all together, and of the worst.
 fn loud_snr(expected: &[i16], found: &[i16]) -> (f64, f64) {
     let (mut expected_loud, mut found_loud, mut worst) = (Vec::new(), Vec::new(), f64::INFINITY);
     for (a, b) in expected.chunks(320).zip(found.chunks(320)) {
@@ -115,19 +116,19 @@ fn loud_snr(expected: &[i16], found: &[i16]) -> (f64, f64) {
     (snr::decibels(&expected_loud, &found_loud), worst)
 }
 
-/// Resumes at every fragment and compares all that comes more than three seconds after the anchor.
+/// Resumes at every fragment and compares the PCM from three seconds after the resume point on.
 fn seams(name: &str, packets: &[Vec<u8>]) -> [usize; 3] {
     let all = fragments(packets);
     let bodies: Vec<_> = all.iter().map(|f| getmedia::document(&Framing::default(), f)).collect();
-    let (first, ..) = listen(&bodies.concat(), 16_384);
+    let (first, ..) = decode(&bodies.concat(), 16_384);
     let whole = first.joined(0);
     let [mut points, mut good, mut identical, mut every_frame] = [0; 4];
-    for (index, anchor) in first.anchors.iter().enumerate().skip(1) {
-        let from = anchor.next as usize + 3 * 16_000;
+    for (index, point) in first.resume_points.iter().enumerate().skip(1) {
+        let from = point.next as usize + 3 * 16_000;
         if from + 16_000 > whole.len() {
             break;
         }
-        let resumed = resume(anchor, &bodies[index..].concat(), 16_384);
+        let resumed = resume(point, &bodies[index..].concat(), 16_384);
         let found: Vec<i16> = resumed.from(from as u64).iter().map(|&(_, sample)| sample).collect();
         let (together, worst) = loud_snr(&whole[from..], &found);
         points += 1;
@@ -146,9 +147,9 @@ fn seams(name: &str, packets: &[Vec<u8>]) -> [usize; 3] {
 }
 
 #[test]
-fn three_seconds_of_warm_up_bring_the_sound_back() {
+fn three_seconds_of_warm_up_restore_the_pcm() {
     let recording = recording_packets();
-    // Speech at 48 kHz for the encoder, from the recording's 16 kHz by straight lines.
+    // Speech at 48 kHz for the encoder, from the recording's 16 kHz by linear interpolation.
     let decoded = opus::decode(&recording);
     let between = |pair: &[i16], third: i32| {
         ((i32::from(pair[0]) * (3 - third) + i32::from(pair[1]) * third) / 3) as i16
@@ -184,6 +185,6 @@ fn recording_packets() -> Vec<Vec<u8>> {
 #[test]
 fn the_uninterrupted_run_is_the_reference() {
     let packets = packets(9, 6);
-    let (first, ..) = listen(&body(&fragments(&packets)), 100);
+    let (first, ..) = decode(&body(&fragments(&packets)), 100);
     assert_eq!(first.joined(0), reference(&packets));
 }

@@ -1,30 +1,30 @@
-//! Block times that are wrong, coarse or said once for several blocks lose no audio and move
-//! nothing after them.
+//! Block times that are wrong, coarse or shared by several blocks lose no audio and change no later
+//! position.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
 
-use harness::{Heard, T0, body, encoded, fragments, listen, packets, reference};
+use harness::{Outputs, T0, body, decode, encoded, fragments, packets, reference};
 use media::{Stream, StreamOptions};
 use testkit::aac;
 use testkit::ebml::Lacing;
 use testkit::getmedia::{self, Framing, Timed};
 
 #[test]
-fn a_block_that_is_alone_with_its_time_moves_nothing() {
+fn a_single_wrong_stamp_changes_no_position() {
     let packets = packets(1, 12);
     for off_ms in [-3000, -1500, 700, 1500, 3000] {
-        // In the middle of a fragment and at its beginning; at its end nothing tells a late time
-        // from a pause.
+        // In the middle of a fragment and at its start; at its end a late stamp cannot be
+        // distinguished from a pause.
         for block in [50, 0, 99].into_iter().filter(|&block| block < 99 || off_ms < 0) {
             let mut all = fragments(&packets);
             all[2].packets[block].offset_ms += off_ms;
-            let (heard, _, stream) = listen(&body(&all), 1460);
-            assert!(heard.joined(0) == reference(&packets), "{off_ms} ms at {block}");
+            let (outputs, _, stream) = decode(&body(&all), 1460);
+            assert!(outputs.joined(0) == reference(&packets), "{off_ms} ms at {block}");
             let counters = stream.counters();
             assert_eq!(counters.reanchors, 0, "{off_ms} {block}");
             assert_eq!((counters.filled_samples, counters.gap_samples), (0, 0));
-            for (start, _, _, producer_ms) in &heard.pcm {
+            for (start, _, _, producer_ms) in &outputs.pcm {
                 assert!((producer_ms - T0 - *start as i64 / 16).abs() <= 1, "{producer_ms}");
             }
         }
@@ -32,7 +32,7 @@ fn a_block_that_is_alone_with_its_time_moves_nothing() {
 }
 
 #[test]
-fn a_block_that_the_next_one_bears_out_stands_where_its_time_says() {
+fn a_stamp_that_the_next_block_confirms_is_accepted() {
     let packets = packets(2, 12);
     let mut all = fragments(&packets);
     // A second is missing inside a fragment, and more than three before a fragment's only block.
@@ -40,8 +40,8 @@ fn a_block_that_the_next_one_bears_out_stands_where_its_time_says() {
     all.remove(3);
     all[3].packets.drain(..80);
     all[3].packets.drain(1..);
-    let (heard, _, stream) = listen(&body(&all), 1460);
-    let last = heard.pcm.last().unwrap();
+    let (outputs, _, stream) = decode(&body(&all), 1460);
+    let last = outputs.pcm.last().unwrap();
     assert_eq!(last.0 as usize + last.1.len(), reference(&packets).len());
     let filled = stream.counters().filled_samples + stream.counters().gap_samples;
     assert_eq!(filled as usize, (50 + 180 + 19) * 320);
@@ -56,18 +56,18 @@ fn a_pause_before_the_last_block_of_a_fragment_keeps_the_clock() {
         for fragment in &mut all[..last] {
             fragment.packets.drain(99 - pause..99);
         }
-        let (heard, _, stream) = listen(&body(&all), 1460);
+        let (outputs, _, stream) = decode(&body(&all), 1460);
         assert_eq!(stream.counters().reanchors, 0);
-        for (start, _, _, producer_ms) in &heard.pcm {
+        for (start, _, _, producer_ms) in &outputs.pcm {
             assert!((producer_ms - T0 - *start as i64 / 16).abs() <= 1, "{producer_ms}");
         }
-        let last = heard.pcm.last().unwrap();
+        let last = outputs.pcm.last().unwrap();
         assert_eq!(last.0 as usize + last.1.len(), reference(&packets).len(), "{pause}");
     }
 }
 
 #[test]
-fn a_held_block_is_not_lost_at_the_end_of_a_recording() {
+fn a_deferred_block_is_not_lost_at_the_end_of_a_recording() {
     let packets = packets(3, 4);
     let mut all = fragments(&packets);
     all[1].packets.drain(20..99);
@@ -75,42 +75,42 @@ fn a_held_block_is_not_lost_at_the_end_of_a_recording() {
         (fragment.number, fragment.millis_behind_now) = (None, None);
         (fragment.server_ms, fragment.producer_ms) = (None, None);
     }
-    let (mut heard, _, mut stream) = listen(&body(&all), 1460);
+    let (mut outputs, _, mut stream) = decode(&body(&all), 1460);
     stream.flush();
-    heard.push(&mut stream, &[0], 1);
-    assert_eq!(heard.joined(0).len(), reference(&packets).len());
+    outputs.push(&mut stream, &[0], 1);
+    assert_eq!(outputs.joined(0).len(), reference(&packets).len());
     assert_eq!(stream.counters().filled_samples, 79 * 320);
 }
 
 #[test]
-fn a_held_block_whose_fragment_breaks_off_comes_again_with_it() {
+fn a_deferred_block_of_a_truncated_fragment_is_sent_again_with_it() {
     let packets = packets(4, 8);
     let mut all = fragments(&packets);
     all[2].packets.drain(20..60);
-    let (whole, ..) = listen(&body(&all), 1460);
+    let (whole, ..) = decode(&body(&all), 1460);
     let bodies: Vec<_> = all.iter().map(|f| getmedia::document(&Framing::default(), f)).collect();
     let mut stream = Stream::start(StreamOptions::default());
-    let mut heard = Heard::default();
+    let mut outputs = Outputs::default();
     let [first, second, third, last] = &bodies[..] else { panic!() };
-    // All the places to break off, before, in and after the block that waits.
+    // All places to truncate: before, in and after the deferred block.
     for cut in (600..2600).step_by(40) {
         let part = [&first[..], second, &third[..cut]].concat();
-        heard.push(&mut stream, if heard.pcm.is_empty() { &part } else { &third[..cut] }, 100);
+        outputs.push(&mut stream, if outputs.pcm.is_empty() { &part } else { &third[..cut] }, 100);
         stream.finish();
     }
-    heard.push(&mut stream, &[&third[..], last].concat(), 100);
-    assert_eq!(heard.from(0), whole.from(0));
+    outputs.push(&mut stream, &[&third[..], last].concat(), 100);
+    assert_eq!(outputs.from(0), whole.from(0));
 }
 
 #[test]
-fn ticks_longer_than_a_packet_lose_nothing() {
+fn ticks_longer_than_a_packet_lose_no_audio() {
     let packets = packets(5, 10);
     for micros in [333, 7_000, 12_300, 20_000, 25_000, 50_000, 333_333, 1_000_000] {
         for tagged in [true, false] {
             let framing = Framing { scale: micros * 1000, ..Framing::default() };
             let mut all = fragments(&packets);
             if !tagged {
-                // One document, as it is recorded.
+                // One document, like a recording.
                 let rest = all.drain(1..).collect::<Vec<_>>();
                 for (index, fragment) in rest.into_iter().enumerate() {
                     let later = 2000 * (index as i64 + 1);
@@ -123,15 +123,15 @@ fn ticks_longer_than_a_packet_lose_nothing() {
                 }
                 (all[0].number, all[0].server_ms, all[0].producer_ms) = (None, None, None);
             }
-            let (heard, _, stream) = listen(&getmedia::body(&framing, &all), 1460);
+            let (outputs, _, stream) = decode(&getmedia::body(&framing, &all), 1460);
             assert_eq!(stream.counters().packets, packets.len() as u64, "{micros} {tagged}");
-            assert!(heard.joined(0) == reference(&packets), "{micros} µs, {tagged}");
+            assert!(outputs.joined(0) == reference(&packets), "{micros} µs, {tagged}");
         }
     }
 }
 
 #[test]
-fn several_blocks_of_one_time_follow_each_other() {
+fn several_blocks_of_one_stamp_are_contiguous() {
     for (frame, together) in [(25, 6), (200, 5), (200, 100), (600, 2)] {
         let packets = encoded(6, 8, frame);
         let mut all = getmedia::fragments(&packets, frame, 2000, T0);
@@ -141,14 +141,14 @@ fn several_blocks_of_one_time_follow_each_other() {
                 packet.offset_ms = stamps[index / together * together];
             }
         }
-        let (heard, ..) = listen(&body(&all), 1460);
-        assert!(heard.joined(0) == reference(&packets), "{frame} {together}");
+        let (outputs, ..) = decode(&body(&all), 1460);
+        assert!(outputs.joined(0) == reference(&packets), "{frame} {together}");
     }
 }
 
-/// The same sound in blocks of one packet and of several: one block's time is 5 s off.
+/// The same audio in blocks of one packet and of several: the time of one block is wrong by 5 s.
 #[test]
-fn one_blocks_time_moves_nothing_however_many_packets_it_has() {
+fn the_wrong_stamp_of_one_block_changes_no_position_for_any_number_of_packets() {
     let pcm = |samples: usize| {
         let audio = getmedia::AudioElement { rate: 48_000.0, channels: 2, bit_depth: Some(16) };
         let framing = Framing { audio: Some(audio), ..Framing::codec("A_PCM/INT/LIT", None) };
@@ -173,10 +173,10 @@ fn one_blocks_time_moves_nothing_however_many_packets_it_has() {
         let mut off = calm.clone();
         let block = off[1].packets.len() / 2 / 6 * 6;
         off[1].packets[block].offset_ms += 5000;
-        let (expected, ..) = listen(&getmedia::body(&framing, &calm), 1460);
-        let (heard, _, stream) = listen(&getmedia::body(&framing, &off), 1460);
-        assert_eq!(heard.gaps, [], "{number}");
-        assert_eq!(heard.joined(0), expected.joined(0), "{number}");
+        let (expected, ..) = decode(&getmedia::body(&framing, &calm), 1460);
+        let (outputs, _, stream) = decode(&getmedia::body(&framing, &off), 1460);
+        assert_eq!(outputs.gaps, [], "{number}");
+        assert_eq!(outputs.joined(0), expected.joined(0), "{number}");
         assert_eq!(stream.counters().filled_samples, 0, "{number}");
     }
 }

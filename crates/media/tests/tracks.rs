@@ -1,18 +1,17 @@
-//! Which track is heard, by whose Tracks: the same from wherever a run begins, and never another
-//! session's.
+//! The selected track: the same from every start of a run, and never one of another session.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;
 
-use harness::{Heard, T0, listen, packets, reference};
-use media::{Anchor, Stream, StreamOptions};
+use harness::{Outputs, T0, decode, packets, reference};
+use media::{ResumePoint, Stream, StreamOptions};
 use testkit::ebml::{self, Lacing, Size, id};
 use testkit::getmedia::{self, Fragment, Framing};
 use testkit::{aac, snr};
 
 #[test]
 fn tracks_never_mix() {
-    // The other track takes the lower number, and Opus too: only the name tells.
+    // The other track has the lower number and Opus too: only the name differs.
     let packets = packets(3, 4);
     let fragments = harness::fragments(&packets);
     let framing = Framing {
@@ -20,13 +19,13 @@ fn tracks_never_mix() {
         other: Some(("AUDIO_TO_CUSTOMER".to_owned(), packets[7].clone())),
         ..Framing::default()
     };
-    let (heard, _, stream) = listen(&getmedia::body(&framing, &fragments), 1460);
-    assert_eq!(heard.joined(0), reference(&packets));
+    let (outputs, _, stream) = decode(&getmedia::body(&framing, &fragments), 1460);
+    assert_eq!(outputs.joined(0), reference(&packets));
     assert_eq!(stream.counters().skipped_blocks, packets.len() as u64);
 }
 
 #[test]
-fn fragments_of_another_session_are_refused() {
+fn fragments_of_another_session_are_skipped() {
     let packets = packets(4, 6);
     let all = harness::fragments(&packets);
     let tagged = |session_id: Option<&str>, fragment| {
@@ -40,15 +39,15 @@ fn fragments_of_another_session_are_refused() {
     ];
     let options =
         StreamOptions { session_id: Some("calm-stone-12".to_owned()), ..StreamOptions::default() };
-    let (mut stream, mut heard) = (Stream::start(options), Heard::default());
-    heard.push(&mut stream, &bodies.concat(), 1000);
+    let (mut stream, mut outputs) = (Stream::start(options), Outputs::default());
+    outputs.push(&mut stream, &bodies.concat(), 1000);
     assert_eq!(stream.counters().foreign_fragments, 1);
-    assert_eq!(heard.said.len(), 1);
-    assert!(heard.said[0].contains("brave-river-7"), "{:?}", heard.said);
-    assert_eq!(heard.completed.len(), 2);
-    // Its time is a gap like any other: nothing of it is heard, and what follows keeps its place.
+    assert_eq!(outputs.reports.len(), 1);
+    assert!(outputs.reports[0].contains("brave-river-7"), "{:?}", outputs.reports);
+    assert_eq!(outputs.completed.len(), 2);
+    // Its time is a gap: it is not decoded, and the audio after it keeps its positions.
     let expected = reference(&packets);
-    let after: Vec<_> = heard.from(70_000).into_iter().map(|(_, sample)| sample).collect();
+    let after: Vec<_> = outputs.from(70_000).into_iter().map(|(_, sample)| sample).collect();
     assert!(snr::decibels(&expected[70_000..], &after) > 30.0);
     assert_eq!(stream.counters().filled_samples, 32_000);
 }
@@ -57,27 +56,27 @@ fn document(framing: &Framing, fragment: &Fragment) -> Vec<u8> {
     getmedia::document(framing, fragment)
 }
 
-fn resumed(anchor: &Anchor, bytes: &[u8]) -> Heard {
-    let anchor = Anchor::from_text(&anchor.to_text()).unwrap();
-    let (mut stream, mut heard) =
-        (Stream::resume(StreamOptions::default(), anchor, vec![]), Heard::default());
-    heard.push(&mut stream, bytes, 1460);
-    heard
+fn resumed(point: &ResumePoint, bytes: &[u8]) -> Outputs {
+    let point = ResumePoint::from_text(&point.to_text()).unwrap();
+    let (mut stream, mut outputs) =
+        (Stream::resume(StreamOptions::default(), point, vec![]), Outputs::default());
+    outputs.push(&mut stream, bytes, 1460);
+    outputs
 }
 
-/// Runs from every fragment have the positions of the first run, and after `settled` samples its
-/// sound.
-fn assert_resumable(bodies: &[Vec<u8>], settled: u64) -> Heard {
-    let (first, ..) = listen(&bodies.concat(), 1460);
-    assert_eq!(first.anchors.len(), bodies.len());
-    for (index, anchor) in first.anchors.iter().enumerate().skip(1) {
-        let later = resumed(anchor, &bodies[index..].concat());
-        let from = anchor.next.max(0).unsigned_abs();
+/// Asserts that runs from every fragment have the positions of the first run, and after `settled`
+/// samples its PCM.
+fn assert_resumable(bodies: &[Vec<u8>], settled: u64) -> Outputs {
+    let (first, ..) = decode(&bodies.concat(), 1460);
+    assert_eq!(first.resume_points.len(), bodies.len());
+    for (index, point) in first.resume_points.iter().enumerate().skip(1) {
+        let later = resumed(point, &bodies[index..].concat());
+        let from = point.next.max(0).unsigned_abs();
         let expected: Vec<_> =
             first.positions().into_iter().filter(|&(start, _)| start >= from).collect();
         assert_eq!(later.positions(), expected, "fragment {index}");
-        let samples = |heard: &Heard| -> Vec<i16> {
-            heard.from(from + settled).into_iter().map(|(_, sample)| sample).collect()
+        let samples = |outputs: &Outputs| -> Vec<i16> {
+            outputs.from(from + settled).into_iter().map(|(_, sample)| sample).collect()
         };
         let decibels = snr::decibels(&samples(&first), &samples(&later));
         assert!(decibels > 40.0, "fragment {index}: {decibels:.1} dB");
@@ -86,7 +85,7 @@ fn assert_resumable(bodies: &[Vec<u8>], settled: u64) -> Heard {
 }
 
 #[test]
-fn a_track_that_joins_is_chosen_alike_by_runs_from_before_and_after() {
+fn a_new_track_is_selected_equally_by_earlier_and_later_runs() {
     let (ours, other) = (packets(11, 16), packets(12, 1)[30].clone());
     let alone = Framing { name: "zoe".to_owned(), ..Framing::default() };
     for joins in ["adam", "AUDIO_FROM_CUSTOMER", "zora"] {
@@ -100,7 +99,7 @@ fn a_track_that_joins_is_chosen_alike_by_runs_from_before_and_after() {
     }
 }
 
-/// Blocks of 8 kHz L16 with a tone in them, under the label A_AAC.
+/// Blocks of 8 kHz L16 with a tone and the CodecID A_AAC.
 fn mislabelled(seconds: u32) -> Vec<Vec<u8>> {
     let sample = |at: u32| (f64::from(at) * 0.3).sin() * 8000.0;
     let all: Vec<u8> =
@@ -109,7 +108,7 @@ fn mislabelled(seconds: u32) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_mime_type_behind_the_audio_survives_a_resume() {
+fn a_mime_type_after_the_audio_survives_a_resume() {
     let framing = Framing {
         mime_type: Some(("audio/L16; rate=8000; channels=1".to_owned(), true)),
         ..Framing::codec("A_AAC", Some(vec![0x11, 0x90]))
@@ -117,16 +116,18 @@ fn a_mime_type_behind_the_audio_survives_a_resume() {
     let fragments = getmedia::fragments(&mislabelled(12), 200, 2000, T0);
     let bodies: Vec<_> = fragments.iter().map(|each| document(&framing, each)).collect();
     let first = assert_resumable(&bodies, 400);
-    // Nothing is known of the first fragment before its end.
+    // The codec of the first fragment is not known before its end.
     assert!(first.from(40_000).iter().any(|&(_, sample)| sample > 7000));
-    assert!(first.anchors[0].label.is_none() && first.anchors[1].label.is_some());
+    assert!(
+        first.resume_points[0].mime_hint.is_none() && first.resume_points[1].mime_hint.is_some()
+    );
 }
 
 #[test]
-fn honest_aac_after_mislabelled_sound_is_aac() {
-    let said = ("audio/L16;rate=8000;channels=1".to_owned(), true);
+fn real_aac_after_mislabelled_audio_is_decoded_as_aac() {
+    let reports = ("audio/L16;rate=8000;channels=1".to_owned(), true);
     let wrong =
-        Framing { mime_type: Some(said), ..Framing::codec("A_AAC", Some(vec![0x11, 0x90])) };
+        Framing { mime_type: Some(reports), ..Framing::codec("A_AAC", Some(vec![0x11, 0x90])) };
     let honest = Framing::codec("A_AAC", Some(aac::config(16_000, 1)));
     let mut fragments = getmedia::fragments(&mislabelled(4), 200, 2000, T0);
     let frames = aac::tone(16_000, 1, 62);
@@ -139,18 +140,18 @@ fn honest_aac_after_mislabelled_sound_is_aac() {
         document(&wrong, &fragments[1]),
         document(&honest, &after[0]),
     ];
-    let (heard, _, stream) = listen(&bodies.concat(), 1460);
+    let (outputs, _, stream) = decode(&bodies.concat(), 1460);
     assert_eq!(stream.codec_id(), Some("A_AAC"));
-    let (only, ..) = listen(&document(&honest, &after[0]), 1460);
-    let tail = |heard: &Heard| {
-        let all: Vec<_> = heard.from(0).into_iter().map(|(_, sample)| sample).collect();
+    let (only, ..) = decode(&document(&honest, &after[0]), 1460);
+    let tail = |outputs: &Outputs| {
+        let all: Vec<_> = outputs.from(0).into_iter().map(|(_, sample)| sample).collect();
         all[all.len() - 40_000..].to_vec()
     };
-    assert_eq!(tail(&heard), tail(&only));
+    assert_eq!(tail(&outputs), tail(&only));
 }
 
 #[test]
-fn the_tracks_of_a_foreign_fragment_change_nothing() {
+fn the_tracks_of_a_foreign_fragment_have_no_effect() {
     let packets = packets(13, 6);
     let all = harness::fragments(&packets);
     let tagged = |session_id: &str, framing: Framing, fragment| {
@@ -165,23 +166,23 @@ fn the_tracks_of_a_foreign_fragment_change_nothing() {
     let run = |bodies: &[Vec<u8>]| {
         let options =
             StreamOptions { session_id: Some("ours".to_owned()), ..StreamOptions::default() };
-        let (mut stream, mut heard) = (Stream::start(options), Heard::default());
-        heard.push(&mut stream, &bodies.concat(), 1000);
-        (heard, stream.counters())
+        let (mut stream, mut outputs) = (Stream::start(options), Outputs::default());
+        outputs.push(&mut stream, &bodies.concat(), 1000);
+        (outputs, stream.counters())
     };
     let (expected, _) = run(&[ours(0), ours(2)]);
     for framing in strange {
-        let (heard, counters) = run(&[ours(0), tagged("theirs", framing, &all[1]), ours(2)]);
-        assert_eq!(heard.pcm, expected.pcm);
-        assert_eq!(heard.said.len(), 1, "{:?}", heard.said);
-        assert!(heard.said[0].contains("FragmentForeign"));
+        let (outputs, counters) = run(&[ours(0), tagged("theirs", framing, &all[1]), ours(2)]);
+        assert_eq!(outputs.pcm, expected.pcm);
+        assert_eq!(outputs.reports.len(), 1, "{:?}", outputs.reports);
+        assert!(outputs.reports[0].contains("FragmentForeign"));
         assert_eq!((counters.repeated_packets, counters.unsupported_codecs), (0, 0));
         assert!(counters.skipped_blocks >= 100, "{counters:?}");
     }
 }
 
 #[test]
-fn the_tracks_of_a_repeated_fragment_change_nothing() {
+fn the_tracks_of_a_repeated_fragment_have_no_effect() {
     let packets = packets(14, 6);
     let all = harness::fragments(&packets);
     let plain = Framing::default();
@@ -193,13 +194,13 @@ fn the_tracks_of_a_repeated_fragment_change_nothing() {
         document(&gain, &all[1]),
         document(&plain, &all[2]),
     ];
-    let (heard, ..) = listen(&bodies.concat(), 1000);
-    assert_eq!(heard.joined(0), reference(&packets));
-    assert_eq!(heard.repeated.len(), 2);
+    let (outputs, ..) = decode(&bodies.concat(), 1000);
+    assert_eq!(outputs.joined(0), reference(&packets));
+    assert_eq!(outputs.repeated.len(), 2);
 }
 
 #[test]
-fn blocks_before_their_tracks_are_not_believed_for_long() {
+fn damaged_blocks_before_their_tracks_are_reported() {
     let packets = packets(15, 4);
     let entry = |number: u64, kind: u64, codec_id: &str| {
         let fields = [
@@ -216,7 +217,7 @@ fn blocks_before_their_tracks_are_not_believed_for_long() {
     let cluster = |audio: u64, start: usize| {
         let mut children = vec![ebml::unsigned(id::TIMESTAMP, start as u64 * 20)];
         for (index, packet) in packets[start..start + 50].iter().enumerate() {
-            // A code 3 packet that counts no frames, and one that lasts too long.
+            // A code 3 packet with a count of no frames, and one that lasts too long.
             let frame = vec![0x67 + (index % 2) as u8 * 4, 0, 1, 2, 3];
             for (track, data) in [(audio, packet), (3 - audio, &frame)] {
                 let block = ebml::block(track, index as i16 * 20, 0x80, Lacing::None, &[data]);
@@ -231,22 +232,22 @@ fn blocks_before_their_tracks_are_not_believed_for_long() {
     };
     let bytes = [
         whole([tracks(1), cluster(1, 0)]),
-        // The numbers are swapped, and only behind the blocks it is said.
+        // The numbers are swapped, and Tracks follow the blocks.
         whole([cluster(2, 50), tracks(2)]),
         whole([tracks(2), cluster(2, 100)]),
     ];
-    let (heard, _, stream) = listen(&bytes.concat(), 700);
+    let (outputs, _, stream) = decode(&bytes.concat(), 700);
     let counters = stream.counters();
     assert_eq!((counters.decode_errors, counters.packets), (3, 100));
-    // That the blocks taken were none of it, and that those of the real one had passed by then.
-    assert_eq!(heard.said.len(), 2, "{:?}", heard.said);
-    assert!(heard.said[0].contains("may be another's"));
-    assert!(heard.said[1].contains("came behind its blocks"));
-    assert_eq!(heard.from(0).len(), 150 * 320);
+    // One report about the wrong blocks that were decoded, one about the right ones that were not.
+    assert_eq!(outputs.reports.len(), 2, "{:?}", outputs.reports);
+    assert!(outputs.reports[0].contains("may be of another track"));
+    assert!(outputs.reports[1].contains("blocks preceded their Tracks"));
+    assert_eq!(outputs.from(0).len(), 150 * 320);
 }
 
 #[test]
-fn a_document_of_nothing_but_tracks_says_what_is_not_decoded() {
+fn a_document_with_only_tracks_reports_unsupported_codecs() {
     let nothing = Fragment {
         number: None,
         server_ms: None,
@@ -256,9 +257,9 @@ fn a_document_of_nothing_but_tracks_says_what_is_not_decoded() {
         millis_behind_now: None,
     };
     let bytes = document(&Framing::codec("A_VORBIS", None), &nothing);
-    let (mut heard, _, mut stream) = listen(&bytes, 100);
+    let (mut outputs, _, mut stream) = decode(&bytes, 100);
     stream.flush();
-    heard.drain(&mut stream);
-    assert_eq!(heard.said.len(), 1, "{:?}", heard.said);
-    assert!(heard.said[0].contains("A_VORBIS"));
+    outputs.drain(&mut stream);
+    assert_eq!(outputs.reports.len(), 1, "{:?}", outputs.reports);
+    assert!(outputs.reports[0].contains("A_VORBIS"));
 }

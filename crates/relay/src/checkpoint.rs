@@ -3,7 +3,7 @@
 //! A checkpoint covers only what the processor has *accepted*, or what was skipped and counted;
 //! this makes a re-run exact. Checkpoints are created from the run's progress.
 
-use media::{Anchor, Content};
+use media::{Content, ResumePoint};
 use serde::{Deserialize, Serialize};
 use session::StreamItem;
 
@@ -33,7 +33,7 @@ pub enum CheckpointError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fragment {
     /// Timeline at the fragment's start; identifies the fragment.
-    pub anchor: Anchor,
+    pub resume_point: ResumePoint,
     /// Position after its last sample.
     pub end: u64,
     /// Duration of its audio, ms.
@@ -103,7 +103,7 @@ pub struct Checkpoint {
     /// The processor's position: the end of the last samples it accepted.
     pub acknowledged: u64,
     /// The session's first fragment, which fixes position 0.
-    pub origin: Option<Anchor>,
+    pub origin: Option<ResumePoint>,
     /// The last complete, fully settled fragments, oldest first: the warm-up and one more.
     pub fragments: Vec<Fragment>,
     /// Fingerprints of the preceding fragments, oldest first, over about the last minute: used to
@@ -200,7 +200,8 @@ struct Document {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FragmentDocument {
-    anchor: String,
+    #[serde(rename = "anchor")]
+    resume_point: String,
     end: u64,
     duration_ms: u64,
     #[serde(default)]
@@ -214,12 +215,12 @@ impl From<&Checkpoint> for Document {
             chunk_ms: checkpoint.chunk_ms,
             next: checkpoint.next,
             acknowledged: Some(checkpoint.acknowledged),
-            origin: checkpoint.origin.as_ref().map(Anchor::to_text),
+            origin: checkpoint.origin.as_ref().map(ResumePoint::to_text),
             fragments: checkpoint
                 .fragments
                 .iter()
                 .map(|fragment| FragmentDocument {
-                    anchor: fragment.anchor.to_text(),
+                    resume_point: fragment.resume_point.to_text(),
                     end: fragment.end,
                     duration_ms: fragment.duration_ms,
                     content: fragment.content.as_ref().map(Content::to_text),
@@ -239,14 +240,14 @@ impl TryFrom<Document> for Checkpoint {
 
     fn try_from(document: Document) -> Result<Self, CheckpointError> {
         let malformed = |error: media::Error| CheckpointError::Malformed(error.to_string());
-        let anchor = |text: &str| Anchor::from_text(text).map_err(malformed);
+        let resume_point = |text: &str| ResumePoint::from_text(text).map_err(malformed);
         let content = |text: &str| Content::from_text(text).map_err(malformed);
         let fragments = document
             .fragments
             .iter()
             .map(|fragment| {
                 Ok(Fragment {
-                    anchor: anchor(&fragment.anchor)?,
+                    resume_point: resume_point(&fragment.resume_point)?,
                     end: fragment.end,
                     duration_ms: fragment.duration_ms,
                     content: fragment.content.as_deref().map(content).transpose()?,
@@ -260,7 +261,7 @@ impl TryFrom<Document> for Checkpoint {
             chunk_ms: document.chunk_ms,
             next: document.next,
             acknowledged: document.acknowledged.unwrap_or(document.next),
-            origin: document.origin.as_deref().map(anchor).transpose()?,
+            origin: document.origin.as_deref().map(resume_point).transpose()?,
             fragments,
             finished: document.finished,
             breaker: document.breaker,
@@ -284,23 +285,24 @@ mod tests {
     #[test]
     fn json_is_read_back() {
         let mut checkpoint = Checkpoint { next: 100_000, ..Checkpoint::fresh(500) };
-        let anchor = Anchor {
+        let resume_point = ResumePoint {
             fragment: "7".parse().unwrap(),
             next: 96_000,
             fraction: 0,
             lost: 0,
             stamps: Vec::new(),
             origin_ms: Some(1_000_000),
-            shift: -3,
+            clock_offset: -3,
             session_ms: Some(1_000_000),
             server_ms: Some(1_000_000),
             server_position: 0,
-            label: None,
+            mime_hint: None,
         };
-        checkpoint.origin = Some(anchor.clone());
+        checkpoint.origin = Some(resume_point.clone());
         let content = Some(Content::from_text("1:7:00000001:20000000:0:").unwrap());
         checkpoint.contents.extend(content.clone());
-        checkpoint.fragments = vec![Fragment { anchor, end: 112_000, duration_ms: 1_000, content }];
+        checkpoint.fragments =
+            vec![Fragment { resume_point, end: 112_000, duration_ms: 1_000, content }];
         assert_eq!(Checkpoint::from_json(&checkpoint.to_json()), Ok(checkpoint));
     }
 

@@ -1,6 +1,6 @@
 //! Converts the media path's output into chunks, progress and drain events.
 
-use media::{Anchor, FragmentAudio, FragmentNumber, Output};
+use media::{FragmentAudio, FragmentNumber, Output, ResumePoint};
 
 use crate::checkpoint::Fragment;
 use crate::chunker::{Chunk, Chunker};
@@ -33,7 +33,7 @@ pub(crate) struct OutputHandler<'a, P: Ports> {
     /// Resume reading after this fragment.
     pub(crate) after: Option<FragmentNumber>,
     /// The fragment being read.
-    open: Option<Anchor>,
+    open: Option<ResumePoint>,
     /// When KVS began to receive the fragment being read, ms.
     server_ms: Option<u64>,
     /// Samples not delivered since the last complete fragment.
@@ -66,7 +66,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
         metrics: &'a RunMetrics,
         plan: &ReadPlan,
     ) -> Self {
-        let next = plan.anchor.as_ref().map_or(0, |anchor| anchor.next);
+        let next = plan.resume_point.as_ref().map_or(0, |resume_point| resume_point.next);
         Self {
             ctx,
             lease,
@@ -95,10 +95,10 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
     /// Handles one output.
     pub(crate) fn handle(&mut self, output: Output<'_>) {
         match output {
-            Output::FragmentStarted { number, anchor, server_ms, .. } => {
+            Output::FragmentStarted { number, resume_point, server_ms, .. } => {
                 self.server_ms = server_ms.and_then(|ms| u64::try_from(ms).ok());
                 self.status.observed().open_fragment_since = self.server_ms;
-                self.begin(number, anchor);
+                self.begin(number, resume_point);
             }
             Output::Pcm { start, samples, filled, producer_ms } => {
                 // A producer's clock before 1970 counts as 1970.
@@ -163,15 +163,15 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
         tracing::warn!(sessionId = %self.ctx.session_id, bytes, again, "skipped damaged media");
     }
 
-    fn begin(&mut self, number: FragmentNumber, anchor: Anchor) {
-        self.progress.lock().begin(&anchor);
+    fn begin(&mut self, number: FragmentNumber, resume_point: ResumePoint) {
+        self.progress.lock().begin(&resume_point);
         if self.newest.as_ref().is_none_or(|newest| number > *newest) {
             self.status.observed().last_fragment_at = Some(self.ctx.clock().now_ms());
             self.new_audio();
             self.newest = Some(number.clone());
         }
         self.chunker.fragment(number);
-        self.open = Some(anchor);
+        self.open = Some(resume_point);
     }
 
     fn complete(
@@ -181,14 +181,16 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
         duration_ms: u64,
         audio: FragmentAudio,
     ) {
-        if let Some(anchor) = self.open.take_if(|anchor| anchor.fragment == number) {
+        if let Some(resume_point) =
+            self.open.take_if(|resume_point| resume_point.fragment == number)
+        {
             let counts = FragmentCounts {
                 repeated: audio.repeated_samples,
                 refused: audio.excess_samples,
                 ..std::mem::take(&mut self.counts)
             };
             let content = audio.content;
-            let fragment = Fragment { anchor, end: self.position, duration_ms, content };
+            let fragment = Fragment { resume_point, end: self.position, duration_ms, content };
             let new = self.progress.lock().complete(fragment, self.server_ms, counts);
             if new && counts.repeated > 0 {
                 tracing::info!(sessionId = %self.ctx.session_id, %number, repeatedSamples = counts.repeated, "the producer resent this audio after a reconnect; it is delivered once");

@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use media::{Anchor, Content, FragmentNumber};
+use media::{Content, FragmentNumber, ResumePoint};
 
 use crate::checkpoint::{Checkpoint, Fragment};
 use crate::config::Config;
@@ -109,9 +109,9 @@ impl Progress {
     }
 
     /// Records the start of a fragment. The session's first one fixes the origin.
-    pub(crate) fn begin(&mut self, anchor: &Anchor) {
-        if self.checkpoint.origin.is_none() && anchor.origin_ms.is_some() {
-            self.checkpoint.origin = Some(anchor.clone());
+    pub(crate) fn begin(&mut self, resume_point: &ResumePoint) {
+        if self.checkpoint.origin.is_none() && resume_point.origin_ms.is_some() {
+            self.checkpoint.origin = Some(resume_point.clone());
         }
     }
 
@@ -123,9 +123,9 @@ impl Progress {
         server_ms: Option<u64>,
         counts: FragmentCounts,
     ) -> bool {
-        let number = fragment.anchor.fragment.clone();
+        let number = fragment.resume_point.fragment.clone();
         let end = fragment.end;
-        let new = self.fragments.last().is_none_or(|last| number > last.anchor.fragment);
+        let new = self.fragments.last().is_none_or(|last| number > last.resume_point.fragment);
         if new {
             self.fragments.push(fragment);
         }
@@ -167,17 +167,18 @@ impl Progress {
 
     /// Continues from a later checkpoint of the same session and keeps the fragments read since.
     pub(crate) fn adopt(&mut self, checkpoint: Checkpoint) {
-        if let Some(counted) = checkpoint.fragments.last().map(|last| &last.anchor.fragment) {
+        if let Some(counted) = checkpoint.fragments.last().map(|last| &last.resume_point.fragment) {
             self.unsettled.retain(|fragment| fragment.number > *counted);
         }
-        let known = self.fragments.first().map(|first| first.anchor.fragment.clone());
-        let theirs = checkpoint.fragments.first().map(|first| &first.anchor.fragment);
+        let known = self.fragments.first().map(|first| first.resume_point.fragment.clone());
+        let theirs = checkpoint.fragments.first().map(|first| &first.resume_point.fragment);
         if theirs.is_some_and(|theirs| known.as_ref().is_none_or(|own| theirs < own)) {
             // The fingerprints must precede the first fragment, and that is now the checkpoint's.
             self.contents = checkpoint.contents.clone().into();
         }
         let mut fragments = checkpoint.fragments.clone();
-        fragments.retain(|theirs| known.as_ref().is_none_or(|own| theirs.anchor.fragment < *own));
+        fragments
+            .retain(|theirs| known.as_ref().is_none_or(|own| theirs.resume_point.fragment < *own));
         fragments.append(&mut self.fragments);
         self.fragments = fragments;
         let origin = checkpoint.origin.clone().or(self.checkpoint.origin.take());
@@ -189,12 +190,17 @@ impl Progress {
     pub(crate) fn plan(&self, floor: u64) -> ReadPlan {
         let (after, first) = start(&self.fragments, floor, self.warm_up_ms);
         let Some(first) = first else {
-            let anchor = self.checkpoint.origin.clone();
-            return ReadPlan { after, anchor, contents: Vec::new(), floor };
+            let resume_point = self.checkpoint.origin.clone();
+            return ReadPlan { after, resume_point, contents: Vec::new(), floor };
         };
         let before = self.fragments[..first].iter().filter_map(|before| before.content.clone());
         let contents = self.contents.iter().cloned().chain(before).collect();
-        ReadPlan { after, anchor: Some(self.fragments[first].anchor.clone()), contents, floor }
+        ReadPlan {
+            after,
+            resume_point: Some(self.fragments[first].resume_point.clone()),
+            contents,
+            floor,
+        }
     }
 
     /// Adds the counts of a settled fragment, or of a fragment that will not be completed, to the
@@ -253,7 +259,7 @@ pub(crate) struct ReadPlan {
     /// Start after this fragment; `None` = the oldest one in KVS.
     pub(crate) after: Option<FragmentNumber>,
     /// Timeline at the first fragment to read; `None` = the stream has not been read before.
-    pub(crate) anchor: Option<Anchor>,
+    pub(crate) resume_point: Option<ResumePoint>,
     /// Fingerprints of the preceding fragments, oldest first.
     pub(crate) contents: Vec<Content>,
     /// Samples before this position are dropped.
@@ -274,7 +280,7 @@ fn start(
         first = first.max(1);
     }
     match first.checked_sub(1) {
-        Some(before) => (Some(fragments[before].anchor.fragment.clone()), Some(first)),
+        Some(before) => (Some(fragments[before].resume_point.fragment.clone()), Some(first)),
         None => (None, None),
     }
 }
@@ -296,21 +302,21 @@ mod tests {
 
     /// Fragment `n`, one second long: samples [(n-1)·16000, n·16000).
     fn fragment(n: u64) -> Fragment {
-        let anchor = Anchor {
+        let resume_point = ResumePoint {
             fragment: n.to_string().parse().unwrap(),
             next: i64::try_from((n - 1) * 16_000).unwrap(),
             fraction: 0,
             lost: 0,
             stamps: Vec::new(),
             origin_ms: Some(1_000_000),
-            shift: 0,
+            clock_offset: 0,
             session_ms: Some(1_000_000),
             server_ms: Some(1_000_000),
             server_position: 0,
-            label: None,
+            mime_hint: None,
         };
         let content = Content::from_text(&format!("1:{n}:00000001:1000000000:0:")).ok();
-        Fragment { anchor, end: n * 16_000, duration_ms: 1_000, content }
+        Fragment { resume_point, end: n * 16_000, duration_ms: 1_000, content }
     }
 
     fn read(progress: &mut Progress, fragment: Fragment) -> bool {
@@ -320,7 +326,7 @@ mod tests {
     fn progress(fragments: u64, accepted: u64) -> Progress {
         let mut progress = Progress::new(Checkpoint::fresh(500), &Config::scaled(1.0));
         for n in 1..=fragments {
-            progress.begin(&fragment(n).anchor);
+            progress.begin(&fragment(n).resume_point);
             read(&mut progress, fragment(n));
         }
         progress.accept(accepted);
@@ -338,7 +344,7 @@ mod tests {
         let checkpoint = progress(8, 6 * 16_000 + 8_000).checkpoint();
         let plan = resumed(&checkpoint).plan(checkpoint.next);
         assert_eq!(plan.after.unwrap().as_str(), "3");
-        assert_eq!(plan.anchor.unwrap().fragment.as_str(), "4");
+        assert_eq!(plan.resume_point.unwrap().fragment.as_str(), "4");
         assert_eq!(plan.floor, 104_000);
     }
 
@@ -364,7 +370,7 @@ mod tests {
             ahead.adopt(progress(fragments, accepted * 16_000).checkpoint());
             for floor in (0..=accepted * 16_000).step_by(8_000) {
                 let plan = ahead.plan(floor);
-                let first = plan.anchor.map(|anchor| anchor.fragment).unwrap();
+                let first = plan.resume_point.map(|resume_point| resume_point.fragment).unwrap();
                 for content in plan.contents {
                     let number: FragmentNumber = content.time_ms().to_string().parse().unwrap();
                     assert!(number < first, "{number} is read again from {first} on");
@@ -379,7 +385,7 @@ mod tests {
             let checkpoint = progress(3, accepted).checkpoint();
             let plan = resumed(&checkpoint).plan(accepted);
             assert_eq!(plan.after, None, "{accepted}");
-            assert_eq!(plan.anchor.unwrap().fragment.as_str(), "1", "{accepted}");
+            assert_eq!(plan.resume_point.unwrap().fragment.as_str(), "1", "{accepted}");
         }
     }
 
@@ -387,7 +393,7 @@ mod tests {
     fn a_checkpoint_stays_small_however_long_the_session() {
         let mut progress = progress(0, 0);
         for n in 1..=10_000 {
-            progress.begin(&fragment(n).anchor);
+            progress.begin(&fragment(n).resume_point);
             read(&mut progress, fragment(n));
             progress.accept(n * 16_000);
             assert!(progress.checkpoint().fragments.len() <= 4);
@@ -402,7 +408,7 @@ mod tests {
         let mut progress = progress(8, 8 * 16_000);
         for n in 9..=10_000 {
             let mute = Fragment { end: 8 * 16_000, duration_ms: 0, ..fragment(n) };
-            progress.begin(&mute.anchor);
+            progress.begin(&mute.resume_point);
             read(&mut progress, mute);
         }
         assert!(progress.checkpoint().fragments.len() <= MAX_SETTLED);

@@ -77,8 +77,8 @@ fn open_stream<P: Ports>(ctx: &RunContext<'_, P>, plan: &ReadPlan) -> Stream {
         session_id: Some(ctx.session_id.to_string()),
         ..ctx.config.media.clone()
     };
-    match &plan.anchor {
-        Some(anchor) => Stream::resume(options, anchor.clone(), plan.contents.clone()),
+    match &plan.resume_point {
+        Some(resume_point) => Stream::resume(options, resume_point.clone(), plan.contents.clone()),
         None => Stream::start(options),
     }
 }

@@ -1,5 +1,5 @@
-//! Joins WAV files (16 bit, mono, one rate) with half a second between them and writes 20 ms Opus
-//! in Matroska: `encode_recording OUT.mka IN.wav…`. The maker of the bundled recording.
+//! Concatenates WAV files (16 bit, mono, one rate) with half a second between them and writes 20 ms
+//! Opus in Matroska: `encode_recording OUT.mka IN.wav…`. Creates the bundled recording.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use testkit::ebml::Size;
@@ -19,8 +19,7 @@ fn main() {
     }
     let settings = opus::Settings::default();
     let lookahead = opus::lookahead(&settings);
-    // Past the end, so that the last sample comes out of the decoder; the surplus is
-    // DiscardPadding.
+    // Beyond the end, so that the decoder emits the last sample; the surplus is DiscardPadding.
     let frame = settings.frame_samples();
     let wanted = pcm.len() + usize::from(lookahead);
     pcm.resize(wanted.next_multiple_of(frame), 0);
@@ -43,7 +42,7 @@ fn main() {
     std::fs::write(out, file).unwrap();
 }
 
-/// Rate and samples of a PCM WAV file, found by walking its chunks.
+/// Returns the rate and the samples of a PCM WAV file.
 fn read_wav(bytes: &[u8]) -> (usize, Vec<i16>) {
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     assert_eq!((&bytes[..4], &bytes[8..12]), (&b"RIFF"[..], &b"WAVE"[..]));
@@ -66,7 +65,7 @@ fn read_wav(bytes: &[u8]) -> (usize, Vec<i16>) {
     }
 }
 
-/// To 48 kHz by a windowed sinc of 32 input samples.
+/// Resamples to 48 kHz with a windowed sinc of 32 input samples.
 fn resample(input: &[i16], rate: usize) -> Vec<i16> {
     const HALF: isize = 16;
     (0..input.len() * RATE / rate)

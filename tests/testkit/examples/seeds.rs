@@ -1,6 +1,6 @@
 //! Writes seeds for the fuzz targets: `cargo run --release -p testkit --example seeds --
-//! fuzz/seeds`. One short input per form that the parsers know, each behind the byte by which a
-//! target chooses.
+//! fuzz/seeds`. One short input for each supported form, preceded by the byte with which a target
+//! selects a variant.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;

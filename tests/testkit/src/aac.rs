@@ -1,5 +1,5 @@
-//! AAC-LC frames (ISO/IEC 14496-3) of one steady tone, at any rate that AAC knows: one coefficient
-//! of one band is not zero. And ADTS headers for frames from anywhere.
+//! AAC-LC frames (ISO/IEC 14496-3) of a steady tone at any rate of AAC (one coefficient of one band
+//! is not zero), and ADTS headers for any frames.
 
 /// Samples per channel in a frame.
 pub const FRAME: u32 = 1024;
@@ -24,34 +24,34 @@ const PROGRAM_CONFIG: u32 = 5;
 const FILL: u32 = 6;
 const END: u32 = 7;
 
-/// The tone of [`tone`] at this rate, Hz.
+/// Returns the frequency of [`tone`] at this rate, Hz.
 pub fn hertz(rate: u32) -> f64 {
     (f64::from(LINE) + 0.5) * f64::from(rate) / f64::from(2 * FRAME)
 }
 
-/// The AudioSpecificConfig of such frames.
+/// Returns the AudioSpecificConfig of such frames.
 pub fn config(rate: u32, channels: u8) -> Vec<u8> {
     (2 << 11 | index(rate) << 7 | u16::from(channels) << 3).to_be_bytes().to_vec()
 }
 
-/// `count` frames of the tone.
+/// Returns `count` frames of the tone.
 pub fn tone(rate: u32, channels: u8, count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|frame| ended(rate, channels, frame, &[])).collect()
 }
 
-/// [`tone`] with a layer of SBR in every frame, whose content says nothing.
+/// Returns [`tone`] with an SBR layer without meaningful content in every frame.
 pub fn tone_with_sbr(rate: u32, channels: u8, count: usize) -> Vec<Vec<u8>> {
-    // A fill element of three bytes that says it carries SBR.
+    // A fill element of three bytes with the type of SBR.
     let sbr = [(FILL, 3), (3, 4), (0xD, 4), (0, 20)];
     (0..count).map(|frame| ended(rate, channels, frame, &sbr)).collect()
 }
 
-/// The tone's first frame with `bytes` of filling behind its sound, in one-byte fill elements.
+/// Returns the tone's first frame with `bytes` of one-byte fill elements after the channel element.
 pub fn tone_with_fill(rate: u32, channels: u8, bytes: usize) -> Vec<u8> {
     ended(rate, channels, 0, &[(FILL, 3), (1, 4), (0, 8)].repeat(bytes))
 }
 
-/// [`tone`] with another channel element of this id in every frame, silent.
+/// Returns [`tone`] with another, silent channel element of this id in every frame.
 pub fn tone_and_element(rate: u32, channels: u8, count: usize, id: u32) -> Vec<Vec<u8>> {
     let silent = [(0, 8), (0, 11), (0, 3)];
     let mut element = vec![(id, 3), (1, 4)];
@@ -63,9 +63,9 @@ pub fn tone_and_element(rate: u32, channels: u8, count: usize, id: u32) -> Vec<V
     (0..count).map(|frame| ended(rate, channels, frame, &element)).collect()
 }
 
-/// The tone in frames that begin and end with data and filling.
+/// Returns the tone in frames that begin and end with data and fill elements.
 pub fn tone_among_data(rate: u32, channels: u8, count: usize) -> Vec<Vec<u8>> {
-    // Fifteen bits of filling, then two bytes of data that begin on the next whole byte.
+    // A fill element of 15 bits, then two bytes of data that begin on the next whole byte.
     let leading = [(FILL, 3), (1, 4), (0xA5, 8), (DATA, 3), (2, 4), (1, 1), (2, 8), (0, 1)];
     let data = [(0xFF07, 16)];
     let trailing = [(DATA, 3), (0, 4), (0, 1), (3, 8), (0xE0E0E0, 24), (FILL, 3), (0, 4)];
@@ -81,8 +81,8 @@ pub fn tone_among_data(rate: u32, channels: u8, count: usize) -> Vec<Vec<u8>> {
     (0..count).map(frame).collect()
 }
 
-/// A program_config_element of one front element, single channel or pair, with a comment. It fills
-/// whole bytes, so it can stand before any frame.
+/// Returns a program_config_element of one front element, single channel or pair, with a comment.
+/// It is a number of whole bytes, so it can precede any frame.
 pub fn program_config(rate: u32, channels: u8) -> Vec<u8> {
     let mut bits = Bits::default();
     bits.put(&[(PROGRAM_CONFIG, 3)]);
@@ -90,7 +90,7 @@ pub fn program_config(rate: u32, channels: u8) -> Vec<u8> {
     bits.bytes
 }
 
-/// An AudioSpecificConfig of channel configuration 0, and the program_config_element it then holds.
+/// Returns an AudioSpecificConfig of channel configuration 0 with its program_config_element.
 pub fn config_with_program(rate: u32, channels: u8) -> Vec<u8> {
     let mut bits = Bits::default();
     bits.put(&[(2, 5), (index(rate).into(), 4), (0, 4), (0, 3)]);
@@ -98,11 +98,10 @@ pub fn config_with_program(rate: u32, channels: u8) -> Vec<u8> {
     bits.bytes
 }
 
-/// A frame as LOAS carries it: AudioSyncStream around an AudioMuxElement, here with the frame as it
-/// is.
+/// Returns a frame in LOAS: an AudioSyncStream with an AudioMuxElement that contains the frame.
 pub fn loas(frame: &[u8]) -> Vec<u8> {
     let mut bits = Bits::default();
-    // The configuration of before holds; the payload's length in 255s and what is left.
+    // useSameStreamMux; the payload's length in steps of 255 and a remainder.
     let mut fields = vec![(1, 1)];
     fields.extend(vec![(255, 8); frame.len() / 255]);
     fields.push((frame.len() as u32 % 255, 8));
@@ -113,24 +112,24 @@ pub fn loas(frame: &[u8]) -> Vec<u8> {
     bits.bytes
 }
 
-/// What an ADTS header says beside the rate.
+/// The fields of an ADTS header except the rate.
 #[derive(Debug, Clone, Copy)]
 pub struct Adts {
-    /// 0 is Main, 1 is LC.
+    /// 0: Main, 1: LC.
     pub profile: u8,
     /// The channel configuration.
     pub channels: u8,
-    /// With checksums, whose value is 0: decoders do not look at it.
+    /// With checksums of value 0, which decoders ignore.
     pub checked: bool,
 }
 
-/// `frame` behind an ADTS header without CRC.
+/// Returns `frame` with an ADTS header without CRC.
 pub fn adts(frame: &[u8], rate: u32, channels: u8) -> Vec<u8> {
     Adts { profile: 1, channels, checked: false }.frame(&[frame], rate)
 }
 
 impl Adts {
-    /// One to four raw data blocks behind one header.
+    /// Returns a frame of one to four raw data blocks.
     pub fn frame(self, blocks: &[impl AsRef<[u8]>], rate: u32) -> Vec<u8> {
         let following = blocks.len() - 1;
         let (mut positions, mut payload) = (Vec::new(), Vec::new());
@@ -161,7 +160,7 @@ fn index(rate: u32) -> u16 {
     RATES.iter().position(|known| *known == rate).expect("a rate of AAC") as u16
 }
 
-/// A frame of the tone, and `behind` its sound these fields.
+/// Returns a frame of the tone, followed by the fields `behind`.
 fn ended(rate: u32, channels: u8, frame: usize, behind: &[(u32, usize)]) -> Vec<u8> {
     let mut bits = Bits::default();
     sound(&mut bits, rate, channels, frame);
@@ -170,19 +169,18 @@ fn ended(rate: u32, channels: u8, frame: usize, behind: &[(u32, usize)]) -> Vec<
     bits.bytes
 }
 
-/// The channel element of the tone's frame with this index.
+/// Returns the channel element of the tone's frame with this index.
 fn sound(bits: &mut Bits, rate: u32, channels: u8, frame: usize) {
-    // A tone midway between two coefficients moves on by a quarter of a turn (and whole ones) in a
-    // frame.
+    // The phase of a tone midway between two coefficients advances by a quarter turn per frame.
     let positive = matches!(frame % 4, 0 | 3);
-    // One long window with a sine's shape, three bands, no prediction.
+    // One long sine window, three bands, no prediction.
     let window = [(0, 1), (0, 2), (0, 1), (3, 6), (0, 1)];
     if channels == 1 {
         bits.put(&[(SINGLE_CHANNEL, 3), (0, 4), (GAIN, 8)]);
         bits.put(&window);
         spectrum(bits, rate, positive);
     } else {
-        // Both channels share the window, and are no sum and difference.
+        // Common window, no mid/side coding.
         bits.put(&[(CHANNEL_PAIR, 3), (0, 4), (1, 1)]);
         bits.put(&window);
         bits.put(&[(0, 2)]);
@@ -193,12 +191,11 @@ fn sound(bits: &mut Bits, rate: u32, channels: u8, frame: usize) {
     }
 }
 
-/// One channel's bands, all in codebook 1: four coefficients of −1, 0 or 1 in a word.
+/// Writes the bands of one channel in codebook 1: codewords of four coefficients of −1, 0 or 1.
 fn spectrum(bits: &mut Bits, rate: u32, positive: bool) {
-    // One section of three bands, whose scales do not differ; no pulses, no noise shaping, no gain
-    // control.
+    // One section of three bands with equal scale factors; no pulses, no TNS, no gain control.
     bits.put(&[(1, 4), (3, 5), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1), (0, 1)]);
-    // The first bands' width differs by rate (tables 4.129 to 4.147).
+    // The width of the first bands depends on the rate (tables 4.129 to 4.147).
     let width = match rate {
         0..=8_000 => 12,
         8_001..=16_000 => 8,
@@ -222,7 +219,8 @@ struct Bits {
 }
 
 impl Bits {
-    /// A program_config_element without its id: AAC-LC, one front element, no mixdown, a comment.
+    /// Writes a program_config_element without its id: AAC-LC, one front element, no mixdown, a
+    /// comment.
     fn program_config(&mut self, rate: u32, channels: u8) {
         self.put(&[(0, 4), (1, 2), (index(rate).into(), 4), (1, 4), (0, 4), (0, 4), (0, 2)]);
         self.put(&[(0, 3), (0, 4), (0, 3), (u32::from(channels) - 1, 1), (0, 4)]);
@@ -230,7 +228,7 @@ impl Bits {
         self.put(&[(3, 8), (0x00AA_C0FF, 24)]);
     }
 
-    /// Writes `(value, bits)`, the highest bit first.
+    /// Writes `(value, bits)`, the most significant bit first.
     fn put(&mut self, fields: &[(u32, usize)]) {
         for (value, count) in fields {
             for bit in (0..*count).rev() {

@@ -1,4 +1,4 @@
-//! EBML, written: ids, sizes of any width, blocks in every lacing.
+//! A writer for EBML: ids, sizes of any width, blocks in every lacing.
 
 /// Element ids, as written.
 pub mod id {
@@ -26,10 +26,10 @@ pub mod id {
     pub const TIMESTAMP: &[u8] = b"\xE7";
 }
 
-/// How an element's size is written.
+/// The encoding of an element's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
-    /// As short as it goes.
+    /// The shortest.
     Short,
     /// In this many bytes (1 to 8).
     Bytes(u8),
@@ -37,22 +37,22 @@ pub enum Size {
     Unknown(u8),
 }
 
-/// An element with the shortest size.
+/// Returns an element with the shortest size.
 pub fn element(id: &[u8], body: &[u8]) -> Vec<u8> {
     sized(id, Size::Short, body)
 }
 
-/// An element with its size written in a given way.
+/// Returns an element with this encoding of its size.
 pub fn sized(id: &[u8], size: Size, body: &[u8]) -> Vec<u8> {
     [id, &encode_size(size, body.len() as u64), body].concat()
 }
 
-/// An element of several children.
+/// Returns an element with several children.
 pub fn master(id: &[u8], children: &[Vec<u8>]) -> Vec<u8> {
     element(id, &children.concat())
 }
 
-/// A size field.
+/// Returns a size field.
 pub fn encode_size(size: Size, value: u64) -> Vec<u8> {
     let (width, value) = match size {
         Size::Short => {
@@ -66,19 +66,19 @@ pub fn encode_size(size: Size, value: u64) -> Vec<u8> {
     marked.to_be_bytes()[8 - usize::from(width)..].to_vec()
 }
 
-/// An unsigned element in as few bytes as it goes.
+/// Returns an unsigned element of the fewest bytes.
 pub fn unsigned(id: &[u8], value: u64) -> Vec<u8> {
     let bytes = value.to_be_bytes();
     let start = bytes.iter().position(|&byte| byte != 0).unwrap_or(7);
     element(id, &bytes[start..])
 }
 
-/// A float element of 8 bytes.
+/// Returns a float element of 8 bytes.
 pub fn float(id: &[u8], value: f64) -> Vec<u8> {
     element(id, &value.to_be_bytes())
 }
 
-/// The EBML header of a document of this type.
+/// Returns the EBML header of a document of this type.
 pub fn header(doc_type: &[u8]) -> Vec<u8> {
     master(
         id::EBML,
@@ -94,8 +94,7 @@ pub fn header(doc_type: &[u8]) -> Vec<u8> {
     )
 }
 
-/// The elements of `bytes` with their ids, read the plain way: everything in memory, an unknown
-/// size reaches to the end.
+/// Returns the elements of `bytes` with their ids; an unknown size extends to the end.
 pub fn children(bytes: &[u8]) -> Vec<(&[u8], &[u8])> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
@@ -113,10 +112,10 @@ pub fn children(bytes: &[u8]) -> Vec<(&[u8], &[u8])> {
     found
 }
 
-/// How several frames share a block.
+/// The lacing of several frames in a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lacing {
-    /// One frame a block.
+    /// One frame per block.
     None,
     /// Sizes in steps of 255.
     Xiph,
@@ -126,7 +125,7 @@ pub enum Lacing {
     Ebml,
 }
 
-/// Body of a (Simple)Block.
+/// Returns the body of a (Simple)Block.
 pub fn block(track: u64, offset: i16, flags: u8, lacing: Lacing, frames: &[&[u8]]) -> Vec<u8> {
     let mut body = encode_size(Size::Short, track);
     body.extend(offset.to_be_bytes());

@@ -1,17 +1,17 @@
-//! `target/bench/summary.json`, the one table that all benches write their figures into.
+//! `target/bench/summary.json`, the table of the figures of all benches.
 
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-/// The folder of the table and of what benches leave for one another, made if it is not there.
+/// Returns the folder of the table and of files that benches share; creates it if it is missing.
 pub fn folder() -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-/// Writes the figures of this object over those of the same names; what other benches wrote stays.
+/// Writes the figures of this object; those of other names are kept.
 pub fn record(figures: Value) {
     let Value::Object(figures) = figures else { panic!("figures have names") };
     let table = folder().join("summary.json");

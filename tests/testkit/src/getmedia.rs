@@ -1,6 +1,6 @@
-//! GetMedia bodies in the framing of real captures: one whole document per fragment, AWS tags
-//! before and after the Cluster, a Segment of unknown size, and on demand the oddities that
-//! producers leave.
+//! GetMedia bodies in the framing of real captures: one complete document per fragment, AWS tags
+//! before and after the Cluster, a Segment of unknown size, and optionally the oddities of
+//! producers.
 
 use crate::ebml::{self, Lacing, Size, id};
 use crate::{opus, pcm::Random};
@@ -11,10 +11,10 @@ pub(crate) use cluster::cluster;
 mod tracks;
 pub(crate) use tracks::{info, tracks};
 
-/// A fragment number of a real capture; [`number`] counts on from it.
+/// A fragment number of a real capture; [`number`] counts from it.
 const FIRST_NUMBER: &str = "91343852333181432392682062607743920146159169392";
 
-/// How the documents are written.
+/// Options of the documents.
 #[derive(Debug, Clone)]
 pub struct Framing {
     /// Size of the Segment; captures have `Unknown(8)` or `Unknown(1)`.
@@ -25,7 +25,7 @@ pub struct Framing {
     pub void: bool,
     /// CRC-32 as the first child of Segment, Info, Tracks and Cluster (its value is not computed).
     pub crc: bool,
-    /// The producer's SeekHead and Cues, whose offsets lead out of the fragment.
+    /// The producer's SeekHead and Cues, whose offsets point outside of the fragment.
     pub stale_seek_head: bool,
     /// CodecID and Name padded with NUL to 32 bytes, DocType with one.
     pub nul_padding: bool,
@@ -33,19 +33,18 @@ pub struct Framing {
     pub producer_tags: bool,
     /// Whether there is an Info element.
     pub info: bool,
-    /// How frames share blocks, and how many.
+    /// Lacing, and the number of frames per block.
     pub lacing: (Lacing, usize),
     /// BlockGroups instead of SimpleBlocks.
     pub block_groups: bool,
-    /// BlockDuration of a BlockGroup, in ticks, whatever the block's length is.
+    /// BlockDuration of a BlockGroup, in ticks, independent of the block's length.
     pub block_duration: u64,
     /// DefaultDuration of the audio track, ns.
     pub default_duration: Option<u64>,
-    /// Bytes of a video block written before each audio block, on track 1; the audio is track 2
-    /// then.
+    /// Bytes of a video block on track 1 before each audio block; the audio is then track 2.
     pub video: Option<usize>,
-    /// Whether those bytes are noise, as compressed video is, rather than each the first of a
-    /// document's.
+    /// Whether those bytes are random, like compressed video, instead of each the first byte of a
+    /// document.
     pub video_is_noise: bool,
     /// Nanoseconds in a tick.
     pub scale: u64,
@@ -57,14 +56,14 @@ pub struct Framing {
     pub codec_delay: Option<u64>,
     /// Name of the audio track.
     pub name: String,
-    /// What the audio track's Audio element says; without it there is none.
+    /// The audio track's Audio element, if it has one.
     pub audio: Option<AudioElement>,
-    /// The MimeType tag: its value, and whether it stands behind the Cluster instead of before it.
+    /// The MimeType tag: its value, and whether it follows the Cluster instead of preceding it.
     pub mime_type: Option<(String, bool)>,
     /// The sessionId tag before the Cluster.
     pub session_id: Option<String>,
-    /// A second audio track, of the same codec: its name, and what each of its blocks carries. It
-    /// takes the lower number.
+    /// A second audio track of the same codec: its name and the content of its blocks. It has the
+    /// lower number.
     pub other: Option<(String, Vec<u8>)>,
 }
 
@@ -110,7 +109,7 @@ impl Default for Framing {
 }
 
 impl Framing {
-    /// Every oddity at once that does not change what is carried.
+    /// Returns all oddities that do not change the content.
     pub fn odd() -> Self {
         Self {
             segment: Size::Unknown(1),
@@ -125,7 +124,7 @@ impl Framing {
         }
     }
 
-    /// Audio that is no Opus, in a track that says no more of it than this.
+    /// Returns options for audio of another codec than Opus, without further description.
     pub fn codec(codec_id: &str, codec_private: Option<Vec<u8>>) -> Self {
         Self {
             codec_id: codec_id.to_owned(),
@@ -141,21 +140,21 @@ impl Framing {
     }
 }
 
-/// A packet and when it is played, in ms after the fragment's start.
+/// A packet and its time after the fragment's start, in ms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timed {
     /// Block offset, ms.
     pub offset_ms: i64,
     /// The packet.
     pub data: Vec<u8>,
-    /// DiscardPadding, ns; written as a BlockGroup when not 0.
+    /// DiscardPadding, ns; if not 0, the packet is written as a BlockGroup.
     pub discard_padding: i64,
 }
 
-/// What one fragment carries.
+/// The content of one fragment.
 #[derive(Debug, Clone)]
 pub struct Fragment {
-    /// FRAGMENT_NUMBER; without it the document is no fragment.
+    /// FRAGMENT_NUMBER; without it the document is not a fragment.
     pub number: Option<String>,
     /// SERVER_TIMESTAMP, ms.
     pub server_ms: Option<i64>,
@@ -165,11 +164,11 @@ pub struct Fragment {
     pub cluster_ms: Option<i64>,
     /// The audio.
     pub packets: Vec<Timed>,
-    /// MILLIS_BEHIND_NOW; the trailing tags are left out when it is `None`.
+    /// MILLIS_BEHIND_NOW; `None`: without trailing tags.
     pub millis_behind_now: Option<u64>,
 }
 
-/// The `index`-th fragment number: as long and as irregularly apart as real ones, and rising.
+/// Returns the fragment number `index`: increasing, and as long and irregular as real ones.
 pub fn number(index: u64) -> String {
     let (head, _) = FIRST_NUMBER.split_at(FIRST_NUMBER.len() - 18);
     let (middle, step) = head.split_at(head.len() - 12);
@@ -178,9 +177,9 @@ pub fn number(index: u64) -> String {
     format!("{middle}{counted:012}{tail:018}")
 }
 
-/// Cuts packets of `frame` tenths of a millisecond into fragments of `fragment_ms`, starting at
-/// `start_ms` by the producer's clock; Cluster times count from the session's start, as KVS's
-/// producers do.
+/// Divides packets of `frame` tenths of a millisecond into fragments of `fragment_ms`, starting at
+/// `start_ms` of the producer's clock; Cluster times count from the session's start, like those of
+/// KVS producers.
 pub fn fragments(
     packets: &[Vec<u8>],
     frame: u32,
@@ -190,7 +189,7 @@ pub fn fragments(
     paced(packets, (i64::from(frame), 10), fragment_ms, start_ms)
 }
 
-/// As [`fragments`], of packets that each last `frame.0 / frame.1` milliseconds.
+/// Like [`fragments`], for packets that each last `frame.0 / frame.1` milliseconds.
 pub fn paced(
     packets: &[Vec<u8>],
     frame: (i64, i64),
@@ -222,12 +221,12 @@ pub fn paced(
         .collect()
 }
 
-/// The fragments one after the other, as GetMedia sends them.
+/// Concatenates the fragments like GetMedia.
 pub fn body(framing: &Framing, fragments: &[Fragment]) -> Vec<u8> {
     fragments.iter().flat_map(|fragment| document(framing, fragment)).collect()
 }
 
-/// One fragment as a whole document.
+/// Returns one fragment as a complete document.
 pub fn document(framing: &Framing, fragment: &Fragment) -> Vec<u8> {
     let mut children = Vec::new();
     if framing.crc {
@@ -269,7 +268,8 @@ pub fn document(framing: &Framing, fragment: &Fragment) -> Vec<u8> {
     [ebml::header(doc_type), ebml::sized(id::SEGMENT, framing.segment, &children.concat())].concat()
 }
 
-/// A document by which KVS ends a body with an error; `number` as the parser library expects it.
+/// Returns the document with which KVS ends a body on an error; `number` as the AWS parser library
+/// expects it.
 pub fn error_document(error_id: u32, code: &str, number: Option<&str>) -> Vec<u8> {
     let mut said: Vec<(&str, String)> = Vec::new();
     said.extend(number.map(|number| ("AWS_KINESISVIDEO_FRAGMENT_NUMBER", number.to_owned())));
@@ -315,8 +315,7 @@ fn void(framing: &Framing, bytes: usize) -> Vec<u8> {
     if framing.void { ebml::sized(id::VOID, Size::Bytes(8), &vec![0; bytes]) } else { Vec::new() }
 }
 
-/// Points to Cues far behind the fragment's end, as the SeekHead of the producer's original file
-/// does.
+/// A SeekHead that points to Cues far after the fragment's end, like that of a producer's file.
 fn seek_head() -> Vec<u8> {
     let entry = [ebml::element(b"\x53\xAB", id::CUES), ebml::unsigned(b"\x53\xAC", 9_000_000)];
     ebml::element(id::SEEK_HEAD, &ebml::master(b"\x4D\xBB", &entry))

@@ -1,8 +1,7 @@
-//! What the tests are held against: writers that share no code with the product, Opus encoding and
-//! bare libopus decoding, seeded audio, the bundled recording, and the table of what benches
-//! measure.
+//! References for tests: writers that share no code with the product, Opus encoding and decoding
+//! with bare libopus, seeded audio, the bundled recording, and the table of benchmark figures.
 //!
-//! Everything here is for tests: it panics where its caller asks for the impossible.
+//! This crate is for tests only: it panics on invalid arguments.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod aac;

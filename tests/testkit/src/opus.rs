@@ -1,10 +1,10 @@
-//! Opus packets from PCM, and PCM from packets by libopus alone.
+//! Encoding of Opus packets, and decoding with bare libopus.
 
 use audiopus::coder::{Decoder, Encoder};
 use audiopus::packet::Packet;
 use audiopus::{Application, Bitrate, Channels, MutSignals, SampleRate};
 
-/// How to encode. Input is always 48 kHz.
+/// Options of the encoder. The input is always 48 kHz.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Two interleaved channels instead of one.
@@ -28,14 +28,14 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Samples of a packet at 48 kHz, per channel.
+    /// Returns the samples of a packet at 48 kHz, per channel.
     pub fn frame_samples(&self) -> usize {
         self.frame as usize * 48 / 10
     }
 }
 
-/// Encodes whole frames of `pcm` (48 kHz, interleaved when stereo); a rest too short for one is
-/// left out.
+/// Encodes complete frames of `pcm` (48 kHz, interleaved if stereo); an incomplete last frame is
+/// dropped.
 pub fn encode(settings: &Settings, pcm: &[i16]) -> Vec<Vec<u8>> {
     let channels = if settings.stereo { Channels::Stereo } else { Channels::Mono };
     let application = if settings.voice { Application::Voip } else { Application::Audio };
@@ -54,7 +54,7 @@ pub fn encode(settings: &Settings, pcm: &[i16]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Samples at 48 kHz that the encoder delays its input by: what OpusHead's pre-skip has to be.
+/// Returns the delay of the encoder in samples at 48 kHz: the pre-skip of OpusHead.
 pub fn lookahead(settings: &Settings) -> u16 {
     let channels = if settings.stereo { Channels::Stereo } else { Channels::Mono };
     let application = if settings.voice { Application::Voip } else { Application::Audio };
@@ -62,7 +62,7 @@ pub fn lookahead(settings: &Settings) -> u16 {
     encoder.lookahead().unwrap() as u16
 }
 
-/// OpusHead of mapping family 0.
+/// Returns an OpusHead of mapping family 0.
 pub fn head(channels: u8, pre_skip: u16, gain: i16) -> Vec<u8> {
     let mut head = b"OpusHead\x01".to_vec();
     head.push(channels);
@@ -73,12 +73,12 @@ pub fn head(channels: u8, pre_skip: u16, gain: i16) -> Vec<u8> {
     head
 }
 
-/// The reference: bare libopus at 16 kHz mono, packet after packet, nothing trimmed.
+/// Decodes packets with bare libopus at 16 kHz mono, without trimming: the reference.
 pub fn decode<P: AsRef<[u8]>>(packets: &[P]) -> Vec<i16> {
     decode_each(packets).concat()
 }
 
-/// As [`decode`], the samples of each packet apart.
+/// Like [`decode`], with the samples of each packet separate.
 pub fn decode_each<P: AsRef<[u8]>>(packets: &[P]) -> Vec<Vec<i16>> {
     let mut decoder = Decoder::new(SampleRate::Hz16000, Channels::Mono).unwrap();
     let mut frame = [0_i16; 1920];

@@ -1,16 +1,16 @@
-//! Opus packets of every kind that RFC 6716 §3 knows: each of the 32 configurations, mono and
-//! stereo, and each way to put frames into a packet. The 12 official test vectors are made of
-//! nothing else.
+//! Opus packets of every kind of RFC 6716 §3: each of the 32 configurations, mono and stereo, and
+//! each code for the number of frames in a packet. The 12 official test vectors consist of these
+//! kinds.
 
 use audiopus::coder::Encoder;
 use audiopus::{Application, Bandwidth, Bitrate, Channels, SampleRate};
 
 use crate::pcm;
 
-/// libopus's request to use one mode (OPUS_SET_FORCE_MODE), which its header keeps to itself.
+/// libopus's request to force a mode (OPUS_SET_FORCE_MODE), which is not in its public header.
 const FORCE_MODE: i32 = 11_002;
 
-/// Frames of one configuration, as the encoder made them in a row.
+/// Consecutive frames of one configuration.
 #[derive(Debug, Clone)]
 pub struct Kind {
     /// Configuration number, 0 to 31 (RFC 6716 table 2).
@@ -22,7 +22,7 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// Length of a frame, in tenths of a millisecond.
+    /// Returns the length of a frame, in tenths of a millisecond.
     pub fn frame(&self) -> u32 {
         let step = usize::from(self.config & 3);
         match self.config {
@@ -41,19 +41,19 @@ impl Kind {
         [&[self.toc(0)][..], &self.frames[frame]].concat()
     }
 
-    /// Code 1: twice the same, because both must be of one length.
+    /// Code 1: the same frame twice, because both must have one length.
     pub fn two_equal(&self, frame: usize) -> Vec<u8> {
         let frame = &self.frames[frame];
         [&[self.toc(1)][..], frame, frame].concat()
     }
 
-    /// Code 2: two of their own lengths.
+    /// Code 2: two frames of different lengths.
     pub fn two(&self, frame: usize) -> Vec<u8> {
         let (one, two) = (&self.frames[frame], &self.frames[frame + 1]);
         [&[self.toc(2)][..], &length(one.len()), one, two].concat()
     }
 
-    /// Code 3: `count` frames of their own lengths, and `padding` bytes behind them.
+    /// Code 3: `count` frames of different lengths, followed by `padding` bytes.
     pub fn many(&self, frame: usize, count: usize, padding: usize) -> Vec<u8> {
         let frames = &self.frames[frame..frame + count];
         let padded = if padding > 0 { 0x40 } else { 0 };
@@ -71,7 +71,7 @@ impl Kind {
     }
 }
 
-/// A frame's length as codes 2 and 3 write it (RFC 6716 §3.2.1).
+/// Encodes a frame's length for codes 2 and 3 (RFC 6716 §3.2.1).
 fn length(bytes: usize) -> Vec<u8> {
     if bytes < 252 {
         vec![bytes as u8]
@@ -81,7 +81,7 @@ fn length(bytes: usize) -> Vec<u8> {
     }
 }
 
-/// All 64 kinds: 32 configurations, mono and stereo.
+/// Returns all 64 kinds: 32 configurations, mono and stereo.
 pub fn all() -> Vec<Kind> {
     let silk = [Bandwidth::Narrowband, Bandwidth::Mediumband, Bandwidth::Wideband];
     let celt =
@@ -110,7 +110,7 @@ fn encode(config: u8, mode: i32, bandwidth: Bandwidth, stereo: bool) -> Kind {
     let mono = pcm::speech_like(u64::from(config), 48_000);
     let sound = if stereo { pcm::interleave(&mono, &mono) } else { mono };
     let mut packet = vec![0; 4000];
-    // The encoder takes a few frames to reach the mode that was asked for.
+    // The encoder needs a few frames to switch to the forced mode.
     for frame in sound.chunks_exact(samples * if stereo { 2 } else { 1 }) {
         let len = encoder.encode(frame, &mut packet).unwrap();
         if packet[0] == kind.toc(0) && len > 1 {

@@ -1,16 +1,16 @@
-//! Seeded audio that codecs treat like speech.
+//! Seeded, speech-like audio.
 
-/// SplitMix64: small, seeded, the same everywhere.
+/// SplitMix64: a small generator with the same sequence on every platform.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// The sequence of `seed`.
+    /// Starts the sequence of `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
@@ -19,23 +19,23 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound` (which is not 0).
+    /// Returns a number below `bound`, which must not be 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.next_u64() % bound
     }
 
-    /// One of `choices`, which are not none.
+    /// Returns one of `choices`, which must not be empty.
     pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len() as u64) as usize]
     }
 
-    /// A number from −1 to 1.
+    /// Returns a number from −1 to 1.
     pub fn signed_unit(&mut self) -> f64 {
         self.next_u64() as f64 / u64::MAX as f64 * 2.0 - 1.0
     }
 }
 
-/// `samples` of 48 kHz mono: a voice-like harmonic sound in syllables, with breath noise.
+/// Returns `samples` of 48 kHz mono: speech-like harmonics in syllables, with breath noise.
 pub fn speech_like(seed: u64, samples: usize) -> Vec<i16> {
     let mut random = Random::new(seed);
     let base = 100.0 + random.below(80) as f64;
@@ -59,7 +59,7 @@ pub fn speech_like(seed: u64, samples: usize) -> Vec<i16> {
         .collect()
 }
 
-/// Two mono signals of equal length as interleaved stereo.
+/// Interleaves two mono signals of equal length.
 pub fn interleave(left: &[i16], right: &[i16]) -> Vec<i16> {
     left.iter().zip(right).flat_map(|(&left, &right)| [left, right]).collect()
 }

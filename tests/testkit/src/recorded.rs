@@ -6,7 +6,7 @@ use crate::getmedia::{self, Framing, Timed};
 /// Length of a Cluster, ms.
 const CLUSTER_MS: i64 = 5000;
 
-/// A Matroska file of `packets`, whose offsets count from its start.
+/// Returns a Matroska file of `packets`, whose offsets count from its start.
 pub fn file(framing: &Framing, packets: &[Timed]) -> Vec<u8> {
     let mut children = vec![getmedia::info(framing), getmedia::tracks(framing)];
     let same_cluster = |a: &Timed, b: &Timed| a.offset_ms / CLUSTER_MS == b.offset_ms / CLUSTER_MS;
@@ -21,7 +21,7 @@ pub fn file(framing: &Framing, packets: &[Timed]) -> Vec<u8> {
     [ebml::header(b"matroska"), segment].concat()
 }
 
-/// Packets of `frame` tenths of a millisecond, timed one after the other from 0.
+/// Assigns consecutive times from 0 to packets of `frame` tenths of a millisecond.
 pub fn timed(packets: &[Vec<u8>], frame: u32) -> Vec<Timed> {
     let at = |index: usize| (index as i64 * i64::from(frame) + 5) / 10;
     let time = |(index, data): (usize, &Vec<u8>)| Timed {

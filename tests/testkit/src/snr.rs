@@ -1,7 +1,7 @@
-//! How close one signal is to another.
+//! Comparison of signals.
 
-/// Signal-to-noise ratio of `found` against `expected` in dB: infinite when they are equal. Both
-/// must have the same length.
+/// Returns the signal-to-noise ratio of `found` to `expected` in dB, infinite if they are equal.
+/// Both must have the same length.
 pub fn decibels(expected: &[i16], found: &[i16]) -> f64 {
     assert_eq!(expected.len(), found.len(), "signals of different length cannot be compared");
     let power = |samples: &mut dyn Iterator<Item = f64>| samples.map(|s| s * s).sum::<f64>();

@@ -1,4 +1,4 @@
-//! What the writer writes is what an independent reader reads, where that reader can open it.
+//! An independent reader finds what the writer wrote, if it can open the bytes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::io::Cursor;
@@ -8,7 +8,7 @@ use testkit::ebml::{Lacing, Size};
 use testkit::getmedia::{self, Framing};
 use testkit::{opus, pcm, recorded};
 
-/// Time and data of every frame of the audio track, by matroska-demuxer.
+/// Returns time and data of every frame of the audio track, read by matroska-demuxer.
 fn frames(file: &[u8]) -> Vec<(u64, Vec<u8>)> {
     let mut demuxer = MatroskaFile::open(Cursor::new(file)).unwrap();
     let track = demuxer.tracks().iter().find(|track| track.codec_id() == "A_OPUS").unwrap();

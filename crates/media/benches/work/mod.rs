@@ -1,4 +1,4 @@
-//! What is measured: bare libopus, and the whole way from GetMedia bytes to PCM, on the same
+//! The measured work: bare libopus, and the pipeline from GetMedia bytes to PCM, on the same
 //! packets.
 #![allow(dead_code, unreachable_pub, reason = "each bench uses its part")]
 
@@ -9,10 +9,10 @@ use media::{Output, Stream, StreamOptions};
 use testkit::getmedia::{self, Framing};
 use testkit::{opus, pcm};
 
-/// One read of the connection.
+/// Bytes per read.
 pub const READ_SIZE: usize = 16 * 1024;
 
-/// Speech of one encoding, as packets and as GetMedia sends them.
+/// Speech of one encoding, as packets and as a GetMedia body.
 pub struct Set {
     pub name: &'static str,
     pub packets: Vec<Vec<u8>>,
@@ -20,8 +20,8 @@ pub struct Set {
     pub body: Vec<u8>,
 }
 
-/// The sets: mono and stereo at 24, 32 and 64 kb/s in fragments of 2 s, and fragments of 10 s with
-/// 2 Mb/s of video beside the audio.
+/// Returns the sets: mono and stereo at 24, 32 and 64 kb/s in fragments of 2 s, and fragments of 10
+/// s with 2 Mb/s of video.
 pub fn sets(seconds: usize) -> Vec<Set> {
     let settings = opus::Settings::default();
     let music = opus::Settings { voice: false, ..settings };
@@ -58,7 +58,7 @@ fn set(
     Set { name, packets, framing, body }
 }
 
-/// The floor: libopus at 16 kHz mono, packet after packet.
+/// Decodes all packets with libopus at 16 kHz mono: the lower bound.
 pub fn bare(packets: &[Vec<u8>]) -> i64 {
     let mut decoder = Decoder::new(SampleRate::Hz16000, Channels::Mono).unwrap();
     let mut pcm = [0_i16; 1920];
@@ -72,7 +72,7 @@ pub fn bare(packets: &[Vec<u8>]) -> i64 {
     sum
 }
 
-/// The whole way, in reads of [`READ_SIZE`].
+/// Runs the whole pipeline, in reads of [`READ_SIZE`].
 pub fn stream(body: &[u8]) -> i64 {
     let mut stream = Stream::start(StreamOptions::default());
     let mut sum = 0;
@@ -82,7 +82,7 @@ pub fn stream(body: &[u8]) -> i64 {
     sum
 }
 
-/// One read, taken in whole.
+/// Pushes one read completely.
 pub fn feed(stream: &mut Stream, mut chunk: &[u8]) -> i64 {
     let mut sum = 0;
     while !chunk.is_empty() {

@@ -1,8 +1,8 @@
-//! rubato's filter from one rate to 16 kHz, and those that were made before.
+//! rubato's filter from one rate to 16 kHz, and a cache of unused filters.
 //!
-//! A filter's table takes far longer to compute than a few samples to filter, and a stream that
-//! changes its codec's rate all the time would ask for one with every few bytes. So a filter that
-//! is no longer needed waits for the next stream of its rate.
+//! Computing a filter's table takes far longer than filtering a few samples, and a stream that
+//! changes its codec's rate constantly would need a new filter every few bytes. So a filter that is
+//! dropped is kept for the next stream of its rate.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,29 +15,29 @@ use rubato::{
 use super::{PIECE, RATES, Ratio};
 use crate::{Error, SAMPLE_RATE};
 
-/// One filter of each rate that nobody uses: at most half a MB in a process, and as a rule none.
+/// One unused filter of each rate: at most half a MB in a process, usually none.
 static SPARE: Mutex<[Option<Async<f32>>; RATES.len()]> = Mutex::new([const { None }; RATES.len()]);
 
 fn spare() -> MutexGuard<'static, [Option<Async<f32>>; RATES.len()]> {
-    // Whoever panicked while holding it left either a filter or none.
+    // A panic while it is locked leaves either a filter or none.
     SPARE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A filter whose output is the source's, convolved.
+/// A filter that convolves the source.
 pub(super) struct Filter {
-    /// Of the rate in [`RATES`].
+    /// Index of the rate in [`RATES`].
     index: usize,
-    /// `None` only while it is dropped.
+    /// `None` only during drop.
     inner: Option<Async<f32>>,
-    /// Where rubato puts one piece's output.
+    /// Output of one piece.
     output: Vec<f32>,
 }
 
 impl Filter {
-    /// A filter that has heard nothing yet, from the rate with this index.
+    /// Returns a reset filter from the rate with this index.
     pub(super) fn new(index: usize, ratio: Ratio) -> Result<Self, Error> {
-        let waiting = spare().get_mut(index).and_then(Option::take);
-        let inner = match waiting {
+        let cached = spare().get_mut(index).and_then(Option::take);
+        let inner = match cached {
             Some(inner) => inner,
             None => make(ratio)?,
         };
@@ -53,11 +53,11 @@ impl Filter {
         }
     }
 
-    /// What comes out for at most [`PIECE`] samples of the source.
+    /// Filters at most [`PIECE`] samples and returns the output.
     pub(super) fn piece(&mut self, source: &[f32]) -> &[f32] {
-        // It cannot fail: the piece is no longer than the chunks the filter was made for.
-        let made = self.convolve(source).unwrap_or(0);
-        &self.output[..made]
+        // It cannot fail: the piece is not longer than the chunks the filter was created for.
+        let written = self.convolve(source).unwrap_or(0);
+        &self.output[..written]
     }
 
     fn convolve(&mut self, source: &[f32]) -> Option<usize> {
@@ -66,8 +66,8 @@ impl Filter {
         let room = self.output.len();
         let input = SequentialSlice::new(source, 1, source.len()).ok()?;
         let mut output = SequentialSlice::new_mut(&mut self.output, 1, room).ok()?;
-        let (_, made) = inner.process_into_buffer(&input, &mut output, None).ok()?;
-        Some(made)
+        let (_, written) = inner.process_into_buffer(&input, &mut output, None).ok()?;
+        Some(written)
     }
 }
 

@@ -1,38 +1,35 @@
-//! The audio track of the current document and the decoder that outlives documents.
+//! The decoded audio track and its decoder, which is kept across documents.
 
 use crate::Error;
-use crate::aac;
-use crate::decoder::{Decoder, Packet, Span};
-use crate::format::Format;
-use crate::mkv::{Selected, Track, TrackKind, limits};
+use crate::codec::{Decoder, Format, Packet, Span};
+use crate::mkv::{Selected, Track, TrackKind};
 use crate::timeline::Length;
 
-use super::label::Label;
+use super::mime_hint::MimeHint;
 
-/// Longest CodecDelay believed, ns (1 s; Opus has 6.5 ms, AAC some 50 ms).
+/// Longest CodecDelay that is accepted, ns (1 s; Opus has 6.5 ms, AAC some 50 ms).
 const MAX_CODEC_DELAY: u64 = 1_000_000_000;
 
-/// Decoder, and the format it was made for.
+/// The decoder and its track.
 #[derive(Debug)]
 pub(super) struct Audio {
-    /// Name of the track that is taken before others of the same codec.
+    /// Name of the track that is preferred to others of the same codec.
     preferred: String,
-    active: Option<Active>,
-    /// What was refused last, so that it is said once per change.
-    refused: Option<(String, &'static str)>,
-    label: Option<Label>,
+    active: Option<ActiveTrack>,
+    /// The last reported CodecID and reason, so that each change is reported once.
+    reported: Option<(String, &'static str)>,
+    mime_hint: Option<MimeHint>,
 }
 
-/// What a document's Tracks will mean if its audio is taken: those of one that is refused mean
-/// nothing.
+/// The result of a document's Tracks, which is applied if the document is accepted.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct TrackPlan {
     best: Option<(Track, Result<Format, Error>)>,
-    label: Option<Label>,
+    mime_hint: Option<MimeHint>,
 }
 
-impl Plan {
-    /// The track to be decoded.
+impl TrackPlan {
+    /// Returns the track to decode.
     pub(super) fn selected(&self) -> Option<Selected> {
         let (track, format) = self.best.as_ref()?;
         format.as_ref().ok().map(|format| selected(track, *format))
@@ -40,40 +37,40 @@ impl Plan {
 }
 
 #[derive(Debug)]
-struct Active {
+struct ActiveTrack {
     codec_id: String,
     name: String,
     format: Format,
     decoder: Decoder,
-    /// What the decoder noticed in the packets was said.
-    noticed: bool,
+    /// A limitation that the decoder found in the packets was reported.
+    decoder_reported: bool,
 }
 
-impl Active {
+impl ActiveTrack {
     fn is_for(&self, track: &Track, format: Format) -> bool {
         self.format == format && self.name == track.name && self.codec_id == track.codec_id
     }
 }
 
-/// What a document's Tracks mean for its audio.
+/// The result of applying a document's Tracks.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Choice {
-    /// This track is decoded; the reason, when it was not said before, why not all of it is.
+pub(super) enum TrackChoice {
+    /// This track is decoded. If only partly, the reason to report, unless it was reported before.
     Track(TrackTiming, Option<(String, &'static str)>),
-    /// There is audio, but none that is decoded; `Some` when that was not said before.
-    Refused(Option<(String, &'static str)>),
+    /// No audio track can be decoded. The reason to report, unless it was reported before.
+    Unsupported(Option<(String, &'static str)>),
     /// There is no audio track.
     None,
 }
 
-/// What a track adds to the time of its blocks.
+/// Delay and pre-skip of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TrackTiming {
     /// The track.
     pub(super) selected: Selected,
-    /// How much later a block's time is than its first sample's, ns.
+    /// Time from a block's first sample to its stamp, ns.
     pub(super) delay: i64,
-    /// What to drop at the true start.
+    /// Samples to drop at the start of the session.
     pub(super) pre_skip: Length,
 }
 
@@ -84,15 +81,15 @@ impl Default for TrackTiming {
 }
 
 impl Audio {
-    /// Takes the track named `preferred` first, and goes on with what [`Audio::label`] said.
-    pub(super) fn new(preferred: String, label: Option<&str>) -> Self {
-        let label = label.and_then(Label::from_text);
-        Self { preferred, active: None, refused: None, label }
+    /// Prefers the track named `preferred`, and applies the result of [`Audio::mime_hint`].
+    pub(super) fn new(preferred: String, mime_hint: Option<&str>) -> Self {
+        let mime_hint = mime_hint.and_then(MimeHint::from_text);
+        Self { preferred, active: None, reported: None, mime_hint }
     }
 
-    /// What has to be known besides the tracks themselves to decode the same from here on.
-    pub(super) fn label(&self) -> Option<String> {
-        self.label.as_ref().map(Label::to_text)
+    /// Returns the MIME hint in force, which a resumed run needs to detect the same format.
+    pub(super) fn mime_hint(&self) -> Option<String> {
+        self.mime_hint.as_ref().map(MimeHint::to_text)
     }
 
     pub(super) fn codec_id(&self) -> Option<&str> {
@@ -107,8 +104,8 @@ impl Audio {
         self.active.as_mut().map(|active| &mut active.decoder)
     }
 
-    /// Whether a decoder of its own decodes `packet`: before time is made up for the sake of one
-    /// that may be damaged as well.
+    /// Whether a new decoder can decode `packet`. Used before lost time is filled in front of a
+    /// packet that may be damaged too.
     pub(super) fn can_decode(&self, packet: Packet<'_>) -> bool {
         let format = self.active.as_ref().map(|active| active.format);
         let decoder = format.and_then(|format| Decoder::new(format).ok());
@@ -118,8 +115,8 @@ impl Audio {
         })
     }
 
-    /// Whether `plan` goes on with the decoder in use.
-    pub(super) fn keeps_decoder(&self, plan: &Plan) -> bool {
+    /// Whether `plan` keeps the current decoder.
+    pub(super) fn keeps_decoder(&self, plan: &TrackPlan) -> bool {
         let planned =
             plan.best.as_ref().and_then(|(track, format)| Some((track, format.as_ref().ok()?)));
         planned
@@ -127,50 +124,55 @@ impl Audio {
             .is_some_and(|((track, format), active)| active.is_for(track, *format))
     }
 
-    /// How late the decoder's samples are, in samples at 16 kHz.
+    /// Returns the delay of the decoder's output, in samples at 16 kHz.
     pub(super) fn latency(&self) -> u32 {
         self.active.as_ref().map_or(0, |active| active.decoder.latency())
     }
 
-    /// What the decoder found out that it leaves out, with its codec, when it was not said before.
-    pub(super) fn noticed(&mut self, reason: &'static str) -> Option<(String, &'static str)> {
-        let active = self.active.as_mut().filter(|active| !active.noticed)?;
-        active.noticed = true;
+    /// Returns the CodecID and a reason found by the decoder, once per decoder.
+    pub(super) fn report_from_decoder(
+        &mut self,
+        reason: &'static str,
+    ) -> Option<(String, &'static str)> {
+        let active = self.active.as_mut().filter(|active| !active.decoder_reported)?;
+        active.decoder_reported = true;
         Some((active.codec_id.clone(), reason))
     }
 
-    /// Chooses by type, codec and name, never by number or order, and whatever was chosen before:
-    /// so a run that begins at this document chooses the same.
-    pub(super) fn plan(&self, tracks: &[Track], mime_type: Option<&str>) -> Plan {
+    /// Selects a track by type, codec and name, independent of number, order and earlier
+    /// selections, so that a run that begins at this document selects the same.
+    pub(super) fn plan(&self, tracks: &[Track], mime_type: Option<&str>) -> TrackPlan {
         let audio = || tracks.iter().filter(|track| track.kind == TrackKind::Audio);
-        let label = match audio().next() {
-            Some(_) => Label::of(tracks, mime_type, self.label.as_ref()),
-            None => self.label.clone(),
+        let mime_hint = match audio().next() {
+            Some(_) => MimeHint::of(tracks, mime_type, self.mime_hint.as_ref()),
+            None => self.mime_hint.clone(),
         };
-        let mime_type = label.as_ref().map(Label::mime_type);
+        let mime_type = mime_hint.as_ref().map(MimeHint::mime_type);
         let formats = audio().map(|track| (track, Format::of(track, mime_type)));
         let best = formats.min_by(|(one, ours), (other, theirs)| {
             self.order(one, ours).cmp(&self.order(other, theirs))
         });
-        Plan { best: best.map(|(track, format)| (track.clone(), format)), label }
+        TrackPlan { best: best.map(|(track, format)| (track.clone(), format)), mime_hint }
     }
 
-    /// Takes the tracks that were planned, and keeps the decoder unless the format really changed:
-    /// a new one would need time to settle.
-    pub(super) fn take(&mut self, plan: Plan) -> Choice {
-        self.label = plan.label;
+    /// Applies the plan. The decoder is kept unless track or format changed: a new one would need
+    /// time to settle.
+    pub(super) fn take(&mut self, plan: TrackPlan) -> TrackChoice {
+        self.mime_hint = plan.mime_hint;
         match plan.best {
             Some((track, Ok(format))) => match self.activate(&track, format) {
-                Ok(()) => Choice::Track(timing(&track, format), self.reduced(&track, format)),
-                Err(error) => Choice::Refused(self.refuse(&track, error)),
+                Ok(()) => {
+                    TrackChoice::Track(timing(&track, format), self.report_partial(&track, format))
+                }
+                Err(error) => TrackChoice::Unsupported(self.report_error(&track, error)),
             },
-            Some((track, Err(error))) => Choice::Refused(self.refuse(&track, error)),
-            None => Choice::None,
+            Some((track, Err(error))) => TrackChoice::Unsupported(self.report_error(&track, error)),
+            None => TrackChoice::None,
         }
     }
 
-    /// What is decoded comes before what is not, then codec, the preferred name, and the first
-    /// name; the number only tells tracks apart that nothing else does.
+    /// Returns the sort key of a track: decodable first, then codec, the preferred name and the
+    /// name; the number only distinguishes otherwise equal tracks.
     fn order<'a>(&self, track: &'a Track, format: &Result<Format, Error>) -> impl Ord + use<'a> {
         let rank = format.as_ref().map_or(u8::MAX, |format| format.rank());
         (rank, track.name != self.preferred, track.name.as_str(), track.number)
@@ -180,67 +182,59 @@ impl Audio {
         let kept = self.active.as_ref().is_some_and(|active| active.is_for(track, format));
         if !kept {
             self.active = None;
-            self.active = Some(Active {
+            self.active = Some(ActiveTrack {
                 codec_id: track.codec_id.clone(),
                 name: track.name.clone(),
                 format,
                 decoder: Decoder::new(format)?,
-                noticed: false,
+                decoder_reported: false,
             });
         }
         Ok(())
     }
 
-    /// A format of which only a part is decoded, said once per change.
-    fn reduced(&mut self, track: &Track, format: Format) -> Option<(String, &'static str)> {
-        match format {
-            Format::Aac(Some(config)) if config.core_only => self.say(track, aac::CORE_ONLY),
-            _ => {
-                self.refused = None;
-                None
-            }
-        }
+    /// Reports a format that is only partly decoded, once per change.
+    fn report_partial(&mut self, track: &Track, format: Format) -> Option<(String, &'static str)> {
+        let Some(reason) = format.partly_decoded() else {
+            self.reported = None;
+            return None;
+        };
+        self.report(track, reason)
     }
 
-    fn refuse(&mut self, track: &Track, error: Error) -> Option<(String, &'static str)> {
+    fn report_error(&mut self, track: &Track, error: Error) -> Option<(String, &'static str)> {
         let reason = match error {
             Error::UnsupportedCodec { reason, .. } => reason,
-            _ => "its decoder could not be set up",
+            _ => "its decoder could not be created",
         };
         self.active = None;
-        self.say(track, reason)
+        self.report(track, reason)
     }
 
-    fn say(&mut self, track: &Track, reason: &'static str) -> Option<(String, &'static str)> {
-        let said = self.refused.as_ref();
-        if said.is_some_and(|(codec_id, before)| *codec_id == track.codec_id && *before == reason) {
+    /// Returns the CodecID and `reason`, unless they were reported last.
+    fn report(&mut self, track: &Track, reason: &'static str) -> Option<(String, &'static str)> {
+        let last = self.reported.as_ref();
+        if last.is_some_and(|(codec_id, before)| *codec_id == track.codec_id && *before == reason) {
             return None;
         }
-        self.refused = Some((track.codec_id.clone(), reason));
-        self.refused.clone()
+        self.reported = Some((track.codec_id.clone(), reason));
+        self.reported.clone()
     }
 }
 
-/// What the parser is to hand out of `track`.
+/// Returns the parser's selection for `track`.
 fn selected(track: &Track, format: Format) -> Selected {
-    let longest_block = match format {
-        Format::Aac(_) => limits::MAX_AAC_BLOCK,
-        Format::Opus(_) | Format::Pcm(_) => limits::MAX_BLOCK,
-    };
-    Selected { number: track.number, longest_block }
+    Selected { number: track.number, longest_block: format.max_block() }
 }
 
-/// Pre-skip is OpusHead's, else CodecDelay, else 0; where only one of the two is written, it
-/// serves as the other.
+/// Pre-skip is that of the format (OpusHead), else CodecDelay, else 0. If only one of the two is
+/// present, it replaces the other.
 fn timing(track: &Track, format: Format) -> TrackTiming {
     let rate = format.rate();
     let codec_delay = track.codec_delay.map(|nanos| nanos.min(MAX_CODEC_DELAY));
     let from_delay = (codec_delay.unwrap_or(0) * u64::from(rate) + 500_000_000) / 1_000_000_000;
-    let frames = match format {
-        Format::Opus(Some(head)) => head.pre_skip.into(),
-        // At most a second's worth.
-        _ => from_delay as u32,
-    };
+    // CodecDelay is limited to a second.
+    let frames = format.pre_skip().unwrap_or(from_delay as u32);
     let pre_skip = Length { frames, rate };
     let delay = codec_delay.map_or_else(|| pre_skip.nanos(), |nanos| nanos as i64);
     TrackTiming { selected: selected(track, format), delay, pre_skip }

@@ -1,27 +1,27 @@
-//! How much audio one fragment may hold: its own clock bounds it.
+//! The limit of audio in one fragment, derived from its own stamps.
 //!
-//! A fragment of KVS lasts 20 s at most. A lace or a row of frames can claim hours of audio in a
-//! few kilobytes, and a stamp any time; neither moves the session further than the fragment can
+//! A KVS fragment lasts at most 20 s. A lace or a sequence of frames can claim hours of audio in a
+//! few kilobytes, and a stamp any time; neither may advance the session by more than a fragment can
 //! last.
 
 use crate::timeline::MediaTime;
 
-/// Longest time between a fragment's first stamp and its last, ns: KVS's 20 s, and a quarter more
-/// for clocks and rounding.
+/// Longest time between the first and the last stamp of a fragment, ns: the 20 s of KVS plus a
+/// quarter for clock errors and rounding.
 const LONGEST: i64 = 25_000_000_000;
 
-/// Audio that any fragment may hold, ns: what the longest fragment of KVS holds. Stamps that are
-/// all the same, or of the time when a stall ended, are no reason to refuse real audio.
-const WITHOUT_A_CLOCK: i64 = 20_000_000_000;
+/// Audio that any fragment may contain, ns: that of the longest fragment of KVS. Stamps that are
+/// all equal, or clustered after a stall, must not cause the loss of real audio.
+const ALWAYS_ALLOWED: i64 = 20_000_000_000;
 
-/// Audio per time of the fragment's clock. Steps of 20 ms for frames of 64 ms, as the sample source
-/// of AWS's C producer makes them, are 3.2.
+/// Audio per time between stamps. The sample source of AWS's C producer writes steps of 20 ms for
+/// frames of 64 ms: 3.2.
 const RATIO: i64 = 4;
 
-/// Audio beyond that, ns: 3 s, for the last block and for rounding.
+/// Additional audio, ns: 3 s, for the last block and for rounding.
 const SLACK: i64 = 3_000_000_000;
 
-/// The clock of one fragment, and the audio that was taken from it.
+/// Stamps and audio of one fragment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Budget {
     first: Option<MediaTime>,
@@ -31,31 +31,31 @@ pub(super) struct Budget {
     exceeded: bool,
 }
 
-/// What a packet is to its fragment's budget.
+/// Decision about a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Allowance {
-    /// Within it.
+    /// It is within the budget.
     Within,
-    /// Within it, but its stamp lies further ahead than a fragment can last.
+    /// It is within the budget, but its stamp is further ahead than a fragment can last.
     WrongStamp,
-    /// Too much; `true` for the first packet that is.
+    /// It exceeds the budget; `true` for the first such packet.
     Exceeded(bool),
 }
 
 impl Budget {
-    /// A packet of `nanos` at `time`.
+    /// Adds a packet of `nanos` at `time`.
     pub(super) fn take(&mut self, time: MediaTime, nanos: i64) -> Allowance {
         let first = *self.first.get_or_insert(time);
         let since = time.nanos_since(first);
-        let stands_right = since <= LONGEST;
-        if stands_right {
+        let is_plausible = since <= LONGEST;
+        if is_plausible {
             self.span = self.span.max(since);
         }
-        if self.taken + nanos > WITHOUT_A_CLOCK.max(self.span * RATIO + SLACK) {
+        if self.taken + nanos > ALWAYS_ALLOWED.max(self.span * RATIO + SLACK) {
             return Allowance::Exceeded(!std::mem::replace(&mut self.exceeded, true));
         }
         self.taken += nanos;
-        if stands_right { Allowance::Within } else { Allowance::WrongStamp }
+        if is_plausible { Allowance::Within } else { Allowance::WrongStamp }
     }
 }
 
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_of_one_stamp_hold_what_the_longest_fragment_holds() {
+    fn blocks_of_one_stamp_may_last_as_long_as_the_longest_fragment() {
         let mut budget = Budget::default();
         let taken: Vec<_> = (0..1100).map(|_| budget.take(at(0), 20_000_000)).collect();
         assert!(taken[..1000].iter().all(|allowed| *allowed == Allowance::Within));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_beyond_the_longest_fragment_is_wrong_and_allows_nothing() {
+    fn a_stamp_beyond_the_longest_fragment_does_not_extend_the_budget() {
         let mut budget = Budget::default();
         budget.take(at(0), 20_000_000);
         assert_eq!(budget.take(at(24_000), 20_000_000), Allowance::Within);

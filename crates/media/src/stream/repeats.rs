@@ -1,51 +1,51 @@
-//! Fragments that a producer sends again after a reconnect: the same bytes at the same producer
-//! time, under another fragment number.
+//! Detection of fragments that a producer sends again after a reconnect: the same bytes at the same
+//! producer time, with another fragment number.
 //!
-//! AWS's producer SDKs roll back to the start of a fragment, so a fragment whose first packet has
-//! the time and the bytes of another's first packet is followed packet by packet, and dropped as
-//! long as the bytes agree. What differs is new, whatever its time.
+//! AWS's producer SDKs roll back to the start of a fragment. So a fragment whose first packet has
+//! the time and the bytes of another's first packet is compared packet by packet, and dropped as
+//! long as the bytes are equal. From the first difference on, packets are new,
+//! independent of their time.
 
 use std::collections::VecDeque;
 
-use crate::{Content, FragmentNumber, content::Check};
+use crate::{Content, FragmentNumber, content::RunningHash};
 
-/// Audio over which repeats are recognised, ms: a minute, and the fragments that it begins and ends
-/// in.
+/// Audio in which repeats are detected, ms: a minute, plus the fragments at its start and end.
 const REMEMBERED_MS: u64 = 64_000;
 
-/// Most fragments that are remembered: a minute of the shortest that KVS is made for, 1 s.
+/// Most fragments that are stored: a minute of the shortest that KVS recommends, 1 s.
 const MAX_FRAGMENTS: usize = 64;
 
-/// How far the same producer time may be apart, ms: rounding of PRODUCER_TIMESTAMP and of ticks.
+/// Tolerance for equal producer times, ms: rounding of PRODUCER_TIMESTAMP and of ticks.
 const SAME_TIME_MS: u64 = 2;
 
 /// The fragments of the last minute of audio.
 #[derive(Debug, Default)]
-pub(super) struct Repeats {
+pub(super) struct RepeatDetector {
     known: VecDeque<Content>,
-    /// The newest of them, unless it was not read in this run.
+    /// The newest of them, if it was read in this run.
     newest: Option<FragmentNumber>,
     /// The fragment being read.
     current: Option<(FragmentNumber, Content)>,
-    check: Check,
-    /// Which of `known` agree with the current fragment so far, one bit each.
+    hash: RunningHash,
+    /// The fragments of `known` that equal the current one so far, as a bit set.
     alike: u64,
-    /// The current fragment has a packet that was not sent before. One that has none is not
-    /// remembered: it would push out what it repeats.
+    /// The current fragment has a packet that was not sent before. A fragment without one is not
+    /// stored: it would displace the fragment that it repeats.
     is_new: bool,
 }
 
-impl Repeats {
-    /// Goes on after fragments with these contents, oldest first.
+impl RepeatDetector {
+    /// Creates a detector that has these fragments stored, oldest first.
     pub(super) fn after(contents: Vec<Content>) -> Self {
-        let mut repeats = Self::default();
+        let mut detector = Self::default();
         for content in contents {
-            repeats.remember(content);
+            detector.remember(content);
         }
-        repeats
+        detector
     }
 
-    /// A fragment begins. One that was cut and comes again is no repeat of itself.
+    /// Starts a fragment. If it was truncated and is sent again, it is not a repeat of itself.
     pub(super) fn begin(&mut self, number: &FragmentNumber) {
         self.finish();
         if self.newest.as_ref() == Some(number) {
@@ -54,19 +54,19 @@ impl Repeats {
         }
         let packets = self.known.back().map_or(0, Content::packets);
         self.current = Some((number.clone(), Content::with_room_for(packets)));
-        (self.check, self.alike, self.is_new) = (Check::default(), 0, false);
+        (self.hash, self.alike, self.is_new) = (RunningHash::default(), 0, false);
     }
 
-    /// The next packet of the fragment: `true` if it was sent before. Its time is the producer's
-    /// clock in ms. Without a fragment nothing is a repeat.
+    /// Adds the next packet of the fragment, at the producer's clock `time_ms`. Returns `true` if
+    /// it was sent before; always `false` outside a fragment.
     pub(super) fn is_repeat(&mut self, time_ms: i64, data: &[u8], nanos: i64) -> bool {
         let Some((_, current)) = &mut self.current else { return false };
         let index = current.packets();
-        self.check.add(data);
-        current.push(time_ms, self.check, nanos);
+        self.hash.add(data);
+        current.push(time_ms, self.hash, nanos);
         let begins = |content: &Content| {
             content.time_ms().abs_diff(time_ms) <= SAME_TIME_MS
-                && content.first() == self.check.whole()
+                && content.first() == self.hash.upper_32()
         };
         if index == 0 {
             let bits = self.known.iter().enumerate();
@@ -76,7 +76,7 @@ impl Repeats {
             return !self.is_new;
         }
         for at in 0..self.known.len() {
-            if self.alike & 1 << at != 0 && !self.known[at].agrees(index, self.check) {
+            if self.alike & 1 << at != 0 && !self.known[at].agrees(index, self.hash) {
                 self.alike &= !(1 << at);
             }
         }
@@ -84,13 +84,13 @@ impl Repeats {
         self.alike != 0
     }
 
-    /// What the current fragment holds so far, if any of it is new.
+    /// Returns the content of the current fragment so far, if any of it is new.
     pub(super) fn content(&self) -> Option<&Content> {
         let (_, content) = self.current.as_ref()?;
         self.is_new.then_some(content)
     }
 
-    /// The current fragment has ended, or the body.
+    /// Ends the current fragment or the body.
     pub(super) fn finish(&mut self) {
         if let Some((number, content)) = self.current.take().filter(|_| self.is_new) {
             self.remember(content);

@@ -1,99 +1,99 @@
-//! Which track's blocks the parser hands out, and by whose Tracks.
+//! The selected track.
 //!
-//! A document's Tracks are only a plan until the document is known to be this stream's and new:
-//! those of a fragment that is passed over must not change a thing. And until a document says its
-//! own Tracks, those of the document before hold, for as long as its blocks agree with them.
+//! A document's Tracks are a plan until the document is known to be new and of this session: the
+//! Tracks of a skipped fragment must have no effect. Until a document defines its own Tracks, those
+//! of the document before apply, unless several of its packets are damaged.
 
-use super::audio::Plan;
+use super::audio::TrackPlan;
 use crate::mkv::Selected;
 
-/// Damaged packets in a document before its own Tracks, after which those of the document before
-/// are no longer believed of it: its track numbers may be another's.
-const MAX_DOUBTS: u32 = 3;
+/// Damaged packets in a document before its own Tracks after which the previous Tracks are
+/// discarded: the track number may refer to another track.
+const MAX_DAMAGED: u32 = 3;
 
-/// The selection in force, and that of the current document.
+/// The current selection, and the plan of the current document.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
-    /// The track whose blocks are taken.
+    /// The track whose blocks are decoded.
     track: Option<Selected>,
-    plan: Option<Plan>,
+    plan: Option<TrackPlan>,
     accepted: bool,
-    /// Nothing of the document is wanted.
-    passed_over: bool,
-    /// The document said its own Tracks.
+    /// The document is skipped.
+    skipped: bool,
+    /// The document has defined its own Tracks.
     has_tracks: bool,
-    doubts: u32,
-    /// What the parser has to be told.
-    news: Option<Option<Selected>>,
+    /// Damaged packets before the document's own Tracks.
+    damaged: u32,
+    /// Selection that the parser does not have yet.
+    change: Option<Option<Selected>>,
 }
 
 impl Selection {
-    /// A document begins, after one of which nothing more is wanted.
+    /// Starts a document.
     pub(super) fn begin_document(&mut self) {
-        // What a document that was passed over planned is over with it.
-        let over = self.passed_over || self.plan.is_some();
-        let news = if over { Some(self.track) } else { self.news };
-        *self = Self { track: self.track, news, ..Self::default() };
+        // The plan of a skipped document is discarded with it.
+        let discarded = self.skipped || self.plan.is_some();
+        let change = if discarded { Some(self.track) } else { self.change };
+        *self = Self { track: self.track, change, ..Self::default() };
     }
 
-    /// The document said its Tracks; returns them when they may be taken at once.
-    pub(super) fn plan(&mut self, plan: Plan) -> Option<Plan> {
+    /// Stores the Tracks of the document. Returns them if the document is accepted already.
+    pub(super) fn plan(&mut self, plan: TrackPlan) -> Option<TrackPlan> {
         self.has_tracks = true;
-        self.news = Some(plan.selected().filter(|_| !self.passed_over));
+        self.change = Some(plan.selected().filter(|_| !self.skipped));
         self.plan = Some(plan);
         self.plan.take_if(|_| self.accepted)
     }
 
-    /// Nothing of the document is wanted: its blocks pass by uncopied.
-    pub(super) fn pass_over(&mut self) {
-        self.passed_over = true;
-        self.news = Some(None);
+    /// Skips the document: the parser then does not copy its blocks.
+    pub(super) fn skip_document(&mut self) {
+        self.skipped = true;
+        self.change = Some(None);
     }
 
-    /// The document's audio is to be taken; returns its Tracks where they wait for that.
-    pub(super) fn accept(&mut self) -> Option<Plan> {
+    /// Accepts the document. Returns its Tracks if they were stored before.
+    pub(super) fn accept(&mut self) -> Option<TrackPlan> {
         self.accepted = true;
         self.plan.take()
     }
 
-    /// Blocks of this track are taken from now on.
+    /// Selects a track, or none.
     pub(super) fn set(&mut self, track: Option<Selected>) {
-        if self.track != track || self.news.is_some() {
-            self.news = Some(track);
+        if self.track != track || self.change.is_some() {
+            self.change = Some(track);
         }
         self.track = track;
     }
 
-    /// Whether a block of this track is to be decoded.
+    /// Whether blocks of this track are decoded.
     pub(super) fn takes(&self, track: u64) -> bool {
         self.track.is_some_and(|selected| selected.number == track)
     }
 
-    /// A packet was damaged; `true` when that is one too many to believe that the track is the one
-    /// it was.
-    pub(super) fn doubt(&mut self) -> bool {
+    /// Counts a damaged packet. Returns `true` when the previous document's Tracks are discarded.
+    pub(super) fn count_damage(&mut self) -> bool {
         if self.has_tracks || self.track.is_none() {
             return false;
         }
-        self.doubts += 1;
-        let lost = self.is_given_up();
-        if lost {
+        self.damaged += 1;
+        let discarded = self.is_discarded();
+        if discarded {
             self.set(None);
         }
-        lost
+        discarded
     }
 
-    /// Whether the Tracks of the document before were given up for this one, which was said.
-    pub(super) fn is_given_up(&self) -> bool {
-        self.doubts >= MAX_DOUBTS
+    /// Whether the previous document's Tracks were discarded for this document.
+    pub(super) fn is_discarded(&self) -> bool {
+        self.damaged >= MAX_DAMAGED
     }
 
-    /// What the parser has to be told now.
-    pub(super) fn news(&mut self) -> Option<Option<Selected>> {
-        self.news.take()
+    /// Returns the selection that the parser does not have yet.
+    pub(super) fn take_change(&mut self) -> Option<Option<Selected>> {
+        self.change.take()
     }
 
-    /// The body is over, and with it what the parser was told.
+    /// Ends the body, which resets the parser's selection.
     pub(super) fn finish(&mut self) {
         *self = Self::default();
     }

@@ -1,20 +1,20 @@
-//! Whether time is missing before the blocks that wait, or their stamps wander.
+//! Distinguishes lost time from jitter by the stamps of the deferred blocks.
 //!
-//! The blocks wait in order; each has its lateness as if all before it went in line. With `S` the
-//! width of the range of recent lateness (`Stamps`), and *late* meaning by as much as a lost packet
-//! would make it (see `least`):
+//! Blocks are deferred in order; the lateness of each assumes that those before it are contiguous.
+//! `S` is the width of the range of recent lateness (`Stamps`); a block is *late* if its lateness
+//! is at least that after one lost packet (see `least`):
 //!
-//! | the blocks that wait | what happens |
+//! | deferred blocks | decision |
 //! |---|---|
-//! | the first is not late | it goes in line |
-//! | one of them is not late | all before it go in line: their stamps wandered |
-//! | all are late, for less than `WAITED` before the last and `WINDOW` in all | they wait on |
-//! | all are late, and no later one falls back | time is missing before the first |
-//! | all are late, but lateness falls | the first goes in line: the producer is catching up |
+//! | the first is not late | it is contiguous |
+//! | one of them is not late | all before it are contiguous: jitter |
+//! | all are late, for less than `WAITED` before the last and `WINDOW` in all | wait |
+//! | all are late, and lateness does not fall | time was lost before the first |
+//! | all are late, but lateness falls | the first is contiguous: the producer is catching up |
 //!
-//! Lateness falls when it drops by more than `S` and 2 ms, or when its second half is earlier than
-//! its first by more than three quarters of `S` and 2 ms. It may rise: more can be lost. Stamps
-//! that were exact so far (`S` up to 3 ms) must stay so, and may rise by whole packets only.
+//! Lateness falls if it drops by more than `S` and 2 ms, or if the mean of its second half is below
+//! that of its first by more than three quarters of `S` and 2 ms. It may rise: more can be lost. If
+//! stamps were exact so far (`S` up to 3 ms), lateness may rise by whole packets only.
 
 use super::stamps::{Range, Stamps, least_missing};
 use super::{Length, MAX_GAP};
@@ -22,89 +22,89 @@ use crate::SAMPLES_PER_MS;
 
 const MS: i64 = SAMPLES_PER_MS as i64;
 
-/// Most media that has to be late before time is believed to be missing: 120 ms.
+/// Media that must be late to count as lost time, at most: 120 ms.
 pub(super) const WINDOW: i64 = 120 * MS;
 
-/// Media that has waited long enough when another packet comes: 100 ms, five packets of 20 ms.
+/// Deferred media that is enough when another packet follows: 100 ms, five packets of 20 ms.
 const WAITED: i64 = 100 * MS;
 
-/// Stamps that wander by no more than this are exact but for rounding: 3 ms.
+/// Widest range of lateness of exact stamps, which differ by rounding only: 3 ms.
 const EXACT: i64 = 3 * MS;
 
-/// Widest range of lateness in which a single lost packet of 20 ms can still be told from jitter:
-/// ±15 ms, and a millisecond of rounding.
+/// Widest range of lateness in which a single lost packet of 20 ms can be distinguished from
+/// jitter: ±15 ms plus a millisecond of rounding.
 pub(super) const STEADY: i64 = 31 * MS;
 
-/// Shortest time that is looked for where stamps wander, however short the packets are: 18 ms.
+/// Shortest lost time that is detected in jitter, independent of the length of packets: 18 ms.
 /// Drift of 0.5 % makes 13 ms over the range of [`Stamps`].
 pub(super) const SHORTEST: i64 = 18 * MS;
 
-/// What rounding to milliseconds on both sides may add: 2 ms.
+/// Largest difference by rounding to milliseconds on both sides: 2 ms.
 pub(super) const SNAP: i64 = 2 * MS;
 
-/// Beyond this a pause is seen whatever the jitter: half a second.
+/// Shortest pause that is detected in any jitter: half a second.
 pub const FAR: i64 = 500 * MS;
 
-/// Longest packet that counts as short: 24 ms, of which more than four make a window.
+/// Longest packet that counts as short: 24 ms; a window contains more than four of them.
 const SHORT: i64 = 24 * MS;
 
-/// Blocks from which on stamps count as exact, for packets of 24 ms and less and for longer ones:
-/// by chance three are that close once in a thousand streams that jitter by 100 ms.
+/// Fewest blocks from which stamps can count as exact. With jitter of 100 ms, three are that close
+/// by chance once in a thousand streams.
 const FEW: i64 = 3;
 
-/// Blocks below which exact stamps must not even rise.
+/// Fewest blocks from which the lateness of exact stamps may rise.
 const SOME: i64 = 10;
 
-/// Blocks whose range says how far stamps wander: the first second of 20 ms packets.
+/// Fewest blocks whose range measures jitter: the first second of 20 ms packets.
 const MANY: i64 = 48;
 
-/// Blocks, each so long after the one before, that show by their stamps alone that time goes on:
-/// 250 ms. Of DTX one comes every 400 ms; packets that arrive late then catch up.
+/// Number of blocks, each [`SLOW`] after the one before, whose stamps alone confirm that time was
+/// lost. With DTX a block comes every 400 ms; late packets would catch up.
 const BLOCKS: usize = 3;
 
-/// See [`BLOCKS`].
+/// Interval of blocks for [`BLOCKS`]: 250 ms.
 const SLOW: i64 = 250 * MS;
 
-/// A block that waits for the blocks behind it.
+/// A deferred block.
 #[derive(Debug, Clone, Copy)]
-pub struct Waiting {
-    /// Its stamp less where it would stand if all before it went in line, in samples.
+pub struct DeferredStamp {
+    /// Its lateness if all blocks before it are contiguous, in samples.
     pub lateness: i64,
     /// Its length.
     pub length: Length,
-    /// It begins a block: its stamp is its own, not that of the packet before it.
+    /// It is the first packet of its block, so its stamp is its own.
     pub begins_block: bool,
 }
 
-impl Waiting {
+impl DeferredStamp {
     fn samples(&self) -> i64 {
         self.length.at_output_rate(0).0
     }
 }
 
-/// How much time no packet covers.
+/// Lost time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
     /// None.
     Nothing,
-    /// So many packets like the one that follows.
+    /// Number of packets of the same length as the one that follows.
     Packets(u32),
-    /// So many samples at 16 kHz.
+    /// Number of samples at 16 kHz.
     Samples(i64),
 }
 
-/// What becomes of the blocks that wait.
+/// Decision about the deferred blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// They wait on.
+    /// Wait for more blocks.
     Wait,
-    /// So many from the front go in line.
-    InLine(usize),
-    /// This is missing before the first.
+    /// So many from the front are contiguous.
+    Contiguous(usize),
+    /// Time was lost before the first.
     Late(Missing),
 }
 
-/// How far stamps wander, which decides what can be told from them.
+/// The jitter of stamps, which determines the detectable losses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Exact,
@@ -123,10 +123,10 @@ fn mode(stamps: &Stamps, range: Range) -> Mode {
     }
 }
 
-/// From which lateness on a block of `length` is late.
+/// Returns the lateness from which a block of `length` is late.
 pub(super) fn least(stamps: &Stamps, length: Length, tolerance: i64) -> i64 {
     let range = stamps.range();
-    // So late have stamps been that came back.
+    // Recent stamps were this late without lost time.
     let jitter = stamps.peak() + tolerance;
     match mode(stamps, range) {
         Mode::Exact => jitter.max(range.low + least_missing(length, tolerance)),
@@ -135,18 +135,23 @@ pub(super) fn least(stamps: &Stamps, length: Length, tolerance: i64) -> i64 {
     }
 }
 
-/// Decides about the blocks that wait; there is at least one. `last` says that no block follows.
-pub(super) fn judge(stamps: &Stamps, waiting: &[Waiting], tolerance: i64, last: bool) -> Verdict {
+/// Decides about the deferred blocks, of which there is at least one. `last`: no block follows.
+pub(super) fn judge(
+    stamps: &Stamps,
+    waiting: &[DeferredStamp],
+    tolerance: i64,
+    last: bool,
+) -> Verdict {
     let range = stamps.range();
     let Some(first) = waiting.first() else { return Verdict::Wait };
     let least = least(stamps, first.length, tolerance);
     let on_time = waiting.iter().position(|block| block.lateness < least);
     if let Some(on_time) = on_time {
-        return Verdict::InLine(on_time.max(1));
+        return Verdict::Contiguous(on_time.max(1));
     }
     if last {
         let far = waiting.iter().all(|block| block.lateness >= range.high + FAR.max(tolerance));
-        return if far { late(stamps, waiting, range) } else { Verdict::InLine(waiting.len()) };
+        return if far { late(stamps, waiting, range) } else { Verdict::Contiguous(waiting.len()) };
     }
     if !is_enough(stamps, waiting, range) {
         return Verdict::Wait;
@@ -155,33 +160,33 @@ pub(super) fn judge(stamps: &Stamps, waiting: &[Waiting], tolerance: i64, last: 
         Mode::Exact if stays_exact(stamps, waiting) && !falls(waiting, EXACT) => {
             late(stamps, waiting, range)
         }
-        Mode::Exact => Verdict::InLine(1),
-        _ if falls(waiting, range.width()) => Verdict::InLine(1),
+        Mode::Exact => Verdict::Contiguous(1),
+        _ if falls(waiting, range.width()) => Verdict::Contiguous(1),
         Mode::Steady => match before_the_jump(waiting, range) {
             0 => late(stamps, waiting, range),
-            usual => Verdict::InLine(usual),
+            usual => Verdict::Contiguous(usual),
         },
         Mode::Wild => late(stamps, waiting, range),
     }
 }
 
-/// Enough media waits; or one block after the other comes long after the one before.
-fn is_enough(stamps: &Stamps, waiting: &[Waiting], range: Range) -> bool {
-    let media: i64 = waiting.iter().map(Waiting::samples).sum();
-    // A block's packets have one stamp between them: they do not bear each other out.
-    let borne_out = waiting.iter().skip(1).any(|block| block.begins_block);
+/// Whether the deferred media is enough, or each block follows long after the one before.
+fn is_enough(stamps: &Stamps, waiting: &[DeferredStamp], range: Range) -> bool {
+    let media: i64 = waiting.iter().map(DeferredStamp::samples).sum();
+    // The packets of one block share a stamp, so they do not confirm each other.
+    let confirmed = waiting.iter().skip(1).any(|block| block.begins_block);
     let steady = stamps.count() >= SOME && range.width() <= STEADY;
     let slow = waiting
         .windows(2)
         .all(|pair| pair[1].lateness - pair[0].lateness + pair[0].samples() >= SLOW);
-    let before_last = media - waiting.last().map_or(0, Waiting::samples);
+    let before_last = media - waiting.last().map_or(0, DeferredStamp::samples);
     let full = before_last >= WAITED || media > WINDOW;
-    borne_out && (full || steady && slow && waiting.len() >= BLOCKS)
+    confirmed && (full || steady && slow && waiting.len() >= BLOCKS)
 }
 
-/// Exact stamps rise by whole packets or not at all.
-fn stays_exact(stamps: &Stamps, waiting: &[Waiting]) -> bool {
-    // Two or three long packets that are late by themselves may happen to be whole packets apart.
+/// Whether the lateness of exact stamps stays or rises by whole packets.
+fn stays_exact(stamps: &Stamps, waiting: &[DeferredStamp]) -> bool {
+    // Two or three long packets with independent jitter may be whole packets apart by chance.
     let short = waiting.first().is_some_and(|block| block.samples() <= SHORT);
     let may_rise = stamps.count() >= SOME && (short || waiting.len() > BLOCKS);
     waiting.windows(2).all(|pair| {
@@ -192,7 +197,8 @@ fn stays_exact(stamps: &Stamps, waiting: &[Waiting]) -> bool {
     })
 }
 
-fn falls(waiting: &[Waiting], width: i64) -> bool {
+/// Whether lateness falls.
+fn falls(waiting: &[DeferredStamp], width: i64) -> bool {
     let mut highest = i64::MIN;
     let drops = waiting.iter().any(|block| {
         highest = highest.max(block.lateness);
@@ -202,22 +208,22 @@ fn falls(waiting: &[Waiting], width: i64) -> bool {
     drops || first - second > width * 3 / 4 + SNAP
 }
 
-/// Mean lateness of the first half of the blocks, and of the last.
-fn half_means(waiting: &[Waiting]) -> [i64; 2] {
+/// Returns the mean lateness of the first half of the blocks, and of the last.
+fn half_means(waiting: &[DeferredStamp]) -> [i64; 2] {
     let half = waiting.len().div_ceil(2);
-    let mean = |blocks: &[Waiting]| {
+    let mean = |blocks: &[DeferredStamp]| {
         let sum: i128 = blocks.iter().map(|block| i128::from(block.lateness)).sum();
-        // The mean of i64s is an i64, and there is at least one.
+        // The mean of i64 values is an i64; there is at least one value.
         sum.div_euclid(blocks.len().max(1) as i128) as i64
     };
     [mean(&waiting[..half]), mean(&waiting[waiting.len() - half..])]
 }
 
-/// Blocks at the front that stand where others have stood, before one jumps out of the range by a
-/// packet: time is missing behind them.
-fn before_the_jump(waiting: &[Waiting], range: Range) -> usize {
+/// Returns the number of blocks at the front within the range of recent lateness, before one leaves
+/// it by at least a packet: time was lost after them.
+fn before_the_jump(waiting: &[DeferredStamp], range: Range) -> usize {
     let Some(out) = waiting.iter().position(|block| block.lateness > range.high + EXACT) else {
-        // None stands where no block has stood: jitter.
+        // All are within the range: jitter.
         return 1;
     };
     let jumps = out > 0 && {
@@ -227,9 +233,9 @@ fn before_the_jump(waiting: &[Waiting], range: Range) -> usize {
     if jumps { out } else { 0 }
 }
 
-/// How much is missing: the first blocks' lateness over the average, in whole packets where jitter
-/// hides the difference.
-fn late(stamps: &Stamps, waiting: &[Waiting], range: Range) -> Verdict {
+/// Returns the lost time: the first blocks' lateness above the average, in whole packets if jitter
+/// can explain the difference.
+fn late(stamps: &Stamps, waiting: &[DeferredStamp], range: Range) -> Verdict {
     let Some(first) = waiting.first() else { return Verdict::Wait };
     let least = waiting.iter().map(|block| block.lateness).min().unwrap_or_default();
     let lateness = if range.width() <= EXACT {
@@ -239,17 +245,17 @@ fn late(stamps: &Stamps, waiting: &[Waiting], range: Range) -> Verdict {
     };
     let samples = lateness.saturating_sub(stamps.average());
     if samples > MAX_GAP {
-        return Verdict::InLine(1);
+        return Verdict::Contiguous(1);
     }
     Verdict::Late(in_packets(samples, first.length, range.width()))
 }
 
-/// `samples` as whole packets of `length` if jitter of `width` can make the difference.
+/// Converts `samples` to whole packets of `length` if jitter of `width` can explain the difference.
 pub(super) fn in_packets(samples: i64, length: Length, width: i64) -> Missing {
     let packet = length.at_output_rate(0).0.max(1);
     let packets = ((samples + packet / 2) / packet).max(1);
     if (samples - packets * packet).abs() <= width.min(packet / 2) + i64::from(SAMPLES_PER_MS) {
-        // MAX_GAP in samples of at least one each fits.
+        // At most MAX_GAP packets of one sample.
         Missing::Packets(u32::try_from(packets).unwrap_or(u32::MAX))
     } else {
         Missing::Samples(samples.max(0))

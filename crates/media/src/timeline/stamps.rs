@@ -1,29 +1,29 @@
-//! How a producer's time stamps have stood to the sample count lately.
+//! Statistics of recent time stamps relative to the sample count.
 //!
-//! A block's *lateness* is its stamp less the position at which the block before it ends, in
-//! samples. [`Stamps`] keeps the range of the lateness of the last 64 to 128 blocks, or of the last
-//! 1.3 to 2.6 s where that is more of them, their moving average, and the run of blocks that stand
-//! apart from that range. Nothing here moves a sample; [`super::evidence`] decides.
+//! A block's *lateness* is its stamped position minus its expected position, in samples. [`Stamps`]
+//! keeps the range of the lateness of the last 64 to 128 blocks, or of the last 1.3 to 2.6 s if
+//! those are more blocks, the moving average, and the current run of blocks outside of the range.
+//! These are the input of [`super::evidence`], which decides.
 
 use super::evidence::{SHORTEST, SNAP, STEADY};
 use super::{Length, MAX_GAP};
 
-/// The block that is counted as one: 20 ms. Shorter ones are counted by their time, because the
-/// delay of a network does not change from one to the next.
+/// Shortest block that counts as one: 20 ms. Shorter ones count by their time, because the delay of
+/// a network hardly changes between them.
 const UNIT: i64 = 320;
 
-/// Blocks in one range; two ranges, the current and the one before, are looked at together.
+/// Blocks in one range; the current range and the one before are used together.
 const RANGE: i64 = 64;
 
-/// Blocks of a run that make a new level believed: half a second of 20 ms packets. By chance
-/// independent jitter stays on one side for so long once in 10⁷ positions or less.
+/// Blocks of a run that establish a new level: half a second of 20 ms packets. Independent jitter
+/// stays on one side for so long by chance once in 10⁷ positions or less.
 const RUN: i64 = 24;
 
-/// Blocks in a row that stand earlier than the range before the average follows them: stamps that
-/// step too short do so for good.
+/// Consecutive early blocks after which the average follows them: steps that are too short are
+/// permanent.
 const EARLY: i64 = 4;
 
-/// Earlier than any stamp.
+/// Value for no peak: earlier than any stamp.
 const NO_PEAK: i64 = -(1 << 60);
 
 /// Weight of the moving average: the last 16 blocks.
@@ -58,12 +58,12 @@ pub(crate) struct Stamps {
     /// Blocks in `current`.
     count: Count,
     before: Option<Range>,
-    /// The latest that a block stood while `current` and `before` were gathered before those behind
-    /// it came back: so late a stamp may be and mean nothing.
+    /// Highest lateness during `current` and `before` of blocks whose successors were on time
+    /// again: a stamp may be this late without lost time.
     peaks: [i64; 2],
     /// Moving average, in 1/16 of a sample.
     average: i64,
-    run: Run,
+    run: OutlierRun,
 }
 
 impl Default for Stamps {
@@ -74,7 +74,7 @@ impl Default for Stamps {
             before: None,
             peaks: [NO_PEAK; 2],
             average: 0,
-            run: Run::default(),
+            run: OutlierRun::default(),
         }
     }
 }
@@ -92,25 +92,25 @@ impl Count {
         self.samples += length.in_samples();
     }
 
-    /// Blocks, those shorter than 20 ms by their time.
+    /// Returns the number of blocks; those shorter than 20 ms count by their time.
     fn units(self) -> i64 {
         self.blocks.min(self.samples / UNIT)
     }
 }
 
-/// Consecutive blocks that all stand later than the range, or all earlier.
+/// Consecutive blocks that are all later than the range, or all earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Run {
+struct OutlierRun {
     /// 1 for later ones, -1 for earlier ones, 0 for none.
     side: i64,
     count: Count,
     low: i64,
     high: i64,
-    /// Over the first half of a run and over the second: blocks, and the sum of their lateness.
+    /// Number of blocks and sum of their lateness, for both halves of a run.
     halves: [(i64, i64); 2],
 }
 
-impl Run {
+impl OutlierRun {
     fn add(&mut self, lateness: i64, length: Length) {
         let half = usize::from(self.count.units() >= RUN / 2);
         self.count.add(length);
@@ -120,52 +120,53 @@ impl Run {
         self.halves[half] = (blocks + 1, sum.saturating_add(lateness));
     }
 
-    /// Mean lateness of both halves.
+    /// Returns the mean lateness of both halves.
     fn means(&self) -> [i64; 2] {
         self.halves.map(|(blocks, sum)| sum / blocks.max(1))
     }
 
-    /// A level, and neither a slope nor jitter.
+    /// Whether the run is a level, and neither a slope nor jitter.
     fn is_level(&self) -> bool {
         let (width, [first, second]) = (self.high - self.low, self.means());
         width <= STEADY && (second - first).abs() <= width / 3 + SNAP
     }
 }
 
-/// What a run of blocks showed.
+/// The result of adding a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
-    /// Nothing yet.
+    /// The level has not changed.
     Same,
-    /// Stamps stand later by so many samples, for good.
+    /// Stamps are permanently later, by so many samples.
     Later(i64),
 }
 
 impl Stamps {
-    /// The range of recent lateness; 0 before the first block.
+    /// Returns the range of recent lateness; 0 before the first block.
     pub(super) fn range(&self) -> Range {
         let current = self.current.or(self.before).unwrap_or(Range::of(0));
         let before = self.before.unwrap_or(current);
         Range { low: current.low.min(before.low), high: current.high.max(before.high) }
     }
 
-    /// Blocks that [`Stamps::range`] covers, those shorter than 20 ms by their time.
+    /// Returns the number of blocks in [`Stamps::range`]; those shorter than 20 ms count by their
+    /// time.
     pub(super) fn count(&self) -> i64 {
         self.count.units() + if self.before.is_some() { RANGE } else { 0 }
     }
 
-    /// The latest that a block stood lately before those behind it came back.
+    /// Returns the highest recent lateness of a block whose successors were on time again.
     pub(super) fn peak(&self) -> i64 {
         self.peaks[0].max(self.peaks[1])
     }
 
-    /// Moving average of lateness, in samples.
+    /// Returns the moving average of lateness, in samples.
     pub(super) fn average(&self) -> i64 {
         self.average.div_euclid(AVERAGE)
     }
 
-    /// A block of `length` went in line with this lateness. What stands apart from the range by
-    /// more than `tolerance` is not taken into it, unless [`RUN`] blocks in a row do.
+    /// Adds a contiguous block. Lateness outside of the range by more than `tolerance` is an
+    /// outlier and does not extend it, unless [`RUN`] blocks in a row are.
     pub(super) fn add(&mut self, lateness: i64, length: Length, tolerance: i64) -> Level {
         if self.current.or(self.before).is_none() {
             self.average = lateness.saturating_mul(AVERAGE);
@@ -174,7 +175,7 @@ impl Stamps {
         }
         let range = self.range();
         let missing = least_missing(length, tolerance).max(SHORTEST);
-        // Beyond that the range itself holds levels to which stamps may come back.
+        // A wider range contains levels to which stamps may return.
         let narrow = range.width() <= missing + STEADY + 2 * SNAP;
         let later = narrow && lateness >= range.low + missing;
         let side = i64::from(later) - i64::from(lateness < range.low - tolerance);
@@ -203,18 +204,18 @@ impl Stamps {
         }
     }
 
-    /// Blocks of a run count whether their lateness is in the range or not.
+    /// Adds a block to the current run, also if its lateness is within the range.
     fn follow_run(&mut self, lateness: i64, length: Length, side: i64, tolerance: i64) -> Level {
         if side == 0 {
             let run = std::mem::take(&mut self.run);
-            // What lies in the range, or right above it, the range tells.
+            // Lateness in the range, or right above it, is covered by the range.
             if run.side > 0 && run.high > self.range().high + tolerance {
                 self.peaks[0] = self.peaks[0].max(run.high);
             }
             return Level::Same;
         }
         if self.run.side != side {
-            self.run = Run { side, low: lateness, high: lateness, ..Run::default() };
+            self.run = OutlierRun { side, low: lateness, high: lateness, ..OutlierRun::default() };
         }
         self.run.add(lateness, length);
         if self.run.count.units() < RUN {
@@ -226,7 +227,7 @@ impl Stamps {
             () if !run.is_level() => Level::Same,
             () if side > 0 => self.rise(run),
             () => {
-                // Stamps that come back to where they were are not late: the range before stays.
+                // The previous range is kept: stamps that return to it are not late.
                 let before = self.range();
                 (self.before, self.current, self.count) = (Some(before), Some(level), run.count);
                 Level::Same
@@ -234,10 +235,10 @@ impl Stamps {
         }
     }
 
-    /// Stamps stand later for good.
-    fn rise(&mut self, run: Run) -> Level {
+    /// Applies a permanent rise of lateness.
+    fn rise(&mut self, run: OutlierRun) -> Level {
         let later = run.low - self.range().low;
-        // A longer jump is a broken clock: its level is taken as it is.
+        // A longer jump is a clock error, not lost time.
         let later = if later <= MAX_GAP { later } else { 0 };
         let [first, second] = run.means();
         *self = Self {
@@ -248,7 +249,7 @@ impl Stamps {
         if later > 0 { Level::Later(later) } else { Level::Same }
     }
 
-    /// The numbers that [`Stamps::from_numbers`] takes, for an [`crate::Anchor`].
+    /// Returns the state as numbers, for an [`crate::ResumePoint`].
     pub(crate) fn numbers(&self) -> Vec<i64> {
         let Self { count, average, peaks, run, .. } = *self;
         let current = self.current.unwrap_or(Range::of(0));
@@ -258,14 +259,14 @@ impl Stamps {
         numbers.extend([self.before.is_some().into(), before.low, before.high]);
         numbers.extend(peaks.map(|peak| if peak == NO_PEAK { 0 } else { peak }));
         if run.side != 0 {
-            let Run { side, count, low, high, halves: [first, second] } = run;
+            let OutlierRun { side, count, low, high, halves: [first, second] } = run;
             numbers.extend([side, count.blocks, count.samples, low, high]);
             numbers.extend([first.0, first.1, second.0, second.1]);
         }
         numbers
     }
 
-    /// Reads [`Stamps::numbers`]; `None` for anything else.
+    /// Restores the state from [`Stamps::numbers`]; `None` if the numbers are invalid.
     pub(crate) fn from_numbers(numbers: &[i64]) -> Option<Self> {
         let (known, run) = numbers.split_first_chunk::<10>()?;
         let &[average, blocks, samples, low, high, has, low_before, high_before, now, then] = known;
@@ -274,10 +275,10 @@ impl Stamps {
             (blocks >= 0 && samples >= 0 && count.units() < most).then_some(count)
         };
         let run = match *run {
-            [] => Run::default(),
+            [] => OutlierRun::default(),
             [side @ (1 | -1), blocks, samples, low, high, a, b, c, d] => {
                 let count = count(blocks, samples, RUN)?;
-                Run { side, count, low, high, halves: [(a, b), (c, d)] }
+                OutlierRun { side, count, low, high, halves: [(a, b), (c, d)] }
             }
             _ => return None,
         };
@@ -293,8 +294,8 @@ impl Stamps {
     }
 }
 
-/// The least time that can be missing before a packet of `length`, in samples: a packet like it, as
-/// packets are lost whole, less 2 ms for stamps that are rounded; and more than the tolerance.
+/// Returns the shortest time that can be lost before a packet of `length`, in samples: one packet
+/// of the same length, minus 2 ms for rounded stamps, but at least the tolerance.
 pub(super) fn least_missing(length: Length, tolerance: i64) -> i64 {
     (length.at_output_rate(0).0 - SNAP).max(tolerance)
 }
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn the_range_forgets_what_is_older_than_two_ranges() {
+    fn the_range_covers_the_last_two_ranges_only() {
         let mut stamps = Stamps::default();
         for block in 0..64 * 3 {
             stamps.add(if block < 64 { -100 } else { 0 }, packet(), TOLERANCE);
@@ -320,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn single_outliers_are_not_taken_into_the_range() {
+    fn single_outliers_do_not_extend_the_range() {
         let mut stamps = Stamps::default();
         for block in 0..100 {
             let lateness = if block % 10 == 9 { 5000 - 10_000 * (block % 20 / 10) } else { 0 };
@@ -330,14 +331,14 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_lasts_is_believed_and_the_range_follows() {
+    fn a_lasting_level_moves_the_range() {
         let mut stamps = Stamps::default();
         stamps.add(0, packet(), TOLERANCE);
         let levels: Vec<_> = (0..24).map(|_| stamps.add(640, packet(), TOLERANCE)).collect();
         assert!(levels[..23].iter().all(|level| *level == Level::Same));
         assert_eq!(levels[23], Level::Later(640));
         assert_eq!(stamps.range(), Range { low: 0, high: 0 });
-        // Earlier stamps move the range and nothing else, and may come back.
+        // Earlier stamps only move the range; the previous range is kept.
         for (blocks, range) in
             [(24, Range { low: -1600, high: 0 }), (100, Range { low: -1600, high: -1600 })]
         {
@@ -349,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn stamps_that_go_back_and_come_forth_again_are_no_level() {
+    fn stamps_that_alternate_between_two_levels_report_no_change() {
         for level in [-7200, -1600, -960] {
             let mut stamps = Stamps::default();
             for block in 0..2000 {
@@ -360,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn stamps_that_step_wrong_are_no_level() {
+    fn stamps_with_wrong_steps_report_no_change() {
         let mut stamps = Stamps::default();
         for block in 0..10_000 {
             assert_eq!(stamps.add(21 * block, packet(), TOLERANCE), Level::Same);
@@ -371,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_back() {
+    fn numbers_restore_the_state() {
         let mut stamps = Stamps::default();
         for block in 0..200 {
             let lateness = (block * 37) % 100 - if block > 190 { 5000 } else { 0 };

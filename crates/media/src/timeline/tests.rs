@@ -18,15 +18,15 @@ fn packet() -> Length {
     Length::samples(320)
 }
 
-/// Places a packet in line.
-fn in_line(timeline: &mut Timeline, ms: i64) -> Placement {
+/// Places a packet that is contiguous.
+fn contiguous(timeline: &mut Timeline, ms: i64) -> Placement {
     timeline.place(at(ms), packet(), Missing::Nothing, false, false).0
 }
 
-/// Places a packet at the beginning of a Cluster, whose stamp the packets behind it bear out.
+/// Places a packet at the start of a Cluster; the packets after it confirm its stamp.
 fn at_head(timeline: &mut Timeline, ms: i64) -> (Placement, bool) {
     let lateness = timeline.lateness(at(ms), 0);
-    let waiting = [Waiting { lateness, length: packet(), begins_block: true }; 6];
+    let waiting = [DeferredStamp { lateness, length: packet(), begins_block: true }; 6];
     let (missing, head) = match timeline.judge(&waiting, true, false) {
         Verdict::Late(missing) => (missing, true),
         _ => (Missing::Nothing, false),
@@ -42,7 +42,7 @@ fn the_first_block_starts_before_zero_by_pre_skip() {
     assert_eq!(timeline.origin_ms(), Some(T0));
     let placed = timeline.place(first, packet(), Missing::Nothing, true, false).0;
     assert_eq!(placed.start, -104);
-    assert_eq!(in_line(&mut timeline, 20).start, 216);
+    assert_eq!(contiguous(&mut timeline, 20).start, 216);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_pre_skip_at_the_codecs_rate_is_kept_to_the_fraction() {
     let mut timeline = timeline();
     let frame = Length { frames: 1024, rate: 48_000 };
     timeline.start_at(at(0), frame, frame.rate, 0);
-    // −341⅓, 0, 341⅓, 682⅔: floors and what is beyond them, in 1/48000.
+    // −341⅓, 0, 341⅓, 682⅔: floors and remainders in 1/48000.
     for (block, (start, fraction)) in
         [(-342, 32_000), (0, 0), (341, 16_000), (682, 32_000), (1024, 0)].into_iter().enumerate()
     {
@@ -63,7 +63,7 @@ fn a_pre_skip_at_the_codecs_rate_is_kept_to_the_fraction() {
 #[test]
 fn missing_time_is_filled_up_to_the_limit_and_skipped_beyond() {
     let mut timeline = timeline();
-    in_line(&mut timeline, 0);
+    contiguous(&mut timeline, 0);
     let place = |timeline: &mut Timeline, ms, missing| {
         timeline.place(at(ms), packet(), missing, false, false).0
     };
@@ -87,9 +87,9 @@ fn lost_packets_keep_the_fraction() {
 }
 
 #[test]
-fn a_damaged_packet_leaves_what_the_next_stamp_says() {
+fn the_stamp_after_a_damaged_packet_determines_the_lost_time() {
     let mut timeline = timeline();
-    in_line(&mut timeline, 0);
+    contiguous(&mut timeline, 0);
     for (lateness, missing) in [
         (320, Missing::Packets(1)),
         (330, Missing::Packets(1)),
@@ -102,28 +102,28 @@ fn a_damaged_packet_leaves_what_the_next_stamp_says() {
 }
 
 #[test]
-fn a_clock_that_jumps_back_is_re_anchored_in_place_by_the_next_cluster() {
+fn a_clock_that_jumps_back_is_re_anchored_by_the_next_cluster() {
     let mut timeline = timeline();
     for block in 0..200 {
-        in_line(&mut timeline, 20 * block);
+        contiguous(&mut timeline, 20 * block);
     }
-    // Within a Cluster it goes in line.
-    assert_eq!(in_line(&mut timeline, 0).start, 64_000);
+    // Within a Cluster it is contiguous.
+    assert_eq!(contiguous(&mut timeline, 0).start, 64_000);
     let (placed, reanchored) = at_head(&mut timeline, 20);
     assert_eq!((reanchored, placed.start), (true, 64_320));
-    assert_eq!(in_line(&mut timeline, 40).start, 64_640);
+    assert_eq!(contiguous(&mut timeline, 40).start, 64_640);
     assert_eq!(timeline.lateness(at(60), 0), 0);
 }
 
 #[test]
-fn another_producer_session_stands_where_the_server_clock_puts_it() {
+fn another_producer_session_is_placed_by_the_server_clock() {
     let mut timeline = timeline();
     timeline.place(at(0), Length::samples(16_000), Missing::Nothing, true, false);
     timeline.begin_fragment(Some(T0 + 300 + 1500));
     timeline.set_session(T0 + 90_000);
     let (placed, reanchored) = at_head(&mut timeline, 90_000);
     assert_eq!((reanchored, placed.fill, placed.start), (true, 8000, 24_000));
-    // The server's clock cannot take the session back.
+    // The server's clock never moves the session back.
     timeline.begin_fragment(Some(T0));
     timeline.set_session(T0);
     let (placed, reanchored) = at_head(&mut timeline, 0);
@@ -131,9 +131,9 @@ fn another_producer_session_stands_where_the_server_clock_puts_it() {
 }
 
 #[test]
-fn absurd_clocks_move_nothing() {
+fn absurd_clocks_change_no_position() {
     let mut timeline = timeline();
-    in_line(&mut timeline, 0);
+    contiguous(&mut timeline, 0);
     for wild in [i64::MAX, i64::MIN, 0] {
         timeline.begin_fragment(Some(wild));
         timeline.set_session(wild);
@@ -144,22 +144,22 @@ fn absurd_clocks_move_nothing() {
 }
 
 #[test]
-fn absurd_clocks_that_last_move_nothing() {
+fn lasting_absurd_clocks_change_no_position() {
     let mut timeline = timeline();
     for block in 0..200 {
         let ms = if block < 3 { 20 * block } else { 1 << 50 };
-        let placed = in_line(&mut timeline, ms);
+        let placed = contiguous(&mut timeline, ms);
         assert_eq!((placed.gap, placed.fill), (0, 0), "{block}");
     }
 }
 
 #[test]
-fn an_anchor_repeats_the_positions() {
+fn a_resumed_timeline_repeats_the_positions() {
     let mut first = timeline();
-    in_line(&mut first, 0);
+    contiguous(&mut first, 0);
     first.lose(77);
-    let anchor = first.anchor("12".parse().unwrap());
-    let mut second = Timeline::from_anchor(&anchor, 2000);
+    let point = first.resume_point("12".parse().unwrap());
+    let mut second = Timeline::from_resume_point(&point, 2000);
     for run in [&mut first, &mut second] {
         run.begin_fragment(Some(T0 + 5000));
         run.set_session(T0 + 4000);

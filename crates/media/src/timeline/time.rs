@@ -1,8 +1,8 @@
-//! Time as the stream says it, and how much of it a packet covers.
+//! Media time, and the length of a packet.
 
 use crate::{SAMPLE_RATE, SAMPLES_PER_MS};
 
-/// Time of one sample, ns.
+/// Duration of one sample, ns.
 pub(crate) const SAMPLE_NANOS: i64 = 1_000_000 / SAMPLES_PER_MS as i64;
 
 /// A point in media time, in nanoseconds; saturates at about ±146 years around the epoch.
@@ -17,50 +17,50 @@ impl MediaTime {
         Self(nanos.clamp(-Self::LIMIT, Self::LIMIT) as i64)
     }
 
-    /// From milliseconds.
+    /// Converts milliseconds.
     pub fn from_ms(ms: i64) -> Self {
         Self::saturating(i128::from(ms) * 1_000_000)
     }
 
-    /// From Matroska ticks of `scale` nanoseconds each (TimestampScale).
+    /// Converts Matroska ticks of `scale` nanoseconds (TimestampScale).
     pub fn from_ticks(ticks: i64, scale: u64) -> Self {
         Self::saturating(i128::from(ticks) * i128::from(scale))
     }
 
-    /// This much later (or earlier, when negative).
+    /// Adds nanoseconds, which may be negative.
     pub fn plus_nanos(self, nanos: i64) -> Self {
         Self::saturating(i128::from(self.0) + i128::from(nanos))
     }
 
-    /// So many samples at 16 kHz later (or earlier, when negative).
+    /// Adds samples at 16 kHz, which may be negative.
     pub fn plus_samples(self, samples: i64) -> Self {
         Self::saturating(i128::from(self.0) + i128::from(samples) * i128::from(SAMPLE_NANOS))
     }
 
-    /// Sum of two spans.
+    /// Adds two spans.
     pub fn plus(self, other: Self) -> Self {
         self.plus_nanos(other.0)
     }
 
-    /// From `earlier` to here, ns.
+    /// Returns the time since `earlier`, ns.
     pub(crate) fn nanos_since(self, earlier: Self) -> i64 {
         // Both are within ±2^62.
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Nearest whole millisecond.
+    /// Returns the nearest millisecond.
     pub fn to_ms(self) -> i64 {
         (self.0 + 500_000).div_euclid(1_000_000)
     }
 
-    /// Nearest whole sample since `origin_ms`.
+    /// Returns the nearest sample since `origin_ms`.
     pub(super) fn samples_since(self, origin_ms: i64) -> i64 {
         let nanos = self.nanos_since(Self::from_ms(origin_ms));
         nanos.saturating_add(SAMPLE_NANOS / 2).div_euclid(SAMPLE_NANOS)
     }
 }
 
-/// How much time a packet covers, at its codec's own rate.
+/// The time that a packet covers, at its codec's rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Length {
     /// Samples per channel.
@@ -70,34 +70,34 @@ pub struct Length {
 }
 
 impl Length {
-    /// A length at 16 kHz.
+    /// Creates a length at 16 kHz.
     pub fn samples(samples: u32) -> Self {
         Self { frames: samples, rate: SAMPLE_RATE }
     }
 
-    /// Whole samples at 16 kHz.
+    /// Returns the whole samples at 16 kHz.
     pub(crate) fn in_samples(self) -> i64 {
         self.at_output_rate(0).0
     }
 
-    /// Its time, ns.
+    /// Returns the duration, ns.
     pub(crate) fn nanos(self) -> i64 {
         // frames × 10⁹ is below 2^62.
         (u64::from(self.frames) * 1_000_000_000 / u64::from(self.rate.max(1))) as i64
     }
 
-    /// Samples at 16 kHz that begin in a block that itself begins `fraction`/rate of a sample after
-    /// its first; and by how much the next block begins after its first.
+    /// Returns the number of samples at 16 kHz that begin in a block that starts `fraction`/rate of
+    /// a sample after the first of them, and the same offset for the next block.
     pub(super) fn at_output_rate(self, fraction: u32) -> (i64, u32) {
         let rate = u64::from(self.rate.max(1));
-        // A remainder of another rate means nothing here.
+        // An offset at another rate is ignored.
         let fraction = if u64::from(fraction) < rate { u64::from(fraction) } else { 0 };
         let ahead = fraction + u64::from(self.frames) * u64::from(SAMPLE_RATE);
         // frames × 16 000 is below 2^46, and the remainder below the rate.
         ((ahead / rate) as i64, (ahead % rate) as u32)
     }
 
-    /// [`Length::at_output_rate`] of so many lengths in a row.
+    /// Returns [`Length::at_output_rate`] of `times` lengths in a row.
     pub(super) fn times_at_output_rate(self, times: u32, fraction: u32) -> (i64, u32) {
         let rate = u64::from(self.rate.max(1));
         let fraction = if u64::from(fraction) < rate { u64::from(fraction) } else { 0 };

@@ -47,19 +47,18 @@ impl Aac {
         self.packets.iter().map(|packet| testkit::aac::adts(packet, self.rate, channels)).collect()
     }
 
-    /// What comes out of it with these packets and this CodecPrivate instead, of which none may
-    /// fail.
-    pub fn heard_as(&self, packets: &[Vec<u8>], private: Option<Vec<u8>>) -> Vec<i16> {
+    /// Decodes it with other packets and another CodecPrivate; none of the packets may fail.
+    pub fn decode_with(&self, packets: &[Vec<u8>], private: Option<Vec<u8>>) -> Vec<i16> {
         let each = (self.packets.len() / packets.len()) as i64;
         let step = (each * 1_024_000, self.rate.into());
         let fragments = getmedia::paced(packets, step, 2000, T0);
         let body = getmedia::body(&Framing::codec("A_AAC", private), &fragments);
-        let (heard, _, stream) = super::listen(&body, 4096);
-        assert_eq!((heard.said.len(), stream.counters().decode_errors), (0, 0));
-        super::flushed(heard, stream)
+        let (outputs, _, stream) = super::decode(&body, 4096);
+        assert_eq!((outputs.reports.len(), stream.counters().decode_errors), (0, 0));
+        super::flushed(outputs, stream)
     }
 
-    /// As it is, with these packets.
+    /// Builds a GetMedia body of these packets.
     pub fn with(packets: Vec<Vec<u8>>, private: Option<Vec<u8>>, rate: u32) -> Vec<u8> {
         let fragments = getmedia::paced(&packets, (1_024_000, rate.into()), 2000, T0);
         getmedia::body(&Framing::codec("A_AAC", private), &fragments)

@@ -1,4 +1,4 @@
-//! Runs a stream over bytes and keeps what came out.
+//! Runs a stream over bytes and records the outputs.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of the harness")]
 
 pub mod aac;
@@ -6,27 +6,27 @@ pub mod aac;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use media::{Anchor, Output, Stream, StreamOptions, Tail};
+use media::{Output, ResumePoint, Stream, StreamOptions, Tail};
 use testkit::getmedia::{self, Fragment, Framing};
 use testkit::{opus, pcm};
 
 /// Producer clock at which the tests' sessions start, ms since the epoch.
 pub const T0: i64 = 1_700_000_000_000;
 
-/// Everything a stream said, owned.
+/// All outputs of a stream, owned.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Heard {
+pub struct Outputs {
     /// Start, samples, filled, producer clock of each Pcm.
     pub pcm: Vec<(u64, Vec<i16>, u32, i64)>,
     pub gaps: Vec<(u64, u64)>,
-    pub anchors: Vec<Anchor>,
+    pub resume_points: Vec<ResumePoint>,
     pub completed: Vec<String>,
     pub repeated: Vec<String>,
-    /// Everything else, as debug text.
-    pub said: Vec<String>,
+    /// All other outputs, as debug text.
+    pub reports: Vec<String>,
 }
 
-impl Heard {
+impl Outputs {
     /// Pushes `bytes` in pieces of `piece` and drains after each.
     pub fn push(&mut self, stream: &mut Stream, bytes: &[u8], piece: usize) {
         let mut chunks = bytes.chunks(piece);
@@ -37,23 +37,23 @@ impl Heard {
         }
     }
 
-    /// Notes everything the stream has to say.
+    /// Records all outputs of the stream.
     pub fn drain(&mut self, stream: &mut Stream) {
         while let Some(output) = stream.poll() {
-            self.note(output);
+            self.record(output);
         }
     }
 
-    fn note(&mut self, output: Output<'_>) {
+    fn record(&mut self, output: Output<'_>) {
         match output {
             Output::Pcm { start, samples, filled, producer_ms } => {
                 self.pcm.push((start, samples.to_vec(), filled, producer_ms));
             }
             Output::Gap { start, samples } => self.gaps.push((start, samples)),
-            Output::FragmentStarted { anchor, .. } => self.anchors.push(anchor),
+            Output::FragmentStarted { resume_point, .. } => self.resume_points.push(resume_point),
             Output::FragmentCompleted { number, .. } => self.completed.push(number.into()),
             Output::FragmentRepeated { number } => self.repeated.push(number.into()),
-            other => self.said.push(format!("{other:?}")),
+            other => self.reports.push(format!("{other:?}")),
         }
     }
 
@@ -82,28 +82,27 @@ impl Heard {
 }
 
 /// A fresh stream over one body.
-pub fn listen(bytes: &[u8], piece: usize) -> (Heard, Tail, Stream) {
+pub fn decode(bytes: &[u8], piece: usize) -> (Outputs, Tail, Stream) {
     let mut stream = Stream::start(StreamOptions::default());
-    let mut heard = Heard::default();
-    heard.push(&mut stream, bytes, piece);
+    let mut outputs = Outputs::default();
+    outputs.push(&mut stream, bytes, piece);
     let tail = stream.finish();
-    (heard, tail, stream)
+    (outputs, tail, stream)
 }
 
-/// Everything heard, what the decoder still held at the end included.
-pub fn flushed(mut heard: Heard, mut stream: Stream) -> Vec<i16> {
+/// All outputs, including the samples that the decoder holds at the end.
+pub fn flushed(mut outputs: Outputs, mut stream: Stream) -> Vec<i16> {
     stream.flush();
-    heard.drain(&mut stream);
-    heard.joined(0)
+    outputs.drain(&mut stream);
+    outputs.joined(0)
 }
 
-/// 20 ms packets of a voice-like sound.
+/// 20 ms packets of speech-like audio.
 pub fn packets(seed: u64, seconds: usize) -> Vec<Vec<u8>> {
     encoded(seed, seconds, 200)
 }
 
-/// Packets of `frame` tenths of a millisecond, encoded once per process: properties ask again and
-/// again.
+/// Packets of `frame` tenths of a millisecond, encoded once per process.
 pub fn encoded(seed: u64, seconds: usize, frame: u32) -> Vec<Vec<u8>> {
     type Known = BTreeMap<(u64, usize, u32), Vec<Vec<u8>>>;
     static KNOWN: Mutex<Known> = Mutex::new(BTreeMap::new());
@@ -115,17 +114,17 @@ pub fn encoded(seed: u64, seconds: usize, frame: u32) -> Vec<Vec<u8>> {
     known.entry((seed, seconds, frame)).or_insert_with(encode).clone()
 }
 
-/// Those packets in fragments of two seconds.
+/// Packets in fragments of two seconds.
 pub fn fragments(packets: &[Vec<u8>]) -> Vec<Fragment> {
     getmedia::fragments(packets, 200, 2000, T0)
 }
 
-/// A plain GetMedia body of them.
+/// A plain GetMedia body of the fragments.
 pub fn body(fragments: &[Fragment]) -> Vec<u8> {
     getmedia::body(&Framing::default(), fragments)
 }
 
-/// What bare libopus makes of the packets once pre-skip (312 at 48 kHz) is off.
+/// The PCM of bare libopus, without pre-skip (312 samples at 48 kHz).
 pub fn reference(packets: &[Vec<u8>]) -> Vec<i16> {
     opus::decode(packets)[104..].to_vec()
 }

@@ -30,7 +30,7 @@ pub(crate) fn cluster(framing: &Framing, cluster_ms: i64, packets: &[Timed]) -> 
     ebml::sized(id::CLUSTER, framing.cluster, &children.concat())
 }
 
-/// What compressed video looks like to anyone who does not decode it.
+/// Returns random bytes, like compressed video.
 fn noise(bytes: usize, offset: i16) -> Vec<u8> {
     let mut random = Random::new(offset.unsigned_abs().into());
     let words = std::iter::repeat_with(|| random.next_u64().to_le_bytes());

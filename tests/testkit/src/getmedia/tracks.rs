@@ -1,4 +1,4 @@
-//! Info and Tracks: how a producer describes its media.
+//! Info and Tracks.
 
 use super::{AudioElement, Framing};
 use crate::ebml::{self, id};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::opus::OpusHead;
+use crate::codec::opus::OpusHead;
 
 fn track(kind: TrackKind, codec_id: &str, number: u64) -> Track {
     Track { number, kind, codec_id: codec_id.to_owned(), ..Track::default() }
@@ -13,20 +13,20 @@ fn audio() -> Audio {
     Audio::new("AUDIO_FROM_CUSTOMER".to_owned(), None)
 }
 
-fn choose(audio: &mut Audio, tracks: &[Track], mime_type: Option<&str>) -> Choice {
+fn choose(audio: &mut Audio, tracks: &[Track], mime_type: Option<&str>) -> TrackChoice {
     let plan = audio.plan(tracks, mime_type);
     audio.take(plan)
 }
 
 fn chosen(audio: &mut Audio, tracks: &[Track]) -> Option<u64> {
     match choose(audio, tracks, None) {
-        Choice::Track(timing, _) => Some(timing.selected.number),
+        TrackChoice::Track(timing, _) => Some(timing.selected.number),
         _ => None,
     }
 }
 
 #[test]
-fn the_track_is_chosen_by_type_and_codec() {
+fn the_track_is_selected_by_type_and_codec() {
     let tracks = [
         track(TrackKind::Video, "A_OPUS", 1),
         track(TrackKind::Audio, "A_PCM/INT/LIT", 2),
@@ -37,11 +37,11 @@ fn the_track_is_chosen_by_type_and_codec() {
     assert_eq!(chosen(&mut audio(), &tracks), Some(7));
     assert_eq!(chosen(&mut audio(), &tracks[..4]), Some(4));
     assert_eq!(chosen(&mut audio(), &tracks[..3]), Some(2));
-    assert_eq!(choose(&mut audio(), &tracks[..1], None), Choice::None);
+    assert_eq!(choose(&mut audio(), &tracks[..1], None), TrackChoice::None);
 }
 
 #[test]
-fn among_equals_the_name_decides_whatever_the_order() {
+fn equal_codecs_are_selected_by_name_independent_of_order() {
     let two = |first: &str, second: &str| [named(first, 1), named(second, 2)];
     let (from, to) = ("AUDIO_FROM_CUSTOMER", "AUDIO_TO_CUSTOMER");
     assert_eq!(chosen(&mut audio(), &two(from, to)), Some(1));
@@ -51,7 +51,7 @@ fn among_equals_the_name_decides_whatever_the_order() {
 }
 
 #[test]
-fn the_choice_is_that_of_a_run_that_begins_here() {
+fn the_selection_does_not_depend_on_earlier_documents() {
     let mut audio = audio();
     assert_eq!(chosen(&mut audio, &[named("zoe", 1)]), Some(1));
     assert_eq!(chosen(&mut audio, &[named("zoe", 1), named("adam", 2)]), Some(2));
@@ -59,7 +59,7 @@ fn the_choice_is_that_of_a_run_that_begins_here() {
 }
 
 #[test]
-fn a_plan_that_is_not_taken_changes_nothing() {
+fn a_plan_that_is_not_applied_has_no_effect() {
     let mut audio = audio();
     assert_eq!(chosen(&mut audio, &[named("zoe", 1)]), Some(1));
     let l16 = Some("audio/L16;rate=8000;channels=1");
@@ -68,12 +68,12 @@ fn a_plan_that_is_not_taken_changes_nothing() {
         audio.plan(&[track(TrackKind::Audio, "A_AAC", 3)], l16).selected().map(|it| it.number),
         Some(3)
     );
-    assert_eq!((audio.codec_id(), audio.label()), (Some("A_OPUS"), None));
+    assert_eq!((audio.codec_id(), audio.mime_hint()), (Some("A_OPUS"), None));
     assert!(audio.decoder().is_some());
 }
 
 #[test]
-fn the_mime_type_is_remembered_for_documents_of_the_same_tracks() {
+fn the_mime_type_applies_to_later_documents_with_the_same_tracks() {
     let mut audio = audio();
     let aac = |private: &[u8]| Track {
         codec_private: private.to_vec(),
@@ -88,45 +88,46 @@ fn the_mime_type_is_remembered_for_documents_of_the_same_tracks() {
     assert!(matches!(format(&mut audio, pcm.clone(), None), Some(Format::Aac(_))));
     assert!(matches!(format(&mut audio, pcm.clone(), l16), Some(Format::Pcm(_))));
     assert!(matches!(format(&mut audio, pcm.clone(), None), Some(Format::Pcm(_))));
-    let mut resumed = Audio::new(String::new(), audio.label().as_deref());
+    let mut resumed = Audio::new(String::new(), audio.mime_hint().as_deref());
     assert!(matches!(format(&mut resumed, pcm.clone(), None), Some(Format::Pcm(_))));
-    // Another CodecPrivate is another track: it may well carry what it says.
+    // Another CodecPrivate is another track, whose CodecID may be right.
     assert!(matches!(format(&mut audio, honest, None), Some(Format::Aac(_))));
     assert!(matches!(format(&mut audio, pcm, None), Some(Format::Aac(_))));
 }
 
 #[test]
-fn an_unknown_codec_is_said_once_per_change() {
+fn an_unknown_codec_is_reported_once_per_change() {
     let mut audio = audio();
-    let mut say = |codec_id| match choose(&mut audio, &[track(TrackKind::Audio, codec_id, 1)], None)
-    {
-        Choice::Refused(said) => said.map(|(codec_id, _)| codec_id),
-        _ => None,
-    };
-    assert_eq!(say("A_VORBIS").as_deref(), Some("A_VORBIS"));
-    assert_eq!(say("A_VORBIS"), None);
-    assert_eq!(say("A_AC3").as_deref(), Some("A_AC3"));
-    assert_eq!(say("A_OPUS"), None);
-    assert_eq!(say("A_AC3").as_deref(), Some("A_AC3"));
+    let mut report =
+        |codec_id| match choose(&mut audio, &[track(TrackKind::Audio, codec_id, 1)], None) {
+            TrackChoice::Unsupported(report) => report.map(|(codec_id, _)| codec_id),
+            _ => None,
+        };
+    assert_eq!(report("A_VORBIS").as_deref(), Some("A_VORBIS"));
+    assert_eq!(report("A_VORBIS"), None);
+    assert_eq!(report("A_AC3").as_deref(), Some("A_AC3"));
+    assert_eq!(report("A_OPUS"), None);
+    assert_eq!(report("A_AC3").as_deref(), Some("A_AC3"));
 }
 
 #[test]
-fn he_aac_is_decoded_and_said() {
+fn he_aac_is_decoded_and_reported_once() {
     let mut audio = audio();
     let he = Track {
         codec_private: vec![0x2B, 0x09, 0x88, 0x00],
         ..track(TrackKind::Audio, "A_AAC", 1)
     };
-    for said in [true, false] {
-        let Choice::Track(_, reduced) = choose(&mut audio, std::slice::from_ref(&he), None) else {
-            panic!("refused")
+    for is_reported in [true, false] {
+        let TrackChoice::Track(_, report) = choose(&mut audio, std::slice::from_ref(&he), None)
+        else {
+            panic!("unsupported")
         };
-        assert_eq!(reduced.is_some(), said);
+        assert_eq!(report.is_some(), is_reported);
     }
 }
 
 #[test]
-fn codec_delay_and_pre_skip_stand_in_for_each_other() {
+fn codec_delay_and_pre_skip_replace_each_other() {
     let delayed = |codec_delay| Track { codec_delay, ..track(TrackKind::Audio, "A_OPUS", 1) };
     let both = |codec_delay, pre_skip: Option<u16>| {
         let head = pre_skip.map(|pre_skip| OpusHead { pre_skip, gain: 0 });
