@@ -118,15 +118,25 @@ impl<'a, 'l, P: Ports> Intake<'a, 'l, P> {
             Output::FragmentForeign { number, session_id } => {
                 tracing::error!(sessionId = %self.line.session, %number, other = session_id, "skipped a fragment of another session in this session's stream");
             }
-            Output::Skipped { bytes, .. } => {
-                let before = self.met.take().filter(|(after, _)| *after == self.after);
-                let times = before.map_or(1, |(_, times)| times + 1);
-                self.met = Some((self.after.clone(), times));
-                self.damaged = times <= READ_AGAIN;
-                let again = self.damaged;
-                tracing::warn!(sessionId = %self.line.session, bytes, again, "skipped damaged media");
-            }
+            Output::Skipped { bytes, incomplete } => self.skipped(bytes, incomplete),
             _ => {}
+        }
+    }
+
+    /// Handles damage: the media is read again, in case the connection caused the damage. Damage
+    /// that stays is stored in the stream. If a fragment was cut inside an element, the bytes
+    /// skipped with it are the beginning of the next fragment, so reading resumes after the
+    /// incomplete fragment: that connection begins with the next one.
+    fn skipped(&mut self, bytes: u64, incomplete: Option<FragmentNumber>) {
+        let before = self.met.take().filter(|(after, _)| *after == self.after);
+        let times = before.map_or(1, |(_, times)| times + 1);
+        self.met = Some((self.after.clone(), times));
+        self.damaged = times <= READ_AGAIN;
+        let again = self.damaged;
+        tracing::warn!(sessionId = %self.line.session, bytes, again, "skipped damaged media");
+        let next = incomplete.filter(|number| Some(number) > self.after.as_ref());
+        if !again && bytes > 0 && next.is_some() {
+            (self.after, self.damaged) = (next, true);
         }
     }
 
