@@ -1,41 +1,59 @@
 //! Incremental parser for Matroska documents that stand back to back, as GetMedia sends them.
 //!
-//! Each KVS fragment is a whole document: EBML header, Segment of unknown size, the producer's
-//! elements, AWS tags, at most one Cluster as a rule, AWS tags again. The parser takes any bytes in
-//! pieces of any size and hands out [`Event`]s; a block comes out as its last byte goes in, blocks
-//! of tracks that are not selected are skipped as they pass and never held.
+//! Each KVS fragment is a complete document: EBML header, Segment of unknown size, the producer's
+//! elements, AWS tags, usually at most one Cluster, AWS tags again. The parser takes any bytes in
+//! pieces of any size and hands out [`Event`]s. A block comes out as soon as its last byte is
+//! pushed; blocks of tracks that are not selected are skipped and never held.
 //!
-//! What real streams made necessary: unknown sizes (`FF` and `01 FF…FF`) anywhere a master may
-//! stand, unknown sizes at every other level too, Void, CRC-32, SeekHead, Cues and producer tags in
-//! any place, strings padded with NUL, text that is not UTF-8, fragments without a Cluster,
-//! SeekHeads whose offsets lead nowhere (never followed). Damage is answered by looking for the
-//! next plausible EBML header, also among the bytes that the element before the damage took for its
-//! own: where a connection was cut, the next document follows at once.
+//! Real streams require: unknown sizes (`FF` and `01 FF…FF`) of masters at every level; Void,
+//! CRC-32, SeekHead, Cues and producer tags in any place; strings padded with NUL; text that is not
+//! UTF-8; fragments without a Cluster; SeekHeads whose offsets lead nowhere (never followed).
+//!
+//! The parser is a state machine of three modes:
+//!
+//! | mode | the next byte | next mode |
+//! |---|---|---|
+//! | Walk | begins an element, or ends a master | Skip: nothing of it is read; Search: damage |
+//! | Skip | is content of that element | Walk at its end; Search: it was no element |
+//! | Search | may begin the next EBML header | Walk at that header |
+//!
+//! A document passes through the phases closed, header, segment, named and complete; only a
+//! fragment of KVS reaches the last two. Damage ends the document, is skipped and counted, and
+//! never fails the body: an element outside its parent, one that is longer than its parent or than
+//! its limit ([`limits`]), an id or size that is none. The search never goes back. If a document
+//! ends inside an element and the next one follows at once, that element's declared size covers the
+//! beginning of the next document, which is then skipped as well and reported as
+//! [`Event::Skipped`]. No recorded GetMedia body contains this: the service sends whole fragments,
+//! and a connection that breaks ends the body.
 //!
 //! Bytes are conserved: those pushed are the sum of [`Event::DocumentEnd`], [`Event::Skipped`] and
 //! [`End::tail`].
 
-mod blocks;
-mod buffer;
-mod ending;
 mod header;
-mod ids;
 mod lacing;
-mod leaves;
 pub mod limits;
-mod lookback;
 mod parser;
-mod place;
-mod resync;
+mod schema;
 mod tags;
 mod track;
 mod vint;
-mod walk;
 
-pub use ending::End;
+use crate::FragmentNumber;
+
 pub use parser::{Parser, Selected};
 pub use tags::AwsTags;
 pub use track::{Track, TrackKind};
+
+/// How a body ended for the parser.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct End {
+    /// Bytes of the last document, if the end of the body completed it.
+    pub document: Option<u64>,
+    /// Bytes of a document that was cut, or skipped after damage behind which no document began.
+    pub tail: u64,
+    /// The fragment that was cut before its Cluster, which no event has named.
+    pub unnamed: Option<FragmentNumber>,
+}
 
 /// One thing found in the stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,8 +61,8 @@ pub use track::{Track, TrackKind};
 pub enum Event<'a> {
     /// An EBML header: a document begins.
     DocumentStart,
-    /// The Tracks element ended; comes again when a MimeType tag of the document says what they
-    /// carry.
+    /// The Tracks element ended. It comes again if a MimeType tag of the document describes the
+    /// tracks.
     Tracks {
         /// The document's tracks.
         tracks: &'a [Track],
@@ -53,7 +71,7 @@ pub enum Event<'a> {
     },
     /// The fragment is named: AWS tags were seen before the first Cluster.
     FragmentStart(&'a AwsTags),
-    /// A Cluster told its time.
+    /// A Cluster stated its time.
     Cluster {
         /// Its Timestamp, in ticks.
         ticks: i64,
@@ -63,7 +81,7 @@ pub enum Event<'a> {
     /// A frame of the selected track.
     Block(Block<'a>),
     /// A block of another track, or a video frame longer than [`limits::MAX_BLOCK`]: its payload is
-    /// passed over.
+    /// skipped.
     OtherBlock {
         /// Its track.
         track: u64,
@@ -72,14 +90,14 @@ pub enum Event<'a> {
     },
     /// A block whose header or lacing contradicts its size; nothing of it is usable.
     BadBlock,
-    /// KVS ends the body by an error.
+    /// KVS ends the body with an error.
     Error {
         /// AWS_KINESISVIDEO_ERROR_ID, when it is a number.
         id: Option<u32>,
         /// AWS_KINESISVIDEO_ERROR_CODE.
         code: Option<&'a str>,
     },
-    /// The fragment is whole: MILLIS_BEHIND_NOW and CONTINUATION_TOKEN were both seen.
+    /// The fragment is complete: MILLIS_BEHIND_NOW and CONTINUATION_TOKEN were both seen.
     FragmentEnd(&'a AwsTags),
     /// The document is over.
     DocumentEnd {
@@ -89,7 +107,7 @@ pub enum Event<'a> {
         /// Its bytes, from the EBML header on.
         bytes: u64,
     },
-    /// Bytes passed over between damage and the next document.
+    /// Bytes skipped between damage and the next document.
     Skipped {
         /// How many.
         bytes: u64,

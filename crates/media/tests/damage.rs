@@ -259,22 +259,3 @@ proptest! {
         prop_assert_eq!(tail.bytes + stream.counters().skipped_bytes, bytes.len() as u64);
     }
 }
-
-/// An intact recording in a payload, followed by rare elements: each triggers a check whether the
-/// recording is a document after a cut. A tenth of this took 16 s when each check parsed all of it.
-#[test]
-fn rare_elements_after_a_recording_do_not_parse_it_without_limit() {
-    let voids = |count: usize| [0xEC, 0x80].repeat(count);
-    let unknown = [&b"\x18\x53\x80\x67\xFF"[..], b"\x1F\x43\xB6\x75\xFF"].concat();
-    let inner = [ebml::header(b"webm"), unknown, voids(7000)].concat();
-    let passed = ebml::block(2, 0, 0x80, ebml::Lacing::None, &[&inner]);
-    let unit = [ebml::element(b"\xA3", &passed), voids(8000)].concat();
-    let packets = packets(1, 4);
-    let framing = Framing { other: Some(("other".to_owned(), vec![0; 4])), ..Framing::default() };
-    let mut bytes = getmedia::body(&framing, &fragments(&packets)[..1]);
-    let cluster = [b"\x1F\x43\xB6\x75\xFF".to_vec(), unit.repeat(40)].concat();
-    let tail = getmedia::body(&framing, &fragments(&packets)[1..]);
-    bytes.extend([cluster, tail].concat());
-    let (outputs, ..) = decode(&bytes, 16_384);
-    assert_eq!(outputs.completed.len(), 2);
-}

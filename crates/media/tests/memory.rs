@@ -178,7 +178,7 @@ fn every_codec_at_its_longest() {
     longest.resize(2 + 94 + 48 * 1275, 1);
     for packet in [longest, packets(5, 1).swap_remove(30)] {
         let kind = Kind::opus(packet);
-        check("Opus", &kind.hostile(None), &[kind.codec], MEMORY_LIMIT / 3);
+        check("Opus", &kind.hostile(None), &[kind.codec], MEMORY_LIMIT / 4);
     }
     for rate in aac::RATES {
         let kinds = [1, 2].map(|channels| Kind::aac(rate, channels));

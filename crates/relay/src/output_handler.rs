@@ -113,7 +113,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
                 self.complete(number, millis_behind_now, duration_ms, audio);
                 self.status.observed().open_fragment_since = None;
             }
-            Output::Skipped { bytes, .. } => self.skipped_damage(bytes),
+            Output::Skipped { bytes, incomplete } => self.skipped_damage(bytes, incomplete),
             Output::ErrorTag { id, code } => {
                 tracing::warn!(sessionId = %self.ctx.session_id, id, code = code.as_deref(), "KVS ended GetMedia with an error");
                 self.error_tag = Some(id);
@@ -154,13 +154,21 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
         self.advance(end);
     }
 
-    fn skipped_damage(&mut self, bytes: u64) {
+    /// Handles damage: the media is read again, in case the connection caused the damage. Damage
+    /// that stays is stored in the stream. If a fragment was cut inside an element, the bytes
+    /// skipped with it are the beginning of the next fragment, so reading resumes after the
+    /// incomplete fragment: that connection begins with the next one.
+    fn skipped_damage(&mut self, bytes: u64, incomplete: Option<FragmentNumber>) {
         let before = self.last_damage.take().filter(|(after, _)| *after == self.after);
         let times = before.map_or(1, |(_, times)| times + 1);
         self.last_damage = Some((self.after.clone(), times));
         self.damaged = times <= READ_AGAIN;
         let again = self.damaged;
         tracing::warn!(sessionId = %self.ctx.session_id, bytes, again, "skipped damaged media");
+        let next = incomplete.filter(|number| Some(number) > self.after.as_ref());
+        if !again && bytes > 0 && next.is_some() {
+            (self.after, self.damaged) = (next, true);
+        }
     }
 
     fn begin(&mut self, number: FragmentNumber, resume_point: ResumePoint) {

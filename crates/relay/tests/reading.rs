@@ -192,3 +192,24 @@ async fn damage_that_kvs_itself_stores_is_passed_over() {
     assert_eq!(state.processor.accepted[..7 * 16_000 - 104], expected[..7 * 16_000 - 104]);
     assert!(state.kvs.opens.len() < 8, "{} calls", state.kvs.opens.len());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_fragment_after_one_that_kvs_stores_without_its_end_is_read_whole() {
+    let (packets, expected) = speech(20);
+    let world = World::stored(&packets, 1_000);
+    world.stop();
+    {
+        let cut = &mut world.state().kvs.fragments[7].document;
+        *cut = cut.slice(..cut.len() / 2);
+    }
+    let report = relay::start(&world.side(), &config(), request("a", LONG)).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Ended);
+    let state = world.state();
+    assert_eq!(state.processor.accepted.len(), expected.len(), "the rest of its second is filled");
+    // The decoder needs a moment after the audio that it concealed.
+    let next = 8 * 16_000 + 4_800..9 * 16_000;
+    let found = &state.processor.accepted[next.clone()];
+    let decibels = testkit::snr::decibels(&expected[next], found);
+    assert!(decibels >= 40.0, "{decibels} dB");
+    assert!(state.kvs.opens.len() < 12, "{} calls", state.kvs.opens.len());
+}

@@ -1,10 +1,10 @@
-//! What an EBML header says about the document behind it (RFC 8794 §11.2).
+//! The properties of a document that its EBML header declares (RFC 8794 §11.2).
 
-use super::ids;
+use super::schema::Element;
 use super::vint::{self, Read, Widths};
 
-/// EBMLMaxIDLength and EBMLMaxSizeLength of an EBML header, the defaults where it does not say, or
-/// says what cannot be.
+/// Returns EBMLMaxIDLength and EBMLMaxSizeLength of an EBML header; the defaults where they are
+/// absent or invalid.
 pub(super) fn widths(mut body: &[u8]) -> Widths {
     let mut widths = Widths::DEFAULT;
     while let Read::Done(id, id_len) = vint::read_id(body, Widths::DEFAULT) {
@@ -17,9 +17,9 @@ pub(super) fn widths(mut body: &[u8]) -> Widths {
         let Some(value) = end.and_then(|end| body.get(start..end)) else { break };
         body = &body[start + value.len()..];
         let number = if value.len() <= 8 { vint::unsigned(value) } else { 0 };
-        match (id, usize::try_from(number)) {
-            (ids::MAX_ID_LENGTH, Ok(number @ 4..=8)) => widths.id = number,
-            (ids::MAX_SIZE_LENGTH, Ok(number @ 1..=8)) => widths.size = number,
+        match (Element::of(id), usize::try_from(number)) {
+            (Element::EbmlMaxIdLength, Ok(number @ 4..=8)) => widths.id = number,
+            (Element::EbmlMaxSizeLength, Ok(number @ 1..=8)) => widths.size = number,
             _ => {}
         }
     }

@@ -1,17 +1,17 @@
-//! Every length read from the wire meets one of these before anything is held for it.
+//! Every length read from the body is checked against one of these before anything is held for it.
 
-/// Most bytes the parser holds beyond what was just pushed: a block of the selected track and what
-/// a document may begin in. With the decoder, its filter and what waits for them a stream stays
-/// below 256 KB of memory (`tests/memory.rs`).
+/// Most bytes the parser holds beyond what was just pushed: a block of the selected track, and what
+/// may be the header of a document. With decoder, filter and waiting packets a stream uses less
+/// than 256 KB of memory (`tests/memory.rs`).
 pub const MAX_HELD: usize = most_held(MAX_BLOCK);
 
-/// As [`MAX_HELD`], where no block of the selected track is longer than `longest`.
+/// As [`MAX_HELD`], if no block of the selected track is longer than `longest`.
 pub(super) const fn most_held(longest: u64) -> usize {
-    MAX_KEPT + longest as usize + 2 * 1024
+    longest as usize + MAX_EBML_HEADER as usize + 2 * 1024
 }
 
-/// Most bytes taken in one push, so that what follows a skipped block's header is passed over
-/// uncopied, and no slice however long is ever held.
+/// Most bytes taken in one push, so that the content of a skipped block is not copied, and no long
+/// slice is ever held.
 pub const PIECE: usize = 512;
 
 /// Longest block of the selected track: the longest Opus packet has 61 298 bytes (48 frames of
@@ -22,31 +22,15 @@ pub const MAX_BLOCK: u64 = 96 * 1024;
 /// decoder takes more memory than others.
 pub const MAX_AAC_BLOCK: u64 = 32 * 1024;
 
-/// Most bytes walked over that are held still because a document may begin among them. Beside them
-/// stand a block that waits for its BlockGroup or its last byte, and a piece; all are within
-/// [`MAX_HELD`].
-pub const MAX_KEPT: usize = 30 * 1024;
-
-/// Most bytes that are walked over again because they may hold a document, beyond [`WALKS`] for
-/// each new one.
-pub const MAX_WALKED_AGAIN: u64 = 4 * 1024 * 1024;
-
-/// How often a long body may be walked over again.
-pub const WALKS: u64 = 8;
-
-/// So many elements of a Segment or Cluster, one behind the other in their places, show that
-/// nothing was damaged before them.
-pub const CONFIRMING: usize = 8;
-
 /// Longest EBML header; real ones have 20 to 50 bytes, and may have a Void.
 pub const MAX_EBML_HEADER: u64 = 4 * 1024;
 
 /// Longest element that is skipped: a KVS fragment has at most 50 MB.
 pub const MAX_SKIPPED: u64 = 64 * 1024 * 1024;
 
-/// Longest element of unknown id that is skipped in a Segment or Cluster; a longer one is taken for
-/// damage, so that neither a broken size nor a broken id swallows a Cluster without a word: half a
-/// second of speech has more.
+/// Longest element of unknown id that is skipped in a Segment or Cluster. A longer one counts as
+/// damage, so that a damaged size or id cannot skip a Cluster unreported: half a second of speech
+/// is longer.
 pub const MAX_UNKNOWN: u64 = 1024;
 
 /// Longest CodecPrivate kept; OpusHead has 19 bytes, AVC about 50. A longer one counts as absent.

@@ -1,13 +1,13 @@
-//! The tags by which KVS names a fragment, places it in time and closes it, and the producers' that
-//! matter.
+//! The tags of KVS, which state number, time and end of a fragment, and the producer tags that are
+//! read.
 
 use super::track::set_text;
 use crate::FragmentNumber;
 
-/// Prefix of every tag that KVS adds.
+/// Prefix of the tags that KVS adds.
 const PREFIX: &str = "AWS_KINESISVIDEO_";
 
-/// Latest time believed, ms since the epoch (year 2100): a later one counts as absent.
+/// Latest valid time, ms since the epoch (year 2100): a later one counts as absent.
 const MAX_TIME_MS: u64 = 4_102_444_800_000;
 
 /// AWS tags of the current document so far.
@@ -28,24 +28,24 @@ pub struct AwsTags {
     pub error_id: Option<u32>,
     /// ERROR_CODE.
     pub error_code: Option<String>,
-    /// `MimeType`, a producer's tag: what its audio really is, such as
+    /// `MimeType`, a producer's tag: the actual type of its audio, such as
     /// `audio/L16;rate=8000;channels=1`.
     pub mime_type: Option<String>,
     /// `sessionId`, a producer's tag: the session whose audio it stores.
     pub session_id: Option<String>,
-    /// A number other than the first was given.
+    /// A second fragment number was read that differs from the first.
     pub(super) renamed: bool,
-    /// MILLIS_BEHIND_NOW is there, whatever it says.
-    behind_said: bool,
+    /// MILLIS_BEHIND_NOW is present, even if it is no number.
+    has_millis_behind: bool,
 }
 
 impl AwsTags {
-    /// Both trailing tags are there.
+    /// Returns whether both trailing tags are present.
     pub fn is_complete(&self) -> bool {
-        self.behind_said && self.continuation_token.is_some()
+        self.has_millis_behind && self.continuation_token.is_some()
     }
 
-    /// KVS reports an error.
+    /// Returns whether KVS reports an error.
     pub fn is_error(&self) -> bool {
         self.error_id.is_some() || self.error_code.is_some()
     }
@@ -71,7 +71,7 @@ impl AwsTags {
             "PRODUCER_TIMESTAMP" => self.producer_ms = seconds_to_ms(value),
             "MILLIS_BEHIND_NOW" => {
                 self.millis_behind_now = whole_millis(value);
-                self.behind_said = true;
+                self.has_millis_behind = true;
             }
             "CONTINUATION_TOKEN" => self.continuation_token = Some(value.to_owned()),
             "ERROR_ID" => self.error_id = value.parse().ok(),
@@ -81,15 +81,14 @@ impl AwsTags {
     }
 }
 
-/// Milliseconds, rounded up where there are decimals: the fragment is whole whether or not this is
-/// a number.
+/// Parses milliseconds, rounded up. The fragment is complete even if this fails.
 fn whole_millis(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let more = fraction.bytes().any(|digit| digit != b'0');
     whole.parse::<u64>().ok()?.checked_add(u64::from(more))
 }
 
-/// Seconds with up to three decimals, as text, to milliseconds; further decimals are cut off.
+/// Converts seconds, as text, to milliseconds; decimals beyond the third are cut off.
 fn seconds_to_ms(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -106,8 +105,8 @@ fn seconds_to_ms(text: &str) -> Option<i64> {
     i64::try_from(total).ok().filter(|_| total <= MAX_TIME_MS)
 }
 
-/// Pairs TagName with TagString as they pass; holds one pair for each SimpleTag that is open,
-/// however many there are.
+/// Pairs TagName with TagString; holds one pair for each SimpleTag that is open, and none of those
+/// that are closed.
 #[derive(Debug, Default)]
 pub(super) struct TagReader {
     pairs: Vec<Pair>,
@@ -125,12 +124,12 @@ struct Pair {
 }
 
 impl TagReader {
-    /// A document begins.
+    /// Begins a document.
     pub(super) fn clear(&mut self) {
         self.open = 0;
     }
 
-    /// A SimpleTag begins.
+    /// Begins a SimpleTag.
     pub(super) fn open(&mut self) {
         match self.pairs.get_mut(self.open) {
             Some(pair) => (pair.has_name, pair.has_value) = (false, false),
@@ -139,7 +138,7 @@ impl TagReader {
         self.open += 1;
     }
 
-    /// It ends.
+    /// Ends a SimpleTag.
     pub(super) fn close(&mut self) {
         self.open = self.open.saturating_sub(1);
     }

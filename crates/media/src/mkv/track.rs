@@ -1,6 +1,7 @@
-//! What a TrackEntry says about a track.
+//! A track, as its TrackEntry describes it.
 
-use super::{ids, vint};
+use super::schema::Element;
+use super::vint;
 
 /// TrackType.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -9,7 +10,7 @@ pub enum TrackKind {
     Video,
     /// 2.
     Audio,
-    /// Anything else, or not said (and not told by the CodecID).
+    /// Any other, or absent and not shown by the CodecID.
     #[default]
     Other,
 }
@@ -18,7 +19,7 @@ pub enum TrackKind {
 /// read as lossy UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Track {
-    /// TrackNumber, what blocks refer to.
+    /// TrackNumber, by which blocks refer to it.
     pub number: u64,
     /// TrackType.
     pub kind: TrackKind,
@@ -58,7 +59,7 @@ impl Track {
         self.encoded = false;
     }
 
-    /// Where TrackType says nothing of use, the CodecID's prefix does (RFC 9559 §27.1).
+    /// Without a usable TrackType, the prefix of the CodecID decides (RFC 9559 §27.1).
     pub(super) fn guess_kind(&mut self) {
         if self.kind == TrackKind::Other {
             self.kind = match self.codec_id.get(..2) {
@@ -69,28 +70,28 @@ impl Track {
         }
     }
 
-    /// Takes one child of TrackEntry.
-    pub(super) fn set(&mut self, id: u32, body: &[u8]) {
-        match id {
-            ids::TRACK_NUMBER => self.number = vint::unsigned(body),
-            ids::TRACK_TYPE => {
+    /// Stores one child of TrackEntry or Audio.
+    pub(super) fn set(&mut self, element: Element, body: &[u8]) {
+        match element {
+            Element::TrackNumber => self.number = vint::unsigned(body),
+            Element::TrackType => {
                 self.kind = match vint::unsigned(body) {
                     1 => TrackKind::Video,
                     2 => TrackKind::Audio,
                     _ => TrackKind::Other,
                 }
             }
-            ids::CODEC_ID => set_text(&mut self.codec_id, body),
-            ids::CODEC_PRIVATE => {
+            Element::CodecId => set_text(&mut self.codec_id, body),
+            Element::CodecPrivate => {
                 self.codec_private.clear();
                 self.codec_private.extend_from_slice(body);
             }
-            ids::CODEC_DELAY => self.codec_delay = Some(vint::unsigned(body)),
-            ids::TRACK_NAME => set_text(&mut self.name, body),
-            ids::SAMPLING_FREQUENCY => self.rate = hertz(body),
-            ids::OUTPUT_SAMPLING_FREQUENCY => self.output_rate = hertz(body),
-            ids::CHANNELS => self.channels = Some(vint::unsigned(body)),
-            ids::BIT_DEPTH => self.bit_depth = Some(vint::unsigned(body)),
+            Element::CodecDelay => self.codec_delay = Some(vint::unsigned(body)),
+            Element::Name => set_text(&mut self.name, body),
+            Element::SamplingFrequency => self.rate = hertz(body),
+            Element::OutputSamplingFrequency => self.output_rate = hertz(body),
+            Element::Channels => self.channels = Some(vint::unsigned(body)),
+            Element::BitDepth => self.bit_depth = Some(vint::unsigned(body)),
             _ => {}
         }
     }

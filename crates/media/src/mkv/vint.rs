@@ -1,18 +1,17 @@
 //! Variable-length integers of EBML (RFC 8794 §4): element ids and sizes.
 
-/// Outcome of reading from bytes that may not all be here yet.
+/// Result of reading from bytes of which more may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Read<T> {
-    /// The value and how many bytes it took.
+    /// The value and its length in bytes.
     Done(T, usize),
     /// More bytes are needed.
     More,
-    /// No valid encoding starts like this.
+    /// No valid encoding begins with these bytes.
     Bad,
 }
 
-/// How long ids and sizes of a document may be, as its EBML header says (RFC 8794 §11.2.4,
-/// §11.2.5).
+/// How long ids and sizes of a document may be, by its EBML header (RFC 8794 §11.2.4, §11.2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Widths {
     /// EBMLMaxIDLength: 4 to 8 bytes.
@@ -22,11 +21,11 @@ pub(super) struct Widths {
 }
 
 impl Widths {
-    /// What holds where a header says nothing, or nonsense.
+    /// The widths without a valid declaration.
     pub(super) const DEFAULT: Self = Self { id: 4, size: 8 };
 }
 
-/// An element id, marker bits included. An id of more than 4 bytes is not in the schema
+/// Reads an element id, marker bits included. An id of more than 4 bytes is not in the schema
 /// and reads as 0.
 pub(super) fn read_id(bytes: &[u8], widths: Widths) -> Read<u32> {
     match raw(bytes, widths.id) {
@@ -36,7 +35,7 @@ pub(super) fn read_id(bytes: &[u8], widths: Widths) -> Read<u32> {
     }
 }
 
-/// An element size; `None` when it is the reserved "unknown" (all value bits set, in any width).
+/// Reads an element size; `None` if it is the reserved "unknown" (all value bits set, any width).
 pub(super) fn read_size(bytes: &[u8], widths: Widths) -> Read<Option<u64>> {
     match raw(bytes, widths.size) {
         Read::Done((value, marker), len) => {
@@ -48,7 +47,7 @@ pub(super) fn read_size(bytes: &[u8], widths: Widths) -> Read<Option<u64>> {
     }
 }
 
-/// A number (track numbers, lace sizes): as a size, but all ones is just a value.
+/// Reads a number (track numbers, lace sizes): like a size, but all ones is a value.
 pub(super) fn read_number(bytes: &[u8]) -> Read<u64> {
     match raw(bytes, 8) {
         Read::Done((value, marker), len) => Read::Done(value & (marker - 1), len),
@@ -57,7 +56,7 @@ pub(super) fn read_number(bytes: &[u8]) -> Read<u64> {
     }
 }
 
-/// Value with its marker bit, and the marker bit alone.
+/// Reads the value with its marker bit, and the marker bit alone.
 fn raw(bytes: &[u8], max: usize) -> Read<(u64, u64)> {
     let Some(&first) = bytes.first() else { return Read::More };
     let len = first.leading_zeros() as usize + 1;
@@ -69,12 +68,12 @@ fn raw(bytes: &[u8], max: usize) -> Read<(u64, u64)> {
     Read::Done((value, 1 << (7 * len)), len)
 }
 
-/// A big-endian unsigned of 0 to 8 bytes; the caller has checked the length.
+/// Returns a big-endian unsigned integer of 0 to 8 bytes; the caller checks the length.
 pub(super) fn unsigned(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |value, &byte| value << 8 | u64::from(byte))
 }
 
-/// A big-endian two's complement of 0 to 8 bytes.
+/// Returns a big-endian two's complement integer of 0 to 8 bytes.
 pub(super) fn signed(bytes: &[u8]) -> i64 {
     let start = if bytes.first().is_some_and(|&byte| byte & 0x80 != 0) { -1 } else { 0 };
     bytes.iter().fold(start, |value, &byte| value << 8 | i64::from(byte))
