@@ -1,4 +1,5 @@
 //! The template says what runs: everything it says is read, and what is unknown is refused by name.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;
 
