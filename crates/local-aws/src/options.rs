@@ -1,10 +1,10 @@
-//! The options of [`start`](crate::start).
+//! The options of [`start`](crate::start()).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What [`start`](crate::start) runs, and where. `Options::default()` runs every service without a
-/// template, in memory, on a free port.
+/// What [`start`](crate::start()) runs, and where. `Options::default()` runs every service without
+/// a template, in memory, on a free port.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The port on 127.0.0.1. 0 (the default): a free port, which [`LocalAws::url`] returns.

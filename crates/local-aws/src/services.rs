@@ -21,8 +21,7 @@ use crate::kvs::Kvs;
 use crate::lambda::{Lambda, LambdaOptions};
 use crate::options::Options;
 use crate::sqs::Sqs;
-use sam_template::Account;
-use sam_template::{LoadOptions, Route, Template};
+use sam_template::{Account, LoadOptions, Route, Template};
 
 /// The services of one start.
 #[derive(Debug)]

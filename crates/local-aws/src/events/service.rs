@@ -10,8 +10,7 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::lambda::Lambda;
 use crate::sqs::Sqs;
-use sam_template::Account;
-use sam_template::Template;
+use sam_template::{Account, Template};
 
 use super::archive::{ArchiveState, Replay};
 use super::delivery::{Delivery, Targets};

@@ -34,8 +34,7 @@ use issuer::Issuer;
 pub use keys::NotRemoved;
 use mount::Mount;
 use payload::Call;
-use sam_template::Account;
-use sam_template::Template;
+use sam_template::{Account, Template};
 use throttle::Throttles;
 
 /// API Gateway's limit on a request's body, in bytes (HTTP API quotas: 10 MB).

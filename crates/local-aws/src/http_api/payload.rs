@@ -12,8 +12,7 @@ use super::mount::raw_path;
 use super::routing::Found;
 use crate::clock::real_now_ms;
 use crate::wire::percent_decoded;
-use sam_template::Account;
-use sam_template::HttpApi as Api;
+use sam_template::{Account, HttpApi as Api};
 
 /// A request with its route, accepted by its authorizer.
 #[derive(Debug)]

@@ -11,8 +11,7 @@ use serde_json::Value;
 
 use crate::aws_error::AwsError;
 use crate::error::Error;
-use sam_template::Account;
-use sam_template::{Function, Role, Template};
+use sam_template::{Account, Function, Role, Template};
 
 use super::action::RequiredAction;
 use super::calls::{Call, Calls};

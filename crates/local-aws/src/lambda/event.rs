@@ -109,7 +109,7 @@ async fn serve(queue: &EventQueue, pool: &Arc<Pool>, invocation: &Invocation) {
     if let Some(destination) = destination {
         let record = record(queue, pool, invocation, &end).to_string();
         if let Err(reason) = send(queue, pool, destination, record).await {
-            tracing::error!("cannot send the record of event {}: {reason}", invocation.request_id);
+            tracing::error!("the record of event {} is lost: {reason}", invocation.request_id);
         }
     }
 }

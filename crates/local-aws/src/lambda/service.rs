@@ -17,8 +17,7 @@ use super::event::EventQueue;
 use super::invocation::{Invocation, Invoked, MAX_ASYNC_PAYLOAD, MAX_SYNC_PAYLOAD};
 use super::options::LambdaOptions;
 use super::pool::{self, Pool};
-use sam_template::Account;
-use sam_template::Function;
+use sam_template::{Account, Function};
 
 /// The operations that a fault may name: a run of a function, and the queueing of an event.
 const OPERATIONS: [&str; 2] = ["Invoke", "InvokeAsync"];
