@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::Outcome;
-use world::processor::Script;
-use world::{LONG, World, config, request, speech};
+use simulator::processor::Script;
+use simulator::{LONG, World, config, request, speech};
 
 /// Runs a stored session with the given fault to its end.
 async fn session(seconds: usize, trouble: impl FnOnce(&World)) -> (Arc<World>, Vec<i16>) {

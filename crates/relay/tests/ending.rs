@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use relay::{Checkpoint, Config, Outcome};
 use session::ErrorKind;
-use world::kvs::open_error;
-use world::processor::Script;
-use world::{LONG, World, config, request, speech};
+use simulator::kvs::open_error;
+use simulator::processor::Script;
+use simulator::{LONG, World, config, request, speech};
 
 const RETENTION: Duration = Duration::from_secs(600);
 

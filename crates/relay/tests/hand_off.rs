@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::{Outcome, Report};
+use simulator::{World, config, request, speech};
 use testkit::snr::decibels;
-use world::{World, config, request, speech};
 
 const SHORT: Duration = Duration::from_secs(60);
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use relay::Outcome;
 use session::{Language, QualityTier, Settings};
-use world::{LONG, World, config, request, speech};
+use simulator::{LONG, World, config, request, speech};
 
 #[tokio::test(start_paused = true)]
 async fn a_live_session_arrives_bit_exact_and_ends() {

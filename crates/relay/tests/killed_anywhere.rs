@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::Outcome;
+use simulator::{Fault, LONG, World, config, request, speech};
 use testkit::snr::decibels;
-use world::{Fault, LONG, World, config, request, speech};
 
 /// Runs until the session ends, restarting after each kill as Lambda's retry would.
 async fn until_ended(world: &Arc<World>) -> usize {

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use relay::{Outcome, RelayError};
-use world::lease_contract::{self, Case};
-use world::{LONG, Odds, World, config, request, speech};
+use simulator::lease_contract::{self, Case};
+use simulator::{LONG, Odds, World, config, request, speech};
 
 #[tokio::test(start_paused = true)]
 async fn ten_starts_at_once_make_one_run() {
@@ -141,7 +141,7 @@ async fn a_build_that_cannot_read_the_checkpoint_leaves_the_lease_to_one_that_ca
 async fn the_simulated_table_keeps_the_contract_of_lease_tables() {
     lease_contract::check(async || Case {
         table: World::stored(&[], 1_000).side(),
-        session: world::session(),
+        session: simulator::session(),
     })
     .await;
 }

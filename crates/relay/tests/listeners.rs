@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::{Outcome, Report};
-use world::{EndNotice, LONG, World, config, request, speech};
+use simulator::{EndNotice, LONG, World, config, request, speech};
 
 const GRACE: Duration = Duration::from_secs(60);
 

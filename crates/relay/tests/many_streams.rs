@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use relay::Outcome;
 use session::ErrorKind;
+use simulator::kvs::{Break, How, open_error};
+use simulator::processor::Script;
+use simulator::{LONG, Odds, State, World, config, request, speech};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use world::kvs::{Break, How, open_error};
-use world::processor::Script;
-use world::{LONG, Odds, State, World, config, request, speech};
 
 /// More than any session requests.
 const EVERY: usize = 10_000;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use relay::Outcome;
 use session::ErrorKind;
-use world::kvs::{Break, How, open_error};
-use world::{LONG, World, config, request, speech};
+use simulator::kvs::{Break, How, open_error};
+use simulator::{LONG, World, config, request, speech};
 
 #[tokio::test(start_paused = true)]
 async fn cuts_anywhere_and_refusals_change_no_sample() {
@@ -34,7 +34,7 @@ async fn cuts_anywhere_and_refusals_change_no_sample() {
 #[tokio::test(start_paused = true)]
 async fn silence_of_minutes_ends_nothing_and_calls_stay_few() {
     let (packets, expected) = speech(8);
-    let start = i64::try_from(world::EPOCH_MS).unwrap();
+    let start = i64::try_from(simulator::EPOCH_MS).unwrap();
     let fragments = testkit::getmedia::fragments(&packets, 200, 1_000, start);
     let world = World::with(fragments, |_| Duration::from_secs(180));
     let side = world.side();

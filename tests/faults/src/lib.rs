@@ -2,7 +2,7 @@
 //! in order.
 //!
 //! Two kinds of runs. *Simulated* ones ([`simulated`]) carry a session with the consumer's own code
-//! through a [`world`] whose time is virtual, so that a thousand outages of minutes take a minute.
+//! through a [`simulator`] whose time is virtual, so that a thousand outages of minutes take a minute.
 //! Runs of *processes* ([`processes`]) do the same with the real function binaries over the local
 //! cloud. Both draw all chance from a seed and come to a [`Row`] of the same table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -4,12 +4,12 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use simulator::kvs::Stored;
+use simulator::lambda::{Call, Happening, Lambda};
+use simulator::{EPOCH_MS, PRE_SKIP};
 use testkit::getmedia::{Fragment, Framing};
 use testkit::line::ExpectedLine;
 use testkit::pcm::Random;
-use world::kvs::Stored;
-use world::lambda::{Call, Happening, Lambda};
-use world::{EPOCH_MS, PRE_SKIP};
 
 /// Longest a simulated session may take to its end, whatever is inflicted on it.
 pub const LIMIT: Duration = Duration::from_secs(4 * 3600);
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Scene {
 /// Speech that is encoded once and of which every scene takes a piece.
 fn speech() -> &'static Arc<Vec<Vec<u8>>> {
     static SPEECH: OnceLock<Arc<Vec<Vec<u8>>>> = OnceLock::new();
-    SPEECH.get_or_init(|| Arc::new(world::speech(120).0))
+    SPEECH.get_or_init(|| Arc::new(simulator::speech(120).0))
 }
 
 impl Scene {

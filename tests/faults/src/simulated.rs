@@ -11,11 +11,11 @@ mod tables;
 use std::sync::Arc;
 use std::time::Duration;
 
+use simulator::World;
+use simulator::judge::{Verdict, judge};
+use simulator::kvs::Stored;
+use simulator::lambda::Lambda;
 use testkit::pcm::Random;
-use world::World;
-use world::judge::{Verdict, judge};
-use world::kvs::Stored;
-use world::lambda::Lambda;
 
 use crate::scene::{LIMIT, Scene};
 use crate::summary::{DECIBELS, Sum};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use simulator::Odds;
+use simulator::lambda::Call;
 use testkit::pcm::Random;
-use world::Odds;
-use world::lambda::Call;
 
 use super::{Fault, seconds};
 use crate::scene::Scene;

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use session::ErrorKind;
+use simulator::Odds;
+use simulator::kvs::{Break, How, open_error};
+use simulator::lambda::Call;
 use testkit::pcm::Random;
-use world::Odds;
-use world::kvs::{Break, How, open_error};
-use world::lambda::Call;
 
 use super::{Fault, seconds};
 use crate::scene::Scene;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use simulator::lambda::Call;
 use testkit::pcm::Random;
 use tokio::time::Instant;
-use world::lambda::Call;
 
 use super::{Fault, seconds};
 use crate::scene::Scene;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use session::ErrorKind;
+use simulator::kvs::{Break, How, open_error};
 use testkit::pcm::Random;
-use world::kvs::{Break, How, open_error};
 
 use super::{Fault, seconds};
 use crate::scene::Scene;
@@ -142,7 +142,7 @@ fn reused(random: &mut Random) -> Scene {
             // Its number lies between those of the fragments around it.
             let mut intruder = intruder.clone();
             intruder.number = Some(before(&fragment.number));
-            stored.push(world::kvs::Stored::new(fragment.at, &other, &intruder));
+            stored.push(simulator::kvs::Stored::new(fragment.at, &other, &intruder));
         }
         stored.push(fragment);
     }

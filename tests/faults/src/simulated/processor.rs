@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use simulator::Odds;
 use testkit::pcm::Random;
-use world::Odds;
 
 use super::{Fault, seconds};
 use crate::scene::Scene;

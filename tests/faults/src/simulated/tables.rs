@@ -1,8 +1,8 @@
 //! DynamoDB throttles, is away, or answers nothing.
 
+use simulator::Odds;
+use simulator::lambda::Call;
 use testkit::pcm::Random;
-use world::Odds;
-use world::lambda::Call;
 
 use super::{Fault, seconds};
 use crate::scene::Scene;

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use simulator::Odds;
 use testkit::pcm::Random;
-use world::Odds;
 
 use super::super::{Fault, seconds};
 use super::upload::{HAND_OFF, drained_by_a_successor};

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use simulator::EPOCH_MS;
 use testkit::getmedia::{Fragment, Timed};
 use testkit::pcm::Random;
-use world::EPOCH_MS;
 
 use super::super::Fault;
 use super::upload::{HAND_OFF, Upload, disturb, scene};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use simulator::kvs::Stored;
+use simulator::{EPOCH_MS, PRE_SKIP};
 use testkit::getmedia::{self, Fragment, Framing};
 use testkit::pcm::Random;
-use world::kvs::Stored;
-use world::{EPOCH_MS, PRE_SKIP};
 
 use super::super::seconds;
 use crate::scene::Scene;
