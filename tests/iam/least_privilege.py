@@ -71,7 +71,7 @@ def compare(allowed: set[Permission], calls: Iterable[dict], platform: set[str])
     wrong = [f"missing: {role} must allow {action} on {resource}, which {function} calls"
              for role, action, resource, function in sorted(denied)]
     wrong += [f"missing: {shown(it)} was used and is not in the template" for it in sorted(used - allowed)]
-    wrong += [f"unused: {shown(it)} was never needed: remove it, or let a test of tests/flow need it"
+    wrong += [f"unused: {shown(it)} was never needed: remove it, or let a test of tests/e2e need it"
               for it in sorted(expected - used)]
     wrong += [f"{action} is on the list of what the platform does, and no role allows it"
               for action in sorted(platform - {it[2] for it in allowed})]

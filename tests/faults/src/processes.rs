@@ -6,7 +6,7 @@ mod verdict;
 
 use std::time::Duration;
 
-use flow::{Cloud, Error, Journey, Options, Packets, Session};
+use e2e::{Cloud, Error, Journey, Options, Packets, Session};
 use serde_json::{Value, json};
 use testkit::pcm::Random;
 
@@ -112,9 +112,9 @@ impl Act {
             Self::Calm(_) => cloud.calm().await,
             Self::Freeze(_, function, time) => {
                 let processes = cloud.processes(function).await?;
-                flow::signal("STOP", &processes);
+                e2e::signal("STOP", &processes);
                 tokio::time::sleep(*time).await;
-                flow::signal("CONT", &processes);
+                e2e::signal("CONT", &processes);
                 Ok(())
             }
             Self::Repeat(_, times) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flow::{Journey, Packets};
+use e2e::{Journey, Packets};
 use testkit::line::{ExpectedLine, Pause};
 
 use super::{Plan, SCALE};

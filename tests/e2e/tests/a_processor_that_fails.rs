@@ -1,0 +1,28 @@
+//! Promise: whatever the processor does, short of refusing a chunk for good, costs time and not
+//! audio: throttled, failing, killed after it took the invocation, or with its answer lost on the
+//! way back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use e2e::{Journey, Options};
+use serde_json::{Value, json};
+
+fn invoke(skip: u32, times: u32, mut fault: Value) -> Value {
+    fault["service"] = json!("lambda");
+    fault["operation"] = json!("Invoke");
+    fault["target"] = json!("audio-processor");
+    (fault["skip"], fault["times"]) = (json!(skip), json!(times));
+    fault
+}
+
+#[tokio::test]
+async fn throttled_failing_killed_and_with_lost_answers() {
+    let faults = [
+        invoke(3, 2, json!({"status": 429, "code": "TooManyRequestsException"})),
+        invoke(6, 2, json!({"status": 500, "code": "ServiceException"})),
+        invoke(8, 1, json!({"kind": "kill"})),
+        invoke(10, 2, json!({"kind": "answer-lost", "status": 500, "code": "ServiceException"})),
+    ];
+    let journey = Journey::with_faults(Options::default(), &faults).await.unwrap();
+    journey.assert_whole();
+    assert!(journey.figures["offeredTwice"].as_u64() > Some(0), "{}", journey.figures);
+}

@@ -1,0 +1,163 @@
+//! Promise: an event does not choose the stream. A principal that may put events on the bus cannot
+//! receive another session's speech, nor end or start what the record does not: such an event ends
+//! in the dead-letter queue with its reason, and the true session arrives whole.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::time::Duration;
+
+use e2e::{Cloud, Journey, Options, Packets, Session};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const CONSUMER: &str = "kvs-stream-consumer";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn cloud() -> Cloud {
+    Cloud::start(Options { time_scale: 20, ..Options::default() }).await.unwrap()
+}
+
+/// The session's true event, as a principal who can read the bus can repeat it.
+async fn event(cloud: &Cloud, session: &Session<'_>, status: &str) -> Value {
+    let item = cloud.item("Sessions", session.id()).await.unwrap().unwrap();
+    json!({
+        "sessionId": session.id(), "status": status, "sourceLanguage": "en",
+        "channelArn": item["kvsChannelArn"]["S"], "streamArn": item["kvsStreamArn"]["S"],
+        "timestamp": 1_732_540_620_000_u64,
+    })
+}
+
+/// Waits until a consumer reads the session's stream.
+async fn is_read(session: &Session<'_>) -> Value {
+    session
+        .streams_item("a consumer", PATIENCE, |item| item["owner"]["S"].is_string())
+        .await
+        .unwrap()
+}
+
+/// Each of the events is in the queue, with this in its reason.
+async fn are_dead(cloud: &Cloud, events: &[(Value, &str)]) {
+    let records = cloud.dead_events(events.len()).await.unwrap();
+    assert_eq!(records.len(), events.len(), "{records:#?}");
+    for (detail, reason) in events {
+        let mut of = records.iter().filter(|it| it["requestPayload"]["detail"] == *detail);
+        let said = &of.next().unwrap_or_else(|| panic!("no record of {detail}"))["responsePayload"];
+        assert_eq!(said["errorType"], "EventContradictsRecord", "{said}");
+        assert!(said["errorMessage"].as_str().unwrap().contains(reason), "{said}");
+    }
+}
+
+/// Nothing was offered to the processor under this id.
+async fn received_nothing(cloud: &Cloud, id: &str) {
+    let path = format!("/_local/deliveries/{id}");
+    let (status, figures) = cloud.api(Method::GET, &path, None, None).await.unwrap();
+    assert!(status == 404 || figures["samplesDelivered"] == 0, "{status} {figures}");
+}
+
+async fn arrives_whole(session: &Session<'_>) {
+    let packets = Packets::of(&testkit::recording());
+    Journey::drained(session, &packets).await.unwrap().assert_whole();
+}
+
+#[tokio::test]
+async fn another_sessions_stream_is_not_delivered_under_a_foreign_id() {
+    let cloud = cloud().await;
+    let (victim, own) = (cloud.open("ana").await.unwrap(), cloud.open("mallory").await.unwrap());
+    victim.say(&testkit::recording()).await.unwrap();
+    let (theirs, ours) =
+        (event(&cloud, &victim, "ACTIVE").await, event(&cloud, &own, "ACTIVE").await);
+    let changed = |base: &Value, changes: Value| {
+        let mut detail = base.clone();
+        detail.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        detail
+    };
+    let invented = json!({ "sessionId": "calm-river-7" });
+    let by_stream = changed(&ours, json!({ "streamArn": theirs["streamArn"] }));
+    let by_channel =
+        changed(&ours, json!({ "channelArn": theirs["channelArn"], "streamArn": null }));
+    let forged = [
+        // With a record of their own, by stream, by channel, and to end it.
+        (changed(&by_stream, json!({ "status": "ENDED" })), "`streamArn`"),
+        (by_stream, "`streamArn`"),
+        (by_channel, "`channelArn`"),
+        // Without a record: what the stream's tags say, however it is named.
+        (changed(&theirs, invented.clone()), "tag `sessionId`"),
+        (changed(&changed(&theirs, invented), json!({ "streamArn": null })), "tag `sessionId`"),
+    ];
+    for (detail, _) in &forged {
+        cloud.put_status_change(detail).await.unwrap();
+    }
+    are_dead(&cloud, &forged).await;
+
+    assert_eq!(cloud.item("Streams", "calm-river-7").await.unwrap(), None);
+    received_nothing(&cloud, "calm-river-7").await;
+    received_nothing(&cloud, own.id()).await;
+    assert_eq!(is_read(&own).await["streamArn"]["S"], ours["streamArn"]);
+    victim.end().await.unwrap();
+    arrives_whole(&victim).await;
+    own.end().await.unwrap();
+    own.drained(PATIENCE).await.unwrap();
+    received_nothing(&cloud, own.id()).await;
+}
+
+#[tokio::test]
+async fn a_forged_event_that_comes_before_the_true_one_chooses_nothing() {
+    let cloud = cloud().await;
+    let victim = cloud.open("ana").await.unwrap();
+    victim.say(&testkit::recording()).await.unwrap();
+    // The true ACTIVE is left to the health check, so that the forged one is the first.
+    let entry = json!({
+        "service": "events", "operation": "PutEvents", "kind": "entry", "times": 1,
+        "code": "ThrottlingException", "message": "Rate exceeded"
+    });
+    cloud.fault(entry).await.unwrap();
+    let own = cloud.open("mallory").await.unwrap();
+    cloud.logged("session-http-handler", "Failed to emit EventBridge event: ", 1).await.unwrap();
+    let mut forged = event(&cloud, &own, "ACTIVE").await;
+    let stream = forged["streamArn"].clone();
+    forged["streamArn"] = event(&cloud, &victim, "ACTIVE").await["streamArn"].clone();
+    cloud.put_status_change(&forged).await.unwrap();
+    are_dead(&cloud, &[(forged, "`streamArn`")]).await;
+
+    assert_eq!(is_read(&own).await["streamArn"]["S"], stream);
+    received_nothing(&cloud, own.id()).await;
+    own.say(&testkit::recording()).await.unwrap();
+    for session in [&own, &victim] {
+        session.end().await.unwrap();
+        arrives_whole(session).await;
+    }
+}
+
+#[tokio::test]
+async fn a_forged_end_stops_nothing_and_a_forged_start_revives_nothing() {
+    let cloud = cloud().await;
+    let victim = cloud.open("ana").await.unwrap();
+    is_read(&victim).await;
+    let forged = event(&cloud, &victim, "ENDED").await;
+    cloud.put_status_change(&forged).await.unwrap();
+    are_dead(&cloud, &[(forged, "still open")]).await;
+    let item = is_read(&victim).await;
+    assert_eq!((&item["desired"]["S"], &item["stopAt"]), (&json!("RUN"), &Value::Null), "{item}");
+    let record = cloud.item("Sessions", victim.id()).await.unwrap().unwrap();
+    assert_eq!(record["status"]["S"], "active");
+
+    victim.say(&testkit::recording()).await.unwrap();
+    victim.end().await.unwrap();
+    arrives_whole(&victim).await;
+    let drained = victim.drained(PATIENCE).await.unwrap();
+    let record = cloud.item("Sessions", victim.id()).await.unwrap().unwrap();
+    assert_eq!(record["status"]["S"], "ended", "both tables agree");
+
+    // With the record's own stream it says what a replay says, and with another it is forged.
+    let again = event(&cloud, &victim, "ACTIVE").await;
+    let mut forged = again.clone();
+    let other = cloud.open("mallory").await.unwrap();
+    forged["streamArn"] = event(&cloud, &other, "ACTIVE").await["streamArn"].clone();
+    let ends = || cloud.log(CONSUMER).matches("lease not acquired").count();
+    let before = ends();
+    cloud.put_status_change(&again).await.unwrap();
+    cloud.logged(CONSUMER, "lease not acquired", before + 1).await.unwrap();
+    cloud.put_status_change(&forged).await.unwrap();
+    are_dead(&cloud, &[(forged, "`streamArn`")]).await;
+    assert_eq!(victim.drained(PATIENCE).await.unwrap(), drained, "the item is as it was");
+    arrives_whole(&victim).await;
+}

@@ -1,0 +1,56 @@
+//! Promise: an event in the specification's own form, which names no stream, is carried even for a
+//! session without a record: the channel's mapping says which stream it is.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::time::{Duration, Instant};
+
+use e2e::{Cloud, Options};
+use serde_json::{Value, json};
+
+const ID: &str = "calm-river-7";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A channel mapped to a stream, both of this environment: their ARNs.
+async fn mapped(cloud: &Cloud) -> (String, String) {
+    let name = format!("session-{ID}");
+    let stream = json!({
+        "StreamName": name, "DataRetentionInHours": 1, "Tags": { "env": "dev", "sessionId": ID }
+    });
+    let stream = cloud.kinesis_video("createStream", stream).await.unwrap();
+    let tag = |key: &str, value: &str| json!({ "Key": key, "Value": value });
+    let channel = json!({ "ChannelName": name, "Tags": [tag("env", "dev"), tag("sessionId", ID)] });
+    let channel = cloud.kinesis_video("createSignalingChannel", channel).await.unwrap();
+    let arn = |answer: &Value, member: &str| answer[member].as_str().unwrap().to_owned();
+    let (channel, stream) = (arn(&channel, "ChannelARN"), arn(&stream, "StreamARN"));
+    let storage = json!({ "Status": "ENABLED", "StreamARN": stream });
+    let map = json!({ "ChannelARN": channel, "MediaStorageConfiguration": storage });
+    let start = Instant::now();
+    // Until both are ACTIVE.
+    while let Err(error) = cloud.kinesis_video("updateMediaStorageConfiguration", map.clone()).await
+    {
+        assert!(start.elapsed() < PATIENCE, "{error}");
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    (channel, stream)
+}
+
+#[tokio::test]
+async fn finds_its_stream_by_the_mapping() {
+    let cloud = Cloud::start(Options { time_scale: 20, ..Options::default() }).await.unwrap();
+    let (channel, stream) = mapped(&cloud).await;
+    let detail = json!({
+        "sessionId": ID, "status": "ACTIVE", "channelArn": channel, "sourceLanguage": "en",
+        "targetLanguages": ["de"], "qualityTier": "standard", "speakerId": "ana",
+        "timestamp": 1_732_540_620_000_u64
+    });
+    cloud.put_status_change(&detail).await.unwrap();
+    let start = Instant::now();
+    loop {
+        let item = cloud.item("Streams", ID).await.unwrap().unwrap_or_default();
+        if item["streamArn"]["S"] == stream.as_str() {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "{item}\n{}", cloud.log("kvs-stream-consumer"));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

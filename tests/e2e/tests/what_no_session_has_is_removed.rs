@@ -1,0 +1,47 @@
+//! Promise: a channel and a stream that no session's record names are removed, also while they are
+//! mapped to each other, which keeps KVS from deleting either.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::time::{Duration, Instant};
+
+use e2e::{Cloud, Options};
+use serde_json::json;
+
+const NAME: &str = "session-quiet-harbor-9";
+/// The sweep comes once an hour of the cloud's time: every 36 s. What it finds must be older than
+/// `StreamKeepMinutes` by the functions' clock, which the cloud's is ahead of at first.
+const SCALE: u32 = 100;
+const PATIENCE: Duration = Duration::from_secs(150);
+
+#[tokio::test]
+async fn a_mapped_pair_without_a_session() {
+    let parameters = vec!["StreamKeepMinutes=5".to_owned()];
+    let options = Options { time_scale: SCALE, parameters, ..Options::default() };
+    let cloud = Cloud::start(options).await.unwrap();
+    let id = NAME.trim_start_matches("session-");
+    let tags = json!({ "app": "session-management", "env": "dev", "sessionId": id });
+    let list = tags.as_object().unwrap().iter();
+    let list: Vec<_> = list.map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+    let stream = json!({ "StreamName": NAME, "DataRetentionInHours": 1, "Tags": tags });
+    let stream = cloud.kinesis_video("createStream", stream).await.unwrap();
+    let channel = json!({ "ChannelName": NAME, "Tags": list });
+    let channel = cloud.kinesis_video("createSignalingChannel", channel).await.unwrap();
+    let storage = json!({ "Status": "ENABLED", "StreamARN": stream["StreamARN"] });
+    let map = json!({
+        "ChannelARN": channel["ChannelARN"], "MediaStorageConfiguration": storage,
+    });
+    let start = Instant::now();
+    let operation = "updateMediaStorageConfiguration";
+    while let Err(refused) = cloud.kinesis_video(operation, map.clone()).await {
+        assert!(start.elapsed() < PATIENCE, "both should be ACTIVE: {refused}");
+    }
+    while !cloud.media_names().await.unwrap().is_empty() {
+        let log = || cloud.log("kvs-stream-consumer");
+        assert!(start.elapsed() < PATIENCE, "still there: {}", log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // One at a time, the channel first, and none was refused for good.
+    let log = cloud.log("kvs-stream-consumer");
+    assert_eq!(log.matches("deleted orphaned KVS resource").count(), 2, "{log}");
+    assert!(!log.contains("health check: a duty failed"), "{log}");
+}

@@ -1,0 +1,108 @@
+//! Promise: no single answer of KVS ends a session whose audio it still holds, being refused is no
+//! silence, a producer that never stops holds no session open, and what was drained late is kept as
+//! long as anything else.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::time::{Duration, Instant};
+
+use e2e::{Cloud, Journey, Options, Packets, Session};
+use serde_json::{Value, json};
+
+async fn cloud(time_scale: u32, parameters: &[&str], faults: &[Value]) -> Cloud {
+    let parameters = parameters.iter().map(|&parameter| parameter.to_owned()).collect();
+    let cloud =
+        Cloud::start(Options { time_scale, parameters, ..Options::default() }).await.unwrap();
+    for fault in faults {
+        cloud.fault(fault.clone()).await.unwrap();
+    }
+    cloud
+}
+
+/// Speech of many recordings, in a file of the cloud's.
+fn long_speech(cloud: &Cloud, times: usize) -> (Packets, std::path::PathBuf) {
+    let packets = Packets::of(&testkit::recording()).repeated(times);
+    let file = cloud.scratch("speech.mka");
+    std::fs::write(&file, packets.file()).unwrap();
+    (packets, file)
+}
+
+async fn status(cloud: &Cloud, session: &Session<'_>) -> String {
+    let item = cloud.item("Sessions", session.id()).await.unwrap().unwrap();
+    item["status"]["S"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn one_not_found_after_the_stop_ends_nothing() {
+    // Nobody is told of the session, so that all of it is read after the stop.
+    let untold = json!({
+        "service": "events", "operation": "Deliver", "target": "session-lifecycle", "times": 6,
+        "status": 500, "code": "InternalFailure"
+    });
+    let not_found = json!({
+        "service": "kinesisvideo", "operation": "GetMedia", "target": "session-",
+        "status": 404, "code": "ResourceNotFoundException"
+    });
+    let cloud = cloud(20, &[], &[untold, not_found]).await;
+    let session = cloud.open("ana").await.unwrap();
+    let recording = testkit::recording();
+    session.say(&recording).await.unwrap();
+    session.end().await.unwrap();
+    let journey = Journey::drained(&session, &Packets::of(&recording)).await.unwrap();
+    cloud.every_fault_struck().await.unwrap();
+    journey.assert_whole();
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_listened_to_is_not_silent() {
+    let refused = json!({
+        "service": "kinesisvideo", "operation": "GetMedia", "target": "session-",
+        "status": 401, "code": "NotAuthorizedException", "times": 100_000
+    });
+    let cloud = cloud(30, &["SessionIdleMinutes=5"], &[refused]).await;
+    let session = cloud.open("ana").await.unwrap();
+    let (packets, file) = long_speech(&cloud, 24); // a quarter of an hour
+    session.say(&file).await.unwrap();
+    assert_eq!(status(&cloud, &session).await, "active");
+    cloud.calm().await.unwrap();
+    session.end().await.unwrap();
+    Journey::drained(&session, &packets).await.unwrap().assert_whole();
+}
+
+#[tokio::test]
+async fn a_producer_that_never_stops_holds_no_session_open() {
+    let cloud = cloud(20, &[], &[]).await;
+    let session = cloud.open("ana").await.unwrap();
+    let (_, file) = long_speech(&cloud, 24);
+    let _speaker = session.speak(&file, cloud.time_scale()).unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    session.end().await.unwrap();
+    let stopped = Instant::now();
+    session.drained(Duration::from_secs(60)).await.unwrap();
+    let took = stopped.elapsed() * cloud.time_scale();
+    assert!(took < Duration::from_secs(240), "{took:?} of the cloud's time");
+}
+
+#[tokio::test]
+async fn what_was_drained_late_is_kept_as_long_as_the_rest() {
+    let down = json!({
+        "service": "lambda", "operation": "Invoke", "target": "audio-processor",
+        "status": 500, "code": "ServiceException", "times": 100_000
+    });
+    let keep = Duration::from_secs(10 * 60);
+    let cloud = cloud(30, &["StreamKeepMinutes=10"], &[down]).await;
+    let session = cloud.open("ana").await.unwrap();
+    let recording = testkit::recording();
+    session.say(&recording).await.unwrap();
+    session.end().await.unwrap();
+    // Longer than the stream is kept.
+    tokio::time::sleep(keep * 6 / 5 / cloud.time_scale()).await;
+    cloud.calm().await.unwrap();
+    Journey::drained(&session, &Packets::of(&recording)).await.unwrap().assert_whole();
+    let drained = Instant::now();
+    while status(&cloud, &session).await != "removed" {
+        assert!(drained.elapsed() < Duration::from_secs(90), "never removed");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let kept = drained.elapsed() * cloud.time_scale();
+    assert!(kept >= keep, "removed {kept:?} after the drain");
+}
