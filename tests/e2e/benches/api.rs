@@ -131,7 +131,7 @@ async fn posts(cloud: &Cloud, latency: u64) -> Vec<Post> {
         cloud.idle(HANDLER).await.unwrap();
         let own_in_all = computed(cloud).await.saturating_sub(before);
         took.push(Post { answered, own, own_in_all });
-        cloud.calm().await.unwrap();
+        cloud.clear_faults().await.unwrap();
         // An account has a hundred mappings, so none may be left.
         let path = format!("/sessions/{}", answer.1["sessionId"].as_str().unwrap());
         let (status, _) = cloud.api(Method::DELETE, &path, Some(&token), None).await.unwrap();
@@ -171,7 +171,7 @@ async fn no_consumer(cloud: &Cloud) {
 
 async fn strike(cloud: &Cloud, mut fault: Value) {
     fault["times"] = json!(100_000);
-    cloud.fault(fault).await.unwrap();
+    cloud.inject_fault(fault).await.unwrap();
 }
 
 /// What each POST takes, eight at a time, and how many are answered in a second.

@@ -1,16 +1,16 @@
-//! What should have arrived, made from the recorded file by other means than the product's: its
-//! packets by matroska-demuxer, its samples by bare libopus.
+//! The expected audio, read from the recording without the product's code: packets by
+//! matroska-demuxer, samples by libopus.
 
 use std::path::Path;
 
 use matroska_demuxer::{Frame, MatroskaFile};
 use testkit::getmedia::Timed;
 
-/// The Opus packets of a recorded file, and what its OpusHead says to skip.
+/// The Opus packets of a recorded file, and the pre-skip of its OpusHead.
 pub struct Packets {
     /// One packet per block, in order.
     pub packets: Vec<Vec<u8>>,
-    /// Samples at 16 kHz before the first that counts.
+    /// Samples at 16 kHz to skip at the start.
     pub pre_skip: usize,
 }
 
@@ -18,7 +18,7 @@ impl Packets {
     /// Reads `file`.
     ///
     /// # Panics
-    /// When `file` is no Matroska file with an Opus track: the test's own material is broken.
+    /// If `file` is not a Matroska file with an Opus track.
     #[allow(clippy::expect_used)]
     pub fn of(file: &Path) -> Self {
         let opened = std::fs::File::open(file).expect("the recording");
@@ -39,23 +39,23 @@ impl Packets {
         Self { packets, pre_skip }
     }
 
-    /// The same speech `times` over, as one session would have it.
+    /// Returns the same speech, repeated `times` in one session.
     #[must_use]
     pub fn repeated(&self, times: usize) -> Self {
         Self { packets: vec![self.packets.as_slice(); times].concat(), pre_skip: self.pre_skip }
     }
 
-    /// The samples that libopus makes of them, from the first after pre-skip on.
+    /// Returns the samples that libopus decodes from the packets, without the pre-skip.
     pub fn samples(&self) -> Vec<i16> {
         testkit::opus::decode(&self.packets).split_off(self.pre_skip)
     }
 
-    /// A Matroska file of them, 20 ms each.
+    /// Returns a Matroska file of the packets, 20 ms each.
     pub fn file(&self) -> Vec<u8> {
         self.file_of(&testkit::recorded::timed(&self.packets, 200))
     }
 
-    /// A Matroska file of them with these times in ms, one for each.
+    /// Returns a Matroska file of the packets with these times in ms, one per packet.
     pub fn file_at(&self, times: &[i64]) -> Vec<u8> {
         let timed = self.packets.iter().zip(times).map(|(data, time)| Timed {
             offset_ms: (*time).max(0),

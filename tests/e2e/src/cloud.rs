@@ -1,5 +1,5 @@
-//! One local cloud as a child process. The calls that are made to it are in `client` (the session
-//! API), `aws` and `local`.
+//! A local cloud as a child process. Its clients are in `client` (the session API), `aws` (AWS's
+//! APIs) and `local` (`/_local`).
 
 mod aws;
 mod client;
@@ -15,15 +15,15 @@ use tokio::process::{Child, Command};
 
 use crate::Error;
 
-/// How long a line of a log may be waited for.
-const LOG_PATIENCE: Duration = Duration::from_secs(30);
+/// Maximum wait for a log line.
+const LOG_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How a cloud is started.
+/// The settings of a local cloud.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// `--time-scale`: how many times faster than real time the cloud runs.
     pub time_scale: u32,
-    /// Media in one fragment of what is spoken, ms.
+    /// Length of a fragment, ms.
     pub fragment_ms: u32,
     /// `--parameter NAME=VALUE` of the template.
     pub parameters: Vec<String>,
@@ -37,7 +37,7 @@ impl Default for Options {
     }
 }
 
-/// A running local cloud. It and its children end when this is dropped.
+/// A running local cloud. Dropping this stops it and its child processes.
 #[derive(Debug)]
 pub struct Cloud {
     process: Child,
@@ -48,7 +48,7 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// Starts a cloud on a port the system picks and waits until it serves.
+    /// Starts a cloud on a free port and waits until it is ready.
     ///
     /// # Errors
     /// [`Error::NotBuilt`], [`Error::NotReady`] with its log, [`Error::Io`].
@@ -56,7 +56,7 @@ impl Cloud {
         Self::launch(options, fresh_directory()?, |_| {}).await
     }
 
-    /// As [`Cloud::start`], with `RUST_LOG` of the cloud itself.
+    /// As [`Cloud::start`], with this `RUST_LOG` of the cloud.
     ///
     /// # Errors
     /// As [`Cloud::start`].
@@ -67,8 +67,8 @@ impl Cloud {
         Self::launch(options, fresh_directory()?, logging).await
     }
 
-    /// As [`Cloud::start`], with another template. What its functions call says nothing of the
-    /// roles that are deployed, so it is not recorded.
+    /// As [`Cloud::start`], with another template. Its functions' calls are not recorded for the
+    /// check of unused permissions, because its roles differ from the deployed ones.
     ///
     /// # Errors
     /// As [`Cloud::start`].
@@ -112,25 +112,25 @@ impl Cloud {
         Ok(Self { process, url, data, http, options })
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// Returns `http://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// How many times faster than real time it runs.
+    /// Returns how many times faster than real time the cloud runs.
     pub fn time_scale(&self) -> u32 {
         self.options.time_scale
     }
 
-    /// Media in one fragment of what is spoken, ms.
+    /// Returns the length of a fragment, ms.
     pub(crate) fn fragment_ms(&self) -> u32 {
         self.options.fragment_ms
     }
 
-    /// Waits until `function` (its package name) has logged `text` so many times.
+    /// Waits until `function` (a package name) has logged `text` at least `times` times.
     ///
     /// # Errors
-    /// [`Error::Waited`] with the end of the log.
+    /// [`Error::TimedOut`] with the end of the log.
     pub async fn logged(&self, function: &str, text: &str, times: usize) -> Result<(), Error> {
         let start = Instant::now();
         loop {
@@ -138,27 +138,27 @@ impl Cloud {
             if log.matches(text).count() >= times {
                 return Ok(());
             }
-            if start.elapsed() > LOG_PATIENCE {
+            if start.elapsed() > LOG_TIMEOUT {
                 let last = log.lines().rev().take(5).collect::<Vec<_>>().join("\n");
-                let (what, seconds) = (format!("{text:?} in the log"), LOG_PATIENCE.as_secs());
-                return Err(Error::Waited { what, seconds, last });
+                let (what, seconds) = (format!("{text:?} in the log"), LOG_TIMEOUT.as_secs());
+                return Err(Error::TimedOut { what, seconds, last });
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// A file of this cloud's own, gone with it.
+    /// Returns the path of a file that is deleted with the cloud's data.
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.data.join(name)
     }
 
-    /// All that `function` (its package name) has logged so far.
+    /// Returns the log of `function` (a package name).
     pub fn log(&self, function: &str) -> String {
         let logs = self.data.join("logs");
         std::fs::read_to_string(logs.join(format!("{function}.log"))).unwrap_or_default()
     }
 
-    /// All that the cloud itself has logged so far.
+    /// Returns the log of the cloud itself.
     pub fn own_log(&self) -> String {
         std::fs::read_to_string(self.data.join("cloud.log")).unwrap_or_default()
     }
@@ -167,7 +167,7 @@ impl Cloud {
 impl Drop for Cloud {
     fn drop(&mut self) {
         if let Some(id) = self.process.id() {
-            // SIGTERM first: the cloud then ends its functions. `kill_on_drop` is the fallback.
+            // On SIGTERM the cloud stops its functions. `kill_on_drop` is the fallback.
             let _ = std::process::Command::new("kill").arg(id.to_string()).status();
             for _ in 0..100 {
                 if !matches!(self.process.try_wait(), Ok(None)) {
@@ -177,15 +177,14 @@ impl Drop for Cloud {
             }
         }
         if std::thread::panicking() {
-            eprintln!("the cloud's data is kept for a look: {}", self.data.display());
+            eprintln!("the cloud's data is kept in {}", self.data.display());
         } else {
             let _ = std::fs::remove_dir_all(&self.data);
         }
     }
 }
 
-/// Sends a signal (`STOP`, `CONT`, `KILL`) to processes; one that has ended is none to complain
-/// about.
+/// Sends a signal (`STOP`, `CONT`, `KILL`) to processes; processes that have exited are ignored.
 pub fn signal(name: &str, processes: &[u64]) {
     for process in processes {
         let mut kill = std::process::Command::new("kill");
@@ -193,7 +192,7 @@ pub fn signal(name: &str, processes: &[u64]) {
     }
 }
 
-/// The URL in the line `ready URL`, or `None` when the process ends before it says so.
+/// Returns the URL in the line `ready URL`, or `None` if the process exits before it.
 async fn ready(process: &mut Child) -> Option<String> {
     let mut lines = BufReader::new(process.stdout.take()?).lines();
     let mut url = None;
@@ -203,12 +202,12 @@ async fn ready(process: &mut Child) -> Option<String> {
             break;
         }
     }
-    // What it prints later is read and dropped, so that it never meets a closed pipe.
+    // Discards later output, so that the process never writes to a closed pipe.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     url
 }
 
-/// The template that deploys.
+/// Returns the deployed template, `infra/template.yaml`.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -216,13 +215,13 @@ pub fn template() -> Result<String, Error> {
     std::fs::read_to_string(root().join("infra/template.yaml")).map_err(io("read the template"))
 }
 
-/// The top folder of the workspace.
+/// Returns the root folder of the workspace.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A built binary of the workspace, of the same profile and target directory as this test: cargo
-/// puts a test into `deps` beside them, and a program of the workspace among them.
+/// Returns the path of a built binary with the profile and target directory of this executable,
+/// which cargo places beside the binaries or in their `deps` folder.
 pub(crate) fn binary(name: &str) -> Result<PathBuf, Error> {
     let this = std::env::current_exe().map_err(io("find the running test"))?;
     let folders = this.ancestors().skip(1).take(2);
@@ -239,7 +238,7 @@ fn fresh_directory() -> Result<PathBuf, Error> {
     Ok(path)
 }
 
-/// Names the step in which the system refused.
+/// Returns a function that adds the failed step to an I/O error.
 pub(crate) fn io(what: &'static str) -> impl Fn(std::io::Error) -> Error {
     move |source| Error::Io { what: what.to_owned(), source }
 }

@@ -1,33 +1,33 @@
-//! What can go wrong in a test before its promise is even reached.
+//! Errors of the test harness.
 
-/// What builds the binaries of the profile that this is compiled in.
+/// The command that builds the binaries with the profile of this crate.
 const BUILD: &str = if cfg!(debug_assertions) {
     "cargo build --workspace --bins --examples"
 } else {
     "cargo build --release --workspace --bins --examples"
 };
 
-/// A step of the harness failed; the message says which and what the cloud answered.
+/// A failed step of the harness, with the cloud's response.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The binaries are not built.
     #[error("{0} is not built: run `{BUILD}` first")]
     NotBuilt(String),
-    /// The local cloud did not come up, or a process could not be started.
+    /// A file or process operation failed.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried.
+        /// The step.
         what: String,
-        /// The system's reason.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The local cloud ended before it was ready.
-    #[error("local-cloud ended before it was ready; its log:\n{0}")]
+    /// The local cloud exited before it was ready.
+    #[error("local-cloud exited before it was ready; its log:\n{0}")]
     NotReady(String),
-    /// A request was not answered.
-    #[error("no answer: {0}")]
+    /// A request got no response.
+    #[error("no response: {0}")]
     Http(#[from] reqwest::Error),
-    /// A request was answered, but not as the step needs it.
+    /// A request got an unexpected response.
     #[error("{what}: status {status}, body {body}")]
     Answer {
         /// The request.
@@ -37,14 +37,14 @@ pub enum Error {
         /// Its body.
         body: String,
     },
-    /// What a wait was for did not come.
-    #[error("gave up after {seconds} s waiting for {what}; last seen: {last}")]
-    Waited {
-        /// What did not come.
+    /// A condition was not met in time.
+    #[error("timed out after {seconds} s waiting for {what}; last state: {last}")]
+    TimedOut {
+        /// The condition.
         what: String,
-        /// How long was waited.
+        /// The timeout, s.
         seconds: u64,
-        /// The state at the last look.
+        /// The last observed state.
         last: String,
     },
 }

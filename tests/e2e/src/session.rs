@@ -1,4 +1,4 @@
-//! One session, seen by its speaker and by an operator.
+//! The actions of a session's speaker, and an operator's view of the session.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -23,25 +23,25 @@ impl<'a> Session<'a> {
         Self { cloud, id, token }
     }
 
-    /// Its id, for example `blessed-shepherd-123`.
+    /// Returns its id, for example `blessed-shepherd-123`.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Its path in the HTTP API.
+    /// Returns its path in the HTTP API.
     pub fn path(&self) -> String {
         format!("/sessions/{}", self.id)
     }
 
-    /// Speaks all of `file` into the session's stream, at the cloud's own pace.
+    /// Sends all of `file` to the session's stream, as fast as the cloud's clock runs.
     ///
     /// # Errors
-    /// [`Error::Io`] when the speaker cannot be started, [`Error::Answer`] when it fails.
+    /// [`Error::Io`] if the producer cannot be started, [`Error::Answer`] if it fails.
     pub async fn say(&self, file: &Path) -> Result<(), Error> {
         self.say_with(file, &[]).await
     }
 
-    /// The same with more arguments of `local-cloud speak`.
+    /// As [`Session::say`], with more arguments of `local-cloud speak`.
     ///
     /// # Errors
     /// As [`Session::say`].
@@ -54,10 +54,10 @@ impl<'a> Session<'a> {
         Err(Error::Answer { what: "local-cloud speak".into(), status: 0, body: status.to_string() })
     }
 
-    /// Starts to speak `file` into the session's stream, `speed` times as fast as it was spoken.
+    /// Starts to send `file` to the session's stream, `speed` times as fast as real time.
     ///
     /// # Errors
-    /// [`Error::Io`] when the speaker cannot be started.
+    /// [`Error::Io`] if the producer cannot be started.
     pub fn speak(&self, file: &Path, speed: u32) -> Result<Child, Error> {
         self.speaker(file, speed, &[])
     }
@@ -76,10 +76,10 @@ impl<'a> Session<'a> {
             .map_err(io("start the speaker"))
     }
 
-    /// DELETE by its owner, asked for again as long as it is told to.
+    /// Sends DELETE as the owner, and retries a 503 up to five times.
     ///
     /// # Errors
-    /// [`Error::Answer`] unless the answer is 204.
+    /// [`Error::Answer`] unless the status is 204.
     pub async fn end(&self) -> Result<(), Error> {
         let mut left = 5;
         loop {
@@ -87,8 +87,7 @@ impl<'a> Session<'a> {
             let answer = self.cloud.api(delete, &self.path(), Some(&self.token), None).await?;
             match answer {
                 (204, _) => return Ok(()),
-                // A machine that is busy with twenty-fold time does not always answer within its
-                // deadline.
+                // With a high time scale, a busy machine may exceed the request's deadline.
                 (503, _) if left > 0 => left -= 1,
                 (status, body) => {
                     let (what, body) = ("DELETE".into(), body.to_string());
@@ -98,10 +97,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// PATCH by its owner; the answer's status and body.
+    /// Sends PATCH as the owner; returns status and body.
     ///
     /// # Errors
-    /// [`Error::Http`] when nothing answers.
+    /// [`Error::Http`] if there is no response.
     pub async fn change(&self, changes: Value) -> Result<(u16, Value), Error> {
         let patch = reqwest::Method::PATCH;
         self.cloud.api(patch, &self.path(), Some(&self.token), Some(changes)).await
@@ -110,19 +109,19 @@ impl<'a> Session<'a> {
     /// Waits until the consumer has drained the stream and written status ENDED.
     ///
     /// # Errors
-    /// [`Error::Waited`] with the last Streams item.
-    pub async fn drained(&self, patience: Duration) -> Result<Value, Error> {
-        self.streams_item("the drain", patience, |item| item["status"]["S"] == "ENDED").await
+    /// [`Error::TimedOut`] with the last Streams item.
+    pub async fn drained(&self, timeout: Duration) -> Result<Value, Error> {
+        self.streams_item("the drain", timeout, |item| item["status"]["S"] == "ENDED").await
     }
 
-    /// Waits until the session's Streams item is as `wanted`.
+    /// Waits until `wanted` returns true for the session's Streams item.
     ///
     /// # Errors
-    /// [`Error::Waited`] with the last Streams item.
+    /// [`Error::TimedOut`] with the last Streams item.
     pub async fn streams_item(
         &self,
         what: &str,
-        patience: Duration,
+        timeout: Duration,
         wanted: impl Fn(&Value) -> bool,
     ) -> Result<Value, Error> {
         let start = Instant::now();
@@ -131,18 +130,19 @@ impl<'a> Session<'a> {
             if wanted(&item) {
                 return Ok(item);
             }
-            if start.elapsed() > patience {
-                let seconds = patience.as_secs();
-                return Err(Error::Waited { what: what.into(), seconds, last: item.to_string() });
+            if start.elapsed() > timeout {
+                let seconds = timeout.as_secs();
+                return Err(Error::TimedOut { what: what.into(), seconds, last: item.to_string() });
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// What the cloud saw at the processor's door: samplesDelivered, samplesDuplicated, …
+    /// Returns the cloud's record of the processor's invocations: samplesDelivered,
+    /// samplesDuplicated, …
     ///
     /// # Errors
-    /// [`Error::Answer`] when it saw nothing.
+    /// [`Error::Answer`] if there was no invocation.
     pub async fn figures(&self) -> Result<Value, Error> {
         let path = format!("/_local/deliveries/{}", self.id);
         match self.cloud.api(reqwest::Method::GET, &path, None, None).await? {
@@ -151,10 +151,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The samples of the WAV that the reference processor has written.
+    /// Returns the samples of the reference processor's WAV file.
     ///
     /// # Errors
-    /// [`Error::Answer`] when there is none, or it is no 16 kHz mono 16-bit WAV.
+    /// [`Error::Answer`] if there is none, or it is not a 16 kHz mono 16-bit WAV file.
     pub async fn wav(&self) -> Result<Vec<i16>, Error> {
         let path = format!("/_local/audio/{}.wav", self.id);
         let bytes = self.cloud.bytes(&path).await?.unwrap_or_default();

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use base64::Engine;
-use e2e::{Cloud, Journey, Options, Packets};
+use e2e::{Cloud, Options, Packets, SessionRun};
 use serde_json::{Value, json};
 
 const FUNCTIONS: [&str; 3] = ["session-http-handler", "kvs-stream-consumer", "audio-processor"];
@@ -53,7 +53,7 @@ async fn a_session_that_is_under_way_arrives_whole() {
     }
     assert!(speaker.wait().await.unwrap().success());
     session.end().await.unwrap();
-    let journey = Journey::drained(&session, &Packets::of(&recording)).await.unwrap();
-    journey.assert_whole();
-    assert_eq!(journey.consumers(), 1, "the invocation that carries the session went on");
+    let run = SessionRun::drained(&session, &Packets::of(&recording)).await.unwrap();
+    run.assert_whole();
+    assert_eq!(run.consumers(), 1, "the invocation that carries the session went on");
 }

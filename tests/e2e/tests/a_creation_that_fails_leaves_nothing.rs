@@ -38,7 +38,7 @@ async fn post(cloud: &Cloud, speaker: &str) -> (u16, bool, Value) {
 async fn strike(cloud: &Cloud, (service, operation): (&str, &str), more: &Value) {
     let mut fault = more.clone();
     (fault["service"], fault["operation"]) = (json!(service), json!(operation));
-    cloud.fault(fault).await.unwrap();
+    cloud.inject_fault(fault).await.unwrap();
 }
 
 async fn names(cloud: &Cloud) -> BTreeSet<String> {
@@ -107,7 +107,7 @@ async fn each_error_is_told_as_what_it_is() {
         assert!(!answer.to_string().contains("Exception"), "what AWS says is nobody's business");
         // The event follows the answer, and the next fault is not for it.
         cloud.idle(HANDLER).await.unwrap();
-        cloud.calm().await.unwrap();
+        cloud.clear_faults().await.unwrap();
     }
     assert_eq!(open.len(), 9);
     only_these_are_left(&cloud, &open).await;
@@ -130,7 +130,7 @@ async fn a_function_that_dies_after_an_end_leaves_no_channel() {
         let fault = json!({ "kind": "delay", "delayMs": 60_000, "times": 1 });
         strike(&cloud, step, &fault).await;
         session.end().await.unwrap();
-        while !cloud.waiting_faults().await.unwrap().is_empty() {
+        while !cloud.pending_faults().await.unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         signal("KILL", &cloud.processes(HANDLER).await.unwrap());
@@ -148,7 +148,7 @@ async fn a_function_that_dies_after_an_end_leaves_no_channel() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     assert_eq!(names(&cloud).await.len(), left, "the streams are still there");
-    cloud.every_fault_struck().await.unwrap();
+    cloud.all_faults_triggered().await.unwrap();
     let log = cloud.log("kvs-stream-consumer");
     assert!(!log.contains("health check: a duty failed"), "it did not wait for the channel: {log}");
 }
@@ -169,7 +169,7 @@ async fn a_function_that_dies_at_any_step_leaves_nothing() {
             let fault = json!({ "kind": kind, "delayMs": 3_000, "times": 1 });
             strike(&cloud, step, &fault).await;
             let dies = async {
-                while !cloud.waiting_faults().await.unwrap().is_empty() {
+                while !cloud.pending_faults().await.unwrap().is_empty() {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
                 signal("KILL", &cloud.processes(HANDLER).await.unwrap());
@@ -178,7 +178,7 @@ async fn a_function_that_dies_at_any_step_leaves_nothing() {
             assert!(status >= 500 || status == 201, "{step:?} {kind}: {status} {answer}");
         }
     }
-    cloud.calm().await.unwrap();
+    cloud.clear_faults().await.unwrap();
     let (status, _, answer) = post(&cloud, "ben").await;
     assert_eq!(status, 201, "{answer}");
     // Those that were active when the function died are sessions like any other.

@@ -2,7 +2,7 @@
 //! route that changes something, and does not invoke the function.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use e2e::forge::{Parts, public_key_forms};
+use e2e::jwt_attacks::{Parts, public_key_forms};
 use e2e::{Cloud, Options};
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};

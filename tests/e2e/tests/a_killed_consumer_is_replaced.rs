@@ -2,7 +2,7 @@
 //! checkpoint says how far it got, and Lambda's retry of the event goes on from there.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use e2e::{Journey, Options};
+use e2e::{Options, SessionRun};
 use serde_json::json;
 
 #[tokio::test]
@@ -11,7 +11,7 @@ async fn killed_in_the_middle_of_the_speech() {
         "service": "lambda", "operation": "Invoke", "target": "kvs-stream-consumer",
         "kind": "kill", "delayMs": 1500
     });
-    let journey = Journey::with_faults(Options::default(), &[kill]).await.unwrap();
-    assert!(journey.consumers() >= 2, "nobody was killed");
-    journey.assert_whole();
+    let run = SessionRun::with_faults(Options::default(), &[kill]).await.unwrap();
+    assert!(run.consumers() >= 2, "nobody was killed");
+    run.assert_whole();
 }

@@ -3,7 +3,7 @@
 //! way back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use e2e::{Journey, Options};
+use e2e::{Options, SessionRun};
 use serde_json::{Value, json};
 
 fn invoke(skip: u32, times: u32, mut fault: Value) -> Value {
@@ -22,7 +22,7 @@ async fn throttled_failing_killed_and_with_lost_answers() {
         invoke(8, 1, json!({"kind": "kill"})),
         invoke(10, 2, json!({"kind": "answer-lost", "status": 500, "code": "ServiceException"})),
     ];
-    let journey = Journey::with_faults(Options::default(), &faults).await.unwrap();
-    journey.assert_whole();
-    assert!(journey.figures["offeredTwice"].as_u64() > Some(0), "{}", journey.figures);
+    let run = SessionRun::with_faults(Options::default(), &faults).await.unwrap();
+    run.assert_whole();
+    assert!(run.figures["offeredTwice"].as_u64() > Some(0), "{}", run.figures);
 }

@@ -64,10 +64,10 @@ async fn a_function_that_dies_is_followed_by_the_next_request() {
             "service": "lambda", "operation": "Invoke", "target": "session-http-handler",
             "kind": "kill", "times": 1, "delayMs": delay,
         });
-        cloud.fault(kill).await.unwrap();
+        cloud.inject_fault(kill).await.unwrap();
         let (status, ..) = post(&cloud, &token, key, &body).await;
         assert!(status >= 500, "{status}: the fault did not strike");
-        cloud.every_fault_struck().await.unwrap();
+        cloud.all_faults_triggered().await.unwrap();
         let answer = loop {
             match post(&cloud, &token, key, &body).await {
                 (409, Some(seconds), _) => {

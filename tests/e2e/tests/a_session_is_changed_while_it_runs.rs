@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Cloud, Journey, Options, Packets, Session};
+use e2e::{Cloud, Options, Packets, Session, SessionRun};
 use serde_json::{Value, json};
 
 /// Waits until the processor has this many samples.
@@ -66,12 +66,12 @@ async fn a_pause_is_skipped_and_the_rest_is_delivered() {
     let (status, _) = session.change(json!({ "status": "active" })).await.unwrap();
     assert_eq!(status, 409, "an ended session stays ended");
 
-    let journey = Journey::drained(&session, &Packets::of(&recording)).await.unwrap();
-    let skipped = paused(&journey.streams_item);
-    let delivered = journey.figures["samplesDelivered"].as_u64().unwrap();
-    let spoken = journey.spoken.len() as u64;
-    assert!(skipped > 0 && delivered > 0, "{}", journey.figures);
-    assert_eq!(delivered + skipped, spoken, "{}", journey.figures);
-    assert_eq!(journey.figures["nextSample"], spoken);
-    assert_eq!(journey.figures["samplesDuplicated"], 0);
+    let run = SessionRun::drained(&session, &Packets::of(&recording)).await.unwrap();
+    let skipped = paused(&run.streams_item);
+    let delivered = run.figures["samplesDelivered"].as_u64().unwrap();
+    let spoken = run.spoken.len() as u64;
+    assert!(skipped > 0 && delivered > 0, "{}", run.figures);
+    assert_eq!(delivered + skipped, spoken, "{}", run.figures);
+    assert_eq!(run.figures["nextSample"], spoken);
+    assert_eq!(run.figures["samplesDuplicated"], 0);
 }

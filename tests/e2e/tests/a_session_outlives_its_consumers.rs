@@ -2,7 +2,7 @@
 //! over to the next without a lost sample, without one accepted twice, and within a second.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use e2e::{Cloud, Journey, Options, Packets};
+use e2e::{Cloud, Options, Packets, SessionRun};
 
 /// How long one consumer may live, in seconds of the cloud's time.
 const TIMEOUT: u32 = 120;
@@ -36,9 +36,9 @@ async fn arrives_whole(fragment_ms: u32, times: usize, hand_offs: u64) {
     session.say(&file).await.unwrap();
     session.end().await.unwrap();
 
-    let journey = Journey::drained(&session, &speech).await.unwrap();
-    assert!(journey.consumers() >= hand_offs, "it took {} consumers", journey.consumers());
-    journey.assert_whole();
+    let run = SessionRun::drained(&session, &speech).await.unwrap();
+    assert!(run.consumers() >= hand_offs, "it took {} consumers", run.consumers());
+    run.assert_whole();
     let gaps = hand_off_gaps(&cloud.log("kvs-stream-consumer"));
     println!("without a deliverer at hand-offs: {gaps:?} ms");
     let logged = gaps.len() as u64;
@@ -48,5 +48,5 @@ async fn arrives_whole(fragment_ms: u32, times: usize, hand_offs: u64) {
     let longest = *gaps.iter().max().unwrap();
     assert!(longest + LOOK_MILLIS < 1_000, "{gaps:?}");
     // Whoever reads a trace finds all of them in it.
-    assert_eq!(journey.figures["traces"], 1, "{}", journey.figures);
+    assert_eq!(run.figures["traces"], 1, "{}", run.figures);
 }

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use e2e::{Cloud, Journey, Options, Packets, Session};
+use e2e::{Cloud, Options, Packets, Session, SessionRun};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 const CONSUMER: &str = "kvs-stream-consumer";
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 async fn cloud() -> Cloud {
     Cloud::start(Options { time_scale: 20, ..Options::default() }).await.unwrap()
@@ -29,14 +29,14 @@ async fn event(cloud: &Cloud, session: &Session<'_>, status: &str) -> Value {
 /// Waits until a consumer reads the session's stream.
 async fn is_read(session: &Session<'_>) -> Value {
     session
-        .streams_item("a consumer", PATIENCE, |item| item["owner"]["S"].is_string())
+        .streams_item("a consumer", TIMEOUT, |item| item["owner"]["S"].is_string())
         .await
         .unwrap()
 }
 
 /// Each of the events is in the queue, with this in its reason.
 async fn are_dead(cloud: &Cloud, events: &[(Value, &str)]) {
-    let records = cloud.dead_events(events.len()).await.unwrap();
+    let records = cloud.dead_letter_events(events.len()).await.unwrap();
     assert_eq!(records.len(), events.len(), "{records:#?}");
     for (detail, reason) in events {
         let mut of = records.iter().filter(|it| it["requestPayload"]["detail"] == *detail);
@@ -55,7 +55,7 @@ async fn received_nothing(cloud: &Cloud, id: &str) {
 
 async fn arrives_whole(session: &Session<'_>) {
     let packets = Packets::of(&testkit::recording());
-    Journey::drained(session, &packets).await.unwrap().assert_whole();
+    SessionRun::drained(session, &packets).await.unwrap().assert_whole();
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn another_sessions_stream_is_not_delivered_under_a_foreign_id() {
     victim.end().await.unwrap();
     arrives_whole(&victim).await;
     own.end().await.unwrap();
-    own.drained(PATIENCE).await.unwrap();
+    own.drained(TIMEOUT).await.unwrap();
     received_nothing(&cloud, own.id()).await;
 }
 
@@ -109,7 +109,7 @@ async fn a_forged_event_that_comes_before_the_true_one_chooses_nothing() {
         "service": "events", "operation": "PutEvents", "kind": "entry", "times": 1,
         "code": "ThrottlingException", "message": "Rate exceeded"
     });
-    cloud.fault(entry).await.unwrap();
+    cloud.inject_fault(entry).await.unwrap();
     let own = cloud.open("mallory").await.unwrap();
     cloud.logged("session-http-handler", "Failed to emit EventBridge event: ", 1).await.unwrap();
     let mut forged = event(&cloud, &own, "ACTIVE").await;
@@ -143,7 +143,7 @@ async fn a_forged_end_stops_nothing_and_a_forged_start_revives_nothing() {
     victim.say(&testkit::recording()).await.unwrap();
     victim.end().await.unwrap();
     arrives_whole(&victim).await;
-    let drained = victim.drained(PATIENCE).await.unwrap();
+    let drained = victim.drained(TIMEOUT).await.unwrap();
     let record = cloud.item("Sessions", victim.id()).await.unwrap().unwrap();
     assert_eq!(record["status"]["S"], "ended", "both tables agree");
 
@@ -158,6 +158,6 @@ async fn a_forged_end_stops_nothing_and_a_forged_start_revives_nothing() {
     cloud.logged(CONSUMER, "lease not acquired", before + 1).await.unwrap();
     cloud.put_status_change(&forged).await.unwrap();
     are_dead(&cloud, &[(forged, "`streamArn`")]).await;
-    assert_eq!(victim.drained(PATIENCE).await.unwrap(), drained, "the item is as it was");
+    assert_eq!(victim.drained(TIMEOUT).await.unwrap(), drained, "the item is as it was");
     arrives_whole(&victim).await;
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use e2e::{Cloud, Journey, Options, Packets, Session, signal};
+use e2e::{Cloud, Options, Packets, Session, SessionRun, signal};
 use serde_json::json;
 
 const HANDLER: &str = "session-http-handler";
@@ -14,7 +14,7 @@ const HANDLER: &str = "session-http-handler";
 async fn audio_arrives_in_spite_of(fault: serde_json::Value, fragment_ms: u32) {
     let options = Options { time_scale: 20, fragment_ms, ..Options::default() };
     let cloud = Cloud::start(options).await.unwrap();
-    cloud.fault(fault).await.unwrap();
+    cloud.inject_fault(fault).await.unwrap();
     let session = cloud.open("ana").await.unwrap(); // 201 all the same
     let failure = "Failed to emit EventBridge event: ";
     cloud.logged(HANDLER, failure, 1).await.unwrap();
@@ -35,8 +35,8 @@ async fn arrives_late(cloud: &Cloud, session: &Session<'_>) {
         .await
         .unwrap();
     session.end().await.unwrap();
-    let journey = Journey::drained(session, &Packets::of(&recording)).await.unwrap();
-    journey.assert_whole();
+    let run = SessionRun::drained(session, &Packets::of(&recording)).await.unwrap();
+    run.assert_whole();
 }
 
 #[tokio::test]
@@ -65,12 +65,12 @@ async fn a_resend_that_fails_counts_for_the_alarm_and_one_that_succeeds_is_logge
         "service": "events", "operation": "PutEvents", "times": 1000, "status": 500,
         "code": "InternalException", "message": "the bus is down"
     });
-    cloud.fault(down).await.unwrap();
+    cloud.inject_fault(down).await.unwrap();
     cloud.open("ana").await.unwrap();
     let health_check = "kvs-stream-consumer";
     cloud.logged(health_check, "\"EventEmissionFailure\":1", 1).await.unwrap();
     cloud.logged(health_check, "Failed to emit EventBridge event: ", 1).await.unwrap();
-    cloud.calm().await.unwrap();
+    cloud.clear_faults().await.unwrap();
     let emitted = "EventBridge event emitted for session creation";
     cloud.logged(health_check, emitted, 1).await.unwrap();
     cloud.logged(health_check, "\"EventEmissionSuccess\":1", 1).await.unwrap();
@@ -81,11 +81,11 @@ async fn a_function_that_dies_after_its_answer_has_left_the_event_behind() {
     // The event has a second of its own then, in which the answer comes and the function dies.
     let cloud = Cloud::start(Options { time_scale: 2, ..Options::default() }).await.unwrap();
     let hangs = json!({ "service": "events", "operation": "PutEvents", "kind": "delay", "delayMs": 60_000, "times": 1 });
-    cloud.fault(hangs).await.unwrap();
+    cloud.inject_fault(hangs).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     let log = cloud.log(HANDLER);
     assert!(!log.contains("EventBridge event emitted") && !log.contains("Failed to emit"), "{log}");
-    while !cloud.waiting_faults().await.unwrap().is_empty() {
+    while !cloud.pending_faults().await.unwrap().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     signal("KILL", &cloud.processes(HANDLER).await.unwrap());

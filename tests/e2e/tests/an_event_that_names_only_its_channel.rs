@@ -8,7 +8,7 @@ use e2e::{Cloud, Options};
 use serde_json::{Value, json};
 
 const ID: &str = "calm-river-7";
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A channel mapped to a stream, both of this environment: their ARNs.
 async fn mapped(cloud: &Cloud) -> (String, String) {
@@ -28,7 +28,7 @@ async fn mapped(cloud: &Cloud) -> (String, String) {
     // Until both are ACTIVE.
     while let Err(error) = cloud.kinesis_video("updateMediaStorageConfiguration", map.clone()).await
     {
-        assert!(start.elapsed() < PATIENCE, "{error}");
+        assert!(start.elapsed() < TIMEOUT, "{error}");
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
     (channel, stream)
@@ -50,7 +50,7 @@ async fn finds_its_stream_by_the_mapping() {
         if item["streamArn"]["S"] == stream.as_str() {
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{item}\n{}", cloud.log("kvs-stream-consumer"));
+        assert!(start.elapsed() < TIMEOUT, "{item}\n{}", cloud.log("kvs-stream-consumer"));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -3,7 +3,7 @@
 //! docs/limits.md says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use e2e::{Cloud, Journey, Options, Packets};
+use e2e::{Cloud, Options, Packets, SessionRun};
 use serde_json::json;
 
 #[tokio::test]
@@ -15,12 +15,12 @@ async fn a_refused_hand_over_is_tried_again() {
         "service": "lambda", "operation": "InvokeAsync", "target": "audio-processor",
         "status": 429, "code": "TooManyRequestsException", "skip": 5, "times": 2
     });
-    cloud.fault(refusal).await.unwrap();
+    cloud.inject_fault(refusal).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     let recording = testkit::recording();
     session.say(&recording).await.unwrap();
     session.end().await.unwrap();
-    let journey = Journey::drained(&session, &Packets::of(&recording)).await.unwrap();
-    cloud.every_fault_struck().await.unwrap();
-    journey.assert_whole();
+    let run = SessionRun::drained(&session, &Packets::of(&recording)).await.unwrap();
+    cloud.all_faults_triggered().await.unwrap();
+    run.assert_whole();
 }

@@ -3,7 +3,7 @@
 //! reads on behind the last fragment it has.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use e2e::{Journey, Options};
+use e2e::{Options, SessionRun};
 use serde_json::{Value, json};
 
 fn get_media(mut fault: Value) -> Value {
@@ -21,9 +21,9 @@ async fn cut_refused_and_ended_with_an_error() {
         get_media(json!({"status": 500, "code": "InternalFailure"})),
         get_media(json!({"kind": "error-tag", "extra": {"errorId": 5000, "afterBytes": 9_000}})),
     ];
-    let journey = Journey::with_faults(Options::default(), &faults).await.unwrap();
-    journey.assert_whole();
-    assert_eq!(journey.consumers(), 1, "one consumer read on by itself");
+    let run = SessionRun::with_faults(Options::default(), &faults).await.unwrap();
+    run.assert_whole();
+    assert_eq!(run.consumers(), 1, "one consumer read on by itself");
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn filled_with_bytes_that_never_become_a_fragment() {
         get_media(json!({"kind": "void", "delayMs": 100})),
         get_media(json!({"kind": "void", "delayMs": 0, "extra": {"afterBytes": 9_000}})),
     ];
-    let journey = Journey::with_faults(Options::default(), &faults).await.unwrap();
-    journey.assert_whole();
-    assert_eq!(journey.consumers(), 1, "one consumer read on by itself");
+    let run = SessionRun::with_faults(Options::default(), &faults).await.unwrap();
+    run.assert_whole();
+    assert_eq!(run.consumers(), 1, "one consumer read on by itself");
 }

@@ -4,13 +4,13 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use e2e::{Cloud, Journey, Options, Packets, Session, signal};
+use e2e::{Cloud, Options, Packets, Session, SessionRun, signal};
 use serde_json::{Value, json};
 
 const LANGUAGES: [&str; 3] = ["de", "es", "fr"];
 const BOTH: [&str; 2] = ["sessionEnding", "sessionEnded"];
 /// Real time that the slowest of these sessions may take to come to its end.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 fn connection(number: usize) -> String {
     format!("listener-{number:02}")
@@ -63,7 +63,7 @@ async fn all_are_removed(cloud: &Cloud) {
         if left.is_empty() {
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "still there: {left:?}");
+        assert!(start.elapsed() < TIMEOUT, "still there: {left:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -86,8 +86,8 @@ async fn each_hears_both_and_nobody_waits_for_one_who_hangs() {
     listen(&cloud, &session, 25).await;
     let (gone, slow, hanging) = (connection(3), connection(7), connection(11));
     assert_eq!(local(&cloud, reqwest::Method::DELETE, &gone).await.0, 204);
-    cloud.fault(delay(&slow, 60)).await.unwrap();
-    cloud.fault(delay(&hanging, 120_000)).await.unwrap();
+    cloud.inject_fault(delay(&slow, 60)).await.unwrap();
+    cloud.inject_fault(delay(&hanging, 120_000)).await.unwrap();
     let recording = testkit::recording();
     session.say(&recording).await.unwrap();
 
@@ -96,7 +96,7 @@ async fn each_hears_both_and_nobody_waits_for_one_who_hangs() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     // They are told once the DELETE is answered.
     cloud.idle("session-http-handler").await.unwrap();
-    cloud.every_fault_struck().await.unwrap();
+    cloud.all_faults_triggered().await.unwrap();
     for number in (0..25).filter(|number| ![3, 11].contains(number)) {
         let messages = heard(&cloud, &connection(number)).await;
         assert_eq!(types(&messages)[..1], BOTH[..1], "listener {number}");
@@ -105,9 +105,9 @@ async fn each_hears_both_and_nobody_waits_for_one_who_hangs() {
     }
 
     all_are_removed(&cloud).await;
-    let journey = Journey::drained(&session, &Packets::of(&recording)).await.unwrap();
-    journey.assert_whole();
-    let checkpoint = journey.streams_item["checkpoint"]["S"].as_str().unwrap();
+    let run = SessionRun::drained(&session, &Packets::of(&recording)).await.unwrap();
+    run.assert_whole();
+    let checkpoint = run.streams_item["checkpoint"]["S"].as_str().unwrap();
     let checkpoint: Value = serde_json::from_str(checkpoint).unwrap();
     let drained = checkpoint["releasedAtMs"].as_u64().unwrap();
     for number in 0..25 {
@@ -132,7 +132,7 @@ async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
         "service": "lambda", "operation": "Invoke", "target": "audio-processor",
         "times": 1_000_000, "status": 500, "code": "ServiceException",
     });
-    cloud.fault(down).await.unwrap();
+    cloud.inject_fault(down).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     listen(&cloud, &session, 4).await;
     let recording = testkit::recording();
@@ -157,8 +157,8 @@ async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
         "{log}"
     );
 
-    cloud.calm().await.unwrap();
-    Journey::drained(&session, &Packets::of(&recording)).await.unwrap().assert_whole();
+    cloud.clear_faults().await.unwrap();
+    SessionRun::drained(&session, &Packets::of(&recording)).await.unwrap().assert_whole();
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn the_health_check_tells_them_when_their_consumer_was_killed() {
     let cloud = Cloud::start(Options { time_scale: 1, ..Options::default() }).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     session
-        .streams_item("a consumer", PATIENCE, |item| item["epoch"]["N"].is_string())
+        .streams_item("a consumer", TIMEOUT, |item| item["epoch"]["N"].is_string())
         .await
         .unwrap();
     listen(&cloud, &session, 4).await;

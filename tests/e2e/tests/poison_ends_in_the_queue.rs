@@ -37,7 +37,7 @@ async fn each_with_its_reason() {
     for (detail, ..) in &poison {
         cloud.put_status_change(detail).await.unwrap();
     }
-    let records = cloud.dead_events(poison.len()).await.unwrap();
+    let records = cloud.dead_letter_events(poison.len()).await.unwrap();
     for (detail, error_type, named) in &poison {
         let record = records
             .iter()

@@ -51,7 +51,7 @@ async fn twice_at_once_and_killed_anywhere() {
             "service": "lambda", "operation": "Invoke", "target": "kvs-stream-consumer",
             "kind": "kill", "delayMs": random.below(60)
         });
-        cloud.fault(kill).await.unwrap();
+        cloud.inject_fault(kill).await.unwrap();
         let run = || cloud.invoke("kvs-stream-consumer", &check);
         let (one, other, third) = tokio::join!(run(), run(), run());
         one.and(other).and(third).unwrap();

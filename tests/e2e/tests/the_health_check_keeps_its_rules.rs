@@ -77,12 +77,12 @@ async fn a_stream_is_kept_while_a_dead_letter_names_it() {
         "service": "lambda", "operation": "Invoke", "target": "audio-processor",
         "skip": 3, "times": 2, "kind": "answer", "extra": { "answer": { "statusCode": 422 } },
     });
-    cloud.fault(refusal).await.unwrap();
+    cloud.inject_fault(refusal).await.unwrap();
     let refused = cloud.open("ana").await.unwrap();
     refused.say(&testkit::recording()).await.unwrap();
     refused.end().await.unwrap();
     refused.drained(Duration::from_secs(60)).await.unwrap();
-    cloud.every_fault_struck().await.unwrap();
+    cloud.all_faults_triggered().await.unwrap();
 
     let chunks = queue(&cloud, "chunk-dlq-dev").await;
     let chunk = letter(&cloud, &chunks).await;
@@ -144,7 +144,7 @@ async fn what_only_another_build_can_read_is_waited_for_as_long_as_its_audio_las
         "service": "events", "operation": "PutEvents", "status": 500,
         "code": "InternalException", "message": "the bus is down"
     });
-    cloud.fault(unheard).await.unwrap();
+    cloud.inject_fault(unheard).await.unwrap();
     let hours = |hours: u64| Duration::from_secs(hours * 3600);
     let sessions = [
         ("ana", "active", hours(1), "active"),
@@ -177,7 +177,7 @@ async fn what_only_another_build_can_read_is_waited_for_as_long_as_its_audio_las
 async fn no_more_than_fifty_sessions_are_started_again_at_once() {
     let cloud = Cloud::start(Options { time_scale: 1, ..Options::default() }).await.unwrap();
     // Nobody carries any of them: only the health check itself comes through.
-    cloud.fault(nobody_carries(0)).await.unwrap();
+    cloud.inject_fault(nobody_carries(0)).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     let hour = Duration::from_secs(3600);
     age(&cloud, &session, "active", [hour; 2]).await;
@@ -188,8 +188,8 @@ async fn no_more_than_fifty_sessions_are_started_again_at_once() {
         let put = json!({ "TableName": "Sessions-dev", "Item": item });
         cloud.aws("dynamodb", "DynamoDB_20120810.PutItem", put).await.unwrap();
     }
-    cloud.calm().await.unwrap();
-    cloud.fault(nobody_carries(1)).await.unwrap();
+    cloud.clear_faults().await.unwrap();
+    cloud.inject_fault(nobody_carries(1)).await.unwrap();
     let check = json!({ "action": "health_check", "source": "cloudwatch_events" });
     let summary = cloud.invoke("kvs-stream-consumer", &check).await.unwrap();
     assert_eq!(summary["restarted"], 50, "{summary}");

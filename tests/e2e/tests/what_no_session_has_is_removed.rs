@@ -11,7 +11,7 @@ const NAME: &str = "session-quiet-harbor-9";
 /// The sweep comes once an hour of the cloud's time: every 36 s. What it finds must be older than
 /// `StreamKeepMinutes` by the functions' clock, which the cloud's is ahead of at first.
 const SCALE: u32 = 100;
-const PATIENCE: Duration = Duration::from_secs(150);
+const TIMEOUT: Duration = Duration::from_secs(150);
 
 #[tokio::test]
 async fn a_mapped_pair_without_a_session() {
@@ -33,11 +33,11 @@ async fn a_mapped_pair_without_a_session() {
     let start = Instant::now();
     let operation = "updateMediaStorageConfiguration";
     while let Err(refused) = cloud.kinesis_video(operation, map.clone()).await {
-        assert!(start.elapsed() < PATIENCE, "both should be ACTIVE: {refused}");
+        assert!(start.elapsed() < TIMEOUT, "both should be ACTIVE: {refused}");
     }
     while !cloud.media_names().await.unwrap().is_empty() {
         let log = || cloud.log("kvs-stream-consumer");
-        assert!(start.elapsed() < PATIENCE, "still there: {}", log());
+        assert!(start.elapsed() < TIMEOUT, "still there: {}", log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     // One at a time, the channel first, and none was refused for good.

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Cloud, Journey, Options, Packets, Session};
+use e2e::{Cloud, Options, Packets, Session, SessionRun};
 use serde_json::{Value, json};
 
 async fn cloud(time_scale: u32, parameters: &[&str], faults: &[Value]) -> Cloud {
@@ -13,7 +13,7 @@ async fn cloud(time_scale: u32, parameters: &[&str], faults: &[Value]) -> Cloud 
     let cloud =
         Cloud::start(Options { time_scale, parameters, ..Options::default() }).await.unwrap();
     for fault in faults {
-        cloud.fault(fault.clone()).await.unwrap();
+        cloud.inject_fault(fault.clone()).await.unwrap();
     }
     cloud
 }
@@ -47,9 +47,9 @@ async fn one_not_found_after_the_stop_ends_nothing() {
     let recording = testkit::recording();
     session.say(&recording).await.unwrap();
     session.end().await.unwrap();
-    let journey = Journey::drained(&session, &Packets::of(&recording)).await.unwrap();
-    cloud.every_fault_struck().await.unwrap();
-    journey.assert_whole();
+    let run = SessionRun::drained(&session, &Packets::of(&recording)).await.unwrap();
+    cloud.all_faults_triggered().await.unwrap();
+    run.assert_whole();
 }
 
 #[tokio::test]
@@ -63,9 +63,9 @@ async fn a_session_that_cannot_be_listened_to_is_not_silent() {
     let (packets, file) = long_speech(&cloud, 24); // a quarter of an hour
     session.say(&file).await.unwrap();
     assert_eq!(status(&cloud, &session).await, "active");
-    cloud.calm().await.unwrap();
+    cloud.clear_faults().await.unwrap();
     session.end().await.unwrap();
-    Journey::drained(&session, &packets).await.unwrap().assert_whole();
+    SessionRun::drained(&session, &packets).await.unwrap().assert_whole();
 }
 
 #[tokio::test]
@@ -96,8 +96,8 @@ async fn what_was_drained_late_is_kept_as_long_as_the_rest() {
     session.end().await.unwrap();
     // Longer than the stream is kept.
     tokio::time::sleep(keep * 6 / 5 / cloud.time_scale()).await;
-    cloud.calm().await.unwrap();
-    Journey::drained(&session, &Packets::of(&recording)).await.unwrap().assert_whole();
+    cloud.clear_faults().await.unwrap();
+    SessionRun::drained(&session, &Packets::of(&recording)).await.unwrap().assert_whole();
     let drained = Instant::now();
     while status(&cloud, &session).await != "removed" {
         assert!(drained.elapsed() < Duration::from_secs(90), "never removed");

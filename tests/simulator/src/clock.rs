@@ -1,4 +1,4 @@
-//! The world's clocks: one time for all, and wall clocks that may be wrong about it.
+//! The simulation's clocks: one monotonic time, and one wall clock per run that may be skewed.
 
 use std::time::Duration;
 
@@ -7,31 +7,31 @@ use tokio::time::Instant;
 
 use crate::EPOCH_MS;
 
-/// What one machine believes the time is.
+/// The clock of one run: the monotonic time of the simulation, and a wall clock with a skew.
 #[derive(Debug, Clone)]
-pub struct WorldClock {
+pub struct SimClock {
     begun: Instant,
     skew_ms: i64,
 }
 
-impl WorldClock {
-    /// The right time, from now on.
+impl SimClock {
+    /// Returns an unskewed clock that starts now.
     pub(crate) fn begin() -> Self {
         Self { begun: Instant::now(), skew_ms: 0 }
     }
 
-    /// The same time, wrong by `skew_ms` on the wall.
+    /// Returns this clock with a wall clock that is off by `skew_ms`.
     pub(crate) fn skewed(&self, skew_ms: i64) -> Self {
         Self { skew_ms, ..self.clone() }
     }
 
-    /// Time since the world began.
+    /// Returns the time since the simulation began.
     pub(crate) fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }
 }
 
-impl Clock for WorldClock {
+impl Clock for SimClock {
     fn now_ms(&self) -> u64 {
         let elapsed = u64::try_from(self.elapsed().as_millis()).unwrap();
         (EPOCH_MS + elapsed).saturating_add_signed(self.skew_ms)

@@ -1,4 +1,4 @@
-//! The health check's own code, [`session::reconcile`], over the world of one session.
+//! Runs the health check ([`session::reconcile`]) against the simulated session.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::{EPOCH_MS, session, stream};
 
 const ENVIRONMENT: &str = "test";
 
-/// Runs the health check once; returns what it invoked the consumer for.
+/// Runs the health check once and returns the consumer invocations that it requested.
 pub(crate) async fn run(world: &World, config: &Config) -> Vec<Call> {
     let check = HealthCheck { world, config, calls: Mutex::default() };
     let rules = Rules {
@@ -32,7 +32,7 @@ pub(crate) async fn run(world: &World, config: &Config) -> Vec<Call> {
         ..Rules::scaled(ENVIRONMENT.to_owned(), config.scale)
     };
     let (_, error) = reconcile::run(&check, &rules, None).await;
-    assert!(error.is_none(), "the health check's calls do not fail here: {error:?}");
+    assert!(error.is_none(), "the simulated health check failed: {error:?}");
     check.calls.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -47,13 +47,13 @@ impl HealthCheck<'_> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }
 
-    /// The item of Sessions.
+    /// Returns the item of the Sessions table.
     fn record(&self) -> Session {
-        let over_at = self.world.state().table.over_at;
-        let status = if over_at.is_some() { "ended" } else { "active" };
+        let ended_at = self.world.state().table.ended_at;
+        let status = if ended_at.is_some() { "ended" } else { "active" };
         let record = json!({
             "sessionId": session(), "speakerId": "ana", "sourceLanguage": "en", "status": status,
-            "createdAt": EPOCH_MS, "updatedAt": over_at.unwrap_or(EPOCH_MS), "expiresAt": 0,
+            "createdAt": EPOCH_MS, "updatedAt": ended_at.unwrap_or(EPOCH_MS), "expiresAt": 0,
             "env": ENVIRONMENT, "kvsChannelName": "session-blessed-shepherd-123",
             "kvsStreamName": "session-blessed-shepherd-123", "kvsStreamArn": stream(),
         });
@@ -133,11 +133,11 @@ impl SessionsIndex for HealthCheck<'_> {
         _: &PendingEvent,
         now_ms: u64,
     ) -> Result<bool, PortError> {
-        self.world.state().table.over_at = Some(now_ms);
+        self.world.state().table.ended_at = Some(now_ms);
         Ok(true)
     }
 
-    // The world is over once the session is delivered: nothing is cleaned in it.
+    // The simulation ends when the session is delivered, so no resource is removed in it.
     async fn claim(&self, _: &Session, _: u64, _: u64) -> Result<bool, PortError> {
         Ok(false)
     }
@@ -199,7 +199,7 @@ impl Inventory for HealthCheck<'_> {
 
 impl EventBus for HealthCheck<'_> {
     async fn put(&self, _: &str, _: Option<&str>) -> Result<(), PortError> {
-        // Only the end of a session is emitted by the health check here.
+        // Here the health check emits no event but ENDED.
         self.invoke(Call::Stop);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The stream: fragments as they become available, and GetMedia with its ways to end.
+//! The simulated KVS stream: fragments as they become available, and GetMedia with its errors.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,32 +11,32 @@ use session::{ErrorKind, PortError, StreamArn};
 use testkit::getmedia::{Fragment, Framing, document, error_document};
 use tokio::time::Instant;
 
-use crate::side::Side;
+use crate::host::SimHost;
 use crate::state::{State, World};
 
-/// GetMedia ends after this long without a fragment (facts of the API reference).
+/// GetMedia ends after this long without a fragment (API reference of GetMedia).
 const IDLE: Duration = Duration::from_secs(3);
-/// GetMedia ends after this long, whatever comes.
-const LONGEST: Duration = Duration::from_secs(45 * 60);
-/// Connections to one stream; the newest beyond them is refused.
-const MOST_CONNECTIONS: usize = 3;
-/// Bytes of a piece in which a body arrives.
+/// Maximum duration of a GetMedia connection.
+const MAX_DURATION: Duration = Duration::from_secs(45 * 60);
+/// Concurrent connections to one stream; one more is refused.
+const MAX_CONNECTIONS: usize = 3;
+/// Length of the pieces in which a body arrives, bytes.
 const PIECE: usize = 900;
 
 /// A fragment that the stream holds.
 #[derive(Debug, Clone)]
 pub struct Stored {
-    /// When it can be read, since the world began.
+    /// When it becomes readable, since the simulation began.
     pub at: Duration,
-    /// Its number.
+    /// Its fragment number.
     pub number: String,
-    /// Its document, as GetMedia sends it but for MILLIS_BEHIND_NOW.
+    /// Its Matroska document as GetMedia sends it, with a placeholder for MILLIS_BEHIND_NOW.
     pub document: Bytes,
-    /// Nothing is in it that the stream did not hold already.
+    /// Whether the stream already held all of its audio.
     pub repeated: bool,
 }
 
-/// An error of GetMedia with this code.
+/// Returns an error of GetMedia with this code.
 pub fn open_error(kind: ErrorKind, code: &str) -> PortError {
     PortError::new("GetMedia", kind, code)
 }
@@ -44,11 +44,11 @@ pub fn open_error(kind: ErrorKind, code: &str) -> PortError {
 /// The header of a Void element of 2^48 bytes.
 const VOID: [u8; 9] = [0xEC, 0x01, 0x01, 0, 0, 0, 0, 0, 0];
 
-/// What stands in a stored document for MILLIS_BEHIND_NOW, which is only known when it is sent.
+/// Placeholder of MILLIS_BEHIND_NOW in a stored document; the value is set when it is sent.
 const BEHIND: u64 = 9_999_999_999;
 
 impl Stored {
-    /// `fragment` as KVS stores it.
+    /// Returns `fragment` as KVS stores it.
     pub fn new(at: Duration, framing: &Framing, fragment: &Fragment) -> Self {
         let number = fragment.number.clone().unwrap();
         let fragment = Fragment { millis_behind_now: Some(BEHIND), ..fragment.clone() };
@@ -56,7 +56,7 @@ impl Stored {
         Self { at, number, document, repeated: false }
     }
 
-    /// The document as it is sent so long after the world began.
+    /// Returns the document as it is sent `elapsed` after the simulation began.
     fn sent_at(&self, elapsed: Duration) -> Bytes {
         let (blank, behind) = (BEHIND.to_string(), elapsed.saturating_sub(self.at).as_millis());
         let mut document = self.document.to_vec();
@@ -69,67 +69,67 @@ impl Stored {
     }
 }
 
-/// How a body is disturbed after some bytes.
+/// A fault in a GetMedia body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Break {
-    /// Bytes that come first.
+    /// Bytes before the fault.
     pub after: usize,
-    /// What happens then.
+    /// The fault.
     pub how: How,
 }
 
-/// Ways to disturb a body.
+/// The kinds of faults in a GetMedia body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
-    /// The connection breaks.
+    /// The connection fails.
     Cut,
-    /// The body ends as if it were whole.
+    /// The body ends without an error.
     End,
-    /// Nothing comes for this long, then it goes on.
+    /// No byte arrives for this long; then the body continues.
     Stall(Duration),
-    /// KVS ends it with this error, after the document at hand.
+    /// KVS ends the body with this error, after the current document.
     Tag(u32),
-    /// So many bytes come wrong; the stream itself is whole.
+    /// This many bytes are damaged in transit; the stored fragment is intact.
     Damage(usize),
-    /// The next document's first bytes come wrong, so that its structure is lost.
+    /// The first bytes of the next document are damaged, so it cannot be parsed.
     DamagedHeader,
-    /// A Void element follows that never ends, also where the body would idle: a piece of it after
-    /// each such wait.
+    /// An endless Void element follows, one piece after each such wait, also when no fragment is
+    /// available.
     Void(Duration),
 }
 
 impl How {
-    /// Whether it strikes between two documents only.
-    fn waits(self) -> bool {
+    /// Returns whether the fault occurs only between two documents.
+    fn between_documents(self) -> bool {
         matches!(self, Self::Tag(_) | Self::DamagedHeader | Self::Void(_))
     }
 }
 
 impl Break {
-    /// The connection breaks after so many bytes.
+    /// Returns a connection failure after this many bytes.
     pub fn cut(after: usize) -> Self {
         Self { after, how: How::Cut }
     }
 }
 
-/// What the stream holds and how it answers.
+/// The stream's fragments and the faults of GetMedia.
 #[derive(Debug, Clone)]
 pub struct Kvs {
-    /// Everything that is or will be stored, in order.
+    /// All fragments, in order, including those that are not yet readable.
     pub fragments: Vec<Stored>,
-    /// Fragments before this one are past retention.
+    /// Index of the first fragment within retention.
     pub oldest: usize,
-    /// The stream is deleted.
-    pub gone: bool,
-    /// How the next bodies are disturbed, in order; then no more.
+    /// Whether the stream is deleted.
+    pub deleted: bool,
+    /// Faults of the next bodies, one each, in order.
     pub breaks: VecDeque<Break>,
-    /// What the next calls answer, in order; then they open.
+    /// Errors of the next GetMedia calls, one each, in order.
     pub open_errors: VecDeque<PortError>,
-    /// Every call: after which fragment.
+    /// The start position of each GetMedia call: the fragment after which it begins.
     pub opens: Vec<Option<String>>,
-    /// Bodies that are open.
+    /// Open bodies.
     pub connections: usize,
-    /// How long a body may be open.
+    /// Maximum duration of a body.
     pub longest: Duration,
 }
 
@@ -138,16 +138,16 @@ impl Kvs {
         Self {
             fragments,
             oldest: 0,
-            gone: false,
+            deleted: false,
             breaks: VecDeque::new(),
             open_errors: VecDeque::new(),
             opens: Vec::new(),
             connections: 0,
-            longest: LONGEST,
+            longest: MAX_DURATION,
         }
     }
 
-    /// Where a body begins, or the error that it begins with.
+    /// Returns the index of a body's first fragment, or the error tag that it begins with.
     fn start(&self, after: Option<&str>) -> Result<usize, u32> {
         let Some(after) = after else { return Ok(self.oldest) };
         let known = self.fragments.iter().position(|fragment| fragment.number == after);
@@ -166,10 +166,10 @@ impl Kvs {
         if let Some(error) = self.open_errors.pop_front() {
             return Err(error);
         }
-        if self.gone {
+        if self.deleted {
             return Err(open_error(ErrorKind::NotFound, "ResourceNotFoundException"));
         }
-        if self.connections >= MOST_CONNECTIONS {
+        if self.connections >= MAX_CONNECTIONS {
             return Err(open_error(ErrorKind::Throttled, "ConnectionLimitExceededException"));
         }
         self.connections += 1;
@@ -177,7 +177,8 @@ impl Kvs {
     }
 }
 
-/// Counts as an open connection while it lives, also when its caller was gone before it was opened.
+/// Counts as an open connection until it is dropped, also if its caller is dropped before the
+/// call returns.
 #[derive(Debug)]
 struct Connection(Arc<World>);
 
@@ -187,7 +188,7 @@ impl Drop for Connection {
     }
 }
 
-/// One connection: documents as they become available, in small pieces.
+/// A GetMedia body: documents as they become available, in small pieces.
 #[derive(Debug)]
 pub struct Body {
     connection: Connection,
@@ -199,13 +200,13 @@ pub struct Body {
     idle_since: Instant,
     error: Option<u32>,
     ended: bool,
-    /// Nothing but Void comes, a piece after each such wait.
+    /// If set, the body sends only Void data, one piece after each such wait.
     void: Option<Duration>,
-    /// The next byte is a document's first.
+    /// Whether the next byte is the first of a document.
     between: bool,
 }
 
-impl MediaSource for Side {
+impl MediaSource for SimHost {
     type Body = Body;
 
     async fn open(&self, _: &StreamArn, after: Option<&FragmentNumber>) -> Result<Body, PortError> {
@@ -230,12 +231,12 @@ impl MediaSource for Side {
     }
 
     async fn is_gone(&self, _: &StreamArn) -> bool {
-        self.world.state().kvs.gone
+        self.world.state().kvs.deleted
     }
 }
 
 impl MediaBody for Body {
-    // Everything that must outlive a dropped call is in `self`.
+    // State that must survive a cancelled call is in `self`.
     async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         if let Some(id) = self.error.take() {
             self.ended = true;
@@ -271,7 +272,8 @@ impl MediaBody for Body {
         }
         self.idle_since = Instant::now();
         let between = std::mem::take(&mut self.between);
-        let strikes = |broken: &mut Break| broken.after == 0 && (between || !broken.how.waits());
+        let strikes =
+            |broken: &mut Break| broken.after == 0 && (between || !broken.how.between_documents());
         if let Some(broken) = self.broken.take_if(strikes) {
             match broken.how {
                 How::Cut => return Some(Err(BodyError("cut".into()))),
@@ -284,7 +286,7 @@ impl MediaBody for Body {
                     return Some(Ok(error_document(id, "FAULT", None).into()));
                 }
                 How::Stall(time) => {
-                    // Before what it would have sent.
+                    // The stall comes before the next bytes.
                     let until = *self.stalled_until.insert(Instant::now() + time);
                     tokio::time::sleep_until(until).await;
                     self.stalled_until = None;
@@ -314,12 +316,12 @@ impl Body {
         self.world().state().kvs.longest
     }
 
-    /// The next document, when it is there and still is.
+    /// Returns the next document if it is readable and within retention.
     fn due(&mut self) -> Option<Bytes> {
         let elapsed = self.world().elapsed();
         let kvs = &self.connection.0.state().kvs;
-        if kvs.gone {
-            // What an open connection sees is not documented: here it hears nothing more.
+        if kvs.deleted {
+            // AWS does not document what an open connection receives; here it receives nothing.
             return None;
         }
         self.next = self.next.max(kvs.oldest);

@@ -1,9 +1,9 @@
-//! The platform that runs consumers: asynchronous invocations with Lambda's retries and timeout,
-//! throttling, the rule's events and the health check's restarts.
+//! Simulates Lambda for the consumer: asynchronous invocations with retries, timeout and
+//! throttling, the rule's events, and the schedule of the health check.
 //!
-//! A function error is tried again after one and after two minutes, then its event is in the
-//! dead-letter queue; a throttled invocation is tried again for hours, each time later
-//! (docs of asynchronous invocation).
+//! A failed invocation is retried after one and after two minutes; then its event goes to the
+//! dead-letter queue. A throttled invocation is retried for hours with increasing back-off
+//! (Lambda Developer Guide, asynchronous invocation).
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
@@ -18,30 +18,30 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 
 use crate::health_check;
-use crate::side::Side;
+use crate::host::SimHost;
 use crate::state::World;
 use crate::{config, request};
 
-/// Between two health checks.
+/// Interval of the health check.
 const HEALTH_CHECK: Duration = Duration::from_secs(300);
-/// Waits before the second and third attempt at a failed event.
+/// Delays before the second and third attempt of a failed invocation.
 const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
-/// Longest wait for another try at a throttled invocation.
+/// Maximum back-off of a throttled invocation.
 const THROTTLE_CAP: Duration = Duration::from_secs(300);
 
-/// What the consumer is invoked for.
+/// The reason for an invocation of the consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
     /// ACTIVE, or a direct start.
     Start,
     /// ENDED, or a direct stop.
     Stop,
-    /// The next link of this epoch.
+    /// Self-invocation by the run of this epoch.
     Continue(u64),
 }
 
-/// Something that happens at a time of its own.
-pub type Happening = Box<dyn FnOnce(&mut Lambda) + Send>;
+/// A change of the simulation at a scheduled time.
+pub type Action = Box<dyn FnOnce(&mut Lambda) + Send>;
 
 #[derive(Debug, Clone, Copy)]
 struct Invocation {
@@ -59,27 +59,27 @@ struct Sandbox {
     frozen: watch::Sender<bool>,
 }
 
-/// Lambda, EventBridge and the schedule, for one session.
+/// Simulates Lambda, EventBridge and the health check's schedule for one session.
 #[derive(Debug)]
 pub struct Lambda {
-    /// The world they act in.
+    /// The simulated services.
     pub world: Arc<World>,
-    /// What runs go by.
+    /// The configuration of all runs.
     pub config: Config,
     /// The function's timeout.
     pub timeout: Duration,
-    /// From an invocation to its first line of code.
+    /// Time from an invocation to the start of its run.
     pub cold_start: Duration,
-    /// Wall clocks of runs are wrong by up to this much, ms.
+    /// Maximum skew of a run's wall clock, ms.
     pub skew_ms: u64,
-    /// No invocation starts before.
+    /// Invocations are throttled until this time.
     pub throttled_until: Option<Instant>,
-    /// Attempts that fail before they do anything (a sandbox that dies at once).
-    pub stillborn: u32,
-    /// Outcomes of all runs that came to one.
+    /// Number of next attempts that fail before the run starts (failed init).
+    pub failing_starts: u32,
+    /// Outcomes of all runs that returned one.
     pub outcomes: Vec<Outcome>,
-    /// Events whose every attempt failed.
-    pub dead: Vec<Call>,
+    /// Events that failed in every attempt.
+    pub dead_lettered: Vec<Call>,
     waiting: Vec<Invocation>,
     sandboxes: HashMap<Id, Sandbox>,
     running: JoinSet<Result<Outcome, String>>,
@@ -88,7 +88,7 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    /// The platform of `world`, with the figures of AWS.
+    /// Returns a platform for `world`, with the limits of AWS.
     pub fn new(world: &Arc<World>) -> Self {
         Self {
             world: Arc::clone(world),
@@ -97,9 +97,9 @@ impl Lambda {
             cold_start: Duration::from_millis(300),
             skew_ms: 0,
             throttled_until: None,
-            stillborn: 0,
+            failing_starts: 0,
             outcomes: Vec::new(),
-            dead: Vec::new(),
+            dead_lettered: Vec::new(),
             waiting: Vec::new(),
             sandboxes: HashMap::new(),
             running: JoinSet::new(),
@@ -113,7 +113,7 @@ impl Lambda {
         self.invoke_after(Duration::ZERO, call);
     }
 
-    /// Invokes the consumer asynchronously, some time from now.
+    /// Invokes the consumer asynchronously after `delay`.
     pub fn invoke_after(&mut self, delay: Duration, call: Call) {
         self.waiting.push(Invocation {
             call,
@@ -123,15 +123,15 @@ impl Lambda {
         });
     }
 
-    /// Kills whatever runs. Lambda sees a crash and tries the event again.
+    /// Kills all runs. Lambda retries their events.
     pub fn kill_all(&mut self) {
         for sandbox in self.sandboxes.values() {
             sandbox.abort.abort();
         }
     }
 
-    /// Kills whatever runs, and the attempts that Lambda would make instead.
-    pub fn kill_all_for_good(&mut self) {
+    /// Kills all runs and cancels their retries and all waiting invocations.
+    pub fn kill_all_without_retry(&mut self) {
         for sandbox in self.sandboxes.values_mut() {
             sandbox.invocation.attempt = RETRIES.len();
             sandbox.abort.abort();
@@ -139,22 +139,23 @@ impl Lambda {
         self.waiting.clear();
     }
 
-    /// Kills the run that was started last.
+    /// Kills the most recently started run.
     pub fn kill_newest(&mut self) {
         if let Some(sandbox) = self.sandboxes.values().max_by_key(|sandbox| sandbox.number) {
             sandbox.abort.abort();
         }
     }
 
-    /// Stops whatever runs in its tracks, or lets it go on: its clocks run on meanwhile.
+    /// Suspends or resumes all runs. Their clocks continue while they are suspended.
     pub fn freeze_all(&mut self, frozen: bool) {
         for sandbox in self.sandboxes.values() {
             sandbox.frozen.send_replace(frozen);
         }
     }
 
-    /// Lives until the session is over and nothing runs any more, at most `limit`.
-    pub async fn live(&mut self, mut plan: Vec<(Duration, Happening)>, limit: Duration) {
+    /// Runs the simulation, with the actions of `plan`, until the session has ended and no run is
+    /// active, at most for `limit`.
+    pub async fn run(&mut self, mut plan: Vec<(Duration, Action)>, limit: Duration) {
         plan.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         let world = Arc::clone(&self.world);
         let begun = Instant::now();
@@ -163,18 +164,18 @@ impl Lambda {
             if ended && self.running.is_empty() && plan.is_empty() {
                 break;
             }
-            self.start_what_is_due();
-            let happening = plan.last().map(|(at, _)| begun + *at);
-            let due = self.waiting.iter().map(|invocation| invocation.due).chain(happening);
+            self.start_due_invocations();
+            let action = plan.last().map(|(at, _)| begun + *at);
+            let due = self.waiting.iter().map(|invocation| invocation.due).chain(action);
             let due = due.chain([self.next_health_check]).min().unwrap();
             tokio::select! {
                 biased;
                 Some(done) = self.running.join_next_with_id() => self.finished(done),
-                () = world.linked.notified() => self.follow_links(),
+                () = world.continued.notified() => self.invoke_successors(),
                 () = tokio::time::sleep_until(due) => {
                     while plan.last().is_some_and(|(at, _)| begun.elapsed() >= *at) {
-                        let (_, happening) = plan.pop().unwrap();
-                        happening(self);
+                        let (_, action) = plan.pop().unwrap();
+                        action(self);
                     }
                     if Instant::now() >= self.next_health_check {
                         self.next_health_check += HEALTH_CHECK;
@@ -188,14 +189,14 @@ impl Lambda {
         self.running.shutdown().await;
     }
 
-    fn follow_links(&mut self) {
-        let links = std::mem::take(&mut self.world.state().links);
-        for link in links {
-            self.invoke(Call::Continue(link.epoch));
+    fn invoke_successors(&mut self) {
+        let continuations = std::mem::take(&mut self.world.state().continuations);
+        for continuation in continuations {
+            self.invoke(Call::Continue(continuation.epoch));
         }
     }
 
-    fn start_what_is_due(&mut self) {
+    fn start_due_invocations(&mut self) {
         let now = Instant::now();
         let (due, waiting) =
             std::mem::take(&mut self.waiting).into_iter().partition(|i: &Invocation| i.due <= now);
@@ -214,9 +215,9 @@ impl Lambda {
 
     fn start(&mut self, invocation: Invocation) {
         self.started += 1;
-        if self.stillborn > 0 {
-            self.stillborn -= 1;
-            self.try_again(invocation);
+        if self.failing_starts > 0 {
+            self.failing_starts -= 1;
+            self.retry(invocation);
             return;
         }
         let skew_ms = match self.skew_ms {
@@ -225,10 +226,10 @@ impl Lambda {
                 self.world.state().random.below(2 * most + 1).cast_signed() - most.cast_signed()
             }
         };
-        let side = Side::new(&self.world, skew_ms);
+        let host = SimHost::new(&self.world, skew_ms);
         let (frozen, thaw) = watch::channel(false);
         let name = format!("run-{}", self.started);
-        let run = run(side, self.config.clone(), invocation.call, name, self.timeout);
+        let run = run(host, self.config.clone(), invocation.call, name, self.timeout);
         let cold_start = self.cold_start;
         let abort = self.running.spawn(freezable(thaw, async move {
             tokio::time::sleep(cold_start).await;
@@ -247,26 +248,26 @@ impl Lambda {
         let sandbox = self.sandboxes.remove(&id).unwrap();
         match outcome {
             Some(outcome) => self.outcomes.push(outcome),
-            None => self.try_again(sandbox.invocation),
+            None => self.retry(sandbox.invocation),
         }
-        self.follow_links();
+        self.invoke_successors();
     }
 
-    fn try_again(&mut self, mut invocation: Invocation) {
+    fn retry(&mut self, mut invocation: Invocation) {
         match RETRIES.get(invocation.attempt) {
             Some(wait) => {
                 invocation.attempt += 1;
                 invocation.due = Instant::now() + *wait;
                 self.waiting.push(invocation);
             }
-            None => self.dead.push(invocation.call),
+            None => self.dead_lettered.push(invocation.call),
         }
     }
 }
 
-/// One attempt, to its end or to the timeout.
+/// Runs one attempt until it returns, is killed, or times out.
 async fn run(
-    side: Side,
+    host: SimHost,
     config: Config,
     call: Call,
     name: String,
@@ -275,24 +276,24 @@ async fn run(
     let request = request(&name, timeout);
     let run = async {
         match call {
-            Call::Start => relay::start(&side, &config, request).await,
-            Call::Stop => relay::stop(&side, &config, request).await,
-            Call::Continue(epoch) => relay::resume(&side, &config, request, epoch).await,
+            Call::Start => relay::start(&host, &config, request).await,
+            Call::Stop => relay::stop(&host, &config, request).await,
+            Call::Continue(epoch) => relay::resume(&host, &config, request, epoch).await,
         }
     };
     tokio::select! {
         report = run => report.map(|report| report.outcome).map_err(|error| error.to_string()),
-        () = side.killed() => Err("killed".to_owned()),
+        () = host.killed() => Err("killed".to_owned()),
         () = tokio::time::sleep(timeout) => Err("timed out".to_owned()),
     }
 }
 
-/// `future`, which does nothing while `frozen` says so.
+/// Wraps `future` so that it is not polled while `frozen` is true.
 async fn freezable<F: Future>(mut frozen: watch::Receiver<bool>, future: F) -> F::Output {
     let mut future = pin!(future);
     loop {
         let until_frozen = async {
-            // A dropped sender freezes nothing any more.
+            // After the sender is dropped, the future is never frozen again.
             if frozen.wait_for(|frozen| *frozen).await.is_err() {
                 std::future::pending::<()>().await;
             }

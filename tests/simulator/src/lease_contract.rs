@@ -5,7 +5,7 @@ use relay::Checkpoint;
 use relay::lease::{LeaseTable, Renewal};
 use session::{Desired, SessionId, StreamArn, StreamItem};
 
-/// A table and the session of one case. The table holds no item of that session.
+/// A table and the session of one case. The table contains no item of that session.
 pub struct Case<T> {
     /// The table.
     pub table: T,
@@ -13,12 +13,12 @@ pub struct Case<T> {
     pub session: SessionId,
 }
 
-/// Runs all cases, each with what `fresh` returns.
+/// Runs all cases, each on a new table from `fresh`.
 pub async fn check<T: LeaseTable>(mut fresh: impl AsyncFnMut() -> Case<T>) {
     fresh().await.a_run_is_requested_once().await;
     fresh().await.a_stop_is_kept().await;
     fresh().await.one_of_two_takes_succeeds().await;
-    fresh().await.a_repeated_take_finds_itself().await;
+    fresh().await.a_repeated_take_is_idempotent().await;
     fresh().await.a_renewal_needs_owner_and_epoch().await;
     fresh().await.an_older_revision_changes_nothing().await;
     fresh().await.a_release_frees_the_lease_and_keeps_the_checkpoint().await;
@@ -30,7 +30,7 @@ fn stream(number: u32) -> StreamArn {
     format!("arn:aws:kinesisvideo:us-east-1:1:stream/session-a-b-1/{number}").parse().unwrap()
 }
 
-/// A checkpoint that is told from others by its position.
+/// Returns a checkpoint that differs from others in its position.
 fn checkpoint(next: u64) -> Checkpoint {
     Checkpoint { next, ..Checkpoint::fresh(500) }
 }
@@ -80,7 +80,7 @@ impl<T: LeaseTable> Case<T> {
         let stopped = self.table.request_stop(&self.session, 7).await.unwrap();
         assert_eq!((stopped.desired, stopped.stop_at), (Desired::Stop, Some(7)));
         let again = self.table.request_stop(&self.session, 9).await.unwrap();
-        assert_eq!(again.stop_at, Some(7), "the first stop counts");
+        assert_eq!(again.stop_at, Some(7), "the first stop time is kept");
         let run = self.table.request_run(&self.session, Some(&stream(1)), None).await.unwrap();
         assert_eq!((run.desired, run.stop_at), (Desired::Stop, Some(7)), "a stop is not undone");
     }
@@ -92,10 +92,10 @@ impl<T: LeaseTable> Case<T> {
         assert_eq!(item.lease_expires_at, 10_000);
         assert_eq!(self.take(&seen, "b").await, None);
         let after = self.take(&self.load().await, "b").await.unwrap();
-        assert_eq!((after.owner.as_deref(), after.epoch), (Some("b"), 2), "a lapsed lease");
+        assert_eq!((after.owner.as_deref(), after.epoch), (Some("b"), 2), "an expired lease");
     }
 
-    async fn a_repeated_take_finds_itself(self) {
+    async fn a_repeated_take_is_idempotent(self) {
         let seen = self.table.request_run(&self.session, Some(&stream(1)), None).await.unwrap();
         let first = self.take(&seen, "a").await;
         assert_eq!(self.take(&seen, "a").await, first);
@@ -130,7 +130,7 @@ impl<T: LeaseTable> Case<T> {
         assert_eq!(self.release(renewal("a", epoch, 1, &state), false).await, Some(()));
         let free = self.load().await;
         assert_eq!((free.owner.as_deref(), free.ended, stored_position(&free)), (None, false, 5));
-        // Sent again, because the answer was lost.
+        // A retry after a lost answer.
         assert_eq!(self.release(renewal("a", epoch, 1, &state), false).await, Some(()));
         assert_eq!(self.renew(renewal("a", epoch, 2, &state)).await, None);
         assert_eq!(self.take(&free, "b").await.unwrap().epoch, epoch + 1);
@@ -154,7 +154,7 @@ impl<T: LeaseTable> Case<T> {
         let renewed = self.renew(renewal("a", held.epoch, 1, &state)).await.unwrap();
         assert_eq!(renewed.successor.as_deref(), Some("b"), "the holder reads it");
         self.release(renewal("a", held.epoch, 2, &state), false).await.unwrap();
-        assert_eq!(announce(held.epoch).await, None, "no holder is left");
+        assert_eq!(announce(held.epoch).await, None, "the lease has no holder");
         let taken = self.take(&self.load().await, "b").await.unwrap();
         assert_eq!(taken.successor, None);
     }

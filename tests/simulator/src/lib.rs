@@ -1,63 +1,64 @@
-//! One session's world in simulated time: a Streams table, a KVS stream, a processor and the Lambda
-//! that runs consumers. Time moves only when everybody waits, and all chance comes from one seed,
-//! so that a run is the same each time, however long its outages are.
+//! Simulates one session in virtual time: a Streams table, a KVS stream, a processor, and the
+//! Lambda platform that runs consumers. Time advances only when every task waits, and all random
+//! numbers come from one seed, so a run is reproducible and outages of hours take milliseconds.
 //!
-//! | module | plays |
+//! | module | simulates |
 //! |---|---|
-//! | [`side`] | what one run is given: [`relay::ports::Ports`] with a clock of its own; where runs are killed |
-//! | [`table`] | the Streams table with the conditional writes of the real adapter, and Sessions |
-//! | [`kvs`] | the stream: fragments as they become available, GetMedia's ends, cuts, stalls and errors |
-//! | [`processor`] | the reference processor's rules, and what a processor may do instead |
-//! | [`lambda`] | asynchronous invocations with retries, timeouts, throttling, the schedule of the health check |
-//! | [`lease_contract`] | the cases that every lease table must pass |
-//! | `health_check` | the health check's own code, over this world |
-//! | [`judge`] | what arrived, against what was spoken |
+//! | [`host`] | one run's environment: [`relay::ports::Ports`], a clock, kill points |
+//! | [`table`] | the Streams table with the adapter's conditional writes, and Sessions |
+//! | [`kvs`] | the stream: fragments as they become available; GetMedia and its faults |
+//! | [`processor`] | the reference processor's rules, and its faults |
+//! | [`lambda`] | asynchronous invocations: retries, timeouts, throttling; the health check |
+//! | [`lease_contract`] | no service: the test cases that every lease table must pass |
+//! | `health_check` | the ports of [`session::reconcile`], which runs unchanged |
+//! | [`checker`] | no service: compares accepted with expected audio |
 //!
-//! A call takes effect whatever becomes of its caller: a write that was sent arrives, and an
-//! invoked processor works on, also when the run that sent them is dead.
+//! [`World`] is the state that all simulated hosts share. A call takes effect even if its caller is
+//! killed: a write that was sent arrives, and an invoked processor continues.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-pub mod judge;
+pub mod checker;
+pub mod host;
 pub mod kvs;
 pub mod lambda;
 pub mod lease_contract;
 pub mod processor;
-pub mod side;
 pub mod table;
 
 mod clock;
+mod fault_rates;
 mod health_check;
-mod odds;
 mod state;
 
 use std::time::Duration;
 
-pub use clock::WorldClock;
-pub use odds::Odds;
-pub use side::{Fault, Side};
+pub use clock::SimClock;
+pub use fault_rates::FaultRates;
+pub use host::{KillPoint, SimHost};
 pub use state::{EndNotice, State, World};
 
 use relay::{Config, RunRequest};
 use session::{Language, QualityTier, SessionId, Settings, StreamArn};
 
-/// Wall clock at the world's beginning, ms.
+/// Wall-clock time at which the simulation begins, ms.
 pub const EPOCH_MS: u64 = 1_732_540_620_000;
-/// Samples that Opus's pre-skip takes off the front.
+/// Samples that Opus's pre-skip removes from the start.
 pub const PRE_SKIP: usize = 104;
-/// Long enough for every test's session.
+/// A remaining time that is longer than any test's session.
 pub const LONG: Duration = Duration::from_secs(840);
 
-/// The session that is carried.
+/// Returns the id of the simulated session.
 pub fn session() -> SessionId {
     "blessed-shepherd-123".parse().unwrap()
 }
 
-/// Its stream.
+/// Returns the ARN of its stream.
 pub fn stream() -> StreamArn {
     "arn:aws:kinesisvideo:us-east-1:1:stream/session-blessed-shepherd-123/17".parse().unwrap()
 }
 
-/// Speech of `seconds` in packets of 20 ms, and what bare libopus makes of it.
+/// Returns `seconds` of speech in Opus packets of 20 ms, and the samples that libopus decodes from
+/// them.
 pub fn speech(seconds: usize) -> (Vec<Vec<u8>>, Vec<i16>) {
     let settings = testkit::opus::Settings::default();
     let packets = testkit::opus::encode(&settings, &testkit::pcm::speech_like(7, 48_000 * seconds));
@@ -65,7 +66,7 @@ pub fn speech(seconds: usize) -> (Vec<Vec<u8>>, Vec<i16>) {
     (packets, pcm[PRE_SKIP..].to_vec())
 }
 
-/// The request of a run of at most `remaining`, by a name of its own.
+/// Returns the request of a run with this owner name and remaining time.
 pub fn request(owner: &str, remaining: Duration) -> RunRequest {
     RunRequest {
         session_id: session(),
@@ -81,7 +82,7 @@ pub fn request(owner: &str, remaining: Duration) -> RunRequest {
     }
 }
 
-/// The constants of a run in AWS.
+/// Returns the configuration of a run in AWS.
 pub fn config() -> Config {
     Config::scaled(1.0)
 }

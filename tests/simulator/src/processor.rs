@@ -1,4 +1,4 @@
-//! The processor: the reference's rules, and what others do instead.
+//! The simulated processor: the reference processor's rules, and faults.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -10,67 +10,67 @@ use relay::answer::Reply;
 use session::audio::{Answer, AudioPayload};
 use tokio::time::Instant;
 
-use crate::odds::{Luck, Odds};
-use crate::side::Side;
+use crate::fault_rates::{CallOutcome, FaultRates};
+use crate::host::SimHost;
 
-/// The next answers, in order, instead of the rules.
+/// A fault of one invocation of the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
-    /// It fails and takes nothing.
+    /// It fails and accepts nothing.
     Fail,
-    /// It never answers and takes nothing.
+    /// It never answers and accepts nothing.
     Hang,
-    /// It refuses the payload for good.
+    /// It permanently refuses the payload.
     Invalid,
-    /// It loses all state: position 0 again.
+    /// It loses its state and expects position 0.
     Forget,
-    /// It takes the samples and says nothing (a crash after the work was done).
+    /// It accepts the samples and then fails (a crash before the answer).
     TakeAndFail,
 }
 
-/// What the processor has, and how it goes on.
+/// The state of the processor, and its faults.
 #[derive(Debug, Clone)]
 pub struct Processor {
-    /// The sample it wants next.
+    /// The next sample that it accepts.
     pub next: u64,
     /// The newest epoch it has seen.
     pub epoch: u64,
-    /// The session's line of samples; zero where it was told of a gap.
+    /// The accepted samples; zero in declared gaps.
     pub accepted: Vec<i16>,
-    /// Gaps it was told of: position and length.
+    /// Declared gaps: position and length.
     pub gaps: Vec<(u64, u64)>,
-    /// Positions from which on another run's samples were taken than before.
+    /// Positions at which the delivering run changed.
     pub seams: Vec<u64>,
-    /// The epoch whose samples were taken last.
+    /// The epoch of the last accepted samples.
     pub taken_from: Option<u64>,
-    /// Samples taken over all payloads.
+    /// Number of accepted samples in all payloads.
     pub taken: u64,
-    /// Samples of payloads that it had already.
+    /// Samples that were offered again after they had been accepted.
     pub offered_twice: u64,
-    /// Every payload it got.
+    /// All payloads.
     pub payloads: Vec<AudioPayload>,
-    /// What it does instead, in order.
+    /// Faults of the next invocations, one each, in order.
     pub scripts: VecDeque<Script>,
-    /// A payload with this sample is refused for good.
+    /// A payload that contains this sample is permanently refused.
     pub refuse_sample: Option<u64>,
-    /// Every payload from this position on fails.
+    /// Every payload that ends after this position fails.
     pub refuse_after: Option<u64>,
-    /// Payloads of an older epoch.
+    /// Number of payloads of an older epoch.
     pub stale: u64,
-    /// Final chunks.
+    /// Number of final chunks.
     pub finals: u64,
     /// When the last of them was accepted.
     pub final_at: Option<Instant>,
-    /// Each acceptance: when, and the position after it.
+    /// Each acceptance: time, and the position after it.
     pub deliveries: Vec<(Instant, u64)>,
-    /// The fragment that each acceptance named.
+    /// The fragment number of each acceptance.
     pub fragments: Vec<String>,
-    /// Time for a payload …
+    /// Processing time of a payload …
     pub takes: Duration,
     /// … and for each second of audio in it.
     pub takes_per_second: Duration,
-    /// How calls go.
-    pub odds: Odds,
+    /// Failure rates of invocations.
+    pub fault_rates: FaultRates,
 }
 
 impl Default for Processor {
@@ -95,21 +95,21 @@ impl Default for Processor {
             fragments: Vec::new(),
             takes: Duration::from_millis(20),
             takes_per_second: Duration::ZERO,
-            odds: Odds::UP,
+            fault_rates: FaultRates::UP,
         }
     }
 }
 
-impl relay::ports::Processor for Side {
+impl relay::ports::Processor for SimHost {
     async fn invoke(&self, payload: &AudioPayload) -> Reply {
         payload.check().unwrap();
-        let luck = self.world.luck(|state| state.processor.odds);
+        let outcome = self.world.outcome(|state| state.processor.fault_rates);
         let (script, takes) = {
             let processor = &mut self.world.state().processor;
             (processor.scripts.pop_front(), processor.time_for(payload))
         };
         let takes = u64::try_from(takes.as_millis()).unwrap();
-        if luck == Luck::Refused {
+        if outcome == CallOutcome::Refused {
             self.call(takes, |_| ()).await;
             return Reply::Failed("statusCode 500".into());
         }
@@ -128,10 +128,10 @@ impl relay::ports::Processor for Side {
                 None => Some(processor.take(&offered)),
             }
         });
-        match (reply.await, luck) {
-            (Some(reply), Luck::Good | Luck::Refused) => reply,
-            (Some(_), Luck::Lost) => Reply::Failed("the answer was lost".into()),
-            (None, _) | (Some(_), Luck::Silent) => pending().await,
+        match (reply.await, outcome) {
+            (Some(reply), CallOutcome::Answered | CallOutcome::Refused) => reply,
+            (Some(_), CallOutcome::AnswerLost) => Reply::Failed("the answer was lost".into()),
+            (None, _) | (Some(_), CallOutcome::Unanswered) => pending().await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The world and all that is in it.
+//! The state that all simulated hosts share.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -9,82 +9,83 @@ use testkit::getmedia::Fragment;
 use testkit::pcm::Random;
 use tokio::sync::Notify;
 
-use crate::clock::WorldClock;
+use crate::clock::SimClock;
+use crate::fault_rates::{CallOutcome, FaultRates};
+use crate::host::{KillPoint, SimHost};
 use crate::kvs::{Kvs, Stored};
-use crate::odds::{Luck, Odds};
 use crate::processor::Processor;
-use crate::side::{Fault, Side};
 use crate::table::Table;
 
-/// Everything that can be looked at and set while runs go on.
+/// The state of the simulated services; tests read and change it while runs are active.
 #[derive(Debug)]
 pub struct State {
-    /// Streams and Sessions.
+    /// The Streams and Sessions tables.
     pub table: Table,
-    /// The stream.
+    /// The KVS stream.
     pub kvs: Kvs,
     /// The processor.
     pub processor: Processor,
-    /// What was put into the dead-letter queue.
+    /// Messages in the chunk dead-letter queue.
     pub letters: Vec<DeadLetter>,
-    /// Next links that were accepted and not started yet.
-    pub links: Vec<Continuation>,
-    /// How invoking the next link goes.
-    pub link_odds: Odds,
-    /// Invocations of the next link that are refused before one is taken.
-    pub link_errors: u64,
-    /// Invocations of the next link that are accepted and then forgotten.
-    pub links_lost: u64,
-    /// Times that listeners were told that the session has ended.
+    /// Accepted self-invocations that are not started yet.
+    pub continuations: Vec<Continuation>,
+    /// Failure rates of self-invocations.
+    pub self_invoke_rates: FaultRates,
+    /// Number of next self-invocations that are refused.
+    pub failing_self_invokes: u64,
+    /// Number of next self-invocations that are accepted and then lost.
+    pub lost_self_invokes: u64,
+    /// The end notices that were sent to listeners.
     pub end_notices: Vec<EndNotice>,
-    /// Telling them takes as long as it may.
+    /// Whether sending an end notice takes the maximum time.
     pub listeners_hang: bool,
-    /// Metrics as they were written.
+    /// The emitted metrics.
     pub snapshots: Vec<Snapshot>,
-    /// Calls to any port so far.
+    /// Number of calls to any port so far.
     pub steps: u64,
-    /// The step that kills the run that makes it.
-    pub kill: Option<(u64, Fault)>,
-    /// All chance there is.
+    /// The step at which its run is killed.
+    pub kill: Option<(u64, KillPoint)>,
+    /// The only source of random numbers.
     pub random: Random,
 }
 
-/// One time that listeners were told that the session has ended.
+/// One notification of the listeners that the session has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndNotice {
-    /// When, since the world began.
+    /// Time since the simulation began.
     pub at: Duration,
-    /// Samples that the processor had accepted.
+    /// Samples that the processor had accepted by then.
     pub accepted: u64,
-    /// Whether the end was stored.
+    /// Whether the Streams item was ENDED.
     pub ended: bool,
 }
 
-/// One session's world.
+/// The services of one simulated session. `World` is the usual name for the state that the hosts of
+/// a simulation share (turmoil).
 #[derive(Debug)]
 pub struct World {
     state: Mutex<State>,
-    pub(crate) clock: WorldClock,
-    /// A next link was accepted.
-    pub(crate) linked: Notify,
+    pub(crate) clock: SimClock,
+    /// Notified when a self-invocation was accepted.
+    pub(crate) continued: Notify,
 }
 
 impl World {
-    /// A stream that gets a fragment of `fragment_ms` each `fragment_ms`, from now on.
+    /// Returns a world whose stream receives a fragment of `fragment_ms` every `fragment_ms`.
     pub fn live(packets: &[Vec<u8>], fragment_ms: u32) -> Arc<Self> {
         let start = i64::try_from(crate::EPOCH_MS).unwrap();
         let fragments = testkit::getmedia::fragments(packets, 200, fragment_ms, start);
         Self::with(fragments, |index| Duration::from_millis(u64::from(fragment_ms)) * (index + 1))
     }
 
-    /// A stream that holds everything already.
+    /// Returns a world whose stream already contains all fragments.
     pub fn stored(packets: &[Vec<u8>], fragment_ms: u32) -> Arc<Self> {
         let start = i64::try_from(crate::EPOCH_MS).unwrap() - 3_600_000;
         let fragments = testkit::getmedia::fragments(packets, 200, fragment_ms, start);
         Self::with(fragments, |_| Duration::ZERO)
     }
 
-    /// A stream of these fragments; `at` says when each is there.
+    /// Returns a world whose stream contains these fragments, each readable from `at` of its index.
     pub fn with(fragments: Vec<Fragment>, at: impl Fn(u32) -> Duration) -> Arc<Self> {
         let stored = fragments.iter().zip(0..).map(|(fragment, index)| {
             Stored::new(at(index), &testkit::getmedia::Framing::default(), fragment)
@@ -92,17 +93,17 @@ impl World {
         Self::of(stored.collect(), 1)
     }
 
-    /// A stream of these fragments in a world of this seed.
+    /// Returns a world with these fragments and this seed.
     pub fn of(fragments: Vec<Stored>, seed: u64) -> Arc<Self> {
         let state = State {
             table: Table::default(),
             kvs: Kvs::of(fragments),
             processor: Processor::default(),
             letters: Vec::new(),
-            links: Vec::new(),
-            link_odds: Odds::UP,
-            link_errors: 0,
-            links_lost: 0,
+            continuations: Vec::new(),
+            self_invoke_rates: FaultRates::UP,
+            failing_self_invokes: 0,
+            lost_self_invokes: 0,
             end_notices: Vec::new(),
             listeners_hang: false,
             snapshots: Vec::new(),
@@ -110,55 +111,55 @@ impl World {
             kill: None,
             random: Random::new(seed),
         };
-        let clock = WorldClock::begin();
-        Arc::new(Self { state: Mutex::new(state), clock, linked: Notify::new() })
+        let clock = SimClock::begin();
+        Arc::new(Self { state: Mutex::new(state), clock, continued: Notify::new() })
     }
 
-    /// What a run is given whose clock is right.
-    pub fn side(self: &Arc<Self>) -> Side {
-        Side::new(self, 0)
+    /// Returns a host without clock skew.
+    pub fn host(self: &Arc<Self>) -> SimHost {
+        SimHost::new(self, 0)
     }
 
-    /// All that is in the world.
+    /// Locks and returns the state.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    /// Time since it began.
+    /// Returns the time since the simulation began.
     pub fn elapsed(&self) -> Duration {
         self.clock.elapsed()
     }
 
-    /// The wall clock, where it is right.
+    /// Returns the unskewed wall-clock time, ms.
     pub fn now_ms(&self) -> u64 {
         self.clock.now_ms()
     }
 
-    /// The Streams item.
+    /// Returns the Streams item.
     pub fn item(&self) -> session::StreamItem {
         self.state().table.item.clone().unwrap()
     }
 
-    /// Sets the next kill, `step` calls from now.
-    pub fn kill_at(&self, step: u64, fault: Fault) {
+    /// Kills the run that makes the call number `step` from now.
+    pub fn kill_at(&self, step: u64, point: KillPoint) {
         let mut state = self.state();
-        state.kill = Some((state.steps + step, fault));
+        state.kill = Some((state.steps + step, point));
     }
 
-    /// Ends the session in its record, as DELETE does.
+    /// Ends the session in the Sessions item, as DELETE does.
     pub fn end_session(&self) {
         let now = self.now_ms();
-        self.state().table.over_at.get_or_insert(now);
+        self.state().table.ended_at.get_or_insert(now);
     }
 
-    /// Asks for the session's end, as ENDED does.
+    /// Sets the stop in the Streams item, as the ENDED event does.
     pub fn stop(&self) {
         let now = self.now_ms();
         self.state().table.request_stop(now);
     }
 
-    pub(crate) fn luck(&self, odds: impl Fn(&State) -> Odds) -> Luck {
+    pub(crate) fn outcome(&self, rates: impl Fn(&State) -> FaultRates) -> CallOutcome {
         let mut state = self.state();
-        odds(&state).draw(&mut state.random)
+        rates(&state).draw(&mut state.random)
     }
 }

@@ -1,5 +1,5 @@
-//! The Streams table, with the conditional writes of the adapter that speaks to DynamoDB, and what
-//! is asked of Sessions and Connections.
+//! The simulated Streams table, with the conditional writes of the DynamoDB adapter, and the
+//! queries of Sessions and Connections.
 
 use std::future::pending;
 
@@ -7,25 +7,26 @@ use relay::lease::{LeaseTable, Renewal};
 use relay::ports::Sessions;
 use session::{Desired, Language, PortError, SessionId, Settings, StreamArn, StreamItem};
 
-use crate::odds::{Luck, Odds};
-use crate::side::{Side, throttled};
+use crate::fault_rates::{CallOutcome, FaultRates};
+use crate::host::{SimHost, throttled};
 use crate::state::State;
 
-/// The session's items.
+/// The session's items in all tables.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     /// The Streams item.
     pub item: Option<StreamItem>,
-    /// The holder's last write.
+    /// Revision of the holder's last write.
     pub revision: u64,
     /// When the session ended, ms.
-    pub over_at: Option<u64>,
+    pub ended_at: Option<u64>,
     /// The listeners' languages.
     pub languages: Vec<Language>,
-    /// Every other holder of the lease is of the build before, and writes what that one knew.
+    /// Whether every other holder of the lease is the previous build, which writes the previous
+    /// version of the checkpoint.
     pub builds_differ: bool,
-    /// How calls go.
-    pub odds: Odds,
+    /// Failure rates of calls.
+    pub fault_rates: FaultRates,
 }
 
 impl Table {
@@ -39,7 +40,7 @@ impl Table {
     fn take(&mut self, seen: &StreamItem, owner: &str, expires_at: u64) -> Option<StreamItem> {
         let item = self.item.as_mut()?;
         if item.owner.as_deref() == Some(owner) && item.epoch == seen.epoch + 1 {
-            // A take whose answer was lost finds itself.
+            // A retry after a lost answer: the lease is already this owner's.
             return Some(item.clone());
         }
         let same = (&item.owner, item.epoch, item.lease_expires_at)
@@ -70,7 +71,7 @@ impl Table {
         Some(item.clone())
     }
 
-    /// The checkpoint as the holder's build writes it.
+    /// Returns the checkpoint as the holder's build writes it.
     fn written(&self, write: &Write) -> String {
         if !self.builds_differ || write.epoch.is_multiple_of(2) {
             return write.checkpoint.clone();
@@ -116,7 +117,7 @@ impl Table {
     }
 }
 
-/// A renewal on its way: it arrives whatever becomes of its sender.
+/// A renewal in flight: it arrives even if its sender is killed.
 struct Write {
     owner: String,
     epoch: u64,
@@ -139,26 +140,26 @@ impl From<Renewal<'_>> for Write {
     }
 }
 
-impl Side {
+impl SimHost {
     async fn store<T: Send + 'static>(
         &self,
         effect: impl FnOnce(&mut State) -> T + Send + 'static,
     ) -> Result<T, PortError> {
-        let luck = self.world.luck(|state| state.table.odds);
-        if luck == Luck::Refused {
+        let outcome = self.world.outcome(|state| state.table.fault_rates);
+        if outcome == CallOutcome::Refused {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             return Err(throttled());
         }
         let output = self.call(5, effect).await;
-        match luck {
-            Luck::Lost => Err(throttled()),
-            Luck::Silent => pending().await,
-            Luck::Good | Luck::Refused => Ok(output),
+        match outcome {
+            CallOutcome::AnswerLost => Err(throttled()),
+            CallOutcome::Unanswered => pending().await,
+            CallOutcome::Answered | CallOutcome::Refused => Ok(output),
         }
     }
 }
 
-impl LeaseTable for Side {
+impl LeaseTable for SimHost {
     async fn load(&self, _: &SessionId) -> Result<Option<StreamItem>, PortError> {
         self.store(|state| state.table.item.clone()).await
     }
@@ -218,9 +219,9 @@ impl LeaseTable for Side {
     }
 }
 
-impl Sessions for Side {
+impl Sessions for SimHost {
     async fn is_over(&self, _: &SessionId) -> Result<bool, PortError> {
-        self.store(|state| state.table.over_at.is_some()).await
+        self.store(|state| state.table.ended_at.is_some()).await
     }
 
     async fn listener_languages(&self, _: &SessionId) -> Result<Vec<Language>, PortError> {

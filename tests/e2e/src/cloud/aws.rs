@@ -1,4 +1,4 @@
-//! AWS's own APIs, as any client of AWS calls them.
+//! A client of AWS's APIs.
 
 use std::time::{Duration, Instant};
 
@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use super::Cloud;
 use crate::Error;
 
-/// An access key of no function: it allows everything.
+/// An access key that belongs to no function and therefore has all permissions.
 const OWNER: &str = "test";
 
-/// How long a dead event may be waited for: Lambda's retries take three minutes, scaled.
-const DEAD_PATIENCE: Duration = Duration::from_secs(60);
+/// Maximum wait for a dead-lettered event: Lambda's retries take three scaled minutes.
+const DEAD_LETTER_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Cloud {
-    /// One AWS call of the JSON protocol (DynamoDB, EventBridge, SQS), `target` as in
-    /// `X-Amz-Target`. The signature is not checked locally; its scope routes the call.
+    /// Makes a call of AWS's JSON protocol (DynamoDB, EventBridge, SQS) with this `X-Amz-Target`.
+    /// The local cloud does not check the signature; its scope routes the call.
     ///
     /// # Errors
-    /// [`Error::Answer`] unless the answer is 200.
+    /// [`Error::Answer`] unless the status is 200.
     pub async fn aws(&self, service: &str, target: &str, body: Value) -> Result<Value, Error> {
         self.aws_as(OWNER, service, target, body).await
     }
@@ -47,10 +47,10 @@ impl Cloud {
         answered(target, answer).await
     }
 
-    /// One call of Kinesis Video's REST protocol, for example `createStream`.
+    /// Makes a call of Kinesis Video's REST protocol, for example `createStream`.
     ///
     /// # Errors
-    /// [`Error::Answer`] unless the answer is 200.
+    /// [`Error::Answer`] unless the status is 200.
     pub async fn kinesis_video(&self, operation: &str, body: Value) -> Result<Value, Error> {
         let request = self.http.post(format!("{}/{operation}", self.url)).json(&body);
         let answer =
@@ -58,10 +58,10 @@ impl Cloud {
         answered(operation, answer).await
     }
 
-    /// Invokes a function (by its package name) and waits for its answer, whatever it is.
+    /// Invokes a function (a package name) and returns its response, also if it is an error.
     ///
     /// # Errors
-    /// [`Error::Http`] when nothing answers.
+    /// [`Error::Http`] if there is no response.
     pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Error> {
         self.invoke_with(function, payload, "").await
     }
@@ -96,24 +96,24 @@ impl Cloud {
         self.aws("events", "AWSEvents.PutEvents", entries).await.map(drop)
     }
 
-    /// The records in session-events-dlq once there are so many; those read stay out of sight for a
-    /// while.
+    /// Waits until session-events-dlq contains `count` records and returns them. Each record is
+    /// read once, because it stays invisible.
     ///
     /// # Errors
-    /// [`Error::Waited`] with those that are there, or as [`Cloud::aws`].
-    pub async fn dead_events(&self, count: usize) -> Result<Vec<Value>, Error> {
+    /// [`Error::TimedOut`] with the records so far, or as [`Cloud::aws`].
+    pub async fn dead_letter_events(&self, count: usize) -> Result<Vec<Value>, Error> {
         let name = json!({ "QueueName": "session-events-dlq-dev" });
         let queue = self.aws("sqs", "AmazonSQS.GetQueueUrl", name).await?;
-        // Longer than any test, in the cloud's time: each record is read once.
+        // A visibility timeout longer than any test, in the cloud's time.
         let receive = json!({
             "QueueUrl": queue["QueueUrl"], "MaxNumberOfMessages": 10, "VisibilityTimeout": 43_200
         });
         let (mut records, start) = (Vec::new(), Instant::now());
         while records.len() < count {
-            if start.elapsed() > DEAD_PATIENCE {
-                let (what, last) = (format!("{count} dead events"), Value::from(records));
-                let (seconds, last) = (DEAD_PATIENCE.as_secs(), last.to_string());
-                return Err(Error::Waited { what, seconds, last });
+            if start.elapsed() > DEAD_LETTER_TIMEOUT {
+                let (what, last) = (format!("{count} dead-lettered events"), Value::from(records));
+                let (seconds, last) = (DEAD_LETTER_TIMEOUT.as_secs(), last.to_string());
+                return Err(Error::TimedOut { what, seconds, last });
             }
             let answer = self.aws("sqs", "AmazonSQS.ReceiveMessage", receive.clone()).await?;
             let bodies = answer["Messages"].as_array().into_iter().flatten();
@@ -124,7 +124,7 @@ impl Cloud {
         Ok(records)
     }
 
-    /// The item of `table` (without its suffix) whose key `sessionId` is `id`, in DynamoDB's JSON.
+    /// Returns the item of `table` (without its suffix) with `sessionId` `id`, in DynamoDB's JSON.
     ///
     /// # Errors
     /// As [`Cloud::aws`].
@@ -137,7 +137,7 @@ impl Cloud {
     }
 }
 
-/// What a call answered with 200.
+/// Returns the body of a response with status 200.
 async fn answered(what: &str, answer: reqwest::Response) -> Result<Value, Error> {
     let (status, text) = (answer.status().as_u16(), answer.text().await?);
     if status != 200 {
@@ -146,7 +146,8 @@ async fn answered(what: &str, answer: reqwest::Response) -> Result<Value, Error>
     Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 
-/// A header that names the caller and the service; locally nobody checks the signature itself.
+/// Returns an Authorization header with the caller's key and the service. The local cloud does not
+/// check the signature.
 fn signature(key: &str, service: &str) -> String {
     let scope = format!("Credential={key}/20260101/us-east-1/{service}/aws4_request");
     format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0")

@@ -1,4 +1,4 @@
-//! The session API, as a client calls it.
+//! A client of the session API.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,15 +7,15 @@ use super::Cloud;
 use crate::{Error, Session};
 
 impl Cloud {
-    /// A request to the HTTP API, to be shaped and sent by whoever asks.
+    /// Returns a request to the HTTP API, which the caller completes and sends.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
     }
 
-    /// A request to the HTTP API, with `token` as its bearer when there is one.
+    /// Sends a request to the HTTP API with an optional bearer token.
     ///
     /// # Errors
-    /// [`Error::Http`] when nothing answers; every answer is returned, whatever its status.
+    /// [`Error::Http`] if there is no response. Responses with any status are returned.
     pub async fn api(
         &self,
         method: Method,
@@ -36,10 +36,10 @@ impl Cloud {
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 
-    /// A token of the cloud's own issuer. `claims` may hold `sub`, `expiresIn`, `aud`, …
+    /// Returns a token of the cloud's issuer. `claims` may contain `sub`, `expiresIn`, `aud`, …
     ///
     /// # Errors
-    /// [`Error::Answer`] when the issuer refuses.
+    /// [`Error::Answer`] if the issuer refuses.
     pub async fn token(&self, claims: Value) -> Result<String, Error> {
         let path = "/_local/token";
         let (status, body) = self.api(Method::POST, path, None, Some(claims)).await?;
@@ -52,7 +52,7 @@ impl Cloud {
     /// Opens a session as `speaker`, in English.
     ///
     /// # Errors
-    /// [`Error::Answer`] unless the answer is 201.
+    /// [`Error::Answer`] unless the status is 201.
     pub async fn open(&self, speaker: &str) -> Result<Session<'_>, Error> {
         let token = self.token(json!({ "sub": speaker })).await?;
         let body = json!({ "sourceLanguage": "en" });
@@ -66,10 +66,11 @@ impl Cloud {
         }
     }
 
-    /// `POST /sessions` with more headers: its status, its `Retry-After` in seconds, and its body.
+    /// Sends `POST /sessions` with more headers; returns the status, `Retry-After` in seconds, and
+    /// the body.
     ///
     /// # Errors
-    /// [`Error::Http`] when nothing answers.
+    /// [`Error::Http`] if there is no response.
     pub async fn post(
         &self,
         token: &str,
@@ -86,10 +87,10 @@ impl Cloud {
         Ok((status, wait, answer.json().await?))
     }
 
-    /// The bytes at `path`, `None` when it is not there.
+    /// Returns the bytes at `path`, or `None` unless the status is a success.
     ///
     /// # Errors
-    /// [`Error::Http`] when nothing answers.
+    /// [`Error::Http`] if there is no response.
     pub(crate) async fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
         let answer = self.http.get(format!("{}{path}", self.url)).send().await?;
         if !answer.status().is_success() {

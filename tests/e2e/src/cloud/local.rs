@@ -1,4 +1,4 @@
-//! What only a local cloud has: `/_local/faults` and `/_local/state`.
+//! A client of the local cloud's own API: `/_local/faults` and `/_local/state`.
 
 use std::time::{Duration, Instant};
 
@@ -8,15 +8,15 @@ use serde_json::Value;
 use super::Cloud;
 use crate::Error;
 
-/// No function has longer for what follows its answer.
-const IDLE_PATIENCE: Duration = Duration::from_secs(30);
+/// Maximum time of a function's work after its response.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Cloud {
-    /// Lets a fault wait (`/_local/faults`).
+    /// Injects a fault (`/_local/faults`).
     ///
     /// # Errors
-    /// [`Error::Answer`] when the fault is not one the cloud knows.
-    pub async fn fault(&self, fault: Value) -> Result<(), Error> {
+    /// [`Error::Answer`] if the cloud does not support the fault.
+    pub async fn inject_fault(&self, fault: Value) -> Result<(), Error> {
         let path = "/_local/faults";
         let (status, body) = self.api(Method::POST, path, None, Some(fault)).await?;
         if status < 300 {
@@ -25,31 +25,30 @@ impl Cloud {
         Err(Error::Answer { what: path.into(), status, body: body.to_string() })
     }
 
-    /// Forgets every fault that still waits.
+    /// Removes all pending faults.
     ///
     /// # Errors
-    /// [`Error::Http`] when nothing answers.
-    pub async fn calm(&self) -> Result<(), Error> {
+    /// [`Error::Http`] if there is no response.
+    pub async fn clear_faults(&self) -> Result<(), Error> {
         let path = "/_local/faults";
         self.api(Method::DELETE, path, None, None).await.map(drop)
     }
 
-    /// The system's numbers of `function`'s processes.
+    /// Returns the process ids of `function` (a package name).
     ///
     /// # Errors
-    /// [`Error::Http`] when nothing answers.
+    /// [`Error::Http`] if there is no response.
     pub async fn processes(&self, function: &str) -> Result<Vec<u64>, Error> {
         let function = self.function(function).await?;
         let instances = function["instances"].as_array().cloned().unwrap_or_default();
         Ok(instances.iter().filter_map(|instance| instance["pid"].as_u64()).collect())
     }
 
-    /// Waits until no process of `function` (its package name) works: what an invocation does after
-    /// its answer is done.
+    /// Waits until all processes of `function` (a package name) are idle, so that work after the
+    /// response is complete.
     ///
     /// # Errors
-    /// [`Error::Http`] when nothing answers, [`Error::Waited`] when it takes longer than a function
-    /// may.
+    /// [`Error::Http`] if there is no response, [`Error::TimedOut`] after [`IDLE_TIMEOUT`].
     pub async fn idle(&self, function: &str) -> Result<(), Error> {
         let start = Instant::now();
         loop {
@@ -58,29 +57,29 @@ impl Cloud {
             if instances.clone().all(|instance| instance["doing"] == "idle") {
                 return Ok(());
             }
-            if start.elapsed() > IDLE_PATIENCE {
-                let (what, seconds) = (format!("an idle {function}"), IDLE_PATIENCE.as_secs());
-                return Err(Error::Waited { what, seconds, last: state.to_string() });
+            if start.elapsed() > IDLE_TIMEOUT {
+                let (what, seconds) = (format!("an idle {function}"), IDLE_TIMEOUT.as_secs());
+                return Err(Error::TimedOut { what, seconds, last: state.to_string() });
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// The faults that wait still, each with how many calls it would strike.
+    /// Returns the pending faults, each with the number of calls that it still applies to.
     ///
     /// # Errors
-    /// [`Error::Http`] when nothing answers.
-    pub async fn waiting_faults(&self) -> Result<Vec<Value>, Error> {
+    /// [`Error::Http`] if there is no response.
+    pub async fn pending_faults(&self) -> Result<Vec<Value>, Error> {
         let (_, body) = self.api(Method::GET, "/_local/faults", None, None).await?;
         Ok(body["faults"].as_array().cloned().unwrap_or_default())
     }
 
-    /// That no fault waits any more: a test whose fault never struck has shown nothing.
+    /// Checks that no fault is pending: a test whose fault did not occur proves nothing.
     ///
     /// # Errors
-    /// [`Error::Answer`] with those that wait.
-    pub async fn every_fault_struck(&self) -> Result<(), Error> {
-        let waiting = self.waiting_faults().await?;
+    /// [`Error::Answer`] with the pending faults.
+    pub async fn all_faults_triggered(&self) -> Result<(), Error> {
+        let waiting = self.pending_faults().await?;
         if waiting.is_empty() {
             return Ok(());
         }
@@ -88,23 +87,23 @@ impl Cloud {
         Err(Error::Answer { what: "/_local/faults".into(), status: 200, body })
     }
 
-    /// What `/_local/state` says.
+    /// Returns the response of `/_local/state`.
     ///
     /// # Errors
-    /// [`Error::Http`] when nothing answers.
+    /// [`Error::Http`] if there is no response.
     pub async fn state(&self) -> Result<Value, Error> {
         Ok(self.api(Method::GET, "/_local/state", None, None).await?.1)
     }
 
-    /// How often `function` (its package name) was invoked.
+    /// Returns the number of invocations of `function` (a package name).
     ///
     /// # Errors
-    /// [`Error::Http`] when nothing answers.
+    /// [`Error::Http`] if there is no response.
     pub async fn invocations(&self, function: &str) -> Result<u64, Error> {
         Ok(self.function(function).await?["invocations"].as_u64().unwrap_or_default())
     }
 
-    /// What is known of `function` (its package name); null when nothing is.
+    /// Returns the state of `function` (a package name), or null if there is none.
     async fn function(&self, function: &str) -> Result<Value, Error> {
         let mut state = self.state().await?;
         let functions = state["lambda"]["functions"].as_array_mut().map(std::mem::take);
@@ -112,10 +111,10 @@ impl Cloud {
         Ok(functions.find(|known| known["package"] == function).unwrap_or_default())
     }
 
-    /// The names of all streams and channels, whatever their state.
+    /// Returns the names of all streams and channels in any state.
     ///
     /// # Errors
-    /// [`Error::Http`] when nothing answers.
+    /// [`Error::Http`] if there is no response.
     pub async fn media_names(&self) -> Result<Vec<String>, Error> {
         let state = self.state().await?;
         let of = |kind: &str| state["kinesisvideo"][kind].as_array().cloned().unwrap_or_default();

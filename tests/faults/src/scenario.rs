@@ -1,26 +1,26 @@
-//! What a fault is inflicted on: a speaker, a stream, the events of a session, and a plan of what
-//! happens when.
+//! The scenario of a simulated run: the speech, the stream, the session's events, and scheduled
+//! actions.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use simulator::kvs::Stored;
-use simulator::lambda::{Call, Happening, Lambda};
+use simulator::lambda::{Action, Call, Lambda};
 use simulator::{EPOCH_MS, PRE_SKIP};
 use testkit::getmedia::{Fragment, Framing};
 use testkit::line::ExpectedLine;
 use testkit::pcm::Random;
 
-/// Longest a simulated session may take to its end, whatever is inflicted on it.
+/// Maximum virtual time of a simulated session.
 pub const LIMIT: Duration = Duration::from_secs(4 * 3600);
 
-/// One session to be, and what will be done to it.
-pub struct Scene {
-    /// What is spoken.
+/// A session to simulate, with its faults and the limits that it must keep.
+pub struct Scenario {
+    /// The Opus packets that are sent.
     pub packets: Vec<Vec<u8>>,
     /// Length of a fragment, ms.
     pub fragment_ms: u32,
-    /// The stream, when it is not simply the packets in fragments.
+    /// The stream, if it differs from the packets cut into fragments.
     pub stored: Option<Vec<Stored>>,
     /// When the speaker ends the session.
     pub end: Duration,
@@ -28,50 +28,50 @@ pub struct Scene {
     pub active: Vec<Duration>,
     /// When ENDED arrives.
     pub ended: Vec<Duration>,
-    /// Everything else that happens.
-    pub plan: Vec<(Duration, Happening)>,
-    /// Changes to the platform before it begins.
-    pub prepare: Vec<Happening>,
-    /// What the producer says; all packets without a pause unless it is given.
+    /// All other actions.
+    pub plan: Vec<(Duration, Action)>,
+    /// Changes to the platform before the session begins.
+    pub prepare: Vec<Action>,
+    /// The expected audio, if it differs from all packets without a pause.
     pub line: Option<ExpectedLine>,
-    /// The stream is taken away: a beginning of the line arrives, and nothing else.
-    pub beginning_only: bool,
-    /// Samples that a fragment claims beyond what one can hold: they are not decoded, and counted.
+    /// The stream is deleted: exactly a prefix of the audio must arrive.
+    pub prefix_only: bool,
+    /// Samples beyond the maximum of one fragment: they are counted and not decoded.
     pub refused: u64,
-    /// Positions depend on what the producer's clock does: they must be those of a run without
+    /// Positions depend on the producer's clock: they must equal those of a run without consumer
     /// faults.
     pub undisturbed: bool,
-    /// How long nothing may be accepted although it could be read.
-    pub patience: Duration,
-    /// How much longer than promised the drain may take, because the fault strikes in it.
-    pub drained_later: Duration,
+    /// Maximum time without an accepted sample while KVS holds new audio.
+    pub max_pause: Duration,
+    /// Additional time for the drain, because the fault occurs in it.
+    pub extra_drain_time: Duration,
 }
 
-impl std::fmt::Debug for Scene {
+impl std::fmt::Debug for Scenario {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let packets = self.packets.len();
-        f.debug_struct("Scene")
+        f.debug_struct("Scenario")
             .field("packets", &packets)
             .field("end", &self.end)
             .finish_non_exhaustive()
     }
 }
 
-/// Speech that is encoded once and of which every scene takes a piece.
+/// Returns the speech of all scenarios, which is encoded once.
 fn speech() -> &'static Arc<Vec<Vec<u8>>> {
     static SPEECH: OnceLock<Arc<Vec<Vec<u8>>>> = OnceLock::new();
     SPEECH.get_or_init(|| Arc::new(simulator::speech(120).0))
 }
 
-impl Scene {
-    /// An ordinary session: half a minute to a minute of speech, fragments of 1 to 20 s. WebRTC
-    /// ingestion cuts them of about 10 s, AWS's producer SDKs of 2 s.
+impl Scenario {
+    /// Returns an ordinary session: 30 to 60 s of speech in fragments of 1 to 20 s. WebRTC
+    /// ingestion cuts fragments of about 10 s, AWS's producer SDKs of 2 s.
     pub fn ordinary(random: &mut Random) -> Self {
         let seconds = 30 + random.below(31);
         Self::of(seconds, random.pick(&[1_000, 2_000, 2_000, 5_000, 10_000, 10_000, 20_000]))
     }
 
-    /// A session of so many seconds of speech.
+    /// Returns a session of this many seconds of speech.
     pub fn of(seconds: u64, fragment_ms: u32) -> Self {
         let packets = speech().iter().cycle().take(usize::try_from(seconds * 50).unwrap());
         let end = Duration::from_secs(seconds) + Duration::from_millis(700);
@@ -85,41 +85,41 @@ impl Scene {
             plan: Vec::new(),
             prepare: Vec::new(),
             line: None,
-            beginning_only: false,
+            prefix_only: false,
             refused: 0,
             undisturbed: false,
-            patience: Duration::from_secs(2),
-            drained_later: Duration::ZERO,
+            max_pause: Duration::from_secs(2),
+            extra_drain_time: Duration::ZERO,
         }
     }
 
-    /// Lets something happen.
-    pub fn at(&mut self, when: Duration, happening: impl FnOnce(&mut Lambda) + Send + 'static) {
-        self.plan.push((when, Box::new(happening)));
+    /// Schedules an action.
+    pub fn at(&mut self, when: Duration, action: impl FnOnce(&mut Lambda) + Send + 'static) {
+        self.plan.push((when, Box::new(action)));
     }
 
-    /// Changes the platform before anything happens.
+    /// Changes the platform before the session begins.
     pub fn prepare(&mut self, change: impl FnOnce(&mut Lambda) + Send + 'static) {
         self.prepare.push(Box::new(change));
     }
 
-    /// A moment while the speaker speaks.
-    pub fn moment(&self, random: &mut Random) -> Duration {
+    /// Returns a random time while the producer sends.
+    pub fn random_time(&self, random: &mut Random) -> Duration {
         Duration::from_millis(random.below(u64::try_from(self.end.as_millis()).unwrap()))
     }
 
-    /// The packets in fragments, each readable once its last packet was spoken.
+    /// Returns the packets in fragments, each readable after its last packet.
     pub fn fragments(&self) -> Vec<Fragment> {
         let start = i64::try_from(EPOCH_MS).unwrap();
         testkit::getmedia::fragments(&self.packets, 200, self.fragment_ms, start)
     }
 
-    /// What the producer says, once.
+    /// Returns the expected audio.
     pub fn expected(&self) -> ExpectedLine {
         self.line.clone().unwrap_or_else(|| ExpectedLine::of(&self.packets, PRE_SKIP))
     }
 
-    /// What the stream will hold.
+    /// Returns the fragments of the stream.
     pub fn stream(&self) -> Vec<Stored> {
         if let Some(stored) = &self.stored {
             return stored.clone();
@@ -132,31 +132,31 @@ impl Scene {
         stored.collect()
     }
 
-    /// When the final chunk has to be accepted, whatever happened: the stop is seen within 2 s by
-    /// its event and within 7 s without, or as soon as a consumer runs that can see it; and what
-    /// KVS holds is drained within 4 s and two fragments. Of fragments below 2 s it is 8 s too: two
-    /// connections that idle for 3 s each, and the calls for them.
+    /// Returns the time by which the final chunk must be accepted. The consumer reads the stop
+    /// within 2 s after its event, within 7 s without an event, or as soon as a consumer runs; it
+    /// then drains the stream within 4 s plus two fragments. With fragments below 2 s, that is 8 s:
+    /// two connections that each idle for 3 s, and their calls.
     pub fn drained_by(&self, fragments: &[Stored]) -> Duration {
         let last = fragments.iter().map(|fragment| fragment.at).max().unwrap_or_default();
         let poll = Duration::from_secs(5);
-        let unheard =
+        let without_event =
             self.ended.iter().min().map_or(poll, |ended| ended.saturating_sub(self.end).min(poll));
         let fragment = Duration::from_millis(self.fragment_ms.max(2_000).into());
         let drain = Duration::from_secs(4) + 2 * fragment;
-        let seen = self.end.max(last) + self.patience.max(Duration::from_secs(2)) + unheard;
-        seen + drain + self.drained_later
+        let seen = self.end.max(last) + self.max_pause.max(Duration::from_secs(2)) + without_event;
+        seen + drain + self.extra_drain_time
     }
 
-    /// The session's own events, besides what was planned.
-    pub fn story(&mut self) -> Vec<(Duration, Happening)> {
-        let mut story = std::mem::take(&mut self.plan);
+    /// Returns the session's events and all scheduled actions.
+    pub fn actions(&mut self) -> Vec<(Duration, Action)> {
+        let mut actions = std::mem::take(&mut self.plan);
         for at in &self.active {
-            story.push((*at, Box::new(|lambda: &mut Lambda| lambda.invoke(Call::Start))));
+            actions.push((*at, Box::new(|lambda: &mut Lambda| lambda.invoke(Call::Start))));
         }
-        story.push((self.end, Box::new(|lambda: &mut Lambda| lambda.world.end_session())));
+        actions.push((self.end, Box::new(|lambda: &mut Lambda| lambda.world.end_session())));
         for at in &self.ended {
-            story.push((*at, Box::new(|lambda: &mut Lambda| lambda.invoke(Call::Stop))));
+            actions.push((*at, Box::new(|lambda: &mut Lambda| lambda.invoke(Call::Stop))));
         }
-        story
+        actions
     }
 }

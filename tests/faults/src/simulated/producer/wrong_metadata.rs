@@ -1,4 +1,4 @@
-//! The producer says what is not so: of its clock, its track, or its blocks' times.
+//! Producers with wrong metadata: a wrong clock, track header, or block times.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use testkit::line::Pause;
 use testkit::opus;
 use testkit::pcm::Random;
 
-use super::super::Fault;
-use super::upload::{HAND_OFF, Upload, disturb, line_with, scene};
-use crate::scene::Scene;
+use super::super::SimulatedFault;
+use super::upload::{HAND_OFF, Upload, disturb, line_with, scenario};
+use crate::scenario::Scenario;
 
-pub(in super::super) const FAULTS: &[Fault] = &[
-    Fault { name: "clock set back at a new producer session", scene: set_back },
-    Fault { name: "track declared with other channels and durations", scene: declared },
-    Fault { name: "fragments whose blocks all say time 0", scene: at_zero },
-    Fault { name: "fragment of 30 s whose blocks all say time 0", scene: too_much },
+pub(in super::super) const FAULTS: &[SimulatedFault] = &[
+    SimulatedFault { name: "clock set back at a new producer session", scenario: set_back },
+    SimulatedFault { name: "track declared with other channels and durations", scenario: declared },
+    SimulatedFault { name: "fragments whose blocks all say time 0", scenario: at_zero },
+    SimulatedFault { name: "fragment of 30 s whose blocks all say time 0", scenario: too_much },
 ];
 
-/// The clock is set back while nothing is said again: all of it is new.
-fn set_back(random: &mut Random) -> Scene {
-    let mut scene = scene(random);
+/// The clock is set back, and the audio after it is new.
+fn set_back(random: &mut Random) -> Scenario {
+    let mut scenario = scenario(random);
     let back = random.pick(&[90_000, 3_600_000]);
-    let length = Duration::from_millis(scene.fragment_ms.into());
-    let fragments = scene.fragments();
+    let length = Duration::from_millis(scenario.fragment_ms.into());
+    let fragments = scenario.fragments();
     let hand_off = usize::try_from(HAND_OFF.as_millis() / length.as_millis()).unwrap();
     let first = random.pick(&[1, hand_off]);
     let mut upload = Upload::default();
@@ -36,16 +36,16 @@ fn set_back(random: &mut Random) -> Scene {
         upload.put(length * (u32::try_from(index).unwrap() + 1), &fragment);
     }
     let after = fragments[..first].iter().map(|fragment| fragment.packets.len()).sum();
-    // The server's clock may put the new session later, by as much as it need not agree.
-    scene.line = Some(line_with(&scene, &[Pause { after, samples: 0..=2_000 * 16 }]));
-    scene.undisturbed = true;
-    upload.into_stream_of(&mut scene);
-    disturb(&mut scene, random, length * u32::try_from(first).unwrap());
-    scene
+    // The server's clock may place the new session up to 2 s later.
+    scenario.line = Some(line_with(&scenario, &[Pause { after, samples: 0..=2_000 * 16 }]));
+    scenario.undisturbed = true;
+    upload.into_stream_of(&mut scenario);
+    disturb(&mut scenario, random, length * u32::try_from(first).unwrap());
+    scenario
 }
 
-fn declared(random: &mut Random) -> Scene {
-    let mut scene = scene(random);
+fn declared(random: &mut Random) -> Scenario {
+    let mut scenario = scenario(random);
     let rate = random.pick(&[8_000.0, 44_100.0, 48_000.0]);
     let channels = random.pick(&[1, 2, 6]);
     let framing = Framing {
@@ -56,24 +56,24 @@ fn declared(random: &mut Random) -> Scene {
         block_duration: random.pick(&[0, 1, 40, 1_000]),
         ..Framing::default()
     };
-    let length = Duration::from_millis(scene.fragment_ms.into());
+    let length = Duration::from_millis(scenario.fragment_ms.into());
     let mut upload = Upload::framed(framing);
-    for (fragment, nth) in scene.fragments().iter().zip(1..) {
+    for (fragment, nth) in scenario.fragments().iter().zip(1..) {
         upload.put(length * nth, fragment);
     }
-    upload.into_stream_of(&mut scene);
-    disturb(&mut scene, random, HAND_OFF);
-    scene
+    upload.into_stream_of(&mut scenario);
+    disturb(&mut scenario, random, HAND_OFF);
+    scenario
 }
 
-/// Blocks, and for some producers Clusters too, without a time of their own.
-fn at_zero(random: &mut Random) -> Scene {
+/// All blocks have time 0, and for some producers all Clusters too.
+fn at_zero(random: &mut Random) -> Scenario {
     let length = random.pick(&[1_000, 2_000, 3_000, 5_000, 10_000, 20_000]);
-    let mut scene = Scene::of(60 + random.below(40), length);
+    let mut scenario = Scenario::of(60 + random.below(40), length);
     let (one_in, clusters_too) = (random.pick(&[1, 4]), random.below(2) == 0);
-    let length = Duration::from_millis(scene.fragment_ms.into());
+    let length = Duration::from_millis(scenario.fragment_ms.into());
     let mut upload = Upload::default();
-    for (mut fragment, nth) in scene.fragments().into_iter().zip(1..) {
+    for (mut fragment, nth) in scenario.fragments().into_iter().zip(1..) {
         if random.below(one_in) == 0 {
             fragment.packets.iter_mut().for_each(|packet| packet.offset_ms = 0);
         }
@@ -82,17 +82,17 @@ fn at_zero(random: &mut Random) -> Scene {
         }
         upload.put(length * nth, &fragment);
     }
-    upload.into_stream_of(&mut scene);
-    disturb(&mut scene, random, HAND_OFF);
-    scene
+    upload.into_stream_of(&mut scenario);
+    disturb(&mut scenario, random, HAND_OFF);
+    scenario
 }
 
-/// A fragment without a clock holds [`WITHOUT_A_CLOCK`] of audio: what it claims beyond is refused,
-/// and the next fragment stands where its time says.
-fn too_much(random: &mut Random) -> Scene {
-    let mut scene = Scene::of(60, 2_000);
-    let length = Duration::from_millis(scene.fragment_ms.into());
-    let mut fragments = scene.fragments();
+/// A fragment without block times contains at most [`WITHOUT_A_CLOCK`] of audio: more is refused,
+/// and the next fragment is placed by its own time.
+fn too_much(random: &mut Random) -> Scenario {
+    let mut scenario = Scenario::of(60, 2_000);
+    let length = Duration::from_millis(scenario.fragment_ms.into());
+    let mut fragments = scenario.fragments();
     let first = usize::try_from(1 + random.below(10)).unwrap();
     let claimed = fragments.drain(first..first + CLAIMED).collect::<Vec<_>>();
     let mut wrong = claimed[0].clone();
@@ -106,17 +106,17 @@ fn too_much(random: &mut Random) -> Scene {
         let behind = if nth > first { CLAIMED - 1 } else { 0 };
         upload.put(length * u32::try_from(nth + behind).unwrap(), fragment);
     }
-    upload.into_stream_of(&mut scene);
-    scene.packets.drain(taken..all);
+    upload.into_stream_of(&mut scenario);
+    scenario.packets.drain(taken..all);
     let pause = Pause::of_ms(taken, (all - taken) * 20);
-    // Twice the longest fragment, which this one is.
-    scene.drained_later = Duration::from_secs(20);
-    scene.refused = *pause.samples.start() as u64;
-    scene.line = Some(line_with(&scene, &[pause]));
-    scene
+    // Twice the longest fragment, which is this one.
+    scenario.extra_drain_time = Duration::from_secs(20);
+    scenario.refused = *pause.samples.start() as u64;
+    scenario.line = Some(line_with(&scenario, &[pause]));
+    scenario
 }
 
-/// Fragments that become one.
+/// Number of fragments that are merged into one.
 const CLAIMED: usize = 15;
-/// Packets that are taken of a fragment whose blocks have one time: 20 s of them.
+/// Packets that are accepted from a fragment whose blocks all have the same time: 20 s.
 const WITHOUT_A_CLOCK: usize = 1000;

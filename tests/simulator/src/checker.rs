@@ -1,4 +1,4 @@
-//! What arrived, against what was spoken.
+//! Compares the audio that the processor accepted with the audio that the producer sent.
 
 use std::time::Duration;
 
@@ -6,32 +6,32 @@ use testkit::line::{Comparison, ExpectedLine};
 
 use crate::state::World;
 
-/// The sum of one session.
+/// The result of one session.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
-    /// What was accepted, against what was said: holes, repeats, and how close the rest is.
+pub struct CheckReport {
+    /// The accepted samples compared with the expected ones: missing, surplus, and SNR.
     pub line: Comparison,
-    /// Samples accepted although they had been accepted before.
+    /// Samples that were accepted more than once.
     pub accepted_twice: u64,
-    /// Samples offered although they had been accepted before.
+    /// Samples that were offered again after they had been accepted.
     pub offered_twice: u64,
-    /// Longest time that new audio lay in KVS while nothing was accepted.
+    /// Longest time without an accepted sample while KVS held new audio.
     pub waited: Duration,
-    /// When the final chunk was accepted, counted from the beginning.
+    /// When the final chunk was accepted, since the simulation began.
     pub drained: Option<Duration>,
-    /// The session came to its end.
+    /// Whether the Streams item is ENDED.
     pub ended: bool,
 }
 
-/// Judges a session of which `expected` is what its producer said.
-pub fn judge(world: &World, expected: &ExpectedLine) -> Verdict {
+/// Checks a session against `expected`, the samples that its producer sent.
+pub fn check(world: &World, expected: &ExpectedLine) -> CheckReport {
     let begun = tokio::time::Instant::now() - world.elapsed();
     let waited = waited(world);
     let state = world.state();
     let processor = &state.processor;
     let skipped = processor.gaps.iter().map(|(_, length)| length).sum::<u64>();
     let seams: Vec<_> = processor.seams.iter().map(|&at| usize::try_from(at).unwrap()).collect();
-    Verdict {
+    CheckReport {
         line: expected.compare(&processor.accepted, &seams),
         accepted_twice: (processor.taken + skipped).abs_diff(processor.next),
         offered_twice: processor.offered_twice,
@@ -41,8 +41,8 @@ pub fn judge(world: &World, expected: &ExpectedLine) -> Verdict {
     }
 }
 
-/// The longest time between two acceptances, counted from when the first fragment that was not yet
-/// begun could be read; fragments that repeat others bring nothing to accept.
+/// Returns the longest time between two acceptances, counted from when the first unread fragment
+/// became readable. Repeated fragments do not count: they contain nothing to accept.
 fn waited(world: &World) -> Duration {
     let begun = tokio::time::Instant::now() - world.elapsed();
     let state = world.state();

@@ -1,12 +1,12 @@
-//! Tokens that nobody may take, made out of one that is good.
+//! Invalid tokens, derived from a valid one, that an authorizer must refuse.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
-/// What stands before the modulus of an RSA key of 2048 bits in DER (SubjectPublicKeyInfo), and the
-/// exponent 65537 behind it.
+/// The bytes before the modulus of a 2048-bit RSA key in DER (SubjectPublicKeyInfo), and after it
+/// the exponent 65537.
 const DER_BEGIN: &[u8] =
     b"\x30\x82\x01\x22\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00\
     \x03\x82\x01\x0f\x00\x30\x82\x01\x0a\x02\x82\x01\x01\x00";
@@ -24,31 +24,31 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// The parts of a token, when it has three.
+    /// Splits a token; returns `None` unless it has three parts.
     pub fn of(token: &str) -> Option<Self> {
         let mut parts = token.split('.').map(str::to_owned);
         let (header, claims) = (parts.next()?, parts.next()?);
         Some(Self { header, claims, signature: parts.next()? })
     }
 
-    /// The token.
+    /// Returns the token.
     pub fn token(&self) -> String {
         format!("{}.{}.{}", self.header, self.claims, self.signature)
     }
 
-    /// The same claims under another header, without a signature.
+    /// Returns the same claims with another algorithm and no signature.
     pub fn unsigned(&self, algorithm: &str) -> Self {
         Self { signature: String::new(), ..self.under(algorithm) }
     }
 
-    /// The same claims and signature under a header with another algorithm.
+    /// Returns the same claims and signature with another algorithm in the header.
     pub fn under(&self, algorithm: &str) -> Self {
         let mut header = read(&self.header);
         header["alg"] = algorithm.into();
         Self { header: written(&header), ..self.clone() }
     }
 
-    /// The same claims, signed with HS256 and a secret that everybody knows.
+    /// Returns the same claims, signed with HS256 and a public value as the secret.
     pub fn with_hmac(&self, secret: &[u8]) -> Option<Self> {
         let under = self.under("HS256");
         let signed = format!("{}.{}", under.header, under.claims);
@@ -57,14 +57,15 @@ impl Parts {
         Some(Self { signature: signature.ok()?, ..under })
     }
 
-    /// Another speaker's claims under this signature.
+    /// Returns the claims of another speaker with this signature.
     pub fn claiming(&self, sub: &str) -> Self {
         let mut claims = read(&self.claims);
         claims["sub"] = sub.into();
         Self { claims: written(&claims), ..self.clone() }
     }
 
-    /// The same with one character of the signature changed, counted from the end if negative.
+    /// Returns the same token with one character of the signature changed; a negative index counts
+    /// from the end.
     pub fn with_signature_changed(&self, at: isize) -> Self {
         let mut signature: Vec<char> = self.signature.chars().collect();
         let length = signature.len();
@@ -76,7 +77,7 @@ impl Parts {
     }
 }
 
-/// Every form of the issuer's public key that a careless verifier may take for an HMAC secret.
+/// Returns the forms of the issuer's public key that a faulty verifier may use as an HMAC secret.
 pub fn public_key_forms(jwks: &Value) -> Vec<(&'static str, Vec<u8>)> {
     let key = &jwks["keys"][0];
     let modulus = key["n"].as_str().unwrap_or_default();
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_claims_and_the_header_are_the_ones_asked_for() {
+    fn the_claims_and_the_header_are_the_requested_ones() {
         let header = written(&json!({"alg": "RS256", "kid": "k"}));
         let token = format!("{header}.{}.s", written(&json!({"sub": "ana", "x": 1})));
         let parts = Parts::of(&token).unwrap();

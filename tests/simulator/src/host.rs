@@ -1,4 +1,4 @@
-//! What one run is given, and where it is killed.
+//! The environment of one run, and the points at which it is killed.
 
 use std::fmt;
 use std::future::pending;
@@ -13,96 +13,95 @@ use relay::{Clock, Snapshot};
 use session::{ErrorKind, PortError, SessionId};
 use tokio::sync::Notify;
 
-use crate::clock::WorldClock;
-use crate::odds::Luck;
+use crate::clock::SimClock;
+use crate::fault_rates::CallOutcome;
 use crate::state::{EndNotice, State, World};
 
-/// What a step does besides its work.
+/// The point within a step at which a run is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The run dies before the effect.
-    KillBefore,
-    /// The run dies after the effect, before it hears of it.
-    KillAfter,
+pub enum KillPoint {
+    /// Before the call takes effect.
+    Before,
+    /// After the call took effect, before its answer arrives.
+    After,
 }
 
-/// One run's view of the world. Every call to a port is a step.
+/// The environment of one run: its ports and its clock. Every call to a port is a step.
 #[derive(Clone)]
-pub struct Side {
+pub struct SimHost {
     pub(crate) world: Arc<World>,
-    clock: WorldClock,
-    death: Arc<Death>,
+    clock: SimClock,
+    kill: Arc<Kill>,
 }
 
 #[derive(Default)]
-struct Death {
-    dead: AtomicBool,
-    told: Notify,
+struct Kill {
+    done: AtomicBool,
+    notify: Notify,
 }
 
-impl fmt::Debug for Side {
+impl fmt::Debug for SimHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Side").field("clock", &self.clock).finish_non_exhaustive()
+        f.debug_struct("SimHost").field("clock", &self.clock).finish_non_exhaustive()
     }
 }
 
-impl Side {
-    /// A side whose wall clock is wrong by `skew_ms`.
+impl SimHost {
+    /// Returns a host whose wall clock is off by `skew_ms`.
     pub fn new(world: &Arc<World>, skew_ms: i64) -> Self {
         let clock = world.clock.skewed(skew_ms);
-        Self { world: Arc::clone(world), clock, death: Arc::default() }
+        Self { world: Arc::clone(world), clock, kill: Arc::default() }
     }
 
-    /// Resolves once a fault killed this run.
+    /// Resolves when this run is killed.
     pub async fn killed(&self) {
-        while !self.death.dead.load(Ordering::Relaxed) {
-            self.death.told.notified().await;
+        while !self.kill.done.load(Ordering::Relaxed) {
+            self.kill.notify.notified().await;
         }
     }
 
-    pub(crate) async fn step(&self, when: Fault) {
-        // Others run between any two steps.
+    pub(crate) async fn step(&self, when: KillPoint) {
+        // Lets other tasks run between any two steps.
         tokio::task::yield_now().await;
         let dies = {
             let mut state = self.world.state();
-            if when == Fault::KillBefore {
+            if when == KillPoint::Before {
                 state.steps += 1;
             }
             state.kill == Some((state.steps, when))
         };
         if dies {
-            self.death.dead.store(true, Ordering::Relaxed);
-            self.death.told.notify_one();
+            self.kill.done.store(true, Ordering::Relaxed);
+            self.kill.notify.notify_one();
             pending::<()>().await;
         }
     }
 
-    /// One call: before, the effect `latency_ms` later whether or not the caller is still there,
-    /// after.
+    /// Makes one call. `effect` happens after `latency_ms`, even if the caller is killed meanwhile.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         latency_ms: u64,
         effect: impl FnOnce(&mut State) -> T + Send + 'static,
     ) -> T {
-        self.step(Fault::KillBefore).await;
+        self.step(KillPoint::Before).await;
         let world = Arc::clone(&self.world);
         let effect = tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(latency_ms)).await;
             effect(&mut world.state())
         });
         let output = effect.await.unwrap();
-        self.step(Fault::KillAfter).await;
+        self.step(KillPoint::After).await;
         output
     }
 }
 
-/// The error that a table or queue answers when it is not well.
+/// Returns the error of a throttled table or queue.
 pub(crate) fn throttled() -> PortError {
     PortError::new("UpdateItem", ErrorKind::Throttled, "throttled")
 }
 
-impl Ports for Side {
-    type Clock = WorldClock;
+impl Ports for SimHost {
+    type Clock = SimClock;
     type Leases = Self;
     type Media = Self;
     type Processor = Self;
@@ -112,7 +111,7 @@ impl Ports for Side {
     type SelfInvoker = Self;
     type Metrics = Self;
 
-    fn clock(&self) -> &WorldClock {
+    fn clock(&self) -> &SimClock {
         &self.clock
     }
     fn random(&self) -> f64 {
@@ -144,7 +143,7 @@ impl Ports for Side {
     }
 }
 
-impl DeadLetters for Side {
+impl DeadLetters for SimHost {
     async fn send(&self, letter: &DeadLetter) -> Result<(), PortError> {
         let letter = letter.clone();
         self.call(5, |state| state.letters.push(letter)).await;
@@ -152,7 +151,7 @@ impl DeadLetters for Side {
     }
 }
 
-impl Listeners for Side {
+impl Listeners for SimHost {
     async fn notify_ended(&self, _: &SessionId, limit: Duration) {
         let (at, slow) = (self.world.elapsed(), self.world.state().listeners_hang);
         self.call(5, move |state| {
@@ -167,36 +166,36 @@ impl Listeners for Side {
     }
 }
 
-impl SelfInvoker for Side {
+impl SelfInvoker for SimHost {
     async fn invoke_next(&self, continuation: &Continuation) -> Result<(), PortError> {
-        let luck = self.world.luck(|state| state.link_odds);
-        if luck == Luck::Refused {
+        let outcome = self.world.outcome(|state| state.self_invoke_rates);
+        if outcome == CallOutcome::Refused {
             return Err(throttled());
         }
         let continuation = continuation.clone();
         let answer = self.call(5, move |state| {
-            if state.link_errors > 0 {
-                state.link_errors -= 1;
+            if state.failing_self_invokes > 0 {
+                state.failing_self_invokes -= 1;
                 return Err(throttled());
             }
-            if state.links_lost > 0 {
-                state.links_lost -= 1;
+            if state.lost_self_invokes > 0 {
+                state.lost_self_invokes -= 1;
             } else {
-                state.links.push(continuation);
+                state.continuations.push(continuation);
             }
             Ok(())
         });
         let answer = answer.await;
-        self.world.linked.notify_one();
-        match luck {
-            Luck::Lost => Err(throttled()),
-            Luck::Silent => pending().await,
-            Luck::Good | Luck::Refused => answer,
+        self.world.continued.notify_one();
+        match outcome {
+            CallOutcome::AnswerLost => Err(throttled()),
+            CallOutcome::Unanswered => pending().await,
+            CallOutcome::Answered | CallOutcome::Refused => answer,
         }
     }
 }
 
-impl MetricsSink for Side {
+impl MetricsSink for SimHost {
     fn emit(&self, _: &SessionId, snapshot: &Snapshot) {
         self.world.state().snapshots.push(snapshot.clone());
     }
