@@ -1,23 +1,21 @@
-//! What the session API costs, through the real handler and the local cloud, written to
+//! Measures the session API with the real handler on the local cloud, and writes the figures to
 //! `target/bench/summary.json`.
 //!
-//! - Sequential round trips of a POST: every call to AWS is made to take a while, then longer; what
-//!   a POST takes longer
-//!   by, over what a call does, is the number of calls that wait for one another. The looks at channel and stream take
-//!   as long as KVS needs to make them, both times, so that the first look finds both ACTIVE; they count as one.
-//!   What follows the answer, the event and its forgetting, nobody waits for.
-//! - Its own time: what the function's process computes for a POST, until it answers and in all
-//!   (Linux only); and what
-//!   is left of a POST without its round trips, where the local cloud computes as well.
-//! - POST and GET: requests per second and the time of one, eight at a time, with a KVS that has a
-//!   channel and a stream
-//!   at once.
-//! - From a function's start to its first call of the Runtime API, where it asks for an invocation:
-//!   what a cold start
-//!   adds to Lambda's own.
+//! - Sequential round trips of a POST: each AWS call is delayed by one latency, then by a longer
+//!   one. The difference of a POST's durations divided by the difference of the latencies is the
+//!   number of sequential calls. Both times, the first look-ups of channel and stream take as long
+//!   as KVS needs to create them, so that they find both ACTIVE; they count as one call. The event
+//!   and its removal from the item follow the response and do not count.
+//! - Computation of a POST: CPU time of the function's process until the response, and in total
+//!   (Linux only); and the duration of a POST without its round trips, which includes computation
+//!   of the local cloud.
+//! - POST and GET: requests per second and duration of one request, eight at a time, with zero KVS
+//!   latency.
+//! - Time from the start of a function's process to its first call of the Runtime API for an
+//!   invocation: its part of a cold start.
 //!
-//! The handler is the one that `make build` has made for this machine, if it has: that is what is
-//! deployed.
+//! Measures the handler that `make build` has built for this machine, which is the deployed one, or
+//! else the release build.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{Read, Write};
@@ -32,13 +30,13 @@ use serde_json::{Value, json};
 
 const HANDLER: &str = "session-http-handler";
 
-/// The cloud's time, so that a channel is ACTIVE after 50 ms and a function may still take 1.4 s.
+/// Time scale of the cloud: a channel is ACTIVE after 50 ms, and a function times out after 1.4 s.
 const SCALE: u32 = 20;
-/// How long each call to AWS takes, ms, and a look at a channel or stream that is being made.
+/// Latencies of an AWS call, and of a look-up of a channel or stream that is being created, ms.
 const LATENCIES: [u64; 2] = [5, 25];
-const LOOK: u64 = 60;
+const LOOKUP: u64 = 60;
 const POSTS: usize = 60;
-/// With those that come before them, fewer than the channels that an account may have mapped.
+/// Together with the previous sessions, fewer than the mapped channels that an account may have.
 const MANY_POSTS: usize = 80;
 const GETS: usize = 4000;
 const AT_ONCE: usize = 8;
@@ -59,7 +57,7 @@ async fn main() {
     let longer_by = usual(&long).saturating_sub(usual(&short)).as_secs_f64() * 1000.0;
     let others = longer_by / (LATENCIES[1] - LATENCIES[0]) as f64;
     let trips = others + 1.0;
-    let waited = Duration::from_millis(LOOK + LATENCIES[0] * others.round() as u64);
+    let waited = Duration::from_millis(LOOKUP + LATENCIES[0] * others.round() as u64);
     let (opened, opened_per_second) = many_posts().await;
     let (gets, per_second) = gets().await;
     let starts = starts();
@@ -99,27 +97,27 @@ async fn main() {
 
 /// One POST.
 struct Post {
-    /// What it took to be answered.
+    /// Time until the response.
     answered: Duration,
-    /// What the handler computed until then.
+    /// CPU time of the handler until the response.
     own: Duration,
-    /// What it computed for it in all.
+    /// CPU time of the handler in total.
     own_in_all: Duration,
 }
 
-/// POSTs, one after the other, while every call of the handler takes `latency` ms.
+/// Sends POSTs one after the other while each AWS call of the handler takes `latency` ms.
 async fn posts(cloud: &Cloud, latency: u64) -> Vec<Post> {
     let mut took = Vec::new();
     for post in 0..POSTS {
-        // Another speaker each time: one has only so many sessions.
+        // A new speaker each time, because a speaker has a session quota.
         let speaker = json!({ "sub": format!("speaker-{latency}-{post}") });
         let token = cloud.token(speaker).await.unwrap();
         for operation in ["DescribeSignalingChannel", "DescribeStream"] {
-            let slow = json!({ "service": "kinesisvideo", "operation": operation, "kind": "delay", "delayMs": LOOK });
-            strike(cloud, slow).await;
+            let slow = json!({ "service": "kinesisvideo", "operation": operation, "kind": "delay", "delayMs": LOOKUP });
+            inject(cloud, slow).await;
         }
         for service in ["dynamodb", "kinesisvideo", "events"] {
-            strike(cloud, json!({ "service": service, "kind": "delay", "delayMs": latency })).await;
+            inject(cloud, json!({ "service": service, "kind": "delay", "delayMs": latency })).await;
         }
         no_consumer(cloud).await;
         let (before, start) = (computed(cloud).await, Instant::now());
@@ -132,17 +130,17 @@ async fn posts(cloud: &Cloud, latency: u64) -> Vec<Post> {
         let own_in_all = computed(cloud).await.saturating_sub(before);
         took.push(Post { answered, own, own_in_all });
         cloud.clear_faults().await.unwrap();
-        // An account has a hundred mappings, so none may be left.
+        // An account has 100 mappings, so each is removed.
         let path = format!("/sessions/{}", answer.1["sessionId"].as_str().unwrap());
         let (status, _) = cloud.api(Method::DELETE, &path, Some(&token), None).await.unwrap();
         assert_eq!(status, 204);
         cloud.idle(HANDLER).await.unwrap();
     }
-    // The first is a cold start.
+    // The first POST is a cold start.
     took.split_off(1)
 }
 
-/// What the handler's processes have computed so far, by the scheduler's own account of their
+/// Returns the CPU time of the handler's processes so far, from the scheduler's statistics of their
 /// threads.
 async fn computed(cloud: &Cloud) -> Duration {
     let mut nanos = 0;
@@ -154,29 +152,29 @@ async fn computed(cloud: &Cloud) -> Duration {
     Duration::from_nanos(nanos)
 }
 
-/// The first number of `schedstat`: ns that a thread has been running.
+/// Returns the first number of `schedstat`: the running time of a thread, ns.
 fn on_cpu(thread: &Path) -> u64 {
     let stat = std::fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
     stat.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default()
 }
 
-/// The consumer's start is not the API's cost.
+/// Answers consumer invocations without running the consumer, which is not part of the API's cost.
 async fn no_consumer(cloud: &Cloud) {
     let answers = json!({
         "service": "lambda", "operation": "Invoke", "target": "kvs-stream-consumer",
         "kind": "answer", "extra": { "answer": null },
     });
-    strike(cloud, answers).await;
+    inject(cloud, answers).await;
 }
 
-async fn strike(cloud: &Cloud, mut fault: Value) {
+async fn inject(cloud: &Cloud, mut fault: Value) {
     fault["times"] = json!(100_000);
     cloud.inject_fault(fault).await.unwrap();
 }
 
-/// What each POST takes, eight at a time, and how many are answered in a second.
+/// Returns the durations of POSTs, eight at a time, and the number of responses per second.
 async fn many_posts() -> (Vec<Duration>, f64) {
-    // Twice as fast, for an account changes only ten mappings in a second of the cloud.
+    // Twice the time scale, because an account may change only ten mappings per second.
     let cloud = start(2 * SCALE, &["--kvs-change-ms", "0"]).await;
     no_consumer(&cloud).await;
     let cloud = &cloud;
@@ -202,10 +200,9 @@ async fn many_posts() -> (Vec<Duration>, f64) {
     (rows.concat(), MANY_POSTS as f64 / start.elapsed().as_secs_f64())
 }
 
-/// What each GET takes, and how many are answered in a second.
+/// Returns the durations of GETs, eight at a time, and the number of responses per second.
 async fn gets() -> (Vec<Duration>, f64) {
-    // In real time, so that a stall of this machine is no timeout; and not throttled, for it is the
-    // function that is measured.
+    // In real time, so that a stall of this machine causes no timeout, and without throttling.
     let unthrottled = ["--parameter", "ViewsPerSecond=10000", "--parameter", "ViewBurst=5000"];
     let cloud = start(1, &unthrottled).await;
     let session = cloud.open("ana").await.unwrap();
@@ -223,7 +220,7 @@ async fn gets() -> (Vec<Duration>, f64) {
         }
         took
     };
-    // Every process that will serve has been started then.
+    // Starts all processes before the measurement.
     futures_util::future::join_all((0..AT_ONCE).map(|_| get())).await;
     let start = Instant::now();
     for row in futures_util::future::join_all((0..AT_ONCE).map(|_| row())).await {
@@ -232,7 +229,7 @@ async fn gets() -> (Vec<Duration>, f64) {
     (took, GETS as f64 / start.elapsed().as_secs_f64())
 }
 
-/// From the start of the handler's process to its first call of the Runtime API.
+/// Returns the times from the handler's start to its first request for an invocation.
 fn starts() -> Vec<Duration> {
     let start = || {
         let runtime_api = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -260,7 +257,7 @@ fn starts() -> Vec<Duration> {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        asked_for_an_invocation(&runtime_api);
+        wait_for_next_invocation_request(&runtime_api);
         let took = begun.elapsed();
         handler.kill().unwrap();
         handler.wait().unwrap();
@@ -269,8 +266,8 @@ fn starts() -> Vec<Duration> {
     (0..STARTS).map(|_| start()).collect()
 }
 
-/// Waits until the function asks for its first invocation; its extension registers before.
-fn asked_for_an_invocation(runtime_api: &TcpListener) {
+/// Waits until the function requests its first invocation; its extension registers before.
+fn wait_for_next_invocation_request(runtime_api: &TcpListener) {
     let registered = "HTTP/1.1 200 OK\r\nlambda-extension-identifier: 1\r\ncontent-length: 76\r\n\r\n\
         {\"functionName\":\"session\",\"functionVersion\":\"$LATEST\",\"handler\":\"bootstrap\"}";
     let mut open = Vec::new();
@@ -290,7 +287,7 @@ fn asked_for_an_invocation(runtime_api: &TcpListener) {
     }
 }
 
-/// A cloud with the handler that is measured.
+/// Starts a cloud with the measured handler.
 async fn start(time_scale: u32, more: &[&str]) -> Cloud {
     let functions = target().join("bench/functions");
     std::fs::create_dir_all(&functions).unwrap();
@@ -300,7 +297,7 @@ async fn start(time_scale: u32, more: &[&str]) -> Cloud {
         [(HANDLER, handler()), ("kvs-stream-consumer", consumer), ("audio-processor", processor)]
     {
         let link = functions.join(name);
-        let _ = std::fs::remove_file(&link); // There is none the first time.
+        let _ = std::fs::remove_file(&link); // It does not exist in the first run.
         std::os::unix::fs::symlink(binary, link).unwrap();
     }
     let mut arguments = vec!["--binaries".to_owned(), functions.to_str().unwrap().to_owned()];
@@ -308,7 +305,7 @@ async fn start(time_scale: u32, more: &[&str]) -> Cloud {
     Cloud::start(Options { time_scale, arguments, ..Options::default() }).await.unwrap()
 }
 
-/// What is deployed, where `make build` has made it for this machine; else the plain release build.
+/// Returns the handler of `make build` for this machine, or else the release build.
 fn handler() -> PathBuf {
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
     let deployed = target().join("lambda").join(architecture).join(HANDLER).join("bootstrap");
@@ -320,7 +317,7 @@ fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target").canonicalize().unwrap()
 }
 
-/// What is deployed, where `make build` has made it.
+/// Prints the sizes of the functions that `make build` has built.
 fn sizes() {
     for architecture in ["arm64", "x86_64"] {
         for function in [HANDLER, "kvs-stream-consumer", "audio-processor"] {

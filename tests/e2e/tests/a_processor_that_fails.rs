@@ -1,6 +1,5 @@
-//! Promise: whatever the processor does, short of refusing a chunk for good, costs time and not
-//! audio: throttled, failing, killed after it took the invocation, or with its answer lost on the
-//! way back.
+//! Guarantee: a processor that is throttled, fails, is killed during an invocation, or whose answer
+//! is lost delays the audio and loses none. Only a permanent refusal of a chunk skips audio.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use e2e::{Options, SessionRun};
@@ -15,7 +14,7 @@ fn invoke(skip: u32, times: u32, mut fault: Value) -> Value {
 }
 
 #[tokio::test]
-async fn throttled_failing_killed_and_with_lost_answers() {
+async fn throttling_errors_kills_and_lost_answers_lose_no_audio() {
     let faults = [
         invoke(3, 2, json!({"status": 429, "code": "TooManyRequestsException"})),
         invoke(6, 2, json!({"status": 500, "code": "ServiceException"})),

@@ -1,11 +1,11 @@
-//! Promise: a function may call what its role in the template allows and nothing else; a call that
-//! the role lacks is refused as AWS refuses it, and the log says which statement is missing where.
+//! Guarantee: a function may make only the calls that its role in the template allows. Other calls
+//! are denied with AWS's error, and the log names the role and the missing action.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use e2e::{Cloud, Error, Options};
 use serde_json::json;
 
-/// The template without one line of it.
+/// Returns the template without this line.
 fn without(line: &str) -> String {
     let template = e2e::template().unwrap();
     let kept = template.lines().filter(|other| other.trim() != line);
@@ -42,7 +42,7 @@ async fn a_session_whose_stream_may_not_be_tagged_is_refused_and_leaves_nothing(
 }
 
 #[tokio::test]
-async fn whoever_signs_as_a_function_is_held_to_its_role() {
+async fn a_caller_with_a_functions_key_has_only_its_permissions() {
     let template = e2e::template().unwrap();
     let cloud = Cloud::start_on(Options::default(), &template).await.unwrap();
     let update = |table: &str| json!({ "TableName": table, "Key": { "sessionId": { "S": "a" } } });
@@ -52,7 +52,7 @@ async fn whoever_signs_as_a_function_is_held_to_its_role() {
     };
     let processor = "ASIALOCALAudioProcessorFunction";
     call(processor, "UpdateItem", "Processed-dev").await.unwrap();
-    call("anybody-else", "UpdateItem", "Streams-dev").await.unwrap();
+    call("another-key", "UpdateItem", "Streams-dev").await.unwrap();
     for (operation, table) in [("UpdateItem", "Streams-dev"), ("DeleteItem", "Processed-dev")] {
         let Err(Error::Answer { status: 400, body, .. }) = call(processor, operation, table).await
         else {
@@ -71,7 +71,7 @@ async fn whoever_signs_as_a_function_is_held_to_its_role() {
 }
 
 #[tokio::test]
-async fn a_record_that_lambda_may_not_send_for_the_function_is_lost_with_its_reason() {
+async fn a_dead_letter_without_permission_is_lost_and_logged() {
     let template = without("Action: [sqs:SendMessage]");
     assert!(template.contains("Sid: SendDeadLetters"));
     let template = template.replace("Sid: SendDeadLetters", "Action: [sqs:GetQueueUrl]");

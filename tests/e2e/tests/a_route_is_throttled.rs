@@ -1,6 +1,5 @@
-//! Promise: ids cannot be tried at any speed: the view takes so many requests, from all callers
-//! together, and no other route suffers. What it shows leads neither to the audio nor to the
-//! speaker.
+//! Guarantee: session ids cannot be enumerated quickly: the view has a request limit for all
+//! callers together, which does not affect other routes. It exposes neither ARNs nor the speaker.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use e2e::{Cloud, Options};
@@ -9,8 +8,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn the_view_is_throttled_by_its_own_parameters() {
-    // One view a second of the cloud, which runs at real time here: a burst of three is over before
-    // the next token.
+    // One view per second in real time: the burst of three is used up before the next token.
     let parameters = ["ViewsPerSecond=1", "ViewBurst=3"].map(str::to_owned).to_vec();
     let options = Options { parameters, time_scale: 1, ..Options::default() };
     let cloud = Cloud::start(options).await.unwrap();
@@ -33,12 +31,12 @@ async fn the_view_is_throttled_by_its_own_parameters() {
     let invoked = cloud.invocations("session-http-handler").await.unwrap() - before;
     assert_eq!(usize::try_from(invoked).unwrap(), passed, "a refusal costs no invocation");
 
-    // Other routes have buckets of their own.
+    // Other routes have their own token buckets.
     assert_eq!(cloud.api(Method::GET, "/health", None, None).await.unwrap().0, 200);
 }
 
 #[tokio::test]
-async fn the_view_tells_a_stranger_no_arn_and_the_speaker_all() {
+async fn the_public_view_contains_no_arn_and_the_owner_view_does() {
     let cloud = Cloud::start(Options::default()).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     let (status, view) = cloud.api(Method::GET, &session.path(), None, None).await.unwrap();

@@ -1,5 +1,5 @@
-//! Promise: a change reaches the running consumer; what is spoken while a session is paused is
-//! skipped, to the sample, and nothing else is.
+//! Guarantee: a change reaches the running consumer. Exactly the audio that is sent while a session
+//! is paused is skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant};
@@ -20,18 +20,18 @@ async fn delivered(session: &Session<'_>, samples: u64) {
     }
 }
 
-/// How many samples the consumer has skipped because of a pause, by its last checkpoint.
+/// Returns the number of samples that were skipped in pauses, from the last checkpoint.
 fn paused(item: &Value) -> u64 {
     let checkpoint = item["checkpoint"]["S"].as_str().unwrap_or("{}");
     let checkpoint: Value = serde_json::from_str(checkpoint).unwrap();
     checkpoint["totals"]["paused"].as_u64().unwrap_or_default()
 }
 
-/// Waits until the consumer has skipped something.
+/// Waits until the consumer has skipped samples.
 async fn skipping(cloud: &Cloud, session: &Session<'_>) {
     let start = Instant::now();
     while paused(&cloud.item("Streams", session.id()).await.unwrap().unwrap()) == 0 {
-        assert!(start.elapsed() < Duration::from_secs(60), "the pause was not seen");
+        assert!(start.elapsed() < Duration::from_secs(60), "the consumer did not apply the pause");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -41,11 +41,11 @@ async fn a_pause_is_skipped_and_the_rest_is_delivered() {
     let cloud = Cloud::start(Options { time_scale: 10, ..Options::default() }).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     let recording = testkit::recording();
-    let acts = async {
+    let changes = async {
         delivered(&session, 3 * 16_000).await;
         let (status, body) = session.change(json!({ "status": "paused" })).await.unwrap();
         assert_eq!((status, &body["status"]), (200, &json!("paused")));
-        // In the same transaction as the session, where the consumer looks every 2 s of the cloud's
+        // Written in the transaction of the session; the consumer reads it every 2 s of the cloud's
         // time.
         let item = cloud.item("Streams", session.id()).await.unwrap().unwrap();
         assert_eq!(item["desired"]["S"], "PAUSE");
@@ -60,7 +60,7 @@ async fn a_pause_is_skipped_and_the_rest_is_delivered() {
         assert_eq!(item["settings"]["M"]["version"]["N"], "3");
         Ok(())
     };
-    tokio::try_join!(session.say(&recording), acts).unwrap();
+    tokio::try_join!(session.say(&recording), changes).unwrap();
     let (status, body) = session.change(json!({ "status": "ended" })).await.unwrap();
     assert_eq!((status, &body["status"]), (200, &json!("ended")));
     let (status, _) = session.change(json!({ "status": "active" })).await.unwrap();

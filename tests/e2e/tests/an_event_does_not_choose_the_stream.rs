@@ -1,6 +1,7 @@
-//! Promise: an event does not choose the stream. A principal that may put events on the bus cannot
-//! receive another session's speech, nor end or start what the record does not: such an event ends
-//! in the dead-letter queue with its reason, and the true session arrives whole.
+//! Guarantee: an event does not choose the stream. A principal that may put events on the bus can
+//! neither receive another session's speech nor start or end a session against its record: such an
+//! event goes to the dead-letter queue with its reason, and the real session is delivered
+//! completely.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;
@@ -16,7 +17,7 @@ async fn cloud() -> Cloud {
     Cloud::start(Options { time_scale: 20, ..Options::default() }).await.unwrap()
 }
 
-/// The session's true event, as a principal who can read the bus can repeat it.
+/// Returns the session's real event, as a principal that reads the bus can repeat it.
 async fn event(cloud: &Cloud, session: &Session<'_>, status: &str) -> Value {
     let item = cloud.item("Sessions", session.id()).await.unwrap().unwrap();
     json!({
@@ -26,7 +27,7 @@ async fn event(cloud: &Cloud, session: &Session<'_>, status: &str) -> Value {
     })
 }
 
-/// Waits until a consumer reads the session's stream.
+/// Waits until a consumer holds the session's lease.
 async fn is_read(session: &Session<'_>) -> Value {
     session
         .streams_item("a consumer", TIMEOUT, |item| item["owner"]["S"].is_string())
@@ -34,19 +35,20 @@ async fn is_read(session: &Session<'_>) -> Value {
         .unwrap()
 }
 
-/// Each of the events is in the queue, with this in its reason.
+/// Asserts that each event is in the dead-letter queue, with this text in its reason.
 async fn are_dead(cloud: &Cloud, events: &[(Value, &str)]) {
     let records = cloud.dead_letter_events(events.len()).await.unwrap();
     assert_eq!(records.len(), events.len(), "{records:#?}");
     for (detail, reason) in events {
         let mut of = records.iter().filter(|it| it["requestPayload"]["detail"] == *detail);
-        let said = &of.next().unwrap_or_else(|| panic!("no record of {detail}"))["responsePayload"];
-        assert_eq!(said["errorType"], "EventContradictsRecord", "{said}");
-        assert!(said["errorMessage"].as_str().unwrap().contains(reason), "{said}");
+        let response =
+            &of.next().unwrap_or_else(|| panic!("no record of {detail}"))["responsePayload"];
+        assert_eq!(response["errorType"], "EventContradictsRecord", "{response}");
+        assert!(response["errorMessage"].as_str().unwrap().contains(reason), "{response}");
     }
 }
 
-/// Nothing was offered to the processor under this id.
+/// Asserts that the processor received no audio with this session id.
 async fn received_nothing(cloud: &Cloud, id: &str) {
     let path = format!("/_local/deliveries/{id}");
     let (status, figures) = cloud.api(Method::GET, &path, None, None).await.unwrap();
@@ -75,11 +77,11 @@ async fn another_sessions_stream_is_not_delivered_under_a_foreign_id() {
     let by_channel =
         changed(&ours, json!({ "channelArn": theirs["channelArn"], "streamArn": null }));
     let forged = [
-        // With a record of their own, by stream, by channel, and to end it.
+        // Ids with a record: with a foreign stream, a foreign channel, and to end the session.
         (changed(&by_stream, json!({ "status": "ENDED" })), "`streamArn`"),
         (by_stream, "`streamArn`"),
         (by_channel, "`channelArn`"),
-        // Without a record: what the stream's tags say, however it is named.
+        // An id without a record: the stream's tags decide.
         (changed(&theirs, invented.clone()), "tag `sessionId`"),
         (changed(&changed(&theirs, invented), json!({ "streamArn": null })), "tag `sessionId`"),
     ];
@@ -100,11 +102,11 @@ async fn another_sessions_stream_is_not_delivered_under_a_foreign_id() {
 }
 
 #[tokio::test]
-async fn a_forged_event_that_comes_before_the_true_one_chooses_nothing() {
+async fn a_forged_event_before_the_real_one_has_no_effect() {
     let cloud = cloud().await;
     let victim = cloud.open("ana").await.unwrap();
     victim.say(&testkit::recording()).await.unwrap();
-    // The true ACTIVE is left to the health check, so that the forged one is the first.
+    // The real ACTIVE is sent by the health check, so that the forged one is the first.
     let entry = json!({
         "service": "events", "operation": "PutEvents", "kind": "entry", "times": 1,
         "code": "ThrottlingException", "message": "Rate exceeded"
@@ -128,7 +130,7 @@ async fn a_forged_event_that_comes_before_the_true_one_chooses_nothing() {
 }
 
 #[tokio::test]
-async fn a_forged_end_stops_nothing_and_a_forged_start_revives_nothing() {
+async fn a_forged_end_or_start_has_no_effect() {
     let cloud = cloud().await;
     let victim = cloud.open("ana").await.unwrap();
     is_read(&victim).await;
@@ -147,7 +149,7 @@ async fn a_forged_end_stops_nothing_and_a_forged_start_revives_nothing() {
     let record = cloud.item("Sessions", victim.id()).await.unwrap().unwrap();
     assert_eq!(record["status"]["S"], "ended", "both tables agree");
 
-    // With the record's own stream it says what a replay says, and with another it is forged.
+    // With the record's stream the event is a replay; with another stream it is forged.
     let again = event(&cloud, &victim, "ACTIVE").await;
     let mut forged = again.clone();
     let other = cloud.open("mallory").await.unwrap();
@@ -158,6 +160,6 @@ async fn a_forged_end_stops_nothing_and_a_forged_start_revives_nothing() {
     cloud.logged(CONSUMER, "lease not acquired", before + 1).await.unwrap();
     cloud.put_status_change(&forged).await.unwrap();
     are_dead(&cloud, &[(forged, "`streamArn`")]).await;
-    assert_eq!(victim.drained(TIMEOUT).await.unwrap(), drained, "the item is as it was");
+    assert_eq!(victim.drained(TIMEOUT).await.unwrap(), drained, "the item is unchanged");
     arrives_whole(&victim).await;
 }

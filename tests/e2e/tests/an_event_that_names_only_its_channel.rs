@@ -1,5 +1,5 @@
-//! Promise: an event in the specification's own form, which names no stream, is carried even for a
-//! session without a record: the channel's mapping says which stream it is.
+//! Guarantee: an event in the specification's form, which names no stream, works also for a session
+//! without a record: the channel's mapping determines the stream.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const ID: &str = "calm-river-7";
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A channel mapped to a stream, both of this environment: their ARNs.
+/// Creates a channel that is mapped to a stream, both of this environment; returns their ARNs.
 async fn mapped(cloud: &Cloud) -> (String, String) {
     let name = format!("session-{ID}");
     let stream = json!({
@@ -25,7 +25,7 @@ async fn mapped(cloud: &Cloud) -> (String, String) {
     let storage = json!({ "Status": "ENABLED", "StreamARN": stream });
     let map = json!({ "ChannelARN": channel, "MediaStorageConfiguration": storage });
     let start = Instant::now();
-    // Until both are ACTIVE.
+    // KVS refuses the mapping until both are ACTIVE.
     while let Err(error) = cloud.kinesis_video("updateMediaStorageConfiguration", map.clone()).await
     {
         assert!(start.elapsed() < TIMEOUT, "{error}");
@@ -35,7 +35,7 @@ async fn mapped(cloud: &Cloud) -> (String, String) {
 }
 
 #[tokio::test]
-async fn finds_its_stream_by_the_mapping() {
+async fn the_mapping_of_the_channel_determines_the_stream() {
     let cloud = Cloud::start(Options { time_scale: 20, ..Options::default() }).await.unwrap();
     let (channel, stream) = mapped(&cloud).await;
     let detail = json!({

@@ -1,12 +1,11 @@
-//! Promise: the API works wherever it is mounted: under the name of a stage, and under the base
-//! path of a custom domain.
+//! Guarantee: the API works under the name of a stage and under the base path of a custom domain.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use e2e::{Cloud, Options, template};
 use reqwest::Method;
 use serde_json::json;
 
-/// The template that deploys, with a named stage.
+/// Returns the deployed template with a named stage.
 fn with_stage(name: &str) -> String {
     let template = template().unwrap();
     let before = "    Type: AWS::Serverless::HttpApi\n    Properties:\n";
@@ -14,7 +13,7 @@ fn with_stage(name: &str) -> String {
     template.replace(before, &format!("{before}      StageName: {name}\n"))
 }
 
-/// One session through the API at `mount`, with every method.
+/// Runs one session through the API at `mount`, with every method.
 async fn one_session(cloud: &Cloud, mount: &str) {
     let token = cloud.token(json!({ "sub": "ana" })).await.unwrap();
     let api = async |method: Method, path: &str, token: Option<&str>, body| {
@@ -34,7 +33,7 @@ async fn one_session(cloud: &Cloud, mount: &str) {
     assert_eq!(status, 204, "DELETE at {mount}");
 
     assert_eq!(api(Method::GET, "/health", None, None).await.0, 200);
-    // The id is what the gateway read, decoded, and no session's.
+    // The gateway decodes the id, which is not an id of a session.
     let (status, answer) = api(Method::GET, "/sessions/a%20b%3Fc", None, None).await;
     assert_eq!((status, answer["error"].is_string()), (404, true), "{answer}");
     let not_found = (404, json!({ "message": "Not Found" }));
@@ -49,7 +48,7 @@ async fn every_method_works_under_a_named_stage_and_under_a_base_path() {
     one_session(&cloud, "/dev").await;
     one_session(&cloud, "/speech").await;
 
-    // A named stage's API is not at the root.
+    // With a named stage, the API is not at the root.
     let (status, answer) = cloud.api(Method::GET, "/health", None, None).await.unwrap();
     assert_eq!((status, answer), (404, json!({ "message": "Not Found" })));
 }

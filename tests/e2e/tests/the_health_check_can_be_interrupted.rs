@@ -1,5 +1,6 @@
-//! Promise: the health check may run twice at once and die at any moment; in the end nothing is
-//! left of what is ours, and what another environment has in the same account is untouched.
+//! Guarantee: the health check may run concurrently and be killed at any time. Finally all
+//! resources of ended sessions are removed, and those of another environment in the account are
+//! untouched.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant};
@@ -7,25 +8,25 @@ use std::time::{Duration, Instant};
 use e2e::{Cloud, Options};
 use serde_json::{Value, json};
 
-const THEIRS: &str = "session-calm-river-7";
+const FOREIGN: &str = "session-calm-river-7";
 
-async fn make_theirs(cloud: &Cloud) {
+async fn create_foreign_resources(cloud: &Cloud) {
     let tags = [("app", "speech-relay"), ("env", "prod"), ("sessionId", "calm-river-7")];
     let map: Value = tags.iter().map(|(key, value)| (key.to_string(), json!(value))).collect();
     let list: Vec<_> =
         tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
-    let stream = json!({ "StreamName": THEIRS, "DataRetentionInHours": 1, "Tags": map });
+    let stream = json!({ "StreamName": FOREIGN, "DataRetentionInHours": 1, "Tags": map });
     cloud.kinesis_video("createStream", stream).await.unwrap();
-    let channel = json!({ "ChannelName": THEIRS, "Tags": list });
+    let channel = json!({ "ChannelName": FOREIGN, "Tags": list });
     cloud.kinesis_video("createSignalingChannel", channel).await.unwrap();
 }
 
 #[tokio::test]
-async fn twice_at_once_and_killed_anywhere() {
+async fn concurrent_and_killed_health_checks_remove_only_their_own_resources() {
     let parameters = vec!["SessionIdleMinutes=5".to_owned(), "StreamKeepMinutes=5".to_owned()];
     let cloud =
         Cloud::start(Options { time_scale: 30, parameters, ..Options::default() }).await.unwrap();
-    make_theirs(&cloud).await;
+    create_foreign_resources(&cloud).await;
     for speaker in ["ana", "ben", "eva"] {
         let session = cloud.open(speaker).await.unwrap();
         if speaker != "eva" {
@@ -36,12 +37,12 @@ async fn twice_at_once_and_killed_anywhere() {
     assert_eq!(
         cloud.media_names().await.unwrap().len(),
         2 + 3 + 3 - 2,
-        "two channels went with their sessions"
+        "two channels were deleted with their sessions"
     );
     let check = json!({ "action": "health_check", "source": "cloudwatch_events" });
     let start = Instant::now();
     let mut random = testkit::pcm::Random::new(11);
-    while cloud.media_names().await.unwrap().iter().any(|name| name != THEIRS) {
+    while cloud.media_names().await.unwrap().iter().any(|name| name != FOREIGN) {
         assert!(
             start.elapsed() < Duration::from_secs(160),
             "left: {:?}",
@@ -56,6 +57,6 @@ async fn twice_at_once_and_killed_anywhere() {
         let (one, other, third) = tokio::join!(run(), run(), run());
         one.and(other).and(third).unwrap();
     }
-    let theirs = cloud.media_names().await.unwrap();
-    assert_eq!(theirs, [THEIRS, THEIRS], "the other environment lost something");
+    let foreign = cloud.media_names().await.unwrap();
+    assert_eq!(foreign, [FOREIGN, FOREIGN], "a resource of the other environment was removed");
 }

@@ -1,5 +1,5 @@
-//! Promise: the health check ends what has run for too long, leaves alone what changed a moment
-//! ago, and removes no stream that a dead letter names.
+//! Guarantee: the health check ends sessions that have run too long, does not touch sessions that
+//! changed recently, and removes no stream that a dead letter names.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -20,7 +20,7 @@ async fn is_removed(cloud: &Cloud, session: &Session<'_>) {
     }
 }
 
-/// Makes the session's record look as if it was made and changed so long ago, with this status.
+/// Sets the status of the session's record, and the ages of its creation and last update.
 async fn age(
     cloud: &Cloud,
     session: &Session<'_>,
@@ -42,8 +42,8 @@ async fn age(
 }
 
 #[tokio::test]
-async fn too_old_is_ended_half_made_is_removed_and_the_young_are_left_alone() {
-    // In real time, so that only the health check of this test runs.
+async fn expired_sessions_are_ended_and_old_incomplete_ones_are_removed() {
+    // In real time, so that only this test runs the health check.
     let cloud = Cloud::start(Options { time_scale: 1, ..Options::default() }).await.unwrap();
     let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
     let sessions = [
@@ -72,7 +72,7 @@ async fn a_stream_is_kept_while_a_dead_letter_names_it() {
     let parameters = vec!["StreamKeepMinutes=5".to_owned()];
     let cloud =
         Cloud::start(Options { time_scale: 30, parameters, ..Options::default() }).await.unwrap();
-    // A batch that is refused is offered chunk by chunk: the second refusal is one chunk's.
+    // A refused batch is offered again chunk by chunk: the second refusal applies to one chunk.
     let refusal = json!({
         "service": "lambda", "operation": "Invoke", "target": "audio-processor",
         "skip": 3, "times": 2, "kind": "answer", "extra": { "answer": { "statusCode": 422 } },
@@ -90,24 +90,28 @@ async fn a_stream_is_kept_while_a_dead_letter_names_it() {
     assert_eq!(chunk["streamArn"], record(&cloud, &refused).await["kvsStreamArn"]["S"]);
     let samples = chunk["sampleCount"].as_u64().unwrap();
     let audio = chunk["payload"]["audioData"].as_str().unwrap();
-    assert!(samples > 0 && audio.len() as u64 >= samples * 2 * 4 / 3, "all of the audio is in it");
+    assert!(
+        samples > 0 && audio.len() as u64 >= samples * 2 * 4 / 3,
+        "the message contains all of the audio"
+    );
 
     let other = cloud.open("ben").await.unwrap();
     other.say(&testkit::recording()).await.unwrap();
     other.end().await.unwrap();
     other.drained(Duration::from_secs(60)).await.unwrap();
 
-    // An event that names it could only find that it was delivered.
+    // A dead-lettered event of a delivered session does not keep its stream.
     let event =
         json!({ "requestPayload": { "detail": { "sessionId": other.id(), "status": "ENDED" } } });
     let events = queue(&cloud, "session-events-dlq-dev").await;
     let send = json!({ "QueueUrl": events, "MessageBody": event.to_string() });
     cloud.aws("sqs", "AmazonSQS.SendMessage", send).await.unwrap();
 
-    // It was drained before the other and would be removed no later, but for the letter, which is
-    // in an operator's hands and hidden from the health check all the while.
+    // The first session was drained before the other and would be removed no later, but for its
+    // dead letter, which an operator has received and which is invisible to the health check
+    // meanwhile.
     is_removed(&cloud, &other).await;
-    assert_eq!(letter(&cloud, &events).await, event, "it is in the queue still");
+    assert_eq!(letter(&cloud, &events).await, event, "the message is still in the queue");
     assert_eq!(record(&cloud, &refused).await["status"]["S"], "ended");
     let stream = record(&cloud, &refused).await["kvsStreamArn"]["S"].clone();
     cloud.kinesis_video("describeStream", json!({ "StreamARN": stream })).await.unwrap();
@@ -116,13 +120,13 @@ async fn a_stream_is_kept_while_a_dead_letter_names_it() {
     is_removed(&cloud, &refused).await;
 }
 
-/// The URL of a queue.
+/// Returns the URL of a queue.
 async fn queue(cloud: &Cloud, name: &str) -> Value {
     let name = json!({ "QueueName": name });
     cloud.aws("sqs", "AmazonSQS.GetQueueUrl", name).await.unwrap()["QueueUrl"].clone()
 }
 
-/// A letter of the queue; the health check may have it out of sight for a moment.
+/// Receives a message from the queue, which may be invisible for a moment after a health check.
 async fn letter(cloud: &Cloud, queue: &Value) -> Value {
     let receive = json!({ "QueueUrl": queue, "WaitTimeSeconds": 5, "VisibilityTimeout": 43_200 });
     let start = Instant::now();
@@ -136,15 +140,14 @@ async fn letter(cloud: &Cloud, queue: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_only_another_build_can_read_is_waited_for_as_long_as_its_audio_lasts() {
-    // In real time, so that only the health check of this test runs; and no event starts a
-    // consumer.
+async fn a_session_with_an_unreadable_checkpoint_is_kept_until_its_audio_expires() {
+    // In real time, so that only this test runs the health check; and no event starts a consumer.
     let cloud = Cloud::start(Options { time_scale: 1, ..Options::default() }).await.unwrap();
-    let unheard = json!({
+    let no_events = json!({
         "service": "events", "operation": "PutEvents", "status": 500,
         "code": "InternalException", "message": "the bus is down"
     });
-    cloud.inject_fault(unheard).await.unwrap();
+    cloud.inject_fault(no_events).await.unwrap();
     let hours = |hours: u64| Duration::from_secs(hours * 3600);
     let sessions = [
         ("ana", "active", hours(1), "active"),
@@ -174,10 +177,10 @@ async fn what_only_another_build_can_read_is_waited_for_as_long_as_its_audio_las
 }
 
 #[tokio::test]
-async fn no_more_than_fifty_sessions_are_started_again_at_once() {
+async fn at_most_fifty_sessions_are_restarted_in_one_run() {
     let cloud = Cloud::start(Options { time_scale: 1, ..Options::default() }).await.unwrap();
-    // Nobody carries any of them: only the health check itself comes through.
-    cloud.inject_fault(nobody_carries(0)).await.unwrap();
+    // No session is started: only the invocation of the health check reaches the function.
+    cloud.inject_fault(consumer_does_not_run(0)).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     let hour = Duration::from_secs(3600);
     age(&cloud, &session, "active", [hour; 2]).await;
@@ -189,31 +192,30 @@ async fn no_more_than_fifty_sessions_are_started_again_at_once() {
         cloud.aws("dynamodb", "DynamoDB_20120810.PutItem", put).await.unwrap();
     }
     cloud.clear_faults().await.unwrap();
-    cloud.inject_fault(nobody_carries(1)).await.unwrap();
+    cloud.inject_fault(consumer_does_not_run(1)).await.unwrap();
     let check = json!({ "action": "health_check", "source": "cloudwatch_events" });
     let summary = cloud.invoke("kvs-stream-consumer", &check).await.unwrap();
     assert_eq!(summary["restarted"], 50, "{summary}");
     let log = cloud.log("kvs-stream-consumer");
     let left = log.matches("not restarted: 50 restarts in this run already").count();
-    assert_eq!(left, 5, "the rest waits for the next: {log}");
+    assert_eq!(left, 5, "the others are restarted by the next run: {log}");
 }
 
-/// Answers invocations of the consumer in its place, after so many that come through.
-fn nobody_carries(after: u64) -> Value {
+/// Answers invocations of the consumer without running it, after `after` that run.
+fn consumer_does_not_run(after: u64) -> Value {
     json!({
         "service": "lambda", "operation": "Invoke", "target": "kvs-stream-consumer",
         "kind": "answer", "extra": { "answer": null }, "skip": after, "times": 1000,
     })
 }
 
-/// Gives the session a checkpoint of a version that no build of today reads, and takes its pending
-/// event away.
+/// Gives the session a checkpoint of an unknown version, and removes its pending event.
 async fn written_by_another_build(cloud: &Cloud, session: &Session<'_>) {
     let key = json!({ "sessionId": { "S": session.id() } });
-    let heard = json!({
+    let remove = json!({
         "TableName": "Sessions-dev", "Key": key, "UpdateExpression": "REMOVE pendingEvent",
     });
-    cloud.aws("dynamodb", "DynamoDB_20120810.UpdateItem", heard).await.unwrap();
+    cloud.aws("dynamodb", "DynamoDB_20120810.UpdateItem", remove).await.unwrap();
     let item = json!({
         "TableName": "Streams-dev",
         "Item": { "sessionId": { "S": session.id() }, "epoch": { "N": "3" }, "leaseExpiresAt": { "N": "1" },

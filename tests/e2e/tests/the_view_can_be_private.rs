@@ -1,4 +1,4 @@
-//! Promise: with `PublicSessionView=false` a session is its speaker's to see, and nobody else's.
+//! Guarantee: with `PublicSessionView=false` only its speaker can read a session.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use e2e::{Cloud, Options};
@@ -16,13 +16,13 @@ async fn get(cloud: &Cloud, path: &str, speaker: Option<&str>) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_private_session_is_shown_to_its_speaker_alone() {
+async fn a_private_session_is_readable_only_by_its_speaker() {
     let parameters = vec!["PublicSessionView=false".to_owned()];
     let cloud = Cloud::start(Options { parameters, ..Options::default() }).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
 
     let (status, view) = get(&cloud, &session.path(), Some("ana")).await;
-    assert_eq!((status, &view["speakerId"]), (200, &json!("ana")), "all of it, to its owner");
+    assert_eq!((status, &view["speakerId"]), (200, &json!("ana")), "the owner gets all fields");
 
     let (status, refusal) = get(&cloud, &session.path(), Some("ben")).await;
     assert_eq!(status, 403);
@@ -33,14 +33,14 @@ async fn a_private_session_is_shown_to_its_speaker_alone() {
     assert_eq!(get(&cloud, &session.path(), None).await, unauthorized);
     assert_eq!(get(&cloud, "/sessions/no-such-1", None).await, unauthorized, "no oracle of ids");
     let after = cloud.invocations("session-http-handler").await.unwrap();
-    assert_eq!(after, before, "the gateway answered by itself");
+    assert_eq!(after, before, "the gateway answered without the function");
 
     assert_eq!(get(&cloud, "/sessions/no-such-1", Some("ben")).await.0, 404);
     assert_eq!(get(&cloud, "/health", None).await.0, 200);
 }
 
 #[tokio::test]
-async fn the_parameters_origins_are_the_ones_that_a_browser_is_told() {
+async fn cors_headers_contain_the_origins_of_the_parameter() {
     let parameters = vec![format!("CorsAllowOrigins={APP},http://localhost:5173")];
     let cloud = Cloud::start(Options { parameters, ..Options::default() }).await.unwrap();
     for (origin, allowed) in [

@@ -1,5 +1,5 @@
-//! Promise: every listener is sent that the session ends, and then that it has ended. A listener
-//! that hangs delays no other, and a sender that dies is replaced.
+//! Guarantee: each listener receives `sessionEnding` and then `sessionEnded`. A listener that hangs
+//! delays no other, and if the sender dies, another one sends the message.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 const LANGUAGES: [&str; 3] = ["de", "es", "fr"];
 const BOTH: [&str; 2] = ["sessionEnding", "sessionEnded"];
-/// Real time that the slowest of these sessions may take to come to its end.
+/// Maximum real time until a session of these tests has ended.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
 fn connection(number: usize) -> String {
@@ -21,7 +21,7 @@ async fn local(cloud: &Cloud, method: reqwest::Method, id: &str) -> (u16, Value)
     cloud.api(method, &path, None, None).await.unwrap()
 }
 
-/// So many connections that listen to the session, as the WebSocket API leaves them.
+/// Opens `count` connections and writes their items as the WebSocket API does.
 async fn listen(cloud: &Cloud, session: &Session<'_>, count: usize) {
     for number in 0..count {
         let id = connection(number);
@@ -35,7 +35,7 @@ async fn listen(cloud: &Cloud, session: &Session<'_>, count: usize) {
     }
 }
 
-/// The ids of all connections that are in the table.
+/// Returns the ids of all items in the Connections table.
 async fn listeners(cloud: &Cloud) -> Vec<String> {
     let scan = json!({ "TableName": "Connections-dev" });
     let answer = cloud.aws("dynamodb", "DynamoDB_20120810.Scan", scan).await.unwrap();
@@ -43,8 +43,8 @@ async fn listeners(cloud: &Cloud) -> Vec<String> {
     items.map(|item| item["connectionId"]["S"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What a connection was told.
-async fn heard(cloud: &Cloud, id: &str) -> Vec<Value> {
+/// Returns the messages that a connection received.
+async fn received(cloud: &Cloud, id: &str) -> Vec<Value> {
     let (status, shown) = local(cloud, reqwest::Method::GET, id).await;
     assert_eq!(status, 200, "{shown}");
     let messages = shown["messages"].as_array().unwrap().iter();
@@ -55,7 +55,7 @@ fn types(messages: &[Value]) -> Vec<&str> {
     messages.iter().map(|message| message["type"].as_str().unwrap()).collect()
 }
 
-/// Waits until nobody is in the table.
+/// Waits until the Connections table is empty.
 async fn all_are_removed(cloud: &Cloud) {
     let start = Instant::now();
     loop {
@@ -63,7 +63,7 @@ async fn all_are_removed(cloud: &Cloud) {
         if left.is_empty() {
             return;
         }
-        assert!(start.elapsed() < TIMEOUT, "still there: {left:?}");
+        assert!(start.elapsed() < TIMEOUT, "not removed: {left:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -80,7 +80,7 @@ fn delay(id: &str, millis: u64) -> Value {
 }
 
 #[tokio::test]
-async fn each_hears_both_and_nobody_waits_for_one_who_hangs() {
+async fn each_listener_receives_both_messages_and_none_is_delayed_by_a_hanging_one() {
     let cloud = Cloud::start(Options { time_scale: 2, ..Options::default() }).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     listen(&cloud, &session, 25).await;
@@ -94,11 +94,11 @@ async fn each_hears_both_and_nobody_waits_for_one_who_hangs() {
     let (began, before) = (Instant::now(), now_ms());
     session.end().await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    // They are told once the DELETE is answered.
+    // Messages are sent after the response to DELETE.
     cloud.idle("session-http-handler").await.unwrap();
     cloud.all_faults_triggered().await.unwrap();
     for number in (0..25).filter(|number| ![3, 11].contains(number)) {
-        let messages = heard(&cloud, &connection(number)).await;
+        let messages = received(&cloud, &connection(number)).await;
         assert_eq!(types(&messages)[..1], BOTH[..1], "listener {number}");
         assert_eq!(messages[0]["sessionId"], session.id());
         assert!((before..=now_ms()).contains(&messages[0]["timestamp"].as_u64().unwrap()));
@@ -111,8 +111,8 @@ async fn each_hears_both_and_nobody_waits_for_one_who_hangs() {
     let checkpoint: Value = serde_json::from_str(checkpoint).unwrap();
     let drained = checkpoint["releasedAtMs"].as_u64().unwrap();
     for number in 0..25 {
-        let messages = heard(&cloud, &connection(number)).await;
-        // Who hung when the first was said hears the second.
+        let messages = received(&cloud, &connection(number)).await;
+        // The listener that hung during the first message receives the second.
         let wanted = match number {
             3 => &BOTH[..0],
             11 => &BOTH[1..],
@@ -126,7 +126,7 @@ async fn each_hears_both_and_nobody_waits_for_one_who_hangs() {
 }
 
 #[tokio::test]
-async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
+async fn listeners_of_a_session_that_cannot_be_drained_are_notified_after_a_minute() {
     let cloud = Cloud::start(Options { time_scale: 20, ..Options::default() }).await.unwrap();
     let down = json!({
         "service": "lambda", "operation": "Invoke", "target": "audio-processor",
@@ -145,10 +145,10 @@ async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
     assert_ne!(item["status"]["S"], "ENDED", "{item}");
     let minute = Duration::from_secs(60).as_millis() as u64 / u64::from(cloud.time_scale());
     for number in 0..4 {
-        let messages = heard(&cloud, &connection(number)).await;
+        let messages = received(&cloud, &connection(number)).await;
         assert_eq!(types(&messages), BOTH, "listener {number}");
         let [first, last] = [0, 1].map(|at| messages[at]["timestamp"].as_u64().unwrap());
-        // The stop is seen a moment after the session's end.
+        // The consumer reads the stop shortly after the session's end.
         assert!(last + 200 >= first + minute, "{first} {last}");
     }
     let log = cloud.log("kvs-stream-consumer");
@@ -162,8 +162,8 @@ async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
 }
 
 #[tokio::test]
-async fn the_health_check_tells_them_when_their_consumer_was_killed() {
-    // In real time, so that only the health check of this test runs, and no event is tried again
+async fn the_health_check_notifies_listeners_of_a_killed_consumer() {
+    // In real time, so that only this test runs the health check, and no event is retried
     // meanwhile.
     let cloud = Cloud::start(Options { time_scale: 1, ..Options::default() }).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
@@ -173,11 +173,11 @@ async fn the_health_check_tells_them_when_their_consumer_was_killed() {
         .unwrap();
     listen(&cloud, &session, 4).await;
     session.end().await.unwrap();
-    // A drain takes four seconds at least.
+    // A drain takes at least four seconds.
     signal("KILL", &cloud.processes("kvs-stream-consumer").await.unwrap());
     let check = json!({ "action": "health_check", "source": "cloudwatch_events" });
     let summary = cloud.invoke("kvs-stream-consumer", &check).await.unwrap();
-    assert_eq!(summary["told"], 0, "their consumer has a minute for that: {summary}");
+    assert_eq!(summary["told"], 0, "the consumer has a minute to notify them: {summary}");
     assert_eq!(listeners(&cloud).await.len(), 4);
 
     let update = json!({
@@ -190,12 +190,12 @@ async fn the_health_check_tells_them_when_their_consumer_was_killed() {
     assert_eq!(summary["told"], 4, "{summary}");
     assert!(listeners(&cloud).await.is_empty());
     for number in 0..4 {
-        assert_eq!(types(&heard(&cloud, &connection(number)).await), BOTH, "listener {number}");
+        assert_eq!(types(&received(&cloud, &connection(number)).await), BOTH, "listener {number}");
     }
 }
 
 #[tokio::test]
-async fn a_session_that_the_health_check_ends_ends_for_them_too() {
+async fn listeners_of_a_session_that_the_health_check_ends_are_notified() {
     let parameters = vec!["SessionIdleMinutes=5".to_owned()];
     let cloud =
         Cloud::start(Options { time_scale: 30, parameters, ..Options::default() }).await.unwrap();
@@ -203,12 +203,12 @@ async fn a_session_that_the_health_check_ends_ends_for_them_too() {
     listen(&cloud, &session, 4).await;
     all_are_removed(&cloud).await;
     for number in 0..4 {
-        assert_eq!(types(&heard(&cloud, &connection(number)).await), BOTH, "listener {number}");
+        assert_eq!(types(&received(&cloud, &connection(number)).await), BOTH, "listener {number}");
     }
 }
 
 #[tokio::test]
-async fn without_an_endpoint_they_are_only_removed() {
+async fn without_an_endpoint_listeners_are_only_removed() {
     let parameters = vec!["WebSocketApiEndpoint=".to_owned()];
     let cloud =
         Cloud::start(Options { time_scale: 10, parameters, ..Options::default() }).await.unwrap();
@@ -218,6 +218,6 @@ async fn without_an_endpoint_they_are_only_removed() {
     assert_eq!(listeners(&cloud).await.len(), 4, "the consumer removes them, at the end");
     all_are_removed(&cloud).await;
     for number in 0..4 {
-        assert!(heard(&cloud, &connection(number)).await.is_empty(), "listener {number}");
+        assert!(received(&cloud, &connection(number)).await.is_empty(), "listener {number}");
     }
 }

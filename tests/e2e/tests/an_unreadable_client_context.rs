@@ -1,9 +1,9 @@
-//! Promise: a ClientContext that the runtime cannot read costs one invocation and one process, and
-//! no audio.
+//! Guarantee: a ClientContext that the runtime cannot parse costs one invocation and one process,
+//! and no audio.
 //!
-//! `lambda_runtime` reads the context before anything that is ours runs, and ends over what it
-//! cannot read (<https://github.com/aws/aws-lambda-rust-runtime/issues/559>). Lambda fails that
-//! invocation and starts a new process.
+//! `lambda_runtime` parses the context before any code of this project runs, and exits on an error
+//! (<https://github.com/aws/aws-lambda-rust-runtime/issues/559>). Lambda fails that invocation and
+//! starts a new process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn encoded(context: &Value) -> String {
 }
 
 #[tokio::test]
-async fn it_fails_its_invocation_and_no_other() {
+async fn an_unreadable_context_fails_only_its_own_invocation() {
     let cloud = Cloud::start(Options::default()).await.unwrap();
     let unreadable = encoded(&json!({ "custom": { "attempt": 1 } }));
     let readable = encoded(&json!({ "custom": { "attempt": "1" } }));
@@ -29,7 +29,10 @@ async fn it_fails_its_invocation_and_no_other() {
             let answer = cloud.invoke_with(function, &json!({}), &unreadable).await.unwrap();
             assert_eq!(answer["errorType"], "Runtime.ExitError", "{function}: {answer}");
             let next = cloud.invoke(function, &json!({})).await.unwrap();
-            assert_eq!(next["errorType"], refused["errorType"], "{function} serves on: {next}");
+            assert_eq!(
+                next["errorType"], refused["errorType"],
+                "{function} serves the next request: {next}"
+            );
         }
         let answer = cloud.invoke_with(function, &json!({}), &readable).await.unwrap();
         assert_eq!(answer["errorType"], refused["errorType"], "{function}: {answer}");
@@ -37,7 +40,7 @@ async fn it_fails_its_invocation_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_under_way_arrives_whole() {
+async fn a_running_session_is_delivered_completely() {
     let cloud = Cloud::start(Options::default()).await.unwrap();
     let unreadable = encoded(&json!({ "custom": { "attempt": 1 } }));
     let session = cloud.open("ana").await.unwrap();
@@ -55,5 +58,5 @@ async fn a_session_that_is_under_way_arrives_whole() {
     session.end().await.unwrap();
     let run = SessionRun::drained(&session, &Packets::of(&recording)).await.unwrap();
     run.assert_whole();
-    assert_eq!(run.consumers(), 1, "the invocation that carries the session went on");
+    assert_eq!(run.consumers(), 1, "the invocation that delivers the session continued");
 }

@@ -1,6 +1,6 @@
-//! Promise: whoever may not do a thing is told so with the right status, and a bad request names
-//! the field that is wrong. What API Gateway answers itself is `{"message"}`, what the function
-//! answers is `{"error", "timestamp"}`.
+//! Guarantee: an unauthorized request gets the right status, and the response to an invalid request
+//! names the wrong field. API Gateway's own responses are `{"message"}`, the function's are
+//! `{"error", "timestamp"}`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use e2e::{Cloud, Options};
@@ -13,7 +13,7 @@ async fn cloud() -> Cloud {
     Cloud::start(Options::default()).await.unwrap()
 }
 
-/// A token without a signature: the header says so, the third part is empty.
+/// Returns a token with `alg` none and an empty signature.
 fn unsigned(token: &str) -> String {
     // {"alg":"none","typ":"JWT"}
     let payload = token.split('.').nth(1).unwrap();
@@ -74,10 +74,10 @@ async fn a_session_belongs_to_its_speaker() {
 
     let (status, view) = cloud.api(Method::GET, &session.path(), None, None).await.unwrap();
     assert_eq!((status, &view["status"]), (200, &json!("active")));
-    assert_eq!(view.get("speakerId"), None, "the public view says nothing of the speaker");
+    assert_eq!(view.get("speakerId"), None, "the public view omits the speaker");
 
     session.end().await.unwrap();
-    session.end().await.unwrap(); // again is no error
+    session.end().await.unwrap(); // a repeated DELETE is not an error
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_bad_body_names_its_field() {
 }
 
 #[tokio::test]
-async fn health_is_public_and_unknown_routes_are_the_gateways() {
+async fn health_is_public_and_unknown_routes_get_404_from_the_gateway() {
     let cloud = cloud().await;
     assert_eq!(cloud.api(Method::GET, "/health", None, None).await.unwrap().0, 200);
     let (status, body) = cloud.api(Method::GET, "/nowhere", None, None).await.unwrap();
@@ -114,7 +114,7 @@ async fn health_is_public_and_unknown_routes_are_the_gateways() {
 }
 
 #[tokio::test]
-async fn a_host_header_chooses_no_route_and_breaks_nothing() {
+async fn a_host_header_does_not_affect_routing() {
     let cloud = cloud().await;
     let address = cloud.url().trim_start_matches("http://");
     for host in ["127.0.0.1:99999", "a b", "[", "x/sessions/abc-def-123?"] {
@@ -129,14 +129,14 @@ async fn a_host_header_chooses_no_route_and_breaks_nothing() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_no_request_is_an_error_and_holds_nobody_up() {
+async fn an_event_that_is_not_a_request_fails_without_delay() {
     let cloud = cloud().await;
     assert_eq!(cloud.api(Method::GET, "/health", None, None).await.unwrap().0, 200);
     let handler = "session-http-handler";
     let processes = cloud.processes(handler).await.unwrap();
     let answer = cloud.invoke(handler, &json!({ "what": "not a request" })).await.unwrap();
     assert!(answer["errorMessage"].is_string(), "{answer}");
-    // The invocation is over, not waited for until the function's timeout ends the process.
+    // The invocation ends at once, and not with the function's timeout, which ends the process.
     cloud.idle(handler).await.unwrap();
     assert_eq!(cloud.processes(handler).await.unwrap(), processes);
 }

@@ -1,6 +1,6 @@
-//! Promise: no single answer of KVS ends a session whose audio it still holds, being refused is no
-//! silence, a producer that never stops holds no session open, and what was drained late is kept as
-//! long as anything else.
+//! Guarantee: no single answer of KVS ends a session whose audio it still holds; a refused GetMedia
+//! does not count as silence; a producer that does not stop keeps no session open; and a stream
+//! that was drained late is kept as long as any other.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant};
@@ -18,12 +18,19 @@ async fn cloud(time_scale: u32, parameters: &[&str], faults: &[Value]) -> Cloud 
     cloud
 }
 
-/// Speech of many recordings, in a file of the cloud's.
+/// Returns the recording repeated `times`, and its file in the cloud's data directory.
 fn long_speech(cloud: &Cloud, times: usize) -> (Packets, std::path::PathBuf) {
     let packets = Packets::of(&testkit::recording()).repeated(times);
     let file = cloud.scratch("speech.mka");
     std::fs::write(&file, packets.file()).unwrap();
     (packets, file)
+}
+
+/// Returns whether the consumer has delivered audio, from the checkpoint in its Streams item.
+fn delivered(item: &Value) -> bool {
+    let checkpoint = item["checkpoint"]["S"].as_str().unwrap_or("{}");
+    let checkpoint: Value = serde_json::from_str(checkpoint).unwrap();
+    checkpoint["next"].as_u64() > Some(0)
 }
 
 async fn status(cloud: &Cloud, session: &Session<'_>) -> String {
@@ -32,9 +39,9 @@ async fn status(cloud: &Cloud, session: &Session<'_>) -> String {
 }
 
 #[tokio::test]
-async fn one_not_found_after_the_stop_ends_nothing() {
-    // Nobody is told of the session, so that all of it is read after the stop.
-    let untold = json!({
+async fn a_single_not_found_after_the_stop_does_not_end_the_session() {
+    // No event is delivered, so that all audio is read after the stop.
+    let no_events = json!({
         "service": "events", "operation": "Deliver", "target": "session-lifecycle", "times": 6,
         "status": 500, "code": "InternalFailure"
     });
@@ -42,7 +49,7 @@ async fn one_not_found_after_the_stop_ends_nothing() {
         "service": "kinesisvideo", "operation": "GetMedia", "target": "session-",
         "status": 404, "code": "ResourceNotFoundException"
     });
-    let cloud = cloud(20, &[], &[untold, not_found]).await;
+    let cloud = cloud(20, &[], &[no_events, not_found]).await;
     let session = cloud.open("ana").await.unwrap();
     let recording = testkit::recording();
     session.say(&recording).await.unwrap();
@@ -53,7 +60,7 @@ async fn one_not_found_after_the_stop_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_session_that_cannot_be_listened_to_is_not_silent() {
+async fn a_session_whose_get_media_is_refused_does_not_count_as_silent() {
     let refused = json!({
         "service": "kinesisvideo", "operation": "GetMedia", "target": "session-",
         "status": 401, "code": "NotAuthorizedException", "times": 100_000
@@ -69,12 +76,15 @@ async fn a_session_that_cannot_be_listened_to_is_not_silent() {
 }
 
 #[tokio::test]
-async fn a_producer_that_never_stops_holds_no_session_open() {
+async fn a_producer_that_does_not_stop_keeps_no_session_open() {
     let cloud = cloud(20, &[], &[]).await;
     let session = cloud.open("ana").await.unwrap();
     let (_, file) = long_speech(&cloud, 24);
     let _speaker = session.speak(&file, cloud.time_scale()).unwrap();
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    session
+        .streams_item("a checkpoint with delivered audio", Duration::from_secs(60), delivered)
+        .await
+        .unwrap();
     session.end().await.unwrap();
     let stopped = Instant::now();
     session.drained(Duration::from_secs(60)).await.unwrap();
@@ -83,7 +93,7 @@ async fn a_producer_that_never_stops_holds_no_session_open() {
 }
 
 #[tokio::test]
-async fn what_was_drained_late_is_kept_as_long_as_the_rest() {
+async fn a_stream_that_was_drained_late_is_kept_as_long_as_any_other() {
     let down = json!({
         "service": "lambda", "operation": "Invoke", "target": "audio-processor",
         "status": 500, "code": "ServiceException", "times": 100_000
@@ -94,7 +104,8 @@ async fn what_was_drained_late_is_kept_as_long_as_the_rest() {
     let recording = testkit::recording();
     session.say(&recording).await.unwrap();
     session.end().await.unwrap();
-    // Longer than the stream is kept.
+    // The outage lasts longer than `StreamKeepMinutes`, which would be over if it counted from the
+    // end.
     tokio::time::sleep(keep * 6 / 5 / cloud.time_scale()).await;
     cloud.clear_faults().await.unwrap();
     SessionRun::drained(&session, &Packets::of(&recording)).await.unwrap().assert_whole();

@@ -1,25 +1,25 @@
-//! Promise: whatever a client sends, each line of a log stays one line of JSON, and no token,
-//! header or body is in it, at the chattiest level there is.
+//! Guarantee: for any request, each log entry is one line of JSON without a token, header or body,
+//! also at level TRACE.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use e2e::{Cloud, Options};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// What breaks lines, closes strings, or moves a terminal's cursor, in one way or another.
+/// Characters that break lines, close strings, or control a terminal.
 const HOSTILE: &str =
     "x\n{\"level\":\"FORGED\"}\r\n\"'\\\u{1b}[2J\u{85}\u{2028}\u{2029}\u{9b}31m\u{202e}y";
-/// What is in bodies, headers, paths and queries, and must not be in a log.
+/// Markers in bodies, headers, paths and queries, which must not be logged.
 const BODY: &str = "mark-of-a-body";
 const HEADER: &str = "mark-of-a-header";
 const PATH: &str = "mark-of-a-path";
 
-/// `text` in a path, every byte of it percent-encoded.
+/// Returns `text` with every byte percent-encoded.
 fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }
 
-/// Requests that carry the marks wherever a client can put something.
+/// Sends requests with the markers in every part that a client controls.
 async fn attack(cloud: &Cloud, token: &str, session: &str) {
     let path = format!("/sessions/{}", encoded(&format!("{PATH}{HOSTILE}")));
     let bodies = [
@@ -59,13 +59,13 @@ async fn attack(cloud: &Cloud, token: &str, session: &str) {
     }
 }
 
-/// Whether a reader or a terminal may take this character for more than a character.
+/// Returns whether a log reader or a terminal may interpret this character.
 fn breaks(one: char) -> bool {
     one.is_control() || matches!(one, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[tokio::test]
-async fn each_line_is_one_line_of_json_without_anything_that_was_sent() {
+async fn each_entry_is_one_line_of_json_without_request_data() {
     let parameters = vec!["LogLevel=TRACE".to_owned()];
     let options = Options { parameters, ..Options::default() };
     let cloud = Cloud::start_logging(options, "info").await.unwrap();
@@ -86,7 +86,7 @@ async fn each_line_is_one_line_of_json_without_anything_that_was_sent() {
 
     let handler = cloud.log("session-http-handler");
     assert!(handler.contains("EventBridge event emitted for session deletion"), "{handler}");
-    assert!(handler.contains("FORGED"), "the speaker is in event_detail, as it should be");
+    assert!(handler.contains("FORGED"), "the speaker is in event_detail as specified");
     assert!(cloud.own_log().contains("authorizer SpeakerToken: the token cannot be read"));
     for function in ["session-http-handler", "kvs-stream-consumer"] {
         for line in cloud.log(function).split('\n').filter(|line| !line.is_empty()) {

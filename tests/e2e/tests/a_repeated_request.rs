@@ -1,24 +1,24 @@
-//! Promise: a POST under an Idempotency-Key makes one session, however often and at whatever moment
-//! it comes, and a speaker has no more sessions than one may have.
+//! Guarantee: repeated POSTs with one Idempotency-Key create one session, at any time and in any
+//! number, and a speaker never has more than `MaxActiveSessions` sessions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use e2e::{Cloud, Options};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// A POST under `key`: its status, `Retry-After` and body.
+/// Sends a POST with this `Idempotency-Key`; returns its status, `Retry-After` and body.
 async fn post(cloud: &Cloud, token: &str, key: &str, body: &Value) -> (u16, Option<u64>, Value) {
     cloud.post(token, &[("idempotency-key", key)], body).await.unwrap()
 }
 
-/// The longest that a request with the same key waits for one that died, s: 34 s of the cloud, by
-/// its time scale, up.
+/// Returns the longest `Retry-After` of a request whose predecessor died: 34 s, scaled and rounded
+/// up.
 fn longest_hold(cloud: &Cloud) -> u64 {
     34_u64.div_ceil(cloud.time_scale().into())
 }
 
 #[tokio::test]
-async fn ten_at_once_are_one_session() {
+async fn ten_concurrent_requests_create_one_session() {
     let cloud = Cloud::start(Options::default()).await.unwrap();
     let token = cloud.token(json!({ "sub": "ana" })).await.unwrap();
     let body = json!({ "sourceLanguage": "en" });
@@ -39,7 +39,7 @@ async fn ten_at_once_are_one_session() {
             other => panic!("{other}: {answer}"),
         }
     }
-    // Whoever comes later gets the same answer, also when the session is over.
+    // A later request gets the same response, also after the session's end.
     let (_, _, first) = &made[0];
     let path = format!("/sessions/{}", first["sessionId"].as_str().unwrap());
     let (status, _) = cloud.api(Method::DELETE, &path, Some(&token), None).await.unwrap();
@@ -54,11 +54,11 @@ async fn ten_at_once_are_one_session() {
 }
 
 #[tokio::test]
-async fn a_function_that_dies_is_followed_by_the_next_request() {
+async fn the_next_request_completes_the_work_of_a_dead_function() {
     let cloud = Cloud::start(Options::default()).await.unwrap();
     let token = cloud.token(json!({ "sub": "ana" })).await.unwrap();
     let body = json!({ "sourceLanguage": "en" });
-    // Before its first call, and in the midst of them.
+    // Before its first AWS call, and between its calls.
     for (key, delay) in [("early", 0), ("late", 150)] {
         let kill = json!({
             "service": "lambda", "operation": "Invoke", "target": "session-http-handler",
@@ -66,12 +66,15 @@ async fn a_function_that_dies_is_followed_by_the_next_request() {
         });
         cloud.inject_fault(kill).await.unwrap();
         let (status, ..) = post(&cloud, &token, key, &body).await;
-        assert!(status >= 500, "{status}: the fault did not strike");
+        assert!(status >= 500, "{status}: the fault did not occur");
         cloud.all_faults_triggered().await.unwrap();
         let answer = loop {
             match post(&cloud, &token, key, &body).await {
                 (409, Some(seconds), _) => {
-                    assert!(seconds <= longest_hold(&cloud), "{seconds} s are not scaled");
+                    assert!(
+                        seconds <= longest_hold(&cloud),
+                        "Retry-After of {seconds} s is not scaled"
+                    );
                     tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
                 }
                 (status, _, answer) => {
@@ -85,7 +88,7 @@ async fn a_function_that_dies_is_followed_by_the_next_request() {
 }
 
 #[tokio::test]
-async fn one_session_too_many_is_refused_until_another_ends() {
+async fn a_session_beyond_the_quota_is_refused_until_another_ends() {
     let parameters = vec!["MaxActiveSessions=2".to_owned()];
     let cloud = Cloud::start(Options { parameters, ..Options::default() }).await.unwrap();
     let token = cloud.token(json!({ "sub": "ana" })).await.unwrap();
@@ -96,7 +99,8 @@ async fn one_session_too_many_is_refused_until_another_ends() {
     });
     let answers = futures_util::future::join_all(answers).await;
     let count = |wanted: u16| answers.iter().filter(|(status, ..)| *status == wanted).count();
-    // At once, but never more: who meets another's write may be told to come back.
+    // Concurrent requests never exceed the quota; one that conflicts with another's write may get
+    // 503.
     assert_eq!((count(201), count(429) + count(503)), (2, 4), "{answers:?}");
     let refused = post(&cloud, &token, "refused", &body).await;
     assert_eq!((refused.0, refused.1.is_some()), (429, true), "{refused:?}");

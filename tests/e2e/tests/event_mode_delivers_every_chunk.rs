@@ -1,13 +1,12 @@
-//! Promise: with `AudioProcessorInvocation=event` every chunk is handed to Lambda's queue once it
-//! is whole, at least once; order, back-pressure and the processor's answers are given up, as
-//! docs/limits.md says.
+//! Guarantee: with `AudioProcessorInvocation=event` every complete chunk is put into Lambda's queue
+//! at least once, without order, back-pressure or the processor's answers (docs/limits.md).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use e2e::{Cloud, Options, Packets, SessionRun};
 use serde_json::json;
 
 #[tokio::test]
-async fn a_refused_hand_over_is_tried_again() {
+async fn a_refused_invocation_is_retried() {
     let parameters = vec!["AudioProcessorInvocation=event".to_owned()];
     let cloud =
         Cloud::start(Options { time_scale: 10, parameters, ..Options::default() }).await.unwrap();

@@ -1,5 +1,5 @@
-//! Promise: an event that cannot be handled ends in the dead-letter queue with its reason, after
-//! Lambda's retries; nothing is tried for ever.
+//! Guarantee: an event that cannot be handled goes to the dead-letter queue with its reason after
+//! Lambda's retries; no event is retried for ever.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use e2e::{Cloud, Options};
@@ -20,7 +20,7 @@ fn with(field: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn each_with_its_reason() {
+async fn each_invalid_event_is_dead_lettered_with_its_reason() {
     let cloud = Cloud::start(Options { time_scale: 60, ..Options::default() }).await.unwrap();
     let long = "x".repeat(257);
     let stream = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/session-calm-river-7/1";
@@ -45,8 +45,8 @@ async fn each_with_its_reason() {
             .unwrap_or_else(|| panic!("no record of {detail}"));
         assert_eq!(record["requestContext"]["condition"], "RetriesExhausted");
         assert_eq!(record["requestContext"]["approximateInvokeCount"], 3);
-        let said = &record["responsePayload"];
-        assert_eq!(said["errorType"], *error_type, "{said}");
-        assert!(said["errorMessage"].as_str().unwrap().contains(named), "{said}");
+        let response = &record["responsePayload"];
+        assert_eq!(response["errorType"], *error_type, "{response}");
+        assert!(response["errorMessage"].as_str().unwrap().contains(named), "{response}");
     }
 }

@@ -1,6 +1,6 @@
-//! Promise: an event that cannot be emitted fails no request, delays none and loses no audio. The
-//! session is made and answered, the log says `Failed to emit EventBridge event`, and the health
-//! check sends it later; the stream has kept the speech until then.
+//! Guarantee: an event that cannot be emitted neither fails nor delays a request, and loses no
+//! audio. The session is created, the log contains `Failed to emit EventBridge event`, and the
+//! health check sends the event later; until then KVS keeps the audio.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;
@@ -10,18 +10,18 @@ use serde_json::json;
 
 const HANDLER: &str = "session-http-handler";
 
-/// All of it is stored, in fragments of so many ms, before a consumer reads it.
+/// The stream stores all audio, in fragments of this length, before a consumer reads it.
 async fn audio_arrives_in_spite_of(fault: serde_json::Value, fragment_ms: u32) {
     let options = Options { time_scale: 20, fragment_ms, ..Options::default() };
     let cloud = Cloud::start(options).await.unwrap();
     cloud.inject_fault(fault).await.unwrap();
-    let session = cloud.open("ana").await.unwrap(); // 201 all the same
+    let session = cloud.open("ana").await.unwrap(); // 201 despite the fault
     let failure = "Failed to emit EventBridge event: ";
     cloud.logged(HANDLER, failure, 1).await.unwrap();
     arrives_late(&cloud, &session).await;
 }
 
-/// What is said arrives, once the health check has sent the event.
+/// Asserts that the audio is delivered after the health check has sent the event.
 async fn arrives_late(cloud: &Cloud, session: &Session<'_>) {
     let (_, view) = cloud.api(reqwest::Method::GET, &session.path(), None, None).await.unwrap();
     assert_eq!(view["status"], "active");
@@ -77,8 +77,8 @@ async fn a_resend_that_fails_counts_for_the_alarm_and_one_that_succeeds_is_logge
 }
 
 #[tokio::test]
-async fn a_function_that_dies_after_its_answer_has_left_the_event_behind() {
-    // The event has a second of its own then, in which the answer comes and the function dies.
+async fn the_event_of_a_function_that_dies_after_its_response_is_sent_again() {
+    // With this time scale, the function dies between its response and the timeout of PutEvents.
     let cloud = Cloud::start(Options { time_scale: 2, ..Options::default() }).await.unwrap();
     let hangs = json!({ "service": "events", "operation": "PutEvents", "kind": "delay", "delayMs": 60_000, "times": 1 });
     cloud.inject_fault(hangs).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_function_that_dies_after_its_answer_has_left_the_event_behind() {
     }
 }
 
-/// Runs the health check more often than its schedule does, without an end.
+/// Runs the health check every second, without end.
 async fn checks(cloud: &Cloud) {
     let check = json!({ "action": "health_check", "source": "cloudwatch_events" });
     loop {

@@ -1,5 +1,5 @@
-//! Promise: nothing stays behind. The health check ends a session in which nothing is spoken, and
-//! removes channel and stream of an ended one once everything is delivered and kept for a while.
+//! Guarantee: the health check ends a session without audio, and removes channel and stream of an
+//! ended session after its audio is delivered and `StreamKeepMinutes` have passed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant};
@@ -18,8 +18,7 @@ async fn has_status(cloud: &Cloud, session: &Session<'_>, wanted: &str) {
     }
 }
 
-/// KVS deletes in its own time: a stream is listed as DELETING for a while after it was asked to
-/// go.
+/// Waits until the stream is no longer listed: KVS lists it as DELETING for a while.
 async fn has_no_stream(cloud: &Cloud, session: &Session<'_>) {
     let start = Instant::now();
     loop {
@@ -29,14 +28,14 @@ async fn has_no_stream(cloud: &Cloud, session: &Session<'_>) {
             stream["name"].as_str().is_some_and(|name| name.ends_with(session.id()))
         });
         let Some(left) = left else { return };
-        assert!(start.elapsed() < Duration::from_secs(60), "still there: {left}");
+        assert!(start.elapsed() < Duration::from_secs(60), "not removed: {left}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 #[tokio::test]
-async fn ended_drained_kept_and_removed() {
-    // A health check every five minutes of the cloud's time: every ten seconds here.
+async fn an_ended_session_is_drained_kept_and_removed() {
+    // The health check runs every five minutes of the cloud's time: here every ten seconds.
     let parameters = vec!["SessionIdleMinutes=5".to_owned(), "StreamKeepMinutes=5".to_owned()];
     let cloud =
         Cloud::start(Options { time_scale: 30, parameters, ..Options::default() }).await.unwrap();

@@ -1,5 +1,5 @@
-//! Promise: all environments of an account share the default bus, and each consumer carries the
-//! sessions of its own only. Nothing is written for a session that it does not know.
+//! Guarantee: all environments of an account share the default bus, and a consumer handles only
+//! sessions of its own environment. For an unknown session it writes nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use e2e::{Cloud, Options};
@@ -17,7 +17,7 @@ fn detail(id: &str, status: &str, more: Value) -> Value {
 }
 
 #[tokio::test]
-async fn another_environments_session_is_left_to_it() {
+async fn a_session_of_another_environment_is_ignored() {
     let cloud = Cloud::start(Options { time_scale: 20, ..Options::default() }).await.unwrap();
     let stream = json!({
         "StreamName": "session-calm-river-7", "DataRetentionInHours": 1,
@@ -33,10 +33,10 @@ async fn another_environments_session_is_left_to_it() {
 }
 
 #[tokio::test]
-async fn an_end_of_a_session_that_nobody_knows_leaves_nothing_behind() {
+async fn the_end_of_an_unknown_session_writes_nothing() {
     let cloud = Cloud::start(Options { time_scale: 60, ..Options::default() }).await.unwrap();
     cloud.put_status_change(&detail("calm-river-7", "ENDED", json!({}))).await.unwrap();
-    // Once, and Lambda's two retries.
+    // The first attempt and Lambda's two retries.
     cloud.logged("kvs-stream-consumer", "no KVS stream is known for it", 3).await.unwrap();
     assert_eq!(cloud.item("Streams", "calm-river-7").await.unwrap(), None);
 }

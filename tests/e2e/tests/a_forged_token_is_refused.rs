@@ -1,5 +1,5 @@
-//! Promise: without a valid token the gateway answers `401 {"message":"Unauthorized"}` on every
-//! route that changes something, and does not invoke the function.
+//! Guarantee: without a valid token the gateway returns `401 {"message":"Unauthorized"}` on every
+//! route that changes a session, and does not invoke the function.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use e2e::jwt_attacks::{Parts, public_key_forms};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const FUNCTION: &str = "session-http-handler";
 
-/// An attack: its name, and the headers that it comes with.
+/// An attack: its name and its headers.
 type Attack = (String, Vec<(&'static str, Vec<u8>)>);
 
 fn bearer(what: impl Into<String>, token: &str) -> Attack {
@@ -21,7 +21,7 @@ fn header(what: &str, name: &'static str, value: &str) -> Attack {
     (what.to_owned(), vec![(name, value.as_bytes().to_vec())])
 }
 
-/// Tokens that the issuer signed, and nobody may take.
+/// Returns tokens with a signature of the issuer and invalid contents.
 async fn signed(cloud: &Cloud) -> Vec<Attack> {
     let late = 4_000_000_000_u64;
     let requests = [
@@ -46,12 +46,12 @@ async fn signed(cloud: &Cloud) -> Vec<Attack> {
         ("an unknown kid", json!({"header": {"kid": "another"}})),
         ("a kid that is a path", json!({"header": {"kid": "../../../dev/null"}})),
         ("without kid", json!({"header": {"kid": null}})),
-        ("a kid that is no text", json!({"header": {"kid": 1}})),
+        ("a kid that is not a string", json!({"header": {"kid": 1}})),
         ("alg none over a good signature", json!({"header": {"alg": "none"}})),
         ("alg RS512 over a good signature", json!({"header": {"alg": "RS512"}})),
         ("without alg", json!({"header": {"alg": null}})),
         (
-            "a foreign key that the header says where to find",
+            "a foreign key to which the header links",
             json!({"foreignKey": true, "header": {"jku": format!("{}/_local/jwks.json", cloud.url())}}),
         ),
     ];
@@ -63,7 +63,7 @@ async fn signed(cloud: &Cloud) -> Vec<Attack> {
     attacks
 }
 
-/// A good token, changed.
+/// Returns modified copies of a valid token.
 fn forged(good: &Parts, jwks: &Value) -> Vec<Attack> {
     let mut attacks = Vec::new();
     for algorithm in ["none", "None", "NONE", "nOnE", ""] {
@@ -99,7 +99,7 @@ fn forged(good: &Parts, jwks: &Value) -> Vec<Attack> {
     attacks
 }
 
-/// A good token where none belongs.
+/// Returns requests with a valid token in the wrong place or form.
 fn misplaced(good: &str) -> Vec<Attack> {
     let two = |first: &str, second: &str| {
         [first, second].map(|value| ("authorization", value.as_bytes().to_vec())).to_vec()
@@ -125,7 +125,10 @@ fn misplaced(good: &str) -> Vec<Attack> {
         ("two headers, the first right".to_owned(), two(&right, "Bearer x.y.z")),
         ("two headers, the second right".to_owned(), two("Bearer x.y.z", &right)),
         ("two headers, one empty".to_owned(), two(&right, "")),
-        ("bytes that are no text".to_owned(), vec![("authorization", b"Bearer \xff\xfe".to_vec())]),
+        (
+            "bytes that are not UTF-8".to_owned(),
+            vec![("authorization", b"Bearer \xff\xfe".to_vec())],
+        ),
     ]
 }
 
@@ -167,9 +170,9 @@ async fn every_attack_is_401_and_never_reaches_the_function() {
         assert_eq!(send(&cloud, Method::POST, &path, &attack).await.status(), 401, "{query}");
     }
     assert_eq!(cloud.invocations(FUNCTION).await.unwrap(), 0);
-    assert_eq!(cloud.log(FUNCTION), "", "it was not even started");
+    assert_eq!(cloud.log(FUNCTION), "", "the function was not started");
 
-    // What all of it was made of does open the door: the attacks failed for what they are.
+    // The unmodified token is accepted, so each attack failed because of its change.
     let body = Some(json!({"sourceLanguage": "en"}));
     let answer = cloud.api(Method::POST, "/sessions", Some(&good), body).await.unwrap();
     assert_eq!(answer.0, 201, "{}", answer.1);

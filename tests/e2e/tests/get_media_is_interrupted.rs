@@ -1,6 +1,6 @@
-//! Promise: the end of a GetMedia body is never the end of the session. Cut in the middle of a
-//! block, stalled, refused, ended with an error in band, filled with Void for ever: the consumer
-//! reads on behind the last fragment it has.
+//! Guarantee: the end of a GetMedia body is never the end of the session. If the body is cut within
+//! a block, stalls, is refused, ends with an error tag, or is filled with Void data, the consumer
+//! continues after its last fragment.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use e2e::{Options, SessionRun};
@@ -13,7 +13,7 @@ fn get_media(mut fault: Value) -> Value {
 }
 
 #[tokio::test]
-async fn cut_refused_and_ended_with_an_error() {
+async fn cuts_refusals_and_error_tags_lose_no_audio() {
     let faults = [
         get_media(json!({"kind": "cut", "extra": {"afterBytes": 20_000}})),
         get_media(json!({"status": 400, "code": "ClientLimitExceededException"})),
@@ -23,17 +23,17 @@ async fn cut_refused_and_ended_with_an_error() {
     ];
     let run = SessionRun::with_faults(Options::default(), &faults).await.unwrap();
     run.assert_whole();
-    assert_eq!(run.consumers(), 1, "one consumer read on by itself");
+    assert_eq!(run.consumers(), 1, "one consumer continued");
 }
 
 #[tokio::test]
-async fn filled_with_bytes_that_never_become_a_fragment() {
-    // Trickled, and as fast as they are read: before the first fragment, and behind one.
+async fn endless_void_data_loses_no_audio() {
+    // Slow before the first fragment, and at full speed after a fragment.
     let faults = [
         get_media(json!({"kind": "void", "delayMs": 100})),
         get_media(json!({"kind": "void", "delayMs": 0, "extra": {"afterBytes": 9_000}})),
     ];
     let run = SessionRun::with_faults(Options::default(), &faults).await.unwrap();
     run.assert_whole();
-    assert_eq!(run.consumers(), 1, "one consumer read on by itself");
+    assert_eq!(run.consumers(), 1, "one consumer continued");
 }

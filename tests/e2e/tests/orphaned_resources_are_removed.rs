@@ -1,5 +1,5 @@
-//! Promise: a channel and a stream that no session's record names are removed, also while they are
-//! mapped to each other, which keeps KVS from deleting either.
+//! Guarantee: a channel and a stream without a session's record are removed, also while they are
+//! mapped to each other, when KVS refuses to delete either.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::{Duration, Instant};
@@ -8,13 +8,13 @@ use e2e::{Cloud, Options};
 use serde_json::json;
 
 const NAME: &str = "session-quiet-harbor-9";
-/// The sweep comes once an hour of the cloud's time: every 36 s. What it finds must be older than
-/// `StreamKeepMinutes` by the functions' clock, which the cloud's is ahead of at first.
+/// The sweep runs once an hour of the cloud's time: every 36 s. It removes resources older than
+/// `StreamKeepMinutes` by the functions' clock, which is initially behind the cloud's.
 const SCALE: u32 = 100;
 const TIMEOUT: Duration = Duration::from_secs(150);
 
 #[tokio::test]
-async fn a_mapped_pair_without_a_session() {
+async fn a_mapped_pair_without_a_session_is_removed() {
     let parameters = vec!["StreamKeepMinutes=5".to_owned()];
     let options = Options { time_scale: SCALE, parameters, ..Options::default() };
     let cloud = Cloud::start(options).await.unwrap();
@@ -37,10 +37,10 @@ async fn a_mapped_pair_without_a_session() {
     }
     while !cloud.media_names().await.unwrap().is_empty() {
         let log = || cloud.log("kvs-stream-consumer");
-        assert!(start.elapsed() < TIMEOUT, "still there: {}", log());
+        assert!(start.elapsed() < TIMEOUT, "not removed: {}", log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    // One at a time, the channel first, and none was refused for good.
+    // One after the other, the channel first, without a permanent refusal.
     let log = cloud.log("kvs-stream-consumer");
     assert_eq!(log.matches("deleted orphaned KVS resource").count(), 2, "{log}");
     assert!(!log.contains("health check: a duty failed"), "{log}");
