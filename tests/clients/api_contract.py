@@ -75,7 +75,8 @@ def stands_alone(case) -> bool:
 
 @schemathesis.hook
 def map_case(context, case):
-    """Sends changes to an existing session; other routes keep the generated ids, which do not exist."""
+    """Sends changes to an existing session; other routes keep the generated ids, which do not
+    exist."""
     if stands_alone(case) and case.method == "PATCH" and not case.meta.is_negative_at(ParameterLocation.PATH):
         case.path_parameters["sessionId"] = speaker.live()
     return case

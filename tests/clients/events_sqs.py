@@ -23,7 +23,8 @@ def refused(code: str, call, **arguments) -> None:
 
 
 def rules(events) -> None:
-    """Checks the two rules, their targets, and the pattern with the samples of the specification."""
+    """Checks the two rules, their targets, and the pattern with the samples of the
+    specification."""
     rule = events.describe_rule(Name=f"session-lifecycle-{ENV}")
     pattern = (ROOT / "events" / "rule-pattern.json").read_text()
     assert json.loads(rule["EventPattern"]) == json.loads(pattern), rule

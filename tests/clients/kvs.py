@@ -1,5 +1,5 @@
-"""Tests Kinesis Video Streams of the local cloud with an unmodified boto3: channels, streams, mapping,
-errors, tags, pages, and GetMedia of a new fragment. botocore parses every response."""
+"""Tests Kinesis Video Streams of the local cloud with an unmodified boto3: channels, streams,
+mapping, errors, tags, pages, and GetMedia of a new fragment. botocore parses every response."""
 
 import os
 import struct

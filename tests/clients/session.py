@@ -1,5 +1,5 @@
-"""Tests a live session with an unmodified boto3: reads its media while it is sent, scans its tables, and
-checks that a malformed event is dead-lettered with its reason."""
+"""Tests a live session with an unmodified boto3: reads its media while it is sent, scans its
+tables, and checks that a malformed event is dead-lettered with its reason."""
 
 import json
 import os

@@ -22,8 +22,8 @@ SCHEMA = json.loads((ROOT / "events" / "session-status-change.schema.json").read
 FIELDS = SCHEMA["properties"]
 REQUIRED = SCHEMA["required"]
 OPTIONAL = [name for name in FIELDS if name not in REQUIRED]
-# Values that a writer must not send and a reader accepts: null for absent, an empty text, a repeated
-# language.
+# Values that a writer must not send and a reader accepts: null for absent, an empty text, a
+# repeated language.
 LENIENT = ({(name, "null") for name in OPTIONAL}
           | {(name, '""') for name in ("speakerId", "eventId")}
           | {("targetLanguages", '["de", "de"]')})
@@ -85,7 +85,8 @@ def check_valid(validator, what: str, details: list[dict]) -> None:
 
 
 def check_samples(validator) -> int:
-    """Checks the details of the sample events, and that the schema's examples have both statuses."""
+    """Checks the details of the sample events, and that the schema's examples have both
+    statuses."""
     samples = [json.loads(file.read_text()) for file in sorted((ROOT / "events").glob("*.json"))]
     details = [it["detail"] for it in samples if it.get("detail-type") == SCHEMA["title"] and "detail" in it]
     details += SCHEMA["examples"]
@@ -111,7 +112,8 @@ def check_read(details: list[dict]) -> list[dict]:
 
 
 def altered(bases: list[dict]) -> list[tuple[str, str, dict]]:
-    """Returns each base with one field removed, added or replaced: the field, the change, the detail."""
+    """Returns each base with one field removed, added or replaced: the field, the change, the
+    detail."""
     found = []
     for base in bases:
         found += [(name, "gone", {k: v for k, v in base.items() if k != name}) for name in base]

@@ -1,4 +1,5 @@
-"""Least privilege: compares the permissions of the functions' roles with the calls of the functions.
+"""Least privilege: compares the permissions of the functions' roles with the calls of the
+functions.
 
     make test, or: LOCAL_CLOUD_CALLS=FOLDER for all tests, then python tests/iam/least_privilege.py FOLDER
 
@@ -81,7 +82,8 @@ def compare(allowed: set[Permission], calls: Iterable[dict], platform: set[str])
 
 
 def undetected_mutations(allowed: set[Permission], calls: list[dict], platform: set[str]) -> list[str]:
-    """Changes each permission and each call in turn, and returns the changes that `compare` does not detect."""
+    """Changes each permission and each call in turn, and returns the changes that `compare` does
+    not detect."""
     undetected = []
 
     def mutate(what: str, *changed) -> None:

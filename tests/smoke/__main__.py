@@ -30,7 +30,8 @@ RECORDING = Path(__file__).resolve().parents[1] / "testkit" / "assets" / "two-vo
 
 
 def arguments() -> argparse.Namespace:
-    """Parses the command line. Options replace the stack's outputs for a local cloud, which has no stacks."""
+    """Parses the command line. Options replace the stack's outputs for a local cloud, which has no
+    stacks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environment", default="dev", help="an environment of infra/samconfig.toml, for example dev or prod")
     parser.add_argument("--region", default="", help="the stack's region; default: the one in infra/samconfig.toml")

@@ -1,4 +1,5 @@
-"""Tests the smoke test on the local cloud: it passes there, and each injected defect fails the right step.
+"""Tests the smoke test on the local cloud: it passes there, and each injected defect fails the
+right step.
 
 Starts a cloud as tests/clients/run.py does, and replaces the stack's outputs by flags.
 """
@@ -79,7 +80,8 @@ class Case:
 
 
 def green(case: Case) -> None:
-    """Checks that a run without faults accepts every sample and answers every question of FACTS=1."""
+    """Checks that a run without faults accepts every sample and answers every question of
+    FACTS=1."""
     printed = case.ends(case.start(*FAST, "--facts"), 0, "586136 of 586136", "smoke: ok", "none of 0 events", "is gone",
                         "fact: deleting a mapped channel is refused: yes,",
                         "fact: deleting a mapped stream is refused: yes,",
@@ -91,7 +93,8 @@ def green(case: Case) -> None:
 
 
 def token_missing_or_bad(case: Case) -> None:
-    """Checks that no session is opened without a valid token, and that the output says what to do."""
+    """Checks that no session is opened without a valid token, and that the output says what to
+    do."""
     case.ends(case.start(*FAST, token=""), 1, "missing: TOKEN")
     case.ends(case.start(*FAST, token="not.a.token"), 1, "POST /sessions: 401", "take a fresh one", "smoke: FAILED")
     case.left_nothing()
@@ -104,7 +107,8 @@ def by_the_checkpoint(case: Case) -> None:
 
 
 def processor_refuses(case: Case) -> None:
-    """Checks that a failing processor fails the step of accepted chunks within --wait, and ends the session."""
+    """Checks that a failing processor fails the step of accepted chunks within --wait, and ends the
+    session."""
     case.fault(service="lambda", operation="Invoke", target="audio-processor", times=100_000, kind="answer",
                extra={"functionError": "Unhandled", "answer": {"errorType": "Boom", "errorMessage": "no"}})
     case.ends(case.start(*HASTY), 1, "chunks accepted while it is open: 0 of 586136 samples", "do: read the logs",
@@ -160,7 +164,8 @@ def stack_is_read(_: Case) -> None:
 
 
 def signed(_: Case) -> None:
-    """Checks what the local cloud does not: the signature, and the other form of acknowledgements."""
+    """Checks what the local cloud does not: the signature, and the other form of
+    acknowledgements."""
     on_the_wire.check(ROOT / "tests" / "testkit" / "assets" / "two-voices.mka")
 
 

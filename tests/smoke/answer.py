@@ -1,4 +1,5 @@
-"""Parses an HTTP response while its request is still being sent, which http.client cannot do (RFC 9112)."""
+"""Parses an HTTP response while its request is still being sent, which http.client cannot do (RFC
+9112)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ import io
 
 
 class Answer:
-    """An incremental parser: `status` is set after the head, `take` returns the new bytes of the body."""
+    """An incremental parser: `status` is set after the head, `take` returns the new bytes of the
+    body."""
 
     def __init__(self) -> None:
         self.status: int | None = None

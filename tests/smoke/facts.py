@@ -20,7 +20,8 @@ LATER = "FACTS=1 asks it"
 
 @dataclass(frozen=True)
 class Fact:
-    """A question, the observation, the code's assumption, and whether it holds (None: no assumption)."""
+    """A question, the observation, the code's assumption, and whether it holds (None: no
+    assumption)."""
 
     question: str
     seen: str

@@ -30,7 +30,8 @@ class Received:
     ended_at: float = 0.0
 
     def values(self, tag: str) -> list[str]:
-        """Returns the values of one of AWS's tags (SimpleTag: TagName, then TagString), in order."""
+        """Returns the values of one of AWS's tags (SimpleTag: TagName, then TagString), in
+        order."""
         found = []
         for place in re.finditer(f"AWS_KINESISVIDEO_{tag}".encode() + TAG_STRING, self.body):
             at = place.end()

@@ -1,5 +1,6 @@
-"""Converts an Opus file in Matroska to the format of PutMedia: one Segment of unknown size, one Cluster of
-unknown size per fragment, one SimpleBlock per packet, as AWS's producer SDK writes it (mkvgen).
+"""Converts an Opus file in Matroska to the format of PutMedia: one Segment of unknown size, one
+Cluster of unknown size per fragment, one SimpleBlock per packet, as AWS's producer SDK writes it
+(mkvgen).
 
 EBML: RFC 8794. Elements: RFC 9559. Opus: RFC 6716 §3.1, RFC 7845 §5.1.
 """
@@ -53,7 +54,8 @@ class Recording:
 
 
 def read(path: Path) -> Recording:
-    """Reads the only track of a file with known sizes. Ignores DiscardPadding: the last packet counts fully."""
+    """Reads the only track of a file with known sizes. Ignores DiscardPadding: the last packet
+    counts fully."""
     data = path.read_bytes()
     head, packets, pre_skip = b"", [], 0
     for kind, start, body, end in _elements(data, 0, len(data)):

@@ -1,5 +1,6 @@
-"""Tests the parts of PutMedia that a local cloud does not check: the signature, recomputed from the sent
-bytes (SigV4), and acknowledgements in the guide's other form, which arrive while the body is being sent.
+"""Tests the parts of PutMedia that a local cloud does not check: the signature, recomputed from the
+sent bytes (SigV4), and acknowledgements in the guide's other form, which arrive while the body is
+being sent.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ SECRET, TOKEN = "secret", "a-session-token"
 
 
 class Recorder:
-    """A server for one request: responds after its first bytes, and records all bytes until the last chunk."""
+    """A server for one request: responds after its first bytes, and records all bytes until the
+    last chunk."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))

@@ -1,5 +1,6 @@
-"""Tests of AWS that need short-lived resources: two channels and two streams with this application's tags.
-They are removed at the end; after a killed run, the health check removes them by their tags.
+"""Tests of AWS that need short-lived resources: two channels and two streams with this
+application's tags. They are removed at the end; after a killed run, the health check removes them
+by their tags.
 """
 
 from __future__ import annotations
@@ -104,7 +105,8 @@ class Probes:
                         "the code asks after the mapping", None)
 
     def _media(self, name: str) -> None:
-        """Reads while a producer sends: when fragments are delivered, and how an idle connection ends."""
+        """Reads while a producer sends: when fragments are delivered, and how an idle connection
+        ends."""
         stream = f"session-{name}"
         empty = Listener(self._session, stream, EARLIEST)
         received = empty.wait()
@@ -142,7 +144,8 @@ class Probes:
                         error.values("ERROR_ID")[:1] == ["4000"])
 
     def _handing_on(self, spoken, received) -> None:
-        """Tests whether the last fragment's first bytes arrive before KVS has received all of it."""
+        """Tests whether the last fragment's first bytes arrive before KVS has received all of
+        it."""
         acks = spoken.of_kind("RECEIVED")
         if len(acks) < 2 or len(received.documents) < len(acks):
             return
@@ -163,7 +166,8 @@ class Probes:
                         "the code names the channel only", code is None)
 
     def _deletion_of_stream(self, name: str) -> None:
-        """Disables a stream's mapping and deletes the stream during an open PutMedia and GetMedia."""
+        """Disables a stream's mapping and deletes the stream during an open PutMedia and
+        GetMedia."""
         stream = f"session-{name}"
         long = replace(self._recording, packets=[p for p in self._recording.packets if p.at_ms < DELETED_AFTER_MS])
         producer, persisted = self._put(stream), threading.Event()
@@ -233,7 +237,8 @@ class Probes:
         return left
 
     def _removed(self, name: str, delete: Callable, member: str, arn: str) -> bool | None:
-        """Disables the mapping and deletes: True if deleted or DELETING, False if denied, None to retry."""
+        """Disables the mapping and deletes: True if deleted or DELETING, False if denied, None to
+        retry."""
         if member == "ChannelARN":
             self._refusal(self._unmap, name=name)
         try:

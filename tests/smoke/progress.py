@@ -58,7 +58,8 @@ class Tables:
 
 @dataclass(frozen=True)
 class Letters:
-    """Messages of a queue: the number read, the number that name the session, the reported number."""
+    """Messages of a queue: the number read, the number that name the session, the reported
+    number."""
 
     seen: int
     ours: int
@@ -66,7 +67,8 @@ class Letters:
 
 
 def dead_letters(sqs, queue: str, session_id: str) -> Letters:
-    """Counts messages that name a session. Hides messages for at most half a minute and removes none."""
+    """Counts messages that name a session. Hides messages for at most half a minute and removes
+    none."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
     messages: dict[str, str] = {}

@@ -1,5 +1,6 @@
-"""PutMedia, which no SDK for Python supports: one signed request whose chunked body is sent in real time while
-its acknowledgements are read from the same connection (API_dataplane_PutMedia of the KVS developer guide).
+"""PutMedia, which no SDK for Python supports: one signed request whose chunked body is sent in real
+time while its acknowledgements are read from the same connection (API_dataplane_PutMedia of the KVS
+developer guide).
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class PutMediaError(Failed):
 
 @dataclass(frozen=True)
 class Ack:
-    """An acknowledgement: BUFFERING, RECEIVED, PERSISTED, ERROR or IDLE, and its monotonic arrival time `at`."""
+    """An acknowledgement: BUFFERING, RECEIVED, PERSISTED, ERROR or IDLE, and its monotonic arrival
+    time `at`."""
 
     kind: str
     timecode_ms: int | None
@@ -45,7 +47,8 @@ class Ack:
 
     @classmethod
     def of(cls, value: dict, at: float) -> Ack:
-        """Parses either form in the guide: the fields alone, or the fields within `Acknowledgement`."""
+        """Parses either form in the guide: the fields alone, or the fields within
+        `Acknowledgement`."""
         inner = value.get("Acknowledgement", value)
         kind = str(inner.get("EventType") or inner.get("AckEventType") or "?").upper()
         error = " ".join(str(inner[key]) for key in ("ErrorId", "ErrorCode") if key in inner) or None
@@ -71,7 +74,8 @@ class PutMedia:
     """One PutMedia connection."""
 
     def __init__(self, session, endpoint: str, stream: str) -> None:
-        """`session`: the boto3 session that signs. `endpoint`: from GetDataEndpoint for PUT_MEDIA."""
+        """`session`: the boto3 session that signs. `endpoint`: from GetDataEndpoint for
+        PUT_MEDIA."""
         self._session, self._stream = session, stream
         self._url = f"{endpoint.rstrip('/')}/putMedia"
         self._answer, self._text = Answer(), b""
@@ -134,7 +138,8 @@ class PutMedia:
         self._socket.sendall(data)
 
     def _listen(self, until: float, until_ended: bool = False) -> None:
-        """Reads until a time. One thread sends and reads, because two must not share a TLS socket."""
+        """Reads until a time. One thread sends and reads, because two must not share a TLS
+        socket."""
         while not self._answer.ended:
             left = until - time.monotonic()
             if left <= 0:

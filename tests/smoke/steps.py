@@ -20,7 +20,8 @@ class Failed(Exception):
 
 
 def step(name: str, work: Callable[[], str]) -> None:
-    """Runs a step and prints its line with the text that `work` returns. Raises errors as Failed."""
+    """Runs a step and prints its line with the text that `work` returns. Raises errors as
+    Failed."""
     started = time.monotonic()
     try:
         text = work()
