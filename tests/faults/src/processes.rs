@@ -44,7 +44,7 @@ pub struct Plan {
     /// Faults that are injected before the session starts (`/_local/faults`).
     pub faults: Vec<Value>,
     /// Actions while the producer sends.
-    pub actions: Vec<Action>,
+    pub actions: Vec<CloudAction>,
     /// Maximum time without an accepted sample, in AWS's time.
     pub max_pause: Duration,
     /// Minimum number of consumers; fewer mean that the fault did not occur.
@@ -78,7 +78,7 @@ impl Default for Plan {
 
 /// An action on the cloud at a real time since the first packet.
 #[derive(Debug, Clone)]
-pub enum Action {
+pub enum CloudAction {
     /// Injects a fault.
     InjectFault(Duration, Value),
     /// Removes all pending faults.
@@ -93,7 +93,7 @@ pub enum Action {
     DeleteStream(Duration),
 }
 
-impl Action {
+impl CloudAction {
     fn at(&self) -> Duration {
         match self {
             Self::InjectFault(at, _)
@@ -212,7 +212,7 @@ async fn run_session(plan: &Plan) -> Result<(SessionRun, Packets), Error> {
     let begun = tokio::time::Instant::now();
     let actions = async {
         let mut actions = plan.actions.clone();
-        actions.sort_by_key(Action::at);
+        actions.sort_by_key(CloudAction::at);
         for action in actions {
             tokio::time::sleep_until(begun + action.at()).await;
             action.apply(&cloud, &session).await?;

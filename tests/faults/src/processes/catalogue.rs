@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testkit::pcm::Random;
 
-use super::{Action, Plan, ProcessFault, SCALE};
+use super::{CloudAction, Plan, ProcessFault, SCALE};
 use crate::stamps::{self, Stamps};
 
 /// Recovery time by Lambda's retry, which starts after a minute of AWS's time.
@@ -131,7 +131,7 @@ fn killed_twice(random: &mut Random) -> Plan {
 /// The consumer is suspended until Lambda's timeout.
 fn timed_out(random: &mut Random) -> Plan {
     let timeout = Duration::from_secs(120);
-    let freeze = Action::Freeze(random_time(random, 1), CONSUMER, timeout / SCALE);
+    let freeze = CloudAction::Freeze(random_time(random, 1), CONSUMER, timeout / SCALE);
     Plan { actions: vec![freeze], max_pause: timeout + RETRY, consumers: 2, ..short_invocations(4) }
 }
 
@@ -166,7 +166,7 @@ fn hand_off_lost(_: &mut Random) -> Plan {
 fn hand_off_refused(random: &mut Random) -> Plan {
     let code = ["TooManyRequestsException", "ServiceException"][random.below(2) as usize];
     let refused = hand_off(json!({ "status": 500, "code": code, "skip": 1, "times": 100_000 }));
-    let actions = vec![Action::ClearFaults(Duration::from_secs(125) / SCALE)];
+    let actions = vec![CloudAction::ClearFaults(Duration::from_secs(125) / SCALE)];
     Plan {
         faults: vec![refused],
         actions,
@@ -185,8 +185,8 @@ fn zombie(random: &mut Random) -> Plan {
     let (at, asleep) = (random_time(random, 1), Duration::from_millis(500 + random.below(2_500)));
     let actions = vec![
         // A repeated event finds the lease not renewed, waits until it expires and takes over.
-        Action::RepeatActive(at + Duration::from_millis(1), 1),
-        Action::Freeze(at, CONSUMER, asleep),
+        CloudAction::RepeatActive(at + Duration::from_millis(1), 1),
+        CloudAction::Freeze(at, CONSUMER, asleep),
     ];
     Plan { times: 4, actions, max_pause: RETRY, ..Plan::default() }
 }
@@ -307,7 +307,7 @@ fn answers_lost(random: &mut Random) -> Plan {
 fn processor_down(random: &mut Random) -> Plan {
     let (at, outage) = (random_time(random, 1), Duration::from_millis(3_000 + random.below(9_000)));
     let down = processor(json!({ "status": 500, "code": "ServiceException", "times": 100_000 }));
-    let actions = vec![Action::InjectFault(at, down), Action::ClearFaults(at + outage)];
+    let actions = vec![CloudAction::InjectFault(at, down), CloudAction::ClearFaults(at + outage)];
     // The outage, and the 15 s of the circuit breaker.
     let max_pause = outage * SCALE + Duration::from_secs(60);
     Plan { actions, max_pause, ..Plan::default() }
@@ -323,7 +323,7 @@ fn processor_slow(random: &mut Random) -> Plan {
 /// The function's timeout is 30 s.
 fn processor_frozen(random: &mut Random) -> Plan {
     let time = Duration::from_secs(10 + random.below(80));
-    let freeze = Action::Freeze(random_time(random, 1), PROCESSOR, time / SCALE);
+    let freeze = CloudAction::Freeze(random_time(random, 1), PROCESSOR, time / SCALE);
     Plan { actions: vec![freeze], max_pause: time + Duration::from_secs(60), ..Plan::default() }
 }
 
@@ -347,11 +347,11 @@ fn table_throttles(random: &mut Random) -> Plan {
 fn table_away(random: &mut Random) -> Plan {
     let at = random_time(random, 1);
     let actions = vec![
-        Action::InjectFault(
+        CloudAction::InjectFault(
             at,
             table(json!({ "times": 100_000, "status": 500, "code": "InternalServerError" })),
         ),
-        Action::ClearFaults(at + Duration::from_secs(30) / SCALE),
+        CloudAction::ClearFaults(at + Duration::from_secs(30) / SCALE),
     ];
     Plan { actions, max_pause: Duration::from_secs(30) + RETRY, ..Plan::default() }
 }
@@ -380,7 +380,7 @@ fn events_throttled(random: &mut Random) -> Plan {
 }
 
 fn ten_times(random: &mut Random) -> Plan {
-    Plan { actions: vec![Action::RepeatActive(random_time(random, 1), 10)], ..Plan::default() }
+    Plan { actions: vec![CloudAction::RepeatActive(random_time(random, 1), 10)], ..Plan::default() }
 }
 
 /// The first deliveries of ACTIVE fail, and EventBridge retries after the session's end.
@@ -393,7 +393,7 @@ fn active_after_ended(random: &mut Random) -> Plan {
 }
 
 fn replayed(random: &mut Random) -> Plan {
-    Plan { actions: vec![Action::ReplayArchive(random_time(random, 2))], ..Plan::default() }
+    Plan { actions: vec![CloudAction::ReplayArchive(random_time(random, 2))], ..Plan::default() }
 }
 
 fn starts_anew(random: &mut Random) -> Plan {
@@ -405,7 +405,7 @@ fn starts_anew(random: &mut Random) -> Plan {
 }
 
 fn stream_deleted(random: &mut Random) -> Plan {
-    let actions = vec![Action::DeleteStream(random_time(random, 1))];
+    let actions = vec![CloudAction::DeleteStream(random_time(random, 1))];
     Plan { actions, prefix_only: true, max_pause: HEALTH_CHECK, ..Plan::default() }
 }
 
