@@ -1,8 +1,8 @@
-"""The HTTP API against its description: schemathesis draws requests from docs/openapi.yaml, good and
-bad ones, alone and in sequences, and runs all its checks on every answer.
+"""Tests the HTTP API against docs/openapi.yaml: schemathesis generates valid and invalid requests,
+alone and in sequences, and runs all its checks on every response.
 
-The same requests in every run (deterministic, no database, a bounded number). A few kinds of findings
-are no defects; each is dropped only for the very answer that is promised: see `is_right`.
+The requests are the same in every run (deterministic, no database, a bounded number). A few kinds of
+findings are not defects; `is_expected` ignores each only for exactly the documented response.
 """
 
 import os
@@ -22,14 +22,14 @@ from schemathesis.openapi.checks import RejectedPositiveData, UnsupportedMethodR
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLOUD = ROOT / os.environ.get("BIN", "target/debug") / "local-cloud"
 URL = os.environ["LOCAL_CLOUD_URL"]
-# run.py's --time-scale: so many seconds of AWS are one of ours.
+# The --time-scale of run.py.
 SCALE = 20
-# A sequence holds no more sessions than it has steps (max-steps in api_contract.toml).
+# A sequence opens at most as many sessions as it has steps (max-steps in api_contract.toml).
 KEPT = 6
 
 
-def patiently(request: requests.PreparedRequest, tries: int = 5) -> requests.Response:
-    """Sends a request, and again when the answer says after how long that may succeed."""
+def send_with_retry(request: requests.PreparedRequest, tries: int = 5) -> requests.Response:
+    """Sends a request, and retries a 503 with Retry-After."""
     with requests.Session() as session:
         answer = session.send(request)
         while answer.status_code == 503 and "retry-after" in answer.headers and tries > 0:
@@ -40,8 +40,7 @@ def patiently(request: requests.PreparedRequest, tries: int = 5) -> requests.Res
 
 
 class Speaker:
-    """Who speaks: the token of all requests, one session that is there to be changed, and the end of
-    whatever the requests have opened."""
+    """The speaker of all requests: its token, a session for changes, and the sessions to end."""
 
     def __init__(self, name: str):
         self.token = subprocess.check_output([CLOUD, "token", "--sub", name], text=True).strip()
@@ -51,18 +50,18 @@ class Speaker:
     def ask(self, method: str, path: str, body: dict | None = None) -> requests.Response:
         request = requests.Request(
             method, URL + path, json=body, headers={"authorization": f"Bearer {self.token}"})
-        answer = patiently(request.prepare())
+        answer = send_with_retry(request.prepare())
         answer.raise_for_status()
         return answer
 
     def live(self) -> str:
-        """A session that can be changed; a new one when the last was ended."""
+        """Returns the id of an active session; opens a new one if the last was ended."""
         if self.subject is None:
             self.subject = self.ask("POST", "/sessions", {"sourceLanguage": "en"}).json()["sessionId"]
         return self.subject
 
     def end_all_but(self, kept: int) -> None:
-        """An account takes 100 sessions, and a speaker fewer: the oldest go first."""
+        """Ends the oldest sessions, because account and speaker have quotas."""
         while len(self.opened) > kept:
             self.ask("DELETE", f"/sessions/{self.opened.popleft()}")
 
@@ -76,7 +75,8 @@ def stands_alone(case) -> bool:
 
 @schemathesis.hook
 def map_case(context, case):
-    """Changes meet a session that is there; drawn ids, which are none, are left to the other routes."""
+    """Sends changes to an existing session; other routes keep the generated ids, which do not
+    exist."""
     if stands_alone(case) and case.method == "PATCH" and not case.meta.is_negative_at(ParameterLocation.PATH):
         case.path_parameters["sessionId"] = speaker.live()
     return case
@@ -84,7 +84,7 @@ def map_case(context, case):
 
 @schemathesis.hook
 def after_call(context, case, response):
-    """Ends what was opened, once no later step of a sequence can ask for it."""
+    """Ends opened sessions that no later step of a sequence can use."""
     if case.method == "POST" and response.status_code == 201:
         speaker.opened.append(response.json()["sessionId"])
     if case.method == "PATCH" and response.status_code == 200 and response.json()["status"] == "ended":
@@ -94,24 +94,24 @@ def after_call(context, case, response):
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response) -> bool:
-    return not is_right(failure, case, response)
+    return not is_expected(failure, case, response)
 
 
-def is_right(failure, case, response) -> bool:
-    """Whether the answer that a check complains of is the one that is promised."""
+def is_expected(failure, case, response) -> bool:
+    """Returns whether a response that a check reports is the documented one."""
     if isinstance(failure, UnsupportedMethodResponse):
-        # An HTTP API of API Gateway knows no 405: a method without a route is no route.
+        # An HTTP API of API Gateway returns 404, and not 405, for a method without a route.
         return response.status_code == 404 and response.json() == {"message": "Not Found"}
     if isinstance(failure, UseAfterFree):
-        # A session that was ended stays readable, and says so.
+        # An ended session stays readable, with status `ended`.
         return response.status_code == 200 and response.json()["status"] == "ended"
     if isinstance(failure, RejectedPositiveData):
-        # No schema can say that a key was drawn before, for another body.
+        # The schema cannot express that a key was used before with another body.
         return response.status_code == 422 and "Idempotency-Key" in (case.headers or {})
     if isinstance(failure, ServerError):
-        # The 2 s that a table is given are 100 ms here, which a busy machine may miss. The promise is
-        # that the same request may succeed after Retry-After, so it must.
-        answer = patiently(response.request)
+        # A table's timeout of 2 s is 100 ms here, which a busy machine may exceed. The same request
+        # must succeed after Retry-After.
+        answer = send_with_retry(response.request)
         if case.method == "POST" and answer.status_code == 201:
             speaker.opened.append(answer.json()["sessionId"])
         return "retry-after" in response.headers and answer.status_code < 500

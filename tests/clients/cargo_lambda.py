@@ -1,7 +1,7 @@
-"""`cargo lambda invoke` reaches each function with each file of events/.
+"""Invokes each function with each file of events/ through `cargo lambda invoke`.
 
-A sample names a session that does not exist here, so some are answered with the function's own,
-typed error: that too is an answer of the function, and which one is part of the promise.
+The samples name a session that does not exist here, so some responses are typed errors of the
+function, which are checked as well.
 """
 
 import os
@@ -12,9 +12,9 @@ import urllib.parse
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 URL = urllib.parse.urlparse(os.environ["LOCAL_CLOUD_URL"])
 
-# What stands in the answer to each sample.
+# A text in the response to each sample.
 ANSWERS = {
-    # First: a session nobody has heard of has nothing to go on with.
+    # First, while the session is unknown: there is nothing to continue.
     "kvs-stream-consumer.continue": '"outcome":"ended"',
     "session-http-handler.create": '"statusCode":201',
     "session-http-handler.patch": '"statusCode":404',
@@ -31,7 +31,7 @@ ANSWERS = {
 
 
 def invoke(file: pathlib.Path) -> str:
-    """What cargo-lambda prints for this file, without white space."""
+    """Returns the output of cargo-lambda for this file, without white space."""
     function = file.name.split(".")[0]
     done = subprocess.run(
         ["cargo", "lambda", "invoke", "-A", URL.hostname, "-P", str(URL.port), function,

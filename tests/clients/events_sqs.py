@@ -1,5 +1,5 @@
-"""EventBridge and SQS of the local cloud, through an unmodified boto3: rules as deployed, patterns,
-events that are put, dead letters, archive and replay."""
+"""Tests EventBridge and SQS of the local cloud with an unmodified boto3: deployed rules, patterns,
+PutEvents, dead letters, archive and replay."""
 
 import datetime
 import json
@@ -13,7 +13,7 @@ ENV = "dev"
 
 
 def refused(code: str, call, **arguments) -> None:
-    """The call is refused with this code."""
+    """Asserts that the call fails with this code."""
     try:
         call(**arguments)
     except ClientError as error:
@@ -23,7 +23,8 @@ def refused(code: str, call, **arguments) -> None:
 
 
 def rules(events) -> None:
-    """The two rules of the specification, their targets, and its pattern against its samples."""
+    """Checks the two rules, their targets, and the pattern with the samples of the
+    specification."""
     rule = events.describe_rule(Name=f"session-lifecycle-{ENV}")
     pattern = (ROOT / "events" / "rule-pattern.json").read_text()
     assert json.loads(rule["EventPattern"]) == json.loads(pattern), rule
@@ -49,7 +50,7 @@ def rules(events) -> None:
 
 
 def entries(events) -> None:
-    """Entries fail one by one inside a successful answer; a wrong call fails as a whole."""
+    """Checks that single entries fail within a successful call, and that an invalid call fails."""
     good = {"Source": "boto3", "DetailType": "Nothing", "Detail": "{}", "EventBusName": "default",
             "Time": datetime.datetime.now(datetime.timezone.utc)}
     answer = events.put_events(Entries=[good, good | {"Detail": "no"}])
@@ -60,13 +61,13 @@ def entries(events) -> None:
 
 
 def replay(events) -> None:
-    """The archive of the template can be replayed."""
+    """Checks that the archive of the template can be replayed."""
     archive = next(it for it in events.list_archives()["Archives"]
                    if it["ArchiveName"] == f"session-events-{ENV}")
     source = archive["EventSourceArn"]
     found = events.describe_archive(ArchiveName=archive["ArchiveName"])
     now = datetime.datetime.now(datetime.timezone.utc)
-    # An hour in which nothing was put: nobody is started again.
+    # An hour without events, so that no consumer is started.
     events.start_replay(
         ReplayName="boto3", EventSourceArn=found["ArchiveArn"], Destination={"Arn": source},
         EventStartTime=now - datetime.timedelta(hours=2),
@@ -76,7 +77,7 @@ def replay(events) -> None:
 
 
 def queues(sqs) -> None:
-    """Messages with attributes; botocore itself checks both MD5s."""
+    """Checks messages with attributes; botocore verifies both MD5s."""
     name = f"chunk-dlq-{ENV}"
     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     assert url in sqs.list_queues(QueueNamePrefix="chunk")["QueueUrls"]

@@ -1,5 +1,5 @@
-"""Kinesis Video Streams through an unmodified boto3: channels, streams, their mapping and the errors
-around them, tags, pages, and GetMedia of a fragment that was just put. botocore parses every answer."""
+"""Tests Kinesis Video Streams of the local cloud with an unmodified boto3: channels, streams,
+mapping, errors, tags, pages, and GetMedia of a new fragment. botocore parses every response."""
 
 import os
 import struct
@@ -21,11 +21,11 @@ def until(what: str, look, seconds: float = 30):
         if found := look():
             return found
         time.sleep(0.02)
-    raise SystemExit(f"gave up waiting for {what}")
+    raise SystemExit(f"timed out waiting for {what}")
 
 
 def refused(error, call, **arguments) -> None:
-    """A call that must raise this modelled error."""
+    """Asserts that the call raises this modelled error."""
     try:
         call(**arguments)
     except error as refusal:
@@ -37,12 +37,12 @@ def refused(error, call, **arguments) -> None:
 
 
 def element(id_: bytes, payload: bytes) -> bytes:
-    """One EBML element with a size of four bytes."""
+    """Returns an EBML element with a size field of four bytes."""
     return id_ + struct.pack(">I", len(payload) | 0x10000000) + payload
 
 
 def recording() -> bytes:
-    """One fragment of an Opus track, as a producer would send it."""
+    """Returns one fragment of an Opus track, as a producer sends it."""
     header = element(b"\x42\x82", b"matroska")
     info = element(b"\x2a\xd7\xb1", b"\x0f\x42\x40")
     track = (element(b"\xd7", b"\x01") + element(b"\x73\xc5", b"\x01")
@@ -56,7 +56,7 @@ def recording() -> bytes:
 
 
 def put_media(stream: str) -> str:
-    """boto3 has no PutMedia: one signed-looking request."""
+    """Sends PutMedia, which boto3 lacks, with a placeholder signature."""
     scope = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/kinesisvideo/aws4_request, " \
             "SignedHeaders=host, Signature=0"
     request = urllib.request.Request(URL + "/putMedia", method="POST", data=recording(), headers={
@@ -69,7 +69,7 @@ def put_media(stream: str) -> str:
 
 
 def control_plane() -> tuple[str, str]:
-    """Makes a channel and a stream and maps them."""
+    """Creates a channel and a stream and maps them."""
     stream = video.create_stream(
         StreamName="boto-talk", DataRetentionInHours=24, Tags={"app": "boto"})["StreamARN"]
     channel = video.create_signaling_channel(
@@ -89,10 +89,10 @@ def control_plane() -> tuple[str, str]:
     refused(e.InvalidArgumentException, video.update_media_storage_configuration,
             ChannelARN=channel, MediaStorageConfiguration=storage | {"StreamARN": channel})
     video.update_media_storage_configuration(ChannelARN=channel, MediaStorageConfiguration=storage)
-    told = video.describe_media_storage_configuration(ChannelARN=channel)
-    assert told["MediaStorageConfiguration"] == storage, told
-    told = video.describe_mapped_resource_configuration(StreamARN=stream)
-    assert told["MappedResourceConfigurationList"][0]["ARN"] == channel, told
+    answer = video.describe_media_storage_configuration(ChannelARN=channel)
+    assert answer["MediaStorageConfiguration"] == storage, answer
+    answer = video.describe_mapped_resource_configuration(StreamARN=stream)
+    assert answer["MappedResourceConfigurationList"][0]["ARN"] == channel, answer
     endpoints = video.get_signaling_channel_endpoint(
         ChannelARN=channel, SingleMasterChannelEndpointConfiguration=ask)["ResourceEndpointList"]
     assert {point["Protocol"] for point in endpoints} == {"WSS", "HTTPS", "WEBRTC"}, endpoints
@@ -100,7 +100,7 @@ def control_plane() -> tuple[str, str]:
 
 
 def tags_and_pages(channel: str, stream: str) -> None:
-    """Tags of both kinds, and both lists page by page."""
+    """Checks the tags of streams and channels, and both lists page by page."""
     video.tag_stream(StreamARN=stream, Tags={"env": "dev"})
     video.untag_stream(StreamARN=stream, TagKeyList=["app"])
     assert video.list_tags_for_stream(StreamARN=stream)["Tags"] == {"env": "dev"}
@@ -113,7 +113,7 @@ def tags_and_pages(channel: str, stream: str) -> None:
 
 
 def media(stream: str) -> None:
-    """GetMedia through the endpoint that GetDataEndpoint names."""
+    """Checks GetMedia at the endpoint that GetDataEndpoint returns."""
     acks = put_media("boto-talk")
     assert "PERSISTED" in acks, acks
     endpoint = video.get_data_endpoint(StreamARN=stream, APIName="GET_MEDIA")["DataEndpoint"]
@@ -136,7 +136,7 @@ def media(stream: str) -> None:
 
 
 def deletion(channel: str, stream: str) -> None:
-    """Both go once the mapping is off; asking again finds nothing."""
+    """Checks that both are deleted after the mapping is disabled, and not before."""
     version = video.describe_stream(StreamARN=stream)["StreamInfo"]["Version"]
     refused(e.VersionMismatchException, video.delete_stream, StreamARN=stream, CurrentVersion="old")
     for delete, arn in ((video.delete_signaling_channel, {"ChannelARN": channel}),

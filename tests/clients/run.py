@@ -1,8 +1,8 @@
-"""Holds the local cloud against unmodified clients: boto3 and cargo-lambda.
+"""Tests the local cloud with unmodified clients: boto3, cargo-lambda and schemathesis.
 
-Starts `local-cloud up` on a port the system picks, points them at it with AWS_ENDPOINT_URL, a
-region and meaningless credentials, and runs every other script of this folder. Each script exits
-non-zero on the first answer that AWS would not have given.
+Starts `local-cloud up` on a free port and runs every other script of this folder with
+AWS_ENDPOINT_URL, a region and placeholder credentials. A script exits with a non-zero code at the
+first response that differs from AWS.
 """
 
 import os
@@ -18,7 +18,7 @@ CLOUD = ROOT / os.environ.get("BIN", "target/debug") / "local-cloud"
 
 
 def start(data: str) -> tuple[subprocess.Popen, str]:
-    """Starts the cloud and returns it with its base URL, once it serves."""
+    """Starts the cloud, waits until it is ready, and returns it with its base URL."""
     cloud = subprocess.Popen(
         [CLOUD, "up", "--port", "0", "--data", data, "--time-scale", "20"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=open(f"{data}/cloud.log", "w"), text=True,
@@ -26,7 +26,7 @@ def start(data: str) -> tuple[subprocess.Popen, str]:
     for line in cloud.stdout:
         if line.startswith("ready "):
             return cloud, line.split()[1]
-    sys.exit("local-cloud ended before it was ready:\n" + open(f"{data}/cloud.log").read())
+    sys.exit("local-cloud exited before it was ready:\n" + open(f"{data}/cloud.log").read())
 
 
 def main() -> int:

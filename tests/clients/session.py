@@ -1,5 +1,5 @@
-"""A live session, watched by an unmodified boto3: its media is read while it is spoken, its tables
-are scanned, a malformed event ends in the dead-letter queue with its reason."""
+"""Tests a live session with an unmodified boto3: reads its media while it is sent, scans its
+tables, and checks that a malformed event is dead-lettered with its reason."""
 
 import json
 import os
@@ -17,7 +17,7 @@ URL = os.environ["LOCAL_CLOUD_URL"]
 
 
 def http(method: str, path: str, token: str, body: dict | None = None) -> tuple[int, dict]:
-    """One request to the HTTP API."""
+    """Sends a request to the HTTP API."""
     request = urllib.request.Request(
         URL + path, method=method, data=json.dumps(body).encode() if body else None,
         headers={"authorization": f"Bearer {token}", "content-type": "application/json"},
@@ -34,11 +34,11 @@ def until(what: str, look, seconds: float = 60):
         if found := look():
             return found
         time.sleep(0.1)
-    raise SystemExit(f"gave up waiting for {what}")
+    raise SystemExit(f"timed out waiting for {what}")
 
 
 def watch_media(stream: str) -> None:
-    """Reads GetMedia from the start, as any consumer would, and finds whole fragments."""
+    """Reads GetMedia from the start until a fragment is complete."""
     video = boto3.client("kinesisvideo")
     endpoint = video.get_data_endpoint(StreamName=stream, APIName="GET_MEDIA")["DataEndpoint"]
     media = boto3.client("kinesis-video-media", endpoint_url=endpoint)
@@ -46,7 +46,7 @@ def watch_media(stream: str) -> None:
     body = b""
     while b"AWS_KINESISVIDEO_CONTINUATION_TOKEN" not in body:
         chunk = answer["Payload"].read(1024)
-        assert chunk, f"the stream ended after {len(body)} bytes without a whole fragment"
+        assert chunk, f"the stream ended after {len(body)} bytes without a complete fragment"
         body += chunk
     for needed in (b"\x1aE\xdf\xa3", b"A_OPUS", b"AWS_KINESISVIDEO_FRAGMENT_NUMBER"):
         assert needed in body, needed
@@ -54,7 +54,7 @@ def watch_media(stream: str) -> None:
 
 
 def dead_letter() -> None:
-    """An event that no retry can mend reaches the queue as Lambda's OnFailure record."""
+    """Checks that an invalid event reaches the dead-letter queue as Lambda's OnFailure record."""
     functions = boto3.client("lambda")
     answer = functions.invoke(
         FunctionName="kvs-stream-consumer-dev", InvocationType="Event",

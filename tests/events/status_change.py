@@ -1,11 +1,11 @@
-"""events/session-status-change.schema.json against the Rust types, in both directions.
+"""Tests events/session-status-change.schema.json against the Rust types, in both directions.
 
-1. The samples of events/, the schema's own examples and whatever sessions emit are valid.
-2. Whatever is valid is read, and what is then written of it is valid again and says the same.
-3. With a field taken away, added or of another type, schema and reader give the same verdict. A reader
-   is kinder in a few ways, and in no others: `KINDER`.
+1. The samples of events/, the schema's examples and the events of sessions are valid.
+2. The reader accepts each valid event, and writes an equal and valid event from it.
+3. If a field is removed, added or replaced, schema and reader agree. The reader is more lenient only
+   in the cases of `LENIENT`.
 
-The same instances in every run. The Rust side is `crates/session/examples/status_change.rs`.
+The instances are the same in every run. The Rust side is `crates/session/examples/status_change.rs`.
 """
 
 import json
@@ -23,11 +23,12 @@ SCHEMA = json.loads((ROOT / "events" / "session-status-change.schema.json").read
 FIELDS = SCHEMA["properties"]
 REQUIRED = SCHEMA["required"]
 OPTIONAL = [name for name in FIELDS if name not in REQUIRED]
-# What a writer must not send and a reader takes: null for absent, an empty text, a language twice.
-KINDER = ({(name, "null") for name in OPTIONAL}
+# Values that a writer must not send and a reader accepts: null for absent, an empty text, a
+# repeated language.
+LENIENT = ({(name, "null") for name in OPTIONAL}
           | {(name, '""') for name in ("speakerId", "eventId")}
           | {("targetLanguages", '["de", "de"]')})
-# Of each type, near what is right and far from it.
+# Values of each JSON type, close to valid values and far from them.
 OTHERS = [None, True, 0, 1, 7.0, 1.5, -1, 2**64, "", "x", "ACTIVE", "active", "en", "premium", "1.0", "2.0",
           "1.", "1." + "9" * 30, "1." + "0" * 30, "x" * 256, "x" * 257, "é" * 255,
           "1732540620000", "a-b-1", "a-b-1\n", [], ["de"], ["de", "de"], ["xx"], [1], [None], {}, {"a": 1},
@@ -35,7 +36,7 @@ OTHERS = [None, True, 0, 1, 7.0, 1.5, -1, 2**64, "", "x", "ACTIVE", "active", "e
 
 
 def strategy(field: dict) -> st.SearchStrategy:
-    """Values of a field, from what the schema says of it."""
+    """Returns the values of a field as the schema defines it."""
     if reference := field.get("$ref"):
         return strategy(SCHEMA["$defs"][reference.removeprefix("#/$defs/")])
     if "enum" in field:
@@ -46,17 +47,17 @@ def strategy(field: dict) -> st.SearchStrategy:
         case "array":
             return st.lists(strategy(field["items"]), unique=field["uniqueItems"])
         case "string" if "pattern" in field:
-            # Python's $ takes a line break at the end, JSON Schema's does not.
+            # Python's $ matches before a final line break, JSON Schema's does not.
             pattern = field["pattern"].removeprefix("^").removesuffix("$")
             return st.from_regex(pattern, fullmatch=True).filter(lambda it: len(it) <= field.get("maxLength", 1024))
         case "string":
-            # A lone surrogate is no text, and no JSON in UTF-8 holds one.
+            # JSON in UTF-8 contains no lone surrogates.
             return st.text(st.characters(codec="utf-8"), min_size=field["minLength"],
                            max_size=field["maxLength"])
 
 
 def instances(count: int) -> list[dict]:
-    """Instances drawn from the schema, with any of the optional fields."""
+    """Returns instances generated from the schema, with any of the optional fields."""
     found = []
     drawn = st.fixed_dictionaries({name: strategy(FIELDS[name]) for name in REQUIRED},
                                   optional={name: strategy(FIELDS[name]) for name in OPTIONAL})
@@ -72,7 +73,7 @@ def instances(count: int) -> list[dict]:
 
 
 def rust(*arguments: str, lines: list | None = None) -> list[dict]:
-    """What the Rust side prints, line by line."""
+    """Returns the lines that the Rust side prints."""
     text = "".join(json.dumps(line) + "\n" for line in lines or [])
     done = subprocess.run([RUST, *arguments], input=text, text=True, capture_output=True, check=True)
     return [json.loads(line) for line in done.stdout.split("\n") if line]
@@ -85,7 +86,8 @@ def check_valid(validator, what: str, details: list[dict]) -> None:
 
 
 def check_samples(validator) -> int:
-    """The sample events, each by its detail; and both statuses among the schema's examples."""
+    """Checks the details of the sample events, and that the schema's examples have both
+    statuses."""
     samples = [json.loads(file.read_text()) for file in sorted((ROOT / "events").glob("*.json"))]
     details = [it["detail"] for it in samples if it.get("detail-type") == SCHEMA["title"] and "detail" in it]
     details += SCHEMA["examples"]
@@ -96,22 +98,23 @@ def check_samples(validator) -> int:
 
 
 def check_read(details: list[dict]) -> list[dict]:
-    """All of them are read; what is written of them again says the same."""
+    """Checks that each detail is read and written again unchanged; returns the written details."""
     verdicts = rust("read", lines=details)
     assert len(verdicts) == len(details)
     for detail, verdict in zip(details, verdicts):
         assert "read" in verdict, f"valid, but refused ({verdict['refused']}): {json.dumps(detail)}"
-        told = {name: value for name, value in verdict["read"].items() if name in detail}
+        read = {name: value for name, value in verdict["read"].items() if name in detail}
         known = {name: value for name, value in detail.items() if name in FIELDS}
-        # An empty list of languages and none at all are one thing to an ENDED event.
+        # For an ENDED event, an empty list of languages equals an absent one.
         if known["status"] == "ENDED" and known.get("targetLanguages") == []:
             del known["targetLanguages"]
-        assert told == known, f"{json.dumps(told)} was read of {json.dumps(known)}"
+        assert read == known, f"{json.dumps(read)} was read of {json.dumps(known)}"
     return [verdict["read"] for verdict in verdicts]
 
 
 def altered(bases: list[dict]) -> list[tuple[str, str, dict]]:
-    """Each base with one field taken away, added or replaced: the field, what became of it, the detail."""
+    """Returns each base with one field removed, added or replaced: the field, the change, the
+    detail."""
     found = []
     for base in bases:
         found += [(name, "gone", {k: v for k, v in base.items() if k != name}) for name in base]
@@ -121,9 +124,9 @@ def altered(bases: list[dict]) -> list[tuple[str, str, dict]]:
 
 
 def check_altered(validator, bases: list[dict]) -> int:
-    """Schema and reader agree on every altered detail, but for `KINDER`."""
+    """Checks that schema and reader agree on every altered detail, except for `LENIENT`."""
     changes = altered(bases)
-    kinder = set()
+    lenient = set()
     for (name, what, detail), verdict in zip(changes, rust("read", lines=[it for _, _, it in changes]), strict=True):
         valid, read = validator.is_valid(detail), "read" in verdict
         if what == "gone":
@@ -132,8 +135,8 @@ def check_altered(validator, bases: list[dict]) -> int:
             assert valid and read, f"an unknown field: {json.dumps(detail)}"
         assert read or not valid, f"{name} {what}: valid, but refused ({verdict.get('refused')})"
         if read and not valid:
-            kinder.add((name, what))
-    assert kinder == KINDER, f"kinder than said: {kinder - KINDER}; less kind: {KINDER - kinder}"
+            lenient.add((name, what))
+    assert lenient == LENIENT, f"more lenient: {lenient - LENIENT}; less lenient: {LENIENT - lenient}"
     return len(changes)
 
 
@@ -145,7 +148,7 @@ def main() -> None:
     emitted = rust("emit", "500")
     assert {(it["status"], "streamArn" in it) for it in emitted} == {
         (status, stream) for status in FIELDS["status"]["enum"] for stream in (True, False)}
-    assert set().union(*emitted) == set(FIELDS), "the schema names what is emitted and nothing else"
+    assert set().union(*emitted) == set(FIELDS), "the schema and the emitted events have the same fields"
     check_valid(validator, "emitted", emitted)
     check_read(emitted)
 

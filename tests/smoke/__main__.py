@@ -1,10 +1,10 @@
-"""`make smoke`: proves a deployed environment with one session of bundled speech.
+"""`make smoke`: verifies a deployed environment with one session of bundled speech.
 
     TOKEN=… python tests/smoke --environment dev
 
-It finds the stack that infra/samconfig.toml names, opens a session with the speaker's token, speaks the bundled
-recording into it by a signed PutMedia, waits until the processor has accepted every sample, and ends the session, also
-when a step failed or it is interrupted. It uses whatever credentials boto3 finds. Exit code 0: all of it worked.
+It reads the stack's name from infra/samconfig.toml, opens a session with the speaker's token, sends the
+bundled recording by a signed PutMedia, waits until the processor has accepted every sample, and ends the
+session, also if a step fails or on an interrupt. It uses boto3's credentials. Exit code 0 means success.
 """
 
 from __future__ import annotations
@@ -30,23 +30,24 @@ RECORDING = Path(__file__).resolve().parents[1] / "testkit" / "assets" / "two-vo
 
 
 def arguments() -> argparse.Namespace:
-    """The command line. What a stack would say may be given instead: a local cloud has no stacks."""
+    """Parses the command line. Options replace the stack's outputs for a local cloud, which has no
+    stacks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--environment", default="dev", help="dev, prod or what infra/samconfig.toml has")
-    parser.add_argument("--region", default="", help="where the stack is; else what infra/samconfig.toml says, as make deploy")
+    parser.add_argument("--environment", default="dev", help="an environment of infra/samconfig.toml, for example dev or prod")
+    parser.add_argument("--region", default="", help="the stack's region; default: the one in infra/samconfig.toml")
     parser.add_argument("--api-url", default=os.environ.get("API_URL"),
-                        help="the API, when there is no stack to ask (also API_URL)")
+                        help="URL of the API, if there is no stack (also API_URL)")
     parser.add_argument("--own-processor", action="store_true",
-                        help="with --api-url: the processor keeps no Processed table; go by the checkpoint")
-    parser.add_argument("--facts", action="store_true", help="also make two short-lived channels and streams "
-                        "to ask AWS what docs/limits.md could not confirm")
-    parser.add_argument("--wait", type=float, default=180, help="seconds for which each step may wait")
-    parser.add_argument("--speed", type=float, default=1, help="times real time; more than 5 is for a local cloud")
+                        help="with --api-url: the processor has no Processed table; use the checkpoint")
+    parser.add_argument("--facts", action="store_true", help="also create two short-lived channels and streams "
+                        "to test on AWS what docs/limits.md could not confirm")
+    parser.add_argument("--wait", type=float, default=180, help="timeout of each step, s")
+    parser.add_argument("--speed", type=float, default=1, help="multiple of real time; above 5 only for a local cloud")
     return parser.parse_args()
 
 
 def find(args: argparse.Namespace) -> tuple[boto3.Session, Stack]:
-    """The stack and a session in its region, told in one line."""
+    """Returns a session in the stack's region, and the stack, as a step."""
     found: list[tuple[boto3.Session, Stack]] = []
 
     def work() -> str:
@@ -54,19 +55,19 @@ def find(args: argparse.Namespace) -> tuple[boto3.Session, Stack]:
             session = boto3.Session(region_name=args.region or os.environ.get("AWS_REGION"))
             found.append((session, named(session, args.environment, args.api_url, args.own_processor)))
             return f"{args.environment} at {found[0][1].api_url}, as given"
-        said = settings(args.environment)
-        session = boto3.Session(region_name=args.region or said.get("region"))
-        stack = deployed(session, said["stack_name"])
+        configured = settings(args.environment)
+        session = boto3.Session(region_name=args.region or configured.get("region"))
+        stack = deployed(session, configured["stack_name"])
         found.append((session, stack))
         processor = "its own processor" if stack.own_processor else "the reference processor"
-        return f"{said['stack_name']} in {session.region_name} at {stack.api_url}, {processor}"
+        return f"{configured['stack_name']} in {session.region_name} at {stack.api_url}, {processor}"
 
     step("stack", work)
     return found[0]
 
 
 def is_local(api_url: str) -> bool:
-    """Whether what answers is on this machine."""
+    """Returns whether the API is on this machine."""
     host = urllib.parse.urlsplit(os.environ.get("AWS_ENDPOINT_URL") or api_url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -75,7 +76,7 @@ def is_local(api_url: str) -> bool:
 
 
 def prove(args: argparse.Namespace, token: str) -> None:
-    """Runs everything; raises Failed where it failed, after cleaning up and telling the facts."""
+    """Runs all steps and prints the facts. Raises Failed after cleaning up if a step failed."""
     recording = mkv.read(RECORDING)
     session, stack = find(args)
     facts = Facts()
@@ -92,7 +93,7 @@ def prove(args: argparse.Namespace, token: str) -> None:
 
 
 def main() -> int:
-    """0 when everything worked."""
+    """Returns 0 on success."""
     args = arguments()
     token = os.environ.get("TOKEN", "").removeprefix("Bearer ").strip()
     if not token:

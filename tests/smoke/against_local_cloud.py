@@ -1,6 +1,7 @@
-"""Holds the smoke test against the local cloud: it is green there, and red, by name, when something is wrong.
+"""Tests the smoke test on the local cloud: it passes there, and each injected defect fails the
+right step.
 
-Starts a cloud as tests/clients/run.py does, and gives the smoke test by flags what a stack would say.
+Starts a cloud as tests/clients/run.py does, and replaces the stack's outputs by flags.
 """
 
 import json
@@ -31,7 +32,7 @@ HASTY = ["--speed", "20", "--wait", "3"]
 
 
 class Case:
-    """One cloud, and the smoke test run against it."""
+    """A cloud, and runs of the smoke test on it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -42,44 +43,45 @@ class Case:
         self.token = subprocess.check_output([CLOUD, "--url", url, "token", "--sub", "ana"], text=True).strip()
 
     def start(self, *flags: str, token: str | None = None) -> subprocess.Popen:
-        """The smoke test, running."""
+        """Starts the smoke test."""
         token = self.token if token is None else token
         return subprocess.Popen([sys.executable, HERE, *flags], env=self.env | {"TOKEN": token}, cwd=ROOT,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def ends(self, smoke: subprocess.Popen, code: int, *said: str, never: str = "") -> str:
-        """What it printed by its end, which must be with this code and words."""
+    def ends(self, smoke: subprocess.Popen, code: int, *expected: str, never: str = "") -> str:
+        """Waits for the end, checks exit code and expected texts, and returns the output."""
         printed, _ = smoke.communicate(timeout=240)
-        missing = [words for words in said if words not in printed]
+        missing = [words for words in expected if words not in printed]
         assert smoke.returncode == code and not missing, f"{smoke.returncode}, without {missing}:\n{printed}"
         assert self.token not in printed, "the token was printed"
         assert not never or never not in printed, f"{never!r} was printed:\n{printed}"
         return printed
 
     def fault(self, **fault) -> None:
-        """Sets a fault; without arguments, clears them all."""
+        """Injects a fault; without arguments, removes all faults."""
         body = json.dumps(fault).encode() if fault else None
         request = urllib.request.Request(self.url + "/_local/faults", body, {"content-type": "application/json"},
                                          method="POST" if fault else "DELETE")
         urllib.request.urlopen(request).close()
 
     def active_channels(self) -> list[str]:
-        """The channels that the cloud has."""
+        """Returns the channels that are not being deleted."""
         video = boto3.client("kinesisvideo", endpoint_url=self.url, region_name="us-east-1",
                              aws_access_key_id="test", aws_secret_access_key="test")
         return [one["ChannelName"] for one in video.list_signaling_channels()["ChannelInfoList"]
                 if one["ChannelStatus"] != "DELETING"]
 
     def left_nothing(self) -> None:
-        """No channel stays, whatever happened."""
+        """Checks that no channel is left."""
         end = time.monotonic() + 20
         while channels := self.active_channels():
-            assert time.monotonic() < end, f"left behind: {channels}"
+            assert time.monotonic() < end, f"not removed: {channels}"
             time.sleep(0.2)
 
 
 def green(case: Case) -> None:
-    """Every sample of the recording, exactly; every question of FACTS=1 answered."""
+    """Checks that a run without faults accepts every sample and answers every question of
+    FACTS=1."""
     printed = case.ends(case.start(*FAST, "--facts"), 0, "586136 of 586136", "smoke: ok", "none of 0 events", "is gone",
                         "fact: deleting a mapped channel is refused: yes,",
                         "fact: deleting a mapped stream is refused: yes,",
@@ -91,20 +93,22 @@ def green(case: Case) -> None:
 
 
 def token_missing_or_bad(case: Case) -> None:
-    """Nothing is opened without a good token, and the line says what to do."""
+    """Checks that no session is opened without a valid token, and that the output says what to
+    do."""
     case.ends(case.start(*FAST, token=""), 1, "missing: TOKEN")
     case.ends(case.start(*FAST, token="not.a.token"), 1, "POST /sessions: 401", "take a fresh one", "smoke: FAILED")
     case.left_nothing()
 
 
 def by_the_checkpoint(case: Case) -> None:
-    """With a processor of one's own there is no Processed table: the consumer's checkpoint counts."""
+    """Checks that with another processor, which has no Processed table, the checkpoint is used."""
     case.ends(case.start(*FAST, "--own-processor"), 0, "Streams-dev stands at 586136 of 586136", "smoke: ok")
     case.left_nothing()
 
 
 def processor_refuses(case: Case) -> None:
-    """A processor that fails is seen as chunks that are not accepted, within --wait; the session is ended."""
+    """Checks that a failing processor fails the step of accepted chunks within --wait, and ends the
+    session."""
     case.fault(service="lambda", operation="Invoke", target="audio-processor", times=100_000, kind="answer",
                extra={"functionError": "Unhandled", "answer": {"errorType": "Boom", "errorMessage": "no"}})
     case.ends(case.start(*HASTY), 1, "chunks accepted while it is open: 0 of 586136 samples", "do: read the logs",
@@ -114,7 +118,7 @@ def processor_refuses(case: Case) -> None:
 
 
 def put_media_is_cut(case: Case) -> None:
-    """A producer that KVS ends by an ERROR says which."""
+    """Checks that an ERROR acknowledgement of KVS is printed."""
     case.fault(service="kinesisvideo", operation="PutMedia", kind="error-tag",
                extra={"afterBytes": 20_000, "errorId": 5000})
     case.ends(case.start(*FAST), 1, "PutMedia: ERROR 5000", "to leave nothing behind")
@@ -123,7 +127,7 @@ def put_media_is_cut(case: Case) -> None:
 
 
 def interrupted(case: Case) -> None:
-    """Ctrl-C in the middle of the speech ends the session."""
+    """Checks that Ctrl-C during the speech ends the session."""
     smoke = case.start("--speed", "2", "--wait", "60")
     for line in smoke.stdout:
         if "POST /sessions: " in line:
@@ -135,7 +139,7 @@ def interrupted(case: Case) -> None:
 
 
 def stack_is_read(_: Case) -> None:
-    """The outputs that the template has, as CloudFormation answers them; a stack that is not there is named."""
+    """Checks that the stack's outputs are read, and that a missing stack is named."""
     client = boto3.client("cloudformation", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
     template = (ROOT / "infra" / "template.yaml").read_text(encoding="utf-8")
     outputs = re.findall(r"^  (\w+):\n    Description:", template.partition("\nOutputs:\n")[2], re.M)
@@ -153,14 +157,15 @@ def stack_is_read(_: Case) -> None:
         except Failed as failed:
             assert "no stack s in us-east-1" in failed.seen, failed.seen
         else:
-            raise AssertionError("a stack that is not there was read")
+            raise AssertionError("a missing stack was read")
     assert stack.settings("prod")["stack_name"] == "speech-relay-prod", stack.settings("prod")
     assert read == stack.Stack("dev", "https://ApiUrl", "https://SessionEventsDeadLetterQueueUrl/",
                                "https://ChunkDeadLetterQueueUrl/", own_processor=True), read
 
 
 def signed(_: Case) -> None:
-    """What the local cloud does not look at: the signature, and the other form of acknowledgements."""
+    """Checks what the local cloud does not: the signature, and the other form of
+    acknowledgements."""
     on_the_wire.check(ROOT / "tests" / "testkit" / "assets" / "two-voices.mka")
 
 
@@ -169,9 +174,9 @@ CASES = (stack_is_read, signed, green, token_missing_or_bad, by_the_checkpoint,
 
 
 def main() -> int:
-    """0 when every case passed."""
+    """Returns 0 if every case passed."""
     failed = 0
-    # What runs in the background may be told to ignore Ctrl-C, and its children with it.
+    # A background process may ignore Ctrl-C, and its children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as data:
         cloud, url = start(data)

@@ -1,4 +1,5 @@
-"""An HTTP answer that is read while its request is still being sent, which http.client cannot do (RFC 9112)."""
+"""Parses an HTTP response while its request is still being sent, which http.client cannot do (RFC
+9112)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ import io
 
 
 class Answer:
-    """Takes bytes as they come; `status` is set once the head is there, `take` hands out the body."""
+    """An incremental parser: `status` is set after the head, `take` returns the new bytes of the
+    body."""
 
     def __init__(self) -> None:
         self.status: int | None = None
@@ -17,7 +19,7 @@ class Answer:
         self._chunked, self._left = False, None
 
     def feed(self, data: bytes) -> None:
-        """More bytes; none: the connection is closed."""
+        """Adds bytes; empty bytes mean that the connection is closed."""
         if not data:
             self.ended = True
         self._raw += data
@@ -25,12 +27,12 @@ class Answer:
             pass
 
     def take(self) -> bytes:
-        """The bytes of the body since the last call."""
+        """Returns the bytes of the body since the last call."""
         body, self._body = self._body, b""
         return body
 
     def _step(self) -> bool:
-        """Goes on by one part; whether there may be another."""
+        """Parses one part; returns whether there may be another."""
         if self.status is None:
             return self._head()
         if self._left == 0 and self._chunked:

@@ -1,6 +1,6 @@
-"""Facts about AWS that the code had to assume without an account, and what was seen of them.
+"""Facts about AWS that the code assumes, because they could not be confirmed without an account.
 
-The list stands in docs/limits.md, "What could not be confirmed without an account".
+The list is in docs/limits.md, "What could not be confirmed without an account".
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ LATER = "FACTS=1 asks it"
 
 @dataclass(frozen=True)
 class Fact:
-    """A question, what was seen, how the code stands to it, and whether that holds (None: it assumes nothing)."""
+    """A question, the observation, the code's assumption, and whether it holds (None: no
+    assumption)."""
 
     question: str
     seen: str
@@ -28,23 +29,23 @@ class Fact:
     holds: bool | None
 
     def line(self) -> str:
-        """As it is printed."""
-        verdict = {True: ": holds", False: ": DOES NOT HOLD", None: ""}[self.holds]
-        return f"fact: {self.question}: {self.seen} | {self.code}{verdict}"
+        """Returns the printed line."""
+        result = {True: ": holds", False: ": DOES NOT HOLD", None: ""}[self.holds]
+        return f"fact: {self.question}: {self.seen} | {self.code}{result}"
 
 
 class Facts:
-    """What was settled so far."""
+    """The facts that were tested."""
 
     def __init__(self) -> None:
         self._facts: list[Fact] = []
 
     def add(self, question: str, seen: str, code: str, holds: bool | None) -> None:
-        """Notes one."""
+        """Adds a fact."""
         self._facts.append(Fact(question, seen, code, holds))
 
     def report(self, local: bool, asked: bool) -> None:
-        """Prints them, and what stays open; nothing when nothing was asked."""
+        """Prints the facts and the open questions; prints nothing if there are no facts."""
         if not self._facts:
             return
         print("\nfacts (docs/limits.md, What could not be confirmed without an account)")

@@ -1,4 +1,4 @@
-"""A GetMedia connection that notes what came, when, and how it ended."""
+"""A GetMedia connection that records its bytes, their times, and its end."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ TAG_STRING = b"\x44\x87"
 
 
 @dataclass
-class Heard:
-    """What one connection brought. `refused` is the error's code when there was no connection."""
+class Received:
+    """The record of a connection. `refused` is the error code if the call failed."""
 
     body: bytearray = field(default_factory=bytearray)
     documents: list[float] = field(default_factory=list)
@@ -30,7 +30,8 @@ class Heard:
     ended_at: float = 0.0
 
     def values(self, tag: str) -> list[str]:
-        """The values of one of AWS's tags (SimpleTag: TagName, then TagString), in order."""
+        """Returns the values of one of AWS's tags (SimpleTag: TagName, then TagString), in
+        order."""
         found = []
         for place in re.finditer(f"AWS_KINESISVIDEO_{tag}".encode() + TAG_STRING, self.body):
             at = place.end()
@@ -40,43 +41,43 @@ class Heard:
         return found
 
     def tags(self) -> list[str]:
-        """Which of AWS's tags came, each once, in order."""
+        """Returns the names of AWS's tags, each once, in order."""
         return list(dict.fromkeys(t.decode() for t in re.findall(rb"AWS_KINESISVIDEO_([A-Z_]+)" + TAG_STRING, self.body)))
 
 
 class Listener:
-    """Reads GetMedia of a stream in a thread of its own until it ends, breaks, or a minute is over."""
+    """Reads GetMedia of a stream in a thread until it ends or fails, at most for a minute."""
 
     def __init__(self, session, stream: str, selector: dict) -> None:
-        self.heard, self.started = Heard(), time.monotonic()
+        self.received, self.started = Received(), time.monotonic()
         control = session.client("kinesisvideo")
         endpoint = control.get_data_endpoint(StreamName=stream, APIName="GET_MEDIA")["DataEndpoint"]
-        patient = Config(read_timeout=QUIET, retries={"total_max_attempts": 1})
-        media = session.client("kinesis-video-media", endpoint_url=endpoint, config=patient)
+        config = Config(read_timeout=QUIET, retries={"total_max_attempts": 1})
+        media = session.client("kinesis-video-media", endpoint_url=endpoint, config=config)
         self._thread = threading.Thread(target=self._read, args=(media, stream, selector), daemon=True)
         self._thread.start()
 
-    def wait(self, seconds: float = LONGEST) -> Heard:
-        """What it brought, once it has ended; or as far as it is after so many seconds."""
+    def wait(self, seconds: float = LONGEST) -> Received:
+        """Waits for the end, at most `seconds`, and returns the record."""
         self._thread.join(seconds)
-        return self.heard
+        return self.received
 
     def _read(self, media, stream: str, selector: dict) -> None:
-        heard = self.heard
+        received = self.received
         try:
             body = media.get_media(StreamName=stream, StartSelector=selector)["Payload"]
             while time.monotonic() < self.started + LONGEST:
-                byte = body.read(1)  # a longer read would wait for all of it
+                byte = body.read(1)  # a longer read would block until all bytes arrive
                 if not byte:
-                    heard.end = "cleanly"
+                    received.end = "cleanly"
                     break
-                heard.body += byte
-                heard.last_at = time.monotonic()
-                if heard.body.endswith(DOCUMENT):
-                    heard.documents.append(heard.last_at)
+                received.body += byte
+                received.last_at = time.monotonic()
+                if received.body.endswith(DOCUMENT):
+                    received.documents.append(received.last_at)
         except (ClientError, BotoCoreError) as error:
-            heard.refused = code_of(error) if isinstance(error, ClientError) else None
-            heard.end = f"with {brief(error)}"
-        except Exception as error:  # however it ends, that is the answer
-            heard.end = f"with {type(error).__name__}"
-        heard.ended_at = time.monotonic()
+            received.refused = code_of(error) if isinstance(error, ClientError) else None
+            received.end = f"with {brief(error)}"
+        except Exception as error:  # any end is a valid observation
+            received.end = f"with {type(error).__name__}"
+        received.ended_at = time.monotonic()

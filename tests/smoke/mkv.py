@@ -1,5 +1,6 @@
-"""From an Opus file in Matroska to what PutMedia takes: one Segment of unknown size, one Cluster of unknown size for
-each fragment, a SimpleBlock for each packet, as AWS's producer SDK writes it (mkvgen).
+"""Converts an Opus file in Matroska to the format of PutMedia: one Segment of unknown size, one
+Cluster of unknown size per fragment, one SimpleBlock per packet, as AWS's producer SDK writes it
+(mkvgen).
 
 EBML: RFC 8794. Elements: RFC 9559. Opus: RFC 6716 §3.1, RFC 7845 §5.1.
 """
@@ -20,7 +21,7 @@ CLUSTER_START = b"\x1f\x43\xb6\x75\xff\xe7\x88"
 
 @dataclass(frozen=True)
 class Packet:
-    """One Opus packet: when it starts (ms), how long it lasts (samples at 48 kHz), its bytes."""
+    """An Opus packet: start (ms), duration (samples at 48 kHz), bytes."""
 
     at_ms: int
     samples_48k: int
@@ -29,7 +30,7 @@ class Packet:
 
 @dataclass(frozen=True)
 class Recording:
-    """What stands before the first Cluster, the packets, and the samples that a decoder drops at the start."""
+    """The bytes before the first Cluster, the packets, and the pre-skip."""
 
     head: bytes
     packets: list[Packet]
@@ -37,11 +38,11 @@ class Recording:
 
     @property
     def samples_16k(self) -> int:
-        """Samples at 16 kHz that a processor must have accepted in the end."""
+        """Number of samples at 16 kHz that the processor must accept."""
         return (sum(packet.samples_48k for packet in self.packets) - self.pre_skip_48k) // 3
 
     def pieces(self, fragment_ms: int) -> Iterator[tuple[int, bytes]]:
-        """The stream piece by piece, each with the ms at which it is spoken."""
+        """Yields the pieces of the stream, each with its send time in ms."""
         yield 0, self.head
         start = None
         for packet in self.packets:
@@ -53,7 +54,8 @@ class Recording:
 
 
 def read(path: Path) -> Recording:
-    """The one track of a file whose sizes are all known. DiscardPadding is left out: the last packet counts whole."""
+    """Reads the only track of a file with known sizes. Ignores DiscardPadding: the last packet
+    counts fully."""
     data = path.read_bytes()
     head, packets, pre_skip = b"", [], 0
     for kind, start, body, end in _elements(data, 0, len(data)):
@@ -68,12 +70,12 @@ def read(path: Path) -> Recording:
                 elif kind == CLUSTER:
                     packets += _packets(data, body, end)
     if not packets:
-        raise ValueError(f"{path} holds no packets")
+        raise ValueError(f"{path} contains no packets")
     return Recording(head, packets, pre_skip)
 
 
 def _elements(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Id, start, start of the payload and end of each element between two places."""
+    """Yields id, start, start of the payload and end of each element in a range."""
     while at < end:
         start, width = at, 9 - data[at].bit_length()
         kind, at = int.from_bytes(data[at:at + width], "big"), at + width

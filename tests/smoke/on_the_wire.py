@@ -1,5 +1,6 @@
-"""What a local cloud does not check of PutMedia: the signature, recomputed here from the bytes that were sent as the
-SigV4 guide says, and acknowledgements in the guide's other form, which arrive while the body is still being sent.
+"""Tests the parts of PutMedia that a local cloud does not check: the signature, recomputed from the
+sent bytes (SigV4), and acknowledgements in the guide's other form, which arrive while the body is
+being sent.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ SECRET, TOKEN = "secret", "a-session-token"
 
 
 class Recorder:
-    """A server for one request: answers after its first bytes, and keeps everything until the last chunk."""
+    """A server for one request: responds after its first bytes, and records all bytes until the
+    last chunk."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -50,7 +52,7 @@ class Recorder:
 
 
 def signature(head: str) -> tuple[str, str]:
-    """The signature of a head by its own words, and the one it carries."""
+    """Returns the signature computed from a head, and the one in it."""
     request, *lines = head.split("\r\n")
     fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     scheme, _, rest = fields["authorization"].partition(" ")
@@ -72,7 +74,7 @@ def signature(head: str) -> tuple[str, str]:
 
 
 def unchunked(body: bytes) -> bytes:
-    """The body without its chunks' sizes."""
+    """Returns the body without the chunked encoding."""
     whole = b""
     while body != b"0\r\n\r\n":
         size, _, body = body.partition(b"\r\n")
@@ -81,7 +83,7 @@ def unchunked(body: bytes) -> bytes:
 
 
 def check(recording: Path, context: ssl.SSLContext | None = None) -> None:
-    """Raises AssertionError where the request is not what AWS takes."""
+    """Raises AssertionError if the request differs from AWS's protocol."""
     server = Recorder(context)
     session = boto3.Session("AKIDEXAMPLE", SECRET, TOKEN, "eu-west-1")
     speech = mkv.read(recording)

@@ -1,5 +1,6 @@
-"""Questions to AWS that need short-lived resources: two channels and two streams, tagged as this application's, removed
-at the end. What a killed run leaves behind, the health check removes: it knows them by their tags.
+"""Tests of AWS that need short-lived resources: two channels and two streams with this
+application's tags. They are removed at the end; after a killed run, the health check removes them
+by their tags.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ EARLIEST = {"StartSelectorType": "EARLIEST"}
 
 
 class Probes:
-    """Asks; `facts` gets the answers."""
+    """Runs the tests and adds their results to `facts`."""
 
     def __init__(self, session, environment: str, recording: Recording, speed: float, facts: Facts) -> None:
         self._session, self._video = session, session.client("kinesisvideo")
@@ -36,12 +37,12 @@ class Probes:
         self._streams: dict[str, str] = {}
 
     def ask(self) -> str:
-        """Asks everything, and removes what it made whatever happens."""
+        """Runs all tests, and always removes the resources."""
         number = random.randrange(10_000, 100_000)
         one, two = f"smoke-facts-{number}", f"smoke-facts-{number + 1}"
         try:
-            self._make(one)
-            self._make(two)
+            self._create(one)
+            self._create(two)
             self._names_in_use(one)
             self._before_mapping(one)
             for name in (one, two):
@@ -55,7 +56,7 @@ class Probes:
             raise Failed(f"not removed: {', '.join(left)}", "delete them; the health check does so too, by their tags")
         return f"asked with session-{one} and session-{two}, which are removed"
 
-    def _make(self, name: str) -> None:
+    def _create(self, name: str) -> None:
         tags = {"app": "session-management", "env": self._environment, "sessionId": name}
         self._streams[name] = self._video.create_stream(
             StreamName=f"session-{name}", DataRetentionInHours=1, Tags=tags)["StreamARN"]
@@ -78,7 +79,7 @@ class Probes:
             ChannelARN=self._channels[name], MediaStorageConfiguration={"Status": "DISABLED"})
 
     def _refusal(self, call: Callable, **arguments) -> str | None:
-        """The code of the error with which a call is refused; nothing when it is not."""
+        """Returns the error code of a call, or None if it succeeds."""
         try:
             call(**arguments)
         except ClientError as error:
@@ -104,13 +105,14 @@ class Probes:
                         "the code asks after the mapping", None)
 
     def _media(self, name: str) -> None:
-        """One listener beside a producer: when fragments are handed on, and how a connection ends that idles."""
+        """Reads while a producer sends: when fragments are delivered, and how an idle connection
+        ends."""
         stream = f"session-{name}"
         empty = Listener(self._session, stream, EARLIEST)
-        heard = empty.wait()
-        self._facts.add("GetMedia of a stream that holds nothing", f"{len(heard.body)} bytes, ended {heard.end} after "
-                        f"{heard.ended_at - empty.started:.1f} s", "the code takes an end of any form and asks again",
-                        heard.refused is None and heard.end != "still open")
+        received = empty.wait()
+        self._facts.add("GetMedia of a stream that holds nothing", f"{len(received.body)} bytes, ended {received.end} after "
+                        f"{received.ended_at - empty.started:.1f} s", "the code takes an end of any form and asks again",
+                        received.refused is None and received.end != "still open")
         short = replace(self._recording, packets=[p for p in self._recording.packets if p.at_ms < PROBE_MS])
         listener: list[Listener] = []
 
@@ -122,12 +124,12 @@ class Probes:
         if not listener:
             self._facts.add("what GetMedia hands on", "nothing: no fragment was PERSISTED", "the code waits for one", None)
             return
-        heard = listener[0].wait()
-        numbers = heard.values("FRAGMENT_NUMBER")
+        received = listener[0].wait()
+        numbers = received.values("FRAGMENT_NUMBER")
         self._facts.add("an idle GetMedia",
-                        f"ended {heard.end} {heard.ended_at - heard.last_at:.1f} s after its last byte",
-                        "the code takes an end of any form and asks again", heard.end != "still open")
-        self._handing_on(spoken, heard)
+                        f"ended {received.end} {received.ended_at - received.last_at:.1f} s after its last byte",
+                        "the code takes an end of any form and asks again", received.end != "still open")
+        self._handing_on(spoken, received)
         if len(numbers) > 1:
             selector = {"StartSelectorType": "FRAGMENT_NUMBER", "AfterFragmentNumber": numbers[0]}
             after = Listener(self._session, stream, selector).wait().values("FRAGMENT_NUMBER")
@@ -136,17 +138,18 @@ class Probes:
                             "the code assumes that it does", after == numbers[1:])
         selector = {"StartSelectorType": "FRAGMENT_NUMBER", "AfterFragmentNumber": "1" * 47}
         error = Listener(self._session, stream, selector).wait()
-        said = ", ".join(f"{tag} {' '.join(error.values(tag))}" for tag in error.tags() if tag.startswith("ERROR"))
-        seen = f"{said}, then ended {error.end}" if said else f"{len(error.body)} bytes, ended {error.end}"
+        errors = ", ".join(f"{tag} {' '.join(error.values(tag))}" for tag in error.tags() if tag.startswith("ERROR"))
+        seen = f"{errors}, then ended {error.end}" if errors else f"{len(error.body)} bytes, ended {error.end}"
         self._facts.add("GetMedia after a fragment that is not there", seen, "the code assumes ERROR_ID 4000",
                         error.values("ERROR_ID")[:1] == ["4000"])
 
-    def _handing_on(self, spoken, heard) -> None:
-        """Of the last fragment: did its first bytes come before KVS had it whole?"""
-        received = spoken.of_kind("RECEIVED")
-        if len(received) < 2 or len(heard.documents) < len(received):
+    def _handing_on(self, spoken, received) -> None:
+        """Tests whether the last fragment's first bytes arrive before KVS has received all of
+        it."""
+        acks = spoken.of_kind("RECEIVED")
+        if len(acks) < 2 or len(received.documents) < len(acks):
             return
-        ahead = received[-1].at - heard.documents[len(received) - 1]
+        ahead = acks[-1].at - received.documents[len(acks) - 1]
         seen = f"yes, {ahead:.2f} s before" if ahead > 0.1 else f"no, {-ahead:.2f} s after"
         self._facts.add("a fragment is handed on while it is still coming in", f"{seen} it was RECEIVED whole",
                         "the code takes both", None)
@@ -163,7 +166,8 @@ class Probes:
                         "the code names the channel only", code is None)
 
     def _deletion_of_stream(self, name: str) -> None:
-        """Deletes a stream during an open PutMedia and an open GetMedia, once its mapping is disabled."""
+        """Disables a stream's mapping and deletes the stream during an open PutMedia and
+        GetMedia."""
         stream = f"session-{name}"
         long = replace(self._recording, packets=[p for p in self._recording.packets if p.at_ms < DELETED_AFTER_MS])
         producer, persisted = self._put(stream), threading.Event()
@@ -181,7 +185,7 @@ class Probes:
         speaking.start()
         persisted.wait(ACTIVE_SECONDS)
         listener = Listener(self._session, stream, EARLIEST)
-        until(lambda: listener.heard.last_at or None, ACTIVE_SECONDS)
+        until(lambda: listener.received.last_at or None, ACTIVE_SECONDS)
         self._unmap(name)
         unmapped = time.monotonic()
         deleted = until(lambda: self._stream_deleted_at(name), GONE_SECONDS)
@@ -192,11 +196,11 @@ class Probes:
             speaking.join(ACTIVE_SECONDS)
             return
         self._afterwards(name, stream)
-        heard = listener.wait()
-        tags = "".join(f", with {tag}" for tag in heard.tags() if tag.startswith("ERROR"))
+        received = listener.wait()
+        tags = "".join(f", with {tag}" for tag in received.tags() if tag.startswith("ERROR"))
         self._facts.add("an open GetMedia when its stream is deleted",
-                        f"ended {heard.end} {heard.ended_at - deleted:.1f} s later{tags}",
-                        "the code takes an end of any form and looks whether the stream is there", heard.end != "still open")
+                        f"ended {received.end} {received.ended_at - deleted:.1f} s later{tags}",
+                        "the code takes an end of any form and looks whether the stream is there", received.end != "still open")
         speaking.join(ACTIVE_SECONDS)
         self._facts.add("an open PutMedia when its stream is deleted", ended[0] if ended else "still open",
                         "the code does not depend on it", None)
@@ -223,7 +227,7 @@ class Probes:
         return PutMedia(self._session, endpoint, stream)
 
     def _remove(self) -> list[str]:
-        """Removes all that was made; what is left after a minute, by name."""
+        """Removes all resources; returns the ARNs of those that are left after a minute."""
         left = []
         for arns, delete, member in ((self._channels, self._video.delete_signaling_channel, "ChannelARN"),
                                      (self._streams, self._video.delete_stream, "StreamARN")):
@@ -233,7 +237,8 @@ class Probes:
         return left
 
     def _removed(self, name: str, delete: Callable, member: str, arn: str) -> bool | None:
-        """Takes the mapping off and deletes: true once it is gone or on its way, false when that is not allowed."""
+        """Disables the mapping and deletes: True if deleted or DELETING, False if denied, None to
+        retry."""
         if member == "ChannelARN":
             self._refusal(self._unmap, name=name)
         try:

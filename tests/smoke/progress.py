@@ -1,4 +1,4 @@
-"""How far a session is: the watermark, the checkpoint, and what became a dead letter."""
+"""The progress of a session: the watermark, the checkpoint, and dead letters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MISSING = ("filled", "gap", "paused", "unavailable", "deadLettered")
 
 @dataclass(frozen=True)
 class Progress:
-    """Positions in samples. `processed` is the processor's own word, absent when it keeps none."""
+    """Positions in samples. `processed` is the processor's watermark, None if it has none."""
 
     processed: int | None
     delivered: int | None
@@ -25,23 +25,23 @@ class Progress:
 
     @property
     def missing(self) -> dict[str, int]:
-        """Samples that stand in the count but were not heard, by what became of them (Totals of relay's checkpoint)."""
+        """Counted samples without delivered audio, by cause (Totals of relay's checkpoint)."""
         return {name: self.totals[name] for name in MISSING if self.totals.get(name)}
 
     @property
     def accepted(self) -> int:
-        """The processor's watermark; of a processor that keeps none, what the consumer saw accepted."""
+        """The processor's watermark, or else the position in the consumer's checkpoint."""
         return (self.processed if self.processed is not None else self.delivered) or 0
 
 
 class Tables:
-    """The two tables, read consistently."""
+    """Consistent reads of both tables."""
 
     def __init__(self, session, stack: Stack) -> None:
         self._dynamodb, self._stack = session.client("dynamodb"), stack
 
     def progress(self, session_id: str) -> Progress:
-        """How far the session is now."""
+        """Returns the current progress of a session."""
         streams = self._item(self._stack.streams_table, session_id)
         checkpoint = json.loads(streams.get("checkpoint", {}).get("S", "{}"))
         processed = None
@@ -58,7 +58,8 @@ class Tables:
 
 @dataclass(frozen=True)
 class Letters:
-    """What was found in a queue: messages looked at, those that name the session, those that are said to be there."""
+    """Messages of a queue: the number read, the number that name the session, the reported
+    number."""
 
     seen: int
     ours: int
@@ -66,7 +67,8 @@ class Letters:
 
 
 def dead_letters(sqs, queue: str, session_id: str) -> Letters:
-    """Looks for messages that name a session. Hides others' for half a minute at most and removes none."""
+    """Counts messages that name a session. Hides messages for at most half a minute and removes
+    none."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
     messages: dict[str, str] = {}

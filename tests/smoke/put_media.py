@@ -1,5 +1,6 @@
-"""PutMedia, which no SDK for Python has: one signed request whose chunked body is spoken at the pace of speech, while
-its acknowledgements are read from the same connection (API_dataplane_PutMedia of the KVS developer guide).
+"""PutMedia, which no SDK for Python supports: one signed request whose chunked body is sent in real
+time while its acknowledgements are read from the same connection (API_dataplane_PutMedia of the KVS
+developer guide).
 """
 
 from __future__ import annotations
@@ -26,15 +27,16 @@ SEND_SECONDS = 10.0
 
 
 class PutMediaError(Failed):
-    """KVS refused the request, ended it with an ERROR acknowledgement, or the connection broke."""
+    """KVS refused the request, ended it with an ERROR acknowledgement, or the connection failed."""
 
     def __init__(self, seen: str) -> None:
-        super().__init__(seen, "a refusal names what KVS wants; after a broken connection run this again")
+        super().__init__(seen, "a refusal names its cause; after a failed connection run this again")
 
 
 @dataclass(frozen=True)
 class Ack:
-    """One acknowledgement: BUFFERING, RECEIVED, PERSISTED, ERROR or IDLE; `at` is when it came, by the monotonic clock."""
+    """An acknowledgement: BUFFERING, RECEIVED, PERSISTED, ERROR or IDLE, and its monotonic arrival
+    time `at`."""
 
     kind: str
     timecode_ms: int | None
@@ -45,7 +47,8 @@ class Ack:
 
     @classmethod
     def of(cls, value: dict, at: float) -> Ack:
-        """The guide shows two forms: the fields alone, and the fields within `Acknowledgement`."""
+        """Parses either form in the guide: the fields alone, or the fields within
+        `Acknowledgement`."""
         inner = value.get("Acknowledgement", value)
         kind = str(inner.get("EventType") or inner.get("AckEventType") or "?").upper()
         error = " ".join(str(inner[key]) for key in ("ErrorId", "ErrorCode") if key in inner) or None
@@ -57,13 +60,13 @@ class Ack:
 
 @dataclass
 class Spoken:
-    """What became of a recording."""
+    """The progress of a recording: sent pieces and acknowledgements."""
 
     pieces: int = 0
     acks: list[Ack] = field(default_factory=list)
 
     def of_kind(self, kind: str) -> list[Ack]:
-        """The acknowledgements of one kind."""
+        """Returns the acknowledgements of one kind."""
         return [ack for ack in self.acks if ack.kind == kind]
 
 
@@ -71,19 +74,20 @@ class PutMedia:
     """One PutMedia connection."""
 
     def __init__(self, session, endpoint: str, stream: str) -> None:
-        """`session`: the boto3 session that signs. `endpoint`: what GetDataEndpoint names for PUT_MEDIA."""
+        """`session`: the boto3 session that signs. `endpoint`: from GetDataEndpoint for
+        PUT_MEDIA."""
         self._session, self._stream = session, stream
         self._url = f"{endpoint.rstrip('/')}/putMedia"
         self._answer, self._text = Answer(), b""
         self.spoken = Spoken()
 
-    def speak(self, recording: Recording, speed: float, patience: float,
-              heard: Callable[[Ack], None] = lambda ack: None) -> Spoken:
-        """Sends the whole recording and waits until the answer ends, at most `patience` seconds.
+    def speak(self, recording: Recording, speed: float, timeout: float,
+              on_ack: Callable[[Ack], None] = lambda ack: None) -> Spoken:
+        """Sends the recording and waits until the response ends, at most `timeout` seconds.
 
-        Raises PutMediaError when KVS does not take it whole.
+        Raises PutMediaError if KVS does not accept all of it.
         """
-        self._heard, started = heard, time.monotonic()
+        self._on_ack, started = on_ack, time.monotonic()
         with self._connect() as self._socket:
             try:
                 self._send(self._head())
@@ -92,11 +96,11 @@ class PutMedia:
                     self._send(b"%x\r\n%b\r\n" % (len(piece), piece))
                     self.spoken.pieces += 1
                 self._send(b"0\r\n\r\n")
-                self._listen(time.monotonic() + patience, until_ended=True)
-            except OSError as broken:
-                self._last_words()
+                self._listen(time.monotonic() + timeout, until_ended=True)
+            except OSError as error:
+                self._read_remaining()
                 self._raise_if_refused()
-                raise PutMediaError(f"the connection broke after {self.spoken.pieces} pieces: {broken}") from broken
+                raise PutMediaError(f"the connection failed after {self.spoken.pieces} pieces: {error}") from error
         return self.spoken
 
     def _connect(self) -> socket.socket:
@@ -108,11 +112,11 @@ class PutMedia:
                 return plain
             trusted = os.environ.get("AWS_CA_BUNDLE") or requests.certs.where()
             return ssl.create_default_context(cafile=trusted).wrap_socket(plain, server_hostname=url.hostname)
-        except OSError as broken:
-            raise PutMediaError(f"{url.netloc} cannot be reached: {broken}") from broken
+        except OSError as error:
+            raise PutMediaError(f"{url.netloc} cannot be reached: {error}") from error
 
     def _head(self) -> bytes:
-        """The signed head. Of a streamed body nothing is signed, as if it were empty: so do AWS's own producers."""
+        """Returns the signed head. The streamed body is signed as empty, as AWS's producers do."""
         request = AWSRequest("POST", self._url, headers={
             "x-amzn-stream-name": self._stream,
             "x-amzn-fragment-timecode-type": "RELATIVE",
@@ -134,7 +138,8 @@ class PutMedia:
         self._socket.sendall(data)
 
     def _listen(self, until: float, until_ended: bool = False) -> None:
-        """Reads what comes until a moment. One thread does both: a TLS socket is not to be used by two."""
+        """Reads until a time. One thread sends and reads, because two must not share a TLS
+        socket."""
         while not self._answer.ended:
             left = until - time.monotonic()
             if left <= 0:
@@ -145,23 +150,23 @@ class PutMedia:
             except socket.timeout:
                 continue
             self._answer.feed(data)
-            self._hear()
+            self._parse_acks()
         self._raise_if_refused()
         if self._answer.ended and not until_ended:
             raise PutMediaError(f"KVS ended the connection after {self.spoken.pieces} pieces")
 
-    def _last_words(self) -> None:
-        """What KVS had said before the connection broke: an ERROR stands there, if it was KVS that ended it."""
+    def _read_remaining(self) -> None:
+        """Reads the rest of the response: it contains an ERROR if KVS ended the connection."""
         try:
             while not self._answer.ended:
                 self._socket.settimeout(1)
                 self._answer.feed(self._socket.recv(65536))
-                self._hear()
+                self._parse_acks()
         except OSError:
-            pass  # that was all
+            pass  # no more bytes
 
-    def _hear(self) -> None:
-        """Takes whole acknowledgements out of what has come."""
+    def _parse_acks(self) -> None:
+        """Parses complete acknowledgements from the received text."""
         if self._answer.status != 200:
             return
         self._text += self._answer.take()
@@ -174,7 +179,7 @@ class PutMedia:
             text = text[end:].lstrip()
             ack = Ack.of(value, time.monotonic())
             self.spoken.acks.append(ack)
-            self._heard(ack)
+            self._on_ack(ack)
         self._text = text.encode()
 
     def _raise_if_refused(self) -> None:

@@ -1,4 +1,4 @@
-"""One session, from POST to the drain, against what is deployed."""
+"""One session on the deployed stack, from POST to the drain."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ KINDS = ("BUFFERING", "RECEIVED", "PERSISTED", "IDLE", "ERROR")
 
 
 class Smoke:
-    """The steps. `close` ends the session whatever happened before."""
+    """The steps. `close` ends the session after any outcome."""
 
-    def __init__(self, session, stack: Stack, token: str, recording: Recording, speed: float, patience: float,
+    def __init__(self, session, stack: Stack, token: str, recording: Recording, speed: float, timeout: float,
                  facts: Facts) -> None:
         self._session, self._stack, self._recording = session, stack, recording
-        self._speed, self._patience, self._facts = speed, patience, facts
+        self._speed, self._timeout, self._facts = speed, timeout, facts
         self._api, self._tables = Api(stack.api_url, token), Tables(session, stack)
         self._video = session.client("kinesisvideo")
         self._opened: dict | None = None
@@ -34,7 +34,7 @@ class Smoke:
         self._spoken = Spoken()
 
     def run(self) -> None:
-        """All of it. Raises Failed at the first step that fails."""
+        """Runs all steps. Raises Failed at the first step that fails."""
         step("GET /health", self._health)
         step("POST /sessions", self._open)
         step("PutMedia", self._speak)
@@ -46,7 +46,7 @@ class Smoke:
         step("channel removed", self._channel_gone)
 
     def close(self) -> None:
-        """Ends the session if it is not ended yet, and finds one whose POST was never answered."""
+        """Ends the session unless it has ended, also one whose POST got no response."""
         if self._ended or (self._opened is None and not self._api.unanswered):
             return
         if self._opened is None:
@@ -58,10 +58,10 @@ class Smoke:
         return self._opened["sessionId"]
 
     def _health(self) -> str:
-        told = self._api.health()
-        if told["environment"] != self._stack.environment:
-            raise Failed(f"{self._stack.api_url} is of environment {told['environment']}", "name that environment")
-        return f"{told['status']}, {told['environment']}, version {told['version']}"
+        health = self._api.health()
+        if health["environment"] != self._stack.environment:
+            raise Failed(f"{self._stack.api_url} is of environment {health['environment']}", "name that environment")
+        return f"{health['status']}, {health['environment']}, version {health['version']}"
 
     def _open(self) -> str:
         started = time.monotonic()
@@ -79,10 +79,10 @@ class Smoke:
         stream = self._opened["kvsStreamName"]
         endpoint = self._video.get_data_endpoint(StreamName=stream, APIName="PUT_MEDIA")["DataEndpoint"]
         producer = PutMedia(self._session, endpoint, stream)
-        # The answers so far are worth showing even if it fails.
+        # Assigned before sending, so that acknowledgements are printed also after a failure.
         self._spoken = producer.spoken
         try:
-            producer.speak(self._recording, self._speed, self._patience)
+            producer.speak(self._recording, self._speed, self._timeout)
         except PutMediaError as error:
             raise PutMediaError(f"{error.seen}; {self._counts()}") from error
         wanted = sum(1 for _ in self._fragments())
@@ -122,15 +122,15 @@ class Smoke:
         return self._tables.progress(self._id)
 
     def _keeps_up(self) -> str:
-        """Whole chunks are delivered without an end; the rest waits for it."""
+        """Waits for all complete chunks, which are delivered before the session's end."""
         def look() -> Progress | None:
             now = self._now()
             chunk = now.chunk or self._recording.samples_16k
             return now if now.chunk and now.accepted >= self._recording.samples_16k // chunk * chunk else None
 
-        now = until(look, self._patience)
+        now = until(look, self._timeout)
         if now is None:
-            raise Failed(f"{self._where()} after {self._patience:g} s", self._look_where())
+            raise Failed(f"{self._where()} after {self._timeout:g} s", self._look_where())
         return f"{now.accepted} samples, {now.accepted // now.chunk} chunks of {now.chunk // 16} ms"
 
     def _where(self) -> str:
@@ -148,9 +148,9 @@ class Smoke:
         return f"{self._id} ended"
 
     def _drained(self) -> str:
-        status = until(lambda: "ENDED" if self._now().status == "ENDED" else None, self._patience)
+        status = until(lambda: "ENDED" if self._now().status == "ENDED" else None, self._timeout)
         if status is None:
-            raise Failed(f"the stream is {self._now().status or 'not known'} after {self._patience:g} s",
+            raise Failed(f"the stream is {self._now().status or 'not known'} after {self._timeout:g} s",
                          self._look_where())
         return f"{self._stack.streams_table} says ENDED"
 
@@ -161,24 +161,24 @@ class Smoke:
             raise Failed(f"{of} stands at {now.accepted}, the checkpoint at {now.delivered}, {sent} were spoken",
                          self._look_where())
         if now.missing:
-            told = ", ".join(f"{count} {name}" for name, count in now.missing.items())
-            raise Failed(f"{of} stands at {sent}, but of these samples {told}", self._look_where())
+            counts = ", ".join(f"{count} {name}" for name, count in now.missing.items())
+            raise Failed(f"{of} stands at {sent}, but of these samples {counts}", self._look_where())
         return f"{of} stands at {now.accepted} of {sent}, none of them filled or skipped"
 
     def _no_dead_letters(self) -> str:
         sqs = self._session.client("sqs")
-        told = []
+        results = []
         for name, queue in (("events", self._stack.events_dlq), ("chunks", self._stack.chunk_dlq)):
             letters = dead_letters(sqs, queue, self._id)
             if letters.ours:
                 raise Failed(f"{letters.ours} of this session among the {name}", f"read {queue} (README, Operate)")
-            told.append(f"none of {letters.seen} {name}" if letters.seen >= letters.about else
+            results.append(f"none of {letters.seen} {name}" if letters.seen >= letters.about else
                         f"none of the {letters.seen} {name} that could be looked at, of about {letters.about}")
-        return ", ".join(told)
+        return ", ".join(results)
 
     def _channel_gone(self) -> str:
         started = time.monotonic()
-        if not until(self._is_gone, self._patience):
+        if not until(self._is_gone, self._timeout):
             raise Failed(f"{self._opened['kvsChannelName']} is still there", "the health check removes it later")
         self._facts.add("a channel whose mapping was taken off is deleted", f"yes, gone {time.monotonic() - started:.1f} s "
                         "after the drain", "the code assumes that it is", True)

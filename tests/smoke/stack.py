@@ -1,4 +1,4 @@
-"""What was deployed, and under which names: the outputs of its stack, or what the command line says."""
+"""The names of the deployed resources, from the stack's outputs or the command line."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Stack:
 
     @property
     def processed_table(self) -> str:
-        """Where the reference processor keeps how far it is."""
+        """The table of the reference processor's watermark."""
         return f"Processed-{self.environment}"
 
     @property
     def streams_table(self) -> str:
-        """Where the consumer keeps how far it is."""
+        """The table of the consumer's checkpoint."""
         return f"Streams-{self.environment}"
 
 
 def settings(environment: str) -> dict[str, str]:
-    """What samconfig.toml says of an environment; read without tomllib, which Python 3.10 lacks."""
+    """Reads an environment from samconfig.toml, without tomllib, which Python 3.10 lacks."""
     tables = dict(re.findall(r"^\[(\w+)\.deploy\.parameters\]\n((?:[^\[\n].*\n)*)",
                              SAMCONFIG.read_text(encoding="utf-8"), re.M))
     if environment not in tables:
@@ -46,7 +46,7 @@ def settings(environment: str) -> dict[str, str]:
 
 
 def deployed(session: boto3.Session, name: str) -> Stack:
-    """The stack of that name in the session's region, by DescribeStacks."""
+    """Returns the stack of that name in the session's region, by DescribeStacks."""
     try:
         answer = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
@@ -55,7 +55,7 @@ def deployed(session: boto3.Session, name: str) -> Stack:
                          "make deploy first, or name its region: REGION=…") from error
         raise
     except ResponseParserError as error:
-        raise Failed("what answers is not CloudFormation", "a local cloud has no stacks: set API_URL to its URL") from error
+        raise Failed("the response is not from CloudFormation", "a local cloud has no stacks: set API_URL to its URL") from error
     outputs = {output["OutputKey"]: output["OutputValue"] for output in answer.get("Outputs", [])}
     parameters = {one["ParameterKey"]: one["ParameterValue"] for one in answer.get("Parameters", [])}
     try:
@@ -64,11 +64,11 @@ def deployed(session: boto3.Session, name: str) -> Stack:
                      bool(parameters.get("AudioProcessorFunctionArn")))
     except KeyError as missing:
         raise Failed(f"the stack {name} is {answer['StackStatus']} and has no {missing.args[0]}",
-                     "make deploy to its end") from missing
+                     "complete make deploy") from missing
 
 
 def named(session: boto3.Session, environment: str, api_url: str, own_processor: bool) -> Stack:
-    """A stack whose API is known and whose other names follow from the environment."""
+    """Returns a stack with a given API URL; its other names follow from the environment."""
     sqs = session.client("sqs")
     events, chunks = (sqs.get_queue_url(QueueName=f"{name}-{environment}")["QueueUrl"]
                       for name in ("session-events-dlq", "chunk-dlq"))

@@ -1,4 +1,4 @@
-"""Steps with one printed line each, and waits that end."""
+"""Steps that print one line each, and polling with a timeout."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Callable, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 T = TypeVar("T")
-LOOK_EVERY = 0.5
+POLL_SECONDS = 0.5
 
 
 class Failed(Exception):
-    """A step did not do what it should: what was seen, and what to do about it."""
+    """A failed step: the observation, and what to do."""
 
     def __init__(self, seen: str, todo: str) -> None:
         super().__init__(seen)
@@ -20,10 +20,11 @@ class Failed(Exception):
 
 
 def step(name: str, work: Callable[[], str]) -> None:
-    """Does a step and prints its line; `work` returns what is worth telling. Raises what failed as Failed."""
+    """Runs a step and prints its line with the text that `work` returns. Raises errors as
+    Failed."""
     started = time.monotonic()
     try:
-        told = work()
+        text = work()
     except (ClientError, BotoCoreError) as error:
         failed = Failed(brief(error), hint(error))
         _line("failed", started, name, f"{failed.seen}\n{'':17}do: {failed.todo}")
@@ -31,32 +32,32 @@ def step(name: str, work: Callable[[], str]) -> None:
     except Failed as failed:
         _line("failed", started, name, f"{failed.seen}\n{'':17}do: {failed.todo}")
         raise
-    _line("ok", started, name, told)
+    _line("ok", started, name, text)
 
 
 def until(look: Callable[[], T | None], seconds: float) -> T | None:
-    """Looks again and again until something is seen; nothing after so many seconds."""
+    """Polls `look` until it returns a value; returns None after `seconds`."""
     end = time.monotonic() + seconds
     while True:
         found = look()
         if found is not None or time.monotonic() >= end:
             return found
-        time.sleep(min(LOOK_EVERY, max(0.0, end - time.monotonic())))
+        time.sleep(min(POLL_SECONDS, max(0.0, end - time.monotonic())))
 
 
 def code_of(error: Exception) -> str:
-    """The code of an AWS error, or the name of the SDK's own."""
+    """Returns the code of an AWS error, or the class name of an SDK error."""
     return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
 
 
 def brief(error: Exception) -> str:
-    """An error of AWS or of its SDK in one line."""
+    """Formats an error of AWS or its SDK in one line."""
     where = f"{error.operation_name}: " if isinstance(error, ClientError) else ""
     return f"{where}{' '.join(str(error).split())[:300]}"
 
 
 def hint(error: Exception) -> str:
-    """What usually helps."""
+    """Returns the usual remedy."""
     code = code_of(error)
     if code in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "SSOTokenLoadError",
                 "UnauthorizedSSOTokenError", "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId",
@@ -66,8 +67,8 @@ def hint(error: Exception) -> str:
         return "these credentials need that permission; the smoke test uses no role of the stack"
     if code == "NoRegionError":
         return "name the stack's region: REGION=…"
-    return "see what AWS says above; run this again when it may have passed"
+    return "see AWS's message above; if it is transient, run this again"
 
 
-def _line(word: str, started: float, name: str, told: str) -> None:
-    print(f"{word:<7}{time.monotonic() - started:6.1f} s  {name}: {told}", flush=True)
+def _line(word: str, started: float, name: str, text: str) -> None:
+    print(f"{word:<7}{time.monotonic() - started:6.1f} s  {name}: {text}", flush=True)

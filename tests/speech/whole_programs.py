@@ -1,9 +1,8 @@
-"""Compares whole programs on the recording that `cargo bench -p media --bench summary` leaves.
+"""Compares `decode` with FFmpeg on the recording of `cargo bench -p media --bench summary`.
 
-Each decodes ten minutes of mono Opus in Matroska to 16 kHz mono PCM, in turns; what counts is the
-CPU time of the process, and the ratio of the medians. FFmpeg is the one on PATH, else the one that
-comes with the Python tools. Adds `ratioToFfmpegLibopus` and `ratioToFfmpegNative` (how many times
-more CPU FFmpeg takes) to target/bench/summary.json.
+Each program decodes ten minutes of mono Opus in Matroska to 16 kHz mono PCM, in turns. The result is
+the ratio of the median CPU times. FFmpeg is the one on PATH, or else that of the Python tools. Adds `ratioToFfmpegLibopus` and `ratioToFfmpegNative` (FFmpeg's CPU
+time over ours) to target/bench/summary.json.
 """
 
 import json

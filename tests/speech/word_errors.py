@@ -1,9 +1,8 @@
-"""Holds what the media core delivers against a recogniser: words must survive the way.
+"""Tests the decoded audio with a speech recogniser.
 
-The sentences of the sample media are spoken into Opus and AAC, decoded by `examples/decode`, and
-recognised. Word errors against the transcript may be at most 10 points more than on the original
-recording. Says so and passes where the sample media are absent (SHARED_MEDIA, else
-../shared/media).
+The sentences of the sample media are encoded to Opus and AAC, decoded by `examples/decode`, and
+recognised. The word error rate may be at most 10 points higher than on the original recording. The
+test is skipped with a message if the sample media are absent (SHARED_MEDIA, or ../shared/media).
 """
 
 import os
@@ -20,10 +19,10 @@ import pocketsphinx
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DECODE = ROOT / os.environ.get("BIN", "target/debug") / "examples" / "decode"
 MEDIA = pathlib.Path(os.environ.get("SHARED_MEDIA", ROOT.parent / "shared" / "media")) / "speech"
-MOST_MORE = 0.10
+MAX_INCREASE = 0.10
 
-# What is done to a sentence on its way: FFmpeg's options for the encoding.
-WAYS = {
+# The encodings: options of FFmpeg.
+ENCODINGS = {
     "Opus 32 kb/s": ["-c:a", "libopus", "-b:a", "32k", "-application", "voip"],
     "Opus 16 kb/s": ["-c:a", "libopus", "-b:a", "16k", "-application", "voip"],
     "AAC 48 kHz stereo 96 kb/s": ["-c:a", "aac", "-b:a", "96k", "-ar", "48000", "-ac", "2"],
@@ -32,10 +31,10 @@ WAYS = {
 
 
 def sentences() -> list[tuple[pathlib.Path, list[str]]]:
-    """Each recording, and the words that are said in it."""
+    """Returns each recording and its transcript."""
     lines = (MEDIA / "transcription.txt").read_text().splitlines()
-    said = (re.fullmatch(r"<s> (.*) </s> \((.*)\)", line.strip()) for line in lines)
-    return [(MEDIA / f"{match[2]}.wav", match[1].split()) for match in said if match]
+    matches = (re.fullmatch(r"<s> (.*) </s> \((.*)\)", line.strip()) for line in lines)
+    return [(MEDIA / f"{match[2]}.wav", match[1].split()) for match in matches if match]
 
 
 def original(path: pathlib.Path) -> bytes:
@@ -45,7 +44,7 @@ def original(path: pathlib.Path) -> bytes:
 
 
 def delivered(path: pathlib.Path, options: list[str], scratch: str) -> bytes:
-    """The sentence after encoding, Matroska and the media core."""
+    """Returns the sentence after encoding, Matroska and decoding."""
     encoded = pathlib.Path(scratch) / "spoken.mka"
     ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-i", path, *options, encoded]
     subprocess.run(ffmpeg, check=True)
@@ -61,38 +60,38 @@ def recognised(pcm: bytes) -> list[str]:
     return best.hypstr.split() if best else []
 
 
-def errors(said: list[str], heard: list[str]) -> int:
-    """Fewest words to change, add or leave out."""
-    row = list(range(len(heard) + 1))
-    for count, word in enumerate(said, 1):
+def errors(spoken: list[str], hypothesis: list[str]) -> int:
+    """Returns the edit distance in words."""
+    row = list(range(len(hypothesis) + 1))
+    for count, word in enumerate(spoken, 1):
         above, row[0] = row[0], count
-        for at, other in enumerate(heard, 1):
+        for at, other in enumerate(hypothesis, 1):
             above, row[at] = row[at], min(above + (word != other), row[at] + 1, row[at - 1] + 1)
     return row[-1]
 
 
 def rate(take) -> float:
-    """Word errors over all sentences, as `take` turns a recording into PCM."""
+    """Returns the word error rate over all sentences; `take` returns the PCM of a recording."""
     wrong = total = 0
-    for path, said in sentences():
-        wrong += errors(said, recognised(take(path)))
-        total += len(said)
+    for path, words in sentences():
+        wrong += errors(words, recognised(take(path)))
+        total += len(words)
     return wrong / total
 
 
 def main() -> int:
     if not MEDIA.exists():
-        print(f"skipped: sample media {MEDIA} is not here (set SHARED_MEDIA)")
+        print(f"skipped: sample media {MEDIA} is absent (set SHARED_MEDIA)")
         return 0
     before = rate(original)
     print(f"word errors on the original recordings: {before:.1%}")
     failed = 0
     with tempfile.TemporaryDirectory() as scratch:
-        for way, options in WAYS.items():
+        for encoding, options in ENCODINGS.items():
             after = rate(lambda path: delivered(path, options, scratch))
-            good = after - before <= MOST_MORE
+            good = after - before <= MAX_INCREASE
             failed += not good
-            print(f"{'ok' if good else 'FAILED'}: {way}: {after:.1%}, at most {MOST_MORE:.0%} more")
+            print(f"{'ok' if good else 'FAILED'}: {encoding}: {after:.1%}, at most {MAX_INCREASE:.0%} more")
     return 1 if failed else 0
 
 

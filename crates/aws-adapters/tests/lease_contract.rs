@@ -13,8 +13,8 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use aws_smithy_http_client::Builder;
+use simulator::lease_contract::{self, Case};
 use tokio::net::TcpListener;
-use world::lease_contract::{self, Case};
 
 const TABLE: &str = "Streams-test";
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::Outcome;
-use world::processor::Script;
-use world::{LONG, World, config, request, speech};
+use simulator::processor::Script;
+use simulator::{LONG, World, config, request, speech};
 
 /// Runs a stored session with the given fault to its end.
 async fn session(seconds: usize, trouble: impl FnOnce(&World)) -> (Arc<World>, Vec<i16>) {
@@ -14,7 +14,7 @@ async fn session(seconds: usize, trouble: impl FnOnce(&World)) -> (Arc<World>, V
     let world = World::stored(&packets, 1_000);
     world.stop();
     trouble(&world);
-    let report = relay::start(&world.side(), &config(), request("a", LONG)).await.unwrap();
+    let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     (world, expected)
 }
@@ -85,7 +85,7 @@ async fn a_slow_processor_holds_back_the_reading() {
     world.state().processor.takes = Duration::from_secs(8);
     let mut config = config();
     config.buffer_ms = 4_000;
-    let side = world.side();
+    let side = world.host();
     let report = relay::start(&side, &config, request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     assert_eq!(world.state().processor.accepted, expected);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::{Outcome, Report};
+use simulator::{World, config, request, speech};
 use testkit::snr::decibels;
-use world::{World, config, request, speech};
 
 const SHORT: Duration = Duration::from_secs(60);
 
@@ -18,14 +18,14 @@ async fn in_time(run: impl Future<Output = Result<Report, relay::RelayError>>) -
 
 /// Runs a chain: each continuation starts, as in Lambda, `delay` after it was requested.
 async fn chain(world: &Arc<World>, delay: Duration) -> Vec<Report> {
-    let (side, config) = (world.side(), config());
+    let (side, config) = (world.host(), config());
     let mut running = tokio::task::JoinSet::new();
     let (first, own) = (side.clone(), config.clone());
     running.spawn(async move { in_time(relay::start(&first, &own, request("0", SHORT))).await });
     let mut reports = Vec::new();
     let mut started = 0;
     loop {
-        let next: VecDeque<_> = world.state().links.drain(..).collect();
+        let next: VecDeque<_> = world.state().continuations.drain(..).collect();
         for continuation in next {
             started += 1;
             let (side, config, name) = (side.clone(), config.clone(), started.to_string());
@@ -38,7 +38,7 @@ async fn chain(world: &Arc<World>, delay: Duration) -> Vec<Report> {
         tokio::select! {
             report = running.join_next() => match report {
                 Some(report) => reports.push(report.unwrap()),
-                None if world.state().links.is_empty() => return reports,
+                None if world.state().continuations.is_empty() => return reports,
                 None => {}
             },
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
@@ -78,7 +78,7 @@ async fn a_session_longer_than_many_invocations_arrives_whole() {
 async fn a_refused_hand_off_is_asked_for_again() {
     let (packets, expected) = speech(70);
     let world = World::live(&packets, 1_000);
-    world.state().link_errors = 3;
+    world.state().failing_self_invokes = 3;
     let stop = async {
         tokio::time::sleep(Duration::from_secs(71)).await;
         world.stop();

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use relay::Outcome;
 use session::{Language, QualityTier, Settings};
-use world::{LONG, World, config, request, speech};
+use simulator::{LONG, World, config, request, speech};
 
 #[tokio::test(start_paused = true)]
 async fn a_live_session_arrives_bit_exact_and_ends() {
     let (packets, expected) = speech(12);
     let world = World::live(&packets, 1_000);
-    let side = world.side();
+    let side = world.host();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(13)).await;
         world.stop();
@@ -33,7 +33,7 @@ async fn chunks_stand_on_their_edges_and_carry_the_contract() {
     let (packets, _) = speech(5);
     let world = World::live(&packets, 500);
     world.state().table.languages = vec!["fr".parse().unwrap(), "de".parse().unwrap()];
-    let side = world.side();
+    let side = world.host();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(6)).await;
         world.stop();
@@ -58,7 +58,7 @@ async fn what_is_stored_is_caught_up_in_batches() {
     let (packets, expected) = speech(30);
     let world = World::stored(&packets, 2_000);
     world.stop();
-    let side = world.side();
+    let side = world.host();
     let report = relay::start(&side, &config(), request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     let state = world.state();
@@ -71,7 +71,7 @@ async fn what_is_stored_is_caught_up_in_batches() {
 async fn a_change_reaches_the_run_within_two_seconds() {
     let (packets, _) = speech(20);
     let world = World::live(&packets, 1_000);
-    let side = world.side();
+    let side = world.host();
     let french: Language = "fr".parse().unwrap();
     let change = async {
         tokio::time::sleep(Duration::from_secs(8)).await;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::Outcome;
+use simulator::{KillPoint, LONG, World, config, request, speech};
 use testkit::snr::decibels;
-use world::{Fault, LONG, World, config, request, speech};
 
 /// Runs until the session ends, restarting after each kill as Lambda's retry would.
 async fn until_ended(world: &Arc<World>) -> usize {
     let config = config();
     for attempt in 0..50 {
-        let (side, name) = (world.side(), format!("run-{attempt}"));
+        let (side, name) = (world.host(), format!("run-{attempt}"));
         let report = tokio::select! {
             report = relay::start(&side, &config, request(&name, LONG)) => Some(report.unwrap()),
             () = side.killed() => None,
@@ -46,7 +46,7 @@ async fn one_kill_at_every_step_of_a_session() {
     let steps = whole.state().steps;
     assert!(steps > 30, "only {steps} steps");
     for step in 1..=steps {
-        for fault in [Fault::KillBefore, Fault::KillAfter] {
+        for fault in [KillPoint::Before, KillPoint::After] {
             let world = World::live(&packets, 1_000);
             world.end_session();
             world.kill_at(step, fault);
@@ -65,8 +65,8 @@ async fn killed_again_and_again() {
         world.end_session();
         let config = config();
         for attempt in 0..6 {
-            let side = world.side();
-            world.kill_at(1 + random.below(60), Fault::KillAfter);
+            let side = world.host();
+            world.kill_at(1 + random.below(60), KillPoint::After);
             let name = format!("run-{attempt}");
             tokio::select! {
                 report = relay::start(&side, &config, request(&name, LONG)) => {

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use relay::{Outcome, RelayError};
-use world::lease_contract::{self, Case};
-use world::{LONG, Odds, World, config, request, speech};
+use simulator::lease_contract::{self, Case};
+use simulator::{FaultRates, LONG, World, config, request, speech};
 
 #[tokio::test(start_paused = true)]
 async fn ten_starts_at_once_make_one_run() {
@@ -13,7 +13,7 @@ async fn ten_starts_at_once_make_one_run() {
     let world = World::live(&packets, 1_000);
     let mut runs = tokio::task::JoinSet::new();
     for run in 0..10 {
-        let side = world.side();
+        let side = world.host();
         runs.spawn(async move {
             let begun = tokio::time::Instant::now();
             let request = request(&run.to_string(), LONG);
@@ -37,12 +37,12 @@ async fn ten_starts_at_once_make_one_run() {
 async fn a_holder_that_cannot_renew_falls_silent_before_anyone_may_take_over() {
     let (packets, expected) = speech(60);
     let world = World::live(&packets, 1_000);
-    let side = world.side();
+    let side = world.host();
     let outage = async {
         tokio::time::sleep(Duration::from_secs(10)).await;
-        world.state().table.odds = Odds::DOWN;
+        world.state().table.fault_rates = FaultRates::DOWN;
         tokio::time::sleep(Duration::from_secs(30)).await;
-        world.state().table.odds = Odds::UP;
+        world.state().table.fault_rates = FaultRates::UP;
         tokio::time::sleep(Duration::from_secs(25)).await;
         world.stop();
     };
@@ -60,7 +60,7 @@ async fn a_holder_that_cannot_renew_falls_silent_before_anyone_may_take_over() {
 async fn a_zombie_that_wakes_is_refused_and_stops() {
     let (packets, expected) = speech(20);
     let world = World::live(&packets, 1_000);
-    let side = world.side();
+    let side = world.host();
     let takeover = async {
         tokio::time::sleep(Duration::from_secs(8)).await;
         // The holder loses the lease without noticing: another epoch delivers.
@@ -90,7 +90,7 @@ async fn a_zombie_that_wakes_is_refused_and_stops() {
 async fn a_start_after_the_end_starts_nothing() {
     let (packets, _) = speech(3);
     let world = World::stored(&packets, 1_000);
-    let (side, config) = (world.side(), config());
+    let (side, config) = (world.host(), config());
     let first = relay::stop(&side, &config, request("a", LONG)).await.unwrap();
     assert_eq!(first.outcome, Outcome::Ended, "an end that comes first drains by itself");
     let offered = world.state().processor.payloads.len();
@@ -102,7 +102,7 @@ async fn a_start_after_the_end_starts_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_session_without_a_stream_is_a_typed_error_and_remembers_its_stop() {
     let world = World::stored(&[], 1_000);
-    let (side, config) = (world.side(), config());
+    let (side, config) = (world.host(), config());
     let mut request = request("a", LONG);
     request.stream_arn = None;
     let error = relay::stop(&side, &config, request).await.unwrap_err();
@@ -115,7 +115,7 @@ async fn a_session_without_a_stream_is_a_typed_error_and_remembers_its_stop() {
 async fn a_build_that_cannot_read_the_checkpoint_leaves_the_lease_to_one_that_can() {
     let (packets, expected) = speech(30);
     let world = World::live(&packets, 1_000);
-    let (side, config) = (world.side(), config());
+    let (side, config) = (world.host(), config());
     let first = relay::start(&side, &config, request("a", Duration::from_secs(16))).await.unwrap();
     assert_eq!(first.outcome, Outcome::HandedOff);
     let before = world.item();
@@ -140,8 +140,8 @@ async fn a_build_that_cannot_read_the_checkpoint_leaves_the_lease_to_one_that_ca
 #[tokio::test(start_paused = true)]
 async fn the_simulated_table_keeps_the_contract_of_lease_tables() {
     lease_contract::check(async || Case {
-        table: World::stored(&[], 1_000).side(),
-        session: world::session(),
+        table: World::stored(&[], 1_000).host(),
+        session: simulator::session(),
     })
     .await;
 }

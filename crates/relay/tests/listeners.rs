@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::{Outcome, Report};
-use world::{EndNotice, LONG, World, config, request, speech};
+use simulator::{EndNotice, LONG, World, config, request, speech};
 
 const GRACE: Duration = Duration::from_secs(60);
 
 async fn run_to_end(world: &Arc<World>, owner: &str) -> Report {
-    relay::start(&world.side(), &config(), request(owner, LONG)).await.unwrap()
+    relay::start(&world.host(), &config(), request(owner, LONG)).await.unwrap()
 }
 
 fn end_notices(world: &World) -> Vec<EndNotice> {
@@ -35,7 +35,7 @@ async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
     let world = World::stored(&packets, 1_000);
     world.stop();
     world.state().processor.refuse_after = Some(8_000);
-    let side = world.side();
+    let side = world.host();
     let mended = async {
         tokio::time::sleep(2 * GRACE).await;
         world.state().processor.refuse_after = None;
@@ -59,7 +59,7 @@ async fn a_notice_that_hangs_delays_neither_the_audio_nor_the_end() {
         world.stop();
         world.state().listeners_hang = hangs;
         world.state().processor.refuse_after = Some(8_000);
-        let side = world.side();
+        let side = world.host();
         // The notice starts at 60 s and hangs until 90 s.
         let mended = async {
             tokio::time::sleep(Duration::from_secs(65)).await;
@@ -82,7 +82,7 @@ async fn a_run_ends_before_its_deadline_however_long_the_notice_takes() {
     world.stop();
     world.state().listeners_hang = true;
     let remaining = Duration::from_secs(32);
-    let side = world.side();
+    let side = world.host();
     relay::start(&side, &config(), request("a", remaining)).await.unwrap();
     assert_eq!(end_notices(&world).len(), 1);
     assert!(world.elapsed() < remaining, "{:?}", world.elapsed());
@@ -113,20 +113,20 @@ async fn no_notice_is_sent_for_a_session_that_was_not_stopped() {
 #[tokio::test(start_paused = true)]
 async fn the_last_invocation_of_a_chain_sends_the_notice() {
     let world = World::live(&speech(30).0, 1_000);
-    let side = world.side();
+    let side = world.host();
     let run = request("a", Duration::from_secs(70));
     let config = config();
     let first = relay::start(&side, &config, run);
     let next = async {
         let link = loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            let link = world.state().links.pop();
+            let link = world.state().continuations.pop();
             if let Some(link) = link {
                 break link;
             }
         };
         world.stop();
-        relay::resume(&world.side(), &config, request("b", LONG), link.epoch).await.unwrap()
+        relay::resume(&world.host(), &config, request("b", LONG), link.epoch).await.unwrap()
     };
     let (first, next) = tokio::join!(first, next);
     assert_eq!((first.unwrap().outcome, next.outcome), (Outcome::HandedOff, Outcome::Ended));

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use relay::Outcome;
 use session::ErrorKind;
+use simulator::kvs::{Break, How, open_error};
+use simulator::processor::Script;
+use simulator::{FaultRates, LONG, State, World, config, request, speech};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use world::kvs::{Break, How, open_error};
-use world::processor::Script;
-use world::{LONG, Odds, State, World, config, request, speech};
 
 /// More than any session requests.
 const EVERY: usize = 10_000;
@@ -34,12 +34,12 @@ const STREAM_DOWN: [Trouble; 5] = [
     |state| state.kvs.breaks = [Break::cut(500); EVERY].into(),
     |state| state.kvs.breaks = [Break { after: 500, how: How::Stall(HOUR) }; EVERY].into(),
     |state| state.kvs.breaks = [Break { after: 0, how: How::Tag(5000) }; EVERY].into(),
-    |state| state.kvs.gone = true,
+    |state| state.kvs.deleted = true,
 ];
 
 const TABLE_DOWN: [Trouble; 2] = [
-    |state| state.table.odds = Odds::DOWN,
-    |state| state.table.odds = Odds { refused: 0, lost: 0, silent: 1_000 },
+    |state| state.table.fault_rates = FaultRates::DOWN,
+    |state| state.table.fault_rates = FaultRates { refused: 0, answer_lost: 0, unanswered: 1_000 },
 ];
 
 /// When the processor received a chunk, since its session began, and the chunk's end.
@@ -49,7 +49,7 @@ type Delivery = (Duration, u64);
 async fn healthy(packets: &[Vec<u8>], expected: &[i16]) -> Vec<Delivery> {
     let begun = Instant::now();
     let world = World::live(packets, 1_000);
-    let side = world.side();
+    let side = world.host();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(13)).await;
         world.stop();
@@ -72,7 +72,7 @@ async fn check(troubles: &[Trouble]) {
     for trouble in troubles {
         let world = World::live(&packets, 1_000);
         trouble(&mut world.state());
-        let side = world.side();
+        let side = world.host();
         runs.spawn(async move { relay::start(&side, &config(), request("a", LONG)).await });
         sick.push(world);
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use relay::Outcome;
 use session::ErrorKind;
-use world::kvs::{Break, How, open_error};
-use world::{LONG, World, config, request, speech};
+use simulator::kvs::{Break, How, open_error};
+use simulator::{LONG, World, config, request, speech};
 
 #[tokio::test(start_paused = true)]
 async fn cuts_anywhere_and_refusals_change_no_sample() {
@@ -25,7 +25,7 @@ async fn cuts_anywhere_and_refusals_change_no_sample() {
             ]
             .into();
         }
-        let report = relay::start(&world.side(), &config(), request("a", LONG)).await.unwrap();
+        let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
         assert_eq!(report.outcome, Outcome::Ended);
         assert_eq!(world.state().processor.accepted, expected, "seed {seed}");
     }
@@ -34,10 +34,10 @@ async fn cuts_anywhere_and_refusals_change_no_sample() {
 #[tokio::test(start_paused = true)]
 async fn silence_of_minutes_ends_nothing_and_calls_stay_few() {
     let (packets, expected) = speech(8);
-    let start = i64::try_from(world::EPOCH_MS).unwrap();
+    let start = i64::try_from(simulator::EPOCH_MS).unwrap();
     let fragments = testkit::getmedia::fragments(&packets, 200, 1_000, start);
     let world = World::with(fragments, |_| Duration::from_secs(180));
-    let side = world.side();
+    let side = world.host();
     let stop = async {
         tokio::time::sleep(Duration::from_secs(181)).await;
         world.stop();
@@ -54,7 +54,7 @@ async fn silence_of_minutes_ends_nothing_and_calls_stay_few() {
 async fn a_lost_end_is_found_within_seven_seconds() {
     let (packets, expected) = speech(6);
     let world = World::live(&packets, 1_000);
-    let side = world.side();
+    let side = world.host();
     let over = async {
         tokio::time::sleep(Duration::from_secs(30)).await;
         world.end_session();
@@ -70,7 +70,7 @@ async fn a_lost_end_is_found_within_seven_seconds() {
 async fn what_kvs_no_longer_has_is_a_counted_hole() {
     let (packets, expected) = speech(20);
     let world = World::stored(&packets, 1_000);
-    let side = world.side();
+    let side = world.host();
     let config = config();
     {
         // A first run settles six seconds and is dropped; then KVS deletes ten.
@@ -105,8 +105,8 @@ async fn what_kvs_no_longer_has_is_a_counted_hole() {
 #[tokio::test(start_paused = true)]
 async fn a_deleted_stream_ends_what_is_to_stop() {
     let world = World::stored(&[], 1_000);
-    world.state().kvs.gone = true;
-    let side = world.side();
+    world.state().kvs.deleted = true;
+    let side = world.host();
     let report = relay::stop(&side, &config(), request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     assert!(world.elapsed() < Duration::from_secs(40));
@@ -120,7 +120,7 @@ async fn a_connection_that_stands_still_is_no_end() {
     // Two consecutive connections stall in the middle of the speech for longer than any drain.
     let still = Break { after: 30_000, how: How::Stall(Duration::from_secs(60)) };
     world.state().kvs.breaks = [still, Break { after: 20_000, ..still }].into();
-    let report = relay::start(&world.side(), &config(), request("a", LONG)).await.unwrap();
+    let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     assert_eq!(world.state().processor.accepted, expected);
 }
@@ -135,7 +135,7 @@ async fn bytes_that_never_become_a_fragment_are_given_up_and_lose_nothing() {
         let filler = Break { after: 30_000, how: How::Void(trickle) };
         world.state().kvs.breaks = [filler, Break { after: 20_000, ..filler }].into();
         let config = config();
-        let report = relay::start(&world.side(), &config, request("a", LONG)).await.unwrap();
+        let report = relay::start(&world.host(), &config, request("a", LONG)).await.unwrap();
         assert_eq!(report.outcome, Outcome::Ended);
         assert_eq!(world.state().processor.accepted, expected);
         let least = 2 * config.no_progress;
@@ -152,7 +152,7 @@ async fn a_drain_ends_although_every_connection_sends_filler_for_ever() {
     let filler = Break { after: usize::MAX, how: How::Void(Duration::from_secs(1)) };
     world.state().kvs.breaks = std::iter::repeat_n(filler, 100).collect();
     let config = config();
-    let report = relay::start(&world.side(), &config, request("a", LONG)).await.unwrap();
+    let report = relay::start(&world.host(), &config, request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     assert_eq!(world.state().processor.accepted, expected);
     // The connection that delivered the speech, and the five consecutive ones that end the drain.
@@ -167,7 +167,7 @@ async fn a_document_that_came_damaged_is_read_once_more() {
     world.stop();
     let damage = Break { after: 30_000, how: How::DamagedHeader };
     world.state().kvs.breaks = [damage].into();
-    let report = relay::start(&world.side(), &config(), request("a", LONG)).await.unwrap();
+    let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     let state = world.state();
     assert_eq!(state.processor.accepted, expected);
@@ -185,7 +185,7 @@ async fn damage_that_kvs_itself_stores_is_passed_over() {
         bytes[..4].fill(0);
         *broken = bytes.into();
     }
-    let report = relay::start(&world.side(), &config(), request("a", LONG)).await.unwrap();
+    let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     let state = world.state();
     assert_eq!(state.processor.accepted.len(), expected.len(), "its second is filled");

@@ -1,14 +1,15 @@
-//! The fault matrix: whatever fails, every sample that KVS holds is accepted by the processor once,
-//! in order.
+//! The fault matrix: checks under each fault that the processor accepts every sample that KVS holds
+//! once and in order.
 //!
-//! Two kinds of runs. *Simulated* ones ([`simulated`]) carry a session with the consumer's own code
-//! through a [`world`] whose time is virtual, so that a thousand outages of minutes take a minute.
-//! Runs of *processes* ([`processes`]) do the same with the real function binaries over the local
-//! cloud. Both draw all chance from a seed and come to a [`Row`] of the same table.
+//! There are two kinds of runs. *Simulated* runs ([`simulated`]) deliver a session with the
+//! consumer's code in the [`simulator`], whose time is virtual, so that a thousand outages of
+//! minutes take a minute. Runs with *processes* ([`processes`]) use the function binaries on the
+//! local cloud. Both take all random numbers from a seed, and their results are [`Row`]s of one
+//! table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod processes;
-pub mod scene;
+pub mod scenario;
 pub mod simulated;
 pub mod stamps;
 
@@ -16,4 +17,4 @@ mod matrix;
 mod summary;
 
 pub use matrix::{Kind, matrix};
-pub use summary::{Row, Sum, table};
+pub use summary::{Row, RunResult, table};

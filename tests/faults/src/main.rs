@@ -1,4 +1,4 @@
-//! `make faults`: runs the matrix, prints its table, writes `target/faults/summary.json`.
+//! `make faults`: runs the fault matrix, prints its table and writes `target/faults/summary.json`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::process::ExitCode;
@@ -6,26 +6,26 @@ use std::process::ExitCode;
 use clap::Parser;
 use faults::{Kind, Row, matrix, table};
 
-/// The fault matrix.
+/// Runs the fault matrix.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Simulated runs, over all faults together.
+    /// Number of simulated runs, over all faults.
     #[arg(long, default_value_t = 2_000)]
     simulated: u64,
-    /// Runs with real processes, over all faults together; they need the built binaries.
+    /// Number of runs with real processes, over all faults; they need the built binaries.
     #[arg(long, default_value_t = 200)]
     processes: u64,
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only faults whose name contains this.
+    /// Run only faults whose name contains this text.
     #[arg(long, default_value = "")]
     only: String,
-    /// Print the consumer's log of simulated runs: with one fault, one run and its seed, what
-    /// happened in it.
+    /// Print the consumer's log of simulated runs; select one with --only, --simulated 1 and
+    /// --seed.
     #[arg(long)]
     log: bool,
-    /// Where the figures go.
+    /// The file to which the figures are written.
     #[arg(long, default_value = "target/faults/summary.json")]
     summary: std::path::PathBuf,
 }
@@ -43,14 +43,14 @@ fn main() -> ExitCode {
     write(&arguments.summary, &rows);
     let broken = rows.iter().map(|row| row.broken.len()).sum::<usize>();
     let runs = rows.iter().map(|row| row.runs).sum::<u64>();
-    println!("{runs} runs, {broken} of them broke a promise");
+    println!("{runs} runs, {broken} of them failed");
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn write(path: &std::path::Path, rows: &[Row]) {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).expect("a folder for the figures");
+        std::fs::create_dir_all(folder).expect("create the folder of the figures");
     }
-    let text = serde_json::to_string_pretty(rows).expect("rows are JSON");
-    std::fs::write(path, text).expect("the figures");
+    let text = serde_json::to_string_pretty(rows).expect("serialize the rows");
+    std::fs::write(path, text).expect("write the figures");
 }

@@ -1,28 +1,28 @@
-//! Every fault, so many seeds, on all cores.
+//! Runs every fault with a number of seeds on all cores.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::summary::{Row, Sum};
+use crate::summary::{Row, RunResult};
 use crate::{processes, simulated};
 
-/// Where the consumer runs.
+/// The environment of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// In this process, in virtual time.
+    /// The simulator, in this process and in virtual time.
     Simulated,
-    /// As the built binaries, over the local cloud.
+    /// The built binaries, on the local cloud.
     Processes,
 }
 
 /// A fault of either kind.
-enum Fault {
-    Simulated(simulated::Fault),
-    Processes(processes::Fault),
+enum AnyFault {
+    Simulated(simulated::SimulatedFault),
+    Processes(processes::ProcessFault),
 }
 
-impl Fault {
+impl AnyFault {
     fn name(&self) -> &'static str {
         match self {
             Self::Simulated(fault) => fault.name,
@@ -30,7 +30,7 @@ impl Fault {
         }
     }
 
-    fn run(&self, seed: u64) -> Sum {
+    fn run(&self, seed: u64) -> RunResult {
         match self {
             Self::Simulated(fault) => simulated::run(fault, seed),
             Self::Processes(fault) => processes::run(fault, seed),
@@ -39,14 +39,14 @@ impl Fault {
 }
 
 /// Runs every fault whose name contains `only`, each with the same seeds from `seed` on, at least
-/// `runs` times in all; no row without runs.
+/// `runs` times in total. Returns no rows if `runs` is 0.
 pub fn matrix(kind: Kind, only: &str, seed: u64, runs: u64) -> Vec<Row> {
     if runs == 0 {
         return Vec::new();
     }
-    let all: Vec<Fault> = match kind {
-        Kind::Simulated => simulated::catalogue().into_iter().map(Fault::Simulated).collect(),
-        Kind::Processes => processes::catalogue().into_iter().map(Fault::Processes).collect(),
+    let all: Vec<AnyFault> = match kind {
+        Kind::Simulated => simulated::catalogue().into_iter().map(AnyFault::Simulated).collect(),
+        Kind::Processes => processes::catalogue().into_iter().map(AnyFault::Processes).collect(),
     };
     let faults: Vec<_> = all.into_iter().filter(|fault| fault.name().contains(only)).collect();
     let word = match kind {
@@ -64,8 +64,8 @@ pub fn matrix(kind: Kind, only: &str, seed: u64, runs: u64) -> Vec<Row> {
             break;
         }
         let (fault, seed) = (index % faults.len(), seed + (index / faults.len()) as u64);
-        let sum = faults[fault].run(seed);
-        rows[fault].lock().unwrap().add(seed, &sum);
+        let result = faults[fault].run(seed);
+        rows[fault].lock().unwrap().add(seed, &result);
     };
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, Into::into) {

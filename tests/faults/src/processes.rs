@@ -1,59 +1,59 @@
-//! Faults through the real function binaries over the local cloud, whose clock runs [`SCALE`] times
-//! as fast as AWS's.
+//! Faults with the function binaries on the local cloud, whose clock is [`SCALE`] times as fast as
+//! AWS's.
 
 mod catalogue;
-mod verdict;
+mod checker;
 
 use std::time::Duration;
 
-use flow::{Cloud, Error, Journey, Options, Packets, Session};
+use e2e::{Cloud, Error, Options, Packets, Session, SessionRun};
 use serde_json::{Value, json};
 use testkit::pcm::Random;
 
 pub use catalogue::catalogue;
 
 use crate::stamps::Stamps;
-use crate::summary::Sum;
+use crate::summary::RunResult;
 
-/// How much faster than AWS's the cloud's clock runs.
+/// The time scale of the local cloud.
 pub const SCALE: u32 = 20;
-/// How long a session may take from its end to its drain, real time: the health check's six minutes
-/// and an outage of as many.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Maximum real time from a session's end to its drain: six minutes for the health check and six
+/// for an outage, scaled, with a reserve.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One kind of trouble.
+/// One fault.
 #[derive(Debug, Clone, Copy)]
-pub struct Fault {
-    /// What goes wrong.
+pub struct ProcessFault {
+    /// Its name in the table.
     pub name: &'static str,
-    /// Plans the trouble.
+    /// Returns the plan of one run.
     pub plan: fn(&mut Random) -> Plan,
 }
 
-/// What is done to one session.
+/// The session of one run, and the faults in it.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How often the recording is spoken, one after the other.
+    /// How many times the recording is sent in a row.
     pub times: usize,
-    /// Breaks after which the producer starts anew and speaks as much again, real time.
+    /// Breaks after each of which a new producer sends the same again, real time.
     pub breaks: Vec<Duration>,
-    /// Media in one fragment, ms.
+    /// Length of a fragment, ms.
     pub fragment_ms: u32,
-    /// Parameters of the template.
+    /// Template parameters.
     pub parameters: Vec<String>,
-    /// Faults that wait from the start (`/_local/faults`).
+    /// Faults that are injected before the session starts (`/_local/faults`).
     pub faults: Vec<Value>,
-    /// What is done while the speaker speaks.
-    pub acts: Vec<Act>,
-    /// How long nothing may be accepted, in AWS's time.
-    pub patience: Duration,
-    /// How many consumers it takes at least.
+    /// Actions while the producer sends.
+    pub actions: Vec<CloudAction>,
+    /// Maximum time without an accepted sample, in AWS's time.
+    pub max_pause: Duration,
+    /// Minimum number of consumers; fewer mean that the fault did not occur.
     pub consumers: u64,
-    /// The stream is taken away: a beginning of what was spoken arrives, and nothing else.
-    pub beginning_only: bool,
-    /// More arguments of the speaker.
+    /// The stream is deleted: exactly a prefix of the audio must arrive.
+    pub prefix_only: bool,
+    /// More arguments of `local-cloud speak`.
     pub speaker: Vec<String>,
-    /// The packets' times, when they are not what the packets last.
+    /// Time stamps that differ from the packets' durations, and their seed.
     pub stamps: Option<(Stamps, u64)>,
 }
 
@@ -65,66 +65,65 @@ impl Default for Plan {
             fragment_ms: 2_000,
             parameters: Vec::new(),
             faults: Vec::new(),
-            acts: Vec::new(),
-            // A fragment of 2 s, the cloud's own work, and what a busy machine adds, twenty times
-            // over.
-            patience: Duration::from_secs(20),
+            actions: Vec::new(),
+            // A fragment of 2 s, and the latency of a busy machine, multiplied by the time scale.
+            max_pause: Duration::from_secs(20),
             consumers: 1,
-            beginning_only: false,
+            prefix_only: false,
             speaker: Vec::new(),
             stamps: None,
         }
     }
 }
 
-/// Something done to the cloud at a time of its own, real time since the first word.
+/// An action on the cloud at a real time since the first packet.
 #[derive(Debug, Clone)]
-pub enum Act {
-    /// A fault is set.
-    Fault(Duration, Value),
-    /// Whatever fault still waits is forgotten.
-    Calm(Duration),
-    /// A function's processes are stopped in their tracks for a while (real time).
+pub enum CloudAction {
+    /// Injects a fault.
+    InjectFault(Duration, Value),
+    /// Removes all pending faults.
+    ClearFaults(Duration),
+    /// Suspends a function's processes for this real time.
     Freeze(Duration, &'static str, Duration),
-    /// ACTIVE is put on the bus again, so often at once.
-    Repeat(Duration, usize),
-    /// The archive's events are sent to the bus once more.
-    Replay(Duration),
-    /// The session's stream is unmapped and deleted.
+    /// Puts the ACTIVE event on the bus this many times at once.
+    RepeatActive(Duration, usize),
+    /// Replays the archive's events.
+    ReplayArchive(Duration),
+    /// Disables the mapping of the session's stream and deletes the stream.
     DeleteStream(Duration),
 }
 
-impl Act {
+impl CloudAction {
     fn at(&self) -> Duration {
         match self {
-            Self::Fault(at, _)
-            | Self::Calm(at)
+            Self::InjectFault(at, _)
+            | Self::ClearFaults(at)
             | Self::Freeze(at, ..)
-            | Self::Repeat(at, _)
-            | Self::Replay(at)
+            | Self::RepeatActive(at, _)
+            | Self::ReplayArchive(at)
             | Self::DeleteStream(at) => *at,
         }
     }
 
-    async fn carry_out(&self, cloud: &Cloud, session: &Session<'_>) -> Result<(), Error> {
+    async fn apply(&self, cloud: &Cloud, session: &Session<'_>) -> Result<(), Error> {
         match self {
-            Self::Fault(_, fault) => cloud.fault(fault.clone()).await,
-            Self::Calm(_) => cloud.calm().await,
+            Self::InjectFault(_, fault) => cloud.inject_fault(fault.clone()).await,
+            Self::ClearFaults(_) => cloud.clear_faults().await,
             Self::Freeze(_, function, time) => {
                 let processes = cloud.processes(function).await?;
-                flow::signal("STOP", &processes);
+                e2e::signal("STOP", &processes);
                 tokio::time::sleep(*time).await;
-                flow::signal("CONT", &processes);
+                e2e::signal("CONT", &processes);
                 Ok(())
             }
-            Self::Repeat(_, times) => {
+            Self::RepeatActive(_, times) => {
                 let detail = active(cloud, session).await?;
                 for _ in 0..*times {
                     cloud.put_status_change(&detail).await?;
                 }
                 Ok(())
             }
-            Self::Replay(_) => replay(cloud).await,
+            Self::ReplayArchive(_) => replay(cloud).await,
             Self::DeleteStream(_) => {
                 let detail = active(cloud, session).await?;
                 let unmap = json!({
@@ -139,7 +138,7 @@ impl Act {
     }
 }
 
-/// The ACTIVE event of a session, made from its record.
+/// Returns the ACTIVE event of a session, built from its Sessions item.
 async fn active(cloud: &Cloud, session: &Session<'_>) -> Result<Value, Error> {
     let item = cloud.item("Sessions", session.id()).await?.unwrap_or_default();
     Ok(json!({
@@ -155,7 +154,7 @@ async fn active(cloud: &Cloud, session: &Session<'_>) -> Result<Value, Error> {
     }))
 }
 
-/// Has EventBridge send all that its archive holds once more.
+/// Starts a replay of the whole archive.
 async fn replay(cloud: &Cloud) -> Result<(), Error> {
     let archives = cloud.aws("events", "AWSEvents.ListArchives", json!({})).await?;
     let archive = &archives["Archives"][0];
@@ -173,23 +172,23 @@ async fn replay(cloud: &Cloud) -> Result<(), Error> {
 }
 
 /// Runs a fault once.
-pub fn run(fault: &Fault, seed: u64) -> Sum {
+pub fn run(fault: &ProcessFault, seed: u64) -> RunResult {
     let plan = (fault.plan)(&mut Random::new(seed));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    match runtime.block_on(play(&plan)) {
-        Ok((journey, packets)) => verdict::sum(&plan, &journey, &packets),
-        Err(error) => Sum {
+    match runtime.block_on(run_session(&plan)) {
+        Ok((run, packets)) => checker::check(&plan, &run, &packets),
+        Err(error) => RunResult {
             lost: 0,
             accepted_twice: 0,
             offered_twice: 0,
             recovery: Duration::ZERO,
             decibels: f64::INFINITY,
-            complaint: Some(error.to_string()),
+            violation: Some(error.to_string()),
         },
     }
 }
 
-async fn play(plan: &Plan) -> Result<(Journey, Packets), Error> {
+async fn run_session(plan: &Plan) -> Result<(SessionRun, Packets), Error> {
     let options = Options {
         time_scale: SCALE,
         fragment_ms: plan.fragment_ms,
@@ -198,7 +197,7 @@ async fn play(plan: &Plan) -> Result<(Journey, Packets), Error> {
     };
     let cloud = Cloud::start(options).await?;
     for fault in &plan.faults {
-        cloud.fault(fault.clone()).await?;
+        cloud.inject_fault(fault.clone()).await?;
     }
     let session = cloud.open("ana").await?;
     let packets = Packets::of(&testkit::recording()).repeated(plan.times);
@@ -211,19 +210,19 @@ async fn play(plan: &Plan) -> Result<(Journey, Packets), Error> {
     };
     std::fs::write(&file, bytes).unwrap();
     let begun = tokio::time::Instant::now();
-    let acts = async {
-        let mut acts = plan.acts.clone();
-        acts.sort_by_key(Act::at);
-        for act in acts {
-            tokio::time::sleep_until(begun + act.at()).await;
-            act.carry_out(&cloud, &session).await?;
+    let actions = async {
+        let mut actions = plan.actions.clone();
+        actions.sort_by_key(CloudAction::at);
+        for action in actions {
+            tokio::time::sleep_until(begun + action.at()).await;
+            action.apply(&cloud, &session).await?;
         }
         Ok(())
     };
     let speech = async {
         match session.say_with(&file, &plan.speaker).await {
-            // Nobody can speak into what is gone.
-            Err(_) if plan.beginning_only => {}
+            // PutMedia fails after the stream is deleted.
+            Err(_) if plan.prefix_only => {}
             said => said?,
         }
         for pause in &plan.breaks {
@@ -232,17 +231,17 @@ async fn play(plan: &Plan) -> Result<(Journey, Packets), Error> {
         }
         session.end().await
     };
-    tokio::try_join!(speech, acts)?;
-    let journey = Journey::drained_within(&session, &packets, PATIENCE).await?;
+    tokio::try_join!(speech, actions)?;
+    let run = SessionRun::drained_within(&session, &packets, DRAIN_TIMEOUT).await?;
     let calls =
         |faults: &[Value]| faults.iter().filter_map(|fault| fault["times"].as_u64()).sum::<u64>();
     let planned: u64 = plan.faults.iter().map(|fault| fault["times"].as_u64().unwrap_or(1)).sum();
-    match calls(&cloud.waiting_faults().await?) {
-        waiting if waiting > 0 && waiting == planned => Err(Error::Waited {
-            what: "any of the faults to strike".into(),
-            seconds: PATIENCE.as_secs(),
+    match calls(&cloud.pending_faults().await?) {
+        waiting if waiting > 0 && waiting == planned => Err(Error::TimedOut {
+            what: "any of the faults to occur".into(),
+            seconds: DRAIN_TIMEOUT.as_secs(),
             last: plan.faults[0].to_string(),
         }),
-        _ => Ok((journey, packets)),
+        _ => Ok((run, packets)),
     }
 }

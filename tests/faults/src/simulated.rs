@@ -1,4 +1,4 @@
-//! Faults in a world of virtual time: the consumer's own code, everything around it played.
+//! Faults in virtual time: the consumer's code in the simulator.
 
 mod consumer;
 mod endings;
@@ -11,26 +11,26 @@ mod tables;
 use std::sync::Arc;
 use std::time::Duration;
 
+use simulator::World;
+use simulator::checker::{CheckReport, check};
+use simulator::kvs::Stored;
+use simulator::lambda::Lambda;
 use testkit::pcm::Random;
-use world::World;
-use world::judge::{Verdict, judge};
-use world::kvs::Stored;
-use world::lambda::Lambda;
 
-use crate::scene::{LIMIT, Scene};
-use crate::summary::{DECIBELS, Sum};
+use crate::scenario::{LIMIT, Scenario};
+use crate::summary::{DECIBELS, RunResult};
 
-/// One kind of trouble.
+/// One fault.
 #[derive(Debug, Clone, Copy)]
-pub struct Fault {
-    /// What goes wrong.
+pub struct SimulatedFault {
+    /// Its name in the table.
     pub name: &'static str,
-    /// Makes the scene and plans the trouble in it.
-    pub scene: fn(&mut Random) -> Scene,
+    /// Returns the scenario of one run.
+    pub scenario: fn(&mut Random) -> Scenario,
 }
 
-/// All of them.
-pub fn catalogue() -> Vec<Fault> {
+/// Returns all simulated faults.
+pub fn catalogue() -> Vec<SimulatedFault> {
     [
         consumer::FAULTS,
         endings::FAULTS,
@@ -41,42 +41,42 @@ pub fn catalogue() -> Vec<Fault> {
         producer::FAULTS,
         producer::resend::FAULTS,
         producer::stamps::FAULTS,
-        producer::lies::FAULTS,
+        producer::wrong_metadata::FAULTS,
         producer::lengths::FAULTS,
     ]
     .concat()
 }
 
-/// Runs a fault once.
-pub fn run(fault: &Fault, seed: u64) -> Sum {
+/// Runs a fault once with a seed.
+pub fn run(fault: &SimulatedFault, seed: u64) -> RunResult {
     let mut random = Random::new(seed);
-    let mut scene = (fault.scene)(&mut random);
-    let stream = scene.stream();
-    let calm = scene.undisturbed.then(|| undisturbed(&scene, &stream));
-    let (world, lambda) = play(&mut scene, stream, seed);
-    let mut expected = scene.expected();
-    if scene.beginning_only {
+    let mut scenario = (fault.scenario)(&mut random);
+    let stream = scenario.stream();
+    let baseline = scenario.undisturbed.then(|| undisturbed(&scenario, &stream));
+    let (world, lambda) = simulate(&mut scenario, stream, seed);
+    let mut expected = scenario.expected();
+    if scenario.prefix_only {
         expected = expected.beginning(world.state().processor.accepted.len());
     }
-    let verdict = judge(&world, &expected);
-    Sum {
-        lost: verdict.line.lost(),
-        accepted_twice: verdict.accepted_twice,
-        offered_twice: verdict.offered_twice,
-        recovery: verdict.waited,
-        decibels: verdict.line.decibels,
-        complaint: complaint(&scene, &verdict, &world, &lambda, calm.as_deref()),
+    let report = check(&world, &expected);
+    RunResult {
+        lost: report.line.lost(),
+        accepted_twice: report.accepted_twice,
+        offered_twice: report.offered_twice,
+        recovery: report.waited,
+        decibels: report.line.decibels,
+        violation: violation(&scenario, &report, &world, &lambda, baseline.as_deref()),
     }
 }
 
-/// The same stream without faults.
-fn undisturbed(scene: &Scene, stream: &[Stored]) -> Arc<World> {
-    let mut calm = Scene { end: scene.end, ..Scene::of(0, scene.fragment_ms) };
-    calm.ended = vec![scene.end];
-    play(&mut calm, stream.to_vec(), 0).0
+/// Simulates the same stream without consumer faults.
+fn undisturbed(scenario: &Scenario, stream: &[Stored]) -> Arc<World> {
+    let mut baseline = Scenario { end: scenario.end, ..Scenario::of(0, scenario.fragment_ms) };
+    baseline.ended = vec![scenario.end];
+    simulate(&mut baseline, stream.to_vec(), 0).0
 }
 
-fn play(scene: &mut Scene, stream: Vec<Stored>, seed: u64) -> (Arc<World>, Lambda) {
+fn simulate(scenario: &mut Scenario, stream: Vec<Stored>, seed: u64) -> (Arc<World>, Lambda) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -85,60 +85,66 @@ fn play(scene: &mut Scene, stream: Vec<Stored>, seed: u64) -> (Arc<World>, Lambd
     runtime.block_on(async {
         let world = World::of(stream, seed);
         let mut lambda = Lambda::new(&world);
-        for prepare in std::mem::take(&mut scene.prepare) {
+        for prepare in std::mem::take(&mut scenario.prepare) {
             prepare(&mut lambda);
         }
-        let story = scene.story();
-        lambda.live(story, LIMIT).await;
+        let actions = scenario.actions();
+        lambda.run(actions, LIMIT).await;
         (world, lambda)
     })
 }
 
-/// What of the promise was broken, if anything.
-fn complaint(
-    scene: &Scene,
-    verdict: &Verdict,
+/// Returns a description of all violations, if there are any.
+fn violation(
+    scenario: &Scenario,
+    report: &CheckReport,
     world: &World,
     lambda: &Lambda,
-    calm: Option<&World>,
+    baseline: Option<&World>,
 ) -> Option<String> {
     let state = world.state();
     let mut broken = Vec::new();
-    if !verdict.ended {
+    if !report.ended {
         let (runs, last) = (lambda.outcomes.len(), lambda.outcomes.iter().rev().take(6));
-        broken.push(format!("it never ended; {runs} runs, last {:?}", last.collect::<Vec<_>>()));
+        broken.push(format!(
+            "the session never ended; {runs} runs, last {:?}",
+            last.collect::<Vec<_>>()
+        ));
     }
-    let line = &verdict.line;
+    let line = &report.line;
     if line.lost() > 0 {
         let (missing, surplus, wrong) = (line.missing, line.surplus, line.wrong);
         broken.push(format!("samples: {missing} lost, {surplus} too many, {wrong} changed"));
         broken.extend(line.faults.iter().cloned());
     }
     let refused: u64 = state.snapshots.iter().map(|snapshot| snapshot.totals.refused).sum();
-    if refused != scene.refused {
-        broken.push(format!("{refused} samples refused instead of {}", scene.refused));
+    if refused != scenario.refused {
+        broken.push(format!("{refused} samples refused instead of {}", scenario.refused));
     }
-    if calm.is_some_and(|calm| {
-        let calm = &calm.state().processor;
-        (calm.next, &calm.gaps) != (state.processor.next, &state.processor.gaps)
+    if baseline.is_some_and(|baseline| {
+        let baseline = &baseline.state().processor;
+        (baseline.next, &baseline.gaps) != (state.processor.next, &state.processor.gaps)
     }) {
         broken.push("the positions are not those of a run without faults".to_owned());
     }
-    if verdict.accepted_twice > 0 {
-        broken.push(format!("{} samples accepted twice", verdict.accepted_twice));
+    if report.accepted_twice > 0 {
+        broken.push(format!("{} samples accepted twice", report.accepted_twice));
     }
     if line.decibels < DECIBELS {
-        broken.push(format!("the audio is {:.1} dB from what was spoken", line.decibels));
+        broken.push(format!("the SNR of the audio is only {:.1} dB", line.decibels));
     }
-    if verdict.waited > scene.patience {
-        broken.push(format!("audio waited {:?}, longer than {:?}", verdict.waited, scene.patience));
+    if report.waited > scenario.max_pause {
+        broken.push(format!(
+            "audio waited {:?}, longer than {:?}",
+            report.waited, scenario.max_pause
+        ));
     }
-    match verdict.drained {
-        None if verdict.ended => broken.push("the final chunk was never accepted".to_owned()),
-        Some(at) if at > scene.drained_by(&state.kvs.fragments) => {
+    match report.drained {
+        None if report.ended => broken.push("the final chunk was never accepted".to_owned()),
+        Some(at) if at > scenario.drained_by(&state.kvs.fragments) => {
             broken.push(format!(
-                "the final chunk came only {:?} after the end",
-                at.saturating_sub(scene.end)
+                "the final chunk was accepted {:?} after the end",
+                at.saturating_sub(scenario.end)
             ));
         }
         _ => {}
@@ -149,7 +155,7 @@ fn complaint(
     (!broken.is_empty()).then(|| broken.join("; "))
 }
 
-/// Seconds, for the catalogues.
+/// Short form for the catalogues.
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

@@ -1,28 +1,28 @@
-//! The table that the matrix comes to.
+//! The results of the matrix as a table.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// How close the audio must be to what was said: consumers that take over warm their decoder up on
-/// a few seconds only.
+/// Minimum SNR of the audio, dB. It is not exact, because a successor warms up its decoder on a few
+/// seconds only.
 pub(crate) const DECIBELS: f64 = 40.0;
 
-/// What a run of one fault came to.
+/// The result of one run of a fault.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sum {
-    /// Samples that KVS held and the processor did not get, or got too many.
+pub struct RunResult {
+    /// Samples that KVS held and the processor did not accept, and surplus samples.
     pub lost: u64,
     /// Samples that were accepted twice.
     pub accepted_twice: u64,
-    /// Samples that were offered again although they had been accepted.
+    /// Samples that were offered again after they had been accepted.
     pub offered_twice: u64,
-    /// Longest time that audio waited in KVS while nothing was accepted, in AWS's time.
+    /// Longest time without an accepted sample while KVS held new audio, in AWS's time.
     pub recovery: Duration,
-    /// How close the audio is to what was spoken, dB.
+    /// SNR of the accepted audio, dB.
     pub decibels: f64,
-    /// What broke its promise, in words.
-    pub complaint: Option<String>,
+    /// A description of the violations, if any.
+    pub violation: Option<String>,
 }
 
 /// All runs of one fault.
@@ -33,7 +33,7 @@ pub struct Row {
     pub fault: String,
     /// `simulated` or `processes`.
     pub kind: &'static str,
-    /// How often it was run.
+    /// Number of runs.
     pub runs: u64,
     /// Samples lost, over all runs.
     pub lost: u64,
@@ -43,15 +43,15 @@ pub struct Row {
     pub offered_twice: u64,
     /// The longest recovery of any run, ms of AWS's time.
     pub worst_recovery_ms: u64,
-    /// The least close audio of any run, dB; absent when all of it was the same.
+    /// The lowest SNR of any run, dB; absent if all audio was identical.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst_decibels: Option<f64>,
-    /// Runs that broke a promise: their seeds and what they broke.
+    /// Failed runs: their seeds and violations.
     pub broken: Vec<String>,
 }
 
 impl Row {
-    /// A fault that was not run yet.
+    /// Returns the row of a fault without runs.
     pub fn new(fault: &str, kind: &'static str) -> Self {
         Self {
             fault: fault.to_owned(),
@@ -66,8 +66,8 @@ impl Row {
         }
     }
 
-    /// Adds the run of `seed`.
-    pub fn add(&mut self, seed: u64, sum: &Sum) {
+    /// Adds the result of the run with `seed`.
+    pub fn add(&mut self, seed: u64, sum: &RunResult) {
         self.runs += 1;
         self.lost += sum.lost;
         self.accepted_twice += sum.accepted_twice;
@@ -78,13 +78,13 @@ impl Row {
             let worst = self.worst_decibels.unwrap_or(f64::INFINITY);
             self.worst_decibels = Some(worst.min((sum.decibels * 10.0).round() / 10.0));
         }
-        if let Some(complaint) = &sum.complaint {
-            self.broken.push(format!("seed {seed}: {complaint}"));
+        if let Some(violation) = &sum.violation {
+            self.broken.push(format!("seed {seed}: {violation}"));
         }
     }
 }
 
-/// The rows as a table for people.
+/// Formats the rows as a text table.
 pub fn table(rows: &[Row]) -> String {
     let mut text = format!(
         "{:<58} {:>10} {:>5} {:>7} {:>7} {:>12} {:>7}\n",
@@ -116,13 +116,13 @@ mod tests {
     #[test]
     fn a_row_keeps_the_worst_and_adds_up_the_rest() {
         let mut row = Row::new("killed", "simulated");
-        let sum = |lost, recovery, decibels| Sum {
+        let sum = |lost, recovery, decibels| RunResult {
             lost,
             accepted_twice: 0,
             offered_twice: 5,
             recovery: Duration::from_millis(recovery),
             decibels,
-            complaint: (lost > 0).then(|| "lost".to_owned()),
+            violation: (lost > 0).then(|| "lost".to_owned()),
         };
         row.add(1, &sum(0, 900, f64::INFINITY));
         row.add(2, &sum(3, 100, 55.55));

@@ -1,14 +1,14 @@
-//! Promise: whatever fails, every sample that KVS holds is accepted once and in order. A slice of
-//! the matrix, always the same; `make faults` runs the whole.
+//! Guarantee: under each fault, every sample that KVS holds is accepted once and in order. This
+//! runs a fixed part of the matrix; `make faults` runs all of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use faults::{Kind, matrix, table};
 
 fn assert_kept(kind: Kind, only: &str, seed: u64, runs: u64) {
     let rows = matrix(kind, only, seed, runs);
-    assert!(rows.iter().map(|row| row.runs).sum::<u64>() >= runs, "a fault was left out");
+    assert!(rows.iter().map(|row| row.runs).sum::<u64>() >= runs, "a fault was not run");
     let broken = rows.iter().any(|row| !row.broken.is_empty());
-    assert!(!broken, "a promise was broken\n{}", table(&rows));
+    assert!(!broken, "a run failed\n{}", table(&rows));
 }
 
 #[test]

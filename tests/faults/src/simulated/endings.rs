@@ -1,99 +1,104 @@
-//! Troubles around the end of a session, where what is missed once is missed for good, and several
-//! at a time.
+//! Faults at the end of a session, when audio that is missed is lost permanently, and combinations
+//! of faults.
 
 use std::time::Duration;
 
 use session::ErrorKind;
+use simulator::FaultRates;
+use simulator::kvs::{Break, How, open_error};
+use simulator::lambda::Call;
 use testkit::pcm::Random;
-use world::Odds;
-use world::kvs::{Break, How, open_error};
-use world::lambda::Call;
 
-use super::{Fault, seconds};
-use crate::scene::Scene;
+use super::{SimulatedFault, seconds};
+use crate::scenario::Scenario;
 
-pub(super) const FAULTS: &[Fault] = &[
-    Fault { name: "tail's connection stalls at its first byte", scene: stall_tail },
-    Fault { name: "ended cleanly then stalled, after the stop", scene: end_then_stall },
-    Fault { name: "three connections stand still after the stop", scene: three_stalls },
-    Fault { name: "one 404 when only ENDED came", scene: one_404_ended },
-    Fault { name: "one 404 after the stop, catching up", scene: one_404_catching_up },
-    Fault { name: "404 for minutes in mid session", scene: long_404 },
-    Fault { name: "consumer frozen around the tail", scene: frozen_tail },
-    Fault { name: "killed in hand-off, table loses, processor down", scene: killed_in_trouble },
-    Fault { name: "ENDED while the breaker is open, hand-offs", scene: ended_with_open_breaker },
-    Fault { name: "table away during the drain", scene: away_in_the_drain },
+pub(super) const FAULTS: &[SimulatedFault] = &[
+    SimulatedFault { name: "tail's connection stalls at its first byte", scenario: stall_tail },
+    SimulatedFault { name: "ended cleanly then stalled, after the stop", scenario: end_then_stall },
+    SimulatedFault { name: "three connections stand still after the stop", scenario: three_stalls },
+    SimulatedFault { name: "one 404 when only ENDED came", scenario: one_404_ended },
+    SimulatedFault { name: "one 404 after the stop, catching up", scenario: one_404_catching_up },
+    SimulatedFault { name: "404 for minutes in mid session", scenario: long_404 },
+    SimulatedFault { name: "consumer frozen around the tail", scenario: frozen_tail },
+    SimulatedFault {
+        name: "killed in hand-off, table loses, processor down",
+        scenario: killed_in_trouble,
+    },
+    SimulatedFault {
+        name: "ENDED while the breaker is open, hand-offs",
+        scenario: ended_with_open_breaker,
+    },
+    SimulatedFault { name: "table away during the drain", scenario: away_in_the_drain },
 ];
 
 fn stall(ms: u64) -> Break {
     Break { after: 0, how: How::Stall(Duration::from_millis(ms)) }
 }
 
-fn stall_tail(random: &mut Random) -> Scene {
+fn stall_tail(random: &mut Random) -> Scenario {
     let n = 4 + random.below(4);
-    let mut scene = Scene::of(n * 5 + 4, 5_000);
+    let mut scenario = Scenario::of(n * 5 + 4, 5_000);
     let t = 10_500 + random.below(30_000);
-    scene.at(seconds(n * 5 + 1), move |lambda| {
+    scenario.at(seconds(n * 5 + 1), move |lambda| {
         lambda.world.state().kvs.breaks = vec![stall(t)].into()
     });
-    scene.patience = seconds(120);
-    scene
+    scenario.max_pause = seconds(120);
+    scenario
 }
 
-fn end_then_stall(random: &mut Random) -> Scene {
-    // Two seconds' fragments, everything in KVS, only ENDED came; one clean end between documents,
-    // one stall.
-    let mut scene = Scene::of(40, 2_000);
-    scene.active.clear();
+fn end_then_stall(random: &mut Random) -> Scenario {
+    // All fragments are in KVS and only ENDED arrives; one clean end between documents, one stall.
+    let mut scenario = Scenario::of(40, 2_000);
+    scenario.active.clear();
     let t = 5_000 + random.below(9_000);
-    scene.prepare(move |lambda| {
+    scenario.prepare(move |lambda| {
         lambda.world.state().kvs.breaks = vec![Break { after: 0, how: How::End }, stall(t)].into();
     });
-    scene.patience = seconds(120);
-    scene
+    scenario.max_pause = seconds(120);
+    scenario
 }
 
-fn three_stalls(random: &mut Random) -> Scene {
-    let mut scene = Scene::of(40, 2_000);
-    scene.active.clear();
+fn three_stalls(random: &mut Random) -> Scenario {
+    let mut scenario = Scenario::of(40, 2_000);
+    scenario.active.clear();
     let t = 16_000 + random.below(9_000);
-    scene.prepare(move |lambda| {
+    scenario.prepare(move |lambda| {
         lambda.world.state().kvs.breaks = vec![stall(t), stall(t), stall(t)].into()
     });
-    scene.patience = seconds(180);
-    scene
+    scenario.max_pause = seconds(180);
+    scenario
 }
 
-fn one_404_ended(_: &mut Random) -> Scene {
-    let mut scene = Scene::of(40, 2_000);
-    scene.active.clear();
-    scene.prepare(|lambda| {
+fn one_404_ended(_: &mut Random) -> Scenario {
+    let mut scenario = Scenario::of(40, 2_000);
+    scenario.active.clear();
+    scenario.prepare(|lambda| {
         lambda.world.state().kvs.open_errors =
             vec![open_error(ErrorKind::NotFound, "ResourceNotFoundException")].into()
     });
-    scene.patience = seconds(120);
-    scene
+    scenario.max_pause = seconds(120);
+    scenario
 }
 
-fn one_404_catching_up(random: &mut Random) -> Scene {
-    // Processor away at the end; a connection cut after the stop; its reconnect meets one 404.
-    let mut scene = Scene::of(60, 2_000);
+fn one_404_catching_up(random: &mut Random) -> Scenario {
+    // The processor is down at the end; a connection ends after the stop; its reconnect gets a 404.
+    let mut scenario = Scenario::of(60, 2_000);
     let when = seconds(25 + random.below(10));
-    scene.at(when, |lambda| lambda.world.state().processor.odds = Odds::DOWN);
-    scene.at(seconds(90), |lambda| {
-        lambda.world.state().processor.odds = Odds::UP;
+    scenario.at(when, |lambda| lambda.world.state().processor.fault_rates = FaultRates::DOWN);
+    scenario.at(seconds(90), |lambda| {
+        lambda.world.state().processor.fault_rates = FaultRates::UP;
         lambda.world.state().kvs.longest = Duration::ZERO;
         lambda.world.state().kvs.open_errors =
             vec![open_error(ErrorKind::NotFound, "ResourceNotFoundException")].into();
     });
-    scene.at(seconds(110), |lambda| lambda.world.state().kvs.longest = seconds(2700));
-    scene.patience = seconds(180);
-    scene
+    scenario.at(seconds(110), |lambda| lambda.world.state().kvs.longest = seconds(2700));
+    scenario.max_pause = seconds(180);
+    scenario
 }
 
-fn long_404(_: &mut Random) -> Scene {
-    let mut scene = Scene::of(300, 2_000);
-    scene.at(seconds(50), |lambda| {
+fn long_404(_: &mut Random) -> Scenario {
+    let mut scenario = Scenario::of(300, 2_000);
+    scenario.at(seconds(50), |lambda| {
         lambda.world.state().kvs.longest = Duration::ZERO;
         lambda.world.state().kvs.open_errors = std::iter::repeat_n(
             open_error(ErrorKind::NotFound, "ResourceNotFoundException"),
@@ -101,82 +106,88 @@ fn long_404(_: &mut Random) -> Scene {
         )
         .collect();
     });
-    scene.at(seconds(200), |lambda| {
+    scenario.at(seconds(200), |lambda| {
         lambda.world.state().kvs.longest = seconds(2700);
         lambda.world.state().kvs.open_errors.clear();
     });
-    scene.patience = seconds(300);
-    scene
+    scenario.max_pause = seconds(300);
+    scenario
 }
 
-fn frozen_tail(random: &mut Random) -> Scene {
+fn frozen_tail(random: &mut Random) -> Scenario {
     let n = 4 + random.below(4);
-    let mut scene = Scene::of(n * 5 + 4, 5_000);
+    let mut scenario = Scenario::of(n * 5 + 4, 5_000);
     let from = seconds(n * 5) + Duration::from_millis(3_400 + random.below(1_000));
     let t = Duration::from_millis(9_000 + random.below(9_000));
-    scene.at(from, |lambda| lambda.freeze_all(true));
-    scene.at(from + t, |lambda| lambda.freeze_all(false));
-    scene.patience = seconds(120);
-    scene
+    scenario.at(from, |lambda| lambda.freeze_all(true));
+    scenario.at(from + t, |lambda| lambda.freeze_all(false));
+    scenario.max_pause = seconds(120);
+    scenario
 }
 
 fn fragment_ms(random: &mut Random) -> u32 {
     1_000 * (1 + u32::try_from(random.below(5)).unwrap())
 }
 
-/// Links of a minute, and a processor that may be away for minutes.
-fn short(scene: &mut Scene) {
-    scene.prepare(|lambda| lambda.timeout = seconds(60));
-    scene.patience = seconds(720);
+/// Sets a function timeout of a minute, and allows outages of minutes.
+fn short(scenario: &mut Scenario) {
+    scenario.prepare(|lambda| lambda.timeout = seconds(60));
+    scenario.max_pause = seconds(720);
 }
 
-fn killed_in_trouble(random: &mut Random) -> Scene {
-    let mut scene = Scene::of(120 + random.below(120), fragment_ms(random));
-    short(&mut scene);
+fn killed_in_trouble(random: &mut Random) -> Scenario {
+    let mut scenario = Scenario::of(120 + random.below(120), fragment_ms(random));
+    short(&mut scenario);
     let (lost, silent) = (random.below(300), random.below(60));
-    scene.prepare(move |lambda| {
-        lambda.world.state().table.odds = Odds { refused: 50, lost, silent }
+    scenario.prepare(move |lambda| {
+        lambda.world.state().table.fault_rates =
+            FaultRates { refused: 50, answer_lost: lost, unanswered: silent }
     });
     for _ in 0..1 + random.below(3) {
         let at = seconds(45 + 46 * random.below(3)) + Duration::from_millis(random.below(4_000));
         let newest = random.below(2) == 0;
-        scene.at(at, move |lambda| if newest { lambda.kill_newest() } else { lambda.kill_all() });
+        scenario
+            .at(at, move |lambda| if newest { lambda.kill_newest() } else { lambda.kill_all() });
     }
-    let when = scene.moment(random);
+    let when = scenario.random_time(random);
     let away = seconds(20 + random.below(200));
-    scene.at(when, |lambda| lambda.world.state().processor.odds = Odds::DOWN);
-    scene.at(when + away, |lambda| {
-        lambda.world.state().processor.odds = Odds { refused: 100, lost: 200, silent: 0 }
+    scenario.at(when, |lambda| lambda.world.state().processor.fault_rates = FaultRates::DOWN);
+    scenario.at(when + away, |lambda| {
+        lambda.world.state().processor.fault_rates =
+            FaultRates { refused: 100, answer_lost: 200, unanswered: 0 }
     });
-    scene
+    scenario
 }
 
-fn ended_with_open_breaker(random: &mut Random) -> Scene {
-    let mut scene = Scene::of(40 + random.below(60), fragment_ms(random));
-    short(&mut scene);
+fn ended_with_open_breaker(random: &mut Random) -> Scenario {
+    let mut scenario = Scenario::of(40 + random.below(60), fragment_ms(random));
+    short(&mut scenario);
     let before = seconds(1 + random.below(20));
-    scene.at(scene.end - before, |lambda| lambda.world.state().processor.odds = Odds::DOWN);
-    scene.at(scene.end + seconds(random.below(400)), |lambda| {
-        lambda.world.state().processor.odds = Odds::UP
+    scenario.at(scenario.end - before, |lambda| {
+        lambda.world.state().processor.fault_rates = FaultRates::DOWN
+    });
+    scenario.at(scenario.end + seconds(random.below(400)), |lambda| {
+        lambda.world.state().processor.fault_rates = FaultRates::UP
     });
     if random.below(2) == 0 {
-        let at = scene.end + Duration::from_millis(random.below(60_000));
-        scene.at(at, |lambda| lambda.kill_all());
+        let at = scenario.end + Duration::from_millis(random.below(60_000));
+        scenario.at(at, |lambda| lambda.kill_all());
     }
-    scene
+    scenario
 }
 
-fn away_in_the_drain(random: &mut Random) -> Scene {
-    let mut scene = Scene::ordinary(random);
-    short(&mut scene);
-    let at = scene.end - seconds(3) + Duration::from_millis(random.below(8_000));
-    scene.at(at, |lambda| lambda.world.state().table.odds = Odds::DOWN);
-    scene.at(at + seconds(5 + random.below(40)), |lambda| {
-        lambda.world.state().table.odds = Odds { refused: 100, lost: 200, silent: 20 }
+fn away_in_the_drain(random: &mut Random) -> Scenario {
+    let mut scenario = Scenario::ordinary(random);
+    short(&mut scenario);
+    let at = scenario.end - seconds(3) + Duration::from_millis(random.below(8_000));
+    scenario.at(at, |lambda| lambda.world.state().table.fault_rates = FaultRates::DOWN);
+    scenario.at(at + seconds(5 + random.below(40)), |lambda| {
+        lambda.world.state().table.fault_rates =
+            FaultRates { refused: 100, answer_lost: 200, unanswered: 20 }
     });
     for _ in 0..random.below(3) {
-        let at = scene.end + Duration::from_millis(random.below(20_000));
-        scene.at(at, |lambda| lambda.invoke(Call::Stop));
+        let at = scenario.end + Duration::from_millis(random.below(20_000));
+        scenario.at(at, |lambda| lambda.invoke(Call::Stop));
     }
-    scene
+    scenario
 }

@@ -1,31 +1,31 @@
-//! GetMedia ends, breaks, stalls, refuses, reports errors, or sends damaged bytes.
+//! GetMedia faults: ends, cuts, stalls, refusals, error tags, and damaged bytes.
 
 use std::time::Duration;
 
 use session::ErrorKind;
+use simulator::kvs::{Break, How, open_error};
 use testkit::pcm::Random;
-use world::kvs::{Break, How, open_error};
 
-use super::{Fault, seconds};
-use crate::scene::Scene;
+use super::{SimulatedFault, seconds};
+use crate::scenario::Scenario;
 
-/// A few failed calls in a row, each waited for with full jitter up to 10 s.
+/// Several failed calls in a row, each followed by a back-off with full jitter up to 10 s.
 const RECONNECTS: Duration = seconds(60);
 
-pub(super) const FAULTS: &[Fault] = &[
-    Fault { name: "GetMedia ended cleanly at any byte", scene: ended },
-    Fault { name: "GetMedia cut at any byte", scene: cut },
-    Fault { name: "GetMedia stalled", scene: stalled },
-    Fault { name: "GetMedia refused", scene: refused },
-    Fault { name: "GetMedia: stream not found for a while", scene: not_found },
-    Fault { name: "GetMedia ended at its maximum duration", scene: short_connections },
-    Fault { name: "GetMedia error tags 3002, 4000, 45xx, 5000", scene: error_tags },
-    Fault { name: "GetMedia document damaged on the way", scene: damaged },
-    Fault { name: "stream deleted under the reader", scene: deleted },
-    Fault { name: "stream reused by another session", scene: reused },
+pub(super) const FAULTS: &[SimulatedFault] = &[
+    SimulatedFault { name: "GetMedia ended cleanly at any byte", scenario: ended },
+    SimulatedFault { name: "GetMedia cut at any byte", scenario: cut },
+    SimulatedFault { name: "GetMedia stalled", scenario: stalled },
+    SimulatedFault { name: "GetMedia refused", scenario: refused },
+    SimulatedFault { name: "GetMedia: stream not found for a while", scenario: not_found },
+    SimulatedFault { name: "GetMedia ended at its maximum duration", scenario: short_connections },
+    SimulatedFault { name: "GetMedia error tags 3002, 4000, 45xx, 5000", scenario: error_tags },
+    SimulatedFault { name: "GetMedia document damaged on the way", scenario: damaged },
+    SimulatedFault { name: "stream deleted under the reader", scenario: deleted },
+    SimulatedFault { name: "stream reused by another session", scenario: reused },
 ];
 
-/// `count` bodies in a row, each disturbed somewhere in its first half minute of audio.
+/// Returns faults of the next `count` bodies, each in the first half minute of audio.
 fn breaks(random: &mut Random, count: u64, how: impl Fn(&mut Random) -> How) -> Vec<Break> {
     (0..count)
         .map(|_| {
@@ -35,40 +35,40 @@ fn breaks(random: &mut Random, count: u64, how: impl Fn(&mut Random) -> How) -> 
         .collect()
 }
 
-fn disturbed(random: &mut Random, how: impl Fn(&mut Random) -> How) -> Scene {
-    let mut scene = Scene::ordinary(random);
+fn disturbed(random: &mut Random, how: impl Fn(&mut Random) -> How) -> Scenario {
+    let mut scenario = Scenario::ordinary(random);
     let count = 1 + random.below(8);
     let breaks = breaks(random, count, how);
-    scene.prepare(move |lambda| lambda.world.state().kvs.breaks = breaks.into());
-    scene.patience = RECONNECTS;
-    scene
+    scenario.prepare(move |lambda| lambda.world.state().kvs.breaks = breaks.into());
+    scenario.max_pause = RECONNECTS;
+    scenario
 }
 
-fn ended(random: &mut Random) -> Scene {
+fn ended(random: &mut Random) -> Scenario {
     disturbed(random, |_| How::End)
 }
 
-fn cut(random: &mut Random) -> Scene {
+fn cut(random: &mut Random) -> Scenario {
     disturbed(random, |_| How::Cut)
 }
 
-fn stalled(random: &mut Random) -> Scene {
+fn stalled(random: &mut Random) -> Scenario {
     disturbed(random, |random| How::Stall(Duration::from_millis(random.below(60_000))))
 }
 
-fn error_tags(random: &mut Random) -> Scene {
+fn error_tags(random: &mut Random) -> Scenario {
     disturbed(random, |random| {
         let ids = [3002, 4000, 4500, 4501, 4502, 4503, 4504, 4505, 4506, 5000];
         How::Tag(ids[usize::try_from(random.below(10)).unwrap()])
     })
 }
 
-fn damaged(random: &mut Random) -> Scene {
+fn damaged(random: &mut Random) -> Scenario {
     disturbed(random, |_| How::DamagedHeader)
 }
 
-fn refused(random: &mut Random) -> Scene {
-    let mut scene = Scene::ordinary(random);
+fn refused(random: &mut Random) -> Scenario {
+    let mut scenario = Scenario::ordinary(random);
     let errors = [
         open_error(ErrorKind::Throttled, "ClientLimitExceededException"),
         open_error(ErrorKind::Throttled, "ConnectionLimitExceededException"),
@@ -78,79 +78,79 @@ fn refused(random: &mut Random) -> Scene {
     let count = 1 + random.below(8);
     let drawn: Vec<_> =
         (0..count).map(|_| errors[usize::try_from(random.below(4)).unwrap()].clone()).collect();
-    let when = scene.moment(random);
-    // A body that ends makes the reader call again.
-    scene.at(when, move |lambda| {
+    let when = scenario.random_time(random);
+    // The end of the body causes the next call.
+    scenario.at(when, move |lambda| {
         let kvs = &mut lambda.world.state().kvs;
         kvs.open_errors = drawn.into();
         kvs.longest = Duration::ZERO;
     });
-    scene.at(when + Duration::from_millis(100), |lambda| {
+    scenario.at(when + Duration::from_millis(100), |lambda| {
         lambda.world.state().kvs.longest = seconds(2_700);
     });
-    scene.patience = RECONNECTS;
-    scene
+    scenario.max_pause = RECONNECTS;
+    scenario
 }
 
-fn not_found(random: &mut Random) -> Scene {
-    let mut scene = Scene::ordinary(random);
+fn not_found(random: &mut Random) -> Scenario {
+    let mut scenario = Scenario::ordinary(random);
     let count = usize::try_from(1 + random.below(6)).unwrap();
-    scene.prepare(move |lambda| {
+    scenario.prepare(move |lambda| {
         let errors = std::iter::repeat_n(
             open_error(ErrorKind::NotFound, "ResourceNotFoundException"),
             count,
         );
         lambda.world.state().kvs.open_errors = errors.collect();
     });
-    scene.patience = RECONNECTS;
-    scene
+    scenario.max_pause = RECONNECTS;
+    scenario
 }
 
-fn short_connections(random: &mut Random) -> Scene {
-    let mut scene = Scene::ordinary(random);
+fn short_connections(random: &mut Random) -> Scenario {
+    let mut scenario = Scenario::ordinary(random);
     let longest = Duration::from_millis(1_000 + random.below(15_000));
-    scene.prepare(move |lambda| lambda.world.state().kvs.longest = longest);
-    scene.patience = seconds(5);
-    // Below KVS's idle time no end says that there is nothing more.
-    scene.drained_later = Duration::from_secs(25);
-    scene
+    scenario.prepare(move |lambda| lambda.world.state().kvs.longest = longest);
+    scenario.max_pause = seconds(5);
+    // A connection that ends before KVS's idle time does not prove that the stream is drained.
+    scenario.extra_drain_time = Duration::from_secs(25);
+    scenario
 }
 
-fn deleted(random: &mut Random) -> Scene {
-    let mut scene = Scene::ordinary(random);
-    let when = scene.moment(random);
-    scene.at(when, |lambda| lambda.world.state().kvs.gone = true);
-    scene.beginning_only = true;
-    // A stream that is not there is believed to be gone when that lasts.
-    scene.drained_later = Duration::from_secs(25);
-    scene
+fn deleted(random: &mut Random) -> Scenario {
+    let mut scenario = Scenario::ordinary(random);
+    let when = scenario.random_time(random);
+    scenario.at(when, |lambda| lambda.world.state().kvs.deleted = true);
+    scenario.prefix_only = true;
+    // The consumer treats a stream as deleted only after GetMedia has reported it for a while.
+    scenario.extra_drain_time = Duration::from_secs(25);
+    scenario
 }
 
-fn reused(random: &mut Random) -> Scene {
-    let mut scene = Scene::ordinary(random);
-    let own = scene.stream();
+fn reused(random: &mut Random) -> Scenario {
+    let mut scenario = Scenario::ordinary(random);
+    let own = scenario.stream();
     let other = testkit::getmedia::Framing {
         session_id: Some("other-speaker-7".into()),
         ..testkit::getmedia::Framing::default()
     };
-    let intruders = Scene::of(20, 1_000).fragments();
+    let intruders = Scenario::of(20, 1_000).fragments();
     let mut stored = Vec::new();
     for (index, fragment) in own.into_iter().enumerate() {
         if random.below(3) == 0
             && let Some(intruder) = intruders.get(index)
         {
-            // Its number lies between those of the fragments around it.
+            // Its number wrong_metadata between those of the fragments around it.
             let mut intruder = intruder.clone();
             intruder.number = Some(before(&fragment.number));
-            stored.push(world::kvs::Stored::new(fragment.at, &other, &intruder));
+            stored.push(simulator::kvs::Stored::new(fragment.at, &other, &intruder));
         }
         stored.push(fragment);
     }
-    scene.stored = Some(stored);
-    scene
+    scenario.stored = Some(stored);
+    scenario
 }
 
-/// The fragment number right before `number`.
+/// Returns the fragment number directly before `number`.
 fn before(number: &str) -> String {
     let (head, tail) = number.split_at(number.len() - 15);
     let tail: u64 = tail.parse().unwrap();

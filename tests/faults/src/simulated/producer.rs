@@ -1,4 +1,4 @@
-//! The producer pauses, starts anew, or has its clock set; and the consumer is killed on top of it.
+//! Producer pauses, restarts and clock changes, each combined with a killed consumer.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -7,32 +7,32 @@ use testkit::getmedia::Fragment;
 use testkit::line::Pause;
 use testkit::pcm::Random;
 
-use super::{Fault, seconds};
-use crate::scene::Scene;
+use super::{SimulatedFault, seconds};
+use crate::scenario::Scenario;
 
 pub(super) mod lengths;
-pub(super) mod lies;
 pub(super) mod resend;
 pub(super) mod stamps;
+pub(super) mod wrong_metadata;
 
 mod upload;
 use upload::{Upload, line_with};
 
-pub(super) const FAULTS: &[Fault] = &[
-    Fault { name: "producer pauses for minutes, consumer killed", scene: pauses },
-    Fault { name: "producer starts anew, consumer killed", scene: starts_anew },
-    Fault { name: "producer's clock jumps, consumer killed", scene: clock_jumps },
-    Fault { name: "silence by DTX, consumer killed", scene: dtx },
+pub(super) const FAULTS: &[SimulatedFault] = &[
+    SimulatedFault { name: "producer pauses for minutes, consumer killed", scenario: pauses },
+    SimulatedFault { name: "producer starts anew, consumer killed", scenario: starts_anew },
+    SimulatedFault { name: "producer's clock jumps, consumer killed", scenario: clock_jumps },
+    SimulatedFault { name: "silence by DTX, consumer killed", scenario: dtx },
 ];
 
-/// The scene's fragments; `change` may move what follows from any of them on: by the producer's
-/// clock, by KVS's, and what becomes of the Matroska time.
-fn changed(random: &mut Random, mut change: impl FnMut(&mut Random) -> Option<Change>) -> Scene {
-    let mut scene = Scene::ordinary(random);
-    let length = i64::from(scene.fragment_ms);
+/// Returns a scenario in which `change` may shift all fragments from any fragment on: by the
+/// producer's clock, by KVS's clock, and by the Matroska time.
+fn changed(random: &mut Random, mut change: impl FnMut(&mut Random) -> Option<Change>) -> Scenario {
+    let mut scenario = Scenario::ordinary(random);
+    let length = i64::from(scenario.fragment_ms);
     let (mut producer, mut server, mut media) = (0, 0, 0);
     let (mut upload, mut pauses, mut after) = (Upload::default(), Vec::new(), 0);
-    for (mut fragment, nth) in scene.fragments().into_iter().zip(1_i64..) {
+    for (mut fragment, nth) in scenario.fragments().into_iter().zip(1_i64..) {
         if nth > 1
             && let Some(change) = change(random)
         {
@@ -49,16 +49,16 @@ fn changed(random: &mut Random, mut change: impl FnMut(&mut Random) -> Option<Ch
         let at = Duration::from_millis((nth * length + server).unsigned_abs());
         upload.put(at, &fragment);
     }
-    upload.into_stream_of(&mut scene);
-    scene.line = Some(line_with(&scene, &pauses));
-    scene.undisturbed = true;
-    let when = scene.moment(random);
-    scene.at(when, |lambda| lambda.kill_all());
-    scene.patience = seconds(75);
-    scene
+    upload.into_stream_of(&mut scenario);
+    scenario.line = Some(line_with(&scenario, &pauses));
+    scenario.undisturbed = true;
+    let when = scenario.random_time(random);
+    scenario.at(when, |lambda| lambda.kill_all());
+    scenario.max_pause = seconds(75);
+    scenario
 }
 
-/// What changes from a fragment on.
+/// A shift of the clocks from a fragment on.
 struct Change {
     producer_ms: i64,
     server_ms: i64,
@@ -66,10 +66,10 @@ struct Change {
 }
 
 impl Change {
-    /// The time between what was said before and after, in samples: as long as both clocks say, or
-    /// where only the producer's says so, any part of it. Below 60 ms it may pass for jitter.
-    /// Within 2 ms, which is what rounding to milliseconds on both sides may add, it may be taken
-    /// for so many lost packets.
+    /// Returns the allowed pause in samples: exactly the shift if both clocks agree, or any part of
+    /// it if only the producer's clock changed. A pause below 60 ms may be treated as jitter. The
+    /// rounding to milliseconds adds up to 2 ms, so the pause may be a whole number of lost
+    /// packets.
     fn pause(&self) -> RangeInclusive<usize> {
         let samples = usize::try_from(self.producer_ms.max(0)).unwrap() * 16;
         if self.producer_ms != self.server_ms || self.producer_ms < 60 {
@@ -80,7 +80,7 @@ impl Change {
     }
 }
 
-/// What becomes of the Cluster's time.
+/// The effect on the Cluster's time.
 enum Media {
     GoesOnAfter(i64),
     StartsAtZero,
@@ -96,12 +96,12 @@ fn shift(fragment: &mut Fragment, producer_ms: i64, server_ms: i64, media_ms: i6
     }
 }
 
-/// True once in `one_in` times.
+/// Returns true with probability 1 / `one_in`.
 fn now_and_then(random: &mut Random, one_in: u64) -> bool {
     random.below(one_in) == 0
 }
 
-fn pauses(random: &mut Random) -> Scene {
+fn pauses(random: &mut Random) -> Scenario {
     changed(random, |random| {
         now_and_then(random, 6).then(|| {
             let pause = i64::try_from(random.below(180_000)).unwrap();
@@ -110,7 +110,7 @@ fn pauses(random: &mut Random) -> Scene {
     })
 }
 
-fn starts_anew(random: &mut Random) -> Scene {
+fn starts_anew(random: &mut Random) -> Scenario {
     changed(random, |random| {
         now_and_then(random, 6).then(|| {
             let away = i64::try_from(random.below(10_000)).unwrap();
@@ -119,7 +119,7 @@ fn starts_anew(random: &mut Random) -> Scene {
     })
 }
 
-fn clock_jumps(random: &mut Random) -> Scene {
+fn clock_jumps(random: &mut Random) -> Scenario {
     changed(random, |random| {
         now_and_then(random, 6).then(|| {
             let jump = i64::try_from(random.below(240_000)).unwrap() - 120_000;
@@ -128,18 +128,18 @@ fn clock_jumps(random: &mut Random) -> Scene {
     })
 }
 
-/// Packets of 20 ms that bear out a pause before them; where the session ends sooner it may pass
-/// for jitter.
-const BORNE_OUT: usize = 6;
-/// Samples of a pause that is none of jitter's: half a second.
-const FAR: usize = 8_000;
+/// Number of packets of 20 ms that confirm a pause before them; if the session ends sooner, the
+/// pause may be treated as jitter.
+const CONFIRMING_PACKETS: usize = 6;
+/// Samples of the shortest pause that is never treated as jitter: half a second.
+const LONGEST_JITTER: usize = 8_000;
 
-fn dtx(random: &mut Random) -> Scene {
-    let mut scene = Scene::ordinary(random);
-    let length = Duration::from_millis(scene.fragment_ms.into());
+fn dtx(random: &mut Random) -> Scenario {
+    let mut scenario = Scenario::ordinary(random);
+    let length = Duration::from_millis(scenario.fragment_ms.into());
     let (mut upload, mut pauses, mut said) = (Upload::default(), Vec::new(), Vec::new());
     let (mut silent, mut silence) = (0, 0);
-    for (mut fragment, nth) in scene.fragments().into_iter().zip(1..) {
+    for (mut fragment, nth) in scenario.fragments().into_iter().zip(1..) {
         fragment.packets.retain(|packet| {
             if silent == 0 && random.below(40) == 0 {
                 silent = random.below(90);
@@ -157,20 +157,20 @@ fn dtx(random: &mut Random) -> Scene {
             said.push(packet.data.clone());
             true
         });
-        upload.put((length * nth).min(scene.end), &fragment);
+        upload.put((length * nth).min(scenario.end), &fragment);
     }
-    upload.into_stream_of(&mut scene);
+    upload.into_stream_of(&mut scenario);
     if let Some(last) = pauses.last_mut()
-        && said.len() - last.after < BORNE_OUT
-        && *last.samples.end() < FAR
+        && said.len() - last.after < CONFIRMING_PACKETS
+        && *last.samples.end() < LONGEST_JITTER
     {
         last.samples = 0..=*last.samples.end();
     }
-    scene.packets = said;
-    scene.line = Some(line_with(&scene, &pauses));
-    scene.undisturbed = true;
-    let when = scene.moment(random);
-    scene.at(when, |lambda| lambda.kill_all());
-    scene.patience = seconds(75);
-    scene
+    scenario.packets = said;
+    scenario.line = Some(line_with(&scenario, &pauses));
+    scenario.undisturbed = true;
+    let when = scenario.random_time(random);
+    scenario.at(when, |lambda| lambda.kill_all());
+    scenario.max_pause = seconds(75);
+    scenario
 }

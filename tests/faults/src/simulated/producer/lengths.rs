@@ -1,81 +1,88 @@
-//! Fragments of 1 to 20 s, where their length shows: in hand-offs, in catching up, and in the
-//! drain.
+//! Fragments of 1 to 20 s in the cases in which their length matters: hand-offs, catching up, and
+//! the drain.
 
 use std::time::Duration;
 
+use simulator::FaultRates;
 use testkit::pcm::Random;
-use world::Odds;
 
-use super::super::{Fault, seconds};
+use super::super::{SimulatedFault, seconds};
 use super::upload::{HAND_OFF, drained_by_a_successor};
-use crate::scene::Scene;
+use crate::scenario::Scenario;
 
-pub(in super::super) const FAULTS: &[Fault] = &[
-    Fault { name: "fragments of 1 to 20 s, hand-offs", scene: hand_offs },
-    Fault { name: "fragments of 1 to 20 s, catching up", scene: catching_up },
-    Fault { name: "fragments of 1 to 20 s, ended within one", scene: drained },
-    Fault { name: "fragments of 1 to 20 s, ended within the first", scene: drained_early },
-    Fault { name: "fragments of 1 to 20 s, killed in the drain", scene: killed_in_the_drain },
+pub(in super::super) const FAULTS: &[SimulatedFault] = &[
+    SimulatedFault { name: "fragments of 1 to 20 s, hand-offs", scenario: hand_offs },
+    SimulatedFault { name: "fragments of 1 to 20 s, catching up", scenario: catching_up },
+    SimulatedFault { name: "fragments of 1 to 20 s, ended within one", scenario: drained },
+    SimulatedFault {
+        name: "fragments of 1 to 20 s, ended within the first",
+        scenario: drained_early,
+    },
+    SimulatedFault {
+        name: "fragments of 1 to 20 s, killed in the drain",
+        scenario: killed_in_the_drain,
+    },
 ];
 
-fn scene(random: &mut Random, least: u64) -> Scene {
-    let mut scene =
-        Scene::of(least + random.below(60), random.pick(&[1_000, 2_000, 10_000, 20_000]));
-    scene.end += Duration::from_millis(random.below(1_000));
-    scene.ended = vec![scene.end];
-    scene
+fn scenario(random: &mut Random, least: u64) -> Scenario {
+    let mut scenario =
+        Scenario::of(least + random.below(60), random.pick(&[1_000, 2_000, 10_000, 20_000]));
+    scenario.end += Duration::from_millis(random.below(1_000));
+    scenario.ended = vec![scenario.end];
+    scenario
 }
 
-/// Consumers hand on at any place in a fragment, also while nothing was readable for 20 s.
-fn hand_offs(random: &mut Random) -> Scene {
-    let mut scene = scene(random, 100);
+/// Hand-offs at any position in a fragment, also while nothing was readable for 20 s.
+fn hand_offs(random: &mut Random) -> Scenario {
+    let mut scenario = scenario(random, 100);
     let cold_start = Duration::from_millis(random.below(3_000));
-    scene.prepare(move |lambda| {
+    scenario.prepare(move |lambda| {
         lambda.timeout = HAND_OFF + seconds(15);
         lambda.cold_start = cold_start;
     });
-    // Without a reader until the next consumer runs.
-    scene.patience = seconds(2) + cold_start;
-    scene.drained_later = drained_by_a_successor(&scene) + cold_start;
-    scene
+    // No consumer reads until the successor runs.
+    scenario.max_pause = seconds(2) + cold_start;
+    scenario.extra_drain_time = drained_by_a_successor(&scenario) + cold_start;
+    scenario
 }
 
-/// The processor is away, and what KVS holds by then is read in one go, hand-offs in between.
-fn catching_up(random: &mut Random) -> Scene {
-    let mut scene = scene(random, 120);
+/// The processor is down, and the consumer then catches up with the stream, with hand-offs.
+fn catching_up(random: &mut Random) -> Scenario {
+    let mut scenario = scenario(random, 120);
     let (when, outage) = (seconds(20 + random.below(20)), seconds(30 + random.below(60)));
     if random.below(2) == 0 {
-        scene.prepare(|lambda| lambda.timeout = HAND_OFF + seconds(15));
+        scenario.prepare(|lambda| lambda.timeout = HAND_OFF + seconds(15));
     }
-    scene.at(when, |lambda| lambda.world.state().processor.odds = Odds::DOWN);
-    scene.at(when + outage, |lambda| lambda.world.state().processor.odds = Odds::UP);
-    // The breaker lets one chunk try every 15 s.
-    scene.patience = outage + seconds(30);
-    scene
+    scenario.at(when, |lambda| lambda.world.state().processor.fault_rates = FaultRates::DOWN);
+    scenario
+        .at(when + outage, |lambda| lambda.world.state().processor.fault_rates = FaultRates::UP);
+    // The circuit breaker lets one chunk through every 15 s.
+    scenario.max_pause = outage + seconds(30);
+    scenario
 }
 
-/// The session ends anywhere in the last fragment, which KVS has only at its end. At least one was
-/// read before: its length says how long to wait.
-fn drained(random: &mut Random) -> Scene {
-    let mut scene = scene(random, 45);
-    let early = Duration::from_millis(random.below(u64::from(scene.fragment_ms)));
-    scene.ended = vec![scene.end.saturating_sub(early), scene.end];
-    scene
+/// The session ends within the last fragment, which KVS stores only at its end. At least one
+/// fragment was read before: its length determines how long the consumer waits.
+fn drained(random: &mut Random) -> Scenario {
+    let mut scenario = scenario(random, 45);
+    let early = Duration::from_millis(random.below(u64::from(scenario.fragment_ms)));
+    scenario.ended = vec![scenario.end.saturating_sub(early), scenario.end];
+    scenario
 }
 
-/// DELETE comes while KVS has nothing yet: what was said before it is in the fragment to come.
-fn drained_early(random: &mut Random) -> Scene {
+/// DELETE arrives before KVS has stored the first fragment, which contains the audio before it.
+fn drained_early(random: &mut Random) -> Scenario {
     let length = random.pick(&[10_000, 20_000]);
-    let mut scene = Scene::of(u64::from(length) / 1_000, length);
-    scene.ended = vec![Duration::from_millis(u64::from(length) / 2), scene.end];
-    scene
+    let mut scenario = Scenario::of(u64::from(length) / 1_000, length);
+    scenario.ended = vec![Duration::from_millis(u64::from(length) / 2), scenario.end];
+    scenario
 }
 
-fn killed_in_the_drain(random: &mut Random) -> Scene {
-    let mut scene = scene(random, 20);
-    let when = scene.end + Duration::from_millis(random.below(10_000));
-    scene.at(when, |lambda| lambda.kill_all());
-    scene.patience = seconds(75);
-    scene.drained_later = seconds(75);
-    scene
+fn killed_in_the_drain(random: &mut Random) -> Scenario {
+    let mut scenario = scenario(random, 20);
+    let when = scenario.end + Duration::from_millis(random.below(10_000));
+    scenario.at(when, |lambda| lambda.kill_all());
+    scenario.max_pause = seconds(75);
+    scenario.extra_drain_time = seconds(75);
+    scenario
 }

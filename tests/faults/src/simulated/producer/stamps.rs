@@ -1,46 +1,55 @@
-//! Every packet is there, in order and whole; only the blocks' times are not what the packets last.
-//! Nothing of it may be heard.
+//! All packets are present and in order, but the block times do not match the packets' durations.
+//! The audio must not be affected.
 
 use std::time::Duration;
 
+use simulator::EPOCH_MS;
 use testkit::getmedia::{Fragment, Timed};
 use testkit::pcm::Random;
-use world::EPOCH_MS;
 
-use super::super::Fault;
-use super::upload::{HAND_OFF, Upload, disturb, scene};
-use crate::scene::Scene;
+use super::super::SimulatedFault;
+use super::upload::{HAND_OFF, Upload, disturb, scenario};
+use crate::scenario::Scenario;
 use crate::stamps::{self, PACKET_MS, Stamps};
 
-pub(in super::super) const FAULTS: &[Fault] = &[
-    Fault { name: "block times jitter", scene: |random| stamped(random, stamps::jitter) },
-    Fault { name: "single blocks stamped late", scene: |random| stamped(random, stamps::hiccups) },
-    Fault {
-        name: "blocks stamped on arrival, in bursts",
-        scene: |random| stamped(random, stamps::bursts),
+pub(in super::super) const FAULTS: &[SimulatedFault] = &[
+    SimulatedFault {
+        name: "block times jitter",
+        scenario: |random| stamped(random, stamps::jitter),
     },
-    Fault { name: "producer's clock drifts", scene: |random| stamped(random, stamps::drift) },
-    Fault {
+    SimulatedFault {
+        name: "single blocks stamped late",
+        scenario: |random| stamped(random, stamps::hiccups),
+    },
+    SimulatedFault {
+        name: "blocks stamped on arrival, in bursts",
+        scenario: |random| stamped(random, stamps::bursts),
+    },
+    SimulatedFault {
+        name: "producer's clock drifts",
+        scenario: |random| stamped(random, stamps::drift),
+    },
+    SimulatedFault {
         name: "block times step by another length",
-        scene: |random| stamped(random, stamps::steps),
+        scenario: |random| stamped(random, stamps::steps),
     },
 ];
 
-/// From a fragment's first block to KVS.
+/// Delay from a fragment's first block to KVS.
 const UPLINK_MS: i64 = 600;
 
-/// A session whose packets are stamped so.
-fn stamped(random: &mut Random, stamps: Stamps) -> Scene {
-    let mut scene = scene(random);
+/// Returns a session whose packets have these time stamps.
+fn stamped(random: &mut Random, stamps: Stamps) -> Scenario {
+    let mut scenario = scenario(random);
     let start = i64::try_from(EPOCH_MS).unwrap();
-    let length = Duration::from_millis(scene.fragment_ms.into());
-    let per_fragment = usize::try_from(i64::from(scene.fragment_ms) / PACKET_MS).unwrap();
-    let stamps = stamps(random, scene.packets.len());
+    let length = Duration::from_millis(scenario.fragment_ms.into());
+    let per_fragment = usize::try_from(i64::from(scenario.fragment_ms) / PACKET_MS).unwrap();
+    let stamps = stamps(random, scenario.packets.len());
     let mut upload = Upload::default();
     let mut at = Duration::ZERO;
-    let fragments = scene.packets.chunks(per_fragment).zip(stamps.chunks(per_fragment));
+    let fragments = scenario.packets.chunks(per_fragment).zip(stamps.chunks(per_fragment));
     for (packets, stamps) in fragments {
-        // A Cluster has no time before 0.
+        // A Cluster's time is not negative.
         let base = stamps[0].max(0);
         let timed = packets.iter().zip(stamps).map(|(data, stamp)| Timed {
             offset_ms: stamp - base,
@@ -58,7 +67,7 @@ fn stamped(random: &mut Random, stamps: Stamps) -> Scene {
         at += length;
         upload.put(at, &fragment);
     }
-    upload.into_stream_of(&mut scene);
-    disturb(&mut scene, random, HAND_OFF);
-    scene
+    upload.into_stream_of(&mut scenario);
+    disturb(&mut scenario, random, HAND_OFF);
+    scenario
 }

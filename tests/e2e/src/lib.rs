@@ -1,0 +1,22 @@
+//! The harness of the end-to-end tests in `tests/`, one file per guarantee. `docs/testing.md`
+//! describes how to run them.
+//!
+//! A test starts its own [`Cloud`]: the `local-cloud` binary on a free port, with its own data
+//! directory, which runs the function binaries as `infra/template.yaml` defines them. The test acts
+//! as a speaker ([`Cloud::open`], [`Session::say`], [`Session::end`]) and checks the delivered
+//! audio ([`SessionRun`]). A wait polls its condition and fails with the last state after a
+//! timeout. Only a test of a duration lets that duration pass (`Retry-After`, the time for which a
+//! stream is kept).
+
+mod audio;
+mod cloud;
+mod error;
+pub mod jwt_attacks;
+mod session;
+mod session_run;
+
+pub use audio::Packets;
+pub use cloud::{Cloud, Options, signal, template};
+pub use error::Error;
+pub use session::Session;
+pub use session_run::SessionRun;

@@ -1,0 +1,266 @@
+//! Runs the health check ([`session::reconcile`]) against the simulated session.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use relay::Config;
+use serde_json::json;
+use session::ports::{
+    Clock, EventBus, Heard, Journal, Listener, Listeners, MediaRemoval, PendingEvents, Random,
+    SessionLookup,
+};
+use session::reconcile::{
+    self, Consumer, DeadLetterScan, DeadLetters, Inventory, Resource, Rules, SessionsIndex, Streams,
+};
+use session::{
+    ChannelArn, EndedReason, Notice, Ownership, PendingEvent, PortError, Session, SessionId,
+    SessionStatus, StreamArn, StreamItem,
+};
+
+use crate::lambda::Call;
+use crate::state::World;
+use crate::{EPOCH_MS, session, stream};
+
+const ENVIRONMENT: &str = "test";
+
+/// Runs the health check once and returns the consumer invocations that it requested.
+pub(crate) async fn run(world: &World, config: &Config) -> Vec<Call> {
+    let check = HealthCheck { world, config, calls: Mutex::default() };
+    let rules = Rules {
+        retention: config.retention,
+        take_margin: config.take_margin,
+        ..Rules::scaled(ENVIRONMENT.to_owned(), config.scale)
+    };
+    let (_, error) = reconcile::run(&check, &rules, None).await;
+    assert!(error.is_none(), "the simulated health check failed: {error:?}");
+    check.calls.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct HealthCheck<'a> {
+    world: &'a World,
+    config: &'a Config,
+    calls: Mutex<Vec<Call>>,
+}
+
+impl HealthCheck<'_> {
+    fn invoke(&self, call: Call) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    }
+
+    /// Returns the item of the Sessions table.
+    fn record(&self) -> Session {
+        let ended_at = self.world.state().table.ended_at;
+        let status = if ended_at.is_some() { "ended" } else { "active" };
+        let record = json!({
+            "sessionId": session(), "speakerId": "ana", "sourceLanguage": "en", "status": status,
+            "createdAt": EPOCH_MS, "updatedAt": ended_at.unwrap_or(EPOCH_MS), "expiresAt": 0,
+            "env": ENVIRONMENT, "kvsChannelName": "session-blessed-shepherd-123",
+            "kvsStreamName": "session-blessed-shepherd-123", "kvsStreamArn": stream(),
+        });
+        serde_json::from_value(record).unwrap()
+    }
+}
+
+impl<'a> reconcile::Ports for HealthCheck<'a> {
+    type Sessions = Self;
+    type Streams = Self;
+    type Checkpoints = Config;
+    type Media = Self;
+    type Events = Self;
+    type Listeners = Self;
+    type DeadLetters = Self;
+    type Consumer = Self;
+    type Surroundings = Self;
+
+    fn sessions(&self) -> &Self {
+        self
+    }
+    fn streams(&self) -> &Self {
+        self
+    }
+    fn checkpoints(&self) -> &Config {
+        self.config
+    }
+    fn media(&self) -> &Self {
+        self
+    }
+    fn events(&self) -> &Self {
+        self
+    }
+    fn listeners(&self) -> &Self {
+        self
+    }
+    fn dead_letters(&self) -> &Self {
+        self
+    }
+    fn consumer(&self) -> &Self {
+        self
+    }
+    fn surroundings(&self) -> &Self {
+        self
+    }
+}
+
+impl SessionLookup for HealthCheck<'_> {
+    async fn get(&self, _: &SessionId) -> Result<Option<Session>, PortError> {
+        Ok(Some(self.record()))
+    }
+}
+
+impl PendingEvents for HealthCheck<'_> {
+    async fn clear_pending_event(&self, _: &SessionId, _: &PendingEvent) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+impl SessionsIndex for HealthCheck<'_> {
+    async fn with_status(
+        &self,
+        status: SessionStatus,
+        before_ms: u64,
+        attribute: &str,
+    ) -> Result<Vec<SessionId>, PortError> {
+        let record = self.record();
+        let matches =
+            record.status == status && record.updated_at < before_ms && attribute != "pendingEvent";
+        Ok(matches.then(session).into_iter().collect())
+    }
+
+    async fn end_as_read(
+        &self,
+        _: &Session,
+        _: EndedReason,
+        _: &PendingEvent,
+        now_ms: u64,
+    ) -> Result<bool, PortError> {
+        self.world.state().table.ended_at = Some(now_ms);
+        Ok(true)
+    }
+
+    // The simulation ends when the session is delivered, so no resource is removed in it.
+    async fn claim(&self, _: &Session, _: u64, _: u64) -> Result<bool, PortError> {
+        Ok(false)
+    }
+
+    async fn mark_removed(&self, _: &SessionId, _: u64, _: u64) -> Result<bool, PortError> {
+        Ok(false)
+    }
+
+    async fn delete_claimed(&self, _: &SessionId, _: u64) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+impl Streams for HealthCheck<'_> {
+    async fn load(&self, _: &SessionId) -> Result<Option<StreamItem>, PortError> {
+        Ok(self.world.state().table.item.clone())
+    }
+
+    async fn expire(&self, _: &SessionId, _: u64) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+impl MediaRemoval for HealthCheck<'_> {
+    async fn disable_storage(&self, _: &ChannelArn) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn delete_channel(&self, _: &ChannelArn) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn delete_stream(&self, _: &StreamArn) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+impl Inventory for HealthCheck<'_> {
+    async fn stream_owner(&self, _: &StreamArn) -> Result<Ownership, PortError> {
+        Ok(Ownership::Ours(Some(session())))
+    }
+
+    async fn channel_owner(&self, _: &ChannelArn) -> Result<Ownership, PortError> {
+        Ok(Ownership::NotFound)
+    }
+
+    async fn stream_named(&self, _: &str) -> Result<Option<StreamArn>, PortError> {
+        Ok(Some(stream()))
+    }
+
+    async fn channel_named(&self, _: &str) -> Result<Option<ChannelArn>, PortError> {
+        Ok(None)
+    }
+
+    async fn created_before(&self, _: u64) -> Result<Vec<(SessionId, Resource)>, PortError> {
+        Ok(vec![(session(), Resource::Stream(stream()))])
+    }
+}
+
+impl EventBus for HealthCheck<'_> {
+    async fn put(&self, _: &str, _: Option<&str>) -> Result<(), PortError> {
+        // Here the health check emits no event but ENDED.
+        self.invoke(Call::Stop);
+        Ok(())
+    }
+}
+
+impl Listeners for HealthCheck<'_> {
+    fn can_be_told(&self) -> bool {
+        false
+    }
+
+    async fn page(&self, _: &SessionId, _: Option<&Listener>) -> Result<Vec<Listener>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn post(&self, _: &str, _: &str) -> Result<Heard, PortError> {
+        Ok(Heard::Gone)
+    }
+
+    async fn remove(&self, _: &SessionId, _: &str) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+impl DeadLetters for HealthCheck<'_> {
+    async fn scan(&self) -> Result<DeadLetterScan, PortError> {
+        Ok(DeadLetterScan::default())
+    }
+}
+
+impl Consumer for HealthCheck<'_> {
+    async fn start(&self, _: &SessionId) -> Result<(), PortError> {
+        self.invoke(Call::Start);
+        Ok(())
+    }
+
+    async fn stop(&self, _: &SessionId) -> Result<(), PortError> {
+        self.invoke(Call::Stop);
+        Ok(())
+    }
+}
+
+impl Clock for HealthCheck<'_> {
+    fn now_ms(&self) -> u64 {
+        self.world.now_ms()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.world.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+impl Random for HealthCheck<'_> {
+    fn next_u64(&self) -> u64 {
+        self.world.state().random.below(u64::MAX)
+    }
+}
+
+impl Journal for HealthCheck<'_> {
+    fn note(&self, _: &Notice<'_>) {}
+}

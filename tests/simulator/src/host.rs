@@ -1,0 +1,202 @@
+//! The environment of one run, and the points at which it is killed.
+
+use std::fmt;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use relay::ports::{
+    Continuation, DeadLetter, DeadLetters, Listeners, MetricsSink, Ports, SelfInvoker,
+};
+use relay::{Clock, Snapshot};
+use session::{ErrorKind, PortError, SessionId};
+use tokio::sync::Notify;
+
+use crate::clock::SimClock;
+use crate::fault_rates::CallOutcome;
+use crate::state::{EndNotice, State, World};
+
+/// The point within a step at which a run is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KillPoint {
+    /// Before the call takes effect.
+    Before,
+    /// After the call took effect, before its answer arrives.
+    After,
+}
+
+/// The environment of one run: its ports and its clock. Every call to a port is a step.
+#[derive(Clone)]
+pub struct SimHost {
+    pub(crate) world: Arc<World>,
+    clock: SimClock,
+    kill: Arc<Kill>,
+}
+
+#[derive(Default)]
+struct Kill {
+    done: AtomicBool,
+    notify: Notify,
+}
+
+impl fmt::Debug for SimHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimHost").field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
+
+impl SimHost {
+    /// Returns a host whose wall clock is off by `skew_ms`.
+    pub fn new(world: &Arc<World>, skew_ms: i64) -> Self {
+        let clock = world.clock.skewed(skew_ms);
+        Self { world: Arc::clone(world), clock, kill: Arc::default() }
+    }
+
+    /// Resolves when this run is killed.
+    pub async fn killed(&self) {
+        while !self.kill.done.load(Ordering::Relaxed) {
+            self.kill.notify.notified().await;
+        }
+    }
+
+    pub(crate) async fn step(&self, when: KillPoint) {
+        // Lets other tasks run between any two steps.
+        tokio::task::yield_now().await;
+        let dies = {
+            let mut state = self.world.state();
+            if when == KillPoint::Before {
+                state.steps += 1;
+            }
+            state.kill == Some((state.steps, when))
+        };
+        if dies {
+            self.kill.done.store(true, Ordering::Relaxed);
+            self.kill.notify.notify_one();
+            pending::<()>().await;
+        }
+    }
+
+    /// Makes one call. `effect` happens after `latency_ms`, even if the caller is killed meanwhile.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        latency_ms: u64,
+        effect: impl FnOnce(&mut State) -> T + Send + 'static,
+    ) -> T {
+        self.step(KillPoint::Before).await;
+        let world = Arc::clone(&self.world);
+        let effect = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(latency_ms)).await;
+            effect(&mut world.state())
+        });
+        let output = effect.await.unwrap();
+        self.step(KillPoint::After).await;
+        output
+    }
+}
+
+/// Returns the error of a throttled table or queue.
+pub(crate) fn throttled() -> PortError {
+    PortError::new("UpdateItem", ErrorKind::Throttled, "throttled")
+}
+
+impl Ports for SimHost {
+    type Clock = SimClock;
+    type Leases = Self;
+    type Media = Self;
+    type Processor = Self;
+    type DeadLetters = Self;
+    type Sessions = Self;
+    type Listeners = Self;
+    type SelfInvoker = Self;
+    type Metrics = Self;
+
+    fn clock(&self) -> &SimClock {
+        &self.clock
+    }
+    fn random(&self) -> f64 {
+        f64::from(u32::try_from(self.world.state().random.below(1000)).unwrap()) / 1000.0
+    }
+    fn leases(&self) -> &Self {
+        self
+    }
+    fn media(&self) -> &Self {
+        self
+    }
+    fn processor(&self) -> &Self {
+        self
+    }
+    fn dead_letters(&self) -> &Self {
+        self
+    }
+    fn sessions(&self) -> &Self {
+        self
+    }
+    fn listeners(&self) -> &Self {
+        self
+    }
+    fn self_invoker(&self) -> &Self {
+        self
+    }
+    fn metrics(&self) -> &Self {
+        self
+    }
+}
+
+impl DeadLetters for SimHost {
+    async fn send(&self, letter: &DeadLetter) -> Result<(), PortError> {
+        let letter = letter.clone();
+        self.call(5, |state| state.letters.push(letter)).await;
+        Ok(())
+    }
+}
+
+impl Listeners for SimHost {
+    async fn notify_ended(&self, _: &SessionId, limit: Duration) {
+        let (at, slow) = (self.world.elapsed(), self.world.state().listeners_hang);
+        self.call(5, move |state| {
+            let ended = state.table.item.as_ref().is_some_and(|item| item.ended);
+            let accepted = state.processor.accepted.len() as u64;
+            state.end_notices.push(EndNotice { at, accepted, ended });
+        })
+        .await;
+        if slow {
+            self.clock.sleep(limit).await;
+        }
+    }
+}
+
+impl SelfInvoker for SimHost {
+    async fn invoke_next(&self, continuation: &Continuation) -> Result<(), PortError> {
+        let outcome = self.world.outcome(|state| state.self_invoke_rates);
+        if outcome == CallOutcome::Refused {
+            return Err(throttled());
+        }
+        let continuation = continuation.clone();
+        let answer = self.call(5, move |state| {
+            if state.failing_self_invokes > 0 {
+                state.failing_self_invokes -= 1;
+                return Err(throttled());
+            }
+            if state.lost_self_invokes > 0 {
+                state.lost_self_invokes -= 1;
+            } else {
+                state.continuations.push(continuation);
+            }
+            Ok(())
+        });
+        let answer = answer.await;
+        self.world.continued.notify_one();
+        match outcome {
+            CallOutcome::AnswerLost => Err(throttled()),
+            CallOutcome::Unanswered => pending().await,
+            CallOutcome::Answered | CallOutcome::Refused => answer,
+        }
+    }
+}
+
+impl MetricsSink for SimHost {
+    fn emit(&self, _: &SessionId, snapshot: &Snapshot) {
+        self.world.state().snapshots.push(snapshot.clone());
+    }
+}
