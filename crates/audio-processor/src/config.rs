@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lambda_shell::{ConfigError, Env};
+use lambda_support::{ConfigError, Env};
 
 /// The function's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -29,7 +29,7 @@ impl Sdk {
     }
 }
 
-/// Sets `X-Amzn-Trace-Id` from [`lambda_shell::trace::current`] before signing.
+/// Sets `X-Amzn-Trace-Id` from [`lambda_support::trace::current`] before signing.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TraceHeader;
 
@@ -45,7 +45,7 @@ impl Intercept for TraceHeader {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(trace) = lambda_shell::trace::current() {
+        if let Some(trace) = lambda_support::trace::current() {
             // A header that is no valid HTTP value is left out: tracing never fails a call.
             let _ = context.request_mut().headers_mut().try_insert("x-amzn-trace-id", trace);
         }

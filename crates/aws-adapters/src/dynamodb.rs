@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::{Client, config::Builder, error::SdkError, types::AttributeValue};
+use aws_sdk_dynamodb::{Client, config::Builder, types::AttributeValue};
+#[cfg(any(feature = "relay", feature = "watermarks"))]
+use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError};
 use serde::Serialize;
+#[cfg(any(feature = "relay", feature = "watermarks"))]
 use session::PortError;
 
 use crate::client::{Sdk, TraceHeader};
+#[cfg(any(feature = "relay", feature = "watermarks"))]
 use crate::sdk_error::table_error;
 
 mod attributes;
@@ -35,7 +38,9 @@ mod watermarks;
 #[cfg(feature = "watermarks")]
 pub use watermarks::ProcessedTable;
 
-use attributes::{Item, to_attribute};
+#[cfg(any(feature = "relay", feature = "watermarks"))]
+use attributes::Item;
+use attributes::to_attribute;
 
 /// The partition key of the tables Sessions, Streams and Processed.
 const KEY: &str = "sessionId";
@@ -88,6 +93,7 @@ impl Values {
 ///
 /// # Errors
 /// The update failed for another reason.
+#[cfg(any(feature = "relay", feature = "watermarks"))]
 fn unmet(error: &SdkError<UpdateItemError>) -> Result<Option<Item>, PortError> {
     match error.as_service_error() {
         Some(UpdateItemError::ConditionalCheckFailedException(unmet)) => Ok(unmet.item.clone()),

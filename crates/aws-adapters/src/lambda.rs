@@ -143,7 +143,7 @@ impl Links for SelfInvoker {
             "action": "continue",
             "epoch": continuation.epoch,
             "version": relay::checkpoint::VERSION,
-            "traceId": lambda_shell::trace::current(),
+            "traceId": lambda_support::trace::current(),
         });
         self.send(&self.once, &payload).await
     }

@@ -3,7 +3,7 @@
 
 use session::{
     Language, PortError, SessionId,
-    ports::{Heard, Listener, Listeners},
+    ports::{Listener, Listeners, PostOutcome},
 };
 
 use crate::client::Sdk;
@@ -38,7 +38,7 @@ impl Connections {
 }
 
 impl Listeners for Connections {
-    fn can_be_told(&self) -> bool {
+    fn can_notify(&self) -> bool {
         self.endpoint.is_some()
     }
 
@@ -50,10 +50,10 @@ impl Listeners for Connections {
         self.table.page(session_id, after).await
     }
 
-    async fn post(&self, connection_id: &str, message: &str) -> Result<Heard, PortError> {
+    async fn post(&self, connection_id: &str, message: &str) -> Result<PostOutcome, PortError> {
         match &self.endpoint {
             Some(endpoint) => endpoint.post(connection_id, message).await,
-            None => Ok(Heard::Gone),
+            None => Ok(PostOutcome::Gone),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::{Client, config::Builder, primitives::Blob};
-use lambda_shell::{Env, env::ConfigError};
-use session::{PortError, ports::Heard};
+use lambda_support::{Env, env::ConfigError};
+use session::{PortError, ports::PostOutcome};
 
 use crate::client::{Sdk, TraceHeader};
 use crate::sdk_error::port_error;
@@ -61,14 +61,14 @@ impl Management {
         &self,
         connection_id: &str,
         message: &str,
-    ) -> Result<Heard, PortError> {
+    ) -> Result<PostOutcome, PortError> {
         let data = Blob::new(message.as_bytes());
         let post = self.client.post_to_connection().connection_id(connection_id).data(data);
         match post.send().await {
-            Ok(_) => Ok(Heard::Yes),
+            Ok(_) => Ok(PostOutcome::Sent),
             // By its status, which says it with and without a GoneException in the header.
             Err(error) if error.raw_response().is_some_and(|it| it.status().as_u16() == 410) => {
-                Ok(Heard::Gone)
+                Ok(PostOutcome::Gone)
             }
             Err(error) => Err(port_error("PostToConnection", &error)),
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_adapters::lambda::Invocation;
 use aws_adapters::listeners::Endpoint;
-use lambda_shell::{ConfigError, Env, TimeScale};
+use lambda_support::{ConfigError, Env, TimeScale};
 
 /// The function's configuration.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@
 //! | `TIME_SCALE` | factor | 1–1000 | 1; set by the local cloud only |
 
 use aws_adapters::listeners::Endpoint;
-use lambda_shell::{Env, env::ConfigError};
+use lambda_support::{Env, env::ConfigError};
 use session::Limits;
 
 /// The function's configuration.
@@ -41,7 +41,7 @@ pub(crate) struct Config {
     /// The KMS key that encrypts streams; `None`: the AWS managed key.
     pub(crate) kms_key_id: Option<String>,
     /// Maximum number of concurrent sessions of a speaker.
-    pub(crate) most_sessions: u32,
+    pub(crate) max_sessions: u32,
     /// Whether `GET /sessions/{sessionId}` is public, or restricted to the session's speaker.
     pub(crate) public_session_view: bool,
     /// Time budgets. They are derived from the invocation's deadline, so only the pauses and the
@@ -54,7 +54,7 @@ impl Config {
     pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let scale = env.time_scale()?;
         let limits = Limits::default();
-        let most_sessions = env.number("MAX_ACTIVE_SESSIONS", 10, 1..=100)?;
+        let max_sessions = env.number("MAX_ACTIVE_SESSIONS", 10, 1..=100)?;
         let retention = env.number("STREAM_RETENTION_HOURS", 24, 1..=87_600)?;
         Ok(Self {
             environment: env.string("ENVIRONMENT")?,
@@ -65,7 +65,7 @@ impl Config {
             event_bus_name: env.string_or("EVENT_BUS_NAME", "default"),
             stream_retention_hours: u32::try_from(retention).unwrap_or(87_600),
             kms_key_id: env.optional("KMS_KEY_ID"),
-            most_sessions: u32::try_from(most_sessions).unwrap_or(100),
+            max_sessions: u32::try_from(max_sessions).unwrap_or(100),
             public_session_view: env.flag("PUBLIC_SESSION_VIEW", true)?,
             limits: Limits {
                 request_hold: scale.wall(limits.request_hold),
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(config.event_bus_name, "default");
         assert_eq!(config.stream_retention_hours, 24);
         assert_eq!(config.kms_key_id, None);
-        assert_eq!(config.most_sessions, 10);
+        assert_eq!(config.max_sessions, 10);
         assert!(config.public_session_view);
         assert_eq!(config.websocket_endpoint, None);
         assert_eq!(config.limits, Limits::default());

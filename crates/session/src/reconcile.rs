@@ -57,8 +57,9 @@ pub struct Summary {
     pub resent: u64,
     /// Sessions ended for silence or age, or because their stream is gone.
     pub ended: u64,
-    /// Listeners told that their session has ended.
-    pub told: u64,
+    /// Listeners notified that their session has ended.
+    #[serde(rename = "told")]
+    pub notified: u64,
     /// Sessions whose channel and stream were removed.
     pub cleaned: u64,
     /// Resources without a session that were removed.
@@ -73,7 +74,7 @@ pub async fn run<P: Ports>(
     rules: &Rules,
     trace_header: Option<String>,
 ) -> (Summary, Option<PortError>) {
-    let now_ms = ports.surroundings().now_ms();
+    let now_ms = ports.context().now_ms();
     let run = Run { ports, rules, now_ms, trace_header };
     let mut summary = Summary::default();
     // Events first: an ACTIVE that was never emitted makes a restart unnecessary.

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_owner_is_none_and_a_channel_in_the_streams_place_is_refused() {
+    fn an_empty_owner_is_none_and_a_channel_arn_is_not_a_stream_arn() {
         let item: StreamItem =
             serde_json::from_value(json!({ "owner": "", "epoch": 4, "status": "ENDED" })).unwrap();
         assert_eq!((item.owner, item.epoch, item.ended), (None, 4, true));

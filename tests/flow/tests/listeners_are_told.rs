@@ -153,7 +153,7 @@ async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
     }
     let log = cloud.log("kvs-stream-consumer");
     assert!(
-        log.contains("Listeners told sessionEnded: 4, gone: 0, only removed: 0, left: 0"),
+        log.contains("Listeners notified of sessionEnded: 4, gone: 0, only removed: 0, failed: 0"),
         "{log}"
     );
 

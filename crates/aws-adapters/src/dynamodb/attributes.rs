@@ -144,7 +144,7 @@ mod tests {
         item.insert("later".to_owned(), AttributeValue::Ss(vec!["x".to_owned()]));
         assert!(from_item::<Session>("GetItem", item.clone()).is_ok());
         item.insert("status".to_owned(), AttributeValue::S("asleep".to_owned()));
-        let fault = from_item::<Session>("GetItem", item).unwrap_err();
-        assert_eq!(fault.kind, ErrorKind::Invalid);
+        let error = from_item::<Session>("GetItem", item).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Invalid);
     }
 }

@@ -21,7 +21,7 @@ impl reconcile::Ports for World {
     type Listeners = Self;
     type DeadLetters = Self;
     type Consumer = Self;
-    type Surroundings = Self;
+    type Context = Self;
 
     fn sessions(&self) -> &Self {
         self
@@ -55,7 +55,7 @@ impl reconcile::Ports for World {
         self
     }
 
-    fn surroundings(&self) -> &Self {
+    fn context(&self) -> &Self {
         self
     }
 }

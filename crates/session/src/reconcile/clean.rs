@@ -130,7 +130,7 @@ async fn one<P: Ports>(
     if let Some(stream) = stream {
         removal::stream(run, id, &stream).await?;
     }
-    notify::forget(run, id).await;
+    notify::delete_all(run, id).await;
     let remove_at = run.now_ms / 1000 + REMEMBERED_SECONDS;
     // Before the session's own record: an id that can be drawn again finds nothing of the old one.
     ports.streams().expire(id, remove_at - DAY_SECONDS).await?;

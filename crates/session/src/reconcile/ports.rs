@@ -6,7 +6,7 @@ use super::DeadLetterScan;
 use crate::{
     ChannelArn, EndedReason, Ownership, PendingEvent, PortError, Session, SessionId, SessionStatus,
     StreamArn, StreamItem,
-    ports::{EventBus, Listeners, MediaRemoval, PendingEvents, SessionLookup, Surroundings},
+    ports::{Context, EventBus, Listeners, MediaRemoval, PendingEvents, SessionLookup},
 };
 
 /// Everything that the health check needs from outside.
@@ -27,8 +27,8 @@ pub trait Ports: Sync {
     type DeadLetters: DeadLetters;
     /// The consumer's function.
     type Consumer: Consumer;
-    /// Time, randomness and the journal.
-    type Surroundings: Surroundings;
+    /// Clock, random source and telemetry.
+    type Context: Context;
 
     /// The Sessions table.
     fn sessions(&self) -> &Self::Sessions;
@@ -46,8 +46,8 @@ pub trait Ports: Sync {
     fn dead_letters(&self) -> &Self::DeadLetters;
     /// The consumer's function.
     fn consumer(&self) -> &Self::Consumer;
-    /// Time, randomness and the journal.
-    fn surroundings(&self) -> &Self::Surroundings;
+    /// Clock, random source and telemetry.
+    fn context(&self) -> &Self::Context;
 }
 
 /// The Sessions table by status, and the health check's writes. Each write is conditioned on the
@@ -145,13 +145,13 @@ pub trait Inventory: Sync {
         channel: &ChannelArn,
     ) -> impl Future<Output = Result<Ownership, PortError>> + Send;
 
-    /// The stream of a name, in whatever environment.
+    /// The stream of a name, in any environment.
     fn stream_named(
         &self,
         name: &str,
     ) -> impl Future<Output = Result<Option<StreamArn>, PortError>> + Send;
 
-    /// The channel of a name, in whatever environment.
+    /// The channel of a name, in any environment.
     fn channel_named(
         &self,
         name: &str,

@@ -78,7 +78,7 @@ async fn is_done<P: Ports>(
     match deletion {
         Err(error) if error.kind == ErrorKind::NotFound => Ok(true),
         Err(error) if error.kind == ErrorKind::InUse && attempt < MAX_TRIES => {
-            run.ports.surroundings().sleep(run.rules.removal_pause).await;
+            run.ports.context().sleep(run.rules.removal_pause).await;
             Ok(false)
         }
         deletion => deletion.map(|()| true),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Limits,
-    listeners::{GRACE, Patience},
+    listeners::{GRACE, NotifyBudget},
 };
 
 /// Every how many runs the listings of KVS are swept for resources without a session.
@@ -43,7 +43,7 @@ pub struct Rules {
     pub listeners_ending: Duration,
     /// Longest time for one listener: 5 s, not divided by TIME_SCALE either.
     pub listener: Duration,
-    /// Pauses between retries.
+    /// Backoff between retries.
     pub limits: Limits,
     /// How long a drained session's stream is kept (`StreamKeepMinutes`).
     pub stream_keep: Duration,
@@ -91,9 +91,9 @@ impl Rules {
         }
     }
 
-    /// The budget for the listeners of one session that may take `all` of the time.
+    /// Returns the budget for the listeners of one session, `total` for all of them.
     #[must_use]
-    pub fn patience(&self, all: Duration) -> Patience {
-        Patience { all, each: self.listener.min(all), limits: self.limits }
+    pub fn notify_budget(&self, total: Duration) -> NotifyBudget {
+        NotifyBudget { total, per_listener: self.listener.min(total), limits: self.limits }
     }
 }
