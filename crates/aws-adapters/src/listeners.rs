@@ -10,7 +10,7 @@ use crate::client::Sdk;
 use crate::dynamodb::{DynamoDb, connections::Table};
 use crate::websocket::Management;
 
-pub use crate::websocket::{Endpoint, VARIABLE};
+pub use crate::websocket::Endpoint;
 
 /// The listeners of one environment.
 #[derive(Clone, Debug)]

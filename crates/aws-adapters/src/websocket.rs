@@ -2,14 +2,14 @@
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::{Client, config::Builder, primitives::Blob};
-use lambda_support::{Env, env::ConfigError};
+use lambda_support::{
+    Env,
+    env::{ConfigError, Optional},
+};
 use session::{PortError, ports::PostOutcome};
 
 use crate::client::{Sdk, TraceHeader};
 use crate::sdk_error::port_error;
-
-/// The environment variable that names it.
-pub const VARIABLE: &str = "WEBSOCKET_API_ENDPOINT";
 
 /// Where connections are reached: `https://API-ID.execute-api.REGION.amazonaws.com/STAGE`, or a
 /// custom domain with its base path.
@@ -17,12 +17,13 @@ pub const VARIABLE: &str = "WEBSOCKET_API_ENDPOINT";
 pub struct Endpoint(String);
 
 impl Endpoint {
-    /// Reads [`VARIABLE`]; `None` when it is absent or empty.
+    /// Reads an endpoint from a variable; `None` if it is absent or empty.
     ///
     /// # Errors
-    /// [`ConfigError::Malformed`] when it is no HTTPS URL. One of this machine may do without TLS.
-    pub fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
-        let Some(value) = env.optional(VARIABLE) else { return Ok(None) };
+    /// [`ConfigError::Malformed`] if it is not an HTTPS URL. An endpoint on this machine may use
+    /// HTTP.
+    pub fn from_env(env: &Env, variable: &Optional) -> Result<Option<Self>, ConfigError> {
+        let Some(value) = env.optional(variable) else { return Ok(None) };
         let local = ["http://127.0.0.1:", "http://localhost:"];
         let host = value.strip_prefix("https://");
         let is_url = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
@@ -33,7 +34,7 @@ impl Endpoint {
             return Ok(Some(Self(value.trim_end_matches('/').to_owned())));
         }
         Err(ConfigError::Malformed {
-            name: VARIABLE.to_owned(),
+            name: variable.name.to_owned(),
             value,
             wanted: "the https:// URL of a WebSocket API's stage, without /@connections".to_owned(),
         })
@@ -79,8 +80,10 @@ impl Management {
 mod tests {
     use super::*;
 
+    const VARIABLE: Optional = lambda_support::env::optional("WEBSOCKET_API_ENDPOINT", "");
+
     fn read(value: &str) -> Result<Option<Endpoint>, ConfigError> {
-        Endpoint::from_env(&Env::from_pairs([(VARIABLE, value)]))
+        Endpoint::from_env(&Env::from_pairs([(VARIABLE.name, value)]), &VARIABLE)
     }
 
     #[test]
@@ -94,11 +97,11 @@ mod tests {
             assert_eq!(read(&format!("{url}/")), Ok(Some(Endpoint(url.to_owned()))));
         }
         assert_eq!(read(""), Ok(None));
-        assert_eq!(Endpoint::from_env(&Env::from_pairs([])), Ok(None));
+        assert_eq!(Endpoint::from_env(&Env::from_pairs([]), &VARIABLE), Ok(None));
     }
 
     #[test]
-    fn anything_else_is_refused_by_name() {
+    fn another_value_is_rejected_and_the_variable_named() {
         for text in [
             "wss://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/prod",
             "http://ws.example.com",
@@ -110,7 +113,7 @@ mod tests {
             "https://ws.example.com /",
         ] {
             let error = read(text).unwrap_err().to_string();
-            assert!(error.contains(VARIABLE) && error.contains("https://"), "{error}");
+            assert!(error.contains(VARIABLE.name) && error.contains("https://"), "{error}");
         }
     }
 }

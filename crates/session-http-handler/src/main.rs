@@ -38,7 +38,7 @@ impl Ports for OnAws {
 async fn main() -> Result<(), Error> {
     lambda_support::logging::init();
     let env = lambda_support::Env::from_process();
-    let initialization = env.optional("AWS_LAMBDA_INITIALIZATION_TYPE");
+    let initialization = env.get("AWS_LAMBDA_INITIALIZATION_TYPE");
     let config = config::Config::from_env(&env).inspect_err(|error| tracing::error!("{error}"))?;
     let sdk = Sdk::load().await;
     let dynamodb = DynamoDb::new(&sdk);
