@@ -9,7 +9,7 @@ use crate::{
     id_generator::uuid,
     limits::retry,
     listeners::{Notification, NotifyBudget, notify},
-    ports::{Clock, Ending, Ports, Sessions, Telemetry},
+    ports::{Clock, Ports, SessionEnd, Sessions, Telemetry},
 };
 
 /// Whether this call ended the session.
@@ -91,7 +91,7 @@ impl<P: Ports> SessionService<P> {
     /// Marks the session as ended in one write. Returns `false` if the session has changed.
     async fn mark_ended(&self, session: &Session, call: &Call) -> Result<bool, Error> {
         let Some(event) = &session.pending_event else { return Ok(false) };
-        let ending = Ending {
+        let ending = SessionEnd {
             session_id: &session.session_id,
             speaker_id: &session.speaker_id,
             reason: EndedReason::Deleted,

@@ -52,7 +52,7 @@ pub(crate) enum Trouble {
 
 /// The calls that fail.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct PlannedFailure {
     pub(crate) operation: &'static str,
     /// Index of the first failing call of the operation, from 0.
     pub(crate) first: usize,
@@ -62,7 +62,7 @@ pub(crate) struct Plan {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Resource {
+pub(crate) struct FakeResource {
     pub(crate) name: String,
     pub(crate) tags: Option<Tags>,
     /// Time at which it becomes ACTIVE.
@@ -81,7 +81,7 @@ pub(crate) struct State {
     sleepers: Vec<(Duration, Waker)>,
     late: Vec<(Duration, Late)>,
     random: u64,
-    pub(crate) plans: Vec<Plan>,
+    pub(crate) plans: Vec<PlannedFailure>,
     pub(crate) calls: Vec<(&'static str, Duration)>,
     pub(crate) items: BTreeMap<SessionId, Session>,
     /// Session slots in use, by speaker.
@@ -89,8 +89,8 @@ pub(crate) struct State {
     pub(crate) requests: BTreeMap<RequestId, IdempotencyRecord>,
     /// Settings and status written for consumers.
     pub(crate) settings: BTreeMap<SessionId, (Settings, SessionStatus)>,
-    pub(crate) channels: HashMap<String, Resource>,
-    pub(crate) streams: HashMap<String, Resource>,
+    pub(crate) channels: HashMap<String, FakeResource>,
+    pub(crate) streams: HashMap<String, FakeResource>,
     /// Listeners by session, in the index's order.
     pub(crate) listeners: BTreeMap<SessionId, BTreeSet<Listener>>,
     /// Connections that no longer exist.
@@ -170,11 +170,11 @@ impl World {
     }
 
     pub(crate) fn plan(&self, operation: &'static str, first: usize, trouble: Trouble) {
-        self.state().plans.push(Plan { operation, first, count: 1, trouble });
+        self.state().plans.push(PlannedFailure { operation, first, count: 1, trouble });
     }
 
     pub(crate) fn plan_all(&self, operation: &'static str, trouble: Trouble) {
-        self.state().plans.push(Plan { operation, first: 0, count: usize::MAX, trouble });
+        self.state().plans.push(PlannedFailure { operation, first: 0, count: usize::MAX, trouble });
     }
 
     pub(crate) fn calls(&self, operation: &str) -> usize {
@@ -259,7 +259,7 @@ impl World {
             let number = state.calls.iter().filter(|(name, _)| *name == operation).count();
             let now = state.now;
             state.calls.push((operation, now));
-            let hit = |plan: &&Plan| {
+            let hit = |plan: &&PlannedFailure| {
                 plan.operation == operation
                     && number >= plan.first
                     && number - plan.first < plan.count

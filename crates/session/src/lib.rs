@@ -79,7 +79,7 @@ pub use tags::{Ownership, Tags};
 mod compensate;
 
 mod watermark;
-pub use watermark::{Moved, Step, Watermark, Watermarks};
+pub use watermark::{Advance, Moved, Watermark, Watermarks};
 
 mod id_generator;
 

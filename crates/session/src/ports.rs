@@ -50,7 +50,7 @@ pub trait Sessions: SessionLookup + PendingEvents + Reservations {
 
     /// Moves an item of this speaker from `active` or `paused` to `ended`. Returns `false` if it is
     /// in another state or belongs to another speaker.
-    fn end(&self, ending: &Ending<'_>) -> impl Future<Output = Result<bool, PortError>> + Send;
+    fn end(&self, ending: &SessionEnd<'_>) -> impl Future<Output = Result<bool, PortError>> + Send;
 }
 
 /// The part of the Sessions table that reserves ids: with session slots and idempotency records.
@@ -164,7 +164,7 @@ pub struct Change<'a> {
 
 /// The write that ends a session.
 #[derive(Clone, Copy, Debug)]
-pub struct Ending<'a> {
+pub struct SessionEnd<'a> {
     /// The session.
     pub session_id: &'a SessionId,
     /// The speaker to whom the session must belong.

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
 };
 use session::{
     Desired, ErrorKind, PendingEvent, PortError, Session, SessionId, SessionStatus,
-    ports::{Activation, Change, Ending, PendingEvents, SessionLookup, Sessions},
+    ports::{Activation, Change, PendingEvents, SessionEnd, SessionLookup, Sessions},
 };
 
 use super::attributes::{Item, from_item, to_attribute};
@@ -157,7 +157,7 @@ impl Sessions for SessionsTable {
         committed(transaction.send().await)
     }
 
-    async fn end(&self, ending: &Ending<'_>) -> Result<bool, PortError> {
+    async fn end(&self, ending: &SessionEnd<'_>) -> Result<bool, PortError> {
         let values = Values::new()
             .with(":ended", &SessionStatus::Ended)
             .with(":now", &ending.now)

@@ -6,12 +6,12 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure};
 use serde::Deserialize;
-use session::{Moved, PortError, SessionId, Step, Watermark, Watermarks};
+use session::{Advance, Moved, PortError, SessionId, Watermark, Watermarks};
 
 use super::attributes::{Item, from_item, to_attribute};
 use super::{DynamoDb, KEY, UPDATE, text, unmet};
 
-/// [`Step::applies_to`] in DynamoDB's words. A session without an item stands at sample 0.
+/// [`Advance::applies_to`] in DynamoDB's words. A session without an item stands at sample 0.
 const APPLIES: &str = "epoch <= :epoch AND nextSample >= :floor AND nextSample < :end";
 const APPLIES_OR_NEW: &str = "attribute_not_exists(sessionId) OR \
     (epoch <= :epoch AND nextSample >= :floor AND nextSample < :end)";
@@ -31,7 +31,7 @@ impl ProcessedTable {
 }
 
 impl Watermarks for ProcessedTable {
-    async fn advance(&self, session: &SessionId, step: Step) -> Result<Moved, PortError> {
+    async fn advance(&self, session: &SessionId, step: Advance) -> Result<Moved, PortError> {
         // An empty chunk at 0 has nothing to move: without `:end > 0` it would make an item.
         let may_be_new = step.floor == 0 && step.end > 0;
         let answer = self

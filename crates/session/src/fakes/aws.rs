@@ -2,14 +2,14 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Resource, State, World};
+use super::{FakeResource, State, World};
 use crate::{
     ChannelArn, ErrorKind, IdempotencyClaim, IdempotencyRecord, PendingEvent, PortError, RequestId,
     Session, SessionId, SessionStatus, SignalingEndpoints, StreamArn, Tags,
     event::StatusChange,
     ports::{
-        Activation, Change, Ending, EventBus, MediaControl, MediaRemoval, PendingEvents,
-        Reservation, ReservationOutcome, Reservations, ResourceState, SessionLookup, Sessions,
+        Activation, Change, EventBus, MediaControl, MediaRemoval, PendingEvents, Reservation,
+        ReservationOutcome, Reservations, ResourceState, SessionEnd, SessionLookup, Sessions,
     },
 };
 
@@ -39,7 +39,7 @@ impl State {
             return Err(PortError::new("Create", ErrorKind::InUse, "ResourceInUseException"));
         }
         let arn = format!("arn:aws:kinesisvideo:eu-west-1:123456789012:{kind}/{name}/17");
-        let resource = Resource {
+        let resource = FakeResource {
             name: name.to_owned(),
             tags: Some(tags),
             active_at: now + active_after,
@@ -65,7 +65,7 @@ impl State {
     }
 }
 
-impl Resource {
+impl FakeResource {
     /// Returns whether media storage is enabled, so that the channel has a WEBRTC endpoint.
     pub(crate) fn is_stored(&self) -> bool {
         self.mapped_to.is_some() && self.unmapped_at.is_none()
@@ -82,7 +82,7 @@ fn not_found(operation: &'static str) -> PortError {
 }
 
 fn look(
-    shelf: &HashMap<String, Resource>,
+    shelf: &HashMap<String, FakeResource>,
     arn: &str,
     now: Duration,
 ) -> Result<ResourceState, PortError> {
@@ -91,7 +91,7 @@ fn look(
 }
 
 fn remove(
-    shelf: &mut HashMap<String, Resource>,
+    shelf: &mut HashMap<String, FakeResource>,
     arn: &str,
     now: Duration,
 ) -> Result<(), PortError> {
@@ -258,7 +258,7 @@ impl Sessions for World {
         .await
     }
 
-    async fn end(&self, ending: &Ending<'_>) -> Result<bool, PortError> {
+    async fn end(&self, ending: &SessionEnd<'_>) -> Result<bool, PortError> {
         let (session_id, speaker_id) = (ending.session_id.clone(), ending.speaker_id.to_owned());
         let (event, reason, now) = (ending.pending_event.clone(), ending.reason, ending.now);
         self.call("end", move |state| {
