@@ -1,4 +1,4 @@
-//! The tables in DynamoDB: one client, items by way of the JSON form of their records.
+//! The DynamoDB tables. Items are converted from and to the JSON form of their records.
 
 use std::collections::HashMap;
 
@@ -52,7 +52,7 @@ const UPDATE: &str = "UpdateItem";
 pub struct DynamoDb(Client);
 
 impl DynamoDb {
-    /// A client with the process's settings.
+    /// Creates a client with the process's settings.
     pub fn new(sdk: &Sdk) -> Self {
         Self(Client::from_conf(Builder::from(sdk.config()).interceptor(TraceHeader).build()))
     }
@@ -62,7 +62,7 @@ impl DynamoDb {
 /// [`names`] defines those in use.
 const RESERVED: [&str; 3] = ["status", "desired", "owner"];
 
-/// The placeholders `#name` of the reserved names that `expressions` use.
+/// Returns the placeholders `#name` of the reserved names that `expressions` use.
 fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
     let placeholder = |name: &str| format!("#{name}");
     let used = |name: &&str| expressions.iter().any(|text| text.contains(&placeholder(name)));
@@ -74,7 +74,7 @@ fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
     (!names.is_empty()).then_some(names)
 }
 
-/// Values of an expression by their placeholders.
+/// Values of an expression by placeholder.
 #[derive(Debug, Default)]
 struct Values(HashMap<String, AttributeValue>);
 
@@ -89,10 +89,10 @@ impl Values {
     }
 }
 
-/// The stored item, when the condition of an update was not met.
+/// Returns the stored item if the condition of an update was not met.
 ///
 /// # Errors
-/// The update failed for another reason.
+/// Returns any other error of the update.
 #[cfg(any(feature = "relay", feature = "watermarks"))]
 fn unmet(error: &SdkError<UpdateItemError>) -> Result<Option<Item>, PortError> {
     match error.as_service_error() {

@@ -1,5 +1,5 @@
-//! A session's listeners: the Connections table names them, and the management endpoint of the
-//! WebSocket API sends to their connections. `session::listeners` decides what is sent, and when.
+//! A session's listeners: their items in the Connections table, and messages through the management
+//! endpoint of the WebSocket API.
 
 use session::{
     Language, PortError, SessionId,
@@ -20,7 +20,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// The listeners in `table`. Without an `endpoint` they get no messages.
+    /// Creates the listeners of `table`. Without an `endpoint` no messages are sent.
     pub fn new(sdk: &Sdk, dynamodb: &DynamoDb, table: String, endpoint: Option<Endpoint>) -> Self {
         Self {
             table: Table::new(dynamodb, table),
@@ -28,10 +28,10 @@ impl Connections {
         }
     }
 
-    /// The distinct languages of a session's listeners.
+    /// Returns the distinct languages of a session's listeners.
     ///
     /// # Errors
-    /// The table did not answer as it should.
+    /// Returns the error of the table.
     pub async fn languages(&self, session_id: &SessionId) -> Result<Vec<Language>, PortError> {
         self.table.languages(session_id).await
     }

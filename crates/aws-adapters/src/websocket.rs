@@ -11,7 +11,7 @@ use session::{PortError, ports::PostOutcome};
 use crate::client::{Sdk, TraceHeader};
 use crate::sdk_error::port_error;
 
-/// Where connections are reached: `https://API-ID.execute-api.REGION.amazonaws.com/STAGE`, or a
+/// Endpoint of the connections: `https://API-ID.execute-api.REGION.amazonaws.com/STAGE`, or a
 /// custom domain with its base path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint(String);
@@ -28,7 +28,7 @@ impl Endpoint {
         let host = value.strip_prefix("https://");
         let is_url = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
             || local.iter().any(|start| value.starts_with(start));
-        // The SDK puts the path of the call behind it.
+        // The SDK appends the path of the call.
         let is_base = !value.contains(['?', '#', '@']) && !value.contains(char::is_whitespace);
         if is_url && is_base {
             return Ok(Some(Self(value.trim_end_matches('/').to_owned())));
@@ -51,7 +51,7 @@ impl Management {
     pub(crate) fn new(sdk: &Sdk, endpoint: &Endpoint) -> Self {
         let config = Builder::from(sdk.config())
             .endpoint_url(&endpoint.0)
-            // The use case decides about retries and their budget.
+            // The use case retries within its own budget.
             .retry_config(RetryConfig::disabled())
             .interceptor(TraceHeader)
             .build();
@@ -67,7 +67,7 @@ impl Management {
         let post = self.client.post_to_connection().connection_id(connection_id).data(data);
         match post.send().await {
             Ok(_) => Ok(PostOutcome::Sent),
-            // By its status, which says it with and without a GoneException in the header.
+            // Checks the status, because the header may lack GoneException.
             Err(error) if error.raw_response().is_some_and(|it| it.status().as_u16() == 410) => {
                 Ok(PostOutcome::Gone)
             }

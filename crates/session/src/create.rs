@@ -165,8 +165,8 @@ impl<P: Ports> SessionService<P> {
         .map_err(Error::Store)
     }
 
-    /// Runs all steps after the reservation, and compensates for them on failure. Returns `None` if a channel
-    /// or stream with the session's name already exists, although the id was free.
+    /// Runs all steps after the reservation, and compensates for them on failure. Returns `None` if
+    /// a channel or stream with the session's name already exists, although the id was free.
     async fn open(
         &self,
         mut session: Session,

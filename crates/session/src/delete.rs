@@ -29,9 +29,10 @@ impl<P: Ports> SessionService<P> {
     /// Ends a session of `speaker_id`.
     ///
     /// One conditional write marks the session as ended and stores the event. Of several concurrent
-    /// calls exactly one succeeds, so one ENDED event is emitted. [`run_post_response`](Self::run_post_response)
-    /// then emits the event, unmaps and deletes the channel, and notifies the listeners. These steps
-    /// never fail the request, because the health check completes them. The stream is kept until the consumer has read the remaining media.
+    /// calls exactly one succeeds, so one ENDED event is emitted.
+    /// [`run_post_response`](Self::run_post_response) then emits the event, unmaps and deletes the
+    /// channel, and notifies the listeners. These steps never fail the request, because the health
+    /// check completes them. The stream is kept until the consumer has read the remaining media.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::NotOwner`], [`Error::NotReady`], or [`Error::Store`] if the

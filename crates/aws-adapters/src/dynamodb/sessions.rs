@@ -28,17 +28,17 @@ const TRANSACTION: &str = "TransactWriteItems";
 pub struct SessionsTable {
     client: Client,
     name: String,
-    /// The Streams table, from which consumers learn of changed settings.
+    /// Name of the Streams table, from which consumers read their settings.
     streams: String,
 }
 
 impl SessionsTable {
-    /// The tables of these names.
+    /// Creates a client of the tables with these names.
     pub fn new(dynamodb: &DynamoDb, name: String, streams: String) -> Self {
         Self { client: dynamodb.0.clone(), name, streams }
     }
 
-    /// An item as it is now.
+    /// Reads an item with a consistent read.
     async fn read(&self, key: &str) -> Result<Option<Item>, PortError> {
         let get = self.client.get_item().table_name(&self.name);
         let get = get.key(KEY, text(key)).consistent_read(true);
@@ -46,7 +46,7 @@ impl SessionsTable {
         Ok(output.item)
     }
 
-    /// One write of a transaction.
+    /// Creates a conditional update of a transaction.
     fn write(
         table: &str,
         key: &str,
@@ -66,7 +66,7 @@ impl SessionsTable {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// One conditional update; `false` when its condition does not hold.
+    /// Updates an item. Returns `false` if the condition is not met.
     async fn update(
         &self,
         session_id: &SessionId,
@@ -149,7 +149,7 @@ impl Sessions for SessionsTable {
             .with(":desired", &desired)
             .with(":stop", &Desired::Stop);
         let set = "SET settings = :settings, #desired = :desired";
-        // A stop is never undone.
+        // A stop is final.
         let not_stopped = "attribute_not_exists(#desired) OR #desired <> :stop";
         let settings = Self::write(&self.streams, id, set, not_stopped, values)?;
         let transaction =
@@ -179,14 +179,14 @@ impl PendingEvents for SessionsTable {
         session_id: &SessionId,
         event: &PendingEvent,
     ) -> Result<(), PortError> {
-        // The detail holds the eventId, so this names one event.
+        // The detail contains the eventId, so it identifies one event.
         let values = Values::new().with(":detail", &event.detail);
         let condition = "pendingEvent.detail = :detail";
         self.update(session_id, "REMOVE pendingEvent", condition, values).await.map(drop)
     }
 }
 
-/// Whether a transaction was committed.
+/// Returns whether a transaction was committed.
 fn committed<T>(
     output: Result<T, SdkError<TransactWriteItemsError, HttpResponse>>,
 ) -> Result<bool, PortError> {
@@ -196,7 +196,7 @@ fn committed<T>(
     }
 }
 
-/// Why a transaction was cancelled, one reason for each of its writes.
+/// Returns the cancellation reasons of a transaction, one for each of its writes.
 fn reasons_of(
     error: &SdkError<TransactWriteItemsError, HttpResponse>,
 ) -> Result<Vec<CancellationReason>, PortError> {
@@ -208,8 +208,8 @@ fn reasons_of(
     }
 }
 
-/// Why a transaction was not committed: `false` when a condition did not hold, else a retryable
-/// error, for another write was under way or the table is busy.
+/// Returns `false` if a condition was not met, else an error, which is retryable if another write
+/// was in progress or the table is throttled.
 fn cancellation(reasons: &[CancellationReason]) -> Result<bool, PortError> {
     let codes = || reasons.iter().filter_map(CancellationReason::code);
     if codes().any(|code| code == "ConditionalCheckFailed") {

@@ -54,8 +54,8 @@ impl<P: Ports> SessionService<P> {
     }
 
     /// Resolves an activation that did not return success: ensures that it either has succeeded or
-    /// can no longer succeed. Otherwise compensation could delete the channel of a session that becomes
-    /// active afterwards.
+    /// can no longer succeed. Otherwise compensation could delete the channel of a session that
+    /// becomes active afterwards.
     async fn resolve_activation(
         &self,
         session: &Session,

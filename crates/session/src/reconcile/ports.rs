@@ -53,8 +53,8 @@ pub trait Ports: Sync {
 /// The Sessions table by status, and the health check's writes. Each write is conditioned on the
 /// item as it was read, so that two runs at once do no harm.
 pub trait SessionsIndex: SessionLookup + PendingEvents {
-    /// Returns the ids of sessions with `status` that last changed before `before_ms` (Unix ms) and have
-    /// `attribute`, oldest first. The index may lag behind the table.
+    /// Returns the ids of sessions with `status` that last changed before `before_ms` (Unix ms) and
+    /// have `attribute`, oldest first. The index may lag behind the table.
     fn with_status(
         &self,
         status: SessionStatus,
@@ -81,8 +81,8 @@ pub trait SessionsIndex: SessionLookup + PendingEvents {
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
     /// Records that the KVS resources of an ended session are deleted. Returns `false` if another
-    /// run holds the claim. The item stays until `remove_at` (Unix seconds), so that a replayed event finds
-    /// the session ended and its id is not drawn again.
+    /// run holds the claim. The item stays until `remove_at` (Unix seconds), so that a replayed
+    /// event finds the session ended and its id is not drawn again.
     fn mark_removed(
         &self,
         id: &SessionId,
@@ -158,9 +158,9 @@ pub trait Inventory: Sync {
         name: &str,
     ) -> impl Future<Output = Result<Option<ChannelArn>, PortError>> + Send;
 
-    /// Returns the channels and streams of this environment that were created before `before_ms` (Unix ms),
-    /// with its session. Channels come first: a stream can be deleted only once its channel is
-    /// unmapped.
+    /// Returns the channels and streams of this environment that were created before `before_ms`
+    /// (Unix ms), with its session. Channels come first: a stream can be deleted only once its
+    /// channel is unmapped.
     fn created_before(
         &self,
         before_ms: u64,

@@ -82,7 +82,7 @@ impl Reservations for SessionsTable {
             .expression_attribute_values(":creating", to_attribute(&SessionStatus::Creating))
             .send()
             .await;
-        // Not `creating` any more: another invocation has taken it over.
+        // If it is no longer `creating`, another invocation owns it.
         condition_met(DELETE, output).map(drop)
     }
 
