@@ -2,17 +2,27 @@
 
 use std::path::PathBuf;
 
-use lambda_shell::{ConfigError, Env};
+use lambda_support::{ConfigError, Env, variables};
+
+variables! {
+    ENVIRONMENT: Required = required("ENVIRONMENT", "Name of the deployment, for example `dev`.");
+    PROCESSED_TABLE: Required =
+        required("PROCESSED_TABLE", "Name of the Processed table, which stores the watermarks.");
+    AUDIO_OUT_DIR: Optional = optional(
+        "AUDIO_OUT_DIR",
+        "Folder for one WAV file per session; without it no file is written. For local use only: \
+         on Lambda the folder is lost with the execution environment.",
+    );
+}
 
 /// The function's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `ENVIRONMENT`: the deployment, for example `dev`. Required.
+    /// Name of the deployment.
     pub environment: String,
-    /// `PROCESSED_TABLE`: the table of the watermarks. Required.
+    /// Name of the table of the watermarks.
     pub processed_table: String,
-    /// `AUDIO_OUT_DIR`: the folder for one WAV file per session. If absent, no file is written. For
-    /// local use only: on Lambda the folder is lost with the execution environment.
+    /// Folder for one WAV file per session, if any.
     pub audio_out_dir: Option<PathBuf>,
 }
 
@@ -23,9 +33,9 @@ impl Config {
     /// [`ConfigError`] names the variable that is missing.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         Ok(Self {
-            environment: env.string("ENVIRONMENT")?,
-            processed_table: env.string("PROCESSED_TABLE")?,
-            audio_out_dir: env.optional("AUDIO_OUT_DIR").map(PathBuf::from),
+            environment: env.required(&ENVIRONMENT)?,
+            processed_table: env.required(&PROCESSED_TABLE)?,
+            audio_out_dir: env.optional(&AUDIO_OUT_DIR).map(PathBuf::from),
         })
     }
 }
@@ -45,5 +55,12 @@ mod tests {
         let pairs = [("ENVIRONMENT", "dev"), ("PROCESSED_TABLE", "Processed-dev")];
         let config = Config::from_env(&Env::from_pairs(pairs)).unwrap();
         assert_eq!(config.audio_out_dir, None);
+    }
+
+    #[test]
+    fn docs_list_the_variables() {
+        let columns = ["variable", "default", "range", "meaning"];
+        let text = generated_docs::table(columns, VARIABLES.iter().map(|it| it.row()));
+        generated_docs::check("configuration.md", "audio-processor", &text);
     }
 }

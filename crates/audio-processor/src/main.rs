@@ -9,7 +9,7 @@ use aws_adapters::{
     dynamodb::{DynamoDb, ProcessedTable},
 };
 use lambda_runtime::{Error, LambdaEvent, run_concurrent, service_fn};
-use lambda_shell::{Env, logging, trace};
+use lambda_support::{Env, logging, trace};
 use serde_json::Value;
 
 #[tokio::main]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use session::audio::{Answer, Refusal};
-use session::{Moved, Step, Watermark, Watermarks};
+use session::{Advance, Moved, Watermark, Watermarks};
 
 use crate::chunk::Chunk;
 use crate::error::ProcessError;
@@ -76,7 +76,7 @@ impl<W: Watermarks> Processor<W> {
         now: u64,
     ) -> Result<(Answer, Option<Watermark>), ProcessError> {
         let failed = |source| ProcessError::Store { session: chunk.session.clone(), source };
-        let step = Step {
+        let step = Advance {
             epoch: chunk.epoch,
             floor: chunk.start - chunk.gap,
             end: chunk.end(),

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use session::audio::{Answer, Refusal};
-use session::{ErrorKind, Moved, PortError, SessionId, Step, Watermark, Watermarks};
+use session::{Advance, ErrorKind, Moved, PortError, SessionId, Watermark, Watermarks};
 
 /// What DynamoDB does with the conditional writes, and what a network does with their answers.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +35,7 @@ impl Table {
 }
 
 impl Watermarks for Table {
-    async fn advance(&self, session: &SessionId, step: Step) -> Result<Moved, PortError> {
+    async fn advance(&self, session: &SessionId, step: Advance) -> Result<Moved, PortError> {
         let moved = {
             let mut items = self.items.lock().unwrap();
             let at = items.get(session).copied();

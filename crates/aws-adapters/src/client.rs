@@ -1,5 +1,5 @@
-//! What every AWS client of a process shares: one TLS stack (rustls on ring), one pinned behaviour
-//! version, bounded error bodies, and the trace of the invocation on every call.
+//! Settings shared by all AWS clients of a process: one TLS stack (rustls on ring), a pinned
+//! behaviour version, bounded error bodies, and the invocation's trace header on every call.
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::{Builder, tls};
@@ -16,8 +16,8 @@ use crate::error_body::BoundedErrors;
 pub struct Sdk(SdkConfig);
 
 impl Sdk {
-    /// Loads them from the environment, as Lambda provides it. `AWS_ENDPOINT_URL` redirects every
-    /// service, to the local cloud for example.
+    /// Loads the settings from the environment. `AWS_ENDPOINT_URL` redirects all services, for
+    /// example to the local cloud.
     pub async fn load() -> Self {
         let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
         let http = BoundedErrors(Builder::new().tls_provider(ring).build_https());
@@ -35,7 +35,7 @@ impl Sdk {
     }
 }
 
-/// Sets `X-Amzn-Trace-Id` from [`lambda_shell::trace::current`] before signing.
+/// Sets `X-Amzn-Trace-Id` from [`lambda_support::trace::current`] before signing.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TraceHeader;
 
@@ -51,8 +51,8 @@ impl Intercept for TraceHeader {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(trace) = lambda_shell::trace::current() {
-            // A header that is no valid HTTP value is left out: tracing never fails a call.
+        if let Some(trace) = lambda_support::trace::current() {
+            // An invalid header value is omitted, because tracing must not fail a call.
             let _ = context.request_mut().headers_mut().try_insert("x-amzn-trace-id", trace);
         }
         Ok(())

@@ -1,13 +1,16 @@
-//! The tables in DynamoDB: one client, items by way of the JSON form of their records.
+//! The DynamoDB tables. Items are converted from and to the JSON form of their records.
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::{Client, config::Builder, error::SdkError, types::AttributeValue};
+use aws_sdk_dynamodb::{Client, config::Builder, types::AttributeValue};
+#[cfg(any(feature = "relay", feature = "watermarks"))]
+use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError};
 use serde::Serialize;
+#[cfg(any(feature = "relay", feature = "watermarks"))]
 use session::PortError;
 
 use crate::client::{Sdk, TraceHeader};
+#[cfg(any(feature = "relay", feature = "watermarks"))]
 use crate::sdk_error::table_error;
 
 mod attributes;
@@ -35,7 +38,9 @@ mod watermarks;
 #[cfg(feature = "watermarks")]
 pub use watermarks::ProcessedTable;
 
-use attributes::{Item, to_attribute};
+#[cfg(any(feature = "relay", feature = "watermarks"))]
+use attributes::Item;
+use attributes::to_attribute;
 
 /// The partition key of the tables Sessions, Streams and Processed.
 const KEY: &str = "sessionId";
@@ -47,7 +52,7 @@ const UPDATE: &str = "UpdateItem";
 pub struct DynamoDb(Client);
 
 impl DynamoDb {
-    /// A client with the process's settings.
+    /// Creates a client with the process's settings.
     pub fn new(sdk: &Sdk) -> Self {
         Self(Client::from_conf(Builder::from(sdk.config()).interceptor(TraceHeader).build()))
     }
@@ -57,7 +62,7 @@ impl DynamoDb {
 /// [`names`] defines those in use.
 const RESERVED: [&str; 3] = ["status", "desired", "owner"];
 
-/// The placeholders `#name` of the reserved names that `expressions` use.
+/// Returns the placeholders `#name` of the reserved names that `expressions` use.
 fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
     let placeholder = |name: &str| format!("#{name}");
     let used = |name: &&str| expressions.iter().any(|text| text.contains(&placeholder(name)));
@@ -69,7 +74,7 @@ fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
     (!names.is_empty()).then_some(names)
 }
 
-/// Values of an expression by their placeholders.
+/// Values of an expression by placeholder.
 #[derive(Debug, Default)]
 struct Values(HashMap<String, AttributeValue>);
 
@@ -84,10 +89,11 @@ impl Values {
     }
 }
 
-/// The stored item, when the condition of an update was not met.
+/// Returns the stored item if the condition of an update was not met.
 ///
 /// # Errors
-/// The update failed for another reason.
+/// Returns any other error of the update.
+#[cfg(any(feature = "relay", feature = "watermarks"))]
 fn unmet(error: &SdkError<UpdateItemError>) -> Result<Option<Item>, PortError> {
     match error.as_service_error() {
         Some(UpdateItemError::ConditionalCheckFailedException(unmet)) => Ok(unmet.item.clone()),

@@ -1,6 +1,6 @@
 //! Bounds the bodies of failed AWS calls.
 //!
-//! The SDK reads the whole body of an answer that is not 2xx into memory before it looks at it. A
+//! The SDK reads the whole body of a response other than 2xx into memory before it parses it. A
 //! body of 50 MB from a faulty endpoint or proxy would take most of a function's memory.
 
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
@@ -13,10 +13,10 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::Limited;
 
-/// Longest error body that is read. AWS's are a code and a sentence, below 4 KB.
-const MOST: usize = 64 * 1024;
+/// Maximum length of an error body, in bytes. Those of AWS are below 4 KB.
+const MAX_BODY: usize = 64 * 1024;
 
-/// An HTTP client whose answers other than 2xx end with an error after [`MOST`] bytes.
+/// An HTTP client that limits the bodies of responses other than 2xx to [`MAX_BODY`] bytes.
 #[derive(Debug)]
 pub(crate) struct BoundedErrors(pub(crate) SharedHttpClient);
 
@@ -47,7 +47,7 @@ impl HttpConnector for Connector {
 fn bounded(mut answer: HttpResponse) -> HttpResponse {
     if !answer.status().is_success() {
         let body = std::mem::replace(answer.body_mut(), SdkBody::taken());
-        *answer.body_mut() = SdkBody::from_body_1_x(Limited::new(body, MOST));
+        *answer.body_mut() = SdkBody::from_body_1_x(Limited::new(body, MAX_BODY));
     }
     answer
 }
@@ -58,7 +58,7 @@ mod tests {
 
     use super::*;
 
-    /// The length of a body that could be read, through a connector that answers with it.
+    /// Returns the length of a body read through the connector, or `None` if reading failed.
     async fn read(status: u16, length: usize) -> Option<usize> {
         #[derive(Debug)]
         struct Answers(u16, usize);
@@ -78,8 +78,8 @@ mod tests {
     #[tokio::test]
     async fn only_the_body_of_an_error_is_bounded() {
         for status in [400, 403, 404, 429, 500, 503] {
-            assert_eq!(read(status, MOST).await, Some(MOST), "{status}");
-            assert_eq!(read(status, MOST + 1).await, None, "{status}");
+            assert_eq!(read(status, MAX_BODY).await, Some(MAX_BODY), "{status}");
+            assert_eq!(read(status, MAX_BODY + 1).await, None, "{status}");
         }
         assert_eq!(read(200, 6 << 20).await, Some(6 << 20));
     }

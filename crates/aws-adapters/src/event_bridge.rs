@@ -1,4 +1,4 @@
-//! The event bus: EventBridge.
+//! EventBridge as event bus.
 
 use aws_sdk_eventbridge::{Client, config::Builder, types::PutEventsRequestEntry};
 use session::{
@@ -11,10 +11,10 @@ use crate::client::{Sdk, TraceHeader};
 use crate::sdk_error::{bounded, kind_of, port_error};
 
 /// EventBridge allows 500 characters (API reference, `PutEventsRequestEntry`); a longer trace
-/// header is left out rather than the event.
+/// header is omitted.
 const MAX_TRACE_HEADER: usize = 500;
 
-/// One bus of EventBridge.
+/// An event bus of EventBridge.
 #[derive(Clone, Debug)]
 pub struct EventBridge {
     client: Client,
@@ -22,7 +22,7 @@ pub struct EventBridge {
 }
 
 impl EventBridge {
-    /// The bus of this name or ARN.
+    /// Creates a client of the bus with this name or ARN.
     pub fn new(sdk: &Sdk, bus: String) -> Self {
         let config = Builder::from(sdk.config()).interceptor(TraceHeader).build();
         Self { client: Client::from_conf(config), bus }
@@ -42,7 +42,7 @@ impl EventBus for EventBridge {
             .build();
         let output = self.client.put_events().entries(entry).send().await;
         let output = output.map_err(|error| port_error(operation, &error))?;
-        // PutEvents answers 200 although an entry failed.
+        // PutEvents returns 200 even if an entry failed.
         let entry = output.entries().first();
         let code = entry.and_then(|entry| entry.error_code());
         if output.failed_entry_count() == 0 && code.is_none() {

@@ -1,4 +1,4 @@
-//! GetMedia: a client per endpoint, a body of bytes.
+//! GetMedia, with one client per endpoint.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,8 +22,8 @@ use crate::sdk_error::port_error;
 
 const GET_MEDIA: &str = "GetMedia";
 
-/// Endpoints remembered at most; KVS gives each stream its own, and a process serves few streams.
-const MOST_ENDPOINTS: usize = 1_000;
+/// Maximum number of cached clients. KVS assigns endpoints per stream.
+const MAX_CLIENTS: usize = 1_000;
 
 /// Opens media connections.
 #[derive(Debug)]
@@ -34,12 +34,12 @@ pub struct GetMedia {
 }
 
 impl GetMedia {
-    /// Finds the endpoint of each stream through `kinesis_video`.
+    /// Creates a source that looks up endpoints through `kinesis_video`.
     pub fn new(sdk: &Sdk, kinesis_video: KinesisVideo) -> Self {
         Self { sdk: sdk.clone(), kinesis_video, clients: Mutex::default() }
     }
 
-    /// The client for a stream's endpoint; asked for once and kept until a call fails.
+    /// Returns the client for a stream's endpoint, which is cached until a call fails.
     async fn client(&self, stream: &StreamArn) -> Result<Arc<Client>, PortError> {
         if let Some(client) = self.clients().get(stream) {
             return Ok(Arc::clone(client));
@@ -48,21 +48,21 @@ impl GetMedia {
         let config = Builder::from(self.sdk.config())
             .endpoint_url(endpoint)
             .interceptor(TraceHeader)
-            // A quiet live stream delivers nothing for seconds; the reader has its own idle timer.
+            // An idle live stream delivers no bytes for seconds; the reader has its own idle timer.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            // The reader paces its calls itself: 5 a second per stream are allowed.
+            // The reader limits its rate of calls itself; KVS allows 5 per second and stream.
             .retry_config(RetryConfig::disabled())
             .build();
         let client = Arc::new(Client::from_conf(config));
         let mut clients = self.clients();
-        if clients.len() >= MOST_ENDPOINTS {
+        if clients.len() >= MAX_CLIENTS {
             clients.clear();
         }
         clients.insert(stream.clone(), Arc::clone(&client));
         Ok(client)
     }
 
-    /// Where to call GetMedia for a stream.
+    /// Returns the GetMedia endpoint of a stream.
     async fn endpoint(&self, stream: &StreamArn) -> Result<String, PortError> {
         let operation = "GetDataEndpoint";
         let call = self.kinesis_video.client.get_data_endpoint().stream_arn(stream.as_str());
@@ -100,7 +100,7 @@ impl MediaSource for GetMedia {
         match call.await {
             Ok(output) => Ok(Body(output.payload)),
             Err(error) => {
-                // The endpoint may have moved: ask for it again before the next call.
+                // The endpoint may have changed, so the next call looks it up again.
                 self.clients().remove(stream);
                 Err(port_error(GET_MEDIA, &error))
             }

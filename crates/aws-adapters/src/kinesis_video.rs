@@ -1,7 +1,7 @@
 //! The control plane of Kinesis Video Streams.
 //!
-//! Two families of calls that differ in small things: a stream's tags are a map, a channel's a
-//! list; channels answer `AccessDeniedException`, streams `NotAuthorizedException`.
+//! Stream and channel calls differ: a stream's tags are a map, a channel's a list; channel calls
+//! return `AccessDeniedException`, stream calls `NotAuthorizedException`.
 
 use aws_sdk_kinesisvideo::{
     Client,
@@ -31,7 +31,7 @@ pub struct KinesisVideo {
 }
 
 impl KinesisVideo {
-    /// The control plane with the process's settings. New streams are encrypted with the service's
+    /// Creates a client with the process's settings. New streams are encrypted with the service's
     /// own key.
     pub fn new(sdk: &Sdk, environment: String) -> Self {
         let config = Builder::from(sdk.config()).interceptor(TraceHeader).build();
@@ -180,7 +180,7 @@ fn state(status: Option<&Status>) -> ResourceState {
 }
 
 fn arn<A: std::str::FromStr>(operation: &'static str, text: Option<&str>) -> Result<A, PortError> {
-    // The resource exists, but we cannot name it: as unknown as after a lost answer.
+    // The resource exists but its ARN is unknown, as after a lost response.
     let unreadable = || PortError::new(operation, ErrorKind::Unavailable, "the answer has no ARN");
     text.and_then(|text| text.parse().ok()).ok_or_else(unreadable)
 }

@@ -24,9 +24,9 @@ use crate::sdk_error::port_error;
 /// How the processor is invoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Invocation {
-    /// Its answer is awaited: order, back-pressure and exactly-once acceptance.
+    /// The response is awaited: order, back-pressure and exactly-once acceptance.
     RequestResponse,
-    /// Handed to Lambda's queue: at least once, in any order.
+    /// Queued by Lambda: at least once, in any order.
     Event,
 }
 
@@ -39,15 +39,16 @@ pub struct ProcessorFunction {
 }
 
 impl ProcessorFunction {
-    /// The function of this name or ARN; an attempt lasts at most `attempt_timeout`.
+    /// Creates a client of the function with this name or ARN. An attempt takes at most
+    /// `attempt_timeout`.
     pub fn new(
         sdk: &Sdk,
         function: String,
         invocation: Invocation,
         attempt_timeout: Duration,
     ) -> Self {
-        // The deliverer retries, in order: a retry by the SDK of a slow attempt would send the same
-        // samples twice at once.
+        // The deliverer retries in order. A retry of a slow attempt by the SDK would send the same
+        // samples concurrently.
         let timeout = TimeoutConfig::builder().operation_attempt_timeout(attempt_timeout);
         let client = Builder::from(sdk.config())
             .interceptor(TraceHeader)
@@ -79,15 +80,15 @@ impl Processor for ProcessorFunction {
     }
 }
 
-/// Lambda did not run the function.
+/// Classifies an error of Lambda, which did not run the function.
 fn refused<R: std::fmt::Debug>(error: SdkError<InvokeError, R>) -> Reply {
     match error.code().unwrap_or_default() {
-        // The same payload fails again.
+        // The same payload would fail again.
         code @ ("RequestTooLargeException"
         | "InvalidRequestContentException"
         | "UnsupportedMediaTypeException") => Reply::Invalid(code.to_owned()),
-        // Throttles, 5xx and networks, and also a function or permission that an operator can
-        // correct: KVS keeps the audio until then.
+        // Throttling, 5xx and network errors, and a missing function or permission, which an
+        // operator can correct while KVS keeps the audio.
         _ => Reply::Failed(DisplayErrorContext(error).to_string()),
     }
 }
@@ -96,13 +97,13 @@ fn refused<R: std::fmt::Debug>(error: SdkError<InvokeError, R>) -> Reply {
 #[derive(Debug)]
 pub struct ConsumerFunction {
     client: Client,
-    /// Without the SDK's retries: the hand-off has deadlines and retries by itself.
+    /// Creates a client without the SDK's retries, because the hand-off retries itself.
     once: Client,
     function: String,
 }
 
 impl ConsumerFunction {
-    /// This function's own name.
+    /// Returns the name of this function.
     pub fn new(sdk: &Sdk, function: String) -> Self {
         let client = Builder::from(sdk.config()).interceptor(TraceHeader);
         let once = client.clone().retry_config(RetryConfig::disabled());
@@ -143,7 +144,7 @@ impl SelfInvoker for ConsumerFunction {
             "action": "continue",
             "epoch": continuation.epoch,
             "version": relay::checkpoint::VERSION,
-            "traceId": lambda_shell::trace::current(),
+            "traceId": lambda_support::trace::current(),
         });
         self.send(&self.once, &payload).await
     }

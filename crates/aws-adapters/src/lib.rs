@@ -1,4 +1,4 @@
-//! Every call of AWS, once.
+//! All AWS calls of the system.
 //!
 //! | module | service | port |
 //! |---|---|---|
@@ -10,9 +10,9 @@
 //! | [`lambda`] | Lambda | `relay::ports::Processor`, `relay::ports::SelfInvoker` |
 //! | [`sqs`] | SQS | `relay::ports::DeadLetters` |
 //!
-//! Every adapter returns [`session::PortError`]; the module `sdk_error` decides its kind, and the
-//! kind decides whether a retry helps. No type of an SDK leaves this crate: a function loads an
-//! [`Sdk`] and gives it to the adapters. The features `watermarks`, `sessions` and `relay` choose
+//! Every adapter returns [`session::PortError`]; the module `sdk_error` determines its kind, and
+//! the kind determines whether a retry can succeed. No SDK type is public: a function loads an
+//! [`Sdk`] and passes it to the adapters. The features `watermarks`, `sessions` and `relay` select
 //! the adapters of the three functions.
 
 mod client;

@@ -1,16 +1,16 @@
-//! A session's listeners: the Connections table names them, and the management endpoint of the
-//! WebSocket API sends to their connections. `session::listeners` decides what is sent, and when.
+//! A session's listeners: their items in the Connections table, and messages through the management
+//! endpoint of the WebSocket API.
 
 use session::{
     Language, PortError, SessionId,
-    ports::{Heard, Listener, Listeners},
+    ports::{Listener, Listeners, PostOutcome},
 };
 
 use crate::client::Sdk;
 use crate::dynamodb::{DynamoDb, connections::Table};
 use crate::websocket::Management;
 
-pub use crate::websocket::{Endpoint, VARIABLE};
+pub use crate::websocket::Endpoint;
 
 /// The listeners of one environment.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// The listeners in `table`. Without an `endpoint` they get no messages.
+    /// Creates the listeners of `table`. Without an `endpoint` no messages are sent.
     pub fn new(sdk: &Sdk, dynamodb: &DynamoDb, table: String, endpoint: Option<Endpoint>) -> Self {
         Self {
             table: Table::new(dynamodb, table),
@@ -28,17 +28,17 @@ impl Connections {
         }
     }
 
-    /// The distinct languages of a session's listeners.
+    /// Returns the distinct languages of a session's listeners.
     ///
     /// # Errors
-    /// The table did not answer as it should.
+    /// Returns the error of the table.
     pub async fn languages(&self, session_id: &SessionId) -> Result<Vec<Language>, PortError> {
         self.table.languages(session_id).await
     }
 }
 
 impl Listeners for Connections {
-    fn can_be_told(&self) -> bool {
+    fn can_notify(&self) -> bool {
         self.endpoint.is_some()
     }
 
@@ -50,10 +50,10 @@ impl Listeners for Connections {
         self.table.page(session_id, after).await
     }
 
-    async fn post(&self, connection_id: &str, message: &str) -> Result<Heard, PortError> {
+    async fn post(&self, connection_id: &str, message: &str) -> Result<PostOutcome, PortError> {
         match &self.endpoint {
             Some(endpoint) => endpoint.post(connection_id, message).await,
-            None => Ok(Heard::Gone),
+            None => Ok(PostOutcome::Gone),
         }
     }
 

@@ -1,13 +1,13 @@
-//! The kind of each error of an AWS SDK, decided in one place.
+//! Classification of the errors of the AWS SDKs.
 
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
 use session::{ErrorKind, PortError};
 
-/// Longest message kept, in bytes: enough for AWS's own, and a bound for a log line.
+/// Maximum length of a message, in bytes. AWS's messages are shorter.
 const MAX_MESSAGE: usize = 500;
 
-/// The error of the port that `error` of `operation` is.
+/// Converts an SDK error of `operation`.
 pub(crate) fn port_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> PortError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -25,14 +25,14 @@ where
             let code = service.err().code().unwrap_or("unknown error");
             format!("{code}: {}", service.err().message().unwrap_or("no message"))
         }
-        // No answer, so no header or body that could get into the message.
+        // Without a response, the message contains no header or body.
         _ => DisplayErrorContext(error).to_string(),
     };
     PortError::new(operation, kind, bounded(message))
 }
 
-/// [`port_error`] of DynamoDB, where "not found" means the table or its index: a wrong
-/// configuration.
+/// [`port_error`] for DynamoDB, where "not found" refers to the table or its index and so means a
+/// wrong configuration.
 #[cfg(any(feature = "sessions", feature = "watermarks"))]
 pub(crate) fn table_error<E>(
     operation: &'static str,
@@ -48,10 +48,10 @@ where
     }
 }
 
-/// Whether the condition of a write to DynamoDB was met.
+/// Returns whether the condition of a write to DynamoDB was met.
 ///
 /// # Errors
-/// The write failed for another reason.
+/// Returns any other error of the write.
 #[cfg(feature = "sessions")]
 pub(crate) fn condition_met<T, E>(
     operation: &'static str,
@@ -67,7 +67,7 @@ where
     }
 }
 
-/// The kind of an AWS error code, or of the HTTP status when the code is not listed.
+/// Returns the kind of an AWS error code, or of the HTTP status if the code is not listed.
 pub(crate) fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
     match code.unwrap_or_default() {
         "ResourceNotFoundException" => ErrorKind::NotFound,
@@ -104,7 +104,7 @@ pub(crate) fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
     }
 }
 
-/// `message`, cut at a character boundary after [`MAX_MESSAGE`] bytes.
+/// Truncates a message to at most [`MAX_MESSAGE`] bytes, at a character boundary.
 pub(crate) fn bounded(mut message: String) -> String {
     if message.len() > MAX_MESSAGE {
         let cut = message.floor_char_boundary(MAX_MESSAGE);

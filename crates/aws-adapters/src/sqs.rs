@@ -1,8 +1,8 @@
-//! The dead-letter queues: refused chunks are sent to one, and the health check looks into both.
+//! The dead-letter queues: rejected chunks are sent to one, and the health check scans both.
 //!
-//! A look is bounded, and messages that another reader has received (a second health check, a
-//! redrive, an operator at the console) are hidden from it, so there may be messages that it does
-//! not see. [`DeadLetterScan`] says whether there are.
+//! A scan is bounded, and messages that another reader has received (a second health check, a
+//! redrive, an operator at the console) are invisible to it. [`DeadLetterScan`] states whether
+//! there are messages that were not seen.
 
 use std::collections::HashSet;
 
@@ -16,11 +16,11 @@ use session::{ErrorKind, PortError};
 use crate::client::{Sdk, TraceHeader};
 use crate::sdk_error::port_error;
 
-/// Receives of ten messages each that one scan makes at most.
+/// Maximum number of ReceiveMessage calls per scan, of ten messages each.
 const MAX_RECEIVES: usize = 20;
 
-/// How long a message that was scanned stays hidden, s: long enough that the same scan does not
-/// receive it again, short enough that a redrive is hardly delayed.
+/// Visibility timeout of scanned messages, s: long enough that the same scan does not receive a
+/// message again, short enough that a redrive is hardly delayed.
 const HIDDEN_SECONDS: i32 = 20;
 
 /// Both dead-letter queues.
@@ -32,18 +32,19 @@ pub struct DeadLetterQueues {
 }
 
 impl DeadLetterQueues {
-    /// The queues with these URLs; `events` may be missing.
+    /// Creates a client of the queues with these URLs.
     pub fn new(sdk: &Sdk, chunks: String, events: Option<String>) -> Self {
         let config = Builder::from(sdk.config()).interceptor(TraceHeader).build();
         Self { client: Client::from_conf(config), chunks, events }
     }
 
-    /// Adds the messages of a queue; `true` when there may be more.
+    /// Adds the messages of a queue. Returns `true` if there may be more.
     async fn receive(&self, url: &str, bodies: &mut Vec<String>) -> Result<bool, PortError> {
         let mut seen = HashSet::new();
         for _ in 0..MAX_RECEIVES {
             let receive = self.client.receive_message().queue_url(url);
-            // A wait asks all of the queue's servers; without it an empty answer proves nothing.
+            // Long polling queries all servers of the queue; otherwise an empty response proves
+            // nothing.
             let receive = receive.max_number_of_messages(10).wait_time_seconds(1);
             let receive = receive.visibility_timeout(HIDDEN_SECONDS);
             let output = receive.send().await;
@@ -61,7 +62,8 @@ impl DeadLetterQueues {
         Ok(true)
     }
 
-    /// Messages that are hidden now because a reader received them, this scan included.
+    /// Returns the number of messages that are invisible because a reader, including this scan, has
+    /// received them.
     async fn hidden(&self, url: &str) -> Result<usize, PortError> {
         let operation = "GetQueueAttributes";
         let hidden = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;

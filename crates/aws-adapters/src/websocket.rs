@@ -2,38 +2,39 @@
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::{Client, config::Builder, primitives::Blob};
-use lambda_shell::{Env, env::ConfigError};
-use session::{PortError, ports::Heard};
+use lambda_support::{
+    Env,
+    env::{ConfigError, Optional},
+};
+use session::{PortError, ports::PostOutcome};
 
 use crate::client::{Sdk, TraceHeader};
 use crate::sdk_error::port_error;
 
-/// The environment variable that names it.
-pub const VARIABLE: &str = "WEBSOCKET_API_ENDPOINT";
-
-/// Where connections are reached: `https://API-ID.execute-api.REGION.amazonaws.com/STAGE`, or a
+/// Endpoint of the connections: `https://API-ID.execute-api.REGION.amazonaws.com/STAGE`, or a
 /// custom domain with its base path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint(String);
 
 impl Endpoint {
-    /// Reads [`VARIABLE`]; `None` when it is absent or empty.
+    /// Reads an endpoint from a variable; `None` if it is absent or empty.
     ///
     /// # Errors
-    /// [`ConfigError::Malformed`] when it is no HTTPS URL. One of this machine may do without TLS.
-    pub fn from_env(env: &Env) -> Result<Option<Self>, ConfigError> {
-        let Some(value) = env.optional(VARIABLE) else { return Ok(None) };
+    /// [`ConfigError::Malformed`] if it is not an HTTPS URL. An endpoint on this machine may use
+    /// HTTP.
+    pub fn from_env(env: &Env, variable: &Optional) -> Result<Option<Self>, ConfigError> {
+        let Some(value) = env.optional(variable) else { return Ok(None) };
         let local = ["http://127.0.0.1:", "http://localhost:"];
         let host = value.strip_prefix("https://");
         let is_url = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
             || local.iter().any(|start| value.starts_with(start));
-        // The SDK puts the path of the call behind it.
+        // The SDK appends the path of the call.
         let is_base = !value.contains(['?', '#', '@']) && !value.contains(char::is_whitespace);
         if is_url && is_base {
             return Ok(Some(Self(value.trim_end_matches('/').to_owned())));
         }
         Err(ConfigError::Malformed {
-            name: VARIABLE.to_owned(),
+            name: variable.name.to_owned(),
             value,
             wanted: "the https:// URL of a WebSocket API's stage, without /@connections".to_owned(),
         })
@@ -50,7 +51,7 @@ impl Management {
     pub(crate) fn new(sdk: &Sdk, endpoint: &Endpoint) -> Self {
         let config = Builder::from(sdk.config())
             .endpoint_url(&endpoint.0)
-            // The use case decides about retries and their budget.
+            // The use case retries within its own budget.
             .retry_config(RetryConfig::disabled())
             .interceptor(TraceHeader)
             .build();
@@ -61,14 +62,14 @@ impl Management {
         &self,
         connection_id: &str,
         message: &str,
-    ) -> Result<Heard, PortError> {
+    ) -> Result<PostOutcome, PortError> {
         let data = Blob::new(message.as_bytes());
         let post = self.client.post_to_connection().connection_id(connection_id).data(data);
         match post.send().await {
-            Ok(_) => Ok(Heard::Yes),
-            // By its status, which says it with and without a GoneException in the header.
+            Ok(_) => Ok(PostOutcome::Sent),
+            // Checks the status, because the header may lack GoneException.
             Err(error) if error.raw_response().is_some_and(|it| it.status().as_u16() == 410) => {
-                Ok(Heard::Gone)
+                Ok(PostOutcome::Gone)
             }
             Err(error) => Err(port_error("PostToConnection", &error)),
         }
@@ -79,8 +80,10 @@ impl Management {
 mod tests {
     use super::*;
 
+    const VARIABLE: Optional = lambda_support::env::optional("WEBSOCKET_API_ENDPOINT", "");
+
     fn read(value: &str) -> Result<Option<Endpoint>, ConfigError> {
-        Endpoint::from_env(&Env::from_pairs([(VARIABLE, value)]))
+        Endpoint::from_env(&Env::from_pairs([(VARIABLE.name, value)]), &VARIABLE)
     }
 
     #[test]
@@ -94,11 +97,11 @@ mod tests {
             assert_eq!(read(&format!("{url}/")), Ok(Some(Endpoint(url.to_owned()))));
         }
         assert_eq!(read(""), Ok(None));
-        assert_eq!(Endpoint::from_env(&Env::from_pairs([])), Ok(None));
+        assert_eq!(Endpoint::from_env(&Env::from_pairs([]), &VARIABLE), Ok(None));
     }
 
     #[test]
-    fn anything_else_is_refused_by_name() {
+    fn another_value_is_rejected_and_the_variable_named() {
         for text in [
             "wss://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/prod",
             "http://ws.example.com",
@@ -110,7 +113,7 @@ mod tests {
             "https://ws.example.com /",
         ] {
             let error = read(text).unwrap_err().to_string();
-            assert!(error.contains(VARIABLE) && error.contains("https://"), "{error}");
+            assert!(error.contains(VARIABLE.name) && error.contains("https://"), "{error}");
         }
     }
 }

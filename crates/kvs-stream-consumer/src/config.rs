@@ -4,52 +4,119 @@ use std::time::Duration;
 
 use aws_adapters::lambda::Invocation;
 use aws_adapters::listeners::Endpoint;
-use lambda_shell::{ConfigError, Env, TimeScale};
+use lambda_support::env::Number;
+use lambda_support::{ConfigError, Env, TimeScale, variables};
+
+variables! {
+    ENVIRONMENT: Required = required(
+        "ENVIRONMENT",
+        "Value of the tag `env` of every resource that this function may change.",
+    );
+    SESSIONS_TABLE: Required = required("SESSIONS_TABLE", "Name of the Sessions table.");
+    CONNECTIONS_TABLE: Required = required("CONNECTIONS_TABLE", "Name of the Connections table.");
+    STREAMS_TABLE: Required = required("STREAMS_TABLE", "Name of the Streams table.");
+    WEBSOCKET_API_ENDPOINT: Optional = optional(
+        "WEBSOCKET_API_ENDPOINT",
+        "HTTPS endpoint for notifying listeners; without it they are removed without a message.",
+    );
+    EVENT_BUS_NAME: Text =
+        text("EVENT_BUS_NAME", "default", "Name of the event bus that receives status changes.");
+    AUDIO_PROCESSOR_FUNCTION: Required =
+        required("AUDIO_PROCESSOR_FUNCTION", "Name or ARN of the audio processor.");
+    AUDIO_PROCESSOR_INVOCATION: Text = text(
+        "AUDIO_PROCESSOR_INVOCATION",
+        "request-response",
+        "Invocation of the processor: `request-response` or `event`.",
+    );
+    AUDIO_PROCESSOR_TIMEOUT_SECONDS: Number = number(
+        "AUDIO_PROCESSOR_TIMEOUT_SECONDS",
+        60,
+        1..=900,
+        "Timeout of the processor, in seconds; an attempt waits 2 s longer.",
+    );
+    AWS_LAMBDA_FUNCTION_NAME: Required = required(
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "Function that a hand-off invokes; set by Lambda.",
+    );
+    CHUNK_DLQ_URL: Required =
+        required("CHUNK_DLQ_URL", "Queue of chunks that the processor rejects permanently.");
+    EVENTS_DLQ_URL: Optional = optional(
+        "EVENTS_DLQ_URL",
+        "Queue of events that failed permanently, scanned before a stream is deleted.",
+    );
+    MAX_RUN_SECONDS: Number = number(
+        "MAX_RUN_SECONDS",
+        840,
+        30..=5_400,
+        "Length of a run whose deadline is unknown, in seconds.",
+    );
+    SESSION_IDLE_MINUTES: Number = number(
+        "SESSION_IDLE_MINUTES",
+        60,
+        1..=1_440,
+        "Time without a fragment after which a session is ended, in minutes.",
+    );
+    MAX_SESSION_HOURS: Number =
+        number("MAX_SESSION_HOURS", 24, 1..=168, "Maximum length of a session, in hours.");
+    STREAM_KEEP_MINUTES: Number = number(
+        "STREAM_KEEP_MINUTES",
+        60,
+        0..=10_080,
+        "Time for which a drained stream is kept, in minutes.",
+    );
+    STREAM_RETENTION_HOURS: Number = number(
+        "STREAM_RETENTION_HOURS",
+        24,
+        1..=87_600,
+        "Retention of the streams, in hours; a session that was not delivered by then is given up.",
+    );
+    CHUNK_MS: Number = number("CHUNK_MS", 500, 100..=4_000, "Length of a chunk of audio, in ms.");
+    LEASE_MS: Number = number("LEASE_MS", 12_000, 6_000..=60_000, "Length of a lease, in ms.");
+    RENEW_MS: Number =
+        number("RENEW_MS", 1_000, 200..=3_000, "Time between renewals of a lease, in ms.");
+    MAX_FILL_MS: Number =
+        number("MAX_FILL_MS", 2_000, 0..=10_000, "Longest gap that is filled, in ms.");
+    AUDIO_TRACK_NAME: Text = text(
+        "AUDIO_TRACK_NAME",
+        "AUDIO_FROM_CUSTOMER",
+        "Track that is decoded if several have the same codec.",
+    );
+}
 
 /// The function's configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    /// `ENVIRONMENT`: the value of the tag `env` of every resource that this function may change.
-    /// Required.
+    /// Value of the tag `env` of every resource that this function may change.
     pub(crate) environment: String,
-    /// `SESSIONS_TABLE`. Required.
+    /// Name of the Sessions table.
     pub(crate) sessions_table: String,
-    /// `CONNECTIONS_TABLE`. Required.
+    /// Name of the Connections table.
     pub(crate) connections_table: String,
-    /// `STREAMS_TABLE`. Required.
+    /// Name of the Streams table.
     pub(crate) streams_table: String,
-    /// `WEBSOCKET_API_ENDPOINT`: the endpoint through which listeners are notified. Default empty:
-    /// listeners are removed without a notice.
+    /// Endpoint for notifying listeners; `None`: they are not notified.
     pub(crate) websocket_endpoint: Option<Endpoint>,
-    /// `EVENT_BUS_NAME`. Default `default`.
+    /// Name of the event bus.
     pub(crate) event_bus: String,
-    /// `AUDIO_PROCESSOR_FUNCTION`: name or ARN. Required.
+    /// Name or ARN of the audio processor.
     pub(crate) processor: String,
-    /// `AUDIO_PROCESSOR_INVOCATION`: `request-response` (default) or `event`.
+    /// Invocation of the processor.
     pub(crate) invocation: Invocation,
-    /// `AWS_LAMBDA_FUNCTION_NAME`, set by Lambda: the function that a hand-off invokes. Required.
+    /// Function that a hand-off invokes.
     pub(crate) own_function: String,
-    /// `CHUNK_DLQ_URL`: queue of chunks that the processor rejects permanently. Required.
+    /// Queue of chunks that the processor rejects permanently.
     pub(crate) chunk_dlq_url: String,
-    /// `EVENTS_DLQ_URL`: queue of events that failed permanently, scanned before a stream is
-    /// deleted. Optional.
+    /// Queue of events that failed permanently.
     pub(crate) events_dlq_url: Option<String>,
-    /// `MAX_RUN_SECONDS`, s, 30..=5400, default 840: length of a run whose deadline is unknown.
+    /// Length of a run whose deadline is unknown.
     pub(crate) max_run: Duration,
-    /// `SESSION_IDLE_MINUTES`, min, 1..=1440, default 60: time without a fragment after which a
-    /// session is ended.
+    /// Time without a fragment after which a session is ended.
     pub(crate) session_idle: Duration,
-    /// `MAX_SESSION_HOURS`, h, 1..=168, default 24: longest session.
+    /// Maximum length of a session.
     pub(crate) max_session: Duration,
-    /// `STREAM_KEEP_MINUTES`, min, 0..=10080, default 60: how long a drained stream is kept.
+    /// Time for which a drained stream is kept.
     pub(crate) stream_keep: Duration,
-    /// `TIME_SCALE` (set by local-cloud only), `CHUNK_MS` (ms, 100..=4000, default 500),
-    /// `LEASE_MS` (ms, 6000..=60000, default 12000), `RENEW_MS` (ms, 200..=3000, default 1000),
-    /// `AUDIO_PROCESSOR_TIMEOUT_SECONDS` (s, 1..=900, default 60: the processor's own timeout; an
-    /// attempt waits 2 s longer), `MAX_FILL_MS` (ms, 0..=10000, default 2000), `AUDIO_TRACK_NAME`
-    /// (default `AUDIO_FROM_CUSTOMER`: the track that is decoded if several have the same
-    /// codec), `STREAM_RETENTION_HOURS` (h, 1..=87600, default 24: retention of the
-    /// streams; a session that was not delivered by then is given up).
+    /// Settings of the delivery of a stream.
     pub(crate) relay: relay::Config,
 }
 
@@ -60,38 +127,37 @@ impl Config {
     /// Names the first variable that is missing, malformed or out of range.
     pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let scale = env.time_scale()?;
-        let wall = |name: &str, default, range, unit_seconds: u64| {
-            let value = env.number(name, default, range)?;
+        let wall = |variable: &Number, unit_seconds: u64| {
+            let value = env.number(variable)?;
             Ok::<_, ConfigError>(scale.wall(Duration::from_secs(value * unit_seconds)))
         };
         Ok(Self {
-            environment: env.string("ENVIRONMENT")?,
-            sessions_table: env.string("SESSIONS_TABLE")?,
-            connections_table: env.string("CONNECTIONS_TABLE")?,
-            streams_table: env.string("STREAMS_TABLE")?,
-            websocket_endpoint: Endpoint::from_env(env)?,
-            event_bus: env.string_or("EVENT_BUS_NAME", "default"),
-            processor: env.string("AUDIO_PROCESSOR_FUNCTION")?,
+            environment: env.required(&ENVIRONMENT)?,
+            sessions_table: env.required(&SESSIONS_TABLE)?,
+            connections_table: env.required(&CONNECTIONS_TABLE)?,
+            streams_table: env.required(&STREAMS_TABLE)?,
+            websocket_endpoint: Endpoint::from_env(env, &WEBSOCKET_API_ENDPOINT)?,
+            event_bus: env.text(&EVENT_BUS_NAME),
+            processor: env.required(&AUDIO_PROCESSOR_FUNCTION)?,
             invocation: invocation(env)?,
-            own_function: env.string("AWS_LAMBDA_FUNCTION_NAME")?,
-            chunk_dlq_url: env.string("CHUNK_DLQ_URL")?,
-            events_dlq_url: env.optional("EVENTS_DLQ_URL"),
-            max_run: wall("MAX_RUN_SECONDS", 840, 30..=5_400, 1)?,
-            session_idle: wall("SESSION_IDLE_MINUTES", 60, 1..=1_440, 60)?,
-            max_session: wall("MAX_SESSION_HOURS", 24, 1..=168, 3_600)?,
-            stream_keep: wall("STREAM_KEEP_MINUTES", 60, 0..=10_080, 60)?,
+            own_function: env.required(&AWS_LAMBDA_FUNCTION_NAME)?,
+            chunk_dlq_url: env.required(&CHUNK_DLQ_URL)?,
+            events_dlq_url: env.optional(&EVENTS_DLQ_URL),
+            max_run: wall(&MAX_RUN_SECONDS, 1)?,
+            session_idle: wall(&SESSION_IDLE_MINUTES, 60)?,
+            max_session: wall(&MAX_SESSION_HOURS, 3_600)?,
+            stream_keep: wall(&STREAM_KEEP_MINUTES, 60)?,
             relay: relay(env, scale)?,
         })
     }
 }
 
 fn invocation(env: &Env) -> Result<Invocation, ConfigError> {
-    let name = "AUDIO_PROCESSOR_INVOCATION";
-    match env.string_or(name, "request-response").as_str() {
+    match env.text(&AUDIO_PROCESSOR_INVOCATION).as_str() {
         "request-response" => Ok(Invocation::RequestResponse),
         "event" => Ok(Invocation::Event),
         other => Err(ConfigError::Malformed {
-            name: name.to_owned(),
+            name: AUDIO_PROCESSOR_INVOCATION.name.to_owned(),
             value: other.to_owned(),
             wanted: "`request-response` or `event`".to_owned(),
         }),
@@ -99,23 +165,23 @@ fn invocation(env: &Env) -> Result<Invocation, ConfigError> {
 }
 
 fn relay(env: &Env, scale: TimeScale) -> Result<relay::Config, ConfigError> {
-    let timeout = env.number("AUDIO_PROCESSOR_TIMEOUT_SECONDS", 60, 1..=900)?;
+    let timeout = env.number(&AUDIO_PROCESSOR_TIMEOUT_SECONDS)?;
     let mut config = relay::Config::scaled(scale.factor());
-    config.chunk_ms = env.number("CHUNK_MS", 500, 100..=4_000)?;
-    config.lease = env.wall_millis("LEASE_MS", 12_000, 6_000..=60_000)?;
-    config.renew = env.wall_millis("RENEW_MS", 1_000, 200..=3_000)?;
+    config.chunk_ms = env.number(&CHUNK_MS)?;
+    config.lease = env.wall_millis(&LEASE_MS)?;
+    config.renew = env.wall_millis(&RENEW_MS)?;
     // 8 s of 12 s: the holder stops well before another run may take the lease.
     config.lease_guard = config.lease * 2 / 3;
-    let retention = env.number("STREAM_RETENTION_HOURS", 24, 1..=87_600)?;
+    let retention = env.number(&STREAM_RETENTION_HOURS)?;
     config.retention = scale.wall(Duration::from_secs(retention * 3600));
     config.attempt_timeout = scale.wall(Duration::from_secs(timeout + 2));
-    config.media.max_fill_ms = millis_u32(env, "MAX_FILL_MS", 2_000)?;
-    config.media.track_name = env.string_or("AUDIO_TRACK_NAME", &config.media.track_name);
+    config.media.max_fill_ms = millis_u32(env, &MAX_FILL_MS)?;
+    config.media.track_name = env.text(&AUDIO_TRACK_NAME);
     Ok(config)
 }
 
-fn millis_u32(env: &Env, name: &str, default: u64) -> Result<u32, ConfigError> {
-    env.number(name, default, 0..=10_000).map(|value| u32::try_from(value).unwrap_or(u32::MAX))
+fn millis_u32(env: &Env, variable: &Number) -> Result<u32, ConfigError> {
+    env.number(variable).map(|value| u32::try_from(value).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
@@ -156,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_invocation_or_endpoint_is_refused() {
+    fn an_unknown_invocation_or_endpoint_is_rejected() {
         assert!(with(&[("WEBSOCKET_API_ENDPOINT", "wss://ws.example.com")]).is_err());
         assert!(with(&[("AUDIO_PROCESSOR_INVOCATION", "sometimes")]).is_err());
     }
@@ -167,5 +233,12 @@ mod tests {
         assert_eq!(config.relay.lease, Duration::from_millis(600));
         assert_eq!(config.max_run, Duration::from_secs(42));
         assert_eq!(config.relay.chunk_ms, 500);
+    }
+
+    #[test]
+    fn docs_list_the_variables() {
+        let columns = ["variable", "default", "range", "meaning"];
+        let text = generated_docs::table(columns, VARIABLES.iter().map(|it| it.row()));
+        generated_docs::check("configuration.md", "kvs-stream-consumer", &text);
     }
 }

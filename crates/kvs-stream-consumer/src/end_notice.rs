@@ -3,28 +3,28 @@
 use std::time::Duration;
 
 use aws_adapters::listeners::Connections;
-use lambda_shell::surroundings::Lambda;
+use lambda_support::context::SystemContext;
 use session::SessionId;
-use session::listeners::{News, tell};
+use session::listeners::{Notification, notify};
 use session::reconcile::Rules;
 
 /// The listeners of this environment's sessions.
 #[derive(Debug)]
 pub(crate) struct EndNotice {
     connections: Connections,
-    around: Lambda,
+    ctx: SystemContext,
     rules: Rules,
 }
 
 impl EndNotice {
-    pub(crate) const fn new(connections: Connections, around: Lambda, rules: Rules) -> Self {
-        Self { connections, around, rules }
+    pub(crate) const fn new(connections: Connections, ctx: SystemContext, rules: Rules) -> Self {
+        Self { connections, ctx, rules }
     }
 }
 
 impl relay::ports::Listeners for EndNotice {
     async fn notify_ended(&self, session: &SessionId, limit: Duration) {
-        let patience = self.rules.patience(limit);
-        tell(&self.connections, &self.around, session, News::Ended, &patience).await;
+        let budget = self.rules.notify_budget(limit);
+        notify(&self.connections, &self.ctx, session, Notification::Ended, &budget).await;
     }
 }

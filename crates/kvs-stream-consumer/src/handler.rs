@@ -21,7 +21,7 @@ pub(crate) async fn handle(aws: Shared, event: LambdaEvent<Value>) -> Result<Val
     // A continuation continues the trace of its predecessor.
     let continued = payload.get("traceId").and_then(Value::as_str).map(str::to_owned);
     let trace = continued.or_else(|| context.xray_trace_id.clone());
-    let result = lambda_shell::trace::scope(trace, dispatch(&aws, &payload, &context)).await;
+    let result = lambda_support::trace::scope(trace, dispatch(&aws, &payload, &context)).await;
     result.map_err(|failure| {
         tracing::error!(error = %failure, "invocation failed");
         if matches!(

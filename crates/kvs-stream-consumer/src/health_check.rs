@@ -6,7 +6,7 @@ use aws_adapters::kinesis_video::KinesisVideo;
 use aws_adapters::lambda::ConsumerFunction;
 use aws_adapters::listeners::Connections;
 use aws_adapters::sqs::DeadLetterQueues;
-use lambda_shell::surroundings::Lambda;
+use lambda_support::context::SystemContext;
 use session::reconcile::{self, Rules, Summary};
 use session::{PortError, metrics as table};
 
@@ -18,7 +18,7 @@ use crate::ports::Aws;
 /// # Errors
 /// The first failure of a duty, after all of them have run.
 pub(crate) async fn run(aws: &Aws) -> Result<Summary, PortError> {
-    let trace = lambda_shell::trace::current();
+    let trace = lambda_support::trace::current();
     let (summary, error) = reconcile::run(aws, &rules(&aws.config), trace).await;
     aws.meter.count(table::ACTIVE_STREAMS, summary.active_streams);
     aws.meter.count(table::STREAMS_CLEANED_UP, summary.ended);
@@ -49,7 +49,7 @@ impl reconcile::Ports for Aws {
     type Listeners = Connections;
     type DeadLetters = DeadLetterQueues;
     type Consumer = ConsumerFunction;
-    type Surroundings = Lambda;
+    type Context = SystemContext;
 
     fn sessions(&self) -> &SessionsTable {
         &self.sessions
@@ -83,7 +83,7 @@ impl reconcile::Ports for Aws {
         &self.invoker
     }
 
-    fn surroundings(&self) -> &Lambda {
-        &self.around
+    fn context(&self) -> &SystemContext {
+        &self.ctx
     }
 }

@@ -16,8 +16,8 @@ use lambda_runtime::{Error, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    lambda_shell::logging::init();
-    let config = config::Config::from_env(&lambda_shell::Env::from_process())?;
+    lambda_support::logging::init();
+    let config = config::Config::from_env(&lambda_support::Env::from_process())?;
     let sdk = aws_adapters::Sdk::load().await;
     let aws = Arc::new(ports::Aws::new(&sdk, config));
     let handle = move |event| handler::handle(Arc::clone(&aws), event);

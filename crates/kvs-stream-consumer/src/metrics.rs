@@ -25,7 +25,7 @@ impl Emf {
     fn write(&self, values: &[(Metric, f64)], properties: &[(&str, Value)]) {
         let now = SystemClock.now_ms();
         let line = emf_line(Namespace::Consumer, &self.environment, values, properties, now);
-        lambda_shell::metrics::emit(&line);
+        lambda_support::metrics::emit(&line);
     }
 }
 

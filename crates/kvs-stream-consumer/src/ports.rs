@@ -10,7 +10,7 @@ use aws_adapters::kinesis_video::KinesisVideo;
 use aws_adapters::lambda::{ConsumerFunction, ProcessorFunction};
 use aws_adapters::listeners::Connections;
 use aws_adapters::sqs::DeadLetterQueues;
-use lambda_shell::surroundings::Lambda;
+use lambda_support::context::SystemContext;
 use relay::SystemClock;
 use relay::ports::Ports;
 
@@ -35,7 +35,7 @@ pub(crate) struct Aws {
     pub(crate) connections: Connections,
     pub(crate) end_notice: EndNotice,
     pub(crate) meter: Emf,
-    pub(crate) around: Lambda,
+    pub(crate) ctx: SystemContext,
 }
 
 impl Aws {
@@ -52,7 +52,7 @@ impl Aws {
         let kinesis_video = KinesisVideo::new(sdk, config.environment.clone());
         let (chunks, events) = (config.chunk_dlq_url.clone(), config.events_dlq_url.clone());
         let timeout = config.relay.attempt_timeout;
-        let around = Lambda::new(&config.environment);
+        let ctx = SystemContext::new(&config.environment);
         Self {
             streams: StreamsTable::new(&dynamodb, streams),
             watch: SessionWatch::new(sessions.clone(), connections.clone()),
@@ -68,10 +68,10 @@ impl Aws {
             dead_letters: DeadLetterQueues::new(sdk, chunks, events),
             invoker: ConsumerFunction::new(sdk, config.own_function.clone()),
             events: EventBridge::new(sdk, config.event_bus.clone()),
-            end_notice: EndNotice::new(connections.clone(), around.clone(), rules(&config)),
+            end_notice: EndNotice::new(connections.clone(), ctx.clone(), rules(&config)),
             connections,
             meter: Emf::new(config.environment.clone()),
-            around,
+            ctx,
             config,
         }
     }

@@ -202,7 +202,7 @@ async fn the_fragment_after_one_that_kvs_stores_without_its_end_is_read_whole() 
         let cut = &mut world.state().kvs.fragments[7].document;
         *cut = cut.slice(..cut.len() / 2);
     }
-    let report = relay::start(&world.side(), &config(), request("a", LONG)).await.unwrap();
+    let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     let state = world.state();
     assert_eq!(state.processor.accepted.len(), expected.len(), "the rest of its second is filled");

@@ -1,23 +1,53 @@
 //! The configuration from environment variables. A missing or invalid value stops the function at
 //! init.
-//!
-//! | variable | unit | range | default |
-//! |---|---|---|---|
-//! | `ENVIRONMENT` | name | – | required |
-//! | `SESSIONS_TABLE` | name | – | required |
-//! | `STREAMS_TABLE` | name | – | required |
-//! | `CONNECTIONS_TABLE` | name | – | required |
-//! | `WEBSOCKET_API_ENDPOINT` | URL | https | empty: listeners are not notified of the end |
-//! | `EVENT_BUS_NAME` | name | – | `default` |
-//! | `STREAM_RETENTION_HOURS` | h | 1–87 600 (KVS: ten years) | 24 |
-//! | `KMS_KEY_ID` | id or ARN of a KMS key | – | empty: the AWS managed key aws/kinesisvideo |
-//! | `MAX_ACTIVE_SESSIONS` | sessions of one speaker | 1–100 | 10 |
-//! | `PUBLIC_SESSION_VIEW` | `true`, `false` | – | `true` |
-//! | `TIME_SCALE` | factor | 1–1000 | 1; set by the local cloud only |
 
 use aws_adapters::listeners::Endpoint;
-use lambda_shell::{Env, env::ConfigError};
+use lambda_support::{Env, env::ConfigError, variables};
 use session::Limits;
+
+variables! {
+    ENVIRONMENT: Required = required(
+        "ENVIRONMENT",
+        "Environment that owns the created resources: suffix of all names, value of the tag `env`.",
+    );
+    SESSIONS_TABLE: Required = required("SESSIONS_TABLE", "Name of the Sessions table.");
+    STREAMS_TABLE: Required = required(
+        "STREAMS_TABLE",
+        "Name of the Streams table, from which a running consumer reads its settings.",
+    );
+    CONNECTIONS_TABLE: Required = required(
+        "CONNECTIONS_TABLE",
+        "Name of the Connections table, which stores the listeners' connections.",
+    );
+    WEBSOCKET_API_ENDPOINT: Optional = optional(
+        "WEBSOCKET_API_ENDPOINT",
+        "HTTPS endpoint for notifying listeners of the session's end; without it they are not \
+         notified.",
+    );
+    EVENT_BUS_NAME: Text =
+        text("EVENT_BUS_NAME", "default", "Name of the event bus that receives status changes.");
+    STREAM_RETENTION_HOURS: Number = number(
+        "STREAM_RETENTION_HOURS",
+        24,
+        1..=87_600,
+        "Retention of a stream, in hours. KVS does not map a channel to a stream without retention.",
+    );
+    KMS_KEY_ID: Optional = optional(
+        "KMS_KEY_ID",
+        "Id or ARN of the KMS key that encrypts streams; without it the AWS managed key.",
+    );
+    MAX_ACTIVE_SESSIONS: Number = number(
+        "MAX_ACTIVE_SESSIONS",
+        10,
+        1..=100,
+        "Maximum number of concurrent sessions of a speaker.",
+    );
+    PUBLIC_SESSION_VIEW: Flag = flag(
+        "PUBLIC_SESSION_VIEW",
+        true,
+        "Whether `GET /sessions/{sessionId}` is public, or restricted to the session's speaker.",
+    );
+}
 
 /// The function's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +57,7 @@ pub(crate) struct Config {
     pub(crate) environment: String,
     /// Name of the Sessions table.
     pub(crate) sessions_table: String,
-    /// Name of the Streams table, from which a running consumer reads its settings.
+    /// Name of the Streams table.
     pub(crate) streams_table: String,
     /// Name of the Connections table, which stores the listeners' connections.
     pub(crate) connections_table: String,
@@ -41,7 +71,7 @@ pub(crate) struct Config {
     /// The KMS key that encrypts streams; `None`: the AWS managed key.
     pub(crate) kms_key_id: Option<String>,
     /// Maximum number of concurrent sessions of a speaker.
-    pub(crate) most_sessions: u32,
+    pub(crate) max_sessions: u32,
     /// Whether `GET /sessions/{sessionId}` is public, or restricted to the session's speaker.
     pub(crate) public_session_view: bool,
     /// Time budgets. They are derived from the invocation's deadline, so only the pauses and the
@@ -54,19 +84,19 @@ impl Config {
     pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let scale = env.time_scale()?;
         let limits = Limits::default();
-        let most_sessions = env.number("MAX_ACTIVE_SESSIONS", 10, 1..=100)?;
-        let retention = env.number("STREAM_RETENTION_HOURS", 24, 1..=87_600)?;
+        let max_sessions = env.number(&MAX_ACTIVE_SESSIONS)?;
+        let retention = env.number(&STREAM_RETENTION_HOURS)?;
         Ok(Self {
-            environment: env.string("ENVIRONMENT")?,
-            sessions_table: env.string("SESSIONS_TABLE")?,
-            streams_table: env.string("STREAMS_TABLE")?,
-            connections_table: env.string("CONNECTIONS_TABLE")?,
-            websocket_endpoint: Endpoint::from_env(env)?,
-            event_bus_name: env.string_or("EVENT_BUS_NAME", "default"),
+            environment: env.required(&ENVIRONMENT)?,
+            sessions_table: env.required(&SESSIONS_TABLE)?,
+            streams_table: env.required(&STREAMS_TABLE)?,
+            connections_table: env.required(&CONNECTIONS_TABLE)?,
+            websocket_endpoint: Endpoint::from_env(env, &WEBSOCKET_API_ENDPOINT)?,
+            event_bus_name: env.text(&EVENT_BUS_NAME),
             stream_retention_hours: u32::try_from(retention).unwrap_or(87_600),
-            kms_key_id: env.optional("KMS_KEY_ID"),
-            most_sessions: u32::try_from(most_sessions).unwrap_or(100),
-            public_session_view: env.flag("PUBLIC_SESSION_VIEW", true)?,
+            kms_key_id: env.optional(&KMS_KEY_ID),
+            max_sessions: u32::try_from(max_sessions).unwrap_or(100),
+            public_session_view: env.flag(&PUBLIC_SESSION_VIEW)?,
             limits: Limits {
                 request_hold: scale.wall(limits.request_hold),
                 first_pause: scale.wall(limits.first_pause),
@@ -99,21 +129,21 @@ mod tests {
         assert_eq!(config.event_bus_name, "default");
         assert_eq!(config.stream_retention_hours, 24);
         assert_eq!(config.kms_key_id, None);
-        assert_eq!(config.most_sessions, 10);
+        assert_eq!(config.max_sessions, 10);
         assert!(config.public_session_view);
         assert_eq!(config.websocket_endpoint, None);
         assert_eq!(config.limits, Limits::default());
     }
 
     #[test]
-    fn the_view_is_private_only_when_it_says_so_in_full() {
+    fn the_view_is_private_only_if_the_value_is_false() {
         assert!(!config(&[("PUBLIC_SESSION_VIEW", "false")]).unwrap().public_session_view);
         let error = config(&[("PUBLIC_SESSION_VIEW", "no")]).unwrap_err().to_string();
         assert!(error.contains("PUBLIC_SESSION_VIEW"), "{error}");
     }
 
     #[test]
-    fn fails_loudly_and_names_the_variable() {
+    fn an_invalid_variable_is_named() {
         for missing in REQUIRED {
             let rest = REQUIRED.into_iter().filter(|pair| *pair != missing);
             let error = Config::from_env(&Env::from_pairs(rest)).unwrap_err();
@@ -130,10 +160,17 @@ mod tests {
     }
 
     #[test]
-    fn a_faster_cloud_is_looked_at_more_often() {
+    fn pauses_shrink_with_the_time_scale() {
         let config = config(&[("TIME_SCALE", "10")]).unwrap();
         assert_eq!(config.limits.first_pause, Duration::from_millis(25));
         assert_eq!(config.limits.request_hold, Duration::from_millis(3_400));
         assert_eq!(config.limits.creation, Limits::default().creation);
+    }
+
+    #[test]
+    fn docs_list_the_variables() {
+        let columns = ["variable", "default", "range", "meaning"];
+        let text = generated_docs::table(columns, VARIABLES.iter().map(|it| it.row()));
+        generated_docs::check("configuration.md", "session-http-handler", &text);
     }
 }

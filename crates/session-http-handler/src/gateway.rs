@@ -12,7 +12,7 @@ use lambda_http::{
 /// Removes the stage name with which `rawPath` begins (`/dev/sessions`). The base path of a custom
 /// domain cannot be distinguished from the rest of the path; where API Gateway has matched a route,
 /// [`crate::http`] does not read the path.
-pub(crate) fn path_alone(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
+pub(crate) fn sanitize(mut event: LambdaEvent<LambdaRequest>) -> LambdaEvent<LambdaRequest> {
     if let LambdaRequest::ApiGatewayV2(request) = &mut event.payload {
         request.headers.remove(HOST);
         request.request_context.domain_name = None;
@@ -55,7 +55,7 @@ mod tests {
 
     fn uri_of(event: Value) -> String {
         let payload = serde_json::from_value(event).unwrap();
-        let event = path_alone(LambdaEvent::new(payload, Context::default()));
+        let event = sanitize(LambdaEvent::new(payload, Context::default()));
         Request::from(event.payload).uri().to_string()
     }
 
@@ -89,7 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_they_say(host in "[ -~]{0,40}", protocol in "[ -~]{0,10}", query in "\\PC{0,40}") {
+        fn no_header_or_query_changes_the_route(host in "[ -~]{0,40}", protocol in "[ -~]{0,10}", query in "\\PC{0,40}") {
             prop_assert_eq!(uri(&host, &protocol, &query), "/health");
         }
     }

@@ -1,36 +1,24 @@
 //! The HTTP API: routes, JSON bodies and status codes. No other module depends on them.
 //!
-//! | route | token | answers |
-//! |---|---|---|
-//! | `POST /sessions` | yes | 201, 400, 401, 409, 413, 415, 422, 429, 500, 503 |
-//! | `GET /sessions/{sessionId}` | no | 200, 404, 500, 503 |
-//! | the same with `PUBLIC_SESSION_VIEW=false` | yes, owner | 200, 401, 403, 404, 500, 503 |
-//! | `PATCH /sessions/{sessionId}` | yes, owner | 200, 400, 401, 403, 404, 409, 413, 415, 500, 503|
-//! | `DELETE /sessions/{sessionId}` | yes, owner | 204, 401, 403, 404, 409, 500, 503 |
-//! | `GET /health` | no | 200 |
-//!
-//! Any other path returns 404, any other method 405. Errors are `{"error": "…", "timestamp":
-//! ms}`; errors that may be transient (503, 429, and 409 while a session is being created) carry
-//! `Retry-After`. API Gateway validates the token. Without its claims the handler also returns
-//! 401, so that a route deployed without its authorizer stays protected.
+//! [`route::ROUTES`] is the table of routes; `docs/openapi.yaml` describes their requests and
+//! responses. Any other path returns 404, any other method 405. Errors are `{"error": "…",
+//! "timestamp": ms}`; errors that may be transient (503, 429, and 409 while a session is being
+//! created) carry `Retry-After`. API Gateway validates the token. Without its claims the handler
+//! also returns 401, so that a route deployed without its authorizer stays protected.
 
 use std::time::Duration;
 
-use lambda_http::{
-    Body, Request, RequestExt, Response,
-    http::{Method, StatusCode},
-    request::RequestContext,
-};
-use session::{Call, Deleted, Done, Error, FollowUp, Limits, Session, SessionId};
+use lambda_http::{Body, Request, RequestExt, Response, http::StatusCode, request::RequestContext};
+use session::{Call, Completed, Deleted, Error, Limits, PostResponse, Session, SessionId};
 
 mod request;
 mod response;
 mod route;
 mod use_cases;
 
-use request::{Refused, changes, idempotency_key, new_session};
-use response::{created, failed, health, no_content, own, refused, shown};
-use route::{Route, known_method};
+use request::{Rejection, changes, idempotency_key, new_session};
+use response::{created, failed, health, no_content, owner_view, public_view, rejected};
+use route::{Access, Operation, Target, known_method};
 pub(crate) use use_cases::SessionApi;
 
 /// The API of one environment.
@@ -46,87 +34,103 @@ pub(crate) struct Api<S> {
     pub(crate) limits: Limits,
 }
 
-/// A response and its follow-up.
+/// A response, and the work that remains after it.
 #[derive(Debug)]
-pub(crate) struct Answered {
+pub(crate) struct ApiResponse {
     /// The response.
     pub(crate) response: Response<Body>,
-    /// Work for [`Api::finish`].
-    pub(crate) follow_up: Option<FollowUp>,
+    /// Work for [`Api::run_post_response`].
+    pub(crate) post_response: Option<PostResponse>,
 }
 
-impl From<Response<Body>> for Answered {
+impl From<Response<Body>> for ApiResponse {
     fn from(response: Response<Body>) -> Self {
-        Self { response, follow_up: None }
+        Self { response, post_response: None }
     }
 }
 
 impl<S: SessionApi> Api<S> {
     /// Handles one request, with its invocation's trace header in scope.
-    pub(crate) async fn answer(&self, request: Request) -> Answered {
+    pub(crate) async fn handle(&self, request: Request) -> ApiResponse {
         let trace_header = request.lambda_context_ref().and_then(|c| c.xray_trace_id.clone());
         let call = Call { limits: self.limits(&request), trace_header: trace_header.clone() };
         let started = self.sessions.now_ms();
-        let answered = lambda_shell::trace::scope(trace_header, self.route(&request, &call)).await;
+        let response =
+            lambda_support::trace::scope(trace_header, self.route(&request, &call)).await;
         tracing::info!(
             method = %known_method(request.method()),
-            route = Route::of(&request).map_or("unknown", Route::name),
-            status = answered.response.status().as_u16(),
+            route = Target::of(&request).map_or("unknown", |target| target.path),
+            status = response.response.status().as_u16(),
             durationMs = self.sessions.now_ms().saturating_sub(started),
             requestId = request.lambda_context_ref().map(|context| context.request_id.as_str()),
             "Request answered"
         );
-        answered
+        response
     }
 
-    /// Runs a follow-up, with its request's trace header in scope.
-    pub(crate) async fn finish(&self, follow_up: FollowUp) {
-        let trace_header = follow_up.trace_header().map(ToOwned::to_owned);
-        lambda_shell::trace::scope(trace_header, self.sessions.finish(follow_up)).await;
+    /// Runs a post-response work, with its request's trace header in scope.
+    pub(crate) async fn run_post_response(&self, post_response: PostResponse) {
+        let trace_header = post_response.trace_header().map(ToOwned::to_owned);
+        lambda_support::trace::scope(trace_header, self.sessions.run_post_response(post_response))
+            .await;
     }
 
-    async fn route(&self, request: &Request, call: &Call) -> Answered {
-        let Some(route) = Route::of(request) else {
-            let why = Refused::new(StatusCode::NOT_FOUND, "there is no such route");
-            return self.refuse(&why).into();
+    async fn route(&self, request: &Request, call: &Call) -> ApiResponse {
+        let response = self.dispatch(request, call).await;
+        response.unwrap_or_else(|rejection| rejected(&rejection, self.sessions.now_ms()).into())
+    }
+
+    async fn dispatch(&self, request: &Request, call: &Call) -> Result<ApiResponse, Rejection> {
+        let target = Target::of(request).ok_or_else(Rejection::no_route)?;
+        let route =
+            target.route(request.method()).ok_or_else(|| Rejection::method(target.methods()))?;
+        // Checked first, so that a client without a token cannot find out which ids exist.
+        let speaker_id = match route.access {
+            Access::Public => None,
+            Access::SessionView if self.public_session_view => None,
+            Access::Speaker | Access::SessionView => Some(speaker(request)?),
         };
-        let answer = match (request.method(), route) {
-            (&Method::POST, Route::Sessions) => self.post(request, call).await,
-            (&Method::GET, Route::Session(id)) => self.get(request, id, call).await.map(Into::into),
-            (&Method::PATCH, Route::Session(id)) => self.patch(request, id, call).await,
-            (&Method::DELETE, Route::Session(id)) => self.delete(request, id, call).await,
-            (&Method::GET, Route::Health) => Ok(health(&self.environment).into()),
-            _ => Err(Refused::method(route.methods())),
-        };
-        answer.unwrap_or_else(|refused| self.refuse(&refused).into())
+        let id = target.session_id;
+        match (route.operation, speaker_id) {
+            (Operation::CreateSession, Some(speaker_id)) => {
+                self.create(request, speaker_id, call).await
+            }
+            (Operation::GetSession, viewer) => self.get(id, viewer, call).await.map(Into::into),
+            (Operation::ChangeSession, Some(speaker_id)) => {
+                self.change(request, id, speaker_id, call).await
+            }
+            (Operation::EndSession, Some(speaker_id)) => self.end(id, speaker_id, call).await,
+            (Operation::Health, _) => Ok(health(&self.environment).into()),
+            (_, None) => Err(Rejection::unauthorized()),
+        }
     }
 
-    async fn post(&self, request: &Request, call: &Call) -> Result<Answered, Refused> {
-        let speaker_id = speaker(request)?.to_owned();
-        let new = new_session(request.headers(), request.body(), speaker_id)?;
+    async fn create(
+        &self,
+        request: &Request,
+        speaker_id: &str,
+        call: &Call,
+    ) -> Result<ApiResponse, Rejection> {
+        let new = new_session(request.headers(), request.body(), speaker_id.to_owned())?;
         let key = idempotency_key(request.headers())?;
         match self.sessions.create(&new, key.as_ref(), call).await {
-            Ok(Done { answer: session, follow_up }) => {
-                Ok(Answered { response: created(&session), follow_up })
+            Ok(Completed { response: session, post_response }) => {
+                Ok(ApiResponse { response: created(&session), post_response })
             }
             Err(error) => Ok(failed(&error, self.sessions.now_ms()).into()),
         }
     }
 
+    /// Returns the session: the public view without a `viewer`, else the owner's view.
     async fn get(
         &self,
-        request: &Request,
         id: &str,
+        viewer: Option<&str>,
         call: &Call,
-    ) -> Result<Response<Body>, Refused> {
-        // Checked first, so that a client without a token cannot find out which ids exist.
-        let viewer = match self.public_session_view {
-            true => None,
-            false => Some(speaker(request)?),
-        };
+    ) -> Result<Response<Body>, Rejection> {
         match (self.sessions.get(&session_id(id)?, call).await, viewer) {
-            (Ok(session), None) => Ok(shown(&session)),
-            (Ok(session), Some(viewer)) if viewer == session.speaker_id => Ok(own(&session)),
+            (Ok(session), None) => Ok(public_view(&session)),
+            (Ok(session), Some(viewer)) if viewer == session.speaker_id => Ok(owner_view(&session)),
             (Ok(Session { session_id, .. }), Some(_)) => {
                 Ok(self.report(&Error::NotOwner { session_id }))
             }
@@ -134,23 +138,27 @@ impl<S: SessionApi> Api<S> {
         }
     }
 
-    async fn patch(&self, request: &Request, id: &str, call: &Call) -> Result<Answered, Refused> {
-        let speaker_id = speaker(request)?;
+    async fn change(
+        &self,
+        request: &Request,
+        id: &str,
+        speaker_id: &str,
+        call: &Call,
+    ) -> Result<ApiResponse, Rejection> {
         let id = session_id(id)?;
-        let wanted = changes(request.headers(), request.body())?;
-        match self.sessions.change(&id, speaker_id, &wanted, call).await {
-            Ok(Done { answer: session, follow_up }) => {
-                Ok(Answered { response: own(&session), follow_up })
+        let changes = changes(request.headers(), request.body())?;
+        match self.sessions.change(&id, speaker_id, &changes, call).await {
+            Ok(Completed { response: session, post_response }) => {
+                Ok(ApiResponse { response: owner_view(&session), post_response })
             }
             Err(error) => Ok(self.report(&error).into()),
         }
     }
 
-    async fn delete(&self, request: &Request, id: &str, call: &Call) -> Result<Answered, Refused> {
-        let speaker_id = speaker(request)?;
+    async fn end(&self, id: &str, speaker_id: &str, call: &Call) -> Result<ApiResponse, Rejection> {
         match self.sessions.delete(&session_id(id)?, speaker_id, call).await {
-            Ok(Done { answer: Deleted::Now | Deleted::Before, follow_up }) => {
-                Ok(Answered { response: no_content(), follow_up })
+            Ok(Completed { response: Deleted::Now | Deleted::Before, post_response }) => {
+                Ok(ApiResponse { response: no_content(), post_response })
             }
             Err(error) => Ok(self.report(&error).into()),
         }
@@ -162,10 +170,6 @@ impl<S: SessionApi> Api<S> {
             tracing::error!("{error}");
         }
         failed(error, self.sessions.now_ms())
-    }
-
-    fn refuse(&self, why: &Refused) -> Response<Body> {
-        refused(why, self.sessions.now_ms())
     }
 
     /// Returns the budgets for the remaining time of this invocation. A deadline in the past, as
@@ -180,7 +184,7 @@ impl<S: SessionApi> Api<S> {
 }
 
 /// Returns the `sub` of the token that API Gateway has validated.
-fn speaker(request: &Request) -> Result<&str, Refused> {
+fn speaker(request: &Request) -> Result<&str, Rejection> {
     let claims = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => {
             context.authorizer.as_ref().and_then(|authorizer| authorizer.jwt.as_ref())
@@ -191,12 +195,12 @@ fn speaker(request: &Request) -> Result<&str, Refused> {
         .and_then(|jwt| jwt.claims.get("sub"))
         .map(String::as_str)
         .filter(|sub| (1..=request::MAX_SPEAKER_ID).contains(&sub.len()))
-        .ok_or_else(|| Refused::new(StatusCode::UNAUTHORIZED, "a valid token is required"))
+        .ok_or_else(Rejection::unauthorized)
 }
 
 /// Parses a session id. An invalid id returns 404, because no session can have it.
-fn session_id(text: &str) -> Result<SessionId, Refused> {
-    text.parse().map_err(|_| Refused::new(StatusCode::NOT_FOUND, "there is no such session"))
+fn session_id(text: &str) -> Result<SessionId, Rejection> {
+    text.parse().map_err(|_| Rejection::new(StatusCode::NOT_FOUND, "session does not exist"))
 }
 
 #[cfg(test)]

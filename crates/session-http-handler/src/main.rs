@@ -10,16 +10,16 @@ use aws_adapters::{
     kinesis_video::KinesisVideo,
     listeners::Connections,
 };
-use http::Answered;
+use http::ApiResponse;
 use lambda_http::{
     Adapter, Error, Request, lambda_runtime::Runtime, service_fn, tower::ServiceExt,
 };
 use session::{SessionService, ports::Ports};
 
-mod after_answer;
 mod config;
 mod gateway;
 mod http;
+mod post_response;
 
 /// The AWS implementations of the use cases' ports.
 #[derive(Debug)]
@@ -30,15 +30,15 @@ impl Ports for OnAws {
     type Media = KinesisVideo;
     type Events = EventBridge;
     type Listeners = Connections;
-    type Surroundings = lambda_shell::surroundings::Lambda;
+    type Context = lambda_support::context::SystemContext;
 }
 
 // The function is I/O-bound, so waking worker threads would cost more than they gain.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    lambda_shell::logging::init();
-    let env = lambda_shell::Env::from_process();
-    let initialization = env.optional("AWS_LAMBDA_INITIALIZATION_TYPE");
+    lambda_support::logging::init();
+    let env = lambda_support::Env::from_process();
+    let initialization = env.get("AWS_LAMBDA_INITIALIZATION_TYPE");
     let config = config::Config::from_env(&env).inspect_err(|error| tracing::error!("{error}"))?;
     let sdk = Sdk::load().await;
     let dynamodb = DynamoDb::new(&sdk);
@@ -53,10 +53,10 @@ async fn main() -> Result<(), Error> {
             config.connections_table,
             config.websocket_endpoint,
         ),
-        around: lambda_shell::surroundings::Lambda::new(&config.environment),
+        ctx: lambda_support::context::SystemContext::new(&config.environment),
         env: config.environment.clone(),
         stream_retention_hours: config.stream_retention_hours,
-        most_sessions: config.most_sessions,
+        max_sessions: config.max_sessions,
     };
     let api = Arc::new(http::Api {
         sessions,
@@ -67,16 +67,17 @@ async fn main() -> Result<(), Error> {
     let handler = service_fn(move |request: Request| {
         let api = Arc::clone(&api);
         async move {
-            let Answered { response, follow_up } = api.answer(request).await;
-            if let Some(follow_up) = follow_up {
-                after_answer::leave(async move { api.finish(follow_up).await }).await;
+            let ApiResponse { response, post_response } = api.handle(request).await;
+            if let Some(post_response) = post_response {
+                post_response::defer(async move { api.run_post_response(post_response).await })
+                    .await;
             }
             Ok::<_, Infallible>(response)
         }
     });
-    let handler = Adapter::from(handler).map_request(gateway::path_alone);
-    let (after_answer, extension) = after_answer::register(initialization.as_deref()).await;
-    let runtime = Runtime::new(handler).layer(after_answer).run_concurrent();
+    let handler = Adapter::from(handler).map_request(gateway::sanitize);
+    let (scope_layer, extension) = post_response::register(initialization.as_deref()).await;
+    let runtime = Runtime::new(handler).layer(scope_layer).run_concurrent();
     // Each ends only with an error, and cannot work without the other.
     tokio::select! {
         ended = runtime => ended,

@@ -132,12 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn knows_the_name_it_carries() {
+    fn contains_the_resource_name() {
         assert_eq!(STREAM.parse::<StreamArn>().unwrap().resource_name(), "session-a-b-1");
     }
 
     #[test]
-    fn refuses_what_is_no_arn() {
+    fn other_texts_are_rejected() {
         let long = format!("{STREAM}{}", "0".repeat(1024));
         for text in [
             "",

@@ -150,7 +150,7 @@ impl AudioPayload {
     }
 }
 
-/// The response to a payload that the processor has accepted, now or earlier.
+/// The response to a payload that the processor has accepted, now or record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_another_kind_is_no_refusal() {
+    fn an_error_of_another_kind_is_not_a_refusal() {
         for (error_type, message) in [
             ("Sandbox.Timedout", "Task timed out after 3.00 seconds"),
             ("OutOfOrder", "OutOfOrder: without the position"),

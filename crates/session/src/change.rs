@@ -1,9 +1,9 @@
 //! Changes a session, `PATCH /sessions/{sessionId}`.
 
 use crate::{
-    Call, Done, Error, ErrorKind, Language, PortError, QualityTier, Session, SessionId,
+    Call, Completed, Error, ErrorKind, Language, PortError, QualityTier, Session, SessionId,
     SessionService, SessionStatus,
-    limits::persist,
+    limits::retry,
     ports::{Change, Clock, Ports, Sessions},
 };
 
@@ -32,7 +32,7 @@ pub enum NewStatus {
 }
 
 /// Maximum number of attempts when the session changes between read and write.
-const LOOKS: u32 = 4;
+const MAX_ATTEMPTS: u32 = 4;
 
 impl Changes {
     /// Returns the changed session, or `None` if the changes have no effect.
@@ -75,11 +75,11 @@ impl<P: Ports> SessionService<P> {
         speaker_id: &str,
         changes: &Changes,
         call: &Call,
-    ) -> Result<Done<Session>, Error> {
+    ) -> Result<Completed<Session>, Error> {
         if changes.status == Some(NewStatus::Ended) {
             return self.end(session_id, speaker_id, call).await;
         }
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_ATTEMPTS {
             let session = self.read_own(session_id, speaker_id, call).await?;
             match session.status {
                 SessionStatus::Active | SessionStatus::Paused => {}
@@ -90,16 +90,19 @@ impl<P: Ports> SessionService<P> {
                     return Err(Error::Over { session_id: session_id.clone() });
                 }
             }
-            let Some(changed) = changes.applied_to(&session, self.around.now_ms()) else {
-                return Ok(Done::whole(session));
+            let Some(changed) = changes.applied_to(&session, self.ctx.now_ms()) else {
+                return Ok(Completed::new(session));
             };
             if self.write(&changed, session.updated_at, call).await? {
-                return Ok(Done::whole(changed));
+                return Ok(Completed::new(changed));
             }
         }
-        let fault =
-            PortError::new("TransactWriteItems", ErrorKind::InUse, "the session keeps changing");
-        Err(Error::Store(fault))
+        let cause = PortError::new(
+            "TransactWriteItems",
+            ErrorKind::InUse,
+            "the session changed during every attempt",
+        );
+        Err(Error::Store(cause))
     }
 
     async fn end(
@@ -107,14 +110,14 @@ impl<P: Ports> SessionService<P> {
         session_id: &SessionId,
         speaker_id: &str,
         call: &Call,
-    ) -> Result<Done<Session>, Error> {
-        let follow_up = self.delete(session_id, speaker_id, call).await?.follow_up;
-        match (self.get(session_id, call).await, follow_up) {
-            (Ok(answer), follow_up) => Ok(Done { answer, follow_up }),
+    ) -> Result<Completed<Session>, Error> {
+        let post_response = self.delete(session_id, speaker_id, call).await?.post_response;
+        match (self.get(session_id, call).await, post_response) {
+            (Ok(response), post_response) => Ok(Completed { response, post_response }),
             (Err(error), None) => Err(error),
-            // The session has ended even if the read fails, so its follow-up must run.
-            (Err(error), Some(follow_up)) => {
-                self.finish(follow_up).await;
+            // The session has ended even if the read fails, so its post-response work must run.
+            (Err(error), Some(post_response)) => {
+                self.run_post_response(post_response).await;
                 Err(error)
             }
         }
@@ -125,12 +128,18 @@ impl<P: Ports> SessionService<P> {
         let change = Change { session, seen_at };
         // Retries only errors that certainly had no effect. After a lost response, a repeated
         // request finds the change already made.
-        let again = |kind: ErrorKind| kind == ErrorKind::Throttled;
-        let deadline = self.around.monotonic() + call.limits.event;
+        let deadline = self.ctx.monotonic() + call.limits.event;
         let write = || self.sessions.change(&change);
-        persist(&self.around, &call.limits, deadline, "TransactWriteItems", again, write)
-            .await
-            .map_err(Error::Store)
+        retry(
+            &self.ctx,
+            &call.limits,
+            deadline,
+            "TransactWriteItems",
+            ErrorKind::is_throttled,
+            write,
+        )
+        .await
+        .map_err(Error::Store)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! reserve id ─► channel ∥ stream ─► both ACTIVE ─► map ─► endpoints ─► activate ─► respond ─► emit
-//!     │           └────────── undone in reverse if a step fails ──────────┘       never fails ┘
+//!     │           └──────── compensated in reverse if a step fails ───────┘       never fails ┘
 //!     └─ deleted last: while a resource may remain, its item must exist
 //! ```
 //!
@@ -14,16 +14,16 @@ use std::time::Duration;
 
 mod activate;
 mod build;
-mod claims;
-use activate::Activated;
-use claims::Earlier;
+mod conflicts;
+use activate::ActivationOutcome;
+use conflicts::PriorRequest;
 
 use crate::{
-    Call, Claim, Done, Error, ErrorKind, FollowUp, IdempotencyKey, Language, Notice, QualityTier,
-    Session, SessionId, SessionService, SessionStatus,
-    limits::persist,
-    ports::{Clock, Journal, Ports, Reservation, Reserved, Sessions},
-    undo::Made,
+    Call, Completed, DomainEvent, Error, ErrorKind, IdempotencyClaim, IdempotencyKey, Language,
+    PostResponse, QualityTier, Session, SessionId, SessionService, SessionStatus,
+    compensate::CreatedResources,
+    limits::retry,
+    ports::{Clock, Ports, Reservation, ReservationOutcome, Reservations, Telemetry},
 };
 
 /// Parameters of a new session.
@@ -47,9 +47,9 @@ const ID_ATTEMPTS: u32 = 8;
 const ITEM_LIFE_SECONDS: u64 = 24 * 60 * 60;
 
 impl<P: Ports> SessionService<P> {
-    /// Creates a session. When this returns, a speaker can connect; [`finish`](Self::finish) then
-    /// emits the event for the consumer. A repeated request with the same key returns the response
-    /// of the first one.
+    /// Creates a session. When this returns, a speaker can connect;
+    /// [`run_post_response`](Self::run_post_response) then emits the event for the consumer. A
+    /// repeated request with the same key returns the response of the first one.
     ///
     /// # Errors
     /// Returns the error of the step that failed or timed out; this call or the health check
@@ -61,18 +61,18 @@ impl<P: Ports> SessionService<P> {
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
-    ) -> Result<Done<Session>, Error> {
-        let started = self.around.monotonic();
+    ) -> Result<Completed<Session>, Error> {
+        let started = self.ctx.monotonic();
         let created = self.open_under_free_id(new, key, call, started).await;
         match &created {
-            Ok(Done { answer: session, follow_up: Some(_) }) => {
-                let latency = self.around.monotonic().saturating_sub(started);
+            Ok(Completed { response: session, post_response: Some(_) }) => {
+                let latency = self.ctx.monotonic().saturating_sub(started);
                 let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
                 let session_id = &session.session_id;
-                self.around.note(&Notice::SessionCreated { session_id, latency_ms });
+                self.ctx.record(&DomainEvent::SessionCreated { session_id, latency_ms });
             }
             Err(error) if error.is_failure() => {
-                self.around.note(&Notice::SessionFailed { error });
+                self.ctx.record(&DomainEvent::SessionFailed { error });
             }
             _ => {}
         }
@@ -85,27 +85,29 @@ impl<P: Ports> SessionService<P> {
         key: Option<&IdempotencyKey>,
         call: &Call,
         started: Duration,
-    ) -> Result<Done<Session>, Error> {
-        // Reserves a part of the budget for resolving an activation with an unknown outcome.
+    ) -> Result<Completed<Session>, Error> {
+        // Keeps a part of the budget for resolving an activation with an unknown outcome.
         let deadline = started + call.limits.creation.saturating_sub(call.limits.event);
         let hold = call.limits.request_hold;
-        let mut claim = key.map(|key| Claim::new(new, key, self.around.now_ms(), hold));
+        let mut claim = key.map(|key| IdempotencyClaim::new(new, key, self.ctx.now_ms(), hold));
         for attempt in 0..ID_ATTEMPTS {
-            let session = self.reservation(new, SessionId::draw(&self.around, attempt));
+            let session = self.reservation(new, SessionId::generate(&self.ctx, attempt));
             match self.reserve(&session, claim.as_ref(), call, deadline).await? {
-                Reserved::Yes => {
+                ReservationOutcome::Reserved => {
                     let opened = self.open(session, claim.as_ref(), call, deadline).await?;
                     if let Some(created) = opened {
                         return Ok(created);
                     }
                 }
-                Reserved::IdTaken => {}
-                Reserved::NoPlace => self.make_place(&new.speaker_id, call).await?,
-                Reserved::KeyKnown => {
+                ReservationOutcome::IdTaken => {}
+                ReservationOutcome::QuotaReached => {
+                    self.release_unused_slots(&new.speaker_id, call).await?
+                }
+                ReservationOutcome::KeyInUse => {
                     let Some(claim) = &mut claim else { continue };
-                    match self.earlier(claim, call).await? {
-                        Earlier::Answered(session) => return Ok(Done::whole(*session)),
-                        Earlier::Over(session_id) => claim.takes_over = session_id,
+                    match self.prior_request(claim, call).await? {
+                        PriorRequest::Answered(session) => return Ok(Completed::new(*session)),
+                        PriorRequest::Failed(session_id) => claim.supersedes = session_id,
                     }
                 }
             }
@@ -114,7 +116,7 @@ impl<P: Ports> SessionService<P> {
     }
 
     fn reservation(&self, new: &NewSession, session_id: SessionId) -> Session {
-        let now = self.around.now_ms();
+        let now = self.ctx.now_ms();
         Session {
             kvs_channel_name: session_id.channel_name(),
             kvs_stream_name: session_id.stream_name(),
@@ -142,60 +144,68 @@ impl<P: Ports> SessionService<P> {
     async fn reserve(
         &self,
         session: &Session,
-        claim: Option<&Claim>,
+        claim: Option<&IdempotencyClaim>,
         call: &Call,
         deadline: Duration,
-    ) -> Result<Reserved, Error> {
+    ) -> Result<ReservationOutcome, Error> {
         // A call whose response was lost is not retried with the same id, because the id would then
         // appear taken. The item it may have written stays `creating`, and the health check removes
         // it.
-        let again = |kind| kind == ErrorKind::Throttled;
-        let reservation = Reservation { session, most: self.most_sessions, claim };
-        let insert = || self.sessions.insert(&reservation);
-        persist(&self.around, &call.limits, deadline, "TransactWriteItems", again, insert)
-            .await
-            .map_err(Error::Store)
+        let reservation = Reservation { session, max_sessions: self.max_sessions, claim };
+        let reserve = || self.sessions.reserve(&reservation);
+        retry(
+            &self.ctx,
+            &call.limits,
+            deadline,
+            "TransactWriteItems",
+            ErrorKind::is_throttled,
+            reserve,
+        )
+        .await
+        .map_err(Error::Store)
     }
 
-    /// Runs all steps after the reservation and undoes them on failure. Returns `None` if a channel
-    /// or stream with the session's name already exists, although the id was free.
+    /// Runs all steps after the reservation, and compensates for them on failure. Returns `None` if
+    /// a channel or stream with the session's name already exists, although the id was free.
     async fn open(
         &self,
         mut session: Session,
-        claim: Option<&Claim>,
+        claim: Option<&IdempotencyClaim>,
         call: &Call,
         deadline: Duration,
-    ) -> Result<Option<Done<Session>>, Error> {
+    ) -> Result<Option<Completed<Session>>, Error> {
         let reserved_at = session.updated_at;
-        let mut made = Made::NOTHING;
-        let built = self.build(&mut session, &mut made, &call.limits, deadline).await;
-        let fault = match built {
-            Err(fault) => fault,
+        let mut created = CreatedResources::NONE;
+        let built = self.build(&mut session, &mut created, &call.limits, deadline).await;
+        let cause = match built {
+            Err(cause) => cause,
             Ok(()) => match self.activate(&mut session, reserved_at, claim, call, deadline).await {
-                Activated::Yes => {
-                    let follow_up = FollowUp::announce(&mut session, call);
-                    return Ok(Some(Done { answer: session, follow_up }));
+                ActivationOutcome::Committed => {
+                    let post_response = PostResponse::announce(&mut session, call);
+                    return Ok(Some(Completed { response: session, post_response }));
                 }
-                Activated::No(fault) => fault,
-                Activated::Unknown(fault) => {
+                ActivationOutcome::Rejected(cause) => cause,
+                ActivationOutcome::Indeterminate(cause) => {
                     // The session is either active and complete, or still `creating`. The health
                     // check handles both.
                     let session_id = session.session_id;
-                    self.around
-                        .note(&Notice::LeftBehind { session_id: &session_id, fault: &fault });
-                    return Err(Error::Creation { session_id, fault });
+                    self.ctx.record(&DomainEvent::CleanupDeferred {
+                        session_id: &session_id,
+                        cause: &cause,
+                    });
+                    return Err(Error::Creation { session_id, cause });
                 }
             },
         };
-        let end = deadline + call.limits.event + call.limits.undo;
-        self.undo(&session.session_id, &made, &call.limits, end).await;
+        let end = deadline + call.limits.event + call.limits.compensation;
+        self.compensate(&session.session_id, &created, &call.limits, end).await;
         if let Some(claim) = claim {
-            self.forget(claim, &session.session_id, call).await;
+            self.delete_record(claim, &session.session_id, call).await;
         }
-        if made.name_is_taken() {
+        if created.name_is_taken() {
             return Ok(None);
         }
-        Err(Error::Creation { session_id: session.session_id, fault })
+        Err(Error::Creation { session_id: session.session_id, cause })
     }
 }
 

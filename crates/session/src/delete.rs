@@ -3,19 +3,19 @@
 use futures_util::future::join;
 
 use crate::{
-    Call, Done, EndedReason, Error, ErrorKind, FollowUp, Limits, Notice, PendingEvent, PortError,
-    Session, SessionId, SessionService, SessionStatus, emit,
+    Call, Completed, DomainEvent, EndedReason, Error, ErrorKind, Limits, PendingEvent, PortError,
+    PostResponse, Session, SessionId, SessionService, SessionStatus, emit,
     event::EventStatus,
-    limits::persist,
-    listeners::{News, Patience, tell},
-    ports::{Clock, Ending, Journal, Ports, Sessions},
-    words::uuid,
+    id_generator::uuid,
+    limits::retry,
+    listeners::{Notification, NotifyBudget, notify},
+    ports::{Clock, Ports, SessionEnd, Sessions, Telemetry},
 };
 
 /// Whether this call ended the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
-    /// This call ended it, and its follow-up emits the event.
+    /// This call ended it, and its post-response work emits the event.
     Now,
     /// An earlier call or the health check ended it. No work remains.
     Before,
@@ -23,16 +23,16 @@ pub enum Deleted {
 
 /// Maximum number of attempts when the session changes between read and write. Each failed attempt
 /// means that a concurrent writer changed the session.
-const LOOKS: u32 = 4;
+const MAX_ATTEMPTS: u32 = 4;
 
 impl<P: Ports> SessionService<P> {
     /// Ends a session of `speaker_id`.
     ///
     /// One conditional write marks the session as ended and stores the event. Of several concurrent
-    /// calls exactly one succeeds, so one ENDED event is emitted. [`finish`](Self::finish) runs the
-    /// remaining steps after the response: it emits the event, unmaps and deletes the channel, and
-    /// notifies the listeners. These steps never fail the request, because the health check
-    /// completes them. The stream is kept until the consumer has read the remaining media.
+    /// calls exactly one succeeds, so one ENDED event is emitted.
+    /// [`run_post_response`](Self::run_post_response) then emits the event, unmaps and deletes the
+    /// channel, and notifies the listeners. These steps never fail the request, because the health
+    /// check completes them. The stream is kept until the consumer has read the remaining media.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::NotOwner`], [`Error::NotReady`], or [`Error::Store`] if the
@@ -42,9 +42,9 @@ impl<P: Ports> SessionService<P> {
         session_id: &SessionId,
         speaker_id: &str,
         call: &Call,
-    ) -> Result<Done<Deleted>, Error> {
-        let mut ours: Option<PendingEvent> = None;
-        for _ in 0..LOOKS {
+    ) -> Result<Completed<Deleted>, Error> {
+        let mut own_event: Option<PendingEvent> = None;
+        for _ in 0..MAX_ATTEMPTS {
             let mut session = self.read_own(session_id, speaker_id, call).await?;
             match session.status {
                 SessionStatus::Active | SessionStatus::Paused => {}
@@ -53,29 +53,35 @@ impl<P: Ports> SessionService<P> {
                 }
                 // The SDK retries a write whose response was lost; in that case this call ended the
                 // session.
-                SessionStatus::Ended if ours.is_some() && session.pending_event == ours => {
+                SessionStatus::Ended
+                    if own_event.is_some() && session.pending_event == own_event =>
+                {
                     return Ok(self.ended(session, call));
                 }
                 SessionStatus::Ended | SessionStatus::Cleaning | SessionStatus::Removed => {
-                    return Ok(Done::whole(Deleted::Before));
+                    return Ok(Completed::new(Deleted::Before));
                 }
             }
             let event = self.ended_event(&session, call)?;
-            if let (Some(untold), None) = (session.pending_event.replace(event), &ours) {
-                self.tell_before(&session.session_id, &untold, call).await;
+            if let (Some(earlier), None) = (session.pending_event.replace(event), &own_event) {
+                self.emit_earlier_event(&session.session_id, &earlier, call).await;
             }
             if self.mark_ended(&session, call).await? {
                 return Ok(self.ended(session, call));
             }
-            ours = session.pending_event;
+            own_event = session.pending_event;
         }
-        let fault = PortError::new("UpdateItem", ErrorKind::InUse, "the session keeps changing");
-        Err(Error::Store(fault))
+        let cause = PortError::new(
+            "UpdateItem",
+            ErrorKind::InUse,
+            "the session changed during every attempt",
+        );
+        Err(Error::Store(cause))
     }
 
     fn ended_event(&self, session: &Session, call: &Call) -> Result<PendingEvent, Error> {
-        let now = self.around.now_ms();
-        let change = session.status_change(EventStatus::Ended, now, uuid(&self.around));
+        let now = self.ctx.now_ms();
+        let change = session.status_change(EventStatus::Ended, now, uuid(&self.ctx));
         let change = change.ok_or_else(|| {
             let message = format!("session {} is active without a channel", session.session_id);
             Error::Store(PortError::new("GetItem", ErrorKind::Invalid, message))
@@ -86,7 +92,7 @@ impl<P: Ports> SessionService<P> {
     /// Marks the session as ended in one write. Returns `false` if the session has changed.
     async fn mark_ended(&self, session: &Session, call: &Call) -> Result<bool, Error> {
         let Some(event) = &session.pending_event else { return Ok(false) };
-        let ending = Ending {
+        let ending = SessionEnd {
             session_id: &session.session_id,
             speaker_id: &session.speaker_id,
             reason: EndedReason::Deleted,
@@ -95,10 +101,9 @@ impl<P: Ports> SessionService<P> {
         };
         // Retries only errors that certainly had no effect. After a lost response the caller reads
         // again, finds the session ended and its own event pending.
-        let again = |kind: ErrorKind| kind == ErrorKind::Throttled;
-        let deadline = self.around.monotonic() + call.limits.event;
+        let deadline = self.ctx.monotonic() + call.limits.event;
         let write = || self.sessions.end(&ending);
-        persist(&self.around, &call.limits, deadline, "UpdateItem", again, write)
+        retry(&self.ctx, &call.limits, deadline, "UpdateItem", ErrorKind::is_throttled, write)
             .await
             .map_err(Error::Store)
     }
@@ -106,39 +111,47 @@ impl<P: Ports> SessionService<P> {
     /// Emits the pending event of an earlier change, because the item holds one event only and a
     /// reader of ENDED should have received ACTIVE first. The event is lost if the bus rejects it
     /// now.
-    async fn tell_before(&self, session_id: &SessionId, untold: &PendingEvent, call: &Call) {
+    async fn emit_earlier_event(
+        &self,
+        session_id: &SessionId,
+        earlier: &PendingEvent,
+        call: &Call,
+    ) {
         let budget = call.limits.event;
-        let _ = emit(&self.sessions, &self.events, &self.around, session_id, untold, budget).await;
+        let _ = emit(&self.sessions, &self.events, &self.ctx, session_id, earlier, budget).await;
     }
 
-    fn ended(&self, session: Session, call: &Call) -> Done<Deleted> {
-        self.around.note(&Notice::SessionDeleted { session_id: &session.session_id });
-        Done { answer: Deleted::Now, follow_up: Some(FollowUp::close(session, call)) }
+    fn ended(&self, session: Session, call: &Call) -> Completed<Deleted> {
+        self.ctx.record(&DomainEvent::SessionDeleted { session_id: &session.session_id });
+        Completed {
+            response: Deleted::Now,
+            post_response: Some(PostResponse::close(session, call)),
+        }
     }
 
     /// Runs the steps that follow the end of a session, and notifies its listeners concurrently.
     pub(crate) async fn close(&self, session: &Session, call: &Call) {
-        let telling = self.tell_of_the_end(&session.session_id, &call.limits);
-        join(self.take_down(session, call), telling).await;
+        let notification = self.notify_ending(&session.session_id, &call.limits);
+        join(self.release_resources(session, call), notification).await;
     }
 
     /// Emits the event and deletes the channel.
-    async fn take_down(&self, session: &Session, call: &Call) {
+    async fn release_resources(&self, session: &Session, call: &Call) {
         let (session_id, budget) = (&session.session_id, call.limits.event);
-        let end = self.around.monotonic() + call.limits.deletion;
+        let end = self.ctx.monotonic() + call.limits.deletion;
         if let Some(event) = &session.pending_event {
             // On failure the event stays pending for the health check.
-            let _ =
-                emit(&self.sessions, &self.events, &self.around, session_id, event, budget).await;
+            let _ = emit(&self.sessions, &self.events, &self.ctx, session_id, event, budget).await;
         }
         if let Some(channel) = &session.kvs_channel_arn {
             self.remove_channel(session_id, channel, true, &call.limits, end).await;
         }
     }
 
-    async fn tell_of_the_end(&self, session_id: &SessionId, limits: &Limits) {
-        let patience = Patience { all: limits.telling, each: limits.telling / 2, limits: *limits };
-        tell(&self.listeners, &self.around, session_id, News::Ending, &patience).await;
+    async fn notify_ending(&self, session_id: &SessionId, limits: &Limits) {
+        let total = limits.notification;
+        let budget = NotifyBudget { total, per_listener: total / 2, limits: *limits };
+        notify(&self.listeners, &self.ctx, session_id, Notification::Ending, &budget).await;
     }
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    Notice, Occasion, PendingEvent, PortError, SessionId,
-    limits::by,
-    ports::{Clock, EventBus, Journal, PendingEvents},
+    DomainEvent, PendingEvent, PortError, SessionId,
+    event::EventStatus,
+    limits::with_deadline,
+    ports::{Clock, EventBus, PendingEvents, Telemetry},
 };
 
 /// Emits an event that was stored together with its state change, and clears it once the bus has
@@ -19,32 +20,32 @@ use crate::{
 /// # Errors
 /// Returns the error if the bus does not accept the event within `budget`; the event then stays
 /// pending. The failure is already logged and counted.
-pub async fn emit<R: Clock + Journal>(
+pub async fn emit<R: Clock + Telemetry>(
     pending_events: &impl PendingEvents,
     bus: &impl EventBus,
-    around: &R,
+    ctx: &R,
     session_id: &SessionId,
     event: &PendingEvent,
     budget: Duration,
 ) -> Result<(), PortError> {
-    let deadline = around.monotonic() + budget;
+    let deadline = ctx.monotonic() + budget;
     let put = bus.put(&event.detail, event.trace_header.as_deref());
-    if let Err(fault) = by(around, deadline, "PutEvents", put).await {
-        around.note(&Notice::EventFailed { session_id, fault: &fault });
-        return Err(fault);
+    if let Err(cause) = with_deadline(ctx, deadline, "PutEvents", put).await {
+        ctx.record(&DomainEvent::EventFailed { session_id, cause: &cause });
+        return Err(cause);
     }
-    let occasion = occasion(&event.detail);
-    around.note(&Notice::EventEmitted { session_id, occasion, detail: &event.detail });
+    let (status, detail) = (status(&event.detail), &event.detail);
+    ctx.record(&DomainEvent::EventEmitted { session_id, status, detail });
 
-    let deadline = around.monotonic() + budget;
+    let deadline = ctx.monotonic() + budget;
     let clear = pending_events.clear_pending_event(session_id, event);
-    if let Err(fault) = by(around, deadline, "UpdateItem", clear).await {
-        around.note(&Notice::LeftBehind { session_id, fault: &fault });
+    if let Err(cause) = with_deadline(ctx, deadline, "UpdateItem", clear).await {
+        ctx.record(&DomainEvent::CleanupDeferred { session_id, cause: &cause });
     }
     Ok(())
 }
 
-fn occasion(detail: &str) -> Occasion {
+fn status(detail: &str) -> EventStatus {
     let detail: Value = serde_json::from_str(detail).unwrap_or_default();
-    if detail["status"] == "ACTIVE" { Occasion::Creation } else { Occasion::Deletion }
+    if detail["status"] == "ACTIVE" { EventStatus::Active } else { EventStatus::Ended }
 }

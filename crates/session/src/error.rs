@@ -32,37 +32,37 @@ pub enum Error {
         session_id: SessionId,
     },
     /// The speaker has reached the session limit.
-    #[error("this speaker has {most} sessions already; end one of them first")]
+    #[error("the speaker has reached the limit of {max_sessions} sessions; end one first")]
     TooManySessions {
         /// The limit.
-        most: u32,
+        max_sessions: u32,
     },
     /// The `Idempotency-Key` was used with a different request.
-    #[error("this Idempotency-Key came with another body before; take a new one")]
+    #[error("Idempotency-Key was already used with a different request body")]
     KeyReused,
     /// The same request is in progress, or the invocation that ran it has failed.
-    #[error("the request with this Idempotency-Key is still being carried out")]
+    #[error("a request with this Idempotency-Key is in progress")]
     InProgress {
         /// Time after which the request no longer counts as in progress.
         retry_after: Duration,
     },
     /// Every id that was tried is taken.
-    #[error("no free session id in {attempts} attempts")]
+    #[error("no unused session id found in {attempts} attempts")]
     NoFreeId {
         /// Number of ids tried.
         attempts: u32,
     },
     /// A step of the creation failed. The resources created before are removed, now or by the
     /// health check.
-    #[error("session {session_id} could not be created: {fault}")]
+    #[error("session {session_id} could not be created: {cause}")]
     Creation {
         /// The reserved id.
         session_id: SessionId,
         /// The error of the step.
-        fault: PortError,
+        cause: PortError,
     },
     /// The Sessions table returned an error or no response.
-    #[error("the sessions cannot be reached: {0}")]
+    #[error("sessions table unavailable: {0}")]
     Store(PortError),
 }
 
@@ -78,9 +78,9 @@ impl Error {
     /// An account limit is retried after a minute, because another session must end first.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
-        let fault = match self {
+        let cause = match self {
             Self::NoFreeId { .. } => return Some(Duration::from_secs(1)),
-            Self::Creation { fault, .. } | Self::Store(fault) => fault,
+            Self::Creation { cause, .. } | Self::Store(cause) => cause,
             Self::NotReady { .. } => return Some(Duration::from_secs(5)),
             Self::InProgress { retry_after } => return Some(*retry_after),
             Self::TooManySessions { .. } => return Some(Duration::from_secs(60)),
@@ -88,7 +88,7 @@ impl Error {
                 return None;
             }
         };
-        match fault.kind {
+        match cause.kind {
             ErrorKind::Throttled => Some(Duration::from_secs(2)),
             ErrorKind::Unavailable | ErrorKind::TimedOut | ErrorKind::InUse => {
                 Some(Duration::from_secs(5))

@@ -16,15 +16,16 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    Call, Done, Error, ErrorKind, IdempotencyKey, NewSession, Notice, PortError, Remembered,
-    RequestId, Session, SessionId, SessionService, SessionStatus, Settings, StreamItem, Tags,
+    Call, Completed, DomainEvent, Error, ErrorKind, IdempotencyKey, IdempotencyRecord, NewSession,
+    PortError, RequestId, Session, SessionId, SessionService, SessionStatus, Settings, StreamItem,
+    Tags,
     event::StatusChange,
-    ports::{Clock, Journal, Listener, Ports, Random},
+    ports::{Clock, Listener, Ports, Random, Telemetry},
     reconcile::DeadLetterScan,
 };
 
-mod audience;
 mod aws;
+mod listeners;
 mod reconcile;
 pub(crate) use reconcile::UNREADABLE;
 
@@ -51,7 +52,7 @@ pub(crate) enum Trouble {
 
 /// The calls that fail.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct PlannedFailure {
     pub(crate) operation: &'static str,
     /// Index of the first failing call of the operation, from 0.
     pub(crate) first: usize,
@@ -61,7 +62,7 @@ pub(crate) struct Plan {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Resource {
+pub(crate) struct FakeResource {
     pub(crate) name: String,
     pub(crate) tags: Option<Tags>,
     /// Time at which it becomes ACTIVE.
@@ -80,16 +81,16 @@ pub(crate) struct State {
     sleepers: Vec<(Duration, Waker)>,
     late: Vec<(Duration, Late)>,
     random: u64,
-    pub(crate) plans: Vec<Plan>,
+    pub(crate) plans: Vec<PlannedFailure>,
     pub(crate) calls: Vec<(&'static str, Duration)>,
     pub(crate) items: BTreeMap<SessionId, Session>,
     /// Session slots in use, by speaker.
-    pub(crate) places: BTreeMap<String, BTreeSet<SessionId>>,
-    pub(crate) requests: BTreeMap<RequestId, Remembered>,
+    pub(crate) session_slots: BTreeMap<String, BTreeSet<SessionId>>,
+    pub(crate) requests: BTreeMap<RequestId, IdempotencyRecord>,
     /// Settings and status written for consumers.
     pub(crate) settings: BTreeMap<SessionId, (Settings, SessionStatus)>,
-    pub(crate) channels: HashMap<String, Resource>,
-    pub(crate) streams: HashMap<String, Resource>,
+    pub(crate) channels: HashMap<String, FakeResource>,
+    pub(crate) streams: HashMap<String, FakeResource>,
     /// Listeners by session, in the index's order.
     pub(crate) listeners: BTreeMap<SessionId, BTreeSet<Listener>>,
     /// Connections that no longer exist.
@@ -97,14 +98,14 @@ pub(crate) struct State {
     /// Connections that never accept a message.
     pub(crate) hanging: BTreeSet<String>,
     /// Messages sent to each connection.
-    pub(crate) heard: BTreeMap<String, Vec<Value>>,
+    pub(crate) messages: BTreeMap<String, Vec<Value>>,
     /// Whether there is no WebSocket endpoint to send messages through.
     pub(crate) mute: bool,
     /// Current and maximum number of concurrent posts.
     pub(crate) posting: (usize, usize),
     /// Details and trace headers that the bus accepted.
     pub(crate) events: Vec<(StatusChange, Option<String>)>,
-    /// The log messages of the notices, and the events' details.
+    /// The log messages of the domain events, and the events' details.
     pub(crate) lines: Vec<(String, Option<String>)>,
     pub(crate) metrics: Vec<(&'static str, f64)>,
     /// Items of the Streams table, and the items that were set to expire.
@@ -126,7 +127,7 @@ pub(crate) struct World(Arc<Mutex<State>>);
 
 pub(crate) type FakeService = SessionService<World>;
 
-/// Runs a POST as the handler does, with its follow-up.
+/// Runs a POST as the handler does, with its post-response work.
 pub(crate) async fn open(
     service: &FakeService,
     new: &NewSession,
@@ -136,12 +137,12 @@ pub(crate) async fn open(
     finished(service, service.create(new, key, call).await?).await
 }
 
-/// Runs the follow-up and returns the response, as the handler does.
-pub(crate) async fn finished<T>(service: &FakeService, done: Done<T>) -> Result<T, Error> {
-    if let Some(follow_up) = done.follow_up {
-        service.finish(follow_up).await;
+/// Runs the post-response work and returns the response, as the handler does.
+pub(crate) async fn finished<T>(service: &FakeService, done: Completed<T>) -> Result<T, Error> {
+    if let Some(post_response) = done.post_response {
+        service.run_post_response(post_response).await;
     }
-    Ok(done.answer)
+    Ok(done.response)
 }
 
 impl World {
@@ -161,19 +162,19 @@ impl World {
             media: self.clone(),
             events: self.clone(),
             listeners: self.clone(),
-            around: self.clone(),
+            ctx: self.clone(),
             env: "test".to_owned(),
             stream_retention_hours: 24,
-            most_sessions: 3,
+            max_sessions: 3,
         }
     }
 
     pub(crate) fn plan(&self, operation: &'static str, first: usize, trouble: Trouble) {
-        self.state().plans.push(Plan { operation, first, count: 1, trouble });
+        self.state().plans.push(PlannedFailure { operation, first, count: 1, trouble });
     }
 
     pub(crate) fn plan_all(&self, operation: &'static str, trouble: Trouble) {
-        self.state().plans.push(Plan { operation, first: 0, count: usize::MAX, trouble });
+        self.state().plans.push(PlannedFailure { operation, first: 0, count: usize::MAX, trouble });
     }
 
     pub(crate) fn calls(&self, operation: &str) -> usize {
@@ -218,7 +219,7 @@ impl World {
         let mut state = self.state();
         let wakes = state.sleepers.iter().map(|(at, _)| *at);
         let effects = state.late.iter().map(|(at, _)| *at);
-        let next = wakes.chain(effects).min().expect("everything waits for nothing");
+        let next = wakes.chain(effects).min().expect("no future waits for time");
         state.now = state.now.max(next);
         let now = state.now;
         let (due, later): (Vec<_>, Vec<_>) =
@@ -229,7 +230,7 @@ impl World {
         state.late = later;
         for (_, effect) in effects {
             effect(&mut state);
-            state.check_that_everything_can_be_found();
+            state.assert_resources_have_items();
         }
         drop(state);
         for (_, waker) in due {
@@ -243,7 +244,7 @@ impl World {
         for (at, effect) in std::mem::take(&mut state.late) {
             state.now = state.now.max(at);
             effect(&mut state);
-            state.check_that_everything_can_be_found();
+            state.assert_resources_have_items();
         }
     }
 
@@ -258,7 +259,7 @@ impl World {
             let number = state.calls.iter().filter(|(name, _)| *name == operation).count();
             let now = state.now;
             state.calls.push((operation, now));
-            let hit = |plan: &&Plan| {
+            let hit = |plan: &&PlannedFailure| {
                 plan.operation == operation
                     && number >= plan.first
                     && number - plan.first < plan.count
@@ -294,7 +295,7 @@ impl World {
     ) -> Result<T, PortError> {
         let mut state = self.state();
         let result = effect(&mut state);
-        state.check_that_everything_can_be_found();
+        state.assert_resources_have_items();
         result
     }
 
@@ -312,7 +313,7 @@ impl World {
 impl State {
     /// Asserts the invariant of the saga: at every moment, each resource has an item through which
     /// it is found.
-    fn check_that_everything_can_be_found(&self) {
+    fn assert_resources_have_items(&self) {
         for resource in self.channels.values().chain(self.streams.values()) {
             if let Some(tags) = &resource.tags {
                 assert!(
@@ -330,7 +331,7 @@ impl Ports for World {
     type Media = Self;
     type Events = Self;
     type Listeners = Self;
-    type Surroundings = Self;
+    type Context = Self;
 }
 
 impl Clock for World {
@@ -364,11 +365,11 @@ impl Random for World {
     }
 }
 
-impl Journal for World {
-    fn note(&self, notice: &Notice<'_>) {
+impl Telemetry for World {
+    fn record(&self, event: &DomainEvent<'_>) {
         let mut state = self.state();
-        state.lines.push((notice.to_string(), notice.event_detail().map(ToOwned::to_owned)));
-        let metrics = notice.metrics();
+        state.lines.push((event.to_string(), event.event_detail().map(ToOwned::to_owned)));
+        let metrics = event.metrics();
         state.metrics.extend(metrics.into_iter().map(|(metric, value)| (metric.name, value)));
     }
 }

@@ -15,7 +15,7 @@ pub struct SessionId(String);
 
 /// The text is not a valid session id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a session id is `adjective-noun-number` in lower case, at most {max} bytes", max = SessionId::MAX_LEN)]
+#[error("session id must be `adjective-noun-number` in lower case, at most {max} bytes", max = SessionId::MAX_LEN)]
 pub struct InvalidSessionId;
 
 impl SessionId {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_adjective_noun_number() {
+    fn other_texts_are_rejected() {
         let too_long = format!("{}-b-1", "a".repeat(61));
         for text in [
             "",
@@ -141,7 +141,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_accepted_is_a_safe_resource_name(text in "\\PC{0,80}") {
+        fn every_valid_id_is_a_safe_resource_name(text in "\\PC{0,80}") {
             if let Ok(id) = text.parse::<SessionId>() {
                 let name = id.stream_name();
                 prop_assert!(name.len() <= 256);

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn other_codes_are_refused() {
+    fn other_codes_are_rejected() {
         for code in ["", "EN", "en-US", "xx", "english", " en"] {
             assert_eq!(code.parse::<Language>(), Err(UnknownLanguage), "{code:?}");
         }

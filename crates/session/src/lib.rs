@@ -35,14 +35,14 @@ pub mod event;
 mod port_error;
 pub use port_error::{ErrorKind, PortError};
 
-mod follow_up;
-pub use follow_up::{Done, FollowUp};
+mod post_response;
+pub use post_response::{Completed, PostResponse};
 
 mod id;
 pub use id::{InvalidSessionId, SessionId};
 
-mod journal;
-pub use journal::{Notice, Occasion, Severity};
+mod telemetry;
+pub use telemetry::{DomainEvent, Severity};
 
 mod language;
 pub use language::{Language, UnknownLanguage};
@@ -61,8 +61,8 @@ pub mod reconcile;
 mod record;
 pub use record::{EndedReason, PendingEvent, Session, Settings, SignalingEndpoints};
 
-mod request;
-pub use request::{Claim, IdempotencyKey, InvalidKey, Remembered, RequestId};
+mod idempotency;
+pub use idempotency::{IdempotencyClaim, IdempotencyKey, IdempotencyRecord, InvalidKey, RequestId};
 
 mod service;
 pub use service::{Call, SessionService};
@@ -76,12 +76,12 @@ pub use stream_item::{Desired, StreamItem, StreamStatus};
 mod tags;
 pub use tags::{Ownership, Tags};
 
-mod undo;
+mod compensate;
 
 mod watermark;
-pub use watermark::{Moved, Step, Watermark, Watermarks};
+pub use watermark::{Advance, Moved, Watermark, Watermarks};
 
-mod words;
+mod id_generator;
 
 #[cfg(test)]
 mod fakes;

@@ -21,13 +21,13 @@ pub struct Limits {
     /// For one step on an event or an item, including retries: emit, clear, read or update. Default
     /// 2 s.
     pub event: Duration,
-    /// For undoing a failed creation, after [`Limits::creation`]. Default 7 s.
-    pub undo: Duration,
+    /// For removing the resources of a failed creation, after [`Limits::creation`]. Default 7 s.
+    pub compensation: Duration,
     /// For the steps after a session is marked as ended. Default 15 s.
     pub deletion: Duration,
     /// For notifying the listeners that the session is ending, concurrently with the other steps
     /// after its end. Default 2 s.
-    pub telling: Duration,
+    pub notification: Duration,
     /// How long a request with an `Idempotency-Key` counts as in progress; after that, another
     /// request supersedes it. Default 34 s: the function timeout plus 5 s for clock differences
     /// between invocations.
@@ -44,9 +44,9 @@ impl Default for Limits {
         Self {
             creation: Duration::from_secs(20),
             event: Duration::from_secs(2),
-            undo: Duration::from_secs(7),
+            compensation: Duration::from_secs(7),
             deletion: Duration::from_secs(15),
-            telling: Duration::from_secs(2),
+            notification: Duration::from_secs(2),
             request_hold: Self::FUNCTION_TIMEOUT + CLOCK_SKEW,
             first_pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(1),
@@ -59,7 +59,7 @@ impl Limits {
     pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(29);
 
     /// Returns these budgets scaled to an invocation with only `remaining` time, all by the same
-    /// factor, so that a creation that fails late can still be undone. `request_hold` is not
+    /// factor, so that a creation that fails late still has time for compensation. `request_hold` is not
     /// scaled, because the invocation that reads the claim may have another deadline.
     #[must_use]
     pub fn within(self, remaining: Duration) -> Self {
@@ -71,23 +71,23 @@ impl Limits {
         Self {
             creation: self.creation.mul_f64(share),
             event: self.event.mul_f64(share),
-            undo: self.undo.mul_f64(share),
+            compensation: self.compensation.mul_f64(share),
             deletion: self.deletion.mul_f64(share),
-            telling: self.telling.mul_f64(share),
+            notification: self.notification.mul_f64(share),
             ..self
         }
     }
 }
 
-/// Back-off with jitter: each pause is 1.5 times the previous one plus a random part, so that
+/// Exponential back-off with jitter: each pause is 1.5 times the previous one plus a random part, so that
 /// clients that started together do not retry together. Never shorter than the first pause.
 #[derive(Debug)]
-pub(crate) struct Pauses {
+pub(crate) struct Backoff {
     next: Duration,
     longest: Duration,
 }
 
-impl Pauses {
+impl Backoff {
     pub(crate) const fn new(limits: &Limits) -> Self {
         Self { next: limits.first_pause, longest: limits.longest_pause }
     }
@@ -100,22 +100,18 @@ impl Pauses {
     }
 
     /// Waits for the next pause. Returns `false` immediately if the pause would reach the deadline.
-    pub(crate) async fn wait(
-        &mut self,
-        around: &(impl Clock + Random),
-        deadline: Duration,
-    ) -> bool {
-        let pause = self.draw(around);
-        if around.monotonic() + pause >= deadline {
+    pub(crate) async fn wait(&mut self, ctx: &(impl Clock + Random), deadline: Duration) -> bool {
+        let pause = self.draw(ctx);
+        if ctx.monotonic() + pause >= deadline {
             return false;
         }
-        around.sleep(pause).await;
+        ctx.sleep(pause).await;
         true
     }
 }
 
 /// Runs a call with a deadline (by [`Clock::monotonic`]) and drops it when the deadline passes.
-pub(crate) async fn by<T>(
+pub(crate) async fn with_deadline<T>(
     clock: &impl Clock,
     deadline: Duration,
     operation: &'static str,
@@ -124,30 +120,34 @@ pub(crate) async fn by<T>(
     let left = deadline.saturating_sub(clock.monotonic());
     if left.is_zero() {
         // No request was sent, but `TimedOut` makes the caller treat the outcome as unknown.
-        return Err(PortError::new(operation, ErrorKind::TimedOut, "no time left"));
+        return Err(PortError::new(
+            operation,
+            ErrorKind::TimedOut,
+            "no time left before the deadline",
+        ));
     }
     match select(pin!(call), pin!(clock.sleep(left))).await {
         Either::Left((result, _)) => result,
         Either::Right(((), _)) => {
-            Err(PortError::new(operation, ErrorKind::TimedOut, "no answer within the time given"))
+            Err(PortError::new(operation, ErrorKind::TimedOut, "no response before the deadline"))
         }
     }
 }
 
-/// Retries a call while `again` returns true for its error and time remains.
-pub(crate) async fn persist<T, C: Future<Output = Result<T, PortError>>>(
-    around: &(impl Clock + Random),
+/// Retries a call while `is_retryable` returns true for its error and time remains.
+pub(crate) async fn retry<T, C: Future<Output = Result<T, PortError>>>(
+    ctx: &(impl Clock + Random),
     limits: &Limits,
     deadline: Duration,
     operation: &'static str,
-    again: fn(ErrorKind) -> bool,
+    is_retryable: fn(ErrorKind) -> bool,
     mut call: impl FnMut() -> C,
 ) -> Result<T, PortError> {
-    let mut pauses = Pauses::new(limits);
+    let mut backoff = Backoff::new(limits);
     loop {
-        let result = by(around, deadline, operation, call()).await;
+        let result = with_deadline(ctx, deadline, operation, call()).await;
         match result {
-            Err(fault) if again(fault.kind) && pauses.wait(around, deadline).await => {}
+            Err(error) if is_retryable(error.kind) && backoff.wait(ctx, deadline).await => {}
             result => return result,
         }
     }
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn the_budgets_fit_the_function_timeout() {
         let limits = Limits::default();
-        assert!(limits.creation + limits.undo < Limits::FUNCTION_TIMEOUT);
+        assert!(limits.creation + limits.compensation < Limits::FUNCTION_TIMEOUT);
         // Emits the event and clears it.
         assert!(limits.creation + 2 * limits.event < Limits::FUNCTION_TIMEOUT);
         // Reads the session, emits and clears an earlier event, marks the end, reads again; a PATCH
@@ -173,7 +173,7 @@ mod tests {
         let limits = Limits::default();
         let half = limits.within(Limits::FUNCTION_TIMEOUT / 2);
         assert_eq!(half.creation, limits.creation / 2);
-        assert_eq!(half.undo, limits.undo / 2);
+        assert_eq!(half.compensation, limits.compensation / 2);
         assert_eq!(half.request_hold, limits.request_hold);
         assert_eq!(half.first_pause, limits.first_pause);
         assert_eq!(limits.within(Limits::FUNCTION_TIMEOUT), limits);

@@ -21,9 +21,9 @@ use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::json;
 
 use crate::{
-    Limits, Notice, PortError, SessionId,
-    limits::persist,
-    ports::{Heard, Listener, Listeners, Surroundings},
+    DomainEvent, ErrorKind, Limits, PortError, SessionId,
+    limits::retry,
+    ports::{Context, Listener, Listeners, PostOutcome},
 };
 
 /// Time after the end of a session at which listeners receive `sessionEnded`, even if delivery is
@@ -43,14 +43,14 @@ pub const PAGE: usize = 500;
 
 /// A message to listeners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum Notification {
     /// The session is ending; remaining speech is still being delivered.
     Ending,
     /// The session has ended; no more speech follows.
     Ended,
 }
 
-impl News {
+impl Notification {
     /// Returns the message's `type`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -69,109 +69,113 @@ impl News {
 
 /// Time limits for notifying listeners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct NotifyBudget {
     /// For all listeners together.
-    pub all: Duration,
+    pub total: Duration,
     /// For one listener, including retries and the deletion of its item.
-    pub each: Duration,
+    pub per_listener: Duration,
     /// Limits for retries.
     pub limits: Limits,
 }
 
 /// Result of notifying a session's listeners.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct NotifySummary {
     /// Listeners that were notified.
-    pub told: usize,
+    pub notified: usize,
     /// Listeners that had disconnected.
     pub gone: usize,
     /// Listeners whose items were deleted without a message.
     pub removed: usize,
     /// Listeners that could not be notified, or whose item could not be deleted. Does not include
     /// listeners on pages that could not be read.
-    pub left: usize,
+    pub failed: usize,
 }
 
-/// Notifies a session's listeners, and deletes their items after [`News::Ended`]. Never fails.
+/// Notifies a session's listeners, and deletes their items after [`Notification::Ended`]. Never
+/// fails.
 ///
 /// Without an endpoint no message is sent: items are only deleted.
-pub async fn tell<L: Listeners, R: Surroundings>(
+pub async fn notify<L: Listeners, R: Context>(
     listeners: &L,
-    around: &R,
+    ctx: &R,
     session_id: &SessionId,
-    news: News,
-    patience: &Patience,
-) -> Told {
-    let can_tell = listeners.can_be_told();
-    if !can_tell && news == News::Ending {
-        return Told::default();
+    notification: Notification,
+    budget: &NotifyBudget,
+) -> NotifySummary {
+    let can_notify = listeners.can_notify();
+    if !can_notify && notification == Notification::Ending {
+        return NotifySummary::default();
     }
-    let message = can_tell.then(|| news.message(session_id, around.now_ms()));
-    let call = Telling { listeners, around, session_id, news, message, patience };
-    call.run(around.monotonic() + patience.all).await
+    let message = can_notify.then(|| notification.message(session_id, ctx.now_ms()));
+    let notifier = Notifier { listeners, ctx, session_id, notification, message, budget };
+    notifier.run(ctx.monotonic() + budget.total).await
 }
 
 /// Deletes the items of a session's listeners without sending a message. Used when no later run
 /// would find these items.
-pub async fn forget<L: Listeners, R: Surroundings>(
+pub async fn delete_all<L: Listeners, R: Context>(
     listeners: &L,
-    around: &R,
+    ctx: &R,
     session_id: &SessionId,
-    patience: &Patience,
-) -> Told {
-    let (news, message) = (News::Ended, None);
-    let call = Telling { listeners, around, session_id, news, message, patience };
-    call.run(around.monotonic() + patience.all).await
+    budget: &NotifyBudget,
+) -> NotifySummary {
+    let (notification, message) = (Notification::Ended, None);
+    let notifier = Notifier { listeners, ctx, session_id, notification, message, budget };
+    notifier.run(ctx.monotonic() + budget.total).await
 }
 
-struct Telling<'a, L, R> {
+struct Notifier<'a, L, R> {
     listeners: &'a L,
-    around: &'a R,
+    ctx: &'a R,
     session_id: &'a SessionId,
-    news: News,
+    notification: Notification,
     message: Option<String>,
-    patience: &'a Patience,
+    budget: &'a NotifyBudget,
 }
 
 /// A page of listeners, the start of the next page, and the number of pages read so far.
 type Page = (Vec<Listener>, (Option<Listener>, usize));
 
 /// Outcome for one listener.
-enum Became {
-    Told,
+enum ListenerOutcome {
+    Notified,
     Gone,
     Removed,
-    Left(PortError),
+    Failed(PortError),
 }
 
-impl<L: Listeners, R: Surroundings> Telling<'_, L, R> {
+impl<L: Listeners, R: Context> Notifier<'_, L, R> {
     /// Processes all listeners until `end`.
-    async fn run(&self, end: Duration) -> Told {
+    async fn run(&self, end: Duration) -> NotifySummary {
         // Boxed, because the compiler cannot prove that the nested futures are `Send`.
         let page = |(after, pages)| self.next(after, pages, end).boxed();
-        let mut became = stream::unfold((None, 0), page)
+        let mut outcomes = stream::unfold((None, 0), page)
             .flat_map(stream::iter)
             .map(|listener| self.one(listener, end).boxed())
             .buffer_unordered(AT_ONCE)
             .boxed();
-        let (mut told, mut fault) = (Told::default(), None);
-        while let Some(became) = became.next().await {
-            match became {
-                Became::Told => told.told += 1,
-                Became::Gone => told.gone += 1,
-                Became::Removed => told.removed += 1,
-                Became::Left(why) => {
-                    told.left += 1;
-                    fault.get_or_insert(why);
+        let (mut summary, mut cause) = (NotifySummary::default(), None);
+        while let Some(outcome) = outcomes.next().await {
+            match outcome {
+                ListenerOutcome::Notified => summary.notified += 1,
+                ListenerOutcome::Gone => summary.gone += 1,
+                ListenerOutcome::Removed => summary.removed += 1,
+                ListenerOutcome::Failed(error) => {
+                    summary.failed += 1;
+                    cause.get_or_insert(error);
                 }
             }
         }
-        if told != Told::default() {
-            let (session_id, news) = (self.session_id, self.news);
-            let fault = fault.as_ref();
-            self.around.note(&Notice::ListenersTold { session_id, news, told, fault });
+        if summary != NotifySummary::default() {
+            self.ctx.record(&DomainEvent::ListenersNotified {
+                session_id: self.session_id,
+                notification: self.notification,
+                summary,
+                cause: cause.as_ref(),
+            });
         }
-        told
+        summary
     }
 
     /// Reads the next page. Returns `None` after the last page, at the page limit or on failure.
@@ -188,35 +192,39 @@ impl<L: Listeners, R: Surroundings> Telling<'_, L, R> {
     async fn page(&self, after: Option<&Listener>, end: Duration) -> Option<Vec<Listener>> {
         let session_id = self.session_id;
         let query = || self.listeners.page(session_id, after);
-        let again = |kind: crate::ErrorKind| kind.is_retryable();
-        let limits = &self.patience.limits;
-        let page = persist(self.around, limits, end, "Query", again, query).await;
-        page.inspect_err(|fault| self.around.note(&Notice::LeftBehind { session_id, fault })).ok()
+        let limits = &self.budget.limits;
+        let page = retry(self.ctx, limits, end, "Query", ErrorKind::is_retryable, query).await;
+        page.inspect_err(|cause| {
+            self.ctx.record(&DomainEvent::CleanupDeferred { session_id, cause })
+        })
+        .ok()
     }
 
     /// Processes one listener, until `end` or the limit per listener.
-    async fn one(&self, listener: Listener, end: Duration) -> Became {
-        let end = end.min(self.around.monotonic() + self.patience.each);
-        let limits = &self.patience.limits;
+    async fn one(&self, listener: Listener, end: Duration) -> ListenerOutcome {
+        let end = end.min(self.ctx.monotonic() + self.budget.per_listener);
+        let limits = &self.budget.limits;
         // A duplicate message does less harm than a missing one.
-        let again = |kind: crate::ErrorKind| kind.is_retryable();
-        let mut became = Became::Removed;
+        let mut outcome = ListenerOutcome::Removed;
         if let Some(message) = &self.message {
             let post = || self.listeners.post(&listener.connection_id, message);
-            match persist(self.around, limits, end, "PostToConnection", again, post).await {
-                Ok(Heard::Yes) => became = Became::Told,
-                Ok(Heard::Gone) => became = Became::Gone,
-                Err(fault) => return Became::Left(fault),
+            match retry(self.ctx, limits, end, "PostToConnection", ErrorKind::is_retryable, post)
+                .await
+            {
+                Ok(PostOutcome::Sent) => outcome = ListenerOutcome::Notified,
+                Ok(PostOutcome::Gone) => outcome = ListenerOutcome::Gone,
+                Err(cause) => return ListenerOutcome::Failed(cause),
             }
         }
-        if self.news == News::Ended {
+        if self.notification == Notification::Ended {
             let remove = || self.listeners.remove(self.session_id, &listener.connection_id);
-            let removed = persist(self.around, limits, end, "DeleteItem", again, remove).await;
-            if let Err(fault) = removed {
-                return Became::Left(fault);
+            let removed =
+                retry(self.ctx, limits, end, "DeleteItem", ErrorKind::is_retryable, remove).await;
+            if let Err(cause) = removed {
+                return ListenerOutcome::Failed(cause);
             }
         }
-        became
+        outcome
     }
 }
 

@@ -106,67 +106,67 @@ macro_rules! table {
 
 table! {
     SESSION_CREATION_COUNT = Sessions, "SessionCreationCount", Count,
-        "Sessions created and answered with 201.";
+        "Sessions created (response 201).";
     SESSION_CREATION_FAILURE_COUNT = Sessions, "SessionCreationFailureCount", Count,
-        "Sessions that could not be created and were answered with 5xx.";
+        "Session creations that failed (response 5xx).";
     SESSION_CREATION_LATENCY = Sessions, "SessionCreationLatency", Milliseconds,
-        "Time from the request for a session to its answer, when it was created.";
+        "Time from request to response of a successful session creation.";
     SESSION_DELETION_COUNT = Sessions, "SessionDeletionCount", Count,
-        "Sessions ended by their speaker; a repeated DELETE does not count.";
+        "Sessions ended by their speakers; repeated DELETE requests are not counted.";
     LISTENERS_NOT_TOLD = Sessions, "ListenersNotTold", Count,
-        "Listeners who could not be told in time that their session ends or has ended.";
+        "Listeners that could not be notified in time that their session is ending or has ended.";
 
     EVENT_EMISSION_SUCCESS = Events, "EventEmissionSuccess", Count,
-        "Status changes that EventBridge took.";
+        "Status changes accepted by EventBridge.";
     EVENT_EMISSION_FAILURE = Events, "EventEmissionFailure", Count,
-        "Attempts to emit a status change that failed; the event stays pending.";
+        "Failed attempts to emit a status change; the event stays pending.";
 
     ACTIVE_STREAMS = Consumer, "ActiveStreams", Count,
-        "Streams that are being consumed: live leases, counted by the health check.";
+        "Streams with an unexpired lease, counted by the health check.";
     STREAMS_CLEANED_UP = Consumer, "StreamsCleanedUp", Count,
-        "Sessions that the health check ended because nothing was spoken.";
+        "Sessions ended by the health check.";
     STREAM_LAG_MILLIS = Consumer, "StreamLagMillis", Milliseconds,
-        "How far behind live the consumer reads a stream.";
+        "Delay between the producer and the consumer's read position of a stream.";
     AUDIO_SECONDS_DELIVERED = Consumer, "AudioSecondsDelivered", Seconds,
-        "Audio that the processor accepted.";
+        "Audio accepted by the processor.";
     SAMPLES_FILLED = Consumer, "SamplesFilled", Count,
-        "Samples made up (error correction, concealment, silence) to fill short gaps.";
+        "Samples synthesized to fill short gaps: error correction, concealment or silence.";
     SAMPLES_SKIPPED = Consumer, "SamplesSkipped", Count,
-        "Samples not delivered: gaps too long to fill, and what was spoken while paused.";
+        "Samples not delivered: gaps too long to fill, and audio received while paused.";
     SAMPLES_REPEATED = Consumer, "SamplesRepeated", Count,
-        "Samples that a producer sent again after a reconnect; they are delivered once.";
+        "Samples sent again by a producer after a reconnect; they are delivered once.";
     SAMPLES_REFUSED = Consumer, "SamplesRefused", Count,
-        "Samples not decoded because a fragment claimed more audio than a fragment of KVS can hold.";
+        "Samples not decoded because a fragment declared more audio than a KVS fragment can contain.";
     CLOCK_DRIFT_MILLIS = Consumer, "ClockDriftMillis", Milliseconds,
-        "How much later the producer's time stamps stand than its samples.";
+        "Difference between the producer's timestamps and its sample count.";
     SAMPLES_UNAVAILABLE = Consumer, "SamplesUnavailable", Count,
-        "Samples that the stream no longer held when they were wanted.";
+        "Samples that had expired from the stream before they were read.";
     DELIVERY_LATENCY_MILLIS = Consumer, "DeliveryLatencyMillis", Milliseconds,
-        "Time from the arrival of a chunk's last sample to its acceptance.";
+        "Time from the arrival of a chunk's last sample to its acceptance by the processor.";
     HAND_OFFS = Consumer, "HandOffs", Count,
-        "Times that one invocation handed a stream to the next.";
+        "Hand-offs of a stream from one invocation to the next.";
     HAND_OFF_GAP_MILLIS = Consumer, "HandOffGapMillis", Milliseconds,
-        "Time in which no invocation delivered a stream during a hand-off.";
+        "Time during a hand-off in which no invocation delivered the stream.";
     RETENTION_RISK_MILLIS = Consumer, "RetentionRiskMillis", Milliseconds,
-        "Time until KVS forgets audio that is not delivered, once less than half of its retention is left.";
+        "Time until undelivered audio expires in KVS, reported below half of the retention period.";
     CHECKPOINT_UNREADABLE = Consumer, "CheckpointUnreadable", Count,
-        "Sessions that wait for a build that can read where they stand: deploy the newer one again.";
+        "Sessions whose checkpoint was written by a newer build; redeploy it.";
     HEALTH_CHECK_COUNT = Consumer, "HealthCheckCount", Count,
-        "Completed health checks; an alarm is raised when none completes for 15 minutes.";
+        "Completed health checks; alarms when none completes for 15 minutes.";
     STOP_LATENCY_MILLIS = Consumer, "StopLatencyMillis", Milliseconds,
         "Time from the end of a session to the delivery of its last sample.";
     DECODE_ERRORS = Consumer, "DecodeErrors", Count,
-        "Packets that could not be decoded; their time is made up once a packet is decoded again.";
+        "Packets that could not be decoded; the gap is filled when decoding succeeds again.";
     UNSUPPORTED_CODEC = Consumer, "UnsupportedCodec", Count,
-        "Streams refused because no decoder takes their audio.";
+        "Streams rejected because their codec is not supported.";
     REDUCED_CODEC = Consumer, "ReducedCodec", Count,
-        "Streams of which only a part is decoded: HE-AAC, at its core rate.";
+        "Streams decoded only in part: HE-AAC, at its core rate.";
     CIRCUIT_OPENED = Consumer, "CircuitOpened", Count,
-        "Times that deliveries to the processor were suspended after repeated failures.";
+        "Times delivery to the processor was suspended after repeated failures.";
     INVALID_EVENT = Consumer, "InvalidEvent", Count,
         "Events that are malformed or of an unknown version.";
     CHUNKS_DEAD_LETTERED = Consumer, "ChunksDeadLettered", Count,
-        "Chunks that the processor refused for good and that went to the dead-letter queue.";
+        "Chunks permanently rejected by the processor and sent to the dead-letter queue.";
 }
 
 /// Formats the values of one namespace as an EMF line, without the line break.
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_the_specification_stand_in_the_table() {
+    fn the_table_has_the_names_of_the_specification() {
         for (namespace, name) in [
             ("SessionManagement", "SessionCreationCount"),
             ("SessionManagement", "SessionDeletionCount"),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_stands_twice() {
+    fn names_are_unique() {
         let mut names: Vec<_> = ALL.iter().map(|metric| metric.name).collect();
         names.sort_unstable();
         names.dedup();
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_does_not_belong_gets_in() {
+    fn foreign_metrics_and_reserved_properties_are_ignored() {
         let line = emf_line(
             Namespace::Sessions,
             "dev",

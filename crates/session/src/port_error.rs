@@ -1,40 +1,40 @@
-//! What can go wrong at a port, and whether a retry helps: decided here and nowhere else.
+//! Errors of the ports. The kind of an error determines whether a retry can succeed.
 
-/// A failed call to something outside: DynamoDB, Kinesis Video Streams, EventBridge.
+/// A failed call to an AWS service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{operation}: {message}")]
 pub struct PortError {
-    /// The call, by its AWS name, for example `CreateStream`.
+    /// AWS name of the call, for example `CreateStream`.
     pub operation: &'static str,
-    /// What it means for us.
+    /// Classification of the error.
     pub kind: ErrorKind,
-    /// The service's code and message, for people. Holds no secret.
+    /// Error code and message of the service, for logs. Contains no secret.
     pub message: String,
 }
 
-/// What a [`PortError`] means for the caller.
+/// Classification of a [`PortError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// The thing does not exist.
+    /// The resource does not exist.
     NotFound,
-    /// The name is taken, or the thing is not in a state for this call.
+    /// The name is taken, or the state of the resource does not permit the call.
     InUse,
-    /// A limit of the account is reached, and stays so until something is removed.
+    /// An account limit is reached until a resource is deleted.
     LimitExceeded,
-    /// Too many calls at once.
+    /// The rate of calls is too high.
     Throttled,
-    /// We lack the permission.
+    /// The role lacks the permission.
     Denied,
-    /// The call is wrong.
+    /// The call is invalid.
     Invalid,
-    /// No usable answer: server error, broken connection. The call may have had its effect.
+    /// Server error or broken connection. The call may have taken effect.
     Unavailable,
-    /// No answer within our budget. The call may have had its effect.
+    /// No response before the deadline. The call may have taken effect.
     TimedOut,
 }
 
 impl ErrorKind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 8] = [
         Self::NotFound,
         Self::InUse,
@@ -46,13 +46,20 @@ impl ErrorKind {
         Self::TimedOut,
     ];
 
-    /// Whether the same call may succeed a little later.
+    /// Returns whether a retry of an idempotent call can succeed.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         matches!(self, Self::Throttled | Self::Unavailable | Self::TimedOut)
     }
 
-    /// Whether the call may have had its effect in spite of the error.
+    /// Returns whether the service rejected the call because of its rate. Such a call had no
+    /// effect, so even a call that is not idempotent can be retried.
+    #[must_use]
+    pub const fn is_throttled(self) -> bool {
+        matches!(self, Self::Throttled)
+    }
+
+    /// Returns whether the call may have taken effect in spite of the error.
     #[must_use]
     pub const fn is_outcome_unknown(self) -> bool {
         matches!(self, Self::Unavailable | Self::TimedOut)
@@ -60,13 +67,13 @@ impl ErrorKind {
 }
 
 impl PortError {
-    /// An error of `operation`.
+    /// Creates an error of `operation`.
     #[must_use]
     pub fn new(operation: &'static str, kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { operation, kind, message: message.into() }
     }
 
-    /// Whether the same call may succeed a little later: [`ErrorKind::is_retryable`].
+    /// Returns [`ErrorKind::is_retryable`] of its kind.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         self.kind.is_retryable()

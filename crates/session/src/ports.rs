@@ -7,8 +7,8 @@
 use std::{future::Future, time::Duration};
 
 use crate::{
-    ChannelArn, Claim, EndedReason, Notice, PendingEvent, PortError, Remembered, RequestId,
-    Session, SessionId, SignalingEndpoints, StreamArn, Tags,
+    ChannelArn, DomainEvent, EndedReason, IdempotencyClaim, IdempotencyRecord, PendingEvent,
+    PortError, RequestId, Session, SessionId, SignalingEndpoints, StreamArn, Tags,
 };
 
 /// The set of ports that the use cases of the session API require.
@@ -21,8 +21,8 @@ pub trait Ports {
     type Events: EventBus + Send;
     /// The session's listeners.
     type Listeners: Listeners + Send;
-    /// Clock, random source and journal.
-    type Surroundings: Surroundings + Send;
+    /// Clock, random source and telemetry.
+    type Context: Context + Send;
 }
 
 /// Read access to items of the Sessions table.
@@ -36,41 +36,7 @@ pub trait SessionLookup: Sync {
 
 /// The Sessions table. Every write is conditional, so that concurrent writers do not overwrite each
 /// other's changes.
-pub trait Sessions: SessionLookup + PendingEvents {
-    /// Stores a new item, takes a session slot of its speaker and records the request, in one
-    /// transaction.
-    fn insert(
-        &self,
-        reservation: &Reservation<'_>,
-    ) -> impl Future<Output = Result<Reserved, PortError>> + Send;
-
-    /// Returns the sessions that occupy a slot of the speaker.
-    fn places(
-        &self,
-        speaker_id: &str,
-    ) -> impl Future<Output = Result<Vec<SessionId>, PortError>> + Send;
-
-    /// Releases session slots of the speaker. Releasing a slot that is not taken succeeds.
-    fn free_places(
-        &self,
-        speaker_id: &str,
-        sessions: &[SessionId],
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
-
-    /// Returns the record of a request, using a consistent read.
-    fn remembered(
-        &self,
-        request: &RequestId,
-    ) -> impl Future<Output = Result<Option<Remembered>, PortError>> + Send;
-
-    /// Deletes the record of a request if it still belongs to this session and has no response;
-    /// otherwise succeeds without a change.
-    fn forget(
-        &self,
-        request: &RequestId,
-        session_id: &SessionId,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
-
+pub trait Sessions: SessionLookup + PendingEvents + Reservations {
     /// Moves an item from `creating` to `active` and records it as the response to its request.
     /// Returns `false` if the item or the request is not as it was reserved.
     fn activate(
@@ -78,10 +44,28 @@ pub trait Sessions: SessionLookup + PendingEvents {
         activation: &Activation<'_>,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
+    /// Changes a live item and its consumer's settings in one transaction. Returns `false` if the
+    /// item has changed since it was read or is no longer live.
+    fn change(&self, change: &Change<'_>) -> impl Future<Output = Result<bool, PortError>> + Send;
+
+    /// Moves an item of this speaker from `active` or `paused` to `ended`. Returns `false` if it is
+    /// in another state or belongs to another speaker.
+    fn end(&self, ending: &SessionEnd<'_>) -> impl Future<Output = Result<bool, PortError>> + Send;
+}
+
+/// The part of the Sessions table that reserves ids: with session slots and idempotency records.
+pub trait Reservations: Sync {
+    /// Stores a new item, takes a session slot of its speaker and records the request, in one
+    /// transaction.
+    fn reserve(
+        &self,
+        reservation: &Reservation<'_>,
+    ) -> impl Future<Output = Result<ReservationOutcome, PortError>> + Send;
+
     /// Changes `updatedAt` of an item that is still as it was reserved, so that an activation in
     /// flight can no longer succeed. Returns `false` if the activation has succeeded or the item is
     /// gone.
-    fn forestall(
+    fn fence_reservation(
         &self,
         session_id: &SessionId,
         reserved_at: u64,
@@ -89,16 +73,37 @@ pub trait Sessions: SessionLookup + PendingEvents {
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
     /// Deletes an item that is still `creating`. Succeeds if the item does not exist.
-    fn discard(&self, session_id: &SessionId)
-    -> impl Future<Output = Result<(), PortError>> + Send;
+    fn delete_reservation(
+        &self,
+        session_id: &SessionId,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Changes a live item and its consumer's settings in one transaction. Returns `false` if the
-    /// item has changed since it was read or is no longer live.
-    fn change(&self, change: &Change<'_>) -> impl Future<Output = Result<bool, PortError>> + Send;
+    /// Returns the sessions that occupy a slot of the speaker.
+    fn session_slots(
+        &self,
+        speaker_id: &str,
+    ) -> impl Future<Output = Result<Vec<SessionId>, PortError>> + Send;
 
-    /// Moves an item of this speaker from `active` or `paused` to `ended`. Returns `false` if it is
-    /// in another state or belongs to another speaker.
-    fn end(&self, ending: &Ending<'_>) -> impl Future<Output = Result<bool, PortError>> + Send;
+    /// Releases session slots of the speaker. Releasing a slot that is not taken succeeds.
+    fn release_slots(
+        &self,
+        speaker_id: &str,
+        sessions: &[SessionId],
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Returns the record of a request, using a consistent read.
+    fn idempotency_record(
+        &self,
+        request: &RequestId,
+    ) -> impl Future<Output = Result<Option<IdempotencyRecord>, PortError>> + Send;
+
+    /// Deletes the record of a request if it still belongs to this session and has no response;
+    /// otherwise succeeds without a change.
+    fn delete_idempotency_record(
+        &self,
+        request: &RequestId,
+        session_id: &SessionId,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// The part of the Sessions table that stores events until they are emitted.
@@ -118,23 +123,23 @@ pub struct Reservation<'a> {
     /// The session to store, in state `creating`.
     pub session: &'a Session,
     /// Maximum number of session slots of the speaker.
-    pub most: u32,
+    pub max_sessions: u32,
     /// The idempotency claim of the request, if it has a key.
-    pub claim: Option<&'a Claim>,
+    pub claim: Option<&'a IdempotencyClaim>,
 }
 
 /// Outcome of a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reserved {
+pub enum ReservationOutcome {
     /// The id is reserved.
-    Yes,
+    Reserved,
     /// The id is in use.
     IdTaken,
     /// All session slots of the speaker are taken.
-    NoPlace,
+    QuotaReached,
     /// A record of the request exists and is not the one that the claim supersedes. Takes
     /// precedence over the other outcomes.
-    KeyKnown,
+    KeyInUse,
 }
 
 /// The write that makes a session active.
@@ -145,7 +150,7 @@ pub struct Activation<'a> {
     /// `updatedAt` of the reserved item.
     pub reserved_at: u64,
     /// The idempotency claim of the request, if it has a key.
-    pub claim: Option<&'a Claim>,
+    pub claim: Option<&'a IdempotencyClaim>,
 }
 
 /// The transaction that changes a session.
@@ -159,7 +164,7 @@ pub struct Change<'a> {
 
 /// The write that ends a session.
 #[derive(Clone, Copy, Debug)]
-pub struct Ending<'a> {
+pub struct SessionEnd<'a> {
     /// The session.
     pub session_id: &'a SessionId,
     /// The speaker to whom the session must belong.
@@ -256,7 +261,7 @@ pub enum ResourceState {
 /// connections.
 pub trait Listeners: Sync {
     /// Returns whether messages can be sent, which requires a WebSocket API endpoint.
-    fn can_be_told(&self) -> bool;
+    fn can_notify(&self) -> bool;
 
     /// Returns at most [`PAGE`](crate::listeners::PAGE) listeners of a session, those after `after`
     /// in the index's order. The index is eventually consistent: a recent join or leave may not be
@@ -272,7 +277,7 @@ pub trait Listeners: Sync {
         &self,
         connection_id: &str,
         message: &str,
-    ) -> impl Future<Output = Result<Heard, PortError>> + Send;
+    ) -> impl Future<Output = Result<PostOutcome, PortError>> + Send;
 
     /// Deletes a connection's item if the connection still belongs to this session; otherwise
     /// succeeds without a change.
@@ -295,9 +300,9 @@ pub struct Listener {
 
 /// Outcome of sending a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum PostOutcome {
     /// The message was sent.
-    Yes,
+    Sent,
     /// The connection no longer exists.
     Gone,
 }
@@ -331,13 +336,13 @@ pub trait Random: Sync {
     fn next_u64(&self) -> u64;
 }
 
-/// Receives the notices of the use cases.
-pub trait Journal: Sync {
-    /// Logs the notice and emits its metrics.
-    fn note(&self, notice: &Notice<'_>);
+/// Receives the domain events of the use cases.
+pub trait Telemetry: Sync {
+    /// Logs the event and emits its metrics.
+    fn record(&self, event: &DomainEvent<'_>);
 }
 
-/// Clock, random source and journal, which every use case requires.
-pub trait Surroundings: Clock + Random + Journal {}
+/// Clock, random source and telemetry, which every use case requires.
+pub trait Context: Clock + Random + Telemetry {}
 
-impl<T: Clock + Random + Journal> Surroundings for T {}
+impl<T: Clock + Random + Telemetry> Context for T {}

@@ -1,18 +1,19 @@
-//! The health check: reconciles what should be (Sessions) with what is (Streams, KVS, listeners).
+//! The health check: reconciles the desired state (Sessions) with the actual state (Streams, KVS,
+//! listeners).
 //!
-//! It is the last resort behind every lost event, killed run and interrupted request. Each duty is
-//! idempotent and bounded, and two runs at once do no harm: what is restarted twice is carried once
-//! (the lease), what is emitted twice has one `eventId`, and what is deleted was claimed before by
-//! a conditional write. A duty that fails is logged and does not keep the others from running; the
-//! run then fails as a whole.
+//! It completes work after lost events, killed runs and interrupted requests. Each duty is
+//! idempotent and bounded, and concurrent runs are safe: the lease admits one consumer, an event
+//! that is emitted twice has one `eventId`, and a session is claimed by a conditional write before
+//! its resources are deleted. A duty that fails is logged, the others still run, and the run then
+//! fails as a whole.
 //!
-//! | duty | what it does |
+//! | duty | effect |
 //! |---|---|
-//! | `resend` | emits events that their writer could not |
+//! | `resend` | emits events that are still pending |
 //! | `expire` | ends sessions that are idle, too old, or whose stream is gone |
 //! | `restart` | starts a consumer for sessions that have none |
-//! | `notify` | tells listeners whose consumer died that the session has ended |
-//! | `clean` | removes what sessions leave in KVS, and what no session has |
+//! | `notify` | notifies the remaining listeners of ended sessions |
+//! | `clean` | deletes KVS resources of ended sessions and interrupted creations, and orphans |
 
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub use rules::Rules;
 #[cfg(test)]
 mod tests;
 
-/// What one run did.
+/// Result of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
@@ -55,25 +56,27 @@ pub struct Summary {
     pub unreadable: u64,
     /// Pending events emitted.
     pub resent: u64,
-    /// Sessions ended for silence or age, or because their stream is gone.
+    /// Sessions ended because they were idle or too old, or because their stream is gone.
     pub ended: u64,
-    /// Listeners told that their session has ended.
-    pub told: u64,
+    /// Listeners notified that their session has ended.
+    #[serde(rename = "told")]
+    pub notified: u64,
     /// Sessions whose channel and stream were removed.
     pub cleaned: u64,
     /// Resources without a session that were removed.
     pub swept: u64,
 }
 
-/// Runs every duty once. `trace_header` is that of the invocation; events carry it on.
+/// Runs every duty once. `trace_header` is the invocation's trace header; emitted events contain
+/// it.
 ///
-/// The second value is the first failure of a duty, after all of them have run.
+/// Returns the summary, and the first error of a duty after all of them have run.
 pub async fn run<P: Ports>(
     ports: &P,
     rules: &Rules,
     trace_header: Option<String>,
 ) -> (Summary, Option<PortError>) {
-    let now_ms = ports.surroundings().now_ms();
+    let now_ms = ports.context().now_ms();
     let run = Run { ports, rules, now_ms, trace_header };
     let mut summary = Summary::default();
     // Events first: an ACTIVE that was never emitted makes a restart unnecessary.
@@ -104,14 +107,14 @@ struct Run<'a, P: Ports> {
 }
 
 impl<P: Ports> Run<'_, P> {
-    /// The sessions of a status that are old enough to be looked after, read consistently; those
-    /// that left the status meanwhile are not among them.
+    /// Returns the sessions of a status that are old enough to be reconciled, read consistently,
+    /// without those that have left the status.
     ///
-    /// Old enough means created a while ago for live sessions, because every listener who comes or
-    /// goes changes their record, and unchanged for a while for all others.
+    /// A live session is old enough a while after its creation, because every listener that joins
+    /// or leaves changes its record; another session is a while after its last change.
     async fn settled(&self, status: SessionStatus) -> Result<Vec<Session>, PortError> {
         let before = if status.is_live() { self.now_ms } else { self.settled_before() };
-        // An ended session without a stream was cleaned: nothing is left to do for it.
+        // An ended session without a stream has been cleaned.
         let has = if status == SessionStatus::Ended { "kvsStreamArn" } else { "createdAt" };
         let mut sessions = self.changed_before(status, before, has).await?;
         sessions.retain(|session| self.is_settled(session));
@@ -126,7 +129,7 @@ impl<P: Ports> Run<'_, P> {
         self.ago(self.rules.settled)
     }
 
-    /// Unix ms, so long before the run began.
+    /// Returns the time `duration` before the start of the run, Unix ms.
     fn ago(&self, duration: Duration) -> u64 {
         self.now_ms.saturating_sub(millis(duration))
     }
@@ -142,7 +145,7 @@ impl<P: Ports> Run<'_, P> {
         for id in ids {
             let session = match self.ports.sessions().get(&id).await {
                 Ok(session) => session,
-                // A record that cannot be read never will be: the others must not wait for it.
+                // A permanent error of one record must not stop the others.
                 Err(error) if !error.is_retryable() => {
                     tracing::error!(sessionId = %id, %error, "health check: unreadable record skipped");
                     continue;
@@ -157,14 +160,14 @@ impl<P: Ports> Run<'_, P> {
         Ok(sessions)
     }
 
-    /// Whether this run sweeps.
+    /// Returns whether this run sweeps.
     fn sweeps(&self) -> bool {
         (self.now_ms / millis(self.rules.interval).max(1)).is_multiple_of(rules::SWEEP_EVERY)
     }
 }
 
-/// The first error of a duty over many sessions. Each is logged, and the others are still looked
-/// after.
+/// The first error of a duty over many sessions. Each error is logged, and the other sessions are
+/// still reconciled.
 #[derive(Default)]
 struct FirstError(Option<PortError>);
 

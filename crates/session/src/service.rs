@@ -1,8 +1,8 @@
 //! The use cases of the session API, independent of HTTP.
 
 use crate::{
-    Error, Limits, Session, SessionId, SessionStatus,
-    limits::persist,
+    Error, ErrorKind, Limits, Session, SessionId, SessionStatus,
+    limits::retry,
     ports::{Clock, Ports, SessionLookup},
 };
 
@@ -18,15 +18,15 @@ pub struct SessionService<P: Ports> {
     pub events: P::Events,
     /// The session's listeners.
     pub listeners: P::Listeners,
-    /// Clock, random source and journal.
-    pub around: P::Surroundings,
+    /// Clock, random source and telemetry.
+    pub ctx: P::Context,
     /// The environment that owns the created resources, for example `dev`.
     pub env: String,
     /// Retention of a stream, in hours; ≥ 1, because KVS does not map a channel to a stream
     /// without retention.
     pub stream_retention_hours: u32,
     /// Maximum number of concurrent sessions of a speaker; ≥ 1.
-    pub most_sessions: u32,
+    pub max_sessions: u32,
 }
 
 /// Context of the invocation that runs a use case.
@@ -85,10 +85,9 @@ impl<P: Ports> SessionService<P> {
         session_id: &SessionId,
         call: &Call,
     ) -> Result<Option<Session>, Error> {
-        let deadline = self.around.monotonic() + call.limits.event;
-        let again = |kind: crate::ErrorKind| kind.is_retryable();
+        let deadline = self.ctx.monotonic() + call.limits.event;
         let read = || self.sessions.get(session_id);
-        persist(&self.around, &call.limits, deadline, "GetItem", again, read)
+        retry(&self.ctx, &call.limits, deadline, "GetItem", ErrorKind::is_retryable, read)
             .await
             .map_err(Error::Store)
     }

@@ -71,7 +71,7 @@ pub enum QualityTier {
 
 /// The text is not a valid [`QualityTier`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a quality tier is `standard` or `premium`")]
+#[error("quality tier must be `standard` or `premium`")]
 pub struct UnknownQualityTier;
 
 impl QualityTier {

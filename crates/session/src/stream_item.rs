@@ -1,5 +1,4 @@
-//! The item of the Streams table: what is wanted of a session's stream, who carries it, and how
-//! far.
+//! The item of the Streams table: desired state, lease and progress of a session's stream.
 //!
 //! The session handler writes `desired` and `settings`, the consumer everything else.
 
@@ -7,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Settings, StreamArn};
 
-/// What the session wants of its stream.
+/// The desired state of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Desired {
@@ -16,17 +15,17 @@ pub enum Desired {
     Run,
     /// Read and decode, deliver nothing.
     Pause,
-    /// Deliver what the stream holds, then end. Never undone.
+    /// Deliver the remaining media, then end. Final.
     Stop,
 }
 
-/// How far the stream's delivery is.
+/// Progress of the stream's delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum StreamStatus {
-    /// A consumer has taken the lease once.
+    /// A consumer has acquired the lease at least once.
     Running,
-    /// All of the session is delivered.
+    /// The session is delivered completely.
     Ended,
 }
 
@@ -37,17 +36,17 @@ pub struct StreamItem {
     /// The run that holds the lease; `None` = free.
     #[serde(deserialize_with = "non_empty")]
     pub owner: Option<String>,
-    /// How often the lease has been taken.
+    /// Number of acquisitions of the lease.
     pub epoch: u64,
-    /// Until when the owner holds the lease.
+    /// End of the lease.
     pub lease_expires_at: u64,
-    /// What is wanted.
+    /// The desired state.
     pub desired: Desired,
-    /// When stop was asked for.
+    /// Time of the stop request.
     pub stop_at: Option<u64>,
-    /// Languages and tier; absent when ENDED came before ACTIVE.
+    /// Languages and tier; absent if ENDED was received before ACTIVE.
     pub settings: Option<Settings>,
-    /// The next run, reading along and ready to take over.
+    /// The next run, which reads the stream and is ready to take over.
     #[serde(deserialize_with = "non_empty")]
     pub successor: Option<String>,
     /// All of the session is delivered: `status` is [`StreamStatus::Ended`].
@@ -57,12 +56,12 @@ pub struct StreamItem {
     pub checkpoint: Option<String>,
     /// The stream to read.
     pub stream_arn: Option<StreamArn>,
-    /// When the last fragment came.
+    /// Arrival time of the last fragment.
     pub last_activity_at: Option<u64>,
 }
 
 impl StreamItem {
-    /// Whether a consumer may be delivering at `now_ms`; `margin_ms` is added to its lease.
+    /// Returns whether a consumer may be delivering at `now_ms`; `margin_ms` is added to its lease.
     #[must_use]
     pub const fn is_carried(&self, now_ms: u64, margin_ms: u64) -> bool {
         self.owner.is_some() && now_ms < self.lease_expires_at.saturating_add(margin_ms)
@@ -74,7 +73,7 @@ fn non_empty<'de, D: Deserializer<'de>>(text: D) -> Result<Option<String>, D::Er
 }
 
 fn is_ended<'de, D: Deserializer<'de>>(status: D) -> Result<bool, D::Error> {
-    // Another build may know more states; none of them is the end.
+    // A newer build may write other states; none of them means the end.
     Ok(Option::<String>::deserialize(status)?.as_deref() == Some("ENDED"))
 }
 
@@ -92,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_owner_is_none_and_a_channel_in_the_streams_place_is_refused() {
+    fn an_empty_owner_is_none_and_a_channel_arn_is_not_a_stream_arn() {
         let item: StreamItem =
             serde_json::from_value(json!({ "owner": "", "epoch": 4, "status": "ENDED" })).unwrap();
         assert_eq!((item.owner, item.epoch, item.ended), (None, 4, true));

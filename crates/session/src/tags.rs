@@ -21,7 +21,7 @@ impl Tags {
     /// Key of the tag that names the session.
     pub const SESSION_ID: &'static str = "sessionId";
 
-    /// Keys and values, as AWS wants them.
+    /// Returns keys and values.
     #[must_use]
     pub fn pairs(&self) -> [(&'static str, &str); 3] {
         [
@@ -32,22 +32,23 @@ impl Tags {
     }
 }
 
-/// Whose a channel or stream is, by its tags. What is not [`Ownership::Ours`] is never read, and
-/// only a resource of the very session being removed is deleted.
+/// The owner of a channel or stream, by its tags. Only resources that are [`Ownership::Ours`] are
+/// read, and only resources of the session being removed are deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ownership {
-    /// Its tag `env` names this environment; with the session that its tag `sessionId` names.
+    /// Its tag `env` names this environment. Contains the session of its tag `sessionId`.
     Ours(Option<SessionId>),
-    /// It has no tag `env`, or that of another environment.
+    /// It has no tag `env`, or the tag of another environment.
     Foreign,
     /// It does not exist.
     NotFound,
-    /// This function may not read its tags: it is another account's, or the role is wrong.
+    /// The role does not permit reading its tags: it belongs to another account, or the role is
+    /// wrong.
     AccessDenied,
 }
 
 impl Ownership {
-    /// The owner of a resource with these tags, seen from `environment`.
+    /// Returns the owner of a resource with these tags, as seen from `environment`.
     #[must_use]
     pub fn by_tags<'a>(
         environment: &str,
@@ -64,7 +65,7 @@ impl Ownership {
         if env == Some(environment) { Self::Ours(session_id) } else { Self::Foreign }
     }
 
-    /// Whether it was made for this session, in this environment.
+    /// Returns whether it was created for this session in this environment.
     #[must_use]
     pub fn is_of(&self, session: &SessionId) -> bool {
         matches!(self, Self::Ours(Some(owner)) if owner == session)

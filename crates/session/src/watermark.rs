@@ -16,7 +16,7 @@ pub struct Watermark {
 
 /// An attempt to advance a watermark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub struct Advance {
     /// The epoch of the sender's lease. A watermark with a newer epoch does not move.
     pub epoch: u64,
     /// The lowest position from which the watermark may advance: the chunk's start minus its
@@ -28,7 +28,7 @@ pub struct Step {
     pub expires_at: u64,
 }
 
-impl Step {
+impl Advance {
     /// Returns whether the step applies to a watermark. This is the condition of the write.
     #[must_use]
     pub const fn applies_to(&self, at: Watermark) -> bool {
@@ -39,9 +39,9 @@ impl Step {
 /// Outcome of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moved {
-    /// The watermark moved to [`Step::end`]; contains its previous value.
+    /// The watermark moved to [`Advance::end`]; contains its previous value.
     From(Watermark),
-    /// The watermark did not move, because [`Step::applies_to`] returns `false`; contains its
+    /// The watermark did not move, because [`Advance::applies_to`] returns `false`; contains its
     /// value.
     Not(Watermark),
 }
@@ -55,7 +55,7 @@ pub trait Watermarks: Send + Sync {
     fn advance(
         &self,
         session: &SessionId,
-        step: Step,
+        step: Advance,
     ) -> impl Future<Output = Result<Moved, PortError>> + Send;
 
     /// Raises a session's epoch, so that older senders are rejected from now on; keeps a newer

@@ -153,7 +153,7 @@ async fn listeners_of_a_session_that_cannot_be_drained_are_notified_after_a_minu
     }
     let log = cloud.log("kvs-stream-consumer");
     assert!(
-        log.contains("Listeners told sessionEnded: 4, gone: 0, only removed: 0, left: 0"),
+        log.contains("Listeners notified of sessionEnded: 4, gone: 0, only removed: 0, failed: 0"),
         "{log}"
     );
 

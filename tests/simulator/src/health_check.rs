@@ -6,14 +6,14 @@ use std::time::Duration;
 use relay::Config;
 use serde_json::json;
 use session::ports::{
-    Clock, EventBus, Heard, Journal, Listener, Listeners, MediaRemoval, PendingEvents, Random,
-    SessionLookup,
+    Clock, EventBus, Listener, Listeners, MediaRemoval, PendingEvents, PostOutcome, Random,
+    SessionLookup, Telemetry,
 };
 use session::reconcile::{
     self, Consumer, DeadLetterScan, DeadLetters, Inventory, Resource, Rules, SessionsIndex, Streams,
 };
 use session::{
-    ChannelArn, EndedReason, Notice, Ownership, PendingEvent, PortError, Session, SessionId,
+    ChannelArn, DomainEvent, EndedReason, Ownership, PendingEvent, PortError, Session, SessionId,
     SessionStatus, StreamArn, StreamItem,
 };
 
@@ -70,7 +70,7 @@ impl<'a> reconcile::Ports for HealthCheck<'a> {
     type Listeners = Self;
     type DeadLetters = Self;
     type Consumer = Self;
-    type Surroundings = Self;
+    type Context = Self;
 
     fn sessions(&self) -> &Self {
         self
@@ -96,7 +96,7 @@ impl<'a> reconcile::Ports for HealthCheck<'a> {
     fn consumer(&self) -> &Self {
         self
     }
-    fn surroundings(&self) -> &Self {
+    fn context(&self) -> &Self {
         self
     }
 }
@@ -206,7 +206,7 @@ impl EventBus for HealthCheck<'_> {
 }
 
 impl Listeners for HealthCheck<'_> {
-    fn can_be_told(&self) -> bool {
+    fn can_notify(&self) -> bool {
         false
     }
 
@@ -214,8 +214,8 @@ impl Listeners for HealthCheck<'_> {
         Ok(Vec::new())
     }
 
-    async fn post(&self, _: &str, _: &str) -> Result<Heard, PortError> {
-        Ok(Heard::Gone)
+    async fn post(&self, _: &str, _: &str) -> Result<PostOutcome, PortError> {
+        Ok(PostOutcome::Gone)
     }
 
     async fn remove(&self, _: &SessionId, _: &str) -> Result<(), PortError> {
@@ -261,6 +261,6 @@ impl Random for HealthCheck<'_> {
     }
 }
 
-impl Journal for HealthCheck<'_> {
-    fn note(&self, _: &Notice<'_>) {}
+impl Telemetry for HealthCheck<'_> {
+    fn record(&self, _: &DomainEvent<'_>) {}
 }

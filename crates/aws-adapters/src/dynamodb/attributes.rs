@@ -1,5 +1,5 @@
-//! Records as DynamoDB items: by way of their JSON form, so that the attribute names are written
-//! down once, in the record.
+//! Converts records to DynamoDB items and back through their JSON form, so that only the record
+//! defines the attribute names.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use session::{ErrorKind, PortError};
 /// Attributes of an item by name.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// A record as an item.
+/// Converts a record to an item.
 #[cfg(feature = "sessions")]
 pub(super) fn to_item(operation: &'static str, record: &impl Serialize) -> Result<Item, PortError> {
     match to_attribute(record) {
@@ -20,12 +20,12 @@ pub(super) fn to_item(operation: &'static str, record: &impl Serialize) -> Resul
     }
 }
 
-/// A value as an attribute. What JSON cannot say becomes NULL.
+/// Converts a value to an attribute. Values without a JSON form become NULL.
 pub(super) fn to_attribute(value: &impl Serialize) -> AttributeValue {
     attribute(serde_json::to_value(value).unwrap_or_default())
 }
 
-/// An item as a record. Attributes that the record does not know are ignored.
+/// Converts an item to a record. Unknown attributes are ignored.
 pub(super) fn from_item<T: DeserializeOwned>(
     operation: &'static str,
     item: Item,
@@ -49,7 +49,7 @@ fn attribute(value: Value) -> AttributeValue {
     }
 }
 
-/// Sets of strings read as lists; binary values, which no record has, as null.
+/// Converts an attribute to JSON: string sets to lists, binary values to null.
 fn json(value: AttributeValue) -> Value {
     match value {
         AttributeValue::Bool(flag) => Value::Bool(flag),
@@ -144,7 +144,7 @@ mod tests {
         item.insert("later".to_owned(), AttributeValue::Ss(vec!["x".to_owned()]));
         assert!(from_item::<Session>("GetItem", item.clone()).is_ok());
         item.insert("status".to_owned(), AttributeValue::S("asleep".to_owned()));
-        let fault = from_item::<Session>("GetItem", item).unwrap_err();
-        assert_eq!(fault.kind, ErrorKind::Invalid);
+        let error = from_item::<Session>("GetItem", item).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Invalid);
     }
 }

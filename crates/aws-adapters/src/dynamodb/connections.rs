@@ -1,5 +1,5 @@
-//! The Connections table: a session's listeners and their languages. The WebSocket API's functions
-//! write it; sessions that have ended remove their items.
+//! The Connections table: a session's listeners and their languages. The functions of the WebSocket
+//! API write its items; they are deleted after the end of the session.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use session::{Language, PortError, SessionId, listeners::PAGE, ports::Listener};
 use super::DynamoDb;
 use crate::sdk_error::{condition_met, table_error};
 
-/// The index listeners are found by.
+/// The index of listeners by session.
 const INDEX: &str = "sessionId-targetLanguage-index";
 
 /// One table.
@@ -50,7 +50,7 @@ impl Table {
         session_id: &SessionId,
         connection_id: &str,
     ) -> Result<(), PortError> {
-        // The index may be late: the same connection may listen to another session by now.
+        // The index lags behind: the connection may listen to another session now.
         let delete = self
             .client
             .delete_item()
@@ -61,7 +61,7 @@ impl Table {
         condition_met("DeleteItem", delete.send().await).map(drop)
     }
 
-    /// The distinct languages of a session's listeners.
+    /// Returns the distinct languages of a session's listeners.
     ///
     /// The index is sorted by language, so each query skips to the first listener of the next
     /// language: as many single-item reads as there are languages, however many listen.
@@ -71,7 +71,7 @@ impl Table {
     ) -> Result<Vec<Language>, PortError> {
         let mut languages = Vec::new();
         let mut last = " ".to_owned();
-        // Codes that are none of ours may stand between; a bound keeps a polluted table harmless.
+        // The table may contain other codes; a bound limits the number of reads.
         for _ in 0..2 * Language::ALL.len() {
             let query = self
                 .client
@@ -91,7 +91,7 @@ impl Table {
     }
 }
 
-/// Where a listener stands in the index; a page begins after it.
+/// Returns the position of a listener in the index; a page starts after it.
 fn place(session_id: &SessionId, listener: &Listener) -> HashMap<String, AttributeValue> {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     HashMap::from([
@@ -101,7 +101,7 @@ fn place(session_id: &SessionId, listener: &Listener) -> HashMap<String, Attribu
     ])
 }
 
-/// Both are keys, so no item of the index is without them.
+/// Both are keys, so every item of the index has them.
 fn listener(item: &HashMap<String, AttributeValue>) -> Option<Listener> {
     let text = |name: &str| item.get(name)?.as_s().ok().cloned();
     Some(Listener {

@@ -1,5 +1,4 @@
-//! What a run reads of a session besides its stream: whether it has ended, and its listeners'
-//! languages.
+//! The session data that a run reads: whether it has ended, and its listeners' languages.
 
 use session::ports::SessionLookup as _;
 use session::{Language, PortError, SessionId, SessionStatus};
@@ -15,7 +14,7 @@ pub struct SessionWatch {
 }
 
 impl SessionWatch {
-    /// Reads these tables.
+    /// Creates a reader of these tables.
     pub const fn new(sessions: SessionsTable, connections: Connections) -> Self {
         Self { sessions, connections }
     }

@@ -8,11 +8,8 @@ use aws_sdk_dynamodb::{
     types::{CancellationReason, TransactWriteItem, Update},
 };
 use session::{
-    Desired, ErrorKind, PendingEvent, PortError, Remembered, RequestId, Session, SessionId,
-    SessionStatus,
-    ports::{
-        Activation, Change, Ending, PendingEvents, Reservation, Reserved, SessionLookup, Sessions,
-    },
+    Desired, ErrorKind, PendingEvent, PortError, Session, SessionId, SessionStatus,
+    ports::{Activation, Change, PendingEvents, SessionEnd, SessionLookup, Sessions},
 };
 
 use super::attributes::{Item, from_item, to_attribute};
@@ -31,17 +28,17 @@ const TRANSACTION: &str = "TransactWriteItems";
 pub struct SessionsTable {
     client: Client,
     name: String,
-    /// The Streams table, from which consumers learn of changed settings.
+    /// Name of the Streams table, from which consumers read their settings.
     streams: String,
 }
 
 impl SessionsTable {
-    /// The tables of these names.
+    /// Creates a client of the tables with these names.
     pub fn new(dynamodb: &DynamoDb, name: String, streams: String) -> Self {
         Self { client: dynamodb.0.clone(), name, streams }
     }
 
-    /// An item as it is now.
+    /// Reads an item with a consistent read.
     async fn read(&self, key: &str) -> Result<Option<Item>, PortError> {
         let get = self.client.get_item().table_name(&self.name);
         let get = get.key(KEY, text(key)).consistent_read(true);
@@ -49,7 +46,7 @@ impl SessionsTable {
         Ok(output.item)
     }
 
-    /// One write of a transaction.
+    /// Creates a conditional update of a transaction.
     fn write(
         table: &str,
         key: &str,
@@ -69,7 +66,7 @@ impl SessionsTable {
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    /// One conditional update; `false` when its condition does not hold.
+    /// Updates an item. Returns `false` if the condition is not met.
     async fn update(
         &self,
         session_id: &SessionId,
@@ -100,27 +97,6 @@ impl SessionLookup for SessionsTable {
 }
 
 impl Sessions for SessionsTable {
-    async fn insert(&self, reservation: &Reservation<'_>) -> Result<Reserved, PortError> {
-        self.reserve(reservation).await
-    }
-
-    async fn places(&self, speaker_id: &str) -> Result<Vec<SessionId>, PortError> {
-        self.taken(speaker_id).await
-    }
-
-    async fn free_places(&self, speaker_id: &str, sessions: &[SessionId]) -> Result<(), PortError> {
-        self.give_back(speaker_id, sessions).await
-    }
-
-    async fn remembered(&self, request: &RequestId) -> Result<Option<Remembered>, PortError> {
-        let item = self.read(request.as_str()).await?;
-        item.map(|item| from_item(GET, item)).transpose()
-    }
-
-    async fn forget(&self, request: &RequestId, session_id: &SessionId) -> Result<(), PortError> {
-        self.forget_request(request, session_id).await
-    }
-
     async fn activate(&self, activation: &Activation<'_>) -> Result<bool, PortError> {
         let session = activation.session;
         let values = Values::new()
@@ -140,40 +116,10 @@ impl Sessions for SessionsTable {
             return self.update(&session.session_id, set, as_reserved, values).await;
         };
         let item = Self::write(&self.name, session.session_id.as_str(), set, as_reserved, values)?;
-        let answer = self.answer(claim, session)?;
+        let answer = self.record_response(claim, session)?;
         let transaction =
             self.client.transact_write_items().transact_items(item).transact_items(answer);
         committed(transaction.send().await)
-    }
-
-    async fn forestall(
-        &self,
-        session_id: &SessionId,
-        reserved_at: u64,
-        now: u64,
-    ) -> Result<bool, PortError> {
-        let values = Values::new()
-            .with(":now", &now)
-            .with(":creating", &SessionStatus::Creating)
-            .with(":reserved", &reserved_at);
-        let as_reserved = "#status = :creating AND updatedAt = :reserved";
-        self.update(session_id, "SET updatedAt = :now", as_reserved, values).await
-    }
-
-    async fn discard(&self, session_id: &SessionId) -> Result<(), PortError> {
-        let condition = "#status = :creating";
-        let output = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .key(KEY, text(session_id))
-            .condition_expression(condition)
-            .set_expression_attribute_names(names(&[condition]))
-            .expression_attribute_values(":creating", to_attribute(&SessionStatus::Creating))
-            .send()
-            .await;
-        // Not `creating` any more: another invocation has taken it over.
-        condition_met(DELETE, output).map(drop)
     }
 
     async fn change(&self, change: &Change<'_>) -> Result<bool, PortError> {
@@ -203,15 +149,15 @@ impl Sessions for SessionsTable {
             .with(":desired", &desired)
             .with(":stop", &Desired::Stop);
         let set = "SET settings = :settings, #desired = :desired";
-        // A stop is never undone.
-        let goes_on = "attribute_not_exists(#desired) OR #desired <> :stop";
-        let told = Self::write(&self.streams, id, set, goes_on, values)?;
+        // A stop is final.
+        let not_stopped = "attribute_not_exists(#desired) OR #desired <> :stop";
+        let settings = Self::write(&self.streams, id, set, not_stopped, values)?;
         let transaction =
-            self.client.transact_write_items().transact_items(item).transact_items(told);
+            self.client.transact_write_items().transact_items(item).transact_items(settings);
         committed(transaction.send().await)
     }
 
-    async fn end(&self, ending: &Ending<'_>) -> Result<bool, PortError> {
+    async fn end(&self, ending: &SessionEnd<'_>) -> Result<bool, PortError> {
         let values = Values::new()
             .with(":ended", &SessionStatus::Ended)
             .with(":now", &ending.now)
@@ -222,8 +168,8 @@ impl Sessions for SessionsTable {
             .with(":speaker", &ending.speaker_id);
         let set = "SET #status = :ended, updatedAt = :now, endedReason = :reason, \
                    pendingEvent = :event";
-        let live_and_theirs = "speakerId = :speaker AND #status IN (:active, :paused)";
-        self.update(ending.session_id, set, live_and_theirs, values).await
+        let as_live = "speakerId = :speaker AND #status IN (:active, :paused)";
+        self.update(ending.session_id, set, as_live, values).await
     }
 }
 
@@ -233,14 +179,14 @@ impl PendingEvents for SessionsTable {
         session_id: &SessionId,
         event: &PendingEvent,
     ) -> Result<(), PortError> {
-        // The detail holds the eventId, so this names one event.
+        // The detail contains the eventId, so it identifies one event.
         let values = Values::new().with(":detail", &event.detail);
         let condition = "pendingEvent.detail = :detail";
         self.update(session_id, "REMOVE pendingEvent", condition, values).await.map(drop)
     }
 }
 
-/// Whether a transaction was committed.
+/// Returns whether a transaction was committed.
 fn committed<T>(
     output: Result<T, SdkError<TransactWriteItemsError, HttpResponse>>,
 ) -> Result<bool, PortError> {
@@ -250,7 +196,7 @@ fn committed<T>(
     }
 }
 
-/// Why a transaction was cancelled, one reason for each of its writes.
+/// Returns the cancellation reasons of a transaction, one for each of its writes.
 fn reasons_of(
     error: &SdkError<TransactWriteItemsError, HttpResponse>,
 ) -> Result<Vec<CancellationReason>, PortError> {
@@ -262,21 +208,21 @@ fn reasons_of(
     }
 }
 
-/// Why a transaction was not committed: `false` when a condition did not hold, else a retryable
-/// error, for another write was under way or the table is busy.
+/// Returns `false` if a condition was not met, else an error, which is retryable if another write
+/// was in progress or the table is throttled.
 fn cancellation(reasons: &[CancellationReason]) -> Result<bool, PortError> {
     let codes = || reasons.iter().filter_map(CancellationReason::code);
     if codes().any(|code| code == "ConditionalCheckFailed") {
         return Ok(false);
     }
-    let passing = [
+    let transient = [
         "TransactionConflict",
         "ThrottlingError",
         "ProvisionedThroughputExceeded",
         "InternalServerError",
     ];
-    let passes = codes().any(|code| passing.contains(&code));
-    let kind = if passes { ErrorKind::Throttled } else { ErrorKind::Invalid };
+    let is_transient = codes().any(|code| transient.contains(&code));
+    let kind = if is_transient { ErrorKind::Throttled } else { ErrorKind::Invalid };
     let codes: Vec<_> = codes().collect();
     Err(PortError::new(TRANSACTION, kind, format!("cancelled: {}", codes.join(", "))))
 }
@@ -290,13 +236,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_transaction_is_told_apart() {
+    fn the_reasons_of_a_cancellation_determine_its_error() {
         assert_eq!(cancellation(&reasons(&["None", "ConditionalCheckFailed"])), Ok(false));
         for code in ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"] {
-            let fault = cancellation(&reasons(&[code, "None"])).unwrap_err();
-            assert_eq!(fault.kind, ErrorKind::Throttled, "{fault}");
+            let error = cancellation(&reasons(&[code, "None"])).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Throttled, "{error}");
         }
-        let fault = cancellation(&reasons(&["ValidationError", "None"])).unwrap_err();
-        assert_eq!(fault.kind, ErrorKind::Invalid);
+        let error = cancellation(&reasons(&["ValidationError", "None"])).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Invalid);
     }
 }

@@ -1,4 +1,4 @@
-//! The Streams table: lease, orders and checkpoint of each session.
+//! The Streams table: lease, desired state and checkpoint of each session.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure};
@@ -21,23 +21,23 @@ pub struct StreamsTable {
     name: String,
 }
 
-/// One UpdateItem: its expression, the condition if there is one, and the values of both.
+/// An UpdateItem call: its expression, its condition if any, and the values of both.
 struct Update {
     expression: String,
     condition: Option<String>,
     values: Values,
 }
 
-/// What an [`Update`] came to.
+/// Outcome of an [`Update`].
 enum Written {
-    /// The item as it now stands.
+    /// The item after the update.
     Applied(StreamItem),
-    /// The condition was not met by this item, if there is one.
+    /// The condition was not met. Contains the item, if it exists.
     Unmet(Option<StreamItem>),
 }
 
 impl StreamsTable {
-    /// The table of this name.
+    /// Creates a client of the table with this name.
     pub fn new(dynamodb: &DynamoDb, name: String) -> Self {
         Self { client: dynamodb.0.clone(), name }
     }

@@ -1,22 +1,22 @@
 //! The watermarks in DynamoDB: item `{sessionId, nextSample, epoch, expiresAt}` of table Processed.
 //!
-//! A step is one UpdateItem with a condition, and nothing is read before: when the condition fails,
-//! the answer carries the item as it is.
+//! An advance is one conditional UpdateItem without a previous read: if the condition is not met,
+//! the response contains the item.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure};
 use serde::Deserialize;
-use session::{Moved, PortError, SessionId, Step, Watermark, Watermarks};
+use session::{Advance, Moved, PortError, SessionId, Watermark, Watermarks};
 
 use super::attributes::{Item, from_item, to_attribute};
 use super::{DynamoDb, KEY, UPDATE, text, unmet};
 
-/// [`Step::applies_to`] in DynamoDB's words. A session without an item stands at sample 0.
+/// [`Advance::applies_to`] as a condition expression. A session without an item is at sample 0.
 const APPLIES: &str = "epoch <= :epoch AND nextSample >= :floor AND nextSample < :end";
 const APPLIES_OR_NEW: &str = "attribute_not_exists(sessionId) OR \
     (epoch <= :epoch AND nextSample >= :floor AND nextSample < :end)";
 
-/// The table Processed.
+/// The Processed table.
 #[derive(Debug, Clone)]
 pub struct ProcessedTable {
     client: Client,
@@ -24,15 +24,15 @@ pub struct ProcessedTable {
 }
 
 impl ProcessedTable {
-    /// The table of that name.
+    /// Creates a client of the table with this name.
     pub fn new(dynamodb: &DynamoDb, name: String) -> Self {
         Self { client: dynamodb.0.clone(), name }
     }
 }
 
 impl Watermarks for ProcessedTable {
-    async fn advance(&self, session: &SessionId, step: Step) -> Result<Moved, PortError> {
-        // An empty chunk at 0 has nothing to move: without `:end > 0` it would make an item.
+    async fn advance(&self, session: &SessionId, step: Advance) -> Result<Moved, PortError> {
+        // An empty chunk at 0 must not create an item, hence `:end > 0`.
         let may_be_new = step.floor == 0 && step.end > 0;
         let answer = self
             .client
@@ -75,7 +75,7 @@ impl Watermarks for ProcessedTable {
     }
 }
 
-/// Reads an item; a session without one stands at its beginning.
+/// Reads an item; a session without one is at sample 0.
 fn watermark(item: Option<Item>) -> Result<Watermark, PortError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

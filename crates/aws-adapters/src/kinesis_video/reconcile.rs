@@ -1,5 +1,5 @@
-//! What the consumer asks of the control plane: whose a resource is, which stream a channel is
-//! mapped to, and what a sweep finds.
+//! The control plane as the consumer reads it: owners of resources, mappings of channels, and
+//! listings for a sweep.
 
 use std::collections::HashMap;
 
@@ -14,18 +14,18 @@ use session::{ChannelArn, ErrorKind, Ownership, PortError, SessionId, StreamArn}
 use super::KinesisVideo;
 use crate::sdk_error::port_error;
 
-/// What the names of this application's channels and streams begin with.
+/// Prefix of the names of this application's channels and streams.
 const PREFIX: &str = "session-";
 
-/// Most pages of a listing that one sweep reads.
+/// Maximum number of pages of a listing per sweep.
 const MAX_PAGES: usize = 20;
 
 impl KinesisVideo {
-    /// The stream that a channel is mapped to; `None` when the channel is gone, not mapped, or may
-    /// not be described by this function.
+    /// Returns the stream that a channel is mapped to; `None` if the channel does not exist, is not
+    /// mapped, or the role does not permit describing it.
     ///
     /// # Errors
-    /// [`PortError`] of the call.
+    /// Returns the error of the call.
     pub async fn mapped_stream(
         &self,
         channel: &ChannelArn,
@@ -158,9 +158,9 @@ fn found<T>(answer: Result<T, PortError>) -> Result<Option<T>, PortError> {
     }
 }
 
-/// Why a resource has no owner to be read. The role names this account's sessions only, so an ARN
-/// of an event may be denied however often it is asked for. AWS's words are logged: they name the
-/// action, in case the role is wrong.
+/// Returns the ownership of a resource that could not be read. The role covers the sessions of this
+/// account only, so an ARN of an event may be denied permanently. The error is logged, because it
+/// names the action in case the role is wrong.
 fn absent(error: PortError, resource: &str) -> Result<Ownership, PortError> {
     match error.kind {
         ErrorKind::NotFound => Ok(Ownership::NotFound),

@@ -15,24 +15,32 @@ pub(super) const MAX_SPEAKER_ID: usize = session::event::MAX_SPEAKER_ID;
 
 /// A request rejected before it reaches a use case.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(super) struct Rejection {
     pub(super) status: StatusCode,
     pub(super) error: String,
     /// The allowed methods, for a 405.
-    pub(super) allow: Option<&'static str>,
+    pub(super) allow: Option<String>,
 }
 
-impl Refused {
+impl Rejection {
     pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, error: error.into(), allow: None }
     }
 
-    pub(super) fn method(allow: &'static str) -> Self {
-        let error = format!("the methods allowed here are: {allow}");
+    pub(super) fn no_route() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "route does not exist")
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "a valid token is required")
+    }
+
+    pub(super) fn method(allow: String) -> Self {
+        let error = format!("method not allowed; allowed methods: {allow}");
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, error) }
     }
 
-    fn bad(error: impl Into<String>) -> Self {
+    fn bad_request(error: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error)
     }
 }
@@ -42,7 +50,7 @@ pub(super) fn new_session(
     headers: &HeaderMap,
     body: &Body,
     speaker_id: String,
-) -> Result<NewSession, Refused> {
+) -> Result<NewSession, Rejection> {
     let fields = object(headers, body)?;
     Ok(NewSession {
         speaker_id,
@@ -53,17 +61,19 @@ pub(super) fn new_session(
 }
 
 /// Parses the Idempotency-Key header, if present. More than one is an error.
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refused> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Rejection> {
     let mut keys = headers.get_all("idempotency-key").iter();
     let (first, second) = (keys.next(), keys.next());
     let Some(key) = first else { return Ok(None) };
     let text = key.to_str().ok().filter(|_| second.is_none()).unwrap_or_default();
-    text.parse().map(Some).map_err(|invalid: InvalidKey| Refused::bad(invalid.to_string()))
+    text.parse()
+        .map(Some)
+        .map_err(|invalid: InvalidKey| Rejection::bad_request(invalid.to_string()))
 }
 
 /// Parses the body of `PATCH /sessions/{sessionId}`, which must change at least one field. `null`
 /// counts as absent, and unknown fields are ignored.
-pub(super) fn changes(headers: &HeaderMap, body: &Body) -> Result<Changes, Refused> {
+pub(super) fn changes(headers: &HeaderMap, body: &Body) -> Result<Changes, Rejection> {
     let fields = object(headers, body)?;
     let named = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
     let changes = Changes {
@@ -76,41 +86,41 @@ pub(super) fn changes(headers: &HeaderMap, body: &Body) -> Result<Changes, Refus
     };
     if changes == Changes::default() {
         let error =
-            "name what is to change: status, sourceLanguage, targetLanguages or qualityTier";
-        return Err(Refused::bad(error));
+            "at least one of status, sourceLanguage, targetLanguages and qualityTier is required";
+        return Err(Rejection::bad_request(error));
     }
     if changes.status == Some(NewStatus::Ended)
         && (Changes { status: None, ..changes.clone() }) != Changes::default()
     {
-        return Err(Refused::bad("a session that is ended takes no other change"));
+        return Err(Rejection::bad_request("status ended cannot be combined with other changes"));
     }
     Ok(changes)
 }
 
-fn status(value: &Value) -> Result<NewStatus, Refused> {
+fn status(value: &Value) -> Result<NewStatus, Rejection> {
     match value.as_str() {
         Some("active") => Ok(NewStatus::Active),
         Some("paused") => Ok(NewStatus::Paused),
         Some("ended") => Ok(NewStatus::Ended),
-        _ => Err(Refused::bad("status must be active, paused or ended")),
+        _ => Err(Rejection::bad_request("status must be active, paused or ended")),
     }
 }
 
-fn object(headers: &HeaderMap, body: &Body) -> Result<Map<String, Value>, Refused> {
+fn object(headers: &HeaderMap, body: &Body) -> Result<Map<String, Value>, Rejection> {
     if body.len() > MAX_BODY {
-        let error = format!("the body is larger than {MAX_BODY} bytes");
-        return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, error));
+        let error = format!("body exceeds {MAX_BODY} bytes");
+        return Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, error));
     }
     if !is_json(headers) {
-        let error = "the content-type must be application/json";
-        return Err(Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
+        let error = "content-type must be application/json";
+        return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
     match serde_json::from_slice(body) {
         Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(Refused::bad("the body must be a JSON object")),
+        Ok(_) => Err(Rejection::bad_request("body must be a JSON object")),
         // The position of the error, without any of the client's input.
-        Err(error) => Err(Refused::bad(format!(
-            "the body is not valid JSON (line {}, column {})",
+        Err(error) => Err(Rejection::bad_request(format!(
+            "body is not valid JSON (line {}, column {})",
             error.line(),
             error.column()
         ))),
@@ -124,19 +134,22 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.trim().eq_ignore_ascii_case("application/json")
 }
 
-fn source_language(fields: &Map<String, Value>) -> Result<Language, Refused> {
+fn source_language(fields: &Map<String, Value>) -> Result<Language, Rejection> {
     match fields.get("sourceLanguage") {
-        None | Some(Value::Null) => {
-            Err(Refused::bad(format!("sourceLanguage is required: one of {}", codes())))
-        }
-        Some(value) => language(value)
-            .ok_or_else(|| Refused::bad(format!("sourceLanguage must be one of {}", codes()))),
+        None | Some(Value::Null) => Err(Rejection::bad_request(format!(
+            "sourceLanguage is required; must be one of {}",
+            codes()
+        ))),
+        Some(value) => language(value).ok_or_else(|| {
+            Rejection::bad_request(format!("sourceLanguage must be one of {}", codes()))
+        }),
     }
 }
 
-fn target_languages(fields: &Map<String, Value>) -> Result<Vec<Language>, Refused> {
-    let malformed =
-        || Refused::bad(format!("targetLanguages must be a list of codes out of {}", codes()));
+fn target_languages(fields: &Map<String, Value>) -> Result<Vec<Language>, Rejection> {
+    let malformed = || {
+        Rejection::bad_request(format!("targetLanguages must be a list of codes from {}", codes()))
+    };
     let list = match fields.get("targetLanguages") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(list)) => list,
@@ -147,20 +160,22 @@ fn target_languages(fields: &Map<String, Value>) -> Result<Vec<Language>, Refuse
     for value in list {
         let language = language(value).ok_or_else(malformed)?;
         if languages.contains(&language) {
-            return Err(Refused::bad(format!("targetLanguages names {language} twice")));
+            return Err(Rejection::bad_request(format!(
+                "targetLanguages contains {language} twice"
+            )));
         }
         languages.push(language);
     }
     Ok(languages)
 }
 
-fn quality_tier(fields: &Map<String, Value>) -> Result<QualityTier, Refused> {
+fn quality_tier(fields: &Map<String, Value>) -> Result<QualityTier, Rejection> {
     match fields.get("qualityTier") {
         None | Some(Value::Null) => Ok(QualityTier::default()),
         Some(value) => value
             .as_str()
             .and_then(|text| text.parse().ok())
-            .ok_or_else(|| Refused::bad("qualityTier must be standard or premium")),
+            .ok_or_else(|| Rejection::bad_request("qualityTier must be standard or premium")),
     }
 }
 

@@ -16,7 +16,7 @@ use session::{
     SignalingEndpoints, StreamArn,
 };
 
-use super::request::Refused;
+use super::request::Rejection;
 
 /// The public view of a session: what a listener needs, without resource names or owner data.
 #[derive(Serialize)]
@@ -83,12 +83,12 @@ pub(super) fn created(session: &Session) -> Response<Body> {
 }
 
 /// 200 with the speaker's view of the session.
-pub(super) fn own(session: &Session) -> Response<Body> {
+pub(super) fn owner_view(session: &Session) -> Response<Body> {
     json_response(StatusCode::OK, &OwnerView::new(session))
 }
 
 /// 200 with the public view of the session.
-pub(super) fn shown(session: &Session) -> Response<Body> {
+pub(super) fn public_view(session: &Session) -> Response<Body> {
     json_response(StatusCode::OK, &PublicView::new(session))
 }
 
@@ -107,10 +107,10 @@ pub(super) fn health(environment: &str) -> Response<Body> {
 }
 
 /// 4xx for a rejected request.
-pub(super) fn refused(why: &Refused, now_ms: u64) -> Response<Body> {
-    let mut response = error_response(why.status, &why.error, now_ms);
-    if let Some(allow) = why.allow {
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+pub(super) fn rejected(rejection: &Rejection, now_ms: u64) -> Response<Body> {
+    let mut response = error_response(rejection.status, &rejection.error, now_ms);
+    if let Some(allow) = rejection.allow.as_deref().and_then(|allow| allow.parse().ok()) {
+        response.headers_mut().insert(ALLOW, allow);
     }
     response
 }
@@ -127,12 +127,12 @@ pub(super) fn failed(error: &Error, now_ms: u64) -> Response<Body> {
         Error::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
         Error::TooManySessions { .. } => (StatusCode::TOO_MANY_REQUESTS, error.to_string()),
         Error::NoFreeId { .. } => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-        Error::Creation { fault, .. } | Error::Store(fault) => {
+        Error::Creation { cause, .. } | Error::Store(cause) => {
             let status = match error.retry_after() {
                 Some(_) => StatusCode::SERVICE_UNAVAILABLE,
                 None => StatusCode::INTERNAL_SERVER_ERROR,
             };
-            (status, reason(fault.kind).to_owned())
+            (status, reason(cause.kind).to_owned())
         }
     };
     let mut response = error_response(status, &text, now_ms);
@@ -149,13 +149,13 @@ fn whole_seconds(after: Duration) -> u64 {
 
 const fn reason(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::Throttled => "too many sessions are being changed at once; try again",
-        ErrorKind::LimitExceeded => "the account holds as many sessions as it may; try again later",
+        ErrorKind::Throttled => "too many concurrent requests; retry later",
+        ErrorKind::LimitExceeded => "account limit reached; retry later",
         ErrorKind::Unavailable | ErrorKind::TimedOut | ErrorKind::InUse => {
-            "a service this needs did not answer in time; try again"
+            "a required service is unavailable; retry later"
         }
         ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::Invalid => {
-            "internal error; trying again will not help"
+            "internal error; a retry will not succeed"
         }
     }
 }

@@ -19,7 +19,7 @@ mod description;
 mod idempotency;
 mod patch;
 mod private_view;
-mod refusals;
+mod rejections;
 mod routes;
 
 const NOW: u64 = 1_732_540_620_000;
@@ -56,12 +56,12 @@ fn seen(call: &Call) -> Seen {
     Seen {
         trace_header: call.trace_header.clone(),
         limits: call.limits,
-        scope: lambda_shell::trace::current(),
+        scope: lambda_support::trace::current(),
     }
 }
 
-fn whole<T>(answer: T) -> Done<T> {
-    Done { answer, follow_up: None }
+fn completed<T>(response: T) -> Completed<T> {
+    Completed { response, post_response: None }
 }
 
 impl Scripted {
@@ -77,12 +77,12 @@ impl SessionApi for Scripted {
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
-    ) -> Result<Done<Session>, Error> {
+    ) -> Result<Completed<Session>, Error> {
         self.keys.lock().unwrap().extend(key.cloned());
-        self.answer(Asked::Create(new.clone(), seen(call)), whole(session()))
+        self.answer(Asked::Create(new.clone(), seen(call)), completed(session()))
     }
 
-    async fn finish(&self, _: FollowUp) {
+    async fn run_post_response(&self, _: PostResponse) {
         unreachable!("nothing here is left to do")
     }
 
@@ -96,9 +96,9 @@ impl SessionApi for Scripted {
         speaker_id: &str,
         changes: &Changes,
         _: &Call,
-    ) -> Result<Done<Session>, Error> {
+    ) -> Result<Completed<Session>, Error> {
         let asked = Asked::Change(session_id.to_string(), speaker_id.to_owned(), changes.clone());
-        self.answer(asked, whole(session()))
+        self.answer(asked, completed(session()))
     }
 
     async fn delete(
@@ -106,9 +106,9 @@ impl SessionApi for Scripted {
         session_id: &SessionId,
         speaker_id: &str,
         call: &Call,
-    ) -> Result<Done<Deleted>, Error> {
+    ) -> Result<Completed<Deleted>, Error> {
         let asked = Asked::Delete(session_id.to_string(), speaker_id.to_owned(), seen(call));
-        self.answer(asked, whole(Deleted::Before))
+        self.answer(asked, completed(Deleted::Before))
     }
 
     fn now_ms(&self) -> u64 {
@@ -189,7 +189,7 @@ fn ask_with(api: &Scripted, event: &Value, context: Context) -> Answer {
         serde_json::from_value(event.clone()).unwrap(),
         context.clone(),
     );
-    let request = Request::from(crate::gateway::path_alone(event).payload);
+    let request = Request::from(crate::gateway::sanitize(event).payload);
     let api = Api {
         sessions: api.clone(),
         environment: "dev".to_owned(),
@@ -197,7 +197,7 @@ fn ask_with(api: &Scripted, event: &Value, context: Context) -> Answer {
         limits: Limits::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let response = runtime.block_on(api.answer(request.with_lambda_context(context))).response;
+    let response = runtime.block_on(api.handle(request.with_lambda_context(context))).response;
     let body = match response.body() {
         Body::Empty => Value::Null,
         body => serde_json::from_slice(body).unwrap(),
@@ -217,7 +217,7 @@ fn failing(error: Error) -> Scripted {
     Scripted { error: Some(error), ..Scripted::default() }
 }
 
-fn fault(kind: ErrorKind) -> PortError {
+fn port_error(kind: ErrorKind) -> PortError {
     PortError::new("CreateStream", kind, "arn:aws:iam::123456789012:role/secret is not allowed")
 }
 

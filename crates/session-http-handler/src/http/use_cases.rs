@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use session::{
-    Call, Changes, Deleted, Done, Error, FollowUp, IdempotencyKey, NewSession, Session, SessionId,
-    SessionService,
+    Call, Changes, Completed, Deleted, Error, IdempotencyKey, NewSession, PostResponse, Session,
+    SessionId, SessionService,
     ports::{Clock, Ports},
 };
 
@@ -16,10 +16,10 @@ pub(crate) trait SessionApi: Send + Sync {
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
-    ) -> impl Future<Output = Result<Done<Session>, Error>> + Send;
+    ) -> impl Future<Output = Result<Completed<Session>, Error>> + Send;
 
     /// Runs the work that follows a response.
-    fn finish(&self, follow_up: FollowUp) -> impl Future<Output = ()> + Send;
+    fn run_post_response(&self, post_response: PostResponse) -> impl Future<Output = ()> + Send;
 
     /// `GET /sessions/{sessionId}`.
     fn get(
@@ -35,7 +35,7 @@ pub(crate) trait SessionApi: Send + Sync {
         speaker_id: &str,
         changes: &Changes,
         call: &Call,
-    ) -> impl Future<Output = Result<Done<Session>, Error>> + Send;
+    ) -> impl Future<Output = Result<Completed<Session>, Error>> + Send;
 
     /// `DELETE /sessions/{sessionId}`.
     fn delete(
@@ -43,7 +43,7 @@ pub(crate) trait SessionApi: Send + Sync {
         session_id: &SessionId,
         speaker_id: &str,
         call: &Call,
-    ) -> impl Future<Output = Result<Done<Deleted>, Error>> + Send;
+    ) -> impl Future<Output = Result<Completed<Deleted>, Error>> + Send;
 
     /// Returns the current time, Unix ms.
     fn now_ms(&self) -> u64;
@@ -55,12 +55,12 @@ impl<P: Ports> SessionApi for SessionService<P> {
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
-    ) -> Result<Done<Session>, Error> {
+    ) -> Result<Completed<Session>, Error> {
         Self::create(self, new, key, call).await
     }
 
-    async fn finish(&self, follow_up: FollowUp) {
-        Self::finish(self, follow_up).await;
+    async fn run_post_response(&self, post_response: PostResponse) {
+        Self::run_post_response(self, post_response).await;
     }
 
     async fn get(&self, session_id: &SessionId, call: &Call) -> Result<Session, Error> {
@@ -73,7 +73,7 @@ impl<P: Ports> SessionApi for SessionService<P> {
         speaker_id: &str,
         changes: &Changes,
         call: &Call,
-    ) -> Result<Done<Session>, Error> {
+    ) -> Result<Completed<Session>, Error> {
         Self::change(self, session_id, speaker_id, changes, call).await
     }
 
@@ -82,11 +82,11 @@ impl<P: Ports> SessionApi for SessionService<P> {
         session_id: &SessionId,
         speaker_id: &str,
         call: &Call,
-    ) -> Result<Done<Deleted>, Error> {
+    ) -> Result<Completed<Deleted>, Error> {
         Self::delete(self, session_id, speaker_id, call).await
     }
 
     fn now_ms(&self) -> u64 {
-        Clock::now_ms(&self.around)
+        Clock::now_ms(&self.ctx)
     }
 }

@@ -32,7 +32,7 @@ fn to(status: NewStatus) -> Changes {
 }
 
 #[test]
-fn what_is_named_changes_and_the_rest_stays() {
+fn only_the_given_fields_change() {
     let (world, session) = opened();
     let changes = Changes {
         source_language: Some("fr".parse().unwrap()),
@@ -65,7 +65,7 @@ fn a_session_is_paused_and_goes_on() {
 }
 
 #[test]
-fn a_change_that_is_made_already_writes_nothing() {
+fn a_change_without_effect_writes_nothing() {
     let (world, session) = opened();
     let once = change(&world, &session, &to(NewStatus::Paused)).unwrap();
     assert_eq!(change(&world, &session, &to(NewStatus::Paused)).unwrap(), once);
@@ -91,7 +91,7 @@ fn ended_is_a_delete_and_final() {
 }
 
 #[test]
-fn an_end_that_cannot_be_shown_is_one_all_the_same() {
+fn a_session_ends_even_if_it_cannot_be_read_afterwards() {
     let (world, session) = opened();
     world.plan("get", 1, Trouble::Refused(ErrorKind::Denied));
     assert!(matches!(change(&world, &session, &to(NewStatus::Ended)), Err(Error::Store(_))));
@@ -102,7 +102,7 @@ fn an_end_that_cannot_be_shown_is_one_all_the_same() {
 }
 
 #[test]
-fn only_the_owner_changes_it_and_only_what_exists() {
+fn only_the_owner_can_change_an_existing_session() {
     let (world, session) = opened();
     for changes in [to(NewStatus::Paused), to(NewStatus::Ended)] {
         let service = world.service();
@@ -117,7 +117,7 @@ fn only_the_owner_changes_it_and_only_what_exists() {
 }
 
 #[test]
-fn a_change_meets_another_and_is_made_all_the_same() {
+fn a_change_is_retried_after_a_concurrent_change() {
     let (world, session) = opened();
     let service = world.service();
     let (call, pause) = (Call::default(), to(NewStatus::Paused));
@@ -134,15 +134,15 @@ fn a_change_meets_another_and_is_made_all_the_same() {
 }
 
 #[test]
-fn a_fault_is_told_and_asking_again_is_harmless() {
+fn an_error_is_returned_and_a_retry_is_safe() {
     for trouble in [Trouble::AnswerLost, Trouble::Hangs, Trouble::HangsAfterEffect] {
         let (world, session) = opened();
         world.plan("change", 0, trouble);
         let error = change(&world, &session, &to(NewStatus::Paused)).unwrap_err();
         assert!(error.retry_after().is_some(), "{error}");
-        let again = change(&world, &session, &to(NewStatus::Paused)).unwrap();
-        assert_eq!(again.status, SessionStatus::Paused);
-        assert_eq!(again.settings_version, session.settings_version + 1);
+        let second = change(&world, &session, &to(NewStatus::Paused)).unwrap();
+        assert_eq!(second.status, SessionStatus::Paused);
+        assert_eq!(second.settings_version, session.settings_version + 1);
     }
     let (world, session) = opened();
     world.plan("change", 0, Trouble::Refused(ErrorKind::Throttled));

@@ -3,19 +3,22 @@
 use std::time::Duration;
 
 use crate::{
-    Call, Claim, ErrorKind, Limits, PendingEvent, PortError, Session, SessionService,
+    Call, ErrorKind, IdempotencyClaim, Limits, PendingEvent, PortError, Session, SessionService,
     SessionStatus,
     event::EventStatus,
-    limits::persist,
-    ports::{Activation, Clock, Ports, SessionLookup, Sessions},
-    words::uuid,
+    id_generator::uuid,
+    limits::retry,
+    ports::{Activation, Clock, Ports, Reservations, SessionLookup, Sessions},
 };
 
 /// Outcome of the write that makes the session active.
-pub(super) enum Activated {
-    Yes,
-    No(PortError),
-    Unknown(PortError),
+pub(super) enum ActivationOutcome {
+    /// The session is active.
+    Committed,
+    /// The session is not active and cannot become active.
+    Rejected(PortError),
+    /// The session may be active.
+    Indeterminate(PortError),
 }
 
 impl<P: Ports> SessionService<P> {
@@ -24,56 +27,56 @@ impl<P: Ports> SessionService<P> {
         &self,
         session: &mut Session,
         reserved_at: u64,
-        claim: Option<&Claim>,
+        claim: Option<&IdempotencyClaim>,
         call: &Call,
         deadline: Duration,
-    ) -> Activated {
+    ) -> ActivationOutcome {
         let operation = "UpdateItem";
         // `updatedAt` distinguishes this write from the reservation, so it must differ.
-        let now = self.around.now_ms().max(reserved_at + 1);
+        let now = self.ctx.now_ms().max(reserved_at + 1);
         session.status = SessionStatus::Active;
         session.updated_at = now;
-        let change = session.status_change(EventStatus::Active, now, uuid(&self.around));
+        let change = session.status_change(EventStatus::Active, now, uuid(&self.ctx));
         session.pending_event =
             change.map(|change| PendingEvent::new(&change, call.trace_header.clone(), now));
 
         let activation = Activation { session: &*session, reserved_at, claim };
-        let again = |kind: ErrorKind| kind.is_retryable();
         let write = || self.sessions.activate(&activation);
-        let written = persist(&self.around, &call.limits, deadline, operation, again, write).await;
-        let fault = match written {
-            Ok(true) => return Activated::Yes,
+        let written =
+            retry(&self.ctx, &call.limits, deadline, operation, ErrorKind::is_retryable, write)
+                .await;
+        let cause = match written {
+            Ok(true) => return ActivationOutcome::Committed,
             Ok(false) => PortError::new(operation, ErrorKind::InUse, "the reservation has changed"),
-            Err(fault) => fault,
+            Err(cause) => cause,
         };
-        self.settle(session, reserved_at, &call.limits, fault).await
+        self.resolve_activation(session, reserved_at, &call.limits, cause).await
     }
 
     /// Resolves an activation that did not return success: ensures that it either has succeeded or
-    /// can no longer succeed. Otherwise the undo could delete the channel of a session that becomes
-    /// active afterwards.
-    async fn settle(
+    /// can no longer succeed. Otherwise compensation could delete the channel of a session that
+    /// becomes active afterwards.
+    async fn resolve_activation(
         &self,
         session: &Session,
         reserved_at: u64,
         limits: &Limits,
-        fault: PortError,
-    ) -> Activated {
+        cause: PortError,
+    ) -> ActivationOutcome {
         let (id, operation) = (&session.session_id, "UpdateItem");
-        let deadline = self.around.monotonic() + limits.event;
-        let again = |kind: ErrorKind| kind.is_retryable();
+        let deadline = self.ctx.monotonic() + limits.event;
         let now = session.updated_at + 1;
-        let forestall = || self.sessions.forestall(id, reserved_at, now);
-        match persist(&self.around, limits, deadline, operation, again, forestall).await {
-            Ok(true) => return Activated::No(fault),
+        let fence = || self.sessions.fence_reservation(id, reserved_at, now);
+        match retry(&self.ctx, limits, deadline, operation, ErrorKind::is_retryable, fence).await {
+            Ok(true) => return ActivationOutcome::Rejected(cause),
             Ok(false) => {} // Changed by this activation, or by a repeat of this write.
-            Err(_) => return Activated::Unknown(fault),
+            Err(_) => return ActivationOutcome::Indeterminate(cause),
         }
         let read = || self.sessions.get(id);
-        match persist(&self.around, limits, deadline, "GetItem", again, read).await {
-            Ok(Some(item)) if item.status.is_live() => Activated::Yes,
-            Ok(_) => Activated::No(fault),
-            Err(_) => Activated::Unknown(fault),
+        match retry(&self.ctx, limits, deadline, "GetItem", ErrorKind::is_retryable, read).await {
+            Ok(Some(item)) if item.status.is_live() => ActivationOutcome::Committed,
+            Ok(_) => ActivationOutcome::Rejected(cause),
+            Err(_) => ActivationOutcome::Indeterminate(cause),
         }
     }
 }

@@ -6,18 +6,18 @@ use futures_util::future::join;
 
 use crate::{
     ChannelArn, ErrorKind, Limits, PortError, Session, SessionService, StreamArn, Tags,
-    limits::{Pauses, by, persist},
+    compensate::{CreatedResources, ResourceOutcome},
+    limits::{Backoff, retry, with_deadline},
     ports::{MediaControl, Ports, ResourceState},
-    undo::{Made, Part},
 };
 
 impl<P: Ports> SessionService<P> {
-    /// Creates the channel and the stream and maps them. Records in `made` what must be undone,
+    /// Creates the channel and the stream and maps them. Records in `created` what must be undone,
     /// also on failure.
     pub(super) async fn build(
         &self,
         session: &mut Session,
-        made: &mut Made,
+        created: &mut CreatedResources,
         limits: &Limits,
         deadline: Duration,
     ) -> Result<(), PortError> {
@@ -28,21 +28,23 @@ impl<P: Ports> SessionService<P> {
             self.make_stream(&session.kvs_stream_name, &tags, limits, deadline),
         )
         .await;
-        (made.channel, made.stream) = (channel.clone(), stream.clone());
+        (created.channel, created.stream) = (channel.clone(), stream.clone());
         channel_ready?;
         stream_ready?;
-        if let (Part::Made(channel), Part::Made(stream)) = (channel, stream) {
-            made.mapped = true; // The mapping may exist from here on, even if the call fails.
+        if let (ResourceOutcome::Created(channel), ResourceOutcome::Created(stream)) =
+            (channel, stream)
+        {
+            created.mapped = true; // The mapping may exist from here on, even if the call fails.
             let operation = "UpdateMediaStorageConfiguration";
             // Shortly after ACTIVE the service may still return "in use".
-            let again = |kind: ErrorKind| kind.is_retryable() || kind == ErrorKind::InUse;
+            let is_retryable = |kind: ErrorKind| kind.is_retryable() || kind == ErrorKind::InUse;
             let map = || self.media.enable_storage(&channel, &stream);
-            persist(&self.around, limits, deadline, operation, again, map).await?;
+            retry(&self.ctx, limits, deadline, operation, is_retryable, map).await?;
 
-            let again = |kind: ErrorKind| kind.is_retryable();
             let ask = || self.media.endpoints(&channel);
             let operation = "GetSignalingChannelEndpoint";
-            let endpoints = persist(&self.around, limits, deadline, operation, again, ask).await?;
+            let endpoints =
+                retry(&self.ctx, limits, deadline, operation, ErrorKind::is_retryable, ask).await?;
             session.kvs_signaling_endpoints = Some(endpoints);
             session.kvs_channel_arn = Some(channel);
             session.kvs_stream_arn = Some(stream);
@@ -56,17 +58,16 @@ impl<P: Ports> SessionService<P> {
         tags: &Tags,
         limits: &Limits,
         deadline: Duration,
-    ) -> (Part<ChannelArn>, Result<(), PortError>) {
+    ) -> (ResourceOutcome<ChannelArn>, Result<(), PortError>) {
         let create = || self.media.create_channel(name, tags);
-        let again = |kind| kind == ErrorKind::Throttled;
         let operation = "CreateSignalingChannel";
-        match persist(&self.around, limits, deadline, operation, again, create).await {
-            Err(fault) => (Part::after(&fault), Err(fault)),
+        match retry(&self.ctx, limits, deadline, operation, ErrorKind::is_throttled, create).await {
+            Err(cause) => (ResourceOutcome::after(&cause), Err(cause)),
             Ok(arn) => {
                 let look = || self.media.channel_state(&arn);
                 let operation = "DescribeSignalingChannel";
                 let ready = self.until_active(limits, deadline, operation, look).await;
-                (Part::Made(arn), ready)
+                (ResourceOutcome::Created(arn), ready)
             }
         }
     }
@@ -77,15 +78,16 @@ impl<P: Ports> SessionService<P> {
         tags: &Tags,
         limits: &Limits,
         deadline: Duration,
-    ) -> (Part<StreamArn>, Result<(), PortError>) {
+    ) -> (ResourceOutcome<StreamArn>, Result<(), PortError>) {
         let create = || self.media.create_stream(name, tags, self.stream_retention_hours);
-        let again = |kind| kind == ErrorKind::Throttled;
-        match persist(&self.around, limits, deadline, "CreateStream", again, create).await {
-            Err(fault) => (Part::after(&fault), Err(fault)),
+        match retry(&self.ctx, limits, deadline, "CreateStream", ErrorKind::is_throttled, create)
+            .await
+        {
+            Err(cause) => (ResourceOutcome::after(&cause), Err(cause)),
             Ok(arn) => {
                 let look = || self.media.stream_state(&arn);
                 let ready = self.until_active(limits, deadline, "DescribeStream", look).await;
-                (Part::Made(arn), ready)
+                (ResourceOutcome::Created(arn), ready)
             }
         }
     }
@@ -98,9 +100,9 @@ impl<P: Ports> SessionService<P> {
         operation: &'static str,
         look: impl Fn() -> F,
     ) -> Result<(), PortError> {
-        let mut pauses = Pauses::new(limits);
+        let mut backoff = Backoff::new(limits);
         loop {
-            let last = match by(&self.around, deadline, operation, look()).await {
+            let last = match with_deadline(&self.ctx, deadline, operation, look()).await {
                 Ok(ResourceState::Active) => return Ok(()),
                 Ok(ResourceState::Deleting) => {
                     let message = "it is being deleted";
@@ -113,12 +115,12 @@ impl<P: Ports> SessionService<P> {
                 ),
                 // The control plane is eventually consistent: a new resource may not be visible
                 // yet.
-                Err(fault) if fault.kind.is_retryable() || fault.kind == ErrorKind::NotFound => {
-                    fault
+                Err(cause) if cause.kind.is_retryable() || cause.kind == ErrorKind::NotFound => {
+                    cause
                 }
-                Err(fault) => return Err(fault),
+                Err(cause) => return Err(cause),
             };
-            if !pauses.wait(&self.around, deadline).await {
+            if !backoff.wait(&self.ctx, deadline).await {
                 return Err(last);
             }
         }

@@ -30,9 +30,9 @@ fn create(world: &World) -> Result<Session, Error> {
     result
 }
 
-/// The calls of a successful creation, followed by those of its undo.
+/// The calls of a successful creation, followed by those of its compensation.
 const STEPS: [&str; 10] = [
-    "insert",
+    "reserve",
     "create_channel",
     "create_stream",
     "channel_state",
@@ -43,8 +43,14 @@ const STEPS: [&str; 10] = [
     "put",
     "clear_pending_event",
 ];
-const UNDO_STEPS: [&str; 6] =
-    ["forestall", "get", "disable_storage", "delete_channel", "delete_stream", "discard"];
+const COMPENSATION_STEPS: [&str; 6] = [
+    "fence_reservation",
+    "get",
+    "disable_storage",
+    "delete_channel",
+    "delete_stream",
+    "delete_reservation",
+];
 
 fn troubles() -> Vec<Trouble> {
     use Trouble::{AnswerLost, Hangs, HangsAfterEffect, LateEffect, Refused, Repeated};
@@ -109,7 +115,7 @@ fn a_session_is_whole_when_it_is_answered() {
 }
 
 #[test]
-fn the_event_tells_what_the_specification_wants() {
+fn the_event_has_the_fields_of_the_specification() {
     let world = World::new();
     let session = create(&world).unwrap();
     let state = world.state();
@@ -127,17 +133,17 @@ fn the_event_tells_what_the_specification_wants() {
 }
 
 #[test]
-fn an_answer_waits_for_no_event_and_the_event_is_held_until_it_is_told() {
+fn the_response_precedes_the_event_which_stays_pending_until_emitted() {
     let world = World::new();
     let service = world.service();
     let created = world.run(service.create(&new(), None, &call())).unwrap();
-    let id = &created.answer.session_id;
+    let id = &created.response.session_id;
     assert_eq!(world.calls("put"), 0);
     assert!(world.state().items[id].pending_event.is_some());
-    let follow_up = created.follow_up.unwrap();
-    assert_eq!(follow_up.trace_header(), Some("Root=1-a"));
+    let post_response = created.post_response.unwrap();
+    assert_eq!(post_response.trace_header(), Some("Root=1-a"));
 
-    world.run(service.finish(follow_up));
+    world.run(service.run_post_response(post_response));
     let state = world.state();
     assert_eq!((state.events.len(), &state.items[id].pending_event), (1, &None));
 }
@@ -174,7 +180,7 @@ fn resources_are_not_asked_for_their_state_more_than_four_times_a_second() {
 }
 
 #[test]
-fn whatever_fails_nothing_is_lost_and_nothing_is_orphaned() {
+fn no_failure_loses_or_orphans_a_resource() {
     for operation in STEPS {
         for trouble in troubles() {
             for first_only in [true, false] {
@@ -200,22 +206,24 @@ fn whatever_fails_nothing_is_lost_and_nothing_is_orphaned() {
 }
 
 #[test]
-fn whatever_fails_while_undoing_what_failed_can_be_found() {
+fn a_failure_during_compensation_leaves_an_item_to_find_the_rest() {
     for operation in ["create_channel", "stream_state", "enable_storage", "endpoints", "activate"] {
         for trouble in troubles() {
-            for undo_step in UNDO_STEPS {
-                for undo_trouble in troubles() {
+            for compensation_step in COMPENSATION_STEPS {
+                for compensation_trouble in troubles() {
                     // If a service reports an existing resource as missing, only its list
                     // operations reveal it.
                     let lie = Trouble::Refused(ErrorKind::NotFound);
-                    if undo_step.starts_with("delete") && undo_trouble == lie {
+                    if compensation_step.starts_with("delete") && compensation_trouble == lie {
                         continue;
                     }
                     let world = World::new();
                     world.plan_all(operation, trouble);
-                    world.plan_all(undo_step, undo_trouble);
+                    world.plan_all(compensation_step, compensation_trouble);
                     let result = create(&world);
-                    let context = format!("{operation} {trouble:?}, {undo_step} {undo_trouble:?}");
+                    let context = format!(
+                        "{operation} {trouble:?}, {compensation_step} {compensation_trouble:?}"
+                    );
                     check(&world, &result, &context);
                 }
             }
@@ -261,7 +269,7 @@ fn an_event_that_cannot_be_emitted_does_not_fail_the_request() {
 }
 
 #[test]
-fn an_event_that_cannot_be_forgotten_is_sent_again_with_the_same_id() {
+fn an_event_that_cannot_be_cleared_is_emitted_again_with_the_same_id() {
     let world = World::new();
     world.plan("clear_pending_event", 0, Trouble::Refused(ErrorKind::Throttled));
     let session = create(&world).unwrap();
@@ -292,11 +300,11 @@ fn calls_that_the_sdk_repeats_do_no_harm() {
 fn a_taken_id_leads_to_the_next_one() {
     let world = World::new();
     let first = create(&world).unwrap();
-    let again = World::new(); // Draws the same ids.
-    again.state().items.insert(first.session_id.clone(), first.clone());
-    let second = create(&again).unwrap();
+    let second_world = World::new(); // Draws the same ids.
+    second_world.state().items.insert(first.session_id.clone(), first.clone());
+    let second = create(&second_world).unwrap();
     assert_ne!(second.session_id, first.session_id);
-    assert_eq!(again.state().items[&first.session_id], first);
+    assert_eq!(second_world.state().items[&first.session_id], first);
 }
 
 #[test]
@@ -318,11 +326,11 @@ fn a_name_of_another_environment_leads_to_the_next_id_and_is_not_touched() {
 }
 
 #[test]
-fn a_resource_that_never_becomes_active_is_undone_in_time() {
+fn a_resource_that_never_becomes_active_is_deleted_in_time() {
     let world = World::new();
     world.state().active_after = Duration::from_secs(19);
     let error = create(&world).unwrap_err();
-    assert!(matches!(&error, Error::Creation { fault, .. } if fault.kind == ErrorKind::TimedOut));
+    assert!(matches!(&error, Error::Creation { cause, .. } if cause.kind == ErrorKind::TimedOut));
     assert!(error.retry_after().is_some());
     let state = world.state();
     assert!(state.now >= Duration::from_secs(17));
@@ -330,7 +338,7 @@ fn a_resource_that_never_becomes_active_is_undone_in_time() {
 }
 
 #[test]
-fn what_cannot_succeed_is_not_to_be_tried_again() {
+fn a_permanent_error_has_no_retry_after() {
     let world = World::new();
     world.plan_all("enable_storage", Trouble::Refused(ErrorKind::Denied));
     let error = create(&world).unwrap_err();
@@ -341,7 +349,7 @@ fn what_cannot_succeed_is_not_to_be_tried_again() {
 }
 
 #[test]
-fn a_shorter_invocation_still_undoes_what_fails() {
+fn a_shorter_invocation_still_compensates() {
     let world = World::new();
     world.plan_all("endpoints", Trouble::Hangs);
     let remaining = Duration::from_secs(10);
@@ -354,7 +362,7 @@ fn a_shorter_invocation_still_undoes_what_fails() {
 }
 
 #[test]
-fn a_mapping_that_is_off_only_after_a_moment_is_undone_in_time() {
+fn a_mapping_that_ends_with_a_delay_is_compensated_in_time() {
     let world = World::new();
     world.state().unmapped_after = Duration::from_millis(1_500);
     world.plan_all("endpoints", Trouble::Refused(ErrorKind::Denied));
@@ -365,7 +373,7 @@ fn a_mapping_that_is_off_only_after_a_moment_is_undone_in_time() {
 }
 
 #[test]
-fn a_mapping_that_stays_keeps_channel_stream_and_the_item_that_leads_to_them() {
+fn a_mapping_that_cannot_be_removed_keeps_channel_stream_and_item() {
     let world = World::new();
     for operation in ["endpoints", "disable_storage"] {
         world.plan_all(operation, Trouble::Refused(ErrorKind::Denied));

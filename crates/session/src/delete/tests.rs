@@ -36,7 +36,7 @@ fn world_with_session() -> (World, Session) {
     (world, session)
 }
 
-/// Runs a DELETE as the handler does, with its follow-up.
+/// Runs a DELETE as the handler does, with its post-response work.
 async fn end(service: &FakeService, id: &SessionId, speaker: &str) -> Result<Deleted, Error> {
     finished(service, service.delete(id, speaker, &call()).await?).await
 }
@@ -133,7 +133,7 @@ fn only_the_speaker_may_end_a_session_that_exists() {
 }
 
 #[test]
-fn what_fails_after_the_mark_does_not_fail_the_request_and_loses_no_event() {
+fn a_failure_after_the_end_does_not_fail_the_request_or_lose_the_event() {
     let troubles = ErrorKind::ALL.map(Trouble::Refused).into_iter().chain([
         Trouble::AnswerLost,
         Trouble::Hangs,
@@ -160,7 +160,7 @@ fn what_fails_after_the_mark_does_not_fail_the_request_and_loses_no_event() {
 }
 
 #[test]
-fn a_mapping_that_is_off_only_after_a_moment_does_not_keep_the_channel() {
+fn a_mapping_that_ends_with_a_delay_does_not_keep_the_channel() {
     let (world, session) = world_with_session();
     world.state().unmapped_after = Duration::from_secs(2);
     assert_eq!(delete(&world, &session), Ok(Deleted::Now));
@@ -202,7 +202,7 @@ fn a_crash_at_any_call_takes_no_channel_from_a_session_that_lives() {
 }
 
 #[test]
-fn a_mark_that_fails_can_be_repeated_until_it_holds() {
+fn a_failed_end_can_be_repeated_until_it_succeeds() {
     for trouble in [
         Trouble::Refused(ErrorKind::Unavailable),
         Trouble::Refused(ErrorKind::TimedOut),
@@ -225,7 +225,7 @@ fn a_mark_that_fails_can_be_repeated_until_it_holds() {
 }
 
 #[test]
-fn a_mark_that_the_sdk_repeats_is_known_as_ours() {
+fn an_end_that_the_sdk_repeats_is_recognized() {
     let (world, session) = world_with_session();
     world.plan("end", 0, Trouble::Repeated);
     assert_eq!(delete(&world, &session), Ok(Deleted::Now));
@@ -236,7 +236,7 @@ fn a_mark_that_the_sdk_repeats_is_known_as_ours() {
 }
 
 #[test]
-fn an_active_event_that_was_still_pending_is_told_before_the_ended_one() {
+fn a_pending_active_event_is_emitted_before_the_ended_event() {
     let (world, session) = world_with_session();
     let change = session.status_change(EventStatus::Active, 1, "e-1".to_owned()).unwrap();
     let active = PendingEvent::new(&change, None, 1);
@@ -249,16 +249,16 @@ fn an_active_event_that_was_still_pending_is_told_before_the_ended_one() {
 }
 
 #[test]
-fn the_answer_waits_for_the_mark_alone() {
+fn the_response_waits_only_for_the_conditional_write() {
     let (world, session) = world_with_session();
     let done = world.run(world.service().delete(&session.session_id, SPEAKER, &call())).unwrap();
-    assert_eq!((done.answer, done.follow_up.is_some()), (Deleted::Now, true));
+    assert_eq!((done.response, done.post_response.is_some()), (Deleted::Now, true));
     let calls: Vec<_> = world.state().calls.iter().map(|(call, _)| *call).collect();
     assert_eq!(calls, ["get", "end"]);
 }
 
 #[test]
-fn an_active_event_that_the_bus_does_not_take_gives_way_to_the_ended_one() {
+fn an_active_event_that_the_bus_rejects_is_replaced_by_the_ended_event() {
     let (world, session) = world_with_session();
     let change = session.status_change(EventStatus::Active, 1, "e-1".to_owned()).unwrap();
     let active = PendingEvent::new(&change, None, 1);

@@ -87,7 +87,7 @@ fn a_whole_number_is_one_however_it_is_written() {
 }
 
 #[test]
-fn another_major_version_is_refused_before_anything_else_is_read() {
+fn another_major_version_is_rejected_first() {
     let detail = json!({"schemaVersion": "2.0", "sessionId": 5});
     assert_eq!(
         StatusChange::from_detail(&detail),

@@ -2,21 +2,21 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Resource, State, World};
+use super::{FakeResource, State, World};
 use crate::{
-    ChannelArn, Claim, ErrorKind, PendingEvent, PortError, Remembered, RequestId, Session,
-    SessionId, SessionStatus, SignalingEndpoints, StreamArn, Tags,
+    ChannelArn, ErrorKind, IdempotencyClaim, IdempotencyRecord, PendingEvent, PortError, RequestId,
+    Session, SessionId, SessionStatus, SignalingEndpoints, StreamArn, Tags,
     event::StatusChange,
     ports::{
-        Activation, Change, Ending, EventBus, MediaControl, MediaRemoval, PendingEvents,
-        Reservation, Reserved, ResourceState, SessionLookup, Sessions,
+        Activation, Change, EventBus, MediaControl, MediaRemoval, PendingEvents, Reservation,
+        ReservationOutcome, Reservations, ResourceState, SessionEnd, SessionLookup, Sessions,
     },
 };
 
 impl State {
     /// Returns whether a claim can be made now.
-    fn admits(&self, claim: &Claim) -> bool {
-        match (self.requests.get(&claim.id), &claim.takes_over) {
+    fn admits(&self, claim: &IdempotencyClaim) -> bool {
+        match (self.requests.get(&claim.id), &claim.supersedes) {
             (None, _) => true,
             (Some(known), Some(session_id)) => {
                 let over = known.answer.is_none() || known.remove_at <= claim.now;
@@ -39,7 +39,7 @@ impl State {
             return Err(PortError::new("Create", ErrorKind::InUse, "ResourceInUseException"));
         }
         let arn = format!("arn:aws:kinesisvideo:eu-west-1:123456789012:{kind}/{name}/17");
-        let resource = Resource {
+        let resource = FakeResource {
             name: name.to_owned(),
             tags: Some(tags),
             active_at: now + active_after,
@@ -65,7 +65,7 @@ impl State {
     }
 }
 
-impl Resource {
+impl FakeResource {
     /// Returns whether media storage is enabled, so that the channel has a WEBRTC endpoint.
     pub(crate) fn is_stored(&self) -> bool {
         self.mapped_to.is_some() && self.unmapped_at.is_none()
@@ -82,7 +82,7 @@ fn not_found(operation: &'static str) -> PortError {
 }
 
 fn look(
-    shelf: &HashMap<String, Resource>,
+    shelf: &HashMap<String, FakeResource>,
     arn: &str,
     now: Duration,
 ) -> Result<ResourceState, PortError> {
@@ -91,7 +91,7 @@ fn look(
 }
 
 fn remove(
-    shelf: &mut HashMap<String, Resource>,
+    shelf: &mut HashMap<String, FakeResource>,
     arn: &str,
     now: Duration,
 ) -> Result<(), PortError> {
@@ -110,59 +110,74 @@ impl SessionLookup for World {
     }
 }
 
-impl Sessions for World {
-    async fn insert(&self, reservation: &Reservation<'_>) -> Result<Reserved, PortError> {
+impl Reservations for World {
+    async fn reserve(
+        &self,
+        reservation: &Reservation<'_>,
+    ) -> Result<ReservationOutcome, PortError> {
         let session = reservation.session.clone();
-        let (most, claim) = (reservation.most as usize, reservation.claim.cloned());
-        self.call("insert", move |state| {
+        let (max_sessions, claim) = (reservation.max_sessions as usize, reservation.claim.cloned());
+        self.call("reserve", move |state| {
             let id = &session.session_id;
             if claim.as_ref().is_some_and(|claim| !state.admits(claim)) {
-                return Ok(Reserved::KeyKnown);
+                return Ok(ReservationOutcome::KeyInUse);
             }
             if state.items.contains_key(id) {
-                return Ok(Reserved::IdTaken);
+                return Ok(ReservationOutcome::IdTaken);
             }
-            let places = state.places.entry(session.speaker_id.clone()).or_default();
-            if places.len() >= most {
-                return Ok(Reserved::NoPlace);
+            let slots = state.session_slots.entry(session.speaker_id.clone()).or_default();
+            if slots.len() >= max_sessions {
+                return Ok(ReservationOutcome::QuotaReached);
             }
-            places.insert(id.clone());
+            slots.insert(id.clone());
             state.items.insert(id.clone(), session.clone());
             if let Some(claim) = &claim {
-                state.requests.insert(claim.id.clone(), Remembered::new(claim, id));
+                state.requests.insert(claim.id.clone(), IdempotencyRecord::new(claim, id));
             }
-            Ok(Reserved::Yes)
+            Ok(ReservationOutcome::Reserved)
         })
         .await
     }
 
-    async fn places(&self, speaker_id: &str) -> Result<Vec<SessionId>, PortError> {
+    async fn session_slots(&self, speaker_id: &str) -> Result<Vec<SessionId>, PortError> {
         let speaker_id = speaker_id.to_owned();
-        self.call("places", move |state| {
-            let places = state.places.get(&speaker_id).into_iter().flatten();
-            Ok(places.cloned().collect())
+        self.call("session_slots", move |state| {
+            let slots = state.session_slots.get(&speaker_id).into_iter().flatten();
+            Ok(slots.cloned().collect())
         })
         .await
     }
 
-    async fn free_places(&self, speaker_id: &str, sessions: &[SessionId]) -> Result<(), PortError> {
+    async fn release_slots(
+        &self,
+        speaker_id: &str,
+        sessions: &[SessionId],
+    ) -> Result<(), PortError> {
         let (speaker_id, sessions) = (speaker_id.to_owned(), sessions.to_vec());
-        self.call("free_places", move |state| {
-            let places = state.places.entry(speaker_id.clone()).or_default();
-            places.retain(|place| !sessions.contains(place));
+        self.call("release_slots", move |state| {
+            let slots = state.session_slots.entry(speaker_id.clone()).or_default();
+            slots.retain(|slot| !sessions.contains(slot));
             Ok(())
         })
         .await
     }
 
-    async fn remembered(&self, request: &RequestId) -> Result<Option<Remembered>, PortError> {
+    async fn idempotency_record(
+        &self,
+        request: &RequestId,
+    ) -> Result<Option<IdempotencyRecord>, PortError> {
         let request = request.clone();
-        self.call("remembered", move |state| Ok(state.requests.get(&request).cloned())).await
+        self.call("idempotency_record", move |state| Ok(state.requests.get(&request).cloned()))
+            .await
     }
 
-    async fn forget(&self, request: &RequestId, session_id: &SessionId) -> Result<(), PortError> {
+    async fn delete_idempotency_record(
+        &self,
+        request: &RequestId,
+        session_id: &SessionId,
+    ) -> Result<(), PortError> {
         let (request, session_id) = (request.clone(), session_id.clone());
-        self.call("forget", move |state| {
+        self.call("delete_idempotency_record", move |state| {
             let known = state.requests.get(&request);
             if known.is_some_and(|it| it.for_session == session_id && it.answer.is_none()) {
                 state.requests.remove(&request);
@@ -172,6 +187,38 @@ impl Sessions for World {
         .await
     }
 
+    async fn fence_reservation(
+        &self,
+        session_id: &SessionId,
+        reserved_at: u64,
+        now: u64,
+    ) -> Result<bool, PortError> {
+        let session_id = session_id.clone();
+        self.call("fence_reservation", move |state| {
+            let Some(item) = state.items.get_mut(&session_id) else { return Ok(false) };
+            let reserved = item.status == SessionStatus::Creating && item.updated_at == reserved_at;
+            if reserved {
+                item.updated_at = now;
+            }
+            Ok(reserved)
+        })
+        .await
+    }
+
+    async fn delete_reservation(&self, session_id: &SessionId) -> Result<(), PortError> {
+        let session_id = session_id.clone();
+        self.call("delete_reservation", move |state| {
+            let item = state.items.get(&session_id);
+            if item.is_some_and(|item| item.status == SessionStatus::Creating) {
+                state.items.remove(&session_id);
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Sessions for World {
     async fn activate(&self, activation: &Activation<'_>) -> Result<bool, PortError> {
         let (session, reserved_at) = (activation.session.clone(), activation.reserved_at);
         let claim = activation.claim.cloned();
@@ -196,36 +243,6 @@ impl Sessions for World {
         .await
     }
 
-    async fn forestall(
-        &self,
-        session_id: &SessionId,
-        reserved_at: u64,
-        now: u64,
-    ) -> Result<bool, PortError> {
-        let session_id = session_id.clone();
-        self.call("forestall", move |state| {
-            let Some(item) = state.items.get_mut(&session_id) else { return Ok(false) };
-            let reserved = item.status == SessionStatus::Creating && item.updated_at == reserved_at;
-            if reserved {
-                item.updated_at = now;
-            }
-            Ok(reserved)
-        })
-        .await
-    }
-
-    async fn discard(&self, session_id: &SessionId) -> Result<(), PortError> {
-        let session_id = session_id.clone();
-        self.call("discard", move |state| {
-            let item = state.items.get(&session_id);
-            if item.is_some_and(|item| item.status == SessionStatus::Creating) {
-                state.items.remove(&session_id);
-            }
-            Ok(())
-        })
-        .await
-    }
-
     async fn change(&self, change: &Change<'_>) -> Result<bool, PortError> {
         let (session, seen_at) = (change.session.clone(), change.seen_at);
         self.call("change", move |state| {
@@ -241,7 +258,7 @@ impl Sessions for World {
         .await
     }
 
-    async fn end(&self, ending: &Ending<'_>) -> Result<bool, PortError> {
+    async fn end(&self, ending: &SessionEnd<'_>) -> Result<bool, PortError> {
         let (session_id, speaker_id) = (ending.session_id.clone(), ending.speaker_id.to_owned());
         let (event, reason, now) = (ending.pending_event.clone(), ending.reason, ending.now);
         self.call("end", move |state| {

@@ -1,6 +1,6 @@
 //! The ports of the health check on the fake AWS.
 
-use super::{Resource, World};
+use super::{FakeResource, World};
 use crate::{
     ChannelArn, EndedReason, ErrorKind, Ownership, PendingEvent, PortError, Session, SessionId,
     SessionStatus, StreamArn, StreamItem,
@@ -21,7 +21,7 @@ impl reconcile::Ports for World {
     type Listeners = Self;
     type DeadLetters = Self;
     type Consumer = Self;
-    type Surroundings = Self;
+    type Context = Self;
 
     fn sessions(&self) -> &Self {
         self
@@ -55,7 +55,7 @@ impl reconcile::Ports for World {
         self
     }
 
-    fn surroundings(&self) -> &Self {
+    fn context(&self) -> &Self {
         self
     }
 }
@@ -162,7 +162,7 @@ impl super::State {
         (item.status == session.status && item.updated_at == session.updated_at).then_some(item)
     }
 
-    fn owner(resource: Option<&Resource>) -> Ownership {
+    fn owner(resource: Option<&FakeResource>) -> Ownership {
         match resource.map(|resource| &resource.tags) {
             None => Ownership::NotFound,
             Some(None) => Ownership::Foreign,
@@ -197,7 +197,7 @@ impl Checkpoints for World {
 }
 
 fn named<A: std::str::FromStr>(
-    shelf: &std::collections::HashMap<String, Resource>,
+    shelf: &std::collections::HashMap<String, FakeResource>,
     name: &str,
 ) -> Option<A> {
     let found = shelf.iter().find(|(_, resource)| resource.name == name);

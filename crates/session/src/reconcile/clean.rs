@@ -1,4 +1,4 @@
-//! Removes what sessions leave in KVS: after their end, and after a creation that broke off.
+//! Deletes the KVS resources of ended sessions and of interrupted creations.
 
 use super::dead_letters::{DeadLetterScan, Eligible, Retention, retention};
 use super::{
@@ -7,12 +7,12 @@ use super::{
 };
 use crate::{PortError, Session, SessionStatus, StreamArn, StreamItem};
 
-/// How long the record of a removed session stays, s: two days longer than a processor remembers a
-/// session (60 days), because an id that is drawn again meets that memory.
+/// Retention of the record of a removed session, s: two days longer than a processor keeps a
+/// session's watermark (60 days), because an id that is reused earlier would collide with it.
 const REMEMBERED_SECONDS: u64 = 62 * DAY_SECONDS;
 const DAY_SECONDS: u64 = 24 * 3600;
 
-/// Most sessions cleaned in one run.
+/// Maximum number of sessions cleaned per run.
 const MAX_CLEANED: u64 = 50;
 
 pub(super) async fn run<P: Ports>(
@@ -47,14 +47,14 @@ async fn candidates<P: Ports>(
         cleaning.into_iter().filter(|s| s.claim_until.is_none_or(|until| until < run.now_ms)),
     );
     let kept = run.ago(run.rules.stream_keep);
-    // Not looked for until the stream is removed: that may be a week of sessions.
+    // Not checked until the stream is deleted, because that can be a week of sessions.
     let checked = run.ago(run.rules.channel_checks);
     for session in run.settled(SessionStatus::Ended).await? {
         match drained_at(run, &session).await {
             Ok(Some(at)) if at <= kept => candidates.push(session),
             Ok(Some(at)) if at <= checked => {}
-            // A drain is over when nothing comes any more, so nothing may flow in; and a channel
-            // that stays mapped is one of the hundred that an account has.
+            // A drain ends when the stream is empty, so no media may flow in; and an account has
+            // only a hundred mapped channels.
             Ok(_) => errors.take(&session.session_id, remove_channel(run, &session).await),
             Err(error) => errors.take(&session.session_id, Err(error)),
         }
@@ -62,7 +62,7 @@ async fn candidates<P: Ports>(
     Ok(candidates)
 }
 
-/// Unmaps and removes the channel of an ended session, if the invocation that ended it did not.
+/// Unmaps and deletes the channel of an ended session, if the invocation that ended it did not.
 async fn remove_channel<P: Ports>(run: &Run<'_, P>, session: &Session) -> Result<(), PortError> {
     match &session.kvs_channel_arn {
         Some(channel) => removal::channel(run, &session.session_id, channel).await,
@@ -70,8 +70,8 @@ async fn remove_channel<P: Ports>(run: &Run<'_, P>, session: &Session) -> Result
     }
 }
 
-/// Since when everything of an ended session is delivered, Unix ms; `None` while it is not: its
-/// stream may hold the only copy.
+/// Returns the time at which an ended session was delivered completely, Unix ms; `None` if it is
+/// not, because its stream may contain the only copy.
 async fn drained_at<P: Ports>(
     run: &Run<'_, P>,
     session: &Session,
@@ -82,15 +82,15 @@ async fn drained_at<P: Ports>(
     Ok(match run.ports.streams().load(&session.session_id).await? {
         Some(item) => {
             let is_over = item.ended || is_out_of_reach(run, session, &item);
-            // The last holder's lease tells when, to within its length.
+            // The end of the last lease is that time, to within the length of a lease.
             is_over.then_some(item.lease_expires_at.max(session.updated_at))
         }
         None => session.kvs_stream_arn.is_none().then_some(session.updated_at),
     })
 }
 
-/// Whether no run of this build can go on from this item's checkpoint, and KVS no longer has what
-/// it would go on with.
+/// Returns whether this build cannot resume from the checkpoint, and the remaining media has
+/// expired in KVS.
 fn is_out_of_reach<P: Ports>(run: &Run<'_, P>, session: &Session, item: &StreamItem) -> bool {
     let has_expired = run.now_ms >= session.updated_at + millis(run.rules.retention);
     has_expired && run.ports.checkpoints().dead_lettered(item).is_err()
@@ -103,7 +103,7 @@ async fn one<P: Ports>(
     letters: &DeadLetterScan,
 ) -> Result<(), PortError> {
     let (ports, id) = (run.ports, &session.session_id);
-    // A creation that broke off may have made resources that its record does not name yet.
+    // An interrupted creation may have created resources that its record does not name.
     let stream = match &session.kvs_stream_arn {
         Some(stream) => Some(stream.clone()),
         None => ports.media().stream_named(&session.kvs_stream_name).await?,
@@ -123,16 +123,16 @@ async fn one<P: Ports>(
     if !ports.sessions().claim(session, until, run.now_ms).await? {
         return Ok(());
     }
-    // Channel first: KVS deletes no stream while a channel is mapped to it.
+    // Channel first: KVS rejects the deletion of a stream while a channel is mapped to it.
     if let Some(channel) = channel {
         removal::channel(run, id, &channel).await?;
     }
     if let Some(stream) = stream {
         removal::stream(run, id, &stream).await?;
     }
-    notify::forget(run, id).await;
+    notify::delete_all(run, id).await;
     let remove_at = run.now_ms / 1000 + REMEMBERED_SECONDS;
-    // Before the session's own record: an id that can be drawn again finds nothing of the old one.
+    // Before the session's record, so that a reused id does not find the old item.
     ports.streams().expire(id, remove_at - DAY_SECONDS).await?;
     if was_open(session) {
         ports.sessions().mark_removed(id, until, remove_at).await?;
@@ -144,12 +144,12 @@ async fn one<P: Ports>(
     Ok(())
 }
 
-/// Whether this was a session once: others are creations that broke off.
+/// Returns whether the session was ever open; otherwise its creation was interrupted.
 fn was_open(session: &Session) -> bool {
     session.ended_reason.is_some() || session.status == SessionStatus::Ended
 }
 
-/// Whether a dead letter needs the stream: for sure, or perhaps while KVS still holds its audio.
+/// Returns whether a dead letter needs the stream, or may need it while KVS still has its media.
 async fn is_needed<P: Ports>(
     run: &Run<'_, P>,
     session: &Session,
@@ -159,11 +159,11 @@ async fn is_needed<P: Ports>(
     let id = &session.session_id;
     let item = run.ports.streams().load(id).await?;
     let is_delivered = item.as_ref().is_some_and(|item| item.ended);
-    // A checkpoint that cannot be read says nothing, so it may have counted chunks.
+    // An unreadable checkpoint may have counted chunks.
     let unseen_chunk = item.is_some_and(|item| {
         run.ports.checkpoints().dead_lettered(&item).map_or(true, |chunks| chunks > 0)
     });
-    // No true event names a session that was never opened.
+    // No genuine event names a session that was never open.
     let event = was_open(session) && !is_delivered;
     Ok(match retention(letters, stream, id.as_str(), Eligible { unseen_chunk, event }) {
         Retention::Needed => true,

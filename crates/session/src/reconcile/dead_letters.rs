@@ -1,13 +1,13 @@
-//! Whether a dead letter needs a session's stream.
+//! Decides whether a dead letter needs a session's stream.
 //!
-//! A stream is kept while a letter that can need it names it or its session (letters live for 14
-//! days). A chunk always can. An event can while its session is not delivered to its end; after
-//! that it would only find the end, and every principal that may put events can make one.
+//! A stream is kept while a dead letter (retained for 14 days) names the stream or its session and
+//! may need it. A chunk always may. An event may until its session is delivered completely;
+//! afterwards it has no effect, and any principal that may put events can create one.
 //!
-//! A scan is bounded, and messages that another reader has received are hidden from it. Letters
-//! that it did not see keep a stream only as long as that can help:
+//! A scan is bounded, and messages that another reader has received are invisible to it. Unseen
+//! letters keep a stream only as long as they may need it:
 //!
-//! | unseen letters in | keep a stream |
+//! | unseen letters in | keep the stream |
 //! |---|---|
 //! | the chunk queue | of a session that put chunks there (its checkpoint counts them) … |
 //! | the event queue | of a session that is not delivered to its end … |
@@ -15,40 +15,40 @@
 
 use crate::StreamArn;
 
-/// What the dead-letter queues hold.
+/// Contents of the dead-letter queues.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeadLetterScan {
-    /// Bodies of the chunks that were seen.
+    /// Bodies of the chunks seen.
     pub chunks: Vec<String>,
-    /// Bodies of the events that were seen.
+    /// Bodies of the events seen.
     pub events: Vec<String>,
-    /// There are chunks that were not seen.
+    /// Whether the queue contains chunks that were not seen.
     pub unseen_chunks: bool,
-    /// There are events that were not seen.
+    /// Whether the queue contains events that were not seen.
     pub unseen_events: bool,
 }
 
-/// Which letters can need a session's stream, besides chunks that name it.
+/// The letters that may need a session's stream, apart from chunks that name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Eligible {
-    /// A chunk that was not seen: chunks of the session went to the queue.
+    /// An unseen chunk: the session has chunks in the queue.
     pub(super) unseen_chunk: bool,
-    /// An event: the session was opened and is not delivered to its end.
+    /// An event: the session was open and is not delivered completely.
     pub(super) event: bool,
 }
 
-/// Whether dead letters need a stream.
+/// Outcome of [`retention`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Retention {
-    /// A letter names it.
+    /// A letter needs the stream.
     Needed,
-    /// A letter that was not seen may name it.
+    /// An unseen letter may need it.
     MaybeNeeded,
-    /// None needs it.
+    /// No letter needs it.
     Unneeded,
 }
 
-/// Whether a letter needs this stream of this session.
+/// Returns whether a letter needs the stream of a session.
 pub(super) fn retention(
     scan: &DeadLetterScan,
     stream: &StreamArn,

@@ -5,7 +5,7 @@ use futures_util::future::join;
 use super::{FirstError, Ports, Run, SessionsIndex, Streams, Summary, millis, notify};
 use crate::{
     EndedReason, PendingEvent, PortError, Session, SessionStatus, StreamItem, emit,
-    event::EventStatus, listeners::News, words::uuid,
+    event::EventStatus, id_generator::uuid, listeners::Notification,
 };
 
 pub(super) async fn run<P: Ports>(
@@ -59,8 +59,8 @@ async fn end<P: Ports>(
     reason: EndedReason,
 ) -> Result<(), PortError> {
     let (ports, id) = (run.ports, &session.session_id);
-    let around = ports.surroundings();
-    let Some(change) = session.status_change(EventStatus::Ended, run.now_ms, uuid(around)) else {
+    let ctx = ports.context();
+    let Some(change) = session.status_change(EventStatus::Ended, run.now_ms, uuid(ctx)) else {
         return Ok(());
     };
     let event = PendingEvent::new(&change, run.trace_header.clone(), run.now_ms);
@@ -72,10 +72,10 @@ async fn end<P: Ports>(
     tracing::warn!(sessionId = %id, reason, "session ended by the health check");
     summary.ended += 1;
     // State and event are one write: an event that is not emitted now stays pending. The
-    // listeners are told meanwhile.
+    // listeners are notified concurrently.
     let budget = run.rules.emission;
-    let emission = emit(ports.sessions(), ports.events(), around, id, &event, budget);
-    let telling = notify::tell(run, id, News::Ending, run.rules.listeners_ending);
-    let _ = join(emission, telling).await;
+    let emission = emit(ports.sessions(), ports.events(), ctx, id, &event, budget);
+    let notification = notify::send(run, id, Notification::Ending, run.rules.listeners_ending);
+    let _ = join(emission, notification).await;
     Ok(())
 }

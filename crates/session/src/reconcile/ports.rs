@@ -1,4 +1,4 @@
-//! What the health check needs from outside.
+//! The external dependencies of the health check.
 
 use std::future::Future;
 
@@ -6,20 +6,20 @@ use super::DeadLetterScan;
 use crate::{
     ChannelArn, EndedReason, Ownership, PendingEvent, PortError, Session, SessionId, SessionStatus,
     StreamArn, StreamItem,
-    ports::{EventBus, Listeners, MediaRemoval, PendingEvents, SessionLookup, Surroundings},
+    ports::{Context, EventBus, Listeners, MediaRemoval, PendingEvents, SessionLookup},
 };
 
-/// Everything that the health check needs from outside.
+/// The set of ports that the health check requires.
 pub trait Ports: Sync {
     /// The Sessions table.
     type Sessions: SessionsIndex;
     /// The Streams table.
     type Streams: Streams;
-    /// How checkpoints are read.
+    /// The reader of checkpoints.
     type Checkpoints: Checkpoints;
     /// The control plane of KVS.
     type Media: MediaRemoval + Inventory;
-    /// The bus that takes status changes.
+    /// The event bus that receives status changes.
     type Events: EventBus;
     /// The sessions' listeners.
     type Listeners: Listeners;
@@ -27,18 +27,18 @@ pub trait Ports: Sync {
     type DeadLetters: DeadLetters;
     /// The consumer's function.
     type Consumer: Consumer;
-    /// Time, randomness and the journal.
-    type Surroundings: Surroundings;
+    /// Clock, random source and telemetry.
+    type Context: Context;
 
     /// The Sessions table.
     fn sessions(&self) -> &Self::Sessions;
     /// The Streams table.
     fn streams(&self) -> &Self::Streams;
-    /// How checkpoints are read.
+    /// The reader of checkpoints.
     fn checkpoints(&self) -> &Self::Checkpoints;
     /// The control plane of KVS.
     fn media(&self) -> &Self::Media;
-    /// The bus that takes status changes.
+    /// The event bus that receives status changes.
     fn events(&self) -> &Self::Events;
     /// The sessions' listeners.
     fn listeners(&self) -> &Self::Listeners;
@@ -46,15 +46,15 @@ pub trait Ports: Sync {
     fn dead_letters(&self) -> &Self::DeadLetters;
     /// The consumer's function.
     fn consumer(&self) -> &Self::Consumer;
-    /// Time, randomness and the journal.
-    fn surroundings(&self) -> &Self::Surroundings;
+    /// Clock, random source and telemetry.
+    fn context(&self) -> &Self::Context;
 }
 
 /// The Sessions table by status, and the health check's writes. Each write is conditioned on the
 /// item as it was read, so that two runs at once do no harm.
 pub trait SessionsIndex: SessionLookup + PendingEvents {
-    /// Ids of the sessions with `status` that last changed before `before_ms` (Unix ms) and have
-    /// `attribute`, oldest first. The index may lag behind the table.
+    /// Returns the ids of sessions with `status` that last changed before `before_ms` (Unix ms) and
+    /// have `attribute`, oldest first. The index may lag behind the table.
     fn with_status(
         &self,
         status: SessionStatus,
@@ -62,7 +62,8 @@ pub trait SessionsIndex: SessionLookup + PendingEvents {
         attribute: &str,
     ) -> impl Future<Output = Result<Vec<SessionId>, PortError>> + Send;
 
-    /// Ends a live session and stores the event to emit, in one write; `false` when it has changed.
+    /// Ends a live session and stores the event to emit, in one write. Returns
+    /// `false` if it has changed.
     fn end_as_read(
         &self,
         session: &Session,
@@ -71,7 +72,7 @@ pub trait SessionsIndex: SessionLookup + PendingEvents {
         now_ms: u64,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
-    /// Claims a session for cleaning until `until_ms`; `false` when it has changed.
+    /// Claims a session for cleaning until `until_ms`. Returns `false` if it has changed.
     fn claim(
         &self,
         session: &Session,
@@ -79,9 +80,9 @@ pub trait SessionsIndex: SessionLookup + PendingEvents {
         now_ms: u64,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
-    /// Records that nothing of an ended session is left in KVS; `false` when the claim is
-    /// another's. The item stays until `remove_at` (Unix seconds), so that a replayed event finds
-    /// the session ended and its id is not drawn again.
+    /// Records that the KVS resources of an ended session are deleted. Returns `false` if another
+    /// run holds the claim. The item stays until `remove_at` (Unix seconds), so that a replayed
+    /// event finds the session ended and its id is not drawn again.
     fn mark_removed(
         &self,
         id: &SessionId,
@@ -89,7 +90,7 @@ pub trait SessionsIndex: SessionLookup + PendingEvents {
         remove_at: u64,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
-    /// Deletes the item of a creation that broke off, if the claim still stands.
+    /// Deletes the item of an interrupted creation, if the claim is still held.
     fn delete_claimed(
         &self,
         id: &SessionId,
@@ -99,13 +100,13 @@ pub trait SessionsIndex: SessionLookup + PendingEvents {
 
 /// The Streams table.
 pub trait Streams: Sync {
-    /// A session's item (a consistent read).
+    /// Reads a session's item with a consistent read.
     fn load(
         &self,
         session: &SessionId,
     ) -> impl Future<Output = Result<Option<StreamItem>, PortError>> + Send;
 
-    /// Lets an item expire at `expires_at` (Unix seconds); one that is gone is a success.
+    /// Lets an item expire at `expires_at` (Unix seconds). Succeeds if it does not exist.
     fn expire(
         &self,
         session: &SessionId,
@@ -113,12 +114,12 @@ pub trait Streams: Sync {
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// Reads checkpoints as this build's consumer does.
+/// Reads checkpoints as the consumer of this build does.
 pub trait Checkpoints: Sync {
-    /// Chunks of the session that went to the dead-letter queue.
+    /// Returns the number of chunks of the session in the dead-letter queue.
     ///
     /// # Errors
-    /// Why this build cannot go on from the checkpoint.
+    /// Returns why this build cannot resume from the checkpoint.
     fn dead_lettered(&self, item: &StreamItem) -> Result<u64, String>;
 }
 
@@ -131,35 +132,35 @@ pub enum Resource {
     Channel(ChannelArn),
 }
 
-/// What KVS holds, and whose it is.
+/// The resources in KVS and their owners.
 pub trait Inventory: Sync {
-    /// Whose a stream is.
+    /// Returns the owner of a stream.
     fn stream_owner(
         &self,
         stream: &StreamArn,
     ) -> impl Future<Output = Result<Ownership, PortError>> + Send;
 
-    /// Whose a channel is.
+    /// Returns the owner of a channel.
     fn channel_owner(
         &self,
         channel: &ChannelArn,
     ) -> impl Future<Output = Result<Ownership, PortError>> + Send;
 
-    /// The stream of a name, in whatever environment.
+    /// Returns the stream with a name, in any environment.
     fn stream_named(
         &self,
         name: &str,
     ) -> impl Future<Output = Result<Option<StreamArn>, PortError>> + Send;
 
-    /// The channel of a name, in whatever environment.
+    /// Returns the channel with a name, in any environment.
     fn channel_named(
         &self,
         name: &str,
     ) -> impl Future<Output = Result<Option<ChannelArn>, PortError>> + Send;
 
-    /// Every channel and stream of this environment that was created before `before_ms` (Unix ms),
-    /// with its session. Channels come first: a stream can be deleted only once its channel is
-    /// unmapped.
+    /// Returns the channels and streams of this environment that were created before `before_ms`
+    /// (Unix ms), with its session. Channels come first: a stream can be deleted only once its
+    /// channel is unmapped.
     fn created_before(
         &self,
         before_ms: u64,
@@ -168,7 +169,7 @@ pub trait Inventory: Sync {
 
 /// The dead-letter queues.
 pub trait DeadLetters: Sync {
-    /// Looks into the queues without removing anything.
+    /// Reads messages of the queues without deleting them.
     fn scan(&self) -> impl Future<Output = Result<DeadLetterScan, PortError>> + Send;
 }
 

@@ -1,8 +1,8 @@
 //! Removes a session's channel and stream from KVS, if their tags name this environment and
 //! session.
 //!
-//! KVS refuses both deletions with `ResourceInUseException` while the two are mapped to each other,
-//! so the mapping goes first, then the channel, then the stream.
+//! KVS rejects both deletions with `ResourceInUseException` while the two are mapped to each other.
+//! Therefore the mapping is disabled first, then the channel and then the stream is deleted.
 
 use super::{Inventory, Ports, Run};
 use crate::{
@@ -10,9 +10,8 @@ use crate::{
     ports::{Clock, MediaRemoval},
 };
 
-/// Tries of a deletion that KVS refuses because the resource is in use. That passes within seconds:
-/// a mapping that was just disabled, or a resource that another run is deleting. What stays in use
-/// is left to the next run.
+/// Maximum number of attempts to delete a resource that is in use. The state usually lasts seconds:
+/// a mapping was just disabled, or another run is deleting the resource. The next run retries.
 const MAX_TRIES: u32 = 4;
 
 /// Unmaps and deletes a channel.
@@ -31,7 +30,7 @@ pub(super) async fn channel<P: Ports>(
             let disabled = media.disable_storage(channel).await;
             unmapped = disabled.is_ok();
             if let Err(error) = disabled {
-                // It may have no mapping: the deletion shows whether it has.
+                // The channel may have no mapping; the deletion shows whether it has.
                 tracing::info!(channel = %channel, %error, "mapping not disabled");
             }
         }
@@ -42,7 +41,7 @@ pub(super) async fn channel<P: Ports>(
     Ok(())
 }
 
-/// Deletes a stream whose channel was removed before.
+/// Deletes a stream whose channel was deleted before.
 pub(super) async fn stream<P: Ports>(
     run: &Run<'_, P>,
     session: &SessionId,
@@ -68,8 +67,8 @@ fn may_delete(owner: Ownership, session: &SessionId, resource: &str) -> bool {
     may
 }
 
-/// Whether a resource is gone, or being deleted. While it is in use, waits for the next try; after
-/// the last one, the error.
+/// Returns whether a resource is deleted or being deleted. If it is in use, waits before the next
+/// attempt; returns the error of the last one.
 async fn is_done<P: Ports>(
     run: &Run<'_, P>,
     attempt: u32,
@@ -78,7 +77,7 @@ async fn is_done<P: Ports>(
     match deletion {
         Err(error) if error.kind == ErrorKind::NotFound => Ok(true),
         Err(error) if error.kind == ErrorKind::InUse && attempt < MAX_TRIES => {
-            run.ports.surroundings().sleep(run.rules.removal_pause).await;
+            run.ports.context().sleep(run.rules.removal_pause).await;
             Ok(false)
         }
         deletion => deletion.map(|()| true),

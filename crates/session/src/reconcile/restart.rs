@@ -1,9 +1,9 @@
-//! Starts a consumer for sessions that have none, and drains those that ended without one.
+//! Starts consumers for live sessions without one, and for ended sessions that are not drained.
 
 use super::{Checkpoints, Consumer, FirstError, Ports, Run, Streams, Summary, millis};
 use crate::{PortError, Session, SessionStatus};
 
-/// Most invocations of the consumer in one run; the rest wait for the next.
+/// Maximum number of invocations of the consumer per run; the next run continues.
 const MAX_RESTARTS: u64 = 50;
 
 pub(super) async fn run<P: Ports>(
@@ -11,7 +11,7 @@ pub(super) async fn run<P: Ports>(
     summary: &mut Summary,
 ) -> Result<(), PortError> {
     let mut errors = FirstError::default();
-    // The youngest too: they count as active streams, although none is restarted yet.
+    // Includes new sessions: they count as active streams, but are not restarted yet.
     for status in [SessionStatus::Active, SessionStatus::Paused] {
         for session in run.changed_before(status, run.now_ms, "createdAt").await? {
             errors.take(&session.session_id, one(run, summary, &session).await);
@@ -35,16 +35,15 @@ async fn one<P: Ports>(
             summary.active_streams += 1;
             return Ok(());
         }
-        // Every run would fail alike, and leave a dead letter.
+        // Every run would fail and produce a dead letter.
         Some(item) if let Err(error) = ports.checkpoints().dead_lettered(&item) => {
             summary.unreadable += 1;
             tracing::error!(sessionId = %id, %error, "not restarted: deploy the build that wrote its checkpoint again; KVS keeps the audio until the end of its retention");
             return Ok(());
         }
-        // Its own event is on the way.
+        // Its event may still be in delivery.
         _ if !run.is_settled(session) => return Ok(()),
-        // A session that ended before anything was asked of its stream has nothing to drain once
-        // its stream is gone.
+        // No consumer has ever read the stream, and it is deleted: there is nothing to drain.
         None if session.kvs_stream_arn.is_none() => return Ok(()),
         _ => {}
     }

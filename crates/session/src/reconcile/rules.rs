@@ -1,65 +1,65 @@
-//! How long the health check waits before it acts.
+//! Time limits of the health check.
 
 use std::time::Duration;
 
 use crate::{
     Limits,
-    listeners::{GRACE, Patience},
+    listeners::{GRACE, NotifyBudget},
 };
 
-/// Every how many runs the listings of KVS are swept for resources without a session.
+/// Number of runs per sweep of KVS for resources without a session.
 pub(super) const SWEEP_EVERY: u64 = 12;
 
 /// The rules of one environment. Durations are wall-clock time, divided by TIME_SCALE.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Sessions and resources of other environments are not touched.
+    /// The environment; sessions and resources of others are not changed.
     pub environment: String,
-    /// A record that changed within this time is left to the invocation that works on it: 3 min.
+    /// Age from which a record is reconciled; before, an invocation may be working on it: 3 min.
     pub settled: Duration,
     /// Time between two runs: 5 min, as the template schedules them.
     pub interval: Duration,
-    /// An event that has been pending for longer was given up by its writer: 10 s.
+    /// Age from which a pending event is resent, because its writer has given up: 10 s.
     pub event_given_up: Duration,
-    /// Longest time for the emission of one event: 10 s. It is not divided by TIME_SCALE: an answer
-    /// takes as long on any clock.
+    /// Maximum time for emitting one event: 10 s. Not divided by TIME_SCALE, because network calls
+    /// are not accelerated.
     pub emission: Duration,
-    /// How long a claim keeps other runs away: 10 min. A run that dies is followed by the next
-    /// after it.
+    /// Length of a claim on a session: 10 min. If a run dies, the next run continues after it.
     pub claim: Duration,
-    /// How long after its drain the channel of an ended session is looked for: 15 min, three runs.
+    /// Time after its drain in which the channel of an ended session is checked: 15 min, three
+    /// runs.
     pub channel_checks: Duration,
-    /// Before the deletion of a resource in use is tried again: 1 s. One channel takes 5 calls a
-    /// second, and mapping changes are 10 a second for the whole account.
+    /// Pause before retrying the deletion of a resource in use: 1 s. KVS allows 5 calls per second
+    /// and channel, and 10 mapping changes per second and account.
     pub removal_pause: Duration,
-    /// How long after its end a session's listeners are left to its consumer: a minute and 15 s.
+    /// Time after the end of a session in which its consumer notifies the listeners: 75 s.
     pub listeners_grace: Duration,
-    /// Longest time for the listeners of one session: 10 s …
+    /// Maximum time for the listeners of one session: 10 s.
     pub listeners_each: Duration,
-    /// … and for those of all sessions of a run: 120 s, so that it comes to its other duties.
+    /// Maximum time per run for all listeners: 120 s, so that time remains for other duties.
     pub listeners_all: Duration,
-    /// Longest time for telling the listeners that their session ends: 2 s, not divided by
-    /// TIME_SCALE either.
+    /// Maximum time for notifying listeners that their session is ending: 2 s, not divided by
+    /// TIME_SCALE.
     pub listeners_ending: Duration,
-    /// Longest time for one listener: 5 s, not divided by TIME_SCALE either.
+    /// Maximum time for one listener: 5 s, not divided by TIME_SCALE.
     pub listener: Duration,
-    /// Pauses between retries.
+    /// Backoff between retries.
     pub limits: Limits,
-    /// How long a drained session's stream is kept (`StreamKeepMinutes`).
+    /// Time for which a drained stream is kept (`StreamKeepMinutes`).
     pub stream_keep: Duration,
-    /// How long KVS keeps a stream's audio (`StreamRetentionHours`).
+    /// Retention of a stream's media in KVS (`StreamRetentionHours`).
     pub retention: Duration,
-    /// What a taker adds to another's lease before it takes it.
+    /// Margin after the end of a lease before another run takes it.
     pub take_margin: Duration,
-    /// A session without audio for so long ends (`SessionIdleMinutes`).
+    /// Time without audio after which a session is ended (`SessionIdleMinutes`).
     pub session_idle: Duration,
-    /// A session of this age ends (`MaxSessionHours`).
+    /// Age at which a session is ended (`MaxSessionHours`).
     pub max_session: Duration,
 }
 
 impl Rules {
-    /// The rules of a system whose clocks run `scale` times as fast (1 in AWS), with the template's
-    /// defaults.
+    /// Creates the rules with the template's defaults, for a system with the given time scale (1 on
+    /// AWS).
     #[must_use]
     pub fn scaled(environment: String, scale: f64) -> Self {
         let seconds = |seconds: u64| Duration::from_secs(seconds).div_f64(scale.max(1.0));
@@ -91,9 +91,9 @@ impl Rules {
         }
     }
 
-    /// The budget for the listeners of one session that may take `all` of the time.
+    /// Returns the budget for the listeners of one session, `total` for all of them.
     #[must_use]
-    pub fn patience(&self, all: Duration) -> Patience {
-        Patience { all, each: self.listener.min(all), limits: self.limits }
+    pub fn notify_budget(&self, total: Duration) -> NotifyBudget {
+        NotifyBudget { total, per_listener: self.listener.min(total), limits: self.limits }
     }
 }

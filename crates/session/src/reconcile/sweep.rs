@@ -1,10 +1,10 @@
-//! Removes channels and streams that carry this environment's tags and belong to no session.
+//! Deletes channels and streams with this environment's tags that belong to no session.
 
 use super::dead_letters::{DeadLetterScan, Eligible, Retention, retention};
 use super::{FirstError, Inventory, Ports, Resource, Run, Streams, Summary, removal};
 use crate::{PortError, ports::SessionLookup};
 
-/// Most resources removed in one run.
+/// Maximum number of resources deleted per run.
 const MAX_SWEPT: u64 = 50;
 
 pub(super) async fn run<P: Ports>(
@@ -19,7 +19,7 @@ pub(super) async fn run<P: Ports>(
         if summary.swept >= MAX_SWEPT || ports.sessions().get(&id).await?.is_some() {
             continue;
         }
-        // A record may be lost: a stream that is being read, or was not read to its end, stays.
+        // A record may be lost, so a stream that was not read to its end is kept.
         let item = ports.streams().load(&id).await?;
         if item.as_ref().is_some_and(|item| !item.ended) {
             continue;

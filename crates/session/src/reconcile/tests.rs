@@ -164,7 +164,7 @@ fn a_lapsed_lease_is_restarted_only_beyond_its_margin() {
 }
 
 #[test]
-fn what_another_build_wrote_is_not_restarted() {
+fn a_session_with_an_unreadable_checkpoint_is_not_restarted() {
     let world = World::new();
     let id = opened(&world);
     let checkpoint = Some(UNREADABLE.to_owned());
@@ -176,7 +176,7 @@ fn what_another_build_wrote_is_not_restarted() {
 }
 
 #[test]
-fn one_failure_keeps_no_other_session_and_no_other_duty_from_its_turn() {
+fn one_failure_does_not_stop_other_sessions_or_duties() {
     let world = World::new();
     let first = opened(&world);
     let second = opened(&world);
@@ -230,7 +230,7 @@ fn a_stream_that_is_not_drained_is_never_removed() {
 }
 
 #[test]
-fn a_creation_that_broke_off_is_removed_with_all_it_made() {
+fn an_interrupted_creation_is_removed_with_its_resources() {
     for calls in 3..12 {
         let world = World::new();
         let service = world.service();
@@ -253,7 +253,7 @@ fn a_creation_that_broke_off_is_removed_with_all_it_made() {
 }
 
 #[test]
-fn nothing_is_deleted_whose_tags_name_another_session() {
+fn resources_with_tags_of_another_session_are_not_deleted() {
     let world = World::new();
     let id = opened(&world);
     delete(&world, &id);

@@ -1,17 +1,17 @@
-//! The Sessions table as the health check needs it.
+//! The Sessions table as the index of the health check.
 
 use session::reconcile::SessionsIndex;
 use session::{EndedReason, PendingEvent, PortError, Session, SessionId, SessionStatus};
 
 use super::{DELETE, Item, KEY, SessionsTable, Values, condition_met, names, table_error, text};
 
-/// The index by which sessions are found.
+/// The index of sessions by status.
 const INDEX: &str = "status-updatedAt-index";
 
-/// Most sessions of one status that a query returns; the rest wait for the next health check.
+/// Maximum number of sessions per status and health check.
 const MAX_SESSIONS: usize = 2_000;
 
-/// The item is as it was read.
+/// Condition: the item has not changed since it was read.
 const AS_READ: &str = "#status = :was AND updatedAt = :seen";
 
 fn as_read(session: &Session) -> Values {

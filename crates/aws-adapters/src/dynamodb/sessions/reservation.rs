@@ -1,113 +1,126 @@
-//! What a reservation writes beside the session's item, in the same table: the speaker's places and
-//! the request.
+//! Reservations: the session's item and, in the same table, the speaker's session slots and the
+//! record of the request.
 //!
 //! | key | attributes |
 //! |---|---|
 //! | `speaker#{sub}` | `sessions`: a set of ids, at most `MAX_ACTIVE_SESSIONS` of them |
-//! | `request#{length}#{sub}#{Idempotency-Key}` | as [`Remembered`] |
+//! | `request#{length}#{sub}#{Idempotency-Key}` | as [`IdempotencyRecord`] |
 //!
-//! Neither key is a session id, neither item has a status, and both are forgotten by the table's
-//! time to live.
+//! Neither key is a valid session id, and neither item has a status. The table's time to live
+//! deletes both.
 
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
 use session::{
-    Claim, ErrorKind, PortError, Remembered, RequestId, Session, SessionId,
-    ports::{Reservation, Reserved},
+    ErrorKind, IdempotencyClaim, IdempotencyRecord, PortError, RequestId, Session, SessionId,
+    SessionStatus,
+    ports::{Reservation, ReservationOutcome, Reservations},
 };
 
 use super::super::attributes::to_item;
 use super::{
     DELETE, GET, KEY, SessionsTable, TRANSACTION, UPDATE, Values, cancellation, condition_met,
-    from_item, reasons_of, table_error, text, to_attribute,
+    from_item, names, reasons_of, table_error, text, to_attribute,
 };
 
-/// The speaker's places are forgotten when no session was opened for so long, s: two days, and a
-/// session lasts one.
-const PLACES_SECONDS: u64 = 2 * 24 * 60 * 60;
+/// Time to live of a speaker's slots after the last reservation, s: two days, because a session
+/// lasts one.
+const SLOTS_SECONDS: u64 = 2 * 24 * 60 * 60;
 
-/// What a request is forgotten by and answered by: it is for this session still.
-const STILL_OURS: &str = "forSession = :session";
+/// Condition: the request's record still belongs to the session.
+const SAME_SESSION: &str = "forSession = :session";
 
-fn places_key(speaker_id: &str) -> String {
+fn slots_key(speaker_id: &str) -> String {
     format!("speaker#{speaker_id}")
 }
 
-impl SessionsTable {
-    pub(super) async fn reserve(
+impl Reservations for SessionsTable {
+    async fn reserve(
         &self,
         reservation: &Reservation<'_>,
-    ) -> Result<Reserved, PortError> {
+    ) -> Result<ReservationOutcome, PortError> {
         let transaction = self
             .client
             .transact_write_items()
             .transact_items(self.new_item(reservation.session)?)
-            .transact_items(self.place(reservation)?);
+            .transact_items(self.slot(reservation)?);
         let transaction = match reservation.claim {
             Some(claim) => {
                 let id = &reservation.session.session_id;
-                transaction.transact_items(self.request(claim, id)?)
+                transaction.transact_items(self.request_record(claim, id)?)
             }
             None => transaction,
         };
         match transaction.send().await {
-            Ok(_) => Ok(Reserved::Yes),
-            Err(error) => refusal(&reasons_of(&error)?),
+            Ok(_) => Ok(ReservationOutcome::Reserved),
+            Err(error) => rejection(&reasons_of(&error)?),
         }
     }
 
-    fn new_item(&self, session: &Session) -> Result<TransactWriteItem, PortError> {
-        let put = Put::builder()
-            .table_name(&self.name)
-            .set_item(Some(to_item(TRANSACTION, session)?))
-            .condition_expression("attribute_not_exists(sessionId)");
-        whole(put.build()).map(|put| TransactWriteItem::builder().put(put).build())
-    }
-
-    fn place(&self, reservation: &Reservation<'_>) -> Result<TransactWriteItem, PortError> {
-        let session = reservation.session;
-        let mut values = Values::new()
-            .with(":most", &reservation.most)
-            .with(":removeAt", &(session.created_at / 1000 + PLACES_SECONDS));
-        values.0.insert(":session".to_owned(), set(std::slice::from_ref(&session.session_id)));
-        let key = places_key(&session.speaker_id);
-        let take = "SET removeAt = :removeAt ADD sessions :session";
-        let has_room = "attribute_not_exists(sessions) OR size(sessions) < :most";
-        Self::write(&self.name, &key, take, has_room, values)
-    }
-
-    fn request(
+    async fn fence_reservation(
         &self,
-        claim: &Claim,
         session_id: &SessionId,
-    ) -> Result<TransactWriteItem, PortError> {
-        let mut item = to_item(TRANSACTION, &Remembered::new(claim, session_id))?;
-        item.insert(KEY.to_owned(), text(&claim.id));
-        let put = Put::builder().table_name(&self.name).set_item(Some(item));
-        let put = match &claim.takes_over {
-            None => put.condition_expression("attribute_not_exists(sessionId)"),
-            Some(earlier) => put
-                .condition_expression(format!(
-                    "attribute_not_exists(sessionId) OR ({STILL_OURS} AND \
-                     (attribute_not_exists(answer) OR removeAt <= :now))"
-                ))
-                .expression_attribute_values(":session", to_attribute(earlier))
-                .expression_attribute_values(":now", to_attribute(&claim.now)),
-        };
-        whole(put.build()).map(|put| TransactWriteItem::builder().put(put).build())
+        reserved_at: u64,
+        now: u64,
+    ) -> Result<bool, PortError> {
+        let values = Values::new()
+            .with(":now", &now)
+            .with(":creating", &SessionStatus::Creating)
+            .with(":reserved", &reserved_at);
+        let as_reserved = "#status = :creating AND updatedAt = :reserved";
+        self.update(session_id, "SET updatedAt = :now", as_reserved, values).await
     }
 
-    /// Remembers the session as the answer to its request.
-    pub(super) fn answer(
+    async fn delete_reservation(&self, session_id: &SessionId) -> Result<(), PortError> {
+        let condition = "#status = :creating";
+        let output = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .key(KEY, text(session_id))
+            .condition_expression(condition)
+            .set_expression_attribute_names(names(&[condition]))
+            .expression_attribute_values(":creating", to_attribute(&SessionStatus::Creating))
+            .send()
+            .await;
+        // If it is no longer `creating`, another invocation owns it.
+        condition_met(DELETE, output).map(drop)
+    }
+
+    async fn session_slots(&self, speaker_id: &str) -> Result<Vec<SessionId>, PortError> {
+        #[derive(serde::Deserialize)]
+        struct Slots {
+            #[serde(default)]
+            sessions: Vec<SessionId>,
+        }
+        let item = self.read(&slots_key(speaker_id)).await?;
+        let slots: Option<Slots> = item.map(|item| from_item(GET, item)).transpose()?;
+        Ok(slots.map(|slots| slots.sessions).unwrap_or_default())
+    }
+
+    async fn release_slots(
         &self,
-        claim: &Claim,
-        session: &Session,
-    ) -> Result<TransactWriteItem, PortError> {
-        let answer = Session { pending_event: None, ..session.clone() };
-        let values = Values::new().with(":session", &session.session_id).with(":answer", &answer);
-        Self::write(&self.name, claim.id.as_str(), "SET answer = :answer", STILL_OURS, values)
+        speaker_id: &str,
+        sessions: &[SessionId],
+    ) -> Result<(), PortError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .key(KEY, text(slots_key(speaker_id)))
+            .update_expression("DELETE sessions :released")
+            .expression_attribute_values(":released", set(sessions));
+        update.send().await.map(drop).map_err(|error| table_error(UPDATE, &error))
     }
 
-    pub(super) async fn forget_request(
+    async fn idempotency_record(
+        &self,
+        request: &RequestId,
+    ) -> Result<Option<IdempotencyRecord>, PortError> {
+        let item = self.read(request.as_str()).await?;
+        item.map(|item| from_item(GET, item)).transpose()
+    }
+
+    async fn delete_idempotency_record(
         &self,
         request: &RequestId,
         session_id: &SessionId,
@@ -117,36 +130,64 @@ impl SessionsTable {
             .delete_item()
             .table_name(&self.name)
             .key(KEY, text(request))
-            .condition_expression(format!("{STILL_OURS} AND attribute_not_exists(answer)"))
+            .condition_expression(format!("{SAME_SESSION} AND attribute_not_exists(answer)"))
             .expression_attribute_values(":session", to_attribute(session_id));
-        // Another's by now, or answered: then it stays.
+        // A record of another session, or with a response, is kept.
         condition_met(DELETE, delete.send().await).map(drop)
     }
+}
 
-    pub(super) async fn taken(&self, speaker_id: &str) -> Result<Vec<SessionId>, PortError> {
-        #[derive(serde::Deserialize)]
-        struct Places {
-            #[serde(default)]
-            sessions: Vec<SessionId>,
-        }
-        let item = self.read(&places_key(speaker_id)).await?;
-        let places: Option<Places> = item.map(|item| from_item(GET, item)).transpose()?;
-        Ok(places.map(|places| places.sessions).unwrap_or_default())
+impl SessionsTable {
+    fn new_item(&self, session: &Session) -> Result<TransactWriteItem, PortError> {
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(to_item(TRANSACTION, session)?))
+            .condition_expression("attribute_not_exists(sessionId)");
+        built(put.build()).map(|put| TransactWriteItem::builder().put(put).build())
     }
 
-    pub(super) async fn give_back(
+    fn slot(&self, reservation: &Reservation<'_>) -> Result<TransactWriteItem, PortError> {
+        let session = reservation.session;
+        let mut values = Values::new()
+            .with(":max", &reservation.max_sessions)
+            .with(":removeAt", &(session.created_at / 1000 + SLOTS_SECONDS));
+        values.0.insert(":session".to_owned(), set(std::slice::from_ref(&session.session_id)));
+        let key = slots_key(&session.speaker_id);
+        let add = "SET removeAt = :removeAt ADD sessions :session";
+        let below_limit = "attribute_not_exists(sessions) OR size(sessions) < :max";
+        Self::write(&self.name, &key, add, below_limit, values)
+    }
+
+    fn request_record(
         &self,
-        speaker_id: &str,
-        sessions: &[SessionId],
-    ) -> Result<(), PortError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .key(KEY, text(places_key(speaker_id)))
-            .update_expression("DELETE sessions :gone")
-            .expression_attribute_values(":gone", set(sessions));
-        update.send().await.map(drop).map_err(|error| table_error(UPDATE, &error))
+        claim: &IdempotencyClaim,
+        session_id: &SessionId,
+    ) -> Result<TransactWriteItem, PortError> {
+        let mut item = to_item(TRANSACTION, &IdempotencyRecord::new(claim, session_id))?;
+        item.insert(KEY.to_owned(), text(&claim.id));
+        let put = Put::builder().table_name(&self.name).set_item(Some(item));
+        let put = match &claim.supersedes {
+            None => put.condition_expression("attribute_not_exists(sessionId)"),
+            Some(superseded) => put
+                .condition_expression(format!(
+                    "attribute_not_exists(sessionId) OR ({SAME_SESSION} AND \
+                     (attribute_not_exists(answer) OR removeAt <= :now))"
+                ))
+                .expression_attribute_values(":session", to_attribute(superseded))
+                .expression_attribute_values(":now", to_attribute(&claim.now)),
+        };
+        built(put.build()).map(|put| TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Writes the session as the response to its request.
+    pub(super) fn record_response(
+        &self,
+        claim: &IdempotencyClaim,
+        session: &Session,
+    ) -> Result<TransactWriteItem, PortError> {
+        let answer = Session { pending_event: None, ..session.clone() };
+        let values = Values::new().with(":session", &session.session_id).with(":answer", &answer);
+        Self::write(&self.name, claim.id.as_str(), "SET answer = :answer", SAME_SESSION, values)
     }
 }
 
@@ -154,24 +195,25 @@ fn set(sessions: &[SessionId]) -> AttributeValue {
     AttributeValue::Ss(sessions.iter().map(ToString::to_string).collect())
 }
 
-fn whole<T>(built: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, PortError> {
-    built.map_err(|error| PortError::new(TRANSACTION, ErrorKind::Invalid, error.to_string()))
+fn built<T>(result: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, PortError> {
+    result.map_err(|error| PortError::new(TRANSACTION, ErrorKind::Invalid, error.to_string()))
 }
 
-/// Why nothing was reserved: the writes were the session's item, the speaker's place and the
-/// request. A request that is known comes first: its answer needs neither an id nor a place.
-fn refusal(reasons: &[CancellationReason]) -> Result<Reserved, PortError> {
+/// Returns why a reservation was cancelled. Its writes are the session's item, the speaker's slot
+/// and the request's record. A used key takes precedence, because the response to a repeated
+/// request needs neither an id nor a slot.
+fn rejection(reasons: &[CancellationReason]) -> Result<ReservationOutcome, PortError> {
     let failed = |write: usize| {
         reasons.get(write).and_then(CancellationReason::code) == Some("ConditionalCheckFailed")
     };
     if failed(2) {
-        return Ok(Reserved::KeyKnown);
+        return Ok(ReservationOutcome::KeyInUse);
     }
     if failed(0) {
-        return Ok(Reserved::IdTaken);
+        return Ok(ReservationOutcome::IdTaken);
     }
     if failed(1) {
-        return Ok(Reserved::NoPlace);
+        return Ok(ReservationOutcome::QuotaReached);
     }
     cancellation(reasons).and_then(|_| {
         let message = "cancelled without a reason";
@@ -188,12 +230,18 @@ mod tests {
     }
 
     #[test]
-    fn a_known_request_comes_before_a_taken_id_and_that_before_a_lack_of_places() {
+    fn a_used_key_precedes_a_taken_id_and_that_precedes_the_quota() {
         let failed = "ConditionalCheckFailed";
-        assert_eq!(refusal(&reasons(&[failed, failed, failed])), Ok(Reserved::KeyKnown));
-        assert_eq!(refusal(&reasons(&[failed, failed])), Ok(Reserved::IdTaken));
-        assert_eq!(refusal(&reasons(&["None", failed, "None"])), Ok(Reserved::NoPlace));
-        let busy = refusal(&reasons(&["TransactionConflict", "None"])).unwrap_err();
+        assert_eq!(
+            rejection(&reasons(&[failed, failed, failed])),
+            Ok(ReservationOutcome::KeyInUse)
+        );
+        assert_eq!(rejection(&reasons(&[failed, failed])), Ok(ReservationOutcome::IdTaken));
+        assert_eq!(
+            rejection(&reasons(&["None", failed, "None"])),
+            Ok(ReservationOutcome::QuotaReached)
+        );
+        let busy = rejection(&reasons(&["TransactionConflict", "None"])).unwrap_err();
         assert_eq!(busy.kind, ErrorKind::Throttled);
     }
 }

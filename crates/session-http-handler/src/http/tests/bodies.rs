@@ -13,7 +13,7 @@ fn a_body_in_base64_is_decoded() {
 }
 
 #[test]
-fn a_body_that_is_wrong_is_400_and_names_the_field() {
+fn an_invalid_body_is_400_and_names_the_field() {
     let many =
         format!(r#"{{"sourceLanguage":"en","targetLanguages":[{}"xx"]}}"#, r#""de","#.repeat(99));
     for (body, part) in [
@@ -45,7 +45,7 @@ fn a_body_that_is_wrong_is_400_and_names_the_field() {
 }
 
 #[test]
-fn what_was_sent_is_not_sent_back() {
+fn errors_do_not_contain_client_input() {
     let answer = post(r#"{"sourceLanguage": "<script>alert(1)</script>"}"#);
     assert!(!answer.body.to_string().contains("script"));
     let answer = post("{\"sourceLanguage\": <script>");
@@ -64,7 +64,7 @@ fn a_body_over_16_kib_is_413_and_one_of_16_kib_is_read() {
 }
 
 #[test]
-fn another_content_type_is_415_and_none_is_taken_for_json() {
+fn another_content_type_is_415_and_a_missing_one_is_json() {
     let body = r#"{"sourceLanguage": "en"}"#;
     for (content_type, status) in [
         ("application/json; charset=utf-8", 201),

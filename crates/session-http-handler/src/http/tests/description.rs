@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::http::route::ROUTES;
 
 mod answers;
 mod names;
@@ -28,11 +29,28 @@ fn concrete(path: &str) -> String {
     path.replace("{sessionId}", ID)
 }
 
+/// The operations of the table, and whether each requires a token by default.
+fn table() -> BTreeSet<(Operation, bool)> {
+    ROUTES
+        .iter()
+        .map(|route| (operation(route.method, route.path), route.access == Access::Speaker))
+        .collect()
+}
+
 #[test]
-fn the_page_describes_the_routes_of_the_code_and_none_more() {
+fn the_page_describes_the_routes_of_the_table() {
     let page = Page::load();
-    let described: BTreeSet<_> = page.operations().into_keys().collect();
-    assert_eq!(described, routes::of_the_code());
+    let operations = page.operations();
+    let described: BTreeSet<_> = operations
+        .iter()
+        .map(|(operation, details)| (operation.clone(), page.wants_token(details)))
+        .collect();
+    assert_eq!(described, table());
+}
+
+#[test]
+fn the_template_has_the_routes_of_the_table() {
+    assert_eq!(routes::of_the_template(), table());
 }
 
 #[test]
@@ -40,29 +58,24 @@ fn a_route_that_the_page_leaves_out_is_noticed() {
     let mut page = Page::load();
     page.0["paths"]["/sessions/{sessionId}"].as_object_mut().unwrap().remove("patch");
     let described: BTreeSet<_> = page.operations().into_keys().collect();
-    let missing: Vec<_> = routes::of_the_code().difference(&described).cloned().collect();
+    let missing = table().into_iter().map(|(operation, _)| operation);
+    let missing: Vec<_> = missing.filter(|operation| !described.contains(operation)).collect();
     assert_eq!(missing, [operation("PATCH", "/sessions/{sessionId}")]);
 }
 
 #[test]
-fn the_page_the_route_table_and_the_template_agree_on_routes_and_tokens() {
-    let page = Page::load();
-    let described: BTreeSet<_> = page
-        .operations()
-        .iter()
-        .map(|(operation, details)| (operation.clone(), page.wants_token(details)))
-        .collect();
-    let table: BTreeSet<_> = routes::table()
-        .into_iter()
-        .filter(|row| !row.private)
-        .map(|row| (row.operation, row.token))
-        .collect();
-    assert_eq!(described, table, "the table at the top of http.rs");
-    assert_eq!(described, routes::of_the_template(), "infra/template.yaml");
+fn every_path_of_the_table_leads_to_itself() {
+    for route in &ROUTES {
+        let path = concrete(route.path);
+        let target = Target::of_path(&path).unwrap();
+        assert_eq!(target.path, route.path);
+        let id = if route.path.contains('{') { ID } else { "" };
+        assert_eq!(target.session_id, id);
+    }
 }
 
 #[test]
-fn every_operation_that_wants_a_token_refuses_a_request_without_claims() {
+fn every_operation_with_a_token_rejects_a_request_without_claims() {
     let page = Page::load();
     for ((method, path), details) in page.operations() {
         let answer = ask(&Scripted::default(), &event(&method, &concrete(&path), None, Some("{}")));
@@ -82,17 +95,15 @@ fn every_operation_that_wants_a_token_refuses_a_request_without_claims() {
 fn the_methods_that_a_405_allows_are_those_described() {
     let page = Page::load();
     let allow = &page.at("/components/headers/Allow/schema/enum");
-    let told: BTreeSet<_> = allow.as_array().unwrap().iter().map(Value::to_string).collect();
-    let sent: BTreeSet<_> = routes::ALL
-        .into_iter()
+    let described: BTreeSet<_> = allow.as_array().unwrap().iter().map(Value::to_string).collect();
+    let sent: BTreeSet<_> = ROUTES
+        .iter()
         .map(|route| {
-            let answer = ask(
-                &Scripted::default(),
-                &event("PUT", &concrete(route.name()), Some(SPEAKER), None),
-            );
+            let event = event("PUT", &concrete(route.path), Some(SPEAKER), None);
+            let answer = ask(&Scripted::default(), &event);
             page.check("405", &page.at("/components/responses/MethodNotAllowed"), &answer);
             format!("{:?}", answer.headers[header::ALLOW].to_str().unwrap())
         })
         .collect();
-    assert_eq!(told, sent);
+    assert_eq!(described, sent);
 }

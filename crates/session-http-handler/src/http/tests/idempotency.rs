@@ -13,7 +13,7 @@ fn post_with(api: &Scripted, key: &str) -> Answer {
 }
 
 #[test]
-fn the_key_is_passed_on_as_it_is() {
+fn the_key_is_passed_on_unchanged() {
     let api = Scripted::default();
     assert_eq!(post_with(&api, "8e03978e-40d5-43dd-bc93-6894a57f9324").status, 201);
     assert_eq!(post_with(&api, &"k".repeat(255)).status, 201);
@@ -22,7 +22,7 @@ fn the_key_is_passed_on_as_it_is() {
 }
 
 #[test]
-fn what_is_no_key_is_refused_before_anything_is_done() {
+fn an_invalid_key_is_rejected_before_the_use_case() {
     let api = Scripted::default();
     for key in ["", &"k".repeat(256), "\u{e4}"] {
         check_error(&post_with(&api, key), 400, "Idempotency-Key");
@@ -31,20 +31,20 @@ fn what_is_no_key_is_refused_before_anything_is_done() {
 }
 
 #[test]
-fn what_stands_in_its_way_is_told_with_the_time_to_wait() {
+fn conflicts_have_their_status_and_retry_after() {
     let wait = |answer: &Answer| {
         answer.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned())
     };
-    let under_way = |millis| Error::InProgress { retry_after: Duration::from_millis(millis) };
+    let in_progress = |millis| Error::InProgress { retry_after: Duration::from_millis(millis) };
     for (millis, seconds) in [(33_999, "34"), (12_000, "12"), (1, "1")] {
-        let answer = post_with(&failing(under_way(millis)), "k");
-        check_error(&answer, 409, "still being carried out");
+        let answer = post_with(&failing(in_progress(millis)), "k");
+        check_error(&answer, 409, "in progress");
         assert_eq!(wait(&answer).as_deref(), Some(seconds));
     }
     let answer = post_with(&failing(Error::KeyReused), "k");
-    check_error(&answer, 422, "another body");
+    check_error(&answer, 422, "different request body");
     assert_eq!(wait(&answer), None);
-    let answer = post_with(&failing(Error::TooManySessions { most: 10 }), "k");
+    let answer = post_with(&failing(Error::TooManySessions { max_sessions: 10 }), "k");
     check_error(&answer, 429, "10 sessions");
     assert!(wait(&answer).is_some());
 }

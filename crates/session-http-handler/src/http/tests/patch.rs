@@ -9,7 +9,7 @@ fn patch(api: &Scripted, body: &str) -> Answer {
 }
 
 #[test]
-fn what_is_named_is_passed_on_and_the_session_answered_as_it_is() {
+fn given_fields_are_passed_on_and_the_session_is_returned() {
     let german = vec!["de".parse().unwrap()];
     for (body, wanted) in [
         (
@@ -48,19 +48,19 @@ fn what_is_named_is_passed_on_and_the_session_answered_as_it_is() {
 }
 
 #[test]
-fn what_cannot_be_changed_is_400_and_named() {
+fn an_invalid_change_is_400_and_names_the_field() {
     let api = Scripted::default();
     for (body, part) in [
-        ("{}", "name what is to change"),
-        (r#"{"status": null}"#, "name what is to change"),
-        (r#"{"speakerId": "me"}"#, "name what is to change"),
+        ("{}", "at least one of"),
+        (r#"{"status": null}"#, "at least one of"),
+        (r#"{"speakerId": "me"}"#, "at least one of"),
         (r#"{"status": "creating"}"#, "status must be"),
         (r#"{"status": "ENDED"}"#, "status must be"),
         (r#"{"status": 1}"#, "status must be"),
         (r#"{"sourceLanguage": "xx"}"#, "sourceLanguage"),
         (r#"{"qualityTier": "best"}"#, "qualityTier"),
         (r#"{"targetLanguages": ["de", "de"]}"#, "twice"),
-        (r#"{"status": "ended", "qualityTier": "premium"}"#, "no other change"),
+        (r#"{"status": "ended", "qualityTier": "premium"}"#, "cannot be combined"),
         ("[]", "JSON object"),
         ("", "JSON"),
     ] {
@@ -78,8 +78,8 @@ fn each_error_has_its_status() {
         (Error::NotOwner { session_id: session_id.clone() }, 403, false),
         (Error::Over { session_id: session_id.clone() }, 409, false),
         (Error::NotReady { session_id }, 409, true),
-        (Error::Store(fault(ErrorKind::Throttled)), 503, true),
-        (Error::Store(fault(ErrorKind::Denied)), 500, false),
+        (Error::Store(port_error(ErrorKind::Throttled)), 503, true),
+        (Error::Store(port_error(ErrorKind::Denied)), 500, false),
     ] {
         let answer = patch(&failing(error), body);
         assert_eq!(answer.status, status);

@@ -3,12 +3,12 @@
 use super::*;
 
 #[test]
-fn they_are_told_that_it_ends_and_nothing_more() {
+fn listeners_get_session_ending_only() {
     let (world, session) = world_with_session();
     world.listen(&session.session_id, "l", 40);
     assert_eq!(delete(&world, &session), Ok(Deleted::Now));
     for number in 0..40 {
-        assert_eq!(world.heard(&format!("l-{number}=")), ["sessionEnding"]);
+        assert_eq!(world.message_types(&format!("l-{number}=")), ["sessionEnding"]);
     }
     assert_eq!(world.calls("remove"), 0, "that is the consumer's");
     // No listener is notified twice.
@@ -17,7 +17,7 @@ fn they_are_told_that_it_ends_and_nothing_more() {
 }
 
 #[test]
-fn one_who_hangs_keeps_nobody_else_from_hearing() {
+fn a_hanging_listener_does_not_delay_the_others() {
     let (world, session) = world_with_session();
     world.listen(&session.session_id, "l", 25);
     world.state().hanging.insert("l-3=".to_owned());
@@ -25,12 +25,12 @@ fn one_who_hangs_keeps_nobody_else_from_hearing() {
     assert!(
         (0..25)
             .filter(|number| *number != 3)
-            .all(|number| { world.heard(&format!("l-{number}=")) == ["sessionEnding"] })
+            .all(|number| { world.message_types(&format!("l-{number}=")) == ["sessionEnding"] })
     );
 }
 
 #[test]
-fn a_long_ending_gives_them_no_more_than_two_seconds() {
+fn notification_of_the_end_takes_at_most_two_seconds() {
     let (world, session) = world_with_session();
     world.listen(&session.session_id, "l", 1_000);
     let all: Vec<_> = (0..1_000).map(|number| format!("l-{number}=")).collect();
@@ -41,11 +41,11 @@ fn a_long_ending_gives_them_no_more_than_two_seconds() {
     let posts: Vec<_> =
         world.state().calls.iter().filter(|call| call.0 == "post").copied().collect();
     let last = posts.last().unwrap().1 - began;
-    assert!(last < Limits::default().telling, "{last:?}");
+    assert!(last < Limits::default().notification, "{last:?}");
 }
 
 #[test]
-fn whatever_fails_there_fails_nothing_here() {
+fn failures_of_listeners_do_not_fail_the_request() {
     for trouble in [
         Trouble::Refused(ErrorKind::Denied),
         Trouble::Refused(ErrorKind::Throttled),
@@ -64,7 +64,7 @@ fn whatever_fails_there_fails_nothing_here() {
 }
 
 #[test]
-fn a_session_that_is_not_ended_tells_nobody() {
+fn a_delete_that_fails_notifies_no_listeners() {
     let (world, session) = world_with_session();
     world.listen(&session.session_id, "l", 3);
     world.plan_all("end", Trouble::Refused(ErrorKind::Denied));

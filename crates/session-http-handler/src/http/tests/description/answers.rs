@@ -1,10 +1,10 @@
-//! Every response that the code can return is described, and listed in the table at the top of
-//! `http.rs`.
+//! Every response that the code can return is described, and the code can return every described
+//! response that is not API Gateway's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::*;
-use super::{Operation, Page, concrete, operation, routes};
+use super::{Operation, Page, concrete, operation};
 
 const POST: (&str, &str) = ("POST", "/sessions");
 const GET: (&str, &str) = ("GET", "/sessions/{sessionId}");
@@ -21,14 +21,14 @@ fn errors() -> Vec<(Error, Vec<(&'static str, &'static str)>)> {
         (Error::NotReady { session_id: session_id.clone() }, vec![PATCH, DELETE]),
         (Error::Over { session_id: session_id.clone() }, vec![PATCH]),
         (Error::NoFreeId { attempts: 8 }, vec![POST]),
-        (Error::TooManySessions { most: 10 }, vec![POST]),
+        (Error::TooManySessions { max_sessions: 10 }, vec![POST]),
         (Error::KeyReused, vec![POST]),
         (Error::InProgress { retry_after: Duration::from_secs(34) }, vec![POST]),
     ];
     for kind in ErrorKind::ALL {
-        let creation = Error::Creation { session_id: session_id.clone(), fault: fault(kind) };
+        let creation = Error::Creation { session_id: session_id.clone(), cause: port_error(kind) };
         errors.push((creation, vec![POST]));
-        errors.push((Error::Store(fault(kind)), vec![POST, GET, PATCH, DELETE]));
+        errors.push((Error::Store(port_error(kind)), vec![POST, GET, PATCH, DELETE]));
     }
     errors
 }
@@ -120,19 +120,30 @@ fn every_answer_of_the_code_is_described() {
 }
 
 #[test]
-fn the_route_table_names_what_the_code_answers_and_the_page_all_of_it() {
+fn the_code_returns_every_response_that_is_not_api_gateways() {
     let page = Page::load();
-    let operations = page.operations();
-    let answers = [false, true].map(answers);
-    for row in routes::table() {
-        let answers = &answers[usize::from(row.private)][&row.operation];
-        let answered: BTreeSet<_> = answers.iter().map(|answer| answer.status).collect();
-        assert_eq!(row.statuses, answered, "{:?}", row.operation);
-        for status in row.statuses {
-            let response = page.response(&operations[&row.operation], status);
-            assert!(response.is_some(), "{:?} {status} is not described", row.operation);
-        }
+    let [public, private] = [false, true].map(answers);
+    for (operation, details) in page.operations() {
+        let answers = public[&operation].iter().chain(&private[&operation]);
+        let answered: BTreeSet<_> = answers.map(|answer| answer.status).collect();
+        let statuses = details["responses"].as_object().unwrap().keys();
+        let described: BTreeSet<_> = statuses
+            .map(|status| status.parse().unwrap())
+            .filter(|status| !page.is_from_gateway(&page.response(&details, *status).unwrap()))
+            .collect();
+        assert_eq!(answered, described, "{operation:?}");
     }
+}
+
+#[test]
+fn a_public_view_needs_no_token_and_has_no_owner() {
+    let (method, path) = GET;
+    let statuses = |private| {
+        let answers = answers(private).remove(&operation(method, path)).unwrap();
+        answers.iter().map(|answer| answer.status).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(statuses(false), BTreeSet::from([200, 404, 500, 503]));
+    assert_eq!(statuses(true), BTreeSet::from([200, 401, 403, 404, 500, 503]));
 }
 
 #[test]

@@ -32,8 +32,8 @@ fn a_session_has_the_fields_described_and_each_is_required() {
         let required: BTreeSet<_> = texts(&schema["required"]).into_iter().collect();
         assert_eq!(required, keys(&answer.body), "{method} {name}");
         if let Some(endpoints) = answer.body.get("kvsSignalingEndpoints") {
-            let told = page.schema("SignalingEndpoints");
-            assert_eq!(keys(&told["properties"]), keys(endpoints));
+            let described = page.schema("SignalingEndpoints");
+            assert_eq!(keys(&described["properties"]), keys(endpoints));
         }
     }
 }
@@ -41,7 +41,9 @@ fn a_session_has_the_fields_described_and_each_is_required() {
 #[test]
 fn what_is_gone_from_kvs_may_be_null_and_nothing_else() {
     let page = Page::load();
-    for (name, view) in [("Session", own as fn(&Session) -> _), ("PublicSession", shown)] {
+    for (name, view) in
+        [("Session", owner_view as fn(&Session) -> _), ("PublicSession", public_view)]
+    {
         let properties = page.schema(name)["properties"].clone();
         let null: Vec<_> = properties
             .as_object()
@@ -135,8 +137,8 @@ fn limits_are_those_of_the_code() {
     assert_eq!(request::MAX_BODY, 16_384);
     for (operation, details) in page.operations() {
         if let Some(body) = details.get("requestBody") {
-            let told = body["description"].as_str().unwrap();
-            assert!(told.contains("16,384 bytes"), "{operation:?}: {told}");
+            let description = body["description"].as_str().unwrap();
+            assert!(description.contains("16,384 bytes"), "{operation:?}: {description}");
         }
     }
 }

@@ -67,6 +67,12 @@ impl Page {
         details["responses"].get(status.to_string()).map(|response| self.resolved(response))
     }
 
+    /// Returns whether only API Gateway returns a response.
+    pub(super) fn is_from_gateway(&self, response: &Value) -> bool {
+        let schema = response.pointer("/content/application~1json/schema");
+        schema.is_some_and(|schema| schema["$ref"] == "#/components/schemas/GatewayError")
+    }
+
     /// Returns the object shapes that a schema allows: for each its required names and all its
     /// names.
     fn shapes(&self, schema: &Value) -> Vec<(BTreeSet<String>, BTreeSet<String>)> {
@@ -88,8 +94,8 @@ impl Page {
 
     /// Panics if a response has a body or header that is not described, or lacks one that is.
     pub(super) fn check(&self, what: &str, response: &Value, answer: &Answer) {
-        let told = response["headers"].as_object().cloned().unwrap_or_default();
-        for (name, header) in &told {
+        let described = response["headers"].as_object().cloned().unwrap_or_default();
+        for (name, header) in &described {
             let required = self.resolved(header)["required"] == true;
             assert!(!required || answer.headers.contains_key(name), "{what}: no {name}");
         }
@@ -99,8 +105,9 @@ impl Page {
             .keys()
             .filter(|name| !["content-type", "cache-control"].contains(&name.as_str()))
         {
-            let is_told = told.keys().any(|told| told.eq_ignore_ascii_case(name.as_str()));
-            assert!(is_told, "{what}: {name} is not described");
+            let is_described =
+                described.keys().any(|other| other.eq_ignore_ascii_case(name.as_str()));
+            assert!(is_described, "{what}: {name} is not described");
         }
         let schema = response.pointer("/content/application~1json/schema");
         let Some(schema) = schema else {

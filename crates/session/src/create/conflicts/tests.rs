@@ -34,7 +34,7 @@ fn live(world: &World) -> usize {
 }
 
 #[test]
-fn the_same_request_gets_the_same_answer_whatever_became_of_its_session() {
+fn a_repeated_request_gets_the_same_response_after_any_change_of_its_session() {
     let world = World::new();
     let first = create(&world, &new("ana"), Some(&key("k"))).unwrap();
     let id = first.session_id.clone();
@@ -45,7 +45,7 @@ fn the_same_request_gets_the_same_answer_whatever_became_of_its_session() {
 }
 
 #[test]
-fn another_body_under_the_same_key_is_refused_and_another_speaker_is_not() {
+fn a_key_is_rejected_with_another_body_but_not_for_another_speaker() {
     let world = World::new();
     create(&world, &new("ana"), Some(&key("k"))).unwrap();
     let other = NewSession { quality_tier: QualityTier::Premium, ..new("ana") };
@@ -57,7 +57,7 @@ fn another_body_under_the_same_key_is_refused_and_another_speaker_is_not() {
 }
 
 #[test]
-fn after_a_crash_anywhere_the_request_is_told_to_wait_and_then_carried_out() {
+fn after_a_crash_at_any_call_the_request_waits_and_then_succeeds() {
     let whole = World::new();
     create(&whole, &new("ana"), Some(&key("k"))).unwrap();
     let calls = whole.state().calls.len();
@@ -87,7 +87,7 @@ fn after_a_crash_anywhere_the_request_is_told_to_wait_and_then_carried_out() {
 }
 
 #[test]
-fn what_failed_may_be_asked_for_again_at_once() {
+fn a_failed_request_can_be_repeated_at_once() {
     for step in ["create_stream", "enable_storage", "endpoints", "activate"] {
         let world = World::new();
         world.plan(step, 0, Trouble::Refused(ErrorKind::Denied));
@@ -99,20 +99,20 @@ fn what_failed_may_be_asked_for_again_at_once() {
 }
 
 #[test]
-fn whatever_fails_no_request_makes_two_sessions() {
+fn no_failure_makes_a_request_create_two_sessions() {
     use Trouble::{AnswerLost, Hangs, HangsAfterEffect, LateEffect, Refused, Repeated};
     let troubles = [AnswerLost, Hangs, HangsAfterEffect, LateEffect, Repeated];
     let refused = ErrorKind::ALL.map(Refused);
     for step in [
-        "insert",
-        "remembered",
+        "reserve",
+        "idempotency_record",
         "get",
         "create_channel",
         "enable_storage",
         "activate",
-        "forestall",
-        "forget",
-        "discard",
+        "fence_reservation",
+        "delete_idempotency_record",
+        "delete_reservation",
     ] {
         for trouble in troubles.iter().chain(&refused) {
             for nth in 0..2 {
@@ -131,7 +131,7 @@ fn whatever_fails_no_request_makes_two_sessions() {
 }
 
 #[test]
-fn one_that_was_taken_over_cannot_become_active_any_more() {
+fn a_superseded_session_cannot_become_active() {
     let world = World::new();
     let (new, key) = (new("ana"), key("k"));
     let service = world.service();
@@ -163,22 +163,22 @@ fn a_key_is_forgotten_after_a_day_even_if_the_table_still_has_it() {
 }
 
 #[test]
-fn a_speaker_has_no_more_sessions_than_one_may_have() {
+fn a_speaker_cannot_exceed_the_session_limit() {
     let world = World::new();
     let first = create(&world, &new("ana"), None).unwrap();
     for _ in 1..3 {
         create(&world, &new("ana"), None).unwrap();
     }
     let refused = create(&world, &new("ana"), None);
-    assert_eq!(refused, Err(Error::TooManySessions { most: 3 }));
+    assert_eq!(refused, Err(Error::TooManySessions { max_sessions: 3 }));
     create(&world, &new("ben"), None).unwrap();
     let _ = world.run(world.service().delete(&first.session_id, "ana", &Call::default())).unwrap();
     create(&world, &new("ana"), None).unwrap();
-    assert_eq!(create(&world, &new("ana"), None), Err(Error::TooManySessions { most: 3 }));
+    assert_eq!(create(&world, &new("ana"), None), Err(Error::TooManySessions { max_sessions: 3 }));
 }
 
 #[test]
-fn a_known_request_is_answered_even_where_no_other_would_be_admitted() {
+fn a_repeated_request_is_answered_at_the_session_limit() {
     let world = World::new();
     let first = create(&world, &new("ana"), Some(&key("k"))).unwrap();
     for _ in 1..3 {
@@ -188,7 +188,7 @@ fn a_known_request_is_answered_even_where_no_other_would_be_admitted() {
 }
 
 #[test]
-fn a_session_whose_item_is_gone_takes_no_place() {
+fn a_session_without_an_item_occupies_no_slot() {
     let world = World::new();
     for _ in 0..3 {
         create(&world, &new("ana"), None).unwrap();

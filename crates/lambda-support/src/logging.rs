@@ -7,14 +7,14 @@ use std::panic::PanicHookInfo;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::one_line::escaped;
+use crate::json_lines::escaped;
 
 /// Target prefixes of this system's crates (`session` is also a prefix of `session_http_handler`).
 const OWN: [&str; 7] = [
     "audio_processor",
     "aws_adapters",
     "kvs_stream_consumer",
-    "lambda_shell",
+    "lambda_support",
     "media",
     "relay",
     "session",
@@ -36,13 +36,13 @@ pub fn init() {
         .with_span_list(false)
         .with_target(false)
         .with_env_filter(EnvFilter::builder().parse_lossy(directives(level)))
-        .with_writer(|| OneLine(io::stdout()))
+        .with_writer(|| JsonLines(io::stdout()))
         .init();
-    std::panic::set_hook(Box::new(tell));
+    std::panic::set_hook(Box::new(log_panic));
 }
 
 /// Logs a panic as one line. Rust's default hook writes several lines to stderr.
-fn tell(panic: &PanicHookInfo<'_>) {
+fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let reason = panic.payload_as_str().unwrap_or_default();
     tracing::error!(panic = reason, place, "panic: bug in the function");
@@ -58,9 +58,9 @@ fn directives(level: LevelFilter) -> String {
 }
 
 /// Escapes characters in JSON lines that some readers treat as line breaks.
-struct OneLine<W>(W);
+struct JsonLines<W>(W);
 
-impl<W: Write> Write for OneLine<W> {
+impl<W: Write> Write for JsonLines<W> {
     /// `tracing` writes one whole line at a time, so no character is split.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.write_all(&escaped(line))?;
@@ -99,7 +99,7 @@ mod tests {
             .json()
             .flatten_event(true)
             .with_env_filter(EnvFilter::builder().parse_lossy(directives(level)))
-            .with_writer(move || OneLine(writer.clone()))
+            .with_writer(move || JsonLines(writer.clone()))
             .finish();
         tracing::subscriber::with_default(subscriber, work);
         let bytes = sink.0.lock().unwrap().clone();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn other_crates_are_heard_from_warn_up_only() {
+    fn other_crates_log_only_from_warn_up() {
         let log = logged(LevelFilter::TRACE, || {
             tracing::trace!(target: "aws_sigv4::http_request::sign", "authorization: Bearer x");
             tracing::debug!(target: "lambda_runtime::runtime", "a body");
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn no_crate_of_this_system_is_forgotten() {
+    fn every_crate_of_this_system_is_listed() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
         let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
         let names: Vec<_> = names.map(|name| name.to_str().unwrap().replace('-', "_")).collect();
@@ -133,14 +133,14 @@ mod tests {
         // The local cloud is not a Lambda function and configures its own logging.
         let local = ["local_cloud", "local_aws", "sam_template"];
         for name in names.iter().filter(|name| !local.contains(&name.as_str())) {
-            assert!(OWN.iter().any(|own| name.starts_with(own)), "{name} is not heard");
+            assert!(OWN.iter().any(|own| name.starts_with(own)), "{name} is not listed");
         }
     }
 
     #[test]
-    fn a_panic_is_one_line_like_every_other() {
+    fn a_panic_is_one_line() {
         let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(tell));
+        std::panic::set_hook(Box::new(log_panic));
         let log = logged(LevelFilter::INFO, || {
             let _ = std::panic::catch_unwind(|| panic!("over\nlines"));
         });
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lower_wish_holds_for_everyone() {
+    fn a_lower_level_applies_to_all_crates() {
         let log = logged(LevelFilter::ERROR, || {
             tracing::warn!(target: "aws_config", "no region");
             tracing::warn!(target: "session::create", "slow");
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_field_holds_it_stays_one_line() {
+    fn a_field_with_control_characters_stays_on_one_line() {
         let hostile = "a\nb\r\"c\u{1b}[31m\u{85}d\u{2028}e\u{2029}f\u{9b}2Jg\u{202e}h\u{7f}é";
         let log = logged(LevelFilter::INFO, || {
             tracing::info!(target: "session::create", speakerId = hostile, "said {hostile}");

@@ -24,31 +24,31 @@ use lambda_http::{Error, Service, lambda_runtime::LambdaInvocation, tower::Layer
 use tokio::sync::mpsc;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
-type Turns = Arc<tokio::sync::Mutex<mpsc::Receiver<Option<Work>>>>;
+type Requests = Arc<tokio::sync::Mutex<mpsc::Receiver<Option<Work>>>>;
 
 /// Wraps the whole runtime service: if an invocation never reached the handler, the extension would
 /// wait until the function timed out.
 #[derive(Clone, Debug)]
-pub(crate) struct AfterAnswer(mpsc::Sender<Option<Work>>);
+pub(crate) struct ScopeLayer(mpsc::Sender<Option<Work>>);
 
 /// The runtime service, with a request scope for each invocation.
 #[derive(Clone, Debug)]
-pub(crate) struct InTurns<S> {
+pub(crate) struct ScopeService<S> {
     runtime: S,
-    ends: mpsc::Sender<Option<Work>>,
+    request_done: mpsc::Sender<Option<Work>>,
 }
 
 /// The scope of one invocation and its deferred work. Notifies the extension when dropped.
 #[derive(Clone)]
-struct Turn(Arc<OpenTurn>);
+struct RequestScope(Arc<ScopeInner>);
 
-struct OpenTurn {
-    left: Mutex<Option<Work>>,
-    ends: mpsc::Sender<Option<Work>>,
+struct ScopeInner {
+    deferred: Mutex<Option<Work>>,
+    request_done: mpsc::Sender<Option<Work>>,
 }
 
 tokio::task_local! {
-    static TURN: Turn;
+    static SCOPE: RequestScope;
 }
 
 /// Values of `AWS_LAMBDA_INITIALIZATION_TYPE` for environments with one invocation at a time, which
@@ -63,19 +63,20 @@ const FROZEN: [&str; 3] = ["on-demand", "provisioned-concurrency", "snap-start"]
 /// deferred work runs immediately, before the response.
 pub(crate) async fn register(
     initialization: Option<&str>,
-) -> (AfterAnswer, impl Future<Output = Result<(), Error>>) {
+) -> (ScopeLayer, impl Future<Output = Result<(), Error>>) {
     // The next invocation starts only after the extension has received this one's message, so there
     // is never more than one.
-    let (ends, turns) = mpsc::channel(1);
-    let turns: Turns = Arc::new(tokio::sync::Mutex::new(turns));
-    let finish = lambda_extension::service_fn(move |_: LambdaEvent| finish(Arc::clone(&turns)));
+    let (request_done, requests) = mpsc::channel(1);
+    let requests: Requests = Arc::new(tokio::sync::Mutex::new(requests));
+    let run_deferred =
+        lambda_extension::service_fn(move |_: LambdaEvent| run_deferred(Arc::clone(&requests)));
     let extension = Extension::new()
-        .with_extension_name("after-answer")
+        .with_extension_name("post-response")
         .with_events(&["INVOKE"])
-        .with_events_processor(finish);
+        .with_events_processor(run_deferred);
     let registered = match initialization {
         Some(kind) if FROZEN.contains(&kind) => extension.register().await,
-        _ => Err("this environment has none".into()),
+        _ => Err("not supported in this environment".into()),
     };
     let run = async {
         match registered {
@@ -88,12 +89,12 @@ pub(crate) async fn register(
             }
         }
     };
-    (AfterAnswer(ends), run)
+    (ScopeLayer(request_done), run)
 }
 
 /// Waits until the invocation is done, and runs its deferred work.
-async fn finish(turns: Turns) -> Result<(), Error> {
-    if let Some(Some(work)) = turns.lock().await.recv().await {
+async fn run_deferred(requests: Requests) -> Result<(), Error> {
+    if let Some(Some(work)) = requests.lock().await.recv().await {
         // Runs in a separate task, so that a panic, which the panic hook logs, ends this work only.
         let _ = tokio::spawn(work).await;
     }
@@ -102,25 +103,25 @@ async fn finish(turns: Turns) -> Result<(), Error> {
 
 /// Defers `work` until after the response of this invocation. Runs it immediately if no extension
 /// is registered.
-pub(crate) async fn leave(work: impl Future<Output = ()> + Send + 'static) {
-    let turn = TURN.try_with(Turn::clone).ok();
-    match turn.filter(|turn| !turn.0.ends.is_closed()) {
-        Some(turn) => {
-            *turn.0.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(work));
+pub(crate) async fn defer(work: impl Future<Output = ()> + Send + 'static) {
+    let scope = SCOPE.try_with(RequestScope::clone).ok();
+    match scope.filter(|scope| !scope.0.request_done.is_closed()) {
+        Some(scope) => {
+            *scope.0.deferred.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(work));
         }
         None => work.await,
     }
 }
 
-impl<S> Layer<S> for AfterAnswer {
-    type Service = InTurns<S>;
+impl<S> Layer<S> for ScopeLayer {
+    type Service = ScopeService<S>;
 
-    fn layer(&self, runtime: S) -> InTurns<S> {
-        InTurns { runtime, ends: self.0.clone() }
+    fn layer(&self, runtime: S) -> ScopeService<S> {
+        ScopeService { runtime, request_done: self.0.clone() }
     }
 }
 
-impl<S> Service<LambdaInvocation> for InTurns<S>
+impl<S> Service<LambdaInvocation> for ScopeService<S>
 where
     S: Service<LambdaInvocation>,
     S::Future: Send + 'static,
@@ -134,17 +135,20 @@ where
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
-        let turn = Turn(Arc::new(OpenTurn { left: Mutex::default(), ends: self.ends.clone() }));
-        let served = self.runtime.call(invocation);
-        Box::pin(TURN.scope(turn, served))
+        let request_done = self.request_done.clone();
+        let scope = RequestScope(Arc::new(ScopeInner { deferred: Mutex::default(), request_done }));
+        let response = self.runtime.call(invocation);
+        Box::pin(SCOPE.scope(scope, response))
     }
 }
 
-impl Drop for OpenTurn {
+impl Drop for ScopeInner {
     fn drop(&mut self) {
-        let left = self.left.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let deferred = self.deferred.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         // Without an extension the channel is closed, which is not an error.
-        if let Err(mpsc::error::TrySendError::Full(Some(work))) = self.ends.try_send(left) {
+        if let Err(mpsc::error::TrySendError::Full(Some(work))) =
+            self.request_done.try_send(deferred)
+        {
             // Two messages for one event would be an error of Lambda. The work still runs.
             tokio::spawn(work);
         }
@@ -157,13 +161,13 @@ mod tests {
 
     use super::*;
 
-    fn extension() -> (AfterAnswer, Turns) {
-        let (ends, turns) = mpsc::channel(1);
-        (AfterAnswer(ends), Arc::new(tokio::sync::Mutex::new(turns)))
+    fn extension() -> (ScopeLayer, Requests) {
+        let (request_done, requests) = mpsc::channel(1);
+        (ScopeLayer(request_done), Arc::new(tokio::sync::Mutex::new(requests)))
     }
 
     /// Serves one invocation with a runtime that calls `handler`.
-    async fn serve<F>(after_answer: &AfterAnswer, handler: impl Fn() -> F + Clone)
+    async fn serve<F>(layer: &ScopeLayer, handler: impl Fn() -> F + Clone)
     where
         F: Future<Output = Result<(), Error>> + Send + 'static,
     {
@@ -172,71 +176,71 @@ mod tests {
         let body = Default::default();
         let invocation = LambdaInvocation { parts, body, context: lambda_http::Context::default() };
         // An error would end the runtime; here it comes from the handler.
-        let _ = after_answer.layer(runtime).oneshot(invocation).await;
+        let _ = layer.layer(runtime).oneshot(invocation).await;
     }
 
     /// Serves one invocation that defers work. The receiver gets a message when the work is done.
-    async fn serve_and_leave(after_answer: &AfterAnswer) -> mpsc::Receiver<()> {
-        let (done, heard) = mpsc::channel(1);
+    async fn serve_and_defer(layer: &ScopeLayer) -> mpsc::Receiver<()> {
+        let (done, receiver) = mpsc::channel(1);
         let handler = move || {
             let done = done.clone();
             async move {
-                leave(async move { done.send(()).await.unwrap() }).await;
+                defer(async move { done.send(()).await.unwrap() }).await;
                 Ok(())
             }
         };
-        serve(after_answer, handler).await;
-        heard
+        serve(layer, handler).await;
+        receiver
     }
 
     #[tokio::test]
-    async fn what_is_left_is_done_by_the_extension_and_not_before() {
-        let (after_answer, turns) = extension();
-        let mut done = serve_and_leave(&after_answer).await;
+    async fn deferred_work_runs_in_the_extension_and_not_before() {
+        let (layer, requests) = extension();
+        let mut done = serve_and_defer(&layer).await;
         assert!(done.try_recv().is_err());
-        finish(turns).await.unwrap();
+        run_deferred(requests).await.unwrap();
         assert_eq!(done.try_recv(), Ok(()));
     }
 
     #[tokio::test]
-    async fn every_invocation_ends_its_turn() {
-        let (after_answer, turns) = extension();
-        serve(&after_answer, || async { Ok(()) }).await;
-        finish(Arc::clone(&turns)).await.unwrap();
+    async fn every_invocation_ends_its_scope() {
+        let (layer, requests) = extension();
+        serve(&layer, || async { Ok(()) }).await;
+        run_deferred(Arc::clone(&requests)).await.unwrap();
         // As for an event that is not an API request: the handler is never called.
-        serve(&after_answer, || async { Err("not a request".into()) }).await;
-        finish(Arc::clone(&turns)).await.unwrap();
+        serve(&layer, || async { Err("not a request".into()) }).await;
+        run_deferred(Arc::clone(&requests)).await.unwrap();
         let panics = tokio::spawn(async move {
-            serve(&after_answer, || async { panic!("as no handler should") }).await;
+            serve(&layer, || async { panic!("as no handler should") }).await;
         });
         assert!(panics.await.is_err());
-        finish(turns).await.unwrap();
+        run_deferred(requests).await.unwrap();
     }
 
     #[tokio::test]
     async fn work_that_panics_does_not_end_the_extension() {
-        let (after_answer, turns) = extension();
+        let (layer, requests) = extension();
         let handler = || async {
-            leave(async { panic!("as no work should") }).await;
+            defer(async { panic!("as no work should") }).await;
             Ok(())
         };
-        serve(&after_answer, handler).await;
-        finish(turns).await.unwrap();
+        serve(&layer, handler).await;
+        run_deferred(requests).await.unwrap();
     }
 
     #[tokio::test]
     async fn an_environment_that_is_never_frozen_has_no_extension() {
         for initialization in [None, Some("lambda-managed-instances")] {
-            let (after_answer, _run) = register(initialization).await;
-            assert!(after_answer.0.is_closed(), "{initialization:?}");
+            let (layer, _run) = register(initialization).await;
+            assert!(layer.0.is_closed(), "{initialization:?}");
         }
     }
 
     #[tokio::test]
-    async fn without_an_extension_it_is_done_before_the_answer() {
-        let (after_answer, turns) = extension();
-        drop(turns);
-        let mut done = serve_and_leave(&after_answer).await;
+    async fn without_an_extension_work_runs_before_the_response() {
+        let (layer, requests) = extension();
+        drop(requests);
+        let mut done = serve_and_defer(&layer).await;
         assert_eq!(done.try_recv(), Ok(()));
     }
 }

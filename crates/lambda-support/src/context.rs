@@ -5,26 +5,26 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use session::{
-    Notice, Severity,
+    DomainEvent, Severity,
     metrics::{Namespace, emf_line},
-    ports::{Clock, Journal, Random},
+    ports::{Clock, Random, Telemetry},
 };
 
-/// Implements the clock, random and journal ports of the use cases.
+/// Implements the context of the use cases: clock, random source and telemetry.
 #[derive(Clone, Debug)]
-pub struct Lambda {
+pub struct SystemContext {
     started: Instant,
     environment: Arc<str>,
 }
 
-impl Lambda {
+impl SystemContext {
     /// Creates the ports for a function of this environment, which its metrics name.
     pub fn new(environment: &str) -> Self {
         Self { started: Instant::now(), environment: environment.into() }
     }
 }
 
-impl Clock for Lambda {
+impl Clock for SystemContext {
     fn now_ms(&self) -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
@@ -39,37 +39,37 @@ impl Clock for Lambda {
     }
 }
 
-impl Random for Lambda {
+impl Random for SystemContext {
     fn next_u64(&self) -> u64 {
         rand::random()
     }
 }
 
-impl Journal for Lambda {
-    fn note(&self, notice: &Notice<'_>) {
-        log(notice);
-        for line in metric_lines(notice, &self.environment, self.now_ms()) {
+impl Telemetry for SystemContext {
+    fn record(&self, event: &DomainEvent<'_>) {
+        log(event);
+        for line in metric_lines(event, &self.environment, self.now_ms()) {
             crate::metrics::emit(&line);
         }
     }
 }
 
 /// Writes one log line, with `sessionId` and `event_detail` as separate fields.
-fn log(notice: &Notice<'_>) {
-    let session_id = notice.session_id().map(|id| id.as_str());
-    let event_detail = notice.event_detail();
-    match notice.severity() {
-        Severity::Info => tracing::info!(sessionId = session_id, event_detail, "{notice}"),
-        Severity::Warning => tracing::warn!(sessionId = session_id, event_detail, "{notice}"),
-        Severity::Error => tracing::error!(sessionId = session_id, event_detail, "{notice}"),
+fn log(event: &DomainEvent<'_>) {
+    let session_id = event.session_id().map(|id| id.as_str());
+    let event_detail = event.event_detail();
+    match event.severity() {
+        Severity::Info => tracing::info!(sessionId = session_id, event_detail, "{event}"),
+        Severity::Warning => tracing::warn!(sessionId = session_id, event_detail, "{event}"),
+        Severity::Error => tracing::error!(sessionId = session_id, event_detail, "{event}"),
     }
 }
 
-/// Returns the metrics of a notice, as one EMF line per namespace.
-fn metric_lines(notice: &Notice<'_>, environment: &str, now_ms: u64) -> Vec<String> {
-    let metrics = notice.metrics();
+/// Returns the metrics of a event, as one EMF line per namespace.
+fn metric_lines(event: &DomainEvent<'_>, environment: &str, now_ms: u64) -> Vec<String> {
+    let metrics = event.metrics();
     let properties: Vec<_> =
-        notice.session_id().map(|id| ("sessionId", json!(id))).into_iter().collect();
+        event.session_id().map(|id| ("sessionId", json!(id))).into_iter().collect();
     Namespace::ALL
         .into_iter()
         .filter(|namespace| metrics.iter().any(|(metric, _)| metric.namespace == *namespace))
@@ -80,7 +80,7 @@ fn metric_lines(notice: &Notice<'_>, environment: &str, now_ms: u64) -> Vec<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use session::{ErrorKind, Occasion, PortError};
+    use session::{ErrorKind, PortError, event::EventStatus};
     use std::{
         io,
         sync::{Arc, Mutex},
@@ -100,8 +100,8 @@ mod tests {
         }
     }
 
-    /// Returns the log line of `notice`, formatted as `logging` does.
-    fn logged(notice: &Notice<'_>) -> serde_json::Value {
+    /// Returns the log line of `event`, formatted as `logging` does.
+    fn logged(event: &DomainEvent<'_>) -> serde_json::Value {
         let sink = Sink::default();
         let writer = sink.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -109,7 +109,7 @@ mod tests {
             .flatten_event(true)
             .with_writer(move || writer.clone())
             .finish();
-        tracing::subscriber::with_default(subscriber, || log(notice));
+        tracing::subscriber::with_default(subscriber, || log(event));
         let bytes = sink.0.lock().unwrap().clone();
         serde_json::from_slice(&bytes).unwrap()
     }
@@ -118,8 +118,11 @@ mod tests {
     fn an_emitted_event_is_logged_with_the_fields_of_the_specification() {
         let id = &"blessed-shepherd-123".parse().unwrap();
         let detail = r#"{"sessionId":"blessed-shepherd-123"}"#;
-        let line =
-            logged(&Notice::EventEmitted { session_id: id, occasion: Occasion::Creation, detail });
+        let line = logged(&DomainEvent::EventEmitted {
+            session_id: id,
+            status: EventStatus::Active,
+            detail,
+        });
         assert_eq!(line["message"], "EventBridge event emitted for session creation");
         assert_eq!(line["sessionId"], "blessed-shepherd-123");
         assert_eq!(line["event_detail"], detail);
@@ -129,8 +132,8 @@ mod tests {
     #[test]
     fn a_failed_emission_is_an_error_line_without_the_detail() {
         let id = &"blessed-shepherd-123".parse().unwrap();
-        let fault = &PortError::new("PutEvents", ErrorKind::Throttled, "ThrottlingException: slow");
-        let line = logged(&Notice::EventFailed { session_id: id, fault });
+        let cause = &PortError::new("PutEvents", ErrorKind::Throttled, "ThrottlingException: slow");
+        let line = logged(&DomainEvent::EventFailed { session_id: id, cause });
         let text = "Failed to emit EventBridge event: PutEvents: ThrottlingException: slow";
         assert_eq!(line["message"], text);
         assert_eq!(line["level"], "ERROR");
@@ -140,16 +143,16 @@ mod tests {
     #[test]
     fn a_line_break_in_a_message_does_not_make_a_second_line() {
         let id = &"a-b-1".parse().unwrap();
-        let fault = &PortError::new("PutEvents", ErrorKind::Denied, "x\n{\"level\":\"INFO\"}\r\n");
-        let line = logged(&Notice::EventFailed { session_id: id, fault });
+        let cause = &PortError::new("PutEvents", ErrorKind::Denied, "x\n{\"level\":\"INFO\"}\r\n");
+        let line = logged(&DomainEvent::EventFailed { session_id: id, cause });
         assert_eq!(line["level"], "ERROR", "the whole output is one JSON object");
     }
 
     #[test]
     fn a_created_session_is_one_metric_line_with_the_session_as_property() {
         let id = &"a-b-1".parse().unwrap();
-        let notice = Notice::SessionCreated { session_id: id, latency_ms: 812 };
-        let lines = metric_lines(&notice, "dev", 7);
+        let event = DomainEvent::SessionCreated { session_id: id, latency_ms: 812 };
+        let lines = metric_lines(&event, "dev", 7);
         let [line] = &lines[..] else { panic!("{lines:?}") };
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["SessionCreationCount"], 1);

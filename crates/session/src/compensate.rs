@@ -3,30 +3,30 @@
 use std::{future::Future, time::Duration};
 
 use crate::{
-    ChannelArn, ErrorKind, Limits, Notice, PortError, SessionId, SessionService, StreamArn,
-    limits::persist,
-    ports::{Clock, Journal, MediaRemoval, Ports, Sessions},
+    ChannelArn, DomainEvent, ErrorKind, Limits, PortError, SessionId, SessionService, StreamArn,
+    limits::retry,
+    ports::{Clock, MediaRemoval, Ports, Reservations, Telemetry},
 };
 
 /// State of one resource of a creation.
 #[derive(Clone, Debug)]
-pub(crate) enum Part<A> {
+pub(crate) enum ResourceOutcome<A> {
     /// It was not created.
     Absent,
     /// It was created with this ARN.
-    Made(A),
+    Created(A),
     /// The name is in use, by another owner or by this creation: the SDK retried a call whose first
     /// response was lost.
-    Taken,
+    NameTaken,
     /// Unknown: the create call returned no response.
     Unknown,
 }
 
-impl<A> Part<A> {
+impl<A> ResourceOutcome<A> {
     /// Returns the state of the resource after a failed create call.
-    pub(crate) const fn after(fault: &PortError) -> Self {
-        match fault.kind {
-            ErrorKind::InUse => Self::Taken,
+    pub(crate) const fn after(cause: &PortError) -> Self {
+        match cause.kind {
+            ErrorKind::InUse => Self::NameTaken,
             kind if kind.is_outcome_unknown() => Self::Unknown,
             _ => Self::Absent,
         }
@@ -35,27 +35,28 @@ impl<A> Part<A> {
 
 /// Resources of a creation, apart from its item.
 #[derive(Clone, Debug)]
-pub(crate) struct Made {
-    pub(crate) channel: Part<ChannelArn>,
-    pub(crate) stream: Part<StreamArn>,
+pub(crate) struct CreatedResources {
+    pub(crate) channel: ResourceOutcome<ChannelArn>,
+    pub(crate) stream: ResourceOutcome<StreamArn>,
     /// Whether the channel may be mapped to the stream.
     pub(crate) mapped: bool,
 }
 
-impl Made {
-    pub(crate) const NOTHING: Self =
-        Self { channel: Part::Absent, stream: Part::Absent, mapped: false };
+impl CreatedResources {
+    pub(crate) const NONE: Self =
+        Self { channel: ResourceOutcome::Absent, stream: ResourceOutcome::Absent, mapped: false };
 
     /// Returns whether a retry with another id can succeed.
     pub(crate) const fn name_is_taken(&self) -> bool {
-        matches!(self.channel, Part::Taken) || matches!(self.stream, Part::Taken)
+        matches!(self.channel, ResourceOutcome::NameTaken)
+            || matches!(self.stream, ResourceOutcome::NameTaken)
     }
 
     /// Returns whether a resource with an unknown ARN may exist.
     const fn is_uncertain(&self) -> bool {
         self.name_is_taken()
-            || matches!(self.channel, Part::Unknown)
-            || matches!(self.stream, Part::Unknown)
+            || matches!(self.channel, ResourceOutcome::Unknown)
+            || matches!(self.stream, ResourceOutcome::Unknown)
     }
 }
 
@@ -64,31 +65,32 @@ impl<P: Ports> SessionService<P> {
     ///
     /// The item stays `creating` while a resource may remain, because the health check finds
     /// resources through it. The health check verifies ownership by tags, so names alone decide
-    /// nothing here. Takes at most [`Limits::undo`] and stops at `end`.
-    pub(crate) async fn undo(
+    /// nothing here. Takes at most [`Limits::compensation`] and stops at `end`.
+    pub(crate) async fn compensate(
         &self,
         session_id: &SessionId,
-        made: &Made,
+        created: &CreatedResources,
         limits: &Limits,
         end: Duration,
     ) {
-        let end = end.min(self.around.monotonic() + limits.undo);
-        let mut clean = !made.is_uncertain();
-        if let Part::Made(channel) = &made.channel {
-            clean &= self.remove_channel(session_id, channel, made.mapped, limits, end).await;
+        let end = end.min(self.ctx.monotonic() + limits.compensation);
+        let mut clean = !created.is_uncertain();
+        if let ResourceOutcome::Created(channel) = &created.channel {
+            clean &= self.remove_channel(session_id, channel, created.mapped, limits, end).await;
         }
-        if let Part::Made(stream) = &made.stream {
+        if let ResourceOutcome::Created(stream) = &created.stream {
             let call = || self.media.delete_stream(stream);
             let deadline = self.share(end, 2);
-            clean &= self.removed(session_id, limits, deadline, "DeleteStream", call).await;
+            clean &=
+                self.delete_with_retry(session_id, limits, deadline, "DeleteStream", call).await;
         }
         if clean {
-            let call = || self.sessions.discard(session_id);
-            self.removed(session_id, limits, end, "DeleteItem", call).await;
+            let call = || self.sessions.delete_reservation(session_id);
+            self.delete_with_retry(session_id, limits, end, "DeleteItem", call).await;
         } else {
-            let fault =
+            let cause =
                 PortError::new("CreateSession", ErrorKind::Unavailable, "resources may be left");
-            self.around.note(&Notice::LeftBehind { session_id, fault: &fault });
+            self.ctx.record(&DomainEvent::CleanupDeferred { session_id, cause: &cause });
         }
     }
 
@@ -108,23 +110,23 @@ impl<P: Ports> SessionService<P> {
         if mapped {
             let operation = "UpdateMediaStorageConfiguration";
             let call = || self.media.disable_storage(channel);
-            self.removed(session_id, limits, self.share(end, 4), operation, call).await;
+            self.delete_with_retry(session_id, limits, self.share(end, 4), operation, call).await;
         }
         let call = || self.media.delete_channel(channel);
         let deadline = self.share(end, 3);
-        self.removed(session_id, limits, deadline, "DeleteSignalingChannel", call).await
+        self.delete_with_retry(session_id, limits, deadline, "DeleteSignalingChannel", call).await
     }
 
     /// Returns the deadline of a step when `steps` steps remain before `end`. No step can use up
     /// the time of the later ones.
     fn share(&self, end: Duration, steps: u32) -> Duration {
-        let now = self.around.monotonic();
+        let now = self.ctx.monotonic();
         now + end.saturating_sub(now) / steps
     }
 
     /// Retries a removal until it succeeds or the resource is not found. "In use" is transient: the
     /// resource is still being created, or the end of its mapping is not visible everywhere yet.
-    async fn removed<F: Future<Output = Result<(), PortError>>>(
+    async fn delete_with_retry<F: Future<Output = Result<(), PortError>>>(
         &self,
         session_id: &SessionId,
         limits: &Limits,
@@ -132,10 +134,10 @@ impl<P: Ports> SessionService<P> {
         operation: &'static str,
         call: impl FnMut() -> F,
     ) -> bool {
-        let again = |kind: ErrorKind| kind.is_retryable() || kind == ErrorKind::InUse;
-        match persist(&self.around, limits, deadline, operation, again, call).await {
-            Err(fault) if fault.kind != ErrorKind::NotFound => {
-                self.around.note(&Notice::LeftBehind { session_id, fault: &fault });
+        let is_retryable = |kind: ErrorKind| kind.is_retryable() || kind == ErrorKind::InUse;
+        match retry(&self.ctx, limits, deadline, operation, is_retryable, call).await {
+            Err(cause) if cause.kind != ErrorKind::NotFound => {
+                self.ctx.record(&DomainEvent::CleanupDeferred { session_id, cause: &cause });
                 false
             }
             _ => true,

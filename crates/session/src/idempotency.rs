@@ -23,7 +23,7 @@ pub struct IdempotencyKey(String);
 
 /// The text is not a valid [`IdempotencyKey`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an Idempotency-Key has 1 to {MAX_KEY} printable characters of ASCII")]
+#[error("Idempotency-Key must consist of 1 to {MAX_KEY} printable ASCII characters")]
 pub struct InvalidKey;
 
 impl FromStr for IdempotencyKey {
@@ -62,7 +62,7 @@ impl fmt::Display for RequestId {
 
 /// A request's claim to create the session for its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub struct IdempotencyClaim {
     /// The request.
     pub id: RequestId,
     /// The request's parameters, as text that is equal for equal requests.
@@ -74,10 +74,10 @@ pub struct Claim {
     /// Current time, Unix s.
     pub now: u64,
     /// The session of an earlier request that failed or whose record has expired.
-    pub takes_over: Option<SessionId>,
+    pub supersedes: Option<SessionId>,
 }
 
-impl Claim {
+impl IdempotencyClaim {
     /// Creates a claim that counts as in progress for `hold` from now.
     pub(crate) fn new(new: &NewSession, key: &IdempotencyKey, now_ms: u64, hold: Duration) -> Self {
         let hold_ms = u64::try_from(hold.as_millis()).unwrap_or(u64::MAX);
@@ -88,7 +88,7 @@ impl Claim {
             in_progress_until: now_ms.saturating_add(hold_ms),
             remove_at: now_ms / 1000 + REMEMBERED_SECONDS,
             now: now_ms / 1000,
-            takes_over: None,
+            supersedes: None,
         }
     }
 }
@@ -96,7 +96,7 @@ impl Claim {
 /// The record of a request: the attributes of its item in the Sessions table, apart from the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Remembered {
+pub struct IdempotencyRecord {
     /// The request's parameters.
     pub asked: String,
     /// The session that the request creates or has created.
@@ -111,10 +111,10 @@ pub struct Remembered {
     pub remove_at: u64,
 }
 
-impl Remembered {
+impl IdempotencyRecord {
     /// Creates the record of a claim.
     #[must_use]
-    pub fn new(claim: &Claim, session_id: &SessionId) -> Self {
+    pub fn new(claim: &IdempotencyClaim, session_id: &SessionId) -> Self {
         Self {
             asked: claim.asked.clone(),
             for_session: session_id.clone(),
@@ -140,10 +140,10 @@ mod tests {
     }
 
     #[test]
-    fn no_speaker_can_name_anothers_request() {
+    fn request_ids_of_different_speakers_differ() {
         let id = |speaker: &str, key: &str| RequestId::new(speaker, &key.parse().unwrap());
         assert_ne!(id("ana", "1#k"), id("ana#1", "k"));
         assert_ne!(id("ana", "k"), id("ben", "k"));
-        assert!(id("a-b", "1").as_str().parse::<SessionId>().is_err(), "it is no session");
+        assert!(id("a-b", "1").as_str().parse::<SessionId>().is_err(), "not a session id");
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn without_the_claims_of_a_checked_token_nothing_is_done() {
+fn a_request_without_claims_is_rejected() {
     let api = Scripted::default();
     let long = "x".repeat(256);
     for sub in [None, Some(""), Some(long.as_str())] {
@@ -17,7 +17,7 @@ fn without_the_claims_of_a_checked_token_nothing_is_done() {
 }
 
 #[test]
-fn an_unchecked_authorization_header_is_worth_nothing() {
+fn an_authorization_header_without_claims_is_rejected() {
     let mut event = event("DELETE", &format!("/sessions/{ID}"), None, None);
     event["headers"]["authorization"] = "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.".into();
     assert_eq!(ask(&Scripted::default(), &event).status, 401);
@@ -44,12 +44,16 @@ fn an_unknown_path_is_404_and_another_method_405() {
 }
 
 #[test]
-fn what_is_no_session_id_is_an_unknown_session() {
+fn an_invalid_session_id_is_404() {
     let api = Scripted::default();
     for id in ["x", "A-b-1", "a-b-1%0a", "..%2F..", "a-b-c"] {
         let path = format!("/sessions/{id}");
-        check_error(&ask(&api, &event("GET", &path, None, None)), 404, "no such session");
-        check_error(&ask(&api, &event("DELETE", &path, Some(SPEAKER), None)), 404, "no such");
+        check_error(&ask(&api, &event("GET", &path, None, None)), 404, "session does not exist");
+        check_error(
+            &ask(&api, &event("DELETE", &path, Some(SPEAKER), None)),
+            404,
+            "session does not exist",
+        );
     }
     assert_eq!(*api.asked.lock().unwrap(), []);
 }
@@ -69,8 +73,8 @@ fn each_error_of_a_use_case_has_its_status() {
     check_error(&answer, 409, "still being created");
     assert!(answer.headers.contains_key(header::RETRY_AFTER));
     for kind in ErrorKind::ALL {
-        let api = failing(Error::Store(fault(kind)));
-        let status = if Error::Store(fault(kind)).retry_after().is_some() { 503 } else { 500 };
+        let api = failing(Error::Store(port_error(kind)));
+        let status = if Error::Store(port_error(kind)).retry_after().is_some() { 503 } else { 500 };
         assert_eq!(ask(&api, &get).status, status, "{kind:?}");
         assert_eq!(ask(&api, &delete).status, status, "{kind:?}");
     }
@@ -88,8 +92,8 @@ fn a_session_that_cannot_be_created_is_503_with_retry_after_or_500() {
         (ErrorKind::Denied, 500, None),
         (ErrorKind::Invalid, 500, None),
     ] {
-        let fault = fault(kind);
-        let api = failing(Error::Creation { session_id: session_id.clone(), fault });
+        let cause = port_error(kind);
+        let api = failing(Error::Creation { session_id: session_id.clone(), cause });
         let answer = ask(&api, &create);
         assert_eq!(answer.status, status, "{kind:?}");
         let header = answer.headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
@@ -97,5 +101,5 @@ fn a_session_that_cannot_be_created_is_503_with_retry_after_or_500() {
         assert!(!answer.body.to_string().contains("arn:"), "AWS's words stay in the log");
     }
     let answer = ask(&failing(Error::NoFreeId { attempts: 8 }), &create);
-    check_error(&answer, 503, "no free session id");
+    check_error(&answer, 503, "no unused session id");
 }

@@ -6,11 +6,11 @@ use super::World;
 use crate::{
     PortError, SessionId,
     listeners::PAGE,
-    ports::{Clock, Heard, Listener, Listeners},
+    ports::{Clock, Listener, Listeners, PostOutcome},
 };
 
 /// Latency of a message.
-const A_MESSAGE: Duration = Duration::from_millis(20);
+const MESSAGE_LATENCY: Duration = Duration::from_millis(20);
 
 impl World {
     /// Adds `count` listeners to a session, with names that begin with `name`.
@@ -24,10 +24,10 @@ impl World {
     }
 
     /// Returns the types of the messages sent to a connection, in order.
-    pub(crate) fn heard(&self, connection: &str) -> Vec<String> {
+    pub(crate) fn message_types(&self, connection: &str) -> Vec<String> {
         let state = self.state();
-        let heard = state.heard.get(connection).into_iter().flatten();
-        heard.map(|message| message["type"].as_str().unwrap().to_owned()).collect()
+        let messages = state.messages.get(connection).into_iter().flatten();
+        messages.map(|message| message["type"].as_str().unwrap().to_owned()).collect()
     }
 
     pub(crate) fn listening(&self, session_id: &SessionId) -> usize {
@@ -55,7 +55,7 @@ impl Drop for Posting<'_> {
 }
 
 impl Listeners for World {
-    fn can_be_told(&self) -> bool {
+    fn can_notify(&self) -> bool {
         !self.state().mute
     }
 
@@ -73,22 +73,22 @@ impl Listeners for World {
         .await
     }
 
-    async fn post(&self, connection_id: &str, message: &str) -> Result<Heard, PortError> {
-        let _under_way = Posting::begin(self);
+    async fn post(&self, connection_id: &str, message: &str) -> Result<PostOutcome, PortError> {
+        let _posting = Posting::begin(self);
         if self.state().hanging.contains(connection_id) {
             let now = self.monotonic();
             self.state().calls.push(("post", now));
             return std::future::pending().await;
         }
-        self.sleep(A_MESSAGE).await;
+        self.sleep(MESSAGE_LATENCY).await;
         let connection = connection_id.to_owned();
         let message: serde_json::Value = serde_json::from_str(message).unwrap();
         self.call("post", move |state| {
             if state.gone.contains(&connection) {
-                return Ok(Heard::Gone);
+                return Ok(PostOutcome::Gone);
             }
-            state.heard.entry(connection.clone()).or_default().push(message.clone());
-            Ok(Heard::Yes)
+            state.messages.entry(connection.clone()).or_default().push(message.clone());
+            Ok(PostOutcome::Sent)
         })
         .await
     }

@@ -3,8 +3,12 @@
 //! request.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::time::Duration;
+
+mod variable;
+pub use variable::{
+    Flag, Number, Optional, Required, Text, Variable, flag, number, optional, required, text,
+};
 
 /// An invalid configuration. Every variant is fatal at init.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,36 +65,38 @@ impl Env {
     }
 
     /// Returns the value of `name`, or `None` if it is absent or empty.
-    pub fn optional(&self, name: &str) -> Option<String> {
+    pub fn get(&self, name: &str) -> Option<String> {
         self.variables.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
-    /// Returns the value of `name`.
+    /// Returns the value of a variable that may be absent.
+    pub fn optional(&self, variable: &Optional) -> Option<String> {
+        self.get(variable.name)
+    }
+
+    /// Returns the value of a required variable.
     ///
     /// # Errors
     /// [`ConfigError::Missing`] if it is absent or empty.
-    pub fn string(&self, name: &str) -> Result<String, ConfigError> {
-        self.optional(name).ok_or_else(|| ConfigError::Missing { name: name.to_owned() })
+    pub fn required(&self, variable: &Required) -> Result<String, ConfigError> {
+        let missing = || ConfigError::Missing { name: variable.name.to_owned() };
+        self.get(variable.name).ok_or_else(missing)
     }
 
-    /// Returns the value of `name`, or `default` if it is absent or empty.
-    pub fn string_or(&self, name: &str, default: &str) -> String {
-        self.optional(name).unwrap_or_else(|| default.to_owned())
+    /// Returns a text, or its default.
+    pub fn text(&self, variable: &Text) -> String {
+        self.get(variable.name).unwrap_or_else(|| variable.default.to_owned())
     }
 
-    /// Returns the whole number in `name`, or `default` if it is absent or empty.
+    /// Returns a whole number, or its default.
     ///
     /// # Errors
     /// [`ConfigError::Malformed`] or [`ConfigError::OutOfRange`].
-    pub fn number(
-        &self,
-        name: &str,
-        default: u64,
-        range: RangeInclusive<u64>,
-    ) -> Result<u64, ConfigError> {
-        let Some(text) = self.optional(name) else { return Ok(default) };
+    pub fn number(&self, variable: &Number) -> Result<u64, ConfigError> {
+        let Number { name, default, range, .. } = variable;
+        let Some(text) = self.get(name) else { return Ok(*default) };
         let value = text.parse().map_err(|_| ConfigError::Malformed {
-            name: name.to_owned(),
+            name: (*name).to_owned(),
             value: text.clone(),
             wanted: "a whole number".to_owned(),
         })?;
@@ -98,25 +104,25 @@ impl Env {
             return Ok(value);
         }
         Err(ConfigError::OutOfRange {
-            name: name.to_owned(),
+            name: (*name).to_owned(),
             value,
             min: *range.start(),
             max: *range.end(),
         })
     }
 
-    /// Returns the boolean in `name`, or `default` if it is absent or empty.
+    /// Returns a boolean, or its default.
     ///
     /// # Errors
     /// [`ConfigError::Malformed`] for any value other than `true` and `false`, so that a typing
     /// error never changes access.
-    pub fn flag(&self, name: &str, default: bool) -> Result<bool, ConfigError> {
-        match self.optional(name).as_deref() {
-            None => Ok(default),
+    pub fn flag(&self, variable: &Flag) -> Result<bool, ConfigError> {
+        match self.get(variable.name).as_deref() {
+            None => Ok(variable.default),
             Some("true") => Ok(true),
             Some("false") => Ok(false),
             Some(value) => Err(ConfigError::Malformed {
-                name: name.to_owned(),
+                name: variable.name.to_owned(),
                 value: value.to_owned(),
                 wanted: "true or false".to_owned(),
             }),
@@ -127,13 +133,8 @@ impl Env {
     ///
     /// # Errors
     /// Those of [`Env::number`] and [`Env::time_scale`].
-    pub fn wall_millis(
-        &self,
-        name: &str,
-        default: u64,
-        range: RangeInclusive<u64>,
-    ) -> Result<Duration, ConfigError> {
-        let millis = self.number(name, default, range)?;
+    pub fn wall_millis(&self, variable: &Number) -> Result<Duration, ConfigError> {
+        let millis = self.number(variable)?;
         Ok(self.time_scale()?.wall(Duration::from_millis(millis)))
     }
 
@@ -142,7 +143,7 @@ impl Env {
     /// # Errors
     /// [`ConfigError::Malformed`] if it is not a number within that range.
     pub fn time_scale(&self) -> Result<TimeScale, ConfigError> {
-        let Some(text) = self.optional("TIME_SCALE") else { return Ok(TimeScale::default()) };
+        let Some(text) = self.get("TIME_SCALE") else { return Ok(TimeScale::default()) };
         match text.parse::<f64>() {
             Ok(factor) if (1.0..=1000.0).contains(&factor) => Ok(TimeScale(factor)),
             _ => Err(ConfigError::Malformed {
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_named() {
-        let error = Env::from_pairs([("EMPTY", "")]).string("EMPTY").unwrap_err();
+        let error = Env::from_pairs([("EMPTY", "")]).required(&required("EMPTY", "")).unwrap_err();
         assert_eq!(error, ConfigError::Missing { name: "EMPTY".into() });
         assert!(error.to_string().contains("EMPTY"));
     }
@@ -194,32 +195,34 @@ mod tests {
     #[test]
     fn numbers_have_a_default_and_a_range() {
         let env = Env::from_pairs([("BIG", "9000"), ("WORD", "ten"), ("NEGATIVE", "-1")]);
-        assert_eq!(env.number("CHUNK_MS", 500, 100..=4000), Ok(500));
-        assert_eq!(env.number("BIG", 1, 1..=9000), Ok(9000));
-        assert!(matches!(env.number("BIG", 1, 1..=8999), Err(ConfigError::OutOfRange { .. })));
-        assert!(matches!(env.number("WORD", 1, 1..=9), Err(ConfigError::Malformed { .. })));
-        assert!(matches!(env.number("NEGATIVE", 1, 0..=9), Err(ConfigError::Malformed { .. })));
+        let read = |name, range| env.number(&number(name, 500, range, ""));
+        assert_eq!(read("CHUNK_MS", 100..=4000), Ok(500));
+        assert_eq!(read("BIG", 1..=9000), Ok(9000));
+        assert!(matches!(read("BIG", 1..=8999), Err(ConfigError::OutOfRange { .. })));
+        assert!(matches!(read("WORD", 1..=9), Err(ConfigError::Malformed { .. })));
+        assert!(matches!(read("NEGATIVE", 0..=9), Err(ConfigError::Malformed { .. })));
     }
 
     #[test]
-    fn a_flag_is_true_or_false_and_nothing_else() {
+    fn a_flag_is_either_true_or_false() {
         let env =
             Env::from_pairs([("YES", "true"), ("NO", "false"), ("EMPTY", ""), ("ODD", "True")]);
-        assert_eq!((env.flag("YES", false), env.flag("NO", true)), (Ok(true), Ok(false)));
-        assert_eq!((env.flag("EMPTY", true), env.flag("ABSENT", false)), (Ok(true), Ok(false)));
-        let error = env.flag("ODD", true).unwrap_err().to_string();
+        let read = |name, default| env.flag(&flag(name, default, ""));
+        assert_eq!((read("YES", false), read("NO", true)), (Ok(true), Ok(false)));
+        assert_eq!((read("EMPTY", true), read("ABSENT", false)), (Ok(true), Ok(false)));
+        let error = read("ODD", true).unwrap_err().to_string();
         assert!(error.contains("ODD") && error.contains("true or false"), "{error}");
     }
 
     #[test]
     fn wall_durations_shrink_with_the_time_scale() {
         let env = Env::from_pairs([("TIME_SCALE", "10")]);
-        let lease = env.wall_millis("LEASE_MS", 12_000, 1..=60_000).unwrap();
+        let lease = env.wall_millis(&number("LEASE_MS", 12_000, 1..=60_000, "")).unwrap();
         assert_eq!(lease, Duration::from_millis(1200));
     }
 
     #[test]
-    fn a_time_scale_outside_its_range_is_refused() {
+    fn a_time_scale_outside_its_range_is_rejected() {
         for text in ["0", "0.5", "1001", "NaN", "fast"] {
             let env = Env::from_pairs([("TIME_SCALE", text)]);
             assert!(matches!(env.time_scale(), Err(ConfigError::Malformed { .. })), "{text}");

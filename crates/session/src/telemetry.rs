@@ -7,14 +7,15 @@ use std::fmt;
 
 use crate::{
     Error, PortError, SessionId,
-    listeners::{News, Told},
+    event::EventStatus,
+    listeners::{Notification, NotifySummary},
     metrics::{self, Metric},
 };
 
 /// A notable event of a use case: one log line and optionally metrics. `Display` formats the log
 /// message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice<'a> {
+pub enum DomainEvent<'a> {
     /// A session was created.
     SessionCreated {
         /// The session.
@@ -37,7 +38,7 @@ pub enum Notice<'a> {
         /// The session.
         session_id: &'a SessionId,
         /// The change that the event announces.
-        occasion: Occasion,
+        status: EventStatus,
         /// The event's detail, JSON text.
         detail: &'a str,
     },
@@ -46,38 +47,29 @@ pub enum Notice<'a> {
         /// The session.
         session_id: &'a SessionId,
         /// The error.
-        fault: &'a PortError,
+        cause: &'a PortError,
     },
     /// A session's listeners were notified of its end.
-    ListenersTold {
+    ListenersNotified {
         /// The session.
         session_id: &'a SessionId,
         /// The message.
-        news: News,
+        notification: Notification,
         /// Number of listeners by outcome.
-        told: Told,
+        summary: NotifySummary,
         /// The first error, if any listener could not be notified.
-        fault: Option<&'a PortError>,
+        cause: Option<&'a PortError>,
     },
-    /// A step failed, and the health check will complete it.
-    LeftBehind {
+    /// A step failed; the health check completes it.
+    CleanupDeferred {
         /// The session.
         session_id: &'a SessionId,
         /// The error of the step.
-        fault: &'a PortError,
+        cause: &'a PortError,
     },
 }
 
-/// The change that an event announces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Occasion {
-    /// A session became active.
-    Creation,
-    /// A session ended.
-    Deletion,
-}
-
-/// Severity of a [`Notice`].
+/// Severity of a [`DomainEvent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// Normal operation.
@@ -88,7 +80,7 @@ pub enum Severity {
     Error,
 }
 
-impl<'a> Notice<'a> {
+impl<'a> DomainEvent<'a> {
     /// Returns the session concerned, if there is one.
     #[must_use]
     pub const fn session_id(&self) -> Option<&'a SessionId> {
@@ -97,8 +89,8 @@ impl<'a> Notice<'a> {
             | Self::SessionDeleted { session_id }
             | Self::EventEmitted { session_id, .. }
             | Self::EventFailed { session_id, .. }
-            | Self::ListenersTold { session_id, .. }
-            | Self::LeftBehind { session_id, .. } => Some(session_id),
+            | Self::ListenersNotified { session_id, .. }
+            | Self::CleanupDeferred { session_id, .. } => Some(session_id),
             Self::SessionFailed { error: Error::Creation { session_id, .. } } => Some(session_id),
             Self::SessionFailed { .. } => None,
         }
@@ -120,8 +112,8 @@ impl<'a> Notice<'a> {
             Self::SessionCreated { .. }
             | Self::SessionDeleted { .. }
             | Self::EventEmitted { .. } => Severity::Info,
-            Self::ListenersTold { told, .. } if told.left == 0 => Severity::Info,
-            Self::ListenersTold { .. } | Self::LeftBehind { .. } => Severity::Warning,
+            Self::ListenersNotified { summary, .. } if summary.failed == 0 => Severity::Info,
+            Self::ListenersNotified { .. } | Self::CleanupDeferred { .. } => Severity::Warning,
             Self::SessionFailed { .. } | Self::EventFailed { .. } => Severity::Error,
         }
     }
@@ -138,40 +130,46 @@ impl<'a> Notice<'a> {
             Self::SessionDeleted { .. } => vec![(metrics::SESSION_DELETION_COUNT, 1.0)],
             Self::EventEmitted { .. } => vec![(metrics::EVENT_EMISSION_SUCCESS, 1.0)],
             Self::EventFailed { .. } => vec![(metrics::EVENT_EMISSION_FAILURE, 1.0)],
-            Self::ListenersTold { told, .. } if told.left > 0 => {
-                vec![(metrics::LISTENERS_NOT_TOLD, told.left as f64)]
+            Self::ListenersNotified { summary, .. } if summary.failed > 0 => {
+                vec![(metrics::LISTENERS_NOT_TOLD, summary.failed as f64)]
             }
-            Self::ListenersTold { .. } | Self::LeftBehind { .. } => Vec::new(),
+            Self::ListenersNotified { .. } | Self::CleanupDeferred { .. } => Vec::new(),
         }
     }
 }
 
-impl fmt::Display for Notice<'_> {
+impl fmt::Display for DomainEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SessionCreated { .. } => f.write_str("Session created"),
             Self::SessionFailed { error } => write!(f, "Session not created: {error}"),
             Self::SessionDeleted { .. } => f.write_str("Session deleted"),
-            Self::EventEmitted { occasion: Occasion::Creation, .. } => {
+            Self::EventEmitted { status: EventStatus::Active, .. } => {
                 f.write_str("EventBridge event emitted for session creation")
             }
-            Self::EventEmitted { occasion: Occasion::Deletion, .. } => {
+            Self::EventEmitted { status: EventStatus::Ended, .. } => {
                 f.write_str("EventBridge event emitted for session deletion")
             }
-            Self::EventFailed { fault, .. } => {
-                write!(f, "Failed to emit EventBridge event: {fault}")
+            Self::EventFailed { cause, .. } => {
+                write!(f, "Failed to emit EventBridge event: {cause}")
             }
-            Self::ListenersTold {
-                news, told: Told { told, gone, removed, left }, fault, ..
+            Self::ListenersNotified {
+                notification,
+                summary: NotifySummary { notified, gone, removed, failed },
+                cause,
+                ..
             } => {
                 write!(
                     f,
-                    "Listeners told {}: {told}, gone: {gone}, only removed: {removed}, left: {left}",
-                    news.as_str()
+                    "Listeners notified of {}: {notified}, gone: {gone}, only removed: {removed}, \
+                     failed: {failed}",
+                    notification.as_str()
                 )?;
-                fault.map_or(Ok(()), |fault| write!(f, " ({fault})"))
+                cause.map_or(Ok(()), |cause| write!(f, " ({cause})"))
             }
-            Self::LeftBehind { fault, .. } => write!(f, "Left to the health check: {fault}"),
+            Self::CleanupDeferred { cause, .. } => {
+                write!(f, "Deferred to the health check: {cause}")
+            }
         }
     }
 }
@@ -184,19 +182,19 @@ mod tests {
     #[test]
     fn the_lines_are_those_of_the_specification() {
         let session_id = &"a-b-1".parse().unwrap();
-        let emitted = |occasion| Notice::EventEmitted { session_id, occasion, detail: "{}" };
-        let fault = &PortError::new("PutEvents", ErrorKind::Throttled, "ThrottlingException");
-        for (notice, line) in [
-            (emitted(Occasion::Creation), "EventBridge event emitted for session creation"),
-            (emitted(Occasion::Deletion), "EventBridge event emitted for session deletion"),
+        let emitted = |status| DomainEvent::EventEmitted { session_id, status, detail: "{}" };
+        let cause = &PortError::new("PutEvents", ErrorKind::Throttled, "ThrottlingException");
+        for (event, line) in [
+            (emitted(EventStatus::Active), "EventBridge event emitted for session creation"),
+            (emitted(EventStatus::Ended), "EventBridge event emitted for session deletion"),
             (
-                Notice::EventFailed { session_id, fault },
+                DomainEvent::EventFailed { session_id, cause },
                 "Failed to emit EventBridge event: PutEvents: ThrottlingException",
             ),
         ] {
-            assert_eq!(notice.to_string(), line);
-            assert_eq!(notice.session_id(), Some(session_id));
+            assert_eq!(event.to_string(), line);
+            assert_eq!(event.session_id(), Some(session_id));
         }
-        assert_eq!(emitted(Occasion::Creation).event_detail(), Some("{}"));
+        assert_eq!(emitted(EventStatus::Active).event_detail(), Some("{}"));
     }
 }

@@ -75,7 +75,7 @@ impl SessionId {
     /// Generates an id for the given attempt (0 is the first). The number gains one digit every two
     /// attempts, so that a full table does not run out of ids.
     #[must_use]
-    pub fn draw(random: &impl Random, attempt: u32) -> Self {
+    pub fn generate(random: &impl Random, attempt: u32) -> Self {
         let digits = DIGITS.saturating_add(attempt / 2).min(12);
         let lowest = 10_u64.pow(digits - 1);
         let number = lowest + random.next_u64() % (9 * lowest);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn no_word_is_there_twice() {
+    fn words_are_unique() {
         let words: BTreeSet<_> = ADJECTIVES.iter().chain(&NOUNS).collect();
         assert_eq!(words.len(), 2 * WORDS);
         assert!(words.iter().all(|word| word.len() <= 12), "short enough to be read out");
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn the_number_grows_with_the_attempts() {
         let digits = |attempt| {
-            let id = SessionId::draw(&Walk(1.into()), attempt);
+            let id = SessionId::generate(&Walk(1.into()), attempt);
             id.as_str().rsplit('-').next().unwrap().len()
         };
         let grown: Vec<_> = [0, 1, 2, 3, 4, 100].map(digits).into();
@@ -149,7 +149,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_draw_is_a_session_id(seed in any::<u64>(), attempt in any::<u32>()) {
-            let id = SessionId::draw(&Walk(seed.into()), attempt);
+            let id = SessionId::generate(&Walk(seed.into()), attempt);
             prop_assert_eq!(id.as_str().parse::<SessionId>(), Ok(id));
         }
     }
