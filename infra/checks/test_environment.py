@@ -18,8 +18,6 @@ NOT_SET = {
     "AWS_LAMBDA_FUNCTION_NAME": "Lambda sets it",
     "AUDIO_OUT_DIR": "only a local machine has a persistent folder",
 }
-# A call in a function's config, and the file that reads the variables for it.
-DELEGATED = {"Endpoint::from_env": CRATES / "aws-adapters" / "src" / "websocket.rs"}
 NAME = re.compile(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)"')
 FUNCTIONS = of_type(SOURCE["Resources"], "AWS::Serverless::Function")
 
@@ -32,9 +30,7 @@ def names_in(path) -> set[str]:
 
 def read_by(package: str) -> set[str]:
     """Returns the variables that a function's config reads."""
-    config = CRATES / package / "src" / "config.rs"
-    files = [config, *(file for call, file in DELEGATED.items() if call in config.read_text())]
-    return set().union(*map(names_in, files)) - NOT_SET.keys()
+    return names_in(CRATES / package / "src" / "config.rs") - NOT_SET.keys()
 
 
 def problems(function: dict) -> list[str]:

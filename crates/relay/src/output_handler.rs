@@ -154,21 +154,28 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
         self.advance(end);
     }
 
-    /// Handles damage: the media is read again, in case the connection caused the damage. Damage
-    /// that stays is stored in the stream. If a fragment was cut inside an element, the bytes
-    /// skipped with it are the beginning of the next fragment, so reading resumes after the
-    /// incomplete fragment: that connection begins with the next one.
+    /// Handles damage: the media is read again, in case the connection caused the damage. If a
+    /// fragment was cut inside an element, the bytes skipped with it are the beginning of the next
+    /// fragment, so reading resumes after the incomplete fragment: that connection begins with the
+    /// next one.
     fn skipped_damage(&mut self, bytes: u64, incomplete: Option<FragmentNumber>) {
-        let before = self.last_damage.take().filter(|(after, _)| *after == self.after);
-        let times = before.map_or(1, |(_, times)| times + 1);
-        self.last_damage = Some((self.after.clone(), times));
-        self.damaged = times <= READ_AGAIN;
-        let again = self.damaged;
+        let again = self.damage_may_pass();
+        self.damaged = again;
         tracing::warn!(sessionId = %self.ctx.session_id, bytes, again, "skipped damaged media");
         let next = incomplete.filter(|number| Some(number) > self.after.as_ref());
         if !again && bytes > 0 && next.is_some() {
             (self.after, self.damaged) = (next, true);
         }
+    }
+
+    /// Counts damage or an incomplete document at this place. Returns whether the connection may
+    /// have caused it; what is found at the same place once more after that is stored in the
+    /// stream.
+    pub(crate) fn damage_may_pass(&mut self) -> bool {
+        let before = self.last_damage.take().filter(|(after, _)| *after == self.after);
+        let times = before.map_or(1, |(_, times)| times + 1);
+        self.last_damage = Some((self.after.clone(), times));
+        times <= READ_AGAIN
     }
 
     fn begin(&mut self, number: FragmentNumber, resume_point: ResumePoint) {

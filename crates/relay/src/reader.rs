@@ -226,8 +226,8 @@ impl<P: Ports> Reader<'_, P> {
         self.status.observed().open_fragment_since = None;
         let tail = self.stream.finish();
         self.drain_outputs().await?;
-        // KVS never ends a body inside a document by itself.
-        let broken = tail.cut && end == BodyEnd::Ended;
+        // KVS ends a body inside a document only if it stores the fragment without its end.
+        let broken = tail.cut && end == BodyEnd::Ended && self.output.damage_may_pass();
         Ok(if broken { BodyEnd::Broken } else { end })
     }
 

@@ -213,3 +213,21 @@ async fn the_fragment_after_one_that_kvs_stores_without_its_end_is_read_whole() 
     assert!(decibels >= 40.0, "{decibels} dB");
     assert!(state.kvs.opens.len() < 12, "{} calls", state.kvs.opens.len());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_last_fragment_that_kvs_stores_without_its_end_does_not_keep_the_session_open() {
+    for incomplete in [18, 19] {
+        let (packets, expected) = speech(20);
+        let world = World::stored(&packets, 1_000);
+        world.stop();
+        {
+            let cut = &mut world.state().kvs.fragments[incomplete].document;
+            *cut = cut.slice(..cut.len() / 2);
+        }
+        let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
+        assert_eq!(report.outcome, Outcome::Ended, "{incomplete}");
+        assert!(world.elapsed() < Duration::from_secs(60), "{incomplete}: {:?}", world.elapsed());
+        let accepted = world.state().processor.accepted.len();
+        assert!(accepted > 18 * 16_000 && accepted <= expected.len(), "{incomplete}: {accepted}");
+    }
+}
