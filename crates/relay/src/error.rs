@@ -1,4 +1,4 @@
-//! Errors of a run, and whether they are retryable.
+//! Errors of a run. Lambda retries the event of a run that fails.
 
 use session::{PortError, SessionId};
 
@@ -30,17 +30,4 @@ pub enum RelayError {
         /// The session concerned.
         session_id: SessionId,
     },
-}
-
-impl RelayError {
-    /// Returns whether the platform should retry the event.
-    #[must_use]
-    pub fn retryable(&self) -> bool {
-        match self {
-            Self::Store { source, .. } => source.is_retryable(),
-            // A rolled-back deployment can be rolled forward while the platform retries for some
-            // minutes.
-            Self::Checkpoint { .. } | Self::StreamUnknown { .. } => true,
-        }
-    }
 }

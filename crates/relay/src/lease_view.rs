@@ -64,7 +64,7 @@ impl LeaseView {
     /// Returns the time since the stop request at `now_ms`; `None` without one.
     pub(crate) fn stopped_for(&self, now_ms: u64) -> Option<Duration> {
         let desired = self.desired();
-        desired.is_stop().then(|| elapsed_since(desired.stop_at.unwrap_or_default(), now_ms))
+        desired.is_stop().then(|| elapsed_since(desired.stop_at.unwrap_or(now_ms), now_ms))
     }
 
     /// Resolves when the stop request is `duration` old.

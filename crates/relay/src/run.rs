@@ -31,7 +31,7 @@ use crate::run_state::RunState;
 /// two renewals. A session with a stop request is not restarted; its remaining audio is drained.
 ///
 /// # Errors
-/// Returns [`RelayError`]; the platform retries the event if it is retryable.
+/// Returns [`RelayError`]; Lambda then retries the event.
 pub async fn start<P: Ports>(
     ports: &P,
     config: &Config,
@@ -46,7 +46,7 @@ pub async fn start<P: Ports>(
 /// none, by this one.
 ///
 /// # Errors
-/// Returns [`RelayError`]; the platform retries the event if it is retryable.
+/// Returns [`RelayError`]; Lambda then retries the event.
 pub async fn stop<P: Ports>(
     ports: &P,
     config: &Config,
@@ -65,7 +65,7 @@ pub async fn stop<P: Ports>(
 /// Resumes a session that the holder of `epoch` hands off.
 ///
 /// # Errors
-/// Returns [`RelayError`]; the platform retries the event if it is retryable.
+/// Returns [`RelayError`]; Lambda then retries the event.
 pub async fn resume<P: Ports>(
     ports: &P,
     config: &Config,

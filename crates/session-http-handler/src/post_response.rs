@@ -145,11 +145,11 @@ where
 impl Drop for ScopeInner {
     fn drop(&mut self) {
         let deferred = self.deferred.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        // Without an extension the channel is closed, which is not an error.
-        if let Err(mpsc::error::TrySendError::Full(Some(work))) =
-            self.request_done.try_send(deferred)
-        {
-            // Two messages for one event would be an error of Lambda. The work still runs.
+        use mpsc::error::TrySendError::{Closed, Full};
+        // Without an extension the channel is closed and nothing is deferred. Work that cannot be
+        // passed on still runs: two messages for one event would be an error of Lambda, and a
+        // channel that is closed with work deferred means that the extension has ended.
+        if let Err(Full(Some(work)) | Closed(Some(work))) = self.request_done.try_send(deferred) {
             tokio::spawn(work);
         }
     }

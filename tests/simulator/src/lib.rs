@@ -27,8 +27,11 @@ pub mod table;
 
 mod clock;
 mod fault_rates;
+mod get_media;
 mod health_check;
+mod processor_calls;
 mod state;
+mod table_calls;
 
 use std::time::Duration;
 

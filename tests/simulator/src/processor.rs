@@ -1,7 +1,6 @@
 //! The simulated processor: the reference processor's rules, and faults.
 
 use std::collections::VecDeque;
-use std::future::pending;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -10,8 +9,7 @@ use relay::answer::Reply;
 use session::audio::{Answer, AudioPayload};
 use tokio::time::Instant;
 
-use crate::fault_rates::{CallOutcome, FaultRates};
-use crate::host::SimHost;
+use crate::fault_rates::FaultRates;
 
 /// A fault of one invocation of the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,49 +98,13 @@ impl Default for Processor {
     }
 }
 
-impl relay::ports::Processor for SimHost {
-    async fn invoke(&self, payload: &AudioPayload) -> Reply {
-        payload.check().unwrap();
-        let outcome = self.world.outcome(|state| state.processor.fault_rates);
-        let (script, takes) = {
-            let processor = &mut self.world.state().processor;
-            (processor.scripts.pop_front(), processor.time_for(payload))
-        };
-        let takes = u64::try_from(takes.as_millis()).unwrap();
-        if outcome == CallOutcome::Refused {
-            self.call(takes, |_| ()).await;
-            return Reply::Failed("statusCode 500".into());
-        }
-        let offered = payload.clone();
-        let reply = self.call(takes, move |state| {
-            let processor = &mut state.processor;
-            match script {
-                Some(Script::Fail) => Some(Reply::Failed("statusCode 500".into())),
-                Some(Script::Hang) => None,
-                Some(Script::Invalid) => Some(Reply::Invalid("InvalidPayload".into())),
-                Some(Script::Forget) => Some(processor.forget()),
-                Some(Script::TakeAndFail) => {
-                    processor.take(&offered);
-                    Some(Reply::Failed("killed after the work".into()))
-                }
-                None => Some(processor.take(&offered)),
-            }
-        });
-        match (reply.await, outcome) {
-            (Some(reply), CallOutcome::Answered | CallOutcome::Refused) => reply,
-            (Some(_), CallOutcome::AnswerLost) => Reply::Failed("the answer was lost".into()),
-            (None, _) | (Some(_), CallOutcome::Unanswered) => pending().await,
-        }
-    }
-}
-
 impl Processor {
-    fn time_for(&self, payload: &AudioPayload) -> Duration {
+    pub(crate) fn time_for(&self, payload: &AudioPayload) -> Duration {
         let samples = u32::try_from(payload.sample_count).unwrap();
         self.takes + self.takes_per_second * samples / media::SAMPLE_RATE
     }
 
-    fn forget(&mut self) -> Reply {
+    pub(crate) fn forget(&mut self) -> Reply {
         self.next = 0;
         self.accepted.clear();
         self.gaps.clear();
@@ -152,7 +114,7 @@ impl Processor {
     }
 
     /// The reference processor's rules.
-    fn take(&mut self, payload: &AudioPayload) -> Reply {
+    pub(crate) fn take(&mut self, payload: &AudioPayload) -> Reply {
         self.payloads.push(payload.clone());
         if payload.epoch < self.epoch {
             self.stale += 1;

@@ -1,15 +1,10 @@
 //! The simulated Streams table, with the conditional writes of the DynamoDB adapter, and the
 //! queries of Sessions and Connections.
 
-use std::future::pending;
+use relay::lease_table::Renewal;
+use session::{Desired, Language, Settings, StreamArn, StreamItem};
 
-use relay::lease_table::{LeaseTable, Renewal};
-use relay::ports::Sessions;
-use session::{Desired, Language, PortError, SessionId, Settings, StreamArn, StreamItem};
-
-use crate::fault_rates::{CallOutcome, FaultRates};
-use crate::host::{SimHost, throttled};
-use crate::state::State;
+use crate::fault_rates::FaultRates;
 
 /// The session's items in all tables.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +32,12 @@ impl Table {
         item.clone()
     }
 
-    fn take(&mut self, seen: &StreamItem, owner: &str, expires_at: u64) -> Option<StreamItem> {
+    pub(crate) fn take(
+        &mut self,
+        seen: &StreamItem,
+        owner: &str,
+        expires_at: u64,
+    ) -> Option<StreamItem> {
         let item = self.item.as_mut()?;
         if item.owner.as_deref() == Some(owner) && item.epoch == seen.epoch + 1 {
             // A retry after a lost answer: the lease is already this owner's.
@@ -56,7 +56,7 @@ impl Table {
         Some(item.clone())
     }
 
-    fn renew(&mut self, write: &Write) -> Option<StreamItem> {
+    pub(crate) fn renew(&mut self, write: &Write) -> Option<StreamItem> {
         let checkpoint = self.written(write);
         let item = self.item.as_mut()?;
         if item.owner.as_deref() != Some(&write.owner) || item.epoch != write.epoch {
@@ -85,7 +85,7 @@ impl Table {
         document.to_string()
     }
 
-    fn release(&mut self, write: &Write, ended: bool) -> Option<()> {
+    pub(crate) fn release(&mut self, write: &Write, ended: bool) -> Option<()> {
         let checkpoint = self.written(write);
         let item = self.item.as_mut()?;
         if item.owner.is_none() && item.epoch == write.epoch {
@@ -100,7 +100,7 @@ impl Table {
         Some(())
     }
 
-    fn announce(&mut self, epoch: u64, successor: String) -> Option<()> {
+    pub(crate) fn announce(&mut self, epoch: u64, successor: String) -> Option<()> {
         let item = self.item.as_mut()?;
         if item.epoch != epoch || item.owner.is_none() {
             return None;
@@ -109,7 +109,11 @@ impl Table {
         Some(())
     }
 
-    fn request_run(&mut self, stream: Option<StreamArn>, settings: Option<Settings>) -> StreamItem {
+    pub(crate) fn request_run(
+        &mut self,
+        stream: Option<StreamArn>,
+        settings: Option<Settings>,
+    ) -> StreamItem {
         let item = self.item.get_or_insert_default();
         item.stream_arn = item.stream_arn.take().or(stream);
         item.settings = item.settings.take().or(settings);
@@ -118,7 +122,7 @@ impl Table {
 }
 
 /// A renewal in flight: it arrives even if its sender is killed.
-struct Write {
+pub(crate) struct Write {
     owner: String,
     epoch: u64,
     revision: u64,
@@ -137,94 +141,5 @@ impl From<Renewal<'_>> for Write {
             checkpoint: renewal.checkpoint.to_json(),
             last_activity_at: renewal.last_activity_at,
         }
-    }
-}
-
-impl SimHost {
-    async fn store<T: Send + 'static>(
-        &self,
-        effect: impl FnOnce(&mut State) -> T + Send + 'static,
-    ) -> Result<T, PortError> {
-        let outcome = self.world.outcome(|state| state.table.fault_rates);
-        if outcome == CallOutcome::Refused {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            return Err(throttled());
-        }
-        let output = self.call(5, effect).await;
-        match outcome {
-            CallOutcome::AnswerLost => Err(throttled()),
-            CallOutcome::Unanswered => pending().await,
-            CallOutcome::Answered | CallOutcome::Refused => Ok(output),
-        }
-    }
-}
-
-impl LeaseTable for SimHost {
-    async fn load(&self, _: &SessionId) -> Result<Option<StreamItem>, PortError> {
-        self.store(|state| state.table.item.clone()).await
-    }
-
-    async fn take(
-        &self,
-        _: &SessionId,
-        seen: &StreamItem,
-        owner: &str,
-        expires_at: u64,
-    ) -> Result<Option<StreamItem>, PortError> {
-        let (seen, owner) = (seen.clone(), owner.to_owned());
-        self.store(move |state| state.table.take(&seen, &owner, expires_at)).await
-    }
-
-    async fn renew(
-        &self,
-        _: &SessionId,
-        renewal: Renewal<'_>,
-    ) -> Result<Option<StreamItem>, PortError> {
-        let write = Write::from(renewal);
-        self.store(move |state| state.table.renew(&write)).await
-    }
-
-    async fn release(
-        &self,
-        _: &SessionId,
-        renewal: Renewal<'_>,
-        ended: bool,
-    ) -> Result<Option<()>, PortError> {
-        let write = Write::from(renewal);
-        self.store(move |state| state.table.release(&write, ended)).await
-    }
-
-    async fn announce(
-        &self,
-        _: &SessionId,
-        epoch: u64,
-        successor: &str,
-    ) -> Result<Option<()>, PortError> {
-        let successor = successor.to_owned();
-        self.store(move |state| state.table.announce(epoch, successor)).await
-    }
-
-    async fn request_run(
-        &self,
-        _: &SessionId,
-        stream: Option<&StreamArn>,
-        settings: Option<&Settings>,
-    ) -> Result<StreamItem, PortError> {
-        let (stream, settings) = (stream.cloned(), settings.cloned());
-        self.store(|state| state.table.request_run(stream, settings)).await
-    }
-
-    async fn request_stop(&self, _: &SessionId, stop_at: u64) -> Result<StreamItem, PortError> {
-        self.store(move |state| state.table.request_stop(stop_at)).await
-    }
-}
-
-impl Sessions for SimHost {
-    async fn is_over(&self, _: &SessionId) -> Result<bool, PortError> {
-        self.store(|state| state.table.ended_at.is_some()).await
-    }
-
-    async fn listener_languages(&self, _: &SessionId) -> Result<Vec<Language>, PortError> {
-        self.store(|state| state.table.languages.clone()).await
     }
 }

@@ -188,10 +188,10 @@ impl Streams for World {
 }
 
 impl Checkpoints for World {
-    fn dead_lettered(&self, item: &StreamItem) -> Result<u64, String> {
+    fn has_dead_letters(&self, item: &StreamItem) -> Result<bool, String> {
         match item.checkpoint.as_deref() {
             Some(UNREADABLE) => Err(UNREADABLE.to_owned()),
-            _ => Ok(0),
+            _ => Ok(false),
         }
     }
 }

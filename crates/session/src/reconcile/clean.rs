@@ -93,7 +93,7 @@ async fn drained_at<P: Ports>(
 /// expired in KVS.
 fn is_out_of_reach<P: Ports>(run: &Run<'_, P>, session: &Session, item: &StreamItem) -> bool {
     let has_expired = run.now_ms >= session.updated_at + millis(run.rules.retention);
-    has_expired && run.ports.checkpoints().dead_lettered(item).is_err()
+    has_expired && run.ports.checkpoints().has_dead_letters(item).is_err()
 }
 
 async fn one<P: Ports>(
@@ -160,9 +160,8 @@ async fn is_needed<P: Ports>(
     let item = run.ports.streams().load(id).await?;
     let is_delivered = item.as_ref().is_some_and(|item| item.ended);
     // An unreadable checkpoint may have counted chunks.
-    let unseen_chunk = item.is_some_and(|item| {
-        run.ports.checkpoints().dead_lettered(&item).map_or(true, |chunks| chunks > 0)
-    });
+    let unseen_chunk =
+        item.is_some_and(|item| run.ports.checkpoints().has_dead_letters(&item).unwrap_or(true));
     // No genuine event names a session that was never open.
     let event = was_open(session) && !is_delivered;
     Ok(match retention(letters, stream, id.as_str(), Eligible { unseen_chunk, event }) {

@@ -116,11 +116,11 @@ pub trait Streams: Sync {
 
 /// Reads checkpoints as the consumer of this build does.
 pub trait Checkpoints: Sync {
-    /// Returns the number of chunks of the session in the dead-letter queue.
+    /// Returns whether a chunk of the session was put into the dead-letter queue.
     ///
     /// # Errors
     /// Returns why this build cannot resume from the checkpoint.
-    fn dead_lettered(&self, item: &StreamItem) -> Result<u64, String>;
+    fn has_dead_letters(&self, item: &StreamItem) -> Result<bool, String>;
 }
 
 /// A channel or stream.

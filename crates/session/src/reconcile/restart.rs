@@ -36,7 +36,7 @@ async fn one<P: Ports>(
             return Ok(());
         }
         // Every run would fail and produce a dead letter.
-        Some(item) if let Err(error) = ports.checkpoints().dead_lettered(&item) => {
+        Some(item) if let Err(error) = ports.checkpoints().has_dead_letters(&item) => {
             summary.unreadable += 1;
             tracing::error!(sessionId = %id, %error, "not restarted: deploy the build that wrote its checkpoint again; KVS keeps the audio until the end of its retention");
             return Ok(());

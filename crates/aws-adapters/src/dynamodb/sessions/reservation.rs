@@ -22,9 +22,9 @@ use super::{
     from_item, names, reasons_of, table_error, text, to_attribute,
 };
 
-/// Time to live of a speaker's slots after the last reservation, s: two days, because a session
-/// lasts one.
-const SLOTS_SECONDS: u64 = 2 * 24 * 60 * 60;
+/// Time to live of a speaker's slots after the last reservation, s: a day longer than the longest
+/// session (`MAX_SESSION_HOURS`, at most 168 h).
+const SLOTS_SECONDS: u64 = 8 * 24 * 60 * 60;
 
 /// Condition: the request's record still belongs to the session.
 const SAME_SESSION: &str = "forSession = :session";
