@@ -110,8 +110,8 @@ impl<P: Ports> Run<'_, P> {
     /// Returns the sessions of a status that are old enough to be reconciled, read consistently,
     /// without those that have left the status.
     ///
-    /// A live session is old enough a while after its creation, because every listener that joins
-    /// or leaves changes its record; another session is a while after its last change.
+    /// The age of a live session counts from its creation, because each listener that joins or
+    /// leaves changes its record; the age of any other session counts from its last change.
     async fn settled(&self, status: SessionStatus) -> Result<Vec<Session>, PortError> {
         let before = if status.is_live() { self.now_ms } else { self.settled_before() };
         // An ended session without a stream has been cleaned.

@@ -31,7 +31,7 @@ async fn one<P: Ports>(
     let (ports, id) = (run.ports, &session.session_id);
     match ports.streams().load(id).await? {
         Some(item) if item.ended => return Ok(()),
-        Some(item) if item.is_carried(run.now_ms, millis(run.rules.take_margin)) => {
+        Some(item) if item.has_valid_lease(run.now_ms, millis(run.rules.take_margin)) => {
             summary.active_streams += 1;
             return Ok(());
         }
