@@ -14,7 +14,7 @@ pub(super) async fn run<P: Ports>(
 ) -> Result<(), PortError> {
     let mut errors = FirstError::default();
     for status in [SessionStatus::Active, SessionStatus::Paused] {
-        for session in run.settled(status).await? {
+        for session in run.old_enough(status).await? {
             errors.take(&session.session_id, one(run, summary, &session).await);
         }
     }

@@ -17,7 +17,7 @@ pub(super) async fn run<P: Ports>(
             errors.take(&session.session_id, one(run, summary, &session).await);
         }
     }
-    for session in run.settled(SessionStatus::Ended).await? {
+    for session in run.old_enough(SessionStatus::Ended).await? {
         errors.take(&session.session_id, one(run, summary, &session).await);
     }
     errors.result()
@@ -42,7 +42,7 @@ async fn one<P: Ports>(
             return Ok(());
         }
         // Its event may still be in delivery.
-        _ if !run.is_settled(session) => return Ok(()),
+        _ if !run.is_old_enough(session) => return Ok(()),
         // No consumer has ever read the stream, and it is deleted: there is nothing to drain.
         None if session.kvs_stream_arn.is_none() => return Ok(()),
         _ => {}
