@@ -106,7 +106,7 @@ bench: release ## criterion benches, streams per core, the API (of `make build`,
 faults: release ## the fault matrix: 2,000 simulated sessions and 200 with real processes (target/faults/summary.json)
 	cargo run --release -p faults --
 
-fuzz: tools ## fuzz each target of fuzz/ for SECONDS (default 60); what it learns stays in fuzz/corpus
+fuzz: tools ## fuzz each target of fuzz/ for SECONDS (default 60); new inputs are kept in fuzz/corpus
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --version 0.13.2 --root $(VENV)
 	cargo run --release -p testkit --example seeds -- fuzz/seeds
 	for target in $(TARGETS); do \

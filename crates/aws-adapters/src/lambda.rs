@@ -97,13 +97,13 @@ fn refused<R: std::fmt::Debug>(error: SdkError<InvokeError, R>) -> Reply {
 #[derive(Debug)]
 pub struct ConsumerFunction {
     client: Client,
-    /// Creates a client without the SDK's retries, because the hand-off retries itself.
+    /// A client without the SDK's retries, because the hand-off retries itself.
     once: Client,
     function: String,
 }
 
 impl ConsumerFunction {
-    /// Returns the name of this function.
+    /// Creates a client of the function with this name.
     pub fn new(sdk: &Sdk, function: String) -> Self {
         let client = Builder::from(sdk.config()).interceptor(TraceHeader);
         let once = client.clone().retry_config(RetryConfig::disabled());

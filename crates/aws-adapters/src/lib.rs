@@ -2,13 +2,19 @@
 //!
 //! | module | service | port |
 //! |---|---|---|
-//! | [`dynamodb`] | DynamoDB | `Sessions`, `Streams`, `LeaseTable`, `Watermarks` |
-//! | [`kinesis_video`] | Kinesis Video Streams, control plane | `session::ports::MediaControl` |
+//! | [`dynamodb`], `SessionsTable` | DynamoDB | `session::ports::Sessions`, `SessionsIndex` |
+//! | [`dynamodb`], `SessionWatch` | DynamoDB | `relay::ports::Sessions` |
+//! | [`dynamodb`], `StreamsTable` | DynamoDB | `relay::lease_table::LeaseTable`, `Streams` |
+//! | [`dynamodb`], `ProcessedTable` | DynamoDB | `session::Watermarks` |
+//! | [`kinesis_video`] | Kinesis Video Streams, control plane | `MediaControl`, `Inventory` |
 //! | [`event_bridge`] | EventBridge | `session::ports::EventBus` |
 //! | [`listeners`] | DynamoDB, API Gateway's WebSocket connections | `session::ports::Listeners` |
 //! | [`get_media`] | Kinesis Video Streams, media | `relay::ports::MediaSource` |
-//! | [`lambda`] | Lambda | `relay::ports::Processor`, `relay::ports::SelfInvoker` |
-//! | [`sqs`] | SQS | `relay::ports::DeadLetters` |
+//! | [`lambda`] | Lambda | `relay::ports::Processor`, `relay::ports::SelfInvoker`, `Consumer` |
+//! | [`sqs`] | SQS | `relay::ports::DeadLetters`, `session::reconcile::DeadLetters` |
+//!
+//! `SessionsIndex`, `Streams`, `Inventory` and `Consumer` are ports of `session::reconcile`,
+//! `MediaControl` is one of `session::ports`.
 //!
 //! Every adapter returns [`session::PortError`]; the module `sdk_error` determines its kind, and
 //! the kind determines whether a retry can succeed. No SDK type is public: a function loads an

@@ -7,7 +7,7 @@ use relay::{Clock, Report, RunRequest, SystemClock};
 use serde_json::{Value, json};
 use session::event::{EventStatus, StatusChange};
 use session::ports::SessionLookup as _;
-use session::{PortError, Session, SessionId, Settings, StreamArn, metrics as table};
+use session::{PortError, Session, SessionId, Settings, StreamArn, metrics};
 
 use crate::authority::{Resolution, resolve_stream};
 use crate::event::Input;
@@ -18,7 +18,7 @@ use crate::ports::{Aws, Shared};
 /// Handles one invocation within its trace.
 pub(crate) async fn handle(aws: Shared, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     let (payload, context) = event.into_parts();
-    // A continuation continues the trace of its predecessor.
+    // A continuation belongs to the trace of the invocation that requested it.
     let continued = payload.get("traceId").and_then(Value::as_str).map(str::to_owned);
     let trace = continued.or_else(|| context.xray_trace_id.clone());
     let result = lambda_support::trace::scope(trace, dispatch(&aws, &payload, &context)).await;
@@ -31,7 +31,7 @@ pub(crate) async fn handle(aws: Shared, event: LambdaEvent<Value>) -> Result<Val
                 | Failure::Contradiction(_)
                 | Failure::InvalidSession(_)
         ) {
-            aws.meter.count(table::INVALID_EVENT, 1);
+            aws.meter.count(metrics::INVALID_EVENT, 1);
         }
         failure.into()
     })

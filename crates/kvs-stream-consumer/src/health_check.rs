@@ -8,7 +8,7 @@ use aws_adapters::listeners::Connections;
 use aws_adapters::sqs::DeadLetterQueues;
 use lambda_support::context::SystemContext;
 use session::reconcile::{self, Rules, Summary};
-use session::{PortError, metrics as table};
+use session::{PortError, metrics};
 
 use crate::config::Config;
 use crate::ports::Aws;
@@ -20,10 +20,10 @@ use crate::ports::Aws;
 pub(crate) async fn run(aws: &Aws) -> Result<Summary, PortError> {
     let trace = lambda_support::trace::current();
     let (summary, error) = reconcile::run(aws, &rules(&aws.config), trace).await;
-    aws.meter.count(table::ACTIVE_STREAMS, summary.active_streams);
-    aws.meter.count(table::STREAMS_CLEANED_UP, summary.ended);
-    aws.meter.count(table::CHECKPOINT_UNREADABLE, summary.unreadable);
-    aws.meter.count(table::HEALTH_CHECK_COUNT, 1);
+    aws.meter.count(metrics::ACTIVE_STREAMS, summary.active_streams);
+    aws.meter.count(metrics::STREAMS_CLEANED_UP, summary.ended);
+    aws.meter.count(metrics::CHECKPOINT_UNREADABLE, summary.unreadable);
+    aws.meter.count(metrics::HEALTH_CHECK_COUNT, 1);
     tracing::info!(summary = %serde_json::json!(summary), "health check done");
     error.map_or(Ok(summary), Err)
 }

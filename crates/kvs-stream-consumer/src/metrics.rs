@@ -4,7 +4,7 @@ use relay::ports::MetricsSink;
 use relay::{Clock, Snapshot, SystemClock};
 use serde_json::{Value, json};
 use session::SessionId;
-use session::metrics::{self as table, Metric, Namespace, emf_line};
+use session::metrics::{self, Metric, Namespace, emf_line};
 
 /// Writes embedded metrics of one environment to stdout.
 #[derive(Debug)]
@@ -40,29 +40,29 @@ fn values(snapshot: &Snapshot) -> Vec<(Metric, f64)> {
     let Snapshot { totals, observed, retention_risk_millis } = snapshot;
     let seconds = totals.delivered as f64 / f64::from(session::audio::SAMPLE_RATE);
     let mut values = vec![
-        (table::AUDIO_SECONDS_DELIVERED, seconds),
-        count(table::SAMPLES_FILLED, totals.filled),
-        count(table::SAMPLES_SKIPPED, totals.gap + totals.paused),
-        count(table::SAMPLES_REPEATED, totals.repeated),
-        count(table::SAMPLES_REFUSED, totals.refused),
-        count(table::SAMPLES_UNAVAILABLE, totals.unavailable),
-        count(table::HAND_OFFS, totals.hand_offs),
-        count(table::DECODE_ERRORS, observed.decode_errors),
-        count(table::UNSUPPORTED_CODEC, observed.unsupported_codec),
-        count(table::REDUCED_CODEC, observed.reduced_codec),
-        count(table::CIRCUIT_OPENED, observed.circuit_opened),
-        count(table::CHUNKS_DEAD_LETTERED, totals.dead_letters),
+        (metrics::AUDIO_SECONDS_DELIVERED, seconds),
+        count(metrics::SAMPLES_FILLED, totals.filled),
+        count(metrics::SAMPLES_SKIPPED, totals.gap + totals.paused),
+        count(metrics::SAMPLES_REPEATED, totals.repeated),
+        count(metrics::SAMPLES_REFUSED, totals.refused),
+        count(metrics::SAMPLES_UNAVAILABLE, totals.unavailable),
+        count(metrics::HAND_OFFS, totals.hand_offs),
+        count(metrics::DECODE_ERRORS, observed.decode_errors),
+        count(metrics::UNSUPPORTED_CODEC, observed.unsupported_codec),
+        count(metrics::REDUCED_CODEC, observed.reduced_codec),
+        count(metrics::CIRCUIT_OPENED, observed.circuit_opened),
+        count(metrics::CHUNKS_DEAD_LETTERED, totals.dead_letters),
     ];
     let optional = [
-        (table::STREAM_LAG_MILLIS, observed.lag_millis),
-        (table::HAND_OFF_GAP_MILLIS, observed.hand_off_gap_millis),
-        (table::STOP_LATENCY_MILLIS, observed.stop_latency_millis),
-        (table::RETENTION_RISK_MILLIS, *retention_risk_millis),
+        (metrics::STREAM_LAG_MILLIS, observed.lag_millis),
+        (metrics::HAND_OFF_GAP_MILLIS, observed.hand_off_gap_millis),
+        (metrics::STOP_LATENCY_MILLIS, observed.stop_latency_millis),
+        (metrics::RETENTION_RISK_MILLIS, *retention_risk_millis),
     ];
     values.extend(optional.iter().filter_map(|(metric, value)| Some(count(*metric, (*value)?))));
     let drift = observed.clock_drift_millis;
-    values.extend(drift.map(|millis| (table::CLOCK_DRIFT_MILLIS, millis as f64)));
+    values.extend(drift.map(|millis| (metrics::CLOCK_DRIFT_MILLIS, millis as f64)));
     let latencies = observed.delivery_latency_millis.iter();
-    values.extend(latencies.map(|millis| count(table::DELIVERY_LATENCY_MILLIS, *millis)));
+    values.extend(latencies.map(|millis| count(metrics::DELIVERY_LATENCY_MILLIS, *millis)));
     values
 }

@@ -18,7 +18,7 @@ pub struct SystemContext {
 }
 
 impl SystemContext {
-    /// Creates the ports for a function of this environment, which its metrics name.
+    /// Creates the context for a function of this environment, a dimension of its metrics.
     pub fn new(environment: &str) -> Self {
         Self { started: Instant::now(), environment: environment.into() }
     }
@@ -65,7 +65,7 @@ fn log(event: &DomainEvent<'_>) {
     }
 }
 
-/// Returns the metrics of a event, as one EMF line per namespace.
+/// Returns the metrics of an event, as one EMF line per namespace.
 fn metric_lines(event: &DomainEvent<'_>, environment: &str, now_ms: u64) -> Vec<String> {
     let metrics = event.metrics();
     let properties: Vec<_> =

@@ -1,4 +1,4 @@
-//! A short digest of a fragment's audio, to detect it when the producer sends it again.
+//! A short fingerprint of a fragment's audio, to detect it when the producer sends it again.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -17,8 +17,8 @@ const MAX_PACKETS: usize = 2000;
 /// Most packets stored of all fragments, 8 KB: a minute of 8 ms.
 const MAX_STORED: usize = 8000;
 
-/// Digest of one fragment's audio: the producer time of the first packet, its hash, and for each
-/// packet after it a part of the hash over all packets so far.
+/// Fingerprint of one fragment's audio: the producer time of the first packet, its hash, and for
+/// each packet after it a part of the hash over all packets so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Content {
     time_ms: i64,
@@ -68,7 +68,7 @@ impl RunningHash {
 }
 
 impl Content {
-    /// Creates an empty content with capacity for `packets`, at most [`MAX_PACKETS`].
+    /// Creates an empty fingerprint with capacity for `packets`, at most [`MAX_PACKETS`].
     pub(crate) fn with_room_for(packets: usize) -> Self {
         let checks = Vec::with_capacity(packets.min(MAX_PACKETS));
         Self { checks, ..Self::default() }
@@ -128,8 +128,8 @@ impl Content {
         contents.drain(..contents.len() - kept);
     }
 
-    /// Formats the content as one ASCII word that [`Content::from_text`] parses, with two bits per
-    /// packet: about 40 bytes, plus 17 for each second of 20 ms packets.
+    /// Formats the fingerprint as one ASCII word that [`Content::from_text`] parses, with two bits
+    /// per packet: about 40 bytes, plus 17 for each second of 20 ms packets.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         let Self { time_ms, first, nanos, .. } = self;

@@ -63,8 +63,8 @@ pub enum Output<'a> {
         /// The fragment's session.
         session_id: String,
     },
-    /// The fragment claims more audio than its own stamps and KVS's limit of 20 s allow; the excess
-    /// is not decoded. Emitted once per fragment.
+    /// The fragment declares more audio than its own stamps and KVS's limit of 20 s allow; the
+    /// excess is not decoded. Emitted once per fragment.
     FragmentExceeded {
         /// The fragment's number.
         number: FragmentNumber,
@@ -103,7 +103,7 @@ pub enum Output<'a> {
 /// The audio of a completed fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FragmentAudio {
-    /// Digest of the audio; `None` without audio, or if all of it was sent before. A run that
+    /// Fingerprint of the audio; `None` without audio, or if all of it was sent before. A run that
     /// resumes after the fragment needs it to detect the fragment if the producer sends it again.
     pub content: Option<Content>,
     /// Samples of it that were sent before with another fragment number.

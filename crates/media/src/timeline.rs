@@ -160,8 +160,8 @@ impl Timeline {
         MediaTime::from_ms(self.origin_ms.unwrap_or(0)).plus_samples(samples)
     }
 
-    /// Discards the lateness of the blocks since `before`: their fragment claims more audio than it
-    /// can contain.
+    /// Discards the lateness of the blocks since `before`: their fragment declares more audio than
+    /// it can contain.
     pub fn forget_stamps_since(&mut self, before: &Self) {
         self.stamps = before.stamps;
     }

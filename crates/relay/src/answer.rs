@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_dressed_as_success_is_a_failure() {
+    fn an_error_status_in_the_response_is_not_acceptance() {
         let reply = |status: u64| {
             Reply::from_invoke(None, format!("{{\"statusCode\":{status}}}").as_bytes())
         };
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_processor_of_another_mind_is_trusted() {
+    fn a_success_of_any_form_is_acceptance() {
         for body in ["", "null", "\"ok\"", "{\"ok\":true}"] {
             assert_eq!(Reply::from_invoke(None, body.as_bytes()), Reply::Accepted(None), "{body}");
         }

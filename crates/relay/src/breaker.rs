@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_link_finds_it_open() {
+    fn the_next_run_finds_it_open() {
         let mut breaker = Breaker::default();
         breaker.failure(5, 1, 100);
         let text = serde_json::to_string(&breaker).unwrap();

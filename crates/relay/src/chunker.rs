@@ -204,7 +204,7 @@ mod tests {
         /// Chunks and the gaps before them cover the timeline exactly; every sample keeps its
         /// position.
         #[test]
-        fn chunks_and_gaps_tile_the_line(steps in steps()) {
+        fn chunks_and_gaps_cover_the_timeline(steps in steps()) {
             let mut next = 0;
             for chunk in cut(&steps, 0) {
                 prop_assert_eq!(chunk.start, next + chunk.gap);
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_chunk_of_a_line_that_ends_on_an_edge_is_empty() {
+    fn the_last_chunk_is_empty_if_the_audio_ends_at_a_chunk_boundary() {
         let chunks = cut(&[Step::Pcm(16)], 0);
         let last = chunks.last().unwrap();
         assert!(last.last && last.samples.is_empty() && last.start == 16);

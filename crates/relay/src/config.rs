@@ -19,7 +19,8 @@ pub struct Config {
     /// Maximum audio buffered between reader and deliverer, ms. 16 s are 512 KB of PCM, which
     /// together with one payload being sent stays within the memory limit of 2 MB per stream.
     pub buffer_ms: u64,
-    /// Audio decoded and dropped before the resume point so that the decoder has settled, ms.
+    /// Audio decoded and dropped before the resume point so that the decoder's output is
+    /// stable, ms.
     pub warm_up_ms: u64,
     /// Lifetime of a lease from the time it is written.
     pub lease: Duration,
@@ -41,14 +42,15 @@ pub struct Config {
     pub hand_off_lead: Duration,
     /// Time before the deadline at which the holder stops waiting for a successor and releases.
     pub hand_off_last: Duration,
-    /// Time before the deadline at which even an invocation in flight is abandoned (it is offered
-    /// again).
+    /// Time before the deadline at which even a delivery attempt in flight is abandoned (its
+    /// samples are offered again).
     pub abandon: Duration,
     /// KVS ends a GetMedia connection after this long without a fragment.
     pub kvs_idle: Duration,
-    /// The stream is drained when no new fragment has arrived for this long since the stop …
+    /// Minimum time without a new fragment after which a stopped stream counts as drained. The time
+    /// is twice the longest fragment, at least this and at most `drain_max`.
     pub drain_min: Duration,
-    /// … or for twice the longest fragment, but never longer than this.
+    /// Maximum of that time.
     pub drain_max: Duration,
     /// A fragment that KVS received this long after the stop was seen, in ms of KVS's clock, does
     /// not extend the drain: it does not belong to the session.
@@ -73,7 +75,7 @@ pub struct Config {
     pub read_idle: Duration,
     /// A GetMedia body whose data contains no part of a fragment for this long is closed like one
     /// without data. A fragment lasts at most 20 s and its header comes first, so a connection that
-    /// keeps up delivers part of one sooner; the other half of that time allows for slow networks.
+    /// keeps up delivers part of one sooner; the other 10 s allow for slow networks.
     pub no_progress: Duration,
     /// A stream that KVS reports as missing for this long counts as deleted.
     pub no_stream: Duration,

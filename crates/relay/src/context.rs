@@ -1,4 +1,4 @@
-//! What every part of a run needs, and none of them changes.
+//! Read-only context of a run.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
-//! Delivers chunks in order, with one invocation in flight, until they are settled.
+//! Delivers chunks in order, with one delivery attempt in flight, until they are settled.
 //!
 //! Delivery is at least once; the processor's watermark makes acceptance exactly once. After any
 //! failure the audio is still in KVS: nothing is marked accepted before the processor has accepted
-//! it, and a chunk is skipped only after it is stored in the dead-letter queue.
+//! it, and a rejected chunk is skipped only after it is stored in the dead-letter queue. Chunks of
+//! a paused session are skipped and counted.
 
 use std::time::Duration;
 
@@ -52,9 +53,9 @@ pub(crate) async fn deliver<P: Ports>(state: &RunState<'_, P>, epoch: u64) -> De
         metrics: &state.metrics,
         payloads: PayloadBuilder::new(&state.ctx, epoch, &state.lease, &state.languages),
         backoff: Backoff::new(first, cap),
-        bisect_until: 0,
+        single_until: 0,
         rewinds: 0,
-        furthest: 0,
+        highest_accepted: 0,
     };
     loop {
         let next = deliverer.lease.unless_handoff(deliverer.queue.take(deliverer.batch_limit()));
@@ -68,8 +69,8 @@ pub(crate) async fn deliver<P: Ports>(state: &RunState<'_, P>, epoch: u64) -> De
     }
 }
 
-/// What to do after an attempt.
-enum Next {
+/// The outcome of a delivery attempt.
+enum AttemptOutcome {
     /// The batch is settled.
     Settled,
     /// Offer the batch again after this delay.
@@ -90,11 +91,11 @@ struct Deliverer<'a, P: Ports> {
     payloads: PayloadBuilder<'a>,
     backoff: Backoff,
     /// Up to this position chunks are offered one by one, to find the one that is rejected.
-    bisect_until: u64,
-    /// Rewinds requested by the processor since it last accepted samples beyond `furthest`.
+    single_until: u64,
+    /// Rewinds requested by the processor since it last accepted samples beyond `highest_accepted`.
     rewinds: u32,
     /// Position after the last samples accepted in this run.
-    furthest: u64,
+    highest_accepted: u64,
 }
 
 impl<P: Ports> Deliverer<'_, P> {
@@ -102,10 +103,10 @@ impl<P: Ports> Deliverer<'_, P> {
     fn batch_limit(&self) -> u64 {
         let now = self.ctx.clock().now_ms();
         let progress = self.progress.lock();
-        let alone = progress.state().next < self.bisect_until
+        let one_chunk_only = progress.state().next < self.single_until
             || progress.state().breaker.permit(now) != Permit::Full;
         // A limit below one chunk takes exactly one.
-        if alone { 0 } else { Config::samples(self.ctx.config.batch_ms) }
+        if one_chunk_only { 0 } else { Config::samples(self.ctx.config.batch_ms) }
     }
 
     /// Offers a batch until all of it is settled, chunk by chunk if one of them is rejected.
@@ -130,15 +131,15 @@ impl<P: Ports> Deliverer<'_, P> {
         loop {
             self.breaker_closed().await?;
             match self.offer(&batch).await? {
-                Next::Settled if is_last => {
+                AttemptOutcome::Settled if is_last => {
                     self.progress.lock().state_mut().finished = true;
                     return Err(DeliveryEnd::Drained);
                 }
-                Next::Settled => return Ok(()),
-                Next::Dropped(wait) => return self.wait(wait).await,
-                Next::Again(wait) => self.wait(wait).await?,
-                Next::Split => {
-                    self.bisect_until = end;
+                AttemptOutcome::Settled => return Ok(()),
+                AttemptOutcome::Dropped(wait) => return self.wait(wait).await,
+                AttemptOutcome::Again(wait) => self.wait(wait).await?,
+                AttemptOutcome::Split => {
+                    self.single_until = end;
                     for chunk in batch {
                         Box::pin(self.settle(vec![chunk])).await?;
                     }
@@ -150,8 +151,8 @@ impl<P: Ports> Deliverer<'_, P> {
     }
 
     /// Makes one attempt.
-    async fn offer(&mut self, batch: &[Queued]) -> Result<Next, DeliveryEnd> {
-        let Some(first) = batch.first() else { return Ok(Next::Settled) };
+    async fn offer(&mut self, batch: &[Queued]) -> Result<AttemptOutcome, DeliveryEnd> {
+        let Some(first) = batch.first() else { return Ok(AttemptOutcome::Settled) };
         let payload = self.payloads.build(batch, &self.progress.lock());
         let attempt = self.ctx.ports.processor().invoke(&payload);
         let reply = self.ctx.clock().within(self.ctx.config.attempt_timeout, attempt).await;
@@ -160,14 +161,16 @@ impl<P: Ports> Deliverer<'_, P> {
             Reply::Accepted(answer) => Ok(self.accepted(batch, answer)),
             Reply::StaleEpoch => Err(DeliveryEnd::StaleEpoch),
             Reply::OutOfOrder { next_sample } => Ok(self.out_of_order(&first.chunk, next_sample)),
-            Reply::Invalid(_) if batch.len() > 1 => Ok(Next::Split),
+            Reply::Invalid(_) if batch.len() > 1 => Ok(AttemptOutcome::Split),
             Reply::Invalid(reason) => self.dead_letter(&first.chunk, payload, reason).await,
             Reply::Failed(reason) => Ok(self.failed(&reason)),
         }
     }
 
-    fn accepted(&mut self, batch: &[Queued], answer: Option<Answer>) -> Next {
-        let Some((first, last)) = batch.first().zip(batch.last()) else { return Next::Settled };
+    fn accepted(&mut self, batch: &[Queued], answer: Option<Answer>) -> AttemptOutcome {
+        let Some((first, last)) = batch.first().zip(batch.last()) else {
+            return AttemptOutcome::Settled;
+        };
         let (start, end) = (first.chunk.start, last.chunk.end());
         if let Some(answer) = answer
             && answer.next_sample < end
@@ -175,8 +178,8 @@ impl<P: Ports> Deliverer<'_, P> {
             return self.out_of_order(&first.chunk, answer.next_sample);
         }
         self.backoff.reset();
-        if end > self.furthest {
-            self.furthest = end;
+        if end > self.highest_accepted {
+            self.highest_accepted = end;
             self.rewinds = 0;
         }
         {
@@ -195,11 +198,11 @@ impl<P: Ports> Deliverer<'_, P> {
         }
         let latency = self.ctx.clock().instant().saturating_duration_since(last.arrived);
         self.metrics.observed().add_latency(millis(latency));
-        Next::Settled
+        AttemptOutcome::Settled
     }
 
     /// Handles a processor position that differs from the position of this run.
-    fn out_of_order(&mut self, first: &Chunk, next_sample: u64) -> Next {
+    fn out_of_order(&mut self, first: &Chunk, next_sample: u64) -> AttemptOutcome {
         if next_sample > first.start {
             // The processor already has some of these samples. The contract does not define this
             // rejection.
@@ -217,11 +220,11 @@ impl<P: Ports> Deliverer<'_, P> {
         };
         self.progress.lock().rewind(next_sample);
         self.queue.rewind(next_sample);
-        Next::Dropped(wait)
+        AttemptOutcome::Dropped(wait)
     }
 
-    fn failed(&mut self, reason: &str) -> Next {
-        Next::Again(self.record_failure(reason))
+    fn failed(&mut self, reason: &str) -> AttemptOutcome {
+        AttemptOutcome::Again(self.record_failure(reason))
     }
 
     /// Records a failure in the breaker; returns how long to wait after it.
@@ -244,7 +247,7 @@ impl<P: Ports> Deliverer<'_, P> {
         chunk: &Chunk,
         payload: AudioPayload,
         reason: String,
-    ) -> Result<Next, DeliveryEnd> {
+    ) -> Result<AttemptOutcome, DeliveryEnd> {
         let ctx = self.ctx;
         let letter = DeadLetter {
             session_id: ctx.session_id.clone(),
@@ -258,7 +261,7 @@ impl<P: Ports> Deliverer<'_, P> {
         let sent = ctx.ports.dead_letters().send(&letter);
         let Some(Ok(())) = ctx.clock().within(ctx.config.attempt_timeout, sent).await else {
             tracing::error!(sessionId = %ctx.session_id, "storing a chunk in the dead-letter queue failed; retrying");
-            return Ok(Next::Again(self.backoff.next(ctx.ports.random())));
+            return Ok(AttemptOutcome::Again(self.backoff.next(ctx.ports.random())));
         };
         tracing::error!(sessionId = %ctx.session_id, startSample = chunk.start, reason = letter.reason, "chunk permanently rejected; stored in the dead-letter queue");
         let mut progress = self.progress.lock();
@@ -267,7 +270,7 @@ impl<P: Ports> Deliverer<'_, P> {
         totals.dead_lettered += letter.sample_count;
         totals.gap += chunk.gap;
         progress.skip(chunk.end());
-        Ok(Next::Settled)
+        Ok(AttemptOutcome::Settled)
     }
 
     fn skip_paused(&self, batch: &[Queued]) {

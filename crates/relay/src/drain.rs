@@ -9,9 +9,10 @@
 //!
 //! Silence alone proves nothing, because a stalled connection looks like an empty stream. Only a
 //! body that KVS itself ends, between two documents and after its idle time (3 s), shows that
-//! everything stored before the call has been sent. If KVS does not end idle connections,
-//! [`MAX_STALLS`] consecutive stalled connections count as the end; if it ends every connection
-//! sooner, 25 s of nothing but such ends do.
+//! everything stored before the call has been sent. An end inside a document counts as well once
+//! it has repeated at the same place: KVS then stores the fragment without its end. If KVS does not
+//! end idle connections, [`MAX_STALLS`] consecutive stalled connections count as the end; if it
+//! ends every connection sooner, 25 s of nothing but such ends do.
 
 use std::time::Duration;
 
@@ -78,8 +79,8 @@ impl Drain {
         self.early_ends_since = None;
     }
 
-    /// Records that KVS ended the body between two documents. An end before the idle time has
-    /// another cause and does not show that the stream has ended.
+    /// Records that KVS ended the body between two documents, or repeatedly inside the same one. An
+    /// end before the idle time has another cause and does not show that the stream has ended.
     pub(crate) fn ended(&mut self, now: Instant) {
         self.stalls = 0;
         let Some((opened, Some(stopped))) = self.opened.take() else { return };
@@ -87,7 +88,7 @@ impl Drain {
         let quiet = self.last_new_at.map_or(stopped, |at| opened.saturating_duration_since(at));
         // Half the idle time allows for the delay of the last byte and for clock granularity.
         let was_idle = lasted >= self.idle / 2;
-        // A frozen process sees the end too late, so at most the idle time counts.
+        // A frozen process observes the end late, so at most the idle time counts.
         let confirmed = quiet.min(stopped) + lasted.min(self.idle);
         let new_since = self.last_new_at.is_some_and(|at| at > opened);
         self.drained |= !new_since && was_idle && confirmed >= self.window();

@@ -3,11 +3,11 @@
 //! A Lambda invocation lasts at most 15 minutes; a session can last longer. At deadline − 45 s
 //! the holder invokes the next one asynchronously. The successor opens GetMedia from the
 //! checkpoint, warms up its decoder, fills its queue and writes its name as `successor`. The
-//! holder reads that name with its next renewal, finishes the invocation in flight, and stores
-//! the checkpoint and clears the owner in one write. The successor, which polls the item, takes
-//! epoch + 1, drops from its queue what was accepted in the meantime, and continues delivery. If
-//! no successor is announced by deadline − 10 s, the holder releases and invokes again, so that
-//! the next invocation does not have to wait for the lease to expire.
+//! holder reads that name with its next renewal, finishes the delivery attempt in flight, and
+//! stores the checkpoint and clears the owner in one write. The successor, which polls the item,
+//! takes epoch + 1, drops from its queue what was accepted in the meantime, and continues
+//! delivery. If no successor is announced by deadline − 10 s, the holder releases and invokes
+//! again, so that the next invocation does not have to wait for the lease to expire.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -38,7 +38,7 @@ pub(crate) struct HandoffSchedule {
     pub(crate) invoke: Instant,
     /// Release, with or without a successor.
     pub(crate) release: Instant,
-    /// Abandon even an invocation in flight.
+    /// Abandon even a delivery attempt in flight.
     pub(crate) abandon: Instant,
 }
 
@@ -57,7 +57,7 @@ impl HandoffSchedule {
 }
 
 /// Runs the holder's side: starts the next invocation in time and requests the hand-off from
-/// delivery. Returns only if the invocation in flight did not finish in time.
+/// delivery. Returns only if the delivery attempt in flight did not finish in time.
 pub(crate) async fn hand_off<P: Ports>(
     ctx: &RunContext<'_, P>,
     epoch: u64,

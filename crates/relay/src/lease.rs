@@ -29,9 +29,9 @@ pub struct Lease {
     pub owner: String,
     /// The epoch of the lease.
     pub epoch: u64,
-    /// When the take was sent: the right to deliver starts here.
+    /// When the acquisition was sent: the right to deliver starts here.
     pub since: Instant,
-    /// The item after the take.
+    /// The item after the acquisition.
     pub item: StreamItem,
 }
 
@@ -81,8 +81,8 @@ pub(crate) fn checkpoint_of(
 /// Takes the lease as soon as the rules allow, or returns why it cannot be taken.
 ///
 /// A holder counts as active if its lease changes between two polls; a lease that does not change
-/// is waited out. A duplicate event therefore returns within about two renewals, and the retry of a
-/// killed run takes over.
+/// is waited out. A duplicate event therefore returns within one renewal and a poll, and the retry
+/// of a killed run takes over.
 ///
 /// # Errors
 /// Returns [`RelayError::Store`] if the table rejects the call or stays unavailable, and
@@ -94,10 +94,10 @@ pub async fn acquire<P: Ports>(
     session: &SessionId,
     owner: &str,
     wait: WaitPolicy,
-    mut seen_item: impl FnMut(&StreamItem),
+    mut on_item: impl FnMut(&StreamItem),
 ) -> Result<AcquireOutcome, RelayError> {
     let clock = ports.clock();
-    let mut first: Option<(u64, u64)> = None;
+    let mut first_seen: Option<(u64, u64)> = None;
     loop {
         let load = || ports.leases().load(session);
         let Some(item) = retry(ports, config, session, load).await? else {
@@ -109,24 +109,24 @@ pub async fn acquire<P: Ports>(
             return Ok(AcquireOutcome::Ended { epoch });
         }
         let free = item.owner.is_none();
-        let lapsed = clock.now_ms() >= item.lease_expires_at + millis(config.take_margin);
+        let expired = clock.now_ms() >= item.lease_expires_at + millis(config.take_margin);
         match wait {
             WaitPolicy::ReturnIfActive => {
-                let now = (epoch, item.lease_expires_at);
-                if !free && first.is_some_and(|before| before != now) {
+                let current = (epoch, item.lease_expires_at);
+                if !free && first_seen.is_some_and(|before| before != current) {
                     return Ok(AcquireOutcome::Active { epoch });
                 }
-                first = first.or(Some(now));
+                first_seen = first_seen.or(Some(current));
             }
             WaitPolicy::WaitForRelease { epoch: expected }
-                if epoch != expected && !free && !lapsed =>
+                if epoch != expected && !free && !expired =>
             {
                 return Ok(AcquireOutcome::Active { epoch });
             }
             WaitPolicy::WaitForRelease { .. } => {}
         }
-        seen_item(&item);
-        if free || lapsed {
+        on_item(&item);
+        if free || expired {
             // If this build cannot read the checkpoint, leave the lease to one that can.
             checkpoint_of(session, &item, config)?;
             let since = clock.instant();

@@ -32,8 +32,9 @@ pub trait LeaseTable: Send + Sync {
     ) -> impl Future<Output = Result<Option<StreamItem>, PortError>> + Send;
 
     /// Renews the lease and stores the checkpoint, if owner and epoch match and the stored revision
-    /// is older. A write that has already been applied (same owner, epoch and revision) counts as
-    /// success. Returns the updated item.
+    /// is older. If owner and epoch match but the stored revision is not older, the write was
+    /// already applied or superseded: it changes nothing and counts as success. Returns the stored
+    /// item.
     ///
     /// # Errors
     /// The table timed out or rejected the call.

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::context::elapsed_since;
 use crate::desired_state::DesiredState;
 
-/// The run was asked to hand off: it finishes the invocation in flight and stops delivering.
+/// The run was asked to hand off: it finishes the delivery attempt in flight and stops delivering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HandoffRequested;
 

@@ -24,7 +24,7 @@ enum End {
     Delivery(DeliveryEnd),
     /// Another run holds the lease.
     LeaseLost,
-    /// The invocation in flight did not finish before the deadline.
+    /// The delivery attempt in flight did not finish before the deadline.
     Abandoned,
     /// The undelivered audio is past KVS's retention.
     Expired,
@@ -152,7 +152,7 @@ fn give_up<P: Ports>(ctx: &RunContext<'_, P>, progress: &SharedProgress) {
     let lost = progress.give_up();
     tracing::error!(
         sessionId = %ctx.session_id, unavailableSamples = lost, nextSample = progress.state().next,
-        "given up: the session's undelivered audio is past the stream's retention; check this log for errors of the processor and of GetMedia"
+        "session abandoned: the session's undelivered audio is past the stream's retention; check this log for errors of the processor and of GetMedia"
     );
 }
 

@@ -7,11 +7,11 @@
 //! # Modules
 //! | module | responsibility |
 //! |---|---|
-//! | `run` | one invocation: acquire the lease, then deliver; `report`: what it is asked and reports |
+//! | `run` | one invocation: acquire the lease, then deliver; `report`: its parameters and result |
 //! | `leased_run` | delivery and the tasks that accompany it while the lease is held |
 //! | [`lease`], [`lease_table`] | which run may deliver: conditional writes, epochs, expiry |
 //! | `lease_view`, `lease_renewer` | the run's own view of its lease; the writes of the holder |
-//! | `desired_state` | what the table says the session should do |
+//! | `desired_state` | the desired state read from the table |
 //! | [`checkpoint`] | the state from which the next run resumes |
 //! | `progress` | progress of a run: creates checkpoints, computes the resume point |
 //! | `reader`, `reader_status` | repeated GetMedia calls → media path → chunks; what it observed |
@@ -34,8 +34,9 @@
 //! - Everything before a checkpoint's `next` is accepted by the processor, or skipped and counted.
 //! - Two runs from the same checkpoint assign the same positions and produce the same chunks.
 //! - A run delivers only while it holds an unexpired lease by its own monotonic clock.
-//! - After a failure the audio is still in KVS. Audio is skipped only if the processor rejects it
-//!   permanently, and then it is stored in the dead-letter queue.
+//! - After a failure the audio is still in KVS. A chunk that the processor rejects permanently is
+//!   skipped only after it is stored in the dead-letter queue. Audio of a paused session, long gaps
+//!   and audio that KVS no longer has are skipped and counted.
 //! - Dropping a run at any await point is safe.
 
 pub mod answer;

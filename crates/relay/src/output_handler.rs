@@ -42,12 +42,12 @@ pub(crate) struct OutputHandler<'a, P: Ports> {
     newest: Option<FragmentNumber>,
     /// Position after the last sample or gap.
     position: u64,
-    /// Producer's clock at `position`, ms.
+    /// Producer's clock at `position`, ms; this host's clock until the first sample.
     producer_ms: u64,
     /// ID of the error that KVS reported in band.
     pub(crate) error_tag: Option<u32>,
     /// SERVER_TIMESTAMP of the newest fragment at the time the stop was seen, ms.
-    live_at_stop: Option<u64>,
+    stop_server_ms: Option<u64>,
     /// The next gap is audio lost in KVS, not audio missing from the producer.
     pub(crate) gap_is_loss: bool,
     /// Damage was found that the connection may have caused: KVS may hold the fragment intact, so
@@ -85,7 +85,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
             position: u64::try_from(next).unwrap_or_default(),
             producer_ms: ctx.clock().now_ms(),
             error_tag: None,
-            live_at_stop: None,
+            stop_server_ms: None,
             gap_is_loss: false,
             damaged: false,
             last_damage: None,
@@ -127,7 +127,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
         let session = &self.ctx.session_id;
         match output {
             Output::FragmentExceeded { number } => {
-                tracing::error!(sessionId = %session, %number, "the fragment claims more audio than a KVS fragment can hold; the excess is not decoded (SamplesRefused)");
+                tracing::error!(sessionId = %session, %number, "the fragment declares more audio than a KVS fragment can hold; the excess is not decoded (SamplesRefused)");
             }
             Output::UnsupportedCodec { codec_id, reason } => {
                 tracing::error!(sessionId = %session, codec_id, reason, "the stream's audio cannot be decoded and will be missing");
@@ -159,7 +159,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
     /// fragment, so reading resumes after the incomplete fragment: that connection begins with the
     /// next one.
     fn skipped_damage(&mut self, bytes: u64, incomplete: Option<FragmentNumber>) {
-        let again = self.damage_may_pass();
+        let again = self.may_be_transient();
         self.damaged = again;
         tracing::warn!(sessionId = %self.ctx.session_id, bytes, again, "skipped damaged media");
         let next = incomplete.filter(|number| Some(number) > self.after.as_ref());
@@ -171,7 +171,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
     /// Counts damage or an incomplete document at this place. Returns whether the connection may
     /// have caused it; what is found at the same place once more after that is stored in the
     /// stream.
-    pub(crate) fn damage_may_pass(&mut self) -> bool {
+    pub(crate) fn may_be_transient(&mut self) -> bool {
         let before = self.last_damage.take().filter(|(after, _)| *after == self.after);
         let times = before.map_or(1, |(_, times)| times + 1);
         self.last_damage = Some((self.after.clone(), times));
@@ -214,7 +214,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
         self.drain.fragment(duration_ms);
         self.status.observe_lengths([duration_ms]);
         self.metrics.observed().lag_millis = behind_ms;
-        self.note_stop(behind_ms, duration_ms);
+        self.record_stop_time(behind_ms, duration_ms);
         self.after = Some(number);
     }
 
@@ -231,7 +231,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
     pub(crate) fn new_audio(&mut self) {
         let late_ms = self.ctx.config.late_ms;
         let is_late = self
-            .live_at_stop
+            .stop_server_ms
             .zip(self.server_ms)
             .is_some_and(|(stop, received)| received > stop + late_ms);
         if is_late {
@@ -242,18 +242,19 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
         }
     }
 
-    /// Records that the stream could not be read: this does not count as silence of the speaker.
-    pub(crate) fn not_readable(&self) {
+    /// Counts as activity that the stream could not be read, because this is not the speaker's
+    /// silence.
+    pub(crate) fn count_as_activity(&self) {
         self.status.observed().last_fragment_at = Some(self.ctx.clock().now_ms());
     }
 
     /// Records the time of the stop by KVS's clock: the start of the first fragment after the stop
     /// was seen that had no backlog behind it. Only KVS's own timestamps are compared; they mark
     /// the start of a fragment.
-    fn note_stop(&mut self, behind_ms: Option<u64>, duration_ms: u64) {
+    fn record_stop_time(&mut self, behind_ms: Option<u64>, duration_ms: u64) {
         let live = behind_ms.is_some_and(|behind| behind <= duration_ms + LIVE_MS);
-        if live && self.lease.is_stopping() && self.live_at_stop.is_none() {
-            self.live_at_stop = self.server_ms;
+        if live && self.lease.is_stopping() && self.stop_server_ms.is_none() {
+            self.stop_server_ms = self.server_ms;
         }
     }
 

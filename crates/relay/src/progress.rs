@@ -1,10 +1,9 @@
 //! The progress of a run: which fragments were read, which samples are settled, what the next run
 //! resumes from.
 //!
-//! To resume, the reader starts after fragment F(k−w−1). F(k) is the last fragment that was
-//! accepted completely; F(k−w)…F(k) last at least the warm-up time, and their decoded audio is
-//! dropped once the decoder has settled. GetMedia's FRAGMENT_NUMBER is exclusive, hence the one
-//! additional fragment.
+//! To resume, the reader first reads again the last settled fragments that together last at least
+//! the warm-up time. Their decoded audio is dropped; after them the decoder's output is stable.
+//! GetMedia starts after the fragment that it is given, so one more fragment is kept before them.
 //!
 //! What the reader counts in a fragment is added to the totals when the fragment is settled. The
 //! totals of a checkpoint therefore cover exactly its settled fragments, and a run that reads the
@@ -34,7 +33,7 @@ const MAX_CONTENTS: usize = 64;
 pub(crate) struct FragmentCounts {
     /// The producer had already sent them.
     pub(crate) repeated: u64,
-    /// Not decoded, because the fragment claims more audio than it can hold.
+    /// Not decoded, because the fragment declares more audio than it can hold.
     pub(crate) refused: u64,
     /// KVS no longer had them when the reader resumed.
     pub(crate) unavailable: u64,
@@ -167,18 +166,20 @@ impl Progress {
 
     /// Continues from a later checkpoint of the same session and keeps the fragments read since.
     pub(crate) fn adopt(&mut self, checkpoint: Checkpoint) {
-        if let Some(counted) = checkpoint.fragments.last().map(|last| &last.resume_point.fragment) {
-            self.unsettled.retain(|fragment| fragment.number > *counted);
+        let last_settled = checkpoint.fragments.last().map(|last| &last.resume_point.fragment);
+        if let Some(last_settled) = last_settled {
+            self.unsettled.retain(|fragment| fragment.number > *last_settled);
         }
-        let known = self.fragments.first().map(|first| first.resume_point.fragment.clone());
-        let theirs = checkpoint.fragments.first().map(|first| &first.resume_point.fragment);
-        if theirs.is_some_and(|theirs| known.as_ref().is_none_or(|own| theirs < own)) {
+        let first_local = self.fragments.first().map(|first| first.resume_point.fragment.clone());
+        let adopted = checkpoint.fragments.first().map(|first| &first.resume_point.fragment);
+        if adopted.is_some_and(|adopted| first_local.as_ref().is_none_or(|local| adopted < local)) {
             // The fingerprints must precede the first fragment, and that is now the checkpoint's.
             self.contents = checkpoint.contents.clone().into();
         }
         let mut fragments = checkpoint.fragments.clone();
-        fragments
-            .retain(|theirs| known.as_ref().is_none_or(|own| theirs.resume_point.fragment < *own));
+        fragments.retain(|adopted| {
+            first_local.as_ref().is_none_or(|local| adopted.resume_point.fragment < *local)
+        });
         fragments.append(&mut self.fragments);
         self.fragments = fragments;
         let origin = checkpoint.origin.clone().or(self.checkpoint.origin.take());
@@ -404,12 +405,12 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_stays_small_however_long_nothing_is_heard() {
+    fn a_checkpoint_stays_small_during_long_silence() {
         let mut progress = progress(8, 8 * 16_000);
         for n in 9..=10_000 {
-            let mute = Fragment { end: 8 * 16_000, duration_ms: 0, ..fragment(n) };
-            progress.begin(&mute.resume_point);
-            read(&mut progress, mute);
+            let silent = Fragment { end: 8 * 16_000, duration_ms: 0, ..fragment(n) };
+            progress.begin(&silent.resume_point);
+            read(&mut progress, silent);
         }
         assert!(progress.checkpoint().fragments.len() <= MAX_SETTLED);
         let plan = resumed(&progress.checkpoint()).plan(8 * 16_000);

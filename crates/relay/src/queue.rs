@@ -2,7 +2,7 @@
 //!
 //! Reading continues while a chunk is being delivered. When the buffer is full, the reader waits
 //! and stops polling the GetMedia body, which applies back pressure to KVS. A rewind empties the
-//! buffer and tells the reader where to restart.
+//! buffer and makes the reader restart at another position.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

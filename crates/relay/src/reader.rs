@@ -129,7 +129,7 @@ impl<P: Ports> Reader<'_, P> {
                 }
                 Err(error) => {
                     tracing::warn!(sessionId = %self.ctx.session_id, %error, "GetMedia failed");
-                    self.output.not_readable();
+                    self.output.count_as_activity();
                     BodyEnd::Broken
                 }
             };
@@ -227,7 +227,7 @@ impl<P: Ports> Reader<'_, P> {
         let tail = self.stream.finish();
         self.drain_outputs().await?;
         // KVS ends a body inside a document only if it stores the fragment without its end.
-        let broken = tail.cut && end == BodyEnd::Ended && self.output.damage_may_pass();
+        let broken = tail.cut && end == BodyEnd::Ended && self.output.may_be_transient();
         Ok(if broken { BodyEnd::Broken } else { end })
     }
 
@@ -244,8 +244,8 @@ impl<P: Ports> Reader<'_, P> {
     fn error_tag(&mut self, id: u32) -> BodyEnd {
         if id == FRAGMENT_NOT_FOUND {
             // The fragment to resume from is past retention: read everything that is left, from the
-            // oldest fragment on. The media path skips what it knows; the missing part becomes a
-            // gap.
+            // oldest fragment on. The media path skips what it has emitted; the missing part
+            // becomes a gap.
             self.output.after = None;
             self.output.gap_is_loss = true;
         }

@@ -1,4 +1,4 @@
-//! What a run is asked to do and what it reports.
+//! The parameters and the result of a run.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use session::{SessionId, Settings, StreamArn};
 pub struct RunRequest {
     /// The session.
     pub session_id: SessionId,
-    /// Its stream, if the caller knows it.
+    /// Its stream; `None` if unknown.
     pub stream_arn: Option<StreamArn>,
-    /// Its languages and tier, if the caller knows them.
+    /// Its languages and tier; `None` if unknown.
     pub settings: Option<Settings>,
     /// The run's unique name.
     pub owner: String,

@@ -1,4 +1,4 @@
-//! The HTTP API: routes, JSON bodies and status codes. No other module depends on them.
+//! The HTTP API: routes, JSON bodies and status codes. Only this module defines them.
 //!
 //! [`route::ROUTES`] is the table of routes; `docs/openapi.yaml` describes their requests and
 //! responses. Any other path returns 404, any other method 405. Errors are `{"error": "…",
@@ -68,7 +68,7 @@ impl<S: SessionApi> Api<S> {
         response
     }
 
-    /// Runs a post-response work, with its request's trace header in scope.
+    /// Runs the work that follows a response, with the request's trace header in scope.
     pub(crate) async fn run_post_response(&self, post_response: PostResponse) {
         let trace_header = post_response.trace_header().map(ToOwned::to_owned);
         lambda_support::trace::scope(trace_header, self.sessions.run_post_response(post_response))

@@ -110,7 +110,7 @@ pub enum PayloadError {
         channels: u8,
     },
     /// The major version is not supported.
-    #[error("unsupported schemaVersion; this reader knows 1.x")]
+    #[error("unsupported schemaVersion; this reader supports 1.x")]
     UnsupportedVersion,
     /// The length of `audioData` does not match `sampleCount`.
     #[error("audioData of {found} base64 characters, but sampleCount {samples} needs {expected}")]
@@ -150,7 +150,7 @@ impl AudioPayload {
     }
 }
 
-/// The response to a payload that the processor has accepted, now or record.
+/// The response to a payload that the processor has accepted, now or before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
@@ -361,7 +361,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_refusal_survives_lambda(number in any::<u64>(), reason in "\\PC{0,40}") {
+        fn a_refusal_is_read_from_its_error(number in any::<u64>(), reason in "\\PC{0,40}") {
             for refusal in [
                 Refusal::StaleEpoch { epoch: number },
                 Refusal::OutOfOrder { next_sample: number },

@@ -80,7 +80,7 @@ impl<P: Ports> SessionService<P> {
         }
         if let ResourceOutcome::Created(stream) = &created.stream {
             let call = || self.media.delete_stream(stream);
-            let deadline = self.share(end, 2);
+            let deadline = self.step_deadline(end, 2);
             clean &=
                 self.delete_with_retry(session_id, limits, deadline, "DeleteStream", call).await;
         }
@@ -110,16 +110,17 @@ impl<P: Ports> SessionService<P> {
         if mapped {
             let operation = "UpdateMediaStorageConfiguration";
             let call = || self.media.disable_storage(channel);
-            self.delete_with_retry(session_id, limits, self.share(end, 4), operation, call).await;
+            self.delete_with_retry(session_id, limits, self.step_deadline(end, 4), operation, call)
+                .await;
         }
         let call = || self.media.delete_channel(channel);
-        let deadline = self.share(end, 3);
+        let deadline = self.step_deadline(end, 3);
         self.delete_with_retry(session_id, limits, deadline, "DeleteSignalingChannel", call).await
     }
 
     /// Returns the deadline of a step when `steps` steps remain before `end`. No step can use up
     /// the time of the later ones.
-    fn share(&self, end: Duration, steps: u32) -> Duration {
+    fn step_deadline(&self, end: Duration, steps: u32) -> Duration {
         let now = self.ctx.monotonic();
         now + end.saturating_sub(now) / steps
     }

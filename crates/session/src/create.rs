@@ -43,8 +43,9 @@ pub struct NewSession {
 /// digits, so eight collisions in a row indicate another problem.
 const ID_ATTEMPTS: u32 = 8;
 
-/// Lifetime of the item: 24 h from creation, so that clients can read a session after its end.
-const ITEM_LIFE_SECONDS: u64 = 24 * 60 * 60;
+/// Value of `expiresAt` relative to creation, in seconds: how long a session may last according to
+/// the API.
+const CLIENT_LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 
 impl<P: Ports> SessionService<P> {
     /// Creates a session. When this returns, a speaker can connect;
@@ -130,7 +131,7 @@ impl<P: Ports> SessionService<P> {
             listener_count: 0,
             created_at: now,
             updated_at: now,
-            expires_at: now / 1000 + ITEM_LIFE_SECONDS,
+            expires_at: now / 1000 + CLIENT_LIFETIME_SECONDS,
             kvs_channel_arn: None,
             kvs_stream_arn: None,
             kvs_signaling_endpoints: None,

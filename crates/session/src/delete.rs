@@ -108,9 +108,8 @@ impl<P: Ports> SessionService<P> {
             .map_err(Error::Store)
     }
 
-    /// Emits the pending event of an earlier change, because the item holds one event only and a
-    /// reader of ENDED should have received ACTIVE first. The event is lost if the bus rejects it
-    /// now.
+    /// Emits the pending event of an earlier change, usually ACTIVE, before ENDED replaces it: the
+    /// item stores one event. If the bus rejects the earlier event now, it is lost.
     async fn emit_earlier_event(
         &self,
         session_id: &SessionId,
@@ -132,11 +131,11 @@ impl<P: Ports> SessionService<P> {
     /// Runs the steps that follow the end of a session, and notifies its listeners concurrently.
     pub(crate) async fn close(&self, session: &Session, call: &Call) {
         let notification = self.notify_ending(&session.session_id, &call.limits);
-        join(self.release_resources(session, call), notification).await;
+        join(self.emit_and_remove_channel(session, call), notification).await;
     }
 
     /// Emits the event and deletes the channel.
-    async fn release_resources(&self, session: &Session, call: &Call) {
+    async fn emit_and_remove_channel(&self, session: &Session, call: &Call) {
         let (session_id, budget) = (&session.session_id, call.limits.event);
         let end = self.ctx.monotonic() + call.limits.deletion;
         if let Some(event) = &session.pending_event {

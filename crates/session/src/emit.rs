@@ -15,7 +15,9 @@ use crate::{
 /// accepted it. Called right after the change, and by the health check for events that are still
 /// pending.
 ///
-/// If clearing fails, the event may be emitted again with the same `eventId`. No event is lost.
+/// If clearing fails, the event may be emitted again with the same `eventId`. An event that
+/// the bus did not accept stays pending until it is emitted; only a DELETE replaces it (see
+/// `delete`).
 ///
 /// # Errors
 /// Returns the error if the bus does not accept the event within `budget`; the event then stays

@@ -1,7 +1,7 @@
 //! The `Session Status Change` event, which the session API emits for the rest of the system.
 //!
-//! The contract is `phase-3-eventbridge-integration.md`, "EventBridge Event Schema" and "Event
-//! Field Definitions", with three optional additions: `streamArn`, `schemaVersion` and `eventId`.
+//! The contract is the external specification, "EventBridge Event Schema" and "Event Field
+//! Definitions", with three optional additions: `streamArn`, `schemaVersion` and `eventId`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -94,7 +94,7 @@ pub enum EventError {
         reason: &'static str,
     },
     /// The event has a major version that is not supported.
-    #[error("the event's schemaVersion has major number {major}; this reader knows 1")]
+    #[error("the event's schemaVersion has major number {major}; this reader supports 1")]
     UnsupportedVersion {
         /// The major number found.
         major: u64,

@@ -110,23 +110,23 @@ impl<P: Ports> Run<'_, P> {
     /// Returns the sessions of a status that are old enough to be reconciled, read consistently,
     /// without those that have left the status.
     ///
-    /// A live session is old enough a while after its creation, because every listener that joins
-    /// or leaves changes its record; another session is a while after its last change.
-    async fn settled(&self, status: SessionStatus) -> Result<Vec<Session>, PortError> {
-        let before = if status.is_live() { self.now_ms } else { self.settled_before() };
+    /// The age of a live session counts from its creation, because each listener that joins or
+    /// leaves changes its record; the age of any other session counts from its last change.
+    async fn old_enough(&self, status: SessionStatus) -> Result<Vec<Session>, PortError> {
+        let before = if status.is_live() { self.now_ms } else { self.old_enough_before() };
         // An ended session without a stream has been cleaned.
         let has = if status == SessionStatus::Ended { "kvsStreamArn" } else { "createdAt" };
         let mut sessions = self.changed_before(status, before, has).await?;
-        sessions.retain(|session| self.is_settled(session));
+        sessions.retain(|session| self.is_old_enough(session));
         Ok(sessions)
     }
 
-    fn is_settled(&self, session: &Session) -> bool {
-        session.created_at < self.settled_before()
+    fn is_old_enough(&self, session: &Session) -> bool {
+        session.created_at < self.old_enough_before()
     }
 
-    fn settled_before(&self) -> u64 {
-        self.ago(self.rules.settled)
+    fn old_enough_before(&self) -> u64 {
+        self.ago(self.rules.min_age)
     }
 
     /// Returns the time `duration` before the start of the run, Unix ms.

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// State of a session; the `status` attribute of its item, in lower case.
 ///
-/// `creating → active ⇄ paused → ended → removed`. The health check moves `creating` and `ended`
-/// to `cleaning` before it deletes anything, so that two health checks never clean up the same
-/// session.
+/// `creating → active ⇄ paused → ended → cleaning → removed`. The health check moves `ended`, and
+/// `creating` of an interrupted creation, to `cleaning` before it deletes anything, so that two
+/// health checks never clean up the same session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionStatus {

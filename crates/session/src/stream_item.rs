@@ -61,9 +61,9 @@ pub struct StreamItem {
 }
 
 impl StreamItem {
-    /// Returns whether a consumer may be delivering at `now_ms`; `margin_ms` is added to its lease.
+    /// Returns whether a run holds the lease at `now_ms`; `margin_ms` is added to its expiry.
     #[must_use]
-    pub const fn is_carried(&self, now_ms: u64, margin_ms: u64) -> bool {
+    pub const fn has_valid_lease(&self, now_ms: u64, margin_ms: u64) -> bool {
         self.owner.is_some() && now_ms < self.lease_expires_at.saturating_add(margin_ms)
     }
 }
@@ -87,7 +87,7 @@ mod tests {
         let item: StreamItem = serde_json::from_value(json!({ "sessionId": "a-b-1" })).unwrap();
         assert_eq!(item, StreamItem::default());
         assert_eq!((item.owner.as_ref(), item.desired), (None, Desired::Run));
-        assert!(!item.is_carried(0, 0));
+        assert!(!item.has_valid_lease(0, 0));
     }
 
     #[test]

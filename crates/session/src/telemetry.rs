@@ -1,7 +1,7 @@
 //! Log messages and metrics of the use cases, defined in one place.
 //!
-//! The messages for event emission are fixed by the specification ("Key Log Patterns"); operators
-//! search for them.
+//! The messages for event emission are fixed by the external specification ("Key Log Patterns");
+//! operators search for them.
 
 use std::fmt;
 

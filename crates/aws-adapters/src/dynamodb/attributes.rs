@@ -110,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_session_survives_the_table(
+        fn a_session_is_read_as_it_was_written(
             id in "[a-z]{1,9}-[a-z]{1,9}-[0-9]{1,9}",
             listeners in any::<u64>(),
             at in any::<u64>(),

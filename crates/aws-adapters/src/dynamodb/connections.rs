@@ -64,7 +64,7 @@ impl Table {
     /// Returns the distinct languages of a session's listeners.
     ///
     /// The index is sorted by language, so each query skips to the first listener of the next
-    /// language: as many single-item reads as there are languages, however many listen.
+    /// language. The number of single-item reads depends on the number of languages only.
     pub(crate) async fn languages(
         &self,
         session_id: &SessionId,

@@ -85,8 +85,8 @@ impl StreamsTable {
         }
     }
 
-    /// Sends a conditional write. A failed condition whose stored item shows that this very write
-    /// was applied before (`applied`) counts as success.
+    /// Sends a conditional write. A failed condition counts as success if `applied` returns `true`
+    /// for the stored item: this write, or a later one of the same holder, was applied before.
     async fn conditional(
         &self,
         session: &SessionId,
@@ -153,7 +153,8 @@ impl LeaseTable for StreamsTable {
                 .with(":lease", &seen.lease_expires_at)
                 .with(":seen", &seen.owner.as_deref().unwrap_or_default()),
         };
-        // A take whose answer was lost and that the SDK sent again finds itself.
+        // If only the response was lost, the SDK's retry fails the condition, and the stored item
+        // has this owner and epoch.
         self.conditional(session, update, |stored| {
             stored.owner.as_deref() == Some(owner) && stored.epoch == seen.epoch + 1
         })

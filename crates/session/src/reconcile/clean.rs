@@ -41,15 +41,15 @@ async fn candidates<P: Ports>(
     run: &Run<'_, P>,
     errors: &mut FirstError,
 ) -> Result<Vec<Session>, PortError> {
-    let mut candidates = run.settled(SessionStatus::Creating).await?;
-    let cleaning = run.settled(SessionStatus::Cleaning).await?;
+    let mut candidates = run.old_enough(SessionStatus::Creating).await?;
+    let cleaning = run.old_enough(SessionStatus::Cleaning).await?;
     candidates.extend(
         cleaning.into_iter().filter(|s| s.claim_until.is_none_or(|until| until < run.now_ms)),
     );
     let kept = run.ago(run.rules.stream_keep);
     // Not checked until the stream is deleted, because that can be a week of sessions.
     let checked = run.ago(run.rules.channel_checks);
-    for session in run.settled(SessionStatus::Ended).await? {
+    for session in run.old_enough(SessionStatus::Ended).await? {
         match drained_at(run, &session).await {
             Ok(Some(at)) if at <= kept => candidates.push(session),
             Ok(Some(at)) if at <= checked => {}

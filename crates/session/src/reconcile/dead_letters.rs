@@ -5,13 +5,13 @@
 //! afterwards it has no effect, and any principal that may put events can create one.
 //!
 //! A scan is bounded, and messages that another reader has received are invisible to it. Unseen
-//! letters keep a stream only as long as they may need it:
+//! letters keep a stream only until KVS's retention has passed since the session's end (then the
+//! stream is empty), and only under these conditions:
 //!
-//! | unseen letters in | keep the stream |
+//! | unseen letters in | keep the stream of a session |
 //! |---|---|
-//! | the chunk queue | of a session that put chunks there (its checkpoint counts them) … |
-//! | the event queue | of a session that is not delivered to its end … |
-//! | either | … until KVS's retention is over since the session's end: then the stream is empty |
+//! | the chunk queue | that put chunks there (its checkpoint counts them) |
+//! | the event queue | that is not delivered to its end |
 
 use crate::StreamArn;
 

@@ -14,7 +14,7 @@ pub(super) async fn run<P: Ports>(
 ) -> Result<(), PortError> {
     let mut errors = FirstError::default();
     for status in [SessionStatus::Active, SessionStatus::Paused] {
-        for session in run.settled(status).await? {
+        for session in run.old_enough(status).await? {
             errors.take(&session.session_id, one(run, summary, &session).await);
         }
     }
@@ -46,9 +46,9 @@ fn reason<P: Ports>(
     if item.is_some_and(|item| item.ended) {
         return Some(EndedReason::Lost);
     }
-    // Only an active consumer knows that nothing comes. A session without one is restarted first.
-    let carried = item.filter(|item| item.is_carried(run.now_ms, 0))?;
-    let active_at = carried.last_activity_at.unwrap_or_default().max(session.created_at);
+    // Only a run with a lease records activity. A session without one is restarted first.
+    let leased = item.filter(|item| item.has_valid_lease(run.now_ms, 0))?;
+    let active_at = leased.last_activity_at.unwrap_or_default().max(session.created_at);
     (since(active_at) >= millis(run.rules.session_idle)).then_some(EndedReason::Inactive)
 }
 

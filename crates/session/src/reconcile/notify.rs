@@ -1,5 +1,5 @@
-//! Notifies the remaining listeners of sessions that have ended: their consumer has died or could
-//! not reach them.
+//! Notifies the remaining listeners of sessions that have ended: their consumer ended without
+//! notifying them, or could not reach them.
 
 use std::time::Duration;
 

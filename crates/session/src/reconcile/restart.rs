@@ -17,7 +17,7 @@ pub(super) async fn run<P: Ports>(
             errors.take(&session.session_id, one(run, summary, &session).await);
         }
     }
-    for session in run.settled(SessionStatus::Ended).await? {
+    for session in run.old_enough(SessionStatus::Ended).await? {
         errors.take(&session.session_id, one(run, summary, &session).await);
     }
     errors.result()
@@ -31,7 +31,7 @@ async fn one<P: Ports>(
     let (ports, id) = (run.ports, &session.session_id);
     match ports.streams().load(id).await? {
         Some(item) if item.ended => return Ok(()),
-        Some(item) if item.is_carried(run.now_ms, millis(run.rules.take_margin)) => {
+        Some(item) if item.has_valid_lease(run.now_ms, millis(run.rules.take_margin)) => {
             summary.active_streams += 1;
             return Ok(());
         }
@@ -42,7 +42,7 @@ async fn one<P: Ports>(
             return Ok(());
         }
         // Its event may still be in delivery.
-        _ if !run.is_settled(session) => return Ok(()),
+        _ if !run.is_old_enough(session) => return Ok(()),
         // No consumer has ever read the stream, and it is deleted: there is nothing to drain.
         None if session.kvs_stream_arn.is_none() => return Ok(()),
         _ => {}

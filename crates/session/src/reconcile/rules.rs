@@ -16,7 +16,7 @@ pub struct Rules {
     /// The environment; sessions and resources of others are not changed.
     pub environment: String,
     /// Age from which a record is reconciled; before, an invocation may be working on it: 3 min.
-    pub settled: Duration,
+    pub min_age: Duration,
     /// Time between two runs: 5 min, as the template schedules them.
     pub interval: Duration,
     /// Age from which a pending event is resent, because its writer has given up: 10 s.
@@ -66,7 +66,7 @@ impl Rules {
         let limits = Limits::default();
         Self {
             environment,
-            settled: seconds(3 * 60),
+            min_age: seconds(3 * 60),
             interval: seconds(5 * 60),
             event_given_up: seconds(10),
             emission: Duration::from_secs(10),

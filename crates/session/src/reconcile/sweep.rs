@@ -14,7 +14,7 @@ pub(super) async fn run<P: Ports>(
     errors: &mut FirstError,
 ) -> Result<(), PortError> {
     let ports = run.ports;
-    let before = run.ago(run.rules.stream_keep.max(run.rules.settled));
+    let before = run.ago(run.rules.stream_keep.max(run.rules.min_age));
     for (id, resource) in ports.media().created_before(before).await? {
         if summary.swept >= MAX_SWEPT || ports.sessions().get(&id).await?.is_some() {
             continue;

@@ -31,7 +31,7 @@ fn opened(world: &World) -> SessionId {
 }
 
 /// A session with an active consumer that received its last fragment so long ago.
-fn carried(world: &World, silent_for: Duration) -> SessionId {
+fn leased(world: &World, silent_for: Duration) -> SessionId {
     let id = opened(world);
     let now = world.now_ms();
     let item = StreamItem {
@@ -85,9 +85,9 @@ fn delete(world: &World, id: &SessionId) {
 }
 
 #[test]
-fn a_session_that_is_carried_is_counted_and_left_alone() {
+fn a_session_with_a_lease_is_counted_and_left_alone() {
     let world = World::new();
-    let id = carried(&world, 10 * MINUTE);
+    let id = leased(&world, 10 * MINUTE);
     let summary = checked(&world);
     assert_eq!(summary, Summary { active_streams: 1, ..Summary::default() });
     assert_eq!(item(&world, &id).status, SessionStatus::Active);
@@ -121,7 +121,7 @@ fn silence_age_and_a_lost_stream_end_a_session_and_emit_its_end() {
         (MINUTE, 5 * MINUTE, true, EndedReason::Lost),
     ] {
         let world = World::new();
-        let id = carried(&world, Duration::ZERO);
+        let id = leased(&world, Duration::ZERO);
         pass(&world, age);
         {
             let now = world.now_ms();
@@ -155,7 +155,7 @@ fn a_session_without_a_consumer_is_started_and_an_ended_one_is_drained() {
 #[test]
 fn a_lapsed_lease_is_restarted_only_beyond_its_margin() {
     let world = World::new();
-    let id = carried(&world, 5 * MINUTE);
+    let id = leased(&world, 5 * MINUTE);
     let lapsed = world.now_ms() - 4_000;
     world.state().stream_items.get_mut(&id).unwrap().lease_expires_at = lapsed;
     assert_eq!(checked(&world).restarted, 0);
