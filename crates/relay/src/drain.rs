@@ -4,8 +4,8 @@
 //! drained when no new fragment arrives for max(4 s, 2 × the longest fragment seen), at most 25 s,
 //! counted from the stop or the last new fragment, whichever is later. Before the first fragment
 //! its length is unknown and the window is 25 s, because the first fragment may still be open. A
-//! fragment that KVS received a minute or more after the stop is read but does not restart the
-//! window: a producer that never stops must not keep a session open.
+//! fragment that KVS received a minute or more after the stop ends the drain: a producer that never
+//! stops must not keep a session open.
 //!
 //! Silence alone proves nothing, because a stalled connection looks like an empty stream. Only a
 //! body that KVS itself ends, between two documents and after its idle time (3 s), shows that

@@ -7,24 +7,18 @@ use generated_docs::{check, table};
 use serde_yaml_ng::Value;
 use session::metrics::{ALL, ENVIRONMENT};
 
-/// Returns the name of each metric's alarms in the templates under `infra/`.
+/// Returns the names of each metric's alarms in `infra/observability.yaml`.
 fn alarms() -> BTreeMap<String, Vec<String>> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra");
-    let mut paths: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
+    let resources = include_str!("../../../infra/observability.yaml");
+    let resources: Value = serde_yaml_ng::from_str(resources).unwrap();
     let mut alarms = BTreeMap::<_, Vec<_>>::new();
-    for path in paths.iter().filter(|path| path.extension().is_some_and(|it| it == "yaml")) {
-        let text = std::fs::read_to_string(path).unwrap();
-        let template: Value = serde_yaml_ng::from_str(&text).unwrap();
-        for (_, resource) in template["Resources"].as_mapping().into_iter().flatten() {
-            let properties = &resource["Properties"];
-            let is_alarm = resource["Type"] == "AWS::CloudWatch::Alarm";
-            if let (true, Some(metric)) = (is_alarm, properties["MetricName"].as_str()) {
-                let name = properties["AlarmName"].as_str().unwrap();
-                let name = format!("`{}`", name.replace("${Environment}", "{env}"));
-                alarms.entry(metric.to_owned()).or_default().push(name);
-            }
+    for (_, resource) in resources.as_mapping().unwrap() {
+        let properties = &resource["Properties"];
+        let is_alarm = resource["Type"] == "AWS::CloudWatch::Alarm";
+        if let (true, Some(metric)) = (is_alarm, properties["MetricName"].as_str()) {
+            let name = properties["AlarmName"]["Fn::Sub"].as_str().unwrap();
+            let name = format!("`{}`", name.replace("${Environment}", "{env}"));
+            alarms.entry(metric.to_owned()).or_default().push(name);
         }
     }
     alarms

@@ -86,7 +86,7 @@ pub enum How {
 
 impl How {
     /// Returns whether the fault occurs only between two documents.
-    fn between_documents(self) -> bool {
+    pub(crate) fn between_documents(self) -> bool {
         matches!(self, Self::Tag(_) | Self::DamagedHeader | Self::Void(_))
     }
 }
