@@ -1,4 +1,4 @@
-//! A function for the tests: answers with what it was given, or fails in the way it is told to.
+//! A function for the tests: answers with its input, or fails as its input requests.
 
 use std::time::Duration;
 

@@ -157,7 +157,7 @@ async fn nothing_here() -> Refused {
     )
 }
 
-/// Whether a name cannot lead out of its folder.
+/// Returns whether a name stays within its folder.
 fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 128

@@ -1,4 +1,4 @@
-//! The data folder: one of the user's, or a temporary one that is removed at the end.
+//! The data folder: the user's, or a temporary one that is removed at the end.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -18,17 +18,17 @@ pub(crate) struct DataFolder {
     pub(crate) logs: PathBuf,
     /// The tables; absent: in memory.
     pub(crate) database: Option<PathBuf>,
-    /// Kept open: it is locked until then, however the process ends.
+    /// Kept open for its lock, which the operating system releases however the process ends.
     _lock: File,
-    /// Last, so that it is removed when nothing else here is used any more.
+    /// The last field, so that the folder is removed after everything that uses it is dropped.
     _temporary: Option<Temporary>,
 }
 
 impl DataFolder {
-    /// Opens a folder, or makes a temporary one that is removed when this is dropped.
+    /// Opens a folder, or creates a temporary one that is removed on drop.
     ///
     /// # Errors
-    /// A folder that cannot be made, or that another cloud uses.
+    /// The folder cannot be created, or another cloud uses it.
     pub(crate) fn open(folder: Option<&Path>) -> Result<Self, Error> {
         let temporary = folder.is_none().then(Temporary::new);
         let root = folder.or(temporary.as_ref().map(|it| it.0.as_path())).unwrap_or(Path::new("."));
@@ -78,7 +78,7 @@ fn lock(folder: &Path) -> Result<File, Error> {
     }
 }
 
-/// A folder that is removed when this is dropped: after a start that failed as after an end.
+/// A folder that is removed on drop, also after a failed start.
 #[derive(Debug)]
 struct Temporary(PathBuf);
 

@@ -1,4 +1,5 @@
-//! From what was offered and answered to what arrived: the stats of a run's report.
+//! Computes the delivery statistics of a run from the payloads offered to the processor and its
+//! answers.
 //!
 //! * **delivered**: samples that the processor accepted, each counted once.
 //! * **accepted twice**: samples that lie in the range of two accepting answers.
@@ -19,7 +20,7 @@ use crate::lambda::{Delivery, Outcome};
 
 /// Samples in a millisecond.
 const PER_MS: u64 = 16;
-/// Timecodes have whole milliseconds: a block may end this much later than they say.
+/// Timecodes are whole milliseconds, so a block may end this much later than its timecode implies.
 const ROUNDING_US: i64 = 1000;
 
 /// The delivery statistics of one session.
@@ -34,7 +35,7 @@ pub struct DeliveryStats {
     pub samples_duplicated: u64,
     /// Samples that it was offered twice.
     pub offered_twice: u64,
-    /// Accepted samples that were made up to fill gaps.
+    /// Accepted samples that fill gaps.
     pub filled_samples: u64,
     /// Chunks accepted.
     pub chunks: u64,
@@ -63,7 +64,7 @@ pub struct Latency {
 }
 
 impl DeliveryStats {
-    /// The stats of a session whose stream sent `sent`.
+    /// Computes the statistics of a session whose stream sent `sent`.
     pub fn of(session_id: &str, deliveries: &[Delivery], sent: &[SentFragment]) -> Self {
         let mut stats = Self { session_id: session_id.to_owned(), ..Self::default() };
         let (mut offered, mut accepted) = (Ranges::default(), Ranges::default());
@@ -123,7 +124,7 @@ impl DeliveryStats {
     }
 }
 
-/// How long a chunk's last sample waited for its invocation.
+/// Returns how long a chunk's last sample waited for its invocation.
 fn latency_ms(delivery: &Delivery, sent: &[SentFragment]) -> Option<f64> {
     if delivery.sample_count == 0 || delivery.is_final {
         return None;
@@ -152,7 +153,7 @@ fn percentiles(mut values: Vec<f64>) -> Option<Latency> {
 struct Ranges(Vec<(u64, u64)>);
 
 impl Ranges {
-    /// Adds `start..end`; how many of its samples were there already.
+    /// Adds `start..end`; returns how many of its samples were already present.
     fn add(&mut self, start: u64, end: u64) -> u64 {
         if start >= end {
             return 0;
@@ -250,7 +251,7 @@ mod tests {
         let sent = [fragment(1, 10_000), fragment(2, 2_010_000)];
         let mut inside = accepted(0, 8000);
         inside.received_us = 15_000;
-        // Its last samples come 6.5 ms into the second fragment, because the decoder is behind.
+        // Its last samples come 6.5 ms into the second fragment, because of the decoder's delay.
         let mut across = accepted(24_000, 8000);
         across.received_us = 2_011_000;
         let stats = DeliveryStats::of("s", &[inside, across], &sent);

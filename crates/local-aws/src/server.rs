@@ -1,9 +1,10 @@
 //! Serves every service on one port. A request is dispatched by the service in its signature, if
 //! the signing principal is allowed to make it.
 //!
-//! The scope `execute-api` has two: `/@connections/…` is a WebSocket API's, anything else the
-//! HTTP API's. `/_local/…` is this emulator's own API; an unsigned `/2015-03-31/functions/…` is
-//! `cargo lambda invoke`; any other unsigned request goes to the HTTP API.
+//! The scope `execute-api` covers two services: `/@connections/…` belongs to a WebSocket API,
+//! any other path to the HTTP API. `/_local/…` is this emulator's own API; an unsigned
+//! `/2015-03-31/functions/…` is `cargo lambda invoke`; any other unsigned request goes to the
+//! HTTP API.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::connections::Connections;
 use crate::services::Services;
 use crate::wire::Credential;
 
-/// Serves until it is dropped.
+/// Serves requests until the returned future is dropped.
 pub(crate) async fn serve(listener: TcpListener, services: Arc<Services>) {
     let router = Router::new()
         .nest("/_local", admin_api::router())
@@ -68,7 +69,7 @@ async fn serve_by(services: &Services, service: &str, request: Request) -> Respo
     }
 }
 
-/// STS GetCallerIdentity, which AWS's tools ask first.
+/// STS GetCallerIdentity, which AWS's tools call first.
 fn caller_identity(services: &Services) -> Response {
     let account = &services.template.account.id;
     let body = format!(

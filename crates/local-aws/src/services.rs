@@ -152,7 +152,7 @@ impl Services {
     }
 }
 
-/// Returns the pending faults, none yet, with every operation that a fault may name. Those of
+/// Returns an empty list of faults that accepts every operation that a fault may name. Those of
 /// `execute-api` are the routes of the template's HTTP APIs and the calls on WebSocket connections.
 fn faults_for(template: &Template) -> Faults {
     let routes = template.http_apis.iter().flat_map(|api| &api.routes).map(Route::key);
@@ -183,7 +183,7 @@ pub fn load_template(options: &Options, base_url: &str) -> Result<Template, Erro
             ("WebSocketApiEndpoint".to_owned(), base_url.to_owned()),
             ("WebSocketApiId".to_owned(), Connections::API_ID.to_owned()),
         ]),
-        // Deploying asks for these; here the issuer is this cloud's own.
+        // A deployment requires these; here the issuer is this cloud's own.
         fallbacks: BTreeMap::from([
             ("JwtIssuer".to_owned(), local_issuer(base_url)),
             ("JwtAudience".to_owned(), "local".to_owned()),

@@ -34,7 +34,7 @@ mod tests {
 
     use super::*;
 
-    /// The same by its definition: every way to share the text out is tried.
+    /// The reference: tries every way to divide the text between the wildcards.
     fn by_definition(pattern: &[u8], text: &[u8]) -> bool {
         match pattern.split_first() {
             None => text.is_empty(),

@@ -1,4 +1,4 @@
-//! EventBridge over HTTP: what is put is matched, delivered, retried, or buried with its reason.
+//! EventBridge over HTTP: events are matched, delivered, retried, or dead-lettered with a reason.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod events_support;
@@ -60,7 +60,7 @@ async fn entries_fail_one_by_one_and_a_call_as_a_whole() {
     fault(&desk, json!({"service": "events", "operation": "PutEvents", "status": 503}));
     let (status, _) = desk.call("AWSEvents.PutEvents", json!({"Entries": [good]})).await;
     assert_eq!(status, 503);
-    // Nothing of all that was published.
+    // None of these events was published.
     assert_eq!(desk.events.state()["rules"]["to-inbox"]["matched"], 0);
 }
 
@@ -97,7 +97,7 @@ async fn a_missing_function_is_buried_at_once_if_the_queue_admits_the_rule() {
     assert_eq!(attribute(&letter, "ERROR_CODE"), Some("NO_RESOURCE"));
     assert_eq!(attribute(&letter, "RETRY_ATTEMPTS"), Some("0"));
     assert_eq!(attribute(&letter, "EXHAUSTED_RETRY_CONDITION"), None);
-    // The policy names the other rule only.
+    // The policy allows only the other rule.
     desk.put("uninvited", "ACTIVE").await;
     desk.until("the loss", |state| state["rules"]["uninvited"]["lost"] == 1).await;
     assert!(desk.next("dead").await.is_none());

@@ -1,4 +1,4 @@
-//! The control plane of Kinesis Video Streams refuses and answers as AWS does.
+//! The control plane of Kinesis Video Streams accepts and refuses requests as AWS does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod kvs_support;
@@ -149,7 +149,7 @@ async fn a_mapping_joins_one_channel_with_one_stream() {
     let mapped = server.ok("/describeMappedResourceConfiguration", json!({ "StreamARN": x })).await;
     assert_eq!(mapped["MappedResourceConfigurationList"][0]["ARN"], a);
 
-    // An account has ten calls a second, those that are refused included.
+    // An account has ten calls per second, including refused ones.
     server.clock.sleep(Duration::from_secs(1)).await;
     server.ok(UPDATE, map(&a, &x, "DISABLED")).await;
     server.ok(UPDATE, map(&b, &x, "ENABLED")).await;
@@ -184,7 +184,7 @@ async fn what_is_mapped_is_not_deleted() {
     }
     let put = server.put_all("x", "1.0", kvs_support::recording(1)).await;
     assert_eq!(put.last().unwrap()["EventType"], "PERSISTED", "a refusal changes nothing");
-    // Their neighbours are not mapped; what was never mapped can be unmapped.
+    // Their neighbours are not mapped; a mapping that never existed can be removed.
     server.ok(UPDATE, unmap(&b)).await;
     server.ok("/deleteSignalingChannel", json!({ "ChannelARN": b })).await;
     server.ok("/deleteStream", json!({ "StreamARN": y })).await;

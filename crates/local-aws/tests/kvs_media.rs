@@ -1,4 +1,4 @@
-//! PutMedia and GetMedia: framing, selectors, ends, limits and faults are AWS's.
+//! PutMedia and GetMedia have AWS's framing, selectors, ends, limits and faults.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod kvs_support;
@@ -62,7 +62,7 @@ async fn what_is_put_is_got_one_document_for_each_fragment() {
         .into_iter()
         .flat_map(|at| [("BUFFERING", at), ("RECEIVED", at), ("PERSISTED", at)])
         .collect();
-    // A fragment is whole when the next begins, so the order across fragments is theirs.
+    // A fragment is complete when the next begins, so this order across fragments is fixed.
     assert_eq!(events(&acks), wanted);
     let body = server.get_all("s", from(EARLIEST)).await;
     let documents = documents(&body);
@@ -129,7 +129,8 @@ fn is_aws_tags(raw: &[u8]) -> bool {
     raw.starts_with(&TAGS) && tags(raw).iter().any(|(name, _)| name.starts_with("AWS_"))
 }
 
-/// What the producer must have sent for this capture: the head once, then every Cluster.
+/// Returns the bytes that the producer must have sent for this capture: the head once, then every
+/// Cluster.
 fn as_producer(captured: &[Vec<u8>]) -> Vec<u8> {
     let mut out = Vec::new();
     for (n, document) in captured.iter().enumerate() {
@@ -143,8 +144,8 @@ fn as_producer(captured: &[Vec<u8>]) -> Vec<u8> {
     out
 }
 
-/// A document's elements with AWS's tags reduced to their names, without the Cues that a file
-/// producer leaves behind its last Cluster (they are not kept).
+/// Returns a document's elements with AWS's tags reduced to their names, without the Cues that a
+/// file producer writes after its last Cluster (they are not kept).
 fn shape(document: &[u8]) -> Vec<(u32, Vec<u8>)> {
     elements(document)
         .into_iter()
@@ -226,7 +227,8 @@ async fn a_reader_catches_up_follows_live_and_ends_when_idle() {
     let mut pieces = reading.bytes_stream();
     let mut read = Vec::new();
     for n in 2..5 {
-        // The fragment before is whole as soon as this one begins; the reader has it then.
+        // The previous fragment is complete as soon as this one begins; the reader receives it
+        // then.
         while numbers(&whole(&read)).len() < n - 1 {
             read.extend_from_slice(&pieces.next().await.unwrap().unwrap());
         }
@@ -243,7 +245,7 @@ async fn a_reader_catches_up_follows_live_and_ends_when_idle() {
     until(async || server.kvs.state()["streams"][0]["readers"] == 0).await;
 }
 
-/// The part of a body that ends with a whole element.
+/// Returns the part of a body that ends with a complete element.
 fn whole(bytes: &[u8]) -> Vec<u8> {
     let mut end = 0;
     while end + 12 <= bytes.len() {
@@ -321,8 +323,8 @@ async fn producers_are_held_to_the_rules() {
     assert_eq!(error(cut).await, 4000);
     assert_eq!(error([recording(1), recording(1)].concat()).await, 4006);
     let body = server.get_all("s", from(EARLIEST)).await;
-    // Whole fragments before the error stay: one of the third, none of the cut one, one of the
-    // last.
+    // Complete fragments before the error are kept: one of the third, none of the cut one, one of
+    // the last.
     assert_eq!(numbers(&body).len(), 2);
 
     let (blocks, body) = producer();
@@ -352,7 +354,7 @@ async fn a_clock_goes_back_on_a_new_connection_only() {
     assert_eq!(last["ErrorCode"], "FRAGMENT_TIMECODE_LESSER_THAN_PREVIOUS");
     assert_eq!(last["FragmentNumber"], acks[acks.len() - 2]["FragmentNumber"]);
     assert_eq!(numbers(&server.get_all("s", from(EARLIEST)).await).len(), 2);
-    // AWS's producers send the last fragments again after they have connected anew.
+    // AWS's producers send the last fragments again after a reconnect.
     let again = server.put_all("s", "1.0", recording(3)).await;
     assert!(again.iter().all(|ack| ack["EventType"] != "ERROR"), "{again:?}");
     let body = server.get_all("s", from(EARLIEST)).await;

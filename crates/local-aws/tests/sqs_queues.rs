@@ -1,4 +1,4 @@
-//! SQS over HTTP: what the readers of a dead-letter queue do.
+//! SQS over HTTP: the operations that readers of a dead-letter queue use.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, dead_code)]
 
 mod events_support;

@@ -119,7 +119,7 @@ impl Cli {
 }
 
 async fn up(args: UpArgs) -> Result<(), Error> {
-    // Installed before the start, so that a signal during the start also ends everything in order.
+    // Installed before the start, so that a signal during the start also shuts everything down.
     let ended = crate::signals::ended()?;
     let running = local_aws::start(Options {
         port: args.port,
@@ -139,7 +139,9 @@ async fn up(args: UpArgs) -> Result<(), Error> {
     }
     println!("ready {}", running.url());
     if args.guide {
-        println!("{}", crate::guide::guide(running.url(), crate::run::RECORDING));
+        let program = std::env::args().next();
+        let program = program.as_deref().unwrap_or("target/debug/local-cloud");
+        println!("{}", crate::guide::guide(running.url(), crate::run::RECORDING, program));
     }
     ended.await;
     running.shutdown().await;
@@ -164,12 +166,12 @@ async fn token(args: &TokenArgs, url: &str) -> Result<(), Error> {
     let answer: Value = answer.json().await.map_err(unreachable)?;
     match answer["token"].as_str() {
         Some(token) => println!("{token}"),
-        None => return Err(Error::Client(format!("{url} gives no token: {answer}"))),
+        None => return Err(Error::Client(format!("{url} returned no token: {answer}"))),
     }
     Ok(())
 }
 
-/// Paths are put behind it, so it ends without a slash, however it was pasted.
+/// Parses the cloud's URL. A trailing slash is removed, because paths are appended to it.
 fn base_url(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.trim_end_matches('/').to_owned())
 }

@@ -1,7 +1,8 @@
 //! The commands that `local-cloud up --guide` prints.
 
-/// Commands that reach the cloud at `url`, ready to paste into a second terminal.
-pub(crate) fn guide(url: &str, recording: &str) -> String {
+/// Returns commands that reach the cloud at `url`, ready to paste into a second terminal. `program`
+/// is the path of this program.
+pub(crate) fn guide(url: &str, recording: &str, program: &str) -> String {
     let port = url.rsplit(':').next().unwrap_or_default();
     format!(
         r#"
@@ -11,12 +12,12 @@ In a second terminal, at the top of the repository:
   export AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
 
 A session, as its speaker sees it:
-  TOKEN=$(target/release/local-cloud token --sub ana)
+  TOKEN=$({program} token --sub ana)
   curl -s {url}/health
   ID=$(curl -s -X POST {url}/sessions -H "Authorization: Bearer $TOKEN" \
        -H 'Content-Type: application/json' -d '{{"sourceLanguage": "en"}}' \
        | python3 -c 'import json, sys; print(json.load(sys.stdin)["sessionId"])')
-  target/release/local-cloud speak $ID {recording}
+  {program} speak $ID {recording}
   curl -s {url}/sessions/$ID
   curl -s -X DELETE {url}/sessions/$ID -H "Authorization: Bearer $TOKEN" -w '%{{http_code}}\n'
   curl -s -o $ID.wav {url}/_local/audio/$ID.wav      # what the processor accepted, after the drain
@@ -53,9 +54,9 @@ mod tests {
 
     #[test]
     fn every_command_names_the_cloud_that_is_up() {
-        let text = guide("http://127.0.0.1:4711", "talk.mka");
+        let text = guide("http://127.0.0.1:4711", "talk.mka", "target/debug/local-cloud");
         assert!(text.contains("-P 4711 kvs-stream-consumer"));
-        assert!(text.contains("speak $ID talk.mka"));
+        assert!(text.contains("target/debug/local-cloud speak $ID talk.mka"));
         assert!(!text.contains("{{") && !text.contains("7878"));
     }
 }

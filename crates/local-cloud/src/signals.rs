@@ -1,11 +1,11 @@
-//! The signals that end a command in order: SIGINT, SIGTERM and SIGHUP.
+//! The signals that shut a command down: SIGINT, SIGTERM and SIGHUP.
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::Error;
 
-/// Resolves at the first SIGINT, SIGTERM or SIGHUP. From the call on they no longer kill the
-/// process, so that what it started ends with it.
+/// Resolves at the first SIGINT, SIGTERM or SIGHUP. After this call they no longer kill the
+/// process, so that it can stop the processes that it started.
 ///
 /// # Errors
 /// A signal handler cannot be installed.

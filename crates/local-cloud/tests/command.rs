@@ -1,5 +1,5 @@
-//! The `local-cloud` command: `up` says when it is ready and leaves nothing behind, `token` prints
-//! a token of it.
+//! The `local-cloud` command: `up` prints when it is ready and leaves nothing behind, `token`
+//! prints a token of it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -19,7 +19,7 @@ struct Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
-        // Already over in most tests.
+        // The process has already exited in most tests.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -117,7 +117,8 @@ fn a_client_without_a_cloud_says_what_is_missing() {
     assert!(message.contains("is `local-cloud up` running there?"), "{message}");
 }
 
-/// What is left in a folder of temporary files after `up` failed to start on this template.
+/// Returns the entries left in a folder of temporary files after `up` failed to start with this
+/// template.
 fn left_behind_by(template: &str) -> Vec<PathBuf> {
     let folder = std::env::temp_dir().join(format!("failed-start-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -151,7 +152,7 @@ fn a_data_folder_is_one_clouds_until_its_process_ends() {
     let message = String::from_utf8(second.stderr).unwrap();
     let holder = format!("{} is in use by another local-cloud (process ", folder.display());
     assert!(message.contains(&format!("{holder}{})", first.process.id())), "{message}");
-    // A crash leaves the file, and not its lock.
+    // A crash leaves the file, but not its lock.
     first.signal("-KILL");
     first.process.wait().unwrap();
     let mut third = Up::of(up().arg("--data").arg(&folder));

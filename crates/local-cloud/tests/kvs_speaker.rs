@@ -1,4 +1,4 @@
-//! The speaker puts a recording into a stream as it is, at its pace, whatever breaks on the way.
+//! The speaker sends a recording to a stream unchanged and at its pace, also if connections break.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 #[path = "../../local-aws/tests/kvs_support/mod.rs"]
@@ -29,7 +29,7 @@ fn producer(server: &Server, speed: f64) -> Producer {
     }
 }
 
-/// Every packet of a GetMedia body: producer time in ms and data.
+/// Returns every packet of a GetMedia body: producer time in ms and data.
 fn packets(body: &[u8]) -> Vec<(u64, Vec<u8>)> {
     let mut found = Vec::new();
     for document in documents(body) {
@@ -103,7 +103,7 @@ async fn a_rollback_sends_persisted_fragments_again_under_new_numbers() {
     let times = values(&body, "AWS_KINESISVIDEO_PRODUCER_TIMESTAMP");
     let once: BTreeSet<_> = times.iter().collect();
     assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), numbers.len());
-    // One more when its acknowledgement was lost with the connection.
+    // One more if its acknowledgement was lost with the connection.
     assert_eq!(numbers.len(), times.len());
     assert!((3..=4).contains(&(times.len() - once.len())), "{times:?}");
     let said: BTreeSet<_> = packets(&body).into_iter().collect();
@@ -140,7 +140,7 @@ fn a_file_without_opus_names_its_codecs() {
     assert!(matches!(Recording::open(&path), Err(RecordingError::Open { .. })));
 }
 
-/// `local-cloud speak` of a file into a session's stream; whether it succeeds, and its stderr.
+/// Runs `local-cloud speak` with a file; returns whether it succeeded, and its stderr.
 async fn speak(server: &Server, session: &str, file: &Path) -> (bool, String) {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_local-cloud"));
     command.args(["speak", session, "--speed", "1000", "--url", &server.url]).arg(file);
@@ -156,7 +156,8 @@ async fn a_recording_that_is_cut_off_is_spoken_with_a_warning() {
     assert!(spoken && !stderr.contains("warning"), "{stderr}");
     let whole = std::fs::read(bundled()).unwrap();
     let path = std::env::temp_dir().join(format!("cut-off-{}.mka", std::process::id()));
-    // Every packet of it is as long as the others, and its half ends with one: ten bytes are more.
+    // All packets have the same length, and the first half ends with one: ten bytes more are a part
+    // of the next.
     std::fs::write(&path, &whole[..whole.len() / 2 + 10]).unwrap();
     server.stream("session-c-d-2", 24).await;
     let (spoken, stderr) = speak(&server, "c-d-2", &path).await;

@@ -68,7 +68,7 @@ async fn a_session_longer_than_many_invocations_arrives_whole() {
     // delivery is the tail, which waits for the drain.
     let live = &state.processor.deliveries[..state.processor.deliveries.len() - 1];
     let longest = live.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap();
-    assert!(longest < Duration::from_secs(3), "nobody delivered for {longest:?}");
+    assert!(longest < Duration::from_secs(3), "no run delivered for {longest:?}");
     let gaps: Vec<_> =
         state.snapshots.iter().filter_map(|s| s.observed.hand_off_gap_millis).collect();
     assert!(gaps.len() >= 3 && gaps.iter().all(|gap| *gap < 1_000), "{gaps:?}");

@@ -1,6 +1,6 @@
 //! The account, region and partition of the deployed resources.
 
-/// Where resources live: the pseudo-parameters of the template.
+/// The location of resources: the pseudo-parameters of the template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Twelve digits.
@@ -19,7 +19,7 @@ impl Account {
     /// The partition, always `aws`.
     pub const PARTITION: &'static str = "aws";
 
-    /// `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`.
+    /// Returns `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`.
     pub fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:{}:{service}:{}:{}:{resource}", Self::PARTITION, self.region, self.id)
     }

@@ -1,13 +1,13 @@
-//! The CORS of an HTTP API: `CorsConfiguration` of SAM, or the same in its OpenAPI document, where
-//! the names begin in lower case.
+//! The CORS configuration of an HTTP API: SAM's `CorsConfiguration`, or the same properties in
+//! lower camel case in its OpenAPI document.
 
 use super::reader::Properties;
 use super::{Cors, TemplateError};
 
-/// The longest that a browser may remember a preflight, in seconds (API Gateway: 86 400).
+/// Maximum time for which a browser may cache a preflight, in seconds (API Gateway: 86 400).
 const LONGEST_AGE: u64 = 86_400;
 
-/// `CorsConfiguration`: its members, or `true` for every origin.
+/// Reads `CorsConfiguration`: its members, or `true` for every origin.
 ///
 /// # Errors
 /// A property that is wrong or unknown.
@@ -25,7 +25,7 @@ pub(super) fn of_sam(api: &mut Properties) -> Result<Option<Cors>, TemplateError
     }
 }
 
-/// `x-amazon-apigateway-cors` of an OpenAPI document.
+/// Reads `x-amazon-apigateway-cors` of an OpenAPI document.
 ///
 /// # Errors
 /// A property that is wrong or unknown.

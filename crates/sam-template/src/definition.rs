@@ -1,6 +1,6 @@
-//! `DefinitionBody` of an HTTP API: the OpenAPI document that SAM completes with the routes of the
-//! functions' events. Here it may say what those events cannot: who may call a route, by a
-//! condition, and the API's CORS.
+//! `DefinitionBody` of an HTTP API: the OpenAPI document to which SAM adds the routes of the
+//! functions' events. It can set what those events cannot: a route's authorizer under a condition,
+//! and the API's CORS configuration.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(super) struct Definition {
     pub(super) cors: Option<Cors>,
 }
 
-/// Who may call a route.
+/// The authorizer of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Security {
     /// The authorizer's name, or `NONE`.
@@ -25,11 +25,11 @@ pub(super) struct Security {
     pub(super) scopes: Vec<String>,
 }
 
-/// Reads the document of an API, when it has one.
+/// Reads the document of an API, if it has one.
 ///
 /// # Errors
-/// A property that is wrong or unknown: an operation holds its `security` and nothing else, because
-/// SAM adds the rest.
+/// A property is wrong or unknown. An operation may have only `security`, because SAM adds the
+/// rest.
 pub(super) fn read(api: &mut Properties) -> Result<Definition, TemplateError> {
     let Some(mut document) = api.part("DefinitionBody")? else { return Ok(Definition::default()) };
     let mut security = BTreeMap::new();
@@ -47,7 +47,8 @@ pub(super) fn read(api: &mut Properties) -> Result<Definition, TemplateError> {
     Ok(Definition { security, cors })
 }
 
-/// `security`: one requirement of one authorizer. None at all means the API's default, as in SAM.
+/// Reads `security`: one requirement of one authorizer. If it is absent, the API's default applies,
+/// as in SAM.
 fn of_operation(operation: &mut Properties) -> Result<Option<Security>, TemplateError> {
     let Some(value) = operation.take("security") else { return Ok(None) };
     let wrong = || operation.wrong("security", "not a list with one authorizer and its scopes");

@@ -1,4 +1,4 @@
-//! The template while it is read, with the parts that refer to resources read later.
+//! The template while it is read, with references to resources that are read later.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::definition::Definition;
 use super::throttle::RouteSettings;
 use super::{JwtAuthorizer, Route, Template};
 
-/// A template while it is read. References to resources that are read later are kept here.
+/// A template while it is read. References to resources that are read later are stored here.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) template: Template,
@@ -14,7 +14,7 @@ pub(super) struct Draft {
     pub(super) authorizers: BTreeMap<String, Authorizers>,
 }
 
-/// A route as a function's event says it; its authorizer is known once its API is read.
+/// A route of a function's event. Its authorizer is resolved when its API is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PendingRoute {
     pub(super) api: Option<String>,
@@ -24,7 +24,7 @@ pub(super) struct PendingRoute {
     pub(super) scopes: Vec<String>,
 }
 
-/// An API's authorizers and limits, until its routes are connected.
+/// An API's authorizers and limits, until its routes are added.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Authorizers {
     pub(super) by_name: BTreeMap<String, JwtAuthorizer>,

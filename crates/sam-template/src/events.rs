@@ -1,4 +1,4 @@
-//! `AWS::Events::Rule`, `AWS::Events::Archive`, and the rules that functions bring as events.
+//! `AWS::Events::Rule`, `AWS::Events::Archive`, and the rules of functions' events.
 
 use serde_json::Value;
 
@@ -179,7 +179,7 @@ fn target(id: String, arn: String, properties: &mut Properties) -> Result<Target
     })
 }
 
-/// A pattern is a map; CloudFormation also takes it as JSON text.
+/// Reads a pattern: a map, or JSON text, which CloudFormation accepts too.
 fn pattern(properties: &mut Properties, name: &str) -> Result<Option<Value>, TemplateError> {
     let value = match properties.take(name) {
         None => return Ok(None),

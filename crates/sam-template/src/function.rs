@@ -7,7 +7,7 @@ use super::reader::{Properties, at};
 use super::scope::Scope;
 use super::{EventInvoke, Function, Template, TemplateError, events, http_api};
 
-/// Properties that deploy a function and change nothing here.
+/// Deployment properties that have no effect here.
 const WITHOUT_EFFECT: [&str; 11] = [
     "Architectures",
     "AutoPublishAlias",
@@ -104,7 +104,7 @@ pub(super) fn read(
                 )?;
             }
             other => {
-                return Err(part.wrong("Type", format!("local-cloud does not know {other}")));
+                return Err(part.wrong("Type", format!("local-cloud does not support {other}")));
             }
         }
         part.finish(&[])?;
@@ -114,10 +114,10 @@ pub(super) fn read(
     properties.finish(&WITHOUT_EFFECT)
 }
 
-/// `AWS::Lambda::EventInvokeConfig` as a resource of its own.
+/// `AWS::Lambda::EventInvokeConfig` as a separate resource.
 ///
 /// # Errors
-/// A function that the template does not have, or a wrong property.
+/// The function does not exist in the template, or a property is wrong.
 pub(super) fn read_event_invoke_config(
     template: &mut Template,
     mut properties: Properties,
@@ -170,13 +170,13 @@ fn destination(destinations: &mut Properties, name: &str) -> Result<Option<Strin
     let kind = part.text("Type")?;
     let arn = part.needed("Destination")?;
     if kind.as_deref().is_some_and(|kind| kind != "SQS") || !arn.contains(":sqs:") {
-        return Err(part.wrong("Destination", format!("only SQS queues run here, not {arn}")));
+        return Err(part.wrong("Destination", format!("not an SQS queue: {arn}")));
     }
     part.finish(&[])?;
     Ok(Some(arn))
 }
 
-/// A number that its range already keeps small.
+/// Converts a number whose range is already checked.
 fn small(number: Option<u64>, default: u64) -> u32 {
     u32::try_from(number.unwrap_or(default)).unwrap_or(u32::MAX)
 }

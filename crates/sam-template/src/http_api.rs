@@ -1,4 +1,4 @@
-//! `AWS::Serverless::HttpApi`, its JWT authorizers, and the routes that functions bring.
+//! `AWS::Serverless::HttpApi`, its JWT authorizers, and the routes of functions' events.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use super::reader::{Properties, at};
 use super::throttle::RouteSettings;
 use super::{HttpApi, JwtAuthorizer, Route, Template, TemplateError, cors};
 
-/// The longest that an HTTP API waits for its integration (API Gateway quotas).
+/// Maximum timeout of an HTTP API's integration (API Gateway quotas).
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Properties that deploy an API and change nothing here.
+/// Deployment properties that have no effect here.
 const WITHOUT_EFFECT: [&str; 6] =
     ["AccessLogSettings", "Description", "FailOnWarnings", "Name", "StageVariables", "Tags"];
 
-/// The id of the API that routes without an ApiId belong to (SAM makes it of itself).
+/// The id of the API of routes without an ApiId, which SAM creates implicitly.
 const IMPLICIT: &str = "ServerlessHttpApi";
 
 /// Adds an API.
@@ -45,7 +45,7 @@ pub(super) fn read(
     authorizers.settings = RouteSettings::read(&mut properties)?;
     let cors = match (cors::of_sam(&mut properties)?, authorizers.definition.cors.take()) {
         (Some(_), Some(_)) => {
-            return Err(at(id, "CORS stands in CorsConfiguration and in the DefinitionBody"));
+            return Err(at(id, "CorsConfiguration and the DefinitionBody both set CORS"));
         }
         (one, other) => one.or(other),
     };
@@ -64,7 +64,7 @@ pub(super) fn read(
 fn jwt_authorizer(name: String, mut part: Properties) -> Result<JwtAuthorizer, TemplateError> {
     let source = part.text("IdentitySource")?;
     if source.as_deref().is_some_and(|source| source != "$request.header.Authorization") {
-        return Err(part.wrong("IdentitySource", "only $request.header.Authorization runs here"));
+        return Err(part.wrong("IdentitySource", "must be $request.header.Authorization"));
     }
     let scopes = part.texts("AuthorizationScopes")?;
     let mut jwt =
@@ -111,13 +111,13 @@ pub(super) fn read_event(
     }
     let version = properties.text("PayloadFormatVersion")?;
     if version.as_deref().is_some_and(|version| version != "2.0") {
-        return Err(properties.wrong("PayloadFormatVersion", "only 2.0 runs here"));
+        return Err(properties.wrong("PayloadFormatVersion", "only 2.0 is supported"));
     }
     draft.routes.push(pending);
     properties.finish(&[])
 }
 
-/// Gives every route its API and its authorizer.
+/// Assigns its API and its authorizer to every route.
 ///
 /// # Errors
 /// The API or authorizer does not exist, or a route is declared twice.
@@ -127,7 +127,7 @@ pub(super) fn connect(draft: &mut Draft) -> Result<(), TemplateError> {
         let authorizers = draft.authorizers.entry(api.logical_id.clone()).or_default();
         if let Some(security) = authorizers.definition.security.remove(&route.route.key()) {
             if route.authorizer.is_some() {
-                let reason = "its event and the DefinitionBody both say who may call it";
+                let reason = "its event and the DefinitionBody both set its authorizer";
                 return Err(at(&route.place, reason));
             }
             (route.authorizer, route.scopes) = (Some(security.authorizer), security.scopes);
@@ -145,17 +145,17 @@ pub(super) fn connect(draft: &mut Draft) -> Result<(), TemplateError> {
             route.route.authorizer = Some(authorizer);
         }
         if api.routes.iter().any(|other| other.key() == route.route.key()) {
-            return Err(at(&route.place, format!("{} stands twice", route.route.key())));
+            return Err(at(&route.place, format!("{} is declared twice", route.route.key())));
         }
         api.routes.push(route.route);
     }
     for (api, authorizers) in &draft.authorizers {
         if let Some(key) = authorizers.definition.security.keys().next() {
-            let reason = format!("no function's event is {key}");
+            let reason = format!("no function has the event {key}");
             return Err(at(&format!("{api}.DefinitionBody"), reason));
         }
         if let Some(key) = authorizers.settings.left() {
-            let reason = format!("no function's event is {key}");
+            let reason = format!("no function has the event {key}");
             return Err(at(&format!("{api}.RouteSettings"), reason));
         }
     }
@@ -180,7 +180,7 @@ fn find_api<'t>(
         .http_apis
         .iter_mut()
         .find(|api| match wanted {
-            // !Ref of an API gives its id; its logical id in plain text does as well.
+            // !Ref of an API returns its id; its logical id as plain text is accepted too.
             Some(wanted) => api.id == wanted || api.logical_id == wanted,
             None => api.logical_id == IMPLICIT,
         })

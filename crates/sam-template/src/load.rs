@@ -1,4 +1,4 @@
-//! From the text of a template to the model: sections, then each resource by its type.
+//! Converts the text of a template to the model: sections, then each resource by its type.
 
 use std::collections::BTreeMap;
 
@@ -124,7 +124,7 @@ impl Draft {
             }
             "AWS::Events::EventBus" => properties.finish(&["Name", "Description", "Tags"]),
             "AWS::SQS::Queue" => queue::read(&mut self.template, scope, id, name, properties),
-            // Policies and late settings wait until every queue and function is there.
+            // Read in `connect`, after every queue and function.
             "AWS::SQS::QueuePolicy" | "AWS::Lambda::EventInvokeConfig" => Ok(()),
             other => Err(at(id, format!("local-cloud does not know the type {other:?}"))),
         }
@@ -152,7 +152,7 @@ impl Draft {
     }
 }
 
-/// The `Globals` section: what every function and API starts from.
+/// The `Globals` section: the defaults of every function and API.
 #[derive(Debug, Default)]
 struct Globals {
     function: Defaults,
@@ -178,8 +178,8 @@ impl Globals {
 struct Defaults(Map<String, Value>);
 
 impl Defaults {
-    /// These defaults with a resource's own properties over them: maps are merged, lists are
-    /// joined, anything else is replaced (SAM's rule for Globals).
+    /// Returns these defaults, overridden by a resource's own properties: maps are merged, lists
+    /// are joined, anything else is replaced (SAM's rule for Globals).
     fn under(&self, own: Properties) -> Result<Properties, TemplateError> {
         let place = own.place().to_owned();
         let mut merged = Value::Object(self.0.clone());

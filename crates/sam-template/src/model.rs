@@ -12,7 +12,7 @@ use crate::account::Account;
 pub struct Template {
     /// Where it is deployed.
     pub account: Account,
-    /// Every parameter with the value it has.
+    /// Every parameter and its value.
     pub parameters: BTreeMap<String, String>,
     /// `AWS::Serverless::Function`.
     pub functions: Vec<Function>,
@@ -37,21 +37,21 @@ pub struct Template {
 pub struct Function {
     /// Its name inside the template.
     pub logical_id: String,
-    /// The package whose binary it is: the last part of CodeUri.
+    /// The package of its binary: the last part of CodeUri.
     pub package: String,
     /// Its deployed name.
     pub name: String,
     /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`.
     pub arn: String,
-    /// How long one invocation may take, in the cloud's time.
+    /// Timeout of an invocation, in the cloud's time.
     pub timeout: Duration,
     /// Memory in MB: 128..=10240. Passed to the function, not enforced.
     pub memory_mb: u32,
-    /// The ARN of the role it runs in; absent: SAM makes one, of which nothing is known here.
+    /// The ARN of its role; absent if SAM creates the role, which is not modelled here.
     pub role: Option<String>,
     /// The environment, every value resolved.
     pub environment: BTreeMap<String, String>,
-    /// How many invocations may run at once, when limited.
+    /// Maximum number of concurrent invocations, if limited.
     pub reserved_concurrency: Option<u32>,
     /// The settings of asynchronous invocations.
     pub event_invoke: EventInvoke,
@@ -83,16 +83,16 @@ pub struct Statement {
     pub actions: Vec<String>,
     /// ARNs, with the wildcards `*` and `?`, or `*` alone.
     pub resources: Vec<String>,
-    /// Whether it holds under a condition only. Which one is not evaluated.
+    /// Whether it has a condition. The condition is not evaluated.
     pub conditional: bool,
 }
 
 /// The effect of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// It allows the actions.
+    /// Allows the actions.
     Allow,
-    /// It denies, and overrides every Allow.
+    /// Denies the actions, and overrides every Allow.
     Deny,
 }
 
@@ -101,11 +101,11 @@ pub enum Effect {
 pub struct EventInvoke {
     /// Retries after a function error: 0..=2.
     pub maximum_retry_attempts: u32,
-    /// How old an event may get, in the cloud's time: 60 s to 6 h.
+    /// Maximum age of an event, in the cloud's time: 60 s to 6 h.
     pub maximum_event_age: Duration,
-    /// Where the record of a given-up event goes (ARN).
+    /// Destination of the record of a given-up event (ARN).
     pub on_failure: Option<String>,
-    /// Where the record of a served event goes (ARN).
+    /// Destination of the record of a successful event (ARN).
     pub on_success: Option<String>,
 }
 
@@ -131,22 +131,22 @@ pub struct HttpApi {
     pub stage: String,
     /// Its routes, in the order of the template.
     pub routes: Vec<Route>,
-    /// Which pages of other origins may call it; absent: API Gateway does not speak of it.
+    /// The CORS configuration; absent: API Gateway does not handle CORS.
     pub cors: Option<Cors>,
 }
 
 /// The CORS configuration of an HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cors {
-    /// Origins, `*`, or every one of a scheme (`https://*`).
+    /// Origins, `*`, or every origin of a scheme (`https://*`).
     pub allow_origins: Vec<String>,
     /// Methods of requests.
     pub allow_methods: Vec<String>,
     /// Headers of requests.
     pub allow_headers: Vec<String>,
-    /// Headers of answers that a page may read.
+    /// Headers of responses that a page may read.
     pub expose_headers: Vec<String>,
-    /// For how many seconds a browser may remember a preflight's answer.
+    /// How long a browser may cache the answer to a preflight, in seconds.
     pub max_age: Option<u64>,
     /// Whether credentials are allowed.
     pub allow_credentials: bool,
@@ -159,9 +159,9 @@ pub struct Route {
     pub method: String,
     /// The path with its parameters, for example `/sessions/{sessionId}`.
     pub path: String,
-    /// The logical id of the function that answers.
+    /// The logical id of its function.
     pub function: String,
-    /// Who may call it; absent: anyone.
+    /// The authorizer; absent: no token is required.
     pub authorizer: Option<JwtAuthorizer>,
     /// How long API Gateway waits for the function, in the cloud's time: at most 30 s.
     pub timeout: Duration,
@@ -169,32 +169,32 @@ pub struct Route {
     pub throttle: Option<Throttle>,
 }
 
-/// The limits of a route, for all clients together.
+/// The limits of a route, shared by all clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Throttle {
-    /// Requests a second that it takes on end (`ThrottlingRateLimit`).
+    /// Sustained requests per second (`ThrottlingRateLimit`).
     pub rate: u32,
-    /// Requests that it takes at once (`ThrottlingBurstLimit`).
+    /// Maximum burst of requests (`ThrottlingBurstLimit`).
     pub burst: u32,
 }
 
 impl Route {
-    /// `METHOD /path`, as events and logs name it.
+    /// Returns `METHOD /path`, the form in events and logs.
     pub fn key(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 }
 
-/// A JWT authorizer and the scopes its route asks for.
+/// A JWT authorizer, and the scopes that its route requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwtAuthorizer {
     /// Its name.
     pub name: String,
-    /// The issuer that a token must name.
+    /// The required issuer.
     pub issuer: String,
-    /// The audiences, one of which it must name.
+    /// The accepted audiences; a token must have one of them.
     pub audience: Vec<String>,
-    /// The scopes, one of which it must have; empty: none needed.
+    /// The accepted scopes; a token must have one of them. Empty: no scope is required.
     pub scopes: Vec<String>,
 }
 
@@ -222,19 +222,19 @@ pub struct Rule {
     pub arn: String,
     /// The name of the bus. Default: `default`.
     pub bus: String,
-    /// For people.
+    /// The description.
     pub description: Option<String>,
-    /// Whether it is on.
+    /// Whether it is enabled.
     pub enabled: bool,
     /// The events it matches.
     pub pattern: Option<Value>,
     /// `rate(...)` or `cron(...)`.
     pub schedule: Option<String>,
-    /// Where its events go.
+    /// The targets of its events.
     pub targets: Vec<Target>,
 }
 
-/// Where a rule sends its events.
+/// A target of a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// Its id inside the rule.
@@ -247,9 +247,9 @@ pub struct Target {
     pub input_path: Option<String>,
     /// `InputTransformer`, as written.
     pub input_transformer: Option<Value>,
-    /// How often and how long delivery is tried.
+    /// The retry policy of its deliveries.
     pub retry: RetryPolicy,
-    /// The ARN of the queue for what could not be delivered.
+    /// The ARN of the queue for undeliverable events.
     pub dead_letter_arn: Option<String>,
 }
 
@@ -258,7 +258,7 @@ pub struct Target {
 pub struct RetryPolicy {
     /// Retries after the first attempt: 0..=185.
     pub maximum_retry_attempts: u32,
-    /// How old an event may get, in the cloud's time: 60 s to 24 h.
+    /// Maximum age of an event, in the cloud's time: 60 s to 24 h.
     pub maximum_event_age: Duration,
 }
 
@@ -279,13 +279,13 @@ pub struct Queue {
     pub arn: String,
     /// Its URL on this cloud.
     pub url: String,
-    /// How long a received message stays hidden, in the cloud's time.
+    /// Visibility timeout of a received message, in the cloud's time.
     pub visibility_timeout: Duration,
-    /// How long a message is kept, in the cloud's time.
+    /// Retention period of a message, in the cloud's time.
     pub retention: Duration,
     /// How long ReceiveMessage waits when the queue is empty, in the cloud's time.
     pub receive_wait: Duration,
-    /// How long a new message stays hidden, in the cloud's time.
+    /// Delay before a new message is visible, in the cloud's time.
     pub delay: Duration,
     /// `RedrivePolicy`, as written.
     pub redrive_policy: Option<Value>,
@@ -302,12 +302,12 @@ pub struct Archive {
     pub name: String,
     /// Its ARN.
     pub arn: String,
-    /// The ARN of the bus it keeps.
+    /// The ARN of the archived bus.
     pub source_arn: String,
-    /// For people.
+    /// The description.
     pub description: Option<String>,
-    /// The events it keeps; absent: all.
+    /// The pattern of archived events; absent: all events.
     pub pattern: Option<Value>,
-    /// For how many days; 0: for ever.
+    /// Retention in days; 0: unlimited.
     pub retention_days: u32,
 }

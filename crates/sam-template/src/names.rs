@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::account::Account;
 
-/// The name of the stack, and the prefix of every name that the template leaves to CloudFormation.
+/// The name of the stack, and the prefix of names that CloudFormation generates.
 pub(super) const STACK: &str = "local";
 
 /// Derives the names and ARNs of deployed resources.
@@ -108,7 +108,7 @@ pub(super) fn queue_url(base_url: &str, account: &Account, name: &str) -> String
     format!("{base_url}/{}/{name}", account.id)
 }
 
-/// `NAME`, or `BUS/NAME` on a bus of its own. `bus` may be an ARN.
+/// Returns `NAME`, or `BUS/NAME` on a bus other than the default one. `bus` may be an ARN.
 pub(super) fn rule_resource(bus: &str, name: &str) -> String {
     match bus.rsplit('/').next().unwrap_or(bus) {
         "default" => name.to_owned(),

@@ -1,20 +1,20 @@
-//! The inputs of [`Template::load`](super::Template::load) beside the template's text.
+//! The inputs of [`Template::load`](super::Template::load) in addition to the template's text.
 
 use std::collections::BTreeMap;
 
 use crate::account::Account;
 
-/// The inputs beside the template's text.
+/// The inputs in addition to the template's text.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
-    /// Where it is deployed.
+    /// The account and region of the deployment.
     pub account: Account,
     /// The address of this cloud, for queue URLs and API endpoints.
     pub base_url: String,
-    /// Values of parameters, over the template's defaults. Each must be a parameter.
+    /// Values of parameters, which override the template's defaults. Each must be a parameter.
     pub parameters: BTreeMap<String, String>,
-    /// Values that take the place of a default here, if the template has the parameter.
+    /// Values that replace a default here, if the template has the parameter.
     pub stand_ins: BTreeMap<String, String>,
-    /// Values for parameters that have no value otherwise.
+    /// Values for parameters that otherwise have no value.
     pub fallbacks: BTreeMap<String, String>,
 }

@@ -106,7 +106,7 @@ impl Rules {
     fn read(mut declared: Properties) -> Result<Self, TemplateError> {
         let kind = declared.needed("Type")?;
         let kind = Kind::of(&kind).ok_or_else(|| {
-            declared.wrong("Type", format!("local-cloud does not know parameters of type {kind}"))
+            declared.wrong("Type", format!("local-cloud does not support type {kind}"))
         })?;
         let pattern = declared.text("AllowedPattern")?;
         let pattern = pattern.map(|text| {
@@ -125,7 +125,7 @@ impl Rules {
             max_value: bound(&mut declared, "MaxValue")?,
             description: declared.text("ConstraintDescription")?,
         };
-        // A misspelt rule would otherwise be one that is never broken.
+        // An unknown property is an error: a misspelt constraint would never be violated.
         declared.finish(&["Description", "NoEcho"])?;
         Ok(rules)
     }
@@ -173,16 +173,17 @@ impl Rules {
     }
 }
 
-/// A pattern that must match the whole value: CloudFormation anchors it, written or not.
+/// Compiles a pattern that must match the whole value, because CloudFormation anchors every
+/// pattern.
 fn whole(pattern: &str) -> Result<Regex, String> {
-    // What a pattern says wrong is drawn over several lines, with the reason in the last.
+    // The error of an invalid pattern has several lines; the last one contains the reason.
     let compiled = |text: &str| {
         Regex::new(text).map_err(|error| {
             let drawn = error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);
             drawn.lines().last().unwrap_or_default().to_owned()
         })
     };
-    // Alone first, so that an odd parenthesis cannot pair with the group around it.
+    // Compiled alone first, so that an unbalanced parenthesis cannot match the group around it.
     compiled(pattern)?;
     compiled(&format!(r"\A(?:{pattern})\z"))
 }
@@ -195,7 +196,7 @@ fn bound(declared: &mut Properties, name: &str) -> Result<Option<f64>, TemplateE
     }
 }
 
-/// An integer or a float; `inf` and `NaN`, which Rust reads too, are neither.
+/// Parses an integer or a float, but not `inf` or `NaN`, which Rust accepts too.
 fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }

@@ -8,7 +8,7 @@ use super::reader::{Properties, at};
 use super::scope::Scope;
 use super::{Queue, Template, TemplateError, names};
 
-/// Properties that deploy a queue and change nothing here.
+/// Deployment properties that have no effect here.
 const WITHOUT_EFFECT: [&str; 7] = [
     "KmsDataKeyReusePeriodSeconds",
     "KmsMasterKeyId",
@@ -19,7 +19,7 @@ const WITHOUT_EFFECT: [&str; 7] = [
     "Tags",
 ];
 
-/// Adds a queue. Defaults are SQS's own.
+/// Adds a queue. The defaults are those of SQS.
 ///
 /// # Errors
 /// A property that is wrong or unknown.
@@ -31,7 +31,7 @@ pub(super) fn read(
     mut properties: Properties,
 ) -> Result<(), TemplateError> {
     if properties.boolean("FifoQueue")?.unwrap_or_default() {
-        return Err(properties.wrong("FifoQueue", "FIFO queues do not run here"));
+        return Err(properties.wrong("FifoQueue", "FIFO queues are not supported"));
     }
     let days = |days: u64| Duration::from_secs(days * 86_400);
     template.queues.push(Queue {
@@ -53,10 +53,10 @@ pub(super) fn read(
     properties.finish(&WITHOUT_EFFECT)
 }
 
-/// Gives a policy to the queues it names.
+/// Adds a policy to the queues that it names.
 ///
 /// # Errors
-/// A queue that the template does not have, or a missing document.
+/// A queue does not exist in the template, or the document is missing.
 pub(super) fn read_policy(
     template: &mut Template,
     mut properties: Properties,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::TemplateError;
 
-/// The resolved properties of one resource, or of a part of one, taken one by one.
+/// The resolved properties of one resource, or of a part of one. Readers take them one by one.
 #[derive(Debug)]
 pub(super) struct Properties {
     place: String,
@@ -14,10 +14,10 @@ pub(super) struct Properties {
 }
 
 impl Properties {
-    /// The properties at `place` (a logical id, then property names).
+    /// Creates the properties at `place` (a logical id, then property names).
     ///
     /// # Errors
-    /// A value that is not a map.
+    /// The value is not a map.
     pub(super) fn new(place: impl Into<String>, value: Value) -> Result<Self, TemplateError> {
         let place = place.into();
         match value {
@@ -27,22 +27,22 @@ impl Properties {
         }
     }
 
-    /// The place of this map, for errors.
+    /// Returns the place of this map, for errors.
     pub(super) fn place(&self) -> &str {
         &self.place
     }
 
-    /// An error at a property of this map.
+    /// Returns an error at a property of this map.
     pub(super) fn wrong(&self, name: &str, reason: impl std::fmt::Display) -> TemplateError {
         at(&format!("{}.{name}", self.place), reason)
     }
 
-    /// A property as it is.
+    /// Takes a property unchanged.
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
         self.left.remove(name)
     }
 
-    /// Text, when it is there.
+    /// Takes an optional text.
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, TemplateError> {
         match self.take(name) {
             None => Ok(None),
@@ -53,12 +53,12 @@ impl Properties {
         }
     }
 
-    /// Text that must be there.
+    /// Takes a required text.
     pub(super) fn needed(&mut self, name: &str) -> Result<String, TemplateError> {
         self.text(name)?.ok_or_else(|| self.wrong(name, "missing"))
     }
 
-    /// A whole number within a range, when it is there. CloudFormation takes digits as text too.
+    /// Takes an optional whole number within a range. CloudFormation accepts digits as text too.
     pub(super) fn number(
         &mut self,
         name: &str,
@@ -79,7 +79,7 @@ impl Properties {
         }
     }
 
-    /// Whole seconds within a range, when they are there.
+    /// Takes optional whole seconds within a range.
     pub(super) fn seconds(
         &mut self,
         name: &str,
@@ -88,7 +88,7 @@ impl Properties {
         Ok(self.number(name, range)?.map(Duration::from_secs))
     }
 
-    /// A truth value, when it is there.
+    /// Takes an optional boolean.
     pub(super) fn boolean(&mut self, name: &str) -> Result<Option<bool>, TemplateError> {
         match self.take(name) {
             None => Ok(None),
@@ -99,7 +99,7 @@ impl Properties {
         }
     }
 
-    /// A list of texts; empty when it is not there.
+    /// Takes a list of texts; empty if it is absent.
     pub(super) fn texts(&mut self, name: &str) -> Result<Vec<String>, TemplateError> {
         let Some(value) = self.take(name) else { return Ok(Vec::new()) };
         let items = match value {
@@ -115,7 +115,7 @@ impl Properties {
             .collect()
     }
 
-    /// A list of texts or numbers, as text; empty when it is not there.
+    /// Takes a list of texts or numbers, as text; empty if it is absent.
     pub(super) fn texts_or_numbers(&mut self, name: &str) -> Result<Vec<String>, TemplateError> {
         let Some(Value::Array(items)) = self.take(name) else { return Ok(Vec::new()) };
         let text = |item: Value| match item {
@@ -127,7 +127,7 @@ impl Properties {
         items.into_iter().map(text).collect()
     }
 
-    /// A list of maps; empty when it is not there.
+    /// Takes a list of maps; empty if it is absent.
     pub(super) fn parts(&mut self, name: &str) -> Result<Vec<Self>, TemplateError> {
         match self.take(name) {
             None => Ok(Vec::new()),
@@ -140,7 +140,7 @@ impl Properties {
         }
     }
 
-    /// A map of maps, by name; empty when it is not there.
+    /// Takes a map of maps, by name; empty if it is absent.
     pub(super) fn named_parts(&mut self, name: &str) -> Result<Vec<(String, Self)>, TemplateError> {
         let Some(part) = self.part(name)? else { return Ok(Vec::new()) };
         part.left
@@ -152,12 +152,12 @@ impl Properties {
             .collect()
     }
 
-    /// A map, when it is there.
+    /// Takes an optional map.
     pub(super) fn part(&mut self, name: &str) -> Result<Option<Self>, TemplateError> {
         self.take(name).map(|value| Self::new(format!("{}.{name}", self.place), value)).transpose()
     }
 
-    /// The names of what is left.
+    /// Returns the names of the remaining properties.
     pub(super) fn names(&self) -> Vec<String> {
         self.left.keys().cloned().collect()
     }
@@ -170,18 +170,16 @@ impl Properties {
     /// Rejects the remaining properties, except the named ones, which have no effect here.
     ///
     /// # Errors
-    /// The first unknown property.
+    /// A property is unknown; the error names the first one.
     pub(super) fn finish(self, without_effect: &[&str]) -> Result<(), TemplateError> {
         match self.left.keys().find(|name| !without_effect.contains(&name.as_str())) {
             None => Ok(()),
-            Some(name) => {
-                Err(self.wrong(name, "local-cloud does not know this property of what it runs"))
-            }
+            Some(name) => Err(self.wrong(name, "local-cloud does not support this property")),
         }
     }
 }
 
-/// An error at a place.
+/// Returns an error at a place.
 pub(super) fn at(place: &str, reason: impl std::fmt::Display) -> TemplateError {
     TemplateError::At { place: place.to_owned(), reason: reason.to_string() }
 }

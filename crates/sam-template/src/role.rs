@@ -1,4 +1,4 @@
-//! `AWS::IAM::Role`, as far as the functions' own roles go: what their inline policies allow.
+//! `AWS::IAM::Role`: the inline policies of the functions' roles.
 
 use serde_json::Value;
 
@@ -10,15 +10,15 @@ use super::{Effect, Function, Role, Statement, TemplateError, names};
 const WITHOUT_EFFECT: [&str; 6] =
     ["AssumeRolePolicyDocument", "Description", "MaxSessionDuration", "Path", "RoleName", "Tags"];
 
-/// Resources that would add to what a role allows.
+/// Resources that would add permissions to a role.
 const ATTACHED: [&str; 3] = ["AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePolicy"];
 
-/// The template's roles of `functions`. Other roles have no effect on one machine.
+/// Returns the roles of `functions`. Other roles have no effect on one machine.
 ///
 /// # Errors
-/// A statement that is wrong or says what local-cloud does not evaluate, and policies that are
-/// attached from elsewhere: a part of what a role allows, taken for all of it, would refuse what
-/// AWS allows.
+/// A statement is wrong or has a part that local-cloud does not evaluate, or a policy is attached
+/// from outside the role: with an incomplete set of permissions, calls would be refused that AWS
+/// allows.
 pub(super) fn read(scope: &Scope, functions: &[Function]) -> Result<Vec<Role>, TemplateError> {
     let mut roles = Vec::new();
     for (id, resource) in &scope.resources {
@@ -70,7 +70,7 @@ fn read_statement(policy: &str, mut statement: Properties) -> Result<Statement, 
         }
     };
     let read = Statement {
-        // A statement without a Sid has its policy's name.
+        // The default Sid is the name of the policy.
         sid: statement.text("Sid")?.unwrap_or_else(|| policy.to_owned()),
         effect,
         actions: statement.texts("Action")?,
@@ -78,7 +78,7 @@ fn read_statement(policy: &str, mut statement: Properties) -> Result<Statement, 
         conditional: statement.take("Condition").is_some(),
     };
     if read.actions.is_empty() || read.resources.is_empty() {
-        return Err(statement.wrong("Action", "Action and Resource must both name something"));
+        return Err(statement.wrong("Action", "Action and Resource must not be empty"));
     }
     statement.finish(&[])?;
     Ok(read)

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use super::names::{Names, STACK};
 use crate::account::Account;
 
-/// How deep values and references may nest; a cycle ends here.
+/// Maximum depth of nested values and references, which also ends a cycle.
 const MAX_DEPTH: usize = 64;
 
-/// Everything that a value of the template can refer to.
+/// The definitions that a value of the template can refer to.
 #[derive(Debug)]
 pub(super) struct Scope {
     pub(super) account: Account,
@@ -31,7 +31,7 @@ impl Scope {
         self.value(value, 0)
     }
 
-    /// Whether a named condition holds.
+    /// Returns whether a named condition is true.
     ///
     /// # Errors
     /// An unknown condition, or one that cannot be resolved.
@@ -39,7 +39,7 @@ impl Scope {
         self.named_condition(name, 0)
     }
 
-    /// Whether a resource is made: it has no condition, or the condition holds.
+    /// Returns whether a resource is created: it has no condition, or the condition is true.
     ///
     /// # Errors
     /// As [`Scope::condition`].
@@ -120,7 +120,7 @@ impl Scope {
             "Fn::Equals" | "Fn::Not" | "Fn::And" | "Fn::Or" => {
                 self.logic(name, argument, depth).map(|it| Some(it.into()))
             }
-            _ => Err("local-cloud does not know this function".to_owned()),
+            _ => Err("local-cloud does not support this function".to_owned()),
         }
         .map_err(in_call)
     }
@@ -172,7 +172,7 @@ impl Scope {
             .ok_or_else(|| format!("{id} is neither a parameter nor a resource"))?;
         match self.is_made(resource)? {
             true => Ok(resource),
-            false => Err(format!("{id} is not made here: its condition does not hold")),
+            false => Err(format!("{id} is not created: its condition is false")),
         }
     }
 
@@ -311,12 +311,13 @@ impl Scope {
     }
 }
 
-/// A map with one key that is a function's name.
+/// Returns the name and the argument of a map whose one key is a function's name.
 fn intrinsic(map: &Map<String, Value>) -> Option<(&str, &Value)> {
     let (name, argument) = map.iter().next().filter(|_| map.len() == 1)?;
     let is_call = name == "Ref"
         || name.starts_with("Fn::")
-        // A resource's or a policy statement's Condition is a map or a name among other keys.
+        // The Condition of a resource or of a policy statement is a map, or a name among other
+        // keys.
         || (name == "Condition" && argument.is_string());
     is_call.then_some((name, argument))
 }

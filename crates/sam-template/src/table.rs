@@ -1,11 +1,11 @@
-//! `AWS::DynamoDB::Table`: its properties are those of CreateTable, but for the time to live.
+//! `AWS::DynamoDB::Table`: the properties of CreateTable, and the time to live.
 
 use serde_json::{Map, Value, json};
 
 use super::reader::Properties;
 use super::{Table, Template, TemplateError};
 
-/// Properties that CreateTable takes under the same name and in the same shape.
+/// Properties that CreateTable has under the same name and in the same form.
 const CREATE: [&str; 7] = [
     "AttributeDefinitions",
     "BillingMode",
@@ -16,7 +16,7 @@ const CREATE: [&str; 7] = [
     "TableClass",
 ];
 
-/// Properties that keep a deployed table safe and change nothing here.
+/// Properties that protect a deployed table and have no effect here.
 const WITHOUT_EFFECT: [&str; 9] = [
     "ContributorInsightsSpecification",
     "DeletionProtectionEnabled",

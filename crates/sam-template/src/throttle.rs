@@ -1,12 +1,12 @@
-//! How many requests each route of an HTTP API takes: `DefaultRouteSettings` and `RouteSettings`.
+//! The request limits of an HTTP API's routes: `DefaultRouteSettings` and `RouteSettings`.
 
 use std::collections::BTreeMap;
 
 use super::reader::Properties;
 use super::{TemplateError, Throttle};
 
-/// An account's limits in a region, which hold where a template names only one of the two (API
-/// Gateway quotas).
+/// An account's limits in a region, which apply if a template sets only one of the two (API Gateway
+/// quotas).
 const ACCOUNT: Throttle = Throttle { rate: 10_000, burst: 5_000 };
 /// Settings without effect here.
 const WITHOUT_EFFECT: [&str; 1] = ["DetailedMetricsEnabled"];
@@ -22,7 +22,7 @@ impl RouteSettings {
     /// Reads both properties of an API.
     ///
     /// # Errors
-    /// A limit that is no whole number, or a property that is unknown.
+    /// A limit is not a whole number, or a property is unknown.
     pub(super) fn read(api: &mut Properties) -> Result<Self, TemplateError> {
         let default = api.part("DefaultRouteSettings")?.map(read_one).transpose()?.flatten();
         let mut by_route = BTreeMap::new();
@@ -34,12 +34,12 @@ impl RouteSettings {
         Ok(Self { default, by_route })
     }
 
-    /// The limits of a route, which are then no longer [`Self::left`].
+    /// Returns the limits of a route, and removes them from [`Self::left`].
     pub(super) fn take(&mut self, route: &str) -> Option<Throttle> {
         self.by_route.remove(route).or(self.default)
     }
 
-    /// A route that has limits and that the API does not have.
+    /// Returns a route that has limits but does not exist in the API.
     pub(super) fn left(&self) -> Option<&str> {
         self.by_route.keys().next().map(String::as_str)
     }

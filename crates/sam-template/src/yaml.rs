@@ -1,5 +1,6 @@
-//! YAML with CloudFormation's short tags to plain JSON values: `!Ref X` becomes `{"Ref": "X"}`,
-//! `!GetAtt A.B` becomes `{"Fn::GetAtt": ["A", "B"]}`, `!Sub …` becomes `{"Fn::Sub": …}`.
+//! Converts YAML with CloudFormation's short tags to plain JSON values: `!Ref X` becomes
+//! `{"Ref": "X"}`, `!GetAtt A.B` becomes `{"Fn::GetAtt": ["A", "B"]}`, `!Sub …` becomes
+//! `{"Fn::Sub": …}`.
 
 use serde_json::{Map, Value};
 use serde_yaml_ng::Value as Yaml;

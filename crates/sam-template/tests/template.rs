@@ -1,4 +1,4 @@
-//! The template says what runs: everything it says is read, and what is unknown is refused by name.
+//! The template defines what runs: all of it is read, and unknown parts are refused by name.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn fixture() -> Template {
     Template::load(FIXTURE, &options()).unwrap()
 }
 
-/// The error of the fixture with one text replaced.
+/// Returns the error of the fixture with one text replaced.
 fn refusal(old: &str, new: &str) -> String {
     assert!(FIXTURE.contains(old), "{old} is not in the fixture");
     Template::load(&FIXTURE.replacen(old, new, 1), &options()).unwrap_err().to_string()
@@ -116,7 +116,7 @@ fn the_projects_own_template_is_read_with_everything_it_offers() {
     assert!(refusal.starts_with("KmsKeyArn: "), "{refusal}");
 }
 
-/// The routes that need no token.
+/// Returns the routes that require no token.
 fn open_routes(template: &Template) -> Vec<String> {
     let routes = template.http_apis.iter().flat_map(|api| &api.routes);
     let open = routes.filter(|route| route.authorizer.is_none());
@@ -226,7 +226,7 @@ fn what_is_unknown_is_refused_by_name() {
     }
 }
 
-/// A function in a role of one statement, with `more` in the statement and `beside` among the
+/// Loads a function in a role of one statement, with `more` in the statement and `beside` among the
 /// resources.
 fn in_a_role(more: &str, beside: &str) -> Result<Template, TemplateError> {
     let text = format!(

@@ -1,5 +1,5 @@
-//! The line of samples that a producer really said, made from its packets and pauses and never from
-//! their time stamps; and how far what was delivered is that line.
+//! The expected samples of a producer, computed from its packets and pauses and never from their
+//! time stamps, and the comparison of delivered samples with them.
 
 use std::ops::RangeInclusive;
 
@@ -8,12 +8,12 @@ use crate::opus;
 mod walk;
 use walk::Walk;
 
-/// Time in which the producer said nothing.
+/// Time for which the producer sent no sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
-    /// Packets said before it.
+    /// Number of packets before it.
     pub after: usize,
-    /// Its length in samples; a range where the producer's clock leaves it open.
+    /// Its length in samples; a range if the producer's clock does not determine it.
     pub samples: RangeInclusive<usize>,
 }
 
@@ -30,48 +30,50 @@ enum Span {
     Pause(RangeInclusive<usize>),
 }
 
-/// What a producer said, once and in order.
+/// The sound that a producer sent, once and in order.
 #[derive(Debug, Clone)]
 pub struct ExpectedLine {
     spans: Vec<Span>,
 }
 
-/// What was delivered, held against an [`ExpectedLine`].
+/// The result of comparing delivered samples with an [`ExpectedLine`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// Samples that were said and not delivered.
+    /// Samples that were sent and not delivered.
     pub missing: u64,
-    /// Samples that were delivered and not said: repeats and invented time.
+    /// Samples that were delivered and not sent: repeats and surplus silence.
     pub surplus: u64,
-    /// Samples that stand where they belong and sound otherwise.
+    /// Samples at the right position with the wrong value.
     pub wrong: u64,
-    /// How close the samples in their places are, without those that a pause or a resume lets
-    /// settle, dB; infinite when they are the same.
+    /// SNR of the samples at the right position, without the settling time after a pause or a
+    /// fault, dB; infinite if they are equal.
     pub decibels: f64,
-    /// Each disagreement in words; behind the first few the rest counts as wrong.
+    /// A description of each fault; after the first few, all remaining samples count as wrong.
     pub faults: Vec<String>,
 }
 
 impl Comparison {
-    /// Samples that are not as they were said.
+    /// Returns the number of samples that are missing, surplus or wrong.
     pub fn lost(&self) -> u64 {
         self.missing + self.surplus + self.wrong
     }
 }
 
 impl ExpectedLine {
-    /// All that libopus makes of `packets`, after the first `pre_skip` samples.
+    /// Returns the line of all samples that libopus decodes from `packets`, after the first
+    /// `pre_skip` samples.
     pub fn of<P: AsRef<[u8]>>(packets: &[P], pre_skip: usize) -> Self {
         Self::with_pauses(packets, pre_skip, &[])
     }
 
-    /// The same with `pauses`, in order, between the packets: one decoder hears all of them.
+    /// As [`ExpectedLine::of`], with `pauses`, in order, between the packets; one decoder decodes
+    /// all packets.
     pub fn with_pauses<P: AsRef<[u8]>>(packets: &[P], pre_skip: usize, pauses: &[Pause]) -> Self {
         let mut sounds = opus::decode_each(packets).into_iter();
         let mut spans = Vec::new();
         let mut said = 0;
         for pause in pauses {
-            assert!(pause.after >= said, "pauses stand in the order of the packets");
+            assert!(pause.after >= said, "pauses are in the order of the packets");
             spans.push(Span::Sound(sounds.by_ref().take(pause.after - said).flatten().collect()));
             spans.push(Span::Pause(pause.samples.clone()));
             said = pause.after;
@@ -83,21 +85,21 @@ impl ExpectedLine {
         Self { spans }
     }
 
-    /// Samples of sound in it, without the pauses.
+    /// Returns the number of samples, without the pauses.
     pub fn sound(&self) -> usize {
         let length = |span: &Span| if let Span::Sound(sound) = span { sound.len() } else { 0 };
         self.spans.iter().map(length).sum()
     }
 
-    /// Its first `samples` samples; only a line without pauses has them.
+    /// Returns the line of the first `samples` samples. Panics if this line has pauses.
     #[must_use]
     pub fn beginning(&self, samples: usize) -> Self {
         let [Span::Sound(sound)] = &self.spans[..] else { panic!("a line with pauses") };
         Self { spans: vec![Span::Sound(sound[..samples.min(sound.len())].to_vec())] }
     }
 
-    /// Compares `delivered`, whose decoder was made anew at the positions `seams`: before the first
-    /// of them and the first pause each sample must be libopus's own.
+    /// Compares `delivered`, whose decoder was reset at the positions `seams`. Before the first
+    /// seam and the first pause, each sample must equal libopus's.
     pub fn compare(&self, delivered: &[i16], seams: &[usize]) -> Comparison {
         let mut walk = Walk::new(delivered, seams);
         for (index, span) in self.spans.iter().enumerate() {

@@ -144,7 +144,7 @@ fn forbidden() -> AwsError {
     AwsError::new(StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden")
 }
 
-/// The error's code in the header, its message in the body; in lower case, unlike Lambda's.
+/// Returns the code in the header and `message` in the body; in lower case, unlike Lambda's.
 fn on_the_wire(error: &AwsError) -> Response {
     let body = json!({ "message": error.message }).to_string();
     let json = [(header::CONTENT_TYPE, "application/json")];

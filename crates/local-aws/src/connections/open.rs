@@ -27,7 +27,7 @@ struct Message {
     text: String,
 }
 
-/// All of them, by id.
+/// All connections, by id.
 #[derive(Debug, Default)]
 pub(crate) struct Open {
     connections: BTreeMap<String, Connection>,
@@ -52,7 +52,7 @@ impl Open {
         Some(())
     }
 
-    /// One that is open.
+    /// Returns an open connection.
     pub(crate) fn get(&self, id: &str) -> Option<&Connection> {
         self.connections.get(id).filter(|connection| connection.gone_at.is_none())
     }
@@ -61,7 +61,7 @@ impl Open {
         self.connections.get_mut(id).filter(|connection| connection.gone_at.is_none())
     }
 
-    /// Sends over an open connection; `None` when it is not.
+    /// Sends over a connection; returns `None` if it is not open.
     pub(crate) fn send(&mut self, id: &str, message: &[u8], now: i64) -> Option<()> {
         let connection = self.get_mut(id)?;
         connection.last_active_at = now;
@@ -73,7 +73,7 @@ impl Open {
         Some(())
     }
 
-    /// Closes an open connection; `None` when it is not.
+    /// Closes a connection; returns `None` if it is not open.
     pub(crate) fn close(&mut self, id: &str, now: i64) -> Option<()> {
         self.get_mut(id)?.gone_at = Some(now);
         Some(())
@@ -87,7 +87,7 @@ impl Open {
         self.connections.len() - self.count()
     }
 
-    /// A connection, open or gone, as `/_local/connections` shows it.
+    /// Returns a connection, open or closed, as `/_local/connections` shows it.
     pub(crate) fn shown(&self, id: &str) -> Option<Value> {
         let connection = self.connections.get(id)?;
         let messages = connection.messages.iter();
@@ -100,7 +100,7 @@ impl Open {
         }))
     }
 
-    /// All of them.
+    /// Returns all connections.
     pub(crate) fn all(&self) -> Vec<Value> {
         self.connections.keys().filter_map(|id| self.shown(id)).collect()
     }
@@ -125,7 +125,7 @@ mod tests {
             shown["messages"].as_array().unwrap().iter().map(|it| it["text"].clone()).collect();
         assert_eq!(texts, ["one", "two"]);
         assert_eq!(shown["goneAt"], "1970-01-01T00:00:00.005Z");
-        // Another connection by the same name begins with nothing.
+        // Another connection with the same id starts without messages.
         open.open("a", 7).unwrap();
         assert_eq!(open.shown("a").unwrap()["messages"], json!([]));
         assert_eq!((open.count(), open.count_gone()), (1, 0));

@@ -62,7 +62,7 @@ impl Targets {
     }
 }
 
-/// One event on its way to one target.
+/// A delivery of one event to one target.
 #[derive(Debug)]
 pub(super) struct Delivery {
     rule: Arc<RuleState>,
@@ -72,7 +72,7 @@ pub(super) struct Delivery {
     trace: Option<String>,
 }
 
-/// How it ended.
+/// The outcome of a delivery.
 enum End {
     Delivered,
     /// Given up after `retries`, with the limit of the retry policy that was reached, if any.

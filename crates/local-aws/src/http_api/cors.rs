@@ -1,9 +1,8 @@
-//! Cross-origin requests, answered as API Gateway answers them for an HTTP API with CORS
-//! ("Configure CORS for HTTP APIs", its guide): it answers OPTIONS by itself where no route does,
-//! adds its own headers to what functions answer, and drops theirs. Without an `Origin` that is
-//! allowed there are no such headers; a preflight must also name its method. What API Gateway
-//! answers by itself, a 401 for example, carries none here: the guide speaks of a function's
-//! answers only.
+//! Cross-origin requests, handled as API Gateway does for an HTTP API with CORS (Developer Guide,
+//! "Configure CORS for HTTP APIs"): it answers OPTIONS without a route, adds its own headers to
+//! functions' answers, and removes theirs. Without an allowed `Origin` it adds no such headers; a
+//! preflight must also name its method. API Gateway's own answers, for example a 401, get no CORS
+//! headers here, because the guide describes functions' answers only.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -62,7 +61,7 @@ fn allow(cors: &Cors, request: &HeaderMap, headers: &mut HeaderMap) -> bool {
     true
 }
 
-/// `https://*` covers every origin of that scheme; anything else itself alone.
+/// `https://*` matches every origin of that scheme; any other value matches only itself.
 fn covers(own: &str, origin: &str) -> bool {
     match own.strip_suffix("://*") {
         Some(scheme) => origin.split_once("://").is_some_and(|(begin, _)| begin == scheme),

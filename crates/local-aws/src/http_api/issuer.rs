@@ -135,7 +135,7 @@ impl Issuer {
     }
 }
 
-/// One part of a token: the members of `own` under those of `wanted`.
+/// Returns one part of a token: the members of `own`, overridden by those of `wanted`.
 fn part(own: Value, wanted: &Map<String, Value>) -> String {
     let Value::Object(mut members) = own else { return String::new() };
     members.extend(wanted.clone());

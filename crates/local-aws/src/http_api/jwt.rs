@@ -1,10 +1,9 @@
 //! The checks that API Gateway's JWT authorizer makes, in its order.
 //!
-//! They are those of its guide ("Control access to HTTP APIs with JWT authorizers"): the token,
-//! alone or behind `Bearer `; RS256 and a published key of that `kid`; `iss`; `aud`, or else
-//! `client_id`; `exp`, `nbf`, `iat`; scopes. The guide takes any algorithm of the RSA family; the
-//! keys here say `RS256` of themselves, and a key is good for the algorithm that it names (RFC
-//! 7517, 4.4).
+//! They are those of the Developer Guide ("Control access to HTTP APIs with JWT authorizers"): the
+//! token, alone or after `Bearer `; RS256 and a published key with that `kid`; `iss`; `aud`, or
+//! else `client_id`; `exp`, `nbf`, `iat`; scopes. The guide allows any RSA algorithm; the keys here
+//! declare `RS256`, and a key is valid only for the algorithm that it declares (RFC 7517, 4.4).
 
 use std::collections::BTreeMap;
 
@@ -31,7 +30,7 @@ pub struct Token {
 /// token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// There is none.
+    /// There is no token.
     #[error("there is no token")]
     Missing,
     /// Not a token of this issuer.
@@ -66,14 +65,14 @@ pub(super) fn check(
     })
 }
 
-/// The claims of a token that one of these keys signed.
+/// Returns the claims of a token that one of these keys signed.
 fn verified(keys: &Keys, token: &str) -> Result<Map<String, Value>, Refusal> {
     let garbled = |_| Refusal::Signature("cannot be read");
     let header = jsonwebtoken::decode_header(token).map_err(garbled)?;
     let key = header.kid.as_deref().and_then(|kid| keys.named(kid));
     let key = key.ok_or(Refusal::Signature("names no published key"))?;
-    // Only the signature and the algorithm are checked there: the claims have rules of their
-    // own here (client_id for aud, no grace for exp).
+    // Only the signature and the algorithm are checked there: the claims have their own rules here
+    // (client_id for aud, no tolerance for exp).
     let mut validation = Validation::new(Algorithm::RS256);
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
@@ -88,7 +87,7 @@ fn verified(keys: &Keys, token: &str) -> Result<Map<String, Value>, Refusal> {
     }
 }
 
-/// The token of `Bearer TOKEN`, or of `TOKEN` alone, which API Gateway takes too.
+/// Returns the token of `Bearer TOKEN`, or of `TOKEN` alone, which API Gateway accepts too.
 fn bearer(header: &str) -> Option<&str> {
     let header = header.trim();
     let token = match header.split_once(' ') {
@@ -130,7 +129,7 @@ fn check_claims(
     Ok(())
 }
 
-/// The scopes of `scope` or `scp`, as text or as a list.
+/// Returns the scopes of `scope` or `scp`, as text or as a list.
 fn scopes(claims: &Map<String, Value>) -> Vec<String> {
     match claims.get("scope").or_else(|| claims.get("scp")) {
         Some(Value::String(text)) => text.split_whitespace().map(str::to_owned).collect(),

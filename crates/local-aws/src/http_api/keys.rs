@@ -1,9 +1,9 @@
 //! The issuer's signing keys: RSA pairs by key id, one of which signs.
 //!
-//! An issuer rotates them: it publishes a new one, signs with it, and removes the old one when its
-//! tokens have expired. API Gateway fetches the set again for a key that it has not seen, and may
-//! go on taking a removed one for as long as it caches the set (two hours, its guide says). Here a
-//! removed key is refused at once: a test should not have to wait for the worst case.
+//! An issuer rotates its keys: it publishes a new key, signs with it, and removes the old key when
+//! its tokens have expired. API Gateway fetches the set again for an unknown key, and may accept a
+//! removed key as long as it caches the set (two hours, according to its guide). Here a removed key
+//! is rejected at once, so that a test need not wait for the worst case.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,7 +13,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
 use crate::error::Error;
 
-/// What a PKCS#8 document holds before the RSA key of 2048 bits that it wraps.
+/// Length of the part of a PKCS#8 document before its RSA key of 2048 bits.
 const PKCS8_PREFIX: usize = 26;
 
 /// One key pair.
@@ -76,17 +76,17 @@ impl Keys {
         Ok(())
     }
 
-    /// The key that signs.
+    /// Returns the signing key.
     pub(super) fn signing(&self) -> Option<Arc<Key>> {
         self.all().pop()
     }
 
-    /// The published key with this id.
+    /// Returns the published key with this id.
     pub(super) fn named(&self, kid: &str) -> Option<Arc<Key>> {
         self.all().into_iter().find(|key| key.kid == kid)
     }
 
-    /// The document that verifiers fetch.
+    /// Returns the document that verifiers fetch.
     pub(super) fn jwks(&self) -> JwkSet {
         JwkSet { keys: self.all().iter().map(|key| key.jwk.clone()).collect() }
     }
@@ -101,7 +101,7 @@ fn new_pair() -> Result<EncodingKey, Error> {
     let failed = |_| Error::Issuer("no RSA key could be made".to_owned());
     let pair = KeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
     let wrapped = pair.as_der().map_err(failed)?;
-    // The signer wants the bare RSA key (PKCS#1); the wrapping before it never changes its size.
+    // The signer expects the bare RSA key (PKCS#1); the part before it always has the same length.
     let bare = wrapped.as_ref().get(PKCS8_PREFIX..).unwrap_or_default();
     KeyPair::from_der(bare).map_err(|error| Error::Issuer(error.to_string()))?;
     Ok(EncodingKey::from_rsa_der(bare))

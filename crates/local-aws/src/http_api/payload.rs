@@ -29,7 +29,7 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The event, and the trace that begins with this request.
+    /// Returns the event, and the trace that begins with this request.
     pub(super) fn event(&self) -> (Value, String) {
         let root = uuid::Uuid::new_v4().simple().to_string();
         let trace = format!("Root=1-{:08x}-{}", real_now_ms() / 1000, &root[..24]);
@@ -60,7 +60,8 @@ impl Call<'_> {
         (event, trace)
     }
 
-    /// Header names in lower case, repeated headers joined by commas, cookies apart.
+    /// Returns header names in lower case, with repeated headers joined by commas, and cookies
+    /// separately.
     fn headers(&self, trace: &str) -> (BTreeMap<String, String>, Vec<String>) {
         let (mut headers, mut cookies) = (BTreeMap::<String, String>::new(), Vec::new());
         for (name, value) in &self.head.headers {
@@ -117,7 +118,7 @@ impl Call<'_> {
         context
     }
 
-    /// The body as text, or in base64 when its type or its bytes are not text.
+    /// Returns the body as text, or in base64 if its type or its bytes are not text.
     fn text_body(&self) -> (String, bool) {
         let kind = self.head.headers.get(header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("text/plain");
@@ -133,7 +134,7 @@ impl Call<'_> {
     }
 }
 
-/// Decoded parameters, repeated ones joined by commas.
+/// Returns decoded parameters, with repeated ones joined by commas.
 fn query_parameters(query: &str) -> Map<String, Value> {
     let mut joined = BTreeMap::<String, String>::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -151,7 +152,7 @@ fn query_parameters(query: &str) -> Map<String, Value> {
     joined.into_iter().map(|(name, value)| (name, value.into())).collect()
 }
 
-/// `12/Mar/2020:19:03:58 +0000`, as API Gateway prints times.
+/// Formats a time as API Gateway does: `12/Mar/2020:19:03:58 +0000`.
 fn log_time(ms: i64) -> String {
     let at = time::OffsetDateTime::from_unix_timestamp(ms / 1000)
         .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! Which route a request takes: the most specific path first, its own method before `ANY`.
+//! Selects the route of a request: the most specific path first, its own method before `ANY`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub(super) struct Found {
     pub(super) parameters: BTreeMap<String, String>,
 }
 
-/// How specific one part of a route's path is; smaller is more specific.
+/// The specificity of one part of a route's path; smaller is more specific.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Literal,
@@ -22,7 +22,7 @@ enum Part {
     Greedy,
 }
 
-/// The route for a method and a path (still percent-encoded), if there is one.
+/// Returns the route for a method and a path (still percent-encoded), if there is one.
 pub(super) fn find(routes: &[Route], method: &Method, path: &str) -> Option<Found> {
     routes
         .iter()

@@ -21,7 +21,7 @@ struct Bucket {
 }
 
 impl Throttles {
-    /// Full buckets for the routes that have limits.
+    /// Returns full buckets for the routes that have limits.
     pub(super) fn new(routes: &[Route], now_ms: i64) -> Self {
         let bucket = |route: &Route| {
             let limits = route.throttle?;
@@ -31,7 +31,7 @@ impl Throttles {
         Self(routes.iter().filter_map(bucket).collect())
     }
 
-    /// Whether a request of this route may pass at this time of the cloud.
+    /// Returns whether a request of this route may pass at this time of the cloud.
     pub(super) fn admit(&self, route: &str, now_ms: i64) -> bool {
         let Some(bucket) = self.0.get(route) else { return true };
         bucket.lock().unwrap_or_else(PoisonError::into_inner).take(now_ms)

@@ -5,7 +5,7 @@
 pub(crate) struct RequiredAction {
     /// For example `dynamodb:GetItem`.
     pub(crate) action: String,
-    /// An ARN, or `*` where the action takes no resource or the call names none.
+    /// An ARN, or `*` if the action has no resource or the call names none.
     pub(crate) resource: String,
 }
 

@@ -1,6 +1,6 @@
 //! The calls of functions and the permissions that allowed them, for a comparison with the roles
-//! (`tests/iam/least_privilege.py`): one line of JSON for each distinct call, in a file of this
-//! process's own.
+//! (`tests/iam/least_privilege.py`): one line of JSON for each distinct call, in one file per
+//! process.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -24,7 +24,7 @@ pub(super) enum Call {
         #[serde(flatten)]
         permission: Permission,
     },
-    /// Nothing allows it.
+    /// No permission allows it.
     Denied { function: String, role: String, action: String, resource: String },
 }
 

@@ -8,7 +8,7 @@ use super::policy::Refusal;
 use crate::aws_error::AwsError;
 use crate::sqs;
 
-/// A denied call. The text is the one of AWS.
+/// A denied call, with the text of AWS's error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("User: {user} is not authorized to perform: {action} on resource: {resource} {reason}")]
 pub struct Denied {

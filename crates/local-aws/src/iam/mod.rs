@@ -1,8 +1,8 @@
 //! IAM for the calls of functions: a call is answered only if the function's role in the template
 //! allows it.
 //!
-//! Each function signs with an access key of its own, which identifies its role. Any other key
-//! (tests, the AWS CLI) may make every call.
+//! Each function signs with its own access key, which identifies its role. Any other key (tests,
+//! the AWS CLI) may make every call.
 //!
 //! - `required_actions`: the actions and resources that a call needs.
 //! - `policy`: whether a role's statements allow them.

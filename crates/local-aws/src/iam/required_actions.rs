@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    /// `action resource` of each need of a request, the account's part of ARNs cut off.
+    /// Returns `action resource` of each required action, without the account's part of ARNs.
     pub(super) fn shown(service: &str, request: Request, body: &Value) -> Vec<String> {
         let (head, _) = request.into_parts();
         let needs = of(&Account::default(), service, &head, body);

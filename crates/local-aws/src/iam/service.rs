@@ -33,12 +33,12 @@ pub fn access_key(function: &Function) -> String {
 #[derive(Debug)]
 pub struct Iam {
     account: Account,
-    /// The functions that have a role, by access key.
+    /// The functions with a role, by access key.
     callers: BTreeMap<String, Caller>,
     calls: Calls,
 }
 
-/// A function in its role.
+/// A function and its role.
 #[derive(Debug)]
 struct Caller {
     function: String,

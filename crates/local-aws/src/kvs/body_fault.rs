@@ -15,7 +15,7 @@ use super::reader::Reader;
 /// Real time between the last byte before a cut and the cut.
 const FLUSH: Duration = Duration::from_millis(20);
 
-/// The header of a Void element of 2^48 bytes, and what follows it piece by piece.
+/// The header of a Void element of 2^48 bytes, and the pieces of its content.
 const VOID: &[u8] = &[0xEC, 0x01, 0x01, 0, 0, 0, 0, 0, 0];
 const FILLER: &[u8] = &[0; 1024];
 
@@ -133,7 +133,7 @@ fn waits(kind: FaultKind) -> bool {
     matches!(kind, FaultKind::ErrorTag | FaultKind::Void)
 }
 
-/// A whole number of a fault's `extra`.
+/// Returns a whole number of a fault's `extra`.
 fn extra(fault: &Fault, member: &str, default: usize) -> usize {
     fault
         .extra

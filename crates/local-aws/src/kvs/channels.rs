@@ -84,7 +84,7 @@ impl Registry {
         nothing()
     }
 
-    /// The endpoints of a channel. WEBRTC exists only while the channel stores its media.
+    /// Returns the endpoints of a channel. WEBRTC exists only while the channel stores its media.
     pub(super) fn get_channel_endpoint(
         &mut self,
         input: &Input,

@@ -9,7 +9,7 @@ use crate::clock::real_now_us;
 use super::ebml::{self, id};
 use super::fragment::Fragment;
 
-/// Fragments remembered of each stream: eleven hours of two-second ones.
+/// Maximum number of recorded fragments per stream: eleven hours of two-second ones.
 const FRAGMENTS: usize = 20_000;
 /// The most streams that are recorded; the oldest is dropped first.
 const STREAMS: usize = 256;
@@ -42,8 +42,8 @@ struct Remembered {
 }
 
 impl DeliveryLog {
-    /// Notes that the whole of a fragment is out. Only the first time counts: who reads it again
-    /// after a hand-off has waited since then.
+    /// Records that a fragment was sent completely. Only the first time counts: a consumer that
+    /// reads it again after a hand-off has waited since then.
     pub(super) fn record(&self, stream: &str, fragment: &Fragment) {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         if !streams.by_name.contains_key(stream) {
@@ -81,7 +81,7 @@ impl DeliveryLog {
     }
 }
 
-/// The CodecDelay of the first track that has one; 0 when none has, as Matroska says.
+/// Returns the CodecDelay of the first track that has one; 0, Matroska's default, if none has.
 fn codec_delay_us(preamble: &[u8]) -> i64 {
     const CODEC_DELAY: u32 = 0x56AA;
     let found = || -> Option<u64> {

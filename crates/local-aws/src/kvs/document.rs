@@ -1,16 +1,17 @@
-//! Writes a fragment as GetMedia does: one EBML document each, in the order of the recorded output
-//! (`output_get_media.mkv` of the Kinesis Video parser library): the producer's head, AWS's first
-//! Tags, the Cluster with a known size, the producer's tags of that fragment, AWS's last Tags.
+//! Writes a fragment as GetMedia does: one EBML document per fragment, in the order of the recorded
+//! output (`output_get_media.mkv` of the Kinesis Video parser library): the producer's head, AWS's
+//! first Tags, the Cluster with a known size, the producer's tags of that fragment, AWS's last
+//! Tags.
 
 use axum::body::Bytes;
 
 use super::ebml::{self, id};
 use super::fragment::Fragment;
 
-/// The largest piece that is handed to the connection at once.
+/// Maximum size of a piece that is passed to the connection at once.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// The document of a fragment, in pieces. `now_ms` is when it is read.
+/// Returns the document of a fragment, in pieces. `now_ms` is the time of reading.
 pub(super) fn pieces(fragment: &Fragment, now_ms: i64) -> Vec<Bytes> {
     let mut head = fragment.preamble.to_vec();
     head.extend(tags(&[
@@ -39,8 +40,9 @@ pub(super) fn pieces(fragment: &Fragment, now_ms: i64) -> Vec<Bytes> {
     pieces
 }
 
-/// The document with which GetMedia says why it stops. No recorded one is known: the form is what
-/// AWS's parser library takes for an error (a fragment number without a server timestamp).
+/// Returns the document with which GetMedia reports an error. No recording of one is available:
+/// AWS's parser library treats this form as an error (a fragment number without a server
+/// timestamp).
 pub(super) fn error(error_id: u32, code: &str, fragment_number: &str) -> Bytes {
     let mut out = Vec::new();
     let mut head = Vec::new();
@@ -60,7 +62,7 @@ pub(super) fn error(error_id: u32, code: &str, fragment_number: &str) -> Bytes {
     Bytes::from(out)
 }
 
-/// The text of GetMedia's error ids (its API page).
+/// Returns the text of an error id (API reference of GetMedia).
 pub(super) fn error_code(error_id: u32) -> &'static str {
     match error_id {
         3002 => "STREAM_WRITE_ERROR",
@@ -76,7 +78,7 @@ pub(super) fn error_code(error_id: u32) -> &'static str {
     }
 }
 
-/// One Tags element with one Tag; every size has four bytes, as in the recorded output.
+/// Returns one Tags element with one Tag; every size has four bytes, as in the recorded output.
 fn tags(pairs: &[(&str, &str)]) -> Vec<u8> {
     let mut tag = Vec::new();
     for (name, value) in pairs {
@@ -92,7 +94,7 @@ fn tags(pairs: &[(&str, &str)]) -> Vec<u8> {
     out
 }
 
-/// Milliseconds as AWS writes them in tags: seconds with three decimals.
+/// Formats milliseconds as AWS does in tags: seconds with three decimals.
 fn seconds(ms: i64) -> String {
     let ms = ms.max(0);
     format!("{}.{:03}", ms / 1000, ms % 1000)
@@ -110,7 +112,7 @@ mod tests {
             ("AWS_KINESISVIDEO_SERVER_TIMESTAMP", &seconds(1_511_852_109_126)),
             ("AWS_KINESISVIDEO_PRODUCER_TIMESTAMP", &seconds(1_511_852_108_513)),
         ]);
-        // 8 bytes of Tags head and 235 of payload: sizes read in the recording.
+        // 8 bytes of Tags head and 235 of payload, as in the recording.
         assert_eq!(written.len(), 243);
         assert_eq!(written[..14], *b"\x12\x54\xC3\x67\x10\x00\x00\xEB\x73\x73\x10\x00\x00\xE5");
         assert_eq!(seconds(5), "0.005");

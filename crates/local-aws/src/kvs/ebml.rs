@@ -1,6 +1,6 @@
-//! Reading and writing of EBML elements (RFC 8794), as far as fragments need it.
+//! Reading and writing of EBML elements (RFC 8794), to the extent that fragments need it.
 
-/// Bytes that are no EBML element, and why.
+/// Bytes that are not an EBML element, and the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidElement(pub &'static str);
@@ -50,7 +50,7 @@ pub mod id {
     /// TagString.
     pub const TAG_STRING: u32 = 0x4487;
 
-    /// Whether an element of this id ends a Cluster of unknown size.
+    /// Returns whether an element with this id ends a Cluster of unknown size.
     pub fn ends_cluster(id: u32) -> bool {
         matches!(
             id,
@@ -82,7 +82,7 @@ pub struct Header {
     pub len: usize,
 }
 
-/// Reads the head at the start of `bytes`; `None` when it is not whole yet.
+/// Reads the head at the start of `bytes`; returns `None` if it is incomplete.
 ///
 /// # Errors
 /// No element can start with these bytes.
@@ -106,19 +106,20 @@ pub fn header(bytes: &[u8]) -> Result<Option<Header>, InvalidElement> {
     Ok(Some(Header { id, size: (size != ones).then_some(size), len }))
 }
 
-/// A big-endian unsigned number of at most eight bytes.
+/// Reads a big-endian unsigned number of at most eight bytes.
 pub fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, &byte| (number << 8) | u64::from(byte))
 }
 
-/// The variable-length number at the start of `bytes` and its length: a block's track number.
+/// Reads the variable-length number at the start of `bytes`, a block's track number; returns it and
+/// its length.
 pub fn vint(bytes: &[u8]) -> Option<(u64, usize)> {
     let len = bytes.first()?.leading_zeros() as usize + 1;
     let marked = number(bytes.get(..len).filter(|_| len <= 8)?);
     Some((marked & ((1_u64 << (7 * len)) - 1), len))
 }
 
-/// The children of a whole master element's payload: id and payload of each.
+/// Returns the children of a complete master element's payload: id and payload of each.
 ///
 /// # Errors
 /// A child is longer than the payload.

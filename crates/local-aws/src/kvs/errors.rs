@@ -20,13 +20,13 @@ pub(super) fn in_use(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("ResourceInUseException", message)
 }
 
-/// 400: a channel or a stream that is to be deleted is mapped. The words are AWS's, as its own
-/// clean-up script knows them (aws-samples/amazon-kinesis-video-streams-demos, kvs_cleanup.py).
+/// 400: a mapped channel or stream cannot be deleted. The text is AWS's, as in its clean-up script
+/// (aws-samples/amazon-kinesis-video-streams-demos, kvs_cleanup.py).
 pub(super) fn mapped(kind: &str) -> AwsError {
     in_use(format!("Disable MediaStorageConfiguration to delete the {}", kind))
 }
 
-/// 400: storage was asked for on a stream that keeps nothing.
+/// 400: media storage was requested on a stream without retention.
 pub(super) fn no_retention(stream: &str) -> AwsError {
     AwsError::bad_request(
         "NoDataRetentionException",
@@ -50,7 +50,7 @@ pub(super) fn too_many_tags() -> AwsError {
     )
 }
 
-/// 400: the account holds as many streams as it may.
+/// 400: the account has the maximum number of streams.
 pub(super) fn too_many_streams() -> AwsError {
     AwsError::bad_request(
         "AccountStreamLimitExceededException",
@@ -58,7 +58,7 @@ pub(super) fn too_many_streams() -> AwsError {
     )
 }
 
-/// 400: the account holds as many channels as it may.
+/// 400: the account has the maximum number of channels.
 pub(super) fn too_many_channels() -> AwsError {
     AwsError::bad_request(
         "AccountChannelLimitExceededException",
@@ -66,7 +66,7 @@ pub(super) fn too_many_channels() -> AwsError {
     )
 }
 
-/// 400: more calls in a second than the API allows.
+/// 400: more calls per second than the API allows.
 pub(super) fn too_many_calls(operation: &str) -> AwsError {
     AwsError::bad_request(
         "ClientLimitExceededException",
@@ -74,8 +74,8 @@ pub(super) fn too_many_calls(operation: &str) -> AwsError {
     )
 }
 
-/// 400: the account stores as many channels' media as it may. No other error of the call's model
-/// fits.
+/// 400: the account has the maximum number of channels with media storage. No other error in the
+/// model of the call fits.
 pub(super) fn too_many_mappings(most: usize) -> AwsError {
     AwsError::bad_request(
         "ClientLimitExceededException",
@@ -83,7 +83,7 @@ pub(super) fn too_many_mappings(most: usize) -> AwsError {
     )
 }
 
-/// 400: more connections at once than a stream allows.
+/// 400: more concurrent connections than a stream allows.
 pub(super) fn too_many_connections(operation: &str, most: usize) -> AwsError {
     AwsError::bad_request(
         "ConnectionLimitExceededException",
@@ -91,7 +91,7 @@ pub(super) fn too_many_connections(operation: &str, most: usize) -> AwsError {
     )
 }
 
-/// 404: the path is no operation of the service.
+/// 404: the path is not an operation of the service.
 pub(super) fn unknown_operation(path: &str) -> AwsError {
     AwsError::new(
         StatusCode::NOT_FOUND,

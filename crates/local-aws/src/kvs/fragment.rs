@@ -4,14 +4,14 @@ use std::fmt;
 
 use axum::body::Bytes;
 
-/// The number of a fragment as real ones are built: 2^156 + sequence · 2^92 + a random tail, in
-/// decimal. Every one has 47 digits, so they order as texts, and the sequence is what grows.
-/// (Found by taking recorded GetMedia output apart: its five numbers carry sequences 1 to 5.)
+/// A fragment number in the form of real ones: 2^156 + sequence · 2^92 + a random tail, in
+/// decimal. All have 47 digits, so the order of the texts is the order of the sequences.
+/// (Derived from recorded GetMedia output, whose five numbers contain the sequences 1 to 5.)
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FragmentNumber(String);
 
 impl FragmentNumber {
-    /// The number of the `sequence`-th fragment of a stream.
+    /// Returns the number of the `sequence`-th fragment of a stream.
     pub(super) fn new(sequence: u64, tail: u64) -> Self {
         // 2^156 + s·2^92 = (2^64 + s) · 2^92, held in three limbs of 18 decimal digits.
         const LIMB: u128 = 1_000_000_000_000_000_000;
@@ -35,7 +35,7 @@ impl FragmentNumber {
         Self(format!("{}{:018}{:018}", limbs[2], limbs[1], limbs[0]))
     }
 
-    /// The decimal digits.
+    /// Returns the decimal digits.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -47,10 +47,10 @@ impl fmt::Display for FragmentNumber {
     }
 }
 
-/// A whole fragment as a stream keeps it.
+/// A complete fragment as a stream stores it.
 #[derive(Debug)]
 pub(super) struct Fragment {
-    /// Position in its stream, from 1; grows with every fragment.
+    /// Position in its stream, from 1, increasing.
     pub(super) sequence: u64,
     /// Its number on the wire.
     pub(super) number: FragmentNumber,

@@ -22,7 +22,7 @@ const CALLS_PER_SECOND: usize = 5;
 /// The buffer of a stream without retention: five minutes or 200 MB (CreateStream's page).
 const BUFFER_MS: i64 = 300_000;
 const BUFFER_BYTES: u64 = 200_000_000;
-/// A bound of this fake, since everything is kept in memory: a day of speech takes a third of it.
+/// A limit of this fake, because everything is kept in memory: a day of speech takes a third of it.
 const STREAM_BYTES: u64 = 1 << 30;
 const HOUR_MS: i64 = 3_600_000;
 
@@ -31,7 +31,7 @@ const HOUR_MS: i64 = 3_600_000;
 pub(super) struct FragmentStore {
     name: String,
     held: Mutex<Held>,
-    /// Counts changes, so that readers can wait for the next one.
+    /// Counts changes, so that readers can wait for the next change.
     changes: watch::Sender<u64>,
 }
 
@@ -90,7 +90,7 @@ pub(super) struct FragmentId {
 }
 
 impl FragmentStore {
-    /// An empty store of a stream.
+    /// Creates an empty store of a stream.
     pub(super) fn new(name: &str, retention_hours: i64) -> Self {
         Self {
             name: name.to_owned(),
@@ -99,7 +99,7 @@ impl FragmentStore {
         }
     }
 
-    /// The stream's name.
+    /// Returns the stream's name.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -198,7 +198,7 @@ impl FragmentStore {
         Ok(persisted)
     }
 
-    /// The oldest fragment behind `sequence`.
+    /// Returns the oldest fragment after `sequence`.
     pub(super) fn after(&self, sequence: u64, now_ms: i64) -> Option<Arc<Fragment>> {
         let mut held = self.held();
         held.trim(now_ms);
@@ -206,7 +206,7 @@ impl FragmentStore {
         held.fragments.get(at).cloned()
     }
 
-    /// The sequence of the fragment with this number, if the stream still has it.
+    /// Returns the sequence of the fragment with this number, if the stream still has it.
     pub(super) fn sequence_of(&self, number: &str, now_ms: i64) -> Option<u64> {
         let mut held = self.held();
         held.trim(now_ms);
@@ -217,8 +217,8 @@ impl FragmentStore {
             .map(|fragment| fragment.sequence)
     }
 
-    /// The sequence before the first fragment that `wanted` picks; that of the newest when it picks
-    /// none, so that the next to come is read.
+    /// Returns the sequence before the first fragment that `wanted` selects. If it selects none,
+    /// returns that of the newest, so that the next fragment is read.
     pub(super) fn before_first(&self, now_ms: i64, wanted: impl Fn(&Fragment) -> bool) -> u64 {
         let mut held = self.held();
         held.trim(now_ms);
@@ -243,7 +243,7 @@ impl FragmentStore {
         self.changed();
     }
 
-    /// Whether the stream is deleted.
+    /// Returns whether the stream is deleted.
     pub(super) fn is_closed(&self) -> bool {
         self.held().closed
     }
@@ -264,7 +264,7 @@ impl FragmentStore {
 }
 
 impl Held {
-    /// Drops what is older than the retention (or more than the buffer of a stream without one).
+    /// Drops fragments beyond the retention, or beyond the buffer of a stream without one.
     fn trim(&mut self, now_ms: i64) {
         let (keep_ms, keep_bytes) = match self.retention_hours {
             0 => (BUFFER_MS, BUFFER_BYTES),

@@ -44,14 +44,14 @@ pub(super) struct ProducerFragment {
 pub(super) struct Fragmenter {
     buffer: Vec<u8>,
     place: Place,
-    /// Bytes of an element that is passed over and may be larger than any buffer.
+    /// Remaining bytes of a skipped element, which may be larger than any buffer.
     skip: u64,
     preamble: Vec<u8>,
     sealed: Option<Bytes>,
     tracks: Option<BTreeSet<u64>>,
     timecode_scale: u64,
     pending: Option<PendingCluster>,
-    /// The latest frame of the Clusters that are whole, in timecode units.
+    /// The latest frame of the complete Clusters, in timecode units.
     last_frame: Option<u64>,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Fragmenter {
 enum Place {
     Outside,
     Segment,
-    /// Bytes left of the Cluster; absent when its size is unknown.
+    /// Remaining bytes of the Cluster; absent if its size is unknown.
     Cluster(Option<u64>),
 }
 
@@ -71,7 +71,7 @@ struct PendingCluster {
     /// Offsets of its blocks in timecode units.
     first: Option<i16>,
     last: i16,
-    /// Between the two latest different offsets: how long the last block is taken to last.
+    /// Difference between the two latest different offsets: the assumed duration of the last block.
     step: i16,
     tracks: BTreeSet<u64>,
     trailing: Vec<u8>,
@@ -119,7 +119,7 @@ impl Fragmenter {
         Ok(())
     }
 
-    /// The producer ended its request: the last Cluster of unknown size ends with it.
+    /// Handles the end of the request, which ends the last Cluster of unknown size.
     ///
     /// # Errors
     /// [`IngestError::StreamRead`] when the end falls inside an element.
@@ -131,8 +131,8 @@ impl Fragmenter {
         self.complete(out)
     }
 
-    /// Handles the element at the start of `rest`; how many bytes it takes, `None` when more of it
-    /// must come first.
+    /// Handles the element at the start of `rest`; returns the number of consumed bytes, or `None`
+    /// if more bytes are needed.
     fn step(
         &mut self,
         header: Header,
@@ -209,8 +209,8 @@ impl Fragmenter {
         Ok(Some(end))
     }
 
-    /// Keeps tags that follow a Cluster of unknown size: they are that fragment's metadata. Behind
-    /// a Cluster of known size they come too late: their fragment was handed on when it was whole.
+    /// Stores tags that follow a Cluster of unknown size as that fragment's metadata. After a
+    /// Cluster of known size they are too late, because its fragment was complete before them.
     fn keep_tags(&mut self, header: Header, rest: &[u8]) -> Result<Option<usize>, IngestError> {
         let end = extent(header)?;
         let held = self.pending.as_ref().map_or(0, |pending| pending.trailing.len());
@@ -287,7 +287,7 @@ impl Fragmenter {
         Ok(())
     }
 
-    /// Ends the Cluster that is coming in, if there is one.
+    /// Ends the current Cluster, if there is one.
     fn complete(&mut self, out: &mut Vec<FragmentEvent>) -> Result<(), IngestError> {
         let Some(pending) = self.pending.take() else { return Ok(()) };
         let Some(timecode) = pending.timecode else {
@@ -339,7 +339,7 @@ impl PendingCluster {
     }
 }
 
-/// Bytes of a whole element.
+/// Returns the bytes of a complete element.
 fn extent(header: Header) -> Result<usize, IngestError> {
     header
         .size
@@ -377,7 +377,7 @@ fn track_numbers(tracks: &[u8]) -> Result<BTreeSet<u64>, IngestError> {
     }
 }
 
-/// Timecode units as milliseconds.
+/// Converts timecode units to milliseconds.
 fn to_ms(units: u64, scale: u64) -> i64 {
     i64::try_from(u128::from(units) * u128::from(scale) / 1_000_000).unwrap_or(i64::MAX)
 }

@@ -22,7 +22,7 @@ pub(crate) enum IngestError {
     /// More than three tracks.
     #[error("there are more than three tracks")]
     TooManyTracks,
-    /// Not Matroska, or not as PutMedia takes it.
+    /// Not Matroska, or not in a form that PutMedia accepts.
     #[error("{0}")]
     InvalidMkv(&'static str),
     /// The stream was deleted.
@@ -37,7 +37,7 @@ pub(crate) enum IngestError {
     /// The store is full: a limit of this emulator, reported as AWS reports an internal failure.
     #[error("the stream holds as much as this fake keeps of one stream")]
     Archival,
-    /// A fault set on demand.
+    /// An injected fault.
     #[error("a fault on demand")]
     OnDemand(u32),
 }
@@ -49,7 +49,7 @@ impl From<InvalidElement> for IngestError {
 }
 
 impl IngestError {
-    /// The id and code on the wire.
+    /// Returns the id and code on the wire.
     pub(super) fn id_and_code(self) -> (u32, &'static str) {
         match self {
             Self::StreamRead => (4000, "STREAM_READ_ERROR"),

@@ -10,7 +10,7 @@ use crate::aws_error::AwsError;
 
 use super::{arn, errors};
 
-/// More than any request of the control plane needs.
+/// Maximum size of a body: more than any request of the control plane needs.
 const BODY_BYTES: usize = 256 * 1024;
 /// Tags that one resource can have.
 const TAGS: usize = 50;
@@ -20,7 +20,7 @@ const TAGS: usize = 50;
 pub(super) struct Input(Map<String, Value>);
 
 impl Input {
-    /// Reads a request's JSON object; an empty body is an empty object, as AWS takes it.
+    /// Reads a request's JSON object; an empty body is an empty object, as in AWS.
     pub(super) async fn read(request: Request) -> Result<Self, AwsError> {
         let body = axum::body::to_bytes(request.into_body(), BODY_BYTES)
             .await
@@ -46,7 +46,7 @@ impl Input {
             .unwrap_or_default()
     }
 
-    /// A text; null counts as absent.
+    /// Reads a text; null counts as absent.
     pub(super) fn text(&self, member: &str) -> Result<Option<&str>, AwsError> {
         match self.0.get(member) {
             None | Some(Value::Null) => Ok(None),
@@ -55,24 +55,24 @@ impl Input {
         }
     }
 
-    /// A text that must be there.
+    /// Reads a required text.
     pub(super) fn required_text(&self, member: &str) -> Result<&str, AwsError> {
         self.text(member)?.ok_or_else(|| missing(member))
     }
 
-    /// A valid stream or channel name that must be there.
+    /// Reads a required, valid stream or channel name.
     pub(super) fn required_name(&self, member: &str) -> Result<&str, AwsError> {
         let name = self.required_text(member)?;
         check_name(name, member)?;
         Ok(name)
     }
 
-    /// A valid stream or channel name.
+    /// Reads a valid stream or channel name.
     pub(super) fn name(&self, member: &str) -> Result<Option<&str>, AwsError> {
         self.text(member)?.map(|name| check_name(name, member).map(|()| name)).transpose()
     }
 
-    /// A whole number within a range.
+    /// Reads a whole number within a range.
     pub(super) fn number(
         &self,
         member: &str,
@@ -91,7 +91,7 @@ impl Input {
         }
     }
 
-    /// A point in time in milliseconds since the epoch; on the wire it is seconds as a number.
+    /// Reads a time in milliseconds since the epoch; on the wire it is seconds as a number.
     pub(super) fn timestamp_ms(&self, member: &str) -> Result<Option<i64>, AwsError> {
         match self.0.get(member) {
             None | Some(Value::Null) => Ok(None),
@@ -105,7 +105,7 @@ impl Input {
         }
     }
 
-    /// A nested structure; absent is empty.
+    /// Reads a nested structure; an absent one is empty.
     pub(super) fn object(&self, member: &str) -> Result<Option<Self>, AwsError> {
         match self.0.get(member) {
             None | Some(Value::Null) => Ok(None),
@@ -114,12 +114,12 @@ impl Input {
         }
     }
 
-    /// A nested structure that must be there.
+    /// Reads a required nested structure.
     pub(super) fn required_object(&self, member: &str) -> Result<Self, AwsError> {
         self.object(member)?.ok_or_else(|| missing(member))
     }
 
-    /// A list of texts.
+    /// Reads a list of texts.
     pub(super) fn texts(&self, member: &str) -> Result<Option<Vec<&str>>, AwsError> {
         let Some(value) = self.0.get(member).filter(|value| !value.is_null()) else {
             return Ok(None);
@@ -131,7 +131,7 @@ impl Input {
             .ok_or_else(|| errors::invalid(format!("{member} must be a list of strings")))
     }
 
-    /// Tags in either of the API's two shapes: a map (streams) or a list of Key and Value
+    /// Reads tags in either of the API's two shapes: a map (streams) or a list of Key and Value
     /// (channels).
     pub(super) fn tags(&self, member: &str) -> Result<BTreeMap<String, String>, AwsError> {
         let malformed = || {
@@ -165,7 +165,7 @@ impl Input {
     }
 }
 
-/// Adds tags to a resource's, keeping its limit.
+/// Adds tags to those of a resource, within its limit.
 pub(super) fn add_tags(
     tags: &mut BTreeMap<String, String>,
     more: BTreeMap<String, String>,

@@ -39,12 +39,12 @@ pub(super) struct Lifecycle {
     gone_ms: Option<i64>,
     /// From a call to its effect.
     change_ms: u32,
-    /// Changes with every update; callers guard their writes with it.
+    /// Changes with every update; callers make updates conditional on it.
     pub(super) version: String,
 }
 
 impl Lifecycle {
-    /// A resource created now.
+    /// Creates the life cycle of a resource that is created now.
     pub(super) fn new(now_ms: i64, change_ms: u32) -> Self {
         Self { created_ms: now_ms, gone_ms: None, change_ms, version: fresh_version() }
     }
@@ -60,7 +60,7 @@ impl Lifecycle {
         }
     }
 
-    /// Whether its deletion is done.
+    /// Returns whether its deletion is complete.
     pub(super) fn is_gone(&self, now_ms: i64) -> bool {
         self.gone_ms.is_some_and(|gone| now_ms >= gone)
     }
@@ -85,7 +85,7 @@ impl Lifecycle {
         }
     }
 
-    /// Notes an update: the version changes.
+    /// Records an update: the version changes.
     pub(super) fn touch(&mut self) {
         self.version = fresh_version();
     }

@@ -1,8 +1,9 @@
 //! Kinesis Video Streams: channels, streams, mappings, PutMedia and GetMedia.
 //!
-//! Where bytes go: `put_media` → `fragmenter` (one fragment for each Cluster) → `store` (what a
-//! stream holds) → `get_media` → `document` (one EBML document for each fragment). The control
-//! plane is `registry` with one file for streams, channels and the mapping between them.
+//! The data path: `put_media` → `fragmenter` (one fragment for each Cluster) → `store` (the
+//! fragments of a stream) → `get_media` → `document` (one EBML document for each fragment). The
+//! control plane is `registry`, with one file each for streams, channels and the mapping between
+//! them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -87,8 +88,8 @@ pub struct Kvs {
 }
 
 impl Kvs {
-    /// A service without channels or streams. `base_url` is the URL of its endpoints, for example
-    /// `http://127.0.0.1:7878`.
+    /// Creates a service without channels or streams. `base_url` is the URL of its endpoints, for
+    /// example `http://127.0.0.1:7878`.
     pub fn new(clock: Clock, faults: Faults, account: Account, base_url: String) -> Arc<Self> {
         Arc::new(Self {
             clock,
@@ -104,7 +105,7 @@ impl Kvs {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner).change_ms = change_ms;
     }
 
-    /// The operation at a path, if there is one.
+    /// Returns the operation at a path, if there is one.
     pub(crate) fn operation(path: &str) -> Option<&'static str> {
         OPERATIONS.iter().find(|(known, _)| *known == path).map(|(_, operation)| *operation)
     }

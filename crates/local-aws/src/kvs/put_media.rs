@@ -1,8 +1,9 @@
-//! PutMedia: a producer's chunked Matroska in, acknowledgements out on the same connection.
+//! PutMedia: receives a producer's chunked Matroska and sends acknowledgements on the same
+//! connection.
 //!
-//! `BUFFERING` when a fragment begins, `RECEIVED` when it is whole, `PERSISTED` when it is kept for
-//! the retention, `ERROR` before the connection ends because a rule was broken. One JSON object a
-//! line. (API_dataplane_PutMedia.)
+//! `BUFFERING` when a fragment begins, `RECEIVED` when it is complete, `PERSISTED` when it is
+//! stored for the retention period, `ERROR` before the connection ends because of a violated rule.
+//! One JSON object per line. (API_dataplane_PutMedia.)
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -61,7 +62,7 @@ impl Kvs {
     }
 }
 
-/// One PutMedia connection at work.
+/// One PutMedia connection.
 struct Ingestion {
     kvs: Arc<Kvs>,
     store: Arc<FragmentStore>,

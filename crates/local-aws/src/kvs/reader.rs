@@ -1,8 +1,8 @@
 //! One GetMedia connection: the next bytes of its body, and when the body ends.
 //!
 //! The body ends cleanly when no fragment came for 3 s of the cloud's time, after 45 minutes, and
-//! when the stream is deleted. A fragment is handed on when it is whole (docs and recorded output
-//! do not say whether AWS hands on parts of one).
+//! when the stream is deleted. A fragment is sent when it is complete (documentation and recorded
+//! output do not show whether AWS sends parts of one).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::fragment::Fragment;
 use super::fragment_store::{ConnectionPermit, FragmentStore};
 use super::selector::Selector;
 
-/// Without a new fragment for so long, the body ends (API_dataplane_GetMedia).
+/// The body ends after this long without a new fragment (API_dataplane_GetMedia).
 const IDLE: Duration = Duration::from_secs(3);
 /// The longest connection (producer limits page; parser library issues 16, 108, 120).
 const LONGEST: Duration = Duration::from_secs(45 * 60);
@@ -77,7 +77,7 @@ impl Reader {
         &self.kvs.clock
     }
 
-    /// The next bytes of the body; `None` is its clean end.
+    /// Returns the next bytes of the body, or `None` at its clean end.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
@@ -119,12 +119,12 @@ impl Reader {
         }
     }
 
-    /// Whether nothing of a fragment is still to be sent.
+    /// Returns whether the current fragment is sent completely.
     pub(super) fn is_between_fragments(&self) -> bool {
         self.pieces.is_empty()
     }
 
-    /// The number to name in an error that is set on demand: that of the last fragment sent.
+    /// Returns the fragment number for an injected error: that of the last fragment sent.
     pub(super) fn last_number(&self) -> String {
         self.store
             .after(self.cursor.saturating_sub(1), self.clock().now_ms())

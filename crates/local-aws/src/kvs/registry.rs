@@ -1,4 +1,4 @@
-//! The streams and channels of the account, and finding the one a request means.
+//! The streams and channels of the account, and the look-up of the one that a request names.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::fragment_store::FragmentStore;
 use super::input::Input;
 use super::lifecycle::{CHANGE_MS, Lifecycle};
 
-/// A stream and what it holds.
+/// A stream and its store.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) arn: String,
@@ -56,7 +56,7 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// An account without streams and channels.
+    /// Creates an account without streams and channels.
     pub(super) fn new(account: Account, base_url: String) -> Self {
         Self {
             account,
@@ -108,20 +108,20 @@ impl Registry {
         }
     }
 
-    /// Forgets what is deleted for good.
+    /// Removes resources whose deletion is complete.
     pub(super) fn sweep(&mut self, now_ms: i64) {
         self.streams.retain(|_, stream| !stream.life.is_gone(now_ms));
         self.channels.retain(|_, channel| !channel.life.is_gone(now_ms));
     }
 
-    /// The name of the stream that StreamName or StreamARN means.
+    /// Returns the name of the stream that StreamName or StreamARN identifies.
     pub(super) fn stream_name(&self, input: &Input) -> Result<String, AwsError> {
         let name = input.name("StreamName")?;
         let arn = input.text("StreamARN")?;
         self.find_stream(name, arn)
     }
 
-    /// The name of the live stream that a name or an ARN means.
+    /// Returns the name of the existing stream that a name or an ARN identifies.
     pub(super) fn find_stream(
         &self,
         name: Option<&str>,
@@ -134,7 +134,7 @@ impl Registry {
         }
     }
 
-    /// The stream that StreamName or StreamARN means.
+    /// Returns the stream that StreamName or StreamARN identifies.
     pub(super) fn stream(&mut self, input: &Input) -> Result<(String, &mut Stream), AwsError> {
         let name = self.stream_name(input)?;
         match self.streams.get_mut(&name) {
@@ -143,7 +143,7 @@ impl Registry {
         }
     }
 
-    /// The channel that ChannelName or the ARN in `arn_member` means.
+    /// Returns the channel that ChannelName or the ARN in `arn_member` identifies.
     pub(super) fn channel(
         &mut self,
         input: &Input,
@@ -184,10 +184,10 @@ fn absent(kind: Kind, what: &str) -> AwsError {
     errors::not_found(format!("The requested {word} is not found or not active: {what}"))
 }
 
-/// Names with what they name, and the token of the next page.
+/// Names with their resources, and the token of the next page.
 type Page<'a, T> = (Vec<(&'a String, &'a T)>, Option<String>);
 
-/// One page of names: from the token's name on, filtered by a BEGINS_WITH condition.
+/// Returns one page of names, starting at the token's name, filtered by a BEGINS_WITH condition.
 ///
 /// # Errors
 /// `InvalidArgumentException` on a bad token, limit or condition.
@@ -227,7 +227,7 @@ fn read_token(token: &str) -> Result<String, AwsError> {
         .ok_or_else(|| errors::invalid("NextToken is not one that a list call returned"))
 }
 
-/// A body with its NextToken, which is absent on the last page.
+/// Returns a body with its NextToken, which is absent on the last page.
 pub(super) fn with_token(mut body: Value, token: Option<String>) -> Value {
     if let Some(token) = token {
         body["NextToken"] = json!(token);
@@ -235,12 +235,12 @@ pub(super) fn with_token(mut body: Value, token: Option<String>) -> Value {
     body
 }
 
-/// Milliseconds as the API's timestamp: seconds since the epoch.
+/// Formats milliseconds as the API's timestamp: seconds since the epoch.
 pub(super) fn seconds(ms: i64) -> f64 {
     ms as f64 / 1000.0
 }
 
-/// An empty answer.
+/// Returns an empty answer.
 pub(super) fn nothing() -> Result<Value, AwsError> {
     Ok(json!({}))
 }

@@ -9,20 +9,20 @@ use super::input::Input;
 /// A request's StartSelector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Selector {
-    /// The fragment that is coming in, else the next to come.
+    /// The fragment that is being received, or else the next one.
     Now,
-    /// The oldest that is kept.
+    /// The oldest stored fragment.
     Earliest,
-    /// The one after this number; a continuation token is such a number.
+    /// The fragment after this number; a continuation token is such a number.
     After(String),
-    /// The one that contains this server time in ms, else the first after it.
+    /// The fragment that contains this server time in ms, or else the first after it.
     ServerTime(i64),
-    /// The one that contains this producer time in ms, else the first after it.
+    /// The fragment that contains this producer time in ms, or else the first after it.
     ProducerTime(i64),
 }
 
 impl Selector {
-    /// Reads it from a request.
+    /// Reads the selector from a request.
     ///
     /// # Errors
     /// `InvalidArgumentException` when a member is missing, malformed or of another type.
@@ -68,8 +68,8 @@ impl Selector {
         }
     }
 
-    /// The sequence behind which reading starts; `None` when the fragment that is named is not
-    /// there (error 4000).
+    /// Returns the sequence after which reading starts, or `None` if the requested fragment does
+    /// not exist (error 4000).
     pub(super) fn resolve(&self, store: &FragmentStore, now_ms: i64) -> Option<u64> {
         match self {
             Self::Now => Some(store.before_first(now_ms, |_| false)),

@@ -1,6 +1,6 @@
 //! The mapping between a channel and the stream that stores its media: one to one, both ACTIVE, the
-//! stream keeping data for an hour or more; and as few of them, and changed as seldom, as AWS
-//! allows.
+//! stream with a retention of at least an hour, with AWS's limits on the number of mappings and on
+//! the rate of their changes.
 
 use serde_json::{Value, json};
 

@@ -1,19 +1,18 @@
-//! ClientContext: what the caller of a synchronous Invoke says of itself, base64 in
-//! `X-Amz-Client-Context`.
+//! ClientContext: data about the caller of a synchronous Invoke, base64 in `X-Amz-Client-Context`.
 
 use base64::Engine;
 use serde_json::Value;
 
 use crate::aws_error::AwsError;
 
-/// The longest one, in bytes of base64 (API reference of Invoke).
+/// Maximum length, in bytes of base64 (API reference of Invoke).
 const MAX_ENCODED: usize = 3_583;
 
-/// The JSON object that the function gets, on one line; `None` without the header.
+/// Returns the JSON object for the function, on one line; `None` without the header.
 ///
 /// # Errors
-/// `InvalidRequestContentException`: AWS's answer to what is not base64 or not an object. What it
-/// answers to one that is too long is not documented; the same error here, with the limit.
+/// `InvalidRequestContentException`, AWS's error for a value that is not base64 or not an object.
+/// AWS's error for a value that is too long is not documented; here it is the same, with the limit.
 pub(super) fn decoded(header: Option<&str>) -> Result<Option<String>, AwsError> {
     let Some(encoded) = header.filter(|encoded| !encoded.is_empty()) else { return Ok(None) };
     let refused = |message: String| {
@@ -24,7 +23,7 @@ pub(super) fn decoded(header: Option<&str>) -> Result<Option<String>, AwsError> 
     }
     let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).ok();
     match decoded.and_then(|json| serde_json::from_slice(&json).ok()) {
-        // Written again, for a header takes no line breaks.
+        // Serialized again, because a header must not contain line breaks.
         Some(Value::Object(context)) => Ok(Some(Value::Object(context).to_string())),
         _ => refused("Client context must be a valid Base64-encoded JSON object.".to_owned()),
     }
@@ -52,7 +51,7 @@ mod tests {
             assert!(context.is_empty() || check(context).is_none(), "{context}");
         }
         assert!(decoded(Some("{}")).is_err(), "not base64");
-        // 2,685 bytes are 3,580 of base64, the most that the limit lets through.
+        // 2,685 bytes are 3,580 of base64, the maximum.
         let long = |bytes: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - 8));
         assert!(check(&long(2_685)).is_some());
         assert!(check(&long(2_688)).is_none());

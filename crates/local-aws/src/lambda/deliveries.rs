@@ -1,5 +1,5 @@
-//! The invocations of the audio processor: each chunk that was offered, and the answer. A run's
-//! report is computed from these records, not from the functions' own counters.
+//! The invocations of the audio processor: each payload, and the answer. A run's report is computed
+//! from these records, not from the functions' own counters.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 /// The most sessions that are recorded; the oldest is dropped first.
 const SESSIONS: usize = 256;
-/// Deliveries remembered of a session: a day and a half of half-second chunks.
+/// Maximum number of deliveries that are recorded per session: a day and a half of half-second
+/// chunks.
 const DELIVERIES: usize = 262_144;
 
 /// One chunk, or batch of adjacent chunks, that was offered to the processor.
@@ -16,13 +17,13 @@ const DELIVERIES: usize = 262_144;
 pub struct Delivery {
     /// Position of its first sample.
     pub start_sample: u64,
-    /// Its samples.
+    /// Number of samples.
     pub sample_count: u64,
-    /// Those of them that were made up.
+    /// Samples among them that fill gaps.
     pub filled_samples: u64,
-    /// Chunks in it.
+    /// Number of chunks.
     pub chunk_count: u64,
-    /// Producer's time of its first sample, ms since the epoch.
+    /// The producer's time of its first sample, ms since the epoch.
     pub producer_ms: i64,
     /// Whether it ends the session.
     pub is_final: bool,
@@ -41,7 +42,7 @@ pub struct Delivery {
 pub enum Outcome {
     /// Accepted.
     Accepted {
-        /// The answer's nextSample; absent from a processor that does not answer the contract.
+        /// The answer's nextSample; absent if the answer does not contain it.
         next_sample: Option<u64>,
     },
     /// The processor had already accepted all of it.
@@ -134,7 +135,7 @@ impl Deliveries {
         sessions.keep(offered.session_id, delivery);
     }
 
-    /// The deliveries of a session, in the order of their answers.
+    /// Returns the deliveries of a session, in the order of their answers.
     pub fn of(&self, session_id: &str) -> Vec<Delivery> {
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions

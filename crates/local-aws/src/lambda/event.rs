@@ -1,9 +1,10 @@
 //! Asynchronous invocations: queued, then attempted, retried and given up as Lambda does.
 //!
-//! A function error is retried `MaximumRetryAttempts` times, one and then two minutes later; a
-//! throttle or a failure of the service is retried with growing waits and counts no attempt; the
-//! event's age ends both. What is given up goes to the OnFailure destination (Lambda guide,
-//! "How Lambda handles errors and retries with asynchronous invocation").
+//! A function error is retried `MaximumRetryAttempts` times, after one and then after two minutes.
+//! A throttle or an error of the service is retried with increasing delays and does not count as an
+//! attempt. The maximum age of the event limits both. An event that is given up goes to the
+//! OnFailure destination (Lambda guide, "How Lambda handles errors and retries with asynchronous
+//! invocation").
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,9 +24,9 @@ use crate::sqs::Sqs;
 
 /// The most pending events. More are rejected, so that memory is bounded.
 const MAX_PENDING: usize = 10_000;
-/// The waits before the first and the second retry of a function error.
+/// The delays before the first and the second retry of a function error.
 const RETRY_WAITS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
-/// The first and the longest wait after a throttle or a failure of the service.
+/// The first and the longest delay after a throttle or an error of the service.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 

@@ -1,9 +1,9 @@
 //! Lambda: Invoke on one side, the Runtime API on the other, function processes between them.
 //!
-//! A function runs as the binary that is named after its package, in as many processes
-//! (`environment`) as there are invocations at once (`pool`); each process has a Runtime API of
-//! its own on a port that the system picks (`runtime_api`). Asynchronous invocations are queued,
-//! retried and given up as Lambda does (`event`). The HTTP side is `api`.
+//! A function runs as the binary that is named after its package, in one process (`environment`)
+//! per concurrent invocation (`pool`). Each process has its own Runtime API, on a port that the
+//! system selects (`runtime_api`). Asynchronous invocations are queued, retried and given up as
+//! Lambda does (`event`). The HTTP side is `api`.
 
 mod api;
 mod client_context;

@@ -16,7 +16,7 @@ use super::logs::Log;
 use super::options::LambdaOptions;
 use super::runtime_api;
 
-/// Starts a process of `function` with a Runtime API of its own. The environment is claimed for the
+/// Starts a process of `function` with its own Runtime API. The environment is claimed for the
 /// invocation that needs it; `idle` is notified when it becomes idle, and cancelling `stop` kills
 /// it.
 ///

@@ -1,4 +1,4 @@
-//! The Runtime API of one process, on a port of its own, which identifies the process.
+//! The Runtime API of one process, on its own port, which identifies the process.
 //!
 //! `AWS_LAMBDA_RUNTIME_API` is a host and port without a path, so only the port can identify the
 //! process.

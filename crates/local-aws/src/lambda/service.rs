@@ -35,8 +35,8 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    /// The functions of the template, none of them running yet. All of their processes end when
-    /// `stop` is cancelled.
+    /// Creates the functions of the template without processes. All processes end when `stop` is
+    /// cancelled.
     pub fn new(
         clock: Clock,
         faults: Faults,
@@ -61,7 +61,7 @@ impl Lambda {
     }
 
     /// Runs a function and waits for its answer (RequestResponse). `function` is a name or an ARN,
-    /// `trace` the X-Amzn-Trace-Id header to hand on.
+    /// `trace` the X-Amzn-Trace-Id header to pass on.
     ///
     /// # Errors
     /// `ResourceNotFoundException`, `TooManyRequestsException`, `RequestTooLargeException`,
@@ -76,7 +76,7 @@ impl Lambda {
         self.invoke_for(function, payload, trace, None).await
     }
 
-    /// [`Lambda::invoke`] with the caller's ClientContext, decoded.
+    /// As [`Lambda::invoke`], with the caller's ClientContext, decoded.
     pub(super) async fn invoke_for(
         &self,
         function: &str,
@@ -93,11 +93,11 @@ impl Lambda {
         pool.invoke(invocation, fault).await
     }
 
-    /// Queues an event for a function (Event, 202): Lambda then retries it by itself and sends what
-    /// it gives up to the function's OnFailure destination.
+    /// Queues an event for a function (Event, 202). Lambda retries it, and sends a record of an
+    /// event that it gives up to the function's OnFailure destination.
     ///
     /// # Errors
-    /// Why the event was not even queued: as [`Lambda::invoke`], without the throttling.
+    /// The event could not be queued: as [`Lambda::invoke`], without the throttling.
     pub async fn invoke_async(
         self: &Arc<Self>,
         function: &str,
@@ -107,7 +107,7 @@ impl Lambda {
         self.queue(function, payload, trace).await.map(drop)
     }
 
-    /// [`Lambda::invoke_async`] that returns the id of the invocation.
+    /// As [`Lambda::invoke_async`]; returns the id of the invocation.
     pub(super) async fn queue(
         self: &Arc<Self>,
         function: &str,
@@ -173,7 +173,8 @@ impl Lambda {
         json!({ "functions": functions, "waitingEvents": self.events.pending() })
     }
 
-    /// The pool of a function by package name, deployed name or ARN, any of them with a qualifier.
+    /// Returns the pool of a function by package name, deployed name or ARN, each with an optional
+    /// qualifier.
     pub(super) fn pool(&self, function: &str) -> Result<&Arc<Pool>, AwsError> {
         let name = bare_name(function);
         let by = |matches: fn(&Function, &str) -> bool| {
@@ -188,7 +189,7 @@ impl Lambda {
     }
 }
 
-/// The name inside `NAME`, `NAME:QUALIFIER`, `ACCOUNT:function:NAME` or an ARN of either form.
+/// Returns the name in `NAME`, `NAME:QUALIFIER`, `ACCOUNT:function:NAME` or an ARN of either form.
 fn bare_name(function: &str) -> &str {
     let name = match function.split_once("function:") {
         Some((_, rest)) => rest,

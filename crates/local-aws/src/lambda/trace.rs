@@ -1,21 +1,21 @@
-//! The X-Amzn-Trace-Id header: handed on as it is, with the lineage that finds endless loops.
+//! The X-Amzn-Trace-Id header: passed on, with the lineage that detects recursive loops.
 //!
 //! Lambda counts in `Lineage=1:HASH:COUNT` how often a function occurs in a chain of calls, and
 //! stops the chain at about 16 unless the function sets `RecursiveLoop: Allow`.
 
 /// How often a function may occur in one chain (Lambda, "recursive loop detection").
 pub(super) const MAX_LINKS: u32 = 16;
-/// The longest header that is handed on; longer ones are replaced.
+/// Maximum length of a header that is passed on; longer ones are replaced.
 const MAX_LENGTH: usize = 1024;
 
-/// Whether a header can be handed on.
+/// Returns whether a header can be passed on.
 pub(super) fn is_header(header: &str) -> bool {
     header.contains("Root=")
         && header.len() <= MAX_LENGTH
         && header.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
-/// A header that begins a trace, not sampled.
+/// Returns a header that begins a trace, not sampled.
 pub(super) fn begin() -> String {
     let seconds = crate::clock::real_now_ms() / 1000;
     let (root, parent) = (uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
@@ -23,7 +23,7 @@ pub(super) fn begin() -> String {
     format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", &root[..24], &parent[..16])
 }
 
-/// A header with everything that Lambda's has: API Gateway gives a root alone.
+/// Returns a header with all parts of Lambda's: API Gateway sends only a root.
 pub(super) fn completed(header: &str) -> String {
     let mut header = header.trim_end_matches(';').to_owned();
     if !header.contains("Parent=") {
@@ -36,7 +36,7 @@ pub(super) fn completed(header: &str) -> String {
     header
 }
 
-/// The id that all of a trace share.
+/// Returns the root id that all calls of a trace share.
 pub(super) fn root(header: &str) -> &str {
     let mut fields = header.split(';').filter_map(|field| field.trim_start().strip_prefix("Root="));
     fields.next().unwrap_or_default()
@@ -47,7 +47,7 @@ pub(super) fn links(header: &str, function: &str) -> u32 {
     lineage(header).find(|(hash, _)| *hash == hash_of(function)).map_or(0, |(_, count)| count)
 }
 
-/// The header with one more link for the function.
+/// Returns the header with the function added to the lineage.
 pub(super) fn with_link(header: &str, function: &str) -> String {
     let own = hash_of(function);
     let others = lineage(header).filter(|(hash, _)| *hash != own);
@@ -58,7 +58,7 @@ pub(super) fn with_link(header: &str, function: &str) -> String {
     format!("{rest};Lineage=1:{}", parts.join("|"))
 }
 
-/// The (hash, count) pairs of a header's lineage.
+/// Returns the (hash, count) pairs of a header's lineage.
 fn lineage(header: &str) -> impl Iterator<Item = (&str, u32)> {
     header
         .split(';')
@@ -68,7 +68,7 @@ fn lineage(header: &str) -> impl Iterator<Item = (&str, u32)> {
         .filter_map(|(hash, count)| Some((hash, count.parse().ok()?)))
 }
 
-/// Eight hexadecimal digits for a function (FNV-1a): stable, and short enough for a header.
+/// Returns eight hexadecimal digits for a function (FNV-1a): stable, and short enough for a header.
 fn hash_of(function: &str) -> String {
     let hash = function
         .bytes()

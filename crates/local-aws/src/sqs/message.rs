@@ -145,9 +145,9 @@ pub(super) fn md5(text: &str) -> String {
     format!("{:x}", md5::compute(text.as_bytes()))
 }
 
-/// The MD5 of attributes: name, type and value of each, sorted by name, each with its length as
-/// four bytes big-endian, and a byte for the kind of value (SQS Developer Guide, "Calculating the
-/// MD5 message digest for message attributes"). None for none.
+/// Returns the MD5 of attributes: name, type and value of each, sorted by name, each with its
+/// length as four bytes big-endian, and a byte for the kind of value (SQS Developer Guide,
+/// "Calculating the MD5 message digest for message attributes"). Returns `None` without attributes.
 pub(super) fn attributes_md5(attributes: &Attributes) -> Option<String> {
     if attributes.is_empty() {
         return None;

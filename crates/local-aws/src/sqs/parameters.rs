@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use crate::aws_error::AwsError;
 
-/// The name of the queue that a request is about: the last part of its URL, or its name.
+/// Returns the name of the queue of a request: the last part of its URL, or its name.
 pub(crate) fn queue_of(request: &Value) -> Option<&str> {
     let url = request["QueueUrl"].as_str().or_else(|| request["QueueName"].as_str())?;
     url.trim_end_matches('/').rsplit('/').next()
 }
 
-/// A whole number of seconds from 0 to `most`.
+/// Reads a whole number of seconds from 0 to `most`.
 pub(super) fn seconds(
     request: &Value,
     name: &str,

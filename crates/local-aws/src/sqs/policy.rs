@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-/// Whether `service` may send to `queue_arn` on behalf of `source_arn`.
+/// Returns whether `service` may send to `queue_arn` on behalf of `source_arn`.
 pub(super) fn may_send(
     policies: &[Value],
     service: &str,
@@ -26,7 +26,7 @@ pub(super) fn may_send(
     allowed
 }
 
-/// A value, or each value of a list.
+/// Returns a value, or each value of a list.
 fn list(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     match value {
         Value::Array(values) => Box::new(values.iter()),

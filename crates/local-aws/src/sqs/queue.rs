@@ -1,4 +1,4 @@
-//! One queue: messages that wait, are delayed, or are in flight until deleted or visible again.
+//! One queue: messages that are waiting, delayed, or in flight until deleted or visible again.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -82,7 +82,7 @@ impl QueueState {
         Ok(sent)
     }
 
-    /// Takes a message from the queue whose redrive policy moves it.
+    /// Adds a message that another queue's redrive policy moves here.
     pub(super) fn accept(&mut self, message: Message, now: i64) {
         if self.messages.len() < MAX_MESSAGES {
             let fresh = Message { visible: now, receives: 0, first_received: None, ..message };
@@ -90,8 +90,8 @@ impl QueueState {
         }
     }
 
-    /// Up to `most` visible messages, hidden from now on; and those received too often, with the
-    /// ARN of the queue that the redrive policy names for them.
+    /// Hides and returns up to `most` visible messages; and messages that were received too often,
+    /// with the ARN of the queue that the redrive policy names for them.
     pub(super) fn receive(
         &mut self,
         most: usize,

@@ -28,7 +28,7 @@ pub struct Sqs {
 }
 
 impl Sqs {
-    /// The queues of the template, empty.
+    /// Creates the queues of the template, empty.
     pub fn new(clock: Clock, faults: Faults, queues: &[Queue]) -> Arc<Self> {
         let now = clock.now_ms();
         let state = |queue: &Queue| (queue.name.clone(), QueueState::new(queue.clone(), now));
@@ -112,7 +112,8 @@ impl Sqs {
     ) -> Result<Vec<Received>, AwsError> {
         let mut until = None;
         loop {
-            // Listens before it looks, so that nothing arrives in between unseen.
+            // Subscribes before it checks the queue, so that no message that arrives in between is
+            // missed.
             let arrived = self.arrived.notified();
             tokio::pin!(arrived);
             arrived.as_mut().enable();

@@ -1,5 +1,5 @@
-//! EventBridge and SQS over HTTP, on a port the system picks, with a rule that delivers to a queue:
-//! what arrives can be read back without any function.
+//! EventBridge and SQS over HTTP, on a free port, with a rule that delivers to a queue, so that
+//! deliveries can be read without a function.
 
 #![allow(unreachable_pub)]
 
@@ -114,7 +114,7 @@ impl Drop for Desk {
 }
 
 impl Desk {
-    /// Opens, with a clock that runs `scale` times as fast.
+    /// Starts both services, with a clock that runs `scale` times as fast.
     pub async fn open(scale: f64) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -160,7 +160,7 @@ impl Desk {
         Self { url, faults, events, clock, stop }
     }
 
-    /// One call; the status and the answer.
+    /// Makes one call; returns status and answer.
     pub async fn call(&self, target: &str, body: Value) -> (u16, Value) {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client.post(&self.url).header("x-amz-target", target).body(body.to_string());
@@ -183,7 +183,7 @@ impl Desk {
         self.ok("AWSEvents.PutEvents", json!({"Entries": [entry]})).await
     }
 
-    /// The next message of a queue, deleted; waits up to 20 s of the cloud's time for it.
+    /// Receives and deletes the next message of a queue; waits up to 20 s of the cloud's time.
     pub async fn next(&self, queue: &str) -> Option<Value> {
         let request = json!({
             "QueueUrl": format!("{}/000000000000/{queue}", self.url), "WaitTimeSeconds": 20,
@@ -198,7 +198,7 @@ impl Desk {
         Some(message)
     }
 
-    /// Waits, polling, until `done` holds.
+    /// Polls until `done` returns true.
     pub async fn until(&self, what: &str, done: impl Fn(&Value) -> bool) {
         for _ in 0..2000 {
             if done(&self.events.state()) {

@@ -1,4 +1,4 @@
-//! A Kinesis Video fake on a port of its own, a small Matroska writer and a small reader.
+//! A Kinesis Video fake on its own port, a small Matroska writer and a small reader.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -59,14 +59,14 @@ impl Server {
         read(answer).await
     }
 
-    /// A call that must succeed.
+    /// Makes a call that must succeed.
     pub async fn ok(&self, path: &str, body: Value) -> Value {
         let answer = self.call(path, body).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         answer.body
     }
 
-    /// A call that must be refused with this status and code.
+    /// Makes a call that must be refused with this status and code.
     pub async fn refused(&self, path: &str, body: Value, status: u16, code: &str) {
         let answer = self.call(path, body.clone()).await;
         assert_eq!(
@@ -134,7 +134,7 @@ impl Server {
         self.http.post(format!("{}/getMedia", self.url)).json(&body).send().await.unwrap()
     }
 
-    /// Reads GetMedia to its end, which must be a clean one.
+    /// Reads GetMedia to its end, which must be clean.
     pub async fn get_all(&self, stream: &str, selector: Value) -> Vec<u8> {
         let answer = self.get(stream, selector).await;
         assert_eq!(answer.status(), 200);
@@ -155,7 +155,7 @@ pub async fn read(answer: reqwest::Response) -> Answer {
     Answer { status, code, body: answer.json().await.unwrap_or_default() }
 }
 
-/// Polls until it holds; fails after ten real seconds.
+/// Polls until the condition holds; fails after ten real seconds.
 pub async fn until(holds: impl AsyncFn() -> bool) {
     let end = tokio::time::Instant::now() + Duration::from_secs(10);
     while !holds().await {
@@ -164,7 +164,7 @@ pub async fn until(holds: impl AsyncFn() -> bool) {
     }
 }
 
-/// Reads a body until it holds `needle`.
+/// Reads a body until it contains `needle`.
 pub async fn read_until(answer: reqwest::Response, needle: &[u8]) -> Vec<u8> {
     let mut pieces = answer.bytes_stream();
     let mut read = Vec::new();
@@ -185,7 +185,7 @@ pub fn element(id: &[u8], payload: &[u8]) -> Vec<u8> {
 pub const CLUSTER: [u8; 4] = [0x1F, 0x43, 0xB6, 0x75];
 pub const TAGS: [u8; 4] = [0x12, 0x54, 0xC3, 0x67];
 
-/// What a producer writes before its first Cluster: one Opus track.
+/// Returns the bytes before a producer's first Cluster: one Opus track.
 pub fn head() -> Vec<u8> {
     let ebml = [
         element(&[0x42, 0x82], b"matroska"),
@@ -213,7 +213,8 @@ pub fn head() -> Vec<u8> {
     out
 }
 
-/// A Cluster of unknown size with a block every 20 ms; each block holds `mark` and its number.
+/// Returns a Cluster of unknown size with a block every 20 ms; each block contains `mark` and its
+/// number.
 pub fn cluster(timecode: u32, blocks: u8, mark: u8) -> Vec<u8> {
     let mut out = CLUSTER.to_vec();
     out.push(0xFF);
@@ -225,7 +226,7 @@ pub fn cluster(timecode: u32, blocks: u8, mark: u8) -> Vec<u8> {
     out
 }
 
-/// A recording of `count` fragments of a second (50 blocks), from timecode 0.
+/// Returns a recording of `count` fragments of a second (50 blocks), from timecode 0.
 pub fn recording(count: u32) -> Vec<u8> {
     let mut out = head();
     for n in 0..count {
@@ -234,7 +235,7 @@ pub fn recording(count: u32) -> Vec<u8> {
     out
 }
 
-/// Id and size (`None`: unknown) of the element at the start, and the length of its head.
+/// Returns id and size (`None`: unknown) of the element at the start, and the length of its head.
 pub fn element_head(bytes: &[u8]) -> (u32, Option<usize>, usize) {
     let id_len = bytes[0].leading_zeros() as usize + 1;
     let id = bytes[..id_len].iter().fold(0_u32, |id, byte| (id << 8) | u32::from(*byte));
@@ -247,8 +248,8 @@ pub fn element_head(bytes: &[u8]) -> (u32, Option<usize>, usize) {
     (id, (!unknown).then_some(size as usize), id_len + size_len)
 }
 
-/// The level-0 and level-1 elements of a GetMedia body, in order: id and whole bytes (the head
-/// alone for a Segment and for a Cluster of unknown size, whose children follow).
+/// Returns the level-0 and level-1 elements of a GetMedia body, in order: id and all bytes (only
+/// the head for a Segment and for a Cluster of unknown size, whose children follow).
 pub fn elements(mut bytes: &[u8]) -> Vec<(u32, &[u8])> {
     let mut found = Vec::new();
     while !bytes.is_empty() {
@@ -260,7 +261,7 @@ pub fn elements(mut bytes: &[u8]) -> Vec<(u32, &[u8])> {
     found
 }
 
-/// The documents of a GetMedia body.
+/// Returns the documents of a GetMedia body.
 pub fn documents(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut found: Vec<Vec<u8>> = Vec::new();
     for (id, raw) in elements(bytes) {
@@ -272,7 +273,7 @@ pub fn documents(bytes: &[u8]) -> Vec<Vec<u8>> {
     found
 }
 
-/// All tags in bytes, in order, by searching for TagName elements: name and value.
+/// Returns all tags in bytes, in order, by searching for TagName elements: name and value.
 pub fn tags(bytes: &[u8]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (_, raw) in elements(bytes).iter().filter(|(id, _)| *id == 0x1254_C367) {
@@ -300,7 +301,7 @@ pub fn tags(bytes: &[u8]) -> Vec<(String, String)> {
     found
 }
 
-/// The values of one tag, in order.
+/// Returns the values of one tag, in order.
 pub fn values(bytes: &[u8], name: &str) -> Vec<String> {
     tags(bytes).into_iter().filter(|(known, _)| known == name).map(|(_, value)| value).collect()
 }

@@ -1,5 +1,5 @@
-//! Pages of other origins: the preflight, and the headers without which a browser shows a page
-//! nothing.
+//! Pages of other origins: the preflight, and the headers without which a browser hides the answer
+//! from a page.
 
 use crate::support::{Answer, TestCloud};
 use reqwest::Method;

@@ -1,5 +1,5 @@
-//! Promise: `@connections` answers as API Gateway does, for the connections that
-//! `/_local/connections` makes.
+//! Guarantee: `@connections` answers as API Gateway does, for the connections that
+//! `/_local/connections` creates.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ async fn a_connection_takes_messages_until_it_is_gone() {
     assert_eq!(shown["messages"].as_array().unwrap().len(), 1);
     assert!(shown["goneAt"].is_string());
 
-    // A client that leaves by itself is gone too.
+    // A client that disconnects is also gone.
     local(&cloud, Method::PUT).await;
     assert_eq!(local(&cloud, Method::DELETE).await.status, 204);
     assert_eq!(refusal(&signed(&cloud, Method::POST, ID, "late".to_owned()).await), gone);

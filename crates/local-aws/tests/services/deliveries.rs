@@ -1,4 +1,4 @@
-//! `/_local/deliveries`: what arrived of a session, and no figures of one that never was.
+//! `/_local/deliveries` returns the deliveries of a session, and no figures for an unknown one.
 
 use reqwest::Method;
 use serde_json::json;

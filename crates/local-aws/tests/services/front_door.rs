@@ -73,7 +73,7 @@ async fn every_wrong_token_is_401_and_a_missing_scope_403() {
     ] {
         wrong.push(format!("Bearer {}", cloud.token(request).await));
     }
-    // The claims of a good token without its signature, as `alg: none`.
+    // The claims of a valid token without its signature, as `alg: none`.
     let good = cloud.token(json!({"sub": "a"})).await;
     let claims = good.split('.').nth(1).unwrap();
     wrong.push(format!("Bearer eyJhbGciOiJub25lIn0.{claims}."));

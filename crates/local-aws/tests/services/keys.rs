@@ -1,4 +1,4 @@
-//! The issuer rotates its keys: what is new counts at once, what was taken back no more.
+//! The issuer rotates its keys: a new key is valid at once, and a removed key is rejected at once.
 
 use crate::support::TestCloud;
 use reqwest::Method;

@@ -1,5 +1,5 @@
 //! The services, tested through [`local_aws::start`] in this process.
-//! One binary with a file for each promise: every one of them needs the same large crate linked.
+//! One binary with a file for each guarantee, because all of them link the same large crate.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod browsers;

@@ -16,7 +16,7 @@ pub(crate) struct TestCloud {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: reqwest::header::HeaderMap,
-    /// The body as JSON, as text when it is none, null when it is empty.
+    /// The body as JSON; as text if it is not JSON; null if it is empty.
     pub(crate) body: Value,
 }
 
@@ -26,7 +26,7 @@ impl Answer {
     }
 }
 
-/// Where cargo puts examples: beside the folder of the test's own binary.
+/// Returns the folder of cargo's examples: beside the folder of this test binary.
 pub(crate) fn examples() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.parent().unwrap().parent().unwrap().join("examples")
@@ -103,7 +103,7 @@ impl TestCloud {
         self.send(request).await
     }
 
-    /// A call of the JSON protocol, signed for `service` as far as local-cloud looks.
+    /// Makes a call of the JSON protocol, signed for `service` as far as local-cloud checks.
     pub(crate) async fn aws(&self, service: &str, target: &str, body: Value) -> Answer {
         let request = self
             .call(Method::POST, "/")
@@ -125,7 +125,7 @@ impl TestCloud {
         self.get("/_local/state").await.body
     }
 
-    /// What the state says of one function.
+    /// Returns the state of one function.
     pub(crate) async fn function(&self, name: &str) -> Value {
         let state = self.state().await;
         let functions = state["lambda"]["functions"].as_array().unwrap().clone();
@@ -142,7 +142,7 @@ impl TestCloud {
         self.send(request).await.body["token"].as_str().unwrap().to_owned()
     }
 
-    /// Polls until something is so; gives up loudly after half a minute.
+    /// Polls until the condition holds; panics after half a minute.
     pub(crate) async fn until(&self, what: &str, so: impl AsyncFn(&Self) -> bool) {
         let started = Instant::now();
         while !so(self).await {

@@ -1,4 +1,4 @@
-//! DynamoDB: the template's tables are there, calls go through, faults stand in front.
+//! DynamoDB: the template's tables exist, calls are passed on, and faults apply before them.
 
 use crate::support::{Answer, TestCloud};
 use local_aws::Options;

@@ -1,4 +1,4 @@
-//! The cloud as a client sees it: the HTTP API with a token, and what `/_local` shows.
+//! A client of the cloud: the HTTP API with a token, and `/_local`.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::error::Error;
 
 use local_aws::delivery_stats::DeliveryStats;
 
-/// The longest answer of the HTTP API is the saga's 29 s.
+/// Maximum time of a request: the creation saga answers within 29 s.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Seconds for which the run's token is good: longer than any recording that is worth a run.
+/// Lifetime of the run's token, in seconds: longer than any run.
 const TOKEN_SECONDS: u64 = 86_400;
 
-/// A cloud and the token to talk to it with.
+/// A cloud, and a token for its API.
 #[derive(Debug)]
 pub(super) struct Client {
     url: String,
@@ -22,7 +22,7 @@ pub(super) struct Client {
     token: String,
 }
 
-/// The session that the API made.
+/// The created session.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     pub(super) id: String,
@@ -30,7 +30,7 @@ pub(super) struct Session {
 }
 
 impl Client {
-    /// Connects to the local cloud and gets a token of its issuer.
+    /// Connects to the local cloud and requests a token from its issuer.
     pub(super) async fn connect(url: &str) -> Result<Self, Error> {
         let unreachable = |source| Error::Unreachable { url: url.to_owned(), source };
         let http =
@@ -39,12 +39,12 @@ impl Client {
         let answer = http.post(format!("{url}/_local/token")).json(&request).send().await;
         let answer: Value = answer.map_err(unreachable)?.json().await.map_err(unreachable)?;
         let token = answer["token"].as_str().ok_or_else(|| {
-            Error::Client(format!("{url} gives no token: is it a local-cloud of this version?"))
+            Error::Client(format!("{url} returned no token: is it a local-cloud of this version?"))
         })?;
         Ok(Self { url: url.to_owned(), http, token: token.to_owned() })
     }
 
-    /// POST /sessions.
+    /// Sends POST /sessions.
     pub(super) async fn create_session(&self) -> Result<Session, Error> {
         let body = json!({ "sourceLanguage": "en", "qualityTier": "standard" });
         let answer = self.call(Method::POST, "/sessions", Some(&body)).await?;
@@ -64,7 +64,7 @@ impl Client {
         }
     }
 
-    /// DELETE /sessions/{sessionId}.
+    /// Sends DELETE /sessions/{sessionId}.
     pub(super) async fn end_session(&self, id: &str) -> Result<(), Error> {
         let answer = self.call(Method::DELETE, &format!("/sessions/{id}"), None).await?;
         let status = answer.status();
@@ -77,7 +77,7 @@ impl Client {
         Ok(())
     }
 
-    /// Returns the delivery statistics of a session so far; zeros when there are none yet.
+    /// Returns the delivery statistics of a session so far; zeros if there are none yet.
     pub(super) async fn stats(&self, id: &str) -> Result<DeliveryStats, Error> {
         let answer = self.call(Method::GET, &format!("/_local/deliveries/{id}"), None).await?;
         if answer.status() == StatusCode::NOT_FOUND {
@@ -91,14 +91,14 @@ impl Client {
             .map_err(|error| self.lost(error))
     }
 
-    /// The cloud's own time scale.
+    /// Returns the cloud's time scale.
     pub(super) async fn time_scale(&self) -> Result<f64, Error> {
         let answer = self.call(Method::GET, "/_local/state", None).await?;
         let state: Value = self.json(answer).await?;
         Ok(state["timeScale"].as_f64().unwrap_or(1.0))
     }
 
-    /// A file that the cloud keeps: `None` when it has none.
+    /// Returns a file that the cloud stores, or `None` if it does not exist.
     pub(super) async fn file(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
         let answer = self.call(Method::GET, path, None).await?;
         if !answer.status().is_success() {

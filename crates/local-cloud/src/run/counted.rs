@@ -8,7 +8,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counted {
-    /// Gaps too long to fill, and what was spoken while paused.
+    /// Gaps too long to fill, and audio sent while paused.
     pub skipped_samples: u64,
     /// Samples that the producer sent again after a reconnect.
     pub repeated_samples: u64,
@@ -19,7 +19,7 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// Adds up the lines of the embedded metric format in `log` that name the session.
+    /// Adds up the lines of the embedded metric format in `log` that contain the session's id.
     pub(super) fn of(session_id: &str, log: &str) -> Self {
         let mut counted = Self::default();
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -34,7 +34,7 @@ impl Counted {
     }
 }
 
-/// A metric's value, or its list of values.
+/// Returns the sum of a metric's value or list of values.
 fn sum(value: &Value) -> u64 {
     let list = value.as_array().map(Vec::as_slice);
     list.unwrap_or(std::slice::from_ref(value)).iter().filter_map(Value::as_u64).sum()

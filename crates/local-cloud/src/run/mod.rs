@@ -1,8 +1,9 @@
-//! `local-cloud run`: one session from POST to the drain, with a report of what arrived.
+//! `local-cloud run`: one session from POST to the drain, with a report of the delivered audio.
 //!
-//! Everything is measured from outside the functions: what was spoken by the speaker, what was
-//! sent by the Kinesis Video fake, what was offered and answered at the boundary of Lambda
-//! ([`local_aws::lambda::Deliveries`]), so that a function cannot call itself whole.
+//! All figures are measured outside of the functions: by the speaker (audio sent to the stream), by
+//! the Kinesis Video fake (fragments sent to the consumer) and at the boundary of Lambda (payloads
+//! and answers, [`local_aws::lambda::Deliveries`]), so that wrong counters of a function cannot
+//! hide a loss.
 
 mod client;
 mod counted;
@@ -213,7 +214,7 @@ async fn speak(
     }
 }
 
-/// Waits until the final chunk is accepted, or nothing was delivered for too long.
+/// Waits until the final chunk is accepted, or until nothing was delivered for too long.
 async fn drained(
     client: &Client,
     session: &Session,

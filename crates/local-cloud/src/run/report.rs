@@ -1,4 +1,4 @@
-//! The report of a run, and whether it counts as whole.
+//! The report of a run, and its defects.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use local_aws::delivery_stats::{DeliveryStats, Latency};
 pub struct Report {
     /// The session.
     pub session_id: String,
-    /// Samples at 16 kHz that the recording holds after its pre-skip.
+    /// Samples at 16 kHz in the recording, after its pre-skip.
     pub samples_expected: u64,
     /// Distinct samples that the processor accepted.
     pub samples_delivered: u64,
@@ -24,7 +24,7 @@ pub struct Report {
     pub samples_duplicated: u64,
     /// Samples offered twice.
     pub offered_twice: u64,
-    /// Samples made up to fill gaps.
+    /// Samples that fill gaps.
     pub filled_samples: u64,
     /// Samples that were not delivered, by reason.
     #[serde(flatten)]
@@ -35,25 +35,25 @@ pub struct Report {
     pub failed_deliveries: u64,
     /// From the arrival of a chunk's last sample to its invocation, in real ms.
     pub delivery_latency_ms: Latency,
-    /// From the answer to DELETE to the acceptance of the final chunk, in real ms; absent when no
-    /// final chunk came.
+    /// From the answer to DELETE to the acceptance of the final chunk, in real ms; absent if there
+    /// was no final chunk.
     pub stop_ms: Option<u64>,
-    /// The audio that the processor wrote; absent when there is none.
+    /// The audio that the processor wrote; absent if there is none.
     pub wav: Option<PathBuf>,
     /// Samples in it.
     pub wav_samples: u64,
     /// The recording.
     pub media: PathBuf,
-    /// How many times as fast as real time it was spoken.
+    /// How many times as fast as real time it was sent.
     pub speed: f64,
-    /// Media in one of its fragments, ms: what is delivered arrives in steps of about as much.
+    /// Length of its fragments, ms: audio arrives in steps of about this length.
     pub fragment_ms: u64,
     /// How many times as fast as the real clock the cloud ran.
     pub time_scale: f64,
 }
 
 impl Report {
-    /// A report from the stats of a session whose DELETE was answered at `deleted_us`.
+    /// Creates a report from the statistics of a session whose DELETE was answered at `deleted_us`.
     pub(super) fn new(
         stats: &DeliveryStats,
         samples_expected: u64,
@@ -87,7 +87,7 @@ impl Report {
         }
     }
 
-    /// Returns the defects; none when every sample arrived once and the session was closed.
+    /// Returns the defects; none if every sample was accepted once and the session was closed.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.samples_lost > 0 {
@@ -118,7 +118,8 @@ impl Report {
     }
 }
 
-/// Samples in a mono 16-bit WAV: the size of its data chunk, in twos; 0 when it is none.
+/// Returns the number of samples in a mono 16-bit WAV, from the size of its data chunk; 0 if it is
+/// not a WAV file.
 pub(super) fn wav_samples(wav: &[u8]) -> u64 {
     let mut rest = wav.get(12..).unwrap_or_default();
     if !wav.starts_with(b"RIFF") {

@@ -1,8 +1,8 @@
 //! Rewrites a recorded file with known element sizes, for a demuxer that seeks.
 //!
-//! Files written live have a Segment and Clusters of unknown size, a SeekHead that leads nowhere,
-//! or stop in the middle of a block. This copies what a reader needs (EBML header, Info, Tracks,
-//! Clusters) into a document in which every size is known, up to the last whole element.
+//! Files written live have a Segment and Clusters of unknown size, a SeekHead with invalid offsets,
+//! or end within a block. This copies the elements that a reader needs (EBML header, Info, Tracks,
+//! Clusters) into a document in which every size is known, up to the last complete element.
 
 use local_aws::kvs::ebml::{self, Header, id};
 
@@ -11,13 +11,13 @@ use local_aws::kvs::ebml::{self, Header, id};
 pub(super) struct FixedSizes {
     /// The document.
     pub(super) document: Vec<u8>,
-    /// How many bytes at the file's end are in no whole element, when the file is cut off or
-    /// damaged there; absent when it is whole. 0: it ends between two elements, before its own
-    /// sizes say so.
+    /// Bytes at the file's end that belong to no complete element, if the file is cut off or
+    /// damaged there; absent if it is complete. 0: it ends between two elements, before the end
+    /// that its sizes declare.
     pub(super) unusable: Option<usize>,
 }
 
-/// The same recording with known sizes; `None` when it does not begin as Matroska does.
+/// Returns the same recording with known sizes, or `None` if it does not begin as Matroska does.
 pub(super) fn fix_sizes(file: &[u8]) -> Option<FixedSizes> {
     let (head, header, mut rest) = element(file)?;
     if head.id != id::EBML {
@@ -26,7 +26,7 @@ pub(super) fn fix_sizes(file: &[u8]) -> Option<FixedSizes> {
     let (segment, payload) = enter(rest).filter(|(head, _)| head.id == id::SEGMENT)?;
     let mut short = is_short(segment, payload);
     rest = payload;
-    // Of the element read last.
+    // Unusable bytes after the last element that was read.
     let mut unusable = 0;
     let mut children = Vec::with_capacity(rest.len());
     while let Some((head, payload)) = enter(rest) {
@@ -56,23 +56,23 @@ pub(super) fn fix_sizes(file: &[u8]) -> Option<FixedSizes> {
     Some(FixedSizes { document, unusable: (short || unusable > 0).then_some(unusable) })
 }
 
-/// Returns whether a payload is shorter than its header says.
+/// Returns whether a payload is shorter than its header declares.
 fn is_short(head: Header, payload: &[u8]) -> bool {
     head.size.is_some_and(|size| size > payload.len() as u64)
 }
 
-/// A Cluster as far as it is there.
+/// The available part of a Cluster.
 struct Cluster<'a> {
-    /// Its whole children.
+    /// Its complete children.
     whole: &'a [u8],
-    /// Bytes of it behind them, in no whole child.
+    /// Bytes after them that form no complete child.
     broken: usize,
     /// The bytes after it.
     after: &'a [u8],
 }
 
 impl<'a> Cluster<'a> {
-    /// Reads the one whose payload `bytes` begin with.
+    /// Reads the Cluster whose payload `bytes` begin with.
     fn at(head: Header, bytes: &'a [u8]) -> Self {
         let known = head.size.map(|size| usize::try_from(size).unwrap_or(usize::MAX));
         let payload = &bytes[..known.unwrap_or(bytes.len()).min(bytes.len())];
@@ -89,13 +89,13 @@ impl<'a> Cluster<'a> {
     }
 }
 
-/// The head at the start of `bytes`, and its payload as far as it is there.
+/// Returns the head at the start of `bytes`, and the available part of its payload.
 fn enter(bytes: &[u8]) -> Option<(Header, &[u8])> {
     let head = ebml::header(bytes).ok()??;
     Some((head, &bytes[head.len..]))
 }
 
-/// The whole element at the start of `bytes`: head, payload, and what follows.
+/// Returns the complete element at the start of `bytes`: head, payload, and the bytes after it.
 fn element(bytes: &[u8]) -> Option<(Header, &[u8], &[u8])> {
     let (head, payload) = enter(bytes)?;
     let size = usize::try_from(head.size?).ok().filter(|size| *size <= payload.len())?;
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(again, Some(whole), "a fixed file stays as it is");
     }
 
-    /// How many bytes are in whole elements: what precedes a cut at each place, counted forwards.
+    /// Returns how many bytes before each possible cut are in complete elements, counted forwards.
     fn usable(file: &[u8], cut: usize) -> usize {
         let whole = |cut: &usize| {
             fix_sizes(&file[..*cut]).is_some_and(|it| it.unusable.unwrap_or_default() == 0)

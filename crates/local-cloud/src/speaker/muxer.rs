@@ -1,5 +1,5 @@
-//! Writes live Matroska as the producers of AWS do (mkvgen of its producer SDK): a Segment and
-//! Clusters of unknown size, Timecodes and SimpleBlock sizes of eight bytes, one track.
+//! Writes live Matroska as AWS's producers do (mkvgen of the producer SDK): a Segment and Clusters
+//! of unknown size, Timecodes and SimpleBlock sizes of eight bytes, one track.
 
 use local_aws::kvs::ebml::{self, id};
 
@@ -8,7 +8,7 @@ use super::recording::{Packet, Recording};
 /// The track's number in every block.
 const TRACK: u8 = 1;
 
-/// A run of packets that becomes one Cluster and so one fragment.
+/// Consecutive packets that form one Cluster, and so one fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fragment {
     /// The index of its first packet.
@@ -21,13 +21,13 @@ pub(super) struct Fragment {
 
 /// Cuts packets into fragments of at most `fragment_ms` of media. Each starts after the latest
 /// packet before it: KVS refuses any other (error 4004), so packets whose time goes back stay in
-/// the open one.
+/// the current fragment.
 pub(super) fn fragments(packets: &[Packet], fragment_ms: u64) -> Vec<Fragment> {
     let mut cut: Vec<Fragment> = Vec::new();
     let mut latest_ms = 0;
     for (index, packet) in packets.iter().enumerate() {
-        // A block has no duration on the wire, and may be taken to last as long as the step before
-        // it.
+        // A block has no duration on the wire; a reader may assume that it lasts as long as the
+        // step before it.
         let step = packet.at_ms.saturating_sub(latest_ms);
         let end_ms = packet.at_ms + step.max(u64::from(packet.samples_48k).div_ceil(48));
         match cut.last_mut() {
@@ -43,7 +43,7 @@ pub(super) fn fragments(packets: &[Packet], fragment_ms: u64) -> Vec<Fragment> {
     cut
 }
 
-/// Everything before the first Cluster.
+/// Returns everything before the first Cluster.
 pub(super) fn head(recording: &Recording) -> Vec<u8> {
     let mut header = Vec::new();
     for (id, value) in [(0x4286, 1), (0x42F7, 1), (0x42F2, 4), (0x42F3, 8)] {
@@ -91,7 +91,7 @@ fn track_entry(recording: &Recording) -> Vec<u8> {
     entry
 }
 
-/// The start of a Cluster.
+/// Returns the start of a Cluster.
 pub(super) fn cluster(timecode_ms: u64) -> Vec<u8> {
     let mut out = Vec::new();
     ebml::write_id(&mut out, id::CLUSTER);
@@ -100,9 +100,9 @@ pub(super) fn cluster(timecode_ms: u64) -> Vec<u8> {
     out
 }
 
-/// One packet as a block of the Cluster that starts at `timecode_ms`.
+/// Returns one packet as a block of the Cluster that starts at `timecode_ms`.
 pub(super) fn block(packet: &Packet, timecode_ms: u64) -> Vec<u8> {
-    // Fragments are far shorter than the 32 s that an offset can say.
+    // Fragments are far shorter than 32 s, the maximum of an offset.
     let offset = i16::try_from(packet.at_ms.saturating_sub(timecode_ms)).unwrap_or(i16::MAX);
     let mut payload = vec![0x80 | TRACK];
     payload.extend_from_slice(&offset.to_be_bytes());
@@ -141,8 +141,8 @@ mod tests {
 
     #[test]
     fn no_fragment_is_longer_than_asked_for() {
-        // Packets of 60 ms do not fill 20 s exactly; behind a pause the last one may count for
-        // more.
+        // Packets of 60 ms do not fill 20 s exactly; after a pause the last one may count as
+        // longer.
         let steps = [60, 60, 60, 400, 60, 60, 2_000];
         let times = steps.into_iter().cycle().scan(0, |at_ms, step| {
             *at_ms += step;

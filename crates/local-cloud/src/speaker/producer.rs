@@ -13,27 +13,28 @@ use super::Pace;
 use super::muxer::{self, Fragment};
 use super::recording::Recording;
 
-/// Blocks that may wait for the connection.
+/// Blocks that are buffered for the connection.
 const WAITING: usize = 256;
-/// Broken connections in a row, without a fragment persisted between them, before it gives up.
+/// Maximum number of broken connections in a row, without a fragment persisted between them.
 const TRIES: u32 = 8;
-/// Before the first new try; doubled each time. The stream's old connection must be gone by then.
+/// Delay before the first reconnect; doubled each time. KVS must have closed the old connection by
+/// then.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The longest line of acknowledgements.
+/// Maximum length of an acknowledgement line.
 const LINE_BYTES: usize = 64 * 1024;
 
-/// The progress of a speaker.
+/// The progress of a producer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spoken {
     /// Packets sent, counting repeated ones once.
     pub packets: usize,
-    /// Fragments that the stream holds for good.
+    /// Fragments that were acknowledged as PERSISTED.
     pub persisted: usize,
-    /// Connections that broke and were opened anew.
+    /// Reconnects after a broken connection.
     pub reconnects: u32,
 }
 
-/// Why the recording was not spoken whole.
+/// Why the recording was not sent completely.
 #[derive(Debug, thiserror::Error)]
 pub enum SpeakError {
     /// The stream rejected it.
@@ -48,7 +49,7 @@ pub enum SpeakError {
         /// Its message.
         message: String,
     },
-    /// The connection broke again and again.
+    /// The connection broke too often.
     #[error("PutMedia on {stream} broke {TRIES} times in a row, last with: {reason}")]
     Broken {
         /// The stream.
@@ -58,10 +59,10 @@ pub enum SpeakError {
     },
 }
 
-/// How and where to speak.
+/// A producer: where and how it sends.
 #[derive(Debug, Clone)]
 pub struct Producer {
-    /// The cloud, for example `http://127.0.0.1:7878`: without a slash at its end.
+    /// The cloud's URL, for example `http://127.0.0.1:7878`, without a trailing slash.
     pub url: String,
     /// The stream's name.
     pub stream: String,
@@ -120,7 +121,7 @@ impl Producer {
         }
     }
 
-    /// One PutMedia call, from the fragment `from` on.
+    /// Makes one PutMedia call, from the fragment `from` on.
     async fn connect(
         &self,
         client: &reqwest::Client,
@@ -213,7 +214,7 @@ impl Producer {
     }
 }
 
-/// Reads acknowledgements to the end of the answer.
+/// Reads acknowledgements until the end of the answer.
 async fn read_acks(
     answer: reqwest::Response,
     fragments: &[Fragment],
@@ -240,7 +241,7 @@ async fn read_acks(
             line.clear();
             match ack["EventType"].as_str() {
                 Some("RECEIVED") => whole += 1,
-                // After a rollback, fragments that were persisted before.
+                // After a rollback, fragments that were persisted before are sent again.
                 Some("PERSISTED") => {
                     progress.send_modify(|spoken| spoken.persisted = spoken.persisted.max(whole));
                 }
@@ -257,14 +258,15 @@ async fn read_acks(
     Ended::Whole
 }
 
-/// local-cloud finds the service by the signing scope and checks no signature.
+/// Returns an Authorization header: local-cloud selects the service by the signing scope and does
+/// not check the signature.
 fn authorization() -> String {
     "AWS4-HMAC-SHA256 Credential=speaker/20260101/us-east-1/kinesisvideo/aws4_request, \
      SignedHeaders=host, Signature=0"
         .to_owned()
 }
 
-/// Milliseconds as the header's seconds.
+/// Formats milliseconds as seconds for the header.
 fn seconds(ms: i64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }

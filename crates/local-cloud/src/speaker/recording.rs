@@ -8,13 +8,13 @@ use matroska_demuxer::{Frame, MatroskaFile, TrackType};
 use super::fix_sizes::fix_sizes;
 use super::opus;
 
-/// The most Opus that is read from one file: more than a day of speech.
+/// Maximum size of the Opus data of one file: more than a day of speech.
 const MOST_BYTES: usize = 512 * 1024 * 1024;
 
-/// The largest file that is read. It is held in memory, and may contain video.
+/// Maximum size of a file. It is held in memory, and may contain video.
 const MOST_FILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
-/// Why a file cannot be spoken.
+/// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
     /// The file cannot be opened.
@@ -31,7 +31,7 @@ pub enum RecordingError {
         /// The file.
         path: PathBuf,
     },
-    /// It is Matroska or WebM, but a damaged one.
+    /// It is Matroska or WebM, but damaged.
     #[error("{path}: a damaged Matroska or WebM file: {source}")]
     Matroska {
         /// The file.
@@ -50,12 +50,12 @@ pub enum RecordingError {
         /// Codec ids of its tracks.
         found: String,
     },
-    /// A packet that is no Opus packet.
+    /// A packet is not an Opus packet.
     #[error("{path}: packet {packet} is not an Opus packet")]
     Packet {
         /// The file.
         path: PathBuf,
-        /// Which one, from 0.
+        /// Index of the packet, from 0.
         packet: usize,
     },
     /// The Opus track is empty.
@@ -64,7 +64,7 @@ pub enum RecordingError {
         /// The file.
         path: PathBuf,
     },
-    /// Too much to hold.
+    /// The Opus track is too large.
     #[error("{path}: more than 4 GiB, or more than 512 MiB of Opus")]
     Large {
         /// The file.
@@ -75,11 +75,11 @@ pub enum RecordingError {
 /// One Opus packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
-    /// When it starts, in ms from the start of the recording.
+    /// Start time, in ms from the start of the recording.
     pub at_ms: u64,
-    /// How long it lasts, in samples at 48 kHz.
+    /// Duration, in samples at 48 kHz.
     pub samples_48k: u32,
-    /// The packet itself.
+    /// The data.
     pub data: Vec<u8>,
 }
 
@@ -98,8 +98,8 @@ pub struct Recording {
     pub channels: u64,
     /// The packets in the order of the file.
     pub packets: Vec<Packet>,
-    /// How many bytes at the file's end could not be used, when it is cut off or damaged there;
-    /// absent when the file is whole.
+    /// Bytes at the file's end that are not usable, if it is cut off or damaged there; absent if
+    /// the file is complete.
     pub unusable_end: Option<usize>,
 }
 
@@ -107,7 +107,7 @@ impl Recording {
     /// Reads the first Opus track of a Matroska or WebM file.
     ///
     /// # Errors
-    /// [`RecordingError`], naming the file and, when it holds no Opus, the codecs that it holds.
+    /// [`RecordingError`], with the file and, if it contains no Opus, the codecs that it contains.
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
         let unreadable = |source| RecordingError::Open { path: path.to_owned(), source };
         if std::fs::metadata(path).map_err(unreadable)?.len() > MOST_FILE_BYTES {
@@ -158,11 +158,11 @@ impl Recording {
         Ok(recording)
     }
 
-    /// Returns a warning when the file at `path` is cut off or damaged at its end.
+    /// Returns a warning if the file at `path` is cut off or damaged at its end.
     pub fn warning(&self, path: &Path) -> Option<String> {
         let path = path.display();
         self.unusable_end.map(|bytes| match bytes {
-            0 => format!("{path} is cut off: it ends before its own sizes say so"),
+            0 => format!("{path} is cut off: it ends before the end that its sizes declare"),
             bytes => format!(
                 "{path} is cut off or damaged at its end: its last {bytes} bytes are not usable"
             ),
@@ -178,8 +178,8 @@ impl Recording {
         Ok(())
     }
 
-    /// Samples at 48 kHz before the first one that counts: OpusHead's pre-skip, else CodecDelay,
-    /// else none.
+    /// Returns the samples at 48 kHz before the first valid one: OpusHead's pre-skip, or else
+    /// CodecDelay, or else 0.
     pub fn pre_skip_48k(&self) -> u64 {
         self.codec_private
             .as_deref()
@@ -189,7 +189,7 @@ impl Recording {
             .unwrap_or_default()
     }
 
-    /// Samples at 16 kHz that its packets hold after the pre-skip.
+    /// Returns the samples at 16 kHz in its packets, after the pre-skip.
     pub fn samples_16k(&self) -> u64 {
         let all: u64 = self.packets.iter().map(|packet| u64::from(packet.samples_48k)).sum();
         all.saturating_sub(self.pre_skip_48k()) / 3

@@ -57,8 +57,8 @@ fn over(steps: &mut Steps<'_>, slot: usize, holder: Holder, then: Run, name: Mov
     });
 }
 
-/// `LeaseRenewer::renew_loop`: the first renewal and all later ones. `Config::renew` is shorter than a tick, so
-/// any number of renewals fits into one tick; without faults one is enough.
+/// `LeaseRenewer::renew_loop`: the first renewal and all later ones. `Config::renew` is shorter
+/// than a tick, so any number of renewals fits into one tick; without faults one is enough.
 fn send_renewal(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     let timing = steps.model.timing;
     if holder.renewal.is_some() {
@@ -172,8 +172,9 @@ fn releasing_of(holder: Holder, next: u8, ended: bool) -> Run {
     Run::Releasing(release)
 }
 
-/// `LeaseRenewer::release` in flight. `retry::retry` resends it until it is answered; a late copy finds
-/// the lease released and changes nothing, so only a late release whose sender crashed matters.
+/// `LeaseRenewer::release` in flight. `retry::retry` resends it until it is answered; a late copy
+/// finds the lease released and changes nothing, so only a late release whose sender crashed
+/// matters.
 pub(crate) fn releasing(steps: &mut Steps<'_>, slot: usize, release: Write) {
     let WriteKind::Release { ended } = release.kind else { return };
     let mut arrived = *steps.from;

@@ -29,7 +29,7 @@ pub(crate) fn bury_delivery(to: &State, payload: Option<Delivery>, mut then: imp
     }
 }
 
-/// Returns whether there is room for a late message: there is one at a time.
+/// Returns whether another message may become late: there is one at a time.
 fn room(to: &State) -> bool {
     to.late_writes.iter().flatten().count() + to.late_deliveries.iter().flatten().count() < LATE
 }
@@ -135,7 +135,7 @@ fn forget_a_lost_lease(run: &mut Run, item: Item, at: Watermark, rules: Rules) {
     match run {
         Run::Releasing(release) if lost(release.epoch) => *run = Run::Looking,
         Run::Holding(holder) if lost(holder.epoch) => {
-            // The response to its renewal can only tell the run that it lost the lease.
+            // The response to its renewal can only report that the run lost the lease.
             if let Some(Renewal { write, valid_for }) = &mut holder.renewal {
                 *write = Write { expires_in: 0, revision: 0, next: 0, ..*write };
                 *valid_for = 0;

@@ -1,5 +1,5 @@
-//! The conditional writes of the Streams table (kvs-stream-consumer, `dynamodb/streams.rs`); each
-//! is atomic.
+//! The conditional writes of the Streams table (aws-adapters, `dynamodb/streams.rs`); each is
+//! atomic.
 
 use crate::rules::Rules;
 use crate::state::{Item, Run, State, Take, Write, WriteKind};

@@ -139,7 +139,7 @@ fn reused(random: &mut Random) -> Scenario {
         if random.below(3) == 0
             && let Some(intruder) = intruders.get(index)
         {
-            // Its number wrong_metadata between those of the fragments around it.
+            // Its number lies between those of the fragments around it.
             let mut intruder = intruder.clone();
             intruder.number = Some(before(&fragment.number));
             stored.push(simulator::kvs::Stored::new(fragment.at, &other, &intruder));

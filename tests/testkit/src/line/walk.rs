@@ -1,42 +1,41 @@
-//! The walk along a line and what was delivered, side by side.
+//! Steps through the expected and the delivered samples in parallel.
 
 use std::ops::RangeInclusive;
 
 use super::Comparison;
 
-/// Samples compared at a time (100 ms): short enough that a missing packet of 20 ms spoils its
-/// window.
+/// Samples compared at a time (100 ms): so few that a missing packet of 20 ms brings its window
+/// below the minimum SNR.
 const WINDOW: usize = 1600;
-/// A lower power than this (per sample: −50 dBFS) counts as this one: in near silence a rounding
-/// is no error.
+/// Minimum signal power for the SNR (per sample: −50 dBFS), so that rounding in near silence is
+/// not an error.
 const QUIET: f64 = 100.0 * 100.0;
-/// Where the decoder was made anew, each window must be this close: a hole or a repeat gives 3 dB
-/// at most.
+/// Minimum SNR of each window after a decoder reset, dB; a gap or a repeat gives 3 dB at most.
 const WINDOW_DECIBELS: f64 = 15.0;
-/// After a pause that was concealed the decoder's state is another one for a while: libopus is back
-/// within 15 dB after 0.2 s of nearly every pause of the matrix, and after 0.3 s of all.
+/// Samples after a concealed pause in which the decoder's state may differ (300 ms): libopus is
+/// within 15 dB 0.2 s after nearly every pause of the matrix, and 0.3 s after all of them.
 const SETTLING: usize = 4_800;
-/// Samples that name a place in the line (300 ms: longer than the rest between two syllables of the
-/// test's speech).
+/// Length of a search pattern (300 ms): longer than the silence between two syllables of the test's
+/// speech.
 const NEEDLE: usize = 4_800;
-/// How far from where it belongs a sound is looked for: 90 s, more than repeats must be recognised
-/// over.
+/// Maximum distance of a search: 90 s, more than the time over which repeats must be recognised.
 const REACH: usize = 90 * 16_000;
-/// Disagreements that are looked into; behind them nothing is compared, and all of it counts as
-/// wrong.
+/// Maximum number of faults that are located; after them nothing is compared, and all samples count
+/// as wrong.
 const MAX_FAULTS: usize = 8;
 
-/// A walk along the line and what was delivered, side by side.
+/// The state of a comparison.
 pub(super) struct Walk<'a> {
     delivered: &'a [i16],
     seams: &'a [usize],
-    /// Where it is in `delivered`.
+    /// Position in `delivered`.
     at: usize,
-    /// Where in the line's sound.
+    /// Position in the line's sound.
     said: usize,
-    /// Whether the decoder is still in the state of one that heard every packet and nothing else.
+    /// Whether the decoder has decoded every packet and nothing else, so that its output must be
+    /// exact.
     exact: bool,
-    /// Up to here in `delivered` its state comes back after a pause.
+    /// Position in `delivered` up to which the decoder settles after a pause.
     settled: usize,
     signal: f64,
     noise: f64,
@@ -77,7 +76,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether what stands here is `window`.
+    /// Returns whether the samples at the current position match `window`.
     fn window(&mut self, window: &[i16]) -> bool {
         let end = self.at + window.len();
         let Some(found) = self.delivered.get(self.at..end) else { return false };
@@ -85,7 +84,7 @@ impl<'a> Walk<'a> {
         if self.exact && found != window {
             return false;
         }
-        // What a decoder needs to settle is short; the windows behind it prove its place.
+        // The settling time is short; the windows after it verify the position.
         self.at < self.settled || self.is_close(window, found)
     }
 
@@ -99,8 +98,8 @@ impl<'a> Walk<'a> {
         close
     }
 
-    /// Finds where the line goes on after a window that is not what it should be; returns how much
-    /// of it lies behind then.
+    /// Finds where the line continues after a window that does not match. Returns the number of
+    /// samples of the line before that position.
     fn realign(&mut self, rest: &[i16]) -> usize {
         let here = &self.delivered[self.at.min(self.delivered.len())..];
         let same = rest.iter().zip(here).take_while(|(a, b)| a == b).count();
@@ -112,13 +111,13 @@ impl<'a> Walk<'a> {
             self.said -= same;
             return same + changed;
         }
-        // A sound that is found where it belongs is another one only here.
+        // A match at distance 0 is not moved: the sound differs only here.
         let moved = |place: &usize| *place > 0;
         let later = place(&rest[..rest.len().min(NEEDLE)], here).filter(moved);
         let sooner = place(&here[..here.len().min(NEEDLE)], rest).filter(moved);
         let skipped = match (later, sooner) {
             (Some(surplus), missing) if missing.is_none_or(|missing| surplus <= missing) => {
-                self.fault(&format!("{} too much", time(surplus)));
+                self.fault(&format!("{} surplus", time(surplus)));
                 self.comparison.surplus += surplus as u64;
                 self.at += surplus;
                 0
@@ -129,13 +128,13 @@ impl<'a> Walk<'a> {
                 missing
             }
             _ if here.is_empty() => {
-                self.fault(&format!("{} missing, to the end", time(rest.len())));
+                self.fault(&format!("{} missing at the end", time(rest.len())));
                 self.comparison.missing += rest.len() as u64;
                 rest.len()
             }
             _ => {
                 let wrong = rest.len().min(here.len()).min(WINDOW);
-                self.fault("another sound");
+                self.fault("different sound");
                 self.comparison.wrong += wrong as u64;
                 self.at += wrong;
                 wrong
@@ -146,7 +145,8 @@ impl<'a> Walk<'a> {
         same + skipped
     }
 
-    /// The line goes on here, with other samples than libopus's: how many were compared.
+    /// Returns the number of compared samples if the line continues here with samples that are
+    /// close to libopus's but not equal.
     fn changed(&mut self, rest: &[i16], here: &[i16]) -> Option<usize> {
         let length = rest.len().min(WINDOW);
         let (window, found) = (&rest[..length], here.get(..length)?);
@@ -160,8 +160,9 @@ impl<'a> Walk<'a> {
         Some(length)
     }
 
-    /// A pause, before `next`: as long as the place where that is heard says; at the line's end,
-    /// where it may be too short to be told, as the delivered line's end says.
+    /// Skips a pause before `next`. Its length follows from the position at which `next` is found
+    /// or, at the line's end, where `next` may be too short for a search, from the delivered line's
+    /// end.
     pub(super) fn pause(&mut self, range: &RangeInclusive<usize>, next: &[i16], last: bool) {
         let here = &self.delivered[self.at.min(self.delivered.len())..];
         let length = if last && next.len() < SETTLING + NEEDLE {
@@ -175,13 +176,13 @@ impl<'a> Walk<'a> {
 
     fn fault(&mut self, what: &str) {
         let (at, said) = (time(self.at), time(self.said));
-        self.comparison.faults.push(format!("at {at} ({said} of what was said): {what}"));
+        self.comparison.faults.push(format!("at {at} ({said} of the sound): {what}"));
     }
 
     pub(super) fn done(mut self) -> Comparison {
         let rest = self.delivered.len().saturating_sub(self.at);
         if rest > 0 {
-            self.fault(&format!("{} too much, to the end", time(rest)));
+            self.fault(&format!("{} surplus at the end", time(rest)));
             self.comparison.surplus += rest as u64;
         }
         self.comparison.decibels = decibels(self.signal, self.noise);
@@ -189,7 +190,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Samples as seconds.
+/// Formats samples as seconds.
 fn time(samples: usize) -> String {
     format!("{:.4} s", samples as f64 / 16_000.0)
 }
@@ -205,9 +206,9 @@ fn decibels(signal: f64, noise: f64) -> f64 {
     if noise == 0.0 { f64::INFINITY } else { 10.0 * (signal / noise).log10() }
 }
 
-/// How long a pause is behind which `next` is heard in `here`.
+/// Returns the length of a pause, after which `here` continues with `next`.
 fn length_of_pause(range: &RangeInclusive<usize>, next: &[i16], here: &[i16]) -> usize {
-    // Behind what a decoder needs to settle, so that the place is found by its sound.
+    // Skips the settling time, so that the search compares settled sound.
     let settled = SETTLING.min(next.len().saturating_sub(NEEDLE));
     let needle = &next[settled..(settled + NEEDLE).min(next.len())];
     let (first, last) = (range.start() + settled, range.end() + settled + needle.len());
@@ -219,7 +220,8 @@ fn length_of_pause(range: &RangeInclusive<usize>, next: &[i16], here: &[i16]) ->
     }
 }
 
-/// Where in the first [`REACH`] of `hay` the loud `needle` is heard.
+/// Returns the position of `needle` in the first [`REACH`] samples of `hay`, if it is loud enough
+/// for a search.
 fn place(needle: &[i16], hay: &[i16]) -> Option<usize> {
     let (signal, _) = powers(needle, &[]);
     if signal < QUIET * needle.len() as f64 || needle.len() < WINDOW {
@@ -228,12 +230,12 @@ fn place(needle: &[i16], hay: &[i16]) -> Option<usize> {
     closest(needle, &hay[..hay.len().min(REACH)])
 }
 
-/// Where in `hay` the samples are closest to `needle`, if they are close anywhere.
+/// Returns the position in `hay` whose samples are closest to `needle`, if any are close.
 fn closest(needle: &[i16], hay: &[i16]) -> Option<usize> {
     let (signal, _) = powers(needle, &[]);
     let mut limit = (signal / 10_f64.powf(WINDOW_DECIBELS / 10.0)) as i64 + 1;
     let mut best = None;
-    // From its loudest part on: what is another sound is known after a few samples.
+    // Starts at the loudest part, where a different sound exceeds the limit after a few samples.
     let part = NEEDLE / 32;
     let loud = |chunk: &[i16]| chunk.iter().map(|&a| i64::from(a).pow(2)).sum::<i64>();
     let loudest = needle.chunks(part).enumerate().max_by_key(|(_, chunk)| loud(chunk));

@@ -1,5 +1,5 @@
-//! The patterns of the template and the operators of EventBridge, on the cases of
-//! `tests/events/patterns.json`, on which `infra/checks/emulator` asks a second engine.
+//! The template's patterns and EventBridge's operators, with the cases of
+//! `tests/events/patterns.json`, which `infra/checks/emulator` also runs on a second engine.
 
 use std::path::PathBuf;
 

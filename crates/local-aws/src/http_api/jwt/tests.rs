@@ -1,4 +1,4 @@
-//! Tokens of the local issuer, each with one thing wrong.
+//! Tokens of the local issuer, each with one error.
 
 use super::*;
 use crate::http_api::issuer::Issuer;

@@ -1,6 +1,5 @@
-//! DynamoDB: an action by each operation's name on the table or the index, except that a
-//! transaction needs what each of its steps alone would need, and a batch is checked on each of its
-//! tables.
+//! DynamoDB: each operation requires the action of the same name on the table or the index. A
+//! transaction requires the actions of its steps, and a batch is checked on each of its tables.
 
 use serde_json::Value;
 
@@ -32,7 +31,7 @@ pub(super) fn required_actions(
     }
 }
 
-/// The action of one step of a transaction.
+/// Returns the action of one step of a transaction.
 fn action(step: &str) -> &str {
     match step {
         "Put" => "PutItem",
@@ -49,7 +48,7 @@ fn table(account: &Account, names: &Value) -> String {
     name.map_or_else(|| "*".to_owned(), |name| arn(account, name))
 }
 
-/// The table's ARN; AWS takes it in place of the name.
+/// Returns the table's ARN, which AWS also accepts in place of the name.
 fn arn(account: &Account, name: &str) -> String {
     match name.starts_with("arn:") {
         true => name.to_owned(),

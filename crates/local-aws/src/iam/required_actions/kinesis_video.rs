@@ -1,9 +1,9 @@
 //! Kinesis Video Streams: actions are named like the operations.
 //!
-//! To create with tags needs the tagging action too. A name alone is checked as `NAME/*`, since an
-//! ARN ends in the creation time. The reference checks UpdateMediaStorageConfiguration on the
-//! channel; here it needs the stream that it names as well: which of the two AWS asks for could not
-//! be tried.
+//! Creation with tags also requires the tagging action. A name alone is checked as `NAME/*`,
+//! because an ARN ends with the creation time. The reference checks UpdateMediaStorageConfiguration
+//! on the channel; here it also requires the stream in the request, because it was not possible to
+//! test which of the two AWS checks.
 
 use http::request::Parts;
 use serde_json::Value;
