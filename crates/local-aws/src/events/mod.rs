@@ -1,10 +1,10 @@
 //! EventBridge: PutEvents, rules, targets with retries and dead letters, schedules, archives.
 //!
 //! - `pattern`: which events a rule matches.
-//! `entry`: converts an entry of PutEvents to the event for targets.
+//! - `entry`: converts an entry of PutEvents to the event for targets.
 //! - `delivery`: one event to one target, with its retry policy and dead-letter queue.
 //! - `schedule`: `rate(...)` on the cloud's clock.
-//! `archive`: stores events; `replay`: sends them again.
+//! - `archive`: stores events; `replay`: sends them again.
 //! - `service`: the rules and archives of the bus.
 //! - `api`: the operations, from JSON to JSON.
 //! - `page`: pagination of lists.

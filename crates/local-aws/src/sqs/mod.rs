@@ -1,7 +1,7 @@
 //! SQS, to the extent that dead-letter queues need it: standard queues, the json-1.0 protocol.
 //!
 //! - `queue`: one queue's messages, in flight and waiting. Time is passed in.
-//! `message`: messages and their MD5s, which SDKs check.
+//! - `message`: messages and their MD5s, which SDKs check.
 //! - `api`: the operations, from JSON to JSON.
 //! - `service`: the queues.
 //! - `policy`: whether a queue's policy allows a service to send.

@@ -48,7 +48,7 @@ impl Cloud {
     /// response is complete.
     ///
     /// # Errors
-    /// [`Error::Http`] if there is no response, [`Error::TimedOut`] after [`IDLE_TIMEOUT`].
+    /// [`Error::Http`] if there is no response, [`Error::TimedOut`] after `IDLE_TIMEOUT`.
     pub async fn idle(&self, function: &str) -> Result<(), Error> {
         let start = Instant::now();
         loop {
