@@ -19,8 +19,9 @@ MEDIA  ?= tests/testkit/assets/two-voices.mka
 SPEED  ?= 1
 FRAGMENT_MS ?= 2000
 PORT   ?= 7878
-# Where the binaries are that run, up and the tests start.
-export BIN := target/debug
+# Profile of run and up, and where their binaries and those of the tests are.
+PROFILE ?= dev
+export BIN := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 SECONDS := 60
 ENV    ?= dev
 REGION ?=
@@ -43,7 +44,7 @@ FOR_LAMBDA := CARGO_BUILD_RUSTFLAGS=--remap-path-prefix=$(CARGO_HOME)=/cargo \
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-run: functions ## one session end to end on this machine (SPEED=n, MEDIA=file.mkv|.mka|.webm, FRAGMENT_MS=10000 for fragments as of WebRTC ingestion)
+run: functions ## one session end to end on this machine (SPEED=n, MEDIA=file.mkv|.mka|.webm, FRAGMENT_MS=10000 for fragments as of WebRTC ingestion, PROFILE=release)
 	@$(BIN)/local-cloud run --media "$(MEDIA)" --speed $(SPEED) --fragment-ms $(FRAGMENT_MS) \
 	  --report target/local/report.json
 
@@ -166,7 +167,7 @@ cloud: tools
 # What one session needs. Its dependencies have the same features as in the whole workspace (see
 # crates/local-cloud/Cargo.toml), so `make test` does not compile them again.
 functions: tools
-	cargo build -p local-cloud $(FUNCTIONS:%=-p %)
+	cargo build --profile $(PROFILE) -p local-cloud $(FUNCTIONS:%=-p %)
 
 release: tools
 	cargo build --release --workspace --bins --examples

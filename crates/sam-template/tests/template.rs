@@ -250,7 +250,7 @@ Resources:
         - !If [No, {{ PolicyName: Never }}, !Ref AWS::NoValue]
   Speakers:
     Type: AWS::IAM::Role
-    Properties: {{ ManagedPolicyArns: [arn:aws:iam::aws:policy/Any], Policies: nobody reads this }}
+    Properties: {{ ManagedPolicyArns: [arn:aws:iam::aws:policy/Any], Policies: not read }}
   Items:
     Type: AWS::DynamoDB::Table
     Properties:
@@ -264,7 +264,7 @@ Resources:
 }
 
 #[test]
-fn the_roles_of_functions_are_read_and_nobody_elses() {
+fn only_the_roles_of_functions_are_read() {
     let template = in_a_role("", "").unwrap();
     let [role] = template.roles.as_slice() else { panic!("{:?}", template.roles) };
     assert_eq!(Some(&role.arn), template.functions[0].role.as_ref());

@@ -65,7 +65,7 @@ async fn a_message_may_have_128_kilobytes() {
 }
 
 #[tokio::test]
-async fn whoever_may_not_call_is_forbidden() {
+async fn a_caller_without_permission_is_forbidden() {
     let cloud = TestCloud::start(1).await;
     local(&cloud, Method::PUT).await;
     let unsigned = cloud.call(Method::POST, &format!("/@connections/{ID}")).body("x");

@@ -133,6 +133,6 @@ fn a_delivery_before_the_first_renewal_leaves_position_zero_open() {
 }
 
 #[test]
-fn a_lease_that_nobody_waits_out_leaves_the_session_without_an_end() {
+fn a_session_whose_lease_is_never_waited_out_does_not_end() {
     breaks(Promise::ReachesTheEnd, with_rules(Rules { waits_out: false, ..RULES }));
 }

@@ -110,8 +110,8 @@ fn only_the_owner_can_change_an_existing_session() {
         let theirs = service.change(&session.session_id, "speaker-2", &changes, &call);
         assert!(matches!(world.run(theirs), Err(Error::NotOwner { .. })));
         let unknown = "no-such-1".parse().unwrap();
-        let nobodys = service.change(&unknown, SPEAKER, &changes, &call);
-        assert!(matches!(world.run(nobodys), Err(Error::NotFound { .. })));
+        let of_no_session = service.change(&unknown, SPEAKER, &changes, &call);
+        assert!(matches!(world.run(of_no_session), Err(Error::NotFound { .. })));
     }
     assert_eq!(world.state().items[&session.session_id], session);
 }
