@@ -9,7 +9,7 @@
 //!   moment in which its Invoke request was received whole. A sample's fragment is found by time:
 //!   it is the first that ends (by producer time) at or after the sample's producer time plus the
 //!   track's CodecDelay. A fragment arrives as a whole, so its later chunks wait for the earlier.
-//!   The final, partial chunk is left out: it waits for the drain, and `stopMs` tells how long.
+//!   The final, partial chunk is left out: it waits for the drain, whose duration is `stopMs`.
 
 use std::collections::BTreeSet;
 

@@ -1,47 +1,50 @@
 /**
- * A client of the session API (docs/openapi.yaml): open, look at and end a session, with its rules for trying
- * again. Nothing is told about a token but to the API.
+ * A client of the session API (docs/openapi.yaml): opens, reads and ends a session, and retries
+ * where the API allows it. It sends the token only to the API.
  */
 import { type Backoff, type Random, waitMs } from "./backoff.ts";
 import type { NewSession, OpenedSession, SessionStatus } from "./session.ts";
 
-/** Between repetitions where the API says no time itself. */
+/** Delay between attempts if the API sends no `Retry-After`. */
 const RETRY: Backoff = { floorMs: 250, firstMs: 1_000, capMs: 10_000 };
 
-/** Added to a `Retry-After`, so that all who were told the same do not come at once. */
+/** Random time added to `Retry-After`, so that clients with the same value do not retry at once. */
 const RETRY_AFTER_SPREAD_MS = 500;
 
-/** API Gateway answers within 30 s, whatever becomes of the function. */
+/** API Gateway answers within 30 s, whatever the function does. */
 const ATTEMPT_TIMEOUT_MS = 35_000;
 
-/** A person waits for the answer: no repetition begins later than this after the first request. */
+/** A person waits for the answer: no attempt begins later than this after the first one. */
 const PATIENCE_MS = 60_000;
 
-/** The API answered, and not with success. */
+/** The API answered with an error. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
 
   constructor(
     /** HTTP status. */
     readonly status: number,
-    /** What the API says, for people: `error` of the function, or `message` of API Gateway. */
+    /** The reason, as text for people: `error` of the function, or `message` of API Gateway. */
     readonly reason: string,
-    /** `Retry-After` in ms; `undefined` where there was none. */
+    /** `Retry-After` in ms; `undefined` if it is absent. */
     readonly retryAfterMs: number | undefined,
   ) {
     super(`${status}: ${reason}`);
   }
 }
 
-/** No answer came: no network, no such host, a time-out, or an origin that the API does not let in. */
+/**
+ * There was no answer: no network, an unknown host, a time-out, or an origin that the API does not
+ * allow.
+ */
 export class Unreachable extends Error {
   override readonly name = "Unreachable";
 }
 
-/** What the client needs of its surroundings; the tests pass their own. */
+/** The client's dependencies; the tests pass their own. */
 export interface ApiWorld {
   readonly fetch: typeof fetch;
-  /** A valid token now. It is asked for at each request, because a session outlives a token. */
+  /** Returns a valid token. It is called for each request, because a session outlives a token. */
   readonly token: () => string;
   /** Milliseconds. */
   readonly now: () => number;
@@ -53,15 +56,18 @@ export class SessionsApi {
   readonly #base: string;
   readonly #world: ApiWorld;
 
-  /** `base` is the stack's output, `https://….execute-api.….amazonaws.com`, or the local cloud's address. */
+  /**
+   * `base` is the stack's output, `https://….execute-api.….amazonaws.com`, or the local cloud's
+   * URL.
+   */
   constructor(base: string, world: ApiWorld) {
     this.#base = base.replace(/\/+$/, "");
     this.#world = world;
   }
 
   /**
-   * Opens a session. `idempotencyKey` is drawn once for one wish of the speaker's: each repetition carries it, so
-   * that a lost answer makes no second session.
+   * Opens a session. The caller generates one `idempotencyKey` per session; all attempts send the
+   * same key, so that a lost answer does not create a second session.
    */
   async open(session: NewSession, idempotencyKey: string): Promise<OpenedSession> {
     const headers = { "content-type": "application/json", "idempotency-key": idempotencyKey };
@@ -69,7 +75,10 @@ export class SessionsApi {
     return (await response.json()) as OpenedSession;
   }
 
-  /** What became of the session; a session that is unknown (404) has ended. One try: the caller asks again. */
+  /**
+   * Returns the session's status; an unknown session (404) has ended. Makes one attempt: the caller
+   * polls.
+   */
   async status(sessionId: string): Promise<SessionStatus> {
     try {
       const response = await this.#send("GET", pathOf(sessionId));
@@ -82,7 +91,7 @@ export class SessionsApi {
     }
   }
 
-  /** Ends the session. One that has ended, or is unknown, is ended alike. */
+  /** Ends the session. A session that has ended or is unknown is not an error. */
   async end(sessionId: string): Promise<void> {
     try {
       await this.#persist(() => this.#send("DELETE", pathOf(sessionId)));
@@ -93,13 +102,16 @@ export class SessionsApi {
     }
   }
 
-  /** For a page that is being closed: the request outlives it, and nobody learns what came of it. */
+  /**
+   * Ends the session when the page is being closed: the request outlives the page, and its result
+   * is not read.
+   */
   endUnseen(sessionId: string): void {
     const request = { method: "DELETE", headers: this.#authorization(), keepalive: true };
     this.#world.fetch(this.#base + pathOf(sessionId), request).catch(() => undefined);
   }
 
-  /** Sends again what may succeed then, until the speaker's patience ends. */
+  /** Repeats a request that failed with a temporary error, until `PATIENCE_MS` is over. */
   async #persist(send: () => Promise<Response>): Promise<Response> {
     const giveUpAt = this.#world.now() + PATIENCE_MS;
     for (let failures = 0; ; failures += 1) {
@@ -115,12 +127,12 @@ export class SessionsApi {
     }
   }
 
-  /** How long to wait before the same request; `undefined` where it would fail again. */
+  /** Returns the delay before the same request; `undefined` if it would fail again. */
   #waitBefore(error: unknown, failures: number): number | undefined {
     if (error instanceof ApiError && error.retryAfterMs !== undefined) {
       return error.retryAfterMs + this.#world.random() * RETRY_AFTER_SPREAD_MS;
     }
-    // API Gateway's own 429 and 503 come without Retry-After.
+    // API Gateway's own 429 and 503 have no Retry-After.
     const passing = error instanceof Unreachable || (error instanceof ApiError && [429, 503].includes(error.status));
     return passing ? waitMs(RETRY, failures, this.#world.random) : undefined;
   }

@@ -1,23 +1,23 @@
 /**
- * How long to wait before trying again: full jitter over a bound that doubles, so that many speakers who
- * lost their connections together do not come back together. (AWS Architecture Blog, "Exponential Backoff
- * And Jitter".)
+ * The delay before a retry: full jitter below a bound that doubles, so that many speakers who lost
+ * their connections together do not reconnect together. (AWS Architecture Blog, "Exponential
+ * Backoff And Jitter".)
  */
 
-/** Draws from [0, 1): `Math.random` in the page, a script in the tests. */
+/** Returns a number in [0, 1): `Math.random` in the page, a fixed sequence in the tests. */
 export type Random = () => number;
 
-/** Bounds of a wait, in milliseconds. No wait is longer than `floorMs + capMs`. */
+/** Bounds of a delay, in milliseconds. No delay is longer than `floorMs + capMs`. */
 export interface Backoff {
-  /** The least wait, whatever is drawn. */
+  /** The minimum delay. */
   readonly floorMs: number;
-  /** The bound of the draw after the first failure; it doubles with each further one. */
+  /** The bound after the first failure; it doubles with each further failure. */
   readonly firstMs: number;
-  /** Where doubling ends. */
+  /** The maximum of the bound. */
   readonly capMs: number;
 }
 
-/** The wait after `failures` earlier failures in a row, in milliseconds. */
+/** Returns the delay after `failures` failures in a row, in milliseconds. */
 export function waitMs(backoff: Backoff, failures: number, random: Random): number {
   const bound = Math.min(backoff.capMs, backoff.firstMs * 2 ** failures);
   return backoff.floorMs + random() * bound;

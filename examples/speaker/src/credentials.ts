@@ -1,8 +1,8 @@
 /**
- * AWS credentials from a Cognito identity pool for the token that also opens the session: GetId, then
- * GetCredentialsForIdentity (Amazon Cognito Developer Guide, "Identity pools authentication flow", enhanced
- * flow). Both calls are unsigned. The pool's role for signed-in identities decides what the page may do; the
- * actions it needs are in docs/speaker.md.
+ * AWS credentials from a Cognito identity pool, for the token that also opens the session: GetId,
+ * then GetCredentialsForIdentity (Amazon Cognito Developer Guide, "Identity pools authentication
+ * flow", enhanced flow). Both calls are unsigned. The pool's role for authenticated identities sets
+ * the page's permissions; docs/speaker.md lists the required actions.
  */
 
 export interface AwsCredentials {
@@ -11,22 +11,25 @@ export interface AwsCredentials {
   readonly sessionToken: string;
 }
 
-/** Gives credentials that are valid now. */
+/** Returns valid credentials. */
 export type CredentialsSource = () => Promise<AwsCredentials>;
 
-/** Cognito refused, or did not answer. */
+/** Cognito refused the request, or did not answer. */
 export class CredentialsError extends Error {
   override readonly name = "CredentialsError";
 }
 
-/** Credentials are renewed so long before they expire: what they sign must still be valid when it arrives. */
+/**
+ * Credentials are renewed this long before they expire, so that a signature is still valid when it
+ * arrives.
+ */
 const RENEW_BEFORE_MS = 5 * 60_000;
 
 const ATTEMPT_TIMEOUT_MS = 10_000;
 
 /**
- * Credentials from the pool `REGION:UUID`, kept until shortly before they expire. `token` is asked for at each
- * renewal, so it must give one that is still valid then.
+ * Returns credentials from the pool `REGION:UUID`, and keeps them until shortly before they expire.
+ * `token` is called at each renewal, so it must return a valid token each time.
  */
 export function fromIdentityPool(identityPoolId: string, token: () => string): CredentialsSource {
   const region = identityPoolId.split(":")[0] ?? "";
@@ -53,7 +56,7 @@ export function fromIdentityPool(identityPoolId: string, token: () => string): C
   };
 }
 
-/** The name under which the pool knows the token's issuer: its `iss` without the scheme. */
+/** Returns the pool's name for the token's issuer: its `iss` without the scheme. */
 export function providerOf(token: string): string {
   try {
     const claims = token.split(".")[1] ?? "";

@@ -1,6 +1,6 @@
 /**
- * Carries out the commands of `StorageSession` with AWS's signaling client and the browser's peer connections,
- * and tells what comes of each. It decides nothing.
+ * Executes the commands of `StorageSession` with AWS's signaling client and the browser's peer
+ * connections, and reports their results as events. It makes no decisions.
  */
 import { Role, SignalingClient } from "amazon-kinesis-video-streams-webrtc";
 import { iceServers, joinStorageSession, KvsError, type Master } from "./kvs-call.ts";
@@ -9,7 +9,9 @@ import type { SignalingEndpoints } from "./session.ts";
 import type { Line } from "./speaker.ts";
 import type { Event, Offer } from "./storage-session.ts";
 
-/** TURN servers are fetched anew so long before their passwords expire, as in AWS's example. */
+/**
+ * TURN servers are requested again this long before their passwords expire, as in AWS's example.
+ */
 const ICE_RENEW_BEFORE_MS = 15_000;
 
 export class Ingestion implements Line {
@@ -20,10 +22,10 @@ export class Ingestion implements Line {
   #tell: (event: Event) => void = () => undefined;
 
   #client: SignalingClient | undefined;
-  /** The command that the present socket answers; 0 while there is to be none. */
+  /** The number of the current socket's command; 0 if there is no socket. */
   #socket = 0;
   #peer: Peer | undefined;
-  /** The command that the present peer answers; 0 while there is to be none. */
+  /** The number of the current peer's command; 0 if there is no peer. */
   #peerNumber = 0;
   #ice: { readonly servers: Promise<RTCIceServer[]>; expiresAt: number } | undefined;
 
@@ -51,14 +53,14 @@ export class Ingestion implements Line {
   }
 
   join(join: number): void {
-    // From here on candidates are the next offer's, and wait for it.
+    // Candidates that arrive from here on belong to the next offer, and wait for it.
     this.#client?.resetIceCandidateState();
     this.#iceServers().catch(() => undefined);
     joinStorageSession(this.#endpoints.WEBRTC, this.#master).then(
       () => this.#tell({ is: "joined", join }),
       (error: unknown) => {
         this.#log(textOf(error));
-        // Without credentials nothing else helps either.
+        // Without credentials no later step can succeed either.
         const refused = !(error instanceof KvsError) || error.refused;
         this.#tell({ is: "join failed", join, refused });
       },
@@ -90,7 +92,7 @@ export class Ingestion implements Line {
       region: this.#master.region,
       role: Role.MASTER,
       credentials,
-      // The service's candidates may come before its offer.
+      // The service's candidates may arrive before its offer.
       enableEarlyIceCandidateBuffering: true,
     });
     this.#client = client;
@@ -99,7 +101,8 @@ export class Ingestion implements Line {
     client.on("sdpOffer", (offer: Offer) => current() && this.#tell({ is: "offer", socket, offer }));
     client.on("iceCandidate", (candidate: RTCIceCandidateInit) => current() && this.#candidate(candidate));
     client.on("statusResponse", (status: StatusResponse) => current() && this.#refused(status));
-    // A socket that fails says "error" and then "close"; one that could not be signed says "error" only.
+    // A socket that fails emits "error" and then "close"; one that could not be signed emits only
+    // "error".
     client.on("error", (error: unknown) => current() && this.#socketFailed(socket, error));
     client.on("close", () => current() && this.#socketFailed(socket, undefined));
     client.open();
@@ -115,14 +118,15 @@ export class Ingestion implements Line {
   }
 
   async #answer(number: number, offer: Offer): Promise<void> {
-    // The offer came over this client; its answer and candidates go back over it or not at all.
+    // The offer arrived over this client; its answer and candidates are sent over the same client
+    // or not at all.
     const client = this.#client;
     const servers = await this.#iceServers();
     if (this.#peerNumber !== number || client === undefined) {
       return;
     }
     const current = (): boolean => this.#peerNumber === number;
-    // Candidates that are found before the answer is sent wait for it: they mean nothing without it.
+    // Candidates that are found before the answer is sent are delayed: they are useless without it.
     let sent: (() => void) | undefined;
     const answered = new Promise<void>((resolve) => (sent = resolve));
     const peer = new Peer(offer, this.#tracks, servers, {
@@ -137,7 +141,7 @@ export class Ingestion implements Line {
     client.drainPendingIceCandidates();
     const answer = await peer.answer();
     if (current()) {
-      // Without a correlation id the service would not say that it refuses the answer.
+      // The service reports that it refuses the answer only if there is a correlation id.
       client.sendSdpAnswer(answer, undefined, correlationOf(number));
       sent?.();
     }
@@ -147,7 +151,7 @@ export class Ingestion implements Line {
     this.#peer?.add(candidate).catch((error: unknown) => this.#log(`candidate not taken: ${textOf(error)}`));
   }
 
-  /** STATUS_RESPONSE comes for what the service refuses only. */
+  /** The service sends STATUS_RESPONSE only for messages that it refuses. */
   #refused({ correlationId, statusCode, errorType, description }: StatusResponse): void {
     this.#log(`answer refused: ${statusCode ?? ""} ${errorType ?? ""} ${description ?? ""}`);
     if (this.#peerNumber !== 0 && correlationId === correlationOf(this.#peerNumber)) {
@@ -169,7 +173,7 @@ export class Ingestion implements Line {
   }
 }
 
-/** As it comes in; the package's own type says that each field is the literal "string". */
+/** The message as received; the package's own type declares each field as the literal "string". */
 interface StatusResponse {
   readonly correlationId?: string;
   readonly statusCode?: string;
@@ -179,5 +183,5 @@ interface StatusResponse {
 
 const correlationOf = (peer: number): string => `answer-${peer}`;
 
-/** What can be said of an error. A WebSocket's error event says nothing. */
+/** Returns the text of an error. A WebSocket's error event has none. */
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : "connection failed");

@@ -1,7 +1,7 @@
 /**
- * The two calls that a master makes to Kinesis Video Streams beside its WebSocket, signed with SigV4: small
- * enough to need no SDK client. Their forms are those of the services' API models
- * (`kinesis-video-webrtc-storage`, `kinesis-video-signaling`).
+ * The two calls that a master makes to Kinesis Video Streams in addition to its WebSocket, signed
+ * with SigV4: so few that they need no SDK client. Their forms are those of the services' API
+ * models (`kinesis-video-webrtc-storage`, `kinesis-video-signaling`).
  */
 import { Sha256 } from "@aws-crypto/sha256-js";
 import { SignatureV4 } from "@smithy/signature-v4";
@@ -15,9 +15,9 @@ export class KvsError extends Error {
 
   constructor(
     readonly operation: string,
-    /** HTTP status; `undefined` where no answer came. */
+    /** HTTP status; `undefined` if there was no answer. */
     readonly status: number | undefined,
-    /** The exception's name, or what kept the answer from coming. */
+    /** The exception's name, or the reason why there was no answer. */
     readonly code: string,
     options?: ErrorOptions,
   ) {
@@ -25,8 +25,9 @@ export class KvsError extends Error {
   }
 
   /**
-   * Whether the same call will fail again. Those that may pass are AWS's example's: too many calls
-   * (`ClientLimitExceededException`, which is a 400), a failure of the service, no answer.
+   * Whether the same call will fail again. The temporary errors are those of AWS's example: too
+   * many calls (`ClientLimitExceededException`, which is a 400), a failure of the service, no
+   * answer.
    */
   get refused(): boolean {
     const passing = this.status === undefined || this.status >= 500 || this.status === 429;
@@ -34,7 +35,7 @@ export class KvsError extends Error {
   }
 }
 
-/** Signs and sends one POST. Asks once: who calls decides about another try. */
+/** Signs and sends one POST, once: the caller decides whether to retry. */
 async function call(
   operation: string,
   endpoint: string,
@@ -53,7 +54,7 @@ async function call(
     headers: { host: url.host, "content-type": "application/json" },
     body: JSON.stringify(body),
   });
-  // The browser writes `host` itself and lets nobody else do it.
+  // The browser sets `host` itself and does not allow scripts to set it.
   const { host: _, ...headers } = signed.headers;
   let response: Response;
   try {
@@ -70,7 +71,7 @@ async function call(
   return answer;
 }
 
-/** A channel's master, with what its calls need. */
+/** A channel's master, with the data that its calls need. */
 export interface Master {
   readonly channelArn: string;
   readonly region: string;
@@ -83,7 +84,7 @@ export async function joinStorageSession(webrtcEndpoint: string, master: Master)
   await call("JoinStorageSession", webrtcEndpoint, "/joinStorageSession", { channelArn }, region, credentials);
 }
 
-/** GetIceServerConfig: TURN servers, and how long their passwords hold, in milliseconds. */
+/** GetIceServerConfig: TURN servers, and the lifetime of their passwords in milliseconds. */
 export async function iceServers(
   httpsEndpoint: string,
   master: Master,

@@ -1,7 +1,8 @@
 /**
- * The page: fields in, session and media on, status out. What is not secret may come from the page's query
- * (`?api=…&pool=…&source=…&targets=…`); the token comes from its field only, because addresses are kept in
- * histories and logs. A product takes it from its sign-in, and renews it there.
+ * The page: reads the fields, starts and stops session and media, and shows the status. Values that
+ * are not secret may be set in the page's query (`?api=…&pool=…&source=…&targets=…`). The token is
+ * read only from its field, because addresses are stored in histories and logs. A product gets it
+ * from its sign-in, and renews it there.
  */
 import { SessionsApi } from "./api.ts";
 import { fromIdentityPool } from "./credentials.ts";
@@ -12,7 +13,7 @@ import { type Clock, Speaker } from "./speaker.ts";
 import type { Status } from "./storage-session.ts";
 import { startSyntheticVideo, type SyntheticVideo } from "./synthetic-video.ts";
 
-/** Lines kept on the page. */
+/** Maximum number of log lines on the page. */
 const LOG_LINES = 200;
 
 function element<T extends HTMLElement>(id: string, type: new () => T): T {
@@ -40,13 +41,13 @@ const clock: Clock = {
   },
 };
 
-/** What the present session holds; `undefined` between sessions. */
+/** The resources of the current session; `undefined` between sessions. */
 interface Running {
   readonly api: SessionsApi;
   readonly session: OpenedSession;
   readonly microphone: MediaStreamTrack;
   readonly video: SyntheticVideo;
-  /** `undefined` where no identity pool was given: then the session is open and nothing is spoken into it. */
+  /** `undefined` if no identity pool was given: then the session is open but gets no media. */
   readonly speaker: Speaker | undefined;
 }
 
@@ -75,7 +76,7 @@ function show(session: OpenedSession, status: Status): void {
 }
 
 async function start(): Promise<void> {
-  // The microphone first: whoever denies it has opened no session.
+  // The microphone first: if access to it is denied, no session is opened.
   const microphone = await openMicrophone({
     echoCancellation: checked("echo"),
     noiseSuppression: checked("noise"),
@@ -140,7 +141,7 @@ async function stop({ api, session, speaker }: Running): Promise<void> {
   release();
 }
 
-/** Gives microphone and picture back, and lets another session begin. */
+/** Releases microphone and picture, and allows the next session to begin. */
 function release(): void {
   running?.microphone.stop();
   running?.video.stop();
@@ -149,7 +150,7 @@ function release(): void {
   stopButton.disabled = true;
 }
 
-/** What went wrong, in its own words. */
+/** Returns the text of an error. */
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 form.addEventListener("submit", (event) => {
@@ -174,7 +175,7 @@ stopButton.addEventListener("click", () => {
   }
 });
 
-// A closed page speaks no more. Where this request is lost, the session ends by its own inactivity.
+// A closed page sends no media. If this request is lost, the session ends because of inactivity.
 addEventListener("pagehide", () => running?.api.endUnseen(running.session.sessionId));
 
 const query = new URLSearchParams(location.search);

@@ -1,8 +1,9 @@
 /**
- * The speaker's microphone. Echo cancellation, noise suppression and automatic gain are each the page's choice;
- * a browser turns all three on if not told otherwise. They are off by default here, because they change what is
- * heard: measured with Chromium, gain makes the first two seconds of speech 6 dB louder, and noise suppression
- * takes 5 dB off 6 to 8 kHz. Where loudspeakers play beside the microphone, echo cancellation belongs on.
+ * The speaker's microphone. Echo cancellation, noise suppression and automatic gain are options of
+ * the page; by default a browser turns on all three. They are off by default here, because they
+ * change the sound: measured with Chromium, gain makes the first two seconds of speech 6 dB louder,
+ * and noise suppression reduces 6 to 8 kHz by 5 dB. If loudspeakers play beside the microphone,
+ * echo cancellation should be on.
  */
 export interface AudioProcessing {
   readonly echoCancellation: boolean;
@@ -10,7 +11,10 @@ export interface AudioProcessing {
   readonly autoGainControl: boolean;
 }
 
-/** Asks the speaker for the microphone, one channel. Rejects as `getUserMedia` does where it is denied or absent. */
+/**
+ * Requests access to the microphone, one channel. Rejects as `getUserMedia` does if it is denied or
+ * absent.
+ */
 export async function openMicrophone(processing: AudioProcessing): Promise<MediaStreamTrack> {
   if (navigator.mediaDevices === undefined) {
     throw new Error("a browser gives the microphone to pages over https or from 127.0.0.1 only");

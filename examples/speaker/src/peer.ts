@@ -1,6 +1,6 @@
 /**
- * One peer connection that answers one offer of the storage session: sends the two tracks, H.264 and Opus and
- * nothing else (WDG, "Troubleshoot connecting to the storage session"), and receives nothing.
+ * One peer connection that answers one offer of the storage session: sends two tracks, only H.264
+ * and Opus (WDG, "Troubleshoot connecting to the storage session"), and receives nothing.
  */
 import type { Offer } from "./storage-session.ts";
 import { VIDEO_MAX_BITRATE } from "./synthetic-video.ts";
@@ -10,10 +10,10 @@ export interface Tracks {
   readonly video: MediaStreamTrack;
 }
 
-/** What one's owner hears of it. */
+/** The events of a peer. */
 export interface PeerEvents {
   connected(): void;
-  /** ICE lost its path; it may find another. */
+  /** ICE lost its path and may find another. */
   disconnected(): void;
   lost(): void;
   /** A candidate to send. */
@@ -24,7 +24,7 @@ export class Peer {
   readonly #connection: RTCPeerConnection;
   readonly #tracks: Tracks;
   #closed = false;
-  /** Settled once the offer is in place; candidates wait for that. */
+  /** Resolves when the offer is set; candidates wait for it. */
   readonly #offered: Promise<void>;
 
   constructor(offer: Offer, tracks: Tracks, iceServers: RTCIceServer[], events: PeerEvents) {
@@ -45,21 +45,23 @@ export class Peer {
       }
     });
     this.#connection.addEventListener("icecandidate", ({ candidate }) => {
-      // The storage session is reached through relays; AWS advises against sending addresses of this machine.
+      // The storage session is reached through relays; AWS advises against sending addresses of
+      // this machine.
       if (candidate !== null && candidate.candidate !== "" && candidate.type !== "host") {
         events.candidate(candidate);
       }
     });
-    // Tracks before the offer: the browser pairs them with the offer's media by kind.
+    // Tracks are added before the offer: the browser matches them with the offer's media by kind.
     const stream = new MediaStream([tracks.audio, tracks.video]);
     this.#connection.addTrack(tracks.audio, stream);
     this.#connection.addTrack(tracks.video, stream);
     this.#offered = this.#connection.setRemoteDescription(offer);
-    // Whoever awaits it hears of a failure; where nobody does, `answer` has.
+    // Callers that await it receive an error; this prevents an unhandled rejection if no caller
+    // does.
     this.#offered.catch(() => undefined);
   }
 
-  /** The answer to the offer, to be sent at once: candidates follow. */
+  /** Returns the answer to the offer, which must be sent at once: candidates follow. */
   async answer(): Promise<RTCSessionDescription> {
     await this.#offered;
     for (const transceiver of this.#connection.getTransceivers()) {
@@ -77,14 +79,17 @@ export class Peer {
     return this.#connection.localDescription;
   }
 
-  /** A candidate of the service's. It may say of no medium (`sdpMid`) whose it is: then of the first, all share one path. */
+  /**
+   * Adds a candidate of the service. Without `sdpMid` it is assigned to the first medium: all share
+   * one path.
+   */
   async add(candidate: RTCIceCandidateInit): Promise<void> {
     await this.#offered;
     const nowhere = (candidate.sdpMid ?? candidate.sdpMLineIndex ?? undefined) === undefined;
     await this.#connection.addIceCandidate(nowhere ? { ...candidate, sdpMLineIndex: 0 } : candidate);
   }
 
-  /** Ends it without a further event. The tracks go on. */
+  /** Closes the connection without a further event. The tracks continue. */
   close(): void {
     this.#closed = true;
     this.#connection.close();
@@ -100,7 +105,7 @@ export class Peer {
   }
 }
 
-/** What this browser can send and receive as `mimeType`; the answer then offers nothing else of its kind. */
+/** Returns this browser's codecs for `mimeType`, to which the answer is then limited. */
 function codecs(kind: string, mimeType: string): RTCRtpCodec[] {
   const known = RTCRtpReceiver.getCapabilities(kind)?.codecs ?? [];
   const wanted = known.filter((codec) => codec.mimeType.toLowerCase() === mimeType);

@@ -1,4 +1,7 @@
-/** A session as `POST /sessions` answers it; of its fields, those that a speaker needs (docs/openapi.yaml, OpenedSession). */
+/**
+ * A session in the response of `POST /sessions`: the fields that a speaker needs
+ * (docs/openapi.yaml, OpenedSession).
+ */
 export interface OpenedSession {
   readonly sessionId: string;
   readonly status: SessionStatus;
@@ -8,7 +11,7 @@ export interface OpenedSession {
 
 export type SessionStatus = "active" | "paused" | "ended";
 
-/** Where the channel's master connects. KVS calls the values opaque. */
+/** The endpoints of the channel's master. KVS documents the values as opaque. */
 export interface SignalingEndpoints {
   /** Signaling. */
   readonly WSS: string;
@@ -18,14 +21,14 @@ export interface SignalingEndpoints {
   readonly WEBRTC: string;
 }
 
-/** What a speaker asks for (docs/openapi.yaml, NewSession). Languages are ISO 639-1. */
+/** The request for a session (docs/openapi.yaml, NewSession). Languages are ISO 639-1. */
 export interface NewSession {
   readonly sourceLanguage: string;
   readonly targetLanguages?: readonly string[];
   readonly qualityTier?: "standard" | "premium";
 }
 
-/** The region of `arn:PARTITION:kinesisvideo:REGION:ACCOUNT:channel/…`. */
+/** Returns the region of `arn:PARTITION:kinesisvideo:REGION:ACCOUNT:channel/…`. */
 export function regionOf(arn: string): string {
   const region = arn.split(":")[3];
   if (region === undefined || region === "") {

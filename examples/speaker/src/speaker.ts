@@ -1,12 +1,12 @@
 /**
- * Drives a `StorageSession`: gives it events with their time, carries its commands to the line, wakes it when it
- * wants to be woken, and asks and ends the session. It adds waiting and nothing else.
+ * Drives a `StorageSession`: passes it events with their time, sends its commands to the line,
+ * wakes it at the requested time, and polls and ends the session. It only adds waiting.
  */
 import type { Random } from "./backoff.ts";
 import { LINGER_MS } from "./limits.ts";
 import { type Command, type Event, type Offer, type Status, StorageSession } from "./storage-session.ts";
 
-/** Signaling and media. What comes of a call is told through `listen`; no call throws. */
+/** Signaling and media. Results of calls are reported through `listen`; no call throws. */
 export interface Line {
   listen(tell: (event: Event) => void): void;
   openSignaling(socket: number): void;
@@ -16,20 +16,23 @@ export interface Line {
   closePeer(): void;
 }
 
-/** The session that is spoken into. */
+/** The session of the media. */
 export interface SessionControl {
-  /** Whether it has not ended. Rejects where that cannot be learnt. */
+  /** Whether it has not ended. Rejects if the status is not available. */
   isLive(): Promise<boolean>;
   end(): Promise<void>;
 }
 
-/** Time. `now` is in milliseconds and never goes back; `later` gives what takes the wish back. */
+/**
+ * Time. `now` is in milliseconds and never goes back; `later` returns a function that cancels the
+ * call.
+ */
 export interface Clock {
   now(): number;
   later(ms: number, then: () => void): () => void;
 }
 
-/** `setTimeout` takes no longer waits than this; waking too early does no harm. */
+/** The maximum of `setTimeout`; waking too early does no harm. */
 const LONGEST_TIMER_MS = 0x7fff_ffff;
 
 export class Speaker {
@@ -53,7 +56,7 @@ export class Speaker {
     this.#handle({ is: "start" });
   }
 
-  /** Ends media, gives the last words time to be stored, and ends the session. */
+  /** Ends media, waits until the last words can be stored, and ends the session. */
   async stop(): Promise<void> {
     const spoke = this.#machine.status().phase !== "ended";
     this.#handle({ is: "stop" });

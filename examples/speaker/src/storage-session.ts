@@ -1,20 +1,23 @@
 /**
- * What a speaker does to have its media stored for as long as its session lasts, as a state machine without
- * sockets, clock or chance: events and the time go in, commands come out. `speaker.ts` carries them out.
+ * The state machine that keeps a speaker's media stored until the session ends, without sockets,
+ * clock or random source: its inputs are events and the time, its outputs are commands.
+ * `speaker.ts` executes them.
  *
- * Two things are kept up, each by itself:
+ * It maintains two connections independently:
  *
- * - **Signaling**, the WebSocket to the channel as master. It is opened again whenever it closes. Media does
- *   not need it once it flows, so its closing ends no media.
- * - **Media**, the peer connection to the storage session. It comes about in three steps: we call
- *   JoinStorageSession, the service sends an offer over signaling, we answer. A join that succeeds promises no
- *   offer and is repeated until one comes. Media that is lost, or that nears the end of its hour, is joined again.
+ * - **Signaling**, the WebSocket to the channel as master. It is opened again whenever it closes.
+ *   Media does not need it once it flows, so its end does not end media.
+ * - **Media**, the peer connection to the storage session. It needs three steps: we call
+ *   JoinStorageSession, the service sends an offer over signaling, we answer. A successful join
+ *   does not guarantee an offer, so it is repeated until one arrives. When media is lost, or its
+ *   hour is nearly over, we join again.
  *
- * At the hour, the old media flows until the new offer is there; then it is closed and the offer answered. A
- * channel has one master, so there is no longer overlap: two peers would both send.
+ * At the end of the hour, the old media flows until the new offer arrives; then it is closed and
+ * the offer is answered. A channel has one master, so they do not overlap: two peers would both
+ * send.
  *
- * Nothing is given up while the session lives. Each trouble asks the session API (`checkSession`) whether it
- * does; once that says no, nothing is tried any more.
+ * All steps are retried until the session ends. Each failure checks the status with the session API
+ * (`checkSession`); after it reports the end, nothing is retried.
  */
 import { type Backoff, type Random, waitMs } from "./backoff.ts";
 import {
@@ -31,15 +34,15 @@ import {
   STEADY_MS,
 } from "./limits.ts";
 
-/** The service's SDP offer. It passes through unread. */
+/** The service's SDP offer, which is passed on unread. */
 export interface Offer {
   readonly type: "offer";
   readonly sdp: string;
 }
 
 /**
- * What happened. The numbers are those of the command it answers: an event of a socket, join or peer that has
- * been replaced since changes nothing.
+ * An event. Its number is that of the command that caused it: an event of a replaced socket, join
+ * or peer has no effect.
  */
 export type Event =
   | { readonly is: "start" }
@@ -53,11 +56,11 @@ export type Event =
   | { readonly is: "peer connected"; readonly peer: number }
   | { readonly is: "peer disconnected"; readonly peer: number }
   | { readonly is: "peer lost"; readonly peer: number }
-  /** The session API's word; `undefined` where it could not be asked. */
+  /** The answer of the session API; `undefined` if the request failed. */
   | { readonly is: "session checked"; readonly live: boolean | undefined }
   | { readonly is: "stop" };
 
-/** What to do now, in this order. */
+/** The commands to execute now, in this order. */
 export type Command =
   | { readonly do: "open signaling"; readonly socket: number }
   | { readonly do: "close signaling" }
@@ -76,7 +79,7 @@ type Signaling =
 type Join =
   /** Media flows, or an offer is being answered. */
   | { readonly is: "not needed" }
-  /** To be called at `at`, or as soon after it as signaling is open. */
+  /** Due at `at`, or as soon after it as signaling is open. */
   | { readonly is: "due"; readonly at: number }
   | { readonly is: "called"; readonly join: number }
   | { readonly is: "awaiting offer"; readonly until: number };
@@ -86,14 +89,14 @@ type Peer =
   | { readonly is: "answering"; readonly peer: number; readonly until: number }
   | { readonly is: "connected"; readonly peer: number; readonly since: number; readonly shakyUntil?: number };
 
-/** For people. Times are milliseconds of the clock that was passed in. */
+/** The status for display. Times are milliseconds of the clock that was passed in. */
 export interface Status {
   readonly phase: "connecting" | "live" | "reconnecting" | "stopped" | "ended";
   /** Calls of JoinStorageSession. */
   readonly joins: number;
-  /** How often media was lost, or renewed, and came back. */
+  /** How often media was lost or renewed, and then resumed. */
   readonly gaps: number;
-  /** How long no media flowed in those gaps, together. What was spoken then is not stored. */
+  /** Total duration of those gaps. Speech in them is not stored. */
   readonly gapMs: number;
 }
 
@@ -103,9 +106,9 @@ export class StorageSession {
   #signaling: Signaling = { is: "closed", openAt: 0 };
   #join: Join = { is: "not needed" };
   #peer: Peer = { is: "none" };
-  /** When the present media is to be joined anew. */
+  /** When media must be renewed by another join. */
   #renewAt = Infinity;
-  /** When the last join was called: the hour is counted from there. */
+  /** When the last join was called: the hour counts from there. */
   #joinedAt = 0;
   #checking = false;
 
@@ -124,7 +127,7 @@ export class StorageSession {
     this.#random = random;
   }
 
-  /** Takes what happened at `now` and says what to do. `now` never goes back. */
+  /** Handles an event at `now` and returns the commands to execute. `now` never goes back. */
   handle(event: Event, now: number): Command[] {
     const commands: Command[] = [];
     if (event.is === "start" && this.#phase === "new") {
@@ -141,7 +144,10 @@ export class StorageSession {
     return commands;
   }
 
-  /** When `time passed` is to be said if nothing else happens; `undefined` if nothing is waited for. */
+  /**
+   * Returns when `time passed` is due if no other event occurs; `undefined` if there is no
+   * deadline.
+   */
   wakeAt(): number | undefined {
     if (this.#phase !== "running") {
       return undefined;
@@ -266,14 +272,14 @@ export class StorageSession {
     this.#signaling = { is: "closed", openAt: now + waitMs(SIGNALING_RETRY, this.#signalingFailures, this.#random) };
     this.#signalingFailures += 1;
     this.#joinsWithoutOffer = 0;
-    // The offer would have come over this socket; the join is made again over the next one.
+    // The offer would have arrived over this socket; the join is repeated over the next one.
     if (this.#join.is === "called" || this.#join.is === "awaiting offer") {
       this.#join = { is: "due", at: now };
     }
     this.#checkSession(commands);
   }
 
-  /** The wait for the offer was the wait between joins, so the next join is due at once. */
+  /** The wait for the offer was the delay between joins, so the next join is due at once. */
   #noOffer(now: number, commands: Command[]): void {
     this.#mediaFailures += 1;
     this.#join = { is: "due", at: now };
@@ -291,7 +297,10 @@ export class StorageSession {
     this.#checkSession(commands);
   }
 
-  /** Every join may bring an offer and the newest counts, so each one is answered and replaces what was. */
+  /**
+   * Every join may cause an offer and the newest counts, so each one is answered and replaces the
+   * previous peer.
+   */
   #answer(offer: Offer, now: number, commands: Command[]): void {
     if (this.#peer.is !== "none") {
       commands.push({ do: "close peer" });
@@ -333,7 +342,7 @@ export class StorageSession {
     if (steady) {
       this.#mediaFailures = 0;
     }
-    // A join for the next hour may be under way already; its offer will do.
+    // A join for the next hour may be in progress; its offer is sufficient.
     if (this.#join.is === "not needed") {
       const at = steady ? now : now + waitMs(JOIN_RETRY, this.#mediaFailures, this.#random);
       this.#join = { is: "due", at };

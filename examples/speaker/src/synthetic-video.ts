@@ -1,18 +1,18 @@
 /**
- * The picture that a speaker without a camera sends. Ingestion takes no master without H.264 video (WDG,
- * "Troubleshoot connecting to the storage session"); what it needs of the picture is not documented. This one
- * is small (about 8 kb/s, measured with Chromium), far below the session's 1 Mb/s, and changes with every frame,
- * because a capture may leave out frames that are alike.
+ * The picture of a speaker without a camera. Ingestion requires H.264 video from a master (WDG,
+ * "Troubleshoot connecting to the storage session"); its requirements on the picture are not
+ * documented. This one is small (about 8 kb/s, measured with Chromium), far below the session's 1
+ * Mb/s, and changes with every frame, because a capture may omit frames that are equal.
  */
 
 /** Pixels. */
 const WIDTH = 320;
 const HEIGHT = 240;
 
-/** Frames a second. */
+/** Frames per second. */
 const RATE = 5;
 
-/** The most that the encoder may spend on it, in bits a second. */
+/** Maximum bit rate of the encoder, in bits per second. */
 export const VIDEO_MAX_BITRATE = 150_000;
 
 export interface SyntheticVideo {
@@ -21,8 +21,8 @@ export interface SyntheticVideo {
 }
 
 /**
- * A track of a bar that walks across a dark picture. Drawn by a timer and not by animation frames, which stop
- * in a hidden tab; there, a timer still comes about once a second.
+ * Returns a track of a bar that moves across a dark picture. A timer draws it, not animation
+ * frames, which stop in a hidden tab; there, a timer still fires about once per second.
  */
 export function startSyntheticVideo(): SyntheticVideo {
   const canvas = document.createElement("canvas");

@@ -1,2 +1,5 @@
-/** What AWS's package asks of `isomorphic-webcrypto`: the browser's own. `build.mjs` puts it in. */
+/**
+ * The part of `isomorphic-webcrypto` that AWS's package uses: the browser's own crypto. `build.mjs`
+ * substitutes it.
+ */
 export default globalThis.crypto;
