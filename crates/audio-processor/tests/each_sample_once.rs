@@ -168,8 +168,8 @@ async fn an_old_sender_leaves_no_trace_in_the_recording() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    /// Pieces in any order, any number of times, by any lease, with answers lost on the way; then
-    /// an honest sender that goes where it is told. Its end is everybody's end.
+    /// Pieces in any order, any number of times, with any epoch, with lost responses; then a sender
+    /// that follows the processor's position. All samples are then accepted once.
     #[test]
     fn any_order_of_offers_gives_the_source_once(
         offers in proptest::collection::vec((0_usize..400, 1_usize..90, 1_u64..4), 0..60),

@@ -31,9 +31,9 @@ pub struct Track {
     pub codec_delay: Option<u64>,
     /// Name.
     pub name: String,
-    /// SamplingFrequency of the Audio element, Hz; `None` when absent or no number of Hz.
+    /// SamplingFrequency of the Audio element, Hz; `None` if absent or not a positive number.
     pub rate: Option<u32>,
-    /// OutputSamplingFrequency, Hz: what a codec with spectral band replication comes to.
+    /// OutputSamplingFrequency, Hz: the rate after spectral band replication.
     pub output_rate: Option<u32>,
     /// Channels.
     pub channels: Option<u64>,
