@@ -18,14 +18,15 @@ NOT_SET = {
     "AWS_LAMBDA_FUNCTION_NAME": "Lambda sets it",
     "AUDIO_OUT_DIR": "only a local machine has a persistent folder",
 }
-NAME = re.compile(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)"')
+# A row of a function's `variables!` table.
+ROW = re.compile(r'\b(?:required|optional|text|number|flag)\(\s*"([A-Z0-9_]+)"')
 FUNCTIONS = of_type(SOURCE["Resources"], "AWS::Serverless::Function")
 
 
 def names_in(path) -> set[str]:
     """Returns the variables named in a file, except in comments and after `#[cfg(test)]`."""
     code = path.read_text().split("#[cfg(test)]")[0]
-    return set(NAME.findall(re.sub(r"^\s*//.*$", "", code, flags=re.M)))
+    return set(ROW.findall(re.sub(r"^\s*//.*$", "", code, flags=re.M)))
 
 
 def read_by(package: str) -> set[str]:
