@@ -22,7 +22,7 @@ async fn a_session_whose_stream_may_not_be_tagged_is_refused_and_leaves_nothing(
     let (status, waits, answer) =
         cloud.post(&token, &[], &json!({ "sourceLanguage": "en" })).await.unwrap();
     assert_eq!((status, waits), (500, None), "{answer}");
-    assert!(answer["error"].as_str().unwrap().contains("will not help"), "{answer}");
+    assert!(answer["error"].as_str().unwrap().contains("retry will not succeed"), "{answer}");
 
     let user = "arn:aws:sts::000000000000:assumed-role/session-http-handler-dev-role/session-http-handler-dev";
     let action = "kinesisvideo:TagStream";
