@@ -90,10 +90,10 @@ async fn each_error_has_the_right_status_and_message() {
         // A failure of the bus does not affect the response.
         (event, refusal("InternalFailure", 500, many), 201, ""),
         // Errors that last until another session ends or an operator fixes the cause.
-        (channel, refusal("AccountChannelLimitExceededException", 400, 1), 503, "account limit reached"),
-        (stream, refusal("AccountStreamLimitExceededException", 400, 1), 503, "account limit reached"),
+        (channel, refusal("AccountChannelLimitExceededException", 400, 1), 503, "account limit"),
+        (stream, refusal("AccountStreamLimitExceededException", 400, 1), 503, "account limit"),
         (map, refusal("AccessDeniedException", 401, many), 500, "retry will not succeed"),
-        (map, refusal("ClientLimitExceededException", 400, many), 503, "too many concurrent requests"),
+        (map, refusal("ClientLimitExceededException", 400, many), 503, "concurrent requests"),
     ];
     let mut open = BTreeSet::new();
     for (number, (step, fault, wanted, part)) in cases.into_iter().enumerate() {
