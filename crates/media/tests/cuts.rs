@@ -1,6 +1,6 @@
-//! A fragment without its end, with the next one right behind it: what ends between two elements
-//! costs only what is missing, one that ends inside an element is reported, and the parser finds the
-//! documents behind it again.
+//! A fragment without its end, directly followed by the next one. If it ends between two elements,
+//! only its missing part is lost. If it ends inside an element, it is reported, and the parser
+//! finds the documents after it again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod harness;

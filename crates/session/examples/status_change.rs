@@ -1,8 +1,8 @@
-//! What this crate writes and reads as a `Session Status Change`, for a check against
+//! Writes and reads the details of `Session Status Change`, for a check against
 //! `events/session-status-change.schema.json` (`tests/events/status_change.py`).
 //!
 //!     status_change emit 500      500 details that sessions emit, one a line
-//!     status_change read          for each detail on a line: as it is read and written again, or why not
+//!     status_change read          for each detail on a line: as read and written again, or the error
 
 use std::{error::Error, io};
 

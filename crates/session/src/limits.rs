@@ -59,8 +59,8 @@ impl Limits {
     pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(29);
 
     /// Returns these budgets scaled to an invocation with only `remaining` time, all by the same
-    /// factor, so that a creation that fails late still has time for compensation. `request_hold` is not
-    /// scaled, because the invocation that reads the claim may have another deadline.
+    /// factor, so that a creation that fails late still has time for compensation. `request_hold`
+    /// is not scaled, because the invocation that reads the claim may have another deadline.
     #[must_use]
     pub fn within(self, remaining: Duration) -> Self {
         let share = remaining.as_secs_f64() / Self::FUNCTION_TIMEOUT.as_secs_f64();
@@ -79,8 +79,8 @@ impl Limits {
     }
 }
 
-/// Exponential back-off with jitter: each pause is 1.5 times the previous one plus a random part, so that
-/// clients that started together do not retry together. Never shorter than the first pause.
+/// Exponential back-off with jitter: each pause is 1.5 times the previous one plus a random part,
+/// so that clients that started together do not retry together. Never shorter than the first pause.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,

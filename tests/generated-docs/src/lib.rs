@@ -1,8 +1,8 @@
 //! Compares generated sections of documents under `docs/` with the code that they describe.
 //!
-//! A section stands between `<!-- begin NAME -->` and `<!-- end NAME -->`. A test generates its text
-//! and calls [`check`], which fails if the document differs. With `UPDATE_DOCS=1` it updates the
-//! document instead.
+//! A section is delimited by `<!-- begin NAME -->` and `<!-- end NAME -->`. A test generates its
+//! text and calls [`check`], which fails if the document differs. With `UPDATE_DOCS=1` it updates
+//! the document instead.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::{env, fs, path::Path};

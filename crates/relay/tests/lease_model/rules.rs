@@ -15,10 +15,10 @@ pub(crate) struct Rules {
     pub(crate) revision: bool,
     /// A write of a past epoch is rejected (`LeaseTable::{renew, release}`).
     pub(crate) epoch: bool,
-    /// The progress advances when the processor has accepted a payload, not when the payload is sent
-    /// (`delivery::Deliverer::accepted`).
+    /// The progress advances when the processor has accepted a payload, not when the payload is
+    /// sent (`delivery::Deliverer::accepted`).
     pub(crate) accepted_first: bool,
-    /// Nothing is delivered before the origin is stored (`delivery::Deliverer::ready`).
+    /// Nothing is delivered before the origin is stored (`delivery::Deliverer::may_deliver`).
     pub(crate) origin_persisted: bool,
     /// A lease that does not change is waited out and taken (`lease::acquire`).
     pub(crate) waits_out: bool,

@@ -109,7 +109,8 @@ pub(crate) struct Take {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Holder {
     pub(crate) epoch: u8,
-    /// Ticks of its own monotonic clock until `LeaseView::valid_until`; 0 = expired, or [`STANDING`].
+    /// Ticks of its own monotonic clock until `LeaseView::valid_until`; 0 if expired, or
+    /// [`STANDING`].
     pub(crate) valid_for: i8,
     /// The `next` of the progress.
     pub(crate) next: u8,
