@@ -61,7 +61,7 @@ pub struct EndNotice {
 }
 
 /// The services of one simulated session. `World` is the usual name for the state that the hosts of
-/// a simulation share (turmoil).
+/// a simulation share.
 #[derive(Debug)]
 pub struct World {
     state: Mutex<State>,
