@@ -56,7 +56,7 @@ def metric_table() -> dict[str, tuple[str, list]]:
     text = METRICS.read_text()
     names = dict(re.findall(r'Self::(\w+) => "([^"]+)",', text))
     fixed = dict(re.findall(r'Self::(\w+) => Some\(\(("\w+", "\w+")\)\)', text))
-    rows = re.findall(r'^    \w+ = (\w+), "(\w+)", \w+,$', text, re.M)
+    rows = re.findall(r'^    \w+: (\w+), "(\w+)", \w+;$', text, re.M)
     assert len(rows) == text.count('", Count,') + text.count('", Milliseconds,') + text.count('", Seconds,')
     table = {}
     for namespace, metric in rows:

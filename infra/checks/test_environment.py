@@ -19,7 +19,7 @@ NOT_SET = {
     "AUDIO_OUT_DIR": "only a local machine has a persistent folder",
 }
 # A row of a function's `variables!` table.
-ROW = re.compile(r'\b(?:required|optional|text|number|flag)\(\s*"([A-Z0-9_]+)"')
+ROW = re.compile(r"^ +([A-Z0-9_]+): (?:Required|Optional|Text|Number|Flag)\b", re.M)
 FUNCTIONS = of_type(SOURCE["Resources"], "AWS::Serverless::Function")
 
 

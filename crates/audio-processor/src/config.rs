@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use lambda_support::{ConfigError, Env, variables};
 
 variables! {
-    ENVIRONMENT: Required = required("ENVIRONMENT", "Name of the deployment, for example `dev`.");
-    PROCESSED_TABLE: Required =
-        required("PROCESSED_TABLE", "Name of the Processed table, which stores the watermarks.");
-    AUDIO_OUT_DIR: Optional = optional(
-        "AUDIO_OUT_DIR",
-        "Folder for one WAV file per session; without it no file is written. For local use only: \
-         on Lambda the folder is lost with the execution environment.",
-    );
+    /// Name of the deployment, for example `dev`.
+    ENVIRONMENT: Required;
+    /// Name of the Processed table, which stores the watermarks.
+    PROCESSED_TABLE: Required;
+    /// Folder for one WAV file per session; without it no file is written. For local use only: on
+    /// Lambda the folder is lost with the execution environment.
+    AUDIO_OUT_DIR: Optional;
 }
 
 /// The function's configuration.
@@ -60,7 +59,7 @@ mod tests {
     #[test]
     fn docs_list_the_variables() {
         let columns = ["variable", "default", "range", "meaning"];
-        let text = generated_docs::table(columns, VARIABLES.iter().map(|it| it.row()));
+        let text = generated_docs::table(columns, rows().into_iter());
         generated_docs::check("configuration.md", "audio-processor", &text);
     }
 }

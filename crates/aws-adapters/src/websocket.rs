@@ -4,7 +4,7 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::{Client, config::Builder, primitives::Blob};
 use lambda_support::{
     Env,
-    env::{ConfigError, Optional},
+    env::{ConfigError, Optional, Variable},
 };
 use session::{PortError, ports::PostOutcome};
 
@@ -22,7 +22,7 @@ impl Endpoint {
     /// # Errors
     /// [`ConfigError::Malformed`] if it is not an HTTPS URL. An endpoint on this machine may use
     /// HTTP.
-    pub fn from_env(env: &Env, variable: &Optional) -> Result<Option<Self>, ConfigError> {
+    pub fn from_env(env: &Env, variable: &Variable<Optional>) -> Result<Option<Self>, ConfigError> {
         let Some(value) = env.optional(variable) else { return Ok(None) };
         let local = ["http://127.0.0.1:", "http://localhost:"];
         let host = value.strip_prefix("https://");
@@ -80,7 +80,8 @@ impl Management {
 mod tests {
     use super::*;
 
-    const VARIABLE: Optional = lambda_support::env::optional("WEBSOCKET_API_ENDPOINT", "");
+    const VARIABLE: Variable<Optional> =
+        Variable { name: "WEBSOCKET_API_ENDPOINT", meaning: "", kind: Optional };
 
     fn read(value: &str) -> Result<Option<Endpoint>, ConfigError> {
         Endpoint::from_env(&Env::from_pairs([(VARIABLE.name, value)]), &VARIABLE)

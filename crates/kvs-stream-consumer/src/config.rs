@@ -4,83 +4,54 @@ use std::time::Duration;
 
 use aws_adapters::lambda::Invocation;
 use aws_adapters::listeners::Endpoint;
-use lambda_support::env::Number;
+use lambda_support::env::{Number, Variable};
 use lambda_support::{ConfigError, Env, TimeScale, variables};
 
 variables! {
-    ENVIRONMENT: Required = required(
-        "ENVIRONMENT",
-        "Value of the tag `env` of every resource that this function may change.",
-    );
-    SESSIONS_TABLE: Required = required("SESSIONS_TABLE", "Name of the Sessions table.");
-    CONNECTIONS_TABLE: Required = required("CONNECTIONS_TABLE", "Name of the Connections table.");
-    STREAMS_TABLE: Required = required("STREAMS_TABLE", "Name of the Streams table.");
-    WEBSOCKET_API_ENDPOINT: Optional = optional(
-        "WEBSOCKET_API_ENDPOINT",
-        "HTTPS endpoint for notifying listeners; without it they are removed without a message.",
-    );
-    EVENT_BUS_NAME: Text =
-        text("EVENT_BUS_NAME", "default", "Name of the event bus that receives status changes.");
-    AUDIO_PROCESSOR_FUNCTION: Required =
-        required("AUDIO_PROCESSOR_FUNCTION", "Name or ARN of the audio processor.");
-    AUDIO_PROCESSOR_INVOCATION: Text = text(
-        "AUDIO_PROCESSOR_INVOCATION",
-        "request-response",
-        "Invocation of the processor: `request-response` or `event`.",
-    );
-    AUDIO_PROCESSOR_TIMEOUT_SECONDS: Number = number(
-        "AUDIO_PROCESSOR_TIMEOUT_SECONDS",
-        60,
-        1..=900,
-        "Timeout of the processor, in seconds; an attempt waits 2 s longer.",
-    );
-    AWS_LAMBDA_FUNCTION_NAME: Required = required(
-        "AWS_LAMBDA_FUNCTION_NAME",
-        "Function that a hand-off invokes; set by Lambda.",
-    );
-    CHUNK_DLQ_URL: Required =
-        required("CHUNK_DLQ_URL", "Queue of chunks that the processor rejects permanently.");
-    EVENTS_DLQ_URL: Optional = optional(
-        "EVENTS_DLQ_URL",
-        "Queue of events that failed permanently, scanned before a stream is deleted.",
-    );
-    MAX_RUN_SECONDS: Number = number(
-        "MAX_RUN_SECONDS",
-        840,
-        30..=5_400,
-        "Length of a run whose deadline is unknown, in seconds.",
-    );
-    SESSION_IDLE_MINUTES: Number = number(
-        "SESSION_IDLE_MINUTES",
-        60,
-        1..=1_440,
-        "Time without a fragment after which a session is ended, in minutes.",
-    );
-    MAX_SESSION_HOURS: Number =
-        number("MAX_SESSION_HOURS", 24, 1..=168, "Maximum length of a session, in hours.");
-    STREAM_KEEP_MINUTES: Number = number(
-        "STREAM_KEEP_MINUTES",
-        60,
-        0..=10_080,
-        "Time for which a drained stream is kept, in minutes.",
-    );
-    STREAM_RETENTION_HOURS: Number = number(
-        "STREAM_RETENTION_HOURS",
-        24,
-        1..=87_600,
-        "Retention of the streams, in hours; a session that was not delivered by then is given up.",
-    );
-    CHUNK_MS: Number = number("CHUNK_MS", 500, 100..=4_000, "Length of a chunk of audio, in ms.");
-    LEASE_MS: Number = number("LEASE_MS", 12_000, 6_000..=60_000, "Length of a lease, in ms.");
-    RENEW_MS: Number =
-        number("RENEW_MS", 1_000, 200..=3_000, "Time between renewals of a lease, in ms.");
-    MAX_FILL_MS: Number =
-        number("MAX_FILL_MS", 2_000, 0..=10_000, "Longest gap that is filled, in ms.");
-    AUDIO_TRACK_NAME: Text = text(
-        "AUDIO_TRACK_NAME",
-        "AUDIO_FROM_CUSTOMER",
-        "Track that is decoded if several have the same codec.",
-    );
+    /// Value of the tag `env` of every resource that this function may change.
+    ENVIRONMENT: Required;
+    /// Name of the Sessions table.
+    SESSIONS_TABLE: Required;
+    /// Name of the Connections table.
+    CONNECTIONS_TABLE: Required;
+    /// Name of the Streams table.
+    STREAMS_TABLE: Required;
+    /// HTTPS endpoint for notifying listeners; without it they are removed without a message.
+    WEBSOCKET_API_ENDPOINT: Optional;
+    /// Name of the event bus that receives status changes.
+    EVENT_BUS_NAME: Text("default");
+    /// Name or ARN of the audio processor.
+    AUDIO_PROCESSOR_FUNCTION: Required;
+    /// Invocation of the processor: `request-response` or `event`.
+    AUDIO_PROCESSOR_INVOCATION: Text("request-response");
+    /// Timeout of the processor, in seconds; an attempt waits 2 s longer.
+    AUDIO_PROCESSOR_TIMEOUT_SECONDS: Number(60, 1..=900);
+    /// Function that a hand-off invokes; set by Lambda.
+    AWS_LAMBDA_FUNCTION_NAME: Required;
+    /// Queue of chunks that the processor rejects permanently.
+    CHUNK_DLQ_URL: Required;
+    /// Queue of events that failed permanently, scanned before a stream is deleted.
+    EVENTS_DLQ_URL: Optional;
+    /// Length of a run whose deadline is unknown, in seconds.
+    MAX_RUN_SECONDS: Number(840, 30..=5_400);
+    /// Time without a fragment after which a session is ended, in minutes.
+    SESSION_IDLE_MINUTES: Number(60, 1..=1_440);
+    /// Maximum length of a session, in hours.
+    MAX_SESSION_HOURS: Number(24, 1..=168);
+    /// Time for which a drained stream is kept, in minutes.
+    STREAM_KEEP_MINUTES: Number(60, 0..=10_080);
+    /// Retention of the streams, in hours; a session that was not delivered by then is given up.
+    STREAM_RETENTION_HOURS: Number(24, 1..=87_600);
+    /// Length of a chunk of audio, in ms.
+    CHUNK_MS: Number(500, 100..=4_000);
+    /// Length of a lease, in ms.
+    LEASE_MS: Number(12_000, 6_000..=60_000);
+    /// Time between renewals of a lease, in ms.
+    RENEW_MS: Number(1_000, 200..=3_000);
+    /// Longest gap that is filled, in ms.
+    MAX_FILL_MS: Number(2_000, 0..=10_000);
+    /// Track that is decoded if several have the same codec.
+    AUDIO_TRACK_NAME: Text("AUDIO_FROM_CUSTOMER");
 }
 
 /// The function's configuration.
@@ -127,7 +98,7 @@ impl Config {
     /// Names the first variable that is missing, malformed or out of range.
     pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let scale = env.time_scale()?;
-        let wall = |variable: &Number, unit_seconds: u64| {
+        let wall = |variable: &Variable<Number>, unit_seconds: u64| {
             let value = env.number(variable)?;
             Ok::<_, ConfigError>(scale.wall(Duration::from_secs(value * unit_seconds)))
         };
@@ -180,7 +151,7 @@ fn relay(env: &Env, scale: TimeScale) -> Result<relay::Config, ConfigError> {
     Ok(config)
 }
 
-fn millis_u32(env: &Env, variable: &Number) -> Result<u32, ConfigError> {
+fn millis_u32(env: &Env, variable: &Variable<Number>) -> Result<u32, ConfigError> {
     env.number(variable).map(|value| u32::try_from(value).unwrap_or(u32::MAX))
 }
 
@@ -238,7 +209,7 @@ mod tests {
     #[test]
     fn docs_list_the_variables() {
         let columns = ["variable", "default", "range", "meaning"];
-        let text = generated_docs::table(columns, VARIABLES.iter().map(|it| it.row()));
+        let text = generated_docs::table(columns, rows().into_iter());
         generated_docs::check("configuration.md", "kvs-stream-consumer", &text);
     }
 }

@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod variable;
-pub use variable::{
-    Flag, Number, Optional, Required, Text, Variable, flag, number, optional, required, text,
-};
+pub use variable::{Flag, Kind, Number, Optional, Required, Text, Variable};
 
 /// An invalid configuration. Every variant is fatal at init.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +68,7 @@ impl Env {
     }
 
     /// Returns the value of a variable that may be absent.
-    pub fn optional(&self, variable: &Optional) -> Option<String> {
+    pub fn optional(&self, variable: &Variable<Optional>) -> Option<String> {
         self.get(variable.name)
     }
 
@@ -78,22 +76,22 @@ impl Env {
     ///
     /// # Errors
     /// [`ConfigError::Missing`] if it is absent or empty.
-    pub fn required(&self, variable: &Required) -> Result<String, ConfigError> {
+    pub fn required(&self, variable: &Variable<Required>) -> Result<String, ConfigError> {
         let missing = || ConfigError::Missing { name: variable.name.to_owned() };
         self.get(variable.name).ok_or_else(missing)
     }
 
     /// Returns a text, or its default.
-    pub fn text(&self, variable: &Text) -> String {
-        self.get(variable.name).unwrap_or_else(|| variable.default.to_owned())
+    pub fn text(&self, variable: &Variable<Text>) -> String {
+        self.get(variable.name).unwrap_or_else(|| variable.kind.0.to_owned())
     }
 
     /// Returns a whole number, or its default.
     ///
     /// # Errors
     /// [`ConfigError::Malformed`] or [`ConfigError::OutOfRange`].
-    pub fn number(&self, variable: &Number) -> Result<u64, ConfigError> {
-        let Number { name, default, range, .. } = variable;
+    pub fn number(&self, variable: &Variable<Number>) -> Result<u64, ConfigError> {
+        let Variable { name, kind: Number(default, range), .. } = variable;
         let Some(text) = self.get(name) else { return Ok(*default) };
         let value = text.parse().map_err(|_| ConfigError::Malformed {
             name: (*name).to_owned(),
@@ -116,9 +114,9 @@ impl Env {
     /// # Errors
     /// [`ConfigError::Malformed`] for any value other than `true` and `false`, so that a typing
     /// error never changes access.
-    pub fn flag(&self, variable: &Flag) -> Result<bool, ConfigError> {
+    pub fn flag(&self, variable: &Variable<Flag>) -> Result<bool, ConfigError> {
         match self.get(variable.name).as_deref() {
-            None => Ok(variable.default),
+            None => Ok(variable.kind.0),
             Some("true") => Ok(true),
             Some("false") => Ok(false),
             Some(value) => Err(ConfigError::Malformed {
@@ -133,7 +131,7 @@ impl Env {
     ///
     /// # Errors
     /// Those of [`Env::number`] and [`Env::time_scale`].
-    pub fn wall_millis(&self, variable: &Number) -> Result<Duration, ConfigError> {
+    pub fn wall_millis(&self, variable: &Variable<Number>) -> Result<Duration, ConfigError> {
         let millis = self.number(variable)?;
         Ok(self.time_scale()?.wall(Duration::from_millis(millis)))
     }
@@ -185,9 +183,14 @@ impl TimeScale {
 mod tests {
     use super::*;
 
+    fn variable<K>(name: &'static str, kind: K) -> Variable<K> {
+        Variable { name, meaning: "", kind }
+    }
+
     #[test]
     fn a_missing_variable_is_named() {
-        let error = Env::from_pairs([("EMPTY", "")]).required(&required("EMPTY", "")).unwrap_err();
+        let error =
+            Env::from_pairs([("EMPTY", "")]).required(&variable("EMPTY", Required)).unwrap_err();
         assert_eq!(error, ConfigError::Missing { name: "EMPTY".into() });
         assert!(error.to_string().contains("EMPTY"));
     }
@@ -195,7 +198,7 @@ mod tests {
     #[test]
     fn numbers_have_a_default_and_a_range() {
         let env = Env::from_pairs([("BIG", "9000"), ("WORD", "ten"), ("NEGATIVE", "-1")]);
-        let read = |name, range| env.number(&number(name, 500, range, ""));
+        let read = |name, range| env.number(&variable(name, Number(500, range)));
         assert_eq!(read("CHUNK_MS", 100..=4000), Ok(500));
         assert_eq!(read("BIG", 1..=9000), Ok(9000));
         assert!(matches!(read("BIG", 1..=8999), Err(ConfigError::OutOfRange { .. })));
@@ -207,7 +210,7 @@ mod tests {
     fn a_flag_is_either_true_or_false() {
         let env =
             Env::from_pairs([("YES", "true"), ("NO", "false"), ("EMPTY", ""), ("ODD", "True")]);
-        let read = |name, default| env.flag(&flag(name, default, ""));
+        let read = |name, default| env.flag(&variable(name, Flag(default)));
         assert_eq!((read("YES", false), read("NO", true)), (Ok(true), Ok(false)));
         assert_eq!((read("EMPTY", true), read("ABSENT", false)), (Ok(true), Ok(false)));
         let error = read("ODD", true).unwrap_err().to_string();
@@ -217,7 +220,7 @@ mod tests {
     #[test]
     fn wall_durations_shrink_with_the_time_scale() {
         let env = Env::from_pairs([("TIME_SCALE", "10")]);
-        let lease = env.wall_millis(&number("LEASE_MS", 12_000, 1..=60_000, "")).unwrap();
+        let lease = env.wall_millis(&variable("LEASE_MS", Number(12_000, 1..=60_000))).unwrap();
         assert_eq!(lease, Duration::from_millis(1200));
     }
 

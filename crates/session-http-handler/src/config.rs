@@ -6,47 +6,27 @@ use lambda_support::{Env, env::ConfigError, variables};
 use session::Limits;
 
 variables! {
-    ENVIRONMENT: Required = required(
-        "ENVIRONMENT",
-        "Environment that owns the created resources: suffix of all names, value of the tag `env`.",
-    );
-    SESSIONS_TABLE: Required = required("SESSIONS_TABLE", "Name of the Sessions table.");
-    STREAMS_TABLE: Required = required(
-        "STREAMS_TABLE",
-        "Name of the Streams table, from which a running consumer reads its settings.",
-    );
-    CONNECTIONS_TABLE: Required = required(
-        "CONNECTIONS_TABLE",
-        "Name of the Connections table, which stores the listeners' connections.",
-    );
-    WEBSOCKET_API_ENDPOINT: Optional = optional(
-        "WEBSOCKET_API_ENDPOINT",
-        "HTTPS endpoint for notifying listeners of the session's end; without it they are not \
-         notified.",
-    );
-    EVENT_BUS_NAME: Text =
-        text("EVENT_BUS_NAME", "default", "Name of the event bus that receives status changes.");
-    STREAM_RETENTION_HOURS: Number = number(
-        "STREAM_RETENTION_HOURS",
-        24,
-        1..=87_600,
-        "Retention of a stream, in hours. KVS does not map a channel to a stream without retention.",
-    );
-    KMS_KEY_ID: Optional = optional(
-        "KMS_KEY_ID",
-        "Id or ARN of the KMS key that encrypts streams; without it the AWS managed key.",
-    );
-    MAX_ACTIVE_SESSIONS: Number = number(
-        "MAX_ACTIVE_SESSIONS",
-        10,
-        1..=100,
-        "Maximum number of concurrent sessions of a speaker.",
-    );
-    PUBLIC_SESSION_VIEW: Flag = flag(
-        "PUBLIC_SESSION_VIEW",
-        true,
-        "Whether `GET /sessions/{sessionId}` is public, or restricted to the session's speaker.",
-    );
+    /// Environment that owns the created resources: suffix of all names, value of the tag `env`.
+    ENVIRONMENT: Required;
+    /// Name of the Sessions table.
+    SESSIONS_TABLE: Required;
+    /// Name of the Streams table, from which a running consumer reads its settings.
+    STREAMS_TABLE: Required;
+    /// Name of the Connections table, which stores the listeners' connections.
+    CONNECTIONS_TABLE: Required;
+    /// HTTPS endpoint for notifying listeners of the session's end; without it they are not
+    /// notified.
+    WEBSOCKET_API_ENDPOINT: Optional;
+    /// Name of the event bus that receives status changes.
+    EVENT_BUS_NAME: Text("default");
+    /// Retention of a stream, in hours. KVS does not map a channel to a stream without retention.
+    STREAM_RETENTION_HOURS: Number(24, 1..=87_600);
+    /// Id or ARN of the KMS key that encrypts streams; without it the AWS managed key.
+    KMS_KEY_ID: Optional;
+    /// Maximum number of concurrent sessions of a speaker.
+    MAX_ACTIVE_SESSIONS: Number(10, 1..=100);
+    /// Whether `GET /sessions/{sessionId}` is public, or restricted to the session's speaker.
+    PUBLIC_SESSION_VIEW: Flag(true);
 }
 
 /// The function's configuration.
@@ -170,7 +150,7 @@ mod tests {
     #[test]
     fn docs_list_the_variables() {
         let columns = ["variable", "default", "range", "meaning"];
-        let text = generated_docs::table(columns, VARIABLES.iter().map(|it| it.row()));
+        let text = generated_docs::table(columns, rows().into_iter());
         generated_docs::check("configuration.md", "session-http-handler", &text);
     }
 }

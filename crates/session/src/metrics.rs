@@ -89,14 +89,15 @@ pub struct Metric {
 }
 
 macro_rules! table {
-    ($($constant:ident = $namespace:ident, $name:literal, $unit:ident, $description:literal;)*) => {
+    ($($(#[doc = $description:literal])+
+        $constant:ident: $namespace:ident, $name:literal, $unit:ident;)*) => {
         $(
-            #[doc = $description]
+            $(#[doc = $description])+
             pub const $constant: Metric = Metric {
                 name: $name,
                 namespace: Namespace::$namespace,
                 unit: Unit::$unit,
-                description: $description,
+                description: concat!($($description),+).trim_ascii(),
             };
         )*
         /// The table: every metric of the system.
@@ -105,68 +106,68 @@ macro_rules! table {
 }
 
 table! {
-    SESSION_CREATION_COUNT = Sessions, "SessionCreationCount", Count,
-        "Sessions created (response 201).";
-    SESSION_CREATION_FAILURE_COUNT = Sessions, "SessionCreationFailureCount", Count,
-        "Session creations that failed (response 5xx).";
-    SESSION_CREATION_LATENCY = Sessions, "SessionCreationLatency", Milliseconds,
-        "Time from request to response of a successful session creation.";
-    SESSION_DELETION_COUNT = Sessions, "SessionDeletionCount", Count,
-        "Sessions ended by their speakers; repeated DELETE requests are not counted.";
-    LISTENERS_NOT_TOLD = Sessions, "ListenersNotTold", Count,
-        "Listeners that could not be notified in time that their session is ending or has ended.";
+    /// Sessions created (response 201).
+    SESSION_CREATION_COUNT: Sessions, "SessionCreationCount", Count;
+    /// Session creations that failed (response 5xx).
+    SESSION_CREATION_FAILURE_COUNT: Sessions, "SessionCreationFailureCount", Count;
+    /// Time from request to response of a successful session creation.
+    SESSION_CREATION_LATENCY: Sessions, "SessionCreationLatency", Milliseconds;
+    /// Sessions ended by their speakers; repeated DELETE requests are not counted.
+    SESSION_DELETION_COUNT: Sessions, "SessionDeletionCount", Count;
+    /// Listeners that could not be notified in time that their session is ending or has ended.
+    LISTENERS_NOT_TOLD: Sessions, "ListenersNotTold", Count;
 
-    EVENT_EMISSION_SUCCESS = Events, "EventEmissionSuccess", Count,
-        "Status changes accepted by EventBridge.";
-    EVENT_EMISSION_FAILURE = Events, "EventEmissionFailure", Count,
-        "Failed attempts to emit a status change; the event stays pending.";
+    /// Status changes accepted by EventBridge.
+    EVENT_EMISSION_SUCCESS: Events, "EventEmissionSuccess", Count;
+    /// Failed attempts to emit a status change; the event stays pending.
+    EVENT_EMISSION_FAILURE: Events, "EventEmissionFailure", Count;
 
-    ACTIVE_STREAMS = Consumer, "ActiveStreams", Count,
-        "Streams with an unexpired lease, counted by the health check.";
-    STREAMS_CLEANED_UP = Consumer, "StreamsCleanedUp", Count,
-        "Sessions ended by the health check.";
-    STREAM_LAG_MILLIS = Consumer, "StreamLagMillis", Milliseconds,
-        "Delay between the producer and the consumer's read position of a stream.";
-    AUDIO_SECONDS_DELIVERED = Consumer, "AudioSecondsDelivered", Seconds,
-        "Audio accepted by the processor.";
-    SAMPLES_FILLED = Consumer, "SamplesFilled", Count,
-        "Samples synthesized to fill short gaps: error correction, concealment or silence.";
-    SAMPLES_SKIPPED = Consumer, "SamplesSkipped", Count,
-        "Samples not delivered: gaps too long to fill, and audio received while paused.";
-    SAMPLES_REPEATED = Consumer, "SamplesRepeated", Count,
-        "Samples sent again by a producer after a reconnect; they are delivered once.";
-    SAMPLES_REFUSED = Consumer, "SamplesRefused", Count,
-        "Samples not decoded because a fragment declared more audio than a KVS fragment can contain.";
-    CLOCK_DRIFT_MILLIS = Consumer, "ClockDriftMillis", Milliseconds,
-        "Difference between the producer's timestamps and its sample count.";
-    SAMPLES_UNAVAILABLE = Consumer, "SamplesUnavailable", Count,
-        "Samples that had expired from the stream before they were read.";
-    DELIVERY_LATENCY_MILLIS = Consumer, "DeliveryLatencyMillis", Milliseconds,
-        "Time from the arrival of a chunk's last sample to its acceptance by the processor.";
-    HAND_OFFS = Consumer, "HandOffs", Count,
-        "Hand-offs of a stream from one invocation to the next.";
-    HAND_OFF_GAP_MILLIS = Consumer, "HandOffGapMillis", Milliseconds,
-        "Time during a hand-off in which no invocation delivered the stream.";
-    RETENTION_RISK_MILLIS = Consumer, "RetentionRiskMillis", Milliseconds,
-        "Time until undelivered audio expires in KVS, reported below half of the retention period.";
-    CHECKPOINT_UNREADABLE = Consumer, "CheckpointUnreadable", Count,
-        "Sessions whose checkpoint was written by a newer build; redeploy it.";
-    HEALTH_CHECK_COUNT = Consumer, "HealthCheckCount", Count,
-        "Completed health checks; alarms when none completes for 15 minutes.";
-    STOP_LATENCY_MILLIS = Consumer, "StopLatencyMillis", Milliseconds,
-        "Time from the end of a session to the delivery of its last sample.";
-    DECODE_ERRORS = Consumer, "DecodeErrors", Count,
-        "Packets that could not be decoded; the gap is filled when decoding succeeds again.";
-    UNSUPPORTED_CODEC = Consumer, "UnsupportedCodec", Count,
-        "Streams rejected because their codec is not supported.";
-    REDUCED_CODEC = Consumer, "ReducedCodec", Count,
-        "Streams decoded only in part: HE-AAC, at its core rate.";
-    CIRCUIT_OPENED = Consumer, "CircuitOpened", Count,
-        "Times delivery to the processor was suspended after repeated failures.";
-    INVALID_EVENT = Consumer, "InvalidEvent", Count,
-        "Events that are malformed or of an unknown version.";
-    CHUNKS_DEAD_LETTERED = Consumer, "ChunksDeadLettered", Count,
-        "Chunks permanently rejected by the processor and sent to the dead-letter queue.";
+    /// Streams with an unexpired lease, counted by the health check.
+    ACTIVE_STREAMS: Consumer, "ActiveStreams", Count;
+    /// Sessions ended by the health check.
+    STREAMS_CLEANED_UP: Consumer, "StreamsCleanedUp", Count;
+    /// Delay between the producer and the consumer's read position of a stream.
+    STREAM_LAG_MILLIS: Consumer, "StreamLagMillis", Milliseconds;
+    /// Audio accepted by the processor.
+    AUDIO_SECONDS_DELIVERED: Consumer, "AudioSecondsDelivered", Seconds;
+    /// Samples synthesized to fill short gaps: error correction, concealment or silence.
+    SAMPLES_FILLED: Consumer, "SamplesFilled", Count;
+    /// Samples not delivered: gaps too long to fill, and audio received while paused.
+    SAMPLES_SKIPPED: Consumer, "SamplesSkipped", Count;
+    /// Samples sent again by a producer after a reconnect; they are delivered once.
+    SAMPLES_REPEATED: Consumer, "SamplesRepeated", Count;
+    /// Samples not decoded because a fragment declared more audio than a KVS fragment can contain.
+    SAMPLES_REFUSED: Consumer, "SamplesRefused", Count;
+    /// Difference between the producer's timestamps and its sample count.
+    CLOCK_DRIFT_MILLIS: Consumer, "ClockDriftMillis", Milliseconds;
+    /// Samples that had expired from the stream before they were read.
+    SAMPLES_UNAVAILABLE: Consumer, "SamplesUnavailable", Count;
+    /// Time from the arrival of a chunk's last sample to its acceptance by the processor.
+    DELIVERY_LATENCY_MILLIS: Consumer, "DeliveryLatencyMillis", Milliseconds;
+    /// Hand-offs of a stream from one invocation to the next.
+    HAND_OFFS: Consumer, "HandOffs", Count;
+    /// Time during a hand-off in which no invocation delivered the stream.
+    HAND_OFF_GAP_MILLIS: Consumer, "HandOffGapMillis", Milliseconds;
+    /// Time until undelivered audio expires in KVS, reported below half of the retention period.
+    RETENTION_RISK_MILLIS: Consumer, "RetentionRiskMillis", Milliseconds;
+    /// Sessions whose checkpoint was written by a newer build; redeploy it.
+    CHECKPOINT_UNREADABLE: Consumer, "CheckpointUnreadable", Count;
+    /// Completed health checks; alarms when none completes for 15 minutes.
+    HEALTH_CHECK_COUNT: Consumer, "HealthCheckCount", Count;
+    /// Time from the end of a session to the delivery of its last sample.
+    STOP_LATENCY_MILLIS: Consumer, "StopLatencyMillis", Milliseconds;
+    /// Packets that could not be decoded; the gap is filled when decoding succeeds again.
+    DECODE_ERRORS: Consumer, "DecodeErrors", Count;
+    /// Streams rejected because their codec is not supported.
+    UNSUPPORTED_CODEC: Consumer, "UnsupportedCodec", Count;
+    /// Streams decoded only in part: HE-AAC, at its core rate.
+    REDUCED_CODEC: Consumer, "ReducedCodec", Count;
+    /// Times delivery to the processor was suspended after repeated failures.
+    CIRCUIT_OPENED: Consumer, "CircuitOpened", Count;
+    /// Events that are malformed or of an unknown version.
+    INVALID_EVENT: Consumer, "InvalidEvent", Count;
+    /// Chunks permanently rejected by the processor and sent to the dead-letter queue.
+    CHUNKS_DEAD_LETTERED: Consumer, "ChunksDeadLettered", Count;
 }
 
 /// Formats the values of one namespace as an EMF line, without the line break.

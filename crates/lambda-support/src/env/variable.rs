@@ -2,152 +2,110 @@
 
 use std::ops::RangeInclusive;
 
-/// A text without a default.
-#[derive(Debug, Clone, Copy)]
-pub struct Required {
-    /// The variable's name.
-    pub name: &'static str,
-    /// Its meaning, in one sentence.
-    pub meaning: &'static str,
-}
-
-/// A text that may be absent.
-#[derive(Debug, Clone, Copy)]
-pub struct Optional {
-    /// The variable's name.
-    pub name: &'static str,
-    /// Its meaning, in one sentence.
-    pub meaning: &'static str,
-}
-
-/// A text with a default.
-#[derive(Debug, Clone, Copy)]
-pub struct Text {
-    /// The variable's name.
-    pub name: &'static str,
-    /// The value if it is absent or empty.
-    pub default: &'static str,
-    /// Its meaning, in one sentence.
-    pub meaning: &'static str,
-}
-
-/// A whole number with a default and a range.
+/// An environment variable of type `K`: [`Required`], [`Optional`], [`Text`], [`Number`] or
+/// [`Flag`]. Defined by [`variables!`](crate::variables).
 #[derive(Debug, Clone)]
-pub struct Number {
+pub struct Variable<K> {
     /// The variable's name.
     pub name: &'static str,
-    /// The value if it is absent or empty.
-    pub default: u64,
-    /// The values allowed.
-    pub range: RangeInclusive<u64>,
     /// Its meaning, in one sentence with the unit.
     pub meaning: &'static str,
+    /// Its type, with default and range.
+    pub kind: K,
 }
+
+/// A text without a default.
+#[derive(Debug, Clone)]
+pub struct Required;
+
+/// A text that may be absent.
+#[derive(Debug, Clone)]
+pub struct Optional;
+
+/// A text with a default.
+#[derive(Debug, Clone)]
+pub struct Text(pub &'static str);
+
+/// A whole number with a default and the range of allowed values.
+#[derive(Debug, Clone)]
+pub struct Number(pub u64, pub RangeInclusive<u64>);
 
 /// `true` or `false`, with a default.
-#[derive(Debug, Clone, Copy)]
-pub struct Flag {
-    /// The variable's name.
-    pub name: &'static str,
-    /// The value if it is absent or empty.
-    pub default: bool,
-    /// Its meaning, in one sentence.
-    pub meaning: &'static str,
+#[derive(Debug, Clone)]
+pub struct Flag(pub bool);
+
+/// The type of a variable, for the documentation.
+pub trait Kind {
+    /// Returns default and range as text.
+    fn default_and_range(&self) -> [String; 2];
 }
 
-/// Creates a row.
-#[must_use]
-pub const fn required(name: &'static str, meaning: &'static str) -> Required {
-    Required { name, meaning }
+impl Kind for Required {
+    fn default_and_range(&self) -> [String; 2] {
+        ["required".to_owned(), String::new()]
+    }
 }
 
-/// Creates a row.
-#[must_use]
-pub const fn optional(name: &'static str, meaning: &'static str) -> Optional {
-    Optional { name, meaning }
+impl Kind for Optional {
+    fn default_and_range(&self) -> [String; 2] {
+        ["none".to_owned(), String::new()]
+    }
 }
 
-/// Creates a row.
-#[must_use]
-pub const fn text(name: &'static str, default: &'static str, meaning: &'static str) -> Text {
-    Text { name, default, meaning }
+impl Kind for Text {
+    fn default_and_range(&self) -> [String; 2] {
+        [format!("`{}`", self.0), String::new()]
+    }
 }
 
-/// Creates a row.
-#[must_use]
-pub const fn number(
-    name: &'static str,
-    default: u64,
-    range: RangeInclusive<u64>,
-    meaning: &'static str,
-) -> Number {
-    Number { name, default, range, meaning }
+impl Kind for Number {
+    fn default_and_range(&self) -> [String; 2] {
+        [self.0.to_string(), format!("{}–{}", self.1.start(), self.1.end())]
+    }
 }
 
-/// Creates a row.
-#[must_use]
-pub const fn flag(name: &'static str, default: bool, meaning: &'static str) -> Flag {
-    Flag { name, default, meaning }
+impl Kind for Flag {
+    fn default_and_range(&self) -> [String; 2] {
+        [format!("`{}`", self.0), "`true`, `false`".to_owned()]
+    }
 }
 
-/// A row of any type, for the documentation.
-pub trait Variable {
+impl<K: Kind> Variable<K> {
     /// Returns name, default, range and meaning as text.
-    fn row(&self) -> [String; 4];
-}
-
-fn row(name: &str, default: String, range: String, meaning: &str) -> [String; 4] {
-    [format!("`{name}`"), default, range, meaning.to_owned()]
-}
-
-impl Variable for Required {
-    fn row(&self) -> [String; 4] {
-        row(self.name, "required".to_owned(), String::new(), self.meaning)
+    pub fn row(&self) -> [String; 4] {
+        let [default, range] = self.kind.default_and_range();
+        [format!("`{}`", self.name), default, range, self.meaning.to_owned()]
     }
 }
 
-impl Variable for Optional {
-    fn row(&self) -> [String; 4] {
-        row(self.name, "none".to_owned(), String::new(), self.meaning)
-    }
-}
-
-impl Variable for Text {
-    fn row(&self) -> [String; 4] {
-        row(self.name, format!("`{}`", self.default), String::new(), self.meaning)
-    }
-}
-
-impl Variable for Number {
-    fn row(&self) -> [String; 4] {
-        let range = format!("{}–{}", self.range.start(), self.range.end());
-        row(self.name, self.default.to_string(), range, self.meaning)
-    }
-}
-
-impl Variable for Flag {
-    fn row(&self) -> [String; 4] {
-        row(self.name, format!("`{}`", self.default), "`true`, `false`".to_owned(), self.meaning)
-    }
-}
-
-/// Defines the rows of a function as constants, and `VARIABLES` with all of them, which its test
-/// compares with `docs/configuration.md`.
+/// Defines the variables of a function as constants, each with its meaning as a doc comment, and
+/// for its test `rows()`, which `docs/configuration.md` is compared with.
 ///
 /// ```
 /// lambda_support::variables! {
-///     ENVIRONMENT: Required = required("ENVIRONMENT", "The environment.");
-///     CHUNK_MS: Number = number("CHUNK_MS", 500, 100..=4_000, "Length of a chunk, in ms.");
+///     /// The environment.
+///     ENVIRONMENT: Required;
+///     /// Length of a chunk, in ms.
+///     CHUNK_MS: Number(500, 100..=4_000);
 /// }
 /// # fn main() {}
 /// ```
 #[macro_export]
 macro_rules! variables {
-    ($($constant:ident: $kind:ident = $row:ident($($value:expr),* $(,)?);)*) => {
-        $(const $constant: $crate::env::$kind = $crate::env::$row($($value),*);)*
+    ($($(#[doc = $meaning:literal])+ $name:ident: $kind:ident $(($($value:expr),*))?;)*) => {
+        $(
+            $(#[doc = $meaning])+
+            const $name: $crate::env::Variable<$crate::env::$kind> = $crate::env::Variable {
+                name: stringify!($name),
+                meaning: concat!($($meaning),+).trim_ascii(),
+                kind: $crate::env::$kind $(($($value),*))?,
+            };
+        )*
 
-        /// Every variable of this function.
+        /// Returns the row of every variable of this function.
         #[cfg(test)]
-        const VARIABLES: &[&dyn $crate::env::Variable] = &[$(&$constant),*];
+        fn rows() -> Vec<[String; 4]> {
+            vec![$($name.row()),*]
+        }
     };
 }
