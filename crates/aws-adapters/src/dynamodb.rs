@@ -3,17 +3,12 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{Client, config::Builder, types::AttributeValue};
-#[cfg(any(feature = "relay", feature = "watermarks"))]
-use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError};
 use serde::Serialize;
-#[cfg(any(feature = "relay", feature = "watermarks"))]
-use session::PortError;
 
 use crate::client::{Sdk, TraceHeader};
-#[cfg(any(feature = "relay", feature = "watermarks"))]
-use crate::sdk_error::table_error;
 
 mod attributes;
+mod table;
 
 #[cfg(feature = "sessions")]
 pub(crate) mod connections;
@@ -38,14 +33,9 @@ mod watermarks;
 #[cfg(feature = "watermarks")]
 pub use watermarks::ProcessedTable;
 
-#[cfg(any(feature = "relay", feature = "watermarks"))]
-use attributes::Item;
 use attributes::to_attribute;
-
-/// The partition key of the tables Sessions, Streams and Processed.
-const KEY: &str = "sessionId";
-
-const UPDATE: &str = "UpdateItem";
+#[cfg(feature = "sessions")]
+use table::KEY;
 
 /// A client of DynamoDB. Clones share its connections.
 #[derive(Clone, Debug)]
@@ -86,18 +76,6 @@ impl Values {
     fn with(mut self, name: &str, value: &impl Serialize) -> Self {
         self.0.insert(name.to_owned(), to_attribute(value));
         self
-    }
-}
-
-/// Returns the stored item if the condition of an update was not met.
-///
-/// # Errors
-/// Returns any other error of the update.
-#[cfg(any(feature = "relay", feature = "watermarks"))]
-fn unmet(error: &SdkError<UpdateItemError>) -> Result<Option<Item>, PortError> {
-    match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(unmet)) => Ok(unmet.item.clone()),
-        _ => Err(table_error(UPDATE, error)),
     }
 }
 

@@ -7,7 +7,7 @@ use session::{
 };
 
 use crate::client::Sdk;
-use crate::dynamodb::{DynamoDb, connections::Table};
+use crate::dynamodb::{DynamoDb, connections::ConnectionsTable};
 use crate::websocket::Management;
 
 pub use crate::websocket::Endpoint;
@@ -15,7 +15,7 @@ pub use crate::websocket::Endpoint;
 /// The listeners of one environment.
 #[derive(Clone, Debug)]
 pub struct Connections {
-    table: Table,
+    table: ConnectionsTable,
     endpoint: Option<Management>,
 }
 
@@ -23,7 +23,7 @@ impl Connections {
     /// Creates the listeners of `table`. Without an `endpoint` no messages are sent.
     pub fn new(sdk: &Sdk, dynamodb: &DynamoDb, table: String, endpoint: Option<Endpoint>) -> Self {
         Self {
-            table: Table::new(dynamodb, table),
+            table: ConnectionsTable::new(dynamodb, table),
             endpoint: endpoint.map(|endpoint| Management::new(sdk, &endpoint)),
         }
     }

@@ -48,25 +48,6 @@ where
     }
 }
 
-/// Returns whether the condition of a write to DynamoDB was met.
-///
-/// # Errors
-/// Returns any other error of the write.
-#[cfg(feature = "sessions")]
-pub(crate) fn condition_met<T, E>(
-    operation: &'static str,
-    output: Result<T, SdkError<E, HttpResponse>>,
-) -> Result<bool, PortError>
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    match output {
-        Ok(_) => Ok(true),
-        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
-        Err(error) => Err(table_error(operation, &error)),
-    }
-}
-
 /// Returns the kind of an AWS error code, or of the HTTP status if the code is not listed.
 pub(crate) fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
     match code.unwrap_or_default() {

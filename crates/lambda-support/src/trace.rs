@@ -4,8 +4,6 @@
 //! process serves several invocations concurrently. Here each invocation stores its own header in a
 //! task-local, and `aws-adapters` adds it to every AWS call of the invocation.
 
-use std::future::Future;
-
 tokio::task_local! {
     static TRACE: Option<String>;
 }

@@ -2,7 +2,6 @@
 //! intervals measured within this process. The two are never mixed: a lease expires in wall time,
 //! and the holder's right to deliver expires in monotonic time.
 
-use std::future::Future;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;

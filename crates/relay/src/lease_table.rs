@@ -1,8 +1,6 @@
 //! The table that stores lease, checkpoint and desired state of each session.
 
-use std::future::Future;
-
-use session::{PortError, SessionId, Settings, StreamArn, StreamItem};
+use session::{PortFuture, SessionId, Settings, StreamArn, StreamItem};
 
 use crate::checkpoint::Checkpoint;
 
@@ -13,10 +11,7 @@ pub trait LeaseTable: Send + Sync {
     ///
     /// # Errors
     /// The table timed out or rejected the call.
-    fn load(
-        &self,
-        session: &SessionId,
-    ) -> impl Future<Output = Result<Option<StreamItem>, PortError>> + Send;
+    fn load(&self, session: &SessionId) -> impl PortFuture<Option<StreamItem>>;
 
     /// Takes the lease: sets owner, `epoch + 1` and expiry and removes the successor, if owner,
     /// epoch and expiry still match `seen`. Returns the updated item.
@@ -29,7 +24,7 @@ pub trait LeaseTable: Send + Sync {
         seen: &StreamItem,
         owner: &str,
         expires_at: u64,
-    ) -> impl Future<Output = Result<Option<StreamItem>, PortError>> + Send;
+    ) -> impl PortFuture<Option<StreamItem>>;
 
     /// Renews the lease and stores the checkpoint, if owner and epoch match and the stored revision
     /// is older. If owner and epoch match but the stored revision is not older, the write was
@@ -42,7 +37,7 @@ pub trait LeaseTable: Send + Sync {
         &self,
         session: &SessionId,
         renewal: Renewal<'_>,
-    ) -> impl Future<Output = Result<Option<StreamItem>, PortError>> + Send;
+    ) -> impl PortFuture<Option<StreamItem>>;
 
     /// Stores the checkpoint, clears the owner and, with `ended`, sets the status in one write, if
     /// owner and epoch match.
@@ -54,7 +49,7 @@ pub trait LeaseTable: Send + Sync {
         session: &SessionId,
         renewal: Renewal<'_>,
         ended: bool,
-    ) -> impl Future<Output = Result<Option<()>, PortError>> + Send;
+    ) -> impl PortFuture<Option<()>>;
 
     /// Records that `successor` is ready to take over, if the epoch is still `epoch`.
     ///
@@ -65,7 +60,7 @@ pub trait LeaseTable: Send + Sync {
         session: &SessionId,
         epoch: u64,
         successor: &str,
-    ) -> impl Future<Output = Result<Option<()>, PortError>> + Send;
+    ) -> impl PortFuture<Option<()>>;
 
     /// Creates the item if it does not exist, and sets stream and settings where absent. Keeps a
     /// stop that was already requested. Returns the updated item.
@@ -77,18 +72,14 @@ pub trait LeaseTable: Send + Sync {
         session: &SessionId,
         stream: Option<&StreamArn>,
         settings: Option<&Settings>,
-    ) -> impl Future<Output = Result<StreamItem, PortError>> + Send;
+    ) -> impl PortFuture<StreamItem>;
 
     /// Sets the desired state to STOP and `stop_at` if not set, creating the item if it does not
     /// exist. Returns the updated item.
     ///
     /// # Errors
     /// The table timed out or rejected the call.
-    fn request_stop(
-        &self,
-        session: &SessionId,
-        stop_at: u64,
-    ) -> impl Future<Output = Result<StreamItem, PortError>> + Send;
+    fn request_stop(&self, session: &SessionId, stop_at: u64) -> impl PortFuture<StreamItem>;
 }
 
 /// One write of the lease holder.

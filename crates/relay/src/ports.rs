@@ -1,13 +1,12 @@
 //! Interfaces of this crate to its environment. Adapters (AWS in the Lambda function, simulators in
 //! the tests) implement them; no SDK type crosses them.
 
-use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
 use media::FragmentNumber;
 use session::audio::AudioPayload;
-use session::{Language, PortError, SessionId, StreamArn};
+use session::{Language, PortFuture, SessionId, StreamArn};
 
 use crate::answer::Reply;
 
@@ -72,7 +71,7 @@ pub trait MediaSource: Send + Sync {
         &self,
         stream: &StreamArn,
         after: Option<&FragmentNumber>,
-    ) -> impl Future<Output = Result<Self::Body, PortError>> + Send;
+    ) -> impl PortFuture<Self::Body>;
 
     /// Returns whether the control plane also reports the stream as missing; `false` if it does not
     /// respond.
@@ -130,7 +129,7 @@ pub trait DeadLetters: Send + Sync {
     /// # Errors
     /// The queue did not accept the letter. The caller retries and does not skip the samples until
     /// it succeeds.
-    fn send(&self, letter: &DeadLetter) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn send(&self, letter: &DeadLetter) -> impl PortFuture<()>;
 }
 
 /// Sessions and listeners, read only.
@@ -140,16 +139,13 @@ pub trait Sessions: Send + Sync {
     ///
     /// # Errors
     /// The table did not respond.
-    fn is_over(&self, session: &SessionId) -> impl Future<Output = Result<bool, PortError>> + Send;
+    fn is_over(&self, session: &SessionId) -> impl PortFuture<bool>;
 
     /// Returns the languages of the session's listeners, in any order and possibly repeated.
     ///
     /// # Errors
     /// The table did not respond.
-    fn listener_languages(
-        &self,
-        session: &SessionId,
-    ) -> impl Future<Output = Result<Vec<Language>, PortError>> + Send;
+    fn listener_languages(&self, session: &SessionId) -> impl PortFuture<Vec<Language>>;
 }
 
 /// Notifies listeners.
@@ -175,10 +171,7 @@ pub trait SelfInvoker: Send + Sync {
     ///
     /// # Errors
     /// The call was rejected or throttled.
-    fn invoke_next(
-        &self,
-        continuation: &Continuation,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn invoke_next(&self, continuation: &Continuation) -> impl PortFuture<()>;
 }
 
 /// Receives a stream's metrics, about once a minute and at the end.

@@ -1,6 +1,6 @@
 //! Tracks the resources of a creation, and removes them after a failure.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use crate::{
     ChannelArn, DomainEvent, ErrorKind, Limits, PortError, SessionId, SessionService, StreamArn,

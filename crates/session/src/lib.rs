@@ -33,7 +33,7 @@ pub use error::Error;
 pub mod event;
 
 mod port_error;
-pub use port_error::{ErrorKind, PortError};
+pub use port_error::{ErrorKind, PortError, PortFuture};
 
 mod post_response;
 pub use post_response::{Completed, PostResponse};

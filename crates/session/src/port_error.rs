@@ -1,4 +1,10 @@
-//! Errors of the ports. The kind of an error determines whether a retry can succeed.
+//! Calls of the ports and their errors. The kind of an error determines whether a retry can
+//! succeed.
+
+/// A call of a port: a future that returns `T` or a [`PortError`]. Implementations are `async fn`.
+pub trait PortFuture<T>: Future<Output = Result<T, PortError>> + Send {}
+
+impl<T, F: Future<Output = Result<T, PortError>> + Send> PortFuture<T> for F {}
 
 /// A failed call to an AWS service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

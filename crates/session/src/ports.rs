@@ -4,11 +4,11 @@
 //! A port method makes one call and returns its error. The use cases decide how often to retry and
 //! for how long.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use crate::{
     ChannelArn, DomainEvent, EndedReason, IdempotencyClaim, IdempotencyRecord, PendingEvent,
-    PortError, RequestId, Session, SessionId, SignalingEndpoints, StreamArn, Tags,
+    PortFuture, RequestId, Session, SessionId, SignalingEndpoints, StreamArn, Tags,
 };
 
 /// The set of ports that the use cases of the session API require.
@@ -28,10 +28,7 @@ pub trait Ports {
 /// Read access to items of the Sessions table.
 pub trait SessionLookup: Sync {
     /// Reads an item with a consistent read.
-    fn get(
-        &self,
-        session_id: &SessionId,
-    ) -> impl Future<Output = Result<Option<Session>, PortError>> + Send;
+    fn get(&self, session_id: &SessionId) -> impl PortFuture<Option<Session>>;
 }
 
 /// The Sessions table. Every write is conditional, so that concurrent writers do not overwrite each
@@ -39,28 +36,22 @@ pub trait SessionLookup: Sync {
 pub trait Sessions: SessionLookup + PendingEvents + Reservations {
     /// Moves an item from `creating` to `active` and records it as the response to its request.
     /// Returns `false` if the item or the request is not as it was reserved.
-    fn activate(
-        &self,
-        activation: &Activation<'_>,
-    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+    fn activate(&self, activation: &Activation<'_>) -> impl PortFuture<bool>;
 
     /// Changes a live item and its consumer's settings in one transaction. Returns `false` if the
     /// item has changed since it was read or is no longer live.
-    fn change(&self, change: &Change<'_>) -> impl Future<Output = Result<bool, PortError>> + Send;
+    fn change(&self, change: &Change<'_>) -> impl PortFuture<bool>;
 
     /// Moves an item of this speaker from `active` or `paused` to `ended`. Returns `false` if it is
     /// in another state or belongs to another speaker.
-    fn end(&self, ending: &SessionEnd<'_>) -> impl Future<Output = Result<bool, PortError>> + Send;
+    fn end(&self, ending: &SessionEnd<'_>) -> impl PortFuture<bool>;
 }
 
 /// The part of the Sessions table that reserves ids: with session slots and idempotency records.
 pub trait Reservations: Sync {
     /// Stores a new item, takes a session slot of its speaker and records the request, in one
     /// transaction.
-    fn reserve(
-        &self,
-        reservation: &Reservation<'_>,
-    ) -> impl Future<Output = Result<ReservationOutcome, PortError>> + Send;
+    fn reserve(&self, reservation: &Reservation<'_>) -> impl PortFuture<ReservationOutcome>;
 
     /// Changes `updatedAt` of an item that is still as it was reserved, so that an activation in
     /// flight can no longer succeed. Returns `false` if the activation has succeeded or the item is
@@ -70,32 +61,20 @@ pub trait Reservations: Sync {
         session_id: &SessionId,
         reserved_at: u64,
         now: u64,
-    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+    ) -> impl PortFuture<bool>;
 
     /// Deletes an item that is still `creating`. Succeeds if the item does not exist.
-    fn delete_reservation(
-        &self,
-        session_id: &SessionId,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn delete_reservation(&self, session_id: &SessionId) -> impl PortFuture<()>;
 
     /// Returns the sessions that occupy a slot of the speaker.
-    fn session_slots(
-        &self,
-        speaker_id: &str,
-    ) -> impl Future<Output = Result<Vec<SessionId>, PortError>> + Send;
+    fn session_slots(&self, speaker_id: &str) -> impl PortFuture<Vec<SessionId>>;
 
     /// Releases session slots of the speaker. Releasing a slot that is not taken succeeds.
-    fn release_slots(
-        &self,
-        speaker_id: &str,
-        sessions: &[SessionId],
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn release_slots(&self, speaker_id: &str, sessions: &[SessionId]) -> impl PortFuture<()>;
 
     /// Returns the record of a request, using a consistent read.
-    fn idempotency_record(
-        &self,
-        request: &RequestId,
-    ) -> impl Future<Output = Result<Option<IdempotencyRecord>, PortError>> + Send;
+    fn idempotency_record(&self, request: &RequestId)
+    -> impl PortFuture<Option<IdempotencyRecord>>;
 
     /// Deletes the record of a request if it still belongs to this session and has no response;
     /// otherwise succeeds without a change.
@@ -103,7 +82,7 @@ pub trait Reservations: Sync {
         &self,
         request: &RequestId,
         session_id: &SessionId,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    ) -> impl PortFuture<()>;
 }
 
 /// The part of the Sessions table that stores events until they are emitted.
@@ -114,7 +93,7 @@ pub trait PendingEvents: Sync {
         &self,
         session_id: &SessionId,
         event: &PendingEvent,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    ) -> impl PortFuture<()>;
 }
 
 /// The transaction that reserves a session id.
@@ -180,21 +159,15 @@ pub struct SessionEnd<'a> {
 /// The part of the KVS control plane that deletes resources.
 pub trait MediaRemoval: Sync {
     /// Disables media storage of a channel, which unmaps it from its stream. Idempotent.
-    fn disable_storage(
-        &self,
-        channel: &ChannelArn,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn disable_storage(&self, channel: &ChannelArn) -> impl PortFuture<()>;
 
     /// Deletes a channel. Fails with [`ErrorKind::InUse`](crate::ErrorKind::InUse) while the
     /// channel is mapped to a stream.
-    fn delete_channel(
-        &self,
-        arn: &ChannelArn,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn delete_channel(&self, arn: &ChannelArn) -> impl PortFuture<()>;
 
     /// Deletes a stream and its media. Fails with [`ErrorKind::InUse`](crate::ErrorKind::InUse)
     /// while a channel is mapped to it.
-    fn delete_stream(&self, arn: &StreamArn) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn delete_stream(&self, arn: &StreamArn) -> impl PortFuture<()>;
 }
 
 /// The control plane of Kinesis Video Streams.
@@ -202,11 +175,7 @@ pub trait MediaControl: MediaRemoval {
     /// Creates a signaling channel. The channel is usable once its state is
     /// [`ResourceState::Active`]. Fails with [`ErrorKind::InUse`](crate::ErrorKind::InUse) if the
     /// name is taken.
-    fn create_channel(
-        &self,
-        name: &str,
-        tags: &Tags,
-    ) -> impl Future<Output = Result<ChannelArn, PortError>> + Send;
+    fn create_channel(&self, name: &str, tags: &Tags) -> impl PortFuture<ChannelArn>;
 
     /// Creates a stream that retains its media for `retention_hours` (≥ 1: KVS does not map a
     /// channel to a stream without retention). Fails with
@@ -216,34 +185,21 @@ pub trait MediaControl: MediaRemoval {
         name: &str,
         tags: &Tags,
         retention_hours: u32,
-    ) -> impl Future<Output = Result<StreamArn, PortError>> + Send;
+    ) -> impl PortFuture<StreamArn>;
 
     /// Returns the state of a channel.
-    fn channel_state(
-        &self,
-        arn: &ChannelArn,
-    ) -> impl Future<Output = Result<ResourceState, PortError>> + Send;
+    fn channel_state(&self, arn: &ChannelArn) -> impl PortFuture<ResourceState>;
 
     /// Returns the state of a stream.
-    fn stream_state(
-        &self,
-        arn: &StreamArn,
-    ) -> impl Future<Output = Result<ResourceState, PortError>> + Send;
+    fn stream_state(&self, arn: &StreamArn) -> impl PortFuture<ResourceState>;
 
     /// Enables media storage, which maps the channel to the stream: KVS then stores the channel's
     /// media in it. Idempotent.
-    fn enable_storage(
-        &self,
-        channel: &ChannelArn,
-        stream: &StreamArn,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn enable_storage(&self, channel: &ChannelArn, stream: &StreamArn) -> impl PortFuture<()>;
 
     /// Returns the endpoints to which a speaker connects. The channel must be mapped to a stream;
     /// otherwise it has no WEBRTC endpoint.
-    fn endpoints(
-        &self,
-        channel: &ChannelArn,
-    ) -> impl Future<Output = Result<SignalingEndpoints, PortError>> + Send;
+    fn endpoints(&self, channel: &ChannelArn) -> impl PortFuture<SignalingEndpoints>;
 }
 
 /// State of a channel or stream.
@@ -270,22 +226,14 @@ pub trait Listeners: Sync {
         &self,
         session_id: &SessionId,
         after: Option<&Listener>,
-    ) -> impl Future<Output = Result<Vec<Listener>, PortError>> + Send;
+    ) -> impl PortFuture<Vec<Listener>>;
 
     /// Sends a message to a connection.
-    fn post(
-        &self,
-        connection_id: &str,
-        message: &str,
-    ) -> impl Future<Output = Result<PostOutcome, PortError>> + Send;
+    fn post(&self, connection_id: &str, message: &str) -> impl PortFuture<PostOutcome>;
 
     /// Deletes a connection's item if the connection still belongs to this session; otherwise
     /// succeeds without a change.
-    fn remove(
-        &self,
-        session_id: &SessionId,
-        connection_id: &str,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn remove(&self, session_id: &SessionId, connection_id: &str) -> impl PortFuture<()>;
 }
 
 /// One listener, as the index of the Connections table stores it.
@@ -311,11 +259,7 @@ pub enum PostOutcome {
 pub trait EventBus: Sync {
     /// Puts one `Session Status Change` on the bus. Returns an error if the bus rejected the entry,
     /// even if the call as a whole succeeded.
-    fn put(
-        &self,
-        detail: &str,
-        trace_header: Option<&str>,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn put(&self, detail: &str, trace_header: Option<&str>) -> impl PortFuture<()>;
 }
 
 /// Source of time.

@@ -1,9 +1,7 @@
 //! The position up to which a session's samples are accepted, and the conditional step that
 //! advances it.
 
-use std::future::Future;
-
-use crate::{PortError, SessionId};
+use crate::{PortFuture, SessionId};
 
 /// The position up to which a session's samples are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,20 +50,12 @@ pub trait Watermarks: Send + Sync {
     ///
     /// # Errors
     /// [`PortError`]: the outcome is unknown. The same step can be retried.
-    fn advance(
-        &self,
-        session: &SessionId,
-        step: Advance,
-    ) -> impl Future<Output = Result<Moved, PortError>> + Send;
+    fn advance(&self, session: &SessionId, step: Advance) -> impl PortFuture<Moved>;
 
     /// Raises a session's epoch, so that older senders are rejected from now on; keeps a newer
     /// epoch. Returns the resulting watermark.
     ///
     /// # Errors
     /// [`PortError`]: as for [`Watermarks::advance`].
-    fn fence(
-        &self,
-        session: &SessionId,
-        epoch: u64,
-    ) -> impl Future<Output = Result<Watermark, PortError>> + Send;
+    fn fence(&self, session: &SessionId, epoch: u64) -> impl PortFuture<Watermark>;
 }

@@ -3,25 +3,30 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
 use session::{Language, PortError, SessionId, listeners::PAGE, ports::Listener};
 
-use super::DynamoDb;
-use crate::sdk_error::{condition_met, table_error};
+use super::table::Table;
+use super::{DynamoDb, KEY, Values, text};
+use crate::sdk_error::table_error;
 
 /// The index of listeners by session.
 const INDEX: &str = "sessionId-targetLanguage-index";
 
-/// One table.
+/// The Connections table.
 #[derive(Clone, Debug)]
-pub(crate) struct Table {
-    client: Client,
-    name: String,
-}
+pub(crate) struct ConnectionsTable(Table);
 
-impl Table {
+impl ConnectionsTable {
     pub(crate) fn new(dynamodb: &DynamoDb, name: String) -> Self {
-        Self { client: dynamodb.0.clone(), name }
+        Self(Table::new(dynamodb, name))
+    }
+
+    /// Returns a query of a session's listeners.
+    fn query(&self, session_id: &SessionId) -> QueryFluentBuilder {
+        let query = self.0.client.query().table_name(&self.0.name).index_name(INDEX);
+        query.expression_attribute_values(":session", text(session_id))
     }
 
     pub(crate) async fn page(
@@ -30,13 +35,9 @@ impl Table {
         after: Option<&Listener>,
     ) -> Result<Vec<Listener>, PortError> {
         let output = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .index_name(INDEX)
+            .query(session_id)
             .key_condition_expression("sessionId = :session")
             .projection_expression("connectionId, targetLanguage")
-            .expression_attribute_values(":session", AttributeValue::S(session_id.to_string()))
             .limit(i32::try_from(PAGE).unwrap_or(i32::MAX))
             .set_exclusive_start_key(after.map(|listener| place(session_id, listener)))
             .send()
@@ -51,14 +52,8 @@ impl Table {
         connection_id: &str,
     ) -> Result<(), PortError> {
         // The index lags behind: the connection may listen to another session now.
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .key("connectionId", AttributeValue::S(connection_id.to_owned()))
-            .condition_expression("sessionId = :session")
-            .expression_attribute_values(":session", AttributeValue::S(session_id.to_string()));
-        condition_met("DeleteItem", delete.send().await).map(drop)
+        let values = Values::new().with(":session", session_id);
+        self.0.delete(("connectionId", connection_id), "sessionId = :session", values).await
     }
 
     /// Returns the distinct languages of a session's listeners.
@@ -74,13 +69,9 @@ impl Table {
         // The table may contain other codes; a bound limits the number of reads.
         for _ in 0..2 * Language::ALL.len() {
             let query = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .index_name(INDEX)
+                .query(session_id)
                 .key_condition_expression("sessionId = :session AND targetLanguage > :last")
-                .expression_attribute_values(":session", AttributeValue::S(session_id.to_string()))
-                .expression_attribute_values(":last", AttributeValue::S(last.clone()))
+                .expression_attribute_values(":last", text(&last))
                 .limit(1);
             let output = query.send().await.map_err(|error| table_error("Query", &error))?;
             let Some(first) = output.items().first().and_then(listener) else { break };
@@ -93,9 +84,8 @@ impl Table {
 
 /// Returns the position of a listener in the index; a page starts after it.
 fn place(session_id: &SessionId, listener: &Listener) -> HashMap<String, AttributeValue> {
-    let text = |text: &str| AttributeValue::S(text.to_owned());
     HashMap::from([
-        ("sessionId".to_owned(), text(session_id.as_str())),
+        (KEY.to_owned(), text(session_id)),
         ("targetLanguage".to_owned(), text(&listener.target_language)),
         ("connectionId".to_owned(), text(&listener.connection_id)),
     ])

@@ -1,33 +1,29 @@
 //! The Sessions table. A change of settings is written to Streams in the same transaction.
 
 use aws_sdk_dynamodb::{
-    Client,
     config::http::HttpResponse,
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
-    types::{CancellationReason, TransactWriteItem, Update},
+    types::{CancellationReason, ReturnValue, TransactWriteItem, Update},
 };
 use session::{
     Desired, ErrorKind, PendingEvent, PortError, Session, SessionId, SessionStatus,
     ports::{Activation, Change, PendingEvents, SessionEnd, SessionLookup, Sessions},
 };
 
-use super::attributes::{Item, from_item, to_attribute};
-use super::{DynamoDb, KEY, UPDATE, Values, names, text};
-use crate::sdk_error::{condition_met, table_error};
+use super::table::{self, KEY, Table, Written};
+use super::{DynamoDb, Values, names, text};
+use crate::sdk_error::table_error;
 
 mod reconcile;
 mod reservation;
 
-const GET: &str = "GetItem";
-const DELETE: &str = "DeleteItem";
 const TRANSACTION: &str = "TransactWriteItems";
 
 /// The Sessions table.
 #[derive(Clone, Debug)]
 pub struct SessionsTable {
-    client: Client,
-    name: String,
+    table: Table,
     /// Name of the Streams table, from which consumers read their settings.
     streams: String,
 }
@@ -35,15 +31,7 @@ pub struct SessionsTable {
 impl SessionsTable {
     /// Creates a client of the tables with these names.
     pub fn new(dynamodb: &DynamoDb, name: String, streams: String) -> Self {
-        Self { client: dynamodb.0.clone(), name, streams }
-    }
-
-    /// Reads an item with a consistent read.
-    async fn read(&self, key: &str) -> Result<Option<Item>, PortError> {
-        let get = self.client.get_item().table_name(&self.name);
-        let get = get.key(KEY, text(key)).consistent_read(true);
-        let output = get.send().await.map_err(|error| table_error(GET, &error))?;
-        Ok(output.item)
+        Self { table: Table::new(dynamodb, name), streams }
     }
 
     /// Creates a conditional update of a transaction.
@@ -74,25 +62,15 @@ impl SessionsTable {
         condition: &str,
         values: Values,
     ) -> Result<bool, PortError> {
-        let output = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .key(KEY, text(session_id))
-            .update_expression(expression)
-            .condition_expression(condition)
-            .set_expression_attribute_names(names(&[expression, condition]))
-            .set_expression_attribute_values(Some(values.0))
-            .send()
-            .await;
-        condition_met(UPDATE, output)
+        let update = table::Update { expression, condition: Some(condition), values };
+        let written = self.table.update(session_id, update, ReturnValue::None).await?;
+        Ok(matches!(written, Written::Applied(_)))
     }
 }
 
 impl SessionLookup for SessionsTable {
     async fn get(&self, session_id: &SessionId) -> Result<Option<Session>, PortError> {
-        let item = self.read(session_id.as_str()).await?;
-        item.map(|item| from_item(GET, item)).transpose()
+        self.table.get(session_id).await
     }
 }
 
@@ -115,10 +93,11 @@ impl Sessions for SessionsTable {
         let Some(claim) = activation.claim else {
             return self.update(&session.session_id, set, as_reserved, values).await;
         };
-        let item = Self::write(&self.name, session.session_id.as_str(), set, as_reserved, values)?;
+        let item =
+            Self::write(&self.table.name, session.session_id.as_str(), set, as_reserved, values)?;
         let answer = self.record_response(claim, session)?;
         let transaction =
-            self.client.transact_write_items().transact_items(item).transact_items(answer);
+            self.table.client.transact_write_items().transact_items(item).transact_items(answer);
         committed(transaction.send().await)
     }
 
@@ -140,7 +119,7 @@ impl Sessions for SessionsTable {
         let as_seen =
             "speakerId = :speaker AND #status IN (:active, :paused) AND updatedAt = :seen";
         let id = session.session_id.as_str();
-        let item = Self::write(&self.name, id, set, as_seen, values)?;
+        let item = Self::write(&self.table.name, id, set, as_seen, values)?;
 
         let paused = session.status == SessionStatus::Paused;
         let desired = if paused { Desired::Pause } else { Desired::Run };
@@ -153,7 +132,7 @@ impl Sessions for SessionsTable {
         let not_stopped = "attribute_not_exists(#desired) OR #desired <> :stop";
         let settings = Self::write(&self.streams, id, set, not_stopped, values)?;
         let transaction =
-            self.client.transact_write_items().transact_items(item).transact_items(settings);
+            self.table.client.transact_write_items().transact_items(item).transact_items(settings);
         committed(transaction.send().await)
     }
 

@@ -1,120 +1,67 @@
 //! The Streams table: lease, desired state and checkpoint of each session.
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure};
+use aws_sdk_dynamodb::types::ReturnValue;
 use relay::lease_table::{LeaseTable, Renewal};
 use session::{
     Desired, ErrorKind, PortError, SessionId, Settings, StreamArn, StreamItem, StreamStatus,
     reconcile,
 };
 
-use super::attributes::{Item, from_item};
-use super::{DynamoDb, KEY, UPDATE, Values, names, text, unmet};
-use crate::sdk_error::table_error;
-
-const GET: &str = "GetItem";
+use super::attributes::from_item;
+use super::table::{Table, UPDATE, Update, Written};
+use super::{DynamoDb, Values};
 
 /// The Streams table.
 #[derive(Debug, Clone)]
-pub struct StreamsTable {
-    client: Client,
-    name: String,
-}
-
-/// An UpdateItem call: its expression, its condition if any, and the values of both.
-struct Update {
-    expression: String,
-    condition: Option<String>,
-    values: Values,
-}
-
-/// Outcome of an [`Update`].
-enum Written {
-    /// The item after the update.
-    Applied(StreamItem),
-    /// The condition was not met. Contains the item, if it exists.
-    Unmet(Option<StreamItem>),
-}
+pub struct StreamsTable(Table);
 
 impl StreamsTable {
     /// Creates a client of the table with this name.
     pub fn new(dynamodb: &DynamoDb, name: String) -> Self {
-        Self { client: dynamodb.0.clone(), name }
-    }
-
-    async fn send(&self, session: &SessionId, update: Update) -> Result<Written, PortError> {
-        let Update { expression, condition, values } = update;
-        let output = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .key(KEY, text(session))
-            .set_expression_attribute_names(names(&[
-                &expression,
-                condition.as_deref().unwrap_or_default(),
-            ]))
-            .set_expression_attribute_values(Some(values.0))
-            .update_expression(expression)
-            .set_condition_expression(condition)
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(OnFailure::AllOld)
-            .send()
-            .await;
-        match output {
-            Ok(output) => {
-                decode(UPDATE, output.attributes.unwrap_or_default()).map(Written::Applied)
-            }
-            Err(error) => {
-                let stored = unmet(&error)?.map(|item| decode(UPDATE, item));
-                stored.transpose().map(Written::Unmet)
-            }
-        }
+        Self(Table::new(dynamodb, name))
     }
 
     async fn unconditional(
         &self,
         session: &SessionId,
-        expression: String,
+        expression: &str,
         values: Values,
     ) -> Result<StreamItem, PortError> {
-        match self.send(session, Update { expression, condition: None, values }).await? {
-            Written::Applied(item) => Ok(item),
-            Written::Unmet(_) => {
-                Err(PortError::new(UPDATE, ErrorKind::Invalid, "unmet, without a condition"))
-            }
-        }
+        let update = Update { expression, condition: None, values };
+        let written = self.write(session, update, |_| false).await?;
+        let unmet = || PortError::new(UPDATE, ErrorKind::Invalid, "unmet, without a condition");
+        written.ok_or_else(unmet)
     }
 
-    /// Sends a conditional write. A failed condition counts as success if `applied` returns `true`
-    /// for the stored item: this write, or a later one of the same holder, was applied before.
-    async fn conditional(
+    /// Sends a write and returns the item after it, or `None` if the condition is not met. A failed
+    /// condition counts as success if `applied` returns `true` for the stored item: this write, or
+    /// a later one of the same holder, was applied before.
+    async fn write(
         &self,
         session: &SessionId,
-        update: Update,
+        update: Update<'_>,
         applied: impl Fn(&StreamItem) -> bool,
     ) -> Result<Option<StreamItem>, PortError> {
-        Ok(match self.send(session, update).await? {
-            Written::Applied(item) => Some(item),
-            Written::Unmet(stored) => stored.filter(applied),
-        })
+        match self.0.update(session, update, ReturnValue::AllNew).await? {
+            Written::Applied(item) => from_item(UPDATE, item).map(Some),
+            Written::Unmet(None) => Ok(None),
+            Written::Unmet(Some(item)) => Ok(Some(from_item(UPDATE, item)?).filter(applied)),
+        }
     }
 }
 
 impl reconcile::Streams for StreamsTable {
     async fn load(&self, session: &SessionId) -> Result<Option<StreamItem>, PortError> {
-        let get = self.client.get_item().table_name(&self.name).consistent_read(true);
-        let output = get.key(KEY, text(session)).send().await;
-        let item = output.map_err(|error| table_error(GET, &error))?.item;
-        item.map(|item| decode(GET, item)).transpose()
+        self.0.get(session).await
     }
 
     async fn expire(&self, session: &SessionId, expires_at: u64) -> Result<(), PortError> {
         let update = Update {
-            expression: "SET expiresAt = :at".to_owned(),
-            condition: Some("attribute_exists(sessionId)".to_owned()),
+            expression: "SET expiresAt = :at",
+            condition: Some("attribute_exists(sessionId)"),
             values: Values::new().with(":at", &expires_at),
         };
-        self.conditional(session, update, |_| false).await.map(drop)
+        self.write(session, update, |_| false).await.map(drop)
     }
 }
 
@@ -134,14 +81,14 @@ impl LeaseTable for StreamsTable {
             Some(_) => "#owner = :seen",
             None => "(attribute_not_exists(#owner) OR #owner = :seen)",
         };
+        let condition = format!(
+            "epoch = :epoch AND leaseExpiresAt = :lease AND {same_owner} \
+             AND (attribute_not_exists(#status) OR #status <> :ended)"
+        );
         let update = Update {
             expression: "SET #owner = :me, epoch = :next, leaseExpiresAt = :expires, \
-                         revision = :zero, #status = :running REMOVE successor"
-                .to_owned(),
-            condition: Some(format!(
-                "epoch = :epoch AND leaseExpiresAt = :lease AND {same_owner} \
-                 AND (attribute_not_exists(#status) OR #status <> :ended)"
-            )),
+                         revision = :zero, #status = :running REMOVE successor",
+            condition: Some(&condition),
             values: Values::new()
                 .with(":me", &owner)
                 .with(":next", &(seen.epoch + 1))
@@ -155,7 +102,7 @@ impl LeaseTable for StreamsTable {
         };
         // If only the response was lost, the SDK's retry fails the condition, and the stored item
         // has this owner and epoch.
-        self.conditional(session, update, |stored| {
+        self.write(session, update, |stored| {
             stored.owner.as_deref() == Some(owner) && stored.epoch == seen.epoch + 1
         })
         .await
@@ -179,9 +126,9 @@ impl LeaseTable for StreamsTable {
             expression += ", lastActivityAt = :activity";
             values = values.with(":activity", &at);
         }
-        let condition = "#owner = :me AND epoch = :epoch AND revision < :revision".to_owned();
-        let update = Update { expression, condition: Some(condition), values };
-        self.conditional(session, update, |stored| {
+        let condition = "#owner = :me AND epoch = :epoch AND revision < :revision";
+        let update = Update { expression: &expression, condition: Some(condition), values };
+        self.write(session, update, |stored| {
             stored.owner.as_deref() == Some(renewal.owner) && stored.epoch == renewal.epoch
         })
         .await
@@ -196,9 +143,8 @@ impl LeaseTable for StreamsTable {
         let status = if ended { StreamStatus::Ended } else { StreamStatus::Running };
         let update = Update {
             expression: "SET checkpoint = :checkpoint, revision = :revision, #status = :status \
-                         REMOVE #owner"
-                .to_owned(),
-            condition: Some("#owner = :me AND epoch = :epoch".to_owned()),
+                         REMOVE #owner",
+            condition: Some("#owner = :me AND epoch = :epoch"),
             values: Values::new()
                 .with(":me", &renewal.owner)
                 .with(":epoch", &renewal.epoch)
@@ -206,7 +152,7 @@ impl LeaseTable for StreamsTable {
                 .with(":checkpoint", &renewal.checkpoint.to_json())
                 .with(":status", &status),
         };
-        let released = self.conditional(session, update, |stored| {
+        let released = self.write(session, update, |stored| {
             stored.owner.is_none() && stored.epoch == renewal.epoch
         });
         Ok(released.await?.map(drop))
@@ -219,11 +165,11 @@ impl LeaseTable for StreamsTable {
         successor: &str,
     ) -> Result<Option<()>, PortError> {
         let update = Update {
-            expression: "SET successor = :successor".to_owned(),
-            condition: Some("epoch = :epoch AND attribute_exists(#owner)".to_owned()),
+            expression: "SET successor = :successor",
+            condition: Some("epoch = :epoch AND attribute_exists(#owner)"),
             values: Values::new().with(":successor", &successor).with(":epoch", &epoch),
         };
-        Ok(self.conditional(session, update, |_| false).await?.map(drop))
+        Ok(self.write(session, update, |_| false).await?.map(drop))
     }
 
     async fn request_run(
@@ -245,7 +191,7 @@ impl LeaseTable for StreamsTable {
             expression += ", settings = if_not_exists(settings, :settings)";
             values = values.with(":settings", settings);
         }
-        self.unconditional(session, expression, values).await
+        self.unconditional(session, &expression, values).await
     }
 
     async fn request_stop(
@@ -255,14 +201,9 @@ impl LeaseTable for StreamsTable {
     ) -> Result<StreamItem, PortError> {
         let expression = "SET #desired = :stop, stopAt = if_not_exists(stopAt, :now), \
              epoch = if_not_exists(epoch, :zero), \
-             leaseExpiresAt = if_not_exists(leaseExpiresAt, :zero)"
-            .to_owned();
+             leaseExpiresAt = if_not_exists(leaseExpiresAt, :zero)";
         let values =
             Values::new().with(":stop", &Desired::Stop).with(":now", &stop_at).with(":zero", &0);
         self.unconditional(session, expression, values).await
     }
-}
-
-fn decode(operation: &'static str, item: Item) -> Result<StreamItem, PortError> {
-    from_item(operation, item)
 }

@@ -3,13 +3,13 @@
 //! An advance is one conditional UpdateItem without a previous read: if the condition is not met,
 //! the response contains the item.
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure};
+use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
 use session::{Advance, Moved, PortError, SessionId, Watermark, Watermarks};
 
-use super::attributes::{Item, from_item, to_attribute};
-use super::{DynamoDb, KEY, UPDATE, text, unmet};
+use super::attributes::{Item, from_item};
+use super::table::{Table, UPDATE, Update, Written};
+use super::{DynamoDb, Values};
 
 /// [`Advance::applies_to`] as a condition expression. A session without an item is at sample 0.
 const APPLIES: &str = "epoch <= :epoch AND nextSample >= :floor AND nextSample < :end";
@@ -18,15 +18,12 @@ const APPLIES_OR_NEW: &str = "attribute_not_exists(sessionId) OR \
 
 /// The Processed table.
 #[derive(Debug, Clone)]
-pub struct ProcessedTable {
-    client: Client,
-    name: String,
-}
+pub struct ProcessedTable(Table);
 
 impl ProcessedTable {
     /// Creates a client of the table with this name.
     pub fn new(dynamodb: &DynamoDb, name: String) -> Self {
-        Self { client: dynamodb.0.clone(), name }
+        Self(Table::new(dynamodb, name))
     }
 }
 
@@ -34,43 +31,30 @@ impl Watermarks for ProcessedTable {
     async fn advance(&self, session: &SessionId, step: Advance) -> Result<Moved, PortError> {
         // An empty chunk at 0 must not create an item, hence `:end > 0`.
         let may_be_new = step.floor == 0 && step.end > 0;
-        let answer = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .key(KEY, text(session))
-            .update_expression("SET nextSample = :end, epoch = :epoch, expiresAt = :expires")
-            .condition_expression(if may_be_new { APPLIES_OR_NEW } else { APPLIES })
-            .expression_attribute_values(":epoch", to_attribute(&step.epoch))
-            .expression_attribute_values(":floor", to_attribute(&step.floor))
-            .expression_attribute_values(":end", to_attribute(&step.end))
-            .expression_attribute_values(":expires", to_attribute(&step.expires_at))
-            .return_values(ReturnValue::UpdatedOld)
-            .return_values_on_condition_check_failure(OnFailure::AllOld)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => Ok(Moved::From(watermark(answer.attributes)?)),
-            Err(error) => Ok(Moved::Not(watermark(unmet(&error)?)?)),
+        let update = Update {
+            expression: "SET nextSample = :end, epoch = :epoch, expiresAt = :expires",
+            condition: Some(if may_be_new { APPLIES_OR_NEW } else { APPLIES }),
+            values: Values::new()
+                .with(":epoch", &step.epoch)
+                .with(":floor", &step.floor)
+                .with(":end", &step.end)
+                .with(":expires", &step.expires_at),
+        };
+        match self.0.update(session, update, ReturnValue::UpdatedOld).await? {
+            Written::Applied(before) => Ok(Moved::From(watermark(Some(before))?)),
+            Written::Unmet(item) => Ok(Moved::Not(watermark(item)?)),
         }
     }
 
     async fn fence(&self, session: &SessionId, epoch: u64) -> Result<Watermark, PortError> {
-        let answer = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .key(KEY, text(session))
-            .update_expression("SET epoch = :epoch")
-            .condition_expression("epoch < :epoch")
-            .expression_attribute_values(":epoch", to_attribute(&epoch))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(OnFailure::AllOld)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => watermark(answer.attributes),
-            Err(error) => watermark(unmet(&error)?),
+        let update = Update {
+            expression: "SET epoch = :epoch",
+            condition: Some("epoch < :epoch"),
+            values: Values::new().with(":epoch", &epoch),
+        };
+        match self.0.update(session, update, ReturnValue::AllNew).await? {
+            Written::Applied(item) => watermark(Some(item)),
+            Written::Unmet(item) => watermark(item),
         }
     }
 }
@@ -90,6 +74,7 @@ fn watermark(item: Option<Item>) -> Result<Watermark, PortError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{attributes::to_attribute, text};
     use super::*;
 
     #[test]

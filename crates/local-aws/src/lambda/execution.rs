@@ -1,7 +1,6 @@
 //! Runs one invocation in one execution environment: from the hand-over to the answer, and on until
 //! the extensions have finished.
 
-use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,5 @@
 //! The interface between routes and use cases.
 
-use std::future::Future;
-
 use session::{
     Call, Changes, Completed, Deleted, Error, IdempotencyKey, NewSession, PostResponse, Session,
     SessionId, SessionService,

@@ -1,6 +1,6 @@
 //! Creates a session's channel and stream, and maps them.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::join;
 

@@ -1,11 +1,9 @@
 //! The external dependencies of the health check.
 
-use std::future::Future;
-
 use super::DeadLetterScan;
 use crate::{
-    ChannelArn, EndedReason, Ownership, PendingEvent, PortError, Session, SessionId, SessionStatus,
-    StreamArn, StreamItem,
+    ChannelArn, EndedReason, Ownership, PendingEvent, PortFuture, Session, SessionId,
+    SessionStatus, StreamArn, StreamItem,
     ports::{Context, EventBus, Listeners, MediaRemoval, PendingEvents, SessionLookup},
 };
 
@@ -60,7 +58,7 @@ pub trait SessionsIndex: SessionLookup + PendingEvents {
         status: SessionStatus,
         before_ms: u64,
         attribute: &str,
-    ) -> impl Future<Output = Result<Vec<SessionId>, PortError>> + Send;
+    ) -> impl PortFuture<Vec<SessionId>>;
 
     /// Ends a live session and stores the event to emit, in one write. Returns
     /// `false` if it has changed.
@@ -70,15 +68,10 @@ pub trait SessionsIndex: SessionLookup + PendingEvents {
         reason: EndedReason,
         event: &PendingEvent,
         now_ms: u64,
-    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+    ) -> impl PortFuture<bool>;
 
     /// Claims a session for cleaning until `until_ms`. Returns `false` if it has changed.
-    fn claim(
-        &self,
-        session: &Session,
-        until_ms: u64,
-        now_ms: u64,
-    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+    fn claim(&self, session: &Session, until_ms: u64, now_ms: u64) -> impl PortFuture<bool>;
 
     /// Records that the KVS resources of an ended session are deleted. Returns `false` if another
     /// run holds the claim. The item stays until `remove_at` (Unix seconds), so that a replayed
@@ -88,30 +81,19 @@ pub trait SessionsIndex: SessionLookup + PendingEvents {
         id: &SessionId,
         claimed_until: u64,
         remove_at: u64,
-    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+    ) -> impl PortFuture<bool>;
 
     /// Deletes the item of an interrupted creation, if the claim is still held.
-    fn delete_claimed(
-        &self,
-        id: &SessionId,
-        claimed_until: u64,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn delete_claimed(&self, id: &SessionId, claimed_until: u64) -> impl PortFuture<()>;
 }
 
 /// The Streams table.
 pub trait Streams: Sync {
     /// Reads a session's item with a consistent read.
-    fn load(
-        &self,
-        session: &SessionId,
-    ) -> impl Future<Output = Result<Option<StreamItem>, PortError>> + Send;
+    fn load(&self, session: &SessionId) -> impl PortFuture<Option<StreamItem>>;
 
     /// Lets an item expire at `expires_at` (Unix seconds). Succeeds if it does not exist.
-    fn expire(
-        &self,
-        session: &SessionId,
-        expires_at: u64,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn expire(&self, session: &SessionId, expires_at: u64) -> impl PortFuture<()>;
 }
 
 /// Reads checkpoints as the consumer of this build does.
@@ -135,49 +117,34 @@ pub enum Resource {
 /// The resources in KVS and their owners.
 pub trait Inventory: Sync {
     /// Returns the owner of a stream.
-    fn stream_owner(
-        &self,
-        stream: &StreamArn,
-    ) -> impl Future<Output = Result<Ownership, PortError>> + Send;
+    fn stream_owner(&self, stream: &StreamArn) -> impl PortFuture<Ownership>;
 
     /// Returns the owner of a channel.
-    fn channel_owner(
-        &self,
-        channel: &ChannelArn,
-    ) -> impl Future<Output = Result<Ownership, PortError>> + Send;
+    fn channel_owner(&self, channel: &ChannelArn) -> impl PortFuture<Ownership>;
 
     /// Returns the stream with a name, in any environment.
-    fn stream_named(
-        &self,
-        name: &str,
-    ) -> impl Future<Output = Result<Option<StreamArn>, PortError>> + Send;
+    fn stream_named(&self, name: &str) -> impl PortFuture<Option<StreamArn>>;
 
     /// Returns the channel with a name, in any environment.
-    fn channel_named(
-        &self,
-        name: &str,
-    ) -> impl Future<Output = Result<Option<ChannelArn>, PortError>> + Send;
+    fn channel_named(&self, name: &str) -> impl PortFuture<Option<ChannelArn>>;
 
     /// Returns the channels and streams of this environment that were created before `before_ms`
     /// (Unix ms), with its session. Channels come first: a stream can be deleted only once its
     /// channel is unmapped.
-    fn created_before(
-        &self,
-        before_ms: u64,
-    ) -> impl Future<Output = Result<Vec<(SessionId, Resource)>, PortError>> + Send;
+    fn created_before(&self, before_ms: u64) -> impl PortFuture<Vec<(SessionId, Resource)>>;
 }
 
 /// The dead-letter queues.
 pub trait DeadLetters: Sync {
     /// Reads messages of the queues without deleting them.
-    fn scan(&self) -> impl Future<Output = Result<DeadLetterScan, PortError>> + Send;
+    fn scan(&self) -> impl PortFuture<DeadLetterScan>;
 }
 
 /// The consumer's function, invoked asynchronously with a direct event.
 pub trait Consumer: Sync {
     /// Starts a session's delivery.
-    fn start(&self, session: &SessionId) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn start(&self, session: &SessionId) -> impl PortFuture<()>;
 
     /// Drains a session that has ended.
-    fn stop(&self, session: &SessionId) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn stop(&self, session: &SessionId) -> impl PortFuture<()>;
 }

@@ -3,7 +3,8 @@
 use session::reconcile::SessionsIndex;
 use session::{EndedReason, PendingEvent, PortError, Session, SessionId, SessionStatus};
 
-use super::{DELETE, Item, KEY, SessionsTable, Values, condition_met, names, table_error, text};
+use super::super::attributes::Item;
+use super::{KEY, SessionsTable, Values, table_error};
 
 /// The index of sessions by status.
 const INDEX: &str = "status-updatedAt-index";
@@ -30,9 +31,10 @@ impl SessionsIndex for SessionsTable {
         let mut from: Option<Item> = None;
         while ids.len() < MAX_SESSIONS {
             let output = self
+                .table
                 .client
                 .query()
-                .table_name(&self.name)
+                .table_name(&self.table.name)
                 .index_name(INDEX)
                 .key_condition_expression("#status = :status AND updatedAt < :before")
                 .filter_expression("attribute_exists(#attribute)")
@@ -100,15 +102,7 @@ impl SessionsIndex for SessionsTable {
     }
 
     async fn delete_claimed(&self, id: &SessionId, claimed_until: u64) -> Result<(), PortError> {
-        let condition = "claimUntil = :until";
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .key(KEY, text(id))
-            .condition_expression(condition)
-            .set_expression_attribute_names(names(&[condition]))
-            .set_expression_attribute_values(Some(Values::new().with(":until", &claimed_until).0));
-        condition_met(DELETE, delete.send().await).map(drop)
+        let values = Values::new().with(":until", &claimed_until);
+        self.table.delete((KEY, id), "claimUntil = :until", values).await
     }
 }

@@ -9,18 +9,20 @@
 //! Neither key is a valid session id, and neither item has a status. The table's time to live
 //! deletes both.
 
-use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Put, ReturnValue, TransactWriteItem,
+};
 use session::{
     ErrorKind, IdempotencyClaim, IdempotencyRecord, PortError, RequestId, Session, SessionId,
     SessionStatus,
     ports::{Reservation, ReservationOutcome, Reservations},
 };
 
-use super::super::attributes::to_item;
-use super::{
-    DELETE, GET, KEY, SessionsTable, TRANSACTION, UPDATE, Values, cancellation, condition_met,
-    from_item, names, reasons_of, table_error, text, to_attribute,
-};
+use super::super::attributes::{to_attribute, to_item};
+use super::super::table::Update;
+use super::{KEY, SessionsTable, TRANSACTION, Values, cancellation, reasons_of, text};
 
 /// Time to live of a speaker's slots after the last reservation, s: a day longer than the longest
 /// session (`MAX_SESSION_HOURS`, at most 168 h).
@@ -39,6 +41,7 @@ impl Reservations for SessionsTable {
         reservation: &Reservation<'_>,
     ) -> Result<ReservationOutcome, PortError> {
         let transaction = self
+            .table
             .client
             .transact_write_items()
             .transact_items(self.new_item(reservation.session)?)
@@ -71,19 +74,9 @@ impl Reservations for SessionsTable {
     }
 
     async fn delete_reservation(&self, session_id: &SessionId) -> Result<(), PortError> {
-        let condition = "#status = :creating";
-        let output = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .key(KEY, text(session_id))
-            .condition_expression(condition)
-            .set_expression_attribute_names(names(&[condition]))
-            .expression_attribute_values(":creating", to_attribute(&SessionStatus::Creating))
-            .send()
-            .await;
         // If it is no longer `creating`, another invocation owns it.
-        condition_met(DELETE, output).map(drop)
+        let values = Values::new().with(":creating", &SessionStatus::Creating);
+        self.table.delete((KEY, session_id), "#status = :creating", values).await
     }
 
     async fn session_slots(&self, speaker_id: &str) -> Result<Vec<SessionId>, PortError> {
@@ -92,8 +85,7 @@ impl Reservations for SessionsTable {
             #[serde(default)]
             sessions: Vec<SessionId>,
         }
-        let item = self.read(&slots_key(speaker_id)).await?;
-        let slots: Option<Slots> = item.map(|item| from_item(GET, item)).transpose()?;
+        let slots: Option<Slots> = self.table.get(slots_key(speaker_id)).await?;
         Ok(slots.map(|slots| slots.sessions).unwrap_or_default())
     }
 
@@ -102,22 +94,16 @@ impl Reservations for SessionsTable {
         speaker_id: &str,
         sessions: &[SessionId],
     ) -> Result<(), PortError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .key(KEY, text(slots_key(speaker_id)))
-            .update_expression("DELETE sessions :released")
-            .expression_attribute_values(":released", set(sessions));
-        update.send().await.map(drop).map_err(|error| table_error(UPDATE, &error))
+        let values = Values(HashMap::from([(":released".to_owned(), set(sessions))]));
+        let update = Update { expression: "DELETE sessions :released", condition: None, values };
+        self.table.update(slots_key(speaker_id), update, ReturnValue::None).await.map(drop)
     }
 
     async fn idempotency_record(
         &self,
         request: &RequestId,
     ) -> Result<Option<IdempotencyRecord>, PortError> {
-        let item = self.read(request.as_str()).await?;
-        item.map(|item| from_item(GET, item)).transpose()
+        self.table.get(request).await
     }
 
     async fn delete_idempotency_record(
@@ -125,22 +111,17 @@ impl Reservations for SessionsTable {
         request: &RequestId,
         session_id: &SessionId,
     ) -> Result<(), PortError> {
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .key(KEY, text(request))
-            .condition_expression(format!("{SAME_SESSION} AND attribute_not_exists(answer)"))
-            .expression_attribute_values(":session", to_attribute(session_id));
         // A record of another session, or with a response, is kept.
-        condition_met(DELETE, delete.send().await).map(drop)
+        let condition = format!("{SAME_SESSION} AND attribute_not_exists(answer)");
+        let values = Values::new().with(":session", session_id);
+        self.table.delete((KEY, request), &condition, values).await
     }
 }
 
 impl SessionsTable {
     fn new_item(&self, session: &Session) -> Result<TransactWriteItem, PortError> {
         let put = Put::builder()
-            .table_name(&self.name)
+            .table_name(&self.table.name)
             .set_item(Some(to_item(TRANSACTION, session)?))
             .condition_expression("attribute_not_exists(sessionId)");
         built(put.build()).map(|put| TransactWriteItem::builder().put(put).build())
@@ -155,7 +136,7 @@ impl SessionsTable {
         let key = slots_key(&session.speaker_id);
         let add = "SET removeAt = :removeAt ADD sessions :session";
         let below_limit = "attribute_not_exists(sessions) OR size(sessions) < :max";
-        Self::write(&self.name, &key, add, below_limit, values)
+        Self::write(&self.table.name, &key, add, below_limit, values)
     }
 
     fn request_record(
@@ -165,7 +146,7 @@ impl SessionsTable {
     ) -> Result<TransactWriteItem, PortError> {
         let mut item = to_item(TRANSACTION, &IdempotencyRecord::new(claim, session_id))?;
         item.insert(KEY.to_owned(), text(&claim.id));
-        let put = Put::builder().table_name(&self.name).set_item(Some(item));
+        let put = Put::builder().table_name(&self.table.name).set_item(Some(item));
         let put = match &claim.supersedes {
             None => put.condition_expression("attribute_not_exists(sessionId)"),
             Some(superseded) => put
@@ -187,7 +168,13 @@ impl SessionsTable {
     ) -> Result<TransactWriteItem, PortError> {
         let answer = Session { pending_event: None, ..session.clone() };
         let values = Values::new().with(":session", &session.session_id).with(":answer", &answer);
-        Self::write(&self.name, claim.id.as_str(), "SET answer = :answer", SAME_SESSION, values)
+        Self::write(
+            &self.table.name,
+            claim.id.as_str(),
+            "SET answer = :answer",
+            SAME_SESSION,
+            values,
+        )
     }
 }
 
