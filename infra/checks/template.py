@@ -25,7 +25,7 @@ PARAMETER_SETS: dict[str, dict[str, str]] = {
     "defaults": {},
     # All options of the stack's own resources.
     "every-option": {
-        "AlarmEmail": "ops@example.com", "ArchiveRetentionDays": "90", "AudioProcessorInvocation": "event",
+        "AlarmEmail": "ops@example.com", "ArchiveRetentionDays": "90",
         "AudioProcessorTimeout": "60", "Architecture": "x86_64", "ChunkMillis": "1000", "ConsumerMemory": "512",
         "ConsumerReservedConcurrency": "110", "ConsumerTimeoutSeconds": "300",
         "CorsAllowOrigins": "https://app.example.com,http://localhost:5173", "DeletionProtection": "true",

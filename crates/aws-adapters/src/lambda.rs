@@ -21,32 +21,17 @@ use session::{PortError, SessionId};
 use crate::client::{Sdk, TraceHeader};
 use crate::sdk_error::port_error;
 
-/// How the processor is invoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Invocation {
-    /// The response is awaited: order, back-pressure and exactly-once acceptance.
-    RequestResponse,
-    /// Queued by Lambda: at least once, in any order.
-    Event,
-}
-
 /// The audio processor's function.
 #[derive(Debug)]
 pub struct ProcessorFunction {
     client: Client,
     function: String,
-    invocation: Invocation,
 }
 
 impl ProcessorFunction {
     /// Creates a client of the function with this name or ARN. An attempt takes at most
     /// `attempt_timeout`.
-    pub fn new(
-        sdk: &Sdk,
-        function: String,
-        invocation: Invocation,
-        attempt_timeout: Duration,
-    ) -> Self {
+    pub fn new(sdk: &Sdk, function: String, attempt_timeout: Duration) -> Self {
         // The deliverer retries in order. A retry of a slow attempt by the SDK would send the same
         // samples concurrently.
         let timeout = TimeoutConfig::builder().operation_attempt_timeout(attempt_timeout);
@@ -55,7 +40,7 @@ impl ProcessorFunction {
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeout.build())
             .build();
-        Self { client: Client::from_conf(client), function, invocation }
+        Self { client: Client::from_conf(client), function }
     }
 }
 
@@ -65,12 +50,8 @@ impl Processor for ProcessorFunction {
             Ok(body) => body,
             Err(error) => return Reply::Invalid(error.to_string()),
         };
-        let kind = match self.invocation {
-            Invocation::RequestResponse => InvocationType::RequestResponse,
-            Invocation::Event => InvocationType::Event,
-        };
-        let call = self.client.invoke().function_name(&self.function).invocation_type(kind);
-        match call.payload(Blob::new(body)).send().await {
+        let call = self.client.invoke().function_name(&self.function).payload(Blob::new(body));
+        match call.send().await {
             Ok(output) => {
                 let body = output.payload.map(Blob::into_inner).unwrap_or_default();
                 Reply::from_invoke(output.function_error.as_deref(), &body)

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_adapters::lambda::Invocation;
 use aws_adapters::listeners::Endpoint;
 use lambda_support::env::{Number, Variable};
 use lambda_support::{ConfigError, Env, TimeScale, variables};
@@ -22,8 +21,6 @@ variables! {
     EVENT_BUS_NAME: Text("default");
     /// Name or ARN of the audio processor.
     AUDIO_PROCESSOR_FUNCTION: Required;
-    /// Invocation of the processor: `request-response` or `event`.
-    AUDIO_PROCESSOR_INVOCATION: Text("request-response");
     /// Timeout of the processor, in seconds; an attempt waits 2 s longer.
     AUDIO_PROCESSOR_TIMEOUT_SECONDS: Number(60, 1..=900);
     /// Function that a hand-off invokes; set by Lambda.
@@ -71,8 +68,6 @@ pub(crate) struct Config {
     pub(crate) event_bus: String,
     /// Name or ARN of the audio processor.
     pub(crate) processor: String,
-    /// Invocation of the processor.
-    pub(crate) invocation: Invocation,
     /// Function that a hand-off invokes.
     pub(crate) own_function: String,
     /// Queue of chunks that the processor rejects permanently.
@@ -110,7 +105,6 @@ impl Config {
             websocket_endpoint: Endpoint::from_env(env, &WEBSOCKET_API_ENDPOINT)?,
             event_bus: env.text(&EVENT_BUS_NAME),
             processor: env.required(&AUDIO_PROCESSOR_FUNCTION)?,
-            invocation: invocation(env)?,
             own_function: env.required(&AWS_LAMBDA_FUNCTION_NAME)?,
             chunk_dlq_url: env.required(&CHUNK_DLQ_URL)?,
             events_dlq_url: env.optional(&EVENTS_DLQ_URL),
@@ -120,18 +114,6 @@ impl Config {
             stream_keep: wall(&STREAM_KEEP_MINUTES, 60)?,
             relay: relay(env, scale)?,
         })
-    }
-}
-
-fn invocation(env: &Env) -> Result<Invocation, ConfigError> {
-    match env.text(&AUDIO_PROCESSOR_INVOCATION).as_str() {
-        "request-response" => Ok(Invocation::RequestResponse),
-        "event" => Ok(Invocation::Event),
-        other => Err(ConfigError::Malformed {
-            name: AUDIO_PROCESSOR_INVOCATION.name.to_owned(),
-            value: other.to_owned(),
-            wanted: "`request-response` or `event`".to_owned(),
-        }),
     }
 }
 
@@ -180,7 +162,6 @@ mod tests {
         assert_eq!(config.relay.lease, Duration::from_secs(12));
         assert_eq!(config.relay.lease_guard, Duration::from_secs(8));
         assert_eq!(config.max_run, Duration::from_secs(840));
-        assert_eq!(config.invocation, Invocation::RequestResponse);
     }
 
     #[test]
@@ -193,9 +174,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_invocation_or_endpoint_is_rejected() {
+    fn an_invalid_endpoint_is_rejected() {
         assert!(with(&[("WEBSOCKET_API_ENDPOINT", "wss://ws.example.com")]).is_err());
-        assert!(with(&[("AUDIO_PROCESSOR_INVOCATION", "sometimes")]).is_err());
     }
 
     #[test]

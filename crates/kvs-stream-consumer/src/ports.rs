@@ -59,12 +59,7 @@ impl Aws {
             sessions,
             media: GetMedia::new(sdk, kinesis_video.clone()),
             kinesis_video,
-            processor: ProcessorFunction::new(
-                sdk,
-                config.processor.clone(),
-                config.invocation,
-                timeout,
-            ),
+            processor: ProcessorFunction::new(sdk, config.processor.clone(), timeout),
             dead_letters: DeadLetterQueues::new(sdk, chunks, events),
             invoker: ConsumerFunction::new(sdk, config.own_function.clone()),
             events: EventBridge::new(sdk, config.event_bus.clone()),

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Error;
 
 /// First word of [`Content::to_text`].
@@ -19,7 +21,8 @@ const MAX_STORED: usize = 8000;
 
 /// Fingerprint of one fragment's audio: the producer time of the first packet, its hash, and for
 /// each packet after it a part of the hash over all packets so far.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Content {
     time_ms: i64,
     first: u32,
@@ -172,6 +175,20 @@ impl Content {
         }
         checks.truncate(count);
         Ok(Self { time_ms, first, nanos, packets: count + 1, checks, is_coarse: true })
+    }
+}
+
+impl From<Content> for String {
+    fn from(content: Content) -> Self {
+        content.to_text()
+    }
+}
+
+impl TryFrom<String> for Content {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        Self::from_text(&text)
     }
 }
 

@@ -41,20 +41,6 @@ impl FromStr for FragmentNumber {
     }
 }
 
-impl TryFrom<String> for FragmentNumber {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
-}
-
-impl From<FragmentNumber> for String {
-    fn from(number: FragmentNumber) -> Self {
-        number.0
-    }
-}
-
 impl fmt::Display for FragmentNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

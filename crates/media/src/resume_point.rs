@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, FragmentNumber};
 
 /// First word of [`ResumePoint::to_text`].
@@ -25,7 +27,8 @@ const MAX_MIME_HINT: usize = 256;
 ///
 /// Positions depend only on this state and the bytes from that fragment on. Decoder state is not
 /// included: decode some fragments before it first and drop their PCM.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct ResumePoint {
     /// The fragment to resume at.
     pub fragment: FragmentNumber,
@@ -112,6 +115,20 @@ impl ResumePoint {
             None => Ok(point),
             Some(_) => Err(Error::ResumePoint { reason: "surplus field" }),
         }
+    }
+}
+
+impl From<ResumePoint> for String {
+    fn from(point: ResumePoint) -> Self {
+        point.to_text()
+    }
+}
+
+impl TryFrom<String> for ResumePoint {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        Self::from_text(&text)
     }
 }
 

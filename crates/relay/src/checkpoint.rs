@@ -30,9 +30,11 @@ pub enum CheckpointError {
 }
 
 /// A complete fragment: where it starts and where its samples end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Fragment {
     /// Timeline at the fragment's start; identifies the fragment.
+    #[serde(rename = "anchor")]
     pub resume_point: ResumePoint,
     /// Position after its last sample.
     pub end: u64,
@@ -94,7 +96,8 @@ impl Totals {
 }
 
 /// The durable state of one session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Checkpoint {
     /// Chunk length in ms, fixed by the session's first checkpoint.
     pub chunk_ms: u64,
@@ -105,17 +108,22 @@ pub struct Checkpoint {
     /// The session's first fragment, which fixes position 0.
     pub origin: Option<ResumePoint>,
     /// The last complete, fully settled fragments, oldest first: the warm-up and one more.
+    #[serde(default)]
     pub fragments: Vec<Fragment>,
     /// Fingerprints of the preceding fragments, oldest first, over about the last minute: used to
     /// detect audio that the producer sends again.
+    #[serde(default)]
     pub contents: Vec<Content>,
     /// The final chunk was accepted.
+    #[serde(default)]
     pub finished: bool,
     /// The session's circuit breaker.
+    #[serde(default)]
     pub breaker: Breaker,
     /// Wall clock of the last release, ms; used to measure the hand-off gap.
     pub released_at_ms: Option<u64>,
     /// Totals of the session.
+    #[serde(default)]
     pub totals: Totals,
 }
 
@@ -134,24 +142,20 @@ impl Checkpoint {
     /// Returns the checkpoint of a session of which nothing has been delivered.
     #[must_use]
     pub fn fresh(chunk_ms: u64) -> Self {
-        Self {
-            chunk_ms,
-            next: 0,
-            acknowledged: 0,
-            origin: None,
-            fragments: Vec::new(),
-            contents: Vec::new(),
-            finished: false,
-            breaker: Breaker::default(),
-            released_at_ms: None,
-            totals: Totals::default(),
-        }
+        Self { chunk_ms, ..Self::default() }
     }
 
     /// Serializes the checkpoint, including its version, as one line of JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string(&Document::from(self)).unwrap_or_default()
+        #[derive(Serialize)]
+        struct Versioned<'a> {
+            version: u32,
+            #[serde(flatten)]
+            checkpoint: &'a Checkpoint,
+        }
+        let versioned = Versioned { version: VERSION, checkpoint: self };
+        serde_json::to_string(&versioned).unwrap_or_default()
     }
 
     /// Parses the output of [`Checkpoint::to_json`] of this version or the previous one.
@@ -169,105 +173,7 @@ impl Checkpoint {
             return Err(CheckpointError::Version { found: head.version });
         }
         // Version 2 had neither `contents` nor a `content` per fragment.
-        let document: Document = serde_json::from_str(text).map_err(malformed)?;
-        document.try_into()
-    }
-}
-
-/// The JSON representation.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Document {
-    version: u32,
-    chunk_ms: u64,
-    next: u64,
-    acknowledged: Option<u64>,
-    origin: Option<String>,
-    #[serde(default)]
-    fragments: Vec<FragmentDocument>,
-    #[serde(default)]
-    contents: Vec<String>,
-    #[serde(default)]
-    finished: bool,
-    #[serde(default)]
-    breaker: Breaker,
-    #[serde(default)]
-    released_at_ms: Option<u64>,
-    #[serde(default)]
-    totals: Totals,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct FragmentDocument {
-    #[serde(rename = "anchor")]
-    resume_point: String,
-    end: u64,
-    duration_ms: u64,
-    #[serde(default)]
-    content: Option<String>,
-}
-
-impl From<&Checkpoint> for Document {
-    fn from(checkpoint: &Checkpoint) -> Self {
-        Self {
-            version: VERSION,
-            chunk_ms: checkpoint.chunk_ms,
-            next: checkpoint.next,
-            acknowledged: Some(checkpoint.acknowledged),
-            origin: checkpoint.origin.as_ref().map(ResumePoint::to_text),
-            fragments: checkpoint
-                .fragments
-                .iter()
-                .map(|fragment| FragmentDocument {
-                    resume_point: fragment.resume_point.to_text(),
-                    end: fragment.end,
-                    duration_ms: fragment.duration_ms,
-                    content: fragment.content.as_ref().map(Content::to_text),
-                })
-                .collect(),
-            contents: checkpoint.contents.iter().map(Content::to_text).collect(),
-            finished: checkpoint.finished,
-            breaker: checkpoint.breaker.clone(),
-            released_at_ms: checkpoint.released_at_ms,
-            totals: checkpoint.totals,
-        }
-    }
-}
-
-impl TryFrom<Document> for Checkpoint {
-    type Error = CheckpointError;
-
-    fn try_from(document: Document) -> Result<Self, CheckpointError> {
-        let malformed = |error: media::Error| CheckpointError::Malformed(error.to_string());
-        let resume_point = |text: &str| ResumePoint::from_text(text).map_err(malformed);
-        let content = |text: &str| Content::from_text(text).map_err(malformed);
-        let fragments = document
-            .fragments
-            .iter()
-            .map(|fragment| {
-                Ok(Fragment {
-                    resume_point: resume_point(&fragment.resume_point)?,
-                    end: fragment.end,
-                    duration_ms: fragment.duration_ms,
-                    content: fragment.content.as_deref().map(content).transpose()?,
-                })
-            })
-            .collect::<Result<_, CheckpointError>>()?;
-        let contents = document.contents.iter().map(|text| content(text));
-        let contents = contents.collect::<Result<_, CheckpointError>>()?;
-        Ok(Self {
-            contents,
-            chunk_ms: document.chunk_ms,
-            next: document.next,
-            acknowledged: document.acknowledged.unwrap_or(document.next),
-            origin: document.origin.as_deref().map(resume_point).transpose()?,
-            fragments,
-            finished: document.finished,
-            breaker: document.breaker,
-            released_at_ms: document.released_at_ms,
-            totals: document.totals,
-        })
+        serde_json::from_str(text).map_err(malformed)
     }
 }
 
