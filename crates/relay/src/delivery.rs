@@ -16,13 +16,10 @@ use crate::breaker::Permit;
 use crate::chunker::Chunk;
 use crate::clock::{Clock, millis};
 use crate::config::Config;
-use crate::context::RunContext;
-use crate::lease_view::{HandoffRequested, LeaseView};
+use crate::lease_view::HandoffRequested;
 use crate::payload::PayloadBuilder;
 use crate::ports::{DeadLetter, DeadLetters, Ports, Processor};
-use crate::progress::SharedProgress;
-use crate::queue::{Queue, Queued};
-use crate::run_metrics::RunMetrics;
+use crate::queue::Queued;
 use crate::run_state::RunState;
 
 /// Why delivery ended.
@@ -43,22 +40,18 @@ impl From<HandoffRequested> for DeliveryEnd {
 }
 
 /// Delivers until the session is drained or this run must stop.
-pub(crate) async fn deliver<P: Ports>(state: &RunState<'_, P>, epoch: u64) -> DeliveryEnd {
-    let (first, cap) = state.ctx.config.retry;
+pub(crate) async fn deliver<P: Ports>(run: &RunState<'_, P>, epoch: u64) -> DeliveryEnd {
+    let (first, cap) = run.ctx.config.retry;
     let mut deliverer = Deliverer {
-        ctx: &state.ctx,
-        lease: &state.lease,
-        progress: &state.progress,
-        queue: &state.queue,
-        metrics: &state.metrics,
-        payloads: PayloadBuilder::new(&state.ctx, epoch, &state.lease, &state.languages),
+        run,
+        payloads: PayloadBuilder::new(&run.ctx, epoch, &run.lease, &run.languages),
         backoff: Backoff::new(first, cap),
         single_until: 0,
         rewinds: 0,
         highest_accepted: 0,
     };
     loop {
-        let next = deliverer.lease.unless_handoff(deliverer.queue.take(deliverer.batch_limit()));
+        let next = run.lease.unless_handoff(run.queue.take(deliverer.batch_limit()));
         let settled = match next.await {
             Ok(batch) => deliverer.settle(batch).await,
             Err(requested) => Err(requested.into()),
@@ -83,11 +76,7 @@ enum AttemptOutcome {
 }
 
 struct Deliverer<'a, P: Ports> {
-    ctx: &'a RunContext<'a, P>,
-    lease: &'a LeaseView,
-    progress: &'a SharedProgress,
-    queue: &'a Queue,
-    metrics: &'a RunMetrics,
+    run: &'a RunState<'a, P>,
     payloads: PayloadBuilder<'a>,
     backoff: Backoff,
     /// Up to this position chunks are offered one by one, to find the one that is rejected.
@@ -101,29 +90,29 @@ struct Deliverer<'a, P: Ports> {
 impl<P: Ports> Deliverer<'_, P> {
     /// Returns how many samples the next payload may contain.
     fn batch_limit(&self) -> u64 {
-        let now = self.ctx.clock().now_ms();
-        let progress = self.progress.lock();
+        let now = self.run.ctx.clock().now_ms();
+        let progress = self.run.progress.lock();
         let one_chunk_only = progress.state().next < self.single_until
             || progress.state().breaker.permit(now) != Permit::Full;
         // A limit below one chunk takes exactly one.
-        if one_chunk_only { 0 } else { Config::samples(self.ctx.config.batch_ms) }
+        if one_chunk_only { 0 } else { Config::samples(self.run.ctx.config.batch_ms) }
     }
 
     /// Offers a batch until all of it is settled, chunk by chunk if one of them is rejected.
     async fn settle(&mut self, batch: Vec<Queued>) -> Result<(), DeliveryEnd> {
-        let next = self.progress.lock().state().next;
+        let next = self.run.progress.lock().state().next;
         let Some(batch) = trim_delivered(batch, next) else { return Ok(()) };
         let Some((first, last)) = batch.first().zip(batch.last()) else { return Ok(()) };
         let (end, is_last) = (last.chunk.end(), last.chunk.last);
         if first.chunk.start != next + first.chunk.gap {
             // The queue does not continue from the settled position (a predecessor rewound after
             // this run had read on): read again from there.
-            tracing::info!(sessionId = %self.ctx.session_id, next, start = first.chunk.start, "reading again from the checkpoint");
-            self.queue.rewind(next);
+            tracing::info!(sessionId = %self.run.ctx.session_id, next, start = first.chunk.start, "reading again from the checkpoint");
+            self.run.queue.rewind(next);
             return Ok(());
         }
         self.may_deliver().await?;
-        let paused = self.lease.desired().desired == Desired::Pause;
+        let paused = self.run.lease.desired().desired == Desired::Pause;
         if paused && !is_last {
             self.skip_paused(&batch);
             return Ok(());
@@ -132,7 +121,7 @@ impl<P: Ports> Deliverer<'_, P> {
             self.breaker_closed().await?;
             match self.offer(&batch).await? {
                 AttemptOutcome::Settled if is_last => {
-                    self.progress.lock().state_mut().finished = true;
+                    self.run.progress.lock().state_mut().finished = true;
                     return Err(DeliveryEnd::Drained);
                 }
                 AttemptOutcome::Settled => return Ok(()),
@@ -153,9 +142,9 @@ impl<P: Ports> Deliverer<'_, P> {
     /// Makes one attempt.
     async fn offer(&mut self, batch: &[Queued]) -> Result<AttemptOutcome, DeliveryEnd> {
         let Some(first) = batch.first() else { return Ok(AttemptOutcome::Settled) };
-        let payload = self.payloads.build(batch, &self.progress.lock());
-        let attempt = self.ctx.ports.processor().invoke(&payload);
-        let reply = self.ctx.clock().within(self.ctx.config.attempt_timeout, attempt).await;
+        let payload = self.payloads.build(batch, &self.run.progress.lock());
+        let attempt = self.run.ctx.ports.processor().invoke(&payload);
+        let reply = self.run.ctx.clock().within(self.run.ctx.config.attempt_timeout, attempt).await;
         let reply = reply.unwrap_or_else(|| Reply::Failed("no answer in time".to_owned()));
         match reply {
             Reply::Accepted(answer) => Ok(self.accepted(batch, answer)),
@@ -183,7 +172,7 @@ impl<P: Ports> Deliverer<'_, P> {
             self.rewinds = 0;
         }
         {
-            let mut progress = self.progress.lock();
+            let mut progress = self.run.progress.lock();
             let state = progress.state_mut();
             state.breaker.success();
             let totals = &mut state.totals;
@@ -196,8 +185,8 @@ impl<P: Ports> Deliverer<'_, P> {
             totals.chunks += batch.len() as u64;
             progress.accept(end);
         }
-        let latency = self.ctx.clock().instant().saturating_duration_since(last.arrived);
-        self.metrics.observed().add_latency(millis(latency));
+        let latency = self.run.ctx.clock().instant().saturating_duration_since(last.arrived);
+        self.run.metrics.observed().add_latency(millis(latency));
         AttemptOutcome::Settled
     }
 
@@ -208,8 +197,8 @@ impl<P: Ports> Deliverer<'_, P> {
             // rejection.
             return self.failed("OutOfOrder beyond the payload's start");
         }
-        let settled = self.progress.lock().state().next;
-        tracing::warn!(sessionId = %self.ctx.session_id, next_sample, settled, "the processor is missing samples; rewinding");
+        let settled = self.run.progress.lock().state().next;
+        tracing::warn!(sessionId = %self.run.ctx.session_id, next_sample, settled, "the processor is missing samples; rewinding");
         self.rewinds += 1;
         // The contract allows going back once. Going back again without progress means that the
         // processor does not keep what it accepts.
@@ -218,8 +207,8 @@ impl<P: Ports> Deliverer<'_, P> {
         } else {
             Duration::ZERO
         };
-        self.progress.lock().rewind(next_sample);
-        self.queue.rewind(next_sample);
+        self.run.progress.lock().rewind(next_sample);
+        self.run.queue.rewind(next_sample);
         AttemptOutcome::Dropped(wait)
     }
 
@@ -229,16 +218,16 @@ impl<P: Ports> Deliverer<'_, P> {
 
     /// Records a failure in the breaker; returns how long to wait after it.
     fn record_failure(&mut self, reason: &str) -> Duration {
-        let config = self.ctx.config;
-        let now = self.ctx.clock().now_ms();
-        let opened = self.progress.lock().state_mut().breaker.failure(
+        let config = self.run.ctx.config;
+        let now = self.run.ctx.clock().now_ms();
+        let opened = self.run.progress.lock().state_mut().breaker.failure(
             now,
             config.breaker_failures,
             millis(config.breaker_open),
         );
-        self.metrics.observed().circuit_opened += u64::from(opened);
-        tracing::warn!(sessionId = %self.ctx.session_id, reason, breakerOpened = opened, "delivery failed");
-        self.backoff.next(self.ctx.ports.random())
+        self.run.metrics.observed().circuit_opened += u64::from(opened);
+        tracing::warn!(sessionId = %self.run.ctx.session_id, reason, breakerOpened = opened, "delivery failed");
+        self.backoff.next(self.run.ctx.ports.random())
     }
 
     /// Puts a permanently rejected chunk into the dead-letter queue and, once stored, skips it.
@@ -248,7 +237,7 @@ impl<P: Ports> Deliverer<'_, P> {
         payload: AudioPayload,
         reason: String,
     ) -> Result<AttemptOutcome, DeliveryEnd> {
-        let ctx = self.ctx;
+        let ctx = &self.run.ctx;
         let letter = DeadLetter {
             session_id: ctx.session_id.clone(),
             stream_arn: ctx.stream_arn.to_string(),
@@ -264,7 +253,7 @@ impl<P: Ports> Deliverer<'_, P> {
             return Ok(AttemptOutcome::Again(self.backoff.next(ctx.ports.random())));
         };
         tracing::error!(sessionId = %ctx.session_id, startSample = chunk.start, reason = letter.reason, "chunk permanently rejected; stored in the dead-letter queue");
-        let mut progress = self.progress.lock();
+        let mut progress = self.run.progress.lock();
         let totals = &mut progress.state_mut().totals;
         totals.dead_letters += 1;
         totals.dead_lettered += letter.sample_count;
@@ -274,7 +263,7 @@ impl<P: Ports> Deliverer<'_, P> {
     }
 
     fn skip_paused(&self, batch: &[Queued]) {
-        let mut progress = self.progress.lock();
+        let mut progress = self.run.progress.lock();
         for Queued { chunk, .. } in batch {
             let totals = &mut progress.state_mut().totals;
             totals.paused += chunk.samples.len() as u64;
@@ -287,16 +276,16 @@ impl<P: Ports> Deliverer<'_, P> {
     async fn may_deliver(&self) -> Result<(), DeliveryEnd> {
         // A stream that never carried audio has no origin to store; only its empty last chunk is
         // sent.
-        let has_origin = self.progress.lock().state().origin.is_some();
+        let has_origin = self.run.progress.lock().state().origin.is_some();
         if has_origin {
-            self.lease.origin_persisted().await?;
+            self.run.lease.origin_persisted().await?;
         }
-        Ok(self.lease.valid(self.ctx.clock()).await?)
+        Ok(self.run.lease.valid(self.run.ctx.clock()).await?)
     }
 
     async fn breaker_closed(&self) -> Result<(), DeliveryEnd> {
-        let now = self.ctx.clock().now_ms();
-        let permit = self.progress.lock().state().breaker.permit(now);
+        let now = self.run.ctx.clock().now_ms();
+        let permit = self.run.progress.lock().state().breaker.permit(now);
         match permit {
             Permit::WaitUntil(until) => {
                 self.wait(Duration::from_millis(until.saturating_sub(now))).await?;
@@ -307,7 +296,7 @@ impl<P: Ports> Deliverer<'_, P> {
     }
 
     async fn wait(&self, duration: Duration) -> Result<(), DeliveryEnd> {
-        Ok(self.lease.unless_handoff(self.ctx.clock().sleep(duration)).await?)
+        Ok(self.run.lease.unless_handoff(self.run.ctx.clock().sleep(duration)).await?)
     }
 }
 

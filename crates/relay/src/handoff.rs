@@ -30,6 +30,7 @@ use crate::ports::{Continuation, Ports, SelfInvoker};
 use crate::queue::Queue;
 use crate::reader_status::ReaderStatus;
 use crate::retry::retry;
+use crate::run_state::RunState;
 
 /// The points in time of a hand-off, relative to the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,19 +97,17 @@ pub(crate) async fn invoke_next<P: Ports>(ctx: &RunContext<'_, P>, epoch: u64) {
 /// # Errors
 /// The table is unavailable, or the predecessor's checkpoint cannot be read.
 pub(crate) async fn take_over<P: Ports>(
-    ctx: &RunContext<'_, P>,
+    run: &RunState<'_, P>,
     owner: &str,
     epoch: u64,
-    lease: &LeaseView,
-    queue: &Queue,
-    reader: &ReaderStatus,
 ) -> Result<AcquireOutcome, RelayError> {
+    let ctx = &run.ctx;
     let wait = WaitPolicy::WaitForRelease { epoch };
-    let follow = |item: &StreamItem| follow(item, lease, queue);
+    let follow = |item: &StreamItem| follow(item, &run.lease, &run.queue);
     tokio::select! {
         biased;
         outcome = acquire(ctx.ports, ctx.config, &ctx.session_id, owner, wait, follow) => outcome,
-        never = announce(ctx, owner, epoch, reader) => match never? {},
+        never = announce(ctx, owner, epoch, &run.reader) => match never? {},
     }
 }
 

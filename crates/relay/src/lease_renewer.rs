@@ -8,63 +8,49 @@ use session::{PortError, StreamItem};
 use crate::backoff::Backoff;
 use crate::checkpoint::Checkpoint;
 use crate::clock::{Clock, millis};
-use crate::context::RunContext;
 use crate::desired_state::DesiredState;
 use crate::error::RelayError;
 use crate::lease::Lease;
 use crate::lease_table::{LeaseTable, Renewal};
-use crate::lease_view::LeaseView;
 use crate::ports::Ports;
-use crate::progress::SharedProgress;
-use crate::queue::Queue;
-use crate::reader_status::ReaderStatus;
 use crate::retry::retry;
+use crate::run_state::RunState;
 
 /// The writes of the lease holder. Each has its own revision.
 pub(crate) struct LeaseRenewer<'a, P: Ports> {
-    ctx: &'a RunContext<'a, P>,
+    run: &'a RunState<'a, P>,
     lease: &'a Lease,
-    view: &'a LeaseView,
-    progress: &'a SharedProgress,
-    reader: &'a ReaderStatus,
-    queue: &'a Queue,
     revision: AtomicU64,
 }
 
 impl<'a, P: Ports> LeaseRenewer<'a, P> {
-    pub(crate) fn new(
-        ctx: &'a RunContext<'a, P>,
-        lease: &'a Lease,
-        view: &'a LeaseView,
-        progress: &'a SharedProgress,
-        reader: &'a ReaderStatus,
-        queue: &'a Queue,
-    ) -> Self {
-        view.extend(lease.since + ctx.config.lease_guard);
-        Self { ctx, lease, view, progress, reader, queue, revision: AtomicU64::new(0) }
+    pub(crate) fn new(run: &'a RunState<'a, P>, lease: &'a Lease) -> Self {
+        run.lease.extend(lease.since + run.ctx.config.lease_guard);
+        Self { run, lease, revision: AtomicU64::new(0) }
     }
 
     /// Renews the lease until another run holds it.
     pub(crate) async fn renew_loop(&self) {
-        let (ctx, clock) = (self.ctx, self.ctx.clock());
+        let (ctx, view) = (&self.run.ctx, &self.run.lease);
+        let clock = ctx.clock();
         let (first, _) = ctx.config.retry;
         let mut backoff = Backoff::new(first, ctx.config.renew);
         loop {
             let sent = clock.instant();
-            let has_origin = self.progress.lock().state().origin.is_some();
+            let has_origin = self.run.progress.lock().state().origin.is_some();
             // A response that arrives after the guard has expired is of no use.
             let renewed = clock.within(ctx.config.lease_guard / 2, self.renew()).await;
             match renewed {
                 Some(Ok(Some(item))) => {
                     backoff.reset();
-                    self.view.extend(sent + ctx.config.lease_guard);
+                    view.extend(sent + ctx.config.lease_guard);
                     if has_origin {
-                        self.view.set_origin_persisted();
+                        view.set_origin_persisted();
                     }
                     self.apply(&item);
                     tokio::select! {
                         () = clock.sleep_until(sent + ctx.config.renew) => {}
-                        () = self.view.renewal_requested() => {}
+                        () = view.renewal_requested() => {}
                     }
                 }
                 Some(Ok(None)) => return,
@@ -78,8 +64,8 @@ impl<'a, P: Ports> LeaseRenewer<'a, P> {
     }
 
     async fn renew(&self) -> Result<Option<StreamItem>, PortError> {
-        let checkpoint = self.progress.lock().checkpoint();
-        self.ctx.ports.leases().renew(&self.ctx.session_id, self.renewal(&checkpoint)).await
+        let checkpoint = self.run.progress.lock().checkpoint();
+        self.run.ctx.ports.leases().renew(&self.run.ctx.session_id, self.renewal(&checkpoint)).await
     }
 
     /// Stores the checkpoint and releases the lease in one write.
@@ -87,8 +73,8 @@ impl<'a, P: Ports> LeaseRenewer<'a, P> {
     /// # Errors
     /// The table is unavailable.
     pub(crate) async fn release(&self, ended: bool) -> Result<(), RelayError> {
-        let ctx = self.ctx;
-        let mut checkpoint = self.progress.lock().checkpoint();
+        let ctx = &self.run.ctx;
+        let mut checkpoint = self.run.progress.lock().checkpoint();
         checkpoint.released_at_ms = Some(ctx.clock().now_ms());
         let release =
             || ctx.ports.leases().release(&ctx.session_id, self.renewal(&checkpoint), ended);
@@ -97,17 +83,17 @@ impl<'a, P: Ports> LeaseRenewer<'a, P> {
     }
 
     fn renewal<'w>(&'w self, checkpoint: &'w Checkpoint) -> Renewal<'w> {
-        let observed = *self.reader.observed();
-        let now = self.ctx.clock().now_ms();
+        let observed = *self.run.reader.observed();
+        let now = self.run.ctx.clock().now_ms();
         Renewal {
             owner: &self.lease.owner,
             epoch: self.lease.epoch,
             revision: self.revision.fetch_add(1, Ordering::Relaxed) + 1,
-            expires_at: now + millis(self.ctx.config.lease),
+            expires_at: now + millis(self.run.ctx.config.lease),
             checkpoint,
             // A reader blocked by the processor receives nothing; that does not count as speaker
             // silence.
-            last_activity_at: if self.queue.is_full() {
+            last_activity_at: if self.run.queue.is_full() {
                 Some(now)
             } else {
                 observed.last_fragment_at
@@ -116,11 +102,11 @@ impl<'a, P: Ports> LeaseRenewer<'a, P> {
     }
 
     fn apply(&self, item: &StreamItem) {
-        let was_stopping = self.view.is_stopping();
-        self.view.apply(DesiredState::from(item));
-        let age = self.view.stopped_for(self.ctx.clock().now_ms());
+        let was_stopping = self.run.lease.is_stopping();
+        self.run.lease.apply(DesiredState::from(item));
+        let age = self.run.lease.stopped_for(self.run.ctx.clock().now_ms());
         if let Some(age) = age.filter(|_| !was_stopping) {
-            tracing::info!(sessionId = %self.ctx.session_id, stopSeenMillis = millis(age), "stop seen: draining");
+            tracing::info!(sessionId = %self.run.ctx.session_id, stopSeenMillis = millis(age), "stop seen: draining");
         }
     }
 }

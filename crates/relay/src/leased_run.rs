@@ -39,11 +39,11 @@ pub(crate) async fn run_with_lease<P: Ports>(
     lease: &Lease,
     deadline: Instant,
 ) -> Result<Report, RelayError> {
-    let (ctx, view) = (&state.ctx, &state.lease);
+    let ctx = &state.ctx;
     let before = state.progress.lock().state().totals;
     state.metrics.start_at(before);
     count_hand_off(ctx, &state.progress, &state.metrics);
-    let renewer = LeaseRenewer::new(ctx, lease, view, &state.progress, &state.reader, &state.queue);
+    let renewer = LeaseRenewer::new(state, lease);
     let end = run_until_end(state, lease, &renewer, deadline).await;
     let outcome = finish(state, lease, &renewer, &end).await?;
     let (totals, next_sample) = {

@@ -5,13 +5,10 @@ use media::{FragmentAudio, FragmentNumber, Output, ResumePoint};
 use crate::checkpoint::Fragment;
 use crate::chunker::{Chunk, Chunker};
 use crate::clock::Clock;
-use crate::context::RunContext;
 use crate::drain::Drain;
-use crate::lease_view::LeaseView;
 use crate::ports::Ports;
-use crate::progress::{FragmentCounts, ReadPlan, SharedProgress};
-use crate::reader_status::ReaderStatus;
-use crate::run_metrics::RunMetrics;
+use crate::progress::{FragmentCounts, ReadPlan};
+use crate::run_state::RunState;
 
 /// A reader at most this far behind the newest fragment has caught up, ms.
 const LIVE_MS: u64 = 1_000;
@@ -22,11 +19,7 @@ const READ_AGAIN: u32 = 3;
 
 /// Converts the media path's output.
 pub(crate) struct OutputHandler<'a, P: Ports> {
-    ctx: &'a RunContext<'a, P>,
-    lease: &'a LeaseView,
-    progress: &'a SharedProgress,
-    status: &'a ReaderStatus,
-    metrics: &'a RunMetrics,
+    run: &'a RunState<'a, P>,
     pub(crate) chunker: Chunker,
     pub(crate) ready: Vec<Chunk>,
     pub(crate) drain: Drain,
@@ -58,24 +51,13 @@ pub(crate) struct OutputHandler<'a, P: Ports> {
 }
 
 impl<'a, P: Ports> OutputHandler<'a, P> {
-    pub(crate) fn new(
-        ctx: &'a RunContext<'a, P>,
-        lease: &'a LeaseView,
-        progress: &'a SharedProgress,
-        status: &'a ReaderStatus,
-        metrics: &'a RunMetrics,
-        plan: &ReadPlan,
-    ) -> Self {
+    pub(crate) fn new(run: &'a RunState<'a, P>, plan: &ReadPlan) -> Self {
         let next = plan.resume_point.as_ref().map_or(0, |resume_point| resume_point.next);
         Self {
-            ctx,
-            lease,
-            progress,
-            status,
-            metrics,
-            chunker: Chunker::new(progress.lock().chunk_samples(), plan.floor),
+            run,
+            chunker: Chunker::new(run.progress.lock().chunk_samples(), plan.floor),
             ready: Vec::new(),
-            drain: Drain::new(ctx.config, status.observed().longest_fragment_ms),
+            drain: Drain::new(run.ctx.config, run.reader.observed().longest_fragment_ms),
             after: plan.after.clone(),
             open: None,
             server_ms: None,
@@ -83,7 +65,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
             newest: plan.after.clone(),
             // Negative while pre-skip is still to come.
             position: u64::try_from(next).unwrap_or_default(),
-            producer_ms: ctx.clock().now_ms(),
+            producer_ms: run.ctx.clock().now_ms(),
             error_tag: None,
             stop_server_ms: None,
             gap_is_loss: false,
@@ -97,7 +79,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
         match output {
             Output::FragmentStarted { number, resume_point, server_ms, .. } => {
                 self.server_ms = server_ms.and_then(|ms| u64::try_from(ms).ok());
-                self.status.observed().open_fragment_since = self.server_ms;
+                self.run.reader.observed().open_fragment_since = self.server_ms;
                 self.begin(number, resume_point);
             }
             Output::Pcm { start, samples, filled, producer_ms } => {
@@ -111,11 +93,11 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
             Output::Gap { start, samples } => self.gap(start, samples),
             Output::FragmentCompleted { number, millis_behind_now, duration_ms, audio, .. } => {
                 self.complete(number, millis_behind_now, duration_ms, audio);
-                self.status.observed().open_fragment_since = None;
+                self.run.reader.observed().open_fragment_since = None;
             }
             Output::Skipped { bytes, incomplete } => self.skipped_damage(bytes, incomplete),
             Output::ErrorTag { id, code } => {
-                tracing::warn!(sessionId = %self.ctx.session_id, id, code = code.as_deref(), "KVS ended GetMedia with an error");
+                tracing::warn!(sessionId = %self.run.ctx.session_id, id, code = code.as_deref(), "KVS ended GetMedia with an error");
                 self.error_tag = Some(id);
             }
             output => self.record_anomaly(output),
@@ -124,18 +106,18 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
 
     /// Logs and counts audio that is not delivered as it was sent.
     fn record_anomaly(&self, output: Output<'_>) {
-        let session = &self.ctx.session_id;
+        let session = &self.run.ctx.session_id;
         match output {
             Output::FragmentExceeded { number } => {
                 tracing::error!(sessionId = %session, %number, "the fragment declares more audio than a KVS fragment can hold; the excess is not decoded (SamplesRefused)");
             }
             Output::UnsupportedCodec { codec_id, reason } => {
                 tracing::error!(sessionId = %session, codec_id, reason, "the stream's audio cannot be decoded and will be missing");
-                self.metrics.observed().unsupported_codec += 1;
+                self.run.metrics.observed().unsupported_codec += 1;
             }
             Output::ReducedCodec { codec_id, reason } => {
                 tracing::warn!(sessionId = %session, codec_id, reason, "the stream's audio is only partly decoded");
-                self.metrics.observed().reduced_codec += 1;
+                self.run.metrics.observed().reduced_codec += 1;
             }
             Output::FragmentForeign { number, session_id } => {
                 tracing::error!(sessionId = %session, %number, other = session_id, "skipped a fragment of another session in this session's stream");
@@ -161,7 +143,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
     fn skipped_damage(&mut self, bytes: u64, incomplete: Option<FragmentNumber>) {
         let again = self.may_be_transient();
         self.damaged = again;
-        tracing::warn!(sessionId = %self.ctx.session_id, bytes, again, "skipped damaged media");
+        tracing::warn!(sessionId = %self.run.ctx.session_id, bytes, again, "skipped damaged media");
         let next = incomplete.filter(|number| Some(number) > self.after.as_ref());
         if !again && bytes > 0 && next.is_some() {
             (self.after, self.damaged) = (next, true);
@@ -179,9 +161,9 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
     }
 
     fn begin(&mut self, number: FragmentNumber, resume_point: ResumePoint) {
-        self.progress.lock().begin(&resume_point);
+        self.run.progress.lock().begin(&resume_point);
         if self.newest.as_ref().is_none_or(|newest| number > *newest) {
-            self.status.observed().last_fragment_at = Some(self.ctx.clock().now_ms());
+            self.run.reader.observed().last_fragment_at = Some(self.run.ctx.clock().now_ms());
             self.new_audio();
             self.newest = Some(number.clone());
         }
@@ -206,14 +188,14 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
             };
             let content = audio.content;
             let fragment = Fragment { resume_point, end: self.position, duration_ms, content };
-            let new = self.progress.lock().complete(fragment, self.server_ms, counts);
+            let new = self.run.progress.lock().complete(fragment, self.server_ms, counts);
             if new && counts.repeated > 0 {
-                tracing::info!(sessionId = %self.ctx.session_id, %number, repeatedSamples = counts.repeated, "the producer resent this audio after a reconnect; it is delivered once");
+                tracing::info!(sessionId = %self.run.ctx.session_id, %number, repeatedSamples = counts.repeated, "the producer resent this audio after a reconnect; it is delivered once");
             }
         }
         self.drain.fragment(duration_ms);
-        self.status.observe_lengths([duration_ms]);
-        self.metrics.observed().lag_millis = behind_ms;
+        self.run.reader.observe_lengths([duration_ms]);
+        self.run.metrics.observed().lag_millis = behind_ms;
         self.record_stop_time(behind_ms, duration_ms);
         self.after = Some(number);
     }
@@ -229,7 +211,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
     /// Records new audio, which extends the drain unless KVS received the fragment so long after
     /// the stop that it does not belong to the session.
     pub(crate) fn new_audio(&mut self) {
-        let late_ms = self.ctx.config.late_ms;
+        let late_ms = self.run.ctx.config.late_ms;
         let is_late = self
             .stop_server_ms
             .zip(self.server_ms)
@@ -238,14 +220,14 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
             // KVS sends in order: no audio from before this fragment can follow.
             self.drain.late_fragment();
         } else {
-            self.drain.new_audio(self.ctx.clock().instant());
+            self.drain.new_audio(self.run.ctx.clock().instant());
         }
     }
 
     /// Counts as activity that the stream could not be read, because this is not the speaker's
     /// silence.
     pub(crate) fn count_as_activity(&self) {
-        self.status.observed().last_fragment_at = Some(self.ctx.clock().now_ms());
+        self.run.reader.observed().last_fragment_at = Some(self.run.ctx.clock().now_ms());
     }
 
     /// Records the time of the stop by KVS's clock: the start of the first fragment after the stop
@@ -253,14 +235,14 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
     /// the start of a fragment.
     fn record_stop_time(&mut self, behind_ms: Option<u64>, duration_ms: u64) {
         let live = behind_ms.is_some_and(|behind| behind <= duration_ms + LIVE_MS);
-        if live && self.lease.is_stopping() && self.stop_server_ms.is_none() {
+        if live && self.run.lease.is_stopping() && self.stop_server_ms.is_none() {
             self.stop_server_ms = self.server_ms;
         }
     }
 
     /// Returns the last chunk of the session. The fragment being read will not be completed.
     pub(crate) fn finish(&mut self) -> Chunk {
-        self.progress.lock().count(std::mem::take(&mut self.counts));
+        self.run.progress.lock().count(std::mem::take(&mut self.counts));
         self.chunker.finish(self.producer_ms)
     }
 }

@@ -19,55 +19,42 @@ use crate::chunker::Chunk;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::context::RunContext;
-use crate::lease_view::LeaseView;
 use crate::output_handler::OutputHandler;
 use crate::ports::{MediaBody, MediaSource, Ports};
-use crate::progress::{ReadPlan, SharedProgress};
-use crate::queue::{Queue, Queued, Rewound};
-use crate::reader_status::ReaderStatus;
-use crate::run_metrics::RunMetrics;
+use crate::progress::ReadPlan;
+use crate::queue::{Queued, Rewound};
+use crate::run_state::RunState;
 
 /// GetMedia's error ID for "requested fragment not found".
 const FRAGMENT_NOT_FOUND: u32 = 4000;
 
 /// Reads until the run is dropped. After the session's last chunk it waits for a rewind.
-pub(crate) async fn read<P: Ports>(
-    ctx: &RunContext<'_, P>,
-    lease: &LeaseView,
-    progress: &SharedProgress,
-    queue: &Queue,
-    status: &ReaderStatus,
-    metrics: &RunMetrics,
-) -> Infallible {
+pub(crate) async fn read<P: Ports>(run: &RunState<'_, P>) -> Infallible {
     let mut plan = {
-        let progress = progress.lock();
+        let progress = run.progress.lock();
         progress.plan(progress.state().next)
     };
     // Kept across rewinds, so that they also respect KVS's rate limit.
     let mut opened = None;
     loop {
-        let output = OutputHandler::new(ctx, lease, progress, status, metrics, &plan);
+        let (first, longest) = run.ctx.config.reconnect;
         let mut reader = Reader {
-            ctx,
-            lease,
-            queue,
-            status,
-            metrics,
-            stream: open_stream(ctx, &plan),
-            output,
-            backoff: Backoff::new(ctx.config.reconnect.0, ctx.config.reconnect.1),
+            run,
+            stream: open_stream(&run.ctx, &plan),
+            output: OutputHandler::new(run, &plan),
+            backoff: Backoff::new(first, longest),
             opened,
             decode_errors: 0,
             missing_since: None,
         };
         let position = tokio::select! {
             biased;
-            position = queue.rewound() => position,
+            position = run.queue.rewound() => position,
             // Whether the session reached its end or was interrupted, the next event is a rewind.
-            _ = reader.session() => queue.rewound().await,
+            _ = reader.session() => run.queue.rewound().await,
         };
         opened = reader.opened;
-        plan = progress.lock().plan(position);
+        plan = run.progress.lock().plan(position);
     }
 }
 
@@ -97,11 +84,7 @@ enum BodyEnd {
 }
 
 struct Reader<'a, P: Ports> {
-    ctx: &'a RunContext<'a, P>,
-    lease: &'a LeaseView,
-    queue: &'a Queue,
-    status: &'a ReaderStatus,
-    metrics: &'a RunMetrics,
+    run: &'a RunState<'a, P>,
     stream: Stream,
     output: OutputHandler<'a, P>,
     backoff: Backoff,
@@ -124,11 +107,11 @@ impl<P: Ports> Reader<'_, P> {
                     self.body(body).await?
                 }
                 Err(error) if error.kind == ErrorKind::NotFound && self.stream_gone().await => {
-                    tracing::warn!(sessionId = %self.ctx.session_id, "the stream was deleted; nothing is left to deliver");
+                    tracing::warn!(sessionId = %self.run.ctx.session_id, "the stream was deleted; nothing is left to deliver");
                     break;
                 }
                 Err(error) => {
-                    tracing::warn!(sessionId = %self.ctx.session_id, %error, "GetMedia failed");
+                    tracing::warn!(sessionId = %self.run.ctx.session_id, %error, "GetMedia failed");
                     self.output.count_as_activity();
                     BodyEnd::Broken
                 }
@@ -136,7 +119,7 @@ impl<P: Ports> Reader<'_, P> {
             match end {
                 BodyEnd::Drained => break,
                 BodyEnd::Ended => {
-                    self.output.drain.ended(self.ctx.clock().instant());
+                    self.output.drain.ended(self.run.ctx.clock().instant());
                     self.backoff.reset();
                 }
                 BodyEnd::Stalled => {
@@ -145,8 +128,8 @@ impl<P: Ports> Reader<'_, P> {
                 }
                 BodyEnd::Broken => {
                     self.output.drain.failed();
-                    let wait = self.backoff.next(self.ctx.ports.random());
-                    self.ctx.clock().sleep(wait).await;
+                    let wait = self.backoff.next(self.run.ctx.ports.random());
+                    self.run.ctx.clock().sleep(wait).await;
                 }
             }
         }
@@ -154,11 +137,11 @@ impl<P: Ports> Reader<'_, P> {
         self.stream.flush();
         self.drain_outputs().await?;
         let last = self.output.finish();
-        push(self.queue, self.ctx.clock(), last).await
+        push(self.run, last).await
     }
 
     async fn open(&mut self) -> Result<<P::Media as MediaSource>::Body, PortError> {
-        let (ctx, stopped) = (self.ctx, self.stopped());
+        let (ctx, stopped) = (&self.run.ctx, self.stopped());
         self.output.drain.opening(ctx.clock().instant(), stopped);
         let after = self.output.after.as_ref();
         let call = ctx.ports.media().open(&ctx.stream_arn, after);
@@ -166,7 +149,7 @@ impl<P: Ports> Reader<'_, P> {
         let body = body.unwrap_or_else(|| {
             Err(PortError::new("GetMedia", ErrorKind::TimedOut, "no answer in time"))
         })?;
-        self.status.set_connected();
+        self.run.reader.set_connected();
         Ok(body)
     }
 
@@ -175,9 +158,9 @@ impl<P: Ports> Reader<'_, P> {
         &mut self,
         mut body: <P::Media as MediaSource>::Body,
     ) -> Result<BodyEnd, Rewound> {
-        let ctx = self.ctx;
+        let ctx = &self.run.ctx;
         let clock = ctx.clock();
-        let mut desired = self.lease.desired_changes();
+        let mut desired = self.run.lease.desired_changes();
         let mut idle_at = clock.instant() + ctx.config.read_idle;
         let mut stalled_at = clock.instant() + ctx.config.no_progress;
         let end = loop {
@@ -223,7 +206,7 @@ impl<P: Ports> Reader<'_, P> {
             }
         };
         drop(body);
-        self.status.observed().open_fragment_since = None;
+        self.run.reader.observed().open_fragment_since = None;
         let tail = self.stream.finish();
         self.drain_outputs().await?;
         // KVS ends a body inside a document only if it stores the fragment without its end.
@@ -235,8 +218,8 @@ impl<P: Ports> Reader<'_, P> {
     /// again often enough. The drain treats it like a stalled connection; otherwise such data would
     /// extend the drain forever.
     fn without_progress(&self) -> BodyEnd {
-        let seconds = self.ctx.config.no_progress.as_secs_f64();
-        tracing::warn!(sessionId = %self.ctx.session_id, seconds, "GetMedia sent data without media; closing the connection");
+        let seconds = self.run.ctx.config.no_progress.as_secs_f64();
+        tracing::warn!(sessionId = %self.run.ctx.session_id, seconds, "GetMedia sent data without media; closing the connection");
         BodyEnd::Stalled
     }
 
@@ -265,7 +248,7 @@ impl<P: Ports> Reader<'_, P> {
         }
         let errors = self.stream.counters().decode_errors;
         {
-            let mut metrics = self.metrics.observed();
+            let mut metrics = self.run.metrics.observed();
             metrics.decode_errors += errors - self.decode_errors;
             if self.stream.origin_ms().is_some() {
                 metrics.clock_drift_millis = Some(self.stream.clock_drift_ms());
@@ -276,9 +259,9 @@ impl<P: Ports> Reader<'_, P> {
             return Ok(progress);
         }
         for chunk in std::mem::take(&mut self.output.ready) {
-            push(self.queue, self.ctx.clock(), chunk).await?;
+            push(self.run, chunk).await?;
         }
-        if self.queue.holds(Config::samples(self.ctx.config.batch_ms)) {
+        if self.run.queue.holds(Config::samples(self.run.ctx.config.batch_ms)) {
             // There is enough for the longest payload. Before decoding more, yield to the other
             // futures on this thread, especially deliveries and renewals.
             tokio::task::yield_now().await;
@@ -289,10 +272,10 @@ impl<P: Ports> Reader<'_, P> {
 
     /// Keeps the minimum time between two calls of this reader.
     async fn pace(&mut self) {
-        let clock = self.ctx.clock();
+        let clock = self.run.ctx.clock();
         if let Some(opened) = self.opened {
-            let jitter = self.ctx.config.connect_pace.mul_f64(self.ctx.ports.random());
-            clock.sleep_until(opened + self.ctx.config.connect_pace + jitter).await;
+            let jitter = self.run.ctx.config.connect_pace.mul_f64(self.run.ctx.ports.random());
+            clock.sleep_until(opened + self.run.ctx.config.connect_pace + jitter).await;
         }
         self.opened = Some(clock.instant());
     }
@@ -301,10 +284,10 @@ impl<P: Ports> Reader<'_, P> {
     /// because it may still be being created, and the control plane confirms it. For a stopped
     /// session the wait is shorter, because no new stream is being created.
     async fn stream_gone(&mut self) -> bool {
-        let ctx = self.ctx;
+        let ctx = &self.run.ctx;
         let now = ctx.clock().instant();
         let since = *self.missing_since.get_or_insert(now);
-        let stopping = self.lease.is_stopping();
+        let stopping = self.run.lease.is_stopping();
         let wait = if stopping { ctx.config.drain_max } else { ctx.config.no_stream };
         if now.saturating_duration_since(since) < wait {
             return false;
@@ -321,7 +304,7 @@ impl<P: Ports> Reader<'_, P> {
 
     /// Returns how long ago the stop was; `None` if there was none.
     fn stopped(&self) -> Option<Duration> {
-        self.lease.stopped_for(self.ctx.clock().now_ms())
+        self.run.lease.stopped_for(self.run.ctx.clock().now_ms())
     }
 }
 
@@ -339,6 +322,6 @@ fn is_progress(output: &Output<'_>) -> bool {
 
 // Not a method: the decoder is `Send` but not `Sync`, so no future may hold a shared reference to
 // the reader.
-async fn push(queue: &Queue, clock: &impl Clock, chunk: Chunk) -> Result<(), Rewound> {
-    queue.push(Queued { chunk, arrived: clock.instant() }).await
+async fn push<P: Ports>(run: &RunState<'_, P>, chunk: Chunk) -> Result<(), Rewound> {
+    run.queue.push(Queued { chunk, arrived: run.ctx.clock().instant() }).await
 }

@@ -136,9 +136,7 @@ async fn acquire_then_deliver<P: Ports>(
         WaitPolicy::ReturnIfActive => {
             acquire(ctx.ports, ctx.config, session, owner, wait, |_| {}).await?
         }
-        WaitPolicy::WaitForRelease { epoch } => {
-            take_over(ctx, owner, epoch, &state.lease, &state.queue, &state.reader).await?
-        }
+        WaitPolicy::WaitForRelease { epoch } => take_over(state, owner, epoch).await?,
     };
     let (outcome, epoch) = match outcome {
         AcquireOutcome::Acquired(lease) => {
@@ -160,6 +158,5 @@ async fn read_when_due<P: Ports>(state: &RunState<'_, P>, wait: WaitPolicy) -> I
     if wait == WaitPolicy::ReturnIfActive {
         state.lease.acquired().await;
     }
-    read(&state.ctx, &state.lease, &state.progress, &state.queue, &state.reader, &state.metrics)
-        .await
+    read(state).await
 }
