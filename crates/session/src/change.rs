@@ -3,7 +3,6 @@
 use crate::{
     Call, Completed, Error, ErrorKind, Language, PortError, QualityTier, Session, SessionId,
     SessionService, SessionStatus,
-    limits::retry,
     ports::{Change, Clock, Ports, Sessions},
 };
 
@@ -128,18 +127,8 @@ impl<P: Ports> SessionService<P> {
         let change = Change { session, seen_at };
         // Retries only errors that certainly had no effect. After a lost response, a repeated
         // request finds the change already made.
-        let deadline = self.ctx.monotonic() + call.limits.event;
         let write = || self.sessions.change(&change);
-        retry(
-            &self.ctx,
-            &call.limits,
-            deadline,
-            "TransactWriteItems",
-            ErrorKind::is_throttled,
-            write,
-        )
-        .await
-        .map_err(Error::Store)
+        Ok(self.event_budget(call).once("TransactWriteItems", write).await?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     ChannelArn, DomainEvent, ErrorKind, Limits, PortError, SessionId, SessionService, StreamArn,
-    limits::retry,
+    limits::CallBudget,
     ports::{Clock, MediaRemoval, Ports, Reservations, Telemetry},
 };
 
@@ -74,19 +74,19 @@ impl<P: Ports> SessionService<P> {
         end: Duration,
     ) {
         let end = end.min(self.ctx.monotonic() + limits.compensation);
+        let budget = CallBudget::until(&self.ctx, limits, end);
         let mut clean = !created.is_uncertain();
         if let ResourceOutcome::Created(channel) = &created.channel {
-            clean &= self.remove_channel(session_id, channel, created.mapped, limits, end).await;
+            clean &= self.remove_channel(session_id, channel, created.mapped, &budget).await;
         }
         if let ResourceOutcome::Created(stream) = &created.stream {
             let call = || self.media.delete_stream(stream);
-            let deadline = self.step_deadline(end, 2);
             clean &=
-                self.delete_with_retry(session_id, limits, deadline, "DeleteStream", call).await;
+                self.delete_with_retry(session_id, "DeleteStream", &budget.first_of(2), call).await;
         }
         if clean {
             let call = || self.sessions.delete_reservation(session_id);
-            self.delete_with_retry(session_id, limits, end, "DeleteItem", call).await;
+            self.delete_with_retry(session_id, "DeleteItem", &budget, call).await;
         } else {
             let cause =
                 PortError::new("CreateSession", ErrorKind::Unavailable, "resources may be left");
@@ -104,25 +104,16 @@ impl<P: Ports> SessionService<P> {
         session_id: &SessionId,
         channel: &ChannelArn,
         mapped: bool,
-        limits: &Limits,
-        end: Duration,
+        budget: &CallBudget<'_, P::Context>,
     ) -> bool {
         if mapped {
             let operation = "UpdateMediaStorageConfiguration";
             let call = || self.media.disable_storage(channel);
-            self.delete_with_retry(session_id, limits, self.step_deadline(end, 4), operation, call)
-                .await;
+            self.delete_with_retry(session_id, operation, &budget.first_of(4), call).await;
         }
         let call = || self.media.delete_channel(channel);
-        let deadline = self.step_deadline(end, 3);
-        self.delete_with_retry(session_id, limits, deadline, "DeleteSignalingChannel", call).await
-    }
-
-    /// Returns the deadline of a step when `steps` steps remain before `end`. No step can use up
-    /// the time of the later ones.
-    fn step_deadline(&self, end: Duration, steps: u32) -> Duration {
-        let now = self.ctx.monotonic();
-        now + end.saturating_sub(now) / steps
+        self.delete_with_retry(session_id, "DeleteSignalingChannel", &budget.first_of(3), call)
+            .await
     }
 
     /// Retries a removal until it succeeds or the resource is not found. "In use" is transient: the
@@ -130,13 +121,12 @@ impl<P: Ports> SessionService<P> {
     async fn delete_with_retry<F: Future<Output = Result<(), PortError>>>(
         &self,
         session_id: &SessionId,
-        limits: &Limits,
-        deadline: Duration,
         operation: &'static str,
+        budget: &CallBudget<'_, P::Context>,
         call: impl FnMut() -> F,
     ) -> bool {
         let is_retryable = |kind: ErrorKind| kind.is_retryable() || kind == ErrorKind::InUse;
-        match retry(&self.ctx, limits, deadline, operation, is_retryable, call).await {
+        match budget.retry(operation, is_retryable, call).await {
             Err(cause) if cause.kind != ErrorKind::NotFound => {
                 self.ctx.record(&DomainEvent::CleanupDeferred { session_id, cause: &cause });
                 false

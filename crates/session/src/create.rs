@@ -19,10 +19,10 @@ use activate::ActivationOutcome;
 use conflicts::PriorRequest;
 
 use crate::{
-    Call, Completed, DomainEvent, Error, ErrorKind, IdempotencyClaim, IdempotencyKey, Language,
-    PostResponse, QualityTier, Session, SessionId, SessionService, SessionStatus,
+    Call, Completed, DomainEvent, Error, IdempotencyClaim, IdempotencyKey, Language, PostResponse,
+    QualityTier, Session, SessionId, SessionService, SessionStatus,
     compensate::CreatedResources,
-    limits::retry,
+    limits::CallBudget,
     ports::{Clock, Ports, Reservation, ReservationOutcome, Reservations, Telemetry},
 };
 
@@ -89,13 +89,14 @@ impl<P: Ports> SessionService<P> {
     ) -> Result<Completed<Session>, Error> {
         // Keeps a part of the budget for resolving an activation with an unknown outcome.
         let deadline = started + call.limits.creation.saturating_sub(call.limits.event);
+        let budget = CallBudget::until(&self.ctx, &call.limits, deadline);
         let hold = call.limits.request_hold;
         let mut claim = key.map(|key| IdempotencyClaim::new(new, key, self.ctx.now_ms(), hold));
         for attempt in 0..ID_ATTEMPTS {
             let session = self.reservation(new, SessionId::generate(&self.ctx, attempt));
-            match self.reserve(&session, claim.as_ref(), call, deadline).await? {
+            match self.reserve(&session, claim.as_ref(), &budget).await? {
                 ReservationOutcome::Reserved => {
-                    let opened = self.open(session, claim.as_ref(), call, deadline).await?;
+                    let opened = self.open(session, claim.as_ref(), call, &budget).await?;
                     if let Some(created) = opened {
                         return Ok(created);
                     }
@@ -146,24 +147,14 @@ impl<P: Ports> SessionService<P> {
         &self,
         session: &Session,
         claim: Option<&IdempotencyClaim>,
-        call: &Call,
-        deadline: Duration,
+        budget: &CallBudget<'_, P::Context>,
     ) -> Result<ReservationOutcome, Error> {
         // A call whose response was lost is not retried with the same id, because the id would then
         // appear taken. The item it may have written stays `creating`, and the health check removes
         // it.
         let reservation = Reservation { session, max_sessions: self.max_sessions, claim };
         let reserve = || self.sessions.reserve(&reservation);
-        retry(
-            &self.ctx,
-            &call.limits,
-            deadline,
-            "TransactWriteItems",
-            ErrorKind::is_throttled,
-            reserve,
-        )
-        .await
-        .map_err(Error::Store)
+        Ok(budget.once("TransactWriteItems", reserve).await?)
     }
 
     /// Runs all steps after the reservation, and compensates for them on failure. Returns `None` if
@@ -173,14 +164,14 @@ impl<P: Ports> SessionService<P> {
         mut session: Session,
         claim: Option<&IdempotencyClaim>,
         call: &Call,
-        deadline: Duration,
+        budget: &CallBudget<'_, P::Context>,
     ) -> Result<Option<Completed<Session>>, Error> {
         let reserved_at = session.updated_at;
         let mut created = CreatedResources::NONE;
-        let built = self.build(&mut session, &mut created, &call.limits, deadline).await;
+        let built = self.build(&mut session, &mut created, budget).await;
         let cause = match built {
             Err(cause) => cause,
-            Ok(()) => match self.activate(&mut session, reserved_at, claim, call, deadline).await {
+            Ok(()) => match self.activate(&mut session, reserved_at, claim, call, budget).await {
                 ActivationOutcome::Committed => {
                     let post_response = PostResponse::announce(&mut session, call);
                     return Ok(Some(Completed { response: session, post_response }));
@@ -198,7 +189,7 @@ impl<P: Ports> SessionService<P> {
                 }
             },
         };
-        let end = deadline + call.limits.event + call.limits.compensation;
+        let end = budget.deadline + call.limits.event + call.limits.compensation;
         self.compensate(&session.session_id, &created, &call.limits, end).await;
         if let Some(claim) = claim {
             self.delete_record(claim, &session.session_id, call).await;

@@ -7,7 +7,7 @@ use crate::{
     PostResponse, Session, SessionId, SessionService, SessionStatus, emit,
     event::EventStatus,
     id_generator::uuid,
-    limits::retry,
+    limits::CallBudget,
     listeners::{Notification, NotifyBudget, notify},
     ports::{Clock, Ports, SessionEnd, Sessions, Telemetry},
 };
@@ -101,11 +101,8 @@ impl<P: Ports> SessionService<P> {
         };
         // Retries only errors that certainly had no effect. After a lost response the caller reads
         // again, finds the session ended and its own event pending.
-        let deadline = self.ctx.monotonic() + call.limits.event;
         let write = || self.sessions.end(&ending);
-        retry(&self.ctx, &call.limits, deadline, "UpdateItem", ErrorKind::is_throttled, write)
-            .await
-            .map_err(Error::Store)
+        Ok(self.event_budget(call).once("UpdateItem", write).await?)
     }
 
     /// Emits the pending event of an earlier change, usually ACTIVE, before ENDED replaces it: the
@@ -137,13 +134,13 @@ impl<P: Ports> SessionService<P> {
     /// Emits the event and deletes the channel.
     async fn emit_and_remove_channel(&self, session: &Session, call: &Call) {
         let (session_id, budget) = (&session.session_id, call.limits.event);
-        let end = self.ctx.monotonic() + call.limits.deletion;
+        let deletion = CallBudget::new(&self.ctx, &call.limits, call.limits.deletion);
         if let Some(event) = &session.pending_event {
             // On failure the event stays pending for the health check.
             let _ = emit(&self.sessions, &self.events, &self.ctx, session_id, event, budget).await;
         }
         if let Some(channel) = &session.kvs_channel_arn {
-            self.remove_channel(session_id, channel, true, &call.limits, end).await;
+            self.remove_channel(session_id, channel, true, &deletion).await;
         }
     }
 

@@ -63,7 +63,7 @@ pub enum Error {
     },
     /// The Sessions table returned an error or no response.
     #[error("sessions table unavailable: {0}")]
-    Store(PortError),
+    Store(#[from] PortError),
 }
 
 impl Error {

@@ -6,7 +6,7 @@ use futures_util::future::{Either, select};
 
 use crate::{
     ErrorKind, PortError,
-    ports::{Clock, Random},
+    ports::{Clock, Random, ResourceState},
 };
 
 /// Maximum clock difference between two invocations.
@@ -134,22 +134,88 @@ pub(crate) async fn with_deadline<T>(
     }
 }
 
-/// Retries a call while `is_retryable` returns true for its error and time remains.
-pub(crate) async fn retry<T, C: Future<Output = Result<T, PortError>>>(
-    ctx: &(impl Clock + Random),
-    limits: &Limits,
-    deadline: Duration,
-    operation: &'static str,
-    is_retryable: fn(ErrorKind) -> bool,
-    mut call: impl FnMut() -> C,
-) -> Result<T, PortError> {
-    let mut backoff = Backoff::new(limits);
-    loop {
-        let result = with_deadline(ctx, deadline, operation, call()).await;
-        match result {
-            Err(error) if is_retryable(error.kind) && backoff.wait(ctx, deadline).await => {}
-            result => return result,
+/// Calls with a common deadline, and pauses between the attempts of one of them.
+#[derive(Debug)]
+pub(crate) struct CallBudget<'a, C> {
+    ctx: &'a C,
+    limits: &'a Limits,
+    /// By [`Clock::monotonic`].
+    pub(crate) deadline: Duration,
+}
+
+impl<'a, C: Clock + Random> CallBudget<'a, C> {
+    /// Creates a budget that ends `time` from now.
+    pub(crate) fn new(ctx: &'a C, limits: &'a Limits, time: Duration) -> Self {
+        Self::until(ctx, limits, ctx.monotonic() + time)
+    }
+
+    /// Creates a budget that ends at `deadline`.
+    pub(crate) const fn until(ctx: &'a C, limits: &'a Limits, deadline: Duration) -> Self {
+        Self { ctx, limits, deadline }
+    }
+
+    /// Returns a budget of the first of `steps` equal parts of the remaining time.
+    pub(crate) fn first_of(&self, steps: u32) -> Self {
+        let left = self.deadline.saturating_sub(self.ctx.monotonic());
+        Self::new(self.ctx, self.limits, left / steps)
+    }
+
+    /// Retries a call while its error [is retryable](ErrorKind::is_retryable) and time remains.
+    pub(crate) async fn idempotent<T, F: Future<Output = Result<T, PortError>>>(
+        &self,
+        operation: &'static str,
+        call: impl FnMut() -> F,
+    ) -> Result<T, PortError> {
+        self.retry(operation, ErrorKind::is_retryable, call).await
+    }
+
+    /// Retries a call while it [is throttled](ErrorKind::is_throttled), so that no attempt follows
+    /// one that may have taken effect.
+    pub(crate) async fn once<T, F: Future<Output = Result<T, PortError>>>(
+        &self,
+        operation: &'static str,
+        call: impl FnMut() -> F,
+    ) -> Result<T, PortError> {
+        self.retry(operation, ErrorKind::is_throttled, call).await
+    }
+
+    /// Retries a call while `is_retryable` returns true for its error and time remains.
+    pub(crate) async fn retry<T, F: Future<Output = Result<T, PortError>>>(
+        &self,
+        operation: &'static str,
+        is_retryable: fn(ErrorKind) -> bool,
+        mut call: impl FnMut() -> F,
+    ) -> Result<T, PortError> {
+        let mut backoff = Backoff::new(self.limits);
+        loop {
+            let result = with_deadline(self.ctx, self.deadline, operation, call()).await;
+            match result {
+                Err(error)
+                    if is_retryable(error.kind) && backoff.wait(self.ctx, self.deadline).await => {}
+                result => return result,
+            }
         }
+    }
+
+    /// Polls a resource with increasing pauses until it is ACTIVE.
+    pub(crate) async fn until_active<F: Future<Output = Result<ResourceState, PortError>>>(
+        &self,
+        operation: &'static str,
+        look: impl Fn() -> F,
+    ) -> Result<(), PortError> {
+        // The control plane is eventually consistent: a new resource may not be visible yet.
+        let is_retryable = |kind: ErrorKind| kind.is_retryable() || kind == ErrorKind::NotFound;
+        let state = || async {
+            let error = |kind, message| PortError::new(operation, kind, message);
+            match look().await? {
+                ResourceState::Active => Ok(()),
+                ResourceState::Deleting => Err(error(ErrorKind::InUse, "it is being deleted")),
+                ResourceState::Pending => {
+                    Err(error(ErrorKind::TimedOut, "not ACTIVE within the time given"))
+                }
+            }
+        };
+        self.retry(operation, is_retryable, state).await
     }
 }
 

@@ -21,8 +21,8 @@ use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::json;
 
 use crate::{
-    DomainEvent, ErrorKind, Limits, PortError, SessionId,
-    limits::retry,
+    DomainEvent, Limits, PortError, SessionId,
+    limits::CallBudget,
     ports::{Context, Listener, Listeners, PostOutcome},
 };
 
@@ -109,7 +109,7 @@ pub async fn notify<L: Listeners, R: Context>(
     }
     let message = can_notify.then(|| notification.message(session_id, ctx.now_ms()));
     let notifier = Notifier { listeners, ctx, session_id, notification, message, budget };
-    notifier.run(ctx.monotonic() + budget.total).await
+    notifier.run(&CallBudget::new(ctx, &budget.limits, budget.total)).await
 }
 
 /// Deletes the items of a session's listeners without sending a message. Used when no later run
@@ -122,7 +122,7 @@ pub async fn delete_all<L: Listeners, R: Context>(
 ) -> NotifySummary {
     let (notification, message) = (Notification::Ended, None);
     let notifier = Notifier { listeners, ctx, session_id, notification, message, budget };
-    notifier.run(ctx.monotonic() + budget.total).await
+    notifier.run(&CallBudget::new(ctx, &budget.limits, budget.total)).await
 }
 
 struct Notifier<'a, L, R> {
@@ -147,12 +147,12 @@ enum ListenerOutcome {
 
 impl<L: Listeners, R: Context> Notifier<'_, L, R> {
     /// Processes all listeners until `end`.
-    async fn run(&self, end: Duration) -> NotifySummary {
+    async fn run(&self, time: &CallBudget<'_, R>) -> NotifySummary {
         // Boxed, because the compiler cannot prove that the nested futures are `Send`.
-        let page = |(after, pages)| self.next(after, pages, end).boxed();
+        let page = |(after, pages)| self.next(after, pages, time).boxed();
         let mut outcomes = stream::unfold((None, 0), page)
             .flat_map(stream::iter)
-            .map(|listener| self.one(listener, end).boxed())
+            .map(|listener| self.one(listener, time.deadline).boxed())
             .buffer_unordered(AT_ONCE)
             .boxed();
         let (mut summary, mut cause) = (NotifySummary::default(), None);
@@ -179,38 +179,45 @@ impl<L: Listeners, R: Context> Notifier<'_, L, R> {
     }
 
     /// Reads the next page. Returns `None` after the last page, at the page limit or on failure.
-    async fn next(&self, after: Option<Listener>, pages: usize, end: Duration) -> Option<Page> {
+    async fn next(
+        &self,
+        after: Option<Listener>,
+        pages: usize,
+        time: &CallBudget<'_, R>,
+    ) -> Option<Page> {
         if pages == PAGES {
             return None;
         }
-        let listeners = self.page(after.as_ref(), end).await?;
+        let listeners = self.page(after.as_ref(), time).await?;
         let last = listeners.last().cloned()?;
         Some((listeners, (Some(last), pages + 1)))
     }
 
     /// Returns the listeners after this one, or `None` if the query fails or times out.
-    async fn page(&self, after: Option<&Listener>, end: Duration) -> Option<Vec<Listener>> {
+    async fn page(
+        &self,
+        after: Option<&Listener>,
+        time: &CallBudget<'_, R>,
+    ) -> Option<Vec<Listener>> {
         let session_id = self.session_id;
         let query = || self.listeners.page(session_id, after);
-        let limits = &self.budget.limits;
-        let page = retry(self.ctx, limits, end, "Query", ErrorKind::is_retryable, query).await;
-        page.inspect_err(|cause| {
-            self.ctx.record(&DomainEvent::CleanupDeferred { session_id, cause })
-        })
-        .ok()
+        time.idempotent("Query", query)
+            .await
+            .inspect_err(|cause| {
+                self.ctx.record(&DomainEvent::CleanupDeferred { session_id, cause })
+            })
+            .ok()
     }
 
     /// Processes one listener, until `end` or the limit per listener.
     async fn one(&self, listener: Listener, end: Duration) -> ListenerOutcome {
         let end = end.min(self.ctx.monotonic() + self.budget.per_listener);
-        let limits = &self.budget.limits;
+        let time = CallBudget::until(self.ctx, &self.budget.limits, end);
         // A duplicate message does less harm than a missing one.
         let mut outcome = ListenerOutcome::Removed;
         if let Some(message) = &self.message {
             let post = || self.listeners.post(&listener.connection_id, message);
-            match retry(self.ctx, limits, end, "PostToConnection", ErrorKind::is_retryable, post)
-                .await
-            {
+            match time.idempotent("PostToConnection", post).await {
                 Ok(PostOutcome::Sent) => outcome = ListenerOutcome::Notified,
                 Ok(PostOutcome::Gone) => outcome = ListenerOutcome::Gone,
                 Err(cause) => return ListenerOutcome::Failed(cause),
@@ -218,9 +225,7 @@ impl<L: Listeners, R: Context> Notifier<'_, L, R> {
         }
         if self.notification == Notification::Ended {
             let remove = || self.listeners.remove(self.session_id, &listener.connection_id);
-            let removed =
-                retry(self.ctx, limits, end, "DeleteItem", ErrorKind::is_retryable, remove).await;
-            if let Err(cause) = removed {
+            if let Err(cause) = time.idempotent("DeleteItem", remove).await {
                 return ListenerOutcome::Failed(cause);
             }
         }

@@ -1,9 +1,9 @@
 //! The use cases of the session API, independent of HTTP.
 
 use crate::{
-    Error, ErrorKind, Limits, Session, SessionId, SessionStatus,
-    limits::retry,
-    ports::{Clock, Ports, SessionLookup},
+    Error, Limits, Session, SessionId, SessionStatus,
+    limits::CallBudget,
+    ports::{Ports, SessionLookup},
 };
 
 /// The use cases: [`create`](Self::create), [`get`](Self::get), [`change`](Self::change) and
@@ -85,10 +85,12 @@ impl<P: Ports> SessionService<P> {
         session_id: &SessionId,
         call: &Call,
     ) -> Result<Option<Session>, Error> {
-        let deadline = self.ctx.monotonic() + call.limits.event;
         let read = || self.sessions.get(session_id);
-        retry(&self.ctx, &call.limits, deadline, "GetItem", ErrorKind::is_retryable, read)
-            .await
-            .map_err(Error::Store)
+        Ok(self.event_budget(call).idempotent("GetItem", read).await?)
+    }
+
+    /// Returns the budget of one or a few calls, [`Limits::event`].
+    pub(crate) fn event_budget<'a>(&'a self, call: &'a Call) -> CallBudget<'a, P::Context> {
+        CallBudget::new(&self.ctx, &call.limits, call.limits.event)
     }
 }

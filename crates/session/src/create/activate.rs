@@ -1,13 +1,11 @@
 //! Activates a session, and resolves an activation whose outcome is unknown.
 
-use std::time::Duration;
-
 use crate::{
-    Call, ErrorKind, IdempotencyClaim, Limits, PendingEvent, PortError, Session, SessionService,
+    Call, ErrorKind, IdempotencyClaim, PendingEvent, PortError, Session, SessionService,
     SessionStatus,
     event::EventStatus,
     id_generator::uuid,
-    limits::retry,
+    limits::CallBudget,
     ports::{Activation, Clock, Ports, Reservations, SessionLookup, Sessions},
 };
 
@@ -29,7 +27,7 @@ impl<P: Ports> SessionService<P> {
         reserved_at: u64,
         claim: Option<&IdempotencyClaim>,
         call: &Call,
-        deadline: Duration,
+        budget: &CallBudget<'_, P::Context>,
     ) -> ActivationOutcome {
         let operation = "UpdateItem";
         // `updatedAt` distinguishes this write from the reservation, so it must differ.
@@ -42,15 +40,12 @@ impl<P: Ports> SessionService<P> {
 
         let activation = Activation { session: &*session, reserved_at, claim };
         let write = || self.sessions.activate(&activation);
-        let written =
-            retry(&self.ctx, &call.limits, deadline, operation, ErrorKind::is_retryable, write)
-                .await;
-        let cause = match written {
+        let cause = match budget.idempotent(operation, write).await {
             Ok(true) => return ActivationOutcome::Committed,
             Ok(false) => PortError::new(operation, ErrorKind::InUse, "the reservation has changed"),
             Err(cause) => cause,
         };
-        self.resolve_activation(session, reserved_at, &call.limits, cause).await
+        self.resolve_activation(session, reserved_at, call, cause).await
     }
 
     /// Resolves an activation that did not return success: ensures that it either has succeeded or
@@ -60,20 +55,18 @@ impl<P: Ports> SessionService<P> {
         &self,
         session: &Session,
         reserved_at: u64,
-        limits: &Limits,
+        call: &Call,
         cause: PortError,
     ) -> ActivationOutcome {
-        let (id, operation) = (&session.session_id, "UpdateItem");
-        let deadline = self.ctx.monotonic() + limits.event;
+        let (id, budget) = (&session.session_id, self.event_budget(call));
         let now = session.updated_at + 1;
         let fence = || self.sessions.fence_reservation(id, reserved_at, now);
-        match retry(&self.ctx, limits, deadline, operation, ErrorKind::is_retryable, fence).await {
+        match budget.idempotent("UpdateItem", fence).await {
             Ok(true) => return ActivationOutcome::Rejected(cause),
             Ok(false) => {} // Changed by this activation, or by a repeat of this write.
             Err(_) => return ActivationOutcome::Indeterminate(cause),
         }
-        let read = || self.sessions.get(id);
-        match retry(&self.ctx, limits, deadline, "GetItem", ErrorKind::is_retryable, read).await {
+        match budget.idempotent("GetItem", || self.sessions.get(id)).await {
             Ok(Some(item)) if item.status.is_live() => ActivationOutcome::Committed,
             Ok(_) => ActivationOutcome::Rejected(cause),
             Err(_) => ActivationOutcome::Indeterminate(cause),

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Call, Error, ErrorKind, IdempotencyClaim, IdempotencyRecord, Session, SessionId,
-    SessionService, SessionStatus,
-    limits::retry,
+    Call, Error, IdempotencyClaim, IdempotencyRecord, Session, SessionId, SessionService,
+    SessionStatus,
     ports::{Clock, Ports, Reservations, SessionLookup, Telemetry},
 };
 
@@ -55,11 +54,8 @@ impl<P: Ports> SessionService<P> {
         claim: &IdempotencyClaim,
         call: &Call,
     ) -> Result<Option<IdempotencyRecord>, Error> {
-        let deadline = self.ctx.monotonic() + call.limits.event;
         let read = || self.sessions.idempotency_record(&claim.id);
-        retry(&self.ctx, &call.limits, deadline, "GetItem", ErrorKind::is_retryable, read)
-            .await
-            .map_err(Error::Store)
+        Ok(self.event_budget(call).idempotent("GetItem", read).await?)
     }
 
     /// Deletes the record of a failed request, so that the client can retry at once. If this fails,
@@ -70,12 +66,8 @@ impl<P: Ports> SessionService<P> {
         session_id: &SessionId,
         call: &Call,
     ) {
-        let deadline = self.ctx.monotonic() + call.limits.event;
         let delete = || self.sessions.delete_idempotency_record(&claim.id, session_id);
-        let deleted =
-            retry(&self.ctx, &call.limits, deadline, "DeleteItem", ErrorKind::is_retryable, delete)
-                .await;
-        if let Err(cause) = deleted {
+        if let Err(cause) = self.event_budget(call).idempotent("DeleteItem", delete).await {
             self.ctx.record(&crate::DomainEvent::CleanupDeferred { session_id, cause: &cause });
         }
     }
@@ -92,19 +84,11 @@ impl<P: Ports> SessionService<P> {
         speaker_id: &str,
         call: &Call,
     ) -> Result<(), Error> {
-        let deadline = self.ctx.monotonic() + call.limits.event;
+        let budget = self.event_budget(call);
         let slots = || self.sessions.session_slots(speaker_id);
-        let taken =
-            retry(&self.ctx, &call.limits, deadline, "GetItem", ErrorKind::is_retryable, slots)
-                .await
-                .map_err(Error::Store)?;
         let mut unused = Vec::new();
-        for session_id in taken {
-            let read = || self.sessions.get(&session_id);
-            let session =
-                retry(&self.ctx, &call.limits, deadline, "GetItem", ErrorKind::is_retryable, read)
-                    .await
-                    .map_err(Error::Store)?;
+        for session_id in budget.idempotent("GetItem", slots).await? {
+            let session = budget.idempotent("GetItem", || self.sessions.get(&session_id)).await?;
             let lives =
                 |status: SessionStatus| status.is_live() || status == SessionStatus::Creating;
             if !session.is_some_and(|session| lives(session.status)) {
@@ -115,9 +99,7 @@ impl<P: Ports> SessionService<P> {
             return Err(Error::TooManySessions { max_sessions: self.max_sessions });
         }
         let release = || self.sessions.release_slots(speaker_id, &unused);
-        retry(&self.ctx, &call.limits, deadline, "UpdateItem", ErrorKind::is_retryable, release)
-            .await
-            .map_err(Error::Store)
+        Ok(budget.idempotent("UpdateItem", release).await?)
     }
 }
 

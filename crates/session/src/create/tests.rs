@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    Limits, Tags, emit,
+    ErrorKind, Limits, Tags, emit,
     event::EventStatus,
     fakes::{EPOCH_MS, Trouble, World, open},
 };
