@@ -3,7 +3,7 @@
 //! The contract is the external specification, "EventBridge Event Schema" and "Event Field
 //! Definitions", with three optional additions: `streamArn`, `schemaVersion` and `eventId`.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use crate::{ChannelArn, Language, QualityTier, Session, SessionId, Settings, StreamArn};
@@ -46,7 +46,8 @@ impl EventStatus {
 }
 
 /// The event's `detail`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StatusChange {
     /// The session.
     pub session_id: SessionId,
@@ -55,21 +56,27 @@ pub struct StatusChange {
     /// The signaling channel. GetMedia does not accept this ARN.
     pub channel_arn: ChannelArn,
     /// The stream. Absent in events of writers that implement the specification only.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_arn: Option<StreamArn>,
     /// The language of the speech.
     pub source_language: Language,
     /// The requested target languages, without duplicates. Written with ACTIVE only.
-    pub target_languages: Vec<Language>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_languages: Option<Vec<Language>>,
     /// Quality of transcription and translation. Written with ACTIVE only.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub quality_tier: Option<QualityTier>,
     /// The speaker. Written with ACTIVE only.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub speaker_id: Option<String>,
     /// Time of the change by the writer's clock, Unix ms. Informational: must not be compared with
     /// another clock.
+    #[serde(rename = "timestamp")]
     pub timestamp_ms: u64,
     /// `MAJOR.MINOR`. Defaults to `1.0` if absent.
     pub schema_version: String,
     /// Identical in every copy of one event, so that readers can detect duplicates.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
 }
 
@@ -113,7 +120,7 @@ impl StatusChange {
         let schema_version = fields.schema_version()?;
         Ok(Self {
             session_id: fields.required("sessionId", "expected adjective-noun-number")?,
-            status: fields.status()?,
+            status: fields.required("status", "expected ACTIVE or ENDED")?,
             channel_arn: fields.required("channelArn", "expected the ARN of a KVS channel")?,
             stream_arn: fields.optional("streamArn", "expected the ARN of a KVS stream")?,
             source_language: fields.required("sourceLanguage", "expected a known code")?,
@@ -136,7 +143,7 @@ impl StatusChange {
         Settings {
             source_language: self.source_language,
             quality_tier: self.quality_tier.unwrap_or_default(),
-            target_languages: self.target_languages.clone(),
+            target_languages: self.target_languages.clone().unwrap_or_default(),
             version: Session::FIRST_VERSION,
         }
     }
@@ -145,30 +152,7 @@ impl StatusChange {
     /// and the additions of this system.
     #[must_use]
     pub fn to_detail(&self) -> Value {
-        let mut detail = json!({
-            "sessionId": self.session_id,
-            "status": self.status,
-            "channelArn": self.channel_arn,
-            "sourceLanguage": self.source_language,
-            "timestamp": self.timestamp_ms,
-            "schemaVersion": self.schema_version,
-        });
-        if self.status == EventStatus::Active || !self.target_languages.is_empty() {
-            detail["targetLanguages"] = json!(self.target_languages);
-        }
-        if let Some(stream_arn) = &self.stream_arn {
-            detail["streamArn"] = json!(stream_arn);
-        }
-        if let Some(quality_tier) = self.quality_tier {
-            detail["qualityTier"] = json!(quality_tier);
-        }
-        if let Some(speaker_id) = &self.speaker_id {
-            detail["speakerId"] = json!(speaker_id);
-        }
-        if let Some(event_id) = &self.event_id {
-            detail["eventId"] = json!(event_id);
-        }
-        detail
+        json!(self)
     }
 }
 
@@ -181,20 +165,16 @@ impl Fields<'_> {
         self.0.get(field).filter(|value| !value.is_null())
     }
 
-    fn optional<T: std::str::FromStr>(
+    fn optional<T: DeserializeOwned>(
         &self,
         field: &'static str,
         reason: &'static str,
     ) -> Result<Option<T>, EventError> {
-        let malformed = EventError::Malformed { field, reason };
-        match self.get(field) {
-            None => Ok(None),
-            Some(Value::String(text)) => text.parse().map(Some).map_err(|_| malformed),
-            Some(_) => Err(malformed),
-        }
+        let value = self.get(field).map(T::deserialize).transpose();
+        value.map_err(|_| EventError::Malformed { field, reason })
     }
 
-    fn required<T: std::str::FromStr>(
+    fn required<T: DeserializeOwned>(
         &self,
         field: &'static str,
         reason: &'static str,
@@ -232,34 +212,19 @@ impl Fields<'_> {
         if major == 1 { Ok(version) } else { Err(EventError::UnsupportedVersion { major }) }
     }
 
-    fn status(&self) -> Result<EventStatus, EventError> {
-        let status: String = self.required("status", "expected ACTIVE or ENDED")?;
-        match status.as_str() {
-            "ACTIVE" => Ok(EventStatus::Active),
-            "ENDED" => Ok(EventStatus::Ended),
-            _ => Err(EventError::Malformed { field: "status", reason: "expected ACTIVE or ENDED" }),
-        }
-    }
-
-    fn target_languages(&self) -> Result<Vec<Language>, EventError> {
-        let malformed = EventError::Malformed {
-            field: "targetLanguages",
-            reason: "expected a list of known codes",
-        };
-        let codes = match self.get("targetLanguages") {
-            None => return Ok(Vec::new()),
-            Some(Value::Array(codes)) => codes,
-            Some(_) => return Err(malformed),
-        };
-        let mut languages: Vec<Language> = Vec::new();
-        for code in codes {
-            let language = code.as_str().and_then(|code| code.parse().ok());
-            let language = language.ok_or_else(|| malformed.clone())?;
-            if !languages.contains(&language) {
-                languages.push(language);
+    /// Returns the target languages without duplicates.
+    fn target_languages(&self) -> Result<Option<Vec<Language>>, EventError> {
+        let languages: Option<Vec<Language>> =
+            self.optional("targetLanguages", "expected a list of known codes")?;
+        Ok(languages.map(|languages| {
+            let mut distinct = Vec::new();
+            for language in languages {
+                if !distinct.contains(&language) {
+                    distinct.push(language);
+                }
             }
-        }
-        Ok(languages)
+            distinct
+        }))
     }
 
     fn timestamp(&self) -> Result<u64, EventError> {

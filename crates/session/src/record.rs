@@ -99,7 +99,7 @@ impl Session {
             channel_arn: self.kvs_channel_arn.clone()?,
             stream_arn: self.kvs_stream_arn.clone(),
             source_language: self.source_language,
-            target_languages: if active { self.target_languages.clone() } else { Vec::new() },
+            target_languages: active.then(|| self.target_languages.clone()),
             quality_tier: active.then_some(self.quality_tier),
             speaker_id: active.then(|| self.speaker_id.clone()),
             timestamp_ms,

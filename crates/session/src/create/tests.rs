@@ -125,7 +125,7 @@ fn the_event_has_the_fields_of_the_specification() {
     assert_eq!(change.session_id, session.session_id);
     assert_eq!(Some(&change.channel_arn), session.kvs_channel_arn.as_ref());
     assert_eq!(change.stream_arn, session.kvs_stream_arn);
-    assert_eq!(change.target_languages, new().target_languages);
+    assert_eq!(change.target_languages, Some(new().target_languages));
     assert_eq!(change.quality_tier, Some(QualityTier::Premium));
     assert_eq!(change.speaker_id.as_deref(), Some("speaker-1"));
     assert_eq!(change.timestamp_ms, session.updated_at);

@@ -40,7 +40,7 @@ fn reads_the_samples_of_the_specification() {
     assert_eq!(change.channel_arn.resource_name(), "session-blessed-shepherd-123");
     assert_eq!(change.stream_arn, None);
     assert_eq!(change.source_language, Language::ENGLISH);
-    assert_eq!(change.target_languages, []);
+    assert_eq!(change.target_languages, Some(Vec::new()));
     assert_eq!(change.quality_tier, Some(QualityTier::Standard));
     assert_eq!(change.speaker_id.as_deref(), Some("user-sub-uuid"));
     assert_eq!(change.timestamp_ms, 1_732_540_620_000);
@@ -163,7 +163,7 @@ prop_compose! {
             channel_arn: arn("channel").parse().unwrap(),
             stream_arn: stream.then(|| arn("stream").parse().unwrap()),
             source_language: Language::ENGLISH,
-            target_languages: languages.into_iter().map(|i| Language::ALL[i]).collect(),
+            target_languages: Some(languages.into_iter().map(|i| Language::ALL[i]).collect()),
             quality_tier: premium
                 .map(|p| if p { QualityTier::Premium } else { QualityTier::Standard }),
             speaker_id,
