@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
-use relay::{Clock, Report, RunRequest, SystemClock};
+use relay::{Report, RunRequest};
 use serde_json::{Value, json};
 use session::event::{EventStatus, StatusChange};
-use session::ports::SessionLookup as _;
+use session::ports::{Clock as _, SessionLookup as _};
 use session::{PortError, Session, SessionId, Settings, StreamArn, metrics};
 
 use crate::authority::{Resolution, resolve_stream};
@@ -47,7 +47,7 @@ async fn dispatch(aws: &Aws, payload: &Value, context: &Context) -> Result<Value
         Input::Continue { session_id, epoch } => {
             tracing::info!(sessionId = %session_id, epoch, "continuing stream processing");
             let request = invocation.request(session_id, None, None);
-            relay::resume(aws, &aws.config.relay, request, epoch).await?
+            aws.relay().resume(request, epoch).await?
         }
     };
     Ok(json!(report))
@@ -98,16 +98,15 @@ impl Invocation<'_> {
 
     /// Starts or stops a session.
     async fn run(&self, status: EventStatus, request: RunRequest) -> Result<Report, Failure> {
-        let (aws, config) = (self.aws, &self.aws.config.relay);
         let id = request.session_id.clone();
         match status {
             EventStatus::Active => {
                 tracing::info!(sessionId = %id, "Starting stream processing for session {id}");
-                Ok(relay::start(aws, config, request).await?)
+                Ok(self.aws.relay().start(request).await?)
             }
             EventStatus::Ended => {
                 tracing::info!(sessionId = %id, "Stopping stream processing for session {id}");
-                Ok(relay::stop(aws, config, request).await?)
+                Ok(self.aws.relay().stop(request).await?)
             }
         }
     }
@@ -129,7 +128,7 @@ impl Invocation<'_> {
             owner: uuid::Uuid::new_v4().to_string(),
             remaining: remaining(
                 self.context.deadline,
-                SystemClock.now_ms(),
+                self.aws.ctx.now_ms(),
                 self.aws.config.max_run,
             ),
         }

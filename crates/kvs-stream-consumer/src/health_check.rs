@@ -7,11 +7,11 @@ use aws_adapters::lambda::ConsumerFunction;
 use aws_adapters::listeners::Connections;
 use aws_adapters::sqs::DeadLetterQueues;
 use lambda_support::context::SystemContext;
-use session::reconcile::{self, Rules, Summary};
+use session::reconcile::{self, HealthCheck, Rules, Summary};
 use session::{PortError, metrics};
 
 use crate::config::Config;
-use crate::ports::Aws;
+use crate::ports::{Aws, OnAws};
 
 /// Runs every duty once.
 ///
@@ -19,7 +19,18 @@ use crate::ports::Aws;
 /// The first failure of a duty, after all of them have run.
 pub(crate) async fn run(aws: &Aws) -> Result<Summary, PortError> {
     let trace = lambda_support::trace::current();
-    let (summary, error) = reconcile::run(aws, &rules(&aws.config), trace).await;
+    let check = HealthCheck {
+        sessions: &aws.sessions,
+        streams: &aws.streams,
+        checkpoints: &aws.config.relay,
+        media: &aws.kinesis_video,
+        events: &aws.events,
+        listeners: &aws.connections,
+        dead_letters: &aws.dead_letters,
+        consumer: &aws.invoker,
+        context: &aws.ctx,
+    };
+    let (summary, error) = reconcile::run::<OnAws>(&check, &rules(&aws.config), trace).await;
     aws.meter.count(metrics::ACTIVE_STREAMS, summary.active_streams);
     aws.meter.count(metrics::STREAMS_CLEANED_UP, summary.ended);
     aws.meter.count(metrics::CHECKPOINT_UNREADABLE, summary.unreadable);
@@ -40,7 +51,7 @@ pub(crate) fn rules(config: &Config) -> Rules {
     }
 }
 
-impl reconcile::Ports for Aws {
+impl reconcile::Ports for OnAws {
     type Sessions = SessionsTable;
     type Streams = StreamsTable;
     type Checkpoints = relay::Config;
@@ -50,40 +61,4 @@ impl reconcile::Ports for Aws {
     type DeadLetters = DeadLetterQueues;
     type Consumer = ConsumerFunction;
     type Context = SystemContext;
-
-    fn sessions(&self) -> &SessionsTable {
-        &self.sessions
-    }
-
-    fn streams(&self) -> &StreamsTable {
-        &self.streams
-    }
-
-    fn checkpoints(&self) -> &relay::Config {
-        &self.config.relay
-    }
-
-    fn media(&self) -> &KinesisVideo {
-        &self.kinesis_video
-    }
-
-    fn events(&self) -> &EventBridge {
-        &self.events
-    }
-
-    fn listeners(&self) -> &Connections {
-        &self.connections
-    }
-
-    fn dead_letters(&self) -> &DeadLetterQueues {
-        &self.dead_letters
-    }
-
-    fn consumer(&self) -> &ConsumerFunction {
-        &self.invoker
-    }
-
-    fn context(&self) -> &SystemContext {
-        &self.ctx
-    }
 }

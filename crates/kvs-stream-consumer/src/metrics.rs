@@ -1,20 +1,23 @@
 //! Writes a stream's metrics under the names of [`session::metrics`].
 
+use lambda_support::context::SystemContext;
+use relay::Snapshot;
 use relay::ports::MetricsSink;
-use relay::{Clock, Snapshot, SystemClock};
 use serde_json::{Value, json};
 use session::SessionId;
 use session::metrics::{self, Metric, Namespace, emf_line};
+use session::ports::Clock as _;
 
 /// Writes embedded metrics of one environment to stdout.
 #[derive(Debug)]
 pub(crate) struct Emf {
     environment: String,
+    ctx: SystemContext,
 }
 
 impl Emf {
-    pub(crate) fn new(environment: String) -> Self {
-        Self { environment }
+    pub(crate) const fn new(environment: String, ctx: SystemContext) -> Self {
+        Self { environment, ctx }
     }
 
     /// Writes one metric that does not belong to a stream.
@@ -23,7 +26,7 @@ impl Emf {
     }
 
     fn write(&self, values: &[(Metric, f64)], properties: &[(&str, Value)]) {
-        let now = SystemClock.now_ms();
+        let now = self.ctx.now_ms();
         let line = emf_line(Namespace::Consumer, &self.environment, values, properties, now);
         lambda_support::metrics::emit(&line);
     }

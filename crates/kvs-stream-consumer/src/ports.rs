@@ -11,7 +11,7 @@ use aws_adapters::lambda::{ConsumerFunction, ProcessorFunction};
 use aws_adapters::listeners::Connections;
 use aws_adapters::sqs::DeadLetterQueues;
 use lambda_support::context::SystemContext;
-use relay::SystemClock;
+use relay::Relay;
 use relay::ports::Ports;
 
 use crate::config::Config;
@@ -65,15 +65,36 @@ impl Aws {
             events: EventBridge::new(sdk, config.event_bus.clone()),
             end_notice: EndNotice::new(connections.clone(), ctx.clone(), rules(&config)),
             connections,
-            meter: Emf::new(config.environment.clone()),
+            meter: Emf::new(config.environment.clone(), ctx.clone()),
             ctx,
             config,
         }
     }
 }
 
-impl Ports for Aws {
-    type Clock = SystemClock;
+impl Aws {
+    /// Returns the relay of this function's sessions.
+    pub(crate) const fn relay(&self) -> Relay<'_, OnAws> {
+        Relay {
+            config: &self.config.relay,
+            ctx: &self.ctx,
+            leases: &self.streams,
+            media: &self.media,
+            processor: &self.processor,
+            dead_letters: &self.dead_letters,
+            sessions: &self.watch,
+            listeners: &self.end_notice,
+            self_invoker: &self.invoker,
+            metrics: &self.meter,
+        }
+    }
+}
+
+/// The types of the ports on AWS.
+pub(crate) struct OnAws;
+
+impl Ports for OnAws {
+    type Context = SystemContext;
     type Leases = StreamsTable;
     type Media = GetMedia;
     type Processor = ProcessorFunction;
@@ -82,46 +103,6 @@ impl Ports for Aws {
     type Listeners = EndNotice;
     type SelfInvoker = ConsumerFunction;
     type Metrics = Emf;
-
-    fn clock(&self) -> &SystemClock {
-        &SystemClock
-    }
-
-    fn random(&self) -> f64 {
-        rand::random()
-    }
-
-    fn leases(&self) -> &StreamsTable {
-        &self.streams
-    }
-
-    fn media(&self) -> &GetMedia {
-        &self.media
-    }
-
-    fn processor(&self) -> &ProcessorFunction {
-        &self.processor
-    }
-
-    fn dead_letters(&self) -> &DeadLetterQueues {
-        &self.dead_letters
-    }
-
-    fn sessions(&self) -> &SessionWatch {
-        &self.watch
-    }
-
-    fn listeners(&self) -> &EndNotice {
-        &self.end_notice
-    }
-
-    fn self_invoker(&self) -> &ConsumerFunction {
-        &self.invoker
-    }
-
-    fn metrics(&self) -> &Emf {
-        &self.meter
-    }
 }
 
 /// The clients, shared.

@@ -1,41 +1,40 @@
 //! Clock, random source, logs and metrics of a Lambda function.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use session::{
     DomainEvent, Severity,
     metrics::{Namespace, emf_line},
-    ports::{Clock, Random, Telemetry},
+    ports::{Clock, Random, Telemetry, millis},
 };
+use tokio::time::Instant;
 
 /// Implements the context of the use cases: clock, random source and telemetry.
 #[derive(Clone, Debug)]
 pub struct SystemContext {
-    started: Instant,
     environment: Arc<str>,
 }
 
 impl SystemContext {
     /// Creates the context for a function of this environment, a dimension of its metrics.
     pub fn new(environment: &str) -> Self {
-        Self { started: Instant::now(), environment: environment.into() }
+        Self { environment: environment.into() }
     }
 }
 
 impl Clock for SystemContext {
     fn now_ms(&self) -> u64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 
-    fn monotonic(&self) -> Duration {
-        self.started.elapsed()
+    fn instant(&self) -> Instant {
+        Instant::now()
     }
 
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+    async fn sleep_until(&self, instant: Instant) {
+        tokio::time::sleep_until(instant).await;
     }
 }
 

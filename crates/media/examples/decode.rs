@@ -88,7 +88,7 @@ impl<W: Write> Decoding<W> {
                     self.out.write_all(&self.bytes)?;
                 }
                 Output::FragmentCompleted { number, continuation_token, .. } => {
-                    self.last_fragment = Some(number.into());
+                    self.last_fragment = Some(number.to_string());
                     self.continuation_token = Some(continuation_token);
                 }
                 Output::UnsupportedCodec { codec_id, reason } => {

@@ -22,7 +22,7 @@ fn parse(bytes: &[u8]) -> (BTreeMap<u64, u32>, Vec<String>, bool) {
             match event {
                 Event::OtherBlock { track, .. } => *blocks.entry(track).or_default() += 1,
                 Event::FragmentEnd(tags) => {
-                    fragments.push(tags.fragment_number.clone().unwrap().into());
+                    fragments.push(tags.fragment_number.clone().unwrap().to_string());
                 }
                 Event::Skipped { .. } | Event::BadBlock => panic!("damage where there is none"),
                 _ => {}

@@ -162,7 +162,7 @@ async fn run(number: u32, stub: Stub) {
         owner: format!("run-{number}"),
         remaining: Duration::from_secs(840),
     };
-    let report = relay::start(&stub, &Config::scaled(1.0), request).await;
+    let report = stub.relay(&Config::scaled(1.0)).start(request).await;
     panic!("a run ended before it was measured: {report:?}");
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::clock::millis;
+use session::ports::millis;
 
 /// Samples per millisecond of PCM (16 kHz).
 pub const SAMPLES_PER_MS: u64 = 16;

@@ -6,18 +6,19 @@ use session::{SessionId, StreamArn};
 
 use crate::config::Config;
 use crate::ports::Ports;
+use crate::run::Relay;
 
 /// The session that a run processes, and the means to process it.
 pub(crate) struct RunContext<'a, P: Ports> {
-    pub(crate) ports: &'a P,
+    pub(crate) relay: &'a Relay<'a, P>,
     pub(crate) config: &'a Config,
     pub(crate) session_id: SessionId,
     pub(crate) stream_arn: StreamArn,
 }
 
 impl<P: Ports> RunContext<'_, P> {
-    pub(crate) fn clock(&self) -> &P::Clock {
-        self.ports.clock()
+    pub(crate) fn clock(&self) -> &P::Context {
+        self.relay.ctx
     }
 }
 

@@ -11,16 +11,16 @@ use session::Desired;
 use session::audio::{Answer, AudioPayload};
 
 use crate::answer::Reply;
-use crate::backoff::Backoff;
 use crate::breaker::Permit;
 use crate::chunker::Chunk;
-use crate::clock::{Clock, millis};
 use crate::config::Config;
 use crate::lease_view::HandoffRequested;
-use crate::payload::PayloadBuilder;
+use crate::payload::payload;
 use crate::ports::{DeadLetter, DeadLetters, Ports, Processor};
 use crate::queue::Queued;
 use crate::run_state::RunState;
+use session::Backoff;
+use session::ports::{Clock, millis};
 
 /// Why delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(crate) async fn deliver<P: Ports>(run: &RunState<'_, P>, epoch: u64) -> Deli
     let (first, cap) = run.ctx.config.retry;
     let mut deliverer = Deliverer {
         run,
-        payloads: PayloadBuilder::new(&run.ctx, epoch, &run.lease, &run.languages),
+        epoch,
         backoff: Backoff::new(first, cap),
         single_until: 0,
         rewinds: 0,
@@ -77,7 +77,7 @@ enum AttemptOutcome {
 
 struct Deliverer<'a, P: Ports> {
     run: &'a RunState<'a, P>,
-    payloads: PayloadBuilder<'a>,
+    epoch: u64,
     backoff: Backoff,
     /// Up to this position chunks are offered one by one, to find the one that is rejected.
     single_until: u64,
@@ -142,8 +142,8 @@ impl<P: Ports> Deliverer<'_, P> {
     /// Makes one attempt.
     async fn offer(&mut self, batch: &[Queued]) -> Result<AttemptOutcome, DeliveryEnd> {
         let Some(first) = batch.first() else { return Ok(AttemptOutcome::Settled) };
-        let payload = self.payloads.build(batch, &self.run.progress.lock());
-        let attempt = self.run.ctx.ports.processor().invoke(&payload);
+        let payload = payload(self.run, self.epoch, batch, &self.run.progress.lock());
+        let attempt = self.run.ctx.relay.processor.invoke(&payload);
         let reply = self.run.ctx.clock().within(self.run.ctx.config.attempt_timeout, attempt).await;
         let reply = reply.unwrap_or_else(|| Reply::Failed("no answer in time".to_owned()));
         match reply {
@@ -227,7 +227,7 @@ impl<P: Ports> Deliverer<'_, P> {
         );
         self.run.metrics.observed().circuit_opened += u64::from(opened);
         tracing::warn!(sessionId = %self.run.ctx.session_id, reason, breakerOpened = opened, "delivery failed");
-        self.backoff.next(self.run.ctx.ports.random())
+        self.backoff.next(self.run.ctx.clock())
     }
 
     /// Puts a permanently rejected chunk into the dead-letter queue and, once stored, skips it.
@@ -247,10 +247,10 @@ impl<P: Ports> Deliverer<'_, P> {
             reason,
             payload,
         };
-        let sent = ctx.ports.dead_letters().send(&letter);
+        let sent = ctx.relay.dead_letters.send(&letter);
         let Some(Ok(())) = ctx.clock().within(ctx.config.attempt_timeout, sent).await else {
             tracing::error!(sessionId = %ctx.session_id, "storing a chunk in the dead-letter queue failed; retrying");
-            return Ok(AttemptOutcome::Again(self.backoff.next(ctx.ports.random())));
+            return Ok(AttemptOutcome::Again(self.backoff.next(ctx.clock())));
         };
         tracing::error!(sessionId = %ctx.session_id, startSample = chunk.start, reason = letter.reason, "chunk permanently rejected; stored in the dead-letter queue");
         let mut progress = self.run.progress.lock();

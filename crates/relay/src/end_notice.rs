@@ -8,27 +8,22 @@ use std::future::pending;
 use session::SessionId;
 use tokio::time::Instant;
 
-use crate::clock::Clock;
-use crate::config::Config;
 use crate::context::RunContext;
 use crate::lease_view::LeaseView;
 use crate::ports::{Listeners, Ports};
+use crate::run::Relay;
+use session::ports::Clock;
 
 /// Notifies the listeners after a run that finished a stopped session or found it finished. The
 /// lease is released by then, so only this invocation waits.
 ///
 /// A run that finds the session finished sends the notice too, because the run that finished it may
 /// have crashed before sending it.
-pub(crate) async fn send<P: Ports>(
-    ports: &P,
-    config: &Config,
-    session: &SessionId,
-    deadline: Instant,
-) {
-    let left = deadline.saturating_duration_since(ports.clock().instant());
-    let limit = config.end_notice.min(left.saturating_sub(config.abandon));
+pub(crate) async fn send<P: Ports>(relay: &Relay<'_, P>, session: &SessionId, deadline: Instant) {
+    let left = deadline.saturating_duration_since(relay.ctx.instant());
+    let limit = relay.config.end_notice.min(left.saturating_sub(relay.config.abandon));
     if !limit.is_zero() {
-        ports.listeners().notify_ended(session, limit).await;
+        relay.listeners.notify_ended(session, limit).await;
     }
 }
 
@@ -39,6 +34,6 @@ pub(crate) async fn send_when_overdue<P: Ports>(
     lease: &LeaseView,
 ) -> Infallible {
     lease.stopped_longer_than(ctx.config.listeners_grace, ctx.clock()).await;
-    ctx.ports.listeners().notify_ended(&ctx.session_id, ctx.config.end_notice).await;
+    ctx.relay.listeners.notify_ended(&ctx.session_id, ctx.config.end_notice).await;
     pending().await
 }

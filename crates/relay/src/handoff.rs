@@ -16,9 +16,7 @@ use std::time::Duration;
 use session::StreamItem;
 use tokio::time::Instant;
 
-use crate::backoff::Backoff;
 use crate::checkpoint::Checkpoint;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::context::RunContext;
 use crate::desired_state::DesiredState;
@@ -31,6 +29,8 @@ use crate::queue::Queue;
 use crate::reader_status::ReaderStatus;
 use crate::retry::retry;
 use crate::run_state::RunState;
+use session::Backoff;
+use session::ports::Clock;
 
 /// The points in time of a hand-off, relative to the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,9 +84,9 @@ pub(crate) async fn invoke_next<P: Ports>(ctx: &RunContext<'_, P>, epoch: u64) {
     let (first, cap) = ctx.config.retry;
     let mut backoff = Backoff::new(first, cap);
     let continuation = Continuation { session_id: ctx.session_id.clone(), epoch };
-    while let Err(error) = ctx.ports.self_invoker().invoke_next(&continuation).await {
+    while let Err(error) = ctx.relay.self_invoker.invoke_next(&continuation).await {
         tracing::warn!(sessionId = %ctx.session_id, %error, "starting the next invocation failed; retrying");
-        ctx.clock().sleep(backoff.next(ctx.ports.random())).await;
+        ctx.clock().sleep(backoff.next(ctx.clock())).await;
     }
     tracing::info!(sessionId = %ctx.session_id, epoch, "next invocation started");
 }
@@ -106,7 +106,7 @@ pub(crate) async fn take_over<P: Ports>(
     let follow = |item: &StreamItem| follow(item, &run.lease, &run.queue);
     tokio::select! {
         biased;
-        outcome = acquire(ctx.ports, ctx.config, &ctx.session_id, owner, wait, follow) => outcome,
+        outcome = acquire(ctx.relay, &ctx.session_id, owner, wait, follow) => outcome,
         never = announce(ctx, owner, epoch, &run.reader) => match never? {},
     }
 }
@@ -126,8 +126,8 @@ async fn announce<P: Ports>(
     reader: &ReaderStatus,
 ) -> Result<Infallible, RelayError> {
     reader.connected().await;
-    let write = || ctx.ports.leases().announce(&ctx.session_id, epoch, owner);
-    retry(ctx.ports, ctx.config, &ctx.session_id, write).await?;
+    let write = || ctx.relay.leases.announce(&ctx.session_id, epoch, owner);
+    retry(ctx.relay, &ctx.session_id, write).await?;
     pending().await
 }
 

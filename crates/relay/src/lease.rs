@@ -15,12 +15,13 @@ use session::{SessionId, StreamItem};
 use tokio::time::Instant;
 
 use crate::checkpoint::Checkpoint;
-use crate::clock::{Clock, millis};
 use crate::config::Config;
 use crate::error::RelayError;
 use crate::lease_table::LeaseTable;
 use crate::ports::Ports;
 use crate::retry::retry;
+use crate::run::Relay;
+use session::ports::{Clock, millis};
 
 /// A lease held by this run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,18 +90,17 @@ pub(crate) fn checkpoint_of(
 /// [`RelayError::Checkpoint`] if the lease could be taken but this build cannot resume from the
 /// checkpoint. The lease is not taken in that case.
 pub async fn acquire<P: Ports>(
-    ports: &P,
-    config: &Config,
+    relay: &Relay<'_, P>,
     session: &SessionId,
     owner: &str,
     wait: WaitPolicy,
     mut on_item: impl FnMut(&StreamItem),
 ) -> Result<AcquireOutcome, RelayError> {
-    let clock = ports.clock();
+    let (clock, config) = (relay.ctx, relay.config);
     let mut first_seen: Option<(u64, u64)> = None;
     loop {
-        let load = || ports.leases().load(session);
-        let Some(item) = retry(ports, config, session, load).await? else {
+        let load = || relay.leases.load(session);
+        let Some(item) = retry(relay, session, load).await? else {
             // No run was requested for this session, or its item was deleted.
             return Ok(AcquireOutcome::Ended { epoch: 0 });
         };
@@ -131,8 +131,8 @@ pub async fn acquire<P: Ports>(
             checkpoint_of(session, &item, config)?;
             let since = clock.instant();
             let expires_at = clock.now_ms() + millis(config.lease);
-            let take = || ports.leases().take(session, &item, owner, expires_at);
-            if let Some(item) = retry(ports, config, session, take).await? {
+            let take = || relay.leases.take(session, &item, owner, expires_at);
+            if let Some(item) = retry(relay, session, take).await? {
                 let lease = Lease { owner: owner.to_owned(), epoch: item.epoch, since, item };
                 return Ok(AcquireOutcome::Acquired(Box::new(lease)));
             }

@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use session::{PortError, StreamItem};
 
-use crate::backoff::Backoff;
 use crate::checkpoint::Checkpoint;
-use crate::clock::{Clock, millis};
 use crate::desired_state::DesiredState;
 use crate::error::RelayError;
 use crate::lease::Lease;
@@ -15,6 +13,8 @@ use crate::lease_table::{LeaseTable, Renewal};
 use crate::ports::Ports;
 use crate::retry::retry;
 use crate::run_state::RunState;
+use session::Backoff;
+use session::ports::{Clock, millis};
 
 /// The writes of the lease holder. Each has its own revision.
 pub(crate) struct LeaseRenewer<'a, P: Ports> {
@@ -56,7 +56,7 @@ impl<'a, P: Ports> LeaseRenewer<'a, P> {
                 Some(Ok(None)) => return,
                 Some(Err(error)) => {
                     tracing::warn!(sessionId = %ctx.session_id, %error, "lease renewal failed; retrying");
-                    clock.sleep(backoff.next(ctx.ports.random())).await;
+                    clock.sleep(backoff.next(ctx.clock())).await;
                 }
                 None => tracing::warn!(sessionId = %ctx.session_id, "lease renewal timed out"),
             }
@@ -65,7 +65,7 @@ impl<'a, P: Ports> LeaseRenewer<'a, P> {
 
     async fn renew(&self) -> Result<Option<StreamItem>, PortError> {
         let checkpoint = self.run.progress.lock().checkpoint();
-        self.run.ctx.ports.leases().renew(&self.run.ctx.session_id, self.renewal(&checkpoint)).await
+        self.run.ctx.relay.leases.renew(&self.run.ctx.session_id, self.renewal(&checkpoint)).await
     }
 
     /// Stores the checkpoint and releases the lease in one write.
@@ -77,9 +77,9 @@ impl<'a, P: Ports> LeaseRenewer<'a, P> {
         let mut checkpoint = self.run.progress.lock().checkpoint();
         checkpoint.released_at_ms = Some(ctx.clock().now_ms());
         let release =
-            || ctx.ports.leases().release(&ctx.session_id, self.renewal(&checkpoint), ended);
+            || ctx.relay.leases.release(&ctx.session_id, self.renewal(&checkpoint), ended);
         // A failed condition means that another run holds the lease already.
-        retry(ctx.ports, ctx.config, &ctx.session_id, release).await.map(drop)
+        retry(ctx.relay, &ctx.session_id, release).await.map(drop)
     }
 
     fn renewal<'w>(&'w self, checkpoint: &'w Checkpoint) -> Renewal<'w> {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, SetOnce, watch};
 use tokio::time::Instant;
 
-use crate::clock::Clock;
 use crate::context::elapsed_since;
 use crate::desired_state::DesiredState;
+use session::ports::Clock;
 
 /// The run was asked to hand off: it finishes the delivery attempt in flight and stops delivering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

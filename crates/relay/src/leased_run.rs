@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use tokio::time::Instant;
 
-use crate::clock::{Clock, millis};
 use crate::context::RunContext;
 use crate::delivery::{DeliveryEnd, deliver};
 use crate::end_notice;
@@ -14,10 +13,10 @@ use crate::lease::Lease;
 use crate::lease_renewer::LeaseRenewer;
 use crate::polling::{poll_languages, poll_session};
 use crate::ports::{MetricsSink, Ports};
-use crate::progress::SharedProgress;
 use crate::report::{Outcome, Report};
-use crate::run_metrics::{RunMetrics, report_periodically};
+use crate::run_metrics::report_periodically;
 use crate::run_state::RunState;
+use session::ports::{Clock, millis};
 
 /// Why a run with the lease stopped.
 enum End {
@@ -42,7 +41,7 @@ pub(crate) async fn run_with_lease<P: Ports>(
     let ctx = &state.ctx;
     let before = state.progress.lock().state().totals;
     state.metrics.start_at(before);
-    count_hand_off(ctx, &state.progress, &state.metrics);
+    count_hand_off(state);
     let renewer = LeaseRenewer::new(state, lease);
     let end = run_until_end(state, lease, &renewer, deadline).await;
     let outcome = finish(state, lease, &renewer, &end).await?;
@@ -50,7 +49,7 @@ pub(crate) async fn run_with_lease<P: Ports>(
         let progress = state.progress.lock();
         (progress.state().totals, progress.state().next)
     };
-    ctx.ports.metrics().emit(&ctx.session_id, &state.metrics.take(totals, None));
+    ctx.relay.metrics.emit(&ctx.session_id, &state.metrics.take(totals, None));
     let delivered_samples = totals.delivered - before.delivered;
     tracing::info!(
         sessionId = %ctx.session_id, ?outcome, epoch = lease.epoch, deliveredSamples = delivered_samples,
@@ -95,23 +94,19 @@ async fn background<P: Ports>(state: &RunState<'_, P>) -> Infallible {
     tokio::select! {
         never = poll_session(ctx, &state.lease) => never,
         never = poll_languages(ctx, &state.languages) => never,
-        never = report_periodically(ctx, &state.metrics, &state.progress, &state.reader) => never,
+        never = report_periodically(state) => never,
         never = end_notice::send_when_overdue(ctx, &state.lease) => never,
     }
 }
 
 /// Counts a hand-off to this run and the time without delivery.
-fn count_hand_off<P: Ports>(
-    ctx: &RunContext<'_, P>,
-    progress: &SharedProgress,
-    metrics: &RunMetrics,
-) {
-    let mut progress = progress.lock();
+fn count_hand_off<P: Ports>(run: &RunState<'_, P>) {
+    let mut progress = run.progress.lock();
     let state = progress.state_mut();
     if let Some(released_at) = state.released_at_ms.take() {
         state.totals.hand_offs += 1;
-        let gap = ctx.clock().now_ms().saturating_sub(released_at);
-        metrics.observed().hand_off_gap_millis = Some(gap);
+        let gap = run.ctx.clock().now_ms().saturating_sub(released_at);
+        run.metrics.observed().hand_off_gap_millis = Some(gap);
     }
 }
 
@@ -131,7 +126,7 @@ async fn finish<P: Ports>(
             Ok(Outcome::Ended)
         }
         End::Expired => {
-            give_up(ctx, &state.progress);
+            give_up(state);
             renewer.release(true).await?;
             Ok(Outcome::GivenUp)
         }
@@ -147,11 +142,11 @@ async fn finish<P: Ports>(
 }
 
 /// Counts audio that was read and never accepted as unavailable; it will not be read again.
-fn give_up<P: Ports>(ctx: &RunContext<'_, P>, progress: &SharedProgress) {
-    let mut progress = progress.lock();
+fn give_up<P: Ports>(run: &RunState<'_, P>) {
+    let mut progress = run.progress.lock();
     let lost = progress.give_up();
     tracing::error!(
-        sessionId = %ctx.session_id, unavailableSamples = lost, nextSample = progress.state().next,
+        sessionId = %run.ctx.session_id, unavailableSamples = lost, nextSample = progress.state().next,
         "session abandoned: the session's undelivered audio is past the stream's retention; check this log for errors of the processor and of GetMedia"
     );
 }

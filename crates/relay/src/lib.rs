@@ -48,8 +48,6 @@ pub mod lease_table;
 pub mod ports;
 pub mod queue;
 
-mod backoff;
-mod clock;
 mod config;
 mod context;
 mod delivery;
@@ -73,11 +71,11 @@ mod retry;
 mod run;
 mod run_metrics;
 mod run_state;
+mod shared;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use clock::{Clock, SystemClock};
 pub use config::{Config, SAMPLES_PER_MS};
 pub use error::RelayError;
 pub use metrics::{Observations, Snapshot};
 pub use report::{Outcome, Report, RunRequest};
-pub use run::{resume, start, stop};
+pub use run::Relay;

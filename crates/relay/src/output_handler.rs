@@ -4,11 +4,11 @@ use media::{FragmentAudio, FragmentNumber, Output, ResumePoint};
 
 use crate::checkpoint::Fragment;
 use crate::chunker::{Chunk, Chunker};
-use crate::clock::Clock;
 use crate::drain::Drain;
 use crate::ports::Ports;
 use crate::progress::{FragmentCounts, ReadPlan};
 use crate::run_state::RunState;
+use session::ports::Clock;
 
 /// A reader at most this far behind the newest fragment has caught up, ms.
 const LIVE_MS: u64 = 1_000;

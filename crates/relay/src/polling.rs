@@ -1,29 +1,15 @@
 //! Polls the Sessions and Connections tables while a run delivers.
 
 use std::convert::Infallible;
-use std::sync::{Mutex, PoisonError};
 
 use session::Language;
 
-use crate::clock::Clock;
 use crate::context::RunContext;
 use crate::lease_table::LeaseTable;
 use crate::lease_view::LeaseView;
 use crate::ports::{Ports, Sessions};
-
-/// The languages of the session's listeners, as last read.
-#[derive(Debug, Default)]
-pub(crate) struct ListenerLanguages(Mutex<Vec<Language>>);
-
-impl ListenerLanguages {
-    pub(crate) fn get(&self) -> Vec<Language> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, languages: Vec<Language>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = languages;
-    }
-}
+use crate::shared::Shared;
+use session::ports::Clock;
 
 /// Polls Sessions.status, so that a lost ENDED event still stops the stream. Never returns.
 pub(crate) async fn poll_session<P: Ports>(
@@ -36,7 +22,7 @@ pub(crate) async fn poll_session<P: Ports>(
         if lease.is_stopping() {
             continue;
         }
-        let query = ctx.ports.sessions().is_over(&ctx.session_id);
+        let query = ctx.relay.sessions.is_over(&ctx.session_id);
         match clock.within(ctx.config.session_poll, query).await {
             Some(Ok(true)) => {
                 let request = request_stop(ctx, lease);
@@ -54,7 +40,7 @@ pub(crate) async fn poll_session<P: Ports>(
 async fn request_stop<P: Ports>(ctx: &RunContext<'_, P>, lease: &LeaseView) {
     tracing::info!(sessionId = %ctx.session_id, "the session is over but no ENDED event was received; requesting a stop");
     // The next renewal returns the stop; a failure is retried at the next poll.
-    match ctx.ports.leases().request_stop(&ctx.session_id, ctx.clock().now_ms()).await {
+    match ctx.relay.leases.request_stop(&ctx.session_id, ctx.clock().now_ms()).await {
         Ok(_) => lease.request_renewal(),
         Err(error) => {
             tracing::warn!(sessionId = %ctx.session_id, %error, "storing the stop request failed");
@@ -65,13 +51,13 @@ async fn request_stop<P: Ports>(ctx: &RunContext<'_, P>, lease: &LeaseView) {
 /// Polls the listeners' languages. Never returns.
 pub(crate) async fn poll_languages<P: Ports>(
     ctx: &RunContext<'_, P>,
-    languages: &ListenerLanguages,
+    languages: &Shared<Vec<Language>>,
 ) -> Infallible {
     let clock = ctx.clock();
     loop {
-        let query = ctx.ports.sessions().listener_languages(&ctx.session_id);
+        let query = ctx.relay.sessions.listener_languages(&ctx.session_id);
         match clock.within(ctx.config.languages_poll, query).await {
-            Some(Ok(read)) => languages.set(read),
+            Some(Ok(read)) => *languages.lock() = read,
             Some(Err(error)) => {
                 tracing::warn!(sessionId = %ctx.session_id, %error, "listener language query failed");
             }

@@ -6,18 +6,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use media::FragmentNumber;
 use session::audio::AudioPayload;
+use session::ports::{Clock, Random};
 use session::{Language, PortFuture, SessionId, StreamArn};
 
 use crate::answer::Reply;
 
-use crate::clock::Clock;
 use crate::lease_table::LeaseTable;
 use crate::metrics::Snapshot;
 
-/// All dependencies of a run.
+/// The types of a run's dependencies.
 pub trait Ports: Send + Sync + 'static {
-    /// Time.
-    type Clock: Clock;
+    /// Time and random numbers.
+    type Context: Clock + Random;
     /// Lease and checkpoint.
     type Leases: LeaseTable;
     /// GetMedia.
@@ -34,27 +34,6 @@ pub trait Ports: Send + Sync + 'static {
     type SelfInvoker: SelfInvoker;
     /// Metrics.
     type Metrics: MetricsSink;
-
-    /// Time.
-    fn clock(&self) -> &Self::Clock;
-    /// Returns a uniformly distributed number in `0.0..1.0`, for jitter.
-    fn random(&self) -> f64;
-    /// Lease and checkpoint.
-    fn leases(&self) -> &Self::Leases;
-    /// GetMedia.
-    fn media(&self) -> &Self::Media;
-    /// The audio processor.
-    fn processor(&self) -> &Self::Processor;
-    /// The dead-letter queue for chunks that the processor rejects permanently.
-    fn dead_letters(&self) -> &Self::DeadLetters;
-    /// Sessions and listener languages.
-    fn sessions(&self) -> &Self::Sessions;
-    /// Notices to listeners.
-    fn listeners(&self) -> &Self::Listeners;
-    /// Starts the next invocation.
-    fn self_invoker(&self) -> &Self::SelfInvoker;
-    /// Metrics.
-    fn metrics(&self) -> &Self::Metrics;
 }
 
 /// Opens a stream's media (GetDataEndpoint + GetMedia).

@@ -10,7 +10,6 @@
 //! others again counts nothing twice.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use media::{Content, FragmentNumber, ResumePoint};
 
@@ -234,23 +233,6 @@ impl Progress {
         let old = self.fragments.drain(..enough.max(settled.saturating_sub(MAX_SETTLED)));
         self.contents.extend(old.filter_map(|fragment| fragment.content));
         Content::forget_old(&mut self.contents, CONTENTS_MS, MAX_CONTENTS);
-    }
-}
-
-/// The progress, shared by the reader, the deliverer and the lease renewer.
-#[derive(Debug)]
-pub(crate) struct SharedProgress(Mutex<Progress>);
-
-impl SharedProgress {
-    pub(crate) fn new(progress: Progress) -> Self {
-        Self(Mutex::new(progress))
-    }
-
-    /// Locks the progress. The guard must not be held across an await.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Progress> {
-        // Held for a few instructions by futures of one task: only a panic that already ended the
-        // run can poison it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

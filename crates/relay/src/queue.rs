@@ -5,12 +5,12 @@
 //! buffer and makes the reader restart at another position.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::chunker::Chunk;
+use crate::shared::Shared;
 
 /// A chunk and its arrival time.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ struct Inner {
 #[derive(Debug)]
 pub struct Queue {
     limit: u64,
-    inner: Mutex<Inner>,
+    inner: Shared<Inner>,
     readable: Notify,
     writable: Notify,
     rewound: Notify,
@@ -48,7 +48,7 @@ impl Queue {
     pub fn new(limit: u64) -> Self {
         Self {
             limit,
-            inner: Mutex::default(),
+            inner: Shared::default(),
             readable: Notify::new(),
             writable: Notify::new(),
             rewound: Notify::new(),
@@ -62,7 +62,7 @@ impl Queue {
     pub async fn push(&self, queued: Queued) -> Result<(), Rewound> {
         loop {
             {
-                let mut inner = self.lock();
+                let mut inner = self.inner.lock();
                 if inner.rewind.is_some() {
                     return Err(Rewound);
                 }
@@ -85,7 +85,7 @@ impl Queue {
 
     /// Returns whether the queue holds at least `samples` samples.
     pub fn holds(&self, samples: u64) -> bool {
-        self.lock().samples >= samples
+        self.inner.lock().samples >= samples
     }
 
     /// Removes and returns the next chunk and the adjacent chunks, up to `limit` samples (always at
@@ -103,7 +103,7 @@ impl Queue {
     /// Empties the queue and makes the reader restart at `position`.
     pub fn rewind(&self, position: u64) {
         {
-            let mut inner = self.lock();
+            let mut inner = self.inner.lock();
             inner.chunks.clear();
             inner.samples = 0;
             inner.rewind = Some(position);
@@ -115,7 +115,7 @@ impl Queue {
     /// Resolves to the requested position when a rewind is requested; the reader restarts there.
     pub async fn rewound(&self) -> u64 {
         loop {
-            if let Some(position) = self.lock().rewind.take() {
+            if let Some(position) = self.inner.lock().rewind.take() {
                 return position;
             }
             self.rewound.notified().await;
@@ -125,7 +125,7 @@ impl Queue {
     /// Drops chunks that end at or before `position`: the predecessor has delivered them.
     pub fn discard_before(&self, position: u64) {
         {
-            let mut inner = self.lock();
+            let mut inner = self.inner.lock();
             while inner
                 .chunks
                 .front()
@@ -142,7 +142,7 @@ impl Queue {
     fn take_now(&self, limit: u64) -> Vec<Queued> {
         let mut batch: Vec<Queued> = Vec::new();
         {
-            let mut inner = self.lock();
+            let mut inner = self.inner.lock();
             let mut samples = 0;
             while let Some(head) = inner.chunks.front() {
                 let length = head.chunk.samples.len() as u64;
@@ -163,12 +163,6 @@ impl Queue {
             self.writable.notify_one();
         }
         batch
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        // A panic while this lock is held ends the run that owns the queue, and the next run
-        // creates its own, so a poisoned state is never read.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

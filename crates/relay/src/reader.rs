@@ -14,9 +14,7 @@ use media::{Output, Stream};
 use session::{ErrorKind, PortError};
 use tokio::time::Instant;
 
-use crate::backoff::Backoff;
 use crate::chunker::Chunk;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::context::RunContext;
 use crate::output_handler::OutputHandler;
@@ -24,6 +22,8 @@ use crate::ports::{MediaBody, MediaSource, Ports};
 use crate::progress::ReadPlan;
 use crate::queue::{Queued, Rewound};
 use crate::run_state::RunState;
+use session::Backoff;
+use session::ports::{Clock, Random};
 
 /// GetMedia's error ID for "requested fragment not found".
 const FRAGMENT_NOT_FOUND: u32 = 4000;
@@ -128,7 +128,7 @@ impl<P: Ports> Reader<'_, P> {
                 }
                 BodyEnd::Broken => {
                     self.output.drain.failed();
-                    let wait = self.backoff.next(self.run.ctx.ports.random());
+                    let wait = self.backoff.next(self.run.ctx.clock());
                     self.run.ctx.clock().sleep(wait).await;
                 }
             }
@@ -144,7 +144,7 @@ impl<P: Ports> Reader<'_, P> {
         let (ctx, stopped) = (&self.run.ctx, self.stopped());
         self.output.drain.opening(ctx.clock().instant(), stopped);
         let after = self.output.after.as_ref();
-        let call = ctx.ports.media().open(&ctx.stream_arn, after);
+        let call = ctx.relay.media.open(&ctx.stream_arn, after);
         let body = ctx.clock().within(ctx.config.read_idle, call).await;
         let body = body.unwrap_or_else(|| {
             Err(PortError::new("GetMedia", ErrorKind::TimedOut, "no answer in time"))
@@ -274,7 +274,7 @@ impl<P: Ports> Reader<'_, P> {
     async fn pace(&mut self) {
         let clock = self.run.ctx.clock();
         if let Some(opened) = self.opened {
-            let jitter = self.run.ctx.config.connect_pace.mul_f64(self.run.ctx.ports.random());
+            let jitter = self.run.ctx.config.connect_pace.mul_f64(self.run.ctx.clock().fraction());
             clock.sleep_until(opened + self.run.ctx.config.connect_pace + jitter).await;
         }
         self.opened = Some(clock.instant());
@@ -292,7 +292,7 @@ impl<P: Ports> Reader<'_, P> {
         if now.saturating_duration_since(since) < wait {
             return false;
         }
-        let call = ctx.ports.media().is_gone(&ctx.stream_arn);
+        let call = ctx.relay.media.is_gone(&ctx.stream_arn);
         // No response is not a confirmation: the audio stays in KVS, and GetMedia is called again.
         ctx.clock().within(ctx.config.read_idle, call).await.unwrap_or(false)
     }

@@ -1,8 +1,10 @@
 //! What the reader has observed of the stream, for the renewer and the hand-off.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use tokio::sync::SetOnce;
+
+use crate::shared::Shared;
 
 /// Observations of the reader.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,15 +21,13 @@ pub(crate) struct Observed {
 #[derive(Debug, Default)]
 pub(crate) struct ReaderStatus {
     connected: SetOnce<()>,
-    observed: Mutex<Observed>,
+    observed: Shared<Observed>,
 }
 
 impl ReaderStatus {
     /// Returns the observations. The guard must not be held across an await.
     pub(crate) fn observed(&self) -> MutexGuard<'_, Observed> {
-        // Held for a few instructions by futures of one task: only a panic that already ended the
-        // run can poison it.
-        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.observed.lock()
     }
 
     /// Records the lengths of fragments, ms. A fragment without audio has none.

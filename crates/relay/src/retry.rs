@@ -1,12 +1,12 @@
 //! Retries table calls until they succeed or fail permanently.
 
-use session::{ErrorKind, PortError, SessionId};
+use session::{ErrorKind, PortError, PortFuture, SessionId};
 
-use crate::backoff::Backoff;
-use crate::clock::Clock;
-use crate::config::Config;
 use crate::error::RelayError;
 use crate::ports::Ports;
+use crate::run::Relay;
+use session::Backoff;
+use session::ports::Clock;
 
 /// Attempts before an unavailable table fails the run; the platform then retries the event. With
 /// the ceilings of the delivery backoff this covers an outage of about a minute.
@@ -17,23 +17,21 @@ const ATTEMPTS: u32 = 12;
 /// # Errors
 /// Returns [`RelayError::Store`] if the error is not retryable, or after [`ATTEMPTS`] attempts.
 pub(crate) async fn retry<P, T, F, Fut>(
-    ports: &P,
-    config: &Config,
+    relay: &Relay<'_, P>,
     session: &SessionId,
     mut call: F,
 ) -> Result<T, RelayError>
 where
     P: Ports,
     F: FnMut() -> Fut,
-    Fut: Future<Output = Result<T, PortError>> + Send,
+    Fut: PortFuture<T>,
     T: Send,
 {
-    let mut backoff = Backoff::new(config.retry.0, config.retry.1);
+    let mut backoff = Backoff::new(relay.config.retry.0, relay.config.retry.1);
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let limit = config.lease;
-        let source = match ports.clock().within(limit, call()).await {
+        let source = match relay.ctx.within(relay.config.lease, call()).await {
             Some(Ok(value)) => return Ok(value),
             Some(Err(error)) => error,
             None => PortError::new("DynamoDB", ErrorKind::TimedOut, "no answer in time"),
@@ -42,6 +40,6 @@ where
             return Err(RelayError::Store { session_id: session.clone(), source });
         }
         tracing::warn!(sessionId = %session, error = %source, attempt, "lease table call failed; retrying");
-        ports.clock().sleep(backoff.next(ports.random())).await;
+        relay.ctx.sleep(backoff.next(relay.ctx)).await;
     }
 }

@@ -1,7 +1,7 @@
 //! Runs one session for the lifetime of one Lambda invocation.
 //!
-//! There are three entry points: [`start`] (ACTIVE, or a restart by the health check), [`stop`]
-//! (ENDED) and [`resume`] (the next invocation after a hand-off). Each takes the lease if no active
+//! There are three entry points: [`Relay::start`] (ACTIVE, or a restart by the health check),
+//! [`Relay::stop`] (ENDED) and [`Relay::resume`] (the next invocation after a hand-off). Each takes the lease if no active
 //! run holds it, and processes the stream until it is drained, handed off, or taken over by another
 //! run. Reader, deliverer and lease renewer are futures of one task: dropping the run at any await
 //! point leaves only the last checkpoint, from which the next run resumes.
@@ -11,7 +11,6 @@ use std::convert::Infallible;
 use session::{Desired, StreamItem};
 use tokio::time::Instant;
 
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::end_notice;
 use crate::error::RelayError;
@@ -24,104 +23,113 @@ use crate::reader::read;
 use crate::report::{Outcome, Report, RunRequest};
 use crate::retry::retry;
 use crate::run_state::RunState;
+use session::ports::Clock;
 
-/// Processes a session that has started, or that has no active run although it should.
-///
-/// Repeated calls are harmless: while another active run holds the lease, this returns within about
-/// two renewals. A session with a stop request is not restarted; its remaining audio is drained.
-///
-/// # Errors
-/// Returns [`RelayError`]; Lambda then retries the event.
-pub async fn start<P: Ports>(
-    ports: &P,
-    config: &Config,
-    request: RunRequest,
-) -> Result<Report, RelayError> {
-    let deadline = ports.clock().instant() + request.remaining;
-    let item = request_run(ports, config, &request).await?;
-    acquire_and_run(ports, config, request, Some(item), WaitPolicy::ReturnIfActive, deadline).await
+/// The dependencies and settings of the runs of one function.
+pub struct Relay<'a, P: Ports> {
+    /// Constants.
+    pub config: &'a Config,
+    /// Time and random numbers.
+    pub ctx: &'a P::Context,
+    /// Lease and checkpoint.
+    pub leases: &'a P::Leases,
+    /// GetMedia.
+    pub media: &'a P::Media,
+    /// The audio processor.
+    pub processor: &'a P::Processor,
+    /// The dead-letter queue for chunks that the processor rejects permanently.
+    pub dead_letters: &'a P::DeadLetters,
+    /// Sessions and listener languages.
+    pub sessions: &'a P::Sessions,
+    /// Notices to listeners.
+    pub listeners: &'a P::Listeners,
+    /// Starts the next invocation.
+    pub self_invoker: &'a P::SelfInvoker,
+    /// Metrics.
+    pub metrics: &'a P::Metrics,
 }
 
-/// Stops a session: the rest of its stream is still delivered, by the active run or, if there is
-/// none, by this one.
-///
-/// # Errors
-/// Returns [`RelayError`]; Lambda then retries the event.
-pub async fn stop<P: Ports>(
-    ports: &P,
-    config: &Config,
-    request: RunRequest,
-) -> Result<Report, RelayError> {
-    let deadline = ports.clock().instant() + request.remaining;
-    let session = &request.session_id;
-    let stop_at = ports.clock().now_ms();
-    retry(ports, config, session, || ports.leases().request_stop(session, stop_at)).await?;
-    // The stop is stored even if the rest fails; stream and settings may still be missing (ENDED
-    // before ACTIVE).
-    let item = request_run(ports, config, &request).await?;
-    acquire_and_run(ports, config, request, Some(item), WaitPolicy::ReturnIfActive, deadline).await
-}
-
-/// Resumes a session that the holder of `epoch` hands off.
-///
-/// # Errors
-/// Returns [`RelayError`]; Lambda then retries the event.
-pub async fn resume<P: Ports>(
-    ports: &P,
-    config: &Config,
-    request: RunRequest,
-    epoch: u64,
-) -> Result<Report, RelayError> {
-    let deadline = ports.clock().instant() + request.remaining;
-    let session = &request.session_id;
-    let item = retry(ports, config, session, || ports.leases().load(session)).await?;
-    let wait = WaitPolicy::WaitForRelease { epoch };
-    acquire_and_run(ports, config, request, item, wait, deadline).await
-}
-
-async fn request_run<P: Ports>(
-    ports: &P,
-    config: &Config,
-    request: &RunRequest,
-) -> Result<StreamItem, RelayError> {
-    let RunRequest { session_id, stream_arn, settings, .. } = request;
-    let write = || ports.leases().request_run(session_id, stream_arn.as_ref(), settings.as_ref());
-    retry(ports, config, session_id, write).await
-}
-
-/// Acquires the lease and runs with it, then notifies the listeners if the session has ended.
-/// `item` is the session's item as last read; `None` if no run was ever requested.
-async fn acquire_and_run<P: Ports>(
-    ports: &P,
-    config: &Config,
-    request: RunRequest,
-    item: Option<StreamItem>,
-    wait: WaitPolicy,
-    deadline: Instant,
-) -> Result<Report, RelayError> {
-    let session = &request.session_id;
-    let Some(item) = item else {
-        return Ok(Report::without_lease(session.clone(), Outcome::Ended, 0));
-    };
-    let (report, stopping) = if item.ended {
-        let stopping = item.desired == Desired::Stop;
-        (Report::without_lease(session.clone(), Outcome::Ended, item.epoch), stopping)
-    } else {
-        let state = RunState::new(ports, config, session, &item)?;
-        if wait != WaitPolicy::ReturnIfActive {
-            state.adopt(&item)?;
-        }
-        let report = tokio::select! {
-            biased;
-            report = acquire_then_deliver(&state, &request.owner, wait, deadline) => report?,
-            never = read_when_due(&state, wait) => match never {},
-        };
-        (report, state.lease.is_stopping())
-    };
-    if stopping && matches!(report.outcome, Outcome::Ended | Outcome::GivenUp) {
-        end_notice::send(ports, config, session, deadline).await;
+impl<P: Ports> Relay<'_, P> {
+    /// Processes a session that has started, or that has no active run although it should.
+    ///
+    /// Repeated calls are harmless: while another active run holds the lease, this returns within
+    /// about two renewals. A session with a stop request is not restarted; its remaining audio is
+    /// drained.
+    ///
+    /// # Errors
+    /// Returns [`RelayError`]; Lambda then retries the event.
+    pub async fn start(self, request: RunRequest) -> Result<Report, RelayError> {
+        let deadline = self.ctx.instant() + request.remaining;
+        let item = self.request_run(&request).await?;
+        self.acquire_and_run(request, Some(item), WaitPolicy::ReturnIfActive, deadline).await
     }
-    Ok(report)
+
+    /// Stops a session: the rest of its stream is still delivered, by the active run or, if there
+    /// is none, by this one.
+    ///
+    /// # Errors
+    /// Returns [`RelayError`]; Lambda then retries the event.
+    pub async fn stop(self, request: RunRequest) -> Result<Report, RelayError> {
+        let deadline = self.ctx.instant() + request.remaining;
+        let session = &request.session_id;
+        let stop_at = self.ctx.now_ms();
+        retry(&self, session, || self.leases.request_stop(session, stop_at)).await?;
+        // The stop is stored even if the rest fails; stream and settings may still be missing
+        // (ENDED before ACTIVE).
+        let item = self.request_run(&request).await?;
+        self.acquire_and_run(request, Some(item), WaitPolicy::ReturnIfActive, deadline).await
+    }
+
+    /// Resumes a session that the holder of `epoch` hands off.
+    ///
+    /// # Errors
+    /// Returns [`RelayError`]; Lambda then retries the event.
+    pub async fn resume(self, request: RunRequest, epoch: u64) -> Result<Report, RelayError> {
+        let deadline = self.ctx.instant() + request.remaining;
+        let session = &request.session_id;
+        let item = retry(&self, session, || self.leases.load(session)).await?;
+        self.acquire_and_run(request, item, WaitPolicy::WaitForRelease { epoch }, deadline).await
+    }
+
+    async fn request_run(&self, request: &RunRequest) -> Result<StreamItem, RelayError> {
+        let RunRequest { session_id, stream_arn, settings, .. } = request;
+        let write = || self.leases.request_run(session_id, stream_arn.as_ref(), settings.as_ref());
+        retry(self, session_id, write).await
+    }
+
+    /// Acquires the lease and runs with it, then notifies the listeners if the session has ended.
+    /// `item` is the session's item as last read; `None` if no run was ever requested.
+    async fn acquire_and_run(
+        &self,
+        request: RunRequest,
+        item: Option<StreamItem>,
+        wait: WaitPolicy,
+        deadline: Instant,
+    ) -> Result<Report, RelayError> {
+        let session = &request.session_id;
+        let Some(item) = item else {
+            return Ok(Report::without_lease(session.clone(), Outcome::Ended, 0));
+        };
+        let (report, stopping) = if item.ended {
+            let stopping = item.desired == Desired::Stop;
+            (Report::without_lease(session.clone(), Outcome::Ended, item.epoch), stopping)
+        } else {
+            let state = RunState::new(self, session, &item)?;
+            if wait != WaitPolicy::ReturnIfActive {
+                state.adopt(&item)?;
+            }
+            let report = tokio::select! {
+                biased;
+                report = acquire_then_deliver(&state, &request.owner, wait, deadline) => report?,
+                never = read_when_due(&state, wait) => match never {},
+            };
+            (report, state.lease.is_stopping())
+        };
+        if stopping && matches!(report.outcome, Outcome::Ended | Outcome::GivenUp) {
+            end_notice::send(self, session, deadline).await;
+        }
+        Ok(report)
+    }
 }
 
 async fn acquire_then_deliver<P: Ports>(
@@ -133,9 +141,7 @@ async fn acquire_then_deliver<P: Ports>(
     let ctx = &state.ctx;
     let session = &ctx.session_id;
     let outcome = match wait {
-        WaitPolicy::ReturnIfActive => {
-            acquire(ctx.ports, ctx.config, session, owner, wait, |_| {}).await?
-        }
+        WaitPolicy::ReturnIfActive => acquire(ctx.relay, session, owner, wait, |_| {}).await?,
         WaitPolicy::WaitForRelease { epoch } => take_over(state, owner, epoch).await?,
     };
     let (outcome, epoch) = match outcome {

@@ -2,40 +2,37 @@
 
 use std::convert::Infallible;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use crate::checkpoint::Totals;
-use crate::clock::Clock;
-use crate::context::RunContext;
 use crate::metrics::{Observations, Snapshot};
 use crate::ports::{MetricsSink, Ports};
-use crate::progress::SharedProgress;
-use crate::reader_status::ReaderStatus;
+use crate::run_state::RunState;
+use crate::shared::Shared;
+use session::ports::Clock;
 
 /// The metrics of one run.
 #[derive(Debug, Default)]
 pub(crate) struct RunMetrics {
-    observed: Mutex<Observations>,
+    observed: Shared<Observations>,
     /// The session's totals at the previous report.
-    reported: Mutex<Totals>,
+    reported: Shared<Totals>,
 }
 
 impl RunMetrics {
     /// Returns the observations since the last report. The guard must not be held across an await.
     pub(crate) fn observed(&self) -> MutexGuard<'_, Observations> {
-        // Held for a few instructions by futures of one task: only a panic that already ended the
-        // run can poison it.
-        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.observed.lock()
     }
 
     /// Starts the reports of this run at the totals of its predecessors.
     pub(crate) fn start_at(&self, totals: Totals) {
-        *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = totals;
+        *self.reported.lock() = totals;
     }
 
     /// Returns the metrics since the last report.
     pub(crate) fn take(&self, totals: Totals, retention_risk_millis: Option<u64>) -> Snapshot {
-        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reported = self.reported.lock();
         let before = mem::replace(&mut *reported, totals);
         let observed = mem::take(&mut *self.observed());
         Snapshot { totals: totals.since(&before), observed, retention_risk_millis }
@@ -43,17 +40,13 @@ impl RunMetrics {
 }
 
 /// Writes the stream's metrics periodically. Never returns.
-pub(crate) async fn report_periodically<P: Ports>(
-    ctx: &RunContext<'_, P>,
-    metrics: &RunMetrics,
-    progress: &SharedProgress,
-    reader: &ReaderStatus,
-) -> Infallible {
+pub(crate) async fn report_periodically<P: Ports>(run: &RunState<'_, P>) -> Infallible {
+    let ctx = &run.ctx;
     loop {
         ctx.clock().sleep(ctx.config.metrics_every).await;
-        let open_since = reader.observed().open_fragment_since;
+        let open_since = run.reader.observed().open_fragment_since;
         let (totals, oldest) = {
-            let progress = progress.lock();
+            let progress = run.progress.lock();
             (progress.state().totals, progress.oldest_unsettled_ms())
         };
         // A fragment that cannot be read completely, because nothing can be delivered, counts too.
@@ -62,7 +55,7 @@ pub(crate) async fn report_periodically<P: Ports>(
         if let Some(left) = risk {
             tracing::error!(sessionId = %ctx.session_id, leftMillis = left, "undelivered audio is close to the end of its KVS retention; fix the processor or GetMedia errors in this log, or raise StreamRetentionHours");
         }
-        ctx.ports.metrics().emit(&ctx.session_id, &metrics.take(totals, risk));
+        ctx.relay.metrics.emit(&ctx.session_id, &run.metrics.take(totals, risk));
     }
 }
 

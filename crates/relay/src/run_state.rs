@@ -1,6 +1,6 @@
 //! The state of one run, by owner. A part of the run receives only the owners that it uses.
 
-use session::{SessionId, StreamItem};
+use session::{Language, SessionId, StreamItem};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
@@ -9,21 +9,23 @@ use crate::desired_state::DesiredState;
 use crate::error::RelayError;
 use crate::lease::checkpoint_of;
 use crate::lease_view::LeaseView;
-use crate::polling::ListenerLanguages;
 use crate::ports::Ports;
-use crate::progress::{Progress, SharedProgress};
+use crate::progress::Progress;
 use crate::queue::Queue;
 use crate::reader_status::ReaderStatus;
+use crate::run::Relay;
 use crate::run_metrics::RunMetrics;
+use crate::shared::Shared;
 
 /// The owners of one run's state.
 pub(crate) struct RunState<'a, P: Ports> {
     pub(crate) ctx: RunContext<'a, P>,
     pub(crate) lease: LeaseView,
-    pub(crate) progress: SharedProgress,
+    pub(crate) progress: Shared<Progress>,
     pub(crate) queue: Queue,
     pub(crate) reader: ReaderStatus,
-    pub(crate) languages: ListenerLanguages,
+    /// The languages of the session's listeners, as last read.
+    pub(crate) languages: Shared<Vec<Language>>,
     pub(crate) metrics: RunMetrics,
 }
 
@@ -33,23 +35,22 @@ impl<'a, P: Ports> RunState<'a, P> {
     /// # Errors
     /// The item does not name the session's stream.
     pub(crate) fn new(
-        ports: &'a P,
-        config: &'a Config,
+        relay: &'a Relay<'a, P>,
         session: &SessionId,
         item: &StreamItem,
     ) -> Result<Self, RelayError> {
-        let session_id = session.clone();
+        let (config, session_id) = (relay.config, session.clone());
         let Some(stream_arn) = item.stream_arn.clone() else {
             return Err(RelayError::StreamUnknown { session_id });
         };
         let progress = Progress::new(Checkpoint::fresh(config.chunk_ms), config);
         Ok(Self {
-            ctx: RunContext { ports, config, session_id, stream_arn },
+            ctx: RunContext { relay, config, session_id, stream_arn },
             lease: LeaseView::new(DesiredState::from(item)),
-            progress: SharedProgress::new(progress),
+            progress: Shared::new(progress),
             queue: Queue::new(Config::samples(config.buffer_ms)),
             reader: ReaderStatus::default(),
-            languages: ListenerLanguages::default(),
+            languages: Shared::default(),
             metrics: RunMetrics::default(),
         })
     }

@@ -14,7 +14,7 @@ async fn session(seconds: usize, trouble: impl FnOnce(&World)) -> (Arc<World>, V
     let world = World::stored(&packets, 1_000);
     world.stop();
     trouble(&world);
-    let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
+    let report = world.host().relay(&config()).start(request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     (world, expected)
 }
@@ -86,7 +86,7 @@ async fn a_slow_processor_holds_back_the_reading() {
     let mut config = config();
     config.buffer_ms = 4_000;
     let side = world.host();
-    let report = relay::start(&side, &config, request("a", LONG)).await.unwrap();
+    let report = side.relay(&config).start(request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     assert_eq!(world.state().processor.accepted, expected);
 }

@@ -27,7 +27,7 @@ async fn a_processor_that_never_comes_back_is_given_up_when_kvs_has_nothing_left
     // The processor accepts the first chunk and nothing after it.
     world.state().processor.refuse_after = Some(8_000);
     let config = short_retention();
-    let report = relay::start(&world.host(), &config, request("a", LONG)).await.unwrap();
+    let report = world.host().relay(&config).start(request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::GivenUp);
     assert!(world.item().ended);
     assert!(world.elapsed() >= RETENTION, "the audio could still be had: {:?}", world.elapsed());
@@ -44,7 +44,7 @@ async fn a_processor_that_never_comes_back_is_given_up_when_kvs_has_nothing_left
         .collect();
     assert!(risks.len() >= 9 && risks.iter().all(|left| *left == 0), "{risks:?}");
     // A later start finds the session ended.
-    let again = relay::start(&world.host(), &config, request("b", LONG)).await.unwrap();
+    let again = world.host().relay(&config).start(request("b", LONG)).await.unwrap();
     assert_eq!(again.outcome, Outcome::Ended);
 }
 
@@ -57,7 +57,7 @@ async fn a_chain_of_links_does_not_outlive_retention() {
     let mut links = 0;
     let outcome = loop {
         let run = request(&format!("link-{links}"), Duration::from_secs(100));
-        let report = relay::start(&world.host(), &config, run).await.unwrap();
+        let report = world.host().relay(&config).start(run).await.unwrap();
         links += 1;
         if report.outcome != Outcome::HandedOff {
             break report.outcome;
@@ -74,7 +74,7 @@ async fn a_stream_that_cannot_be_opened_is_given_up_too() {
     let denied = || open_error(ErrorKind::Denied, "AccessDenied");
     world.state().kvs.open_errors = std::iter::repeat_with(denied).take(10_000).collect();
     let config = short_retention();
-    let report = relay::start(&world.host(), &config, request("a", LONG)).await.unwrap();
+    let report = world.host().relay(&config).start(request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::GivenUp);
     assert!(world.item().ended);
     // Nothing was read, so the amount of lost audio is unknown.
@@ -91,7 +91,7 @@ async fn a_producer_that_never_stops_does_not_keep_the_session() {
         world.stop();
     };
     let config = config();
-    let (report, ()) = tokio::join!(relay::start(&side, &config, request("a", LONG)), stop);
+    let (report, ()) = tokio::join!(side.relay(&config).start(request("a", LONG)), stop);
     assert_eq!(report.unwrap().outcome, Outcome::Ended);
     let ended = world.elapsed();
     let late = Duration::from_secs(10) + Duration::from_millis(config.late_ms);
@@ -109,7 +109,7 @@ async fn a_processor_that_keeps_forgetting_makes_no_storm() {
     world.stop();
     world.state().processor.scripts = std::iter::repeat_n(Script::Forget, 24).collect();
     let config = config();
-    let report = relay::start(&world.host(), &config, request("a", LONG)).await.unwrap();
+    let report = world.host().relay(&config).start(request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     let (opens, elapsed) = (world.state().kvs.opens.len() as u64, world.elapsed());
     assert_eq!(world.state().processor.accepted, expected);
@@ -127,7 +127,7 @@ async fn a_first_fragment_that_cannot_be_read_to_its_end_is_announced_too() {
     world.stop();
     world.state().processor.refuse_after = Some(0);
     let config = short_retention();
-    relay::start(&world.host(), &config, request("a", LONG)).await.unwrap();
+    world.host().relay(&config).start(request("a", LONG)).await.unwrap();
     let risks = world.state().snapshots.iter().filter_map(|s| s.retention_risk_millis).count();
     assert!(risks >= 4, "{risks}");
 }
@@ -139,7 +139,7 @@ async fn audio_that_kvs_is_about_to_forget_is_announced_by_the_minute() {
     world.stop();
     world.state().processor.refuse_after = Some(8_000);
     let config = short_retention();
-    relay::start(&world.host(), &config, request("a", LONG)).await.unwrap();
+    world.host().relay(&config).start(request("a", LONG)).await.unwrap();
     let state = world.state();
     let risks: Vec<_> = state.snapshots.iter().map(|s| s.retention_risk_millis).collect();
     // No risk while half of the ten minutes is left; then the time left shrinks every minute.

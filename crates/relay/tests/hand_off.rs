@@ -21,7 +21,7 @@ async fn chain(world: &Arc<World>, delay: Duration) -> Vec<Report> {
     let (side, config) = (world.host(), config());
     let mut running = tokio::task::JoinSet::new();
     let (first, own) = (side.clone(), config.clone());
-    running.spawn(async move { in_time(relay::start(&first, &own, request("0", SHORT))).await });
+    running.spawn(async move { in_time(first.relay(&own).start(request("0", SHORT))).await });
     let mut reports = Vec::new();
     let mut started = 0;
     loop {
@@ -32,7 +32,7 @@ async fn chain(world: &Arc<World>, delay: Duration) -> Vec<Report> {
             running.spawn(async move {
                 tokio::time::sleep(delay).await;
                 let request = request(&name, SHORT);
-                in_time(relay::resume(&side, &config, request, continuation.epoch)).await
+                in_time(side.relay(&config).resume(request, continuation.epoch)).await
             });
         }
         tokio::select! {

@@ -17,7 +17,7 @@ async fn a_live_session_arrives_bit_exact_and_ends() {
         world.stop();
     };
     let config = config();
-    let (report, ()) = tokio::join!(relay::start(&side, &config, request("a", LONG)), stop);
+    let (report, ()) = tokio::join!(side.relay(&config).start(request("a", LONG)), stop);
     let report = report.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     assert_eq!(report.delivered_samples, expected.len() as u64);
@@ -39,7 +39,7 @@ async fn chunks_stand_on_their_edges_and_carry_the_contract() {
         world.stop();
     };
     let config = config();
-    let (report, ()) = tokio::join!(relay::start(&side, &config, request("a", LONG)), stop);
+    let (report, ()) = tokio::join!(side.relay(&config).start(request("a", LONG)), stop);
     report.unwrap();
     let state = world.state();
     for payload in &state.processor.payloads {
@@ -59,7 +59,7 @@ async fn what_is_stored_is_caught_up_in_batches() {
     let world = World::stored(&packets, 2_000);
     world.stop();
     let side = world.host();
-    let report = relay::start(&side, &config(), request("a", LONG)).await.unwrap();
+    let report = side.relay(&config()).start(request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     let state = world.state();
     assert_eq!(state.processor.accepted, expected);
@@ -89,7 +89,7 @@ async fn a_change_reaches_the_run_within_two_seconds() {
         world.elapsed() - since
     };
     let config = config();
-    let (report, took) = tokio::join!(relay::start(&side, &config, request("a", LONG)), change);
+    let (report, took) = tokio::join!(side.relay(&config).start(request("a", LONG)), change);
     assert_eq!(report.unwrap().outcome, Outcome::Ended);
     assert!(took <= Duration::from_secs(2), "{took:?}");
 }

@@ -15,7 +15,7 @@ async fn until_ended(world: &Arc<World>) -> usize {
     for attempt in 0..50 {
         let (side, name) = (world.host(), format!("run-{attempt}"));
         let report = tokio::select! {
-            report = relay::start(&side, &config, request(&name, LONG)) => Some(report.unwrap()),
+            report = side.relay(&config).start(request(&name, LONG)) => Some(report.unwrap()),
             () = side.killed() => None,
         };
         match report {
@@ -69,7 +69,7 @@ async fn killed_again_and_again() {
             world.kill_at(1 + random.below(60), KillPoint::After);
             let name = format!("run-{attempt}");
             tokio::select! {
-                report = relay::start(&side, &config, request(&name, LONG)) => {
+                report = side.relay(&config).start(request(&name, LONG)) => {
                     if report.unwrap().outcome == Outcome::Ended {
                         break;
                     }

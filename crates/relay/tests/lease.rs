@@ -17,7 +17,7 @@ async fn ten_starts_at_once_make_one_run() {
         runs.spawn(async move {
             let begun = tokio::time::Instant::now();
             let request = request(&run.to_string(), LONG);
-            let report = relay::start(&side, &config(), request).await.unwrap();
+            let report = side.relay(&config()).start(request).await.unwrap();
             (report.outcome, begun.elapsed())
         });
     }
@@ -47,7 +47,7 @@ async fn a_holder_that_cannot_renew_falls_silent_before_anyone_may_take_over() {
         world.stop();
     };
     let config = config();
-    let (report, ()) = tokio::join!(relay::start(&side, &config, request("a", LONG)), outage);
+    let (report, ()) = tokio::join!(side.relay(&config).start(request("a", LONG)), outage);
     assert_eq!(report.unwrap().outcome, Outcome::Ended);
     let state = world.state();
     assert_eq!(state.processor.accepted, expected);
@@ -70,7 +70,7 @@ async fn a_zombie_that_wakes_is_refused_and_stops() {
             item.owner = None;
         }
         let config = config();
-        let report = relay::start(&side, &config, request("b", LONG));
+        let report = side.relay(&config).start(request("b", LONG));
         let stop = async {
             tokio::time::sleep(Duration::from_secs(14)).await;
             world.stop();
@@ -78,7 +78,7 @@ async fn a_zombie_that_wakes_is_refused_and_stops() {
         tokio::join!(report, stop).0.unwrap()
     };
     let config = config();
-    let zombie = relay::start(&side, &config, request("a", LONG));
+    let zombie = side.relay(&config).start(request("a", LONG));
     let (zombie, report) = tokio::join!(zombie, takeover);
     assert_eq!(zombie.unwrap().outcome, Outcome::Superseded);
     assert_eq!(report.outcome, Outcome::Ended);
@@ -91,10 +91,10 @@ async fn a_start_after_the_end_starts_nothing() {
     let (packets, _) = speech(3);
     let world = World::stored(&packets, 1_000);
     let (side, config) = (world.host(), config());
-    let first = relay::stop(&side, &config, request("a", LONG)).await.unwrap();
+    let first = side.relay(&config).stop(request("a", LONG)).await.unwrap();
     assert_eq!(first.outcome, Outcome::Ended, "an end that comes first drains by itself");
     let offered = world.state().processor.payloads.len();
-    let again = relay::start(&side, &config, request("b", LONG)).await.unwrap();
+    let again = side.relay(&config).start(request("b", LONG)).await.unwrap();
     assert_eq!((again.outcome, again.delivered_samples), (Outcome::Ended, 0));
     assert_eq!(world.state().processor.payloads.len(), offered);
 }
@@ -105,7 +105,7 @@ async fn a_session_without_a_stream_is_a_typed_error_and_remembers_its_stop() {
     let (side, config) = (world.host(), config());
     let mut request = request("a", LONG);
     request.stream_arn = None;
-    let error = relay::stop(&side, &config, request).await.unwrap_err();
+    let error = side.relay(&config).stop(request).await.unwrap_err();
     assert!(matches!(error, RelayError::StreamUnknown { .. }));
     let item = world.item();
     assert_eq!((item.desired, item.owner), (session::Desired::Stop, None));
@@ -116,7 +116,7 @@ async fn a_build_that_cannot_read_the_checkpoint_leaves_the_lease_to_one_that_ca
     let (packets, expected) = speech(30);
     let world = World::live(&packets, 1_000);
     let (side, config) = (world.host(), config());
-    let first = relay::start(&side, &config, request("a", Duration::from_secs(16))).await.unwrap();
+    let first = side.relay(&config).start(request("a", Duration::from_secs(16))).await.unwrap();
     assert_eq!(first.outcome, Outcome::HandedOff);
     let before = world.item();
     let written = before.checkpoint.clone().unwrap();
@@ -125,14 +125,14 @@ async fn a_build_that_cannot_read_the_checkpoint_leaves_the_lease_to_one_that_ca
     assert_ne!(newer, written);
 
     world.state().table.item.as_mut().unwrap().checkpoint = Some(newer);
-    let error = relay::start(&side, &config, request("b", LONG)).await.unwrap_err();
+    let error = side.relay(&config).start(request("b", LONG)).await.unwrap_err();
     assert!(matches!(error, RelayError::Checkpoint { .. }), "{error}");
     let after = world.item();
     assert_eq!((after.owner, after.epoch), (None, before.epoch), "the lease was taken in vain");
 
     world.state().table.item.as_mut().unwrap().checkpoint = Some(written);
     world.stop();
-    let last = relay::stop(&side, &config, request("c", LONG)).await.unwrap();
+    let last = side.relay(&config).stop(request("c", LONG)).await.unwrap();
     assert_eq!(last.outcome, Outcome::Ended);
     assert_eq!(world.state().processor.accepted, expected);
 }

@@ -11,7 +11,7 @@ use simulator::{EndNotice, LONG, World, config, request, speech};
 const GRACE: Duration = Duration::from_secs(60);
 
 async fn run_to_end(world: &Arc<World>, owner: &str) -> Report {
-    relay::start(&world.host(), &config(), request(owner, LONG)).await.unwrap()
+    world.host().relay(&config()).start(request(owner, LONG)).await.unwrap()
 }
 
 fn end_notices(world: &World) -> Vec<EndNotice> {
@@ -41,7 +41,7 @@ async fn a_session_that_cannot_be_drained_has_ended_for_them_after_a_minute() {
         world.state().processor.refuse_after = None;
     };
     let config = config();
-    let (report, ()) = tokio::join!(relay::start(&side, &config, request("a", LONG)), mended);
+    let (report, ()) = tokio::join!(side.relay(&config).start(request("a", LONG)), mended);
     assert_eq!(report.unwrap().outcome, Outcome::Ended);
     let [first, last] = end_notices(&world)[..] else { panic!("{:?}", end_notices(&world)) };
     assert!(first.at >= GRACE && first.at < GRACE + Duration::from_secs(3), "{first:?}");
@@ -66,7 +66,7 @@ async fn a_notice_that_hangs_delays_neither_the_audio_nor_the_end() {
             world.state().processor.refuse_after = None;
         };
         let config = config();
-        let (report, ()) = tokio::join!(relay::start(&side, &config, request("a", LONG)), mended);
+        let (report, ()) = tokio::join!(side.relay(&config).start(request("a", LONG)), mended);
         assert_eq!(report.unwrap().outcome, Outcome::Ended);
         assert_eq!(world.state().processor.accepted, expected);
         ends.push(end_notices(&world).last().unwrap().at);
@@ -83,7 +83,7 @@ async fn a_run_ends_before_its_deadline_however_long_the_notice_takes() {
     world.state().listeners_hang = true;
     let remaining = Duration::from_secs(32);
     let side = world.host();
-    relay::start(&side, &config(), request("a", remaining)).await.unwrap();
+    side.relay(&config()).start(request("a", remaining)).await.unwrap();
     assert_eq!(end_notices(&world).len(), 1);
     assert!(world.elapsed() < remaining, "{:?}", world.elapsed());
 }
@@ -116,7 +116,7 @@ async fn the_last_invocation_of_a_chain_sends_the_notice() {
     let side = world.host();
     let run = request("a", Duration::from_secs(70));
     let config = config();
-    let first = relay::start(&side, &config, run);
+    let first = side.relay(&config).start(run);
     let next = async {
         let link = loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -126,7 +126,7 @@ async fn the_last_invocation_of_a_chain_sends_the_notice() {
             }
         };
         world.stop();
-        relay::resume(&world.host(), &config, request("b", LONG), link.epoch).await.unwrap()
+        world.host().relay(&config).resume(request("b", LONG), link.epoch).await.unwrap()
     };
     let (first, next) = tokio::join!(first, next);
     assert_eq!((first.unwrap().outcome, next.outcome), (Outcome::HandedOff, Outcome::Ended));

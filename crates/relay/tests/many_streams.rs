@@ -55,7 +55,7 @@ async fn healthy(packets: &[Vec<u8>], expected: &[i16]) -> Vec<Delivery> {
         world.stop();
     };
     let config = config();
-    let (report, ()) = tokio::join!(relay::start(&side, &config, request("a", LONG)), stop);
+    let (report, ()) = tokio::join!(side.relay(&config).start(request("a", LONG)), stop);
     assert_eq!(report.unwrap().outcome, Outcome::Ended);
     let state = world.state();
     assert_eq!(state.processor.accepted, expected);
@@ -73,7 +73,7 @@ async fn check(troubles: &[Trouble]) {
         let world = World::live(&packets, 1_000);
         trouble(&mut world.state());
         let side = world.host();
-        runs.spawn(async move { relay::start(&side, &config(), request("a", LONG)).await });
+        runs.spawn(async move { side.relay(&config()).start(request("a", LONG)).await });
         sick.push(world);
     }
     let beside = healthy(&packets, &expected).await;

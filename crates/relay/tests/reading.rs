@@ -25,7 +25,7 @@ async fn cuts_anywhere_and_refusals_change_no_sample() {
             ]
             .into();
         }
-        let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
+        let report = world.host().relay(&config()).start(request("a", LONG)).await.unwrap();
         assert_eq!(report.outcome, Outcome::Ended);
         assert_eq!(world.state().processor.accepted, expected, "seed {seed}");
     }
@@ -43,7 +43,7 @@ async fn silence_of_minutes_ends_nothing_and_calls_stay_few() {
         world.stop();
     };
     let config = config();
-    let (report, ()) = tokio::join!(relay::start(&side, &config, request("a", LONG)), stop);
+    let (report, ()) = tokio::join!(side.relay(&config).start(request("a", LONG)), stop);
     assert_eq!(report.unwrap().outcome, Outcome::Ended);
     let state = world.state();
     assert_eq!(state.processor.accepted, expected);
@@ -60,7 +60,7 @@ async fn a_lost_end_is_found_within_seven_seconds() {
         world.end_session();
     };
     let config = config();
-    let (report, ()) = tokio::join!(relay::start(&side, &config, request("a", LONG)), over);
+    let (report, ()) = tokio::join!(side.relay(&config).start(request("a", LONG)), over);
     assert_eq!(report.unwrap().outcome, Outcome::Ended);
     assert_eq!(world.state().processor.accepted, expected);
     assert!(world.elapsed() < Duration::from_secs(30 + 7 + 5), "{:?}", world.elapsed());
@@ -78,7 +78,7 @@ async fn what_kvs_no_longer_has_is_a_counted_hole() {
         state.kvs.fragments.truncate(6);
     }
     tokio::select! {
-        _ = relay::start(&side, &config, request("a", LONG)) => panic!("it was not stopped"),
+        _ = side.relay(&config).start(request("a", LONG)) => panic!("it was not stopped"),
         () = tokio::time::sleep(Duration::from_secs(10)) => {}
     }
     let settled = world.state().processor.next;
@@ -91,7 +91,7 @@ async fn what_kvs_no_longer_has_is_a_counted_hole() {
     }
     tokio::time::sleep(Duration::from_secs(20)).await;
     world.stop();
-    let report = relay::start(&side, &config, request("b", LONG)).await.unwrap();
+    let report = side.relay(&config).start(request("b", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     let state = world.state();
     assert_eq!(state.processor.accepted.len(), expected.len());
@@ -107,7 +107,7 @@ async fn a_deleted_stream_ends_what_is_to_stop() {
     let world = World::stored(&[], 1_000);
     world.state().kvs.deleted = true;
     let side = world.host();
-    let report = relay::stop(&side, &config(), request("a", LONG)).await.unwrap();
+    let report = side.relay(&config()).stop(request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     assert!(world.elapsed() < Duration::from_secs(40));
 }
@@ -120,7 +120,7 @@ async fn a_connection_that_stands_still_is_no_end() {
     // Two consecutive connections stall in the middle of the speech for longer than any drain.
     let still = Break { after: 30_000, how: How::Stall(Duration::from_secs(60)) };
     world.state().kvs.breaks = [still, Break { after: 20_000, ..still }].into();
-    let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
+    let report = world.host().relay(&config()).start(request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     assert_eq!(world.state().processor.accepted, expected);
 }
@@ -135,7 +135,7 @@ async fn bytes_that_never_become_a_fragment_are_given_up_and_lose_nothing() {
         let filler = Break { after: 30_000, how: How::Void(trickle) };
         world.state().kvs.breaks = [filler, Break { after: 20_000, ..filler }].into();
         let config = config();
-        let report = relay::start(&world.host(), &config, request("a", LONG)).await.unwrap();
+        let report = world.host().relay(&config).start(request("a", LONG)).await.unwrap();
         assert_eq!(report.outcome, Outcome::Ended);
         assert_eq!(world.state().processor.accepted, expected);
         let least = 2 * config.no_progress;
@@ -152,7 +152,7 @@ async fn a_drain_ends_although_every_connection_sends_filler_for_ever() {
     let filler = Break { after: usize::MAX, how: How::Void(Duration::from_secs(1)) };
     world.state().kvs.breaks = std::iter::repeat_n(filler, 100).collect();
     let config = config();
-    let report = relay::start(&world.host(), &config, request("a", LONG)).await.unwrap();
+    let report = world.host().relay(&config).start(request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     assert_eq!(world.state().processor.accepted, expected);
     // The connection that delivered the speech, and the five consecutive ones that end the drain.
@@ -167,7 +167,7 @@ async fn a_document_that_came_damaged_is_read_once_more() {
     world.stop();
     let damage = Break { after: 30_000, how: How::DamagedHeader };
     world.state().kvs.breaks = [damage].into();
-    let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
+    let report = world.host().relay(&config()).start(request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     let state = world.state();
     assert_eq!(state.processor.accepted, expected);
@@ -185,7 +185,7 @@ async fn damage_that_kvs_itself_stores_is_passed_over() {
         bytes[..4].fill(0);
         *broken = bytes.into();
     }
-    let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
+    let report = world.host().relay(&config()).start(request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     let state = world.state();
     assert_eq!(state.processor.accepted.len(), expected.len(), "its second is filled");
@@ -202,7 +202,7 @@ async fn the_fragment_after_one_that_kvs_stores_without_its_end_is_read_whole() 
         let cut = &mut world.state().kvs.fragments[7].document;
         *cut = cut.slice(..cut.len() / 2);
     }
-    let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
+    let report = world.host().relay(&config()).start(request("a", LONG)).await.unwrap();
     assert_eq!(report.outcome, Outcome::Ended);
     let state = world.state();
     assert_eq!(state.processor.accepted.len(), expected.len(), "the rest of its second is filled");
@@ -224,7 +224,7 @@ async fn a_last_fragment_that_kvs_stores_without_its_end_does_not_keep_the_sessi
             let cut = &mut world.state().kvs.fragments[incomplete].document;
             *cut = cut.slice(..cut.len() / 2);
         }
-        let report = relay::start(&world.host(), &config(), request("a", LONG)).await.unwrap();
+        let report = world.host().relay(&config()).start(request("a", LONG)).await.unwrap();
         assert_eq!(report.outcome, Outcome::Ended, "{incomplete}");
         assert!(world.elapsed() < Duration::from_secs(60), "{incomplete}: {:?}", world.elapsed());
         let accepted = world.state().processor.accepted.len();

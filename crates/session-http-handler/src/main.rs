@@ -1,6 +1,9 @@
 //! `session-http-handler`: the Lambda function behind the HTTP API. Creates, reads, changes and
 //! ends sessions.
 
+// The futures of the use cases nest deeper than the default of 128.
+#![recursion_limit = "256"]
+
 use std::{convert::Infallible, sync::Arc};
 
 use aws_adapters::{

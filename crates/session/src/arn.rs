@@ -58,12 +58,6 @@ macro_rules! arn {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
-
-            /// Returns the resource name in the ARN, for example `session-blessed-shepherd-123`.
-            #[must_use]
-            pub fn resource_name(&self) -> &str {
-                self.0.split('/').nth(1).unwrap_or_default()
-            }
         }
 
         impl FromStr for $name {
@@ -129,11 +123,6 @@ mod tests {
         assert!(STREAM.parse::<StreamArn>().is_ok());
         assert_eq!(CHANNEL.parse::<StreamArn>(), Err(ArnError { kind: "stream" }));
         assert_eq!(STREAM.parse::<ChannelArn>(), Err(ArnError { kind: "channel" }));
-    }
-
-    #[test]
-    fn contains_the_resource_name() {
-        assert_eq!(STREAM.parse::<StreamArn>().unwrap().resource_name(), "session-a-b-1");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Tracks the resources of a creation, and removes them after a failure.
 
-use std::time::Duration;
+use tokio::time::Instant;
 
 use crate::{
-    ChannelArn, DomainEvent, ErrorKind, Limits, PortError, SessionId, SessionService, StreamArn,
+    ChannelArn, DomainEvent, ErrorKind, Limits, PortError, PortFuture, SessionId, SessionService,
+    StreamArn,
     limits::CallBudget,
     ports::{Clock, MediaRemoval, Ports, Reservations, Telemetry},
 };
@@ -71,9 +72,9 @@ impl<P: Ports> SessionService<P> {
         session_id: &SessionId,
         created: &CreatedResources,
         limits: &Limits,
-        end: Duration,
+        end: Instant,
     ) {
-        let end = end.min(self.ctx.monotonic() + limits.compensation);
+        let end = end.min(self.ctx.instant() + limits.compensation);
         let budget = CallBudget::until(&self.ctx, limits, end);
         let mut clean = !created.is_uncertain();
         if let ResourceOutcome::Created(channel) = &created.channel {
@@ -118,7 +119,7 @@ impl<P: Ports> SessionService<P> {
 
     /// Retries a removal until it succeeds or the resource is not found. "In use" is transient: the
     /// resource is still being created, or the end of its mapping is not visible everywhere yet.
-    async fn delete_with_retry<F: Future<Output = Result<(), PortError>>>(
+    async fn delete_with_retry<F: PortFuture<()>>(
         &self,
         session_id: &SessionId,
         operation: &'static str,

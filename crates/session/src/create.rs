@@ -10,7 +10,7 @@
 //! Therefore, at every moment and after any crash, each channel and stream has an item through
 //! which the health check finds it.
 
-use std::time::Duration;
+use tokio::time::Instant;
 
 mod activate;
 mod build;
@@ -23,7 +23,7 @@ use crate::{
     QualityTier, Session, SessionId, SessionService, SessionStatus,
     compensate::CreatedResources,
     limits::CallBudget,
-    ports::{Clock, Ports, Reservation, ReservationOutcome, Reservations, Telemetry},
+    ports::{Clock, Ports, Reservation, ReservationOutcome, Reservations, Telemetry, millis},
 };
 
 /// Parameters of a new session.
@@ -63,12 +63,12 @@ impl<P: Ports> SessionService<P> {
         key: Option<&IdempotencyKey>,
         call: &Call,
     ) -> Result<Completed<Session>, Error> {
-        let started = self.ctx.monotonic();
+        let started = self.ctx.instant();
         let created = self.open_under_free_id(new, key, call, started).await;
         match &created {
             Ok(Completed { response: session, post_response: Some(_) }) => {
-                let latency = self.ctx.monotonic().saturating_sub(started);
-                let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+                let latency = self.ctx.instant().saturating_duration_since(started);
+                let latency_ms = millis(latency);
                 let session_id = &session.session_id;
                 self.ctx.record(&DomainEvent::SessionCreated { session_id, latency_ms });
             }
@@ -85,7 +85,7 @@ impl<P: Ports> SessionService<P> {
         new: &NewSession,
         key: Option<&IdempotencyKey>,
         call: &Call,
-        started: Duration,
+        started: Instant,
     ) -> Result<Completed<Session>, Error> {
         // Keeps a part of the budget for resolving an activation with an unknown outcome.
         let deadline = started + call.limits.creation.saturating_sub(call.limits.event);

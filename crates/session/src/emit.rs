@@ -30,7 +30,7 @@ pub async fn emit<R: Clock + Telemetry>(
     event: &PendingEvent,
     budget: Duration,
 ) -> Result<(), PortError> {
-    let deadline = ctx.monotonic() + budget;
+    let deadline = ctx.instant() + budget;
     let put = bus.put(&event.detail, event.trace_header.as_deref());
     if let Err(cause) = with_deadline(ctx, deadline, "PutEvents", put).await {
         ctx.record(&DomainEvent::EventFailed { session_id, cause: &cause });
@@ -39,7 +39,7 @@ pub async fn emit<R: Clock + Telemetry>(
     let (status, detail) = (status(&event.detail), &event.detail);
     ctx.record(&DomainEvent::EventEmitted { session_id, status, detail });
 
-    let deadline = ctx.monotonic() + budget;
+    let deadline = ctx.instant() + budget;
     let clear = pending_events.clear_pending_event(session_id, event);
     if let Err(cause) = with_deadline(ctx, deadline, "UpdateItem", clear).await {
         ctx.record(&DomainEvent::CleanupDeferred { session_id, cause: &cause });

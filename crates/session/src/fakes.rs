@@ -6,7 +6,7 @@ use std::{
     future::Future,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, LazyLock, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
@@ -14,6 +14,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::{
     Call, Completed, DomainEvent, Error, ErrorKind, IdempotencyKey, IdempotencyRecord, NewSession,
@@ -120,6 +121,9 @@ pub(crate) struct State {
     /// How long a removed mapping still prevents deletion of its channel and stream.
     pub(crate) unmapped_after: Duration,
 }
+
+/// The instant at which every world's time is zero.
+static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The fake AWS; clones share one state.
 #[derive(Clone, Default)]
@@ -339,12 +343,12 @@ impl Clock for World {
         EPOCH_MS + u64::try_from(self.state().now.as_millis()).unwrap()
     }
 
-    fn monotonic(&self) -> Duration {
-        self.state().now
+    fn instant(&self) -> Instant {
+        *BEGUN + self.state().now
     }
 
-    async fn sleep(&self, duration: Duration) {
-        let until = self.state().now + duration;
+    async fn sleep_until(&self, instant: Instant) {
+        let until = instant - *BEGUN;
         std::future::poll_fn(|context| {
             let mut state = self.state();
             if state.now >= until {

@@ -80,7 +80,7 @@ pub struct IdempotencyClaim {
 impl IdempotencyClaim {
     /// Creates a claim that counts as in progress for `hold` from now.
     pub(crate) fn new(new: &NewSession, key: &IdempotencyKey, now_ms: u64, hold: Duration) -> Self {
-        let hold_ms = u64::try_from(hold.as_millis()).unwrap_or(u64::MAX);
+        let hold_ms = crate::ports::millis(hold);
         let targets: Vec<_> = new.target_languages.iter().map(|language| language.code()).collect();
         Self {
             id: RequestId::new(&new.speaker_id, key),

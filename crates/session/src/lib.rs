@@ -15,6 +15,9 @@ pub use arn::{ArnError, ChannelArn, StreamArn};
 
 pub mod audio;
 
+mod backoff;
+pub use backoff::Backoff;
+
 mod change;
 pub use change::{Changes, NewStatus};
 
@@ -68,7 +71,7 @@ mod service;
 pub use service::{Call, SessionService};
 
 mod status;
-pub use status::{QualityTier, SessionStatus, UnknownQualityTier};
+pub use status::{QualityTier, SessionStatus};
 
 mod stream_item;
 pub use stream_item::{Desired, StreamItem, StreamStatus};

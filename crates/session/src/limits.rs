@@ -1,11 +1,11 @@
-//! Time budgets, retries and back-off of the use cases.
+//! Time budgets and retries of the use cases.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::time::Duration;
 
-use futures_util::future::{Either, select};
+use tokio::time::Instant;
 
 use crate::{
-    ErrorKind, PortError,
+    Backoff, ErrorKind, PortError, PortFuture,
     ports::{Clock, Random, ResourceState},
 };
 
@@ -79,59 +79,21 @@ impl Limits {
     }
 }
 
-/// Exponential back-off with jitter: each pause is 1.5 times the previous one plus a random part,
-/// so that clients that started together do not retry together. Never shorter than the first pause.
-#[derive(Debug)]
-pub(crate) struct Backoff {
-    next: Duration,
-    longest: Duration,
-}
-
-impl Backoff {
-    pub(crate) const fn new(limits: &Limits) -> Self {
-        Self { next: limits.first_pause, longest: limits.longest_pause }
-    }
-
-    fn draw(&mut self, random: &impl Random) -> Duration {
-        let pause = self.next;
-        self.next = (pause * 3 / 2).min(self.longest);
-        let half = u64::try_from(pause.as_micros() / 2).unwrap_or(u64::MAX).max(1);
-        pause + Duration::from_micros(random.next_u64() % half)
-    }
-
-    /// Waits for the next pause. Returns `false` immediately if the pause would reach the deadline.
-    pub(crate) async fn wait(&mut self, ctx: &(impl Clock + Random), deadline: Duration) -> bool {
-        let pause = self.draw(ctx);
-        if ctx.monotonic() + pause >= deadline {
-            return false;
-        }
-        ctx.sleep(pause).await;
-        true
-    }
-}
-
-/// Runs a call with a deadline (by [`Clock::monotonic`]) and drops it when the deadline passes.
-pub(crate) async fn with_deadline<T>(
+/// Runs a call with a deadline and drops it when the deadline passes.
+pub(crate) async fn with_deadline<T: Send>(
     clock: &impl Clock,
-    deadline: Duration,
+    deadline: Instant,
     operation: &'static str,
-    call: impl Future<Output = Result<T, PortError>>,
+    call: impl PortFuture<T>,
 ) -> Result<T, PortError> {
-    let left = deadline.saturating_sub(clock.monotonic());
+    let left = deadline.saturating_duration_since(clock.instant());
+    let timed_out = |message| Err(PortError::new(operation, ErrorKind::TimedOut, message));
     if left.is_zero() {
         // No request was sent, but `TimedOut` makes the caller treat the outcome as unknown.
-        return Err(PortError::new(
-            operation,
-            ErrorKind::TimedOut,
-            "no time left before the deadline",
-        ));
+        return timed_out("no time left before the deadline");
     }
-    match select(pin!(call), pin!(clock.sleep(left))).await {
-        Either::Left((result, _)) => result,
-        Either::Right(((), _)) => {
-            Err(PortError::new(operation, ErrorKind::TimedOut, "no response before the deadline"))
-        }
-    }
+    let result = clock.within(left, call).await;
+    result.unwrap_or_else(|| timed_out("no response before the deadline"))
 }
 
 /// Calls with a common deadline, and pauses between the attempts of one of them.
@@ -139,29 +101,28 @@ pub(crate) async fn with_deadline<T>(
 pub(crate) struct CallBudget<'a, C> {
     ctx: &'a C,
     limits: &'a Limits,
-    /// By [`Clock::monotonic`].
-    pub(crate) deadline: Duration,
+    pub(crate) deadline: Instant,
 }
 
 impl<'a, C: Clock + Random> CallBudget<'a, C> {
     /// Creates a budget that ends `time` from now.
     pub(crate) fn new(ctx: &'a C, limits: &'a Limits, time: Duration) -> Self {
-        Self::until(ctx, limits, ctx.monotonic() + time)
+        Self::until(ctx, limits, ctx.instant() + time)
     }
 
     /// Creates a budget that ends at `deadline`.
-    pub(crate) const fn until(ctx: &'a C, limits: &'a Limits, deadline: Duration) -> Self {
+    pub(crate) const fn until(ctx: &'a C, limits: &'a Limits, deadline: Instant) -> Self {
         Self { ctx, limits, deadline }
     }
 
     /// Returns a budget of the first of `steps` equal parts of the remaining time.
     pub(crate) fn first_of(&self, steps: u32) -> Self {
-        let left = self.deadline.saturating_sub(self.ctx.monotonic());
+        let left = self.deadline.saturating_duration_since(self.ctx.instant());
         Self::new(self.ctx, self.limits, left / steps)
     }
 
     /// Retries a call while its error [is retryable](ErrorKind::is_retryable) and time remains.
-    pub(crate) async fn idempotent<T, F: Future<Output = Result<T, PortError>>>(
+    pub(crate) async fn idempotent<T: Send, F: PortFuture<T>>(
         &self,
         operation: &'static str,
         call: impl FnMut() -> F,
@@ -171,7 +132,7 @@ impl<'a, C: Clock + Random> CallBudget<'a, C> {
 
     /// Retries a call while it [is throttled](ErrorKind::is_throttled), so that no attempt follows
     /// one that may have taken effect.
-    pub(crate) async fn once<T, F: Future<Output = Result<T, PortError>>>(
+    pub(crate) async fn once<T: Send, F: PortFuture<T>>(
         &self,
         operation: &'static str,
         call: impl FnMut() -> F,
@@ -180,28 +141,34 @@ impl<'a, C: Clock + Random> CallBudget<'a, C> {
     }
 
     /// Retries a call while `is_retryable` returns true for its error and time remains.
-    pub(crate) async fn retry<T, F: Future<Output = Result<T, PortError>>>(
+    pub(crate) async fn retry<T: Send, F: PortFuture<T>>(
         &self,
         operation: &'static str,
         is_retryable: fn(ErrorKind) -> bool,
         mut call: impl FnMut() -> F,
     ) -> Result<T, PortError> {
-        let mut backoff = Backoff::new(self.limits);
+        // Never shorter than the first pause.
+        let mut backoff = Backoff::new(self.limits.first_pause * 2, self.limits.longest_pause);
         loop {
             let result = with_deadline(self.ctx, self.deadline, operation, call()).await;
             match result {
-                Err(error)
-                    if is_retryable(error.kind) && backoff.wait(self.ctx, self.deadline).await => {}
+                Err(error) if is_retryable(error.kind) => {
+                    let pause = backoff.next(self.ctx);
+                    if self.ctx.instant() + pause >= self.deadline {
+                        return Err(error);
+                    }
+                    self.ctx.sleep(pause).await;
+                }
                 result => return result,
             }
         }
     }
 
     /// Polls a resource with increasing pauses until it is ACTIVE.
-    pub(crate) async fn until_active<F: Future<Output = Result<ResourceState, PortError>>>(
+    pub(crate) async fn until_active<F: PortFuture<ResourceState>>(
         &self,
         operation: &'static str,
-        look: impl Fn() -> F,
+        look: impl Fn() -> F + Sync,
     ) -> Result<(), PortError> {
         // The control plane is eventually consistent: a new resource may not be visible yet.
         let is_retryable = |kind: ErrorKind| kind.is_retryable() || kind == ErrorKind::NotFound;

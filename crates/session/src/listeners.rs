@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::{
     DomainEvent, Limits, PortError, SessionId,
@@ -210,8 +211,8 @@ impl<L: Listeners, R: Context> Notifier<'_, L, R> {
     }
 
     /// Processes one listener, until `end` or the limit per listener.
-    async fn one(&self, listener: Listener, end: Duration) -> ListenerOutcome {
-        let end = end.min(self.ctx.monotonic() + self.budget.per_listener);
+    async fn one(&self, listener: Listener, end: Instant) -> ListenerOutcome {
+        let end = end.min(self.ctx.instant() + self.budget.per_listener);
         let time = CallBudget::until(self.ctx, &self.budget.limits, end);
         // A duplicate message does less harm than a missing one.
         let mut outcome = ListenerOutcome::Removed;

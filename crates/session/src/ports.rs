@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::{
     ChannelArn, DomainEvent, EndedReason, IdempotencyClaim, IdempotencyRecord, PendingEvent,
     PortFuture, RequestId, Session, SessionId, SignalingEndpoints, StreamArn, Tags,
@@ -262,22 +264,58 @@ pub trait EventBus: Sync {
     fn put(&self, detail: &str, trace_header: Option<&str>) -> impl PortFuture<()>;
 }
 
-/// Source of time.
-pub trait Clock: Sync {
+/// Time: a wall clock for values that other machines read, and a monotonic clock for intervals
+/// within this process. The two are never mixed: a lease expires in wall time, and the holder's
+/// right to deliver expires in monotonic time.
+pub trait Clock: Send + Sync {
     /// Returns the current wall-clock time, Unix ms.
     fn now_ms(&self) -> u64;
 
-    /// Returns the time since a fixed but unspecified instant. Never decreases.
-    fn monotonic(&self) -> Duration;
+    /// Returns the monotonic time.
+    fn instant(&self) -> Instant;
+
+    /// Waits until `instant`.
+    fn sleep_until(&self, instant: Instant) -> impl Future<Output = ()> + Send;
 
     /// Waits for `duration`.
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
+        self.sleep_until(self.instant() + duration)
+    }
+
+    /// Returns the output of `future`, or `None` after `limit`; the future is then dropped.
+    fn within<F: Future + Send>(
+        &self,
+        limit: Duration,
+        future: F,
+    ) -> impl Future<Output = Option<F::Output>> + Send
+    where
+        F::Output: Send,
+    {
+        async move {
+            tokio::select! {
+                biased;
+                output = future => Some(output),
+                () = self.sleep(limit) => None,
+            }
+        }
+    }
+}
+
+/// Returns a duration in whole ms.
+#[must_use]
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Source of random numbers.
 pub trait Random: Sync {
     /// Returns a uniformly distributed `u64`.
     fn next_u64(&self) -> u64;
+
+    /// Returns a uniformly distributed number in `0.0..1.0`.
+    fn fraction(&self) -> f64 {
+        (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
 }
 
 /// Receives the domain events of the use cases.

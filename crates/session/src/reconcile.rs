@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::{
     PortError, Session, SessionId, SessionStatus,
-    ports::{Clock, SessionLookup},
+    ports::{Clock, SessionLookup, millis},
 };
 
 mod clean;
@@ -67,16 +67,38 @@ pub struct Summary {
     pub swept: u64,
 }
 
+/// The dependencies of the health check.
+pub struct HealthCheck<'a, P: Ports> {
+    /// The index of sessions.
+    pub sessions: &'a P::Sessions,
+    /// The Streams table.
+    pub streams: &'a P::Streams,
+    /// Reads checkpoints.
+    pub checkpoints: &'a P::Checkpoints,
+    /// The control plane of KVS.
+    pub media: &'a P::Media,
+    /// The event bus.
+    pub events: &'a P::Events,
+    /// The sessions' listeners.
+    pub listeners: &'a P::Listeners,
+    /// The dead-letter queues.
+    pub dead_letters: &'a P::DeadLetters,
+    /// The consumer's function.
+    pub consumer: &'a P::Consumer,
+    /// Clock, random source and telemetry.
+    pub context: &'a P::Context,
+}
+
 /// Runs every duty once. `trace_header` is the invocation's trace header; emitted events contain
 /// it.
 ///
 /// Returns the summary, and the first error of a duty after all of them have run.
 pub async fn run<P: Ports>(
-    ports: &P,
+    ports: &HealthCheck<'_, P>,
     rules: &Rules,
     trace_header: Option<String>,
 ) -> (Summary, Option<PortError>) {
-    let now_ms = ports.context().now_ms();
+    let now_ms = ports.context.now_ms();
     let run = Run { ports, rules, now_ms, trace_header };
     let mut summary = Summary::default();
     // Events first: an ACTIVE that was never emitted makes a restart unnecessary.
@@ -99,7 +121,7 @@ pub async fn run<P: Ports>(
 
 /// One run.
 struct Run<'a, P: Ports> {
-    ports: &'a P,
+    ports: &'a HealthCheck<'a, P>,
     rules: &'a Rules,
     /// When it began, Unix ms.
     now_ms: u64,
@@ -140,10 +162,10 @@ impl<P: Ports> Run<'_, P> {
         before_ms: u64,
         attribute: &str,
     ) -> Result<Vec<Session>, PortError> {
-        let ids = self.ports.sessions().with_status(status, before_ms, attribute).await?;
+        let ids = self.ports.sessions.with_status(status, before_ms, attribute).await?;
         let mut sessions = Vec::new();
         for id in ids {
-            let session = match self.ports.sessions().get(&id).await {
+            let session = match self.ports.sessions.get(&id).await {
                 Ok(session) => session,
                 // A permanent error of one record must not stop the others.
                 Err(error) if !error.is_retryable() => {
@@ -182,8 +204,4 @@ impl FirstError {
     fn result(self) -> Result<(), PortError> {
         self.0.map_or(Ok(()), Err)
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,6 @@
 //! The states and the quality tier of a session.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,29 +32,10 @@ impl SessionStatus {
     pub const ALL: [Self; 6] =
         [Self::Creating, Self::Active, Self::Paused, Self::Ended, Self::Cleaning, Self::Removed];
 
-    /// Returns the status as stored in the item.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Creating => "creating",
-            Self::Active => "active",
-            Self::Paused => "paused",
-            Self::Ended => "ended",
-            Self::Cleaning => "cleaning",
-            Self::Removed => "removed",
-        }
-    }
-
     /// Returns whether the session is active or paused, and so accepts speech now or later.
     #[must_use]
     pub const fn is_live(self) -> bool {
         matches!(self, Self::Active | Self::Paused)
-    }
-}
-
-impl fmt::Display for SessionStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -69,52 +50,11 @@ pub enum QualityTier {
     Premium,
 }
 
-/// The text is not a valid [`QualityTier`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("quality tier must be `standard` or `premium`")]
-pub struct UnknownQualityTier;
-
-impl QualityTier {
-    /// Returns the tier as written in items, events and payloads.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Standard => "standard",
-            Self::Premium => "premium",
-        }
-    }
-}
-
-impl FromStr for QualityTier {
-    type Err = UnknownQualityTier;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "standard" => Ok(Self::Standard),
-            "premium" => Ok(Self::Premium),
-            _ => Err(UnknownQualityTier),
-        }
-    }
-}
-
 impl fmt::Display for QualityTier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_json_form_is_the_text_form() {
-        for status in SessionStatus::ALL {
-            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
-        }
-        for tier in [QualityTier::Standard, QualityTier::Premium] {
-            assert_eq!(serde_json::to_value(tier).unwrap(), tier.as_str());
-            assert_eq!(tier.as_str().parse(), Ok(tier));
-        }
+        f.write_str(match self {
+            Self::Standard => "standard",
+            Self::Premium => "premium",
+        })
     }
 }

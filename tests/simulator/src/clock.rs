@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use relay::Clock;
+use session::ports::Clock;
 use tokio::time::Instant;
 
 use crate::EPOCH_MS;

@@ -1,7 +1,6 @@
 //! Runs the health check ([`session::reconcile`]) against the simulated session.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use relay::Config;
 use serde_json::json;
@@ -10,12 +9,15 @@ use session::ports::{
     SessionLookup, Telemetry,
 };
 use session::reconcile::{
-    self, Consumer, DeadLetterScan, DeadLetters, Inventory, Resource, Rules, SessionsIndex, Streams,
+    self, Consumer, DeadLetterScan, DeadLetters, HealthCheck, Inventory, Resource, Rules,
+    SessionsIndex, Streams,
 };
 use session::{
     ChannelArn, DomainEvent, EndedReason, Ownership, PendingEvent, PortError, Session, SessionId,
     SessionStatus, StreamArn, StreamItem,
 };
+
+use tokio::time::Instant;
 
 use crate::lambda::Call;
 use crate::state::World;
@@ -25,24 +27,34 @@ const ENVIRONMENT: &str = "test";
 
 /// Runs the health check once and returns the consumer invocations that it requested.
 pub(crate) async fn run(world: &World, config: &Config) -> Vec<Call> {
-    let check = HealthCheck { world, config, calls: Mutex::default() };
+    let aws = SimAws { world, calls: Mutex::default() };
     let rules = Rules {
         retention: config.retention,
         take_margin: config.take_margin,
         ..Rules::scaled(ENVIRONMENT.to_owned(), config.scale)
     };
-    let (_, error) = reconcile::run(&check, &rules, None).await;
+    let check = HealthCheck {
+        sessions: &aws,
+        streams: &aws,
+        checkpoints: config,
+        media: &aws,
+        events: &aws,
+        listeners: &aws,
+        dead_letters: &aws,
+        consumer: &aws,
+        context: &aws,
+    };
+    let (_, error) = reconcile::run::<SimAws<'_>>(&check, &rules, None).await;
     assert!(error.is_none(), "the simulated health check failed: {error:?}");
-    check.calls.into_inner().unwrap_or_else(PoisonError::into_inner)
+    aws.calls.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct HealthCheck<'a> {
+struct SimAws<'a> {
     world: &'a World,
-    config: &'a Config,
     calls: Mutex<Vec<Call>>,
 }
 
-impl HealthCheck<'_> {
+impl SimAws<'_> {
     fn invoke(&self, call: Call) {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }
@@ -61,7 +73,7 @@ impl HealthCheck<'_> {
     }
 }
 
-impl<'a> reconcile::Ports for HealthCheck<'a> {
+impl<'a> reconcile::Ports for SimAws<'a> {
     type Sessions = Self;
     type Streams = Self;
     type Checkpoints = Config;
@@ -71,49 +83,21 @@ impl<'a> reconcile::Ports for HealthCheck<'a> {
     type DeadLetters = Self;
     type Consumer = Self;
     type Context = Self;
-
-    fn sessions(&self) -> &Self {
-        self
-    }
-    fn streams(&self) -> &Self {
-        self
-    }
-    fn checkpoints(&self) -> &Config {
-        self.config
-    }
-    fn media(&self) -> &Self {
-        self
-    }
-    fn events(&self) -> &Self {
-        self
-    }
-    fn listeners(&self) -> &Self {
-        self
-    }
-    fn dead_letters(&self) -> &Self {
-        self
-    }
-    fn consumer(&self) -> &Self {
-        self
-    }
-    fn context(&self) -> &Self {
-        self
-    }
 }
 
-impl SessionLookup for HealthCheck<'_> {
+impl SessionLookup for SimAws<'_> {
     async fn get(&self, _: &SessionId) -> Result<Option<Session>, PortError> {
         Ok(Some(self.record()))
     }
 }
 
-impl PendingEvents for HealthCheck<'_> {
+impl PendingEvents for SimAws<'_> {
     async fn clear_pending_event(&self, _: &SessionId, _: &PendingEvent) -> Result<(), PortError> {
         Ok(())
     }
 }
 
-impl SessionsIndex for HealthCheck<'_> {
+impl SessionsIndex for SimAws<'_> {
     async fn with_status(
         &self,
         status: SessionStatus,
@@ -151,7 +135,7 @@ impl SessionsIndex for HealthCheck<'_> {
     }
 }
 
-impl Streams for HealthCheck<'_> {
+impl Streams for SimAws<'_> {
     async fn load(&self, _: &SessionId) -> Result<Option<StreamItem>, PortError> {
         Ok(self.world.state().table.item.clone())
     }
@@ -161,7 +145,7 @@ impl Streams for HealthCheck<'_> {
     }
 }
 
-impl MediaRemoval for HealthCheck<'_> {
+impl MediaRemoval for SimAws<'_> {
     async fn disable_storage(&self, _: &ChannelArn) -> Result<(), PortError> {
         Ok(())
     }
@@ -175,7 +159,7 @@ impl MediaRemoval for HealthCheck<'_> {
     }
 }
 
-impl Inventory for HealthCheck<'_> {
+impl Inventory for SimAws<'_> {
     async fn stream_owner(&self, _: &StreamArn) -> Result<Ownership, PortError> {
         Ok(Ownership::Ours(Some(session())))
     }
@@ -197,7 +181,7 @@ impl Inventory for HealthCheck<'_> {
     }
 }
 
-impl EventBus for HealthCheck<'_> {
+impl EventBus for SimAws<'_> {
     async fn put(&self, _: &str, _: Option<&str>) -> Result<(), PortError> {
         // Here the health check emits no event but ENDED.
         self.invoke(Call::Stop);
@@ -205,7 +189,7 @@ impl EventBus for HealthCheck<'_> {
     }
 }
 
-impl Listeners for HealthCheck<'_> {
+impl Listeners for SimAws<'_> {
     fn can_notify(&self) -> bool {
         false
     }
@@ -223,13 +207,13 @@ impl Listeners for HealthCheck<'_> {
     }
 }
 
-impl DeadLetters for HealthCheck<'_> {
+impl DeadLetters for SimAws<'_> {
     async fn scan(&self) -> Result<DeadLetterScan, PortError> {
         Ok(DeadLetterScan::default())
     }
 }
 
-impl Consumer for HealthCheck<'_> {
+impl Consumer for SimAws<'_> {
     async fn start(&self, _: &SessionId) -> Result<(), PortError> {
         self.invoke(Call::Start);
         Ok(())
@@ -241,26 +225,26 @@ impl Consumer for HealthCheck<'_> {
     }
 }
 
-impl Clock for HealthCheck<'_> {
+impl Clock for SimAws<'_> {
     fn now_ms(&self) -> u64 {
         self.world.now_ms()
     }
 
-    fn monotonic(&self) -> Duration {
-        self.world.elapsed()
+    fn instant(&self) -> Instant {
+        Instant::now()
     }
 
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+    async fn sleep_until(&self, instant: Instant) {
+        tokio::time::sleep_until(instant).await;
     }
 }
 
-impl Random for HealthCheck<'_> {
+impl Random for SimAws<'_> {
     fn next_u64(&self) -> u64 {
         self.world.state().random.below(u64::MAX)
     }
 }
 
-impl Telemetry for HealthCheck<'_> {
+impl Telemetry for SimAws<'_> {
     fn record(&self, _: &DomainEvent<'_>) {}
 }

@@ -9,9 +9,11 @@ use std::time::Duration;
 use relay::ports::{
     Continuation, DeadLetter, DeadLetters, Listeners, MetricsSink, Ports, SelfInvoker,
 };
-use relay::{Clock, Snapshot};
+use relay::{Config, Relay, Snapshot};
+use session::ports::{Clock, Random};
 use session::{ErrorKind, PortError, SessionId};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::clock::SimClock;
 use crate::fault_rates::CallOutcome;
@@ -100,8 +102,26 @@ pub(crate) fn throttled() -> PortError {
     PortError::new("UpdateItem", ErrorKind::Throttled, "throttled")
 }
 
+impl SimHost {
+    /// Returns the relay of this host's runs.
+    pub fn relay<'a>(&'a self, config: &'a Config) -> Relay<'a, Self> {
+        Relay {
+            config,
+            ctx: self,
+            leases: self,
+            media: self,
+            processor: self,
+            dead_letters: self,
+            sessions: self,
+            listeners: self,
+            self_invoker: self,
+            metrics: self,
+        }
+    }
+}
+
 impl Ports for SimHost {
-    type Clock = SimClock;
+    type Context = Self;
     type Leases = Self;
     type Media = Self;
     type Processor = Self;
@@ -110,36 +130,25 @@ impl Ports for SimHost {
     type Listeners = Self;
     type SelfInvoker = Self;
     type Metrics = Self;
+}
 
-    fn clock(&self) -> &SimClock {
-        &self.clock
+impl Clock for SimHost {
+    fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
     }
-    fn random(&self) -> f64 {
-        f64::from(u32::try_from(self.world.state().random.below(1000)).unwrap()) / 1000.0
+
+    fn instant(&self) -> Instant {
+        Instant::now()
     }
-    fn leases(&self) -> &Self {
-        self
+
+    async fn sleep_until(&self, instant: Instant) {
+        tokio::time::sleep_until(instant).await;
     }
-    fn media(&self) -> &Self {
-        self
-    }
-    fn processor(&self) -> &Self {
-        self
-    }
-    fn dead_letters(&self) -> &Self {
-        self
-    }
-    fn sessions(&self) -> &Self {
-        self
-    }
-    fn listeners(&self) -> &Self {
-        self
-    }
-    fn self_invoker(&self) -> &Self {
-        self
-    }
-    fn metrics(&self) -> &Self {
-        self
+}
+
+impl Random for SimHost {
+    fn next_u64(&self) -> u64 {
+        self.world.state().random.below(u64::MAX)
     }
 }
 

@@ -276,9 +276,9 @@ async fn run(
     let request = request(&name, timeout);
     let run = async {
         match call {
-            Call::Start => relay::start(&host, &config, request).await,
-            Call::Stop => relay::stop(&host, &config, request).await,
-            Call::Continue(epoch) => relay::resume(&host, &config, request, epoch).await,
+            Call::Start => host.relay(&config).start(request).await,
+            Call::Stop => host.relay(&config).stop(request).await,
+            Call::Continue(epoch) => host.relay(&config).resume(request, epoch).await,
         }
     };
     tokio::select! {

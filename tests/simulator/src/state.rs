@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use relay::Snapshot;
 use relay::ports::{Continuation, DeadLetter};
-use relay::{Clock, Snapshot};
+use session::ports::Clock;
 use testkit::getmedia::Fragment;
 use testkit::pcm::Random;
 use tokio::sync::Notify;

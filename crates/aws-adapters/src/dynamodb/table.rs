@@ -35,6 +35,7 @@ pub(super) struct Update<'a> {
 }
 
 /// Outcome of an [`Update`].
+#[cfg_attr(not(any(feature = "relay", feature = "watermarks")), expect(dead_code))]
 pub(super) enum Written {
     /// It was applied. Contains the attributes that the call returns.
     Applied(Item),

@@ -64,20 +64,17 @@ impl KinesisVideo {
             .comparison_operator(ComparisonOperator::BeginsWith)
             .comparison_value(PREFIX)
             .build();
-        let (mut found, mut token) = (Vec::new(), None);
+        let mut found = Vec::new();
+        let call = self.client.list_streams().stream_name_condition(condition);
+        let mut pages = call.into_paginator().send();
         for _ in 0..MAX_PAGES {
-            let call = self.client.list_streams().stream_name_condition(condition.clone());
-            let output = call.set_next_token(token).send().await;
-            let output = output.map_err(|error| port_error("ListStreams", &error))?;
-            let old = output
+            let Some(page) = pages.next().await else { break };
+            let page = page.map_err(|error| port_error("ListStreams", &error))?;
+            let old = page
                 .stream_info_list()
                 .iter()
                 .filter(|info| info.creation_time().is_some_and(|at| is_before(at, before_ms)));
             found.extend(old.filter_map(|info| info.stream_arn()?.parse::<StreamArn>().ok()));
-            token = output.next_token;
-            if token.is_none() {
-                break;
-            }
         }
         Ok(found)
     }
@@ -87,21 +84,17 @@ impl KinesisVideo {
             .comparison_operator(ComparisonOperator::BeginsWith)
             .comparison_value(PREFIX)
             .build();
-        let (mut found, mut token) = (Vec::new(), None);
+        let mut found = Vec::new();
+        let call = self.client.list_signaling_channels().channel_name_condition(condition);
+        let mut pages = call.into_paginator().send();
         for _ in 0..MAX_PAGES {
-            let call = self.client.list_signaling_channels();
-            let call = call.channel_name_condition(condition.clone()).set_next_token(token);
-            let output = call.send().await;
-            let output = output.map_err(|error| port_error("ListSignalingChannels", &error))?;
-            let old = output
+            let Some(page) = pages.next().await else { break };
+            let page = page.map_err(|error| port_error("ListSignalingChannels", &error))?;
+            let old = page
                 .channel_info_list()
                 .iter()
                 .filter(|info| info.creation_time().is_some_and(|at| is_before(at, before_ms)));
             found.extend(old.filter_map(|info| info.channel_arn()?.parse::<ChannelArn>().ok()));
-            token = output.next_token;
-            if token.is_none() {
-                break;
-            }
         }
         Ok(found)
     }

@@ -51,8 +51,8 @@ impl Outputs {
             }
             Output::Gap { start, samples } => self.gaps.push((start, samples)),
             Output::FragmentStarted { resume_point, .. } => self.resume_points.push(resume_point),
-            Output::FragmentCompleted { number, .. } => self.completed.push(number.into()),
-            Output::FragmentRepeated { number } => self.repeated.push(number.into()),
+            Output::FragmentCompleted { number, .. } => self.completed.push(number.to_string()),
+            Output::FragmentRepeated { number } => self.repeated.push(number.to_string()),
             other => self.reports.push(format!("{other:?}")),
         }
     }

@@ -10,7 +10,7 @@ use std::future::pending;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use media::FragmentNumber;
@@ -20,8 +20,9 @@ use relay::ports::{
     BodyError, Continuation, DeadLetter, DeadLetters, Listeners, MediaBody, MediaSource,
     MetricsSink, Ports, Processor, SelfInvoker, Sessions,
 };
-use relay::{Snapshot, SystemClock};
+use relay::{Config, Relay, Snapshot};
 use session::audio::{Answer, AudioPayload};
+use session::ports::{Clock, Random, millis};
 use session::{Desired, Language, PortError, SessionId, Settings, StreamArn, StreamItem};
 use speech::Broadcast;
 use tokio::time::Instant;
@@ -261,8 +262,46 @@ impl MetricsSink for Stub {
     }
 }
 
+impl Clock for Stub {
+    fn now_ms(&self) -> u64 {
+        millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap())
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    async fn sleep_until(&self, instant: Instant) {
+        tokio::time::sleep_until(instant).await;
+    }
+}
+
+impl Random for Stub {
+    fn next_u64(&self) -> u64 {
+        u64::MAX / 2
+    }
+}
+
+impl Stub {
+    /// Returns the relay of this stub's runs.
+    pub fn relay<'a>(&'a self, config: &'a Config) -> Relay<'a, Self> {
+        Relay {
+            config,
+            ctx: self,
+            leases: self,
+            media: self,
+            processor: self,
+            dead_letters: self,
+            sessions: self,
+            listeners: self,
+            self_invoker: self,
+            metrics: self,
+        }
+    }
+}
+
 impl Ports for Stub {
-    type Clock = SystemClock;
+    type Context = Self;
     type Leases = Self;
     type Media = Self;
     type Processor = Self;
@@ -271,35 +310,4 @@ impl Ports for Stub {
     type Listeners = Self;
     type SelfInvoker = Self;
     type Metrics = Self;
-
-    fn clock(&self) -> &SystemClock {
-        &SystemClock
-    }
-    fn random(&self) -> f64 {
-        0.5
-    }
-    fn leases(&self) -> &Self {
-        self
-    }
-    fn media(&self) -> &Self {
-        self
-    }
-    fn processor(&self) -> &Self {
-        self
-    }
-    fn dead_letters(&self) -> &Self {
-        self
-    }
-    fn sessions(&self) -> &Self {
-        self
-    }
-    fn listeners(&self) -> &Self {
-        self
-    }
-    fn self_invoker(&self) -> &Self {
-        self
-    }
-    fn metrics(&self) -> &Self {
-        self
-    }
 }

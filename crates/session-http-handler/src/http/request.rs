@@ -4,6 +4,7 @@ use lambda_http::{
     Body,
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
 };
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use session::{Changes, IdempotencyKey, InvalidKey, Language, NewSession, NewStatus, QualityTier};
 
@@ -172,15 +173,13 @@ fn target_languages(fields: &Map<String, Value>) -> Result<Vec<Language>, Reject
 fn quality_tier(fields: &Map<String, Value>) -> Result<QualityTier, Rejection> {
     match fields.get("qualityTier") {
         None | Some(Value::Null) => Ok(QualityTier::default()),
-        Some(value) => value
-            .as_str()
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| Rejection::bad_request("qualityTier must be standard or premium")),
+        Some(value) => QualityTier::deserialize(value)
+            .map_err(|_| Rejection::bad_request("qualityTier must be standard or premium")),
     }
 }
 
 fn language(value: &Value) -> Option<Language> {
-    value.as_str()?.parse().ok()
+    Language::deserialize(value).ok()
 }
 
 fn codes() -> String {

@@ -37,7 +37,7 @@ fn reads_the_samples_of_the_specification() {
     let change = StatusChange::from_detail(&created()).unwrap();
     assert_eq!(change.session_id.as_str(), "blessed-shepherd-123");
     assert_eq!(change.status, EventStatus::Active);
-    assert_eq!(change.channel_arn.resource_name(), "session-blessed-shepherd-123");
+    assert!(change.channel_arn.contains(":channel/session-blessed-shepherd-123/"));
     assert_eq!(change.stream_arn, None);
     assert_eq!(change.source_language, Language::ENGLISH);
     assert_eq!(change.target_languages, Some(Vec::new()));

@@ -76,7 +76,7 @@ impl Listeners for World {
     async fn post(&self, connection_id: &str, message: &str) -> Result<PostOutcome, PortError> {
         let _posting = Posting::begin(self);
         if self.state().hanging.contains(connection_id) {
-            let now = self.monotonic();
+            let now = self.state().now;
             self.state().calls.push(("post", now));
             return std::future::pending().await;
         }

@@ -5,7 +5,8 @@ use crate::{
     ChannelArn, EndedReason, ErrorKind, Ownership, PendingEvent, PortError, Session, SessionId,
     SessionStatus, StreamArn, StreamItem,
     reconcile::{
-        self, Checkpoints, Consumer, DeadLetterScan, DeadLetters, Inventory, SessionsIndex, Streams,
+        self, Checkpoints, Consumer, DeadLetterScan, DeadLetters, HealthCheck, Inventory,
+        SessionsIndex, Streams,
     },
 };
 
@@ -22,41 +23,21 @@ impl reconcile::Ports for World {
     type DeadLetters = Self;
     type Consumer = Self;
     type Context = Self;
+}
 
-    fn sessions(&self) -> &Self {
-        self
-    }
-
-    fn streams(&self) -> &Self {
-        self
-    }
-
-    fn checkpoints(&self) -> &Self {
-        self
-    }
-
-    fn media(&self) -> &Self {
-        self
-    }
-
-    fn events(&self) -> &Self {
-        self
-    }
-
-    fn listeners(&self) -> &Self {
-        self
-    }
-
-    fn dead_letters(&self) -> &Self {
-        self
-    }
-
-    fn consumer(&self) -> &Self {
-        self
-    }
-
-    fn context(&self) -> &Self {
-        self
+impl World {
+    pub(crate) const fn health_check(&self) -> HealthCheck<'_, Self> {
+        HealthCheck {
+            sessions: self,
+            streams: self,
+            checkpoints: self,
+            media: self,
+            events: self,
+            listeners: self,
+            dead_letters: self,
+            consumer: self,
+            context: self,
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn run<P: Ports>(
     if candidates.is_empty() && !sweeps {
         return errors.result();
     }
-    let letters = run.ports.dead_letters().scan().await?;
+    let letters = run.ports.dead_letters.scan().await?;
     for session in candidates {
         if summary.cleaned < MAX_CLEANED {
             errors.take(&session.session_id, one(run, summary, &session, &letters).await);
@@ -79,7 +79,7 @@ async fn drained_at<P: Ports>(
     if session.pending_event.is_some() {
         return Ok(None);
     }
-    Ok(match run.ports.streams().load(&session.session_id).await? {
+    Ok(match run.ports.streams.load(&session.session_id).await? {
         Some(item) => {
             let is_over = item.ended || is_out_of_reach(run, session, &item);
             // The end of the last lease is that time, to within the length of a lease.
@@ -93,7 +93,7 @@ async fn drained_at<P: Ports>(
 /// expired in KVS.
 fn is_out_of_reach<P: Ports>(run: &Run<'_, P>, session: &Session, item: &StreamItem) -> bool {
     let has_expired = run.now_ms >= session.updated_at + millis(run.rules.retention);
-    has_expired && run.ports.checkpoints().has_dead_letters(item).is_err()
+    has_expired && run.ports.checkpoints.has_dead_letters(item).is_err()
 }
 
 async fn one<P: Ports>(
@@ -106,11 +106,11 @@ async fn one<P: Ports>(
     // An interrupted creation may have created resources that its record does not name.
     let stream = match &session.kvs_stream_arn {
         Some(stream) => Some(stream.clone()),
-        None => ports.media().stream_named(&session.kvs_stream_name).await?,
+        None => ports.media.stream_named(&session.kvs_stream_name).await?,
     };
     let channel = match &session.kvs_channel_arn {
         Some(channel) => Some(channel.clone()),
-        None => ports.media().channel_named(&session.kvs_channel_name).await?,
+        None => ports.media.channel_named(&session.kvs_channel_name).await?,
     };
     if let Some(stream) = &stream
         && is_needed(run, session, stream, letters).await?
@@ -120,7 +120,7 @@ async fn one<P: Ports>(
         return if has_ended { remove_channel(run, session).await } else { Ok(()) };
     }
     let until = run.now_ms + millis(run.rules.claim);
-    if !ports.sessions().claim(session, until, run.now_ms).await? {
+    if !ports.sessions.claim(session, until, run.now_ms).await? {
         return Ok(());
     }
     // Channel first: KVS rejects the deletion of a stream while a channel is mapped to it.
@@ -133,11 +133,11 @@ async fn one<P: Ports>(
     notify::delete_all(run, id).await;
     let remove_at = run.now_ms / 1000 + REMEMBERED_SECONDS;
     // Before the session's record, so that a reused id does not find the old item.
-    ports.streams().expire(id, remove_at - DAY_SECONDS).await?;
+    ports.streams.expire(id, remove_at - DAY_SECONDS).await?;
     if was_open(session) {
-        ports.sessions().mark_removed(id, until, remove_at).await?;
+        ports.sessions.mark_removed(id, until, remove_at).await?;
     } else {
-        ports.sessions().delete_claimed(id, until).await?;
+        ports.sessions.delete_claimed(id, until).await?;
     }
     tracing::info!(sessionId = %id, "channel and stream removed");
     summary.cleaned += 1;
@@ -157,11 +157,11 @@ async fn is_needed<P: Ports>(
     letters: &DeadLetterScan,
 ) -> Result<bool, PortError> {
     let id = &session.session_id;
-    let item = run.ports.streams().load(id).await?;
+    let item = run.ports.streams.load(id).await?;
     let is_delivered = item.as_ref().is_some_and(|item| item.ended);
     // An unreadable checkpoint may have counted chunks.
     let unseen_chunk =
-        item.is_some_and(|item| run.ports.checkpoints().has_dead_letters(&item).unwrap_or(true));
+        item.is_some_and(|item| run.ports.checkpoints.has_dead_letters(&item).unwrap_or(true));
     // No genuine event names a session that was never open.
     let event = was_open(session) && !is_delivered;
     Ok(match retention(letters, stream, id.as_str(), Eligible { unseen_chunk, event }) {

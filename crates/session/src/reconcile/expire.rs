@@ -26,7 +26,7 @@ async fn one<P: Ports>(
     summary: &mut Summary,
     session: &Session,
 ) -> Result<(), PortError> {
-    let item = run.ports.streams().load(&session.session_id).await?;
+    let item = run.ports.streams.load(&session.session_id).await?;
     match reason(run, session, item.as_ref()) {
         Some(reason) => end(run, summary, session, reason).await,
         None => Ok(()),
@@ -59,12 +59,12 @@ async fn end<P: Ports>(
     reason: EndedReason,
 ) -> Result<(), PortError> {
     let (ports, id) = (run.ports, &session.session_id);
-    let ctx = ports.context();
+    let ctx = ports.context;
     let Some(change) = session.status_change(EventStatus::Ended, run.now_ms, uuid(ctx)) else {
         return Ok(());
     };
     let event = PendingEvent::new(&change, run.trace_header.clone(), run.now_ms);
-    if !ports.sessions().end_as_read(session, reason, &event, run.now_ms).await? {
+    if !ports.sessions.end_as_read(session, reason, &event, run.now_ms).await? {
         // It has changed: the next run reads it again.
         return Ok(());
     }
@@ -74,7 +74,7 @@ async fn end<P: Ports>(
     // State and event are one write: an event that is not emitted now stays pending. The
     // listeners are notified concurrently.
     let budget = run.rules.emission;
-    let emission = emit(ports.sessions(), ports.events(), ctx, id, &event, budget);
+    let emission = emit(ports.sessions, ports.events, ctx, id, &event, budget);
     let notification = notify::send(run, id, Notification::Ending, run.rules.listeners_ending);
     let _ = join(emission, notification).await;
     Ok(())

@@ -32,22 +32,22 @@ pub(super) async fn send<P: Ports>(
     limit: Duration,
 ) -> NotifySummary {
     let Some(budget) = budget(run, limit) else { return NotifySummary::default() };
-    let (ports, ctx) = (run.ports, run.ports.context());
-    listeners::notify(ports.listeners(), ctx, session, notification, &budget).await
+    let (ports, ctx) = (run.ports, run.ports.context);
+    listeners::notify(ports.listeners, ctx, session, notification, &budget).await
 }
 
 /// Deletes the listeners of a session whose record is about to be deleted, because no later run
 /// finds them.
 pub(super) async fn delete_all<P: Ports>(run: &Run<'_, P>, session: &SessionId) {
     if let Some(budget) = budget(run, run.rules.listeners_each) {
-        let (ports, ctx) = (run.ports, run.ports.context());
-        listeners::delete_all(ports.listeners(), ctx, session, &budget).await;
+        let (ports, ctx) = (run.ports, run.ports.context);
+        listeners::delete_all(ports.listeners, ctx, session, &budget).await;
     }
 }
 
 /// Returns `None` if the time of this run for listeners is used up.
 fn budget<P: Ports>(run: &Run<'_, P>, limit: Duration) -> Option<NotifyBudget> {
-    let spent = run.ports.context().now_ms().saturating_sub(run.now_ms);
+    let spent = run.ports.context.now_ms().saturating_sub(run.now_ms);
     let left = millis(run.rules.listeners_all).saturating_sub(spent);
     let total = limit.min(Duration::from_millis(left));
     (!total.is_zero()).then(|| run.rules.notify_budget(total))

@@ -27,25 +27,6 @@ pub trait Ports: Sync {
     type Consumer: Consumer;
     /// Clock, random source and telemetry.
     type Context: Context;
-
-    /// The Sessions table.
-    fn sessions(&self) -> &Self::Sessions;
-    /// The Streams table.
-    fn streams(&self) -> &Self::Streams;
-    /// The reader of checkpoints.
-    fn checkpoints(&self) -> &Self::Checkpoints;
-    /// The control plane of KVS.
-    fn media(&self) -> &Self::Media;
-    /// The event bus that receives status changes.
-    fn events(&self) -> &Self::Events;
-    /// The sessions' listeners.
-    fn listeners(&self) -> &Self::Listeners;
-    /// The dead-letter queues.
-    fn dead_letters(&self) -> &Self::DeadLetters;
-    /// The consumer's function.
-    fn consumer(&self) -> &Self::Consumer;
-    /// Clock, random source and telemetry.
-    fn context(&self) -> &Self::Context;
 }
 
 /// The Sessions table by status, and the health check's writes. Each write is conditioned on the

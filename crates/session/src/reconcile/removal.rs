@@ -20,7 +20,7 @@ pub(super) async fn channel<P: Ports>(
     session: &SessionId,
     channel: &ChannelArn,
 ) -> Result<(), PortError> {
-    let media = run.ports.media();
+    let media = run.ports.media;
     if !may_delete(media.channel_owner(channel).await?, session, channel.as_str()) {
         return Ok(());
     }
@@ -47,7 +47,7 @@ pub(super) async fn stream<P: Ports>(
     session: &SessionId,
     stream: &StreamArn,
 ) -> Result<(), PortError> {
-    let media = run.ports.media();
+    let media = run.ports.media;
     if !may_delete(media.stream_owner(stream).await?, session, stream.as_str()) {
         return Ok(());
     }
@@ -77,7 +77,7 @@ async fn is_done<P: Ports>(
     match deletion {
         Err(error) if error.kind == ErrorKind::NotFound => Ok(true),
         Err(error) if error.kind == ErrorKind::InUse && attempt < MAX_TRIES => {
-            run.ports.context().sleep(run.rules.removal_pause).await;
+            run.ports.context.sleep(run.rules.removal_pause).await;
             Ok(false)
         }
         deletion => deletion.map(|()| true),

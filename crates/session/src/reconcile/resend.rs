@@ -28,7 +28,7 @@ async fn one<P: Ports>(
     };
     let ports = run.ports;
     let (id, budget) = (&session.session_id, run.rules.emission);
-    emit(ports.sessions(), ports.events(), ports.context(), id, event, budget).await?;
+    emit(ports.sessions, ports.events, ports.context, id, event, budget).await?;
     summary.resent += 1;
     Ok(())
 }

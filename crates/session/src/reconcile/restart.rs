@@ -29,14 +29,14 @@ async fn one<P: Ports>(
     session: &Session,
 ) -> Result<(), PortError> {
     let (ports, id) = (run.ports, &session.session_id);
-    match ports.streams().load(id).await? {
+    match ports.streams.load(id).await? {
         Some(item) if item.ended => return Ok(()),
         Some(item) if item.has_valid_lease(run.now_ms, millis(run.rules.take_margin)) => {
             summary.active_streams += 1;
             return Ok(());
         }
         // Every run would fail and produce a dead letter.
-        Some(item) if let Err(error) = ports.checkpoints().has_dead_letters(&item) => {
+        Some(item) if let Err(error) = ports.checkpoints.has_dead_letters(&item) => {
             summary.unreadable += 1;
             tracing::error!(sessionId = %id, %error, "not restarted: deploy the build that wrote its checkpoint again; KVS keeps the audio until the end of its retention");
             return Ok(());
@@ -55,9 +55,9 @@ async fn one<P: Ports>(
     let action = if has_ended { "stop" } else { "start" };
     tracing::warn!(sessionId = %id, action, "session has no active consumer; restarting");
     if has_ended {
-        ports.consumer().stop(id).await?
+        ports.consumer.stop(id).await?
     } else {
-        ports.consumer().start(id).await?
+        ports.consumer.start(id).await?
     }
     summary.restarted += 1;
     Ok(())

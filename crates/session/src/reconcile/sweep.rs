@@ -15,12 +15,12 @@ pub(super) async fn run<P: Ports>(
 ) -> Result<(), PortError> {
     let ports = run.ports;
     let before = run.ago(run.rules.stream_keep.max(run.rules.min_age));
-    for (id, resource) in ports.media().created_before(before).await? {
-        if summary.swept >= MAX_SWEPT || ports.sessions().get(&id).await?.is_some() {
+    for (id, resource) in ports.media.created_before(before).await? {
+        if summary.swept >= MAX_SWEPT || ports.sessions.get(&id).await?.is_some() {
             continue;
         }
         // A record may be lost, so a stream that was not read to its end is kept.
-        let item = ports.streams().load(&id).await?;
+        let item = ports.streams.load(&id).await?;
         if item.as_ref().is_some_and(|item| !item.ended) {
             continue;
         }

@@ -55,7 +55,8 @@ fn item(world: &World, id: &SessionId) -> Session {
 }
 
 fn check(world: &World) -> (Summary, Option<PortError>) {
-    world.run(super::run(world, &Rules::scaled("test".to_owned(), 1.0), None))
+    let check = world.health_check();
+    world.run(super::run(&check, &Rules::scaled("test".to_owned(), 1.0), None))
 }
 
 /// A run that succeeds.
