@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use session::Desired;
 use session::audio::{Answer, AudioPayload};
 
 use crate::answer::Reply;
@@ -101,7 +100,7 @@ impl<P: Ports> Deliverer<'_, P> {
     /// Offers a batch until all of it is settled, chunk by chunk if one of them is rejected.
     async fn settle(&mut self, batch: Vec<Queued>) -> Result<(), DeliveryEnd> {
         let next = self.run.progress.lock().state().next;
-        let Some(batch) = trim_delivered(batch, next) else { return Ok(()) };
+        let Some(mut batch) = trim_delivered(batch, next) else { return Ok(()) };
         let Some((first, last)) = batch.first().zip(batch.last()) else { return Ok(()) };
         let (end, is_last) = (last.chunk.end(), last.chunk.last);
         if first.chunk.start != next + first.chunk.gap {
@@ -112,10 +111,11 @@ impl<P: Ports> Deliverer<'_, P> {
             return Ok(());
         }
         self.may_deliver().await?;
-        let paused = self.run.lease.desired().desired == Desired::Pause;
-        if paused && !is_last {
-            self.skip_paused(&batch);
-            return Ok(());
+        if self.run.lease.desired().paused {
+            self.skip_paused(&mut batch);
+            if batch.is_empty() {
+                return Ok(());
+            }
         }
         loop {
             self.breaker_closed().await?;
@@ -262,14 +262,19 @@ impl<P: Ports> Deliverer<'_, P> {
         Ok(AttemptOutcome::Settled)
     }
 
-    fn skip_paused(&self, batch: &[Queued]) {
+    /// Skips and counts the samples of a batch. Leaves only the session's last chunk, empty.
+    fn skip_paused(&self, batch: &mut Vec<Queued>) {
         let mut progress = self.run.progress.lock();
-        for Queued { chunk, .. } in batch {
+        for Queued { chunk, .. } in batch.iter_mut() {
             let totals = &mut progress.state_mut().totals;
             totals.paused += chunk.samples.len() as u64;
             totals.gap += chunk.gap;
             progress.skip(chunk.end());
+            chunk.start = chunk.end();
+            chunk.samples.clear();
+            (chunk.filled, chunk.gap) = (0, 0);
         }
+        batch.retain(|queued| queued.chunk.last);
     }
 
     /// Waits until this run holds a valid lease and its origin is stored.

@@ -7,6 +7,7 @@ use session::{Desired, Settings, StreamItem};
 pub(crate) struct DesiredState {
     pub(crate) desired: Desired,
     /// Time of the stop request, wall clock, ms.
+    pub(crate) paused: bool,
     pub(crate) stop_at: Option<u64>,
     pub(crate) settings: Option<Settings>,
     /// The run that is ready to take over.
@@ -17,6 +18,8 @@ impl From<&StreamItem> for DesiredState {
     fn from(item: &StreamItem) -> Self {
         Self {
             desired: item.desired,
+            // An item of an earlier build has no attribute `paused`.
+            paused: item.paused || item.desired == Desired::Pause,
             stop_at: item.stop_at,
             settings: item.settings.clone(),
             successor: item.successor.clone(),

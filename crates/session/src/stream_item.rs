@@ -42,6 +42,9 @@ pub struct StreamItem {
     pub lease_expires_at: u64,
     /// The desired state.
     pub desired: Desired,
+    /// Whether delivery is paused. A stop replaces `PAUSE` in `desired` and keeps this, so that
+    /// what was spoken during the pause is not delivered.
+    pub paused: bool,
     /// Time of the stop request.
     pub stop_at: Option<u64>,
     /// Languages and tier; absent if ENDED was received before ACTIVE.
