@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn docs_list_the_variables() {
         let columns = ["variable", "default", "range", "meaning"];
-        let text = generated_docs::table(columns, rows().into_iter());
+        let text = generated_docs::table(columns, rows());
         generated_docs::check("configuration.md", "audio-processor", &text);
     }
 }

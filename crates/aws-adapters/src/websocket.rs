@@ -33,11 +33,8 @@ impl Endpoint {
         if is_url && is_base {
             return Ok(Some(Self(value.trim_end_matches('/').to_owned())));
         }
-        Err(ConfigError::Malformed {
-            name: variable.name.to_owned(),
-            value,
-            wanted: "the https:// URL of a WebSocket API's stage, without /@connections".to_owned(),
-        })
+        let wanted = "the https:// URL of a WebSocket API's stage, without /@connections";
+        Err(ConfigError::malformed(variable.name, value, wanted))
     }
 }
 

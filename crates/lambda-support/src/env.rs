@@ -41,6 +41,13 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Creates a [`ConfigError::Malformed`].
+    pub fn malformed(name: &str, value: impl Into<String>, wanted: &str) -> Self {
+        Self::Malformed { name: name.to_owned(), value: value.into(), wanted: wanted.to_owned() }
+    }
+}
+
 /// The environment variables of a function.
 #[derive(Debug, Clone, Default)]
 pub struct Env {
@@ -93,11 +100,8 @@ impl Env {
     pub fn number(&self, variable: &Variable<Number>) -> Result<u64, ConfigError> {
         let Variable { name, kind: Number(default, range), .. } = variable;
         let Some(text) = self.get(name) else { return Ok(*default) };
-        let value = text.parse().map_err(|_| ConfigError::Malformed {
-            name: (*name).to_owned(),
-            value: text.clone(),
-            wanted: "a whole number".to_owned(),
-        })?;
+        let value =
+            text.parse().map_err(|_| ConfigError::malformed(name, text, "a whole number"))?;
         if range.contains(&value) {
             return Ok(value);
         }
@@ -119,11 +123,7 @@ impl Env {
             None => Ok(variable.kind.0),
             Some("true") => Ok(true),
             Some("false") => Ok(false),
-            Some(value) => Err(ConfigError::Malformed {
-                name: variable.name.to_owned(),
-                value: value.to_owned(),
-                wanted: "true or false".to_owned(),
-            }),
+            Some(value) => Err(ConfigError::malformed(variable.name, value, "true or false")),
         }
     }
 
@@ -144,11 +144,7 @@ impl Env {
         let Some(text) = self.get("TIME_SCALE") else { return Ok(TimeScale::default()) };
         match text.parse::<f64>() {
             Ok(factor) if (1.0..=1000.0).contains(&factor) => Ok(TimeScale(factor)),
-            _ => Err(ConfigError::Malformed {
-                name: "TIME_SCALE".to_owned(),
-                value: text,
-                wanted: "a number from 1 to 1000".to_owned(),
-            }),
+            _ => Err(ConfigError::malformed("TIME_SCALE", text, "a number from 1 to 1000")),
         }
     }
 }

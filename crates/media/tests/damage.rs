@@ -42,7 +42,7 @@ fn a_damaged_fragment_can_be_requested_again() {
     outputs.push(&mut stream, &broken, 1460);
     let tail = stream.finish();
     assert_eq!((outputs.pcm.len(), outputs.reports.len()), (130, 0));
-    assert_eq!(tail.incomplete.map(String::from), all[1].number);
+    assert_eq!(tail.incomplete.map(|number| number.to_string()), all[1].number);
     assert_eq!(stream.counters().incomplete_fragments, 1);
     outputs.push(&mut stream, &body(&all[1..]), 1460);
     assert!(outputs.joined(0) == reference(&packets));

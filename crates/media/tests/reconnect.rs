@@ -53,7 +53,7 @@ fn the_tail_reports_the_truncated_fragment() {
     let (_, tail, _) = decode(&bytes[..second + 20], 100);
     assert_eq!((tail.cut, tail.incomplete, tail.bytes), (true, None, 20));
     let (_, tail, stream) = decode(&bytes[..second + 3000], 100);
-    assert_eq!(tail.incomplete.map(String::from), all[1].number);
+    assert_eq!(tail.incomplete.map(|number| number.to_string()), all[1].number);
     assert_eq!((tail.bytes, stream.counters().incomplete_fragments), (3000, 1));
 }
 

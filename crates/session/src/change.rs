@@ -1,8 +1,8 @@
 //! Changes a session, `PATCH /sessions/{sessionId}`.
 
 use crate::{
-    Call, Completed, Error, ErrorKind, Language, PortError, QualityTier, Session, SessionId,
-    SessionService, SessionStatus,
+    Call, Completed, Error, Language, QualityTier, Session, SessionId, SessionService,
+    SessionStatus,
     ports::{Change, Clock, Ports, Sessions},
 };
 
@@ -80,14 +80,11 @@ impl<P: Ports> SessionService<P> {
         }
         for _ in 0..MAX_ATTEMPTS {
             let session = self.read_own(session_id, speaker_id, call).await?;
-            match session.status {
-                SessionStatus::Active | SessionStatus::Paused => {}
-                SessionStatus::Creating => {
-                    return Err(Error::NotReady { session_id: session_id.clone() });
-                }
-                SessionStatus::Ended | SessionStatus::Cleaning | SessionStatus::Removed => {
-                    return Err(Error::Over { session_id: session_id.clone() });
-                }
+            if session.status == SessionStatus::Creating {
+                return Err(Error::NotReady { session_id: session_id.clone() });
+            }
+            if session.status.is_over() {
+                return Err(Error::Over { session_id: session_id.clone() });
             }
             let Some(changed) = changes.applied_to(&session, self.ctx.now_ms()) else {
                 return Ok(Completed::new(session));
@@ -96,12 +93,7 @@ impl<P: Ports> SessionService<P> {
                 return Ok(Completed::new(changed));
             }
         }
-        let cause = PortError::new(
-            "TransactWriteItems",
-            ErrorKind::InUse,
-            "the session changed during every attempt",
-        );
-        Err(Error::Store(cause))
+        Err(Error::always_changing("TransactWriteItems"))
     }
 
     async fn end(

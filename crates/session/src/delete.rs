@@ -46,21 +46,17 @@ impl<P: Ports> SessionService<P> {
         let mut own_event: Option<PendingEvent> = None;
         for _ in 0..MAX_ATTEMPTS {
             let mut session = self.read_own(session_id, speaker_id, call).await?;
-            match session.status {
-                SessionStatus::Active | SessionStatus::Paused => {}
-                SessionStatus::Creating => {
-                    return Err(Error::NotReady { session_id: session_id.clone() });
-                }
+            if session.status == SessionStatus::Creating {
+                return Err(Error::NotReady { session_id: session_id.clone() });
+            }
+            if session.status.is_over() {
                 // The SDK retries a write whose response was lost; in that case this call ended the
                 // session.
-                SessionStatus::Ended
-                    if own_event.is_some() && session.pending_event == own_event =>
-                {
-                    return Ok(self.ended(session, call));
-                }
-                SessionStatus::Ended | SessionStatus::Cleaning | SessionStatus::Removed => {
-                    return Ok(Completed::new(Deleted::Before));
-                }
+                let is_own = own_event.is_some() && session.pending_event == own_event;
+                return Ok(match is_own && session.status == SessionStatus::Ended {
+                    true => self.ended(session, call),
+                    false => Completed::new(Deleted::Before),
+                });
             }
             let event = self.ended_event(&session, call)?;
             if let (Some(earlier), None) = (session.pending_event.replace(event), &own_event) {
@@ -71,12 +67,7 @@ impl<P: Ports> SessionService<P> {
             }
             own_event = session.pending_event;
         }
-        let cause = PortError::new(
-            "UpdateItem",
-            ErrorKind::InUse,
-            "the session changed during every attempt",
-        );
-        Err(Error::Store(cause))
+        Err(Error::always_changing("UpdateItem"))
     }
 
     fn ended_event(&self, session: &Session, call: &Call) -> Result<PendingEvent, Error> {

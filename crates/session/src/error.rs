@@ -67,6 +67,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Creates the error of a write that was overtaken by another one in every attempt.
+    pub(crate) fn always_changing(operation: &'static str) -> Self {
+        let message = "the session changed during every attempt";
+        Self::Store(PortError::new(operation, ErrorKind::InUse, message))
+    }
+
     /// Returns whether the error is caused by this system or by AWS rather than by the client.
     #[must_use]
     pub const fn is_failure(&self) -> bool {

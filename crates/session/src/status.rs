@@ -37,6 +37,12 @@ impl SessionStatus {
     pub const fn is_live(self) -> bool {
         matches!(self, Self::Active | Self::Paused)
     }
+
+    /// Returns whether the session has ended.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Ended | Self::Cleaning | Self::Removed)
+    }
 }
 
 /// Quality of transcription and translation. Defaults to `standard`.

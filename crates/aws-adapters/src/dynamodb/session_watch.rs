@@ -1,7 +1,7 @@
 //! The session data that a run reads: whether it has ended, and its listeners' languages.
 
 use session::ports::SessionLookup as _;
-use session::{Language, PortError, SessionId, SessionStatus};
+use session::{Language, PortError, SessionId};
 
 use super::SessionsTable;
 use crate::listeners::Connections;
@@ -23,12 +23,7 @@ impl SessionWatch {
 impl relay::ports::Sessions for SessionWatch {
     async fn is_over(&self, session: &SessionId) -> Result<bool, PortError> {
         let session = self.sessions.get(session).await?;
-        Ok(session.is_some_and(|session| {
-            matches!(
-                session.status,
-                SessionStatus::Ended | SessionStatus::Cleaning | SessionStatus::Removed
-            )
-        }))
+        Ok(session.is_some_and(|session| session.status.is_over()))
     }
 
     async fn listener_languages(&self, session: &SessionId) -> Result<Vec<Language>, PortError> {

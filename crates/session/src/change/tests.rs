@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    NewSession,
+    ErrorKind, NewSession,
     fakes::{Trouble, World, finished, open},
 };
 
