@@ -57,7 +57,7 @@ def metric_table() -> dict[str, tuple[str, list]]:
     names = dict(re.findall(r'Self::(\w+) => "([^"]+)",', text))
     fixed = dict(re.findall(r'Self::(\w+) => Some\(\(("\w+", "\w+")\)\)', text))
     rows = re.findall(r'^    \w+: (\w+), "(\w+)", \w+;$', text, re.M)
-    assert len(rows) == text.count('", Count,') + text.count('", Milliseconds,') + text.count('", Seconds,')
+    assert len(rows) == sum(text.count(f'", {unit};') for unit in ("Count", "Milliseconds", "Seconds"))
     table = {}
     for namespace, metric in rows:
         own = [dict(zip(("Name", "Value"), re.findall(r"\w+", fixed[namespace])))] if namespace in fixed else []

@@ -5,6 +5,7 @@
 
 use media::{Content, ResumePoint};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use session::StreamItem;
 
 use crate::breaker::Breaker;
@@ -163,17 +164,17 @@ impl Checkpoint {
     /// # Errors
     /// Returns [`CheckpointError`] for any other version and for malformed text.
     pub fn from_json(text: &str) -> Result<Self, CheckpointError> {
-        #[derive(Deserialize)]
-        struct Head {
-            version: u32,
-        }
         let malformed = |error: serde_json::Error| CheckpointError::Malformed(error.to_string());
-        let head: Head = serde_json::from_str(text).map_err(malformed)?;
-        if head.version != VERSION && head.version + 1 != VERSION {
-            return Err(CheckpointError::Version { found: head.version });
+        let mut document: Value = serde_json::from_str(text).map_err(malformed)?;
+        let found = u32::deserialize(&document["version"]).map_err(malformed)?;
+        if found != VERSION && found + 1 != VERSION {
+            return Err(CheckpointError::Version { found });
         }
-        // Version 2 had neither `contents` nor a `content` per fragment.
-        serde_json::from_str(text).map_err(malformed)
+        // Version 2 had no `contents`, no `content` per fragment, and at first no `acknowledged`.
+        if document["acknowledged"].is_null() {
+            document["acknowledged"] = document["next"].clone();
+        }
+        serde_json::from_value(document).map_err(malformed)
     }
 }
 
@@ -215,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_version_before_is_read_and_any_other_refused() {
-        let before = r#"{"version":2,"chunkMs":500,"next":8000,"acknowledged":8000,"fragments":[
+        let before = r#"{"version":2,"chunkMs":500,"next":8000,"fragments":[
             {"anchor":"1 7 0 1000000 0 - - 0","end":8000,"durationMs":500}]}"#;
         let read = Checkpoint::from_json(before).unwrap();
         assert_eq!((read.next, read.acknowledged, read.fragments.len()), (8_000, 8_000, 1));
