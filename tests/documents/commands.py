@@ -27,7 +27,7 @@ from typing import Iterator, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / os.environ.get("BIN", "target/debug")
 PORT = 7878
-DOCUMENTS = ["README.md", "docs/*.md", "crates/*/README.md", "CONTRIBUTING.md"]
+DOCUMENTS = ["README.md", "docs/*.md", "crates/*/README.md", "examples/*/README.md", "CONTRIBUTING.md"]
 BLOCK = re.compile(r"^( *)```sh\n(.*?)^ *```$", re.M | re.S)
 MARKER = re.compile(r"<!-- (needs|runs): (.+?) -->\s*$")
 # Seconds for a command, and for the text of one that does not end.
