@@ -78,10 +78,15 @@ class Page:
 
     def __init__(self, folder: str, env: dict[str, str]):
         self.folder, self.env, self.count = folder, env, 0
+        self._open()
+
+    def _open(self) -> None:
         (there, self.files), (self.codes, back) = os.pipe(), os.pipe()
-        self.bash = subprocess.Popen(["bash", "-c", SHELL.format(there, back)], cwd=ROOT, env=env,
+        self.bash = subprocess.Popen(["bash", "-c", SHELL.format(there, back)], cwd=ROOT, env=self.env,
                                      pass_fds=(there, back), start_new_session=True)
-        os.close(there), os.close(back)
+        os.close(there)
+        os.close(back)
+        os.set_blocking(self.codes, False)
 
     def run(self, command: Command) -> tuple[int, str]:
         """Runs a command, and returns its exit code and output."""
@@ -93,14 +98,13 @@ class Page:
         job = f"set -m\n{{ {command.text}\n}} &\necho $! >{file}.pid\nset +m\n" if command.until else command.text
         file.write_text(job + "\n")
         os.write(self.files, f"{file}\n".encode())
-        os.set_blocking(self.codes, False)
         code = wait(TIMEOUT, self._code)
         if command.until and code == 0:
             code = 0 if wait(UNTIL, lambda: command.until in out.read_text(errors="replace") or None) else 124
-            self._end(int(Path(f"{file}.pid").read_text()), signal.SIGINT)
+            self._end(int(Path(f"{file}.pid").read_text()))
         if code is None:
             self.close()
-            self.__init__(self.folder, self.env)
+            self._open()
         return 124 if code is None else code, out.read_text(errors="replace")
 
     def _code(self) -> int | None:
@@ -110,8 +114,8 @@ class Page:
             return None
 
     @staticmethod
-    def _end(group: int, with_signal: int) -> None:
-        for number in (with_signal, signal.SIGTERM, signal.SIGKILL):
+    def _end(group: int) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(group, number)
                 time.sleep(1)
@@ -119,8 +123,11 @@ class Page:
                 return
 
     def close(self) -> None:
-        os.close(self.files), os.close(self.codes)
-        self._end(self.bash.pid, signal.SIGTERM)
+        os.close(self.files)
+        os.close(self.codes)
+        # Without files to read it ends, unless a command still runs.
+        if wait(1, self.bash.poll) is None:
+            self._end(self.bash.pid)
         self.bash.wait()
 
 
