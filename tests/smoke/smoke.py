@@ -140,7 +140,7 @@ class Smoke:
     def _look_where(self) -> str:
         env = self._stack.environment
         return (f"read the logs of kvs-stream-consumer-{env} and of the processor, then chunk-dlq-{env} "
-                "(README, Operate)")
+                "(docs/operations.md)")
 
     def _end(self) -> str:
         self._api.end(self._id)
@@ -171,7 +171,7 @@ class Smoke:
         for name, queue in (("events", self._stack.events_dlq), ("chunks", self._stack.chunk_dlq)):
             letters = dead_letters(sqs, queue, self._id)
             if letters.ours:
-                raise Failed(f"{letters.ours} of this session among the {name}", f"read {queue} (README, Operate)")
+                raise Failed(f"{letters.ours} of this session among the {name}", f"read {queue} (docs/operations.md)")
             results.append(f"none of {letters.seen} {name}" if letters.seen >= letters.about else
                         f"none of the {letters.seen} {name} that could be looked at, of about {letters.about}")
         return ", ".join(results)

@@ -1,7 +1,7 @@
-//! The figures of the README: ratios to bare libopus on the same packets in the same run, time from
-//! a block's last byte to its PCM, allocations and memory. `cargo bench -p media --bench summary`
-//! prints them, writes them to `target/bench/summary.json`, and writes the recording for the
-//! comparison of whole programs.
+//! The figures of docs/benchmarks.md: ratios to bare libopus on the same packets in the same run,
+//! time from a block's last byte to its PCM, allocations and memory. `cargo bench -p media --bench
+//! summary` prints them, writes them to `target/bench/summary.json`, and writes the recording for
+//! the comparison of whole programs.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod work;
