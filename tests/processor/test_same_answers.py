@@ -66,6 +66,11 @@ SEQUENCES = {
         (dict(start=0, count=8000), taken(8000)),
         (dict(start=24000, count=8000, gapSamples=15999), refused("OutOfOrder", '{"nextSample":8000}')),
     ],
+    "a chunk that was skipped into the dead-letter queue comes too late": [
+        (dict(start=0, count=8000), taken(8000)),
+        (dict(start=16000, count=8000, gapSamples=8000), taken(24000)),
+        (dict(start=8000, count=8000), taken(24000, True)),
+    ],
     "an older epoch": [
         (dict(start=0, count=8000, epoch=3), taken(8000)),
         (dict(start=8000, count=8000, epoch=2), refused("StaleEpoch", '{"epoch":3}')),

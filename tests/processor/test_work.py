@@ -1,9 +1,12 @@
 """The example's own work gets each sample in order, and after a failure again."""
 
+import json
+import re
 import struct
 import unittest
 from unittest import mock
 
+from clouds import ROOT
 from example import contract, handler, speech
 from payloads import payload, pcm
 
@@ -114,6 +117,17 @@ class Work(unittest.TestCase):
         self.assertEqual(speech.rms_dbfs(struct.pack("<2h", -32768, -32768)), 0.0)
         self.assertAlmostEqual(speech.rms_dbfs(struct.pack("<2h", 16384, -16384)), -6.02, places=2)
         self.assertEqual((speech.rms_dbfs(bytes(4)), speech.rms_dbfs(b"")), (-96.0, -96.0))
+
+
+class Documentation(unittest.TestCase):
+    """The JSON of docs/processor.md follows the contract."""
+
+    def test_payload_answer_and_refusal(self):
+        text = (ROOT / "docs" / "processor.md").read_text()
+        sent, answer, refusal = map(json.loads, re.findall(r"^```json\n(.*?)^```$", text, re.M | re.S))
+        self.assertEqual((contract.check(sent).end, sent.keys()), (10, contract.FIELDS.keys()))
+        self.assertEqual(answer, contract.accepted(contract.check(payload(SESSION, 0, 8000))))
+        self.assertEqual(refusal, {"errorType": "OutOfOrder", "errorMessage": str(contract.OutOfOrder(8000))})
 
 
 if __name__ == "__main__":
