@@ -60,6 +60,7 @@ test: tools cloud ## every check that needs no AWS
 	cargo test --workspace --doc
 	$(VENV)/bin/python tests/events/status_change.py
 	$(VENV)/bin/python tests/clients/run.py
+	$(VENV)/bin/python -m unittest discover -s tests/processor
 	$(VENV)/bin/python tests/smoke/against_local_cloud.py
 	$(VENV)/bin/python tests/speech/word_errors.py
 	$(VENV)/bin/python tests/iam/least_privilege.py "$$LOCAL_CLOUD_CALLS"

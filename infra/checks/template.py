@@ -18,6 +18,7 @@ from resolve import REGION, Resolver
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "infra" / "template.yaml"
+EXAMPLE_PROCESSOR = ROOT / "examples" / "processor-python" / "template.yaml"
 KEY = f"arn:aws:kms:{REGION}:123456789012:key/11111111-2222-3333-4444-555555555555"
 # Every condition of the template is true in one set and false in another, and every parameter has
 # a value other than its default in one of them.

@@ -10,8 +10,10 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 from resolve import REGION
-from template import TEMPLATE, TRANSLATED
+from template import EXAMPLE_PROCESSOR, TEMPLATE, TRANSLATED
 
 BIN = pathlib.Path(sys.executable).parent
 
@@ -24,8 +26,9 @@ def run(*command) -> None:
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
 
 
-def test_sam_validate():
-    run(BIN / "sam", "validate", "--lint", "-t", TEMPLATE)
+@pytest.mark.parametrize("template", [TEMPLATE, EXAMPLE_PROCESSOR], ids=["stack", "example-processor"])
+def test_sam_validate(template: pathlib.Path):
+    run(BIN / "sam", "validate", "--lint", "-t", template)
 
 
 def test_cfn_lint_on_the_translation(tmp_path: pathlib.Path):
