@@ -81,6 +81,7 @@ impl Services {
             Arc::clone(&sqs),
             LambdaOptions {
                 binaries: options.binaries.clone().unwrap_or_else(own_folder),
+                programs: programs(options, &template)?,
                 logs: data.logs.clone(),
                 verbose: options.verbose,
                 environment: environment(options, data, &account, &base_url),
@@ -190,6 +191,18 @@ pub fn load_template(options: &Options, base_url: &str) -> Result<Template, Erro
         ]),
     };
     Template::load(&text, &load).map_err(|source| Error::Template { path: path.clone(), source })
+}
+
+/// Returns the programs that replace the binaries of functions.
+fn programs(options: &Options, template: &Template) -> Result<BTreeMap<String, PathBuf>, Error> {
+    let known = |package: &String| template.functions.iter().any(|it| it.package == *package);
+    match options.programs.keys().find(|package| !known(package)) {
+        None => Ok(options.programs.clone()),
+        Some(package) => Err(Error::Service {
+            service: "lambda",
+            reason: format!("the template deploys no function {package} to replace"),
+        }),
+    }
 }
 
 fn local_issuer(base_url: &str) -> String {
