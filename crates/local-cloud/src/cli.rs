@@ -70,6 +70,11 @@ struct UpArgs {
     /// The folder with the function binaries. Default: the folder of this program.
     #[arg(long)]
     binaries: Option<PathBuf>,
+    /// Your own audio processor: the path of a program that speaks the Lambda Runtime API (a
+    /// binary, or a script with a #! line), or the name of a function of the template. Default: the
+    /// reference processor.
+    #[arg(long, value_name = "PATH|FUNCTION")]
+    processor: Option<String>,
     /// Also print the logs of the functions.
     #[arg(long)]
     verbose: bool,
@@ -84,7 +89,7 @@ struct UpArgs {
     /// then starts with it. The template sets a named stage: StageName.
     #[arg(long, value_name = "PATH", value_parser = base_path)]
     base_path: Option<String>,
-    /// Also print commands to try.
+    /// Also print what to open and what to type.
     #[arg(long)]
     guide: bool,
 }
@@ -137,7 +142,7 @@ impl Cli {
 async fn up(args: UpArgs) -> Result<(), Error> {
     // Installed before the start, so that a signal during the start also shuts everything down.
     let ended = crate::signals::ended()?;
-    let options = Options {
+    let mut options = Options {
         port: args.port,
         data: args.data,
         template: Some(args.template),
@@ -150,6 +155,9 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         base_path: args.base_path,
         ..Options::default()
     };
+    if let Some(processor) = &args.processor {
+        crate::processor::choose(&mut options, processor)?;
+    }
     let running = local_aws::start(options).await?;
     for (function, path) in running.services().lambda.missing_binaries() {
         eprintln!("{function} cannot run: {} is not built (`make cloud`)", path.display());

@@ -10,6 +10,8 @@ pub mod cli;
 mod error;
 mod guide;
 pub mod inspect;
+mod processor;
+mod progress;
 pub mod run;
 mod signals;
 pub mod speaker;
