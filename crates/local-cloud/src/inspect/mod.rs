@@ -1,7 +1,7 @@
 //! `local-cloud sessions`, `logs` and `events`: what a running cloud does, as text or, with
 //! `--json`, as one JSON object a line.
 //!
-//! - [`sessions`]: the items of Sessions, Streams and Processed, read through DynamoDB's API, beside
+//! - [`sessions`]: the items of Sessions, Streams and Processed, read through DynamoDB's API, with
 //!   the streams and channels of `/_local/state`.
 //! - [`logs`]: `/_local/logs/PACKAGE` of one function, or of all functions for one session.
 //! - [`events`]: `/_local/events`, the latest events of the bus.

@@ -29,26 +29,6 @@ pub(super) struct Session {
     pub(super) stream: String,
 }
 
-/// The cloud's settings.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Settings {
-    /// How many times as fast as the real clock it runs.
-    pub(super) time_scale: f64,
-    /// Whether its processor is the reference, which writes a WAV file.
-    pub(super) writes_wav: bool,
-}
-
-impl Settings {
-    fn of(state: &Value) -> Self {
-        let mut functions = state["lambda"]["functions"].as_array().into_iter().flatten();
-        let reference = |it: &Value| it["package"] == "audio-processor" && it["program"].is_null();
-        Self {
-            time_scale: state["timeScale"].as_f64().unwrap_or(1.0),
-            writes_wav: functions.any(reference),
-        }
-    }
-}
-
 impl Client {
     /// Connects to the local cloud and requests a token from its issuer.
     pub(super) async fn connect(url: &str) -> Result<Self, Error> {
@@ -111,10 +91,17 @@ impl Client {
             .map_err(|error| self.lost(error))
     }
 
-    /// Returns the cloud's settings that matter to a run.
-    pub(super) async fn settings(&self) -> Result<Settings, Error> {
+    /// Returns the cloud's time scale.
+    pub(super) async fn time_scale(&self) -> Result<f64, Error> {
         let answer = self.call(Method::GET, "/_local/state", None).await?;
-        Ok(Settings::of(&self.json(answer).await?))
+        let state: Value = self.json(answer).await?;
+        Ok(state["timeScale"].as_f64().unwrap_or(1.0))
+    }
+
+    /// Returns whether the cloud's processor is the reference, which writes a WAV file.
+    pub(super) async fn writes_wav(&self) -> Result<bool, Error> {
+        let answer = self.call(Method::GET, "/_local/state", None).await?;
+        Ok(has_reference_processor(&self.json(answer).await?))
     }
 
     /// Returns a file that the cloud stores, or `None` if it does not exist.
@@ -149,19 +136,25 @@ impl Client {
     }
 }
 
+/// Returns whether a cloud runs the reference processor, and not a program in its place.
+fn has_reference_processor(state: &Value) -> bool {
+    let mut functions = state["lambda"]["functions"].as_array().into_iter().flatten();
+    functions.any(|it| it["package"] == "audio-processor" && it["program"].is_null())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_the_reference_processor_writes_a_wav() {
-        for (function, writes_wav) in [
+    fn a_program_in_place_of_the_reference_processor_is_another() {
+        for (function, is_reference) in [
             (json!({"package": "audio-processor", "program": null}), true),
             (json!({"package": "audio-processor", "program": "/mine"}), false),
             (json!({"package": "mine", "program": null}), false),
         ] {
-            let state = json!({"timeScale": 20.0, "lambda": {"functions": [function]}});
-            assert_eq!(Settings::of(&state), Settings { time_scale: 20.0, writes_wav }, "{state}");
+            let state = json!({"lambda": {"functions": [function]}});
+            assert_eq!(has_reference_processor(&state), is_reference, "{state}");
         }
     }
 }

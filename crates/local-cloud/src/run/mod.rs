@@ -24,7 +24,7 @@ use local_aws::clock::{real_now_ms, real_now_us};
 use local_aws::delivery_stats::DeliveryStats;
 use local_aws::{LocalAws, Options};
 
-use client::{Client, Session, Settings};
+use client::{Client, Session};
 use counted::Counted;
 
 /// The template that `up`, `run` and `permissions` read by default.
@@ -125,7 +125,7 @@ async fn session(
     url: &str,
 ) -> Result<(), Error> {
     let client = Client::connect(url).await?;
-    let Settings { time_scale, writes_wav } = client.settings().await?;
+    let time_scale = client.time_scale().await?;
     let before = Instant::now();
     let session = client.create_session().await?;
     say(&format!(
@@ -152,7 +152,7 @@ async fn session(
         args.pace,
         time_scale,
     );
-    report.writes_wav = writes_wav;
+    report.writes_wav = client.writes_wav().await?;
     keep_audio(&client, &mut report).await?;
     if let Some(log) = client.file("/_local/logs/kvs-stream-consumer").await? {
         report.counted = Counted::of(&session.id, &String::from_utf8_lossy(&log));

@@ -59,9 +59,10 @@ impl Line {
     }
 }
 
-/// Returns the time of a log line or of metrics.
+/// Returns the time of a log line or of metrics. Python's `logging` writes `DATE TIME,123`.
 fn time(members: &Map<String, Value>) -> Option<String> {
-    let timestamp = members.get("timestamp").and_then(Value::as_str).map(str::to_owned);
+    let timestamp = members.get("timestamp").and_then(Value::as_str);
+    let timestamp = timestamp.map(|text| text.replacen(' ', "T", 1).replacen(',', ".", 1));
     let of_metrics = || members.get("_aws")?.get("Timestamp")?.as_i64().map(rfc3339);
     timestamp.or_else(of_metrics)
 }
@@ -106,6 +107,12 @@ mod tests {
         );
         let expected = "13:17:00.007  EMF    kvs-stream-consumer   Chunks=[1,2]";
         assert_eq!(line.text(Some("a-b-1")), expected);
+    }
+
+    #[test]
+    fn times_of_python_sort_with_the_others() {
+        let python = line(r#"{"timestamp":"2026-11-29 01:56:22,500","message":"a"}"#);
+        assert_eq!(python.at, "2026-11-29T01:56:22.500");
     }
 
     #[test]
