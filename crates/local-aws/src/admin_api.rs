@@ -1,5 +1,4 @@
-//! `/_local/…`: the operations that AWS does not have: state, faults, tokens, keys, audio, logs,
-//! events.
+//! `/_local/…`: the operations that AWS does not have: state, faults, tokens, keys, audio, logs.
 
 mod connections;
 mod events;

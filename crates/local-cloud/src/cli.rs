@@ -160,7 +160,7 @@ async fn up(args: UpArgs) -> Result<(), Error> {
     }
     let running = local_aws::start(options).await?;
     for (function, path) in running.services().lambda.missing_binaries() {
-        eprintln!("{function} cannot run: {} is not built (`make cloud`)", path.display());
+        eprintln!("{function} cannot run: {} is not built", path.display());
     }
     println!("ready {}", running.url());
     if args.guide {

@@ -90,7 +90,7 @@ pub(crate) async fn during<T>(
 fn line(step: &Step) -> String {
     let Step { name, done_s, total_s, note } = step;
     let comma = if note.is_empty() { "" } else { ", " };
-    format!("{name} {done_s:.0} of {total_s:.0} s{comma}{note}")
+    format!("{name} {:.0} of {:.0} s{comma}{note}", done_s.floor(), total_s.floor())
 }
 
 /// `speaking [####----] 12 of 36 s, delivered 10.0 s`.
@@ -113,13 +113,13 @@ mod tests {
 
     #[test]
     fn a_plain_line_says_how_far_it_is() {
-        assert_eq!(line(&step(12.2, "")), "speaking 12 of 37 s");
-        assert_eq!(line(&step(0.0, "delivered 1.0 s")), "speaking 0 of 37 s, delivered 1.0 s");
+        assert_eq!(line(&step(12.2, "")), "speaking 12 of 36 s");
+        assert_eq!(line(&step(0.0, "delivered 1.0 s")), "speaking 0 of 36 s, delivered 1.0 s");
     }
 
     #[test]
     fn the_bar_is_as_full_as_the_step_and_fits_a_line() {
-        assert_eq!(bar(&step(18.3, "")), "speaking [############------------] 18 of 37 s");
+        assert_eq!(bar(&step(18.3, "")), "speaking [############------------] 18 of 36 s");
         assert!(bar(&step(99.0, "")).contains(&format!("[{}]", "#".repeat(CELLS))));
         assert!(bar(&Step { total_s: 0.0, ..step(1.0, "") }).contains(&"-".repeat(CELLS)));
         assert_eq!(bar(&step(1.0, &"x".repeat(200))).chars().count(), COLUMNS);

@@ -42,7 +42,7 @@ async fn print_all(args: &LogsArgs, cloud: &Cloud) -> Result<(), Error> {
         Some(function) => vec![Log::new(&function.package)],
         None => functions.iter().map(|it| Log::new(&it.package)).collect(),
     };
-    let mut printed = false;
+    let mut is_first = true;
     loop {
         let mut lines = Vec::new();
         for log in &mut logs {
@@ -53,10 +53,16 @@ async fn print_all(args: &LogsArgs, cloud: &Cloud) -> Result<(), Error> {
         for line in &lines {
             print(&if args.json { line.json() } else { line.text(session) })?;
         }
-        printed |= !lines.is_empty();
         if !args.follow {
-            return if printed { Ok(()) } else { nothing(&args.of, session.is_some(), &functions) };
+            return match lines.is_empty() {
+                true => nothing(&args.of, session.is_some(), &functions),
+                false => Ok(()),
+            };
         }
+        if is_first && lines.is_empty() {
+            eprintln!("no line of {} yet; waiting for the first", args.of);
+        }
+        is_first = false;
         tokio::time::sleep(POLL_EVERY).await;
     }
 }
