@@ -256,6 +256,22 @@ mod tests {
     }
 
     #[test]
+    fn a_program_replaces_a_function_of_the_template_only() {
+        let replacing = |package: &str| {
+            let programs = BTreeMap::from([(package.to_owned(), PathBuf::from("/mine"))]);
+            programs_of(&Options { programs, ..Options::default() })
+        };
+        assert_eq!(replacing("f").unwrap(), "/mine");
+        let refusal = replacing("g").unwrap_err();
+        assert!(refusal.contains("no function g"), "{refusal}");
+    }
+
+    fn programs_of(options: &Options) -> Result<String, String> {
+        let programs = programs(options, &template()).map_err(|error| error.to_string())?;
+        Ok(programs["f"].display().to_string())
+    }
+
+    #[test]
     fn a_fault_that_could_never_strike_is_refused_with_what_could_be_meant() {
         let faults = faults_for(&template());
         for (service, misspelt, meant) in [
