@@ -1,6 +1,8 @@
 //! `/_local/…`: the operations that AWS does not have: state, faults, tokens, keys, audio, logs.
 
 mod connections;
+mod events;
+mod logs;
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -46,7 +48,8 @@ pub(crate) fn router() -> Router<Arc<Services>> {
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/audio/{file}", get(audio))
         .route("/deliveries/{session}", get(deliveries))
-        .route("/logs/{package}", get(logs))
+        .route("/logs/{package}", get(logs::show))
+        .route("/events", get(events::list))
         .nest("/connections", connections::router())
         .fallback(nothing_here)
 }
@@ -141,19 +144,9 @@ async fn deliveries(
     Ok(json_answer(StatusCode::OK, &json!(stats)))
 }
 
-async fn logs(
-    State(services): State<Arc<Services>>,
-    Path(package): Path<String>,
-) -> Result<Response, Refused> {
-    match is_plain(&package) {
-        true => send(&services.logs.join(format!("{package}.log")), "text/plain").await,
-        false => Err(not_found("no function is called like that")),
-    }
-}
-
 async fn nothing_here() -> Refused {
     not_found(
-        "there is state, faults, token, keys, jwks.json, audio/SESSION.wav, deliveries/SESSION, connections/ID, logs/PACKAGE",
+        "there is state, faults, token, keys, jwks.json, audio/SESSION.wav, deliveries/SESSION, connections/ID, logs/PACKAGE, events",
     )
 }
 

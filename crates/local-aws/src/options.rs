@@ -25,6 +25,10 @@ pub struct Options {
     /// The folder with the function binaries, each named after its package. `None` (the default):
     /// the folder of the current executable.
     pub binaries: Option<PathBuf>,
+    /// Programs to run in place of the binaries of functions, by package. Each speaks the Lambda
+    /// Runtime API, gets the environment of the function that it replaces, and starts in its own
+    /// folder.
+    pub programs: BTreeMap<String, PathBuf>,
     /// Whether function logs are also written to stderr. Default: false.
     pub verbose: bool,
     /// The folder for a record of the calls that functions make, with the permission that allows
@@ -47,6 +51,7 @@ impl Default for Options {
             data: None,
             time_scale: 1,
             binaries: None,
+            programs: BTreeMap::new(),
             verbose: false,
             calls: None,
             kvs_change_ms: crate::kvs::CHANGE_MS,

@@ -81,6 +81,7 @@ impl Services {
             Arc::clone(&sqs),
             LambdaOptions {
                 binaries: options.binaries.clone().unwrap_or_else(own_folder),
+                programs: programs(options, &template)?,
                 logs: data.logs.clone(),
                 verbose: options.verbose,
                 environment: environment(options, data, &account, &base_url),
@@ -192,6 +193,18 @@ pub fn load_template(options: &Options, base_url: &str) -> Result<Template, Erro
     Template::load(&text, &load).map_err(|source| Error::Template { path: path.clone(), source })
 }
 
+/// Returns the programs that replace the binaries of functions.
+fn programs(options: &Options, template: &Template) -> Result<BTreeMap<String, PathBuf>, Error> {
+    let known = |package: &String| template.functions.iter().any(|it| it.package == *package);
+    match options.programs.keys().find(|package| !known(package)) {
+        None => Ok(options.programs.clone()),
+        Some(package) => Err(Error::Service {
+            service: "lambda",
+            reason: format!("the template deploys no function {package} to replace"),
+        }),
+    }
+}
+
 fn local_issuer(base_url: &str) -> String {
     format!("{base_url}/_local")
 }
@@ -240,6 +253,22 @@ mod tests {
 
     fn fault(json: Value) -> Fault {
         serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_program_replaces_a_function_of_the_template_only() {
+        let replacing = |package: &str| {
+            let programs = BTreeMap::from([(package.to_owned(), PathBuf::from("/mine"))]);
+            programs_of(&Options { programs, ..Options::default() })
+        };
+        assert_eq!(replacing("f").unwrap(), "/mine");
+        let refusal = replacing("g").unwrap_err();
+        assert!(refusal.contains("no function g"), "{refusal}");
+    }
+
+    fn programs_of(options: &Options) -> Result<String, String> {
+        let programs = programs(options, &template()).map_err(|error| error.to_string())?;
+        Ok(programs["f"].display().to_string())
     }
 
     #[test]

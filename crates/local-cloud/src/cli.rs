@@ -1,5 +1,5 @@
-//! The command line: `up` runs the cloud; `token`, `speak` and `run` are its clients,
-//! `permissions` reads the template only.
+//! The command line: `up` runs the cloud; `token`, `speak`, `run`, `sessions`, `logs` and `events`
+//! are its clients, `permissions` reads the template only.
 
 use std::path::PathBuf;
 
@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
 use crate::error::Error;
+use crate::inspect::{events::EventsArgs, logs::LogsArgs, sessions::SessionsArgs};
 use crate::run::{RunArgs, TEMPLATE};
 use crate::speaker::SpeakArgs;
 use local_aws::Options;
@@ -35,6 +36,12 @@ enum Command {
     Speak(SpeakArgs),
     /// Run one session from POST /sessions to the last delivery and print a report.
     Run(RunArgs),
+    /// List the sessions with the state of their delivery, or show one.
+    Sessions(SessionsArgs),
+    /// Print the log lines of a function, or those of all functions for one session.
+    Logs(LogsArgs),
+    /// Print the events of the bus: session status changes, and the schedule's.
+    Events(EventsArgs),
     /// Print the permissions of a template's functions as JSON lines, one action on one resource
     /// each.
     Permissions(PermissionsArgs),
@@ -63,6 +70,11 @@ struct UpArgs {
     /// The folder with the function binaries. Default: the folder of this program.
     #[arg(long)]
     binaries: Option<PathBuf>,
+    /// Your own audio processor: the path of a program that speaks the Lambda Runtime API (a
+    /// binary, or a script with a #! line), or the name of a function of the template. Default: the
+    /// reference processor.
+    #[arg(long, value_name = "PATH|FUNCTION")]
+    processor: Option<String>,
     /// Also print the logs of the functions.
     #[arg(long)]
     verbose: bool,
@@ -77,7 +89,7 @@ struct UpArgs {
     /// then starts with it. The template sets a named stage: StageName.
     #[arg(long, value_name = "PATH", value_parser = base_path)]
     base_path: Option<String>,
-    /// Also print commands to try.
+    /// Also print what to open and what to type.
     #[arg(long)]
     guide: bool,
 }
@@ -113,6 +125,15 @@ impl Cli {
             Command::Token(args) => token(&args, url.unwrap_or(DEFAULT_URL)).await,
             Command::Speak(args) => crate::speaker::speak(args, url.unwrap_or(DEFAULT_URL)).await,
             Command::Run(args) => crate::run::run(args, url).await,
+            Command::Sessions(args) => {
+                crate::inspect::sessions::sessions(&args, url.unwrap_or(DEFAULT_URL)).await
+            }
+            Command::Logs(args) => {
+                crate::inspect::logs::logs(&args, url.unwrap_or(DEFAULT_URL)).await
+            }
+            Command::Events(args) => {
+                crate::inspect::events::events(&args, url.unwrap_or(DEFAULT_URL)).await
+            }
             Command::Permissions(args) => permissions(args),
         }
     }
@@ -121,7 +142,7 @@ impl Cli {
 async fn up(args: UpArgs) -> Result<(), Error> {
     // Installed before the start, so that a signal during the start also shuts everything down.
     let ended = crate::signals::ended()?;
-    let running = local_aws::start(Options {
+    let mut options = Options {
         port: args.port,
         data: args.data,
         template: Some(args.template),
@@ -132,8 +153,12 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         calls: args.calls,
         kvs_change_ms: args.kvs_change_ms,
         base_path: args.base_path,
-    })
-    .await?;
+        ..Options::default()
+    };
+    if let Some(processor) = &args.processor {
+        crate::processor::choose(&mut options, processor)?;
+    }
+    let running = local_aws::start(options).await?;
     for (function, path) in running.services().lambda.missing_binaries() {
         eprintln!("{function} cannot run: {} is not built", path.display());
     }

@@ -3,11 +3,15 @@
 //!
 //! The services are those of [`local_aws`]; the functions are the real binaries, each in its own
 //! processes. This crate contains the command line ([`cli`]), the speaker that sends a recording to
-//! a session's stream ([`speaker`]), and the run of one session with its report ([`run`]).
+//! a session's stream ([`speaker`]), the run of one session with its report ([`run`]), and the
+//! commands that show what a running cloud does ([`inspect`]).
 
 pub mod cli;
 mod error;
 mod guide;
+pub mod inspect;
+mod processor;
+mod progress;
 pub mod run;
 mod signals;
 pub mod speaker;

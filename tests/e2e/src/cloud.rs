@@ -216,13 +216,16 @@ pub fn template() -> Result<String, Error> {
 }
 
 /// Returns the root folder of the workspace.
-pub(crate) fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Returns the path of a built binary with the profile and target directory of this executable,
-/// which cargo places beside the binaries or in their `deps` folder.
-pub(crate) fn binary(name: &str) -> Result<PathBuf, Error> {
+/// which cargo places beside the binaries or in their `deps` folder. `examples/NAME` is an example.
+///
+/// # Errors
+/// [`Error::NotBuilt`].
+pub fn binary(name: &str) -> Result<PathBuf, Error> {
     let this = std::env::current_exe().map_err(io("find the running test"))?;
     let folders = this.ancestors().skip(1).take(2);
     let mut paths = folders.map(|folder| folder.join(name));

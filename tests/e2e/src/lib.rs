@@ -16,7 +16,7 @@ mod session;
 mod session_run;
 
 pub use audio::Packets;
-pub use cloud::{Cloud, Options, signal, template};
+pub use cloud::{Cloud, Options, binary, root, signal, template};
 pub use error::Error;
 pub use session::Session;
 pub use session_run::SessionRun;

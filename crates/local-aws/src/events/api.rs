@@ -250,6 +250,7 @@ mod tests {
         let sqs = Sqs::new(clock.clone(), faults.clone(), &[]);
         let options = LambdaOptions {
             binaries: PathBuf::new(),
+            programs: BTreeMap::new(),
             logs: PathBuf::new(),
             verbose: false,
             environment: BTreeMap::new(),

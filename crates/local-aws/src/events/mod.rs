@@ -5,6 +5,7 @@
 //! - `delivery`: one event to one target, with its retry policy and dead-letter queue.
 //! - `schedule`: `rate(...)` on the cloud's clock.
 //! - `archive`: stores events; `replay`: sends them again.
+//! - `bus_log`: the latest events, for `/_local/events`.
 //! - `service`: the rules and archives of the bus.
 //! - `api`: the operations, from JSON to JSON.
 //! - `page`: pagination of lists.
@@ -17,6 +18,7 @@
 
 mod api;
 mod archive;
+mod bus_log;
 mod delivery;
 mod entry;
 mod page;

@@ -38,7 +38,7 @@ async fn run(events: Arc<Events>, state: Arc<RuleState>) {
         if state.is_enabled() && events.targets.has_room() {
             let event =
                 entry::scheduled(&events.account, &state.rule.arn, events.targets.clock.now_ms());
-            events.trigger(&state, &event, None);
+            events.trigger(&[&state], &event, None);
         }
         // Counted from the previous time, not from now, so that a slow machine does not lengthen
         // the period.

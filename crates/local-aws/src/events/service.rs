@@ -13,6 +13,7 @@ use crate::sqs::Sqs;
 use sam_template::{Account, Template};
 
 use super::archive::{ArchiveState, Replay};
+use super::bus_log::BusLog;
 use super::delivery::{Delivery, Targets};
 use super::rule::RuleState;
 
@@ -23,6 +24,7 @@ pub struct Events {
     pub(super) rules: Vec<Arc<RuleState>>,
     pub(super) archives: Vec<ArchiveState>,
     replays: Mutex<Vec<Replay>>,
+    pub(super) log: BusLog,
     pub(super) targets: Arc<Targets>,
 }
 
@@ -45,6 +47,7 @@ impl Events {
             archives: archives.collect::<Result<_, _>>()?,
             account: template.account.clone(),
             replays: Mutex::default(),
+            log: BusLog::default(),
             targets: Arc::new(Targets::new(clock, faults, lambda, sqs)),
         }))
     }
@@ -69,21 +72,34 @@ impl Events {
         })
     }
 
+    /// Returns the latest events with a number above `number`: `{"events": […], "last": N}`.
+    pub(crate) fn after(&self, number: u64) -> Value {
+        self.log.after(number)
+    }
+
     /// Sends an event to every rule that matches it, or to those of `only`.
     pub(super) fn publish(&self, event: &Value, trace: Option<&str>, only: Option<&[String]>) {
         let text = event.to_string();
-        for state in &self.rules {
+        let matches = |state: &&Arc<RuleState>| {
             let wanted = only.is_none_or(|only| only.contains(&state.rule.arn));
             let matches =
                 || state.pattern.as_ref().is_some_and(|pattern| pattern.matches(text.as_bytes()));
-            if wanted && state.is_enabled() && matches() {
-                self.trigger(state, event, trace);
-            }
+            wanted && state.is_enabled() && matches()
+        };
+        let matched: Vec<&Arc<RuleState>> = self.rules.iter().filter(matches).collect();
+        self.trigger(&matched, event, trace);
+    }
+
+    /// Records an event, and sends it to every target of these rules.
+    pub(super) fn trigger(&self, rules: &[&Arc<RuleState>], event: &Value, trace: Option<&str>) {
+        let names: Vec<&str> = rules.iter().map(|state| state.rule.name.as_str()).collect();
+        self.log.record(event, &names, self.targets.clock.now_ms());
+        for state in rules {
+            self.deliver(state, event, trace);
         }
     }
 
-    /// Sends an event to every target of one rule.
-    pub(super) fn trigger(&self, state: &Arc<RuleState>, event: &Value, trace: Option<&str>) {
+    fn deliver(&self, state: &Arc<RuleState>, event: &Value, trace: Option<&str>) {
         state.matched.fetch_add(1, Ordering::Relaxed);
         for target in &state.rule.targets {
             self.targets.deliver(Delivery::new(state, target.clone(), event, trace));

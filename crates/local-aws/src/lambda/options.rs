@@ -1,7 +1,7 @@
 //! The settings of the Lambda service.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sam_template::Function;
@@ -13,6 +13,8 @@ use crate::iam::Iam;
 pub struct LambdaOptions {
     /// The folder with the function binaries.
     pub binaries: PathBuf,
+    /// Programs to run in place of binaries, by package.
+    pub programs: BTreeMap<String, PathBuf>,
     /// The folder for the functions' logs, one file each.
     pub logs: PathBuf,
     /// Whether logs are also written to this process's stderr.
@@ -24,8 +26,14 @@ pub struct LambdaOptions {
 }
 
 impl LambdaOptions {
-    /// Returns the path of a function's binary, whether or not the file exists.
+    /// Returns the path of a function's program, whether or not the file exists.
     pub(super) fn binary(&self, function: &Function) -> PathBuf {
-        self.binaries.join(&function.package)
+        let own = self.program(function).map(Path::to_path_buf);
+        own.unwrap_or_else(|| self.binaries.join(&function.package))
+    }
+
+    /// Returns the program that replaces the function's binary, if there is one.
+    pub(super) fn program(&self, function: &Function) -> Option<&Path> {
+        self.programs.get(&function.package).map(PathBuf::as_path)
     }
 }

@@ -296,6 +296,7 @@ impl Pool {
             "name": self.function.name,
             "package": self.function.package,
             "arn": self.function.arn,
+            "program": self.options.program(&self.function),
             "timeoutSeconds": self.function.timeout.as_secs(),
             "running": self.concurrency.running(),
             "instances": instances,

@@ -98,6 +98,10 @@ fn command(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
+    // As on Lambda, where a function starts in the folder of its code.
+    if let Some(folder) = options.program(function).and_then(Path::parent) {
+        command.current_dir(folder).env("LAMBDA_TASK_ROOT", folder);
+    }
     command
 }
 

@@ -130,6 +130,7 @@ impl Desk {
             Arc::clone(&sqs),
             LambdaOptions {
                 binaries: PathBuf::new(),
+                programs: BTreeMap::new(),
                 logs: PathBuf::new(),
                 verbose: false,
                 environment: BTreeMap::new(),

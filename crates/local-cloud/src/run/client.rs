@@ -98,6 +98,12 @@ impl Client {
         Ok(state["timeScale"].as_f64().unwrap_or(1.0))
     }
 
+    /// Returns whether the cloud's processor is the reference, which writes a WAV file.
+    pub(super) async fn writes_wav(&self) -> Result<bool, Error> {
+        let answer = self.call(Method::GET, "/_local/state", None).await?;
+        Ok(has_reference_processor(&self.json(answer).await?))
+    }
+
     /// Returns a file that the cloud stores, or `None` if it does not exist.
     pub(super) async fn file(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
         let answer = self.call(Method::GET, path, None).await?;
@@ -127,5 +133,28 @@ impl Client {
 
     fn lost(&self, source: reqwest::Error) -> Error {
         Error::Unreachable { url: self.url.clone(), source }
+    }
+}
+
+/// Returns whether a cloud runs the reference processor, and not a program in its place.
+fn has_reference_processor(state: &Value) -> bool {
+    let mut functions = state["lambda"]["functions"].as_array().into_iter().flatten();
+    functions.any(|it| it["package"] == "audio-processor" && it["program"].is_null())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_in_place_of_the_reference_processor_is_another() {
+        for (function, is_reference) in [
+            (json!({"package": "audio-processor", "program": null}), true),
+            (json!({"package": "audio-processor", "program": "/mine"}), false),
+            (json!({"package": "mine", "program": null}), false),
+        ] {
+            let state = json!({"lambda": {"functions": [function]}});
+            assert_eq!(has_reference_processor(&state), is_reference, "{state}");
+        }
     }
 }

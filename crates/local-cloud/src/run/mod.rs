@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::progress::{self, Progress, Step};
 use crate::speaker::{Pace, Producer, Recording, Spoken};
 use local_aws::clock::{real_now_ms, real_now_us};
 use local_aws::delivery_stats::DeliveryStats;
@@ -34,13 +35,15 @@ pub(crate) const RECORDING: &str = "tests/testkit/assets/two-voices.mka";
 const OUTPUT: &str = "target/local";
 /// How often progress is checked, in real time.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How often progress is printed, in real time.
-const PRINT_EVERY: Duration = Duration::from_secs(2);
+/// The build profile of this program, and so of the functions beside it.
+const PROFILE: &str = if cfg!(debug_assertions) { "dev" } else { "release" };
 /// The longest time without progress after DELETE. The consumer needs at most 25 s to detect that a
 /// stream is drained; a killed one is replaced within 75 s (both on the scaled clock). The real
 /// part covers a busy machine.
 const QUIET_CLOUD: Duration = Duration::from_secs(100);
 const QUIET_REAL: Duration = Duration::from_secs(30);
+/// Failed deliveries without one success before them, after which no more are awaited.
+const HOPELESS: u64 = 5;
 const FUNCTIONS: [&str; 3] = ["session-http-handler", "kvs-stream-consumer", "audio-processor"];
 
 /// Arguments of `local-cloud run`.
@@ -58,6 +61,9 @@ pub struct RunArgs {
     /// Run the cloud this many times as fast as the real clock (not with --url).
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub time_scale: u32,
+    /// Your own audio processor, as for `up` (not with --url).
+    #[arg(long, value_name = "PATH|FUNCTION")]
+    pub processor: Option<String>,
 }
 
 /// Runs one session against the local cloud at `url`, or against one that it starts, and prints a
@@ -70,8 +76,11 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     let recording = crate::speaker::open(&media)?;
     let ended = crate::signals::ended()?;
     let started = match url {
+        Some(url) if args.processor.is_some() => {
+            return Err(crate::processor::cloud_already_runs(url));
+        }
         Some(_) => None,
-        None => Some(start(args.time_scale).await?),
+        None => Some(start(&args).await?),
     };
     let url = match (&started, url) {
         (Some(running), _) => running.url().to_owned(),
@@ -87,9 +96,13 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     outcome
 }
 
-async fn start(time_scale: u32) -> Result<LocalAws, Error> {
-    say("starting the cloud");
-    let options = Options { template: Some(TEMPLATE.into()), time_scale, ..Options::default() };
+async fn start(args: &RunArgs) -> Result<LocalAws, Error> {
+    let (template, time_scale) = (Some(TEMPLATE.into()), args.time_scale);
+    let mut options = Options { template, time_scale, ..Options::default() };
+    if let Some(processor) = &args.processor {
+        crate::processor::choose(&mut options, processor)?;
+    }
+    say(&format!("starting the cloud (profile: {PROFILE})"));
     let running = local_aws::start(options).await?;
     let missing = running.services().lambda.missing_binaries();
     if let Some((function, path)) = missing.first() {
@@ -139,6 +152,7 @@ async fn session(
         args.pace,
         time_scale,
     );
+    report.writes_wav = client.writes_wav().await?;
     keep_audio(&client, &mut report).await?;
     if let Some(log) = client.file("/_local/logs/kvs-stream-consumer").await? {
         report.counted = Counted::of(&session.id, &String::from_utf8_lossy(&log));
@@ -186,35 +200,34 @@ async fn speak(
     };
     let (progress, spoken) = watch::channel(Spoken::default());
     let speaking = producer.speak(recording, &progress);
-    tokio::pin!(speaking);
-    let mut tick = tokio::time::interval(PRINT_EVERY);
-    tick.tick().await;
-    loop {
-        tokio::select! {
-            result = &mut speaking => {
-                let spoken = result?;
-                say(&format!(
-                    "spoken: {} packets, {} samples, {} fragments persisted, {} reconnects",
-                    spoken.packets, recording.samples_16k(), spoken.persisted, spoken.reconnects
-                ));
-                return Ok(());
-            }
-            _ = tick.tick() => {
-                let stats = client.stats(&session.id).await?;
-                let packet = spoken.borrow().packets.saturating_sub(1);
-                let at_ms = recording.packets.get(packet).map_or(0, |packet| packet.at_ms);
-                say(&format!(
-                    "  spoken {:6.1} s, delivered {:6.1} s in {} chunks",
-                    at_ms as f64 / 1000.0,
-                    seconds(stats.samples_delivered),
-                    stats.chunks
-                ));
-            }
-        }
+    let step = async || {
+        // A cloud that does not answer fails the speaker too.
+        let stats = client.stats(&session.id).await.unwrap_or_default();
+        let delivered = format!("delivered {:.1} s", seconds(stats.samples_delivered));
+        let notes = [delivered, failures(&stats)];
+        spoken.borrow().step(recording, notes.join(", ").trim_end_matches(", ").to_owned())
+    };
+    let spoken = progress::during(speaking, step).await?;
+    say(&format!(
+        "spoken: {} packets, {} samples, {} fragments persisted, {} reconnects",
+        spoken.packets,
+        recording.samples_16k(),
+        spoken.persisted,
+        spoken.reconnects
+    ));
+    Ok(())
+}
+
+/// Returns the failures as a note on the progress; empty without one.
+fn failures(stats: &DeliveryStats) -> String {
+    match stats.failed_deliveries {
+        0 => String::new(),
+        failed => format!("{failed} deliveries failed"),
     }
 }
 
-/// Waits until the final chunk is accepted, or until nothing was delivered for too long.
+/// Waits until the final chunk is accepted, until nothing was delivered for too long, or until the
+/// processor has failed often and has accepted nothing.
 async fn drained(
     client: &Client,
     session: &Session,
@@ -223,7 +236,7 @@ async fn drained(
 ) -> Result<DeliveryStats, Error> {
     let patience = QUIET_REAL + QUIET_CLOUD.div_f64(time_scale.max(1.0));
     let mut last = client.stats(&session.id).await?;
-    let (mut moved, mut printed) = (Instant::now(), Instant::now());
+    let (mut moved, mut progress) = (Instant::now(), Progress::new());
     while last.final_accepted_us.is_none() && moved.elapsed() < patience {
         tokio::time::sleep(LOOK_EVERY).await;
         let now = client.stats(&session.id).await?;
@@ -231,13 +244,10 @@ async fn drained(
             moved = Instant::now();
         }
         last = now;
-        if printed.elapsed() >= PRINT_EVERY {
-            printed = Instant::now();
-            say(&format!(
-                "  delivered {:.1} of {:.1} s",
-                seconds(last.samples_delivered),
-                seconds(expected)
-            ));
+        let (done_s, total_s) = (seconds(last.samples_delivered), seconds(expected));
+        progress.show(&Step { name: "delivering", done_s, total_s, note: failures(&last) });
+        if last.chunks == 0 && last.failed_deliveries >= HOPELESS {
+            break;
         }
     }
     Ok(last)

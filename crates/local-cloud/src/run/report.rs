@@ -42,6 +42,9 @@ pub struct Report {
     pub wav: Option<PathBuf>,
     /// Samples in it.
     pub wav_samples: u64,
+    /// Whether the processor writes a WAV; one of the user's own need not.
+    #[serde(skip)]
+    pub writes_wav: bool,
     /// The recording.
     pub media: PathBuf,
     /// How many times as fast as real time it was sent.
@@ -80,6 +83,7 @@ impl Report {
                 .map(|accepted| accepted.saturating_sub(deleted_us) / 1000),
             wav: None,
             wav_samples: 0,
+            writes_wav: true,
             media,
             speed: pace.speed,
             fragment_ms: pace.fragment_ms,
@@ -90,6 +94,12 @@ impl Report {
     /// Returns the defects; none if every sample was accepted once and the session was closed.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
+        if self.chunks == 0 && self.failed_deliveries > 0 {
+            faults.push(format!(
+                "the processor accepted nothing, {} deliveries failed",
+                self.failed_deliveries
+            ));
+        }
         if self.samples_lost > 0 {
             faults.push(format!(
                 "{} of {} samples did not arrive",
@@ -108,7 +118,7 @@ impl Report {
         if self.stop_ms.is_none() {
             faults.push("no final chunk was accepted".to_owned());
         }
-        if self.wav_samples < self.samples_delivered {
+        if self.writes_wav && self.wav_samples < self.samples_delivered {
             faults.push(format!(
                 "the WAV holds {} of {} samples",
                 self.wav_samples, self.samples_delivered
@@ -165,6 +175,16 @@ mod tests {
         open.stop_ms = None;
         open.wav_samples = 0;
         assert_eq!(open.faults().len(), 2);
+        open.writes_wav = false;
+        assert_eq!(open.faults().len(), 1);
+    }
+
+    #[test]
+    fn a_processor_that_accepts_nothing_is_the_first_fault() {
+        let mut none = report(0, 0);
+        none.failed_deliveries = 5;
+        let faults = none.faults();
+        assert_eq!(faults[0], "the processor accepted nothing, 5 deliveries failed");
     }
 
     #[test]

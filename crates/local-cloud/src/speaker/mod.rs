@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 
 use crate::error::Error;
+use crate::progress::{self, Step};
 use local_aws::clock::real_now_ms;
 
 mod fix_sizes;
@@ -85,7 +86,10 @@ pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
         args.pace.speed,
         args.pace.fragment_ms
     );
-    let spoken = producer.speak(&recording, &watch::Sender::new(Spoken::default())).await?;
+    let (progress, spoken) = watch::channel(Spoken::default());
+    let speaking = producer.speak(&recording, &progress);
+    let step = async || spoken.borrow().step(&recording, String::new());
+    let spoken = progress::during(speaking, step).await?;
     eprintln!(
         "spoken: {} packets, {} samples at 16 kHz, {} fragments persisted",
         spoken.packets,
@@ -93,6 +97,16 @@ pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
         spoken.persisted
     );
     Ok(())
+}
+
+impl Spoken {
+    /// Returns the progress, with a note.
+    pub(crate) fn step(&self, recording: &Recording, note: String) -> Step {
+        let last = self.packets.checked_sub(1).and_then(|last| recording.packets.get(last));
+        let end_ms = last.map_or(0, |packet| packet.at_ms + u64::from(packet.samples_48k) / 48);
+        let total_s = recording.duration_ms() as f64 / 1000.0;
+        Step { name: "speaking", done_s: end_ms as f64 / 1000.0, total_s, note }
+    }
 }
 
 /// Reads a recording. Prints a warning when the end of the file is not usable; the rest is sent.
