@@ -11,8 +11,7 @@ import boto3
 import botocore.config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARIES = ROOT / os.environ.get("BIN", "target/debug")
-CLOUD = BINARIES / "local-cloud"
+CLOUD = ROOT / os.environ.get("BIN", "target/debug") / "local-cloud"
 EXAMPLE = ROOT / "examples" / "processor-python"
 
 
@@ -23,26 +22,16 @@ class Cloud:
     def __init__(self, processor: pathlib.Path | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self.folder = pathlib.Path(self._folder.name)
-        binaries = self._binaries(processor) if processor else BINARIES
+        own = ["--processor", processor] if processor else []
         with (self.folder / "cloud.log").open("w") as log:
             self._process = subprocess.Popen(
-                [CLOUD, "up", "--port", "0", "--data", self.folder / "data", "--binaries", binaries,
-                 "--time-scale", "20"],
+                [CLOUD, "up", "--port", "0", "--data", self.folder / "data", "--time-scale", "20", *own],
                 cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True,
             )
         ready = next((line for line in self._process.stdout if line.startswith("ready ")), None)
         assert ready, (self.folder / "cloud.log").read_text()
         self.url = ready.split()[1]
         self._lambda, self._dynamodb = self._client("lambda"), self._client("dynamodb")
-
-    def _binaries(self, processor: pathlib.Path) -> pathlib.Path:
-        """Returns a folder with the functions of which the processor is replaced."""
-        folder = self.folder / "binaries"
-        folder.mkdir()
-        for name in ("session-http-handler", "kvs-stream-consumer"):
-            (folder / name).symlink_to(BINARIES / name)
-        (folder / "audio-processor").symlink_to(processor)
-        return folder
 
     def _client(self, service: str):
         config = botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=60)

@@ -16,7 +16,7 @@ class WholeSession(unittest.TestCase):
         path = cloud.folder / "report.json"
         run = subprocess.run([CLOUD, "--url", cloud.url, "run", "--speed", "10", "--report", path], cwd=ROOT,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
-        self.assertTrue(path.exists(), run.stdout)
+        self.assertEqual(run.returncode, 0, run.stdout)
         report = json.loads(path.read_text())
         figures = {name: report[name] for name in ("samplesLost", "samplesDuplicated", "failedDeliveries")}
         self.assertEqual(figures, dict.fromkeys(figures, 0), run.stdout)
