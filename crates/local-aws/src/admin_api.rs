@@ -1,6 +1,7 @@
 //! `/_local/…`: the operations that AWS does not have: state, faults, tokens, keys, audio, logs.
 
 mod connections;
+pub(crate) mod index;
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ impl IntoResponse for Refused {
 /// The routes below `/_local`.
 pub(crate) fn router() -> Router<Arc<Services>> {
     Router::new()
+        .route("/", get(show_index))
         .route("/state", get(state))
         .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/token", axum::routing::post(mint))
@@ -49,6 +51,10 @@ pub(crate) fn router() -> Router<Arc<Services>> {
         .route("/logs/{package}", get(logs))
         .nest("/connections", connections::router())
         .fallback(nothing_here)
+}
+
+async fn show_index(State(services): State<Arc<Services>>) -> Response {
+    json_answer(StatusCode::OK, &index::body(&services))
 }
 
 async fn state(State(services): State<Arc<Services>>) -> Response {
@@ -152,9 +158,8 @@ async fn logs(
 }
 
 async fn nothing_here() -> Refused {
-    not_found(
-        "there is state, faults, token, keys, jwks.json, audio/SESSION.wav, deliveries/SESSION, connections/ID, logs/PACKAGE",
-    )
+    let paths: Vec<&str> = index::ENDPOINTS.iter().map(|(_, path, _)| *path).collect();
+    not_found(&format!("there is only {} here; GET /_local describes each", paths.join(", ")))
 }
 
 /// Returns whether a name stays within its folder.
