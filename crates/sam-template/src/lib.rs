@@ -10,6 +10,7 @@ mod http_api;
 mod load;
 mod model;
 mod names;
+mod nearest;
 mod options;
 mod parameters;
 mod queue;
