@@ -6,8 +6,10 @@
 //! a session's stream ([`speaker`]), and the run of one session with its report ([`run`]).
 
 pub mod cli;
+mod discovery;
 mod error;
 mod guide;
+mod lost_sessions;
 pub mod run;
 mod signals;
 pub mod speaker;
