@@ -18,7 +18,11 @@ pub(crate) fn file_kind(head: &[u8]) -> &'static str {
         [] => "an empty file",
         _ if head.starts_with(&EBML) => "a Matroska file that ends in its header",
         _ if head.iter().all(|byte| *byte == 0) => "only zero bytes",
-        _ => container(head).unwrap_or(if is_text(head) { "a text file" } else { "unknown bytes" }),
+        _ => container(head).unwrap_or(if is_text(head) {
+            "a text file"
+        } else {
+            "a file of an unknown kind"
+        }),
     }
 }
 
@@ -28,6 +32,7 @@ fn container(head: &[u8]) -> Option<&'static str> {
         [b'I', b'D', b'3', ..] => Some("an MP3 file"),
         // MPEG audio: the layer in two bits, of which ADTS (AAC) has zeros.
         [0xFF, second, ..] if second & 0xE6 == 0xE2 => Some("an MP3 file"),
+        [0xFF, second, ..] if second & 0xE6 == 0xE4 => Some("an MP2 file"),
         [0xFF, second, ..] if second & 0xF6 == 0xF0 => Some("an AAC file"),
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some("an MP4 file"),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => Some("a WAV file"),
@@ -67,6 +72,7 @@ mod tests {
             (&b""[..], "an empty file"),
             (b"ID3\x04\0\0", "an MP3 file"),
             (&[0xFF, 0xFB, 0x90, 0x64], "an MP3 file"),
+            (&[0xFF, 0xFD, 0x84, 0x04], "an MP2 file"),
             (&[0xFF, 0xF1, 0x50, 0x80], "an AAC file"),
             (b"\0\0\0\x20ftypisom", "an MP4 file"),
             (b"RIFF\0\0\0\0WAVEfmt ", "a WAV file"),
@@ -79,8 +85,8 @@ mod tests {
             (&"Gr\u{fc}".as_bytes()[..3], "a text file"),
             (&[0; 600], "only zero bytes"),
             (&[0x1A, 0x45, 0xDF, 0xA3, 0x9F], "a Matroska file that ends in its header"),
-            (&[0x80, 1, 2, 3], "unknown bytes"),
-            (b"a\0b", "unknown bytes"),
+            (&[0x80, 1, 2, 3], "a file of an unknown kind"),
+            (b"a\0b", "a file of an unknown kind"),
         ] {
             assert_eq!(file_kind(head), kind, "{head:?}");
         }
