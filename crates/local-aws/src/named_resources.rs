@@ -31,29 +31,27 @@ pub(crate) fn check(
     lambda: &Lambda,
 ) -> Result<(), Error> {
     let wrong = |name: &str, reason: String| Error::Parameter { name: name.to_owned(), reason };
-    let functions = template.parameters.iter().filter(|(_, value)| is_function(value));
-    for (name, arn) in functions.filter(|(_, arn)| !lambda.runs(arn)) {
-        let (missing, names) = (arn.rsplit("function:").next().unwrap_or(arn), lambda.names());
+    let missing = |(_, value): &(&String, &String)| is_function(value) && !lambda.runs(value);
+    if let Some((name, arn)) = template.parameters.iter().find(missing) {
+        let (function, names) = (arn.rsplit("function:").next().unwrap_or(arn), lambda.names());
         return Err(wrong(
             name,
             format!(
-                "no function {missing} runs here, only {}; `local-cloud up --processor` runs one \
+                "no function {function} runs here, only {}; `local-cloud up --processor` runs one \
                  of yours",
                 names.join(", ")
             ),
         ));
     }
-    for (name, here) in stand_ins(base_url) {
-        match options.parameters.get(&name) {
-            Some(value) if !value.is_empty() && *value != here => {
-                let reason = format!(
-                    "{value} is not on this machine: leave it out, and open a listener's connection \
-                     with PUT /_local/connections/ID"
-                );
-                return Err(wrong(&name, reason));
-            }
-            _ => {}
-        }
+    let elsewhere = |(name, here): &(String, String)| {
+        options.parameters.get(name).is_some_and(|value| !value.is_empty() && value != here)
+    };
+    if let Some((name, here)) = stand_ins(base_url).into_iter().find(elsewhere) {
+        let reason = format!(
+            "only {here} is on this machine: leave the parameter out, and open a listener's \
+             connection with PUT /_local/connections/ID"
+        );
+        return Err(wrong(&name, reason));
     }
     Ok(())
 }

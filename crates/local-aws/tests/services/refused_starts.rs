@@ -21,9 +21,9 @@ async fn refusal_of(name: &str, value: &str) -> String {
 
 #[tokio::test]
 async fn a_processor_that_does_not_run_here_is_refused_with_the_functions_that_do() {
-    let arn = "arn:aws:lambda:us-east-1:123456789012:function:nobody";
+    let arn = "arn:aws:lambda:us-east-1:123456789012:function:mine";
     let refusal = refusal_of("AudioProcessorFunctionArn", arn).await;
-    let reason = "parameter AudioProcessorFunctionArn: no function nobody runs here, only ";
+    let reason = "parameter AudioProcessorFunctionArn: no function mine runs here, only ";
     assert!(refusal.starts_with(reason), "{refusal}");
     for part in ["kvs-stream-consumer-dev", "session-http-handler-dev", "--processor"] {
         assert!(refusal.contains(part), "{part}: {refusal}");
@@ -36,7 +36,7 @@ async fn another_web_socket_api_is_refused_with_what_stands_in_for_it() {
         [("WebSocketApiEndpoint", "https://ws.example.com"), ("WebSocketApiId", "a1b2c3d4e5")]
     {
         let refusal = refusal_of(name, value).await;
-        assert!(refusal.starts_with(&format!("parameter {name}: {value} is not on this machine")));
+        assert!(refusal.starts_with(&format!("parameter {name}: only ")), "{refusal}");
         assert!(refusal.contains("/_local/connections/ID"), "{refusal}");
     }
 }

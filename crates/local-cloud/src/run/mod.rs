@@ -82,7 +82,7 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
         (Some(running), _) => running.url().to_owned(),
         (None, given) => given.unwrap_or_default().to_owned(),
     };
-    let outcome = session(&args, &media, &recording, &url, ended).await;
+    let outcome = session(&args, &media, &recording, &url, ended, started.is_some()).await;
     if let Some(running) = started {
         running.shutdown().await;
     }
@@ -106,13 +106,15 @@ async fn start(time_scale: u32) -> Result<LocalAws, Error> {
     Ok(running)
 }
 
-/// Opens a session and runs it. When `ended` resolves, the session is ended and nothing is reported.
+/// Opens a session and runs it. When `ended` resolves, nothing is reported, and the session is
+/// ended, unless its cloud ends with this process (`is_own`).
 async fn session(
     args: &RunArgs,
     media: &Path,
     recording: &Recording,
     url: &str,
     ended: impl Future<Output = ()>,
+    is_own: bool,
 ) -> Result<(), Error> {
     let client = Client::connect(url).await?;
     let time_scale = client.time_scale().await?;
@@ -126,7 +128,10 @@ async fn session(
     ));
     tokio::select! {
         outcome = reported(args, media, recording, url, &client, &session, time_scale) => outcome,
-        () = ended => Err(interrupted(&client, &session).await),
+        () = ended => Err(match is_own {
+            true => Error::Client("interrupted: nothing is reported".into()),
+            false => interrupted(&client, &session).await,
+        }),
     }
 }
 
