@@ -1,4 +1,5 @@
-//! Sessions that lost their stream: a data folder keeps tables, but neither streams nor their media.
+//! Sessions that lost their stream: a data folder keeps tables, but neither streams nor their
+//! media.
 //!
 //! They are not changed here. The health check ends them by its own rules, as on AWS when a stream
 //! is deleted: it restarts the consumer, which finds no stream, and then ends the session with the
@@ -10,7 +11,8 @@ use crate::error::Error;
 use local_aws::LocalAws;
 
 /// Selects DynamoDB; the signature is not checked.
-const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, \
+const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 \
+                             Credential=local/20260101/us-east-1/dynamodb/aws4_request, \
                              SignedHeaders=host, Signature=0";
 
 /// Returns a line for each live session whose stream does not exist.

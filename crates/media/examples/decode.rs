@@ -4,8 +4,8 @@
 //! `cargo run --release -p media --example decode -- FILE|-` writes s16le to stdout and one JSON
 //! line to stderr. `errors` counts damaged packets, resyncs, error tags, unsupported codecs and a
 //! truncated end; gaps are counted, not written. The exit status is 1 if reading or writing failed,
-//! if the stream contains audio or damage and nothing could be decoded, or if the input is something
-//! else than Matroska, which one line to stderr then names.
+//! if the stream contains audio or damage and nothing could be decoded, or if the input is not
+//! Matroska; one line to stderr then names its kind.
 //!
 //! `discardedSamples` counts the padding that the file declares at its end (DiscardPadding): it is
 //! not written, as RFC 9559 asks of players. A live producer declares none, and neither does the

@@ -136,8 +136,8 @@ impl Stream {
         self.pipeline.codec_id()
     }
 
-    /// Returns the samples of DiscardPadding at the current end. They are not emitted, unless another
-    /// packet follows.
+    /// Returns the samples of DiscardPadding at the current end. They are not emitted, unless
+    /// another packet follows.
     pub fn discarded_samples(&self) -> u64 {
         self.pipeline.discarded_samples()
     }

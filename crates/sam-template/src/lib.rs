@@ -16,6 +16,7 @@ mod parameters;
 mod queue;
 mod reader;
 mod role;
+mod rules;
 mod scope;
 mod table;
 mod throttle;
