@@ -10,11 +10,12 @@ use crate::services::Services;
 pub const NAME: &str = "local-cloud";
 
 /// The endpoints below `/_local`: methods, path, and effect.
-pub(super) const ENDPOINTS: [(&str, &str, &str); 10] = [
+pub(super) const ENDPOINTS: [(&str, &str, &str); 11] = [
     ("GET", "/state", "functions, routes, tables, rules, queues, streams, faults, parameters"),
     ("GET, POST, DELETE", "/faults", "pending faults: list, add one, remove all"),
     ("POST", "/token", "a speaker's token: {\"sub\": \"ana\"}"),
-    ("POST", "/keys", "add a key that signs tokens; DELETE /keys/KID removes one"),
+    ("POST", "/keys", "add a key that signs tokens"),
+    ("DELETE", "/keys/KID", "remove a key: its tokens are refused"),
     ("GET", "/jwks.json", "the public keys of the token issuer"),
     ("GET", "/.well-known/openid-configuration", "the token issuer"),
     ("GET", "/audio/SESSION.wav", "the audio that the reference processor accepted"),
