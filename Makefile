@@ -38,15 +38,23 @@ CARGO_HOME ?= $(HOME)/.cargo
 FOR_LAMBDA := CARGO_BUILD_RUSTFLAGS=--remap-path-prefix=$(CARGO_HOME)=/cargo \
 	CFLAGS=-ffile-prefix-map=$(CARGO_HOME)=/cargo
 
+# The packages of the requirements file $(1), printed before they are installed into $(2).
+INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd ' ' -)"
+
 .PHONY: help run up test check check-api check-template template-snapshot check-speaker speaker fmt bench faults fuzz build \
-  reproducible deploy deploy-check smoke tools cloud functions release clean
+  reproducible deploy deploy-check smoke tools cloud functions release clean require-media require-deploy require-token
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-run: functions ## one session end to end on this machine (SPEED=n, MEDIA=file.mkv|.mka|.webm, FRAGMENT_MS=10000 for fragments as of WebRTC ingestion, PROFILE=release)
+run: require-media functions ## one session end to end on this machine (SPEED=n, MEDIA=file.mkv|.mka|.webm, FRAGMENT_MS=10000 for fragments as of WebRTC ingestion, PROFILE=release)
 	@$(BIN)/local-cloud run --media "$(MEDIA)" --speed $(SPEED) --fragment-ms $(FRAGMENT_MS) \
 	  --report target/local/report.json
+
+# The targets named require-… stand first, so that a missing value is reported before anything is
+# built or installed.
+require-media:
+	@test -e "$(MEDIA)" || { echo "missing: MEDIA=$(MEDIA) does not exist; give an Opus .mkv, .mka or .webm file."; exit 1; }
 
 up: functions ## leave the same cloud running (PORT=7878) and print what to try
 	@$(BIN)/local-cloud up --port $(PORT) --data target/local --guide
@@ -137,13 +145,16 @@ IN_REGION = $(if $(REGION),--region $(REGION))
 # What samconfig.toml says of an environment stays; the issuer and the audience are added, because a
 # parameter override on the command line replaces those of the file. The build gets them too: it compiles
 # for the Architecture that is deployed.
-deploy: tools $(SAM_TOOLS)/installed.txt ## sam build and sam deploy (ENV=dev|prod REGION=… JWT_ISSUER=… JWT_AUDIENCE=…)
-	@test -n "$(JWT_ISSUER)" || { echo "missing: JWT_ISSUER, the issuer of the speakers' tokens (https://…)."; exit 1; }
-	@test -n "$(JWT_AUDIENCE)" || { echo "missing: JWT_AUDIENCE, the audience or client id in their tokens."; exit 1; }
+deploy: require-deploy tools $(SAM_TOOLS)/installed.txt ## sam build and sam deploy (ENV=dev|prod REGION=… JWT_ISSUER=… JWT_AUDIENCE=…)
 	export PATH="$$PATH:$(CURDIR)/$(SAM_TOOLS)/bin" && cd infra && overrides="$$(../$(VENV)/bin/python parameters.py $(ENV))" && \
 	  set -- $$overrides "JwtIssuer=$(JWT_ISSUER)" "JwtAudience=$(JWT_AUDIENCE)" $(PARAMETERS) && \
 	  $(FOR_LAMBDA) sam build --parameter-overrides "$$@" && \
 	  sam deploy --config-env $(ENV) $(IN_REGION) --parameter-overrides "$$@"
+
+require-deploy:
+	@test -n "$(JWT_ISSUER)" || { echo "missing: JWT_ISSUER, the issuer of the speakers' tokens (https://…)."; exit 1; }
+	@test -n "$(JWT_AUDIENCE)" || { echo "missing: JWT_AUDIENCE, the audience or client id in their tokens."; exit 1; }
+	@$(PYTHON) infra/parameters.py "$(ENV)" >/dev/null
 
 deploy-check: tools functions $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt ## sam build, sam deploy to an emulator, one session through what was deployed
 	@PATH="$$PATH:$(CURDIR)/$(SAM_TOOLS)/bin" $(FOR_LAMBDA) $(EMULATOR)/bin/python infra/deploy_check
@@ -152,14 +163,18 @@ deploy-check: tools functions $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.t
 $(SAM_TOOLS)/installed.txt: infra/requirements.txt
 $(EMULATOR)/installed.txt: infra/emulator-requirements.txt
 $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt:
+	@$(call INSTALLING,$<,$(@D))
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 # The token goes through the environment: an argument could be seen in the list of processes.
-smoke: export TOKEN := $(TOKEN)
-smoke: $(VENV)/.tools ## prove what is deployed with one session of speech (ENV=dev REGION=… TOKEN=… FACTS=1)
+smoke require-token: export TOKEN := $(TOKEN)
+smoke: require-token $(VENV)/.tools ## prove what is deployed with one session of speech (ENV=dev REGION=… TOKEN=… FACTS=1)
 	@$(VENV)/bin/python tests/smoke --environment $(ENV) $(IN_REGION) $(if $(FACTS),--facts)
+
+require-token:
+	@test -n "$$TOKEN" || { echo "missing: TOKEN, a token of a speaker from the stack's issuer:  make smoke ENV=dev TOKEN=…"; exit 1; }
 
 # Everything that the tests start.
 cloud: tools
@@ -181,6 +196,7 @@ tools: $(VENV)/.tools
 # One pinned requirements file; pip's own lock is the stamp's time.
 $(VENV)/.tools: tests/requirements.txt
 	@command -v $(PYTHON) >/dev/null || { echo "missing: Python 3 with venv (Debian: apt-get install python3-venv)."; exit 1; }
+	@$(call INSTALLING,$<,$(VENV))
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@

@@ -74,5 +74,6 @@ class Api:
             401: "TOKEN is no valid token of the stack's issuer and audience: take a fresh one",
             403: "TOKEN may not do this: it is not the session's speaker",
             429: "this speaker has too many sessions: end one, or use another speaker's token",
-        }.get(answer.status_code, "see the log: aws logs tail /aws/lambda/session-http-handler-ENV")
+        }.get(answer.status_code, "see the log: aws logs filter-log-events --log-group-name "
+                                  "/aws/lambda/session-http-handler-ENV")
         raise Failed(f"{answer.status_code} {message}", todo)

@@ -62,7 +62,8 @@ def hint(error: Exception) -> str:
     if code in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "SSOTokenLoadError",
                 "UnauthorizedSSOTokenError", "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId",
                 "UnrecognizedClientException"):
-        return "log in to AWS (AWS_PROFILE, aws sso login or the AWS_* variables), then run this again"
+        return ("log in to AWS (AWS_PROFILE, the AWS_* variables, or `aws sso login`, which AWS CLI v1 lacks), "
+                "then run this again")
     if "AccessDenied" in code or "NotAuthorized" in code or "UnauthorizedOperation" in code:
         return "these credentials need that permission; the smoke test uses no role of the stack"
     if code == "NoRegionError":

@@ -2,6 +2,7 @@
 
 mod connections;
 mod events;
+pub(crate) mod index;
 mod logs;
 
 use std::path::Path as FilePath;
@@ -38,6 +39,7 @@ impl IntoResponse for Refused {
 /// The routes below `/_local`.
 pub(crate) fn router() -> Router<Arc<Services>> {
     Router::new()
+        .route("/", get(show_index))
         .route("/state", get(state))
         .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/token", axum::routing::post(mint))
@@ -52,6 +54,10 @@ pub(crate) fn router() -> Router<Arc<Services>> {
         .route("/events", get(events::list))
         .nest("/connections", connections::router())
         .fallback(nothing_here)
+}
+
+async fn show_index(State(services): State<Arc<Services>>) -> Response {
+    json_answer(StatusCode::OK, &index::body(&services))
 }
 
 async fn state(State(services): State<Arc<Services>>) -> Response {
@@ -145,9 +151,8 @@ async fn deliveries(
 }
 
 async fn nothing_here() -> Refused {
-    not_found(
-        "there is state, faults, token, keys, jwks.json, audio/SESSION.wav, deliveries/SESSION, connections/ID, logs/PACKAGE, events",
-    )
+    let paths: Vec<&str> = index::ENDPOINTS.iter().map(|(_, path, _)| *path).collect();
+    not_found(&format!("there is only {} here; GET /_local describes each", paths.join(", ")))
 }
 
 /// Returns whether a name stays within its folder.

@@ -1,6 +1,6 @@
 //! The error of this crate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sam_template::TemplateError;
 
@@ -23,10 +23,39 @@ pub enum Error {
         /// Why it was rejected.
         reason: String,
     },
-    /// A port, file or folder could not be used.
+    /// There is no template.
+    #[error(
+        "{path}: no such template in {}: start at the top of the repository, or name a template with \
+         `local-cloud up --template`",
+        folder(path).display()
+    )]
+    NoTemplate {
+        /// The path of the template.
+        path: PathBuf,
+    },
+    /// A parameter names something that does not exist on this machine.
+    #[error("parameter {name}: {reason}")]
+    Parameter {
+        /// The parameter.
+        name: String,
+        /// Why no function could use its value, and what to do.
+        reason: String,
+    },
+    /// The port is in use, or this process may not listen on it.
+    #[error(
+        "port {port}: {source}: stop the program that uses it, or choose another port \
+         (`local-cloud up --port`, `make up PORT=…`; 0: a free one)"
+    )]
+    Port {
+        /// The port on 127.0.0.1.
+        port: u16,
+        /// The error of the operating system.
+        source: std::io::Error,
+    },
+    /// A file or folder could not be used.
     #[error("{what}: {source}")]
     Io {
-        /// The port, file or folder.
+        /// The file or folder.
         what: String,
         /// The error of the operating system.
         source: std::io::Error,
@@ -52,5 +81,13 @@ impl Error {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         move |source| Self::Io { what, source }
+    }
+}
+
+/// Returns the folder that a path begins at: the working folder, if it is relative.
+fn folder(path: &Path) -> PathBuf {
+    match path.is_absolute() {
+        true => path.parent().unwrap_or(path).to_owned(),
+        false => std::env::current_dir().unwrap_or_default(),
     }
 }

@@ -14,6 +14,7 @@ pub mod http_api;
 pub mod iam;
 pub mod kvs;
 pub mod lambda;
+mod named_resources;
 mod options;
 mod server;
 mod services;
@@ -22,6 +23,7 @@ mod start;
 mod wildcard;
 pub mod wire;
 
+pub use admin_api::index::NAME as INDEX_NAME;
 pub use aws_error::AwsError;
 pub use clock::Clock;
 pub use error::Error;

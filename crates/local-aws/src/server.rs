@@ -4,14 +4,15 @@
 //! The scope `execute-api` covers two services: `/@connections/…` belongs to a WebSocket API,
 //! any other path to the HTTP API. `/_local/…` is this emulator's own API; an unsigned
 //! `/2015-03-31/functions/…` is `cargo lambda invoke`; any other unsigned request goes to the
-//! HTTP API.
+//! HTTP API, except `GET /` if the API has no route for it: the answer is an index.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use http::{HeaderValue, Method, header};
 use tokio::net::TcpListener;
 
 use crate::admin_api;
@@ -24,6 +25,7 @@ use crate::wire::Credential;
 pub(crate) async fn serve(listener: TcpListener, services: Arc<Services>) {
     let router = Router::new()
         .nest("/_local", admin_api::router())
+        .route("/_local/", get(|| async { Redirect::permanent("/_local") }))
         .fallback(dispatch)
         .with_state(Arc::clone(&services));
     if let Err(error) = axum::serve(listener, router).await {
@@ -39,6 +41,9 @@ async fn dispatch(State(services): State<Arc<Services>>, request: Request) -> Re
             Credential { key: String::new(), service: "lambda".to_owned() }
         }
         None if Connections::takes(request.uri().path()) => return Connections::unsigned(),
+        None if is_front_page(&services, &request) => {
+            return admin_api::index::front_page(&services);
+        }
         None => return services.http_api.clone().handle(request).await,
     };
     let mut response = match services.iam.admit(&key, &service, request).await {
@@ -51,6 +56,12 @@ async fn dispatch(State(services): State<Arc<Services>>, request: Request) -> Re
         response.headers_mut().insert("x-amzn-requestid", id);
     }
     response
+}
+
+/// Returns whether a request is `GET /`, for which the template's HTTP API has no route.
+fn is_front_page(services: &Services, request: &Request) -> bool {
+    let is_root = request.method() == Method::GET && request.uri().path() == "/";
+    is_root && !services.http_api.has_route(request.method(), "/")
 }
 
 async fn serve_by(services: &Services, service: &str, request: Request) -> Response {

@@ -1,6 +1,7 @@
 //! Every service, created from the template.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,9 +20,14 @@ use crate::http_api::issuer::Issuer;
 use crate::iam::Iam;
 use crate::kvs::Kvs;
 use crate::lambda::{Lambda, LambdaOptions};
+use crate::named_resources;
 use crate::options::Options;
 use crate::sqs::Sqs;
-use sam_template::{Account, LoadOptions, Route, Template};
+use sam_template::{Account, LoadOptions, Route, Template, TemplateError};
+
+/// Maximum size of a template in bytes: CloudFormation's (quota "Template body size in an S3
+/// object").
+const MAX_TEMPLATE: u64 = 1_000_000;
 
 /// The services of one start.
 #[derive(Debug)]
@@ -89,6 +95,7 @@ impl Services {
             },
             stop.clone(),
         );
+        named_resources::check(options, &base_url, &template, &lambda)?;
         let (faults_too, lambda_too) = (faults.clone(), Arc::clone(&lambda));
         let events =
             Events::new(clock.clone(), faults_too, &template, lambda_too, Arc::clone(&sqs))
@@ -174,16 +181,12 @@ fn faults_for(template: &Template) -> Faults {
 /// The file cannot be read, or the template asks for something that is not supported.
 pub fn load_template(options: &Options, base_url: &str) -> Result<Template, Error> {
     let Some(path) = &options.template else { return Ok(Template::default()) };
-    let text = std::fs::read_to_string(path).map_err(Error::io(path.display().to_string()))?;
+    let text = read_template(path)?;
     let load = LoadOptions {
         account: Account::default(),
         base_url: base_url.to_owned(),
         parameters: options.parameters.clone(),
-        // Messages to listeners go to these services, which open connections under /_local.
-        stand_ins: BTreeMap::from([
-            ("WebSocketApiEndpoint".to_owned(), base_url.to_owned()),
-            ("WebSocketApiId".to_owned(), Connections::API_ID.to_owned()),
-        ]),
+        stand_ins: named_resources::stand_ins(base_url),
         // A deployment requires these; here the issuer is this cloud's own.
         fallbacks: BTreeMap::from([
             ("JwtIssuer".to_owned(), local_issuer(base_url)),
@@ -203,6 +206,25 @@ fn programs(options: &Options, template: &Template) -> Result<BTreeMap<String, P
             reason: format!("the template deploys no function {package} to replace"),
         }),
     }
+}
+
+/// Reads a template of at most [`MAX_TEMPLATE`] bytes, so that an endless file is an error.
+fn read_template(path: &Path) -> Result<String, Error> {
+    let failed = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::NotFound => Error::NoTemplate { path: path.to_owned() },
+        _ => Error::io(path.display().to_string())(source),
+    };
+    let malformed = |reason: &str| Error::Template {
+        path: path.to_owned(),
+        source: TemplateError::Malformed(reason.to_owned()),
+    };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(MAX_TEMPLATE + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_TEMPLATE {
+        return Err(malformed("more than 1 MB, the limit of CloudFormation"));
+    }
+    String::from_utf8(bytes).map_err(|_| malformed("not text"))
 }
 
 fn local_issuer(base_url: &str) -> String {

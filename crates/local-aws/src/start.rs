@@ -23,12 +23,13 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 /// the returned handle is shut down or dropped. When this returns, requests are answered.
 ///
 /// # Errors
-/// The port is in use; the template cannot be read or asks for something that is not supported; the
-/// data folder is in use or cannot be written.
+/// The port is in use; the template cannot be read or asks for something that is not supported; a
+/// parameter names something that does not exist here; the data folder is in use or cannot be
+/// written.
 pub async fn start(options: Options) -> Result<LocalAws, Error> {
     let listener = TcpListener::bind(("127.0.0.1", options.port))
         .await
-        .map_err(Error::io(format!("port {}", options.port)))?;
+        .map_err(|source| Error::Port { port: options.port, source })?;
     let address = listener.local_addr().map_err(Error::io("the port"))?;
     let data = DataFolder::open(options.data.as_deref())?;
     let stop = CancellationToken::new();

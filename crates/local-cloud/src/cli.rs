@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
+use crate::discovery::base_url;
 use crate::error::Error;
 use crate::inspect::{events::EventsArgs, logs::LogsArgs, sessions::SessionsArgs};
 use crate::run::{RunArgs, TEMPLATE};
@@ -160,7 +161,10 @@ async fn up(args: UpArgs) -> Result<(), Error> {
     }
     let running = local_aws::start(options).await?;
     for (function, path) in running.services().lambda.missing_binaries() {
-        eprintln!("{function} cannot run: {} is not built", path.display());
+        eprintln!("{function} cannot run: {} is not built: `make cloud` builds it", path.display());
+    }
+    for session in crate::lost_sessions::of(&running).await? {
+        eprintln!("{session}");
     }
     println!("ready {}", running.url());
     if args.guide {
@@ -183,6 +187,7 @@ fn permissions(args: PermissionsArgs) -> Result<(), Error> {
 }
 
 async fn token(args: &TokenArgs, url: &str) -> Result<(), Error> {
+    crate::discovery::check(url).await?;
     let request = json!({ "sub": args.sub, "expiresIn": args.expires_in });
     let unreachable = |source| Error::Unreachable { url: url.to_owned(), source };
     let client = reqwest::Client::builder().no_proxy().build().map_err(unreachable)?;
@@ -194,11 +199,6 @@ async fn token(args: &TokenArgs, url: &str) -> Result<(), Error> {
         None => return Err(Error::Client(format!("{url} returned no token: {answer}"))),
     }
     Ok(())
-}
-
-/// Parses the cloud's URL. A trailing slash is removed, because paths are appended to it.
-fn base_url(text: &str) -> Result<String, std::convert::Infallible> {
-    Ok(text.trim_end_matches('/').to_owned())
 }
 
 /// Parses an API mapping's key as API Gateway does: letters, digits and `-._$+!`, with slashes

@@ -15,12 +15,27 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The local cloud at the given URL could not be reached.
-    #[error("{url} does not answer ({source}): is `local-cloud up` running there?")]
+    #[error(
+        "{url} does not answer ({}): is `local-cloud up` running there? `make up` starts one and prints \
+         its URL",
+        cause(source)
+    )]
     Unreachable {
         /// The URL.
         url: String,
         /// The error of the HTTP client.
         source: reqwest::Error,
+    },
+    /// Something else than a local cloud answers at the given URL.
+    #[error(
+        "{url} is no local cloud (GET /_local: {answer}): give the URL that `local-cloud up` or `make \
+         up` printed"
+    )]
+    NotACloud {
+        /// The URL.
+        url: String,
+        /// What was answered.
+        answer: String,
     },
     /// The command failed for the reason in the text.
     #[error("{0}")]
@@ -33,4 +48,13 @@ impl Error {
         let what = what.into();
         move |source| Self::Io { what, source }
     }
+}
+
+/// Returns the innermost reason of an error: the outer ones repeat the URL.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
 }

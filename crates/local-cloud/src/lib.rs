@@ -7,9 +7,11 @@
 //! commands that show what a running cloud does ([`inspect`]).
 
 pub mod cli;
+mod discovery;
 mod error;
 mod guide;
 pub mod inspect;
+mod lost_sessions;
 mod processor;
 mod progress;
 pub mod run;

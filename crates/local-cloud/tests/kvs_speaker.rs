@@ -137,7 +137,7 @@ fn a_file_without_opus_names_its_codecs() {
     std::fs::write(&path, b"not matroska").unwrap();
     assert!(matches!(Recording::open(&path), Err(RecordingError::NotMatroska { .. })));
     std::fs::remove_file(&path).unwrap();
-    assert!(matches!(Recording::open(&path), Err(RecordingError::Open { .. })));
+    assert!(matches!(Recording::open(&path), Err(RecordingError::Missing { .. })));
 }
 
 /// Runs `local-cloud speak` with a file; returns whether it succeeded, and its stderr.

@@ -4,21 +4,43 @@
 //! `cargo run --release -p media --example decode -- FILE|-` writes s16le to stdout and one JSON
 //! line to stderr. `errors` counts damaged packets, resyncs, error tags, unsupported codecs and a
 //! truncated end; gaps are counted, not written. The exit status is 1 if reading or writing failed,
-//! or if the stream contains audio or damage and nothing could be decoded.
+//! if the stream contains audio or damage and nothing could be decoded, or if the input is not
+//! Matroska; one line to stderr then names its kind.
+//!
+//! `discardedSamples` counts the padding that the file declares at its end (DiscardPadding): it is
+//! not written, as RFC 9559 asks of players. A live producer declares none, and neither does the
+//! speaker of local-cloud: `make run` of the same file delivers these samples too.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::process::ExitCode;
 
+use file_kind::{CONVERT, HEAD, file_kind};
+
 use media::{Output, Stream, StreamOptions};
 use serde_json::json;
+
+#[path = "../../local-cloud/src/speaker/file_kind.rs"]
+mod file_kind;
+
+/// Printed without or with a wrong argument.
+const USAGE: &str = "usage: decode FILE|-
+
+Writes the audio of a Matroska or WebM file as 16 kHz, 16-bit, mono PCM to stdout, and counts to
+stderr. discardedSamples is the padding that the file declares at its end: it is not written here,
+and is delivered by `make run`, because a live producer declares none.";
+
+/// Bytes after which an input without any fragment, packet or block is given up, so that an endless
+/// one ends.
+const MAX_WITHOUT_MEDIA: u64 = 64 * 1024 * 1024;
 
 /// Bytes per read: small enough to decode while the rest is received.
 const READ_SIZE: usize = 16 * 1024;
 
 fn main() -> ExitCode {
-    let Some(input) = std::env::args().nth(1) else {
-        eprintln!("usage: decode FILE|-");
+    let input = std::env::args().nth(1).filter(|input| input == "-" || !input.starts_with('-'));
+    let Some(input) = input else {
+        eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
     match run(&input) {
@@ -38,21 +60,38 @@ fn run(input: &str) -> io::Result<bool> {
     };
     let mut decoding = Decoding::new(BufWriter::new(io::stdout().lock()));
     let mut chunk = vec![0; READ_SIZE];
-    loop {
+    while !decoding.is_hopeless() {
         let read = match source.read(&mut chunk) {
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                eprintln!("{}", not_matroska(input, "a folder"));
+                return Ok(false);
+            }
             Err(error) => return Err(error),
         };
         decoding.push(&chunk[..read])?;
     }
+    if decoding.has_no_media() {
+        eprintln!("{}", not_matroska(input, file_kind(&decoding.head)));
+        return Ok(false);
+    }
     decoding.finish()
+}
+
+fn not_matroska(input: &str, kind: &str) -> String {
+    let input = if input == "-" { "standard input" } else { input };
+    format!("{input}: {kind}, not a Matroska or WebM file: make one of a recording with {CONVERT}")
 }
 
 struct Decoding<W: Write> {
     stream: Stream,
     out: W,
+    /// The first bytes of the input, at most [`HEAD`].
+    head: Vec<u8>,
+    /// Bytes read.
+    read: u64,
     bytes: Vec<u8>,
     refused: Option<String>,
     last_fragment: Option<String>,
@@ -64,6 +103,8 @@ impl<W: Write> Decoding<W> {
         Self {
             stream: Stream::start(StreamOptions::default()),
             out,
+            head: Vec::new(),
+            read: 0,
             bytes: Vec::new(),
             refused: None,
             last_fragment: None,
@@ -71,7 +112,22 @@ impl<W: Write> Decoding<W> {
         }
     }
 
+    /// Returns whether the input has no fragment, packet or block so far, and does not begin as
+    /// Matroska does.
+    fn has_no_media(&self) -> bool {
+        let counters = self.stream.counters();
+        let parts = counters.fragments + counters.packets + counters.skipped_blocks;
+        parts == 0 && self.refused.is_none() && !self.head.starts_with(&file_kind::EBML)
+    }
+
+    fn is_hopeless(&self) -> bool {
+        self.read > MAX_WITHOUT_MEDIA && self.has_no_media()
+    }
+
     fn push(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let missing = HEAD.saturating_sub(self.head.len()).min(bytes.len());
+        self.head.extend_from_slice(&bytes[..missing]);
+        self.read += bytes.len() as u64;
         while !bytes.is_empty() {
             bytes = self.stream.push(bytes);
             self.drain()?;
@@ -120,6 +176,7 @@ impl<W: Write> Decoding<W> {
             "gapSamples": counters.gap_samples,
             "repeatedSamples": counters.repeated_samples,
             "excessSamples": counters.excess_samples,
+            "discardedSamples": self.stream.discarded_samples(),
             "clockDriftMillis": self.stream.clock_drift_ms(),
             "skippedBlocks": counters.skipped_blocks,
             "errors": errors,

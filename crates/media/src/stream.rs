@@ -136,6 +136,12 @@ impl Stream {
         self.pipeline.codec_id()
     }
 
+    /// Returns the samples of DiscardPadding at the current end. They are not emitted, unless
+    /// another packet follows.
+    pub fn discarded_samples(&self) -> u64 {
+        self.pipeline.discarded_samples()
+    }
+
     /// Returns the lag of the sample count behind the producer's time stamps, ms. It grows while
     /// the producer's clock runs faster than its samples.
     pub fn clock_drift_ms(&self) -> i64 {

@@ -9,8 +9,8 @@ use super::options::LoadOptions;
 use super::reader::{Properties, at};
 use super::scope::Scope;
 use super::{
-    Template, TemplateError, events, function, http_api, names, parameters, queue, role, table,
-    yaml,
+    Template, TemplateError, events, function, http_api, names, parameters, queue, role, rules,
+    table, yaml,
 };
 
 /// Resource types that are accepted and not run. They have no effect on one machine, except that
@@ -52,19 +52,14 @@ impl Template {
         let declared = section("Parameters")?;
         let conditions = section("Conditions")?;
         let mappings = section("Mappings")?;
+        let rules = section("Rules")?;
         let globals = section("Globals")?;
         let outputs = section("Outputs")?;
         let mut resources = section("Resources")?;
         // The file of an AWS::Include is not read. infra/template.yaml includes only alarms, which
         // are not emulated (NOT_RUN).
         resources.remove("Fn::Transform");
-        root.finish(&[
-            "AWSTemplateFormatVersion",
-            "Transform",
-            "Description",
-            "Metadata",
-            "Rules",
-        ])?;
+        root.finish(&["AWSTemplateFormatVersion", "Transform", "Description", "Metadata"])?;
 
         let scope = Scope {
             account: options.account.clone(),
@@ -74,6 +69,7 @@ impl Template {
             mappings,
             resources,
         };
+        rules::check(&scope, rules)?;
         let mut draft = Draft::default();
         let globals = Globals::read(&scope, globals)?;
         for (id, resource) in &scope.resources {

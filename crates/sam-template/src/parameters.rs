@@ -9,6 +9,7 @@ use regex_automata::meta::Regex;
 use serde_json::{Map, Value};
 
 use super::TemplateError;
+use super::nearest::nearest;
 use super::options::LoadOptions;
 use super::reader::{Properties, at};
 
@@ -22,7 +23,15 @@ pub(super) fn values(
     options: &LoadOptions,
 ) -> Result<BTreeMap<String, Value>, TemplateError> {
     if let Some(name) = options.parameters.keys().find(|name| !section.contains_key(*name)) {
-        return Err(at(name, "the template has no such parameter"));
+        let mut names: Vec<&str> = section.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        return Err(at(
+            name,
+            match nearest(name, section.keys()) {
+                Some(meant) => format!("the template has no such parameter: is it {meant}?"),
+                None => format!("the template has no such parameter: it has {}", names.join(", ")),
+            },
+        ));
     }
     let mut values = BTreeMap::new();
     for (name, declared) in section {
@@ -269,6 +278,15 @@ Parameters:
         assert_eq!(refusal, "Names: \"B\" does not match AllowedPattern [a-z]+");
         let refusal = load(DECLARED, "Ports", "80,65536").unwrap_err();
         assert_eq!(refusal, "Ports: \"65536\" is above MaxValue 65535");
+    }
+
+    #[test]
+    fn a_parameter_that_the_template_lacks_is_refused_with_those_it_has() {
+        let refusal = load(DECLARED, "Audiense", "a").unwrap_err();
+        assert_eq!(refusal, "Audiense: the template has no such parameter: is it Audience?");
+        let refusal = load(DECLARED, "Wanted", "a").unwrap_err();
+        let names = "it has Audience, Env, Level, Names, Ports, Seconds";
+        assert_eq!(refusal, format!("Wanted: the template has no such parameter: {names}"));
     }
 
     #[test]

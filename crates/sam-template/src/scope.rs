@@ -286,7 +286,11 @@ impl Scope {
         self.truth(condition, depth + 1)
     }
 
-    fn truth(&self, condition: &Value, depth: usize) -> Result<bool, String> {
+    /// Returns the value of a condition at `depth` calls.
+    ///
+    /// # Errors
+    /// It is no condition, or it cannot be resolved.
+    pub(super) fn truth(&self, condition: &Value, depth: usize) -> Result<bool, String> {
         match self.value(condition, depth)? {
             Some(Value::Bool(value)) => Ok(value),
             other => Err(format!("not a condition: {}", other.unwrap_or_default())),

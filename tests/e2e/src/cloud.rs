@@ -87,29 +87,35 @@ impl Cloud {
         data: PathBuf,
         change: impl FnOnce(&mut Command),
     ) -> Result<Self, Error> {
-        let log = std::fs::File::create(data.join("cloud.log")).map_err(io("create cloud.log"))?;
-        let mut command = Command::new(binary("local-cloud")?);
-        command.args(["up", "--port", "0", "--data"]).arg(&data);
-        command.args(["--time-scale", &options.time_scale.to_string()]);
-        for parameter in &options.parameters {
-            command.args(["--parameter", parameter]);
-        }
-        command.args(&options.arguments);
-        change(&mut command);
-        let mut process = command
-            .current_dir(root())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(io("start local-cloud"))?;
-        let url = ready(&mut process).await;
-        let Some(url) = url else {
-            let log = std::fs::read_to_string(data.join("cloud.log")).unwrap_or_default();
-            return Err(Error::NotReady(log));
-        };
+        let (process, url) = spawn(&options, &data, change).await?;
         let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
         Ok(Self { process, url, data, http, options })
+    }
+
+    /// Stops the cloud and starts it again with the same data and options, on another port.
+    ///
+    /// # Errors
+    /// As [`Cloud::start`].
+    pub async fn restart(&mut self) -> Result<(), Error> {
+        signal("TERM", &self.process.id().map(u64::from).into_iter().collect::<Vec<_>>());
+        self.process.wait().await.map_err(io("stop local-cloud"))?;
+        (self.process, self.url) = spawn(&self.options, &self.data, |_| {}).await?;
+        Ok(())
+    }
+
+    /// Starts `local-cloud run` against this cloud, with piped stdout and stderr.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be started.
+    pub fn run(&self) -> Result<Child, Error> {
+        Command::new(binary("local-cloud")?)
+            .args(["run", "--url", &self.url])
+            .current_dir(root())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(io("start a run"))
     }
 
     /// Returns `http://127.0.0.1:PORT`.
@@ -181,6 +187,35 @@ impl Drop for Cloud {
         } else {
             let _ = std::fs::remove_dir_all(&self.data);
         }
+    }
+}
+
+/// Starts `local-cloud up` on a data folder and waits until it is ready. Returns it with its URL.
+async fn spawn(
+    options: &Options,
+    data: &Path,
+    change: impl FnOnce(&mut Command),
+) -> Result<(Child, String), Error> {
+    let path = data.join("cloud.log");
+    let log = std::fs::File::options().create(true).append(true).open(&path);
+    let mut command = Command::new(binary("local-cloud")?);
+    command.args(["up", "--port", "0", "--data"]).arg(data);
+    command.args(["--time-scale", &options.time_scale.to_string()]);
+    for parameter in &options.parameters {
+        command.args(["--parameter", parameter]);
+    }
+    command.args(&options.arguments);
+    change(&mut command);
+    let mut process = command
+        .current_dir(root())
+        .stdout(Stdio::piped())
+        .stderr(log.map_err(io("create cloud.log"))?)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(io("start local-cloud"))?;
+    match ready(&mut process).await {
+        Some(url) => Ok((process, url)),
+        None => Err(Error::NotReady(std::fs::read_to_string(path).unwrap_or_default())),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `make faults`: runs the fault matrix, prints its table and writes `target/faults/summary.json`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,7 +28,7 @@ struct Arguments {
     log: bool,
     /// The file to which the figures are written.
     #[arg(long, default_value = "target/faults/summary.json")]
-    summary: std::path::PathBuf,
+    summary: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -35,6 +36,11 @@ fn main() -> ExitCode {
     if arguments.log {
         let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG);
         subscriber.without_time().with_writer(std::io::stderr).init();
+    }
+    if let Err(error) = open(&arguments.summary) {
+        let path = arguments.summary.display();
+        eprintln!("faults: {path} cannot be written, choose another --summary: {error}");
+        return ExitCode::FAILURE;
     }
     let run = |kind, runs| matrix(kind, &arguments.only, arguments.seed, runs);
     let mut rows = run(Kind::Simulated, arguments.simulated);
@@ -44,13 +50,21 @@ fn main() -> ExitCode {
     let broken = rows.iter().map(|row| row.broken.len()).sum::<usize>();
     let runs = rows.iter().map(|row| row.runs).sum::<u64>();
     println!("{runs} runs, {broken} of them failed");
-    if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if runs == 0 {
+        eprintln!("faults: no run: no fault's name contains {:?}", arguments.only);
+    }
+    if broken == 0 && runs > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn write(path: &std::path::Path, rows: &[Row]) {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).expect("create the folder of the figures");
+/// Opens the file of the figures before the runs, which take minutes. Keeps its content.
+fn open(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
     }
+    std::fs::OpenOptions::new().create(true).append(true).open(path).map(drop)
+}
+
+fn write(path: &Path, rows: &[Row]) {
     let text = serde_json::to_string_pretty(rows).expect("serialize the rows");
     std::fs::write(path, text).expect("write the figures");
 }

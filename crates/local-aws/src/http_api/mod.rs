@@ -176,6 +176,14 @@ impl HttpApi {
         })
     }
 
+    /// Returns whether a route of the API matches a path, which includes the stage or base path.
+    pub(crate) fn has_route(&self, method: &Method, path: &str) -> bool {
+        self.api.as_ref().is_some_and(|api| {
+            Mount::of(path, self.base_path.as_deref(), &api.stage)
+                .is_some_and(|mount| routing::find(&api.routes, method, mount.path).is_some())
+        })
+    }
+
     /// Returns the service's part of `/_local/state`.
     pub fn state(&self) -> Value {
         let routes = self.api.iter().flat_map(|api| &api.routes);

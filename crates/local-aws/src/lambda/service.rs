@@ -141,6 +141,16 @@ impl Lambda {
         OPERATIONS.into_iter()
     }
 
+    /// Returns whether `function`, a name or an ARN, is a function that runs here.
+    pub(crate) fn runs(&self, function: &str) -> bool {
+        self.pool(function).is_ok()
+    }
+
+    /// Returns the deployed names of the functions.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.pools.iter().map(|pool| pool.function().name.as_str()).collect()
+    }
+
     /// Returns the functions without a binary, with the path at which it is missing.
     pub fn missing_binaries(&self) -> Vec<(String, PathBuf)> {
         let missing = self.pools.iter().filter(|pool| !pool.binary().is_file());

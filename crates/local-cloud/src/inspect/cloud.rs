@@ -22,8 +22,12 @@ pub(super) struct Cloud {
 }
 
 impl Cloud {
-    /// Creates a client of the cloud at `url`, without a request.
-    pub(super) fn at(url: &str) -> Result<Self, Error> {
+    /// Creates a client of the cloud at `url`.
+    ///
+    /// # Errors
+    /// No local cloud answers there.
+    pub(super) async fn at(url: &str) -> Result<Self, Error> {
+        crate::discovery::check(url).await?;
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build();
         let http = http.map_err(|source| Error::Unreachable { url: url.to_owned(), source })?;
         Ok(Self { url: url.to_owned(), http })

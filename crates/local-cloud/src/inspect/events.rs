@@ -23,7 +23,7 @@ pub struct EventsArgs {
 /// # Errors
 /// The cloud cannot be reached.
 pub async fn events(args: &EventsArgs, url: &str) -> Result<(), Error> {
-    until_closed(print_all(args, &Cloud::at(url)?).await)
+    until_closed(print_all(args, &Cloud::at(url).await?).await)
 }
 
 async fn print_all(args: &EventsArgs, cloud: &Cloud) -> Result<(), Error> {

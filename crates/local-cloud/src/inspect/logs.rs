@@ -31,7 +31,7 @@ pub struct LogsArgs {
 /// The cloud cannot be reached, or it has neither such a function nor a line that contains such a
 /// session.
 pub async fn logs(args: &LogsArgs, url: &str) -> Result<(), Error> {
-    until_closed(print_all(args, &Cloud::at(url)?).await)
+    until_closed(print_all(args, &Cloud::at(url).await?).await)
 }
 
 async fn print_all(args: &LogsArgs, cloud: &Cloud) -> Result<(), Error> {

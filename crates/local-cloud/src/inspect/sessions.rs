@@ -41,7 +41,7 @@ enum Show {
 /// # Errors
 /// The cloud cannot be reached or has no such tables, or there is no such session.
 pub async fn sessions(args: &SessionsArgs, url: &str) -> Result<(), Error> {
-    let cloud = Cloud::at(url)?;
+    let cloud = Cloud::at(url).await?;
     let session = match &args.show {
         Some(Show::Show { session }) => Some(session),
         None => args.session.as_ref(),

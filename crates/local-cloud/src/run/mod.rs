@@ -8,6 +8,7 @@
 mod client;
 mod counted;
 mod report;
+mod writable;
 
 pub use report::Report;
 
@@ -74,6 +75,10 @@ pub struct RunArgs {
 pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     let media = args.media.clone().unwrap_or_else(|| PathBuf::from(RECORDING));
     let recording = crate::speaker::open(&media)?;
+    writable::check(args.report.as_deref())?;
+    if let Some(url) = url {
+        crate::discovery::check(url).await?;
+    }
     let ended = crate::signals::ended()?;
     let started = match url {
         Some(url) if args.processor.is_some() => {
@@ -86,10 +91,7 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
         (Some(running), _) => running.url().to_owned(),
         (None, given) => given.unwrap_or_default().to_owned(),
     };
-    let outcome = tokio::select! {
-        outcome = session(&args, &media, &recording, &url) => outcome,
-        () = ended => Err(Error::Client("interrupted: nothing is reported".into())),
-    };
+    let outcome = session(&args, &media, &recording, &url, ended, started.is_some()).await;
     if let Some(running) = started {
         running.shutdown().await;
     }
@@ -117,33 +119,65 @@ async fn start(args: &RunArgs) -> Result<LocalAws, Error> {
     Ok(running)
 }
 
-/// Runs one session and writes its report, also when samples are missing.
+/// Opens a session and runs it. When `ended` resolves, nothing is reported, and the session is
+/// ended, unless its cloud ends with this process (`is_own`).
 async fn session(
     args: &RunArgs,
     media: &Path,
     recording: &Recording,
     url: &str,
+    ended: impl Future<Output = ()>,
+    is_own: bool,
 ) -> Result<(), Error> {
     let client = Client::connect(url).await?;
     let time_scale = client.time_scale().await?;
     let before = Instant::now();
+    // Not interrupted: the session that it creates could not be ended without its id.
     let session = client.create_session().await?;
     say(&format!(
         "POST /sessions: {} is active after {} ms",
         session.id,
         before.elapsed().as_millis()
     ));
-    let spoken = speak(args, media, recording, url, &client, &session).await;
+    tokio::select! {
+        outcome = reported(args, media, recording, url, &client, &session, time_scale) => outcome,
+        () = ended => Err(match is_own {
+            true => Error::Client("interrupted: nothing is reported".into()),
+            false => interrupted(&client, &session).await,
+        }),
+    }
+}
+
+/// Ends the session of an interrupted run, and returns the error of that run.
+async fn interrupted(client: &Client, session: &Session) -> Error {
+    say(&format!("interrupted: ending {} (Ctrl-C again exits at once)", session.id));
+    Error::Client(match client.end_session(&session.id).await {
+        Ok(()) => format!("interrupted: {} is ended, nothing is reported", session.id),
+        Err(error) => format!("interrupted: {} may still be active: {error}", session.id),
+    })
+}
+
+/// Speaks into an open session, ends it and writes its report, also when samples are missing.
+async fn reported(
+    args: &RunArgs,
+    media: &Path,
+    recording: &Recording,
+    url: &str,
+    client: &Client,
+    session: &Session,
+    time_scale: f64,
+) -> Result<(), Error> {
+    let spoken = speak(args, media, recording, url, client, session).await;
     if let Err(error) = spoken {
         // The recording is incomplete, so the session is ended.
         client.end_session(&session.id).await?;
-        keep_logs(&client).await?;
+        keep_logs(client).await?;
         return Err(error);
     }
     client.end_session(&session.id).await?;
     let deleted_us = real_now_us();
     say(&format!("DELETE /sessions/{}: ended; waiting for the drain", session.id));
-    let stats = drained(&client, &session, recording.samples_16k(), time_scale).await?;
+    let stats = drained(client, session, recording.samples_16k(), time_scale).await?;
     let mut report = Report::new(
         &stats,
         recording.samples_16k(),
@@ -153,7 +187,7 @@ async fn session(
         time_scale,
     );
     report.writes_wav = client.writes_wav().await?;
-    keep_audio(&client, &mut report).await?;
+    keep_audio(client, &mut report).await?;
     if let Some(log) = client.file("/_local/logs/kvs-stream-consumer").await? {
         report.counted = Counted::of(&session.id, &String::from_utf8_lossy(&log));
     }
@@ -165,7 +199,7 @@ async fn session(
     if faults.is_empty() {
         return Ok(());
     }
-    keep_logs(&client).await?;
+    keep_logs(client).await?;
     Err(Error::Client(format!(
         "session {}: {}. The functions' logs are in {OUTPUT}",
         session.id,

@@ -11,7 +11,9 @@ use crate::error::Error;
 use crate::progress::{self, Step};
 use local_aws::clock::real_now_ms;
 
+mod file_kind;
 mod fix_sizes;
+mod media_file;
 mod muxer;
 mod opus;
 mod producer;
@@ -71,6 +73,7 @@ fn speed(text: &str) -> Result<f64, String> {
 /// The file cannot be read, or the stream does not accept it.
 pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
     let recording = open(&args.file)?;
+    crate::discovery::check(url).await?;
     let producer = Producer {
         url: url.to_owned(),
         stream: format!("session-{}", args.session),

@@ -38,7 +38,7 @@ pub struct Spoken {
 #[derive(Debug, thiserror::Error)]
 pub enum SpeakError {
     /// The stream rejected it.
-    #[error("PutMedia on {stream}: {status} {code}: {message}")]
+    #[error("PutMedia on {stream}: {status} {code}: {message}{}", advice(code))]
     Refused {
         /// The stream.
         stream: String,
@@ -57,6 +57,16 @@ pub enum SpeakError {
         /// The reason of the last break.
         reason: String,
     },
+}
+
+/// Returns the next step after an error of PutMedia, if there is one to name.
+fn advice(code: &str) -> &'static str {
+    match code {
+        "ResourceNotFoundException" => {
+            ": check the session's id, or open a session with POST /sessions"
+        }
+        _ => "",
+    }
 }
 
 /// A producer: where and how it sends.

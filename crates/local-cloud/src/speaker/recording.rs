@@ -5,19 +5,27 @@ use std::path::{Path, PathBuf};
 
 use matroska_demuxer::{Frame, MatroskaFile, TrackType};
 
+use super::file_kind::{CONVERT, file_kind};
 use super::fix_sizes::fix_sizes;
-use super::opus;
+use super::{media_file, opus};
 
 /// Maximum size of the Opus data of one file: more than a day of speech.
 const MOST_BYTES: usize = 512 * 1024 * 1024;
 
-/// Maximum size of a file. It is held in memory, and may contain video.
-const MOST_FILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
-
 /// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
-    /// The file cannot be opened.
+    /// The file does not exist.
+    #[error(
+        "{path}: no such file in {}: start at the top of the repository, or name an Opus .mkv, .mka or \
+         .webm file",
+        media_file::folder(path).display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be read.
     #[error("{path}: {source}")]
     Open {
         /// The file.
@@ -26,10 +34,12 @@ pub enum RecordingError {
         source: std::io::Error,
     },
     /// It does not begin as Matroska and WebM do.
-    #[error("{path}: not a Matroska or WebM file")]
+    #[error("{path}: {kind}, not a Matroska or WebM file: make one of a recording with {CONVERT}")]
     NotMatroska {
         /// The file.
         path: PathBuf,
+        /// The kind of file that it is instead, for example `an MP3 file`.
+        kind: &'static str,
     },
     /// It is Matroska or WebM, but damaged.
     #[error("{path}: a damaged Matroska or WebM file: {source}")]
@@ -42,7 +52,7 @@ pub enum RecordingError {
     /// Its audio is in another codec.
     #[error(
         "{path}: the speaker plays Opus (A_OPUS) only, and this file has {found}: \
-         convert it, for example with `ffmpeg -i IN -c:a libopus -ac 1 OUT.mka`"
+         convert it, for example with {CONVERT}"
     )]
     NotOpus {
         /// The file.
@@ -65,7 +75,10 @@ pub enum RecordingError {
         path: PathBuf,
     },
     /// The Opus track is too large.
-    #[error("{path}: more than 4 GiB, or more than 512 MiB of Opus")]
+    #[error(
+        "{path}: more than 1 GiB, or more than 512 MiB of Opus: take a part of its audio, for example \
+         with `ffmpeg -i IN -t 3600 -vn -c:a copy OUT.mka`"
+    )]
     Large {
         /// The file.
         path: PathBuf,
@@ -109,14 +122,9 @@ impl Recording {
     /// # Errors
     /// [`RecordingError`], with the file and, if it contains no Opus, the codecs that it contains.
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
-        let unreadable = |source| RecordingError::Open { path: path.to_owned(), source };
-        if std::fs::metadata(path).map_err(unreadable)?.len() > MOST_FILE_BYTES {
-            return Err(RecordingError::Large { path: path.to_owned() });
-        }
-        let bytes = std::fs::read(path).map_err(unreadable)?;
-        let Some(fixed) = fix_sizes(&bytes) else {
-            return Err(RecordingError::NotMatroska { path: path.to_owned() });
-        };
+        let bytes = media_file::read(path)?;
+        let fixed =
+            fix_sizes(&bytes).ok_or_else(|| media_file::not_matroska(path, file_kind(&bytes)))?;
         let damaged = |source| RecordingError::Matroska { path: path.to_owned(), source };
         let mut file = MatroskaFile::open(Cursor::new(fixed.document)).map_err(damaged)?;
         let codec = |id: &str| id.trim_end_matches('\0').to_owned();

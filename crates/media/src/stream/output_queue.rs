@@ -110,6 +110,11 @@ impl OutputQueue {
         &mut self.pcm
     }
 
+    /// Returns the number of samples that are withheld.
+    pub(super) fn withheld_samples(&self) -> u64 {
+        self.withheld.samples.len() as u64
+    }
+
     /// Emits the withheld samples: a packet follows, so they are not padding.
     pub(super) fn release_withheld(&mut self, counters: &mut Counters) {
         if self.withheld.samples.is_empty() {

@@ -174,6 +174,10 @@ impl Pipeline {
         self.timeline.origin_ms()
     }
 
+    pub(super) fn discarded_samples(&self) -> u64 {
+        self.outputs.withheld_samples()
+    }
+
     pub(super) fn clock_drift_ms(&self) -> i64 {
         self.timeline.drift_ms()
     }
