@@ -42,7 +42,7 @@ FOR_LAMBDA := CARGO_BUILD_RUSTFLAGS=--remap-path-prefix=$(CARGO_HOME)=/cargo \
 INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd ' ' -)"
 
 .PHONY: help run up test check check-api check-template template-snapshot check-speaker speaker fmt bench faults fuzz build \
-  reproducible deploy deploy-check smoke tools cloud functions release clean require-media require-deploy require-token
+  reproducible deploy deploy-check smoke tools announce cloud functions release clean require-media require-deploy require-token
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -71,10 +71,13 @@ test: tools cloud ## every check that needs no AWS
 	$(VENV)/bin/python -m unittest discover -s tests/processor
 	$(VENV)/bin/python tests/smoke/against_local_cloud.py
 	$(VENV)/bin/python tests/speech/word_errors.py
+	$(VENV)/bin/python tests/documents/commands.py
 	$(VENV)/bin/python tests/iam/least_privilege.py "$$LOCAL_CLOUD_CALLS"
 
 check: tools ## fmt, clippy, docs, licences, API description, template, the speaker's page
 	cargo fmt --all --check
+	$(PYTHON) tests/documents/links.py
+	$(PYTHON) docs/pictures/overview.py --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 	@$(MAKE) --no-print-directory check-api check-template check-speaker
@@ -182,8 +185,12 @@ cloud: tools
 
 # What one session needs. Its dependencies have the same features as in the whole workspace (see
 # crates/local-cloud/Cargo.toml), so `make test` does not compile them again.
-functions: tools
-	cargo build --profile $(PROFILE) -p local-cloud $(FUNCTIONS:%=-p %)
+functions: announce tools
+	@$(VENV)/bin/python infra/build/compile.py --profile $(PROFILE) -p local-cloud $(FUNCTIONS:%=-p %)
+
+announce:
+	@test -x $(BIN)/local-cloud || echo "The first build downloads and compiles the local cloud and the functions (profile $(PROFILE)):" \
+	  "about $(if $(filter dev,$(PROFILE)),5,20) minutes on two cores. Later builds take seconds."
 
 release: tools
 	cargo build --release --workspace --bins --examples

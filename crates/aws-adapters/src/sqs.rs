@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::types::QueueAttributeName;
-use relay::ports::{DeadLetter, DeadLetters};
+use relay::ports::{DeadLetter, DeadLetterQueue};
 use session::reconcile::{self, DeadLetterScan};
 use session::{ErrorKind, PortError};
 
@@ -77,7 +77,7 @@ impl DeadLetterQueues {
     }
 }
 
-impl reconcile::DeadLetters for DeadLetterQueues {
+impl reconcile::DeadLetterScanner for DeadLetterQueues {
     async fn scan(&self) -> Result<DeadLetterScan, PortError> {
         let mut scan = DeadLetterScan::default();
         scan.unseen_chunks = self.receive(&self.chunks, &mut scan.chunks).await?;
@@ -88,7 +88,7 @@ impl reconcile::DeadLetters for DeadLetterQueues {
     }
 }
 
-impl DeadLetters for DeadLetterQueues {
+impl DeadLetterQueue for DeadLetterQueues {
     async fn send(&self, letter: &DeadLetter) -> Result<(), PortError> {
         let operation = "SendMessage";
         let body = serde_json::to_string(letter)

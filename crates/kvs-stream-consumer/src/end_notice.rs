@@ -22,7 +22,7 @@ impl EndNotice {
     }
 }
 
-impl relay::ports::Listeners for EndNotice {
+impl relay::ports::EndNotices for EndNotice {
     async fn notify_ended(&self, session: &SessionId, limit: Duration) {
         let budget = self.rules.notify_budget(limit);
         notify(&self.connections, &self.ctx, session, Notification::Ended, &budget).await;

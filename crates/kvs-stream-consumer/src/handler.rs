@@ -1,5 +1,6 @@
 //! Handles each kind of event.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
@@ -13,10 +14,10 @@ use crate::authority::{Resolution, resolve_stream};
 use crate::event::Input;
 use crate::failure::Failure;
 use crate::health_check;
-use crate::ports::{Aws, Shared};
+use crate::ports::Aws;
 
 /// Handles one invocation within its trace.
-pub(crate) async fn handle(aws: Shared, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+pub(crate) async fn handle(aws: Arc<Aws>, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     let (payload, context) = event.into_parts();
     // A continuation belongs to the trace of the invocation that requested it.
     let continued = payload.get("traceId").and_then(Value::as_str).map(str::to_owned);

@@ -1,7 +1,5 @@
 //! The relay's ports, implemented by AWS.
 
-use std::sync::Arc;
-
 use aws_adapters::Sdk;
 use aws_adapters::dynamodb::{DynamoDb, SessionWatch, SessionsTable, StreamsTable};
 use aws_adapters::event_bridge::EventBridge;
@@ -104,6 +102,3 @@ impl Ports for OnAws {
     type SelfInvoker = ConsumerFunction;
     type Metrics = Emf;
 }
-
-/// The clients, shared.
-pub(crate) type Shared = Arc<Aws>;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 mod variable;
-pub use variable::{Flag, Kind, Number, Optional, Required, Text, Variable};
+pub use variable::{Flag, Number, Optional, Required, Text, Variable, VariableKind};
 
 /// An invalid configuration. Every variant is fatal at init.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -33,7 +33,7 @@ pub enum CheckpointError {
 /// A complete fragment: where it starts and where its samples end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Fragment {
+pub struct CompleteFragment {
     /// Timeline at the fragment's start; identifies the fragment.
     #[serde(rename = "anchor")]
     pub resume_point: ResumePoint,
@@ -110,7 +110,7 @@ pub struct Checkpoint {
     pub origin: Option<ResumePoint>,
     /// The last complete, fully settled fragments, oldest first: the warm-up and one more.
     #[serde(default)]
-    pub fragments: Vec<Fragment>,
+    pub fragments: Vec<CompleteFragment>,
     /// Fingerprints of the preceding fragments, oldest first, over about the last minute: used to
     /// detect audio that the producer sends again.
     #[serde(default)]
@@ -210,7 +210,7 @@ mod tests {
         let content = Some(Content::from_text("1:7:00000001:20000000:0:").unwrap());
         checkpoint.contents.extend(content.clone());
         checkpoint.fragments =
-            vec![Fragment { resume_point, end: 112_000, duration_ms: 1_000, content }];
+            vec![CompleteFragment { resume_point, end: 112_000, duration_ms: 1_000, content }];
         assert_eq!(Checkpoint::from_json(&checkpoint.to_json()), Ok(checkpoint));
     }
 

@@ -15,7 +15,7 @@ use crate::chunker::Chunk;
 use crate::config::Config;
 use crate::lease_view::HandoffRequested;
 use crate::payload::payload;
-use crate::ports::{DeadLetter, DeadLetters, Ports, Processor};
+use crate::ports::{DeadLetter, DeadLetterQueue, Ports, Processor};
 use crate::queue::Queued;
 use crate::run_state::RunState;
 use session::Backoff;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::context::RunContext;
 use crate::lease_view::LeaseView;
-use crate::ports::{Listeners, Ports};
+use crate::ports::{EndNotices, Ports};
 use crate::run::Relay;
 use session::ports::Clock;
 

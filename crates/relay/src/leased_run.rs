@@ -19,7 +19,7 @@ use crate::run_state::RunState;
 use session::ports::{Clock, millis};
 
 /// Why a run with the lease stopped.
-enum End {
+enum RunEnd {
     Delivery(DeliveryEnd),
     /// Another run holds the lease.
     LeaseLost,
@@ -69,7 +69,7 @@ async fn run_until_end<P: Ports>(
     lease: &Lease,
     renewer: &LeaseRenewer<'_, P>,
     deadline: Instant,
-) -> End {
+) -> RunEnd {
     let (ctx, view, epoch) = (&state.ctx, &state.lease, lease.epoch);
     let now = ctx.clock().instant();
     let remaining = deadline.saturating_duration_since(now);
@@ -78,12 +78,12 @@ async fn run_until_end<P: Ports>(
     let finished = state.progress.lock().state().finished;
     tokio::select! {
         biased;
-        () = std::future::ready(()), if finished => End::Delivery(DeliveryEnd::Drained),
-        () = renewer.renew_loop() => End::LeaseLost,
+        () = std::future::ready(()), if finished => RunEnd::Delivery(DeliveryEnd::Drained),
+        () = renewer.renew_loop() => RunEnd::LeaseLost,
         // The chain of invocations must end then, whatever prevented delivery.
-        () = view.stopped_longer_than(ctx.config.retention, ctx.clock()) => End::Expired,
-        end = deliver(state, epoch) => End::Delivery(end),
-        () = hand_off(ctx, epoch, schedule, view) => End::Abandoned,
+        () = view.stopped_longer_than(ctx.config.retention, ctx.clock()) => RunEnd::Expired,
+        end = deliver(state, epoch) => RunEnd::Delivery(end),
+        () = hand_off(ctx, epoch, schedule, view) => RunEnd::Abandoned,
         never = background(state) => match never {},
     }
 }
@@ -114,23 +114,23 @@ async fn finish<P: Ports>(
     state: &RunState<'_, P>,
     lease: &Lease,
     renewer: &LeaseRenewer<'_, P>,
-    end: &End,
+    end: &RunEnd,
 ) -> Result<Outcome, RelayError> {
     let ctx = &state.ctx;
     match end {
-        End::LeaseLost | End::Delivery(DeliveryEnd::StaleEpoch) => Ok(Outcome::Superseded),
-        End::Delivery(DeliveryEnd::Drained) => {
+        RunEnd::LeaseLost | RunEnd::Delivery(DeliveryEnd::StaleEpoch) => Ok(Outcome::Superseded),
+        RunEnd::Delivery(DeliveryEnd::Drained) => {
             renewer.release(true).await?;
             let latency = state.lease.stopped_for(ctx.clock().now_ms()).map(millis);
             state.metrics.observed().stop_latency_millis = latency;
             Ok(Outcome::Ended)
         }
-        End::Expired => {
+        RunEnd::Expired => {
             give_up(state);
             renewer.release(true).await?;
             Ok(Outcome::GivenUp)
         }
-        End::Delivery(DeliveryEnd::HandoffRequested) | End::Abandoned => {
+        RunEnd::Delivery(DeliveryEnd::HandoffRequested) | RunEnd::Abandoned => {
             let has_successor = state.lease.desired().successor.is_some();
             renewer.release(false).await?;
             if !has_successor {

@@ -2,7 +2,7 @@
 
 use media::{FragmentAudio, FragmentNumber, Output, ResumePoint};
 
-use crate::checkpoint::Fragment;
+use crate::checkpoint::CompleteFragment;
 use crate::chunker::{Chunk, Chunker};
 use crate::drain::Drain;
 use crate::ports::Ports;
@@ -187,7 +187,8 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
                 ..std::mem::take(&mut self.counts)
             };
             let content = audio.content;
-            let fragment = Fragment { resume_point, end: self.position, duration_ms, content };
+            let fragment =
+                CompleteFragment { resume_point, end: self.position, duration_ms, content };
             let new = self.run.progress.lock().complete(fragment, self.server_ms, counts);
             if new && counts.repeated > 0 {
                 tracing::info!(sessionId = %self.run.ctx.session_id, %number, repeatedSamples = counts.repeated, "the producer resent this audio after a reconnect; it is delivered once");

@@ -39,7 +39,7 @@ pub(crate) fn payload<P: Ports>(
         audio_data: encode(chunks()),
         sample_rate: audio::SAMPLE_RATE,
         channels: audio::CHANNELS,
-        format: audio::Format::PcmS16le,
+        format: audio::SampleFormat::PcmS16le,
         source: audio::Source::KvsStreamConsumer,
         sequence: start / progress.chunk_samples(),
         chunk_count: u32::try_from(batch.len()).unwrap_or(u32::MAX),

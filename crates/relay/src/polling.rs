@@ -7,7 +7,7 @@ use session::Language;
 use crate::context::RunContext;
 use crate::lease_table::LeaseTable;
 use crate::lease_view::LeaseView;
-use crate::ports::{Ports, Sessions};
+use crate::ports::{Ports, SessionReader};
 use crate::shared::Shared;
 use session::ports::Clock;
 

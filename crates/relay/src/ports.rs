@@ -25,11 +25,11 @@ pub trait Ports: Send + Sync + 'static {
     /// The audio processor.
     type Processor: Processor;
     /// The dead-letter queue for chunks that the processor rejects permanently.
-    type DeadLetters: DeadLetters;
+    type DeadLetters: DeadLetterQueue;
     /// Sessions and listener languages.
-    type Sessions: Sessions;
+    type Sessions: SessionReader;
     /// Notices to listeners.
-    type Listeners: Listeners;
+    type Listeners: EndNotices;
     /// Starts the next invocation.
     type SelfInvoker: SelfInvoker;
     /// Metrics.
@@ -102,7 +102,7 @@ pub struct DeadLetter {
 }
 
 /// The dead-letter queue.
-pub trait DeadLetters: Send + Sync {
+pub trait DeadLetterQueue: Send + Sync {
     /// Stores the letter durably.
     ///
     /// # Errors
@@ -112,7 +112,7 @@ pub trait DeadLetters: Send + Sync {
 }
 
 /// Sessions and listeners, read only.
-pub trait Sessions: Send + Sync {
+pub trait SessionReader: Send + Sync {
     /// Returns whether the session is over (ended or deleted). An unknown session is not over: its
     /// event may arrive before its item exists.
     ///
@@ -128,7 +128,7 @@ pub trait Sessions: Send + Sync {
 }
 
 /// Notifies listeners.
-pub trait Listeners: Send + Sync {
+pub trait EndNotices: Send + Sync {
     /// Notifies a session's listeners that it has ended and removes them, for at most `limit`. The
     /// health check handles the listeners that are left.
     fn notify_ended(&self, session: &SessionId, limit: Duration)

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use media::{Content, FragmentNumber, ResumePoint};
 
-use crate::checkpoint::{Checkpoint, Fragment};
+use crate::checkpoint::{Checkpoint, CompleteFragment};
 use crate::config::Config;
 
 /// Maximum number of settled fragments kept, so that a checkpoint stays within a few kilobytes for
@@ -54,7 +54,7 @@ struct Unsettled {
 pub(crate) struct Progress {
     checkpoint: Checkpoint,
     /// All complete fragments not yet pruned, oldest first, settled or not.
-    fragments: Vec<Fragment>,
+    fragments: Vec<CompleteFragment>,
     unsettled: VecDeque<Unsettled>,
     /// Fingerprints of the pruned fragments.
     contents: VecDeque<Content>,
@@ -75,7 +75,7 @@ impl Progress {
 
     /// Returns the current checkpoint.
     pub(crate) fn checkpoint(&self) -> Checkpoint {
-        let settled: Vec<Fragment> = self
+        let settled: Vec<CompleteFragment> = self
             .fragments
             .iter()
             .take_while(|fragment| fragment.end <= self.checkpoint.next)
@@ -117,7 +117,7 @@ impl Progress {
     /// fragment that this session has counted before are ignored. Returns whether it is new.
     pub(crate) fn complete(
         &mut self,
-        fragment: Fragment,
+        fragment: CompleteFragment,
         server_ms: Option<u64>,
         counts: FragmentCounts,
     ) -> bool {
@@ -252,7 +252,7 @@ pub(crate) struct ReadPlan {
 /// Returns the fragment to start after and the index of the first fragment to read. Both are
 /// `None` if reading starts at the oldest fragment in KVS.
 fn start(
-    fragments: &[Fragment],
+    fragments: &[CompleteFragment],
     floor: u64,
     warm_up_ms: u64,
 ) -> (Option<FragmentNumber>, Option<usize>) {
@@ -270,7 +270,7 @@ fn start(
 
 /// Returns the index of the first of the trailing fragments (at least one) that together last
 /// `warm_up_ms`, and their duration.
-fn warm_up(fragments: &[Fragment], warm_up_ms: u64) -> (usize, u64) {
+fn warm_up(fragments: &[CompleteFragment], warm_up_ms: u64) -> (usize, u64) {
     let (mut first, mut time) = (fragments.len(), 0);
     while first > 0 && (time < warm_up_ms || first == fragments.len()) {
         first -= 1;

@@ -43,7 +43,7 @@ pub struct AudioPayload {
     /// Always [`CHANNELS`].
     pub channels: u8,
     /// Always `pcm_s16le`.
-    pub format: Format,
+    pub format: SampleFormat,
     /// Always `kvs_stream_consumer`.
     pub source: Source,
     /// Number of the first chunk: `startSample / (CHUNK_MS × 16)`.
@@ -80,7 +80,7 @@ pub enum Action {
 
 /// Encoding of the samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Format {
+pub enum SampleFormat {
     /// Signed 16-bit integers, little-endian.
     #[default]
     #[serde(rename = "pcm_s16le")]
@@ -262,7 +262,7 @@ mod tests {
             audio_data: "AAABAAIA".to_owned(),
             sample_rate: SAMPLE_RATE,
             channels: CHANNELS,
-            format: Format::PcmS16le,
+            format: SampleFormat::PcmS16le,
             source: Source::KvsStreamConsumer,
             sequence: 2,
             chunk_count: 1,

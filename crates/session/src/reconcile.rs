@@ -37,7 +37,7 @@ mod sweep;
 
 pub use dead_letters::DeadLetterScan;
 pub use ports::{
-    Checkpoints, Consumer, DeadLetters, Inventory, Ports, Resource, SessionsIndex, Streams,
+    Checkpoints, Consumer, DeadLetterScanner, Inventory, Ports, Resource, SessionsIndex, Streams,
 };
 pub use rules::Rules;
 

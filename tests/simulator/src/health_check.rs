@@ -9,7 +9,7 @@ use session::ports::{
     SessionLookup, Telemetry,
 };
 use session::reconcile::{
-    self, Consumer, DeadLetterScan, DeadLetters, HealthCheck, Inventory, Resource, Rules,
+    self, Consumer, DeadLetterScan, DeadLetterScanner, HealthCheck, Inventory, Resource, Rules,
     SessionsIndex, Streams,
 };
 use session::{
@@ -207,7 +207,7 @@ impl Listeners for SimAws<'_> {
     }
 }
 
-impl DeadLetters for SimAws<'_> {
+impl DeadLetterScanner for SimAws<'_> {
     async fn scan(&self) -> Result<DeadLetterScan, PortError> {
         Ok(DeadLetterScan::default())
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use relay::ports::{
-    Continuation, DeadLetter, DeadLetters, Listeners, MetricsSink, Ports, SelfInvoker,
+    Continuation, DeadLetter, DeadLetterQueue, EndNotices, MetricsSink, Ports, SelfInvoker,
 };
 use relay::{Config, Relay, Snapshot};
 use session::ports::{Clock, Random};
@@ -152,7 +152,7 @@ impl Random for SimHost {
     }
 }
 
-impl DeadLetters for SimHost {
+impl DeadLetterQueue for SimHost {
     async fn send(&self, letter: &DeadLetter) -> Result<(), PortError> {
         let letter = letter.clone();
         self.call(5, |state| state.letters.push(letter)).await;
@@ -160,7 +160,7 @@ impl DeadLetters for SimHost {
     }
 }
 
-impl Listeners for SimHost {
+impl EndNotices for SimHost {
     async fn notify_ended(&self, _: &SessionId, limit: Duration) {
         let (at, slow) = (self.world.elapsed(), self.world.state().listeners_hang);
         self.call(5, move |state| {

@@ -3,7 +3,7 @@
 use std::future::pending;
 
 use relay::lease_table::{LeaseTable, Renewal};
-use relay::ports::Sessions;
+use relay::ports::SessionReader;
 use session::{Language, PortError, SessionId, Settings, StreamArn, StreamItem};
 
 use crate::fault_rates::CallOutcome;
@@ -90,7 +90,7 @@ impl LeaseTable for SimHost {
     }
 }
 
-impl Sessions for SimHost {
+impl SessionReader for SimHost {
     async fn is_over(&self, _: &SessionId) -> Result<bool, PortError> {
         self.store(|state| state.table.ended_at.is_some()).await
     }

@@ -20,7 +20,7 @@ impl SessionWatch {
     }
 }
 
-impl relay::ports::Sessions for SessionWatch {
+impl relay::ports::SessionReader for SessionWatch {
     async fn is_over(&self, session: &SessionId) -> Result<bool, PortError> {
         let session = self.sessions.get(session).await?;
         Ok(session.is_some_and(|session| session.status.is_over()))

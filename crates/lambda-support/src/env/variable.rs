@@ -35,42 +35,42 @@ pub struct Number(pub u64, pub RangeInclusive<u64>);
 pub struct Flag(pub bool);
 
 /// The type of a variable, for the documentation.
-pub trait Kind {
+pub trait VariableKind {
     /// Returns default and range as text.
     fn default_and_range(&self) -> [String; 2];
 }
 
-impl Kind for Required {
+impl VariableKind for Required {
     fn default_and_range(&self) -> [String; 2] {
         ["required".to_owned(), String::new()]
     }
 }
 
-impl Kind for Optional {
+impl VariableKind for Optional {
     fn default_and_range(&self) -> [String; 2] {
         ["none".to_owned(), String::new()]
     }
 }
 
-impl Kind for Text {
+impl VariableKind for Text {
     fn default_and_range(&self) -> [String; 2] {
         [format!("`{}`", self.0), String::new()]
     }
 }
 
-impl Kind for Number {
+impl VariableKind for Number {
     fn default_and_range(&self) -> [String; 2] {
         [self.0.to_string(), format!("{}–{}", self.1.start(), self.1.end())]
     }
 }
 
-impl Kind for Flag {
+impl VariableKind for Flag {
     fn default_and_range(&self) -> [String; 2] {
         [format!("`{}`", self.0), "`true`, `false`".to_owned()]
     }
 }
 
-impl<K: Kind> Variable<K> {
+impl<K: VariableKind> Variable<K> {
     /// Returns name, default, range and meaning as text.
     pub fn row(&self) -> [String; 4] {
         let [default, range] = self.kind.default_and_range();

@@ -106,20 +106,20 @@ pub enum Verdict {
 
 /// The jitter of stamps, which determines the detectable losses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+enum JitterClass {
     Exact,
     Steady,
     Wild,
 }
 
-fn mode(stamps: &Stamps, range: Range) -> Mode {
+fn class(stamps: &Stamps, range: Range) -> JitterClass {
     let (count, width) = (stamps.count(), range.width());
     if width <= EXACT && count >= FEW {
-        Mode::Exact
+        JitterClass::Exact
     } else if width <= STEADY && count >= MANY {
-        Mode::Steady
+        JitterClass::Steady
     } else {
-        Mode::Wild
+        JitterClass::Wild
     }
 }
 
@@ -128,10 +128,12 @@ pub(super) fn least(stamps: &Stamps, length: Length, tolerance: i64) -> i64 {
     let range = stamps.range();
     // Recent stamps were this late without lost time.
     let jitter = stamps.peak() + tolerance;
-    match mode(stamps, range) {
-        Mode::Exact => jitter.max(range.low + least_missing(length, tolerance)),
-        Mode::Steady => jitter.max(range.low + least_missing(length, tolerance).max(SHORTEST)),
-        Mode::Wild => range.high + FAR.max(tolerance),
+    match class(stamps, range) {
+        JitterClass::Exact => jitter.max(range.low + least_missing(length, tolerance)),
+        JitterClass::Steady => {
+            jitter.max(range.low + least_missing(length, tolerance).max(SHORTEST))
+        }
+        JitterClass::Wild => range.high + FAR.max(tolerance),
     }
 }
 
@@ -156,17 +158,17 @@ pub(super) fn judge(
     if !is_enough(stamps, waiting, range) {
         return Verdict::Wait;
     }
-    match mode(stamps, range) {
-        Mode::Exact if stays_exact(stamps, waiting) && !falls(waiting, EXACT) => {
+    match class(stamps, range) {
+        JitterClass::Exact if stays_exact(stamps, waiting) && !falls(waiting, EXACT) => {
             late(stamps, waiting, range)
         }
-        Mode::Exact => Verdict::Contiguous(1),
+        JitterClass::Exact => Verdict::Contiguous(1),
         _ if falls(waiting, range.width()) => Verdict::Contiguous(1),
-        Mode::Steady => match before_the_jump(waiting, range) {
+        JitterClass::Steady => match before_the_jump(waiting, range) {
             0 => late(stamps, waiting, range),
             usual => Verdict::Contiguous(usual),
         },
-        Mode::Wild => late(stamps, waiting, range),
+        JitterClass::Wild => late(stamps, waiting, range),
     }
 }
 

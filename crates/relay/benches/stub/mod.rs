@@ -17,8 +17,8 @@ use media::FragmentNumber;
 use relay::answer::Reply;
 use relay::lease_table::{LeaseTable, Renewal};
 use relay::ports::{
-    BodyError, Continuation, DeadLetter, DeadLetters, Listeners, MediaBody, MediaSource,
-    MetricsSink, Ports, Processor, SelfInvoker, Sessions,
+    BodyError, Continuation, DeadLetter, DeadLetterQueue, EndNotices, MediaBody, MediaSource,
+    MetricsSink, Ports, Processor, SelfInvoker, SessionReader,
 };
 use relay::{Config, Relay, Snapshot};
 use session::audio::{Answer, AudioPayload};
@@ -228,7 +228,7 @@ impl LeaseTable for Stub {
     }
 }
 
-impl Sessions for Stub {
+impl SessionReader for Stub {
     async fn is_over(&self, _: &SessionId) -> Result<bool, PortError> {
         tokio::time::sleep(TABLE).await;
         Ok(false)
@@ -240,11 +240,11 @@ impl Sessions for Stub {
     }
 }
 
-impl Listeners for Stub {
+impl EndNotices for Stub {
     async fn notify_ended(&self, _: &SessionId, _: Duration) {}
 }
 
-impl DeadLetters for Stub {
+impl DeadLetterQueue for Stub {
     async fn send(&self, _: &DeadLetter) -> Result<(), PortError> {
         panic!("nothing is refused")
     }

@@ -1,7 +1,7 @@
 use super::*;
 
-/// Fragment `n`, one second long: samples [(n-1)·16000, n·16000).
-fn fragment(n: u64) -> Fragment {
+/// CompleteFragment `n`, one second long: samples [(n-1)·16000, n·16000).
+fn fragment(n: u64) -> CompleteFragment {
     let resume_point = ResumePoint {
         fragment: n.to_string().parse().unwrap(),
         next: i64::try_from((n - 1) * 16_000).unwrap(),
@@ -16,10 +16,10 @@ fn fragment(n: u64) -> Fragment {
         mime_hint: None,
     };
     let content = Content::from_text(&format!("1:{n}:00000001:1000000000:0:")).ok();
-    Fragment { resume_point, end: n * 16_000, duration_ms: 1_000, content }
+    CompleteFragment { resume_point, end: n * 16_000, duration_ms: 1_000, content }
 }
 
-fn read(progress: &mut Progress, fragment: Fragment) -> bool {
+fn read(progress: &mut Progress, fragment: CompleteFragment) -> bool {
     progress.complete(fragment, None, FragmentCounts::default())
 }
 
@@ -106,7 +106,7 @@ fn a_checkpoint_stays_small_however_long_the_session() {
 fn a_checkpoint_stays_small_during_long_silence() {
     let mut progress = progress(8, 8 * 16_000);
     for n in 9..=10_000 {
-        let silent = Fragment { end: 8 * 16_000, duration_ms: 0, ..fragment(n) };
+        let silent = CompleteFragment { end: 8 * 16_000, duration_ms: 0, ..fragment(n) };
         progress.begin(&silent.resume_point);
         read(&mut progress, silent);
     }

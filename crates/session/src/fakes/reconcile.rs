@@ -5,7 +5,7 @@ use crate::{
     ChannelArn, EndedReason, ErrorKind, Ownership, PendingEvent, PortError, Session, SessionId,
     SessionStatus, StreamArn, StreamItem,
     reconcile::{
-        self, Checkpoints, Consumer, DeadLetterScan, DeadLetters, HealthCheck, Inventory,
+        self, Checkpoints, Consumer, DeadLetterScan, DeadLetterScanner, HealthCheck, Inventory,
         SessionsIndex, Streams,
     },
 };
@@ -234,7 +234,7 @@ impl Inventory for World {
     }
 }
 
-impl DeadLetters for World {
+impl DeadLetterScanner for World {
     async fn scan(&self) -> Result<DeadLetterScan, PortError> {
         self.call("scan", move |state| Ok(state.letters.clone())).await
     }

@@ -2,8 +2,8 @@
 
 use super::dead_letters::{DeadLetterScan, Eligible, Retention, retention};
 use super::{
-    Checkpoints, DeadLetters, FirstError, Inventory, Ports, Run, SessionsIndex, Streams, Summary,
-    millis, notify, removal, sweep,
+    Checkpoints, DeadLetterScanner, FirstError, Inventory, Ports, Run, SessionsIndex, Streams,
+    Summary, millis, notify, removal, sweep,
 };
 use crate::{PortError, Session, SessionStatus, StreamArn, StreamItem};
 

@@ -22,7 +22,7 @@ pub trait Ports: Sync {
     /// The sessions' listeners.
     type Listeners: Listeners;
     /// The dead-letter queues.
-    type DeadLetters: DeadLetters;
+    type DeadLetters: DeadLetterScanner;
     /// The consumer's function.
     type Consumer: Consumer;
     /// Clock, random source and telemetry.
@@ -116,7 +116,7 @@ pub trait Inventory: Sync {
 }
 
 /// The dead-letter queues.
-pub trait DeadLetters: Sync {
+pub trait DeadLetterScanner: Sync {
     /// Reads messages of the queues without deleting them.
     fn scan(&self) -> impl PortFuture<DeadLetterScan>;
 }

@@ -15,7 +15,7 @@ pub(super) struct Master {
 
 /// Where an element stands, relative to the innermost master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Placement {
+pub(super) enum Nesting {
     /// In the innermost master.
     Inside,
     /// In a master further out, or outside all: the innermost one is over.
@@ -70,15 +70,15 @@ impl Masters {
     }
 
     /// Returns where `element` stands relative to `innermost`.
-    pub(super) fn placement(&self, element: Element, innermost: Master) -> Placement {
+    pub(super) fn nesting(&self, element: Element, innermost: Master) -> Nesting {
         match element.parent() {
-            Parent::Any => Placement::Inside,
-            Parent::Root => Placement::Outside,
-            Parent::In(parent) if stands_in(parent, innermost) => Placement::Inside,
+            Parent::Any => Nesting::Inside,
+            Parent::Root => Nesting::Outside,
+            Parent::In(parent) if stands_in(parent, innermost) => Nesting::Inside,
             Parent::In(parent) if self.0.iter().any(|open| open.element == parent) => {
-                Placement::Outside
+                Nesting::Outside
             }
-            Parent::In(_) => Placement::Misplaced,
+            Parent::In(_) => Nesting::Misplaced,
         }
     }
 }
@@ -111,28 +111,28 @@ mod tests {
         let group = masters.innermost().unwrap();
         assert_eq!((group.limit, masters.may_end()), (90, false));
         for (element, placement) in [
-            (Element::Block, Placement::Inside),
-            (Element::Void, Placement::Inside),
-            (Element::Unknown, Placement::Inside),
-            (Element::SimpleBlock, Placement::Outside),
-            (Element::Tags, Placement::Outside),
-            (Element::Ebml, Placement::Outside),
-            (Element::TrackNumber, Placement::Misplaced),
+            (Element::Block, Nesting::Inside),
+            (Element::Void, Nesting::Inside),
+            (Element::Unknown, Nesting::Inside),
+            (Element::SimpleBlock, Nesting::Outside),
+            (Element::Tags, Nesting::Outside),
+            (Element::Ebml, Nesting::Outside),
+            (Element::TrackNumber, Nesting::Misplaced),
         ] {
-            assert_eq!(masters.placement(element, group), placement, "{element:?}");
+            assert_eq!(masters.nesting(element, group), placement, "{element:?}");
         }
     }
 
     #[test]
     fn only_simple_tags_of_known_size_nest() {
-        for (end, placement) in [(Some(50), Placement::Inside), (None, Placement::Outside)] {
+        for (end, placement) in [(Some(50), Nesting::Inside), (None, Nesting::Outside)] {
             let mut masters = Masters::default();
             for element in [Element::Segment, Element::Tags, Element::Tag] {
                 assert!(masters.open(element, None));
             }
             assert!(masters.open(Element::SimpleTag, end));
             let tag = masters.innermost().unwrap();
-            assert_eq!(masters.placement(Element::SimpleTag, tag), placement);
+            assert_eq!(masters.nesting(Element::SimpleTag, tag), placement);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::super::schema::{Element, Kind};
 use super::super::vint::{self, Read, Widths};
 use super::super::{header, limits};
 use super::document::{Document, Phase};
-use super::masters::{Master, Placement};
+use super::masters::{Master, Nesting};
 use super::{Mode, Parser, QueuedEvent, Step};
 
 /// The header of the element at the first unread byte.
@@ -57,11 +57,11 @@ impl Parser {
             return self.enter_document(header);
         }
         let Some(parent) = self.masters.innermost() else { return self.enter_root(header) };
-        match self.masters.placement(header.element, parent) {
-            Placement::Inside => {}
+        match self.masters.nesting(header.element, parent) {
+            Nesting::Inside => {}
             // A master of unknown size ends here; one of known size ends only at its end.
-            Placement::Outside if parent.end.is_none() => return self.close_master(),
-            Placement::Outside | Placement::Misplaced => return self.damaged(),
+            Nesting::Outside if parent.end.is_none() => return self.close_master(),
+            Nesting::Outside | Nesting::Misplaced => return self.damaged(),
         }
         let content = self.buffer.offset() + header.len as u64;
         let end = header.size.map(|size| content.saturating_add(size));
