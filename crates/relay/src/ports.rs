@@ -97,7 +97,7 @@ pub struct DeadLetter {
     pub fragment_number: Option<String>,
     /// The processor's reason.
     pub reason: String,
-    /// The complete payload, to deliver again once the cause is fixed.
+    /// The complete payload, to work on once the cause is fixed.
     pub payload: AudioPayload,
 }
 

@@ -10,7 +10,7 @@ use crate::services::Services;
 pub const NAME: &str = "local-cloud";
 
 /// The endpoints below `/_local`: methods, path, and effect.
-pub(super) const ENDPOINTS: [(&str, &str, &str); 12] = [
+pub(super) const ENDPOINTS: [(&str, &str, &str); 13] = [
     ("GET", "/state", "functions, routes, tables, rules, queues, streams, faults, parameters"),
     ("GET, POST, DELETE", "/faults", "pending faults: list, add one, remove all"),
     ("POST", "/token", "a speaker's token: {\"sub\": \"ana\"}"),
@@ -26,6 +26,7 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 12] = [
         "the log of a function, for example kvs-stream-consumer; from byte N with ?from=N",
     ),
     ("GET", "/events", "the events that the bus has received"),
+    ("GET", "/connections", "the listeners' connections"),
     (
         "PUT, GET, DELETE",
         "/connections/ID",

@@ -30,11 +30,14 @@ pub(super) async fn show(
     Query(part): Query<Part>,
 ) -> Result<Response, Refused> {
     if !is_plain(&package) {
-        return Err(not_found("no function is called like that"));
+        return Err(not_found("no function package has such a name"));
     }
     match read(&services.logs.join(format!("{package}.log")), part.from).await {
         Ok(bytes) => Ok(([(header::CONTENT_TYPE, "text/plain")], bytes).into_response()),
-        Err(error) => Err(not_found(&format!("nothing there yet: {error}"))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(not_found(&format!("the function package {package} has no log yet")))
+        }
+        Err(error) => Err(not_found(&format!("its log cannot be read: {error}"))),
     }
 }
 
