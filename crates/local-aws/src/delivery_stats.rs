@@ -41,6 +41,9 @@ pub struct DeliveryStats {
     pub chunks: u64,
     /// Deliveries that failed or were rejected.
     pub failed_deliveries: u64,
+    /// Error of the last of them: Lambda's errorType or the API's error code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
     /// The number of distinct traces of its deliveries. Hand-offs keep the trace, so it is normally
     /// one.
     pub traces: u64,
@@ -78,8 +81,9 @@ impl DeliveryStats {
             let (next_sample, again) = match &delivery.outcome {
                 Outcome::Accepted { next_sample } => (*next_sample, false),
                 Outcome::Duplicate { next_sample } => (*next_sample, true),
-                Outcome::Failed { .. } => {
+                Outcome::Failed { error } => {
                     stats.failed_deliveries += 1;
+                    stats.last_failure = Some(error.clone());
                     continue;
                 }
             };
@@ -90,7 +94,9 @@ impl DeliveryStats {
             } else {
                 delivery.start_sample
             };
-            let twice = accepted.add(start, end);
+            // Samples from nextSample on are not accepted: the sender sends them again.
+            let accepted_to = next_sample.map_or(end, |next| end.min(next)).max(start);
+            let twice = accepted.add(start, accepted_to);
             stats.next_sample = next_sample.unwrap_or(end);
             stats.note_pause(delivery, &mut last_us);
             stats.note_final(delivery);

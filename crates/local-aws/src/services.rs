@@ -218,6 +218,9 @@ fn read_template(path: &Path) -> Result<String, Error> {
         path: path.to_owned(),
         source: TemplateError::Malformed(reason.to_owned()),
     };
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(malformed("not a file: give the path of a SAM template"));
+    }
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
     file.take(MAX_TEMPLATE + 1).read_to_end(&mut bytes).map_err(failed)?;

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use crate::discovery::base_url;
 use crate::error::Error;
-use crate::inspect::{events::EventsArgs, logs::LogsArgs, sessions::SessionsArgs};
+use crate::inspect::{
+    events::EventsArgs, logs::LogsArgs, print, sessions::SessionsArgs, until_closed,
+};
 use crate::run::{RunArgs, TEMPLATE};
 use crate::speaker::SpeakArgs;
 use local_aws::Options;
@@ -166,11 +168,11 @@ async fn up(args: UpArgs) -> Result<(), Error> {
     for session in crate::lost_sessions::of(&running).await? {
         eprintln!("{session}");
     }
-    println!("ready {}", running.url());
+    print(&format!("ready {}", running.url()))?;
     if args.guide {
         let program = std::env::args().next();
         let program = program.as_deref().unwrap_or("target/debug/local-cloud");
-        println!("{}", crate::guide::guide(running.url(), crate::run::RECORDING, program));
+        print(&crate::guide::guide(running.url(), crate::run::RECORDING, program))?;
     }
     ended.await;
     running.shutdown().await;
@@ -181,7 +183,9 @@ fn permissions(args: PermissionsArgs) -> Result<(), Error> {
     let options = Options { template: Some(args.template), ..Options::default() };
     let template = local_aws::load_template(&options, DEFAULT_URL)?;
     for permission in local_aws::iam::permissions(&template) {
-        println!("{}", json!(permission));
+        if let Err(error) = print(&json!(permission).to_string()) {
+            return until_closed(Err(error));
+        }
     }
     Ok(())
 }
@@ -195,10 +199,9 @@ async fn token(args: &TokenArgs, url: &str) -> Result<(), Error> {
     let answer = answer.map_err(unreachable)?;
     let answer: Value = answer.json().await.map_err(unreachable)?;
     match answer["token"].as_str() {
-        Some(token) => println!("{token}"),
-        None => return Err(Error::Client(format!("{url} returned no token: {answer}"))),
+        Some(token) => print(token),
+        None => Err(Error::Client(format!("{url} returned no token: {answer}"))),
     }
-    Ok(())
 }
 
 /// Parses an API mapping's key as API Gateway does: letters, digits and `-._$+!`, with slashes

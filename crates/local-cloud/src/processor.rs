@@ -20,6 +20,8 @@ const REFERENCE: &str = "audio-processor";
 const PARAMETER: &str = "AudioProcessorFunctionArn";
 /// The names of functions do not depend on the URL, which is not known before the start.
 const ANY_URL: &str = "http://127.0.0.1:0";
+/// First bytes of the binaries of Linux (ELF) and macOS (Mach-O, universal).
+const BINARIES: [&[u8]; 3] = [b"\x7FELF", b"\xCF\xFA\xED\xFE", b"\xCA\xFE\xBA\xBE"];
 /// The longest `#!` line that is read, in bytes (Linux's limit).
 const LONGEST_LINE: u64 = 256;
 
@@ -74,10 +76,24 @@ fn program(path: &Path) -> Result<PathBuf, String> {
         let example = bootstrap.map_or(String::new(), |path| format!(": {}", path.display()));
         return wrong(format!("this is a folder: give the path of the program in it{example}"));
     }
+    if !metadata.is_file() {
+        return wrong("not a file: give the path of a program".to_owned());
+    }
     if metadata.permissions().mode() & 0o111 == 0 {
         return wrong(format!("not executable: run `chmod +x {}`", path.display()));
     }
-    match interpreter(path) {
+    let mut head = Vec::new();
+    let read = fs::File::open(path).map(|file| file.take(LONGEST_LINE).read_to_end(&mut head));
+    if let Err(error) = read {
+        return wrong(error.to_string());
+    }
+    if !head.starts_with(b"#!") && !BINARIES.iter().any(|magic| head.starts_with(magic)) {
+        return wrong("neither a binary nor a script with a `#!` line".to_owned());
+    }
+    match interpreter(&head) {
+        Some(line) if line.to_string_lossy().ends_with('\r') => {
+            wrong("its first line ends in CR LF: save it with Unix line ends".to_owned())
+        }
         Some(missing) if !missing.exists() => wrong(format!(
             "its first line names {}, which does not exist: install it, or use `#!/usr/bin/env NAME`",
             missing.display()
@@ -87,11 +103,9 @@ fn program(path: &Path) -> Result<PathBuf, String> {
 }
 
 /// Returns the interpreter of a script's `#!` line; `None` for a binary.
-fn interpreter(path: &Path) -> Option<PathBuf> {
-    let mut head = Vec::new();
-    fs::File::open(path).ok()?.take(LONGEST_LINE).read_to_end(&mut head).ok()?;
+fn interpreter(head: &[u8]) -> Option<PathBuf> {
     let head = String::from_utf8_lossy(head.strip_prefix(b"#!")?).into_owned();
-    head.split_whitespace().next().map(PathBuf::from)
+    head.split([' ', '\t', '\n']).find(|word| !word.is_empty()).map(PathBuf::from)
 }
 
 #[cfg(test)]
@@ -133,7 +147,7 @@ Resources:
 
     #[test]
     fn a_name_is_a_function_of_the_template() {
-        let (folder, _) = folder("", 0o755);
+        let (folder, _) = folder("#!/bin/sh\n", 0o755);
         for name in ["mine", "mine-dev", "Mine"] {
             let options = chosen(&folder, name).unwrap();
             assert!(options.parameters[PARAMETER].ends_with(":function:mine-dev"), "{name}");
@@ -156,6 +170,14 @@ Resources:
         fs::write(&plain, "#!/no/such/python3\n").unwrap();
         fs::set_permissions(&plain, fs::Permissions::from_mode(0o755)).unwrap();
         assert!(refused(&plain).contains("names /no/such/python3"), "{}", refused(&plain));
+        for (text, reason) in [
+            ("", "neither a binary"),
+            ("print(1)\n", "neither a binary"),
+            ("#!/bin/sh\r\n", "CR LF"),
+        ] {
+            fs::write(&plain, text).unwrap();
+            assert!(refused(&plain).contains(reason), "{}", refused(&plain));
+        }
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -105,8 +105,7 @@ fn a_file_that_is_no_recording_is_named_with_how_to_convert_it() {
             std::fs::write(folder.0.join(name), bytes).unwrap();
         }
         let line = refusal(&folder, &["run", "--media", name]);
-        let expected =
-            format!("{name}: {kind}, not a Matroska or WebM file: make one of a recording with ");
+        let expected = format!("{name}: {kind}: make a Matroska or WebM file of a recording with ");
         assert!(line.starts_with(&expected), "{line}");
         assert!(line.ends_with("`ffmpeg -i IN -c:a libopus -ac 1 OUT.mka`"), "{line}");
     }

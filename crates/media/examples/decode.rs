@@ -82,7 +82,7 @@ fn run(input: &str) -> io::Result<bool> {
 
 fn not_matroska(input: &str, kind: &str) -> String {
     let input = if input == "-" { "standard input" } else { input };
-    format!("{input}: {kind}, not a Matroska or WebM file: make one of a recording with {CONVERT}")
+    format!("{input}: {kind}: make a Matroska or WebM file of a recording with {CONVERT}")
 }
 
 struct Decoding<W: Write> {

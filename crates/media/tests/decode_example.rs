@@ -36,7 +36,7 @@ fn an_input_that_is_no_recording_is_named_with_how_to_convert_it() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{input}");
         let line = String::from_utf8(output.stderr).unwrap();
         assert!(
-            line.starts_with(&format!("{name}: {kind}, not a Matroska or WebM file: ")),
+            line.starts_with(&format!("{name}: {kind}: make a Matroska or WebM file ")),
             "{line}"
         );
         assert!(line.ends_with("`ffmpeg -i IN -c:a libopus -ac 1 OUT.mka`\n"), "{line}");

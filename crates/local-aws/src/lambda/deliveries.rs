@@ -57,7 +57,7 @@ pub enum Outcome {
     },
 }
 
-/// The part of an audio payload that is counted (DESIGN §6 names the members).
+/// The part of an audio payload that is counted (docs/processor.md describes the members).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Offered {

@@ -38,6 +38,9 @@ async fn print_all(args: &LogsArgs, cloud: &Cloud) -> Result<(), Error> {
     let functions = functions(&cloud.json("/_local/state").await?);
     let function = functions.iter().find(|it| [&it.package, &it.name].contains(&&args.of));
     let session = function.is_none().then_some(args.of.as_str());
+    if session.is_some_and(|session| super::session_id::check(session).is_err()) {
+        return Err(unknown(&args.of, &functions));
+    }
     let mut logs: Vec<Log> = match function {
         Some(function) => vec![Log::new(&function.package)],
         None => functions.iter().map(|it| Log::new(&it.package)).collect(),
@@ -79,6 +82,17 @@ fn functions(state: &Value) -> Vec<Function> {
     functions
         .map(|it| Function { package: text(&it["package"]), name: text(&it["name"]) })
         .collect()
+}
+
+/// Returns the error of a text that names neither a function nor a session.
+fn unknown(of: &str, functions: &[Function]) -> Error {
+    let packages: Vec<&str> = functions.iter().map(|it| it.package.as_str()).collect();
+    let shown: String = of.chars().take(80).collect();
+    Error::Client(format!(
+        "{shown:?} is neither a function ({}) nor a session, as blessed-shepherd-123 is: \
+         `local-cloud sessions` lists them",
+        packages.join(", ")
+    ))
 }
 
 /// Reports that there is no line: an error for a session, because its id may be misspelt.

@@ -13,6 +13,7 @@ mod cloud;
 pub mod events;
 mod item;
 pub mod logs;
+pub(crate) mod session_id;
 pub mod sessions;
 mod table;
 
@@ -25,12 +26,12 @@ use crate::error::Error;
 const POLL_EVERY: Duration = Duration::from_millis(500);
 
 /// Prints a line to stdout.
-fn print(line: &str) -> Result<(), Error> {
+pub(crate) fn print(line: &str) -> Result<(), Error> {
     writeln!(std::io::stdout().lock(), "{line}").map_err(Error::io("stdout"))
 }
 
 /// Returns success for a command whose reader has closed the pipe, as `head` does.
-fn until_closed(outcome: Result<(), Error>) -> Result<(), Error> {
+pub(crate) fn until_closed(outcome: Result<(), Error>) -> Result<(), Error> {
     match outcome {
         Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(()),
         outcome => outcome,

@@ -41,11 +41,14 @@ enum Show {
 /// # Errors
 /// The cloud cannot be reached or has no such tables, or there is no such session.
 pub async fn sessions(args: &SessionsArgs, url: &str) -> Result<(), Error> {
-    let cloud = Cloud::at(url).await?;
     let session = match &args.show {
         Some(Show::Show { session }) => Some(session),
         None => args.session.as_ref(),
     };
+    if let Some(session) = session {
+        super::session_id::check(session)?;
+    }
+    let cloud = Cloud::at(url).await?;
     until_closed(match session {
         Some(session) => show(&cloud, session, args.json).await,
         None => list(&cloud, args.json).await,

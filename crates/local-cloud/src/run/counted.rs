@@ -16,6 +16,8 @@ pub struct Counted {
     pub refused_samples: u64,
     /// Samples that the stream no longer held.
     pub unavailable_samples: u64,
+    /// Chunks that the processor refused and the consumer sent to the dead-letter queue.
+    pub dead_lettered_chunks: u64,
 }
 
 impl Counted {
@@ -29,6 +31,7 @@ impl Counted {
             counted.repeated_samples += sum(&line["SamplesRepeated"]);
             counted.refused_samples += sum(&line["SamplesRefused"]);
             counted.unavailable_samples += sum(&line["SamplesUnavailable"]);
+            counted.dead_lettered_chunks += sum(&line["ChunksDeadLettered"]);
         }
         counted
     }
@@ -56,6 +59,7 @@ mod tests {
             repeated_samples: 3,
             refused_samples: 9,
             unavailable_samples: 0,
+            dead_lettered_chunks: 0,
         };
         assert_eq!(Counted::of("a", log), counted);
     }

@@ -12,6 +12,7 @@ mod writable;
 
 pub use report::Report;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -256,12 +257,13 @@ async fn speak(
 fn failures(stats: &DeliveryStats) -> String {
     match stats.failed_deliveries {
         0 => String::new(),
+        1 => "1 delivery failed".to_owned(),
         failed => format!("{failed} deliveries failed"),
     }
 }
 
-/// Waits until the final chunk is accepted, until nothing was delivered for too long, or until the
-/// processor has failed often and has accepted nothing.
+/// Waits until the final chunk is accepted, until no new sample was accepted for too long, or until
+/// the processor has failed often and has accepted nothing.
 async fn drained(
     client: &Client,
     session: &Session,
@@ -274,7 +276,7 @@ async fn drained(
     while last.final_accepted_us.is_none() && moved.elapsed() < patience {
         tokio::time::sleep(LOOK_EVERY).await;
         let now = client.stats(&session.id).await?;
-        if (now.chunks, now.failed_deliveries) != (last.chunks, last.failed_deliveries) {
+        if now.samples_delivered > last.samples_delivered {
             moved = Instant::now();
         }
         last = now;
@@ -356,7 +358,8 @@ fn seconds(samples: u64) -> f64 {
     samples as f64 / 16_000.0
 }
 
-/// Prints one line of progress to stdout.
+/// Prints one line of progress to stdout. A reader that has gone does not end the run, whose session
+/// would stay open.
 fn say(line: &str) {
-    println!("{line}");
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -33,6 +33,9 @@ pub struct Report {
     pub chunks: u64,
     /// Deliveries that failed and were repeated.
     pub failed_deliveries: u64,
+    /// Error of the last failed delivery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
     /// From the arrival of a chunk's last sample to its invocation, in real ms.
     pub delivery_latency_ms: Latency,
     /// From the answer to DELETE to the acceptance of the final chunk, in real ms; absent if there
@@ -77,6 +80,7 @@ impl Report {
             counted: Counted::default(),
             chunks: stats.chunks,
             failed_deliveries: stats.failed_deliveries,
+            last_failure: stats.last_failure.clone(),
             delivery_latency_ms: stats.delivery_latency_ms.unwrap_or_default(),
             stop_ms: stats
                 .final_accepted_us
@@ -95,10 +99,16 @@ impl Report {
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.chunks == 0 && self.failed_deliveries > 0 {
-            faults.push(format!(
-                "the processor accepted nothing, {} deliveries failed",
-                self.failed_deliveries
-            ));
+            faults.push("the processor accepted nothing".to_owned());
+        }
+        if self.samples_lost > 0 && self.failed_deliveries > 0 {
+            let last = self.last_failure.as_deref().unwrap_or("no answer");
+            let failed = self.failed_deliveries;
+            faults.push(format!("{failed} failed deliveries, the last with {last}"));
+        }
+        if self.counted.dead_lettered_chunks > 0 {
+            let chunks = self.counted.dead_lettered_chunks;
+            faults.push(format!("the processor refused {chunks} chunks, which are in chunk-dlq"));
         }
         if self.samples_lost > 0 {
             faults.push(format!(
@@ -183,8 +193,12 @@ mod tests {
     fn a_processor_that_accepts_nothing_is_the_first_fault() {
         let mut none = report(0, 0);
         none.failed_deliveries = 5;
+        none.last_failure = Some("ValueError".to_owned());
+        none.counted.dead_lettered_chunks = 2;
         let faults = none.faults();
-        assert_eq!(faults[0], "the processor accepted nothing, 5 deliveries failed");
+        assert_eq!(faults[0], "the processor accepted nothing");
+        assert_eq!(faults[1], "5 failed deliveries, the last with ValueError");
+        assert!(faults[2].contains("2 chunks") && faults[2].contains("chunk-dlq"), "{faults:?}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(crate) fn file_kind(head: &[u8]) -> &'static str {
     let head = &head[..head.len().min(HEAD)];
     match head {
         [] => "an empty file",
-        _ if head.starts_with(&EBML) => "a Matroska file that ends in its header",
+        _ if head.starts_with(&EBML) => "the beginning of a Matroska file",
         _ if head.iter().all(|byte| *byte == 0) => "only zero bytes",
         _ => container(head).unwrap_or(if is_text(head) {
             "a text file"
@@ -84,7 +84,7 @@ mod tests {
             ("Gr\u{fc}\u{df}e".as_bytes(), "a text file"),
             (&"Gr\u{fc}".as_bytes()[..3], "a text file"),
             (&[0; 600], "only zero bytes"),
-            (&[0x1A, 0x45, 0xDF, 0xA3, 0x9F], "a Matroska file that ends in its header"),
+            (&[0x1A, 0x45, 0xDF, 0xA3, 0x9F], "the beginning of a Matroska file"),
             (&[0x80, 1, 2, 3], "a file of an unknown kind"),
             (b"a\0b", "a file of an unknown kind"),
         ] {

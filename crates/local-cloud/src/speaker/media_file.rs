@@ -82,7 +82,7 @@ mod tests {
             [("/dev/zero", "only zero bytes"), ("/dev/null", "an empty file"), ("/", "a folder")]
         {
             let refusal = read(Path::new(path)).unwrap_err().to_string();
-            let expected = format!("{path}: {kind}, not a Matroska or WebM file: ");
+            let expected = format!("{path}: {kind}: make a Matroska or WebM file ");
             assert!(refusal.starts_with(&expected) && refusal.contains("ffmpeg"), "{refusal}");
         }
     }

@@ -72,6 +72,7 @@ fn speed(text: &str) -> Result<f64, String> {
 /// # Errors
 /// The file cannot be read, or the stream does not accept it.
 pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
+    crate::inspect::session_id::check(&args.session)?;
     let recording = open(&args.file)?;
     crate::discovery::check(url).await?;
     let producer = Producer {

@@ -34,7 +34,7 @@ pub enum RecordingError {
         source: std::io::Error,
     },
     /// It does not begin as Matroska and WebM do.
-    #[error("{path}: {kind}, not a Matroska or WebM file: make one of a recording with {CONVERT}")]
+    #[error("{path}: {kind}: make a Matroska or WebM file of a recording with {CONVERT}")]
     NotMatroska {
         /// The file.
         path: PathBuf,
