@@ -139,14 +139,18 @@ fn dtx(random: &mut Random) -> Scenario {
     let length = Duration::from_millis(scenario.fragment_ms.into());
     let (mut upload, mut pauses, mut said) = (Upload::default(), Vec::new(), Vec::new());
     let (mut silent, mut silence) = (0, 0);
+    // Fewer packets between two pauses do not confirm the first one (docs/limits.md).
+    let mut since_pause = 0;
     for (mut fragment, nth) in scenario.fragments().into_iter().zip(1..) {
         fragment.packets.retain(|packet| {
-            if silent == 0 && random.below(40) == 0 {
+            since_pause += 1;
+            if silent == 0 && random.below(40) == 0 && since_pause > CONFIRMING_PACKETS {
                 silent = random.below(90);
             }
             silent = silent.saturating_sub(1);
             if silent > 0 {
                 silence += 20;
+                since_pause = 0;
                 return false;
             }
             // The session begins with its first packet.
