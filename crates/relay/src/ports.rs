@@ -44,7 +44,7 @@ pub trait MediaSource: Send + Sync {
     /// Starts reading after fragment `after`, or from the oldest fragment.
     ///
     /// # Errors
-    /// Returns [`PortError`]; a stream that does not exist (any more) is
+    /// Returns [`session::PortError`]; a stream that does not exist (any more) is
     /// [`session::ErrorKind::NotFound`].
     fn open(
         &self,
