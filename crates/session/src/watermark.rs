@@ -49,13 +49,13 @@ pub trait Watermarks: Send + Sync {
     /// Advances a session's watermark if the step applies, atomically, in one call.
     ///
     /// # Errors
-    /// [`PortError`]: the outcome is unknown. The same step can be retried.
+    /// [`crate::PortError`]: the outcome is unknown. The same step can be retried.
     fn advance(&self, session: &SessionId, step: Advance) -> impl PortFuture<Moved>;
 
     /// Raises a session's epoch, so that older senders are rejected from now on; keeps a newer
     /// epoch. Returns the resulting watermark.
     ///
     /// # Errors
-    /// [`PortError`]: as for [`Watermarks::advance`].
+    /// [`crate::PortError`]: as for [`Watermarks::advance`].
     fn fence(&self, session: &SessionId, epoch: u64) -> impl PortFuture<Watermark>;
 }
