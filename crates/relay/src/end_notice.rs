@@ -10,8 +10,7 @@ use tokio::time::Instant;
 
 use crate::context::RunContext;
 use crate::lease_view::LeaseView;
-use crate::ports::{EndNotices, Ports};
-use crate::run::Relay;
+use crate::ports::{EndNotices, Ports, Relay};
 use session::ports::Clock;
 
 /// Notifies the listeners after a run that finished a stopped session or found it finished. The

@@ -18,9 +18,8 @@ use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::RelayError;
 use crate::lease_table::LeaseTable;
-use crate::ports::Ports;
+use crate::ports::{Ports, Relay};
 use crate::retry::retry;
-use crate::run::Relay;
 use session::ports::{Clock, millis};
 
 /// A lease held by this run.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::{Notify, SetOnce, watch};
 use tokio::time::Instant;
 
-use crate::context::elapsed_since;
 use crate::desired_state::DesiredState;
 use session::ports::Clock;
 
@@ -64,7 +63,8 @@ impl LeaseView {
     /// Returns the time since the stop request at `now_ms`; `None` without one.
     pub(crate) fn stopped_for(&self, now_ms: u64) -> Option<Duration> {
         let desired = self.desired();
-        desired.is_stop().then(|| elapsed_since(desired.stop_at.unwrap_or(now_ms), now_ms))
+        let since_ms = desired.stop_at.unwrap_or(now_ms);
+        desired.is_stop().then(|| Duration::from_millis(now_ms.saturating_sub(since_ms)))
     }
 
     /// Resolves when the stop request is `duration` old.

@@ -77,5 +77,5 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use config::{Config, SAMPLES_PER_MS};
 pub use error::RelayError;
 pub use metrics::{Observations, Snapshot};
+pub use ports::Relay;
 pub use report::{Outcome, Report, RunRequest};
-pub use run::Relay;

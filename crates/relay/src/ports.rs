@@ -10,6 +10,7 @@ use session::ports::{Clock, Random};
 use session::{Language, PortFuture, SessionId, StreamArn};
 
 use crate::answer::Reply;
+use crate::config::Config;
 
 use crate::lease_table::LeaseTable;
 use crate::metrics::Snapshot;
@@ -34,6 +35,30 @@ pub trait Ports: Send + Sync + 'static {
     type SelfInvoker: SelfInvoker;
     /// Metrics.
     type Metrics: MetricsSink;
+}
+
+/// The dependencies and settings of the runs of one function.
+pub struct Relay<'a, P: Ports> {
+    /// Constants.
+    pub config: &'a Config,
+    /// Time and random numbers.
+    pub ctx: &'a P::Context,
+    /// Lease and checkpoint.
+    pub leases: &'a P::Leases,
+    /// GetMedia.
+    pub media: &'a P::Media,
+    /// The audio processor.
+    pub processor: &'a P::Processor,
+    /// The dead-letter queue for chunks that the processor rejects permanently.
+    pub dead_letters: &'a P::DeadLetters,
+    /// Sessions and listener languages.
+    pub sessions: &'a P::Sessions,
+    /// Notices to listeners.
+    pub listeners: &'a P::Listeners,
+    /// Starts the next invocation.
+    pub self_invoker: &'a P::SelfInvoker,
+    /// Metrics.
+    pub metrics: &'a P::Metrics,
 }
 
 /// Opens a stream's media (GetDataEndpoint + GetMedia).

@@ -3,8 +3,7 @@
 use session::{ErrorKind, PortError, PortFuture, SessionId};
 
 use crate::error::RelayError;
-use crate::ports::Ports;
-use crate::run::Relay;
+use crate::ports::{Ports, Relay};
 use session::Backoff;
 use session::ports::Clock;
 

@@ -11,43 +11,18 @@ use std::convert::Infallible;
 use session::{Desired, StreamItem};
 use tokio::time::Instant;
 
-use crate::config::Config;
 use crate::end_notice;
 use crate::error::RelayError;
 use crate::handoff::take_over;
 use crate::lease::{AcquireOutcome, WaitPolicy, acquire};
 use crate::lease_table::LeaseTable;
 use crate::leased_run::run_with_lease;
-use crate::ports::Ports;
+use crate::ports::{Ports, Relay};
 use crate::reader::read;
 use crate::report::{Outcome, Report, RunRequest};
 use crate::retry::retry;
 use crate::run_state::RunState;
 use session::ports::Clock;
-
-/// The dependencies and settings of the runs of one function.
-pub struct Relay<'a, P: Ports> {
-    /// Constants.
-    pub config: &'a Config,
-    /// Time and random numbers.
-    pub ctx: &'a P::Context,
-    /// Lease and checkpoint.
-    pub leases: &'a P::Leases,
-    /// GetMedia.
-    pub media: &'a P::Media,
-    /// The audio processor.
-    pub processor: &'a P::Processor,
-    /// The dead-letter queue for chunks that the processor rejects permanently.
-    pub dead_letters: &'a P::DeadLetters,
-    /// Sessions and listener languages.
-    pub sessions: &'a P::Sessions,
-    /// Notices to listeners.
-    pub listeners: &'a P::Listeners,
-    /// Starts the next invocation.
-    pub self_invoker: &'a P::SelfInvoker,
-    /// Metrics.
-    pub metrics: &'a P::Metrics,
-}
 
 impl<P: Ports> Relay<'_, P> {
     /// Processes a session that has started, or that has no active run although it should.

@@ -9,11 +9,10 @@ use crate::desired_state::DesiredState;
 use crate::error::RelayError;
 use crate::lease::checkpoint_of;
 use crate::lease_view::LeaseView;
-use crate::ports::Ports;
+use crate::ports::{Ports, Relay};
 use crate::progress::Progress;
 use crate::queue::Queue;
 use crate::reader_status::ReaderStatus;
-use crate::run::Relay;
 use crate::run_metrics::RunMetrics;
 use crate::shared::Shared;
 
