@@ -4,8 +4,9 @@
 use std::io::{self, Write};
 use std::panic::PanicHookInfo;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::json_lines::escaped;
 
@@ -35,8 +36,10 @@ pub fn init() {
         .with_current_span(false)
         .with_span_list(false)
         .with_target(false)
-        .with_env_filter(EnvFilter::builder().parse_lossy(directives(level)))
+        .with_max_level(level)
         .with_writer(|| JsonLines(io::stdout()))
+        .finish()
+        .with(targets(level))
         .init();
     std::panic::set_hook(Box::new(log_panic));
 }
@@ -48,13 +51,12 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(panic = reason, place, "panic: bug in the function");
 }
 
-/// Returns the filter directives. Other crates are limited to `WARN` at any configured level: at
+/// Returns the level of each crate. Other crates are limited to `WARN` at any configured level: at
 /// `TRACE` the Lambda runtime logs whole requests, including tokens, and the SDKs log what they
 /// sign. The list names this system's crates, because a deny list would miss the next dependency.
-fn directives(level: LevelFilter) -> String {
+fn targets(level: LevelFilter) -> Targets {
     let others = level.min(LevelFilter::WARN);
-    let own = OWN.map(|name| format!(",{name}={level}")).concat();
-    format!("{others}{own}")
+    Targets::new().with_default(others).with_targets(OWN.map(|name| (name, level)))
 }
 
 /// Escapes characters in JSON lines that some readers treat as line breaks.
@@ -98,9 +100,10 @@ mod tests {
         let subscriber = tracing_subscriber::fmt()
             .json()
             .flatten_event(true)
-            .with_env_filter(EnvFilter::builder().parse_lossy(directives(level)))
+            .with_max_level(level)
             .with_writer(move || JsonLines(writer.clone()))
-            .finish();
+            .finish()
+            .with(targets(level));
         tracing::subscriber::with_default(subscriber, work);
         let bytes = sink.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
