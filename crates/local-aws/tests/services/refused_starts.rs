@@ -57,7 +57,12 @@ async fn a_template_that_is_missing_endless_or_no_text_is_refused() {
     let reason = format!("nowhere/template.yaml: no such template in {}: ", folder.display());
     assert!(missing.starts_with(&reason) && missing.contains("top of the repository"), "{missing}");
     let endless = refusal(template("/dev/zero")).await;
-    assert_eq!(endless, "/dev/zero: not a template: more than 1 MB, the limit of CloudFormation");
+    assert!(endless.starts_with("/dev/zero: not a template: not a file"), "{endless}");
+    let huge = std::env::temp_dir().join(format!("{}.yaml", std::process::id()));
+    std::fs::write(&huge, vec![b'#'; 1_100_000]).unwrap();
+    let refused = refusal(template(huge.to_str().unwrap())).await;
+    assert!(refused.ends_with("more than 1 MB, the limit of CloudFormation"), "{refused}");
+    std::fs::remove_file(huge).unwrap();
     let program = std::env::current_exe().unwrap();
     let binary = refusal(template(program.to_str().unwrap())).await;
     assert!(binary.contains("not a template"), "{binary}");
