@@ -24,7 +24,7 @@ use session::ports::{Clock, millis};
 /// Why delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeliveryEnd {
-    /// The last chunk of the session was accepted.
+    /// All samples of the session are settled.
     Drained,
     /// This run was asked to hand off.
     HandoffRequested,
@@ -305,7 +305,8 @@ impl<P: Ports> Deliverer<'_, P> {
     }
 }
 
-/// Returns the part of a batch after position `next`; `None` if nothing is left. A successor reads
+/// Returns the part of a batch after position `next`; `None` if nothing is left. The session's last
+/// chunk is kept, possibly empty. A successor reads
 /// chunks that its predecessor still delivers, and a rewind can land inside a chunk.
 fn trim_delivered(batch: Vec<Queued>, next: u64) -> Option<Vec<Queued>> {
     let mut rest: Vec<Queued> =

@@ -2,15 +2,16 @@
 
 use session::{Desired, Settings, StreamItem};
 
-/// The part of the Streams item that other functions write and the holder of the lease follows.
+/// The part of the Streams item that may change while a run holds the lease.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct DesiredState {
     pub(crate) desired: Desired,
-    /// Time of the stop request, wall clock, ms.
+    /// Whether delivery is paused: audio is skipped and counted.
     pub(crate) paused: bool,
+    /// Time of the stop request, wall clock, ms.
     pub(crate) stop_at: Option<u64>,
     pub(crate) settings: Option<Settings>,
-    /// The run that is ready to take over.
+    /// The next run, whose GetMedia connection is open.
     pub(crate) successor: Option<String>,
 }
 

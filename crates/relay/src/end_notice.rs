@@ -1,6 +1,7 @@
 //! Notifies the listeners of a stopped session that it has ended: after its last chunk is accepted,
-//! and also a minute after the stop if delivery takes longer. The run that holds the lease sends
-//! both notices, during delivery or after it.
+//! and also a minute after the stop if delivery takes longer. The holder of
+//! the lease sends the second notice, and after its release the first; so does a run that finds the
+//! session ended.
 
 use std::convert::Infallible;
 use std::future::pending;

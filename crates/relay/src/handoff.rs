@@ -1,8 +1,8 @@
-//! Hands a session from one invocation to the next without a pause and without losing a sample.
+//! Hands a session from one invocation to the next without losing a sample.
 //!
 //! A Lambda invocation lasts at most 15 minutes; a session can last longer. At deadline − 45 s
 //! the holder invokes the next one asynchronously. The successor opens GetMedia from the
-//! checkpoint, warms up its decoder, fills its queue and writes its name as `successor`. The
+//! checkpoint, writes its name as `successor`, warms up its decoder and fills its queue. The
 //! holder reads that name with its next renewal, finishes the delivery attempt in flight, and
 //! stores the checkpoint and clears the owner in one write. The successor, which polls the item,
 //! takes epoch + 1, drops from its queue what was accepted in the meantime, and continues

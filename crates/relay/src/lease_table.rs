@@ -95,6 +95,6 @@ pub struct Renewal<'a> {
     pub expires_at: u64,
     /// The current checkpoint.
     pub checkpoint: &'a Checkpoint,
-    /// Wall clock, ms, of the last fragment that arrived.
+    /// Last activity, wall clock, ms: the last fragment, or now while the processor blocks reading.
     pub last_activity_at: Option<u64>,
 }

@@ -1,5 +1,6 @@
 //! This run's view of its lease: how long it may deliver, whether it is asked to hand off, and the
-//! desired state that the last renewal returned. The renewer writes it, the other parts read it.
+//! desired state that was read last. The acquisition and then the renewer write lease and desired
+//! state; other parts may request a renewal or a hand-off.
 
 use std::time::Duration;
 
@@ -74,7 +75,7 @@ impl LeaseView {
         clock.sleep(duration.saturating_sub(since)).await;
     }
 
-    /// Resolves when a successor is ready to take over.
+    /// Resolves when a successor has announced itself: its GetMedia connection is open.
     pub(crate) async fn successor_announced(&self) {
         let _ = self.desired.subscribe().wait_for(|desired| desired.successor.is_some()).await;
     }

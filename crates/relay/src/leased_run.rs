@@ -34,22 +34,22 @@ enum RunEnd {
 /// # Errors
 /// The lease cannot be released because the table is unavailable.
 pub(crate) async fn run_with_lease<P: Ports>(
-    state: &RunState<'_, P>,
+    run: &RunState<'_, P>,
     lease: &Lease,
     deadline: Instant,
 ) -> Result<Report, RelayError> {
-    let ctx = &state.ctx;
-    let before = state.progress.lock().state().totals;
-    state.metrics.start_at(before);
-    count_hand_off(state);
-    let renewer = LeaseRenewer::new(state, lease);
-    let end = run_until_end(state, lease, &renewer, deadline).await;
-    let outcome = finish(state, lease, &renewer, &end).await?;
+    let ctx = &run.ctx;
+    let before = run.progress.lock().state().totals;
+    run.metrics.start_at(before);
+    count_hand_off(run);
+    let renewer = LeaseRenewer::new(run, lease);
+    let end = run_until_end(run, lease, &renewer, deadline).await;
+    let outcome = finish(run, lease, &renewer, &end).await?;
     let (totals, next_sample) = {
-        let progress = state.progress.lock();
+        let progress = run.progress.lock();
         (progress.state().totals, progress.state().next)
     };
-    ctx.relay.metrics.emit(&ctx.session_id, &state.metrics.take(totals, None));
+    ctx.relay.metrics.emit(&ctx.session_id, &run.metrics.take(totals, None));
     let delivered_samples = totals.delivered - before.delivered;
     tracing::info!(
         sessionId = %ctx.session_id, ?outcome, epoch = lease.epoch, deliveredSamples = delivered_samples,
@@ -65,73 +65,73 @@ pub(crate) async fn run_with_lease<P: Ports>(
 }
 
 async fn run_until_end<P: Ports>(
-    state: &RunState<'_, P>,
+    run: &RunState<'_, P>,
     lease: &Lease,
     renewer: &LeaseRenewer<'_, P>,
     deadline: Instant,
 ) -> RunEnd {
-    let (ctx, view, epoch) = (&state.ctx, &state.lease, lease.epoch);
+    let (ctx, view, epoch) = (&run.ctx, &run.lease, lease.epoch);
     let now = ctx.clock().instant();
     let remaining = deadline.saturating_duration_since(now);
     let schedule = HandoffSchedule::new(now, remaining, ctx.config);
     // A previous run may have delivered the last chunk and crashed before recording it.
-    let finished = state.progress.lock().state().finished;
+    let finished = run.progress.lock().state().finished;
     tokio::select! {
         biased;
         () = std::future::ready(()), if finished => RunEnd::Delivery(DeliveryEnd::Drained),
         () = renewer.renew_loop() => RunEnd::LeaseLost,
-        // The chain of invocations must end then, whatever prevented delivery.
+        // Otherwise runs whose audio is past the retention would invoke each other for ever.
         () = view.stopped_longer_than(ctx.config.retention, ctx.clock()) => RunEnd::Expired,
-        end = deliver(state, epoch) => RunEnd::Delivery(end),
+        end = deliver(run, epoch) => RunEnd::Delivery(end),
         () = hand_off(ctx, epoch, schedule, view) => RunEnd::Abandoned,
-        never = background(state) => match never {},
+        never = background(run) => match never {},
     }
 }
 
 /// Runs the tasks that accompany delivery.
-async fn background<P: Ports>(state: &RunState<'_, P>) -> Infallible {
-    let ctx = &state.ctx;
+async fn background<P: Ports>(run: &RunState<'_, P>) -> Infallible {
+    let ctx = &run.ctx;
     tokio::select! {
-        never = poll_session(ctx, &state.lease) => never,
-        never = poll_languages(ctx, &state.languages) => never,
-        never = report_periodically(state) => never,
-        never = end_notice::send_when_overdue(ctx, &state.lease) => never,
+        never = poll_session(ctx, &run.lease) => never,
+        never = poll_languages(ctx, &run.languages) => never,
+        never = report_periodically(run) => never,
+        never = end_notice::send_when_overdue(ctx, &run.lease) => never,
     }
 }
 
 /// Counts a hand-off to this run and the time without delivery.
 fn count_hand_off<P: Ports>(run: &RunState<'_, P>) {
     let mut progress = run.progress.lock();
-    let state = progress.state_mut();
-    if let Some(released_at) = state.released_at_ms.take() {
-        state.totals.hand_offs += 1;
+    let settled = progress.state_mut();
+    if let Some(released_at) = settled.released_at_ms.take() {
+        settled.totals.hand_offs += 1;
         let gap = run.ctx.clock().now_ms().saturating_sub(released_at);
         run.metrics.observed().hand_off_gap_millis = Some(gap);
     }
 }
 
 async fn finish<P: Ports>(
-    state: &RunState<'_, P>,
+    run: &RunState<'_, P>,
     lease: &Lease,
     renewer: &LeaseRenewer<'_, P>,
     end: &RunEnd,
 ) -> Result<Outcome, RelayError> {
-    let ctx = &state.ctx;
+    let ctx = &run.ctx;
     match end {
         RunEnd::LeaseLost | RunEnd::Delivery(DeliveryEnd::StaleEpoch) => Ok(Outcome::Superseded),
         RunEnd::Delivery(DeliveryEnd::Drained) => {
             renewer.release(true).await?;
-            let latency = state.lease.stopped_for(ctx.clock().now_ms()).map(millis);
-            state.metrics.observed().stop_latency_millis = latency;
+            let latency = run.lease.stopped_for(ctx.clock().now_ms()).map(millis);
+            run.metrics.observed().stop_latency_millis = latency;
             Ok(Outcome::Ended)
         }
         RunEnd::Expired => {
-            give_up(state);
+            give_up(run);
             renewer.release(true).await?;
             Ok(Outcome::GivenUp)
         }
         RunEnd::Delivery(DeliveryEnd::HandoffRequested) | RunEnd::Abandoned => {
-            let has_successor = state.lease.desired().successor.is_some();
+            let has_successor = run.lease.desired().successor.is_some();
             renewer.release(false).await?;
             if !has_successor {
                 ensure_successor(ctx, lease.epoch).await;

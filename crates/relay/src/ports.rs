@@ -37,9 +37,9 @@ pub trait Ports: Send + Sync + 'static {
     type Metrics: MetricsSink;
 }
 
-/// The dependencies and settings of the runs of one function.
+/// The dependencies and settings of the runs of one function. Its entry points are in `run.rs`.
 pub struct Relay<'a, P: Ports> {
-    /// Constants.
+    /// Settings.
     pub config: &'a Config,
     /// Time and random numbers.
     pub ctx: &'a P::Context,

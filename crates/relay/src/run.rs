@@ -1,9 +1,9 @@
 //! Runs one session for the lifetime of one Lambda invocation.
 //!
 //! There are three entry points: [`Relay::start`] (ACTIVE, or a restart by the health check),
-//! [`Relay::stop`] (ENDED) and [`Relay::resume`] (the next invocation after a hand-off). Each takes the lease if no active
-//! run holds it, and processes the stream until it is drained, handed off, or taken over by another
-//! run. Reader, deliverer and lease renewer are futures of one task: dropping the run at any await
+//! [`Relay::stop`] (ENDED) and [`Relay::resume`] (the next invocation after a hand-off). Each takes
+//! the lease if no active run holds it, and processes the stream until it is drained, given up,
+//! handed off, or taken over by another run. Reader, deliverer and lease renewer are futures of one task: dropping the run at any await
 //! point leaves only the last checkpoint, from which the next run resumes.
 
 use std::convert::Infallible;
@@ -89,16 +89,16 @@ impl<P: Ports> Relay<'_, P> {
             let stopping = item.desired == Desired::Stop;
             (Report::without_lease(session.clone(), Outcome::Ended, item.epoch), stopping)
         } else {
-            let state = RunState::new(self, session, &item)?;
+            let run = RunState::new(self, session, &item)?;
             if wait != WaitPolicy::ReturnIfActive {
-                state.adopt(&item)?;
+                run.adopt(&item)?;
             }
             let report = tokio::select! {
                 biased;
-                report = acquire_then_deliver(&state, &request.owner, wait, deadline) => report?,
-                never = read_when_due(&state, wait) => match never {},
+                report = acquire_then_deliver(&run, &request.owner, wait, deadline) => report?,
+                never = read_when_due(&run, wait) => match never {},
             };
-            (report, state.lease.is_stopping())
+            (report, run.lease.is_stopping())
         };
         if stopping && matches!(report.outcome, Outcome::Ended | Outcome::GivenUp) {
             end_notice::send(self, session, deadline).await;
@@ -108,25 +108,25 @@ impl<P: Ports> Relay<'_, P> {
 }
 
 async fn acquire_then_deliver<P: Ports>(
-    state: &RunState<'_, P>,
+    run: &RunState<'_, P>,
     owner: &str,
     wait: WaitPolicy,
     deadline: Instant,
 ) -> Result<Report, RelayError> {
-    let ctx = &state.ctx;
+    let ctx = &run.ctx;
     let session = &ctx.session_id;
     let outcome = match wait {
         WaitPolicy::ReturnIfActive => acquire(ctx.relay, session, owner, wait, |_| {}).await?,
-        WaitPolicy::WaitForRelease { epoch } => take_over(state, owner, epoch).await?,
+        WaitPolicy::WaitForRelease { epoch } => take_over(run, owner, epoch).await?,
     };
     let (outcome, epoch) = match outcome {
         AcquireOutcome::Acquired(lease) => {
             tracing::info!(sessionId = %session, epoch = lease.epoch, "lease acquired");
-            state.adopt(&lease.item)?;
-            return run_with_lease(state, &lease, deadline).await;
+            run.adopt(&lease.item)?;
+            return run_with_lease(run, &lease, deadline).await;
         }
         AcquireOutcome::Ended { epoch } => (Outcome::Ended, epoch),
-        AcquireOutcome::Active { epoch } if state.lease.is_stopping() => (Outcome::Stopping, epoch),
+        AcquireOutcome::Active { epoch } if run.lease.is_stopping() => (Outcome::Stopping, epoch),
         AcquireOutcome::Active { epoch } => (Outcome::AlreadyRunning, epoch),
     };
     Ok(Report::without_lease(session.clone(), outcome, epoch))
@@ -135,9 +135,9 @@ async fn acquire_then_deliver<P: Ports>(
 /// Reads the stream. A successor reads before it holds the lease, so that connection, decoder and
 /// queue are ready when the lease is free; any other run reads once it holds the lease, because a
 /// duplicate event must not open a connection.
-async fn read_when_due<P: Ports>(state: &RunState<'_, P>, wait: WaitPolicy) -> Infallible {
+async fn read_when_due<P: Ports>(run: &RunState<'_, P>, wait: WaitPolicy) -> Infallible {
     if wait == WaitPolicy::ReturnIfActive {
-        state.lease.acquired().await;
+        run.lease.acquired().await;
     }
-    read(state).await
+    read(run).await
 }

@@ -1,4 +1,4 @@
-//! The state of one run, by owner. A part of the run receives only the owners that it uses.
+//! The state of one run, shared by its parts.
 
 use session::{Language, SessionId, StreamItem};
 
@@ -16,7 +16,7 @@ use crate::reader_status::ReaderStatus;
 use crate::run_metrics::RunMetrics;
 use crate::shared::Shared;
 
-/// The owners of one run's state.
+/// The values that the parts of one run share.
 pub(crate) struct RunState<'a, P: Ports> {
     pub(crate) ctx: RunContext<'a, P>,
     pub(crate) lease: LeaseView,

@@ -120,7 +120,7 @@ impl<P: Ports> SessionService<P> {
         // Retries only errors that certainly had no effect. After a lost response, a repeated
         // request finds the change already made.
         let write = || self.sessions.change(&change);
-        Ok(self.event_budget(call).once("TransactWriteItems", write).await?)
+        Ok(self.event_budget(call).at_most_once("TransactWriteItems", write).await?)
     }
 }
 

@@ -154,7 +154,7 @@ impl<P: Ports> SessionService<P> {
         // it.
         let reservation = Reservation { session, max_sessions: self.max_sessions, claim };
         let reserve = || self.sessions.reserve(&reservation);
-        Ok(budget.once("TransactWriteItems", reserve).await?)
+        Ok(budget.at_most_once("TransactWriteItems", reserve).await?)
     }
 
     /// Runs all steps after the reservation, and compensates for them on failure. Returns `None` if

@@ -93,7 +93,7 @@ impl<P: Ports> SessionService<P> {
         // Retries only errors that certainly had no effect. After a lost response the caller reads
         // again, finds the session ended and its own event pending.
         let write = || self.sessions.end(&ending);
-        Ok(self.event_budget(call).once("UpdateItem", write).await?)
+        Ok(self.event_budget(call).at_most_once("UpdateItem", write).await?)
     }
 
     /// Emits the pending event of an earlier change, usually ACTIVE, before ENDED replaces it: the

@@ -12,20 +12,20 @@ use crate::{
 };
 
 /// Emits an event that was stored together with its state change, and clears it once the bus has
-/// accepted it. Called right after the change, and by the health check for events that are still
-/// pending.
+/// accepted it. Called after the change, and by the health check for events that are still pending.
 ///
 /// If clearing fails, the event may be emitted again with the same `eventId`. An event that
-/// the bus did not accept stays pending until it is emitted; only a DELETE replaces it (see
-/// `delete`).
+/// the bus did not accept stays pending until it is emitted; only the session's end
+/// replaces it.
 ///
 /// # Errors
-/// Returns the error if the bus does not accept the event within `budget`; the event then stays
+/// Returns the error if the bus does not accept the event within `budget`, which applies to each of
+/// the two calls; the event then stays
 /// pending. The failure is already logged and counted.
-pub async fn emit<R: Clock + Telemetry>(
+pub async fn emit<C: Clock + Telemetry>(
     pending_events: &impl PendingEvents,
     bus: &impl EventBus,
-    ctx: &R,
+    ctx: &C,
     session_id: &SessionId,
     event: &PendingEvent,
     budget: Duration,

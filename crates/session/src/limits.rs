@@ -96,7 +96,7 @@ pub(crate) async fn with_deadline<T: Send>(
     result.unwrap_or_else(|| timed_out("no response before the deadline"))
 }
 
-/// Calls with a common deadline, and pauses between the attempts of one of them.
+/// A deadline shared by several calls, and the pauses between the attempts of each.
 #[derive(Debug)]
 pub(crate) struct CallBudget<'a, C> {
     ctx: &'a C,
@@ -132,7 +132,7 @@ impl<'a, C: Clock + Random> CallBudget<'a, C> {
 
     /// Retries a call while it [is throttled](ErrorKind::is_throttled), so that no attempt follows
     /// one that may have taken effect.
-    pub(crate) async fn once<T: Send, F: PortFuture<T>>(
+    pub(crate) async fn at_most_once<T: Send, F: PortFuture<T>>(
         &self,
         operation: &'static str,
         call: impl FnMut() -> F,
@@ -147,7 +147,7 @@ impl<'a, C: Clock + Random> CallBudget<'a, C> {
         is_retryable: fn(ErrorKind) -> bool,
         mut call: impl FnMut() -> F,
     ) -> Result<T, PortError> {
-        // Never shorter than the first pause.
+        // Twice, because a pause is at least half its maximum: none is shorter than the first.
         let mut backoff = Backoff::new(self.limits.first_pause * 2, self.limits.longest_pause);
         loop {
             let result = with_deadline(self.ctx, self.deadline, operation, call()).await;

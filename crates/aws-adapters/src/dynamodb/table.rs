@@ -48,7 +48,8 @@ impl Table {
         Self { client: dynamodb.0.clone(), name }
     }
 
-    /// Sends a conditional change and returns the attributes that `returned` selects.
+    /// Updates an item, if the condition (if any) is met. Returns the attributes that `returned`
+    /// selects.
     pub(super) async fn update(
         &self,
         key: impl ToString,

@@ -53,7 +53,7 @@ impl<P: Ports> SessionService<P> {
         budget: &CallBudget<'_, P::Context>,
     ) -> (ResourceOutcome<ChannelArn>, Result<(), PortError>) {
         let create = || self.media.create_channel(name, tags);
-        match budget.once("CreateSignalingChannel", create).await {
+        match budget.at_most_once("CreateSignalingChannel", create).await {
             Err(cause) => (ResourceOutcome::after(&cause), Err(cause)),
             Ok(arn) => {
                 let look = || self.media.channel_state(&arn);
@@ -70,7 +70,7 @@ impl<P: Ports> SessionService<P> {
         budget: &CallBudget<'_, P::Context>,
     ) -> (ResourceOutcome<StreamArn>, Result<(), PortError>) {
         let create = || self.media.create_stream(name, tags, self.stream_retention_hours);
-        match budget.once("CreateStream", create).await {
+        match budget.at_most_once("CreateStream", create).await {
             Err(cause) => (ResourceOutcome::after(&cause), Err(cause)),
             Ok(arn) => {
                 let look = || self.media.stream_state(&arn);
