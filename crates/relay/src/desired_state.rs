@@ -19,8 +19,7 @@ impl From<&StreamItem> for DesiredState {
     fn from(item: &StreamItem) -> Self {
         Self {
             desired: item.desired,
-            // An item of an earlier build has no attribute `paused`.
-            paused: item.paused || item.desired == Desired::Pause,
+            paused: item.is_paused(),
             stop_at: item.stop_at,
             settings: item.settings.clone(),
             successor: item.successor.clone(),
@@ -37,7 +36,12 @@ impl DesiredState {
     /// whichever source reported it first.
     pub(crate) fn updated(&self, read: Self) -> Self {
         if self.is_stop() && !read.is_stop() {
-            return Self { desired: Desired::Stop, stop_at: self.stop_at, ..read };
+            return Self {
+                desired: Desired::Stop,
+                paused: self.paused,
+                stop_at: self.stop_at,
+                ..read
+            };
         }
         read
     }

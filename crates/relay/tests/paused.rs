@@ -5,14 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::{Checkpoint, Outcome};
-use session::Desired;
+use session::{Desired, Language, QualityTier, Settings};
 use simulator::{LONG, World, config, request, speech};
 
-/// Sets the desired state as a PATCH of the session does.
+/// Sets the desired state as a PATCH of the session does: with a new version of the settings.
 fn set(world: &World, desired: Desired) {
     let mut state = world.state();
     let item = state.table.item.as_mut().unwrap();
-    (item.desired, item.paused) = (desired, desired == Desired::Pause);
+    let settings = item.settings.get_or_insert_with(|| Settings {
+        source_language: Language::ENGLISH,
+        quality_tier: QualityTier::Standard,
+        target_languages: Vec::new(),
+        version: 1,
+    });
+    settings.version += 1;
+    item.desired = desired;
+    item.paused_version = (desired == Desired::Pause).then_some(settings.version);
 }
 
 /// Runs a session of 12 s that is paused after 4 s, then `next` happens at 8 s. Returns the gaps
@@ -66,4 +74,17 @@ async fn a_session_that_is_stopped_while_paused_delivers_nothing_more() {
     assert_eq!(length, counted);
     assert!((3 * 16_000..=6 * 16_000).contains(&start), "{start}");
     assert_eq!(start + length, world.state().processor.accepted.len() as u64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_that_leaves_the_paused_version_as_it_was_resumes_a_session() {
+    let (_, gaps, counted) = paused(|world| {
+        let before = world.state().table.item.as_ref().unwrap().paused_version;
+        set(world, Desired::Run);
+        world.state().table.item.as_mut().unwrap().paused_version = before;
+    })
+    .await;
+    let [(start, length)] = gaps[..] else { panic!("{gaps:?}") };
+    assert_eq!(length, counted);
+    assert!(start + length <= 10 * 16_000, "delivery continued at {}", start + length);
 }

@@ -42,9 +42,9 @@ pub struct StreamItem {
     pub lease_expires_at: u64,
     /// The desired state.
     pub desired: Desired,
-    /// Whether delivery is paused. A stop replaces `PAUSE` in `desired` and keeps this, so that
-    /// what was spoken during the pause is not delivered.
-    pub paused: bool,
+    /// Version of the settings with which the session was last paused. A stop replaces `PAUSE` in
+    /// `desired` and keeps this.
+    pub paused_version: Option<u64>,
     /// Time of the stop request.
     pub stop_at: Option<u64>,
     /// Languages and tier; absent if ENDED was received before ACTIVE.
@@ -64,6 +64,20 @@ pub struct StreamItem {
 }
 
 impl StreamItem {
+    /// Returns whether the session is paused, or was when it was stopped: audio is then skipped.
+    ///
+    /// Each change of a session has a new version of its settings, so a later change ends the
+    /// pause, also if a build that does not know `pausedVersion` made it.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        let version = self.settings.as_ref().map(|settings| settings.version);
+        match self.desired {
+            Desired::Run => false,
+            Desired::Pause => true,
+            Desired::Stop => version.is_some() && version == self.paused_version,
+        }
+    }
+
     /// Returns whether a run holds the lease at `now_ms`; `margin_ms` is added to its expiry.
     #[must_use]
     pub const fn has_valid_lease(&self, now_ms: u64, margin_ms: u64) -> bool {

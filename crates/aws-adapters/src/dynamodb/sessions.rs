@@ -126,9 +126,9 @@ impl Sessions for SessionsTable {
         let values = Values::new()
             .with(":settings", &session.settings())
             .with(":desired", &desired)
-            .with(":paused", &paused)
+            .with(":paused", &paused.then_some(session.settings_version))
             .with(":stop", &Desired::Stop);
-        let set = "SET settings = :settings, #desired = :desired, paused = :paused";
+        let set = "SET settings = :settings, #desired = :desired, pausedVersion = :paused";
         // A stop is final.
         let not_stopped = "attribute_not_exists(#desired) OR #desired <> :stop";
         let settings = Self::write(&self.streams, id, set, not_stopped, values)?;
