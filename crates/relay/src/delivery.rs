@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
+use session::Backoff;
 use session::audio::{Answer, AudioPayload};
+use session::ports::{Clock, millis};
 
 use crate::answer::Reply;
 use crate::breaker::Permit;
@@ -18,8 +20,6 @@ use crate::payload::payload;
 use crate::ports::{DeadLetter, DeadLetterQueue, Ports, Processor};
 use crate::queue::Queued;
 use crate::run_state::RunState;
-use session::Backoff;
-use session::ports::{Clock, millis};
 
 /// Why delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -306,8 +306,8 @@ impl<P: Ports> Deliverer<'_, P> {
 }
 
 /// Returns the part of a batch after position `next`; `None` if nothing is left. The session's last
-/// chunk is kept, possibly empty. A successor reads
-/// chunks that its predecessor still delivers, and a rewind can land inside a chunk.
+/// chunk is kept, possibly empty. A successor reads chunks that its predecessor still delivers, and
+/// a rewind can land inside a chunk.
 fn trim_delivered(batch: Vec<Queued>, next: u64) -> Option<Vec<Queued>> {
     let mut rest: Vec<Queued> =
         batch.into_iter().filter(|queued| queued.chunk.end() > next || queued.chunk.last).collect();

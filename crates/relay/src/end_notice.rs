@@ -1,18 +1,17 @@
 //! Notifies the listeners of a stopped session that it has ended: after its last chunk is accepted,
-//! and also a minute after the stop if delivery takes longer. The holder of
-//! the lease sends the second notice, and after its release the first; so does a run that finds the
-//! session ended.
+//! and also a minute after the stop if delivery takes longer. The holder of the lease sends the
+//! second notice, and after its release the first; so does a run that finds the session ended.
 
 use std::convert::Infallible;
 use std::future::pending;
 
 use session::SessionId;
+use session::ports::Clock;
 use tokio::time::Instant;
 
 use crate::context::RunContext;
 use crate::lease_view::LeaseView;
 use crate::ports::{EndNotices, Ports, Relay};
-use session::ports::Clock;
 
 /// Notifies the listeners after a run that finished a stopped session or found it finished. The
 /// lease is released by then, so only this invocation waits.

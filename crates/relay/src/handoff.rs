@@ -13,7 +13,9 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
 
+use session::Backoff;
 use session::StreamItem;
+use session::ports::Clock;
 use tokio::time::Instant;
 
 use crate::checkpoint::Checkpoint;
@@ -29,8 +31,6 @@ use crate::queue::Queue;
 use crate::reader_status::ReaderStatus;
 use crate::retry::retry;
 use crate::run_state::RunState;
-use session::Backoff;
-use session::ports::Clock;
 
 /// The points in time of a hand-off, relative to the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

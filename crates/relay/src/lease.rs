@@ -11,6 +11,7 @@
 //! - Every write of a holder carries an increasing `revision`, so that a delayed write cannot
 //!   replace a newer checkpoint with an older one.
 
+use session::ports::{Clock, millis};
 use session::{SessionId, StreamItem};
 use tokio::time::Instant;
 
@@ -20,7 +21,6 @@ use crate::error::RelayError;
 use crate::lease_table::LeaseTable;
 use crate::ports::{Ports, Relay};
 use crate::retry::retry;
-use session::ports::{Clock, millis};
 
 /// A lease held by this run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use session::Backoff;
+use session::ports::{Clock, millis};
 use session::{PortError, StreamItem};
 
 use crate::checkpoint::Checkpoint;
@@ -13,8 +15,6 @@ use crate::lease_table::{LeaseTable, Renewal};
 use crate::ports::Ports;
 use crate::retry::retry;
 use crate::run_state::RunState;
-use session::Backoff;
-use session::ports::{Clock, millis};
 
 /// The writes of the lease holder. Each has its own revision.
 pub(crate) struct LeaseRenewer<'a, P: Ports> {

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
+use session::ports::Clock;
 use tokio::sync::{Notify, SetOnce, watch};
 use tokio::time::Instant;
 
 use crate::desired_state::DesiredState;
-use session::ports::Clock;
 
 /// The run was asked to hand off: it finishes the delivery attempt in flight and stops delivering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

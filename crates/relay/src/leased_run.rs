@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use session::ports::{Clock, millis};
 use tokio::time::Instant;
 
 use crate::context::RunContext;
@@ -16,7 +17,6 @@ use crate::ports::{MetricsSink, Ports};
 use crate::report::{Outcome, Report};
 use crate::run_metrics::report_periodically;
 use crate::run_state::RunState;
-use session::ports::{Clock, millis};
 
 /// Why a run with the lease stopped.
 enum RunEnd {

@@ -1,6 +1,7 @@
 //! Converts the media path's output into chunks, progress and drain events.
 
 use media::{FragmentAudio, FragmentNumber, Output, ResumePoint};
+use session::ports::Clock;
 
 use crate::checkpoint::CompleteFragment;
 use crate::chunker::{Chunk, Chunker};
@@ -8,7 +9,6 @@ use crate::drain::Drain;
 use crate::ports::Ports;
 use crate::progress::{FragmentCounts, ReadPlan};
 use crate::run_state::RunState;
-use session::ports::Clock;
 
 /// A reader at most this far behind the newest fragment has caught up, ms.
 const LIVE_MS: u64 = 1_000;

@@ -3,13 +3,13 @@
 use std::convert::Infallible;
 
 use session::Language;
+use session::ports::Clock;
 
 use crate::context::RunContext;
 use crate::lease_table::LeaseTable;
 use crate::lease_view::LeaseView;
 use crate::ports::{Ports, SessionReader};
 use crate::shared::Shared;
-use session::ports::Clock;
 
 /// Polls Sessions.status, so that a lost ENDED event still stops the stream. Never returns.
 pub(crate) async fn poll_session<P: Ports>(

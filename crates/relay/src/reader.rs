@@ -11,6 +11,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use media::{Output, Stream};
+use session::Backoff;
+use session::ports::{Clock, Random};
 use session::{ErrorKind, PortError};
 use tokio::time::Instant;
 
@@ -22,8 +24,6 @@ use crate::ports::{MediaBody, MediaSource, Ports};
 use crate::progress::ReadPlan;
 use crate::queue::{Queued, Rewound};
 use crate::run_state::RunState;
-use session::Backoff;
-use session::ports::{Clock, Random};
 
 /// GetMedia's error ID for "requested fragment not found".
 const FRAGMENT_NOT_FOUND: u32 = 4000;

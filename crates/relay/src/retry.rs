@@ -1,11 +1,11 @@
 //! Retries table calls until they succeed or fail permanently.
 
+use session::Backoff;
+use session::ports::Clock;
 use session::{ErrorKind, PortError, PortFuture, SessionId};
 
 use crate::error::RelayError;
 use crate::ports::{Ports, Relay};
-use session::Backoff;
-use session::ports::Clock;
 
 /// Attempts before an unavailable table fails the run; the platform then retries the event. With
 /// the ceilings of the delivery backoff this covers an outage of about a minute.

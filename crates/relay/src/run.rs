@@ -3,11 +3,13 @@
 //! There are three entry points: [`Relay::start`] (ACTIVE, or a restart by the health check),
 //! [`Relay::stop`] (ENDED) and [`Relay::resume`] (the next invocation after a hand-off). Each takes
 //! the lease if no active run holds it, and processes the stream until it is drained, given up,
-//! handed off, or taken over by another run. Reader, deliverer and lease renewer are futures of one task: dropping the run at any await
-//! point leaves only the last checkpoint, from which the next run resumes.
+//! handed off, or taken over by another run. Reader, deliverer and lease renewer are futures of one
+//! task: dropping the run at any await point leaves only the last checkpoint, from which the next
+//! run resumes.
 
 use std::convert::Infallible;
 
+use session::ports::Clock;
 use session::{Desired, StreamItem};
 use tokio::time::Instant;
 
@@ -22,7 +24,6 @@ use crate::reader::read;
 use crate::report::{Outcome, Report, RunRequest};
 use crate::retry::retry;
 use crate::run_state::RunState;
-use session::ports::Clock;
 
 impl<P: Ports> Relay<'_, P> {
     /// Processes a session that has started, or that has no active run although it should.

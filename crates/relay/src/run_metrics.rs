@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::mem;
 use std::sync::MutexGuard;
 
+use session::ports::Clock;
+
 use crate::checkpoint::Totals;
 use crate::metrics::{Observations, Snapshot};
 use crate::ports::{MetricsSink, Ports};
 use crate::run_state::RunState;
 use crate::shared::Shared;
-use session::ports::Clock;
 
 /// The metrics of one run.
 #[derive(Debug, Default)]

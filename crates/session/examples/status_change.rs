@@ -2,7 +2,7 @@
 //! `events/session-status-change.schema.json` (`tests/events/status_change.py`).
 //!
 //!     status_change emit 500      500 details that sessions emit, one a line
-//!     status_change read          for each detail on a line: as read and written again, or the error
+//!     status_change read          for each line's detail: as read and written again, or the error
 
 use std::{error::Error, io};
 

@@ -358,8 +358,8 @@ fn seconds(samples: u64) -> f64 {
     samples as f64 / 16_000.0
 }
 
-/// Prints one line of progress to stdout. A reader that has gone does not end the run, whose session
-/// would stay open.
+/// Prints one line of progress to stdout. Ignores a closed stdout, because the run must still end
+/// its session.
 fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
