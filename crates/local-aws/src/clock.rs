@@ -9,6 +9,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// The smallest and the largest scale.
 pub const SCALE_RANGE: std::ops::RangeInclusive<f64> = 1.0..=1000.0;
 
+/// Minimum timeout of an HTTP request, in real time: code and network are not faster at a higher
+/// scale.
+const MIN_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A clock that runs `scale` times as fast as the real one. Clones show the same time.
 #[derive(Debug, Clone)]
 pub struct Clock {
@@ -42,6 +46,12 @@ impl Clock {
     /// Returns the scaled duration of a real one.
     pub fn cloud(&self, real: Duration) -> Duration {
         real.mul_f64(self.scale)
+    }
+
+    /// Returns the real duration of a timeout of an HTTP request: as [`Clock::real`], but at least
+    /// 10 s, or the timeout itself if it is shorter.
+    pub fn request_timeout(&self, timeout: Duration) -> Duration {
+        self.real(timeout).max(timeout.min(MIN_REQUEST_TIMEOUT))
     }
 
     /// Waits for a scaled duration.
@@ -95,6 +105,14 @@ mod tests {
         assert_eq!(clock.real(Duration::from_secs(60)), Duration::from_secs(1));
         assert_eq!(clock.cloud(Duration::from_secs(1)), Duration::from_secs(60));
         assert_eq!(Clock::new(0.0).scale(), 1.0);
+    }
+
+    #[test]
+    fn a_request_has_ten_seconds_at_any_scale() {
+        let seconds = Duration::from_secs;
+        assert_eq!(Clock::new(2.0).request_timeout(seconds(30)), seconds(15));
+        assert_eq!(Clock::new(60.0).request_timeout(seconds(30)), seconds(10));
+        assert_eq!(Clock::new(60.0).request_timeout(seconds(3)), seconds(3));
     }
 
     #[test]

@@ -136,8 +136,8 @@ impl HttpApi {
             .gate("execute-api", &found.route.key(), head.uri.path())
             .await
             .map_err(|error| ApiError::of_fault(error.status))?;
-        let invoked = self.lambda.invoke(name, event.to_string().into(), Some(trace));
-        match tokio::time::timeout(self.clock.real(found.route.timeout), invoked).await {
+        let invoked = self.lambda.invoke_for_http(name, event.to_string().into(), trace);
+        match tokio::time::timeout(self.clock.request_timeout(found.route.timeout), invoked).await {
             Err(_) => Err(ApiError::UNAVAILABLE),
             Ok(Ok(invoked)) if invoked.function_error.is_some() => Err(ApiError::INTERNAL),
             Ok(Ok(invoked)) => {

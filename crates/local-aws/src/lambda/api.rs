@@ -9,7 +9,7 @@ use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::client_context;
-use super::invocation::{Invoked, MAX_SYNC_PAYLOAD};
+use super::invocation::{Invocation, Invoked, MAX_SYNC_PAYLOAD};
 use super::service::Lambda;
 use crate::aws_error::AwsError;
 use sam_template::Function;
@@ -65,7 +65,11 @@ async fn invoke(lambda: &Arc<Lambda>, name: &str, request: Request) -> Result<Re
     })?;
     let context = client_context::decoded(header("x-amz-client-context").as_deref())?;
     match kind.as_str() {
-        "RequestResponse" => Ok(answer(lambda.invoke_for(name, payload, trace, context).await?)),
+        "RequestResponse" => {
+            let mut invocation = Invocation::new(payload, trace, MAX_SYNC_PAYLOAD)?;
+            invocation.client_context = context;
+            Ok(answer(lambda.invoke_sync(name, invocation).await?))
+        }
         // Lambda passes a ClientContext to synchronous invocations only.
         "Event" => {
             let request_id = lambda.queue(name, payload, trace).await?;

@@ -31,6 +31,10 @@ pub(super) struct Invocation {
     pub(super) trace: String,
     /// The ClientContext of a synchronous caller, as JSON on one line.
     pub(super) client_context: Option<String>,
+    /// An HTTP request waits for it, so that its timeout is a [`Clock::request_timeout`].
+    ///
+    /// [`Clock::request_timeout`]: crate::clock::Clock::request_timeout
+    pub(super) of_http_request: bool,
 }
 
 impl Invocation {
@@ -62,7 +66,7 @@ impl Invocation {
         let trace = trace.filter(|trace| trace::is_header(trace));
         let trace = trace.map_or_else(trace::begin, |trace| trace::completed(&trace));
         let request_id = uuid::Uuid::new_v4().to_string();
-        Ok(Self { request_id, payload, trace, client_context: None })
+        Ok(Self { request_id, payload, trace, client_context: None, of_http_request: false })
     }
 
     /// Returns the result when the function answered.

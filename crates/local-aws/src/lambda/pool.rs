@@ -171,7 +171,10 @@ impl Pool {
             Some(fault) if fault.kind == FaultKind::Answer => invocation.said(&fault.extra),
             fault => match self.idle_or_started(&invocation).await {
                 Ok(environment) => {
-                    let timeout = self.clock.real(self.function.timeout);
+                    let timeout = match invocation.of_http_request {
+                        true => self.clock.request_timeout(self.function.timeout),
+                        false => self.clock.real(self.function.timeout),
+                    };
                     let timeouts = Arc::clone(&self.counts.timeouts);
                     let limits = Limits { timeout, timeouts };
                     execution::execute(&environment, &invocation, fault, permit, limits).await

@@ -73,20 +73,28 @@ impl Lambda {
         payload: Bytes,
         trace: Option<String>,
     ) -> Result<Invoked, AwsError> {
-        self.invoke_for(function, payload, trace, None).await
+        self.invoke_sync(function, Invocation::new(payload, trace, MAX_SYNC_PAYLOAD)?).await
     }
 
-    /// As [`Lambda::invoke`], with the caller's ClientContext, decoded.
-    pub(super) async fn invoke_for(
+    /// As [`Lambda::invoke`], for an HTTP request.
+    pub(crate) async fn invoke_for_http(
         &self,
         function: &str,
         payload: Bytes,
-        trace: Option<String>,
-        client_context: Option<String>,
+        trace: String,
+    ) -> Result<Invoked, AwsError> {
+        let mut invocation = Invocation::new(payload, Some(trace), MAX_SYNC_PAYLOAD)?;
+        invocation.of_http_request = true;
+        self.invoke_sync(function, invocation).await
+    }
+
+    /// Runs an invocation of a function and waits for its answer.
+    pub(super) async fn invoke_sync(
+        &self,
+        function: &str,
+        invocation: Invocation,
     ) -> Result<Invoked, AwsError> {
         let pool = self.pool(function)?;
-        let mut invocation = Invocation::new(payload, trace, MAX_SYNC_PAYLOAD)?;
-        invocation.client_context = client_context;
         let pool_name = pool.function().name.clone();
         let fault = self.faults.gate("lambda", "Invoke", &pool_name).await?;
         pool.check_loop(&invocation)?;
