@@ -42,7 +42,8 @@ FOR_LAMBDA := CARGO_BUILD_RUSTFLAGS=--remap-path-prefix=$(CARGO_HOME)=/cargo \
 INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd ' ' -)"
 
 .PHONY: help run up test check check-api check-template template-snapshot check-speaker speaker fmt bench faults fuzz build \
-  reproducible deploy deploy-check smoke tools announce cloud functions release clean require-media require-deploy require-token
+  reproducible deploy deploy-check smoke tools announce cloud functions release clean require-media require-deploy require-token \
+  test-rust test-docs test-events test-clients test-processor test-smoke test-speech test-documents
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -59,20 +60,43 @@ require-media:
 up: functions ## leave the same cloud running (PORT=7878) and print what to try
 	@$(BIN)/local-cloud up --port $(PORT) --data target/local --guide
 
+# The tests run side by side, because most of them wait for timers of the local cloud; the longest
+# stand first. One alone: make test-e2e/one_session_arrives_whole, make test-smoke. Those of the
+# documents run after them, because some of the commands build.
+TESTS := test-rust test-processor test-smoke test-clients \
+  $(patsubst tests/e2e/tests/%.rs,test-e2e/%,$(wildcard tests/e2e/tests/*.rs)) \
+  check-template test-docs test-events test-speech
+TEST_JOBS ?= 4
+# One test's output in one piece (GNU Make 4).
+IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 # What the functions call meanwhile is held against what their roles allow.
 test: export LOCAL_CLOUD_CALLS := $(CURDIR)/target/iam
-test: tools cloud ## every check that needs no AWS
+test: tools cloud ## every check that needs no AWS (TEST_JOBS=n side by side)
 	rm -rf "$$LOCAL_CLOUD_CALLS"
-	@$(MAKE) --no-print-directory check-template
-	cargo test --workspace --all-targets
-	cargo test --workspace --doc
-	$(VENV)/bin/python tests/events/status_change.py
-	$(VENV)/bin/python tests/clients/run.py
-	$(VENV)/bin/python -m unittest discover -s tests/processor
-	$(VENV)/bin/python tests/smoke/against_local_cloud.py
-	$(VENV)/bin/python tests/speech/word_errors.py
-	$(VENV)/bin/python tests/documents/commands.py
+	cargo test --workspace --all-targets --no-run
+	@$(MAKE) --no-print-directory --keep-going --jobs=$(TEST_JOBS) $(IN_PIECES) $(TESTS)
+	@$(MAKE) --no-print-directory test-documents
 	$(VENV)/bin/python tests/iam/least_privilege.py "$$LOCAL_CLOUD_CALLS"
+
+test-rust:
+	cargo test --workspace --exclude e2e --all-targets
+test-docs:
+	cargo test --workspace --doc
+# The features are those of the whole workspace, so that nothing is built again.
+test-e2e/%:
+	cargo test --workspace --test $*
+test-events:
+	$(VENV)/bin/python tests/events/status_change.py
+test-clients:
+	$(VENV)/bin/python tests/clients/run.py
+test-processor:
+	$(VENV)/bin/python -m unittest discover -s tests/processor
+test-smoke:
+	$(VENV)/bin/python tests/smoke/against_local_cloud.py
+test-speech:
+	$(VENV)/bin/python tests/speech/word_errors.py
+test-documents:
+	$(VENV)/bin/python tests/documents/commands.py
 
 check: tools ## fmt, clippy, docs, licences, API description, template, the speaker's page
 	cargo fmt --all --check

@@ -26,6 +26,11 @@ class RuntimeApi(http.server.ThreadingHTTPServer):
         self.stopped = threading.Event()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Reports an error, unless the function closed its connection."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class Request(http.server.BaseHTTPRequestHandler):
     """One request of the function."""
