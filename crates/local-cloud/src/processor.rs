@@ -30,6 +30,11 @@ const LONGEST_LINE: u64 = 256;
 /// # Errors
 /// The path is no program that can be run, or the name is no function of the template.
 pub(crate) fn choose(options: &mut Options, processor: &str) -> Result<(), Error> {
+    if options.parameters.contains_key(PARAMETER) {
+        let reason = "--processor and --parameter AudioProcessorFunctionArn= both name a processor: \
+                      give one of them";
+        return Err(Error::Client(reason.to_owned()));
+    }
     let path = Path::new(processor);
     if processor.contains('/') || path.exists() {
         options.programs.insert(REFERENCE.to_owned(), program(path).map_err(Error::Client)?);
@@ -54,14 +59,6 @@ pub(crate) fn choose(options: &mut Options, processor: &str) -> Result<(), Error
         }
     }
     Ok(())
-}
-
-/// Returns the error of `--processor` beside the URL of a cloud that already runs.
-pub(crate) fn cloud_already_runs(url: &str) -> Error {
-    Error::Client(format!(
-        "--processor applies to a cloud that this command starts, but {url} already runs: give it to \
-         `local-cloud up`, or unset LOCAL_CLOUD_URL"
-    ))
 }
 
 /// Returns the absolute path of a program that can be run.
@@ -143,6 +140,14 @@ Resources:
         assert_eq!(options.programs[REFERENCE], program.canonicalize().unwrap());
         assert!(options.parameters.is_empty());
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_processor_beside_the_parameter_is_refused() {
+        let parameters = [(PARAMETER.to_owned(), String::new())].into();
+        let mut options = Options { parameters, ..Options::default() };
+        let error = choose(&mut options, "mine").unwrap_err().to_string();
+        assert!(error.contains("both name a processor"), "{error}");
     }
 
     #[test]

@@ -163,7 +163,7 @@ async fn a_recording_that_is_cut_off_is_spoken_with_a_warning() {
     let (spoken, stderr) = speak(&server, "c-d-2", &path).await;
     std::fs::remove_file(&path).unwrap();
     let warning = format!(
-        "warning: {} is cut off or damaged at its end: its last 10 bytes are not usable",
+        "warning: {} is cut off or damaged at its end, or has a second Segment: its last 10 bytes are not used",
         path.display()
     );
     assert!(spoken && stderr.contains(&warning), "{stderr}");

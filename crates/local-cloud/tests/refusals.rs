@@ -44,6 +44,18 @@ fn refusal(folder: &Folder, arguments: &[&str]) -> String {
     line.to_owned()
 }
 
+#[test]
+fn an_option_of_a_new_cloud_is_refused_beside_the_url_of_another() {
+    let (folder, recording) = (Folder::new(), recording());
+    for (option, value) in [("--processor", "./mine"), ("--time-scale", "10")] {
+        let media = recording.to_str().unwrap();
+        let arguments = ["run", "--media", media, option, value, "--url", "http://127.0.0.1:9"];
+        let line = refusal(&folder, &arguments);
+        let expected = format!("{option} applies to a cloud that this command starts, not to");
+        assert!(line.starts_with(&expected), "{line}");
+    }
+}
+
 /// The commands that use a running cloud.
 fn clients(recording: &str) -> [Vec<&str>; 3] {
     [

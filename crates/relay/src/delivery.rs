@@ -91,15 +91,15 @@ impl<P: Ports> Deliverer<'_, P> {
     fn batch_limit(&self) -> u64 {
         let now = self.run.ctx.clock().now_ms();
         let progress = self.run.progress.lock();
-        let one_chunk_only = progress.state().next < self.single_until
-            || progress.state().breaker.permit(now) != Permit::Full;
+        let one_chunk_only = progress.settled().next < self.single_until
+            || progress.settled().breaker.permit(now) != Permit::Full;
         // A limit below one chunk takes exactly one.
         if one_chunk_only { 0 } else { Config::samples(self.run.ctx.config.batch_ms) }
     }
 
     /// Offers a batch until all of it is settled, chunk by chunk if one of them is rejected.
     async fn settle(&mut self, batch: Vec<Queued>) -> Result<(), DeliveryEnd> {
-        let next = self.run.progress.lock().state().next;
+        let next = self.run.progress.lock().settled().next;
         let Some(mut batch) = trim_delivered(batch, next) else { return Ok(()) };
         let Some((first, last)) = batch.first().zip(batch.last()) else { return Ok(()) };
         let (end, is_last) = (last.chunk.end(), last.chunk.last);
@@ -121,7 +121,7 @@ impl<P: Ports> Deliverer<'_, P> {
             self.breaker_closed().await?;
             match self.offer(&batch).await? {
                 AttemptOutcome::Settled if is_last => {
-                    self.run.progress.lock().state_mut().finished = true;
+                    self.run.progress.lock().settled_mut().finished = true;
                     return Err(DeliveryEnd::Drained);
                 }
                 AttemptOutcome::Settled => return Ok(()),
@@ -173,7 +173,7 @@ impl<P: Ports> Deliverer<'_, P> {
         }
         {
             let mut progress = self.run.progress.lock();
-            let state = progress.state_mut();
+            let state = progress.settled_mut();
             state.breaker.success();
             let totals = &mut state.totals;
             if answer.is_some_and(|answer| answer.duplicate) {
@@ -197,7 +197,7 @@ impl<P: Ports> Deliverer<'_, P> {
             // rejection.
             return self.failed("OutOfOrder beyond the payload's start");
         }
-        let settled = self.run.progress.lock().state().next;
+        let settled = self.run.progress.lock().settled().next;
         tracing::warn!(sessionId = %self.run.ctx.session_id, next_sample, settled, "the processor is missing samples; rewinding");
         self.rewinds += 1;
         // The contract allows going back once. Going back again without progress means that the
@@ -220,7 +220,7 @@ impl<P: Ports> Deliverer<'_, P> {
     fn record_failure(&mut self, reason: &str) -> Duration {
         let config = self.run.ctx.config;
         let now = self.run.ctx.clock().now_ms();
-        let opened = self.run.progress.lock().state_mut().breaker.failure(
+        let opened = self.run.progress.lock().settled_mut().breaker.failure(
             now,
             config.breaker_failures,
             millis(config.breaker_open),
@@ -254,7 +254,7 @@ impl<P: Ports> Deliverer<'_, P> {
         };
         tracing::error!(sessionId = %ctx.session_id, startSample = chunk.start, reason = letter.reason, "chunk permanently rejected; stored in the dead-letter queue");
         let mut progress = self.run.progress.lock();
-        let totals = &mut progress.state_mut().totals;
+        let totals = &mut progress.settled_mut().totals;
         totals.dead_letters += 1;
         totals.dead_lettered += letter.sample_count;
         totals.gap += chunk.gap;
@@ -266,7 +266,7 @@ impl<P: Ports> Deliverer<'_, P> {
     fn skip_paused(&self, batch: &mut Vec<Queued>) {
         let mut progress = self.run.progress.lock();
         for Queued { chunk, .. } in batch.iter_mut() {
-            let totals = &mut progress.state_mut().totals;
+            let totals = &mut progress.settled_mut().totals;
             totals.paused += chunk.samples.len() as u64;
             totals.gap += chunk.gap;
             progress.skip(chunk.end());
@@ -281,7 +281,7 @@ impl<P: Ports> Deliverer<'_, P> {
     async fn may_deliver(&self) -> Result<(), DeliveryEnd> {
         // A stream that never carried audio has no origin to store; only its empty last chunk is
         // sent.
-        let has_origin = self.run.progress.lock().state().origin.is_some();
+        let has_origin = self.run.progress.lock().settled().origin.is_some();
         if has_origin {
             self.run.lease.origin_persisted().await?;
         }
@@ -290,7 +290,7 @@ impl<P: Ports> Deliverer<'_, P> {
 
     async fn breaker_closed(&self) -> Result<(), DeliveryEnd> {
         let now = self.run.ctx.clock().now_ms();
-        let permit = self.run.progress.lock().state().breaker.permit(now);
+        let permit = self.run.progress.lock().settled().breaker.permit(now);
         match permit {
             Permit::WaitUntil(until) => {
                 self.wait(Duration::from_millis(until.saturating_sub(now))).await?;

@@ -37,7 +37,7 @@ impl<'a, P: Ports> LeaseRenewer<'a, P> {
         let mut backoff = Backoff::new(first, ctx.config.renew);
         loop {
             let sent = clock.instant();
-            let has_origin = self.run.progress.lock().state().origin.is_some();
+            let has_origin = self.run.progress.lock().settled().origin.is_some();
             // A response that arrives after the guard has expired is of no use.
             let renewed = clock.within(ctx.config.lease_guard / 2, self.renew()).await;
             match renewed {

@@ -39,7 +39,7 @@ pub(crate) async fn run_with_lease<P: Ports>(
     deadline: Instant,
 ) -> Result<Report, RelayError> {
     let ctx = &run.ctx;
-    let before = run.progress.lock().state().totals;
+    let before = run.progress.lock().settled().totals;
     run.metrics.start_at(before);
     count_hand_off(run);
     let renewer = LeaseRenewer::new(run, lease);
@@ -47,7 +47,7 @@ pub(crate) async fn run_with_lease<P: Ports>(
     let outcome = finish(run, lease, &renewer, &end).await?;
     let (totals, next_sample) = {
         let progress = run.progress.lock();
-        (progress.state().totals, progress.state().next)
+        (progress.settled().totals, progress.settled().next)
     };
     ctx.relay.metrics.emit(&ctx.session_id, &run.metrics.take(totals, None));
     let delivered_samples = totals.delivered - before.delivered;
@@ -75,7 +75,7 @@ async fn run_until_end<P: Ports>(
     let remaining = deadline.saturating_duration_since(now);
     let schedule = HandoffSchedule::new(now, remaining, ctx.config);
     // A previous run may have delivered the last chunk and crashed before recording it.
-    let finished = run.progress.lock().state().finished;
+    let finished = run.progress.lock().settled().finished;
     tokio::select! {
         biased;
         () = std::future::ready(()), if finished => RunEnd::Delivery(DeliveryEnd::Drained),
@@ -102,7 +102,7 @@ async fn background<P: Ports>(run: &RunState<'_, P>) -> Infallible {
 /// Counts a hand-off to this run and the time without delivery.
 fn count_hand_off<P: Ports>(run: &RunState<'_, P>) {
     let mut progress = run.progress.lock();
-    let settled = progress.state_mut();
+    let settled = progress.settled_mut();
     if let Some(released_at) = settled.released_at_ms.take() {
         settled.totals.hand_offs += 1;
         let gap = run.ctx.clock().now_ms().saturating_sub(released_at);
@@ -146,7 +146,7 @@ fn give_up<P: Ports>(run: &RunState<'_, P>) {
     let mut progress = run.progress.lock();
     let lost = progress.give_up();
     tracing::error!(
-        sessionId = %run.ctx.session_id, unavailableSamples = lost, nextSample = progress.state().next,
+        sessionId = %run.ctx.session_id, unavailableSamples = lost, nextSample = progress.settled().next,
         "session abandoned: the session's undelivered audio is past the stream's retention; check this log for errors of the processor and of GetMedia"
     );
 }

@@ -46,7 +46,7 @@ pub(crate) fn payload<P: Ports>(
         start_sample: start,
         sample_count: chunks().map(|chunk| chunk.samples.len() as u64).sum(),
         filled_samples: chunks().map(|chunk| chunk.filled).sum(),
-        gap_samples: start.saturating_sub(progress.state().acknowledged),
+        gap_samples: start.saturating_sub(progress.settled().acknowledged),
         producer_timestamp: first.map_or(0, |chunk| chunk.producer_ms),
         fragment_number: fragment.map(ToString::to_string).unwrap_or_default(),
         is_final: last.is_some_and(|chunk| chunk.last),

@@ -86,12 +86,12 @@ impl Progress {
     }
 
     /// Returns the settled state and its totals.
-    pub(crate) fn state(&self) -> &Checkpoint {
+    pub(crate) fn settled(&self) -> &Checkpoint {
         &self.checkpoint
     }
 
     /// Returns the settled state, to change its totals and breaker.
-    pub(crate) fn state_mut(&mut self) -> &mut Checkpoint {
+    pub(crate) fn settled_mut(&mut self) -> &mut Checkpoint {
         &mut self.checkpoint
     }
 

@@ -32,7 +32,7 @@ const FRAGMENT_NOT_FOUND: u32 = 4000;
 pub(crate) async fn read<P: Ports>(run: &RunState<'_, P>) -> Infallible {
     let mut plan = {
         let progress = run.progress.lock();
-        progress.plan(progress.state().next)
+        progress.plan(progress.settled().next)
     };
     // Kept across rewinds, so that they also respect KVS's rate limit.
     let mut opened = None;

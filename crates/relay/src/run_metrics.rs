@@ -48,7 +48,7 @@ pub(crate) async fn report_periodically<P: Ports>(run: &RunState<'_, P>) -> Infa
         let open_since = run.reader.observed().open_fragment_since;
         let (totals, oldest) = {
             let progress = run.progress.lock();
-            (progress.state().totals, progress.oldest_unsettled_ms())
+            (progress.settled().totals, progress.oldest_unsettled_ms())
         };
         // A fragment that cannot be read completely, because nothing can be delivered, counts too.
         let oldest = oldest.or(open_since);

@@ -168,13 +168,13 @@ impl<'a, C: Clock + Random> CallBudget<'a, C> {
     pub(crate) async fn until_active<F: PortFuture<ResourceState>>(
         &self,
         operation: &'static str,
-        look: impl Fn() -> F + Sync,
+        describe: impl Fn() -> F + Sync,
     ) -> Result<(), PortError> {
         // The control plane is eventually consistent: a new resource may not be visible yet.
         let is_retryable = |kind: ErrorKind| kind.is_retryable() || kind == ErrorKind::NotFound;
         let state = || async {
             let error = |kind, message| PortError::new(operation, kind, message);
-            match look().await? {
+            match describe().await? {
                 ResourceState::Active => Ok(()),
                 ResourceState::Deleting => Err(error(ErrorKind::InUse, "it is being deleted")),
                 ResourceState::Pending => {

@@ -77,14 +77,14 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     let media = args.media.clone().unwrap_or_else(|| PathBuf::from(RECORDING));
     let recording = crate::speaker::open(&media)?;
     writable::check(args.report.as_deref())?;
-    if let Some(url) = url {
-        crate::discovery::check(url).await?;
+    match url {
+        Some(url) if args.processor.is_some() => return Err(already_runs("--processor", url)),
+        Some(url) if args.time_scale != 1 => return Err(already_runs("--time-scale", url)),
+        Some(url) => crate::discovery::check(url).await?,
+        None => {}
     }
     let ended = crate::signals::ended()?;
     let started = match url {
-        Some(url) if args.processor.is_some() => {
-            return Err(crate::processor::cloud_already_runs(url));
-        }
         Some(_) => None,
         None => Some(start(&args).await?),
     };
@@ -97,6 +97,14 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
         running.shutdown().await;
     }
     outcome
+}
+
+/// Returns the error of an option of a new cloud beside the URL of one that already runs.
+fn already_runs(option: &str, url: &str) -> Error {
+    Error::Client(format!(
+        "{option} applies to a cloud that this command starts, not to the one at {url}: give it to \
+         `local-cloud up`, or unset LOCAL_CLOUD_URL"
+    ))
 }
 
 async fn start(args: &RunArgs) -> Result<LocalAws, Error> {

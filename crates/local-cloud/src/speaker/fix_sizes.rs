@@ -11,8 +11,8 @@ use local_aws::kvs::ebml::{self, Header, id};
 pub(super) struct FixedSizes {
     /// The document.
     pub(super) document: Vec<u8>,
-    /// Bytes at the file's end that belong to no complete element, if the file is cut off or
-    /// damaged there; absent if it is complete. 0: it ends between two elements, before the end
+    /// Bytes at the file's end that belong to no complete element of the first Segment, if the file
+    /// is cut off or damaged there, or has a second Segment; absent if it is complete. 0: it ends between two elements, before the end
     /// that its sizes declare.
     pub(super) unusable: Option<usize>,
 }
@@ -37,6 +37,8 @@ pub(super) fn fix_sizes(file: &[u8]) -> Option<FixedSizes> {
                 short |= is_short(head, payload);
                 (cluster.broken, cluster.after)
             }
+            // A second Segment starts its time anew, so it cannot follow in the same document.
+            (id::EBML | id::SEGMENT, _) => break,
             (_, Some(_)) => match element(rest) {
                 Some((head, payload, after)) => {
                     if matches!(head.id, id::INFO | id::TRACKS) {
@@ -177,6 +179,10 @@ mod tests {
         let mut file = live();
         file.extend([0; 7]);
         assert_eq!(fix_sizes(&file).unwrap().unusable, Some(7));
+        for file in [live(), fix_sizes(&live()).unwrap().document] {
+            let twice = [file.clone(), file.clone()].concat();
+            assert_eq!(fix_sizes(&twice).unwrap().unusable, Some(file.len()), "two Segments");
+        }
         let mut file = fix_sizes(&live()).unwrap().document;
         let last_block = file.len() - 14;
         file[last_block] = 0;

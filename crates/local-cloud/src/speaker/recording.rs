@@ -172,7 +172,8 @@ impl Recording {
         self.unusable_end.map(|bytes| match bytes {
             0 => format!("{path} is cut off: it ends before the end that its sizes declare"),
             bytes => format!(
-                "{path} is cut off or damaged at its end: its last {bytes} bytes are not usable"
+                "{path} is cut off or damaged at its end, or has a second Segment: its last {bytes} \
+                 bytes are not used"
             ),
         })
     }

@@ -141,16 +141,16 @@ fn a_fragment_is_counted_when_it_is_settled_and_only_then() {
     for n in 1..=3 {
         read_with(&mut progress, n, 10);
     }
-    assert_eq!((progress.state().totals.repeated, progress.oldest_unsettled_ms()), (0, Some(1)));
+    assert_eq!((progress.settled().totals.repeated, progress.oldest_unsettled_ms()), (0, Some(1)));
     progress.accept(2 * 16_000 + 5);
-    assert_eq!((progress.state().totals.repeated, progress.oldest_unsettled_ms()), (20, Some(3)));
+    assert_eq!((progress.settled().totals.repeated, progress.oldest_unsettled_ms()), (20, Some(3)));
     // Read again after a rewind.
     progress.rewind(16_000);
     for n in 2..=3 {
         read_with(&mut progress, n, 10);
     }
     progress.accept(3 * 16_000);
-    assert_eq!((progress.state().totals.repeated, progress.oldest_unsettled_ms()), (30, None));
+    assert_eq!((progress.settled().totals.repeated, progress.oldest_unsettled_ms()), (30, None));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_run_that_reads_unsettled_fragments_again_counts_them_once() {
         read_with(&mut next, n, 10);
     }
     next.accept(4 * 16_000);
-    assert_eq!(next.state().totals.repeated, 40);
+    assert_eq!(next.settled().totals.repeated, 40);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_successor_counts_what_its_predecessor_had_not_settled() {
     }
     holder.accept(2 * 16_000);
     ahead.adopt(holder.checkpoint());
-    assert_eq!(ahead.state().totals.repeated, 20);
+    assert_eq!(ahead.settled().totals.repeated, 20);
     ahead.accept(4 * 16_000);
-    assert_eq!(ahead.state().totals.repeated, 40);
+    assert_eq!(ahead.settled().totals.repeated, 40);
 }

@@ -56,8 +56,8 @@ impl<P: Ports> SessionService<P> {
         match budget.at_most_once("CreateSignalingChannel", create).await {
             Err(cause) => (ResourceOutcome::after(&cause), Err(cause)),
             Ok(arn) => {
-                let look = || self.media.channel_state(&arn);
-                let ready = budget.until_active("DescribeSignalingChannel", look).await;
+                let describe = || self.media.channel_state(&arn);
+                let ready = budget.until_active("DescribeSignalingChannel", describe).await;
                 (ResourceOutcome::Created(arn), ready)
             }
         }
@@ -73,8 +73,8 @@ impl<P: Ports> SessionService<P> {
         match budget.at_most_once("CreateStream", create).await {
             Err(cause) => (ResourceOutcome::after(&cause), Err(cause)),
             Ok(arn) => {
-                let look = || self.media.stream_state(&arn);
-                let ready = budget.until_active("DescribeStream", look).await;
+                let describe = || self.media.stream_state(&arn);
+                let ready = budget.until_active("DescribeStream", describe).await;
                 (ResourceOutcome::Created(arn), ready)
             }
         }
