@@ -34,10 +34,7 @@ impl Input {
     pub(crate) fn read(payload: &Value) -> Result<Self, Failure> {
         if let Some(kind) = payload.get("detail-type") {
             if kind != DETAIL_TYPE {
-                return Err(Failure::UnknownEvent(format!(
-                    "detail-type {}",
-                    short(&kind.to_string())
-                )));
+                return Err(unknown(format!("detail-type {kind}")));
             }
             let detail = payload.get("detail").unwrap_or(&Value::Null);
             return Ok(Self::StatusChange(Box::new(StatusChange::from_detail(detail)?)));
@@ -47,15 +44,17 @@ impl Input {
             Some("start") => Ok(Self::Start(session_id(payload)?)),
             Some("stop") => Ok(Self::Stop(session_id(payload)?)),
             Some("continue") => continuation(payload),
-            Some(other) => Err(Failure::UnknownEvent(format!("action {:?}", short(other)))),
-            None => Err(Failure::UnknownEvent("neither detail-type nor action".to_owned())),
+            Some(other) => Err(unknown(format!("action {other:?}"))),
+            None => Err(unknown("neither detail-type nor action".to_owned())),
         }
     }
 }
 
-/// Truncates a text of an event, which may be as long as the event, for an error.
-fn short(text: &str) -> String {
-    text.chars().take(40).collect()
+/// Returns the error of an event that is not known. The reason is truncated, because it quotes the
+/// event.
+fn unknown(mut reason: String) -> Failure {
+    reason.truncate(reason.floor_char_boundary(60));
+    Failure::UnknownEvent(reason)
 }
 
 fn session_id(payload: &Value) -> Result<SessionId, Failure> {
@@ -66,7 +65,7 @@ fn session_id(payload: &Value) -> Result<SessionId, Failure> {
 fn continuation(payload: &Value) -> Result<Input, Failure> {
     let number = |name: &str| {
         let value = payload.get(name).and_then(Value::as_u64);
-        value.ok_or_else(|| Failure::UnknownEvent(format!("continuation without {name}")))
+        value.ok_or_else(|| unknown(format!("continuation without {name}")))
     };
     let (found, known) = (number("version")?, relay::checkpoint::VERSION);
     if found != u64::from(known) && found + 1 != u64::from(known) {

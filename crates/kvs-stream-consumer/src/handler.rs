@@ -1,9 +1,9 @@
 //! Handles each kind of event.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
+use lambda_support::context::time_left;
 use relay::{Report, RunRequest};
 use serde_json::{Value, json};
 use session::event::{EventStatus, StatusChange};
@@ -122,42 +122,13 @@ impl Invocation<'_> {
         stream_arn: Option<StreamArn>,
         settings: Option<Settings>,
     ) -> RunRequest {
-        RunRequest {
-            session_id,
-            stream_arn,
-            settings,
-            owner: uuid::Uuid::new_v4().to_string(),
-            remaining: remaining(
-                self.context.deadline,
-                self.aws.ctx.now_ms(),
-                self.aws.config.max_run,
-            ),
-        }
+        let left = time_left(self.context.deadline, self.aws.ctx.now_ms());
+        let remaining = left.unwrap_or(self.aws.config.max_run);
+        let owner = uuid::Uuid::new_v4().to_string();
+        RunRequest { session_id, stream_arn, settings, owner, remaining }
     }
 }
 
 fn store(id: &SessionId, source: PortError) -> Failure {
     Failure::Relay(relay::RelayError::Store { session_id: id.clone(), source })
-}
-
-/// Returns the time until the deadline. A deadline in the past, as `cargo lambda watch` sends it,
-/// means that it is unknown.
-fn remaining(deadline_ms: u64, now_ms: u64, max_run: Duration) -> Duration {
-    match deadline_ms.checked_sub(now_ms) {
-        None | Some(0) => max_run,
-        Some(left) => Duration::from_millis(left),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_deadline_in_the_past_is_no_deadline() {
-        let max_run = Duration::from_secs(840);
-        assert_eq!(remaining(600_000, 1_700_000_000_000, max_run), max_run);
-        assert_eq!(remaining(1_000, 1_000, max_run), max_run);
-        assert_eq!(remaining(31_000, 1_000, max_run), Duration::from_secs(30));
-    }
 }

@@ -1,7 +1,7 @@
 //! Clock, random source, logs and metrics of a Lambda function.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use session::{
@@ -53,6 +53,12 @@ impl Telemetry for SystemContext {
     }
 }
 
+/// Returns the time until an invocation's deadline, both in Unix ms; `None` if it has passed, which
+/// is how `cargo lambda watch` sends an unknown deadline.
+pub fn time_left(deadline_ms: u64, now_ms: u64) -> Option<Duration> {
+    deadline_ms.checked_sub(now_ms).filter(|left| *left > 0).map(Duration::from_millis)
+}
+
 /// Writes one log line, with `sessionId` and `event_detail` as separate fields.
 fn log(event: &DomainEvent<'_>) {
     let session_id = event.session_id().map(|id| id.as_str());
@@ -84,6 +90,13 @@ mod tests {
         io,
         sync::{Arc, Mutex},
     };
+
+    #[test]
+    fn a_deadline_in_the_past_is_no_deadline() {
+        assert_eq!(time_left(600_000, 1_700_000_000_000), None);
+        assert_eq!(time_left(1_000, 1_000), None);
+        assert_eq!(time_left(31_000, 1_000), Some(Duration::from_secs(30)));
+    }
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);

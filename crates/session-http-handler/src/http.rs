@@ -6,9 +6,8 @@
 //! created) carry `Retry-After`. API Gateway validates the token. Without its claims the handler
 //! also returns 401, so that a route deployed without its authorizer stays protected.
 
-use std::time::Duration;
-
 use lambda_http::{Body, Request, RequestExt, Response, http::StatusCode, request::RequestContext};
+use lambda_support::context::time_left;
 use session::{Call, Completed, Deleted, Error, Limits, PostResponse, Session, SessionId};
 
 mod request;
@@ -172,14 +171,11 @@ impl<S: SessionApi> Api<S> {
         failed(error, self.sessions.now_ms())
     }
 
-    /// Returns the budgets for the remaining time of this invocation. A deadline in the past, as
-    /// `cargo lambda watch` sends it, counts as unknown.
+    /// Returns the budgets for the remaining time of this invocation.
     fn limits(&self, request: &Request) -> Limits {
         let deadline = request.lambda_context_ref().map_or(0, |context| context.deadline);
-        match deadline.checked_sub(self.sessions.now_ms()) {
-            Some(left) if left > 0 => self.limits.within(Duration::from_millis(left)),
-            _ => self.limits,
-        }
+        let left = time_left(deadline, self.sessions.now_ms());
+        left.map_or(self.limits, |left| self.limits.within(left))
     }
 }
 

@@ -140,11 +140,6 @@ impl Timeline {
         evidence::in_packets(samples, length, self.stamps.range().width())
     }
 
-    /// Records lost samples.
-    pub fn lose(&mut self, samples: i64) {
-        self.lost = (self.lost + samples).min(MAX_GAP);
-    }
-
     /// Advances by samples that belong to no block, and clears the lost samples.
     pub fn pass(&mut self, samples: i64) {
         self.next += samples;

@@ -157,7 +157,7 @@ fn lasting_absurd_clocks_change_no_position() {
 fn a_resumed_timeline_repeats_the_positions() {
     let mut first = timeline();
     contiguous(&mut first, 0);
-    first.lose(77);
+    first.lost = 77;
     let point = first.resume_point("12".parse().unwrap());
     let mut second = Timeline::from_resume_point(&point, 2000);
     for run in [&mut first, &mut second] {

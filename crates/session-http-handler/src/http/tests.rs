@@ -1,6 +1,7 @@
 //! Responses of the API, with use cases that return a given result.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use lambda_http::{
     Context,

@@ -2,6 +2,7 @@
 //! response that is not API Gateway's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::super::*;
 use super::{Operation, Page, concrete, operation};
