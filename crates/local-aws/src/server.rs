@@ -19,6 +19,7 @@ use crate::admin_api;
 use crate::aws_error::AwsError;
 use crate::connections::Connections;
 use crate::services::Services;
+use crate::storage_session::StorageSessions;
 use crate::wire::Credential;
 
 /// Serves requests until the returned future is dropped.
@@ -69,6 +70,9 @@ async fn serve_by(services: &Services, service: &str, request: Request) -> Respo
         "lambda" => services.lambda.clone().handle(request).await,
         "dynamodb" => services.dynamodb.clone().handle(request).await,
         "events" => services.events.clone().handle(request).await,
+        "kinesisvideo" if StorageSessions::takes(request.uri().path()) => {
+            services.storage_sessions.handle(request).await
+        }
         "kinesisvideo" => services.kvs.clone().handle(request).await,
         "sqs" => services.sqs.clone().handle(request).await,
         "execute-api" if Connections::takes(request.uri().path()) => {

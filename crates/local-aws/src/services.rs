@@ -23,6 +23,7 @@ use crate::lambda::{Lambda, LambdaOptions};
 use crate::named_resources;
 use crate::options::Options;
 use crate::sqs::Sqs;
+use crate::storage_session::StorageSessions;
 use sam_template::{Account, LoadOptions, Route, Template, TemplateError};
 
 /// Maximum size of a template in bytes: CloudFormation's (quota "Template body size in an S3
@@ -46,6 +47,8 @@ pub struct Services {
     pub lambda: Arc<Lambda>,
     /// Video streams and signaling channels.
     pub kvs: Arc<Kvs>,
+    /// Storage sessions of WebRTC ingestion.
+    pub(crate) storage_sessions: StorageSessions,
     /// Event buses.
     pub events: Arc<Events>,
     /// Queues.
@@ -102,6 +105,13 @@ impl Services {
                 .map_err(|reason| Error::Service { service: "events", reason })?;
         let kvs = Kvs::new(clock.clone(), faults.clone(), account, base_url.clone());
         kvs.change_within(options.kvs_change_ms);
+        let storage_sessions = StorageSessions::new(
+            Arc::clone(&kvs),
+            faults.clone(),
+            Box::new(|_, _| None),
+            options.ingestion_fragment_ms,
+            stop.clone(),
+        );
         let dynamodb = DynamoDb::start(
             faults.clone(),
             &template.tables,
@@ -127,6 +137,7 @@ impl Services {
             iam,
             lambda,
             kvs,
+            storage_sessions,
             events,
             sqs,
             dynamodb,

@@ -33,6 +33,7 @@ mod get_media;
 pub(crate) mod ingest_error;
 mod input;
 mod lifecycle;
+mod media_writer;
 mod put_media;
 mod reader;
 mod registry;
@@ -46,10 +47,11 @@ use fragment_store::FragmentStore;
 use input::Input;
 pub use lifecycle::CHANGE_MS;
 use lifecycle::Status;
+pub(crate) use media_writer::MediaWriter;
 use registry::Registry;
 
 /// The operations by their path (botocore's models; PutMedia from its API page).
-const OPERATIONS: [(&str, &str); 26] = [
+const OPERATIONS: [(&str, &str); 27] = [
     ("/createStream", "CreateStream"),
     ("/describeStream", "DescribeStream"),
     ("/listStreams", "ListStreams"),
@@ -76,6 +78,7 @@ const OPERATIONS: [(&str, &str); 26] = [
     ("/describeMappedResourceConfiguration", "DescribeMappedResourceConfiguration"),
     ("/getMedia", "GetMedia"),
     ("/putMedia", "PutMedia"),
+    ("/joinStorageSession", "JoinStorageSession"),
 ];
 
 /// The service.
@@ -146,6 +149,11 @@ impl Kvs {
             Some(fault) if fault.kind == FaultKind::AnswerLost => Err(fault.error()),
             _ => Ok(json_answer(&output)),
         }
+    }
+
+    /// Returns the clock of the service.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

@@ -52,7 +52,7 @@ fn is_something(tags: &Value) -> bool {
 
 fn in_body(account: &Account, body: &Value) -> String {
     let text = |name: &str| body[name].as_str().map(str::to_owned);
-    let arn = ["StreamARN", "ChannelARN", "ResourceARN"].into_iter().find_map(text);
+    let arn = ["StreamARN", "ChannelARN", "channelArn", "ResourceARN"].into_iter().find_map(text);
     let named = |kind: &str, name: String| account.arn("kinesisvideo", &format!("{kind}/{name}/*"));
     arn.or_else(|| text("StreamName").map(|name| named("stream", name)))
         .or_else(|| text("ChannelName").map(|name| named("channel", name)))
@@ -138,6 +138,12 @@ mod tests {
         let off =
             json!({"ChannelARN": CHANNEL, "MediaStorageConfiguration": {"Status": "DISABLED"}});
         assert_eq!(required_actions(path, &off), wanted[..1]);
+    }
+
+    #[test]
+    fn a_storage_session_names_its_channel_with_a_small_letter() {
+        let needs = required_actions("/joinStorageSession", &json!({"channelArn": CHANNEL}));
+        assert_eq!(needs, [format!("kinesisvideo:JoinStorageSession {CHANNEL}")]);
     }
 
     #[test]
