@@ -2,8 +2,8 @@
 //!
 //! The data path: `put_media` → `fragmenter` (one fragment for each Cluster) → `store` (the
 //! fragments of a stream) → `get_media` → `document` (one EBML document for each fragment). The
-//! control plane is `registry`, with one file each for streams, channels and the mapping between
-//! them.
+//! fragments of a storage session enter it by `media_writer`. The control plane is `registry`, with
+//! one file each for streams, channels and the mapping between them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

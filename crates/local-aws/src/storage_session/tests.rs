@@ -257,6 +257,48 @@ async fn a_session_ends_after_an_hour_and_its_media_is_stored() {
 }
 
 #[tokio::test]
+async fn a_session_without_media_ends_after_three_minutes() {
+    // Three minutes last 10 s.
+    let cloud = Cloud::new(18.0).await;
+    let (_master, mut browser) = connected(&cloud, []).await;
+    let joined = Instant::now();
+    browser.closed().await;
+    let elapsed = joined.elapsed();
+    assert!((8.0..15.0).contains(&elapsed.as_secs_f64()), "{elapsed:?}");
+    cloud.ended().await;
+    assert_eq!(cloud.stream()["fragments"], 0);
+}
+
+#[tokio::test]
+async fn a_stream_has_one_producer() {
+    let cloud = Cloud::new(1.0).await;
+    let producer = cloud.producer();
+    let mut master = cloud.connect();
+    assert_eq!(cloud.join(&cloud.channel_arn).await.status(), StatusCode::OK);
+    assert_eq!(master.from_service.recv().await, None, "the session makes no offer");
+    drop(producer);
+    connected(&cloud, []).await;
+}
+
+#[tokio::test]
+async fn the_service_is_reached_by_its_path() {
+    let aws = crate::start(crate::Options::default()).await.unwrap();
+    let signed = "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/kinesisvideo/aws4_request, \
+                  SignedHeaders=host, Signature=0";
+    let channel_arn = "arn:aws:kinesisvideo:us-east-1:000000000000:channel/talk/1";
+    let response = reqwest::Client::new()
+        .post(format!("{}/joinStorageSession", aws.url()))
+        .header("authorization", signed)
+        .json(&serde_json::json!({ "channelArn": channel_arn }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_eq!(response.headers()["x-amzn-errortype"], "ResourceNotFoundException");
+    assert!(response.headers().contains_key("x-amzn-requestid"));
+}
+
+#[tokio::test]
 async fn calls_are_refused_with_the_errors_of_the_api() {
     let cloud = Cloud::new(1.0).await;
     let code = |response: &axum::response::Response| {

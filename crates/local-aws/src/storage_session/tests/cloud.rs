@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::StorageSessions;
 use crate::clock::Clock;
 use crate::faults::Faults;
-use crate::kvs::Kvs;
+use crate::kvs::{Kvs, MediaWriter};
 use crate::signaling::{FromClient, ServiceSide, ToClient};
 use sam_template::Account;
 
@@ -119,6 +119,12 @@ impl Cloud {
         };
         let ended = tokio::time::timeout(Duration::from_secs(20), current.ended).await;
         ended.expect("the session ends").unwrap();
+    }
+
+    /// Connects another producer to the stream.
+    pub(super) fn producer(&self) -> MediaWriter {
+        let stream_arn = self.kvs.stored_in(&self.channel_arn).unwrap();
+        self.kvs.media_writer(&stream_arn).unwrap()
     }
 
     /// Returns the state of the stream.
