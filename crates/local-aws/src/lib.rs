@@ -18,12 +18,7 @@ mod named_resources;
 mod options;
 mod server;
 mod services;
-// Constructed by the service of signaling.
-#[allow(dead_code)]
-mod signaling {
-    mod service_side;
-    pub(crate) use service_side::{Client, FromClient, ServiceSide, ToClient};
-}
+pub mod signaling;
 pub mod sqs;
 mod start;
 mod storage_session;

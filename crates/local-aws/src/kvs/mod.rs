@@ -22,6 +22,7 @@ use sam_template::Account;
 mod arn;
 mod body_fault;
 mod channels;
+pub(crate) mod cors;
 mod delivery_log;
 mod document;
 pub mod ebml;
@@ -41,6 +42,7 @@ mod selector;
 mod storage;
 mod streams;
 
+pub(crate) use channels::SignalingChannel;
 pub use delivery_log::SentFragment;
 
 use fragment_store::FragmentStore;
@@ -178,6 +180,14 @@ impl Kvs {
                 "The requested stream is not found or not active: {name}"
             ))),
         }
+    }
+
+    /// Returns an ACTIVE channel.
+    ///
+    /// # Errors
+    /// The ARN is malformed, or the channel does not exist or is not ACTIVE.
+    pub(crate) fn signaling_channel(&self, arn: &str) -> Result<SignalingChannel, AwsError> {
+        self.registry().signaling_channel(arn, self.clock.now_ms())
     }
 
     /// Returns when each fragment of a stream was first sent on a GetMedia connection, in stream
