@@ -88,8 +88,8 @@ struct UpArgs {
     /// time.
     #[arg(long, default_value_t = local_aws::kvs::CHANGE_MS)]
     kvs_change_ms: u32,
-    /// Length of the fragments that WebRTC ingestion writes, in milliseconds. A fragment begins with
-    /// a key frame, so it is up to 1.5 s shorter or longer.
+    /// Length of the fragments that WebRTC ingestion writes, in milliseconds. A fragment begins
+    /// with a key frame, so it is up to 1.5 s shorter or longer.
     #[arg(
         long,
         default_value_t = 10_000,

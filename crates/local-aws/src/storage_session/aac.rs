@@ -117,8 +117,8 @@ impl AacTrack {
         }
     }
 
-    /// Encodes what is buffered, with silence to the end of its frame, and the frame after it, whose
-    /// decoding returns it.
+    /// Encodes what is buffered, with silence to the end of its frame, and the frame after it,
+    /// whose decoding returns it.
     ///
     /// # Errors
     /// [`EncodeError`].

@@ -9,8 +9,8 @@ use super::session_time::SessionTime;
 const MAX_KEY_INTERVAL_MS: i64 = 1500;
 /// Latest cut without a key frame: KVS refuses a fragment of more than 20 s.
 const LATEST_CUT_MS: i64 = 19_500;
-/// How long a cut waits for the frames of a track that is late.
-const PATIENCE: SessionTime = SessionTime::ms(1000);
+/// How long a cut waits for frames of a track that are late.
+const LATENESS: SessionTime = SessionTime::ms(1000);
 /// Bytes of a fragment before it is cut without a key frame; KVS refuses 50 MB.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
@@ -117,7 +117,7 @@ impl Cutter {
         let end = self.end?;
         let reached = |last: Option<SessionTime>| last.is_some_and(|last| last >= end);
         let waits = !reached(self.last_video) || !reached(self.last_audio);
-        if waits && now - end < PATIENCE {
+        if waits && now - end < LATENESS {
             return None;
         }
         let frames = std::mem::take(&mut self.frames);
@@ -168,8 +168,8 @@ mod tests {
         Frame { time: SessionTime::ms(ms), track, data: vec![2] }
     }
 
-    /// Pushes frames every 20 ms of audio and 100 ms of video up to `end_ms`, with key frames at the
-    /// given times, and returns the first and last time of each fragment.
+    /// Pushes frames every 20 ms of audio and 100 ms of video up to `end_ms`, with key frames at
+    /// the given times, and returns the first and last time of each fragment.
     fn cut(fragment_ms: u32, end_ms: i64, keys: &[i64]) -> Vec<(i64, i64)> {
         let mut cutter = Cutter::new(fragment_ms);
         let mut spans = Vec::new();

@@ -2,9 +2,9 @@
 //!
 //! The first packet of a track is placed at its arrival, and the packets after it by their RTP
 //! time. The audio keeps this offset for the whole session, so that no sample is moved. Once both
-//! tracks have a sender report, which states the sender's clock for an RTP time, the video is placed
-//! relative to the audio by that clock. Chromium sends the first report some 2.5 s after the first
-//! packet.
+//! tracks have a sender report, which states the sender's clock for an RTP time, the video is
+//! placed relative to the audio by that clock. Chromium sends the first report some 2.5 s after the
+//! first packet.
 
 use super::session_time::SessionTime;
 

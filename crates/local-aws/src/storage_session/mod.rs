@@ -1,9 +1,10 @@
 //! Storage sessions of WebRTC ingestion: JoinStorageSession, and the peer that stores what the
 //! master of a channel sends.
 //!
-//! The data path: `session` (socket, signaling, limits) → `peer` (WebRTC) → `recorder`, which places
-//! media in time (`media_clock`), decodes `opus`, encodes `aac`, converts `avc`, cuts fragments
-//! (`cutter`) and writes them as Matroska (`muxer`) → `kvs`. Only `session` waits and reads clocks.
+//! The data path: `session` (socket, signaling, limits) → `peer` (WebRTC) → `recorder`, which
+//! places media in time (`media_clock`), decodes `opus`, encodes `aac`, converts `avc`, cuts
+//! fragments (`cutter`) and writes them as Matroska (`muxer`) → `kvs`. Only `session` waits and
+//! reads clocks.
 //!
 //! Facts: API reference of JoinStorageSession; WebRTC developer guide, "Ingest media", "Service
 //! quotas". Not implemented: JoinStorageSessionAsViewer.

@@ -1,6 +1,6 @@
 //! The WebRTC peer of a client: ICE-lite, DTLS-SRTP, H.264 and Opus received. Sans-IO, as `str0m`,
-//! which does the work: the caller passes datagrams and the time in, and takes [`PeerOutput`]s until
-//! one is a timeout, after each call.
+//! which does the work: the caller passes datagrams and the time in, and takes [`PeerOutput`]s
+//! until one is a timeout, after each call.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -94,9 +94,9 @@ impl Peer {
         self.rtc.sdp_api().accept_answer(pending, answer).map_err(|error| invalid(&error))
     }
 
-    /// Takes a candidate of the client. One that `str0m` does not understand is ignored, such as the
-    /// `.local` names of a browser without a microphone permission: the peer learns the address from
-    /// the client's connectivity check.
+    /// Takes a candidate of the client. One that `str0m` does not understand is ignored, such as
+    /// the `.local` names of a browser without a microphone permission: the peer learns the address
+    /// from the client's connectivity check.
     pub(super) fn candidate(&mut self, line: &str) {
         match Candidate::from_sdp_string(line) {
             Ok(candidate) => self.rtc.add_remote_candidate(candidate),
@@ -135,7 +135,7 @@ impl Peer {
         }
     }
 
-    /// Begins to close the connection: the outputs after it tell the client.
+    /// Begins to close the connection.
     pub(super) fn close(&mut self) {
         let _ = self.rtc.close();
     }

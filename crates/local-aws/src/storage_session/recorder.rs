@@ -1,5 +1,5 @@
-//! Makes fragments of the media that arrives in a storage session: RTP time to session time, Opus to
-//! AAC, H.264 to its stored form, both tracks cut together.
+//! Makes fragments of the media that arrives in a storage session: RTP time to session time, Opus
+//! to AAC, H.264 to its stored form, both tracks cut together.
 
 use super::aac::{AacEncoder, AacFrame, AacTrack, EncodeError};
 use super::avc::AvcTrack;

@@ -153,8 +153,8 @@ impl Session {
         stop: &CancellationToken,
     ) -> Result<std::convert::Infallible, End> {
         if let Some((offer, candidate)) = self.offer.take() {
-            self.tell(ToClient::Offer(offer)).await;
-            self.tell(ToClient::Candidate(candidate)).await;
+            self.send(ToClient::Offer(offer)).await;
+            self.send(ToClient::Candidate(candidate)).await;
         }
         let mut buffer = vec![0; DATAGRAM_BYTES];
         loop {
@@ -249,7 +249,7 @@ impl Session {
                 let Err(error) = self.peer.answer(&sdp) else { return };
                 tracing::info!(stream = self.stream_arn, %error, "answer refused");
                 let Some(correlation_id) = correlation_id else { return };
-                self.tell(ToClient::Status {
+                self.send(ToClient::Status {
                     correlation_id,
                     error_type: "InvalidArgumentException",
                     status_code: 400,
@@ -261,7 +261,7 @@ impl Session {
     }
 
     /// Sends a message to the client, if its signaling connection is open.
-    async fn tell(&mut self, message: ToClient) {
+    async fn send(&mut self, message: ToClient) {
         if let Some(signaling) = &self.signaling {
             let _ = signaling.to_client.send(message).await;
         }
@@ -286,7 +286,7 @@ impl Session {
         writer.write(&fragment.document, clock.now_ms() - cloud_ms, self.origin_ms)
     }
 
-    /// Tells the client that the connection ends.
+    /// Closes the connection, and sends its last datagrams.
     async fn close(&mut self) {
         self.peer.close();
         for _ in 0..LAST_DATAGRAMS {

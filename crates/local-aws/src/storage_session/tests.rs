@@ -101,17 +101,17 @@ async fn speech_is_stored_as_aac_with_the_time_at_which_it_was_spoken() {
     assert!(browser.key_requests >= 2, "{}", browser.key_requests);
     cloud.end().await;
 
-    let heard = cloud.heard().await;
-    assert_eq!(heard.codec.as_deref(), Some("A_AAC"));
-    assert!(heard.fragments >= 3, "{}", heard.fragments);
-    assert_eq!(heard.gaps, []);
+    let decoded = cloud.decoded().await;
+    assert_eq!(decoded.codec.as_deref(), Some("A_AAC"));
+    assert!(decoded.fragments >= 3, "{}", decoded.fragments);
+    assert_eq!(decoded.gaps, []);
     let expected = opus::decode(&packets);
-    let correlation = envelope_correlation(&expected, &heard.pcm);
+    let correlation = envelope_correlation(&expected, &decoded.pcm);
     assert!(correlation > 0.99, "{correlation}");
-    let late = delay(&expected, &heard.pcm);
+    let late = delay(&expected, &decoded.pcm);
     assert!(late.abs() <= 16, "{late} samples late");
     // Opus's own delay of 6.5 ms is not part of the time; the first packet may arrive late.
-    let offset_ms = heard.origin_ms - start_ms;
+    let offset_ms = decoded.origin_ms - start_ms;
     assert!((-7..=100).contains(&offset_ms), "{offset_ms}");
 }
 
@@ -144,13 +144,13 @@ async fn lost_packets_leave_the_time_after_them_in_place() {
     speak(&mut browser, &spoken).await;
     cloud.end().await;
 
-    let heard = cloud.heard().await;
-    assert_eq!(heard.gaps, [], "short losses are concealed");
+    let decoded = cloud.decoded().await;
+    assert_eq!(decoded.gaps, [], "short losses are concealed");
     let expected = opus::decode(&packets);
-    let late = delay(&expected, &heard.pcm);
+    let late = delay(&expected, &decoded.pcm);
     assert!(late.abs() <= 16, "{late} samples late");
     let after = 185 * STEP;
-    let late = delay(&expected[after - 16_000..], &heard.pcm[after - 16_000..]);
+    let late = delay(&expected[after - 16_000..], &decoded.pcm[after - 16_000..]);
     assert!(late.abs() <= 16, "{late} samples late after the losses");
 }
 
@@ -163,15 +163,15 @@ async fn a_long_loss_is_a_gap_of_its_length() {
     speak(&mut browser, &spoken).await;
     cloud.end().await;
 
-    let heard = cloud.heard().await;
-    let [(start, samples)] = heard.gaps[..] else { panic!("{:?}", heard.gaps) };
+    let decoded = cloud.decoded().await;
+    let [(start, samples)] = decoded.gaps[..] else { panic!("{:?}", decoded.gaps) };
     // Lost from 1500 to 2500 ms. The encoder's silence is up to two frames at its start, and one
     // at its end.
     let (start_ms, end_ms) = (start / 16, (start + samples) / 16);
     assert!((1490..=1545).contains(&start_ms), "{start_ms}");
     assert!((2470..=2500).contains(&end_ms), "{end_ms}");
     let expected = opus::decode(&packets);
-    let late = delay(&expected[125 * STEP - 8000..], &heard.pcm[125 * STEP - 8000..]);
+    let late = delay(&expected[125 * STEP - 8000..], &decoded.pcm[125 * STEP - 8000..]);
     assert!(late.abs() <= 16, "{late} samples late after the gap");
 }
 
@@ -192,13 +192,13 @@ async fn discontinuous_transmission_keeps_the_time() {
     speak(&mut browser, &spoken).await;
     cloud.end().await;
 
-    let heard = cloud.heard().await;
-    assert_eq!(heard.gaps, []);
+    let decoded = cloud.decoded().await;
+    assert_eq!(decoded.gaps, []);
     let expected = opus::decode(&packets);
-    let correlation = envelope_correlation(&expected, &heard.pcm);
+    let correlation = envelope_correlation(&expected, &decoded.pcm);
     assert!(correlation > 0.97, "{correlation}");
     let after = 120 * STEP;
-    let late = delay(&expected[after - 16_000..], &heard.pcm[after - 16_000..]);
+    let late = delay(&expected[after - 16_000..], &decoded.pcm[after - 16_000..]);
     assert!(late.abs() <= 16, "{late} samples late after the pause");
 }
 

@@ -36,7 +36,7 @@ pub(super) struct Master {
 
 /// What GetMedia returns of a stream, decoded.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct Decoded {
     /// 16 kHz samples from the origin on; gaps that are not filled are silent.
     pub(super) pcm: Vec<i16>,
     /// Producer's time of the first sample.
@@ -133,28 +133,28 @@ impl Cloud {
     }
 
     /// Reads the stream with GetMedia, and decodes it.
-    pub(super) async fn heard(&self) -> Heard {
+    pub(super) async fn decoded(&self) -> Decoded {
         let selector = json!({ "StartSelectorType": "EARLIEST" });
         let body = json!({ "StreamName": STREAM, "StartSelector": selector });
         let response = self.kvs.clone().handle(request("/getMedia", &body)).await;
         let mut pieces = response.into_body().into_data_stream();
         let options = media::StreamOptions { max_fill_ms: 0, ..Default::default() };
-        let (mut stream, mut heard) = (media::Stream::start(options), Heard::default());
+        let (mut stream, mut decoded) = (media::Stream::start(options), Decoded::default());
         let wait = Duration::from_secs(1);
         while let Ok(Some(piece)) = tokio::time::timeout(wait, pieces.next()).await {
             let piece = piece.unwrap();
             let mut rest = &piece[..];
             while !rest.is_empty() {
                 rest = stream.push(rest);
-                heard.take(&mut stream);
+                decoded.take(&mut stream);
             }
         }
         stream.finish();
         stream.flush();
-        heard.take(&mut stream);
-        heard.codec = stream.codec_id().map(str::to_owned);
-        heard.origin_ms = stream.origin_ms().unwrap_or_default();
-        heard
+        decoded.take(&mut stream);
+        decoded.codec = stream.codec_id().map(str::to_owned);
+        decoded.origin_ms = stream.origin_ms().unwrap_or_default();
+        decoded
     }
 
     /// Reads the stream with GetMedia, and returns the bytes.
@@ -172,7 +172,7 @@ impl Cloud {
     }
 }
 
-impl Heard {
+impl Decoded {
     fn take(&mut self, stream: &mut media::Stream) {
         while let Some(output) = stream.poll() {
             match output {
