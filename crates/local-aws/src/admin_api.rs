@@ -4,6 +4,7 @@ mod connections;
 mod events;
 pub(crate) mod index;
 mod logs;
+mod signaling;
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub(crate) fn router() -> Router<Arc<Services>> {
         .route("/logs/{package}", get(logs::show))
         .route("/events", get(events::list))
         .nest("/connections", connections::router())
+        .nest("/signaling", signaling::router())
         .fallback(nothing_here)
 }
 

@@ -18,8 +18,10 @@ mod named_resources;
 mod options;
 mod server;
 mod services;
+pub mod signaling;
 pub mod sqs;
 mod start;
+mod storage_session;
 mod wildcard;
 pub mod wire;
 

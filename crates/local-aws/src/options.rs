@@ -37,6 +37,10 @@ pub struct Options {
     /// How long a stream or signaling channel stays CREATING or DELETING, in milliseconds of the
     /// scaled clock. Default: [`CHANGE_MS`](crate::kvs::CHANGE_MS).
     pub kvs_change_ms: u32,
+    /// The length of the fragments that a storage session writes, in milliseconds of media: 1,000
+    /// to 20,000; a value outside is clamped. A fragment begins with a key frame, so it is up to
+    /// 1.5 s shorter or longer. Default: 10,000.
+    pub ingestion_fragment_ms: u32,
     /// A base path under which the HTTP API is also served, as a custom domain's API mapping does;
     /// without slashes around it. `None` (the default): no mapping.
     pub base_path: Option<String>,
@@ -55,6 +59,7 @@ impl Default for Options {
             verbose: false,
             calls: None,
             kvs_change_ms: crate::kvs::CHANGE_MS,
+            ingestion_fragment_ms: crate::storage_session::FRAGMENT_MS,
             base_path: None,
         }
     }

@@ -18,7 +18,10 @@ use tokio::net::TcpListener;
 use crate::admin_api;
 use crate::aws_error::AwsError;
 use crate::connections::Connections;
+use crate::kvs::cors;
 use crate::services::Services;
+use crate::signaling::Signaling;
+use crate::storage_session::StorageSessions;
 use crate::wire::Credential;
 
 /// Serves requests until the returned future is dropped.
@@ -41,11 +44,16 @@ async fn dispatch(State(services): State<Arc<Services>>, request: Request) -> Re
             Credential { key: String::new(), service: "lambda".to_owned() }
         }
         None if Connections::takes(request.uri().path()) => return Connections::unsigned(),
+        None if cors::is_preflight(&request) => return cors::preflight(&request),
+        None if Signaling::operation(request.uri().path()).is_some() => {
+            return Signaling::unsigned();
+        }
         None if is_front_page(&services, &request) => {
             return admin_api::index::front_page(&services);
         }
         None => return services.http_api.clone().handle(request).await,
     };
+    let from_page = service == "kinesisvideo" && request.headers().contains_key(header::ORIGIN);
     let mut response = match services.iam.admit(&key, &service, request).await {
         Ok(request) => serve_by(&services, &service, request).await,
         Err(refused) => refused,
@@ -54,6 +62,9 @@ async fn dispatch(State(services): State<Arc<Services>>, request: Request) -> Re
         && let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string())
     {
         response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    if from_page {
+        cors::allow(&mut response);
     }
     response
 }
@@ -69,6 +80,12 @@ async fn serve_by(services: &Services, service: &str, request: Request) -> Respo
         "lambda" => services.lambda.clone().handle(request).await,
         "dynamodb" => services.dynamodb.clone().handle(request).await,
         "events" => services.events.clone().handle(request).await,
+        "kinesisvideo" if StorageSessions::takes(request.uri().path()) => {
+            services.storage_sessions.handle(request).await
+        }
+        "kinesisvideo" if Signaling::operation(request.uri().path()).is_some() => {
+            services.signaling.clone().handle(request).await
+        }
         "kinesisvideo" => services.kvs.clone().handle(request).await,
         "sqs" => services.sqs.clone().handle(request).await,
         "execute-api" if Connections::takes(request.uri().path()) => {

@@ -17,12 +17,14 @@ use crate::events::Events;
 use crate::faults::Faults;
 use crate::http_api::HttpApi;
 use crate::http_api::issuer::Issuer;
-use crate::iam::Iam;
+use crate::iam::{FUNCTION_SECRET, Iam};
 use crate::kvs::Kvs;
 use crate::lambda::{Lambda, LambdaOptions};
 use crate::named_resources;
 use crate::options::Options;
+use crate::signaling::Signaling;
 use crate::sqs::Sqs;
+use crate::storage_session::StorageSessions;
 use sam_template::{Account, LoadOptions, Route, Template, TemplateError};
 
 /// Maximum size of a template in bytes: CloudFormation's (quota "Template body size in an S3
@@ -46,6 +48,10 @@ pub struct Services {
     pub lambda: Arc<Lambda>,
     /// Video streams and signaling channels.
     pub kvs: Arc<Kvs>,
+    /// The connections of signaling channels.
+    pub signaling: Arc<Signaling>,
+    /// Storage sessions of WebRTC ingestion.
+    pub(crate) storage_sessions: StorageSessions,
     /// Event buses.
     pub events: Arc<Events>,
     /// Queues.
@@ -102,6 +108,16 @@ impl Services {
                 .map_err(|reason| Error::Service { service: "events", reason })?;
         let kvs = Kvs::new(clock.clone(), faults.clone(), account, base_url.clone());
         kvs.change_within(options.kvs_change_ms);
+        let region = template.account.region.clone();
+        let signaling = Signaling::new(clock.clone(), faults.clone(), Arc::clone(&kvs), region);
+        let clients = Arc::clone(&signaling);
+        let storage_sessions = StorageSessions::new(
+            Arc::clone(&kvs),
+            faults.clone(),
+            Box::new(move |channel, client| clients.service_side(channel, client)),
+            options.ingestion_fragment_ms,
+            stop.clone(),
+        );
         let dynamodb = DynamoDb::start(
             faults.clone(),
             &template.tables,
@@ -127,6 +143,8 @@ impl Services {
             iam,
             lambda,
             kvs,
+            signaling,
+            storage_sessions,
             events,
             sqs,
             dynamodb,
@@ -153,6 +171,7 @@ impl Services {
             "connections": self.connections.state(),
             "sqs": self.sqs.state(),
             "kinesisvideo": self.kvs.state(),
+            "signaling": self.signaling.state(),
             "faults": self.faults.list(),
             "audio": self.audio,
             "logs": self.logs,
@@ -169,6 +188,7 @@ fn faults_for(template: &Template) -> Faults {
         .with_operations("dynamodb", DynamoDb::operations())
         .with_operations("events", Events::operations())
         .with_operations("kinesisvideo", Kvs::operations())
+        .with_operations("kinesisvideo", Signaling::operations())
         .with_operations("sqs", Sqs::operations())
         .with_operations("execute-api", routes)
         .with_operations("execute-api", Connections::operations())
@@ -245,7 +265,7 @@ fn environment(
     [
         ("AWS_REGION", account.region.clone()),
         ("AWS_DEFAULT_REGION", account.region.clone()),
-        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", FUNCTION_SECRET.to_owned()),
         ("AWS_SESSION_TOKEN", "local".to_owned()),
         ("AWS_ENDPOINT_URL", base_url.to_owned()),
         ("TIME_SCALE", options.time_scale.to_string()),
@@ -305,6 +325,7 @@ mod tests {
             ("lambda", "InvokeAsynch", "InvokeAsync"),
             ("dynamodb", "PutItems", "PutItem"),
             ("kinesisvideo", "getMedia", "GetMedia"),
+            ("kinesisvideo", "ConnectAsMain", "ConnectAsMaster"),
             ("sqs", "SendMessages", "SendMessage"),
             ("execute-api", "POST /session", "POST /sessions"),
             ("execute-api", "PostToConnections", "PostToConnection"),

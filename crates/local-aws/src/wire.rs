@@ -21,6 +21,22 @@ pub fn percent_decoded(text: &str) -> Option<String> {
     percent_decode_str(text).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
+/// Returns the decoded names and values of a query, in order. One that is not UTF-8 is empty.
+pub(crate) fn query_pairs(query: &str) -> Vec<(String, String)> {
+    let decoded = |text: &str| percent_decoded(text).unwrap_or_default();
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decoded(name), decoded(value)))
+        .collect()
+}
+
+/// Returns the decoded value of a parameter of a query.
+pub(crate) fn query_value(query: Option<&str>, name: &str) -> Option<String> {
+    let pairs = query_pairs(query?);
+    pairs.into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
 /// The access key and the service of a request's signature.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Credential {
@@ -38,11 +54,7 @@ impl Credential {
                 header.split_once("Credential=")?.1.split([',', ' ']).next()?.to_owned()
             }
             Some(_) => return None,
-            None => {
-                let mut pairs = query?.split('&');
-                let credential = pairs.find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
-                percent_decoded(credential)?
-            }
+            None => query_value(query, "X-Amz-Credential")?,
         };
         let mut parts = credential.rsplit('/');
         let service = (parts.next()? == "aws4_request").then(|| parts.next()).flatten()?.to_owned();
@@ -75,6 +87,16 @@ mod tests {
         assert_eq!(signed("", Some(query)), pair("sqs"));
         assert_eq!(signed("Bearer x.y.z", Some(query)), None);
         assert_eq!(signed("", Some("a=1")), None);
+    }
+
+    #[test]
+    fn a_query_is_read_by_name() {
+        let query = Some("a=1&&b=x%2Fy%3D&c&a=2");
+        assert_eq!(query_value(query, "a").as_deref(), Some("1"));
+        assert_eq!(query_value(query, "b").as_deref(), Some("x/y="));
+        assert_eq!(query_value(query, "c").as_deref(), Some(""));
+        assert_eq!(query_value(query, "d"), None);
+        assert_eq!(query_value(None, "a"), None);
     }
 
     #[test]

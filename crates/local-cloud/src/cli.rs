@@ -88,6 +88,14 @@ struct UpArgs {
     /// time.
     #[arg(long, default_value_t = local_aws::kvs::CHANGE_MS)]
     kvs_change_ms: u32,
+    /// Length of the fragments that WebRTC ingestion writes, in milliseconds. A fragment begins
+    /// with a key frame, so it is up to 1.5 s shorter or longer.
+    #[arg(
+        long,
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1_000..=20_000)
+    )]
+    ingestion_fragment_ms: u32,
     /// Also serve the HTTP API at /PATH, as a custom domain with this base path does: `rawPath`
     /// then starts with it. The template sets a named stage: StageName.
     #[arg(long, value_name = "PATH", value_parser = base_path)]
@@ -155,6 +163,7 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         verbose: args.verbose,
         calls: args.calls,
         kvs_change_ms: args.kvs_change_ms,
+        ingestion_fragment_ms: args.ingestion_fragment_ms,
         base_path: args.base_path,
         ..Options::default()
     };

@@ -10,7 +10,7 @@ use crate::services::Services;
 pub const NAME: &str = "local-cloud";
 
 /// The endpoints below `/_local`: methods, path, and effect.
-pub(super) const ENDPOINTS: [(&str, &str, &str); 13] = [
+pub(super) const ENDPOINTS: [(&str, &str, &str); 15] = [
     ("GET", "/state", "functions, routes, tables, rules, queues, streams, faults, parameters"),
     ("GET, POST, DELETE", "/faults", "pending faults: list, add one, remove all"),
     ("POST", "/token", "a speaker's token: {\"sub\": \"ana\"}"),
@@ -31,6 +31,13 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 13] = [
         "PUT, GET, DELETE",
         "/connections/ID",
         "a listener's connection, and the messages it received",
+    ),
+    ("GET", "/signaling", "the connections of signaling channels"),
+    (
+        "POST, DELETE",
+        "/signaling/CHANNEL",
+        "send {\"messageType\": \"GO_AWAY\" or \"RECONNECT_ICE_SERVER\"} to its clients, or cut them \
+         off; ?client=master or a viewer's id",
     ),
 ];
 

@@ -21,4 +21,5 @@ mod service;
 
 pub use denied::Denied;
 pub use policy::Permission;
+pub(crate) use service::{FUNCTION_SECRET, secret_of};
 pub use service::{Iam, access_key, permissions};

@@ -24,6 +24,21 @@ const KEY_PREFIX: &str = "ASIALOCAL";
 /// The largest request of any service, in bytes.
 const MAX_REQUEST: usize = 16 * 1024 * 1024;
 
+/// The secret key of every function.
+pub(crate) const FUNCTION_SECRET: &str = "local";
+/// The access key, and the secret key, of the documents' examples.
+const EXAMPLE_KEY: &str = "test";
+
+/// Returns the secret key of an access key. `None`: it is not known, because any other key may make
+/// every call with any secret.
+pub(crate) fn secret_of(access_key: &str) -> Option<&'static str> {
+    match access_key {
+        EXAMPLE_KEY => Some(EXAMPLE_KEY),
+        key if key.starts_with(KEY_PREFIX) => Some(FUNCTION_SECRET),
+        _ => None,
+    }
+}
+
 /// The access key with which a function signs.
 pub fn access_key(function: &Function) -> String {
     format!("{KEY_PREFIX}{}", function.logical_id)

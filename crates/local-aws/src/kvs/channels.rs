@@ -1,13 +1,15 @@
 //! Signaling channels: create, describe, list, update, delete, tags, endpoints.
 
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::aws_error::AwsError;
+use crate::signaling;
 
 use super::arn::{self, Kind};
 use super::errors;
 use super::input::{Input, add_tags};
-use super::lifecycle::Lifecycle;
+use super::lifecycle::{Lifecycle, Status};
 use super::registry::{Channel, Registry, nothing, page, seconds, with_token};
 
 /// Channels per account (quota of us-east-1).
@@ -35,6 +37,7 @@ impl Registry {
             message_ttl_seconds,
             tags,
             stores_in: None,
+            deleted: CancellationToken::new(),
         };
         self.channels.insert(name.to_owned(), channel);
         Ok(json!({ "ChannelARN": arn }))
@@ -81,10 +84,12 @@ impl Registry {
             return Err(errors::mapped(Kind::Channel.word()));
         }
         channel.life.delete(now_ms);
+        channel.deleted.cancel();
         nothing()
     }
 
     /// Returns the endpoints of a channel. WEBRTC exists only while the channel stores its media.
+    /// Without a role the endpoints are a viewer's: AWS documents no default.
     pub(super) fn get_channel_endpoint(
         &mut self,
         input: &Input,
@@ -94,18 +99,18 @@ impl Registry {
         let configuration =
             input.object("SingleMasterChannelEndpointConfiguration")?.unwrap_or_default();
         let protocols = configuration.texts("Protocols")?.unwrap_or_else(|| vec!["WSS", "HTTPS"]);
-        if let Some(role) = configuration.text("Role")?
-            && !matches!(role, "MASTER" | "VIEWER")
-        {
-            return Err(errors::invalid("Role must be MASTER or VIEWER"));
-        }
+        let path = match configuration.text("Role")? {
+            Some("MASTER") => signaling::MASTER_PATH,
+            Some("VIEWER") | None => signaling::VIEWER_PATH,
+            Some(_) => return Err(errors::invalid("Role must be MASTER or VIEWER")),
+        };
         let base = self.base_url.clone();
         let (name, channel) = self.channel(input, "ChannelARN")?;
         channel.life.require_active(now_ms, &name)?;
         let mut list = Vec::new();
         for protocol in protocols {
             let endpoint = match protocol {
-                "WSS" => base.replacen("http", "ws", 1),
+                "WSS" => base.replacen("http", "ws", 1) + path,
                 "HTTPS" => base.clone(),
                 "WEBRTC" if channel.stores_in.is_some() => base.clone(),
                 "WEBRTC" => {
@@ -142,6 +147,41 @@ impl Registry {
         input.required_text("ResourceARN")?;
         let (_, channel) = self.channel(input, "ResourceARN")?;
         Ok(json!({ "Tags": channel.tags }))
+    }
+}
+
+/// A channel as its connections need it.
+#[derive(Debug, Clone)]
+pub(crate) struct SignalingChannel {
+    /// Whether media storage is ENABLED.
+    pub(crate) stores_media: bool,
+    /// How long an undelivered message is kept, in milliseconds.
+    pub(crate) message_ttl_ms: i64,
+    /// Cancelled when the channel is deleted.
+    pub(crate) deleted: CancellationToken,
+}
+
+impl Registry {
+    /// Returns an ACTIVE channel. Any other channel is not found by the signaling API.
+    pub(super) fn signaling_channel(
+        &mut self,
+        arn: &str,
+        now_ms: i64,
+    ) -> Result<SignalingChannel, AwsError> {
+        self.sweep(now_ms);
+        let name = arn::name_in(arn, Kind::Channel, "ChannelARN")?;
+        let channel = self
+            .channels
+            .get(name)
+            .filter(|channel| channel.arn == arn && channel.life.status(now_ms) == Status::Active);
+        let channel = channel.ok_or_else(|| {
+            errors::not_found(format!("The channel {arn} does not exist or is not active"))
+        })?;
+        Ok(SignalingChannel {
+            stores_media: channel.stores_in.is_some(),
+            message_ttl_ms: channel.message_ttl_seconds * 1000,
+            deleted: channel.deleted.clone(),
+        })
     }
 }
 

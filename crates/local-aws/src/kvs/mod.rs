@@ -2,8 +2,8 @@
 //!
 //! The data path: `put_media` → `fragmenter` (one fragment for each Cluster) → `store` (the
 //! fragments of a stream) → `get_media` → `document` (one EBML document for each fragment). The
-//! control plane is `registry`, with one file each for streams, channels and the mapping between
-//! them.
+//! fragments of a storage session enter it by `media_writer`. The control plane is `registry`, with
+//! one file each for streams, channels and the mapping between them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +22,7 @@ use sam_template::Account;
 mod arn;
 mod body_fault;
 mod channels;
+pub(crate) mod cors;
 mod delivery_log;
 mod document;
 pub mod ebml;
@@ -33,6 +34,7 @@ mod get_media;
 pub(crate) mod ingest_error;
 mod input;
 mod lifecycle;
+mod media_writer;
 mod put_media;
 mod reader;
 mod registry;
@@ -40,16 +42,18 @@ mod selector;
 mod storage;
 mod streams;
 
+pub(crate) use channels::SignalingChannel;
 pub use delivery_log::SentFragment;
 
 use fragment_store::FragmentStore;
 use input::Input;
 pub use lifecycle::CHANGE_MS;
 use lifecycle::Status;
+pub(crate) use media_writer::MediaWriter;
 use registry::Registry;
 
 /// The operations by their path (botocore's models; PutMedia from its API page).
-const OPERATIONS: [(&str, &str); 26] = [
+const OPERATIONS: [(&str, &str); 27] = [
     ("/createStream", "CreateStream"),
     ("/describeStream", "DescribeStream"),
     ("/listStreams", "ListStreams"),
@@ -76,6 +80,7 @@ const OPERATIONS: [(&str, &str); 26] = [
     ("/describeMappedResourceConfiguration", "DescribeMappedResourceConfiguration"),
     ("/getMedia", "GetMedia"),
     ("/putMedia", "PutMedia"),
+    ("/joinStorageSession", "JoinStorageSession"),
 ];
 
 /// The service.
@@ -148,6 +153,11 @@ impl Kvs {
         }
     }
 
+    /// Returns the clock of the service.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -170,6 +180,14 @@ impl Kvs {
                 "The requested stream is not found or not active: {name}"
             ))),
         }
+    }
+
+    /// Returns an ACTIVE channel.
+    ///
+    /// # Errors
+    /// The ARN is malformed, or the channel does not exist or is not ACTIVE.
+    pub(crate) fn signaling_channel(&self, arn: &str) -> Result<SignalingChannel, AwsError> {
+        self.registry().signaling_channel(arn, self.clock.now_ms())
     }
 
     /// Returns when each fragment of a stream was first sent on a GetMedia connection, in stream

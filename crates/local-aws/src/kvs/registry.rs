@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::aws_error::AwsError;
 use sam_template::Account;
@@ -39,6 +40,8 @@ pub(super) struct Channel {
     pub(super) tags: BTreeMap<String, String>,
     /// The ARN of the stream that its media is stored in, while storage is ENABLED.
     pub(super) stores_in: Option<String>,
+    /// Cancelled when the channel is deleted: its connections end.
+    pub(super) deleted: CancellationToken,
 }
 
 /// The state of the control plane.

@@ -10,5 +10,6 @@ mod index;
 mod invocations;
 mod keys;
 mod refused_starts;
+mod signaling;
 mod support;
 mod tables;

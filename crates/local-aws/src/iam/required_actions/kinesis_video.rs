@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use super::super::action::RequiredAction;
 use crate::kvs::Kvs;
+use crate::signaling::Signaling;
+use crate::wire::query_value;
 use sam_template::Account;
 
 pub(super) fn required_actions(
@@ -17,10 +19,14 @@ pub(super) fn required_actions(
     head: &Parts,
     body: &Value,
 ) -> Vec<RequiredAction> {
-    let Some(operation) = Kvs::operation(head.uri.path()) else { return Vec::new() };
+    let path = head.uri.path();
+    let Some(operation) = Kvs::operation(path).or_else(|| Signaling::operation(path)) else {
+        return Vec::new();
+    };
     let resource = match operation {
         "ListStreams" | "ListSignalingChannels" => "*".to_owned(),
         "PutMedia" => in_headers(account, head),
+        "ConnectAsMaster" | "ConnectAsViewer" => in_query(head),
         _ => in_body(account, body),
     };
     let mut needs = vec![RequiredAction::new("kinesisvideo", operation, resource.clone())];
@@ -52,11 +58,15 @@ fn is_something(tags: &Value) -> bool {
 
 fn in_body(account: &Account, body: &Value) -> String {
     let text = |name: &str| body[name].as_str().map(str::to_owned);
-    let arn = ["StreamARN", "ChannelARN", "ResourceARN"].into_iter().find_map(text);
+    let arn = ["StreamARN", "ChannelARN", "channelArn", "ResourceARN"].into_iter().find_map(text);
     let named = |kind: &str, name: String| account.arn("kinesisvideo", &format!("{kind}/{name}/*"));
     arn.or_else(|| text("StreamName").map(|name| named("stream", name)))
         .or_else(|| text("ChannelName").map(|name| named("channel", name)))
         .unwrap_or_else(|| "*".to_owned())
+}
+
+fn in_query(head: &Parts) -> String {
+    query_value(head.uri.query(), "X-Amz-ChannelARN").unwrap_or_else(|| "*".to_owned())
 }
 
 fn in_headers(account: &Account, head: &Parts) -> String {
@@ -138,6 +148,24 @@ mod tests {
         let off =
             json!({"ChannelARN": CHANNEL, "MediaStorageConfiguration": {"Status": "DISABLED"}});
         assert_eq!(required_actions(path, &off), wanted[..1]);
+    }
+
+    #[test]
+    fn a_storage_session_names_its_channel_with_a_small_letter() {
+        let needs = required_actions("/joinStorageSession", &json!({"channelArn": CHANNEL}));
+        assert_eq!(needs, [format!("kinesisvideo:JoinStorageSession {CHANNEL}")]);
+    }
+
+    #[test]
+    fn signaling_names_its_channel_in_the_query_or_in_the_body() {
+        for (role, action) in [("master", "ConnectAsMaster"), ("viewer", "ConnectAsViewer")] {
+            let query = CHANNEL.replace(':', "%3A").replace('/', "%2F");
+            let path = format!("/_signaling/{role}?X-Amz-ChannelARN={query}");
+            let needs = shown("kinesisvideo", request("GET", &path, ""), &Value::Null);
+            assert_eq!(needs, [format!("kinesisvideo:{action} {CHANNEL}")]);
+        }
+        let needs = required_actions("/v1/get-ice-server-config", &json!({"ChannelARN": CHANNEL}));
+        assert_eq!(needs, [format!("kinesisvideo:GetIceServerConfig {CHANNEL}")]);
     }
 
     #[test]

@@ -1,0 +1,91 @@
+//! Writes the media of a storage session into the stream that a channel is mapped to. It counts as
+//! the stream's PutMedia connection, and its fragments pass the rules of PutMedia.
+
+use std::sync::Arc;
+
+use crate::aws_error::AwsError;
+
+use super::Kvs;
+use super::arn::{self, Kind};
+use super::errors;
+use super::fragment_store::{Access, ConnectionPermit, FragmentStore};
+use super::fragmenter::{FragmentEvent, Fragmenter};
+use super::ingest_error::IngestError;
+use super::lifecycle::Status;
+
+/// A producer's connection to a stream.
+#[derive(Debug)]
+pub(crate) struct MediaWriter {
+    kvs: Arc<Kvs>,
+    store: Arc<FragmentStore>,
+    _permit: ConnectionPermit,
+}
+
+impl Kvs {
+    /// Returns the ARN of the stream that an ACTIVE channel stores its media in.
+    ///
+    /// # Errors
+    /// `InvalidArgumentException` if the ARN is malformed or storage is not ENABLED,
+    /// `ResourceNotFoundException` if there is no such channel. AWS's codes for the two are not
+    /// documented.
+    pub(crate) fn stored_in(&self, channel_arn: &str) -> Result<String, AwsError> {
+        let name = arn::name_in(channel_arn, Kind::Channel, "channelArn")?;
+        let now_ms = self.clock.now_ms();
+        let mut registry = self.registry();
+        registry.sweep(now_ms);
+        let found = registry.channels.get(name).filter(|channel| {
+            channel.arn == channel_arn && channel.life.status(now_ms) == Status::Active
+        });
+        let Some(channel) = found else {
+            return Err(errors::not_found(format!(
+                "The requested signaling channel is not found or not active: {channel_arn}"
+            )));
+        };
+        channel.stores_in.clone().ok_or_else(|| {
+            errors::invalid(format!(
+                "The channel {name} has no media storage configuration with Status ENABLED"
+            ))
+        })
+    }
+
+    /// Connects a producer to a stream.
+    ///
+    /// # Errors
+    /// As PutMedia: the stream is not ACTIVE, or another producer is connected.
+    pub(crate) fn media_writer(
+        self: &Arc<Self>,
+        stream_arn: &str,
+    ) -> Result<MediaWriter, AwsError> {
+        let now_ms = self.clock.now_ms();
+        let store = self.media_of(None, Some(stream_arn), now_ms)?;
+        let permit = store.acquire(Access::Write, now_ms)?;
+        Ok(MediaWriter { kvs: Arc::clone(self), store, _permit: permit })
+    }
+}
+
+impl MediaWriter {
+    /// Stores the fragments of a Matroska document. `begun_ms` is the cloud's time of their first
+    /// frame, `origin_ms` the producer's time of timecode 0.
+    ///
+    /// # Errors
+    /// The document breaks a rule of PutMedia, or the stream is deleted or full.
+    pub(crate) fn write(
+        &self,
+        document: &[u8],
+        begun_ms: i64,
+        origin_ms: i64,
+    ) -> Result<(), IngestError> {
+        let mut fragmenter = Fragmenter::default();
+        let mut events = Vec::new();
+        fragmenter.push(document, &mut events)?;
+        fragmenter.finish(&mut events)?;
+        for event in events {
+            if let FragmentEvent::Complete(whole) = event {
+                let producer_ms = origin_ms.saturating_add(whole.timecode_ms);
+                let fragment_id = self.store.begin(begun_ms);
+                self.store.keep(fragment_id, whole, producer_ms, self.kvs.clock.now_ms())?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,195 @@
+//! Writes a fragment as a Matroska document: H.264 as track 1, AAC as track 2.
+
+use crate::kvs::ebml::{self, id};
+
+use super::aac::PRIMING;
+use super::avc::AvcConfig;
+use super::cutter::{Frame, Track};
+
+/// Track numbers: HLS playback requires video as track 1 and audio as track 2 (PutMedia's page).
+const VIDEO: u8 = 1;
+const AUDIO: u8 = 2;
+
+const NANOS: i64 = 1_000_000_000;
+
+/// Writes the documents of one session.
+#[derive(Debug)]
+pub(super) struct Muxer {
+    /// AudioSpecificConfig.
+    audio_config: Vec<u8>,
+    /// The latest time of a block, ms.
+    last_ms: Option<i64>,
+}
+
+impl Muxer {
+    /// Creates a muxer for audio with this AudioSpecificConfig.
+    pub(super) fn new(audio_config: &[u8]) -> Self {
+        Self { audio_config: audio_config.to_vec(), last_ms: None }
+    }
+
+    /// Returns the document of a fragment. It declares the tracks that have frames in it, because
+    /// KVS refuses a fragment in which a declared track has none. The Cluster begins after every
+    /// block of the documents before.
+    pub(super) fn document(&mut self, frames: &[Frame]) -> Vec<u8> {
+        let first_ms = frames.first().map_or(0, |frame| frame.time.as_ms());
+        let start_ms = self.last_ms.map_or(first_ms, |last_ms| first_ms.max(last_ms + 1)).max(0);
+        let mut cluster = Vec::new();
+        let timecode = start_ms.unsigned_abs().to_be_bytes();
+        ebml::write(&mut cluster, id::TIMECODE, 1, &timecode);
+        for frame in frames {
+            ebml::write(&mut cluster, id::SIMPLE_BLOCK, 8, &block(frame, start_ms));
+            self.last_ms = self.last_ms.max(Some(frame.time.as_ms()));
+        }
+        let mut out = self.head(frames);
+        ebml::write(&mut out, id::CLUSTER, 8, &cluster);
+        out
+    }
+
+    /// Returns everything before the Cluster.
+    fn head(&self, frames: &[Frame]) -> Vec<u8> {
+        let mut header = Vec::new();
+        for (id, value) in [(0x4286, 1), (0x42F7, 1), (0x42F2, 4), (0x42F3, 8)] {
+            ebml::write(&mut header, id, 1, &[value]);
+        }
+        ebml::write(&mut header, 0x4282, 1, b"matroska");
+        ebml::write(&mut header, 0x4287, 1, &[4]);
+        ebml::write(&mut header, 0x4285, 1, &[2]);
+        let mut info = Vec::new();
+        ebml::write(&mut info, id::TIMECODE_SCALE, 1, &[0x0F, 0x42, 0x40]);
+        ebml::write(&mut info, 0x4D80, 1, b"local-cloud ingestion");
+        ebml::write(&mut info, 0x5741, 1, b"local-cloud ingestion");
+        let mut out = Vec::new();
+        ebml::write(&mut out, id::EBML, 1, &header);
+        out.extend_from_slice(&ebml::SEGMENT_START);
+        ebml::write(&mut out, id::INFO, 1, &info);
+        ebml::write(&mut out, id::TRACKS, 4, &self.tracks(frames));
+        out
+    }
+
+    fn tracks(&self, frames: &[Frame]) -> Vec<u8> {
+        let video = frames.iter().find_map(|frame| match &frame.track {
+            Track::Video { config, .. } => Some(config),
+            Track::Audio => None,
+        });
+        let mut tracks = Vec::new();
+        if let Some(config) = video {
+            ebml::write(&mut tracks, id::TRACK_ENTRY, 4, &video_entry(config));
+        }
+        if frames.iter().any(|frame| frame.track == Track::Audio) {
+            ebml::write(&mut tracks, id::TRACK_ENTRY, 4, &self.audio_entry());
+        }
+        tracks
+    }
+
+    fn audio_entry(&self) -> Vec<u8> {
+        let mut audio = Vec::new();
+        ebml::write(&mut audio, 0xB5, 1, &48_000_f64.to_be_bytes());
+        ebml::write(&mut audio, 0x9F, 1, &[1]);
+        let mut entry = entry(AUDIO, 2, b"audio", b"A_AAC", &self.audio_config);
+        let delay = (PRIMING * NANOS + 24_000) / 48_000;
+        ebml::write(&mut entry, 0x56AA, 1, &delay.to_be_bytes());
+        ebml::write(&mut entry, 0xE1, 4, &audio);
+        entry
+    }
+}
+
+fn video_entry(config: &AvcConfig) -> Vec<u8> {
+    let mut video = Vec::new();
+    ebml::write(&mut video, 0xB0, 1, &config.size.width.to_be_bytes());
+    ebml::write(&mut video, 0xBA, 1, &config.size.height.to_be_bytes());
+    let mut entry = entry(VIDEO, 1, b"kinesis_video", b"V_MPEG4/ISO/AVC", &config.record);
+    ebml::write(&mut entry, 0xE0, 4, &video);
+    entry
+}
+
+fn entry(number: u8, kind: u8, name: &[u8], codec: &[u8], private: &[u8]) -> Vec<u8> {
+    let mut entry = Vec::new();
+    ebml::write(&mut entry, id::TRACK_NUMBER, 1, &[number]);
+    ebml::write(&mut entry, 0x73C5, 1, &[number]);
+    ebml::write(&mut entry, 0x83, 1, &[kind]);
+    ebml::write(&mut entry, 0x9C, 1, &[0]);
+    ebml::write(&mut entry, 0x536E, 1, name);
+    ebml::write(&mut entry, 0x86, 1, codec);
+    ebml::write(&mut entry, 0x63A2, 4, private);
+    entry
+}
+
+/// Returns the payload of a frame's SimpleBlock in the Cluster that starts at `start_ms`.
+fn block(frame: &Frame, start_ms: i64) -> Vec<u8> {
+    let (number, is_key) = match frame.track {
+        Track::Video { is_key, .. } => (VIDEO, is_key),
+        Track::Audio => (AUDIO, true),
+    };
+    // Fragments are far shorter than 32 s, the maximum of an offset.
+    let offset_ms = (frame.time.as_ms() - start_ms).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+    let mut payload = Vec::with_capacity(frame.data.len() + 4);
+    payload.push(0x80 | number);
+    payload.extend_from_slice(&offset_ms.to_be_bytes());
+    payload.push(if is_key { 0x80 } else { 0 });
+    payload.extend_from_slice(&frame.data);
+    payload
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use matroska_demuxer::{Frame as Block, MatroskaFile};
+
+    use super::super::picture_size::PictureSize;
+    use super::super::session_time::SessionTime;
+    use super::*;
+
+    fn audio(ms: i64) -> Frame {
+        Frame { time: SessionTime::ms(ms), track: Track::Audio, data: vec![3] }
+    }
+
+    fn video(ms: i64) -> Frame {
+        let size = PictureSize { width: 640, height: 480 };
+        let config = Arc::new(AvcConfig { record: vec![1, 2, 3], size });
+        Frame {
+            time: SessionTime::ms(ms),
+            track: Track::Video { is_key: true, config },
+            data: vec![4],
+        }
+    }
+
+    #[test]
+    fn a_demuxer_reads_both_tracks_and_every_block() {
+        let mut muxer = Muxer::new(&[0x11, 0x88]);
+        let document = muxer.document(&[video(1000), audio(1010), audio(1031)]);
+        let mut file = MatroskaFile::open(std::io::Cursor::new(document)).unwrap();
+        let tracks = file.tracks();
+        assert_eq!(tracks[0].codec_id(), "V_MPEG4/ISO/AVC");
+        assert_eq!(tracks[0].codec_private(), Some(&[1, 2, 3][..]));
+        let picture = tracks[0].video().unwrap();
+        assert_eq!((picture.pixel_width().get(), picture.pixel_height().get()), (640, 480));
+        assert_eq!((tracks[1].codec_id(), tracks[1].codec_delay()), ("A_AAC", Some(21_333_333)));
+        let (mut block, mut blocks) = (Block::default(), Vec::new());
+        while file.next_frame(&mut block).unwrap() {
+            blocks.push((block.track, block.timestamp, block.data.clone()));
+        }
+        assert_eq!(blocks, [(1, 1000, vec![4]), (2, 1010, vec![3]), (2, 1031, vec![3])]);
+    }
+
+    #[test]
+    fn a_document_declares_only_tracks_with_frames() {
+        let mut muxer = Muxer::new(&[0x11, 0x88]);
+        let of = |document: Vec<u8>| {
+            let file = MatroskaFile::open(std::io::Cursor::new(document)).unwrap();
+            file.tracks().iter().map(|track| track.track_number().get()).collect::<Vec<u64>>()
+        };
+        assert_eq!(of(muxer.document(&[audio(0)])), [2]);
+        assert_eq!(of(muxer.document(&[video(100)])), [1]);
+    }
+
+    #[test]
+    fn a_cluster_begins_after_every_earlier_block() {
+        let mut muxer = Muxer::new(&[]);
+        muxer.document(&[video(0), audio(2500)]);
+        let document = muxer.document(&[audio(2100), video(2400)]);
+        let cluster = document.windows(4).position(|id| id == [0x1F, 0x43, 0xB6, 0x75]).unwrap();
+        assert_eq!(document[cluster + 12..][..10], [0xE7, 0x88, 0, 0, 0, 0, 0, 0, 0x09, 0xC5]);
+        assert_eq!(block(&audio(2100), 2501)[1..3], (-401_i16).to_be_bytes());
+    }
+}

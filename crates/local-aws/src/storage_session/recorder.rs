@@ -1,0 +1,111 @@
+//! Makes fragments of the media that arrives in a storage session: RTP time to session time, Opus
+//! to AAC, H.264 to its stored form, both tracks cut together.
+
+use super::aac::{AacEncoder, AacFrame, AacTrack, EncodeError};
+use super::avc::AvcTrack;
+use super::cutter::{Cutter, Frame, Track};
+use super::media_clock::{MediaClock, RtpStamp};
+use super::muxer::Muxer;
+use super::opus::{DecodeError, OpusPacket, OpusTrack};
+use super::session_time::SessionTime;
+
+/// A complete fragment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Recorded {
+    /// The time of its first frame.
+    pub(super) start: SessionTime,
+    /// A Matroska document with one Cluster.
+    pub(super) document: Vec<u8>,
+}
+
+/// The media of one session.
+pub(super) struct Recorder {
+    clock: MediaClock,
+    opus: OpusTrack,
+    aac: AacTrack,
+    avc: AvcTrack,
+    cutter: Cutter,
+    muxer: Muxer,
+    /// Reused for the output of the encoder.
+    units: Vec<AacFrame>,
+}
+
+impl Recorder {
+    /// Creates a recorder of fragments of about `fragment_ms`.
+    ///
+    /// # Errors
+    /// The decoder cannot be created.
+    pub(super) fn new(fragment_ms: u32, encoder: Box<dyn AacEncoder>) -> Result<Self, DecodeError> {
+        let aac = AacTrack::new(encoder);
+        Ok(Self {
+            clock: MediaClock::default(),
+            opus: OpusTrack::new()?,
+            muxer: Muxer::new(aac.config()),
+            aac,
+            avc: AvcTrack::default(),
+            cutter: Cutter::new(fragment_ms),
+            units: Vec::new(),
+        })
+    }
+
+    /// Takes an Opus packet.
+    ///
+    /// # Errors
+    /// The encoder failed, and the session cannot go on.
+    pub(super) fn audio(
+        &mut self,
+        stamp: &RtpStamp,
+        sequence: u64,
+        data: &[u8],
+    ) -> Result<(), EncodeError> {
+        let time = self.clock.audio(stamp);
+        let Some(sound) = self.opus.decode(&OpusPacket { time, sequence, data }) else {
+            return Ok(());
+        };
+        self.aac.push(sound.time, &sound.samples, &mut self.units)?;
+        self.cut_units();
+        Ok(())
+    }
+
+    /// Takes a picture in Annex B form.
+    pub(super) fn video(&mut self, stamp: &RtpStamp, annex_b: &[u8]) {
+        let time = self.clock.video(stamp);
+        if let Some(picture) = self.avc.convert(annex_b) {
+            let track = Track::Video { is_key: picture.is_key, config: picture.config };
+            self.cutter.push(Frame { time, track, data: picture.data });
+        }
+    }
+
+    /// Returns the next complete fragment.
+    pub(super) fn poll(&mut self, now: SessionTime) -> Option<Recorded> {
+        let frames = self.cutter.poll(now)?;
+        self.recorded(&frames)
+    }
+
+    /// Ends the session, and returns its last fragments.
+    ///
+    /// # Errors
+    /// The encoder failed.
+    pub(super) fn finish(&mut self) -> Result<Vec<Recorded>, EncodeError> {
+        self.aac.finish(&mut self.units)?;
+        self.cut_units();
+        let mut fragments = Vec::new();
+        while let Some(fragment) = self.poll(SessionTime::MAX) {
+            fragments.push(fragment);
+        }
+        let frames = self.cutter.finish();
+        fragments.extend(self.recorded(&frames));
+        Ok(fragments)
+    }
+
+    fn cut_units(&mut self) {
+        for unit in self.units.drain(..) {
+            self.cutter.push(Frame { time: unit.time, track: Track::Audio, data: unit.data });
+        }
+    }
+
+    fn recorded(&mut self, frames: &[Frame]) -> Option<Recorded> {
+        let start = frames.first()?.time;
+        Some(Recorded { start, document: self.muxer.document(frames) })
+    }
+}

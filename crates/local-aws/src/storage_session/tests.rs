@@ -1,0 +1,321 @@
+//! Storage sessions with a client on a real UDP socket, read back with GetMedia and the product's
+//! own decoder.
+
+mod browser;
+mod cloud;
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use matroska_demuxer::{Frame as Block, MatroskaFile};
+use testkit::opus::{self, Settings};
+
+use super::test_video::KEY_FRAME;
+use crate::clock::real_now_ms;
+use crate::signaling::ToClient;
+use browser::Browser;
+use cloud::{Cloud, Master};
+
+/// Samples of 20 ms at 16 kHz, a step of an envelope.
+const STEP: usize = 320;
+
+/// A joined session with a connected client.
+async fn connected(cloud: &Cloud, lost: impl IntoIterator<Item = usize>) -> (Master, Browser) {
+    let mut master = cloud.connect();
+    let response = cloud.join(&cloud.channel_arn).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = axum::body::to_bytes(response.into_body(), 100).await.unwrap();
+    assert_eq!(body, "");
+    let (mut browser, answer) = Browser::answer(&master.offer().await, lost).await;
+    master.send_answer(answer, None).await;
+    browser.connected().await;
+    (master, browser)
+}
+
+/// Sends 20 ms packets at their times, and a key frame every half second. A packet of `None` is a
+/// pause of the sender. Returns the real time of the first packet.
+async fn speak(browser: &mut Browser, packets: &[Option<Vec<u8>>]) -> i64 {
+    let (start, start_ms) = (Instant::now(), real_now_ms());
+    for (number, packet) in packets.iter().enumerate() {
+        let at = start + Duration::from_millis(20 * number as u64);
+        browser.run_until(at).await;
+        if let Some(packet) = packet {
+            browser.send_audio(7_000 + 960 * number as u64, at, packet).await;
+        }
+        if number % 25 == 0 {
+            browser.send_video(500 + 1800 * number as u64, at, &KEY_FRAME).await;
+        }
+    }
+    let end = start + Duration::from_millis(20 * packets.len() as u64 + 400);
+    browser.run_until(end).await;
+    start_ms
+}
+
+/// Returns the first packets of the bundled recording of two voices.
+fn recording(packets: usize) -> Vec<Vec<u8>> {
+    let bytes = std::io::Cursor::new(testkit::recording_bytes());
+    let mut file = MatroskaFile::open(bytes).unwrap();
+    let (mut block, mut found) = (Block::default(), Vec::new());
+    while found.len() < packets && file.next_frame(&mut block).unwrap() {
+        found.push(block.data.clone());
+    }
+    found
+}
+
+/// Returns the correlation of the envelopes of two signals, in steps of 20 ms.
+fn envelope_correlation(a: &[i16], b: &[i16]) -> f64 {
+    let envelope = |pcm: &[i16]| -> Vec<f64> {
+        let power = |step: &[i16]| step.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>();
+        pcm.chunks_exact(STEP).map(|step| (power(step) / STEP as f64).sqrt()).collect()
+    };
+    let (a, b) = (envelope(a), envelope(b));
+    let len = a.len().min(b.len());
+    let mean = |of: &[f64]| of[..len].iter().sum::<f64>() / len as f64;
+    let (mean_a, mean_b) = (mean(&a), mean(&b));
+    let product = |x: &[f64], y: &[f64], mean_x: f64, mean_y: f64| -> f64 {
+        (0..len).map(|n| (x[n] - mean_x) * (y[n] - mean_y)).sum()
+    };
+    let (aa, bb) = (product(&a, &a, mean_a, mean_a), product(&b, &b, mean_b, mean_b));
+    product(&a, &b, mean_a, mean_b) / (aa * bb).sqrt()
+}
+
+/// Returns by how many samples at 16 kHz `found` is later than `expected`, up to 50 ms, by their
+/// waveforms from one second on.
+fn delay(expected: &[i16], found: &[i16]) -> i64 {
+    let correlation = |lag: i64| -> f64 {
+        let pairs = (16_000..expected.len().min(found.len()) - 1000).step_by(3);
+        let product =
+            |n: usize| f64::from(expected[n]) * f64::from(found[(n as i64 + lag) as usize]);
+        pairs.map(product).sum()
+    };
+    (-800..=800).max_by(|a, b| correlation(*a).total_cmp(&correlation(*b))).unwrap()
+}
+
+#[tokio::test]
+async fn speech_is_stored_as_aac_with_the_time_at_which_it_was_spoken() {
+    let cloud = Cloud::new(1.0).await;
+    let (_master, mut browser) = connected(&cloud, []).await;
+    let packets = recording(300);
+    let spoken: Vec<Option<Vec<u8>>> = packets.iter().cloned().map(Some).collect();
+    let start_ms = speak(&mut browser, &spoken).await;
+    assert!(browser.key_requests >= 2, "{}", browser.key_requests);
+    cloud.end().await;
+
+    let decoded = cloud.decoded().await;
+    assert_eq!(decoded.codec.as_deref(), Some("A_AAC"));
+    assert!(decoded.fragments >= 3, "{}", decoded.fragments);
+    assert_eq!(decoded.gaps, []);
+    let expected = opus::decode(&packets);
+    let correlation = envelope_correlation(&expected, &decoded.pcm);
+    assert!(correlation > 0.99, "{correlation}");
+    let late = delay(&expected, &decoded.pcm);
+    assert!(late.abs() <= 16, "{late} samples late");
+    // Opus's own delay of 6.5 ms is not part of the time; the first packet may arrive late.
+    let offset_ms = decoded.origin_ms - start_ms;
+    assert!((-7..=100).contains(&offset_ms), "{offset_ms}");
+}
+
+#[tokio::test]
+async fn fragments_have_both_tracks_and_the_tags_of_aws() {
+    let cloud = Cloud::new(1.0).await;
+    let (_master, mut browser) = connected(&cloud, []).await;
+    let spoken: Vec<Option<Vec<u8>>> = recording(60).into_iter().map(Some).collect();
+    speak(&mut browser, &spoken).await;
+    cloud.end().await;
+    let bytes = cloud.bytes().await;
+    let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    for text in ["V_MPEG4/ISO/AVC", "A_AAC", "AWS_KINESISVIDEO_FRAGMENT_NUMBER"] {
+        assert!(has(text), "{text}");
+    }
+    let mut file = MatroskaFile::open(std::io::Cursor::new(bytes)).unwrap();
+    let numbers: Vec<u64> = file.tracks().iter().map(|it| it.track_number().get()).collect();
+    assert_eq!(numbers, [1, 2]);
+    let mut block = Block::default();
+    assert!(file.next_frame(&mut block).unwrap());
+}
+
+#[tokio::test]
+async fn lost_packets_leave_the_time_after_them_in_place() {
+    let cloud = Cloud::new(1.0).await;
+    let lost = [60, 80, 81, 100, 120, 121, 122, 140, 160, 180];
+    let (_master, mut browser) = connected(&cloud, lost).await;
+    let packets = recording(200);
+    let spoken: Vec<Option<Vec<u8>>> = packets.iter().cloned().map(Some).collect();
+    speak(&mut browser, &spoken).await;
+    cloud.end().await;
+
+    let decoded = cloud.decoded().await;
+    assert_eq!(decoded.gaps, [], "short losses are concealed");
+    let expected = opus::decode(&packets);
+    let late = delay(&expected, &decoded.pcm);
+    assert!(late.abs() <= 16, "{late} samples late");
+    let after = 185 * STEP;
+    let late = delay(&expected[after - 16_000..], &decoded.pcm[after - 16_000..]);
+    assert!(late.abs() <= 16, "{late} samples late after the losses");
+}
+
+#[tokio::test]
+async fn a_long_loss_is_a_gap_of_its_length() {
+    let cloud = Cloud::new(1.0).await;
+    let (_master, mut browser) = connected(&cloud, 75..125).await;
+    let packets = recording(200);
+    let spoken: Vec<Option<Vec<u8>>> = packets.iter().cloned().map(Some).collect();
+    speak(&mut browser, &spoken).await;
+    cloud.end().await;
+
+    let decoded = cloud.decoded().await;
+    let [(start, samples)] = decoded.gaps[..] else { panic!("{:?}", decoded.gaps) };
+    // Lost from 1500 to 2500 ms. The encoder's silence is up to two frames at its start, and one
+    // at its end.
+    let (start_ms, end_ms) = (start / 16, (start + samples) / 16);
+    assert!((1490..=1545).contains(&start_ms), "{start_ms}");
+    assert!((2470..=2500).contains(&end_ms), "{end_ms}");
+    let expected = opus::decode(&packets);
+    let late = delay(&expected[125 * STEP - 8000..], &decoded.pcm[125 * STEP - 8000..]);
+    assert!(late.abs() <= 16, "{late} samples late after the gap");
+}
+
+#[tokio::test]
+async fn discontinuous_transmission_keeps_the_time() {
+    let cloud = Cloud::new(1.0).await;
+    let (_master, mut browser) = connected(&cloud, []).await;
+    // Speech, a second and a half of silence, speech.
+    let mut pcm = testkit::pcm::speech_like(3, 48_000);
+    pcm.resize(120_000, 0);
+    pcm.extend(testkit::pcm::speech_like(4, 72_000));
+    let settings = Settings { dtx: true, ..Settings::default() };
+    let packets = opus::encode(&settings, &pcm);
+    // A sender leaves out the packets that libopus makes empty.
+    let spoken: Vec<Option<Vec<u8>>> =
+        packets.iter().map(|packet| (packet.len() > 2).then(|| packet.clone())).collect();
+    assert!(spoken.iter().filter(|packet| packet.is_none()).count() > 40);
+    speak(&mut browser, &spoken).await;
+    cloud.end().await;
+
+    let decoded = cloud.decoded().await;
+    assert_eq!(decoded.gaps, []);
+    let expected = opus::decode(&packets);
+    let correlation = envelope_correlation(&expected, &decoded.pcm);
+    assert!(correlation > 0.97, "{correlation}");
+    let after = 120 * STEP;
+    let late = delay(&expected[after - 16_000..], &decoded.pcm[after - 16_000..]);
+    assert!(late.abs() <= 16, "{late} samples late after the pause");
+}
+
+#[tokio::test]
+async fn an_answer_without_video_is_refused_and_can_be_given_again() {
+    let cloud = Cloud::new(1.0).await;
+    let mut master = cloud.connect();
+    cloud.join(&cloud.channel_arn).await;
+    let (mut browser, answer) = Browser::answer(&master.offer().await, []).await;
+    let (audio, video) = answer.split_once("m=video").unwrap();
+    let inactive = format!("{audio}m=video{}", video.replace("a=sendonly", "a=inactive"));
+    master.send_answer(inactive.clone(), None).await;
+    master.send_answer(inactive, Some("one")).await;
+    let refusal = master.from_service.recv().await.unwrap();
+    let expected = ToClient::Status {
+        correlation_id: "one".to_owned(),
+        error_type: "InvalidArgumentException",
+        status_code: 400,
+        description: "The video section must be sendonly, and is inactive".to_owned(),
+    };
+    assert_eq!(refusal, expected, "only the answer with a correlation id has one");
+    master.send_answer(answer, Some("two")).await;
+    browser.connected().await;
+    assert!(master.from_service.try_recv().is_err(), "no response to a good answer");
+}
+
+#[tokio::test]
+async fn the_newest_join_replaces_the_session_before_it() {
+    let cloud = Cloud::new(1.0).await;
+    let (_first, mut old) = connected(&cloud, []).await;
+    let packets: Vec<Option<Vec<u8>>> = recording(50).into_iter().map(Some).collect();
+    speak(&mut old, &packets).await;
+    let (second, mut new) = connected(&cloud, []).await;
+    old.closed().await;
+    let stored = cloud.stream()["fragments"].as_u64().unwrap();
+    assert!(stored >= 1, "the media of the first session is stored");
+    // Media goes on without the signaling connection.
+    drop(second);
+    speak(&mut new, &packets).await;
+    cloud.end().await;
+    assert!(cloud.stream()["fragments"].as_u64() > Some(stored));
+    assert_eq!(cloud.stream()["writers"], 0);
+}
+
+#[tokio::test]
+async fn a_session_ends_after_an_hour_and_its_media_is_stored() {
+    // An hour lasts 3.6 s.
+    let cloud = Cloud::new(1000.0).await;
+    let (_master, mut browser) = connected(&cloud, []).await;
+    let packets: Vec<Option<Vec<u8>>> = recording(50).into_iter().map(Some).collect();
+    speak(&mut browser, &packets).await;
+    browser.closed().await;
+    cloud.ended().await;
+    assert_eq!(cloud.stream()["writers"], 0);
+    assert!(cloud.stream()["lastFragment"].is_string());
+}
+
+#[tokio::test]
+async fn a_session_without_media_ends_after_three_minutes() {
+    // Three minutes last 10 s.
+    let cloud = Cloud::new(18.0).await;
+    let (_master, mut browser) = connected(&cloud, []).await;
+    let joined = Instant::now();
+    browser.closed().await;
+    let elapsed = joined.elapsed();
+    assert!((8.0..15.0).contains(&elapsed.as_secs_f64()), "{elapsed:?}");
+    cloud.ended().await;
+    assert_eq!(cloud.stream()["fragments"], 0);
+}
+
+#[tokio::test]
+async fn a_stream_has_one_producer() {
+    let cloud = Cloud::new(1.0).await;
+    let producer = cloud.producer();
+    let mut master = cloud.connect();
+    assert_eq!(cloud.join(&cloud.channel_arn).await.status(), StatusCode::OK);
+    assert_eq!(master.from_service.recv().await, None, "the session makes no offer");
+    drop(producer);
+    connected(&cloud, []).await;
+}
+
+#[tokio::test]
+async fn the_service_is_reached_by_its_path() {
+    let aws = crate::start(crate::Options::default()).await.unwrap();
+    let signed = "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/kinesisvideo/aws4_request, \
+                  SignedHeaders=host, Signature=0";
+    let channel_arn = "arn:aws:kinesisvideo:us-east-1:000000000000:channel/talk/1";
+    let response = reqwest::Client::new()
+        .post(format!("{}/joinStorageSession", aws.url()))
+        .header("authorization", signed)
+        .json(&serde_json::json!({ "channelArn": channel_arn }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_eq!(response.headers()["x-amzn-errortype"], "ResourceNotFoundException");
+    assert!(response.headers().contains_key("x-amzn-requestid"));
+}
+
+#[tokio::test]
+async fn calls_are_refused_with_the_errors_of_the_api() {
+    let cloud = Cloud::new(1.0).await;
+    let code = |response: &axum::response::Response| {
+        let header = response.headers()["x-amzn-errortype"].to_str().unwrap().to_owned();
+        (response.status().as_u16(), header)
+    };
+    let refused = async |arn: &str| code(&cloud.join(arn).await);
+    let invalid = (400, "InvalidArgumentException".to_owned());
+    assert_eq!(refused("nonsense").await, invalid);
+    let absent = cloud.channel_arn.replace("talk", "other");
+    assert_eq!(refused(&absent).await, (404, "ResourceNotFoundException".to_owned()));
+    let unmapped = cloud.create_channel("unmapped").await;
+    assert_eq!(refused(&unmapped).await, invalid);
+    assert_eq!(refused(&cloud.channel_arn).await, invalid, "no master is connected");
+    let mut masters = [cloud.connect(), cloud.connect()];
+    assert_eq!(cloud.join(&cloud.channel_arn).await.status(), StatusCode::OK);
+    assert!(!masters[0].offer().await.is_empty());
+    let often = (400, "ClientLimitExceededException".to_owned());
+    assert_eq!(refused(&cloud.channel_arn).await, often);
+}

@@ -1,0 +1,10 @@
+//! Signaling with a real WebSocket client: `connecting`, `messages`, `endings`, `ice_servers` and
+//! `storage` each test one part of it.
+
+mod connecting;
+mod endings;
+mod ice_servers;
+mod messages;
+mod signed_url;
+mod storage;
+mod support;
