@@ -34,10 +34,7 @@ impl LogTail {
 
     /// Returns the lines since the last read, at first the last ones; none while there is no log.
     pub(super) async fn read(&mut self) -> Vec<String> {
-        let (from, mut bytes) = match self.bytes().await {
-            Ok(read) => read,
-            Err(_) => return Vec::new(),
-        };
+        let Ok((from, mut bytes)) = self.bytes().await else { return Vec::new() };
         let starts_in_a_line = self.next.is_none() && from > 0;
         self.next = Some(from + bytes.len() as u64);
         if starts_in_a_line {
