@@ -41,7 +41,7 @@ FOR_LAMBDA := CARGO_BUILD_RUSTFLAGS=--remap-path-prefix=$(CARGO_HOME)=/cargo \
 # The packages of the requirements file $(1), printed before they are installed into $(2).
 INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd ' ' -)"
 
-.PHONY: help run up test check check-api check-template template-snapshot check-speaker speaker fmt bench faults fuzz build \
+.PHONY: help run up test check check-api check-template template-snapshot check-speaker check-page page browser speaker fmt bench faults fuzz build \
   reproducible deploy deploy-check smoke tools announce cloud functions release clean require-media require-deploy require-token \
   test-rust test-docs test-events test-clients test-processor test-smoke test-speech test-documents
 
@@ -130,8 +130,30 @@ speaker: ## the speaker's page: types, tests, bundle in examples/speaker/dist, a
 
 # Of `make check`, the one part that a machine without Node.js leaves out.
 check-speaker:
-	@if command -v node >/dev/null && command -v npm >/dev/null; then $(MAKE) --no-print-directory speaker; \
-	else echo "skipped: the speaker's page (examples/speaker), for want of Node.js with npm"; fi
+	@if command -v node >/dev/null && command -v npm >/dev/null; then $(MAKE) --no-print-directory speaker check-page; \
+	else echo "skipped: the speaker's page (examples/speaker) and that of the local cloud, for want of Node.js with npm"; fi
+
+# The local cloud's page: its JavaScript is compiled from the TypeScript beside it and committed, so
+# that nothing is compiled when it is served. The compiler is the one of examples/speaker.
+PAGE := crates/local-aws/page
+TSC  := examples/speaker/node_modules/.bin/tsc
+page: $(TSC) ## compile the local cloud's page after a change of its TypeScript (needs Node.js 20 or later)
+	$(TSC) -p $(PAGE)
+$(TSC):
+	cd examples/speaker && npm ci --no-progress
+
+check-page: $(TSC)
+	@$(TSC) -p $(PAGE) --outDir target/page
+	@for file in target/page/*.js; do cmp -s $$file $(PAGE)/$${file##*/} || { \
+	  echo "stale: $(PAGE)/$${file##*/} is not what its TypeScript compiles to: make page"; exit 1; }; done
+	node --test $(PAGE)/test tests/browser
+
+# Needs Node.js and Chromium, and says that it is skipped where one is missing.
+browser: cloud ## the pages in a headless Chromium, speech through WebRTC included (target/browser/summary.json)
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+	  test -d examples/speaker/node_modules || (cd examples/speaker && npm ci --no-progress); \
+	  (cd examples/speaker && npm run -s bundle) && node tests/browser/run.mjs; \
+	else echo "skipped: the tests with a real browser (tests/browser), for want of Node.js with npm"; fi
 
 fmt: ## format the code
 	cargo fmt --all

@@ -28,6 +28,8 @@ const tests = {
   target: "node20",
   outdir: "build",
   outExtension: { ".js": ".mjs" },
+  // Node's own "events" would have to be loaded by require(), which a module does not have.
+  alias: { ...page.alias, events: "./node_modules/events/events.js" },
   sourcemap: "inline",
   logLevel: "warning",
 };

@@ -1,9 +1,13 @@
-//! `/_local/…`: the operations that AWS does not have: state, faults, tokens, keys, audio, logs.
+//! `/_local/…`: the operations that AWS does not have: state, faults, tokens, keys, audio, logs, and
+//! a page that shows them.
 
 mod connections;
 mod events;
 pub(crate) mod index;
+mod live;
 mod logs;
+pub(crate) mod page;
+pub(crate) mod speaker_page;
 mod signaling;
 
 use std::path::Path as FilePath;
@@ -11,16 +15,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get};
 use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::clock::real_now_ms;
 use crate::delivery_stats::DeliveryStats;
-use crate::faults::Fault;
+use crate::faults::{Fault, FaultFilter};
 use crate::http_api::NotRemoved;
 use crate::http_api::issuer::TokenRequest;
 use crate::services::Services;
@@ -42,10 +46,11 @@ pub(crate) fn router() -> Router<Arc<Services>> {
     Router::new()
         .route("/", get(show_index))
         .route("/state", get(state))
-        .route("/faults", get(list_faults).post(add_fault).delete(clear_faults))
+        .route("/faults", get(list_faults).post(add_fault).delete(remove_faults))
+        .route("/processes/{function}", delete(kill))
         .route("/token", axum::routing::post(mint))
         .route("/keys", axum::routing::post(rotate))
-        .route("/keys/{kid}", axum::routing::delete(remove_key))
+        .route("/keys/{kid}", delete(remove_key))
         .route("/jwks.json", get(jwks))
         .route("/openid-configuration", get(discovery))
         .route("/.well-known/openid-configuration", get(discovery))
@@ -53,6 +58,11 @@ pub(crate) fn router() -> Router<Arc<Services>> {
         .route("/deliveries/{session}", get(deliveries))
         .route("/logs/{package}", get(logs::show))
         .route("/events", get(events::list))
+        .route("/live", get(live::cloud))
+        .route("/live/{session}", get(live::session))
+        .route("/page", get(page::redirect))
+        .route("/page/", get(page::show))
+        .route("/page/{file}", get(page::file))
         .nest("/connections", connections::router())
         .nest("/signaling", signaling::router())
         .fallback(nothing_here)
@@ -81,9 +91,22 @@ async fn add_fault(
     Ok(json_answer(StatusCode::CREATED, &json!({ "faults": services.faults.list() })))
 }
 
-async fn clear_faults(State(services): State<Arc<Services>>) -> StatusCode {
-    services.faults.clear();
+/// Removes the faults that the query selects (`?service=…&operation=…&target=…`), or all.
+async fn remove_faults(
+    State(services): State<Arc<Services>>,
+    Query(which): Query<FaultFilter>,
+) -> StatusCode {
+    services.faults.remove(&which);
     StatusCode::NO_CONTENT
+}
+
+/// Kills the processes of a function: `{"killed": N}`.
+async fn kill(
+    State(services): State<Arc<Services>>,
+    Path(function): Path<String>,
+) -> Result<Response, Refused> {
+    let killed = services.lambda.kill(&function).map_err(|error| not_found(&error.message))?;
+    Ok(json_answer(StatusCode::OK, &json!({ "killed": killed })))
 }
 
 async fn mint(

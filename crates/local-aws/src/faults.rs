@@ -60,7 +60,8 @@ pub struct Fault {
     pub service: String,
     /// The operation, for example `PutEvents`; absent: any. For Lambda `Invoke` is every run of a
     /// function, also each attempt at an event, and `InvokeAsync` the taking of an event; for
-    /// EventBridge `Deliver` is an attempt to deliver; for the HTTP API it is a route, for example
+    /// EventBridge `Deliver` is an attempt to deliver; for Kinesis Video Streams `GetMediaBody` is
+    /// each piece of a GetMedia body that is being sent; for the HTTP API it is a route, for example
     /// `POST /sessions`; for WebSocket connections `PostToConnection` and its like, on a
     /// connection's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,6 +153,26 @@ impl Fault {
             return Err(FaultError::Delay(self.delay_ms));
         }
         Ok(())
+    }
+}
+
+/// Selects pending faults by their fields; an absent field selects all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FaultFilter {
+    /// The fault's service.
+    pub service: Option<String>,
+    /// The fault's operation.
+    pub operation: Option<String>,
+    /// The fault's target.
+    pub target: Option<String>,
+}
+
+impl FaultFilter {
+    fn selects(&self, fault: &Fault) -> bool {
+        self.service.as_ref().is_none_or(|service| *service == fault.service)
+            && (self.operation.is_none() || self.operation == fault.operation)
+            && (self.target.is_none() || self.target == fault.target)
     }
 }
 
@@ -270,7 +291,13 @@ impl Faults {
 
     /// Removes all pending faults.
     pub fn clear(&self) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.remove(&FaultFilter::default());
+    }
+
+    /// Removes the pending faults that `which` selects.
+    pub fn remove(&self, which: &FaultFilter) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|fault| !which.selects(fault));
     }
 }
 
@@ -312,6 +339,23 @@ mod tests {
         faults.add(fault(serde_json::json!({"service": "lambda", "target": "audio"}))).unwrap();
         assert!(faults.take("lambda", "Invoke", "kvs-stream-consumer-dev").is_none());
         assert!(faults.take("lambda", "Invoke", "audio-processor-dev").is_some());
+    }
+
+    #[test]
+    fn faults_are_removed_by_their_fields() {
+        let faults = faults();
+        for operation in ["PutEvents", "ListRules"] {
+            let json = serde_json::json!({"service": "events", "operation": operation});
+            faults.add(fault(json)).unwrap();
+        }
+        let other = Some("Elsewhere".to_owned());
+        faults.remove(&FaultFilter { operation: other, ..FaultFilter::default() });
+        assert_eq!(faults.list().len(), 2);
+        let operation = Some("PutEvents".to_owned());
+        faults.remove(&FaultFilter { operation, ..FaultFilter::default() });
+        assert_eq!(faults.list()[0].operation.as_deref(), Some("ListRules"));
+        faults.remove(&FaultFilter::default());
+        assert!(faults.list().is_empty());
     }
 
     #[test]

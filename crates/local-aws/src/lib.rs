@@ -18,6 +18,7 @@ mod named_resources;
 mod options;
 mod server;
 mod services;
+pub mod session_state;
 pub mod signaling;
 pub mod sqs;
 mod start;

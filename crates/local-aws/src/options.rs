@@ -44,6 +44,9 @@ pub struct Options {
     /// A base path under which the HTTP API is also served, as a custom domain's API mapping does;
     /// without slashes around it. `None` (the default): no mapping.
     pub base_path: Option<String>,
+    /// The folder of a page that is served at `/speaker/`: `index.html` and its scripts and styles.
+    /// `None` (the default): there is no such page.
+    pub speaker_page: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -61,6 +64,7 @@ impl Default for Options {
             kvs_change_ms: crate::kvs::CHANGE_MS,
             ingestion_fragment_ms: crate::storage_session::FRAGMENT_MS,
             base_path: None,
+            speaker_page: None,
         }
     }
 }

@@ -4,8 +4,10 @@
 //! The scope `execute-api` covers two services: `/@connections/…` belongs to a WebSocket API,
 //! any other path to the HTTP API. `/_local/…` is this emulator's own API; an unsigned
 //! `/2015-03-31/functions/…` is `cargo lambda invoke`; any other unsigned request goes to the
-//! HTTP API, except `GET /` if the API has no route for it: the answer is an index.
+//! HTTP API, except `GET /` (an index, or a page for browsers) and the speaker's page, if the API has
+//! no route for them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -49,7 +51,11 @@ async fn dispatch(State(services): State<Arc<Services>>, request: Request) -> Re
             return Signaling::unsigned();
         }
         None if is_front_page(&services, &request) => {
-            return admin_api::index::front_page(&services);
+            return admin_api::index::front_page(&services, request.headers());
+        }
+        None if let Some(folder) = speaker_page(&services, &request) => {
+            let path = request.uri().path().to_owned();
+            return admin_api::speaker_page::answer(folder, &path).await;
         }
         None => return services.http_api.clone().handle(request).await,
     };
@@ -73,6 +79,15 @@ async fn dispatch(State(services): State<Arc<Services>>, request: Request) -> Re
 fn is_front_page(services: &Services, request: &Request) -> bool {
     let is_root = request.method() == Method::GET && request.uri().path() == "/";
     is_root && !services.http_api.has_route(request.method(), "/")
+}
+
+/// Returns the folder of the speaker's page if a request is for it, and the template's HTTP API has
+/// no route for the path.
+fn speaker_page<'a>(services: &'a Services, request: &Request) -> Option<&'a Path> {
+    let (method, path) = (request.method(), request.uri().path());
+    let is_page = method == Method::GET && admin_api::speaker_page::takes(path);
+    let folder = services.speaker_page.as_deref().filter(|_| is_page);
+    folder.filter(|_| !services.http_api.has_route(method, path))
 }
 
 async fn serve_by(services: &Services, service: &str, request: Request) -> Response {

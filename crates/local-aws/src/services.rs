@@ -68,6 +68,8 @@ pub struct Services {
     pub audio: PathBuf,
     /// The folder of the functions' logs.
     pub logs: PathBuf,
+    /// The folder of the page at `/speaker/`.
+    pub speaker_page: Option<PathBuf>,
 }
 
 impl Services {
@@ -153,6 +155,7 @@ impl Services {
             issuer,
             audio,
             logs,
+            speaker_page: options.speaker_page.clone(),
         })
     }
 

@@ -437,3 +437,25 @@ async fn faults_strike_the_middle_of_a_body() {
     let request = json!({ "StreamName": "s", "StartSelector": from(EARLIEST) });
     server.refused("/getMedia", request, 500, "InternalFailure").await;
 }
+
+#[tokio::test]
+async fn a_fault_strikes_a_body_that_is_already_being_sent() {
+    let server = Server::start(1.0).await;
+    server.stream("s", 24).await;
+    let (blocks, body) = producer();
+    blocks.send(recording(2)).unwrap();
+    let put = server.put("s", "1700000000.000", body).await;
+    assert_eq!(put.status(), 200);
+    let mut pieces = server.get("s", from(EARLIEST)).await.bytes_stream();
+    assert!(pieces.next().await.unwrap().is_ok());
+    server.fault(json!({ "service": "kinesisvideo", "operation": "GetMediaBody", "target": "s",
+                         "kind": "cut" }));
+    // The next fragment is complete when the one after it begins.
+    for n in 2..4 {
+        blocks.send(cluster(n * 1000, 50, n as u8)).unwrap();
+    }
+    while let Some(Ok(_)) = pieces.next().await {}
+    assert!(server.faults.list().is_empty());
+    let again = server.get("s", from(EARLIEST)).await.bytes_stream().next().await;
+    assert!(again.unwrap().is_ok(), "the next connection is not cut");
+}

@@ -18,6 +18,9 @@ use local_aws::Options;
 /// The URL at which `up` serves by default.
 const DEFAULT_URL: &str = "http://127.0.0.1:7878";
 
+/// The folder of the speaker's page, which `make speaker` builds.
+const SPEAKER_PAGE: &str = "examples/speaker/dist";
+
 /// The whole system on one machine, driven by the template that deploys it.
 #[derive(Debug, Parser)]
 #[command(name = "local-cloud", version)]
@@ -165,6 +168,7 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         kvs_change_ms: args.kvs_change_ms,
         ingestion_fragment_ms: args.ingestion_fragment_ms,
         base_path: args.base_path,
+        speaker_page: Some(SPEAKER_PAGE.into()),
         ..Options::default()
     };
     if let Some(processor) = &args.processor {

@@ -1,6 +1,6 @@
 // A headless Chromium, spoken to over a pipe (its DevTools protocol): enough to load a page, ask it, and hear its errors.
 import { spawn } from "node:child_process";
-import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
@@ -41,8 +41,9 @@ export class Chromium {
   #waiting = new Map();
   #page;
 
-  constructor(path) {
-    const flags = [...FLAGS, `--user-data-dir=${this.#profile}`, "about:blank"];
+  /** Starts a Chromium with further flags. */
+  constructor(path, more = []) {
+    const flags = [...FLAGS, ...more, `--user-data-dir=${this.#profile}`, "about:blank"];
     this.#process = spawn(path, flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
     let rest = "";
     this.#process.stdio[4].setEncoding("utf8").on("data", (text) => {
@@ -83,6 +84,32 @@ export class Chromium {
     }
     const page = await this.value("document.body.innerText").catch(() => "");
     throw new Error(`never true: ${expression}\n${page}\n${this.errors.join("\n")}`);
+  }
+
+  /** Presses a key, for example "Tab" or " ". */
+  async press(key) {
+    const text = key.length === 1 ? { text: key } : {};
+    const windowsVirtualKeyCode = { Tab: 9, Enter: 13, ArrowDown: 40 }[key] ?? key.charCodeAt(0);
+    await this.#ask("Input.dispatchKeyEvent", { type: "keyDown", key, windowsVirtualKeyCode, ...text });
+    await this.#ask("Input.dispatchKeyEvent", { type: "keyUp", key, windowsVirtualKeyCode });
+  }
+
+  /** Sets what the page is told of the screen and of the user's wishes. */
+  async screen(width, height, scheme) {
+    await this.#ask("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
+    await this.#ask("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+  }
+
+  /** The names and roles that a screen reader gets. */
+  async accessibility() {
+    const { nodes } = await this.#ask("Accessibility.getFullAXTree");
+    return nodes.filter(({ ignored }) => !ignored).map(({ role, name }) => ({ role: role?.value, name: name?.value ?? "" }));
+  }
+
+  /** Writes the page as a PNG. */
+  async screenshot(file) {
+    const { data } = await this.#ask("Page.captureScreenshot", { format: "png", captureBeyondViewport: true });
+    writeFileSync(file, Buffer.from(data, "base64"));
   }
 
   async close() {

@@ -8,7 +8,8 @@
 export interface AwsCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  readonly sessionToken: string;
+  /** Absent only with a local cloud. */
+  readonly sessionToken?: string;
 }
 
 /** Returns valid credentials. */

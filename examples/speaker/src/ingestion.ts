@@ -5,6 +5,7 @@
 import { Role, SignalingClient } from "amazon-kinesis-video-streams-webrtc";
 import { iceServers, joinStorageSession, KvsError, type Master } from "./kvs-call.ts";
 import { Peer, type Tracks } from "./peer.ts";
+import { isPlain, plainSigner } from "./plain-signer.ts";
 import type { SignalingEndpoints } from "./session.ts";
 import type { Line } from "./speaker.ts";
 import type { Event, Offer } from "./storage-session.ts";
@@ -92,6 +93,7 @@ export class Ingestion implements Line {
       region: this.#master.region,
       role: Role.MASTER,
       credentials,
+      ...(isPlain(this.#endpoints.WSS) ? { requestSigner: plainSigner(this.#master.region, credentials) } : {}),
       // The service's candidates may arrive before its offer.
       enableEarlyIceCandidateBuffering: true,
     });

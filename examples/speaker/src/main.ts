@@ -2,11 +2,12 @@
  * The page: reads the fields, starts and stops session and media, and shows the status. Values that
  * are not secret may be set in the page's query (`?api=…&pool=…&source=…&targets=…`). The token is
  * read only from its field, because addresses are stored in histories and logs. A product gets it
- * from its sign-in, and renews it there.
+ * from its sign-in, and renews it there. A local cloud that serves the page issues one to it.
  */
 import { SessionsApi } from "./api.ts";
 import { fromIdentityPool } from "./credentials.ts";
 import { Ingestion } from "./ingestion.ts";
+import { type LocalCloud, localCloudAt } from "./local-cloud.ts";
 import { openMicrophone } from "./microphone.ts";
 import { type OpenedSession, regionOf } from "./session.ts";
 import { type Clock, Speaker } from "./speaker.ts";
@@ -47,11 +48,14 @@ interface Running {
   readonly session: OpenedSession;
   readonly microphone: MediaStreamTrack;
   readonly video: SyntheticVideo;
-  /** `undefined` if no identity pool was given: then the session is open but gets no media. */
+  /** `undefined` if there are no AWS credentials: then the session is open but gets no media. */
   readonly speaker: Speaker | undefined;
 }
 
 let running: Running | undefined;
+
+/** The local cloud that serves the page, if one does. */
+let cloud: LocalCloud | undefined;
 
 function log(text: string): void {
   const line = document.createElement("li");
@@ -117,11 +121,11 @@ function speakerOf(
   tracks: { readonly audio: MediaStreamTrack; readonly video: MediaStreamTrack },
 ): Speaker | undefined {
   const pool = value("pool");
-  if (pool === "") {
+  if (pool === "" && cloud === undefined) {
     return undefined;
   }
   const { kvsChannelArn: channelArn, kvsSignalingEndpoints: endpoints, sessionId } = session;
-  const credentials = fromIdentityPool(pool, () => value("token"));
+  const credentials = cloud?.credentials ?? fromIdentityPool(pool, () => value("token"));
   const line = new Ingestion(endpoints, { channelArn, region: regionOf(channelArn), credentials }, tracks, log);
   const control = {
     isLive: async () => (await api.status(sessionId)) !== "ended",
@@ -185,3 +189,19 @@ for (const id of ["api", "pool", "source", "targets"]) {
     element(id, HTMLInputElement).value = given;
   }
 }
+
+/** Fills the fields that a local cloud answers, and hides those that it has no use for. */
+function serveFrom(local: LocalCloud): void {
+  cloud = local;
+  element("api", HTMLInputElement).value = local.api;
+  element("token", HTMLInputElement).value = local.token;
+  for (const id of ["api", "token", "pool"]) {
+    element(id, HTMLInputElement).labels?.forEach((label) => (label.hidden = true));
+  }
+  element("cloud", HTMLElement).hidden = false;
+}
+
+localCloudAt(new URL(location.href), fetch.bind(globalThis)).then(
+  (local) => local !== undefined && serveFrom(local),
+  (error: unknown) => log(`no token of the local cloud: ${textOf(error)}`),
+);

@@ -1,18 +1,21 @@
-//! The index of what runs here: `/_local` as JSON, `/` as text.
+//! The index of what runs here: `/_local` as JSON, `/` as text for clients that are no browsers.
 
 use axum::response::{IntoResponse, Response};
-use http::header;
+use http::{HeaderMap, header};
 use serde_json::{Value, json};
 
+use super::page;
 use crate::services::Services;
 
 /// The name by which a client recognises this emulator at a URL.
 pub const NAME: &str = "local-cloud";
 
 /// The endpoints below `/_local`: methods, path, and effect.
-pub(super) const ENDPOINTS: [(&str, &str, &str); 15] = [
+pub(super) const ENDPOINTS: [(&str, &str, &str); 18] = [
     ("GET", "/state", "functions, routes, tables, rules, queues, streams, faults, parameters"),
-    ("GET, POST, DELETE", "/faults", "pending faults: list, add one, remove all"),
+    ("GET", "/page/", "a page that shows what happens here; / returns it to browsers"),
+    ("GET, POST, DELETE", "/faults", "pending faults: list, add one, remove all or some"),
+    ("DELETE", "/processes/FUNCTION", "kill the processes of a function"),
     ("POST", "/token", "a speaker's token: {\"sub\": \"ana\"}"),
     ("POST", "/keys", "add a key that signs tokens"),
     ("DELETE", "/keys/KID", "remove a key: its tokens are refused"),
@@ -26,6 +29,8 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 15] = [
         "the log of a function, for example kvs-stream-consumer; from byte N with ?from=N",
     ),
     ("GET", "/events", "the events that the bus has received"),
+    ("GET", "/live", "sessions, events, logs and faults as server-sent events"),
+    ("GET", "/live/SESSION", "figures and audio levels of a session as server-sent events"),
     ("GET", "/connections", "the listeners' connections"),
     (
         "PUT, GET, DELETE",
@@ -60,8 +65,12 @@ pub(super) fn body(services: &Services) -> Value {
     })
 }
 
-/// Returns the answer to `GET /` when the template has no route for it.
-pub(crate) fn front_page(services: &Services) -> Response {
+/// Returns the answer to `GET /` when the template has no route for it: a page for browsers, an
+/// index as text for other clients.
+pub(crate) fn front_page(services: &Services, headers: &HeaderMap) -> Response {
+    if page::is_wanted(headers) {
+        return page::index();
+    }
     let (url, version) = (&services.base_url, env!("CARGO_PKG_VERSION"));
     let mut page = format!(
         "{NAME} {version}: the AWS services of a SAM template, emulated on this machine.\n\n\

@@ -1,5 +1,7 @@
 //! DynamoDB: dynoxide in this process, behind a loopback listener, with faults in front.
 
+pub mod item;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,6 +24,8 @@ use sam_template::Table;
 /// The largest request, in bytes (DynamoDB's limit).
 const MAX_REQUEST: usize = 16 * 1024 * 1024;
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+/// dynoxide requires the header's form and checks no signature.
+const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AK, SignedHeaders=, Signature=";
 
 /// The operations that dynoxide runs (its `server` module dispatches on them).
 const OPERATIONS: [&str; 27] = [
@@ -158,6 +162,35 @@ impl DynamoDb {
         Ok(response)
     }
 
+    /// Returns the items of a table as plain JSON. Faults do not apply, because no client calls.
+    ///
+    /// # Errors
+    /// There is no such table, or dynoxide does not answer.
+    pub(crate) async fn items(&self, table: &str) -> Result<Vec<Value>, AwsError> {
+        let unanswered = |error: reqwest::Error| {
+            AwsError::internal("InternalServerError", format!("dynoxide does not answer: {error}"))
+        };
+        let mut request = json!({ "TableName": table, "ConsistentRead": true });
+        let mut found = Vec::new();
+        loop {
+            let call = self.client.post(&self.url).header(header::CONTENT_TYPE, CONTENT_TYPE);
+            let call = call.header("x-amz-target", "DynamoDB_20120810.Scan");
+            let call =
+                call.header(header::AUTHORIZATION, SIGNED).header("x-amz-date", "20260101T000000Z");
+            let answer = call.body(request.to_string()).send().await.map_err(unanswered)?;
+            let (status, body) = (answer.status(), answer.text().await.map_err(unanswered)?);
+            let page: Value = serde_json::from_str(&body).unwrap_or_default();
+            if !status.is_success() {
+                return Err(AwsError::internal("InternalServerError", format!("{table}: {body}")));
+            }
+            found.extend(page["Items"].as_array().into_iter().flatten().map(item::plain));
+            match &page["LastEvaluatedKey"] {
+                Value::Null => return Ok(found),
+                last => request["ExclusiveStartKey"] = last.clone(),
+            }
+        }
+    }
+
     /// Returns the service's part of `/_local/state`.
     pub fn state(&self) -> Value {
         json!(self.tables)
@@ -219,10 +252,7 @@ mod tests {
         for operation in DynamoDb::operations() {
             let request = Request::post("/")
                 .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
-                .header(
-                    "authorization",
-                    "AWS4-HMAC-SHA256 Credential=AK, SignedHeaders=, Signature=",
-                )
+                .header("authorization", SIGNED)
                 .header("x-amz-date", "20260101T000000Z")
                 .header(header::CONTENT_TYPE, CONTENT_TYPE)
                 .body(Body::from("{}"))

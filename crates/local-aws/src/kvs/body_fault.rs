@@ -42,6 +42,15 @@ impl BodyFault {
         Self { fault, passing, ..Self::default() }
     }
 
+    /// Sets another fault, which applies after `extra.afterBytes` further bytes. `None` changes
+    /// nothing.
+    pub(super) fn replace(&mut self, fault: Option<Fault>) {
+        if let Some(fault) = fault {
+            self.passing = extra(&fault, "afterBytes", 0);
+            self.fault = Some(fault);
+        }
+    }
+
     /// Returns the next piece of the body, with the fault applied.
     pub(super) async fn next(&mut self, reader: &mut Reader) -> Option<io::Result<Bytes>> {
         loop {

@@ -248,6 +248,12 @@ impl FragmentStore {
         self.held().closed
     }
 
+    /// Returns the producer's time of the end of the newest fragment, ms since the epoch.
+    pub(super) fn producer_end_ms(&self) -> Option<i64> {
+        let held = self.held();
+        held.fragments.back().map(|fragment| fragment.producer_ms + fragment.duration_ms)
+    }
+
     /// Returns its part of `/_local/state`.
     pub(super) fn state(&self, now_ms: i64) -> Value {
         let mut held = self.held();

@@ -16,6 +16,10 @@ use super::input::Input;
 use super::reader::Reader;
 use super::selector::Selector;
 
+/// The operation that a fault names to apply to a body that is already being sent: it matches each
+/// piece of each body.
+pub(super) const RUNNING: &str = "GetMediaBody";
+
 impl Kvs {
     pub(super) fn get_media(
         self: &Arc<Self>,
@@ -29,6 +33,7 @@ impl Kvs {
         let reader = Reader::start(Arc::clone(self), store, permit, &selector, now_ms);
         let body = (reader, BodyFault::new(fault));
         let body = futures_util::stream::unfold(body, |(mut reader, mut fault)| async move {
+            fault.replace(reader.running_fault());
             let piece = fault.next(&mut reader).await?;
             Some((piece, (reader, fault)))
         });

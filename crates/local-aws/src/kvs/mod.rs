@@ -117,7 +117,7 @@ impl Kvs {
 
     /// Returns the operations that a fault may name.
     pub fn operations() -> impl Iterator<Item = &'static str> {
-        OPERATIONS.into_iter().map(|(_, operation)| operation)
+        OPERATIONS.into_iter().map(|(_, operation)| operation).chain([get_media::RUNNING])
     }
 
     /// Answers one request of the `kinesisvideo` scope.
@@ -194,6 +194,12 @@ impl Kvs {
     /// order.
     pub fn sent(&self, stream: &str) -> Vec<SentFragment> {
         self.delivery_log.of(stream)
+    }
+
+    /// Returns the producer's time of the end of a stream's newest fragment, ms since the epoch.
+    pub(crate) fn producer_end_ms(&self, stream: &str) -> Option<i64> {
+        let store = self.registry().streams.get(stream).map(|stream| Arc::clone(&stream.store));
+        store?.producer_end_ms()
     }
 
     /// Returns whether a stream of this name exists, in any status.

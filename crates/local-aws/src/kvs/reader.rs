@@ -13,11 +13,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::faults::Fault;
 
 use super::Kvs;
 use super::document;
 use super::fragment::Fragment;
 use super::fragment_store::{ConnectionPermit, FragmentStore};
+use super::get_media::RUNNING;
 use super::selector::Selector;
 
 /// The body ends after this long without a new fragment (API_dataplane_GetMedia).
@@ -122,6 +124,11 @@ impl Reader {
     /// Returns whether the current fragment is sent completely.
     pub(super) fn is_between_fragments(&self) -> bool {
         self.pieces.is_empty()
+    }
+
+    /// Returns the fault that applies to the running body, and counts this piece of it.
+    pub(super) fn running_fault(&self) -> Option<Fault> {
+        self.kvs.faults.take("kinesisvideo", RUNNING, self.store.name())
     }
 
     /// Returns the fragment number for an injected error: that of the last fragment sent.

@@ -144,6 +144,14 @@ impl Deliveries {
             .map(|known| known.iter().cloned().collect())
             .unwrap_or_default()
     }
+
+    /// Returns the latest delivery of a session, and the latest that was not rejected.
+    pub(crate) fn latest(&self, session_id: &str) -> (Option<Delivery>, Option<Delivery>) {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = sessions.by_id.get(session_id) else { return (None, None) };
+        let accepted = |it: &&Delivery| !matches!(it.outcome, Outcome::Failed { .. });
+        (known.back().cloned(), known.iter().rev().find(accepted).cloned())
+    }
 }
 
 impl Sessions {

@@ -276,6 +276,13 @@ impl Pool {
         }
     }
 
+    /// Kills all processes, also those that run an invocation. Returns how many there were.
+    pub(super) fn kill_all(&self) -> usize {
+        let environments = self.environments();
+        environments.values().for_each(|environment| environment.kill());
+        environments.len()
+    }
+
     /// Waits until no process is left.
     pub(super) async fn ended(&self) {
         loop {

@@ -165,6 +165,15 @@ impl Lambda {
         missing.map(|pool| (pool.function().name.clone(), pool.binary())).collect()
     }
 
+    /// Kills all processes of a function, also those that run an invocation. Returns how many there
+    /// were.
+    ///
+    /// # Errors
+    /// There is no such function.
+    pub(crate) fn kill(&self, function: &str) -> Result<usize, AwsError> {
+        Ok(self.pool(function)?.kill_all())
+    }
+
     /// Kills processes that have been idle for long, until the services stop.
     pub async fn reap(self: Arc<Self>) {
         while !self.stop.is_cancelled() {

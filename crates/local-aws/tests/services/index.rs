@@ -23,7 +23,13 @@ async fn the_index_lists_endpoints_that_exist() {
         let path = endpoint["path"].as_str().unwrap();
         for method in endpoint["methods"].as_str().unwrap().split(", ") {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            let answer = cloud.send(cloud.call(method.clone(), path)).await;
+            let request = cloud.call(method.clone(), path);
+            if path.starts_with("/_local/live") {
+                // It has no end.
+                assert_eq!(request.send().await.unwrap().status(), 200, "{path}");
+                continue;
+            }
+            let answer = cloud.send(request).await;
             assert_ne!(answer.status, 405, "{method} {path}");
             assert_ne!(answer.body, unknown.body, "{method} {path}");
         }

@@ -9,6 +9,8 @@ mod front_door;
 mod index;
 mod invocations;
 mod keys;
+mod live;
+mod pages;
 mod refused_starts;
 mod signaling;
 mod support;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::item::plain;
 use crate::error::Error;
+use local_aws::dynamodb::item::plain;
 
 /// Maximum time of a request.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -7,11 +7,10 @@
 //! - [`events`]: `/_local/events`, the latest events of the bus.
 //!
 //! Each of these three is a reader and pure functions that render what was read. `cloud` is their
-//! client, `item` converts DynamoDB's items, `table` aligns columns.
+//! client, `table` aligns columns.
 
 mod cloud;
 pub mod events;
-mod item;
 pub mod logs;
 pub(crate) mod session_id;
 pub mod sessions;

@@ -4,8 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::table::aligned;
-use super::row::{checkpoint, delivered, delivery, seconds};
+use super::row::seconds;
 use local_aws::clock::rfc3339;
+use local_aws::session_state::{checkpoint, delivered, delivery};
 
 /// Counters of the checkpoint, in samples, with their labels.
 const COUNTED: [(&str, &str); 6] = [

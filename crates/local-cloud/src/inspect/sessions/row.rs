@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::super::table::aligned;
 use local_aws::clock::rfc3339;
+use local_aws::session_state::{delivered, delivery};
 
 /// Samples in a second.
 const SAMPLE_RATE: f64 = 16_000.0;
@@ -53,33 +54,6 @@ impl Row {
             fragments: number(kvs, "fragments"),
         }
     }
-}
-
-/// Returns the state of a session's delivery.
-pub(super) fn delivery(stream: Option<&Value>, now_ms: i64) -> &'static str {
-    let Some(stream) = stream else { return "not started" };
-    let held = stream["owner"].as_str().is_some_and(|owner| !owner.is_empty());
-    let valid = stream["leaseExpiresAt"].as_i64().is_some_and(|expiry| expiry > now_ms);
-    match (stream["status"] == "ENDED", held, stream["epoch"].as_u64()) {
-        (true, ..) => "ended",
-        (_, true, _) if valid => "running",
-        (_, true, _) => "lease expired",
-        (_, _, None | Some(0)) => "not started",
-        _ => "lease free",
-    }
-}
-
-/// Returns the position up to which the processor has accepted samples. A watermark in Processed is
-/// newer than the checkpoint, but only a processor that keeps it there has one.
-pub(super) fn delivered(stream: Option<&Value>, watermark: Option<&Value>) -> u64 {
-    let stored = watermark.and_then(|item| item["nextSample"].as_u64()).unwrap_or_default();
-    stored.max(checkpoint(stream)["acknowledged"].as_u64().unwrap_or_default())
-}
-
-/// Returns the checkpoint of a Streams item; null without one.
-pub(super) fn checkpoint(stream: Option<&Value>) -> Value {
-    let text = stream.and_then(|stream| stream["checkpoint"].as_str()).unwrap_or_default();
-    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// Formats samples as seconds.
@@ -149,24 +123,5 @@ a-b-1    active  RUN      running   2      7.5 s      ACTIVE, 4 fragments  2024-
             (&json["streamStatus"], &json["deliveredSamples"]),
             (&Value::Null, &json!(120_000))
         );
-    }
-
-    #[test]
-    fn the_state_of_a_delivery_is_that_of_its_lease() {
-        let at = |item: Value| delivery(Some(&item), 1000);
-        assert_eq!(at(json!({"epoch": 0})), "not started");
-        assert_eq!(at(json!({"epoch": 1, "owner": "me", "leaseExpiresAt": 1001})), "running");
-        assert_eq!(at(json!({"epoch": 1, "owner": "me", "leaseExpiresAt": 1000})), "lease expired");
-        assert_eq!(at(json!({"epoch": 1, "leaseExpiresAt": 1001})), "lease free");
-        assert_eq!(at(json!({"epoch": 1, "status": "ENDED"})), "ended");
-        assert_eq!(delivery(None, 1000), "not started");
-    }
-
-    #[test]
-    fn the_newer_position_counts() {
-        let stream = json!({"checkpoint": "{\"acknowledged\": 9}"});
-        assert_eq!(delivered(Some(&stream), None), 9);
-        assert_eq!(delivered(Some(&stream), Some(&json!({"nextSample": 10}))), 10);
-        assert_eq!(delivered(Some(&json!({"checkpoint": "?"})), None), 0);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Number, Value};
 
 /// Converts an item: `{"epoch": {"N": "1"}}` to `{"epoch": 1}`.
-pub(super) fn plain(item: &Value) -> Value {
+pub fn plain(item: &Value) -> Value {
     attributes(item).into()
 }
 

@@ -1,0 +1,116 @@
+/** The faults that the page switches on and off, through `/_local/faults` and `/_local/processes`. */
+import { element, make } from "./lists.ts";
+import type { Fault } from "./live.ts";
+
+/** So many calls that a fault applies until it is switched off. */
+const UNTIL_OFF = 1_000_000;
+
+const CONSUMER = "kvs-stream-consumer";
+const PROCESSOR = "audio-processor";
+
+/** A fault that is on while its first part is pending. */
+interface Switch {
+  readonly id: string;
+  readonly title: string;
+  readonly text: string;
+  readonly faults: readonly (Fault & Record<string, unknown>)[];
+}
+
+const SWITCHES: readonly Switch[] = [
+  {
+    id: "network",
+    title: "Lose the network",
+    text: "Cuts every GetMedia connection and refuses new ones. The audio stays in KVS; delivery continues when the network is back.",
+    faults: [
+      { service: "kinesisvideo", operation: "GetMedia", times: UNTIL_OFF, status: 503, code: "ServiceUnavailable" },
+      { service: "kinesisvideo", operation: "GetMediaBody", times: UNTIL_OFF, kind: "cut" },
+    ],
+  },
+  {
+    id: "slow",
+    title: "Slow processor",
+    text: "Delays every call of the processor by 2 s. Chunks wait, and are delivered together in larger payloads.",
+    faults: [{ service: "lambda", operation: "Invoke", target: PROCESSOR, times: UNTIL_OFF, kind: "delay", delayMs: 2_000 }],
+  },
+];
+
+export class Faults {
+  readonly #note: (text: string) => void;
+
+  /** `note` is called with a text for each change that the user makes. */
+  constructor(note: (text: string) => void) {
+    this.#note = note;
+    element("faults", HTMLElement).append(this.#kill(), ...SWITCHES.map((fault) => this.#switch(fault)));
+  }
+
+  /** Shows which faults are pending. */
+  show(pending: readonly Fault[]): void {
+    for (const { id, faults } of SWITCHES) {
+      element(`fault-${id}`, HTMLInputElement).checked = pending.some((fault) => faults.some((own) => isSame(own, fault)));
+    }
+    const others = pending.filter((fault) => !SWITCHES.some(({ faults }) => faults.some((own) => isSame(own, fault))));
+    const text = others.map(({ service, operation }) => `${service} ${operation ?? "any operation"}`).join(", ");
+    element("other-faults", HTMLElement).textContent = others.length === 0 ? "" : `Other pending faults: ${text}`;
+  }
+
+  #kill(): HTMLElement {
+    const button = make("button", "Kill the consumer") as HTMLButtonElement;
+    button.type = "button";
+    button.addEventListener("click", () => {
+      this.#change("the consumer is killed", () => call("DELETE", `/_local/processes/${CONSUMER}`));
+    });
+    const text = "Kills the consumer's processes. Lambda retries the event after a minute, or the health check starts the session again; the next run takes the lease, with the next epoch, and continues at the checkpoint.";
+    return item(button, "kill", text);
+  }
+
+  #switch({ id, title, text, faults }: Switch): HTMLElement {
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", id: `fault-${id}` });
+    box.setAttribute("role", "switch");
+    box.addEventListener("change", () => {
+      const isOn = box.checked;
+      this.#change(`${title}: ${isOn ? "on" : "off"}`, async () => {
+        for (const fault of faults) {
+          await (isOn ? call("POST", "/_local/faults", fault) : call("DELETE", `/_local/faults?${selecting(fault)}`));
+        }
+      });
+    });
+    const label = document.createElement("label");
+    label.append(box, title);
+    return item(label, id, text, box);
+  }
+
+  #change(text: string, change: () => Promise<void>): void {
+    change().then(
+      () => this.#note(text),
+      (error: unknown) => this.#note(`not done: ${error instanceof Error ? error.message : String(error)}`),
+    );
+  }
+}
+
+/** Returns the item of a control with its description. */
+function item(control: HTMLElement, id: string, text: string, described: HTMLElement = control): HTMLElement {
+  const description = make("p", text);
+  description.id = `fault-${id}-text`;
+  described.setAttribute("aria-describedby", description.id);
+  const made = document.createElement("li");
+  made.append(control, description);
+  return made;
+}
+
+const isSame = (one: Fault, other: Fault): boolean =>
+  one.service === other.service && one.operation === other.operation && one.target === other.target;
+
+/** Returns the query that selects a fault. */
+function selecting({ service, operation, target }: Fault): URLSearchParams {
+  const fields = Object.entries({ service, operation, target }).filter((field): field is [string, string] => field[1] !== undefined);
+  return new URLSearchParams(fields);
+}
+
+async function call(method: string, path: string, body?: object): Promise<void> {
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  if (!response.ok) {
+    const answer = (await response.json().catch(() => ({}))) as { readonly error?: string };
+    throw new Error(answer.error ?? `status ${response.status}`);
+  }
+}
