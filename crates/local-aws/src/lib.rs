@@ -21,6 +21,7 @@ mod services;
 pub mod signaling;
 pub mod sqs;
 mod start;
+mod tls;
 mod wildcard;
 pub mod wire;
 
