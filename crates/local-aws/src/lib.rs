@@ -23,6 +23,7 @@ pub mod signaling;
 pub mod sqs;
 mod start;
 mod storage_session;
+mod tls;
 mod wildcard;
 pub mod wire;
 

@@ -11,6 +11,10 @@ pub struct Options {
     ///
     /// [`LocalAws::url`]: crate::LocalAws::url
     pub port: u16,
+    /// A second port on 127.0.0.1 that serves the same over TLS, with a certificate that is made at
+    /// the start; 0: a free port. Signaling endpoints are then `wss://`. `None` (the default): no
+    /// TLS.
+    pub tls_port: Option<u16>,
     /// The SAM template with the functions, routes, tables, rules, queues and roles to run. `None`
     /// (the default): none of them; streams and channels, connections and tables can still be
     /// created through the API.
@@ -53,6 +57,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             port: 0,
+            tls_port: None,
             template: None,
             parameters: BTreeMap::new(),
             data: None,

@@ -14,8 +14,8 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use axum::serve::Listener;
 use http::{HeaderValue, Method, header};
-use tokio::net::TcpListener;
 
 use crate::admin_api;
 use crate::aws_error::AwsError;
@@ -27,7 +27,10 @@ use crate::storage_session::StorageSessions;
 use crate::wire::Credential;
 
 /// Serves requests until the returned future is dropped.
-pub(crate) async fn serve(listener: TcpListener, services: Arc<Services>) {
+pub(crate) async fn serve<L>(listener: L, services: Arc<Services>)
+where
+    L: Listener<Addr: std::fmt::Debug>,
+{
     let router = Router::new()
         .nest("/_local", admin_api::router())
         .route("/_local/", get(|| async { Redirect::permanent("/_local") }))

@@ -25,6 +25,7 @@ use crate::options::Options;
 use crate::signaling::Signaling;
 use crate::sqs::Sqs;
 use crate::storage_session::StorageSessions;
+use crate::tls::TlsEndpoint;
 use sam_template::{Account, LoadOptions, Route, Template, TemplateError};
 
 /// Maximum size of a template in bytes: CloudFormation's (quota "Template body size in an S3
@@ -42,6 +43,8 @@ pub struct Services {
     pub template: Template,
     /// The URL of the services, for example `http://127.0.0.1:7878`.
     pub base_url: String,
+    /// The same services over TLS, if they are served so.
+    pub(crate) tls: Option<TlsEndpoint>,
     /// The permissions of the functions.
     pub iam: Arc<Iam>,
     /// Functions.
@@ -142,6 +145,7 @@ impl Services {
             faults,
             template,
             base_url,
+            tls: None,
             iam,
             lambda,
             kvs,
@@ -159,10 +163,17 @@ impl Services {
         })
     }
 
+    /// Sets the endpoint over TLS, which is also that of signaling.
+    pub(crate) fn secure(&mut self, endpoint: TlsEndpoint) {
+        self.kvs.signal_at(endpoint.url.replacen("http", "ws", 1));
+        self.tls = Some(endpoint);
+    }
+
     /// Returns the body of `GET /_local/state`.
     pub fn state(&self) -> Value {
         json!({
             "url": self.base_url,
+            "tls": self.tls,
             "time": rfc3339(self.clock.now_ms()),
             "timeScale": self.clock.scale(),
             "parameters": self.template.parameters,

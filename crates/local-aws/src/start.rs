@@ -14,6 +14,7 @@ use crate::faults::Faults;
 use crate::options::Options;
 use crate::server;
 use crate::services::Services;
+use crate::tls::TlsListener;
 
 /// How long [`LocalAws::shutdown`] waits for function processes, in real time. They are killed, so
 /// it is short.
@@ -36,10 +37,28 @@ pub async fn start(options: Options) -> Result<LocalAws, Error> {
     // Dropped by an error below: stops what has been started and removes a temporary folder.
     let guard = stop.clone().drop_guard();
     let url = format!("http://{address}");
-    let services = Arc::new(Services::new(&options, &data, url, &stop).await?);
+    let mut services = Services::new(&options, &data, url, &stop).await?;
+    let tls = match options.tls_port {
+        Some(port) => {
+            Some(TlsListener::bind(port).await.map_err(Error::io(format!("port {port}")))?)
+        }
+        None => None,
+    };
+    if let Some(listener) = &tls {
+        services.secure(listener.endpoint().map_err(Error::io("the TLS port"))?);
+    }
+    let services = Arc::new(services);
     services.events.start(stop.clone());
     tokio::spawn(Arc::clone(&services.lambda).reap());
-    let server = tokio::spawn(server::serve(listener, Arc::clone(&services)));
+    let plain = server::serve(listener, Arc::clone(&services));
+    let secure = tls.map(|tls| server::serve(tls, Arc::clone(&services)));
+    let server = tokio::spawn(async move {
+        tokio::join!(plain, async {
+            if let Some(secure) = secure {
+                secure.await;
+            }
+        });
+    });
     Ok(LocalAws { services, stop: guard.disarm(), server, _data: data })
 }
 

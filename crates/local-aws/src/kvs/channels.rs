@@ -104,13 +104,13 @@ impl Registry {
             Some("VIEWER") | None => signaling::VIEWER_PATH,
             Some(_) => return Err(errors::invalid("Role must be MASTER or VIEWER")),
         };
-        let base = self.base_url.clone();
+        let (base, signaling_url) = (self.base_url.clone(), self.signaling_url.clone());
         let (name, channel) = self.channel(input, "ChannelARN")?;
         channel.life.require_active(now_ms, &name)?;
         let mut list = Vec::new();
         for protocol in protocols {
             let endpoint = match protocol {
-                "WSS" => base.replacen("http", "ws", 1) + path,
+                "WSS" => format!("{signaling_url}{path}"),
                 "HTTPS" => base.clone(),
                 "WEBRTC" if channel.stores_in.is_some() => base.clone(),
                 "WEBRTC" => {

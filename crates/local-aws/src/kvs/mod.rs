@@ -110,6 +110,11 @@ impl Kvs {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner).change_ms = change_ms;
     }
 
+    /// Sets the URL of signaling endpoints, for example `wss://127.0.0.1:7879`.
+    pub(crate) fn signal_at(&self, url: String) {
+        self.registry().signaling_url = url;
+    }
+
     /// Returns the operation at a path, if there is one.
     pub(crate) fn operation(path: &str) -> Option<&'static str> {
         OPERATIONS.iter().find(|(known, _)| *known == path).map(|(_, operation)| *operation)

@@ -50,6 +50,8 @@ pub(super) struct Registry {
     pub(super) account: Account,
     /// The URL that GetDataEndpoint and GetSignalingChannelEndpoint return.
     pub(super) base_url: String,
+    /// The URL of the WebSockets of signaling.
+    pub(super) signaling_url: String,
     /// How long a stream or channel is CREATING or DELETING, in ms of the scaled clock.
     pub(super) change_ms: u32,
     pub(super) streams: BTreeMap<String, Stream>,
@@ -63,6 +65,7 @@ impl Registry {
     pub(super) fn new(account: Account, base_url: String) -> Self {
         Self {
             account,
+            signaling_url: base_url.replacen("http", "ws", 1),
             base_url,
             change_ms: CHANGE_MS,
             streams: BTreeMap::new(),

@@ -1,9 +1,17 @@
 //! Guarantee: a signed request to an endpoint of GetSignalingChannelEndpoint opens a WebSocket; any
 //! other is refused with AWS's error.
 
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use local_aws::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+use tokio_tungstenite::client_async;
 
 use super::signed_url::SignedUrl;
 use super::support::{Cloud, Refusal, Socket};
@@ -57,6 +65,36 @@ async fn each_role_connects_at_its_endpoint() {
     assert_eq!((&shown[0]["name"], &shown[0]["arn"]), (&json!("talk"), &json!(arn)));
     assert_eq!(shown[0]["master"]["storageSession"], false);
     assert!(shown[0]["viewers"]["ana"]["openedAt"].is_string());
+}
+
+#[tokio::test]
+async fn the_signer_of_awss_package_connects_over_tls() {
+    let cloud = Cloud::with(Options { tls_port: Some(0), ..Options::default() }).await;
+    let arn = cloud.channel("talk").await;
+    let endpoint = endpoints(&cloud, &arn, &["WSS"], Some("MASTER")).await["WSS"].clone();
+    let endpoint = endpoint.as_str().unwrap();
+    let tls = cloud.send(cloud.request(Method::GET, "/_local/state")).await.body["tls"].clone();
+    let url = tls["url"].as_str().unwrap();
+    assert_eq!(endpoint, format!("{}/_signaling/master", url.replacen("https", "wss", 1)));
+
+    let host = url.trim_start_matches("https://");
+    // A client that sends nothing delays no other.
+    let _silent = TcpStream::connect(host).await.unwrap();
+    let stream = TcpStream::connect(host).await.unwrap();
+    let stream = trusting(&tls["certificate"]).connect("127.0.0.1".try_into().unwrap(), stream);
+    let signed = SignedUrl::new(endpoint, &[(ARN, &arn)]).sign();
+    client_async(signed, stream.await.unwrap()).await.unwrap();
+}
+
+/// Returns a TLS client that trusts one certificate.
+fn trusting(certificate: &Value) -> TlsConnector {
+    let certificate = BASE64.decode(certificate.as_str().unwrap()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.into()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = ClientConfig::builder_with_provider(provider);
+    let client = client.with_safe_default_protocol_versions().unwrap();
+    TlsConnector::from(Arc::new(client.with_root_certificates(roots).with_no_client_auth()))
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ impl<'a> SignedUrl<'a> {
         let pairs = parameters.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
         let query = pairs.collect::<Vec<_>>().join("&");
 
-        let (host, path) = self.endpoint.trim_start_matches("ws://").split_once('/').unwrap();
+        let (host, path) = self.endpoint.split_once("://").unwrap().1.split_once('/').unwrap();
         let nothing = hex(digest::digest(&digest::SHA256, b"").as_ref());
         let request = format!("GET\n/{path}\n{query}\nhost:{host}\n\nhost\n{nothing}");
         let hash = hex(digest::digest(&digest::SHA256, request.as_bytes()).as_ref());
