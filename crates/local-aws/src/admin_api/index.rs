@@ -11,7 +11,7 @@ use crate::services::Services;
 pub const NAME: &str = "local-cloud";
 
 /// The endpoints below `/_local`: methods, path, and effect.
-pub(super) const ENDPOINTS: [(&str, &str, &str); 18] = [
+pub(super) const ENDPOINTS: [(&str, &str, &str); 19] = [
     ("GET", "/state", "functions, routes, tables, rules, queues, streams, faults, parameters"),
     ("GET", "/page/", "a page that shows what happens here; / returns it to browsers"),
     ("GET, POST, DELETE", "/faults", "pending faults: list, add one, remove all or some"),
