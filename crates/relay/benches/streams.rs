@@ -48,8 +48,8 @@ const BACKLOG_SECONDS: usize = 600;
 const LIBOPUS_BYTES: usize = 18_500;
 
 fn main() {
-    // A busy machine cannot carry the live streams, so `cargo test` runs only the part that does not
-    // depend on time.
+    // A busy machine cannot carry the live streams, so `cargo test` runs only the part that does
+    // not depend on time.
     if !std::env::args().any(|argument| argument == "--bench") {
         println!("bytes per stream that catches up {}", catching_up());
         return;
