@@ -43,7 +43,7 @@ INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd 
 
 .PHONY: help run up test check check-api check-template template-snapshot check-speaker check-page page browser speaker fmt bench faults fuzz build \
   reproducible deploy deploy-check smoke tools announce cloud functions release clean require-media require-deploy require-token \
-  test-rust test-docs test-events test-clients test-processor test-smoke test-speech test-documents
+  test-matrix test-unit test-integration test-docs test-events test-clients test-processor test-smoke test-speech test-documents
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -63,10 +63,14 @@ up: functions ## leave the same cloud running (PORT=7878) and print what to try
 # The tests run side by side, because most of them wait for timers of the local cloud; the longest
 # stand first. One alone: make test-e2e/one_session_arrives_whole, make test-smoke. Those of the
 # documents run after them, because some of the commands build.
-TESTS := test-rust test-processor test-smoke test-clients \
+TESTS := test-matrix test-unit test-integration test-processor test-smoke test-clients \
   $(patsubst tests/e2e/tests/%.rs,test-e2e/%,$(wildcard tests/e2e/tests/*.rs)) \
   check-template test-docs test-events test-speech
 TEST_JOBS ?= 4
+# The integration tests of the crates, by name; those of tests/e2e and the fault matrix run apart.
+INTEGRATION := $(filter-out a_slice_of_the_matrix,$(basename $(notdir \
+  $(filter-out tests/e2e/%,$(wildcard crates/*/tests/*.rs tests/*/tests/*.rs)))) \
+  $(notdir $(patsubst %/main.rs,%,$(wildcard crates/*/tests/*/main.rs))))
 # One test's output in one piece (GNU Make 4).
 IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 # What the functions call meanwhile is held against what their roles allow.
@@ -78,11 +82,15 @@ test: tools cloud ## every check that needs no AWS (TEST_JOBS=n side by side)
 	@$(MAKE) --no-print-directory test-documents
 	$(VENV)/bin/python tests/iam/least_privilege.py "$$LOCAL_CLOUD_CALLS"
 
-test-rust:
-	cargo test --workspace --exclude e2e --all-targets
+# The features are those of the whole workspace in each command, so that nothing is built again.
+test-unit:
+	cargo test --workspace --exclude e2e --lib --bins --examples --benches
+test-integration:
+	cargo test --workspace $(INTEGRATION:%=--test %)
+test-matrix:
+	cargo test --workspace --test a_slice_of_the_matrix
 test-docs:
 	cargo test --workspace --doc
-# The features are those of the whole workspace, so that nothing is built again.
 test-e2e/%:
 	cargo test --workspace --test $*
 test-events:

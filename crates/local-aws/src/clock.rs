@@ -2,7 +2,8 @@
 //!
 //! Every time that AWS would measure (timeouts, schedules, retries, stream states, server
 //! timestamps) is read from it, so that a long session fits into a test. Tokens and the deadline of
-//! an invocation use the real clock, because the functions do.
+//! an invocation use the real clock, because the functions do; an HTTP request has a minimum of
+//! real time ([`Clock::request_timeout`]).
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

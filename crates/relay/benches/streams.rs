@@ -48,6 +48,12 @@ const BACKLOG_SECONDS: usize = 600;
 const LIBOPUS_BYTES: usize = 18_500;
 
 fn main() {
+    // A busy machine cannot carry the live streams, so `cargo test` runs only the part that does
+    // not depend on time.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        println!("bytes per stream that catches up {}", catching_up());
+        return;
+    }
     let speech: Vec<_> = (0..VOICES).map(|voice| packets(voice, seconds_of_speech())).collect();
     let audio = live(&speech, &Framing::default());
     let video = live(&speech, &Framing { video: Some(VIDEO), ..Framing::default() });

@@ -12,8 +12,8 @@ pub(super) struct FixedSizes {
     /// The document.
     pub(super) document: Vec<u8>,
     /// Bytes at the file's end that belong to no complete element of the first Segment, if the file
-    /// is cut off or damaged there, or has a second Segment; absent if it is complete. 0: it ends between two elements, before the end
-    /// that its sizes declare.
+    /// is cut off or damaged there, or has a second Segment; absent if it is complete. 0: it ends
+    /// between two elements, before the end that its sizes declare.
     pub(super) unusable: Option<usize>,
 }
 
