@@ -41,7 +41,7 @@ FOR_LAMBDA := CARGO_BUILD_RUSTFLAGS=--remap-path-prefix=$(CARGO_HOME)=/cargo \
 # The packages of the requirements file $(1), printed before they are installed into $(2).
 INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd ' ' -)"
 
-.PHONY: help run up test check check-api check-template template-snapshot check-speaker check-page page browser speaker fmt bench faults fuzz build \
+.PHONY: help run up test check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page fmt bench faults fuzz build \
   reproducible deploy deploy-check smoke tools announce cloud functions release clean require-media require-deploy require-token \
   test-matrix test-unit test-integration test-docs test-events test-clients test-processor test-smoke test-speech test-documents
 
@@ -57,7 +57,7 @@ run: require-media functions ## one session end to end on this machine (SPEED=n,
 require-media:
 	@test -e "$(MEDIA)" || { echo "missing: MEDIA=$(MEDIA) does not exist; give an Opus .mkv, .mka or .webm file."; exit 1; }
 
-up: functions ## leave the same cloud running (PORT=7878) and print what to try
+up: functions speaker-page ## leave the same cloud running (PORT=7878) and print what to try
 	@$(BIN)/local-cloud up --port $(PORT) --data target/local --guide
 
 # The tests run side by side, because most of them wait for timers of the local cloud; the longest
@@ -130,38 +130,45 @@ template-snapshot: $(SAM_TOOLS)/installed.txt ## write infra/checks/snapshots af
 	@git --no-pager diff --stat infra/checks/snapshots
 
 speaker: ## the speaker's page: types, tests, bundle in examples/speaker/dist, a try in Chromium if there is one (needs Node.js 20 or later)
-	@command -v node >/dev/null && command -v npm >/dev/null || { \
+	@$(HAS_NODE) || { \
 	  echo "missing: Node.js 20 or later with npm (Debian: apt-get install nodejs npm; macOS: brew install node)."; exit 1; }
-	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' || { \
-	  echo "missing: Node.js 20 or later; this is $$(node --version)."; exit 1; }
-	cd examples/speaker && npm ci --no-progress && npm run -s check && npm test -s && npm run -s bundle && npm run -s smoke
+	cd $(SPEAKER) && npm ci --no-progress && npm run -s check && npm test -s && npm run -s bundle && npm run -s smoke
 
 # Of `make check`, the one part that a machine without Node.js leaves out.
 check-speaker:
-	@if command -v node >/dev/null && command -v npm >/dev/null; then $(MAKE) --no-print-directory speaker check-page; \
-	else echo "skipped: the speaker's page (examples/speaker) and that of the local cloud, for want of Node.js with npm"; fi
+	@if $(HAS_NODE); then $(MAKE) --no-print-directory speaker check-page; \
+	else echo "skipped: the speaker's page (examples/speaker) and that of the local cloud, for want of Node.js 20 with npm"; fi
+
+# The bundle that /speaker/ of the local cloud serves. Without Node.js the cloud runs, and says what
+# the page needs.
+SPEAKER := examples/speaker
+HAS_NODE = command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null
+NODE_MODULES := $(SPEAKER)/node_modules/.package-lock.json
+$(NODE_MODULES): $(SPEAKER)/package-lock.json
+	@cd $(SPEAKER) && npm ci --silent --no-progress
+$(SPEAKER)/dist/index.html: $(NODE_MODULES) $(wildcard $(SPEAKER)/src/*.ts $(SPEAKER)/*.html $(SPEAKER)/*.css $(SPEAKER)/build.mjs)
+	@cd $(SPEAKER) && npm run -s bundle
+speaker-page:
+	@if $(HAS_NODE); then $(MAKE) --silent --no-print-directory $(SPEAKER)/dist/index.html; \
+	else echo "Without Node.js 20 and npm, the page at /speaker/ is not built; everything else runs."; fi
 
 # The local cloud's page: its JavaScript is compiled from the TypeScript beside it and committed, so
 # that nothing is compiled when it is served. The compiler is the one of examples/speaker.
 PAGE := crates/local-aws/page
-TSC  := examples/speaker/node_modules/.bin/tsc
-page: $(TSC) ## compile the local cloud's page after a change of its TypeScript (needs Node.js 20 or later)
+TSC  := $(SPEAKER)/node_modules/.bin/tsc
+page: $(NODE_MODULES) ## compile the local cloud's page after a change of its TypeScript (needs Node.js 20 or later)
 	$(TSC) -p $(PAGE)
-$(TSC):
-	cd examples/speaker && npm ci --no-progress
 
-check-page: $(TSC)
+check-page: $(NODE_MODULES)
 	@$(TSC) -p $(PAGE) --outDir target/page
 	@for file in target/page/*.js; do cmp -s $$file $(PAGE)/$${file##*/} || { \
 	  echo "stale: $(PAGE)/$${file##*/} is not what its TypeScript compiles to: make page"; exit 1; }; done
 	node --test $(PAGE)/test tests/browser
 
 # Needs Node.js and Chromium, and says that it is skipped where one is missing.
-browser: cloud ## the pages in a headless Chromium, speech through WebRTC included (target/browser/summary.json)
-	@if command -v node >/dev/null && command -v npm >/dev/null; then \
-	  test -d examples/speaker/node_modules || (cd examples/speaker && npm ci --no-progress); \
-	  (cd examples/speaker && npm run -s bundle) && node tests/browser/run.mjs; \
-	else echo "skipped: the tests with a real browser (tests/browser), for want of Node.js with npm"; fi
+browser: cloud speaker-page ## the pages in a headless Chromium, speech through WebRTC included (target/browser/summary.json)
+	@if $(HAS_NODE); then node tests/browser/run.mjs; \
+	else echo "skipped: the tests with a real browser (tests/browser), for want of Node.js 20 with npm"; fi
 
 fmt: ## format the code
 	cargo fmt --all
