@@ -61,9 +61,8 @@ up: functions speaker-page ## leave the same cloud running (PORT=7878) and print
 	@$(BIN)/local-cloud up --port $(PORT) --data target/local --guide
 
 # The tests run side by side, because most of them wait for timers of the local cloud; the longest
-# stand first. One alone: make test-e2e/one_session_arrives_whole, make test-smoke. Those of the
-# documents run after them, because some of the commands build.
-TESTS := test-matrix test-unit test-integration test-processor test-smoke test-clients \
+# stand first. One alone: make test-e2e/one_session_arrives_whole, make test-smoke.
+TESTS := test-matrix test-documents test-unit test-integration test-processor test-smoke test-clients \
   $(patsubst tests/e2e/tests/%.rs,test-e2e/%,$(wildcard tests/e2e/tests/*.rs)) \
   check-template test-docs test-events test-speech
 TEST_JOBS ?= 4
@@ -79,7 +78,6 @@ test: tools cloud ## every check that needs no AWS (TEST_JOBS=n side by side)
 	rm -rf "$$LOCAL_CLOUD_CALLS"
 	cargo test --workspace --all-targets --no-run
 	@$(MAKE) --no-print-directory --keep-going --jobs=$(TEST_JOBS) $(IN_PIECES) $(TESTS)
-	@$(MAKE) --no-print-directory test-documents
 	$(VENV)/bin/python tests/iam/least_privilege.py "$$LOCAL_CLOUD_CALLS"
 
 # The features are those of the whole workspace in each command, so that nothing is built again.

@@ -66,6 +66,7 @@ pub(crate) struct PlannedFailure {
 pub(crate) struct FakeResource {
     pub(crate) name: String,
     pub(crate) tags: Option<Tags>,
+    pub(crate) created_at: Duration,
     /// Time at which it becomes ACTIVE.
     pub(crate) active_at: Duration,
     pub(crate) retention_hours: u32,
@@ -85,6 +86,7 @@ pub(crate) struct State {
     pub(crate) plans: Vec<PlannedFailure>,
     pub(crate) calls: Vec<(&'static str, Duration)>,
     pub(crate) items: BTreeMap<SessionId, Session>,
+    lost_items: BTreeSet<SessionId>,
     /// Session slots in use, by speaker.
     pub(crate) session_slots: BTreeMap<String, BTreeSet<SessionId>>,
     pub(crate) requests: BTreeMap<RequestId, IdempotencyRecord>,
@@ -315,13 +317,20 @@ impl World {
 }
 
 impl State {
+    /// Removes the item of a session, as the loss of a table does.
+    pub(crate) fn lose_item(&mut self, id: &SessionId) {
+        self.items.remove(id);
+        self.lost_items.insert(id.clone());
+    }
+
     /// Asserts the invariant of the saga: at every moment, each resource has an item through which
     /// it is found.
     fn assert_resources_have_items(&self) {
         for resource in self.channels.values().chain(self.streams.values()) {
             if let Some(tags) = &resource.tags {
+                let id = &tags.session_id;
                 assert!(
-                    self.items.contains_key(&tags.session_id),
+                    self.items.contains_key(id) || self.lost_items.contains(id),
                     "{} exists, but no item leads to it",
                     resource.name
                 );

@@ -42,6 +42,7 @@ impl State {
         let resource = FakeResource {
             name: name.to_owned(),
             tags: Some(tags),
+            created_at: now,
             active_at: now + active_after,
             retention_hours,
             mapped_to: None,

@@ -1,9 +1,10 @@
 //! The ports of the health check on the fake AWS.
 
-use super::{FakeResource, World};
+use super::{EPOCH_MS, FakeResource, World};
 use crate::{
     ChannelArn, EndedReason, ErrorKind, Ownership, PendingEvent, PortError, Session, SessionId,
     SessionStatus, StreamArn, StreamItem,
+    ports::millis,
     reconcile::{
         self, Checkpoints, Consumer, DeadLetterScan, DeadLetterScanner, HealthCheck, Inventory,
         SessionsIndex, Streams,
@@ -212,18 +213,24 @@ impl Inventory for World {
 
     async fn created_before(
         &self,
-        _: u64,
+        before_ms: u64,
     ) -> Result<Vec<(SessionId, reconcile::Resource)>, PortError> {
         self.call("created_before", move |state| {
             let mut found = Vec::new();
+            let is_old =
+                |resource: &FakeResource| EPOCH_MS + millis(resource.created_at) < before_ms;
             for (arn, resource) in &state.channels {
-                if let Some(tags) = &resource.tags {
+                if let Some(tags) = &resource.tags
+                    && is_old(resource)
+                {
                     let channel = reconcile::Resource::Channel(arn.parse().unwrap());
                     found.push((tags.session_id.clone(), channel));
                 }
             }
             for (arn, resource) in &state.streams {
-                if let Some(tags) = &resource.tags {
+                if let Some(tags) = &resource.tags
+                    && is_old(resource)
+                {
                     let stream = reconcile::Resource::Stream(arn.parse().unwrap());
                     found.push((tags.session_id.clone(), stream));
                 }

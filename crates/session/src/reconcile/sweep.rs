@@ -1,8 +1,13 @@
 //! Deletes channels and streams with this environment's tags that belong to no session.
+//!
+//! A stream with a younger channel is kept until its channel is old enough too, because KVS rejects
+//! the deletion of a stream that a channel is mapped to.
+
+use std::collections::BTreeSet;
 
 use super::dead_letters::{DeadLetterScan, Eligible, Retention, retention};
 use super::{FirstError, Inventory, Ports, Resource, Run, Streams, Summary, removal};
-use crate::{PortError, ports::SessionLookup};
+use crate::{PortError, SessionId, ports::SessionLookup};
 
 /// Maximum number of resources deleted per run.
 const MAX_SWEPT: u64 = 50;
@@ -15,7 +20,11 @@ pub(super) async fn run<P: Ports>(
 ) -> Result<(), PortError> {
     let ports = run.ports;
     let before = run.ago(run.rules.stream_keep.max(run.rules.min_age));
-    for (id, resource) in ports.media.created_before(before).await? {
+    let resources = ports.media.created_before(before).await?;
+    let is_channel = |resource: &Resource| matches!(resource, Resource::Channel(_));
+    let old_channels = resources.iter().filter(|(_, resource)| is_channel(resource));
+    let old_channels: BTreeSet<_> = old_channels.map(|(id, _)| id.clone()).collect();
+    for (id, resource) in resources {
         if summary.swept >= MAX_SWEPT || ports.sessions.get(&id).await?.is_some() {
             continue;
         }
@@ -31,6 +40,7 @@ pub(super) async fn run<P: Ports>(
             {
                 continue;
             }
+            Resource::Stream(_) if has_younger_channel(run, &id, &old_channels).await? => continue,
             Resource::Stream(stream) => removal::stream(run, &id, &stream).await,
             Resource::Channel(channel) => removal::channel(run, &id, &channel).await,
         };
@@ -41,4 +51,15 @@ pub(super) async fn run<P: Ports>(
         errors.take(&id, removed);
     }
     Ok(())
+}
+
+async fn has_younger_channel<P: Ports>(
+    run: &Run<'_, P>,
+    id: &SessionId,
+    old_channels: &BTreeSet<SessionId>,
+) -> Result<bool, PortError> {
+    if old_channels.contains(id) {
+        return Ok(false);
+    }
+    Ok(run.ports.media.channel_named(&id.channel_name()).await?.is_some())
 }

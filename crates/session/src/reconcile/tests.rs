@@ -286,3 +286,25 @@ fn a_claimed_session_is_left_until_its_claim_has_lapsed() {
     assert_eq!(checked(&world).cleaned, 1);
     assert!(item(&world, &id).updated_at > EPOCH_MS);
 }
+
+#[test]
+fn a_pair_without_a_session_is_removed_once_both_are_old() {
+    let world = World::new();
+    let id = opened(&world);
+    world.state().lose_item(&id);
+    let created_at = world.state().now;
+    let channel_delay = 2 * HOUR;
+    for channel in world.state().channels.values_mut() {
+        channel.created_at = created_at + channel_delay;
+    }
+    let rules = Rules::scaled("test".to_owned(), 1.0);
+    while world.state().streams.len() == 1 {
+        let now = world.state().now;
+        assert!(now < created_at + 6 * HOUR, "not removed");
+        checked(&world);
+        let is_old = now > created_at + channel_delay + rules.stream_keep;
+        assert!(is_old || resources(&world) == (1, 1), "removed {now:?} after the start");
+        pass(&world, rules.interval);
+    }
+    assert_eq!(resources(&world), (0, 0));
+}
