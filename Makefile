@@ -108,6 +108,7 @@ check: tools ## fmt, clippy, docs, licences, API description, template, the spea
 	cargo fmt --all --check
 	$(PYTHON) tests/documents/links.py
 	$(PYTHON) docs/pictures/overview.py --check
+	$(PYTHON) infra/build/same_features.py $(RUN_PACKAGES)
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 	@$(MAKE) --no-print-directory check-api check-template check-speaker
@@ -242,10 +243,12 @@ require-token:
 cloud: tools
 	cargo build --workspace --bins --examples
 
-# What one session needs. Its dependencies have the same features as in the whole workspace (see
-# crates/local-cloud/Cargo.toml), so `make test` does not compile them again.
+# What one session needs. Its dependencies have the same features as in the whole workspace, so that
+# `make test` does not compile them again: aws-adapters by being named, the others by
+# crates/local-cloud/Cargo.toml.
+RUN_PACKAGES := local-cloud aws-adapters $(FUNCTIONS)
 functions: announce tools
-	@$(VENV)/bin/python infra/build/compile.py --profile $(PROFILE) -p local-cloud $(FUNCTIONS:%=-p %)
+	@$(VENV)/bin/python infra/build/compile.py --profile $(PROFILE) $(RUN_PACKAGES:%=-p %)
 
 announce:
 	@test -x $(BIN)/local-cloud || echo "The first build downloads and compiles the local cloud and the functions (profile $(PROFILE)):" \
