@@ -9,6 +9,7 @@ import { fromIdentityPool } from "./credentials.ts";
 import { Ingestion } from "./ingestion.ts";
 import { type LocalCloud, localCloudAt } from "./local-cloud.ts";
 import { openMicrophone } from "./microphone.ts";
+import { showRecognisedWords } from "./recognised-words.ts";
 import { type OpenedSession, regionOf } from "./session.ts";
 import { type Clock, Speaker } from "./speaker.ts";
 import type { Status } from "./storage-session.ts";
@@ -57,6 +58,9 @@ let running: Running | undefined;
 /** The local cloud that serves the page, if one does. */
 let cloud: LocalCloud | undefined;
 
+/** Ends the words of the last session. They follow its end, so the next session's start ends them. */
+let hideWords: () => void = () => undefined;
+
 function log(text: string): void {
   const line = document.createElement("li");
   line.textContent = `${new Date().toLocaleTimeString()} ${text}`;
@@ -101,6 +105,7 @@ async function start(): Promise<void> {
     const targetLanguages = value("targets").split(/[\s,]+/).filter((language) => language !== "");
     const session = await api.open({ sourceLanguage: value("source"), targetLanguages }, crypto.randomUUID());
     log(`session ${session.sessionId} is open`);
+    showWords(session.sessionId);
     const speaker = speakerOf(api, session, { audio: microphone, video: video.track });
     running = { api, session, microphone, video, speaker };
     if (speaker === undefined) {
@@ -113,6 +118,19 @@ async function start(): Promise<void> {
     video?.stop();
     throw error;
   }
+}
+
+/** Shows the words that a local cloud recognises in the session. */
+function showWords(sessionId: string): void {
+  if (cloud === undefined) {
+    return;
+  }
+  hideWords();
+  hideWords = showRecognisedWords(cloud.api, sessionId, {
+    state: element("words-state", HTMLElement),
+    lines: element("words", HTMLElement),
+    open: element("open-words", HTMLElement),
+  });
 }
 
 function speakerOf(
