@@ -36,6 +36,13 @@ struct Registration {
     number: u64,
 }
 
+impl Registration {
+    /// Waits until messages can pass between the client and the service.
+    async fn reachable(&self) {
+        self.signaling.faults.reachable(&self.arn).await;
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         self.signaling.sockets().close(&self.arn, &self.client, self.number);
@@ -85,7 +92,10 @@ impl Connection {
         loop {
             let event = tokio::select! {
                 frame = socket.recv() => match frame {
-                    Some(Ok(Frame::Text(text))) => self.accept(&text),
+                    Some(Ok(Frame::Text(text))) => {
+                        self.registration.reachable().await;
+                        self.accept(&text)
+                    }
                     Some(Ok(Frame::Close(_)) | Err(_)) | None => return,
                     Some(Ok(_)) => None,
                 },
@@ -111,13 +121,17 @@ impl Connection {
             };
             idle_end = Instant::now() + clock.real(MAX_IDLE);
             if let Some(event) = event {
+                self.registration.reachable().await;
                 let sent = timeout(WRITE_TIMEOUT, socket.send(Frame::Text(event.into()))).await;
                 if !matches!(sent, Ok(Ok(()))) {
                     return;
                 }
             }
         }
+        let Registration { signaling, arn, .. } = &self.registration;
+        let (faults, arn) = (signaling.faults.clone(), arn.clone());
         drop(self);
+        faults.reachable(&arn).await;
         close(socket).await;
     }
 
