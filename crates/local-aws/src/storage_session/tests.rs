@@ -4,6 +4,7 @@
 mod browser;
 mod cloud;
 mod lossy_network;
+mod rejoin;
 
 use std::time::{Duration, Instant};
 
