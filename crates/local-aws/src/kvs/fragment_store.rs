@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::aws_error::AwsError;
+use crate::rate_limit::RateLimit;
 
 use super::errors;
 use super::fragment::{Fragment, FragmentNumber, ServerClock};
@@ -44,8 +45,8 @@ struct Held {
     closed: bool,
     readers: usize,
     writers: usize,
-    get_calls: VecDeque<i64>,
-    put_calls: VecDeque<i64>,
+    get_calls: RateLimit<CALLS_PER_SECOND>,
+    put_calls: RateLimit<CALLS_PER_SECOND>,
 }
 
 /// Which media API a connection uses.
@@ -134,13 +135,9 @@ impl FragmentStore {
             Access::Read => &mut held.get_calls,
             Access::Write => &mut held.put_calls,
         };
-        while calls.front().is_some_and(|call| now_ms - call >= 1000) {
-            calls.pop_front();
-        }
-        if calls.len() >= CALLS_PER_SECOND {
+        if !calls.admit(now_ms) {
             return Err(errors::too_many_calls(access.operation()));
         }
-        calls.push_back(now_ms);
         let (taken, most) = match access {
             Access::Read => (&mut held.readers, READERS),
             Access::Write => (&mut held.writers, WRITERS),

@@ -8,8 +8,9 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::rate_limit::RateLimit;
+
 use super::message::{self, Kind, Message, Refused};
-use super::rate::RateLimit;
 use super::service_side::{Client, ToClient};
 use super::sockets::{Opened, Push};
 use super::{Signaling, errors};
@@ -57,9 +58,9 @@ pub(super) struct Connection {
     from_service: Receiver<ToClient>,
     /// Cancelled when the channel is deleted.
     deleted: CancellationToken,
-    offers: RateLimit,
-    answers: RateLimit,
-    candidates: RateLimit,
+    offers: RateLimit<SDP_PER_SECOND>,
+    answers: RateLimit<SDP_PER_SECOND>,
+    candidates: RateLimit<CANDIDATES_PER_SECOND>,
 }
 
 impl Connection {
@@ -76,9 +77,9 @@ impl Connection {
             pushes,
             from_service,
             deleted,
-            offers: RateLimit::new(SDP_PER_SECOND),
-            answers: RateLimit::new(SDP_PER_SECOND),
-            candidates: RateLimit::new(CANDIDATES_PER_SECOND),
+            offers: RateLimit::default(),
+            answers: RateLimit::default(),
+            candidates: RateLimit::default(),
         }
     }
 
@@ -140,13 +141,14 @@ impl Connection {
     fn accept(&mut self, text: &str) -> Option<String> {
         let Registration { signaling, arn, client, .. } = &self.registration;
         let accepted = Message::read(text).and_then(|message| {
-            let (limit, most) = match message.kind {
-                Kind::Offer => (&mut self.offers, SDP_PER_SECOND),
-                Kind::Answer => (&mut self.answers, SDP_PER_SECOND),
-                Kind::Candidate => (&mut self.candidates, CANDIDATES_PER_SECOND),
+            let now_ms = signaling.clock.now_ms();
+            let (is_admitted, most) = match message.kind {
+                Kind::Offer => (self.offers.admit(now_ms), SDP_PER_SECOND),
+                Kind::Answer => (self.answers.admit(now_ms), SDP_PER_SECOND),
+                Kind::Candidate => (self.candidates.admit(now_ms), CANDIDATES_PER_SECOND),
             };
             let word = message.kind.word();
-            let relayed = if limit.admit(signaling.clock.now_ms()) {
+            let relayed = if is_admitted {
                 signaling.relay(arn, client, &message)
             } else {
                 Err(errors::too_many(format!("More than {most} {word} a second")))

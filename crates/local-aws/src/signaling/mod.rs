@@ -16,7 +16,6 @@ mod connection;
 mod errors;
 mod ice;
 mod message;
-mod rate;
 mod relay;
 mod service_side;
 mod signature;
