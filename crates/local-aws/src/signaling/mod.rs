@@ -16,7 +16,6 @@ mod connection;
 mod errors;
 mod ice;
 mod message;
-mod rate;
 mod relay;
 mod service_side;
 mod signature;
@@ -34,7 +33,7 @@ use serde_json::Value;
 
 use crate::aws_error::AwsError;
 use crate::clock::Clock;
-use crate::faults::Faults;
+use crate::faults::{self, Faults};
 use crate::kvs::Kvs;
 pub(crate) use service_side::{Client, ServiceSide};
 pub(crate) use service_side::{FromClient, ToClient};
@@ -79,7 +78,8 @@ impl Signaling {
 
     /// Returns the operations that a fault may name; its target is a channel's ARN.
     pub fn operations() -> impl Iterator<Item = &'static str> {
-        OPERATIONS.into_iter().map(|(_, operation)| operation)
+        let operations = OPERATIONS.into_iter().map(|(_, operation)| operation);
+        operations.chain(faults::network::OPERATIONS)
     }
 
     /// Returns AWS's answer to an unsigned request.
@@ -139,7 +139,7 @@ fn wanted(client: Option<&Client>) -> impl Fn(&Client) -> bool {
 }
 
 /// Returns whether an id has 1 to 256 characters of `[a-zA-Z0-9_.-]`.
-fn client_id_is_valid(id: &str) -> bool {
+pub(crate) fn client_id_is_valid(id: &str) -> bool {
     (1..=256).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }

@@ -1,37 +1,26 @@
-//! The rate of JoinStorageSession for one channel.
+//! The rates of JoinStorageSession and JoinStorageSessionAsViewer, which have a limit each.
 
-use std::collections::VecDeque;
+use crate::rate_limit::RateLimit;
+use crate::signaling::Client;
 
 /// Calls in a second for a channel (WebRTC developer guide, service quotas: a hard limit).
-pub(super) const PER_SECOND: usize = 2;
+pub(super) const OF_A_CHANNEL: usize = 2;
+/// Calls in a second of the account (as above).
+pub(super) const OF_THE_ACCOUNT: usize = 50;
 
-/// The admitted calls of the last second.
+/// The limits of a channel, or of the account.
 #[derive(Debug, Default)]
-pub(super) struct Calls(VecDeque<i64>);
-
-impl Calls {
-    /// Returns whether a call is admitted at `now_ms`, and counts it if it is.
-    pub(super) fn admit(&mut self, now_ms: i64) -> bool {
-        while self.0.front().is_some_and(|call| now_ms - call >= 1000) {
-            self.0.pop_front();
-        }
-        let admitted = self.0.len() < PER_SECOND;
-        if admitted {
-            self.0.push_back(now_ms);
-        }
-        admitted
-    }
+pub(super) struct Calls<const MOST: usize> {
+    as_master: RateLimit<MOST>,
+    as_viewer: RateLimit<MOST>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_calls_are_admitted_in_a_second() {
-        let mut calls = Calls::default();
-        let admitted: Vec<bool> =
-            [0, 500, 600, 999, 1000, 1499, 1500].map(|now_ms| calls.admit(now_ms)).into();
-        assert_eq!(admitted, [true, true, false, false, true, false, true]);
+impl<const MOST: usize> Calls<MOST> {
+    /// Returns whether a call for a client is admitted at `now_ms`, and counts it if it is.
+    pub(super) fn admit(&mut self, client: &Client, now_ms: i64) -> bool {
+        match client {
+            Client::Master => self.as_master.admit(now_ms),
+            Client::Viewer(_) => self.as_viewer.admit(now_ms),
+        }
     }
 }

@@ -3,6 +3,11 @@
 
 mod browser;
 mod cloud;
+mod endings;
+mod lossy_network;
+mod refusals;
+mod rejoin;
+mod viewing;
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +17,6 @@ use testkit::opus::{self, Settings};
 
 use super::test_video::KEY_FRAME;
 use crate::clock::real_now_ms;
-use crate::signaling::ToClient;
 use browser::Browser;
 use cloud::{Cloud, Master};
 
@@ -35,10 +39,20 @@ async fn connected(cloud: &Cloud, lost: impl IntoIterator<Item = usize>) -> (Mas
 /// Sends 20 ms packets at their times, and a key frame every half second. A packet of `None` is a
 /// pause of the sender. Returns the real time of the first packet.
 async fn speak(browser: &mut Browser, packets: &[Option<Vec<u8>>]) -> i64 {
+    speak_while(browser, packets, |_| ()).await
+}
+
+/// As [`speak`]; calls `before` with the number of each packet before it is sent.
+async fn speak_while(
+    browser: &mut Browser,
+    packets: &[Option<Vec<u8>>],
+    mut before: impl FnMut(usize),
+) -> i64 {
     let (start, start_ms) = (Instant::now(), real_now_ms());
     for (number, packet) in packets.iter().enumerate() {
         let at = start + Duration::from_millis(20 * number as u64);
         browser.run_until(at).await;
+        before(number);
         if let Some(packet) = packet {
             browser.send_audio(7_000 + 960 * number as u64, at, packet).await;
         }
@@ -49,6 +63,11 @@ async fn speak(browser: &mut Browser, packets: &[Option<Vec<u8>>]) -> i64 {
     let end = start + Duration::from_millis(20 * packets.len() as u64 + 400);
     browser.run_until(end).await;
     start_ms
+}
+
+/// Returns the packets as [`speak`] takes them, without a pause.
+fn sent(packets: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
+    packets.iter().cloned().map(Some).collect()
 }
 
 /// Returns the first packets of the bundled recording of two voices.
@@ -96,8 +115,13 @@ async fn speech_is_stored_as_aac_with_the_time_at_which_it_was_spoken() {
     let cloud = Cloud::new(1.0).await;
     let (_master, mut browser) = connected(&cloud, []).await;
     let packets = recording(300);
-    let spoken: Vec<Option<Vec<u8>>> = packets.iter().cloned().map(Some).collect();
-    let start_ms = speak(&mut browser, &spoken).await;
+    let (start_ms, mut arrived_ms) = (real_now_ms(), None);
+    let note_arrival = |_| {
+        if arrived_ms.is_none() && cloud.datagrams().audio_received > 0 {
+            arrived_ms = Some(real_now_ms());
+        }
+    };
+    speak_while(&mut browser, &sent(&packets), note_arrival).await;
     assert!(browser.key_requests >= 2, "{}", browser.key_requests);
     cloud.end().await;
 
@@ -110,17 +134,16 @@ async fn speech_is_stored_as_aac_with_the_time_at_which_it_was_spoken() {
     assert!(correlation > 0.99, "{correlation}");
     let late = delay(&expected, &decoded.pcm);
     assert!(late.abs() <= 16, "{late} samples late");
-    // Opus's own delay of 6.5 ms is not part of the time; the first packet may arrive late.
-    let offset_ms = decoded.origin_ms - start_ms;
-    assert!((-7..=100).contains(&offset_ms), "{offset_ms}");
+    // Opus's own delay of 6.5 ms is not part of the time, and times are rounded to milliseconds.
+    let origin = start_ms - 10..=arrived_ms.unwrap();
+    assert!(origin.contains(&decoded.origin_ms), "{} in {origin:?}", decoded.origin_ms);
 }
 
 #[tokio::test]
 async fn fragments_have_both_tracks_and_the_tags_of_aws() {
     let cloud = Cloud::new(1.0).await;
     let (_master, mut browser) = connected(&cloud, []).await;
-    let spoken: Vec<Option<Vec<u8>>> = recording(60).into_iter().map(Some).collect();
-    speak(&mut browser, &spoken).await;
+    speak(&mut browser, &sent(&recording(60))).await;
     cloud.end().await;
     let bytes = cloud.bytes().await;
     let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
@@ -140,8 +163,7 @@ async fn lost_packets_leave_the_time_after_them_in_place() {
     let lost = [60, 80, 81, 100, 120, 121, 122, 140, 160, 180];
     let (_master, mut browser) = connected(&cloud, lost).await;
     let packets = recording(200);
-    let spoken: Vec<Option<Vec<u8>>> = packets.iter().cloned().map(Some).collect();
-    speak(&mut browser, &spoken).await;
+    speak(&mut browser, &sent(&packets)).await;
     cloud.end().await;
 
     let decoded = cloud.decoded().await;
@@ -159,8 +181,7 @@ async fn a_long_loss_is_a_gap_of_its_length() {
     let cloud = Cloud::new(1.0).await;
     let (_master, mut browser) = connected(&cloud, 75..125).await;
     let packets = recording(200);
-    let spoken: Vec<Option<Vec<u8>>> = packets.iter().cloned().map(Some).collect();
-    speak(&mut browser, &spoken).await;
+    speak(&mut browser, &sent(&packets)).await;
     cloud.end().await;
 
     let decoded = cloud.decoded().await;
@@ -200,122 +221,4 @@ async fn discontinuous_transmission_keeps_the_time() {
     let after = 120 * STEP;
     let late = delay(&expected[after - 16_000..], &decoded.pcm[after - 16_000..]);
     assert!(late.abs() <= 16, "{late} samples late after the pause");
-}
-
-#[tokio::test]
-async fn an_answer_without_video_is_refused_and_can_be_given_again() {
-    let cloud = Cloud::new(1.0).await;
-    let mut master = cloud.connect();
-    cloud.join(&cloud.channel_arn).await;
-    let (mut browser, answer) = Browser::answer(&master.offer().await, []).await;
-    let (audio, video) = answer.split_once("m=video").unwrap();
-    let inactive = format!("{audio}m=video{}", video.replace("a=sendonly", "a=inactive"));
-    master.send_answer(inactive.clone(), None).await;
-    master.send_answer(inactive, Some("one")).await;
-    let refusal = master.from_service.recv().await.unwrap();
-    let expected = ToClient::Status {
-        correlation_id: "one".to_owned(),
-        error_type: "InvalidArgumentException",
-        status_code: 400,
-        description: "The video section must be sendonly, and is inactive".to_owned(),
-    };
-    assert_eq!(refusal, expected, "only the answer with a correlation id has one");
-    master.send_answer(answer, Some("two")).await;
-    browser.connected().await;
-    assert!(master.from_service.try_recv().is_err(), "no response to a good answer");
-}
-
-#[tokio::test]
-async fn the_newest_join_replaces_the_session_before_it() {
-    let cloud = Cloud::new(1.0).await;
-    let (_first, mut old) = connected(&cloud, []).await;
-    let packets: Vec<Option<Vec<u8>>> = recording(50).into_iter().map(Some).collect();
-    speak(&mut old, &packets).await;
-    let (second, mut new) = connected(&cloud, []).await;
-    old.closed().await;
-    let stored = cloud.stream()["fragments"].as_u64().unwrap();
-    assert!(stored >= 1, "the media of the first session is stored");
-    // Media goes on without the signaling connection.
-    drop(second);
-    speak(&mut new, &packets).await;
-    cloud.end().await;
-    assert!(cloud.stream()["fragments"].as_u64() > Some(stored));
-    assert_eq!(cloud.stream()["writers"], 0);
-}
-
-#[tokio::test]
-async fn a_session_ends_after_an_hour_and_its_media_is_stored() {
-    // An hour lasts 3.6 s.
-    let cloud = Cloud::new(1000.0).await;
-    let (_master, mut browser) = connected(&cloud, []).await;
-    let packets: Vec<Option<Vec<u8>>> = recording(50).into_iter().map(Some).collect();
-    speak(&mut browser, &packets).await;
-    browser.closed().await;
-    cloud.ended().await;
-    assert_eq!(cloud.stream()["writers"], 0);
-    assert!(cloud.stream()["lastFragment"].is_string());
-}
-
-#[tokio::test]
-async fn a_session_without_media_ends_after_three_minutes() {
-    // Three minutes last 10 s.
-    let cloud = Cloud::new(18.0).await;
-    let (_master, mut browser) = connected(&cloud, []).await;
-    let joined = Instant::now();
-    browser.closed().await;
-    let elapsed = joined.elapsed();
-    assert!((8.0..15.0).contains(&elapsed.as_secs_f64()), "{elapsed:?}");
-    cloud.ended().await;
-    assert_eq!(cloud.stream()["fragments"], 0);
-}
-
-#[tokio::test]
-async fn a_stream_has_one_producer() {
-    let cloud = Cloud::new(1.0).await;
-    let producer = cloud.producer();
-    let mut master = cloud.connect();
-    assert_eq!(cloud.join(&cloud.channel_arn).await.status(), StatusCode::OK);
-    assert_eq!(master.from_service.recv().await, None, "the session makes no offer");
-    drop(producer);
-    connected(&cloud, []).await;
-}
-
-#[tokio::test]
-async fn the_service_is_reached_by_its_path() {
-    let aws = crate::start(crate::Options::default()).await.unwrap();
-    let signed = "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/kinesisvideo/aws4_request, \
-                  SignedHeaders=host, Signature=0";
-    let channel_arn = "arn:aws:kinesisvideo:us-east-1:000000000000:channel/talk/1";
-    let response = reqwest::Client::new()
-        .post(format!("{}/joinStorageSession", aws.url()))
-        .header("authorization", signed)
-        .json(&serde_json::json!({ "channelArn": channel_arn }))
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(response.status(), StatusCode::NOT_FOUND);
-    assert_eq!(response.headers()["x-amzn-errortype"], "ResourceNotFoundException");
-    assert!(response.headers().contains_key("x-amzn-requestid"));
-}
-
-#[tokio::test]
-async fn calls_are_refused_with_the_errors_of_the_api() {
-    let cloud = Cloud::new(1.0).await;
-    let code = |response: &axum::response::Response| {
-        let header = response.headers()["x-amzn-errortype"].to_str().unwrap().to_owned();
-        (response.status().as_u16(), header)
-    };
-    let refused = async |arn: &str| code(&cloud.join(arn).await);
-    let invalid = (400, "InvalidArgumentException".to_owned());
-    assert_eq!(refused("nonsense").await, invalid);
-    let absent = cloud.channel_arn.replace("talk", "other");
-    assert_eq!(refused(&absent).await, (404, "ResourceNotFoundException".to_owned()));
-    let unmapped = cloud.create_channel("unmapped").await;
-    assert_eq!(refused(&unmapped).await, invalid);
-    assert_eq!(refused(&cloud.channel_arn).await, invalid, "no master is connected");
-    let mut masters = [cloud.connect(), cloud.connect()];
-    assert_eq!(cloud.join(&cloud.channel_arn).await.status(), StatusCode::OK);
-    assert!(!masters[0].offer().await.is_empty());
-    let often = (400, "ClientLimitExceededException".to_owned());
-    assert_eq!(refused(&cloud.channel_arn).await, often);
 }

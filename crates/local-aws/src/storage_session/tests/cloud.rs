@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::super::StorageSessions;
+use super::super::{DatagramCounts, StorageSessions};
 use crate::clock::Clock;
-use crate::faults::Faults;
+use crate::faults::{Faults, network};
 use crate::kvs::{Kvs, MediaWriter};
 use crate::signaling::{FromClient, ServiceSide, ToClient};
 use sam_template::Account;
@@ -25,6 +25,7 @@ pub(super) struct Cloud {
     kvs: Arc<Kvs>,
     pub(super) sessions: StorageSessions,
     pub(super) channel_arn: String,
+    pub(super) faults: Faults,
     waiting: Arc<Mutex<VecDeque<ServiceSide>>>,
 }
 
@@ -43,6 +44,8 @@ pub(super) struct Decoded {
     pub(super) origin_ms: i64,
     /// CodecID of the track.
     pub(super) codec: Option<String>,
+    /// The server and the producer timestamp of each fragment, ms.
+    pub(super) times: Vec<(i64, i64)>,
     /// Number of fragments.
     pub(super) fragments: usize,
     /// Positions and lengths of gaps.
@@ -53,18 +56,20 @@ impl Cloud {
     /// Creates a channel and a stream that stores it in fragments of two seconds.
     pub(super) async fn new(time_scale: f64) -> Self {
         let clock = Clock::new(time_scale);
-        let kvs = Kvs::new(clock, Faults::default(), Account::default(), String::new());
+        let faults = Faults::default().with_operations("kinesisvideo", network::OPERATIONS);
+        let kvs = Kvs::new(clock, faults.clone(), Account::default(), String::new());
         kvs.change_within(0);
         let waiting = Arc::new(Mutex::new(VecDeque::<ServiceSide>::new()));
         let taken = Arc::clone(&waiting);
         let sessions = StorageSessions::new(
             Arc::clone(&kvs),
-            Faults::default(),
+            faults.clone(),
             Box::new(move |_, _| taken.lock().unwrap().pop_front()),
             2000,
             CancellationToken::new(),
         );
-        let mut cloud = Self { kvs, sessions, channel_arn: String::new(), waiting };
+        let channel_arn = String::new();
+        let mut cloud = Self { kvs, sessions, channel_arn, faults, waiting };
         cloud.channel_arn = cloud.create_channel("talk").await;
         let stream = json!({ "StreamName": STREAM, "DataRetentionInHours": 24 });
         let stream_arn = cloud.control("/createStream", &stream).await["StreamARN"].clone();
@@ -105,6 +110,21 @@ impl Cloud {
         self.sessions.handle(request("/joinStorageSession", &body)).await
     }
 
+    /// Calls JoinStorageSessionAsViewer.
+    pub(super) async fn join_as_viewer(&self, client_id: &str) -> Response {
+        self.join_channel_as_viewer(&self.channel_arn, client_id).await
+    }
+
+    /// Calls JoinStorageSessionAsViewer for another channel.
+    pub(super) async fn join_channel_as_viewer(&self, arn: &str, client_id: &str) -> Response {
+        let body = json!({ "channelArn": arn, "clientId": client_id });
+        self.sessions.handle(request("/joinStorageSessionAsViewer", &body)).await
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        self.kvs.clock()
+    }
+
     /// Ends the sessions, and waits until their media is stored.
     pub(super) async fn end(&self) {
         self.sessions.stop.cancel();
@@ -113,18 +133,22 @@ impl Cloud {
 
     /// Waits for the end of the channel's session.
     pub(super) async fn ended(&self) {
-        let current = {
-            let mut channels = self.sessions.channels();
-            channels.get_mut(&self.channel_arn).unwrap().current.take().unwrap()
+        let master = {
+            let mut joined = self.sessions.joined();
+            joined.channels.get_mut(&self.channel_arn).unwrap().master.take().unwrap()
         };
-        let ended = tokio::time::timeout(Duration::from_secs(20), current.ended).await;
-        ended.expect("the session ends").unwrap();
+        within(master.ended).await.unwrap();
     }
 
     /// Connects another producer to the stream.
     pub(super) fn producer(&self) -> MediaWriter {
         let stream_arn = self.kvs.stored_in(&self.channel_arn).unwrap();
         self.kvs.media_writer(&stream_arn).unwrap()
+    }
+
+    /// Returns the datagrams of the channel's sessions.
+    pub(super) fn datagrams(&self) -> DatagramCounts {
+        self.sessions.datagrams(&self.channel_arn).unwrap()
     }
 
     /// Returns the state of the stream.
@@ -140,9 +164,9 @@ impl Cloud {
         let mut pieces = response.into_body().into_data_stream();
         let options = media::StreamOptions { max_fill_ms: 0, ..Default::default() };
         let (mut stream, mut decoded) = (media::Stream::start(options), Decoded::default());
-        let wait = Duration::from_secs(1);
-        while let Ok(Some(piece)) = tokio::time::timeout(wait, pieces.next()).await {
-            let piece = piece.unwrap();
+        let stored = self.stream()["fragments"].as_u64().unwrap() as usize;
+        while decoded.fragments < stored {
+            let piece = within(pieces.next()).await.unwrap().unwrap();
             let mut rest = &piece[..];
             while !rest.is_empty() {
                 rest = stream.push(rest);
@@ -157,18 +181,13 @@ impl Cloud {
         decoded
     }
 
-    /// Reads the stream with GetMedia, and returns the bytes.
+    /// Reads the stream with GetMedia, and returns its first piece: a small fragment, or its head.
     pub(super) async fn bytes(&self) -> Vec<u8> {
         let selector = json!({ "StartSelectorType": "EARLIEST" });
         let body = json!({ "StreamName": STREAM, "StartSelector": selector });
         let response = self.kvs.clone().handle(request("/getMedia", &body)).await;
         let mut pieces = response.into_body().into_data_stream();
-        let mut bytes = Vec::new();
-        let wait = Duration::from_secs(1);
-        while let Ok(Some(piece)) = tokio::time::timeout(wait, pieces.next()).await {
-            bytes.extend_from_slice(&piece.unwrap());
-        }
-        bytes
+        within(pieces.next()).await.unwrap().unwrap().to_vec()
     }
 }
 
@@ -182,7 +201,9 @@ impl Decoded {
                 }
                 media::Output::Gap { start, samples } => self.gaps.push((start, samples)),
                 media::Output::FragmentCompleted { .. } => self.fragments += 1,
-                media::Output::FragmentStarted { .. } => {}
+                media::Output::FragmentStarted { server_ms, producer_ms, .. } => {
+                    self.times.push((server_ms.unwrap(), producer_ms.unwrap()));
+                }
                 other => panic!("{other:?}"),
             }
         }
@@ -192,8 +213,7 @@ impl Decoded {
 impl Master {
     /// Returns the service's offer; its candidate follows.
     pub(super) async fn offer(&mut self) -> String {
-        let limit = Duration::from_secs(10);
-        let message = tokio::time::timeout(limit, self.from_service.recv()).await.unwrap();
+        let message = within(self.from_service.recv()).await;
         let Some(ToClient::Offer(offer)) = message else { panic!("{message:?}") };
         let Some(ToClient::Candidate(line)) = self.from_service.recv().await else {
             panic!("no candidate")
@@ -206,6 +226,11 @@ impl Master {
         let correlation_id = correlation_id.map(str::to_owned);
         self.to_service.send(FromClient::Answer { sdp, correlation_id }).await.unwrap();
     }
+}
+
+/// Waits for an event that comes at once, unless the machine is very busy.
+pub(super) async fn within<T>(event: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), event).await.expect("an event within a minute")
 }
 
 fn request(path: &str, body: &Value) -> Request<Body> {
