@@ -18,7 +18,7 @@ import os
 import select
 import sys
 import types
-from typing import Iterable, Iterator
+from typing import Iterable, Iterator, NoReturn
 
 RATE = 16_000
 # The model gets the samples in pieces of this length.
@@ -79,7 +79,8 @@ class Recogniser:
 
     def end(self) -> Iterator[dict]:
         """Ends the input, and yields the last lines."""
-        return self._changed(self._stream.stop(), ended=True)
+        yield from self._changed(self._stream.stop(), ended=True)
+        self._stream.close()
 
     def _changed(self, transcript, ended: bool = False) -> Iterator[dict]:
         for line in transcript.lines:
@@ -123,6 +124,13 @@ def pieces_of(file) -> Iterator[bytes]:
     yield collected[: len(collected) - len(collected) % 2]
 
 
+def exit_with(code: int) -> NoReturn:
+    """Ends the process at once: the library may crash while Python frees its objects."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def main() -> int:
     # The library may print: only lines of JSON belong on standard output.
     output = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
@@ -139,4 +147,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main())
