@@ -5,7 +5,7 @@
 pub(crate) fn guide(url: &str, recording: &str, program: &str) -> String {
     format!(
         r#"
-Open {url}/ in a browser: it shows what happens here, and its link Speak opens a session.
+Open {url}/ in a browser: it shows what happens and which words are spoken; its link Speak opens a session.
 Or type in a second terminal, in this folder:
   export LOCAL_CLOUD_URL={url} AWS_ENDPOINT_URL={url}
   export AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
