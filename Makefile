@@ -19,6 +19,9 @@ MEDIA  ?= tests/testkit/assets/two-voices.mka
 SPEED  ?= 1
 FRAGMENT_MS ?= 2000
 PORT   ?= 7878
+# The command that recognises the delivered words in run and up; empty: no words.
+RECOGNISER ?= $(VENV)/bin/python examples/recogniser/recogniser.py
+WITH_WORDS = $(if $(RECOGNISER),--recogniser "$(RECOGNISER)")
 # Profile of run and up, and where their binaries and those of the tests are.
 PROFILE ?= dev
 export BIN := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
@@ -43,14 +46,14 @@ INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd 
 
 .PHONY: help run up test check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page fmt bench faults fuzz build \
   reproducible deploy deploy-check smoke tools announce cloud functions release clean require-media require-deploy require-token \
-  test-matrix test-unit test-integration test-docs test-events test-clients test-processor test-smoke test-speech test-documents
+  test-matrix test-unit test-integration test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 run: require-media functions ## one session end to end on this machine (SPEED=n, MEDIA=file.mkv|.mka|.webm, FRAGMENT_MS=10000 for fragments as of WebRTC ingestion, PROFILE=release)
 	@$(BIN)/local-cloud run --media "$(MEDIA)" --speed $(SPEED) --fragment-ms $(FRAGMENT_MS) \
-	  --report target/local/report.json
+	  --report target/local/report.json $(WITH_WORDS)
 
 # The targets named require-… stand first, so that a missing value is reported before anything is
 # built or installed.
@@ -58,10 +61,11 @@ require-media:
 	@test -e "$(MEDIA)" || { echo "missing: MEDIA=$(MEDIA) does not exist; give an Opus .mkv, .mka or .webm file."; exit 1; }
 
 up: functions speaker-page ## leave the same cloud running (PORT=7878) and print what to try
-	@$(BIN)/local-cloud up --port $(PORT) --data target/local --guide
+	@$(BIN)/local-cloud up --port $(PORT) --data target/local --guide $(WITH_WORDS)
 
 # The tests run side by side, because most of them wait for timers of the local cloud; the longest
-# stand first. One alone: make test-e2e/one_session_arrives_whole, make test-smoke.
+# stand first. One alone: make test-e2e/one_session_arrives_whole, make test-smoke. That of the words
+# runs after them, because the recogniser gets the CPU time that is left.
 TESTS := test-matrix test-documents test-unit test-integration test-processor test-smoke test-clients \
   $(patsubst tests/e2e/tests/%.rs,test-e2e/%,$(wildcard tests/e2e/tests/*.rs)) \
   check-template test-docs test-events test-speech
@@ -78,6 +82,7 @@ test: tools cloud ## every check that needs no AWS (TEST_JOBS=n side by side)
 	rm -rf "$$LOCAL_CLOUD_CALLS"
 	cargo test --workspace --all-targets --no-run
 	@$(MAKE) --no-print-directory --keep-going --jobs=$(TEST_JOBS) $(IN_PIECES) $(TESTS)
+	@$(MAKE) --no-print-directory test-words
 	$(VENV)/bin/python tests/iam/least_privilege.py "$$LOCAL_CLOUD_CALLS"
 
 # The features are those of the whole workspace in each command, so that nothing is built again.
@@ -101,6 +106,8 @@ test-smoke:
 	$(VENV)/bin/python tests/smoke/against_local_cloud.py
 test-speech:
 	$(VENV)/bin/python tests/speech/word_errors.py
+test-words:
+	$(VENV)/bin/python tests/speech/delivered_words.py
 test-documents:
 	$(VENV)/bin/python tests/documents/commands.py
 
@@ -262,12 +269,17 @@ tools: $(VENV)/.tools
 	@command -v cc >/dev/null || { echo "missing: a C compiler (Debian: apt-get install build-essential; macOS: xcode-select --install)."; exit 1; }
 	@command -v cmake >/dev/null || { echo "missing: cmake, and .venv does not provide it (rm -r .venv, then again)."; exit 1; }
 
-# One pinned requirements file; pip's own lock is the stamp's time.
-$(VENV)/.tools: tests/requirements.txt
+# One pinned requirements file; pip's own lock is the stamp's time. The recogniser has a file of its own, because it
+# has no wheels for some machines, on which everything else still works.
+RECOGNISER_PACKAGE := examples/recogniser/requirements.txt
+$(VENV)/.tools: tests/requirements.txt $(RECOGNISER_PACKAGE)
 	@command -v $(PYTHON) >/dev/null || { echo "missing: Python 3 with venv (Debian: apt-get install python3-venv)."; exit 1; }
 	@$(call INSTALLING,$<,$(VENV))
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@$(call INSTALLING,$(RECOGNISER_PACKAGE),$(VENV))
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $(RECOGNISER_PACKAGE) || \
+	  echo "not installed: the speech recogniser; without it, words are not shown"
 	@touch $@
 
 clean: ## remove what was built

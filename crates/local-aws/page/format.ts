@@ -96,4 +96,26 @@ export function busText({ event, rules }: BusEntry): string {
   return `${parts.join(" ")} → ${rules.length === 0 ? "no rule" : rules.join(", ")}`;
 }
 
+/** The state of the recognition of a session. */
+interface Recognition {
+  readonly state: "absent" | "waiting" | "running" | "ended" | "failed";
+  readonly reason: string | null;
+  readonly missedMs: number;
+}
+
+/** Returns why there are no words, or not all; empty if nothing is to be said. */
+export function wordsText({ state, reason, missedMs }: Recognition): string {
+  const missed = missedMs === 0 ? "" : ` ${(missedMs / 1_000).toFixed(1)} s of the audio were not recognised.`;
+  switch (state) {
+    case "absent":
+      return "No speech recogniser is set, so the words are not shown. make up sets one.";
+    case "waiting":
+      return "No audio has been accepted yet.";
+    case "failed":
+      return `The words are not complete: the recogniser failed (${reason ?? "no reason"}).${missed}`;
+    default:
+      return missed.trim();
+  }
+}
+
 const bare = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));

@@ -14,6 +14,7 @@ export function connectToSession(sessionId, listener) {
     source.addEventListener("open", () => listener.opened());
     on(source, "figures", (figures) => listener.figures(figures));
     on(source, "levels", (levels) => listener.levels(levels));
+    on(source, "words", (words) => listener.words(words));
     return () => source.close();
 }
 function on(source, name, take) {

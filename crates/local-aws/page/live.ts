@@ -55,6 +55,24 @@ export interface Levels {
   readonly rms: readonly number[];
 }
 
+/** A recognised line. Times are in milliseconds: in the session, and when it was spoken since the epoch. */
+export interface Line {
+  readonly number: number;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly spokenAt: number;
+  readonly text: string;
+  readonly isFinal: boolean;
+}
+
+/** The state of the recognition, and the lines that have changed. */
+export interface WordsEvent {
+  readonly state: "absent" | "waiting" | "running" | "ended" | "failed";
+  readonly reason: string | null;
+  readonly missedMs: number;
+  readonly lines: readonly Line[];
+}
+
 /** A pending fault, of its fields those that the page reads. */
 export interface Fault {
   readonly service: string;
@@ -77,10 +95,11 @@ export interface CloudListener {
 
 /** Takes the events of one session. */
 export interface SessionListener {
-  /** The connection is open. The levels begin with those of the last minute. */
+  /** The connection is open. The levels begin with those of the last minute, the words with all. */
   opened(): void;
   figures(figures: Figures): void;
   levels(levels: Levels): void;
+  words(words: WordsEvent): void;
 }
 
 /** Connects to the events of the whole cloud. */
@@ -100,6 +119,7 @@ export function connectToSession(sessionId: string, listener: SessionListener): 
   source.addEventListener("open", () => listener.opened());
   on<Figures>(source, "figures", (figures) => listener.figures(figures));
   on<Levels>(source, "levels", (levels) => listener.levels(levels));
+  on<WordsEvent>(source, "words", (words) => listener.words(words));
   return () => source.close();
 }
 

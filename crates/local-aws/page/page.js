@@ -5,9 +5,11 @@ import { Lines, element } from "./lists.js";
 import { connectToCloud, connectToSession } from "./live.js";
 import { SessionList, showFacts } from "./sessions.js";
 import { Waveform } from "./waveform.js";
+import { Words } from "./words.js";
 const events = new Lines("events");
 const log = new Lines("log");
 const waveform = new Waveform();
+const words = new Words();
 const connection = element("connection", HTMLElement);
 const announcement = element("announcement", HTMLElement);
 const metrics = element("metrics", HTMLInputElement);
@@ -39,12 +41,14 @@ function choose(sessionId) {
             opened() {
                 figures = undefined;
                 waveform.clear();
+                words.clear();
             },
             figures(latest) {
                 figures = latest;
                 showDetail();
             },
             levels: (levels) => waveform.add(levels),
+            words: (latest) => words.show(latest),
         });
     }
 }

@@ -5,10 +5,12 @@ import { Lines, element } from "./lists.ts";
 import { type Figures, type Session, connectToCloud, connectToSession } from "./live.ts";
 import { SessionList, showFacts } from "./sessions.ts";
 import { Waveform } from "./waveform.ts";
+import { Words } from "./words.ts";
 
 const events = new Lines("events");
 const log = new Lines("log");
 const waveform = new Waveform();
+const words = new Words();
 const connection = element("connection", HTMLElement);
 const announcement = element("announcement", HTMLElement);
 const metrics = element("metrics", HTMLInputElement);
@@ -45,12 +47,14 @@ function choose(sessionId: string | undefined): void {
       opened() {
         figures = undefined;
         waveform.clear();
+        words.clear();
       },
       figures(latest) {
         figures = latest;
         showDetail();
       },
       levels: (levels) => waveform.add(levels),
+      words: (latest) => words.show(latest),
     });
   }
 }

@@ -56,6 +56,7 @@ pub(crate) fn router() -> Router<Arc<Services>> {
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/audio/{file}", get(audio))
         .route("/deliveries/{session}", get(deliveries))
+        .route("/words/{session}", get(words))
         .route("/logs/{package}", get(logs::show))
         .route("/events", get(events::list))
         .route("/live", get(live::cloud))
@@ -173,6 +174,17 @@ async fn deliveries(
     }
     let stats = DeliveryStats::of(&session, &deliveries, &sent);
     Ok(json_answer(StatusCode::OK, &json!(stats)))
+}
+
+/// Returns the recognised words of a session.
+async fn words(
+    State(services): State<Arc<Services>>,
+    Path(session): Path<String>,
+) -> Result<Response, Refused> {
+    match is_plain(&session) {
+        true => Ok(json_answer(StatusCode::OK, &json!(services.words(&session)))),
+        false => Err(not_found("no session has such an id")),
+    }
 }
 
 async fn nothing_here() -> Refused {

@@ -17,6 +17,7 @@ pub mod lambda;
 mod named_resources;
 mod options;
 mod rate_limit;
+pub mod recogniser;
 mod server;
 mod services;
 pub mod session_state;

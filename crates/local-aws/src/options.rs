@@ -51,6 +51,10 @@ pub struct Options {
     /// The folder of a page that is served at `/speaker/`: `index.html` and its scripts and styles.
     /// `None` (the default): there is no such page.
     pub speaker_page: Option<PathBuf>,
+    /// A command line of the shell that recognises the speech which the processor accepts: PCM on
+    /// its standard input, lines of JSON on its standard output. It runs once for each session.
+    /// `None` (the default): no words.
+    pub recogniser: Option<String>,
 }
 
 impl Default for Options {
@@ -70,6 +74,7 @@ impl Default for Options {
             ingestion_fragment_ms: crate::storage_session::FRAGMENT_MS,
             base_path: None,
             speaker_page: None,
+            recogniser: None,
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::kvs::Kvs;
 use crate::lambda::{Lambda, LambdaOptions};
 use crate::named_resources;
 use crate::options::Options;
+use crate::recogniser::{Recogniser, Words};
 use crate::signaling::Signaling;
 use crate::sqs::Sqs;
 use crate::storage_session::StorageSessions;
@@ -73,6 +74,8 @@ pub struct Services {
     pub logs: PathBuf,
     /// The folder of the page at `/speaker/`.
     pub speaker_page: Option<PathBuf>,
+    /// The recogniser of the accepted speech.
+    pub recogniser: Option<Recogniser>,
 }
 
 impl Services {
@@ -90,6 +93,8 @@ impl Services {
         let account = template.account.clone();
         let issuer = Arc::new(Issuer::new(&template, &local_issuer(&base_url))?);
         let sqs = Sqs::new(clock.clone(), faults.clone(), &template.queues);
+        let recogniser = options.recogniser.as_deref();
+        let recogniser = recogniser.map(|command| Recogniser::new(command, stop.clone()));
         let lambda = Lambda::new(
             clock.clone(),
             faults.clone(),
@@ -103,6 +108,7 @@ impl Services {
                 verbose: options.verbose,
                 environment: environment(options, data, &account, &base_url),
                 iam: Arc::clone(&iam),
+                recogniser: recogniser.clone(),
             },
             stop.clone(),
         );
@@ -160,6 +166,7 @@ impl Services {
             audio,
             logs,
             speaker_page: options.speaker_page.clone(),
+            recogniser,
         })
     }
 
@@ -167,6 +174,11 @@ impl Services {
     pub(crate) fn secure(&mut self, endpoint: TlsEndpoint) {
         self.kvs.signal_at(endpoint.url.replacen("http", "ws", 1));
         self.tls = Some(endpoint);
+    }
+
+    /// Returns the recognised words of a session.
+    pub fn words(&self, session_id: &str) -> Words {
+        self.recogniser.as_ref().map_or_else(Words::absent, |it| it.words(session_id))
     }
 
     /// Returns the body of `GET /_local/state`.
@@ -188,6 +200,7 @@ impl Services {
             "signaling": self.signaling.state(),
             "storageSessions": self.storage_sessions.state(),
             "faults": self.faults.list(),
+            "recogniser": self.recogniser.as_ref().map(Recogniser::command),
             "audio": self.audio,
             "logs": self.logs,
         })

@@ -95,12 +95,15 @@ impl LocalAws {
         &self.services
     }
 
-    /// Kills the function processes, waits for up to five seconds until they have exited, and stops
-    /// every service.
+    /// Kills the processes of functions and of the recogniser, waits for up to five seconds until
+    /// those of functions have exited, and stops every service.
     pub async fn shutdown(self) {
         self.stop.cancel();
         if tokio::time::timeout(SHUTDOWN_LIMIT, self.services.lambda.ended()).await.is_err() {
             tracing::warn!("function processes did not exit within 5 s");
+        }
+        if let Some(recogniser) = &self.services.recogniser {
+            recogniser.ended().await;
         }
     }
 }

@@ -85,6 +85,10 @@ struct UpArgs {
     /// reference processor.
     #[arg(long, value_name = "PATH|FUNCTION")]
     processor: Option<String>,
+    /// A command that recognises the speech which the processor accepts, for the words on the page:
+    /// PCM on its standard input, lines of JSON on its standard output. Default: no words.
+    #[arg(long, value_name = "COMMAND")]
+    recogniser: Option<String>,
     /// Also print the logs of the functions.
     #[arg(long)]
     verbose: bool,
@@ -174,6 +178,7 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         ingestion_fragment_ms: args.ingestion_fragment_ms,
         base_path: args.base_path,
         speaker_page: Some(SPEAKER_PAGE.into()),
+        recogniser: args.recogniser,
         ..Options::default()
     };
     if let Some(processor) = &args.processor {

@@ -5,7 +5,7 @@
 pub(crate) fn guide(url: &str, recording: &str, program: &str) -> String {
     format!(
         r#"
-Open {url}/ in a browser, and press Speak. Or type in a second terminal, in this folder:
+Open {url}/ in a browser, press Speak, and see your words. Or type in a second terminal, in this folder:
   export LOCAL_CLOUD_URL={url} AWS_ENDPOINT_URL={url}
   export AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   TOKEN=$({program} token --sub ana)

@@ -47,7 +47,9 @@ fn refusal(folder: &Folder, arguments: &[&str]) -> String {
 #[test]
 fn an_option_of_a_new_cloud_is_refused_beside_the_url_of_another() {
     let (folder, recording) = (Folder::new(), recording());
-    for (option, value) in [("--processor", "./mine"), ("--time-scale", "10")] {
+    for (option, value) in
+        [("--processor", "./mine"), ("--recogniser", "./mine"), ("--time-scale", "10")]
+    {
         let media = recording.to_str().unwrap();
         let arguments = ["run", "--media", media, option, value, "--url", "http://127.0.0.1:9"];
         let line = refusal(&folder, &arguments);

@@ -1,7 +1,7 @@
 // Texts of the page, from its compiled modules.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { busText, decibels, duration, levelText, logLine, seconds, shortened, timeOfDay } from "../format.js";
+import { busText, decibels, duration, levelText, logLine, seconds, shortened, timeOfDay, wordsText } from "../format.js";
 
 test("durations have a unit", () => {
   assert.equal(seconds(24_000), "1.5 s");
@@ -40,4 +40,12 @@ test("an event shows its session and the rules that it triggered", () => {
   const event = { "detail-type": "Session Status Change", detail: { sessionId: "a-b-1", status: "ACTIVE" } };
   assert.equal(busText({ receivedAt: "", rules: ["start"], event }), "Session Status Change a-b-1 ACTIVE → start");
   assert.equal(busText({ receivedAt: "", rules: [], event: {} }), "event → no rule");
+});
+
+test("missing words have a reason", () => {
+  const words = (state, reason = null, missedMs = 0) => wordsText({ state, reason, missedMs });
+  assert.match(words("absent"), /^No speech recogniser is set/);
+  assert.match(words("failed", "no model", 1_500), /failed \(no model\)\. 1\.5 s of the audio/);
+  assert.deepEqual([words("running"), words("ended")], ["", ""]);
+  assert.equal(words("ended", null, 1_500), "1.5 s of the audio were not recognised.");
 });

@@ -11,7 +11,7 @@ use crate::services::Services;
 pub const NAME: &str = "local-cloud";
 
 /// The endpoints below `/_local`: methods, path, and effect.
-pub(super) const ENDPOINTS: [(&str, &str, &str); 19] = [
+pub(super) const ENDPOINTS: [(&str, &str, &str); 20] = [
     ("GET", "/state", "functions, routes, tables, rules, queues, streams, faults, parameters"),
     ("GET", "/page/", "a page that shows what happens here; / returns it to browsers"),
     ("GET, POST, DELETE", "/faults", "pending faults: list, add one, remove all or some"),
@@ -30,7 +30,8 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 19] = [
     ),
     ("GET", "/events", "the events that the bus has received"),
     ("GET", "/live", "sessions, events, logs and faults as server-sent events"),
-    ("GET", "/live/SESSION", "figures and audio levels of a session as server-sent events"),
+    ("GET", "/words/SESSION", "the recognised words of a session, and when they were spoken"),
+    ("GET", "/live/SESSION", "figures, audio levels and words of a session as server-sent events"),
     ("GET", "/connections", "the listeners' connections"),
     (
         "PUT, GET, DELETE",

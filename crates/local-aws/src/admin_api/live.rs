@@ -16,6 +16,7 @@
 //! |---|---|---|
 //! | `figures` | as `/_local/deliveries/SESSION` | on a change |
 //! | `levels` | the audio that was accepted (`levels.rs`) | the last minute, then all |
+//! | `words` | as `/_local/words/SESSION`, with the lines that have changed | all, then on a change |
 //!
 //! The state is read twice a second, and only while a client is connected.
 

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use super::{Refused, not_found};
 
 /// The files by name, with their types.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("index.html", HTML, INDEX),
     ("page.css", "text/css; charset=utf-8", include_str!("../../page/page.css")),
     ("page.js", JAVASCRIPT, include_str!("../../page/page.js")),
@@ -18,6 +18,7 @@ const FILES: [(&str, &str, &str); 9] = [
     ("live.js", JAVASCRIPT, include_str!("../../page/live.js")),
     ("sessions.js", JAVASCRIPT, include_str!("../../page/sessions.js")),
     ("waveform.js", JAVASCRIPT, include_str!("../../page/waveform.js")),
+    ("words.js", JAVASCRIPT, include_str!("../../page/words.js")),
 ];
 const INDEX: &str = include_str!("../../page/index.html");
 const HTML: &str = "text/html; charset=utf-8";

@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use serde::Deserialize;
+
+use crate::recogniser::Recogniser;
 
 /// The most sessions that are recorded; the oldest is dropped first.
 const SESSIONS: usize = 256;
@@ -93,6 +96,7 @@ struct Answered {
 #[derive(Debug, Clone, Default)]
 pub struct Deliveries {
     sessions: Arc<Mutex<Sessions>>,
+    recogniser: Option<Recogniser>,
 }
 
 #[derive(Debug, Default)]
@@ -102,13 +106,18 @@ struct Sessions {
 }
 
 impl Deliveries {
+    /// Creates an empty record. The recogniser gets the audio that is accepted.
+    pub(super) fn new(recogniser: Option<Recogniser>) -> Self {
+        Self { sessions: Arc::default(), recogniser }
+    }
+
     /// Records one invocation. Ignores payloads that are not audio.
     ///
     /// `trace` is the root of its trace, `answer` the body that the function answered with, or why
     /// it was not run; `failed` is whether the answer is a function error.
     pub fn record(
         &self,
-        payload: &[u8],
+        payload: &Bytes,
         trace: &str,
         answer: Result<&[u8], &str>,
         failed: bool,
@@ -131,6 +140,9 @@ impl Deliveries {
             answered_us,
             outcome: outcome(answer, failed),
         };
+        if let Some(recogniser) = &self.recogniser {
+            recogniser.take(&offered.session_id, &delivery, payload);
+        }
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.keep(offered.session_id, delivery);
     }
@@ -201,8 +213,9 @@ mod tests {
         let log = Deliveries::default();
         let payload = br#"{"action":"process","sessionId":"a-b-1","startSample":8000,
             "sampleCount":8000,"final":false,"producerTimestamp":17}"#;
-        log.record(payload, "1-2-3", answer, failed, 1, 2);
-        log.record(br#"{"action":"health_check"}"#, "", answer, failed, 1, 2);
+        let other = br#"{"action":"health_check"}"#;
+        log.record(&Bytes::from_static(payload), "1-2-3", answer, failed, 1, 2);
+        log.record(&Bytes::from_static(other), "", answer, failed, 1, 2);
         let deliveries = log.of("a-b-1");
         assert_eq!(deliveries.len(), 1);
         assert_eq!((deliveries[0].start_sample, deliveries[0].producer_ms), (8000, 17));

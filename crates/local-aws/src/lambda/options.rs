@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sam_template::Function;
 
 use crate::iam::Iam;
+use crate::recogniser::Recogniser;
 
 /// How the machine runs functions.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct LambdaOptions {
     pub environment: BTreeMap<String, String>,
     /// The permissions of the functions.
     pub iam: Arc<Iam>,
+    /// What gets the audio that the processor accepts.
+    pub recogniser: Option<Recogniser>,
 }
 
 impl LambdaOptions {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -147,7 +148,7 @@ impl Pool {
     /// Records the function's answer in the delivery log, also when the caller does not receive it.
     fn note(
         &self,
-        payload: &[u8],
+        payload: &Bytes,
         root: &str,
         result: &Result<Invoked, AwsError>,
         received_us: u64,

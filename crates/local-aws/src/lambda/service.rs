@@ -46,8 +46,8 @@ impl Lambda {
         options: LambdaOptions,
         stop: CancellationToken,
     ) -> Arc<Self> {
+        let deliveries = Deliveries::new(options.recogniser.clone());
         let (options, iam) = (Arc::new(options.clone()), options.iam);
-        let deliveries = Deliveries::default();
         let pools = functions
             .iter()
             .map(|function| {

@@ -135,6 +135,7 @@ impl Desk {
                 verbose: false,
                 environment: BTreeMap::new(),
                 iam: Arc::new(Iam::new(&template, None).unwrap()),
+                recogniser: None,
             },
             stop.clone(),
         );

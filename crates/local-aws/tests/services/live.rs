@@ -11,13 +11,13 @@ use crate::support::TestCloud;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// A client's connection.
-struct Events {
+pub(crate) struct Events {
     response: reqwest::Response,
     read: String,
 }
 
 impl Events {
-    async fn open(cloud: &TestCloud, path: &str) -> Self {
+    pub(crate) async fn open(cloud: &TestCloud, path: &str) -> Self {
         let response = cloud.call(Method::GET, path).send().await.unwrap();
         let kind = response.headers()["content-type"].to_str().unwrap();
         assert_eq!(kind, "text/event-stream");
@@ -25,7 +25,7 @@ impl Events {
     }
 
     /// Returns the data of the next event of this name for which the condition holds.
-    async fn next(&mut self, name: &str, so: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn next(&mut self, name: &str, so: impl Fn(&Value) -> bool) -> Value {
         loop {
             while let Some((event, rest)) = self.read.split_once("\n\n") {
                 let (first, data) = event.split_once('\n').unwrap_or((event, ""));

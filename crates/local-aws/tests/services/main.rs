@@ -15,3 +15,4 @@ mod refused_starts;
 mod signaling;
 mod support;
 mod tables;
+mod words;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::error::Error;
 
 use local_aws::delivery_stats::DeliveryStats;
+use local_aws::recogniser::Words;
 
 /// Maximum time of a request: the creation saga answers within 29 s.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -89,6 +90,16 @@ impl Client {
             .json()
             .await
             .map_err(|error| self.lost(error))
+    }
+
+    /// Returns the recognised words of a session.
+    pub(super) async fn words(&self, id: &str) -> Result<Words, Error> {
+        let answer = self.call(Method::GET, &format!("/_local/words/{id}"), None).await?;
+        // A cloud of an earlier version has no words.
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(Words::absent()),
+            _ => answer.json().await.map_err(|error| self.lost(error)),
+        }
     }
 
     /// Returns the cloud's time scale.

@@ -8,6 +8,7 @@
 mod client;
 mod counted;
 mod report;
+mod words;
 mod writable;
 
 pub use report::Report;
@@ -66,6 +67,9 @@ pub struct RunArgs {
     /// Your own audio processor, as for `up` (not with --url).
     #[arg(long, value_name = "PATH|FUNCTION")]
     pub processor: Option<String>,
+    /// The recogniser, as for `up` (not with --url). The run ends with the words.
+    #[arg(long, value_name = "COMMAND")]
+    pub recogniser: Option<String>,
 }
 
 /// Runs one session against the local cloud at `url`, or against one that it starts, and prints a
@@ -79,6 +83,7 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     writable::check(args.report.as_deref())?;
     match url {
         Some(url) if args.processor.is_some() => return Err(already_runs("--processor", url)),
+        Some(url) if args.recogniser.is_some() => return Err(already_runs("--recogniser", url)),
         Some(url) if args.time_scale != 1 => return Err(already_runs("--time-scale", url)),
         Some(url) => crate::discovery::check(url).await?,
         None => {}
@@ -109,7 +114,8 @@ fn already_runs(option: &str, url: &str) -> Error {
 
 async fn start(args: &RunArgs) -> Result<LocalAws, Error> {
     let (template, time_scale) = (Some(TEMPLATE.into()), args.time_scale);
-    let mut options = Options { template, time_scale, ..Options::default() };
+    let recogniser = args.recogniser.clone();
+    let mut options = Options { template, time_scale, recogniser, ..Options::default() };
     if let Some(processor) = &args.processor {
         crate::processor::choose(&mut options, processor)?;
     }
@@ -196,6 +202,7 @@ async fn reported(
         time_scale,
     );
     report.writes_wav = client.writes_wav().await?;
+    report.words = words::recognised(client, &stats).await?;
     keep_audio(client, &mut report).await?;
     if let Some(log) = client.file("/_local/logs/kvs-stream-consumer").await? {
         report.counted = Counted::of(&session.id, &String::from_utf8_lossy(&log));
@@ -360,6 +367,7 @@ fn print(report: &Report) {
     say(&format!("fragments   of {:.1} s", report.fragment_ms as f64 / 1000.0));
     say(&format!("closed      {stop}"));
     say(&format!("audio       {wav}"));
+    words::lines(&report.words).iter().for_each(|line| say(line));
 }
 
 fn seconds(samples: u64) -> f64 {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::counted::Counted;
 use crate::speaker::Pace;
 use local_aws::delivery_stats::{DeliveryStats, Latency};
+use local_aws::recogniser::Words;
 
 /// The report of a run: what the speaker sent, and what the audio processor accepted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,6 +49,8 @@ pub struct Report {
     /// Whether the processor writes a WAV; one of the user's own need not.
     #[serde(skip)]
     pub writes_wav: bool,
+    /// The recognised words.
+    pub words: Words,
     /// The recording.
     pub media: PathBuf,
     /// How many times as fast as real time it was sent.
@@ -88,6 +91,7 @@ impl Report {
             wav: None,
             wav_samples: 0,
             writes_wav: true,
+            words: Words::absent(),
             media,
             speed: pace.speed,
             fragment_ms: pace.fragment_ms,
