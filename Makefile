@@ -43,7 +43,7 @@ INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd 
 
 .PHONY: help run up test check check-api check-template template-snapshot check-speaker check-page page browser speaker fmt bench faults fuzz build \
   reproducible deploy deploy-check smoke tools announce cloud functions release clean require-media require-deploy require-token \
-  test-matrix test-unit test-integration test-docs test-events test-clients test-processor test-smoke test-speech test-documents
+  test-matrix test-unit test-integration test-docs test-events test-clients test-processor test-smoke test-speech test-documents test-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -62,7 +62,8 @@ up: functions ## leave the same cloud running (PORT=7878) and print what to try
 
 # The tests run side by side, because most of them wait for timers of the local cloud; the longest
 # stand first. One alone: make test-e2e/one_session_arrives_whole, make test-smoke. Those of the
-# documents run after them, because some of the commands build.
+# documents run after them, because some of the commands build, and those with a browser too: one
+# that waits for a processor would lose sound of its own.
 TESTS := test-matrix test-unit test-integration test-processor test-smoke test-clients \
   $(patsubst tests/e2e/tests/%.rs,test-e2e/%,$(wildcard tests/e2e/tests/*.rs)) \
   check-template test-docs test-events test-speech
@@ -80,6 +81,7 @@ test: tools cloud ## every check that needs no AWS (TEST_JOBS=n side by side)
 	cargo test --workspace --all-targets --no-run
 	@$(MAKE) --no-print-directory --keep-going --jobs=$(TEST_JOBS) $(IN_PIECES) $(TESTS)
 	@$(MAKE) --no-print-directory test-documents
+	@$(MAKE) --no-print-directory test-browser
 	$(VENV)/bin/python tests/iam/least_privilege.py "$$LOCAL_CLOUD_CALLS"
 
 # The features are those of the whole workspace in each command, so that nothing is built again.
@@ -158,6 +160,10 @@ check-page: $(TSC)
 
 # Needs Node.js and Chromium, and says that it is skipped where one is missing.
 browser: cloud ## the pages in a headless Chromium, speech through WebRTC included (target/browser/summary.json)
+	@$(MAKE) --no-print-directory test-browser
+
+# One scenario alone: node tests/browser/run.mjs reload
+test-browser:
 	@if command -v node >/dev/null && command -v npm >/dev/null; then \
 	  test -d examples/speaker/node_modules || (cd examples/speaker && npm ci --no-progress); \
 	  (cd examples/speaker && npm run -s bundle) && node tests/browser/run.mjs; \

@@ -6,10 +6,11 @@ import { delimiter, join } from "node:path";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/** The path of a Chromium: `$CHROMIUM`, else the first on `$PATH`; `undefined` if there is none. */
+/** The path of a Chromium: `$CHROMIUM`, or if it is not set the first on `$PATH`; `undefined` if there is none. */
 export function findChromium() {
   const onPath = NAMES.flatMap((name) => (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name)));
-  return [process.env.CHROMIUM, ...onPath].filter(Boolean).find((path) => {
+  const named = process.env.CHROMIUM;
+  return (named ? [named] : onPath).find((path) => {
     try {
       accessSync(path, constants.X_OK);
       return true;
@@ -45,6 +46,7 @@ export class Chromium {
   constructor(path, more = []) {
     const flags = [...FLAGS, ...more, `--user-data-dir=${this.#profile}`, "about:blank"];
     this.#process = spawn(path, flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    this.#process.once("exit", () => this.#waiting.forEach(({ reject }) => reject(new Error("the browser has ended"))));
     let rest = "";
     this.#process.stdio[4].setEncoding("utf8").on("data", (text) => {
       const messages = (rest + text).split("\0");
@@ -62,6 +64,11 @@ export class Chromium {
     await this.#ask("Page.enable");
     await this.#ask("Page.addScriptToEvaluateOnNewDocument", { source: script });
     await this.#ask("Page.navigate", { url });
+  }
+
+  /** Loads the page again, as its reload button does. */
+  async reload() {
+    await this.#ask("Page.reload");
   }
 
   /** The value of an expression in the page. */
@@ -112,7 +119,11 @@ export class Chromium {
     writeFileSync(file, Buffer.from(data, "base64"));
   }
 
+  /** Ends the browser, at once. */
   async close() {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
+      return;
+    }
     const ended = new Promise((resolve) => this.#process.once("exit", resolve));
     this.#process.kill("SIGKILL");
     await ended;

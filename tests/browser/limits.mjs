@@ -1,0 +1,27 @@
+// The limits of the scenarios, and how a limit that is missed is said.
+
+/** Connecting may take so long. The time in which programs waited for a processor is the machine's and does not count. */
+export const MAX_JOIN_MS = 1_000;
+
+/** Correlation of energy with the microphone, at least. */
+export const MIN_ENVELOPE = { off: 0.95, on: 0.9 };
+
+/** The sound of one connection keeps its place: each second of it lies within this of the first one's. */
+export const MAX_LAG_MS = 1;
+
+export const joined = ({ joinMs, waitedMs }) =>
+  joinMs - waitedMs > MAX_JOIN_MS && `joining took ${joinMs} ms, of which programs waited ${waitedMs} ms for a processor`;
+
+export const resembles = ({ envelope }, least = MIN_ENVELOPE.off) =>
+  envelope < least && `the envelopes correlate with ${envelope.toFixed(3)}, less than ${least}`;
+
+export const inPlace = (windows, most = MAX_LAG_MS) => {
+  const wrong = windows.filter(({ lagMs }) => Math.abs(lagMs) > most);
+  return windows.length === 0
+    ? "no second of speech was found"
+    : wrong.length > 0 && `out of place: ${wrong.map(({ at, lagMs }) => `${at} s by ${lagMs.toFixed(1)} ms`).join(", ")}`;
+};
+
+/** A complaint, if a value lies outside of a range. */
+export const within = (name, value, least, most) =>
+  !(value >= least && value <= most) && `${name} is ${Math.round(value)}, not ${Math.round(least)} to ${Math.round(most)}`;
