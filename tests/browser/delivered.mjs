@@ -20,7 +20,8 @@ export const MAX_ARRIVAL_MS = 100;
 /** What a page shows as the end and the beginning of its media differs by less from that in the audio. */
 const AROUND_GAP_MS = 400;
 
-const PER_MS = SAMPLE_RATE / 1_000;
+/** Samples of a millisecond. */
+export const PER_MS = SAMPLE_RATE / 1_000;
 
 /** Waits for the end of a session, and keeps its audio as `name`.wav. Returns samples and figures. */
 export async function delivered(cloud, sessionId, output, name) {

@@ -22,7 +22,8 @@ import { reload } from "./scenarios/reload.mjs";
 import { takeover } from "./scenarios/takeover.mjs";
 import { processingOff, processingOn } from "./scenarios/whole.mjs";
 import { Slots } from "./slots.mjs";
-import { microphone, recording } from "./speech.mjs";
+import { microphone, recording, sentences } from "./speech.mjs";
+import { Words } from "./words.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const bin = join(root, process.env.BIN ?? "target/debug");
@@ -32,7 +33,6 @@ const BROWSERS = 2;
 
 /** The longest stand first. */
 const SCENARIOS = [
-
   processingOff,
   processingOn,
   showsSession,
@@ -50,16 +50,18 @@ const SCENARIOS = [
 const NOT_MEASURED = { joinMs: null, wordErrors: null, words: null, gapMs: null, envelope: null };
 
 /** Runs a scenario. Returns what it recorded, or the error. */
-async function recorded({ run, browsers = 1 }, { slots, machine, path, samples }) {
+async function recorded({ run, browsers = 1 }, { slots, machine, path, turns, sentences }) {
   const release = await slots.take(browsers);
   const clouds = [];
   const chromiums = [];
   const tools = {
     machine,
     output,
+    turns,
+    sentences,
     release,
     start: (flags) => chromiums[chromiums.push(new Chromium(path, flags)) - 1],
-    microphone: (name, turns, lead) => microphone(samples, output, `${name}-microphone`, turns, lead),
+    microphone: (name, speech, lead) => microphone(output, name, speech, lead),
     cloud: async (options) => clouds[clouds.push(await Cloud.start(root, join(bin, "local-cloud"), options)) - 1],
   };
   try {
@@ -74,25 +76,28 @@ async function recorded({ run, browsers = 1 }, { slots, machine, path, samples }
 }
 
 /** The row of a scenario in the summary. */
-function judged({ name, judge }, { evidence, error }) {
+async function judged({ name, judge }, { evidence, error }, recogniser) {
   if (error !== undefined) {
     return { scenario: name, ...NOT_MEASURED, ok: false, reason: error.stack };
   }
-  const { problems, ...measured } = judge(evidence);
+  const { problems, words: speech, ...measured } = judge(evidence);
+  const compared = speech === undefined ? { problems: [] } : await recogniser.compare(speech);
   if (process.env.DETAILS) {
-    console.log(JSON.stringify({ ...measured, speech: undefined }, null, 1));
+    console.log(JSON.stringify({ name, ...measured, ...compared }, null, 1));
   }
-  const reason = problems.filter(Boolean).join("; ");
-  const { joinMs = null, wordErrors = null, words = null, gapMs = null, envelope = null } = measured;
+  const reason = [...problems, ...compared.problems].filter(Boolean).join("; ");
+  const { joinMs = null, gapMs = null, envelope = null } = measured;
+  const { wordErrors = null, words = null } = compared;
   const row = { scenario: name, joinMs, wordErrors, words, gapMs, envelope, ok: reason === "" };
   return reason === "" ? row : { ...row, reason };
 }
 
-function line({ scenario, ok, reason, joinMs, envelope, gapMs }) {
+function line({ scenario, ok, reason, joinMs, wordErrors, words, envelope, gapMs }) {
   const figures = [
     joinMs !== null && `join ${joinMs} ms`,
     envelope !== null && `envelope ${envelope.toFixed(3)}`,
     gapMs !== null && `gaps ${gapMs} ms`,
+    words !== null && `${wordErrors} of ${words} words wrong`,
   ].filter(Boolean);
   return [`${ok ? "ok    " : "failed"}  ${scenario}`, ...figures].join("  ") + (reason === undefined ? "" : `\n        ${reason}`);
 }
@@ -110,12 +115,16 @@ if (path === undefined) {
   }
   const wanted = process.argv.slice(2);
   const scenarios = SCENARIOS.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
-  const samples = recording(root, join(bin, "examples/decode"));
-  const shared = { slots: new Slots(BROWSERS), machine: new Machine(), path, samples };
+  const { turns } = recording(root, join(bin, "examples/decode"));
+  const shared = { slots: new Slots(BROWSERS), machine: new Machine(), path, turns, sentences: sentences(root) };
   const outcomes = await Promise.all(scenarios.map((scenario) => recorded(scenario, shared)));
   shared.machine.stop();
-  const rows = scenarios.map((scenario, index) => judged(scenario, outcomes[index]));
+  const recogniser = new Words(root);
+  const rows = await Promise.all(scenarios.map((scenario, index) => judged(scenario, outcomes[index], recogniser)));
   rows.forEach((row) => console.log(line(row)));
   summary(rows);
+  if (recogniser.isAbsent) {
+    console.log("words were not compared, because the recogniser is not installed (examples/recogniser/requirements.txt)");
+  }
   process.exitCode = rows.length > 0 && rows.every(({ ok }) => ok) ? 0 : 1;
 }

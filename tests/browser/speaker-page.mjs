@@ -5,12 +5,20 @@ import { MEASURE } from "./measure.mjs";
 const byId = (id) => `document.getElementById(${JSON.stringify(id)})`;
 const STATUS = `${byId("status")}.value`;
 
-/** Frames of the browser's own peer connection: what it has sent. */
-const SENT = `(async () => {
-  const stats = [...(await measured.peers.at(-1).getStats()).values()];
-  const audio = stats.find(({ type, kind }) => type === "outbound-rtp" && kind === "audio");
-  return { packets: audio.packetsSent, state: measured.peers.at(-1).connectionState };
+/** The audio packets that the page's latest peer connection has sent, by the browser's own statistics; undefined without one. */
+const PACKETS_SENT = `(async () => {
+  const stats = [...((await measured.peers.at(-1)?.getStats()) ?? new Map()).values()];
+  return stats.find(({ type, kind }) => type === "outbound-rtp" && kind === "audio")?.packetsSent;
 })()`;
+
+/** Opus packets last 20 ms. */
+export const PACKET_MS = 20;
+
+/**
+ * The browser's figure may contain a few packets of padding and lack the last ones, and the delivered audio ends with a
+ * whole frame of AAC.
+ */
+export const PACKETS_AROUND = 10;
 
 export class SpeakerPage {
   #chromium;
@@ -48,11 +56,12 @@ export class SpeakerPage {
     return (await this.status()).split(":")[0];
   }
 
-  /** Ends the session. Fails if the page had errors. */
+  /** Ends the session. Fails if the page had errors. Returns how many audio packets the browser had sent before. */
   async stop() {
-    await this.value(`${byId("stop")}.click()`);
+    const sent = await this.value(`${PACKETS_SENT}.then((sent) => (${byId("stop")}.click(), sent))`);
     await this.until(`${STATUS}.endsWith(": ended")`);
     assert.deepEqual(this.#chromium.errors, []);
+    return sent;
   }
 
   /** The time from JoinStorageSession to "live", and how much of it programs waited for a processor. */
@@ -75,10 +84,6 @@ export class SpeakerPage {
     return (await this.value(`[...${byId("log")}.children].map((line) => line.innerText)`)).reverse();
   }
 
-  sent() {
-    return this.value(SENT);
-  }
-
   get errors() {
     return this.#chromium.errors;
   }
@@ -91,11 +96,13 @@ export class SpeakerPage {
     return this.#chromium.until(expression);
   }
 
+  /** Reloads the page. Returns how many audio packets the browser had sent before. */
   async reload() {
     await this.value("globalThis.isOld = true");
-    await this.#chromium.reload();
+    const sent = await this.value(`${PACKETS_SENT}.then((sent) => (setTimeout(() => location.reload()), sent))`);
     await this.until("globalThis.isOld === undefined");
     await this.isReady();
+    return sent;
   }
 
   close() {

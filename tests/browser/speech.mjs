@@ -1,8 +1,8 @@
 // The microphones of the tests: WAV files of the repository's recording, which Chromium plays instead of a device.
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pcm, wavOf } from "./wav.mjs";
+import { pcm, readWav, wavOf } from "./wav.mjs";
 
 export const SAMPLE_RATE = 16_000;
 export const RECORDING = "tests/testkit/assets/two-voices.mka";
@@ -36,22 +36,41 @@ export const TURNS = [
   { from: 29.5, to: 36.3, text: "Well said. Now close the window, put the kettle on, and tell me the story from the start." },
 ];
 
-/** The samples of the recording. */
+/** The samples of the recording, and its turns: {samples, text}. */
 export function recording(root, decode) {
   const bytes = execFileSync(decode, [join(root, RECORDING)], { maxBuffer: 1 << 27, stdio: ["ignore", "pipe", "ignore"] });
-  return pcm(bytes);
+  const samples = pcm(bytes);
+  const at = (seconds) => Math.round(seconds * SAMPLE_RATE);
+  return { samples, turns: TURNS.map(({ from, to, text }) => ({ samples: samples.subarray(at(from), at(to)), text })) };
 }
 
 /**
- * Writes `turns` of the recording after `leadSeconds` of silence as a WAV file. Returns its path, samples, duration and
- * text. `name` is the file's.
+ * The read sentences of the sample media (SHARED_MEDIA, or ../shared/media), as tests/speech uses them: {samples, text};
+ * undefined if they are absent.
  */
-export function microphone(samples, folder, name, turns, leadSeconds = LEAD_SECONDS) {
-  const at = (seconds) => Math.round(seconds * SAMPLE_RATE);
-  const speech = samples.subarray(at(turns[0].from), at(turns.at(-1).to));
-  const all = new Int16Array(at(leadSeconds) + speech.length);
-  all.set(speech, at(leadSeconds));
-  const path = join(folder, `${name}.wav`);
+export function sentences(root) {
+  const folder = join(process.env.SHARED_MEDIA ?? join(root, "../shared/media"), "speech");
+  const transcription = join(folder, "transcription.txt");
+  if (!existsSync(transcription)) {
+    return undefined;
+  }
+  const lines = [...readFileSync(transcription, "utf8").matchAll(/^<s> (.*) <\/s> \((.*)\)$/gm)];
+  return lines.map(([, text, name]) => ({ samples: readWav(readFileSync(join(folder, `${name}.wav`))).samples, text }));
+}
+
+/**
+ * Writes pieces of speech, one after the other, after `leadSeconds` of silence as a WAV file. Returns its path, samples,
+ * duration and text. `name` is the file's.
+ */
+export function microphone(folder, name, speech, leadSeconds = LEAD_SECONDS) {
+  const pieces = [new Int16Array(Math.round(leadSeconds * SAMPLE_RATE)), ...speech.map(({ samples }) => samples)];
+  const all = new Int16Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let end = 0;
+  for (const piece of pieces) {
+    all.set(piece, end);
+    end += piece.length;
+  }
+  const path = join(folder, `${name}-microphone.wav`);
   writeFileSync(path, wavOf(all, SAMPLE_RATE));
-  return { path, samples: all, seconds: all.length / SAMPLE_RATE, text: turns.map(({ text }) => text).join(" ") };
+  return { path, samples: all, seconds: all.length / SAMPLE_RATE, text: speech.map(({ text }) => text).join(" ") };
 }

@@ -66,11 +66,6 @@ export class Chromium {
     await this.#ask("Page.navigate", { url });
   }
 
-  /** Loads the page again, as its reload button does. */
-  async reload() {
-    await this.#ask("Page.reload");
-  }
-
   /** The value of an expression in the page. */
   async value(expression) {
     const parameters = { expression, returnByValue: true, awaitPromise: true };

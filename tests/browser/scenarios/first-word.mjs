@@ -6,13 +6,13 @@ import { delivered } from "../delivered.mjs";
 import { joined, resembles } from "../limits.mjs";
 import { speakingWhenLive } from "../measure.mjs";
 import { SpeakerPage } from "../speaker-page.mjs";
-import { SAMPLE_RATE, TURNS } from "../speech.mjs";
+import { SAMPLE_RATE } from "../speech.mjs";
 
 /** The shortest time in which a speaker answers to what the page shows: reactions take twice as long and more. */
 const REACTION_MS = 50;
 
-/** The sentence without the pause before it. */
-const SENTENCE = { ...TURNS[3], from: 29.95 };
+/** The pause before the last turn, which the sentence has not. */
+const PAUSE_SECONDS = 0.45;
 
 /** Silence that is put before the sentence for the comparison: the audio begins before it. */
 const BEFORE_SECONDS = 3;
@@ -20,9 +20,10 @@ const BEFORE_SECONDS = 3;
 export const firstWord = {
   name: "first word after connecting",
   async run(tools) {
-    const { cloud: startCloud, microphone, output, release } = tools;
+    const { cloud: startCloud, microphone, turns, output, release } = tools;
     const cloud = await startCloud(["--ingestion-fragment-ms", "2000"]);
-    const voice = microphone("first-word-source", [SENTENCE], 0);
+    const sentence = { ...turns[3], samples: turns[3].samples.subarray(PAUSE_SECONDS * SAMPLE_RATE) };
+    const voice = microphone("first-word", [sentence], 0);
     const page = await SpeakerPage.open(tools, cloud, {
       scripts: [speakingWhenLive(readFileSync(voice.path), REACTION_MS)],
       flags: ["--autoplay-policy=no-user-gesture-required"],

@@ -3,15 +3,14 @@ import { pause } from "../cloud.mjs";
 import { against, delivered } from "../delivered.mjs";
 import { inPlace, joined, resembles } from "../limits.mjs";
 import { SpeakerPage } from "../speaker-page.mjs";
-import { TURNS } from "../speech.mjs";
 
 export const handOver = {
   name: "consumer killed and handed over",
   async run(tools) {
-    const { cloud: startCloud, microphone, output, release } = tools;
+    const { cloud: startCloud, microphone, turns, output, release } = tools;
     // A run of the consumer, 15 minutes, takes 15 s; a failed one is repeated after 1 s.
     const cloud = await startCloud(["--ingestion-fragment-ms", "2000", "--time-scale", "60"]);
-    const voice = microphone("hand-over", TURNS.slice(0, 2));
+    const voice = microphone("hand-over", turns.slice(0, 2));
     const page = await SpeakerPage.open(tools, cloud, { microphone: voice });
     await page.start();
     const sessionId = await page.live();

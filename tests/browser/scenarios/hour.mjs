@@ -4,7 +4,6 @@ import { aroundGap, delivered, MAX_ARRIVAL_MS } from "../delivered.mjs";
 import { inPlace, joined, resembles, within } from "../limits.mjs";
 import { CLOCK } from "../measure.mjs";
 import { SpeakerPage } from "../speaker-page.mjs";
-import { TURNS } from "../speech.mjs";
 
 /** The page joins again after 50 to 55 minutes. */
 const RENEWAL_MS = 55 * 60 * 1_000;
@@ -29,10 +28,10 @@ function gapOf(statuses, machine) {
   return { fromMs: stopped.at - first.at, ms: again.at - stopped.at, waitedMs };
 }
 
-async function spoken(tools, name, { options, turns, scripts, meanwhile }) {
-  const { cloud: startCloud, microphone, output, release } = tools;
+async function spoken(tools, name, { options, pick, scripts, meanwhile }) {
+  const { cloud: startCloud, microphone, turns, output, release } = tools;
   const cloud = await startCloud(options);
-  const voice = microphone(name, turns);
+  const voice = microphone(name, pick(turns));
   const page = await SpeakerPage.open(tools, cloud, { microphone: voice, scripts });
   await page.start();
   const sessionId = await page.live();
@@ -79,7 +78,7 @@ export const theHour = {
     spoken(tools, "hour", {
       // An hour in 30 s, and so a run of the consumer in 7.5 s.
       options: ["--ingestion-fragment-ms", "2000", "--time-scale", "120"],
-      turns: TURNS,
+      pick: (turns) => turns,
       meanwhile: async () => undefined,
     }),
   judge: (evidence) => judged(evidence, 2_500),
@@ -90,7 +89,7 @@ export const renewal = {
   run: (tools) =>
     spoken(tools, "renewal", {
       options: ["--ingestion-fragment-ms", "2000"],
-      turns: TURNS.slice(2, 3),
+      pick: (turns) => turns.slice(2, 3),
       scripts: [CLOCK],
       meanwhile: async (page, cloud, sessionId) => {
         // First signaling alone ends: media goes on without it.

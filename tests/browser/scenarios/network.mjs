@@ -4,7 +4,6 @@ import { against, delivered, MAX_SILENCE_MS } from "../delivered.mjs";
 import { inPlace, joined, resembles, within } from "../limits.mjs";
 import { through } from "../measure.mjs";
 import { SpeakerPage } from "../speaker-page.mjs";
-import { TURNS } from "../speech.mjs";
 import { losses, Wire } from "../wire.mjs";
 
 /** The comparison counts whole frames of 20 ms; one may be cut at each end of a gap. */
@@ -12,11 +11,11 @@ const FRAME_MS = 20;
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
-/** Speaks through a wire, on which `disturb` acts once media flows. */
-async function spoken(tools, name, turns, disturb) {
-  const { cloud: startCloud, microphone, output, release } = tools;
+/** Speaks the first turns through a wire, on which `disturb` acts once media flows. */
+async function spoken(tools, name, turnCount, disturb) {
+  const { cloud: startCloud, microphone, turns, output, release } = tools;
   const cloud = await startCloud(["--ingestion-fragment-ms", "2000"]);
-  const voice = microphone(name, turns);
+  const voice = microphone(name, turns.slice(0, turnCount));
   const wire = await Wire.start();
   const page = await SpeakerPage.open(tools, cloud, { microphone: voice, scripts: [through(wire)] });
   await page.start();
@@ -58,7 +57,7 @@ const CUT_MS = 5_000;
 export const networkCut = {
   name: "network cut for 5 s",
   run: (tools) =>
-    spoken(tools, "network-cut", TURNS.slice(0, 2), async (wire) => {
+    spoken(tools, "network-cut", 2, async (wire) => {
       await pause(5_000);
       wire.isCut = true;
       await pause(CUT_MS);
@@ -87,7 +86,7 @@ const isLost = (index) => index >= 25 && (index % 20 === 0 || (index >= 330 && i
 export const packetLoss = {
   name: "packet loss, 5 %",
   run: (tools) =>
-    spoken(tools, "packet-loss", TURNS.slice(0, 1), async (wire) => {
+    spoken(tools, "packet-loss", 1, async (wire) => {
       wire.loses = (_, index) => isLost(index);
     }),
   judge(evidence) {

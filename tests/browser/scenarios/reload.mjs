@@ -2,30 +2,23 @@
 import { pause } from "../cloud.mjs";
 import { against, beginning, delivered } from "../delivered.mjs";
 import { inPlace, joined, resembles, within } from "../limits.mjs";
-import { SpeakerPage } from "../speaker-page.mjs";
-import { TURNS } from "../speech.mjs";
+import { PACKET_MS, PACKETS_AROUND, SpeakerPage } from "../speaker-page.mjs";
 
 /** In the middle of "Every word that is spoken here today will be heard in many languages". */
 const RELOAD_AT_SECONDS = 7;
 
-const PACKET_MS = 20;
-
-/** The last packets before a reload may still be in the browser. */
-const LAST_PACKETS = 5;
-
 export const reload = {
   name: "page reloaded in a sentence",
   async run(tools) {
-    const { cloud: startCloud, microphone, output, release } = tools;
+    const { cloud: startCloud, microphone, turns, output, release } = tools;
     const cloud = await startCloud(["--ingestion-fragment-ms", "2000"]);
-    const voice = microphone("reload", TURNS.slice(0, 1));
+    const voice = microphone("reload", turns.slice(0, 1));
     const page = await SpeakerPage.open(tools, cloud, { microphone: voice });
     await page.start();
     const first = await page.live();
     await pause(RELOAD_AT_SECONDS * 1_000);
     const joining = await page.joining();
-    const sent = await page.sent();
-    await page.reload();
+    const sent = await page.reload();
     await page.start();
     const second = await page.live();
     await pause(voice.seconds * 1_000);
@@ -40,7 +33,7 @@ export const reload = {
     const heardMs = before.samples.length / 16;
     const measured = beginning(voice.samples, before.samples);
     const whole = against(voice.samples, after.samples);
-    const sentMs = sent.packets * PACKET_MS;
+    const sentMs = sent * PACKET_MS;
     return {
       joinMs: Math.max(joining.joinMs, again.joinMs),
       envelope: Math.min(measured.envelope, whole.envelope),
@@ -55,7 +48,7 @@ export const reload = {
         inPlace(measured.lags),
         inPlace(whole.lags),
         measured.gapMs + whole.gapMs > 0 && `gaps of ${measured.gapMs} ms before the reload and ${whole.gapMs} ms after it`,
-        within("the audio before the reload in ms", heardMs, sentMs - LAST_PACKETS * PACKET_MS, sentMs + 500),
+        within("the audio before the reload in ms", heardMs, sentMs - PACKETS_AROUND * PACKET_MS, sentMs + PACKETS_AROUND * PACKET_MS),
       ],
     };
   },

@@ -5,7 +5,7 @@ import { against, beginning, delivered } from "../delivered.mjs";
 import { inPlace, joined, resembles } from "../limits.mjs";
 import { sameSession } from "../measure.mjs";
 import { SpeakerPage } from "../speaker-page.mjs";
-import { LEAD_SECONDS, SAMPLE_RATE, TURNS } from "../speech.mjs";
+import { LEAD_SECONDS, SAMPLE_RATE } from "../speech.mjs";
 
 const KEY = "5f0c1f0e-6f1b-4b5e-9a53-2f4d1a1f7a11";
 
@@ -16,9 +16,9 @@ export const takeover = {
   name: "second master takes over",
   browsers: 2,
   async run(tools) {
-    const { cloud: startCloud, microphone, output, release } = tools;
+    const { cloud: startCloud, microphone, turns, output, release } = tools;
     const cloud = await startCloud(["--ingestion-fragment-ms", "2000"]);
-    const [one, other] = [microphone("master-1", TURNS.slice(0, 1)), microphone("master-2", TURNS.slice(3))];
+    const [one, other] = [microphone("master-1", turns.slice(0, 1)), microphone("master-2", turns.slice(3))];
     const open = (voice) => SpeakerPage.open(tools, cloud, { microphone: voice, scripts: [sameSession(KEY)] });
     const [first, second] = await Promise.all([open(one), open(other)]);
     await first.start();
