@@ -14,6 +14,7 @@ import { Cloud } from "./cloud.mjs";
 import { Machine } from "./machine.mjs";
 import { firstWord } from "./scenarios/first-word.mjs";
 import { handOver } from "./scenarios/hand-over.mjs";
+import { hidden } from "./scenarios/hidden.mjs";
 import { renewal } from "./scenarios/hour.mjs";
 import { networkCut, packetLoss } from "./scenarios/network.mjs";
 import { showsSession } from "./scenarios/page.mjs";
@@ -41,6 +42,7 @@ const SCENARIOS = [
   networkCut,
   packetLoss,
   renewal,
+  hidden,
   firstWord,
   audioOnly,
   noVideo,

@@ -11,6 +11,12 @@ const PACKETS_SENT = `(async () => {
   return stats.find(({ type, kind }) => type === "outbound-rtp" && kind === "audio")?.packetsSent;
 })()`;
 
+const FRAMES_SENT = `(async () => {
+  const stats = [...(await measured.peers.at(-1).getStats()).values()];
+  const video = stats.find(({ type, kind }) => type === "outbound-rtp" && kind === "video");
+  return { frames: video.framesEncoded, at: performance.now() };
+})()`;
+
 /** Opus packets last 20 ms. */
 export const PACKET_MS = 20;
 
@@ -84,8 +90,15 @@ export class SpeakerPage {
     return (await this.value(`[...${byId("log")}.children].map((line) => line.innerText)`)).reverse();
   }
 
-  get errors() {
-    return this.#chromium.errors;
+  /** The pictures that the browser has encoded, and when this was: {frames, at}. */
+  framesSent() {
+    return this.value(FRAMES_SENT);
+  }
+
+  /** Opens another tab in front of the page. */
+  async hide() {
+    await this.#chromium.hide();
+    await this.until("document.visibilityState === 'hidden'");
   }
 
   value(expression) {

@@ -66,6 +66,11 @@ export class Chromium {
     await this.#ask("Page.navigate", { url });
   }
 
+  /** Opens an empty tab in front of the page, which is hidden then. */
+  async hide() {
+    await this.#ask("Target.createTarget", { url: "about:blank" });
+  }
+
   /** The value of an expression in the page. */
   async value(expression) {
     const parameters = { expression, returnByValue: true, awaitPromise: true };
@@ -127,7 +132,8 @@ export class Chromium {
 
   #ask(method, params = {}) {
     const id = (this.#last += 1);
-    this.#process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId: this.#page })}\0`);
+    const sessionId = method.startsWith("Target.") ? undefined : this.#page;
+    this.#process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
     return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
   }
 
