@@ -27,6 +27,18 @@ const SWITCHES: readonly Switch[] = [
     ],
   },
   {
+    id: "outage",
+    title: "Cut off the speakers",
+    text: "Loses everything between speakers and the storage sessions of WebRTC. What is said meanwhile is lost; its time stays, as a gap.",
+    faults: [{ service: "kinesisvideo", operation: "ClientNetwork", kind: "outage" }],
+  },
+  {
+    id: "loss",
+    title: "Lose 5 % of the speech",
+    text: "Loses every twentieth audio datagram of the speakers. The storage session conceals each in its length.",
+    faults: [{ service: "kinesisvideo", operation: "ClientAudio", kind: "loss", extra: { dropPercent: 5 } }],
+  },
+  {
     id: "slow",
     title: "Slow processor",
     text: "Delays every call of the processor by 2 s. Chunks wait, and are delivered together in larger payloads.",

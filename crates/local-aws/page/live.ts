@@ -26,6 +26,13 @@ export interface Session {
   readonly waitingMs: number | null;
   readonly delayMs: number | null;
   readonly lastFailure: string | null;
+  /** What the speaker sent by WebRTC, and what faults of the network lost of it. */
+  readonly datagrams: {
+    readonly audioReceived: number;
+    readonly audioLost: number;
+    readonly receivedInOutages: number;
+    readonly sentInOutages: number;
+  } | null;
 }
 
 /** The counters of a session's deliveries, of those that the page shows. */

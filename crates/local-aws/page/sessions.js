@@ -85,9 +85,17 @@ export function factsOf(session, figures) {
         ["Stored, not accepted yet", duration(session.waitingMs)],
         ["Stream", stream === null ? "none" : `${stream.status}; fragments: ${stream.fragments}, producers: ${stream.producers}, readers: ${stream.readers}`],
         ["Last failure", session.lastFailure ?? undefined],
+        ["Speaker's datagrams", datagramsOf(session)],
         ...countersOf(figures),
     ];
     return facts.filter((fact) => fact[1] !== undefined);
+}
+function datagramsOf({ datagrams }) {
+    if (datagrams === null) {
+        return undefined;
+    }
+    const { audioReceived, audioLost, receivedInOutages, sentInOutages } = datagrams;
+    return `${audioReceived} of audio, ${audioLost} of them lost; lost in outages: ${receivedInOutages} received, ${sentInOutages} sent`;
 }
 function countersOf(figures) {
     if (figures === undefined) {

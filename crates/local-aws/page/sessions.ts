@@ -94,9 +94,18 @@ export function factsOf(session: Session, figures: Figures | undefined): [string
     ["Stored, not accepted yet", duration(session.waitingMs)],
     ["Stream", stream === null ? "none" : `${stream.status}; fragments: ${stream.fragments}, producers: ${stream.producers}, readers: ${stream.readers}`],
     ["Last failure", session.lastFailure ?? undefined],
+    ["Speaker's datagrams", datagramsOf(session)],
     ...countersOf(figures),
   ];
   return facts.filter((fact): fact is [string, string] => fact[1] !== undefined);
+}
+
+function datagramsOf({ datagrams }: Session): string | undefined {
+  if (datagrams === null) {
+    return undefined;
+  }
+  const { audioReceived, audioLost, receivedInOutages, sentInOutages } = datagrams;
+  return `${audioReceived} of audio, ${audioLost} of them lost; lost in outages: ${receivedInOutages} received, ${sentInOutages} sent`;
 }
 
 function countersOf(figures: Figures | undefined): [string, string][] {

@@ -7,8 +7,8 @@ pub(crate) mod index;
 mod live;
 mod logs;
 pub(crate) mod page;
-pub(crate) mod speaker_page;
 mod signaling;
+pub(crate) mod speaker_page;
 
 use std::path::Path as FilePath;
 use std::sync::Arc;

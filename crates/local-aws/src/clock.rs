@@ -1,9 +1,10 @@
 //! The scaled clock: it starts at the real time and runs `scale` times as fast.
 //!
-//! Every time that AWS would measure (timeouts, schedules, retries, stream states, server
-//! timestamps) is read from it, so that a long session fits into a test. Tokens and the deadline of
-//! an invocation use the real clock, because the functions do; an HTTP request has a minimum of
-//! real time ([`Clock::request_timeout`]).
+//! Every time that AWS would measure (timeouts, schedules, retries, stream states, server timestamps
+//! of PutMedia) is read from it, so that a long session fits into a test. Tokens and the deadline of
+//! an invocation use the real clock, because the functions do, and so do the time stamps of speech
+//! by WebRTC, which is not faster; an HTTP request has a minimum of real time
+//! ([`Clock::request_timeout`]).
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -2,15 +2,19 @@
 //!
 //! A fault matches calls by service, operation and target. It skips the first `skip` matching calls
 //! and applies to the next `times`. Services call [`Faults::take`], or [`Faults::gate`], which also
-//! applies errors and delays, once for each call.
+//! applies errors and delays, once for each call. Faults of the [`network`] of clients apply for a
+//! time instead.
+
+pub(crate) mod network;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::aws_error::AwsError;
 
@@ -49,6 +53,12 @@ pub enum FaultKind {
     /// The function's process is killed `delayMs` of real time after the invocation was handed
     /// over.
     Kill,
+    /// Nothing passes between a channel's clients and the service for `delayMs` of real time, or
+    /// until the fault is removed if that is 0 (`ClientNetwork`).
+    Outage,
+    /// `extra.dropPercent` of 100 audio datagrams that a channel's clients send are lost, at equal
+    /// distances, until the fault is removed (`ClientAudio`).
+    Loss,
 }
 
 /// A fault and the calls that it matches.
@@ -61,13 +71,14 @@ pub struct Fault {
     /// The operation, for example `PutEvents`; absent: any. For Lambda `Invoke` is every run of a
     /// function, also each attempt at an event, and `InvokeAsync` the taking of an event; for
     /// EventBridge `Deliver` is an attempt to deliver; for Kinesis Video Streams `GetMediaBody` is
-    /// each piece of a GetMedia body that is being sent; for the HTTP API it is a route, for example
-    /// `POST /sessions`; for WebSocket connections `PostToConnection` and its like, on a
-    /// connection's id.
+    /// each piece of a GetMedia body that is being sent, and `ClientNetwork` and `ClientAudio` are
+    /// all that the clients of a signaling channel exchange with the service; for the HTTP API it
+    /// is a route, for example `POST /sessions`; for WebSocket connections `PostToConnection` and
+    /// its like, on a connection's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// The function, table, stream, queue or connection: every name that contains this text;
-    /// absent: any.
+    /// The function, table, stream, channel, queue or connection: every name that contains this
+    /// text; absent: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// The number of calls that it still applies to.
@@ -152,7 +163,7 @@ impl Fault {
         if self.delay_ms > 600_000 {
             return Err(FaultError::Delay(self.delay_ms));
         }
-        Ok(())
+        network::check(self).map_err(FaultError::Network)
     }
 }
 
@@ -201,6 +212,9 @@ pub enum FaultError {
     /// The delay is too long.
     #[error("delayMs: {0} is more than 600000")]
     Delay(u64),
+    /// A rule of faults of the network is broken.
+    #[error("{0}")]
+    Network(&'static str),
     /// Too many faults are pending.
     #[error("{MAX_FAULTS} faults wait already: DELETE /_local/faults clears them")]
     TooMany,
@@ -212,8 +226,18 @@ type Operations = BTreeMap<&'static str, Vec<String>>;
 /// The pending faults. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
-    waiting: Arc<Mutex<Vec<Fault>>>,
+    waiting: Arc<Mutex<Vec<Pending>>>,
     operations: Arc<Operations>,
+    /// Counts additions and removals, so that tasks can wait for the next one.
+    changes: Arc<watch::Sender<u64>>,
+}
+
+/// A pending fault.
+#[derive(Debug)]
+struct Pending {
+    fault: Fault,
+    /// When it ends by itself.
+    until: Option<Instant>,
 }
 
 impl Faults {
@@ -233,9 +257,10 @@ impl Faults {
     /// Returns the fault that applies to this call, if any, and counts the call for those that
     /// match.
     pub fn take(&self, service: &str, operation: &str, target: &str) -> Option<Fault> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         let mut struck = None;
-        for fault in waiting.iter_mut().filter(|fault| fault.matches(service, operation, target)) {
+        let faults = waiting.iter_mut().map(|pending| &mut pending.fault);
+        for fault in faults.filter(|fault| fault.matches(service, operation, target)) {
             if fault.skip > 0 {
                 fault.skip -= 1;
             } else if fault.times > 0 {
@@ -244,7 +269,7 @@ impl Faults {
                 break;
             }
         }
-        waiting.retain(|fault| fault.times > 0);
+        waiting.retain(|pending| pending.fault.times > 0);
         struck
     }
 
@@ -276,17 +301,20 @@ impl Faults {
     /// pending.
     pub fn add(&self, fault: Fault) -> Result<(), FaultError> {
         fault.check(&self.operations)?;
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         if waiting.len() >= MAX_FAULTS {
             return Err(FaultError::TooMany);
         }
-        waiting.push(fault);
+        let until = network::end(&fault, Instant::now());
+        waiting.push(Pending { fault, until });
+        drop(waiting);
+        self.changed();
         Ok(())
     }
 
     /// Returns the pending faults, oldest first.
     pub fn list(&self) -> Vec<Fault> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.waiting().iter().map(|pending| pending.fault.clone()).collect()
     }
 
     /// Removes all pending faults.
@@ -296,8 +324,20 @@ impl Faults {
 
     /// Removes the pending faults that `which` selects.
     pub fn remove(&self, which: &FaultFilter) {
+        self.waiting().retain(|pending| !which.selects(&pending.fault));
+        self.changed();
+    }
+
+    /// Returns the faults that have not ended by themselves.
+    fn waiting(&self) -> MutexGuard<'_, Vec<Pending>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|fault| !which.selects(fault));
+        let now = Instant::now();
+        waiting.retain(|pending| pending.until.is_none_or(|until| until > now));
+        waiting
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
     }
 }
 

@@ -16,6 +16,7 @@ pub mod kvs;
 pub mod lambda;
 mod named_resources;
 mod options;
+mod rate_limit;
 mod server;
 mod services;
 pub mod session_state;

@@ -186,6 +186,7 @@ impl Services {
             "sqs": self.sqs.state(),
             "kinesisvideo": self.kvs.state(),
             "signaling": self.signaling.state(),
+            "storageSessions": self.storage_sessions.state(),
             "faults": self.faults.list(),
             "audio": self.audio,
             "logs": self.logs,

@@ -11,8 +11,9 @@ use super::fragment::Fragment;
 /// Maximum size of a piece that is passed to the connection at once.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Returns the document of a fragment, in pieces. `now_ms` is the time of reading.
-pub(super) fn pieces(fragment: &Fragment, now_ms: i64) -> Vec<Bytes> {
+/// Returns the document of a fragment, in pieces. `age_ms` is the time from its server timestamp to
+/// now.
+pub(super) fn pieces(fragment: &Fragment, age_ms: i64) -> Vec<Bytes> {
     let mut head = fragment.preamble.to_vec();
     head.extend(tags(&[
         ("AWS_KINESISVIDEO_FRAGMENT_NUMBER", fragment.number.as_str()),
@@ -21,7 +22,7 @@ pub(super) fn pieces(fragment: &Fragment, now_ms: i64) -> Vec<Bytes> {
     ]));
     let mut tail = fragment.trailing.to_vec();
     // In the recorded output, server timestamp + millis behind now is the time of reading.
-    let behind = (now_ms - fragment.server_ms).max(0).to_string();
+    let behind = age_ms.to_string();
     tail.extend(tags(&[
         ("AWS_KINESISVIDEO_MILLIS_BEHIND_NOW", &behind),
         ("AWS_KINESISVIDEO_CONTINUATION_TOKEN", fragment.number.as_str()),
@@ -102,7 +103,7 @@ fn seconds(ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fragment::FragmentNumber;
+    use super::super::fragment::{FragmentNumber, ServerClock};
     use super::*;
 
     #[test]
@@ -124,6 +125,8 @@ mod tests {
             sequence: 1,
             number: FragmentNumber::new(1, 0),
             server_ms: 0,
+            server_clock: ServerClock::Cloud,
+            stored_ms: 0,
             producer_ms: 0,
             duration_ms: 0,
             preamble: Bytes::from_static(b"head"),

@@ -4,6 +4,8 @@ use std::fmt;
 
 use axum::body::Bytes;
 
+use crate::clock::{Clock, real_now_ms};
+
 /// A fragment number in the form of real ones: 2^156 + sequence · 2^92 + a random tail, in
 /// decimal. All have 47 digits, so the order of the texts is the order of the sequences.
 /// (Derived from recorded GetMedia output, whose five numbers contain the sequences 1 to 5.)
@@ -47,6 +49,15 @@ impl fmt::Display for FragmentNumber {
     }
 }
 
+/// The clock of a fragment's server timestamp: that by which its media passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ServerClock {
+    /// The cloud's clock: a producer may send as much faster than in real time as it runs.
+    Cloud,
+    /// The real clock: speech by WebRTC is not faster at a higher time scale.
+    Real,
+}
+
 /// A complete fragment as a stream stores it.
 #[derive(Debug)]
 pub(super) struct Fragment {
@@ -54,8 +65,12 @@ pub(super) struct Fragment {
     pub(super) sequence: u64,
     /// Its number on the wire.
     pub(super) number: FragmentNumber,
-    /// When its ingestion began, by the cloud's clock, in ms since the epoch.
+    /// When its ingestion began, by `server_clock`, in ms since the epoch.
     pub(super) server_ms: i64,
+    /// The clock of `server_ms`.
+    pub(super) server_clock: ServerClock,
+    /// When it was stored, by the cloud's clock, in ms since the epoch: the start of its retention.
+    pub(super) stored_ms: i64,
     /// The producer's time of its start, in ms since the epoch.
     pub(super) producer_ms: i64,
     /// From its first block's start to its last block's end, in ms.
@@ -74,6 +89,15 @@ impl Fragment {
     /// counted.
     pub(super) fn bytes(&self) -> u64 {
         (self.cluster.len() + self.trailing.len()) as u64
+    }
+
+    /// Returns the time since its ingestion began, in ms of its own clock.
+    pub(super) fn age_ms(&self, clock: &Clock) -> i64 {
+        let now_ms = match self.server_clock {
+            ServerClock::Cloud => clock.now_ms(),
+            ServerClock::Real => real_now_ms(),
+        };
+        (now_ms - self.server_ms).max(0)
     }
 }
 

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::aws_error::AwsError;
+use crate::rate_limit::RateLimit;
 
 use super::errors;
-use super::fragment::{Fragment, FragmentNumber};
+use super::fragment::{Fragment, FragmentNumber, ServerClock};
 use super::fragmenter::ProducerFragment;
 use super::ingest_error::IngestError;
 
@@ -44,8 +45,8 @@ struct Held {
     closed: bool,
     readers: usize,
     writers: usize,
-    get_calls: VecDeque<i64>,
-    put_calls: VecDeque<i64>,
+    get_calls: RateLimit<CALLS_PER_SECOND>,
+    put_calls: RateLimit<CALLS_PER_SECOND>,
 }
 
 /// Which media API a connection uses.
@@ -87,6 +88,7 @@ pub(super) struct FragmentId {
     pub(super) sequence: u64,
     pub(super) number: FragmentNumber,
     pub(super) server_ms: i64,
+    pub(super) server_clock: ServerClock,
 }
 
 impl FragmentStore {
@@ -133,13 +135,9 @@ impl FragmentStore {
             Access::Read => &mut held.get_calls,
             Access::Write => &mut held.put_calls,
         };
-        while calls.front().is_some_and(|call| now_ms - call >= 1000) {
-            calls.pop_front();
-        }
-        if calls.len() >= CALLS_PER_SECOND {
+        if !calls.admit(now_ms) {
             return Err(errors::too_many_calls(access.operation()));
         }
-        calls.push_back(now_ms);
         let (taken, most) = match access {
             Access::Read => (&mut held.readers, READERS),
             Access::Write => (&mut held.writers, WRITERS),
@@ -153,11 +151,11 @@ impl FragmentStore {
     }
 
     /// Begins a fragment: it has its number and server timestamp from here on.
-    pub(super) fn begin(&self, now_ms: i64) -> FragmentId {
+    pub(super) fn begin(&self, server_ms: i64, server_clock: ServerClock) -> FragmentId {
         let mut held = self.held();
         held.sequence += 1;
         let number = FragmentNumber::new(held.sequence, rand::random());
-        FragmentId { sequence: held.sequence, number, server_ms: now_ms }
+        FragmentId { sequence: held.sequence, number, server_ms, server_clock }
     }
 
     /// Stores a complete fragment. Returns whether it is kept for the retention period (PERSISTED).
@@ -181,6 +179,8 @@ impl FragmentStore {
             sequence: fragment_id.sequence,
             number: fragment_id.number,
             server_ms: fragment_id.server_ms,
+            server_clock: fragment_id.server_clock,
+            stored_ms: now_ms,
             producer_ms,
             duration_ms: whole.duration_ms,
             preamble: whole.preamble,
@@ -277,7 +277,7 @@ impl Held {
             hours => (hours * HOUR_MS, u64::MAX),
         };
         while let Some(oldest) = self.fragments.front() {
-            if now_ms - oldest.server_ms <= keep_ms && self.bytes <= keep_bytes {
+            if now_ms - oldest.stored_ms <= keep_ms && self.bytes <= keep_bytes {
                 break;
             }
             self.bytes -= oldest.bytes();
@@ -291,7 +291,10 @@ mod tests {
     use super::*;
 
     fn keep(store: &FragmentStore, now_ms: i64) -> FragmentNumber {
-        let fragment_id = store.begin(now_ms);
+        keep_begun(store, store.begin(now_ms, ServerClock::Cloud), now_ms)
+    }
+
+    fn keep_begun(store: &FragmentStore, fragment_id: FragmentId, now_ms: i64) -> FragmentNumber {
         let number = fragment_id.number.clone();
         let whole = ProducerFragment {
             timecode_ms: 0,
@@ -315,6 +318,14 @@ mod tests {
         assert_eq!(store.state(2 * HOUR_MS)["bytes"], 100);
         store.keep_for(0);
         assert!(store.after(0, HOUR_MS + BUFFER_MS + 1).is_none());
+    }
+
+    #[test]
+    fn the_retention_of_media_of_the_real_clock_is_that_of_the_clouds() {
+        let store = FragmentStore::new("s", 1);
+        let number = keep_begun(&store, store.begin(0, ServerClock::Real), 30 * HOUR_MS);
+        assert_eq!(store.sequence_of(number.as_str(), 31 * HOUR_MS), Some(1));
+        assert_eq!(store.sequence_of(number.as_str(), 31 * HOUR_MS + 1), None);
     }
 
     #[test]

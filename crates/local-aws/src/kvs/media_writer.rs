@@ -8,6 +8,7 @@ use crate::aws_error::AwsError;
 use super::Kvs;
 use super::arn::{self, Kind};
 use super::errors;
+use super::fragment::ServerClock;
 use super::fragment_store::{Access, ConnectionPermit, FragmentStore};
 use super::fragmenter::{FragmentEvent, Fragmenter};
 use super::ingest_error::IngestError;
@@ -64,7 +65,7 @@ impl Kvs {
 }
 
 impl MediaWriter {
-    /// Stores the fragments of a Matroska document. `begun_ms` is the cloud's time of their first
+    /// Stores the fragments of a Matroska document. `server_ms` is the real time of their first
     /// frame, `origin_ms` the producer's time of timecode 0.
     ///
     /// # Errors
@@ -72,7 +73,7 @@ impl MediaWriter {
     pub(crate) fn write(
         &self,
         document: &[u8],
-        begun_ms: i64,
+        server_ms: i64,
         origin_ms: i64,
     ) -> Result<(), IngestError> {
         let mut fragmenter = Fragmenter::default();
@@ -82,7 +83,7 @@ impl MediaWriter {
         for event in events {
             if let FragmentEvent::Complete(whole) = event {
                 let producer_ms = origin_ms.saturating_add(whole.timecode_ms);
-                let fragment_id = self.store.begin(begun_ms);
+                let fragment_id = self.store.begin(server_ms, ServerClock::Real);
                 self.store.keep(fragment_id, whole, producer_ms, self.kvs.clock.now_ms())?;
             }
         }

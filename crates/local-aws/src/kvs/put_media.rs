@@ -21,6 +21,7 @@ use crate::faults::{Fault, FaultKind};
 
 use super::Kvs;
 use super::errors;
+use super::fragment::ServerClock;
 use super::fragment_store::{Access, ConnectionPermit, FragmentId, FragmentStore};
 use super::fragmenter::{FragmentEvent, Fragmenter};
 use super::ingest_error::IngestError;
@@ -122,7 +123,7 @@ impl Ingestion {
         for event in events {
             match event {
                 FragmentEvent::Started { timecode_ms } => {
-                    let fragment_id = self.store.begin(self.kvs.clock.now_ms());
+                    let fragment_id = self.store.begin(self.kvs.clock.now_ms(), ServerClock::Cloud);
                     let fragment_id = &*self.fragment_id.insert((fragment_id, timecode_ms));
                     acknowledge(&self.acks, json!({ "EventType": "BUFFERING" }), Some(fragment_id))
                         .await;

@@ -106,7 +106,7 @@ impl Reader {
             let now_ms = self.clock().now_ms();
             if let Some(fragment) = self.store.after(self.cursor, now_ms) {
                 self.cursor = fragment.sequence;
-                self.pieces = document::pieces(&fragment, now_ms).into();
+                self.pieces = document::pieces(&fragment, fragment.age_ms(self.clock())).into();
                 self.going_out = Some(fragment);
                 continue;
             }
@@ -145,6 +145,7 @@ mod tests {
     use crate::faults::Faults;
     use sam_template::Account;
 
+    use super::super::fragment::ServerClock;
     use super::super::fragment_store::Access;
     use super::super::fragmenter::ProducerFragment;
     use super::*;
@@ -157,7 +158,8 @@ mod tests {
             cluster: Bytes::from_static(b"cluster"),
             trailing: Bytes::new(),
         };
-        store.keep(store.begin(now_ms), whole, now_ms, now_ms).unwrap();
+        let fragment_id = store.begin(now_ms, ServerClock::Cloud);
+        store.keep(fragment_id, whole, now_ms, now_ms).unwrap();
     }
 
     #[tokio::test]

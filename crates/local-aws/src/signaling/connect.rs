@@ -47,6 +47,7 @@ impl Signaling {
         };
         let upgrade = WebSocketUpgrade::from_request_parts(&mut head, &()).await;
         let upgrade = upgrade.map_err(|refused| errors::invalid(refused.body_text()))?;
+        self.faults.reachable(&arn).await;
         self.faults.gate("kinesisvideo", operation, &arn).await?;
         let channel = self.kvs.signaling_channel(&arn)?;
         let opened = self.sockets().open(&arn, &client, self.clock.now_ms())?;

@@ -8,8 +8,9 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::rate_limit::RateLimit;
+
 use super::message::{self, Kind, Message, Refused};
-use super::rate::RateLimit;
 use super::service_side::{Client, ToClient};
 use super::sockets::{Opened, Push};
 use super::{Signaling, errors};
@@ -36,6 +37,13 @@ struct Registration {
     number: u64,
 }
 
+impl Registration {
+    /// Waits until messages can pass between the client and the service.
+    async fn reachable(&self) {
+        self.signaling.faults.reachable(&self.arn).await;
+    }
+}
+
 impl Drop for Registration {
     fn drop(&mut self) {
         self.signaling.sockets().close(&self.arn, &self.client, self.number);
@@ -50,9 +58,9 @@ pub(super) struct Connection {
     from_service: Receiver<ToClient>,
     /// Cancelled when the channel is deleted.
     deleted: CancellationToken,
-    offers: RateLimit,
-    answers: RateLimit,
-    candidates: RateLimit,
+    offers: RateLimit<SDP_PER_SECOND>,
+    answers: RateLimit<SDP_PER_SECOND>,
+    candidates: RateLimit<CANDIDATES_PER_SECOND>,
 }
 
 impl Connection {
@@ -69,9 +77,9 @@ impl Connection {
             pushes,
             from_service,
             deleted,
-            offers: RateLimit::new(SDP_PER_SECOND),
-            answers: RateLimit::new(SDP_PER_SECOND),
-            candidates: RateLimit::new(CANDIDATES_PER_SECOND),
+            offers: RateLimit::default(),
+            answers: RateLimit::default(),
+            candidates: RateLimit::default(),
         }
     }
 
@@ -85,7 +93,10 @@ impl Connection {
         loop {
             let event = tokio::select! {
                 frame = socket.recv() => match frame {
-                    Some(Ok(Frame::Text(text))) => self.accept(&text),
+                    Some(Ok(Frame::Text(text))) => {
+                        self.registration.reachable().await;
+                        self.accept(&text)
+                    }
                     Some(Ok(Frame::Close(_)) | Err(_)) | None => return,
                     Some(Ok(_)) => None,
                 },
@@ -111,13 +122,17 @@ impl Connection {
             };
             idle_end = Instant::now() + clock.real(MAX_IDLE);
             if let Some(event) = event {
+                self.registration.reachable().await;
                 let sent = timeout(WRITE_TIMEOUT, socket.send(Frame::Text(event.into()))).await;
                 if !matches!(sent, Ok(Ok(()))) {
                     return;
                 }
             }
         }
+        let Registration { signaling, arn, .. } = &self.registration;
+        let (faults, arn) = (signaling.faults.clone(), arn.clone());
         drop(self);
+        faults.reachable(&arn).await;
         close(socket).await;
     }
 
@@ -126,13 +141,14 @@ impl Connection {
     fn accept(&mut self, text: &str) -> Option<String> {
         let Registration { signaling, arn, client, .. } = &self.registration;
         let accepted = Message::read(text).and_then(|message| {
-            let (limit, most) = match message.kind {
-                Kind::Offer => (&mut self.offers, SDP_PER_SECOND),
-                Kind::Answer => (&mut self.answers, SDP_PER_SECOND),
-                Kind::Candidate => (&mut self.candidates, CANDIDATES_PER_SECOND),
+            let now_ms = signaling.clock.now_ms();
+            let (is_admitted, most) = match message.kind {
+                Kind::Offer => (self.offers.admit(now_ms), SDP_PER_SECOND),
+                Kind::Answer => (self.answers.admit(now_ms), SDP_PER_SECOND),
+                Kind::Candidate => (self.candidates.admit(now_ms), CANDIDATES_PER_SECOND),
             };
             let word = message.kind.word();
-            let relayed = if limit.admit(signaling.clock.now_ms()) {
+            let relayed = if is_admitted {
                 signaling.relay(arn, client, &message)
             } else {
                 Err(errors::too_many(format!("More than {most} {word} a second")))

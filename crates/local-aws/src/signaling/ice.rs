@@ -41,6 +41,7 @@ impl Signaling {
                 )));
             }
         }
+        self.faults.reachable(arn).await;
         let fault = self.faults.gate("kinesisvideo", "GetIceServerConfig", arn).await?;
         self.kvs.signaling_channel(arn)?;
         let body = match fault {

@@ -16,7 +16,6 @@ mod connection;
 mod errors;
 mod ice;
 mod message;
-mod rate;
 mod relay;
 mod service_side;
 mod signature;
@@ -34,7 +33,7 @@ use serde_json::Value;
 
 use crate::aws_error::AwsError;
 use crate::clock::Clock;
-use crate::faults::Faults;
+use crate::faults::{self, Faults};
 use crate::kvs::Kvs;
 pub(crate) use service_side::{Client, ServiceSide};
 pub(crate) use service_side::{FromClient, ToClient};
@@ -79,7 +78,8 @@ impl Signaling {
 
     /// Returns the operations that a fault may name; its target is a channel's ARN.
     pub fn operations() -> impl Iterator<Item = &'static str> {
-        OPERATIONS.into_iter().map(|(_, operation)| operation)
+        let operations = OPERATIONS.into_iter().map(|(_, operation)| operation);
+        operations.chain(faults::network::OPERATIONS)
     }
 
     /// Returns AWS's answer to an unsigned request.

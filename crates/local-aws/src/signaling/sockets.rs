@@ -10,10 +10,10 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::aws_error::AwsError;
 use crate::clock::rfc3339;
+use crate::rate_limit::RateLimit;
 
 use super::errors;
 use super::message::Message;
-use super::rate::RateLimit;
 use super::service_side::{Client, FromClient, ServiceSide, ToClient};
 use super::waiting::{Waiting, WaitingMessages};
 
@@ -42,12 +42,12 @@ pub(super) struct Sockets {
     opened: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct ChannelSockets {
     open: HashMap<Client, Socket>,
     waiting: WaitingMessages,
-    masters: RateLimit,
-    viewers: RateLimit,
+    masters: RateLimit<CONNECTS_PER_SECOND>,
+    viewers: RateLimit<CONNECTS_PER_SECOND>,
 }
 
 #[derive(Debug)]
@@ -184,14 +184,6 @@ impl Sockets {
         };
         let open = self.channels.iter().filter(|(_, channel)| !channel.open.is_empty());
         open.map(shown).collect()
-    }
-}
-
-impl Default for ChannelSockets {
-    fn default() -> Self {
-        let limit = || RateLimit::new(CONNECTS_PER_SECOND);
-        let (open, waiting) = (HashMap::new(), WaitingMessages::default());
-        Self { open, waiting, masters: limit(), viewers: limit() }
     }
 }
 

@@ -1,10 +1,16 @@
 //! Storage sessions of WebRTC ingestion: JoinStorageSession, and the peer that stores what the
 //! master of a channel sends.
 //!
-//! The data path: `session` (socket, signaling, limits) → `peer` (WebRTC) → `recorder`, which
+//! The data path: `session` (signaling, limits) with `network` (socket, faults) → `peer` (WebRTC) → `recorder`, which
 //! places media in time (`media_clock`), decodes `opus`, encodes `aac`, converts `avc`, cuts
 //! fragments (`cutter`) and writes them as Matroska (`muxer`) → `kvs`. Only `session` waits and
 //! reads clocks.
+//!
+//! **Time.** A speaker is not faster at a higher time scale, so the producer and the server
+//! timestamps of fragments are both the real time of their first frame. The fragments of two
+//! connections, as at the forced rejoin after an hour, are therefore as far apart as on AWS: by the
+//! real time between them, by either clock. The ends of a session, the retention of its fragments
+//! and the limits of GetMedia use the cloud's clock.
 //!
 //! Facts: API reference of JoinStorageSession; WebRTC developer guide, "Ingest media", "Service
 //! quotas". Not implemented: JoinStorageSessionAsViewer.
@@ -17,6 +23,7 @@ mod calls;
 mod cutter;
 mod media_clock;
 mod muxer;
+mod network;
 mod opus;
 mod peer;
 mod picture_size;
@@ -36,6 +43,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +53,8 @@ use crate::kvs::Kvs;
 use crate::signaling::{Client, ServiceSide};
 
 use calls::Calls;
+pub(crate) use network::DatagramCounts;
+use network::{Datagrams, Network};
 use session::Session;
 
 /// The default length of a fragment, ms: about that of AWS's media server.
@@ -75,6 +85,7 @@ pub(crate) struct StorageSessions {
 struct Channel {
     calls: Calls,
     current: Option<Current>,
+    datagrams: Arc<Datagrams>,
 }
 
 /// The newest session of a channel.
@@ -119,6 +130,7 @@ impl StorageSessions {
 
     async fn answer(&self, request: Request) -> Result<(), AwsError> {
         let channel_arn = channel_arn(request).await?;
+        self.faults.reachable(&channel_arn).await;
         let fault = self.faults.gate("kinesisvideo", OPERATION, &channel_arn).await?;
         let is = |fault: &Option<Fault>, kind| fault.as_ref().is_some_and(|it| it.kind == kind);
         if is(&fault, FaultKind::Answer) {
@@ -148,9 +160,15 @@ impl StorageSessions {
             ));
         };
         let stop = self.stop.child_token();
-        let session = Session::new(Arc::clone(&self.kvs), stream_arn, signaling, self.fragment_ms)
+        let failed = |error: String| AwsError::internal("InternalFailure", error);
+        let datagrams =
+            Arc::clone(&self.channels().entry(channel_arn.to_owned()).or_default().datagrams);
+        let network = Network::bind(self.faults.clone(), channel_arn, datagrams)
             .await
-            .map_err(|error| AwsError::internal("InternalFailure", error.to_string()))?;
+            .map_err(|error| failed(format!("UDP socket: {error}")))?;
+        let kvs = Arc::clone(&self.kvs);
+        let session = Session::new(kvs, stream_arn, network, signaling, self.fragment_ms)
+            .map_err(|error| failed(error.to_string()))?;
         self.replace(channel_arn, session, stop);
         Ok(())
     }
@@ -172,6 +190,20 @@ impl StorageSessions {
             session.run(token).await;
         });
         channel.current = Some(Current { stop, ended });
+    }
+
+    /// Returns the channels that were joined, as `/_local/state` shows them.
+    pub(crate) fn state(&self) -> Value {
+        let shown = |(arn, channel): (&String, &Channel)| {
+            let is_running = channel.current.as_ref().is_some_and(|it| !it.ended.is_finished());
+            json!({ "channel": arn, "running": is_running, "datagrams": channel.datagrams.counts() })
+        };
+        self.channels().iter().map(shown).collect()
+    }
+
+    /// Returns the datagrams of the sessions of a channel so far.
+    pub(crate) fn datagrams(&self, channel_arn: &str) -> Option<DatagramCounts> {
+        self.channels().get(channel_arn).map(|channel| channel.datagrams.counts())
     }
 
     fn channels(&self) -> MutexGuard<'_, BTreeMap<String, Channel>> {

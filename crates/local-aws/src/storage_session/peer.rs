@@ -16,9 +16,19 @@ use super::answer::{self, AnswerError};
 /// not reordered by more.
 const REORDERING: Duration = Duration::from_millis(100);
 
+/// The payload type of Opus in the offer, which the answer cannot change.
+const OPUS: u8 = 111;
+
 /// Profiles and levels of H.264 in the offer: payload type, that of its retransmission, and
 /// profile-level-id. Level 3.1; constrained baseline, baseline, main.
 const H264: [(u8, u8, u32); 3] = [(108, 109, 0x42E01F), (127, 121, 0x42001F), (123, 119, 0x4D001F)];
+
+/// Returns whether a received datagram is an RTP packet of the audio.
+pub(super) fn is_audio(datagram: &[u8]) -> bool {
+    // Version 2 (RFC 3550 §5.1); DTLS and STUN have other first bits (RFC 7983 §7).
+    let is_rtp = datagram.len() >= 12 && datagram.first().is_some_and(|first| first >> 6 == 2);
+    is_rtp && datagram.get(1).is_some_and(|kind| kind & 0x7F == OPUS)
+}
 
 /// An output of [`Peer::poll`].
 #[derive(Debug)]
@@ -175,5 +185,20 @@ impl Peer {
                 Output::Event(_) => continue,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn audio_is_told_apart_by_the_payload_type_of_the_offer() {
+        let (_, offer, _) = Peer::new(([127, 0, 0, 1], 9).into(), Instant::now()).unwrap();
+        assert!(offer.contains(&format!("a=rtpmap:{OPUS} opus/48000/2")), "{offer}");
+        let packet = |first: u8, second: u8| [&[first, second][..], &[0; 10]].concat();
+        assert!(is_audio(&packet(0x80, OPUS)) && is_audio(&packet(0x90, 0x80 | OPUS)));
+        assert!(!is_audio(&packet(0x80, 108)) && !is_audio(&packet(0x80, 200)));
+        assert!(!is_audio(&packet(0, OPUS)) && !is_audio(&[0x80, OPUS]));
     }
 }

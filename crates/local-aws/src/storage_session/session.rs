@@ -1,14 +1,13 @@
 //! One storage session: a task that connects its peer with a UDP socket, the client's signaling
 //! connection and the stream.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use str0m::RtcError;
 use str0m::media::MediaData;
 use str0m::rtp::rtcp::SenderInfo;
-use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::real_now_ms;
@@ -19,6 +18,7 @@ use crate::signaling::{FromClient, ServiceSide, ToClient};
 use super::aac::{EncodeError, SyomEncoder};
 use super::cutter;
 use super::media_clock::{RtpStamp, SenderReport};
+use super::network::Network;
 use super::opus::DecodeError;
 use super::peer::{Peer, PeerError, PeerOutput};
 use super::recorder::{Recorded, Recorder};
@@ -78,14 +78,14 @@ enum Wake {
 pub(super) struct Session {
     kvs: Arc<Kvs>,
     stream_arn: String,
-    socket: UdpSocket,
+    network: Network,
     peer: Peer,
     signaling: Option<ServiceSide>,
     /// The offer and the candidate, until they are sent.
     offer: Option<(String, String)>,
     recorder: Recorder,
     started: Instant,
-    /// The real time at `started`, ms since the Unix epoch. Media is not faster at a higher scale.
+    /// The real time at `started`, ms since the Unix epoch: both the producer's and the server's.
     origin_ms: i64,
     last_media: Instant,
     key_interval: Duration,
@@ -93,25 +93,25 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Creates a session that stores in a stream, and listens on a free port of 127.0.0.1.
+    /// Creates a session that stores in a stream what its client sends through `network`.
     ///
     /// # Errors
     /// [`StartError`].
-    pub(super) async fn new(
+    pub(super) fn new(
         kvs: Arc<Kvs>,
         stream_arn: String,
+        network: Network,
         signaling: ServiceSide,
         fragment_ms: u32,
     ) -> Result<Self, StartError> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let started = Instant::now();
-        let (peer, offer, candidate) = Peer::new(socket.local_addr()?, started)?;
+        let (peer, offer, candidate) = Peer::new(network.local_addr()?, started)?;
         let recorder = Recorder::new(fragment_ms, Box::new(SyomEncoder::new()?))?;
         let interval_ms = cutter::key_interval_ms(fragment_ms);
         Ok(Self {
             kvs,
             stream_arn,
-            socket,
+            network,
             peer,
             signaling: Some(signaling),
             offer: Some((offer, candidate)),
@@ -197,7 +197,7 @@ impl Session {
         tokio::select! {
             () = stop.cancelled() => Wake::Stop,
             message = message => Wake::Message(message),
-            received = self.socket.recv_from(buffer) => Wake::Datagram(received),
+            received = self.network.receive(buffer) => Wake::Datagram(received),
             () = tokio::time::sleep_until(at.into()) => Wake::Timeout,
         }
     }
@@ -219,9 +219,7 @@ impl Session {
             match self.peer.poll()? {
                 PeerOutput::Timeout(_) if !self.peer.is_alive() => return Err(End::Closed),
                 PeerOutput::Timeout(at) => return Ok(at),
-                PeerOutput::Datagram(to, datagram) => {
-                    let _ = self.socket.send_to(&datagram, to).await;
-                }
+                PeerOutput::Datagram(to, datagram) => self.network.send(to, &datagram).await,
                 PeerOutput::Connected => {
                     tracing::info!(stream = self.stream_arn, "storage session connected");
                     self.next_key_request = Some(Instant::now());
@@ -279,11 +277,8 @@ impl Session {
     }
 
     fn store(&self, writer: &MediaWriter, fragment: &Recorded) -> Result<(), IngestError> {
-        let begun = self.time(Instant::now()) - fragment.start;
-        let age = Duration::from_millis(begun.as_ms().max(0).unsigned_abs());
-        let clock = self.kvs.clock();
-        let cloud_ms = i64::try_from(clock.cloud(age).as_millis()).unwrap_or(0);
-        writer.write(&fragment.document, clock.now_ms() - cloud_ms, self.origin_ms)
+        let server_ms = self.origin_ms + fragment.start.as_ms();
+        writer.write(&fragment.document, server_ms, self.origin_ms)
     }
 
     /// Closes the connection, and sends its last datagrams.
@@ -291,7 +286,7 @@ impl Session {
         self.peer.close();
         for _ in 0..LAST_DATAGRAMS {
             let Ok(PeerOutput::Datagram(to, datagram)) = self.peer.poll() else { return };
-            let _ = self.socket.send_to(&datagram, to).await;
+            self.network.send(to, &datagram).await;
         }
     }
 

@@ -3,6 +3,8 @@
 
 mod browser;
 mod cloud;
+mod lossy_network;
+mod rejoin;
 
 use std::time::{Duration, Instant};
 
@@ -35,10 +37,20 @@ async fn connected(cloud: &Cloud, lost: impl IntoIterator<Item = usize>) -> (Mas
 /// Sends 20 ms packets at their times, and a key frame every half second. A packet of `None` is a
 /// pause of the sender. Returns the real time of the first packet.
 async fn speak(browser: &mut Browser, packets: &[Option<Vec<u8>>]) -> i64 {
+    speak_while(browser, packets, |_| ()).await
+}
+
+/// As [`speak`]; calls `before` with the number of each packet before it is sent.
+async fn speak_while(
+    browser: &mut Browser,
+    packets: &[Option<Vec<u8>>],
+    mut before: impl FnMut(usize),
+) -> i64 {
     let (start, start_ms) = (Instant::now(), real_now_ms());
     for (number, packet) in packets.iter().enumerate() {
         let at = start + Duration::from_millis(20 * number as u64);
         browser.run_until(at).await;
+        before(number);
         if let Some(packet) = packet {
             browser.send_audio(7_000 + 960 * number as u64, at, packet).await;
         }
@@ -49,6 +61,11 @@ async fn speak(browser: &mut Browser, packets: &[Option<Vec<u8>>]) -> i64 {
     let end = start + Duration::from_millis(20 * packets.len() as u64 + 400);
     browser.run_until(end).await;
     start_ms
+}
+
+/// Returns the packets as [`speak`] takes them, without a pause.
+fn sent(packets: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
+    packets.iter().cloned().map(Some).collect()
 }
 
 /// Returns the first packets of the bundled recording of two voices.
@@ -96,8 +113,7 @@ async fn speech_is_stored_as_aac_with_the_time_at_which_it_was_spoken() {
     let cloud = Cloud::new(1.0).await;
     let (_master, mut browser) = connected(&cloud, []).await;
     let packets = recording(300);
-    let spoken: Vec<Option<Vec<u8>>> = packets.iter().cloned().map(Some).collect();
-    let start_ms = speak(&mut browser, &spoken).await;
+    let start_ms = speak(&mut browser, &sent(&packets)).await;
     assert!(browser.key_requests >= 2, "{}", browser.key_requests);
     cloud.end().await;
 
@@ -119,8 +135,7 @@ async fn speech_is_stored_as_aac_with_the_time_at_which_it_was_spoken() {
 async fn fragments_have_both_tracks_and_the_tags_of_aws() {
     let cloud = Cloud::new(1.0).await;
     let (_master, mut browser) = connected(&cloud, []).await;
-    let spoken: Vec<Option<Vec<u8>>> = recording(60).into_iter().map(Some).collect();
-    speak(&mut browser, &spoken).await;
+    speak(&mut browser, &sent(&recording(60))).await;
     cloud.end().await;
     let bytes = cloud.bytes().await;
     let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
@@ -140,8 +155,7 @@ async fn lost_packets_leave_the_time_after_them_in_place() {
     let lost = [60, 80, 81, 100, 120, 121, 122, 140, 160, 180];
     let (_master, mut browser) = connected(&cloud, lost).await;
     let packets = recording(200);
-    let spoken: Vec<Option<Vec<u8>>> = packets.iter().cloned().map(Some).collect();
-    speak(&mut browser, &spoken).await;
+    speak(&mut browser, &sent(&packets)).await;
     cloud.end().await;
 
     let decoded = cloud.decoded().await;
@@ -159,8 +173,7 @@ async fn a_long_loss_is_a_gap_of_its_length() {
     let cloud = Cloud::new(1.0).await;
     let (_master, mut browser) = connected(&cloud, 75..125).await;
     let packets = recording(200);
-    let spoken: Vec<Option<Vec<u8>>> = packets.iter().cloned().map(Some).collect();
-    speak(&mut browser, &spoken).await;
+    speak(&mut browser, &sent(&packets)).await;
     cloud.end().await;
 
     let decoded = cloud.decoded().await;
@@ -229,7 +242,7 @@ async fn an_answer_without_video_is_refused_and_can_be_given_again() {
 async fn the_newest_join_replaces_the_session_before_it() {
     let cloud = Cloud::new(1.0).await;
     let (_first, mut old) = connected(&cloud, []).await;
-    let packets: Vec<Option<Vec<u8>>> = recording(50).into_iter().map(Some).collect();
+    let packets = sent(&recording(50));
     speak(&mut old, &packets).await;
     let (second, mut new) = connected(&cloud, []).await;
     old.closed().await;
@@ -248,7 +261,7 @@ async fn a_session_ends_after_an_hour_and_its_media_is_stored() {
     // An hour lasts 3.6 s.
     let cloud = Cloud::new(1000.0).await;
     let (_master, mut browser) = connected(&cloud, []).await;
-    let packets: Vec<Option<Vec<u8>>> = recording(50).into_iter().map(Some).collect();
+    let packets = sent(&recording(50));
     speak(&mut browser, &packets).await;
     browser.closed().await;
     cloud.ended().await;

@@ -8,6 +8,7 @@ use crate::clock::real_now_ms;
 use crate::lambda::{Delivery, Outcome};
 use crate::services::Services;
 use crate::session_state::{checkpoint, delivered, delivery};
+use crate::storage_session::DatagramCounts;
 
 /// Samples in a millisecond.
 const PER_MS: i64 = 16;
@@ -29,6 +30,9 @@ pub(super) async fn all(services: &Services) -> Value {
             stream: stored.into_iter().find(|stream| stream["name"] == name),
             end_ms: services.kvs.producer_end_ms(name),
             latest: services.lambda.deliveries().latest(id),
+            datagrams: session["kvsChannelArn"]
+                .as_str()
+                .and_then(|channel_arn| services.storage_sessions.datagrams(channel_arn)),
         };
         row(session, streams.get(id), watermarks.get(id), &kvs, real_now_ms())
     };
@@ -36,6 +40,7 @@ pub(super) async fn all(services: &Services) -> Value {
 }
 
 /// The media of a session.
+#[derive(Debug, Default)]
 struct Media<'a> {
     /// Its stream in `/_local/state`.
     stream: Option<&'a Value>,
@@ -43,6 +48,8 @@ struct Media<'a> {
     end_ms: Option<i64>,
     /// Its latest delivery, and the latest that was not rejected.
     latest: (Option<Delivery>, Option<Delivery>),
+    /// What its speaker sent by WebRTC.
+    datagrams: Option<DatagramCounts>,
 }
 
 /// Returns one session. `delayMs` is the time from the moment in which the last accepted sample was
@@ -81,6 +88,7 @@ fn row(
         "waitingMs": media.end_ms.zip(accepted_to).map(|(stored, to)| (stored - to).max(0)),
         "delayMs": accepted.as_ref().map(delay_ms).filter(|delay| *delay >= 0),
         "lastFailure": latest.as_ref().and_then(failure),
+        "datagrams": media.datagrams,
     })
 }
 
@@ -142,8 +150,11 @@ mod tests {
         });
         let accepted = delivered_at(12_500, Outcome::Accepted { next_sample: None });
         let refused = delivered_at(13_000, Outcome::Failed { error: "Unhandled".to_owned() });
-        let media =
-            Media { stream: None, end_ms: Some(14_000), latest: (Some(refused), Some(accepted)) };
+        let media = Media {
+            end_ms: Some(14_000),
+            latest: (Some(refused), Some(accepted)),
+            ..Media::default()
+        };
         let row = row(&json!({"sessionId": "a-b-1"}), Some(&stream), None, &media, 50);
         assert_eq!((&row["delivery"], &row["epoch"]), (&json!("running"), &json!(2)));
         assert_eq!((&row["delayMs"], &row["waitingMs"]), (&json!(2000), &json!(3500)));
@@ -156,9 +167,8 @@ mod tests {
 
     #[test]
     fn a_session_without_media_has_no_figures() {
-        let media = Media { stream: None, end_ms: None, latest: (None, None) };
-        let row = row(&json!({"sessionId": "a-b-1"}), None, None, &media, 0);
-        for name in ["delayMs", "waitingMs", "lastFailure", "stream", "epoch"] {
+        let row = row(&json!({"sessionId": "a-b-1"}), None, None, &Media::default(), 0);
+        for name in ["delayMs", "waitingMs", "lastFailure", "stream", "epoch", "datagrams"] {
             assert_eq!(row[name], Value::Null, "{name}");
         }
         assert_eq!(row["delivery"], "not started");

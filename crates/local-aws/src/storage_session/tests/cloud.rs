@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::super::StorageSessions;
+use super::super::{DatagramCounts, StorageSessions};
 use crate::clock::Clock;
-use crate::faults::Faults;
+use crate::faults::{Faults, network};
 use crate::kvs::{Kvs, MediaWriter};
 use crate::signaling::{FromClient, ServiceSide, ToClient};
 use sam_template::Account;
@@ -25,6 +25,7 @@ pub(super) struct Cloud {
     kvs: Arc<Kvs>,
     pub(super) sessions: StorageSessions,
     pub(super) channel_arn: String,
+    pub(super) faults: Faults,
     waiting: Arc<Mutex<VecDeque<ServiceSide>>>,
 }
 
@@ -43,6 +44,8 @@ pub(super) struct Decoded {
     pub(super) origin_ms: i64,
     /// CodecID of the track.
     pub(super) codec: Option<String>,
+    /// The server and the producer timestamp of each fragment, ms.
+    pub(super) times: Vec<(i64, i64)>,
     /// Number of fragments.
     pub(super) fragments: usize,
     /// Positions and lengths of gaps.
@@ -53,18 +56,20 @@ impl Cloud {
     /// Creates a channel and a stream that stores it in fragments of two seconds.
     pub(super) async fn new(time_scale: f64) -> Self {
         let clock = Clock::new(time_scale);
-        let kvs = Kvs::new(clock, Faults::default(), Account::default(), String::new());
+        let faults = Faults::default().with_operations("kinesisvideo", network::OPERATIONS);
+        let kvs = Kvs::new(clock, faults.clone(), Account::default(), String::new());
         kvs.change_within(0);
         let waiting = Arc::new(Mutex::new(VecDeque::<ServiceSide>::new()));
         let taken = Arc::clone(&waiting);
         let sessions = StorageSessions::new(
             Arc::clone(&kvs),
-            Faults::default(),
+            faults.clone(),
             Box::new(move |_, _| taken.lock().unwrap().pop_front()),
             2000,
             CancellationToken::new(),
         );
-        let mut cloud = Self { kvs, sessions, channel_arn: String::new(), waiting };
+        let channel_arn = String::new();
+        let mut cloud = Self { kvs, sessions, channel_arn, faults, waiting };
         cloud.channel_arn = cloud.create_channel("talk").await;
         let stream = json!({ "StreamName": STREAM, "DataRetentionInHours": 24 });
         let stream_arn = cloud.control("/createStream", &stream).await["StreamARN"].clone();
@@ -127,6 +132,11 @@ impl Cloud {
         self.kvs.media_writer(&stream_arn).unwrap()
     }
 
+    /// Returns the datagrams of the channel's sessions.
+    pub(super) fn datagrams(&self) -> DatagramCounts {
+        self.sessions.datagrams(&self.channel_arn).unwrap()
+    }
+
     /// Returns the state of the stream.
     pub(super) fn stream(&self) -> Value {
         self.kvs.state()["streams"][0].clone()
@@ -182,7 +192,9 @@ impl Decoded {
                 }
                 media::Output::Gap { start, samples } => self.gaps.push((start, samples)),
                 media::Output::FragmentCompleted { .. } => self.fragments += 1,
-                media::Output::FragmentStarted { .. } => {}
+                media::Output::FragmentStarted { server_ms, producer_ms, .. } => {
+                    self.times.push((server_ms.unwrap(), producer_ms.unwrap()));
+                }
                 other => panic!("{other:?}"),
             }
         }

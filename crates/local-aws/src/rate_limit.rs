@@ -5,22 +5,17 @@ use std::collections::VecDeque;
 /// The window of a limit, in milliseconds.
 const WINDOW_MS: i64 = 1000;
 
-/// Admits at most a number of calls in any second.
-#[derive(Debug)]
-pub(crate) struct RateLimit {
-    most: usize,
+/// Admits at most `MOST` calls in any second.
+#[derive(Debug, Default)]
+pub(crate) struct RateLimit<const MOST: usize> {
     admitted_ms: VecDeque<i64>,
 }
 
-impl RateLimit {
-    pub(crate) fn new(most: usize) -> Self {
-        Self { most, admitted_ms: VecDeque::new() }
-    }
-
+impl<const MOST: usize> RateLimit<MOST> {
     /// Returns whether a call at `now_ms` is within the limit. A call that is not does not count.
     pub(crate) fn admit(&mut self, now_ms: i64) -> bool {
         self.forget(now_ms);
-        let is_within = self.admitted_ms.len() < self.most;
+        let is_within = self.admitted_ms.len() < MOST;
         if is_within {
             self.admitted_ms.push_back(now_ms);
         }
@@ -46,7 +41,7 @@ mod tests {
 
     #[test]
     fn any_second_has_at_most_the_limit() {
-        let mut limit = RateLimit::new(2);
+        let mut limit = RateLimit::<2>::default();
         let admitted: Vec<_> =
             [0, 900, 950, 1000, 1899, 1900].map(|at| limit.admit(at)).into_iter().collect();
         assert_eq!(admitted, [true, true, false, true, false, true]);
