@@ -24,6 +24,7 @@ import { takeover } from "./scenarios/takeover.mjs";
 import { processingOff, processingOn } from "./scenarios/whole.mjs";
 import { Slots } from "./slots.mjs";
 import { microphone, recording, sentences } from "./speech.mjs";
+import { Wire } from "./wire.mjs";
 import { Words } from "./words.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -56,6 +57,7 @@ async function recorded({ run, browsers = 1 }, { slots, machine, path, turns, se
   const release = await slots.take(browsers);
   const clouds = [];
   const chromiums = [];
+  const wires = [];
   const tools = {
     machine,
     output,
@@ -64,6 +66,7 @@ async function recorded({ run, browsers = 1 }, { slots, machine, path, turns, se
     release,
     start: (flags) => chromiums[chromiums.push(new Chromium(path, flags)) - 1],
     microphone: (name, speech, lead) => microphone(output, name, speech, lead),
+    wire: async () => wires[wires.push(await Wire.start()) - 1],
     cloud: async (options) => clouds[clouds.push(await Cloud.start(root, join(bin, "local-cloud"), options)) - 1],
   };
   try {
@@ -73,6 +76,7 @@ async function recorded({ run, browsers = 1 }, { slots, machine, path, turns, se
   } finally {
     await Promise.all(chromiums.map((chromium) => chromium.close()));
     release();
+    wires.forEach((wire) => wire.close());
     await Promise.all(clouds.map((cloud) => cloud.stop()));
   }
 }

@@ -45,7 +45,7 @@ export class Chromium {
   /** Starts a Chromium with further flags. */
   constructor(path, more = []) {
     const flags = [...FLAGS, ...more, `--user-data-dir=${this.#profile}`, "about:blank"];
-    this.#process = spawn(path, flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    this.#process = spawn(path, flags, { detached: true, stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
     this.#process.once("exit", () => this.#waiting.forEach(({ reject }) => reject(new Error("the browser has ended"))));
     let rest = "";
     this.#process.stdio[4].setEncoding("utf8").on("data", (text) => {
@@ -125,9 +125,10 @@ export class Chromium {
       return;
     }
     const ended = new Promise((resolve) => this.#process.once("exit", resolve));
-    this.#process.kill("SIGKILL");
+    // The whole group: processes that the browser has started would still write to the profile.
+    process.kill(-this.#process.pid, "SIGKILL");
     await ended;
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 10 });
   }
 
   #ask(method, params = {}) {

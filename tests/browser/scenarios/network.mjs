@@ -4,7 +4,7 @@ import { against, delivered, MAX_SILENCE_MS } from "../delivered.mjs";
 import { inPlace, joined, resembles, within } from "../limits.mjs";
 import { through } from "../measure.mjs";
 import { SpeakerPage } from "../speaker-page.mjs";
-import { losses, Wire } from "../wire.mjs";
+import { losses } from "../wire.mjs";
 
 /** The comparison counts whole frames of 20 ms; one may be cut at each end of a gap. */
 const FRAME_MS = 20;
@@ -13,10 +13,10 @@ const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
 /** Speaks the first turns through a wire, on which `disturb` acts once media flows. */
 async function spoken(tools, name, turnCount, disturb) {
-  const { cloud: startCloud, microphone, turns, output, release } = tools;
+  const { cloud: startCloud, wire: startWire, microphone, turns, output, release } = tools;
   const cloud = await startCloud(["--ingestion-fragment-ms", "2000"]);
   const voice = microphone(name, turns.slice(0, turnCount));
-  const wire = await Wire.start();
+  const wire = await startWire();
   const page = await SpeakerPage.open(tools, cloud, { microphone: voice, scripts: [through(wire)] });
   await page.start();
   const sessionId = await page.live();
@@ -26,7 +26,6 @@ async function spoken(tools, name, turnCount, disturb) {
   const joining = await page.joining();
   await page.close();
   release();
-  wire.close();
   const heard = await delivered(cloud, sessionId, output, name);
   return { voice, heard, status, joining, connections: wire.connections };
 }
