@@ -12,7 +12,7 @@ import wave
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "examples" / "recogniser"))
 
-from recogniser import EXIT_ABSENT, RATE, Absent, recognised  # noqa: E402
+from recogniser import EXIT_ABSENT, RATE, Absent, exit_with, recognised  # noqa: E402
 
 
 def pcm_of(path: pathlib.Path) -> bytes:
@@ -38,4 +38,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_with(main())
