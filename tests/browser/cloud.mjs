@@ -86,9 +86,8 @@ export class Cloud {
     return String(body).split("lease acquired").length - 1;
   }
 
-  /** Sends a recording into a session as a PutMedia producer does. Returns a promise of its end. */
+  /** Sends a recording into a session as a PutMedia producer does, until its end or that of the session. */
   speak(sessionId, recording) {
-    const child = spawn(this.#program, ["--url", this.url, "speak", sessionId, recording], { cwd: this.root, stdio: "ignore" });
-    return new Promise((resolve) => child.once("exit", resolve));
+    spawn(this.#program, ["--url", this.url, "speak", sessionId, recording], { cwd: this.root, stdio: "ignore" });
   }
 }

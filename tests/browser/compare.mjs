@@ -53,7 +53,8 @@ export function correlation(left, right) {
 export function compare(source, delivered, sampleRate, maxSkipSeconds) {
   const length = Math.round(sampleRate * FRAME_SECONDS);
   const heard = envelope(delivered, sampleRate);
-  const at = (from) => correlation(envelope(source, sampleRate, from), heard);
+  // Behind the end of the source is silence: otherwise a few frames before it could resemble anything.
+  const at = (from) => correlation([...envelope(source, sampleRate, from), ...heard.map(() => 0)], heard);
   const best = (offsets) => offsets.map((from) => [at(from), from]).reduce((one, other) => (other[0] > one[0] ? other : one));
   const coarse = Array.from({ length: Math.floor((maxSkipSeconds * sampleRate) / length) + 1 }, (_, step) => step * length);
   const middle = best(coarse)[1];

@@ -28,6 +28,12 @@ test("a copy that begins later is found, and has no gap", () => {
   assert.deepEqual([result.skippedMs, result.gapMs], [1_250, 0]);
 });
 
+test("the place is found with all of the audio, not with what is left of the source", () => {
+  const source = voice(6);
+  const { skippedMs, envelope: value } = compare(source, source.slice(2.5 * RATE), RATE, 5.9);
+  assert.deepEqual([skippedMs, Math.round(value * 1_000)], [2_500, 1_000]);
+});
+
 test("half the level is no difference, and 100 ms of silence in speech is a gap", () => {
   const source = speech(10).map((sample) => sample / 2);
   const delivered = source.slice();

@@ -15,7 +15,7 @@ import { Machine } from "./machine.mjs";
 import { firstWord } from "./scenarios/first-word.mjs";
 import { handOver } from "./scenarios/hand-over.mjs";
 import { hidden } from "./scenarios/hidden.mjs";
-import { renewal } from "./scenarios/hour.mjs";
+import { renewal, theHour } from "./scenarios/hour.mjs";
 import { networkCut, packetLoss } from "./scenarios/network.mjs";
 import { showsSession } from "./scenarios/page.mjs";
 import { audioOnly, noVideo } from "./scenarios/refused.mjs";
@@ -35,6 +35,7 @@ const BROWSERS = 2;
 
 /** The longest stand first. */
 const SCENARIOS = [
+  theHour,
   processingOff,
   processingOn,
   showsSession,

@@ -8,15 +8,15 @@ export const handOver = {
   name: "consumer killed and handed over",
   async run(tools) {
     const { cloud: startCloud, microphone, turns, output, release } = tools;
-    // A run of the consumer, 15 minutes, takes 15 s; a failed one is repeated after 1 s.
-    const cloud = await startCloud(["--ingestion-fragment-ms", "2000", "--time-scale", "60"]);
-    const voice = microphone("hand-over", turns.slice(0, 2));
+    // A run of the consumer, 15 minutes, takes 9 s; a failed one is repeated after 0.6 s.
+    const cloud = await startCloud(["--ingestion-fragment-ms", "2000", "--time-scale", "100"]);
+    const voice = microphone("hand-over", turns.slice(2, 3));
     const page = await SpeakerPage.open(tools, cloud, { microphone: voice });
     await page.start();
     const sessionId = await page.live();
-    await pause(4_000);
+    await pause(3_000);
     const killed = await cloud.killConsumer();
-    await pause((voice.seconds - 4) * 1_000);
+    await pause((voice.seconds - 3) * 1_000);
     await page.stop();
     const joining = await page.joining();
     await page.close();

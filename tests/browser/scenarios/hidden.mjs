@@ -14,7 +14,7 @@ export const hidden = {
   async run(tools) {
     const { cloud: startCloud, microphone, turns, output, release } = tools;
     const cloud = await startCloud(["--ingestion-fragment-ms", "2000"]);
-    const voice = microphone("hidden", turns.slice(0, 1));
+    const voice = microphone("hidden", turns.slice(3));
     const page = await SpeakerPage.open(tools, cloud, { microphone: voice });
     await page.start();
     const sessionId = await page.live();

@@ -76,9 +76,9 @@ export const theHour = {
   name: "session ended by the service after an hour",
   run: (tools) =>
     spoken(tools, "hour", {
-      // An hour in 30 s, and so a run of the consumer in 7.5 s.
-      options: ["--ingestion-fragment-ms", "2000", "--time-scale", "120"],
-      pick: (turns) => turns,
+      // An hour in 24 s, and so a run of the consumer in 6 s.
+      options: ["--ingestion-fragment-ms", "2000", "--time-scale", "150"],
+      pick: (turns) => turns.slice(0, 3),
       meanwhile: async () => undefined,
     }),
   judge: (evidence) => judged(evidence, 2_500),

@@ -11,11 +11,11 @@ const FRAME_MS = 20;
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
-/** Speaks the first turns through a wire, on which `disturb` acts once media flows. */
-async function spoken(tools, name, turnCount, disturb) {
+/** Speaks a turn through a wire, on which `disturb` acts once media flows. */
+async function spoken(tools, name, turn, disturb) {
   const { cloud: startCloud, wire: startWire, microphone, turns, output, release } = tools;
   const cloud = await startCloud(["--ingestion-fragment-ms", "2000"]);
-  const voice = microphone(name, turns.slice(0, turnCount));
+  const voice = microphone(name, [turns[turn]]);
   const wire = await startWire();
   const page = await SpeakerPage.open(tools, cloud, { microphone: voice, scripts: [through(wire)] });
   await page.start();
@@ -57,7 +57,7 @@ export const networkCut = {
   name: "network cut for 5 s",
   run: (tools) =>
     spoken(tools, "network-cut", 2, async (wire) => {
-      await pause(5_000);
+      await pause(3_500);
       wire.isCut = true;
       await pause(CUT_MS);
       wire.isCut = false;
@@ -85,7 +85,7 @@ const isLost = (index) => index >= 25 && (index % 20 === 0 || (index >= 330 && i
 export const packetLoss = {
   name: "packet loss, 5 %",
   run: (tools) =>
-    spoken(tools, "packet-loss", 1, async (wire) => {
+    spoken(tools, "packet-loss", 0, async (wire) => {
       wire.loses = (_, index) => isLost(index);
     }),
   judge(evidence) {

@@ -4,12 +4,15 @@ import { against, delivered, PER_MS } from "../delivered.mjs";
 import { inPlace, joined, MIN_ENVELOPE, resembles, within } from "../limits.mjs";
 import { PACKET_MS, PACKETS_AROUND, SpeakerPage } from "../speaker-page.mjs";
 
+/** The sentences of the sample media that are spoken: 44 words. */
+const SENTENCES = 3;
+
 const whole = (name, isProcessed, cloudOptions) => ({
   name,
   async run(tools) {
     const { cloud: startCloud, microphone, sentences, turns, output, release } = tools;
     const cloud = await startCloud(cloudOptions);
-    const speech = microphone("conversation", sentences ?? [turns[1], turns[3]]);
+    const speech = microphone("conversation", sentences?.slice(0, SENTENCES) ?? [turns[1], turns[3]]);
     const voice = { ...speech, isRead: sentences !== undefined };
     const page = await SpeakerPage.open(tools, cloud, { microphone: voice });
     await page.start(isProcessed);
