@@ -9,15 +9,6 @@ import { wavOf } from "./wav.mjs";
 /** Recognisers that run at a time: each is busy on one processor. */
 const RECOGNISERS = 2;
 
-/**
- * Delivered audio may have so many more wrong words than its source, as a share of the words. The words of the synthetic
- * voices are less certain: measured were 4 of 44 wrong in the source and 8 after Opus at 32 kb/s.
- */
-const MAX_INCREASE = { read: 0.05, synthetic: 0.15 };
-
-/** The exit code if the recogniser is not installed. */
-const ABSENT = 69;
-
 export class Words {
   #root;
   #slots = new Slots(RECOGNISERS);
@@ -30,10 +21,11 @@ export class Words {
   }
 
   /**
-   * Compares the words of delivered audio, and of the microphone that it comes from, with the spoken text. What was
-   * spoken before the connection, `skippedMs` of the source, is missing in both. Returns null figures without a recogniser.
+   * Compares the words of delivered audio, and of the microphone that it comes from, with the spoken text: a share of
+   * `most` may be wrong in the delivered audio only. What was spoken before the connection, `skippedMs` of the source, is
+   * missing in both. Returns null figures without a recogniser.
    */
-  async compare({ voice, skippedMs, heard }) {
+  async compare({ voice, skippedMs, heard, most }) {
     const spoken = wordsIn(voice.text);
     const [before, after] = await Promise.all([this.#of(source(voice, skippedMs)), this.#of(heard.path)]);
     if (before === undefined || after === undefined) {
@@ -41,7 +33,7 @@ export class Words {
       return { wordErrors: null, words: null, problems: [] };
     }
     const [least, found] = [wordErrors(spoken, before), wordErrors(spoken, after)];
-    const isWorse = found - least > MAX_INCREASE[voice.isRead ? "read" : "synthetic"] * spoken.length;
+    const isWorse = found - least > most * spoken.length;
     return {
       wordErrors: found,
       words: spoken.length,

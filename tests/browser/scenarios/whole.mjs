@@ -1,7 +1,7 @@
 // A whole recording through the page as it is: processing off and on, with fragments as of AWS's ingestion and shorter.
 import { pause } from "../cloud.mjs";
 import { against, delivered, PER_MS } from "../delivered.mjs";
-import { inPlace, joined, MIN_ENVELOPE, resembles, within } from "../limits.mjs";
+import { inPlace, joined, MAX_MORE_ERRORS, MIN_ENVELOPE, resembles, within } from "../limits.mjs";
 import { PACKET_MS, PACKETS_AROUND, SpeakerPage } from "../speaker-page.mjs";
 
 /** The sentences of the sample media that are spoken: 44 words. */
@@ -27,6 +27,7 @@ const whole = (name, isProcessed, cloudOptions) => ({
     return { voice, heard, sent, status, joining };
   },
   judge({ voice, heard, sent, status, joining }) {
+    const processing = isProcessed ? "on" : "off";
     const measured = against(voice.samples, heard.samples);
     const [sentMs, heardMs] = [sent * PACKET_MS, heard.samples.length / PER_MS];
     const lostMs = heard.filledMs + heard.skippedMs;
@@ -38,11 +39,11 @@ const whole = (name, isProcessed, cloudOptions) => ({
       quietMs: measured.gapMs,
       sentMs,
       heardMs,
-      words: { voice, skippedMs: measured.skippedMs, heard },
+      words: { voice, skippedMs: measured.skippedMs, heard, most: voice.isRead ? MAX_MORE_ERRORS[processing] : MAX_MORE_ERRORS.synthetic },
       problems: [
         joined(joining),
         !status.endsWith(": live") && `the status was ${status}`,
-        resembles(measured, isProcessed ? MIN_ENVELOPE.on : MIN_ENVELOPE.off),
+        resembles(measured, MIN_ENVELOPE[processing]),
         lostMs > 0 && `${heard.filledMs} ms were filled, ${heard.skippedMs} ms skipped`,
         within("the delivered audio in ms", heardMs, sentMs - PACKETS_AROUND * PACKET_MS, sentMs + PACKETS_AROUND * PACKET_MS),
         ...(isProcessed ? [] : [inPlace(measured.lags), measured.gapMs > 0 && `gaps of ${measured.gapMs} ms`]),
