@@ -46,7 +46,7 @@ INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd 
 
 .PHONY: help run up test check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page fmt bench faults fuzz build \
   reproducible deploy deploy-check smoke tools announce cloud functions release clean require-media require-deploy require-token \
-  test-matrix test-unit test-integration test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents
+  test-matrix test-unit test-integration test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents test-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -64,8 +64,9 @@ up: functions speaker-page ## leave the same cloud running (PORT=7878) and print
 	@$(BIN)/local-cloud up --port $(PORT) --data target/local --guide $(WITH_WORDS)
 
 # The tests run side by side, because most of them wait for timers of the local cloud; the longest
-# stand first. One alone: make test-e2e/one_session_arrives_whole, make test-smoke. That of the words
-# runs after them, because the recogniser gets the CPU time that is left.
+# stand first. One alone: make test-e2e/one_session_arrives_whole, make test-smoke. Those of the words
+# and of the browser run after them: the recogniser gets the CPU time that is left, and a browser that
+# waits for a processor loses sound of its own.
 TESTS := test-matrix test-documents test-unit test-integration test-processor test-smoke test-clients \
   $(patsubst tests/e2e/tests/%.rs,test-e2e/%,$(wildcard tests/e2e/tests/*.rs)) \
   check-template test-docs test-events test-speech
@@ -82,7 +83,7 @@ test: tools cloud ## every check that needs no AWS (TEST_JOBS=n side by side)
 	rm -rf "$$LOCAL_CLOUD_CALLS"
 	cargo test --workspace --all-targets --no-run
 	@$(MAKE) --no-print-directory --keep-going --jobs=$(TEST_JOBS) $(IN_PIECES) $(TESTS)
-	@$(MAKE) --no-print-directory test-words
+	@$(MAKE) --no-print-directory test-words test-browser
 	$(VENV)/bin/python tests/iam/least_privilege.py "$$LOCAL_CLOUD_CALLS"
 
 # The features are those of the whole workspace in each command, so that nothing is built again.
@@ -172,7 +173,10 @@ check-page: $(NODE_MODULES)
 	node --test $(PAGE)/test tests/browser
 
 # Needs Node.js and Chromium, and says that it is skipped where one is missing.
-browser: cloud speaker-page ## the pages in a headless Chromium, speech through WebRTC included (target/browser/summary.json)
+browser: cloud test-browser ## the pages in a headless Chromium, speech through WebRTC included (target/browser/summary.json)
+
+# One scenario alone: node tests/browser/run.mjs reload
+test-browser: speaker-page
 	@if $(HAS_NODE); then node tests/browser/run.mjs; \
 	else echo "skipped: the tests with a real browser (tests/browser), for want of Node.js 20 with npm"; fi
 

@@ -20,9 +20,9 @@ export class Cloud {
   #process;
   #program;
 
-  /** Starts `program up` on a free port, in the repository `root`. */
-  static async start(root, program) {
-    const child = spawn(program, ["up", "--port", "0"], { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
+  /** Starts `program up` with further options on a free port, in the repository `root`. */
+  static async start(root, program, options = []) {
+    const child = spawn(program, ["up", "--port", "0", ...options], { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
     const lines = createInterface(child.stdout);
     const ended = new Promise((_, reject) => child.once("exit", (code) => reject(new Error(`${program} up ended with ${code}`))));
     ended.catch(() => undefined);
@@ -75,9 +75,19 @@ export class Cloud {
     return Buffer.from(await response.arrayBuffer());
   }
 
-  /** Sends a recording into a session as a PutMedia producer does. Returns a promise of its end. */
+  /** Kills the processes of the consumer. Returns how many there were. */
+  async killConsumer() {
+    return (await this.call("DELETE", "/_local/processes/kvs-stream-consumer")).body.killed;
+  }
+
+  /** How many runs of the consumer have taken the lease of a session. */
+  async runs() {
+    const { body } = await this.call("GET", "/_local/logs/kvs-stream-consumer");
+    return String(body).split("lease acquired").length - 1;
+  }
+
+  /** Sends a recording into a session as a PutMedia producer does, until its end or that of the session. */
   speak(sessionId, recording) {
-    const child = spawn(this.#program, ["--url", this.url, "speak", sessionId, recording], { cwd: this.root, stdio: "ignore" });
-    return new Promise((resolve) => child.once("exit", resolve));
+    spawn(this.#program, ["--url", this.url, "speak", sessionId, recording], { cwd: this.root, stdio: "ignore" });
   }
 }

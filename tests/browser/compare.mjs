@@ -53,7 +53,8 @@ export function correlation(left, right) {
 export function compare(source, delivered, sampleRate, maxSkipSeconds) {
   const length = Math.round(sampleRate * FRAME_SECONDS);
   const heard = envelope(delivered, sampleRate);
-  const at = (from) => correlation(envelope(source, sampleRate, from), heard);
+  // Behind the end of the source is silence: otherwise a few frames before it could resemble anything.
+  const at = (from) => correlation([...envelope(source, sampleRate, from), ...heard.map(() => 0)], heard);
   const best = (offsets) => offsets.map((from) => [at(from), from]).reduce((one, other) => (other[0] > one[0] ? other : one));
   const coarse = Array.from({ length: Math.floor((maxSkipSeconds * sampleRate) / length) + 1 }, (_, step) => step * length);
   const middle = best(coarse)[1];
@@ -65,7 +66,7 @@ export function compare(source, delivered, sampleRate, maxSkipSeconds) {
 
 /** The time in which `spoken` has speech and `heard` is silent or has ended, in runs of at least 40 ms. */
 export function gapMs(spoken, heard) {
-  const loud = [...spoken].sort((one, other) => one - other)[Math.floor(spoken.length * 0.95)] ?? 0;
+  const loud = loudness(spoken);
   let [frames, run] = [0, 0];
   const end = () => {
     frames += run >= SHORTEST_GAP_FRAMES ? run : 0;
@@ -81,4 +82,87 @@ export function gapMs(spoken, heard) {
   });
   end();
   return Math.round(frames * FRAME_SECONDS * 1_000);
+}
+
+/** A window of this length is placed by its own sound. */
+const WINDOW_SECONDS = 1;
+
+/** How far from its expected place a window is searched, in steps of the coarse and within that of the fine search. */
+const COARSE_SECONDS = 0.005;
+const COARSE_STEPS = 80;
+const FINE_SECONDS = 0.008;
+
+/** A window with less speech is not placed. */
+const MIN_SPEECH = 0.6;
+
+/**
+ * Where each second of the delivered audio that has speech comes from: `at`, its position in seconds; `lagMs`, how much
+ * later in the source its sound lies than the first one's, up to 0.4 s, to a sample; and `correlation` of the waveforms.
+ * Meaningful without the browser's audio processing, which changes phases.
+ */
+export function lags(source, delivered, sampleRate, skippedMs) {
+  const length = WINDOW_SECONDS * sampleRate;
+  const skipped = Math.round((skippedMs * sampleRate) / 1_000);
+  const floor = loudness(envelope(source, sampleRate)) * SPEECH_BELOW;
+  const placed = [];
+  for (let at = 0; at + length <= delivered.length; at += length) {
+    const heard = delivered.subarray(at, at + length);
+    const frames = envelope(heard, sampleRate);
+    if (frames.filter((level) => level >= floor).length >= MIN_SPEECH * frames.length) {
+      const { offset, correlation: value } = place(source, heard, frames, at + skipped, sampleRate);
+      placed.push({ at: at / sampleRate, lagMs: (offset * 1_000) / sampleRate, correlation: value });
+    }
+  }
+  const first = placed[0]?.lagMs ?? 0;
+  return placed.map((window) => ({ ...window, lagMs: window.lagMs - first }));
+}
+
+/** The offset in samples from `expected` at which `heard` lies in the source: first by energy, then by waveform. */
+function place(source, heard, frames, expected, sampleRate) {
+  const inSource = (offset) => source.subarray(Math.max(expected + offset, 0), expected + offset + heard.length);
+  const best = (offsets, value) =>
+    offsets.map((offset) => ({ offset, correlation: value(offset) })).reduce((one, other) => (other.correlation > one.correlation ? other : one));
+  const step = Math.round(COARSE_SECONDS * sampleRate);
+  const coarse = Array.from({ length: 2 * COARSE_STEPS + 1 }, (_, index) => (index - COARSE_STEPS) * step);
+  const middle = best(coarse, (offset) => correlation(envelope(inSource(offset), sampleRate), frames)).offset;
+  const reach = Math.round(FINE_SECONDS * sampleRate);
+  const fine = Array.from({ length: 2 * reach + 1 }, (_, index) => middle + index - reach);
+  return best(fine, (offset) => similarity(inSource(offset), heard));
+}
+
+/** The normalized product of two waveforms; 0 if one is silent or shorter. */
+function similarity(left, right) {
+  if (left.length < right.length) {
+    return 0;
+  }
+  let [product, leftSquares, rightSquares] = [0, 0, 0];
+  for (let at = 0; at < right.length; at += 1) {
+    product += left[at] * right[at];
+    leftSquares += left[at] * left[at];
+    rightSquares += right[at] * right[at];
+  }
+  return leftSquares === 0 || rightSquares === 0 ? 0 : product / Math.sqrt(leftSquares * rightSquares);
+}
+
+/** The level of the loud frames. */
+function loudness(frames) {
+  return [...frames].sort((one, other) => one - other)[Math.floor(frames.length * 0.95)] ?? 0;
+}
+
+/** A copy of `samples` that is silent in the ranges {fromMs, ms}. */
+export function silenced(samples, sampleRate, ranges) {
+  const copy = samples.slice();
+  const at = (ms) => Math.max(0, Math.round((ms * sampleRate) / 1_000));
+  ranges.forEach(({ fromMs, ms }) => copy.fill(0, at(fromMs), at(fromMs + ms)));
+  return copy;
+}
+
+/** The offset in seconds at which the sound of `part` lies in `whole`, by their energy, and the correlation there. */
+export function locate(part, whole, sampleRate) {
+  const frames = envelope(part, sampleRate);
+  const all = envelope(whole, sampleRate);
+  const places = Array.from({ length: Math.max(all.length - frames.length + 1, 0) }, (_, at) => at);
+  const values = places.map((at) => ({ at, value: correlation(frames, all.slice(at, at + frames.length)) }));
+  const { at, value } = values.reduce((one, other) => (other.value > one.value ? other : one), { at: 0, value: 0 });
+  return { seconds: at * FRAME_SECONDS, envelope: value };
 }

@@ -1,60 +1,112 @@
-// Tests with a real browser: a local cloud, a headless Chromium, the page at `/` and the speaker's page.
+// Tests with a real browser: local clouds, headless Chromium, the page at `/` and the speaker's page.
 //
 //   node tests/browser/run.mjs [PART OF A SCENARIO'S NAME…]
 //
+// Two browsers run at a time. Each scenario has a cloud of its own; what it recorded is judged when all are done.
 // Writes target/browser/summary.json: [{scenario, joinMs, wordErrors, words, gapMs, envelope, ok, reason?}]. A figure
-// that a scenario does not measure is null; words are null because no recogniser is installed. Exits with 0 if every
-// scenario is ok, or if there is no Chromium, which is said.
+// that a scenario does not measure is null. Exits with 0 if every scenario is ok, or if there is no Chromium, which is
+// said.
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Chromium, findChromium } from "../../examples/speaker/smoke/chromium.mjs";
 import { Cloud } from "./cloud.mjs";
-import { showsSession } from "./page.mjs";
-import { speaks } from "./speaker.mjs";
-import { microphone } from "./speech.mjs";
+import { Machine } from "./machine.mjs";
+import { firstWord } from "./scenarios/first-word.mjs";
+import { handOver } from "./scenarios/hand-over.mjs";
+import { hidden } from "./scenarios/hidden.mjs";
+import { renewal, theHour } from "./scenarios/hour.mjs";
+import { networkCut, packetLoss } from "./scenarios/network.mjs";
+import { showsSession } from "./scenarios/page.mjs";
+import { audioOnly, noVideo } from "./scenarios/refused.mjs";
+import { reload } from "./scenarios/reload.mjs";
+import { takeover } from "./scenarios/takeover.mjs";
+import { processingOff, processingOn } from "./scenarios/whole.mjs";
+import { Slots } from "./slots.mjs";
+import { microphone, recording, sentences } from "./speech.mjs";
+import { Wire } from "./wire.mjs";
+import { Words } from "./words.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const bin = join(root, process.env.BIN ?? "target/debug");
 const output = join(root, "target/browser");
 
-/** Connecting may take so long. */
-const MAX_JOIN_MS = 1_000;
+const BROWSERS = 2;
 
-/** A browser without audio processing keeps at least this correlation of energy; with it, less. */
-const MIN_ENVELOPE = { off: 0.95, on: 0.9 };
-
-const speaking = (isProcessed, minEnvelope) => ({
-  name: `speaker, processing ${isProcessed ? "on" : "off"}`,
-  run: (tools, name) => speaks(tools, { name, isProcessed }),
-  faults: ({ joinMs, envelope, gapMs }) => [
-    joinMs > MAX_JOIN_MS && `joining took ${joinMs} ms`,
-    envelope < minEnvelope && `the envelopes correlate with ${envelope.toFixed(3)}`,
-    gapMs > 0 && `gaps of ${gapMs} ms`,
-  ],
-});
-
+/** The longest stand first. */
 const SCENARIOS = [
-  { name: "page", run: showsSession, faults: () => [] },
-  speaking(false, MIN_ENVELOPE.off),
-  speaking(true, MIN_ENVELOPE.on),
+  theHour,
+  processingOff,
+  processingOn,
+  showsSession,
+  reload,
+  handOver,
+  networkCut,
+  packetLoss,
+  renewal,
+  hidden,
+  firstWord,
+  audioOnly,
+  noVideo,
+  takeover,
 ];
 
 const NOT_MEASURED = { joinMs: null, wordErrors: null, words: null, gapMs: null, envelope: null };
 
-async function outcome({ name, run, faults }, tools) {
+/** Runs a scenario. Returns what it recorded, or the error. */
+async function recorded({ run, browsers = 1 }, { slots, machine, path, turns, sentences }) {
+  const release = await slots.take(browsers);
+  const clouds = [];
+  const chromiums = [];
+  const wires = [];
+  const tools = {
+    machine,
+    output,
+    turns,
+    sentences,
+    release,
+    start: (flags) => chromiums[chromiums.push(new Chromium(path, flags)) - 1],
+    microphone: (name, speech, lead) => microphone(output, name, speech, lead),
+    wire: async () => wires[wires.push(await Wire.start()) - 1],
+    cloud: async (options) => clouds[clouds.push(await Cloud.start(root, join(bin, "local-cloud"), options)) - 1],
+  };
   try {
-    const measured = await run(tools, name);
-    const reason = faults(measured).filter(Boolean).join("; ");
-    return { scenario: name, ...NOT_MEASURED, ...measured, ok: reason === "", ...(reason === "" ? {} : { reason }) };
+    return { evidence: await run(tools) };
   } catch (error) {
-    return { scenario: name, ...NOT_MEASURED, ok: false, reason: error.message };
+    return { error };
+  } finally {
+    await Promise.all(chromiums.map((chromium) => chromium.close()));
+    release();
+    wires.forEach((wire) => wire.close());
+    await Promise.all(clouds.map((cloud) => cloud.stop()));
   }
 }
 
-function line({ scenario, ok, reason, joinMs, envelope, gapMs }) {
-  const figures = joinMs === null ? "" : `  join ${joinMs} ms, envelope ${envelope.toFixed(3)}, gaps ${gapMs} ms`;
-  return `${ok ? "ok    " : "failed"}  ${scenario}${figures}${reason === undefined ? "" : `\n        ${reason}`}`;
+/** The row of a scenario in the summary. */
+async function judged({ name, judge }, { evidence, error }, recogniser) {
+  if (error !== undefined) {
+    return { scenario: name, ...NOT_MEASURED, ok: false, reason: error.stack };
+  }
+  const { problems, words: speech, ...measured } = judge(evidence);
+  const compared = speech === undefined ? { problems: [] } : await recogniser.compare(speech);
+  if (process.env.DETAILS) {
+    console.log(JSON.stringify({ name, ...measured, ...compared }, null, 1));
+  }
+  const reason = [...problems, ...compared.problems].filter(Boolean).join("; ");
+  const { joinMs = null, gapMs = null, envelope = null } = measured;
+  const { wordErrors = null, words = null } = compared;
+  const row = { scenario: name, joinMs, wordErrors, words, gapMs, envelope, ok: reason === "" };
+  return reason === "" ? row : { ...row, reason };
+}
+
+function line({ scenario, ok, reason, joinMs, wordErrors, words, envelope, gapMs }) {
+  const figures = [
+    joinMs !== null && `join ${joinMs} ms`,
+    envelope !== null && `envelope ${envelope.toFixed(3)}`,
+    gapMs !== null && `gaps ${gapMs} ms`,
+    words !== null && `${wordErrors} of ${words} words wrong`,
+  ].filter(Boolean);
+  return [`${ok ? "ok    " : "failed"}  ${scenario}`, ...figures].join("  ") + (reason === undefined ? "" : `\n        ${reason}`);
 }
 
 mkdirSync(output, { recursive: true });
@@ -70,19 +122,16 @@ if (path === undefined) {
   }
   const wanted = process.argv.slice(2);
   const scenarios = SCENARIOS.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
-  const cloud = await Cloud.start(root, join(bin, "local-cloud"));
-  const rows = [];
-  try {
-    const start = (flags) => new Chromium(path, flags);
-    const tools = { cloud, start, output, microphone: microphone(root, join(bin, "examples/decode"), output) };
-    for (const scenario of scenarios) {
-      const row = await outcome(scenario, tools);
-      console.log(line(row));
-      rows.push(row);
-      summary(rows);
-    }
-  } finally {
-    await cloud.stop();
+  const { turns } = recording(root, join(bin, "examples/decode"));
+  const shared = { slots: new Slots(BROWSERS), machine: new Machine(), path, turns, sentences: sentences(root) };
+  const outcomes = await Promise.all(scenarios.map((scenario) => recorded(scenario, shared)));
+  shared.machine.stop();
+  const recogniser = new Words(root);
+  const rows = await Promise.all(scenarios.map((scenario, index) => judged(scenario, outcomes[index], recogniser)));
+  rows.forEach((row) => console.log(line(row)));
+  summary(rows);
+  if (recogniser.isAbsent) {
+    console.log("words were not compared, because the recogniser is not installed (examples/recogniser/requirements.txt)");
   }
   process.exitCode = rows.length > 0 && rows.every(({ ok }) => ok) ? 0 : 1;
 }

@@ -6,10 +6,11 @@ import { delimiter, join } from "node:path";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/** The path of a Chromium: `$CHROMIUM`, else the first on `$PATH`; `undefined` if there is none. */
+/** The path of a Chromium: `$CHROMIUM`, or if it is not set the first on `$PATH`; `undefined` if there is none. */
 export function findChromium() {
   const onPath = NAMES.flatMap((name) => (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name)));
-  return [process.env.CHROMIUM, ...onPath].filter(Boolean).find((path) => {
+  const named = process.env.CHROMIUM;
+  return (named ? [named] : onPath).find((path) => {
     try {
       accessSync(path, constants.X_OK);
       return true;
@@ -44,7 +45,8 @@ export class Chromium {
   /** Starts a Chromium with further flags. */
   constructor(path, more = []) {
     const flags = [...FLAGS, ...more, `--user-data-dir=${this.#profile}`, "about:blank"];
-    this.#process = spawn(path, flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    this.#process = spawn(path, flags, { detached: true, stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    this.#process.once("exit", () => this.#waiting.forEach(({ reject }) => reject(new Error("the browser has ended"))));
     let rest = "";
     this.#process.stdio[4].setEncoding("utf8").on("data", (text) => {
       const messages = (rest + text).split("\0");
@@ -62,6 +64,11 @@ export class Chromium {
     await this.#ask("Page.enable");
     await this.#ask("Page.addScriptToEvaluateOnNewDocument", { source: script });
     await this.#ask("Page.navigate", { url });
+  }
+
+  /** Opens an empty tab in front of the page, which is hidden then. */
+  async hide() {
+    await this.#ask("Target.createTarget", { url: "about:blank" });
   }
 
   /** The value of an expression in the page. */
@@ -112,16 +119,22 @@ export class Chromium {
     writeFileSync(file, Buffer.from(data, "base64"));
   }
 
+  /** Ends the browser, at once. */
   async close() {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
+      return;
+    }
     const ended = new Promise((resolve) => this.#process.once("exit", resolve));
-    this.#process.kill("SIGKILL");
+    // The whole group: processes that the browser has started would still write to the profile.
+    process.kill(-this.#process.pid, "SIGKILL");
     await ended;
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 10 });
   }
 
   #ask(method, params = {}) {
     const id = (this.#last += 1);
-    this.#process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId: this.#page })}\0`);
+    const sessionId = method.startsWith("Target.") ? undefined : this.#page;
+    this.#process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
     return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
   }
 

@@ -1,41 +1,40 @@
 // The page at `/` while a recording is spoken into a session: what it shows, its switches, and what a screen reader gets.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { until } from "./cloud.mjs";
-import { RECORDING } from "./speech.mjs";
+import { until } from "../cloud.mjs";
+import { RECORDING } from "../speech.mjs";
 
 const text = (id) => `document.getElementById(${JSON.stringify(id)}).innerText`;
 
 /** Opens the page, speaks into a session, and switches faults on and off. */
-export async function showsSession({ cloud, start, output }) {
+export const showsSession = { name: "page", run: shows, judge: () => ({ problems: [] }) };
+
+async function shows({ cloud: startCloud, start, output, release }) {
+  const cloud = await startCloud([]);
   const token = await cloud.token();
-  const chromium = start();
-  try {
-    await chromium.open(`${cloud.url}/`, "");
-    await chromium.until(`${text("connection")} === "live"`);
-    await chromium.until(`${text("no-sessions")}.startsWith("No session yet")`);
-    const { body: session } = await cloud.call("POST", "/sessions", { sourceLanguage: "en" }, token);
-    const spoken = cloud.speak(session.sessionId, RECORDING);
-    await chromium.until(`${text("detail-title")} === ${JSON.stringify(`Session ${session.sessionId}`)}`);
-    await chromium.until(`${text("waveform-text")}.startsWith("Delivered audio from 0.0 s")`);
-    await chromium.until(`document.getElementById("level").value > -60`);
-    await chromium.until(`/Epoch\\n1\\n/.test(${text("facts")}) && /running, desired RUN/.test(${text("facts")})`);
-    await chromium.until(`${text("events")}.includes("${session.sessionId}") && ${text("log")}.includes("lease acquired")`);
-    await hasNames(chromium);
-    await switchesByKeyboard(chromium, cloud);
-    await killsTheConsumer(chromium, cloud);
-    for (const scheme of ["light", "dark"]) {
-      await chromium.screen(1280, 1000, scheme);
-      await chromium.screenshot(join(output, `page-${scheme}.png`));
-    }
-    await cloud.call("DELETE", `/sessions/${session.sessionId}`, undefined, token);
-    await chromium.until(`${text("facts")}.includes("ended (")`);
-    await spoken;
-    assert.deepEqual(chromium.errors, []);
-    return {};
-  } finally {
-    await chromium.close();
+  const chromium = start([]);
+  await chromium.open(`${cloud.url}/`, "");
+  await chromium.until(`${text("connection")} === "live"`);
+  await chromium.until(`${text("no-sessions")}.startsWith("No session yet")`);
+  const { body: session } = await cloud.call("POST", "/sessions", { sourceLanguage: "en" }, token);
+  cloud.speak(session.sessionId, RECORDING);
+  await chromium.until(`${text("detail-title")} === ${JSON.stringify(`Session ${session.sessionId}`)}`);
+  await chromium.until(`${text("waveform-text")}.startsWith("Delivered audio from 0.0 s")`);
+  await chromium.until(`document.getElementById("level").value > -60`);
+  await chromium.until(`/Epoch\\n1\\n/.test(${text("facts")}) && /running, desired RUN/.test(${text("facts")})`);
+  await chromium.until(`${text("events")}.includes("${session.sessionId}") && ${text("log")}.includes("lease acquired")`);
+  await hasNames(chromium);
+  await switchesByKeyboard(chromium, cloud);
+  await killsTheConsumer(chromium, cloud);
+  for (const scheme of ["light", "dark"]) {
+    await chromium.screen(1280, 1000, scheme);
+    await chromium.screenshot(join(output, `page-${scheme}.png`));
   }
+  await cloud.call("DELETE", `/sessions/${session.sessionId}`, undefined, token);
+  await chromium.until(`${text("facts")}.includes("ended (")`);
+  assert.deepEqual(chromium.errors, []);
+  await chromium.close();
+  release();
 }
 
 /** Every control has a name, and the parts of the page have headings. */

@@ -1,0 +1,58 @@
+// The page is reloaded in the middle of a sentence: what was said until then arrives, and the next session is whole.
+import { pause } from "../cloud.mjs";
+import { beginning, delivered } from "../delivered.mjs";
+import { inPlace, joined, resembles, within } from "../limits.mjs";
+import { PACKET_MS, PACKETS_AROUND, SpeakerPage } from "../speaker-page.mjs";
+
+/** In the middle of "Every word that is spoken here today will be heard in many languages". */
+const RELOAD_AT_SECONDS = 7;
+
+/** So long the second session speaks. */
+const AGAIN_SECONDS = 6;
+
+export const reload = {
+  name: "page reloaded in a sentence",
+  async run(tools) {
+    const { cloud: startCloud, microphone, turns, output, release } = tools;
+    const cloud = await startCloud(["--ingestion-fragment-ms", "2000"]);
+    const voice = microphone("reload", turns.slice(0, 1));
+    const page = await SpeakerPage.open(tools, cloud, { microphone: voice });
+    await page.start();
+    const first = await page.live();
+    await pause(RELOAD_AT_SECONDS * 1_000);
+    const joining = await page.joining();
+    const sent = await page.reload();
+    await page.start();
+    const second = await page.live();
+    await pause(AGAIN_SECONDS * 1_000);
+    await page.stop();
+    const again = await page.joining();
+    await page.close();
+    release();
+    const before = await delivered(cloud, first, output, "reload-before");
+    return { voice, sent, joining, again, before, after: await delivered(cloud, second, output, "reload-after") };
+  },
+  judge({ voice, sent, joining, again, before, after }) {
+    const heardMs = before.samples.length / 16;
+    const measured = beginning(voice.samples, before.samples);
+    const whole = beginning(voice.samples, after.samples);
+    const sentMs = sent * PACKET_MS;
+    return {
+      joinMs: Math.max(joining.joinMs, again.joinMs),
+      envelope: Math.min(measured.envelope, whole.envelope),
+      gapMs: measured.gapMs + whole.gapMs,
+      sentMs,
+      heardMs,
+      problems: [
+        joined(joining),
+        joined(again),
+        resembles(measured),
+        resembles(whole),
+        inPlace(measured.lags),
+        inPlace(whole.lags),
+        measured.gapMs + whole.gapMs > 0 && `gaps of ${measured.gapMs} ms before the reload and ${whole.gapMs} ms after it`,
+        within("the audio before the reload in ms", heardMs, sentMs - PACKETS_AROUND * PACKET_MS, sentMs + PACKETS_AROUND * PACKET_MS),
+      ],
+    };
+  },
+};
