@@ -44,7 +44,7 @@ FOR_LAMBDA := CARGO_BUILD_RUSTFLAGS=--remap-path-prefix=$(CARGO_HOME)=/cargo \
 # The packages of the requirements file $(1), printed before they are installed into $(2).
 INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd ' ' -)"
 
-.PHONY: help run up test check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page fmt bench faults fuzz build \
+.PHONY: help run up test check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page screenshot fmt bench faults fuzz build \
   reproducible deploy deploy-check smoke tools announce cloud functions release clean require-media require-deploy require-token \
   test-matrix test-unit test-integration test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents test-browser
 
@@ -179,6 +179,9 @@ browser: cloud test-browser ## the pages in a headless Chromium, speech through 
 test-browser: speaker-page
 	@if $(HAS_NODE); then node tests/browser/run.mjs; \
 	else echo "skipped: the tests with a real browser (tests/browser), for want of Node.js 20 with npm"; fi
+
+screenshot: functions ## write the README's pictures of the local cloud's page (needs Node.js, Chromium and the recogniser)
+	RECOGNISER="$(RECOGNISER)" node tests/browser/screenshot.mjs
 
 fmt: ## format the code
 	cargo fmt --all

@@ -104,6 +104,7 @@ export class Chromium {
   /** Sets what the page is told of the screen and of the user's wishes. */
   async screen(width, height, scheme) {
     await this.#ask("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
+    await this.#ask("Emulation.setScrollbarsHidden", { hidden: true });
     await this.#ask("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
   }
 
@@ -113,13 +114,13 @@ export class Chromium {
     return nodes.filter(({ ignored }) => !ignored).map(({ role, name }) => ({ role: role?.value, name: name?.value ?? "" }));
   }
 
-  /** Writes the page as a PNG. */
-  async screenshot(file) {
-    const { data } = await this.#ask("Page.captureScreenshot", { format: "png", captureBeyondViewport: true });
+  /** Writes the page as a PNG, or as a WebP if that is the file's extension: whole, or what fits on the screen. */
+  async screenshot(file, captureBeyondViewport = true) {
+    const format = file.endsWith(".webp") ? { format: "webp", quality: 80 } : { format: "png" };
+    const { data } = await this.#ask("Page.captureScreenshot", { ...format, captureBeyondViewport });
     writeFileSync(file, Buffer.from(data, "base64"));
   }
 
-  /** Ends the browser, at once. */
   async close() {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
       return;
