@@ -1,10 +1,11 @@
 //! Faults of the network between the clients of signaling channels and the service. They do not
 //! apply to a number of calls, but for a time:
 //!
-//! | operation, kind | effect | end |
-//! |---|---|---|
-//! | `ClientNetwork`, `outage` | media datagrams are lost in both directions; signaling messages, connects and calls of the channel wait, as TCP does | after `delayMs`; if that is 0, when the fault is removed |
-//! | `ClientAudio`, `loss` | `extra.dropPercent` of 100 received audio datagrams are lost | when the fault is removed |
+//! - `ClientNetwork`, `outage`: media datagrams are lost in both directions; signaling messages,
+//!   connects and calls of the channel wait, as TCP does. It ends after `delayMs`, or, if that is 0,
+//!   when the fault is removed.
+//! - `ClientAudio`, `loss`: `extra.dropPercent` of 100 received audio datagrams are lost, until the
+//!   fault is removed.
 //!
 //! The target is the ARN of a channel, of which a session's name is part.
 

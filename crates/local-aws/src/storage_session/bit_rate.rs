@@ -20,7 +20,7 @@ impl BitRate {
         Self { since: now, bytes: 0 }
     }
 
-    /// Counts media. Returns its bits a second if a measurement has ended and they exceed the quota.
+    /// Counts media. Returns its bits a second when a measurement ends, if they exceed the quota.
     pub(super) fn excess(&mut self, bytes: usize, now: Instant) -> Option<u64> {
         self.bytes += bytes as u64;
         let elapsed = now.saturating_duration_since(self.since);

@@ -1,5 +1,5 @@
-//! The network between a session and its client: a UDP socket of 127.0.0.1, and the faults that lose
-//! datagrams.
+//! The network between a session and its client: a UDP socket of 127.0.0.1, and the faults that
+//! lose datagrams.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -121,7 +121,8 @@ impl Network {
     }
 }
 
-/// Returns whether the datagram after `before` others is one of `percent` in 100 at equal distances.
+/// Returns whether the datagram after `before` others is one of `percent` in 100, which are at equal
+/// distances.
 fn is_lost(before: u64, percent: u64) -> bool {
     let lost_of = |count: u64| count * percent / 100;
     lost_of(before + 1) > lost_of(before)
