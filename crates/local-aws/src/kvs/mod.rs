@@ -53,7 +53,7 @@ pub(crate) use media_writer::MediaWriter;
 use registry::Registry;
 
 /// The operations by their path (botocore's models; PutMedia from its API page).
-const OPERATIONS: [(&str, &str); 27] = [
+const OPERATIONS: [(&str, &str); 28] = [
     ("/createStream", "CreateStream"),
     ("/describeStream", "DescribeStream"),
     ("/listStreams", "ListStreams"),
@@ -81,6 +81,7 @@ const OPERATIONS: [(&str, &str); 27] = [
     ("/getMedia", "GetMedia"),
     ("/putMedia", "PutMedia"),
     ("/joinStorageSession", "JoinStorageSession"),
+    ("/joinStorageSessionAsViewer", "JoinStorageSessionAsViewer"),
 ];
 
 /// The service.

@@ -139,7 +139,7 @@ fn wanted(client: Option<&Client>) -> impl Fn(&Client) -> bool {
 }
 
 /// Returns whether an id has 1 to 256 characters of `[a-zA-Z0-9_.-]`.
-fn client_id_is_valid(id: &str) -> bool {
+pub(crate) fn client_id_is_valid(id: &str) -> bool {
     (1..=256).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }

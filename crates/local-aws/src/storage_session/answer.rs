@@ -1,17 +1,21 @@
 //! The rules for a client's SDP answer (WebRTC developer guide, "Troubleshooting ingestion"): a
-//! master sends H.264 video and Opus audio.
+//! master sends H.264 video and Opus audio; a viewer receives both, and may send audio.
+
+use crate::signaling::Client;
 
 /// Why an answer is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AnswerError {
     /// A section is missing or rejected.
     #[error("The answer has no {0} section that is sent")]
-    NotSent(&'static str),
+    Missing(&'static str),
     /// A section has another direction.
-    #[error("The {media} section must be sendonly, and is {found}")]
+    #[error("The {media} section must be {wanted}, and is {found}")]
     Direction {
         /// `audio` or `video`.
         media: &'static str,
+        /// The direction that it must have.
+        wanted: &'static str,
         /// The direction in the answer.
         found: String,
     },
@@ -38,29 +42,34 @@ struct Section<'a> {
     codecs: Vec<&'a str>,
 }
 
-/// Checks a master's answer.
+/// Checks a client's answer.
 ///
 /// # Errors
 /// The first rule that it breaks. Audio may also be `sendrecv`, as AWS documents it.
-pub(super) fn check(sdp: &str) -> Result<(), AnswerError> {
+pub(super) fn check(sdp: &str, client: &Client) -> Result<(), AnswerError> {
     let sections = sections(sdp);
-    require(&sections, "video", "H264", &["sendonly"])?;
-    require(&sections, "audio", "opus", &["sendonly", "sendrecv"])
+    let wanted = match client {
+        Client::Master => "sendonly",
+        Client::Viewer(_) => "recvonly",
+    };
+    require(&sections, "video", "H264", &[wanted])?;
+    require(&sections, "audio", "opus", &[wanted, "sendrecv"])
 }
 
 fn require(
     sections: &[Section],
     media: &'static str,
     codec: &'static str,
-    directions: &[&str],
+    directions: &[&'static str],
 ) -> Result<(), AnswerError> {
     let section = sections
         .iter()
         .find(|section| section.media == media && section.port != "0")
-        .ok_or(AnswerError::NotSent(media))?;
+        .ok_or(AnswerError::Missing(media))?;
     let found = section.direction.unwrap_or("sendrecv");
     if !directions.contains(&found) {
-        return Err(AnswerError::Direction { media, found: found.to_owned() });
+        let wanted = directions.first().copied().unwrap_or_default();
+        return Err(AnswerError::Direction { media, wanted, found: found.to_owned() });
     }
     match section.codecs.iter().any(|name| name.eq_ignore_ascii_case(codec)) {
         true => Ok(()),
@@ -106,12 +115,27 @@ mod tests {
 
     #[test]
     fn h264_and_opus_that_are_sent_are_accepted() {
+        let check = |sdp: &str| check(sdp, &Client::Master);
         assert_eq!(check(ANSWER), Ok(()));
         assert_eq!(check(&ANSWER.replacen("sendonly", "sendrecv", 1)), Ok(()));
     }
 
     #[test]
+    fn a_viewer_receives_and_may_send_audio() {
+        let check = |sdp: &str| check(sdp, &Client::Viewer("ana".to_owned()));
+        let answer = ANSWER.replace("sendonly", "recvonly");
+        assert_eq!(check(&answer), Ok(()));
+        assert_eq!(check(&answer.replacen("recvonly", "sendrecv", 1)), Ok(()));
+        let refusal = check(ANSWER).unwrap_err().to_string();
+        assert_eq!(refusal, "The video section must be recvonly, and is sendonly");
+        let sends_video = answer.replace("a=mid:1\r\na=recvonly", "a=mid:1\r\na=sendrecv");
+        let refusal = check(&sends_video).unwrap_err().to_string();
+        assert_eq!(refusal, "The video section must be recvonly, and is sendrecv");
+    }
+
+    #[test]
     fn any_other_answer_is_refused_with_its_reason() {
+        let check = |sdp: &str| check(sdp, &Client::Master);
         let refused =
             |from: &str, to: &str| check(&ANSWER.replace(from, to)).unwrap_err().to_string();
         assert_eq!(
@@ -126,6 +150,6 @@ mod tests {
         assert_eq!(refused("a=mid:0\r\na=sendonly", "a=mid:0\r\na=recvonly"), recvonly);
         assert_eq!(refused("H264", "VP8"), "The video section must offer H264");
         assert_eq!(refused("opus", "PCMU"), "The audio section must offer opus");
-        assert_eq!(check("nonsense"), Err(AnswerError::NotSent("video")));
+        assert_eq!(check("nonsense"), Err(AnswerError::Missing("video")));
     }
 }

@@ -1,9 +1,26 @@
-//! The rate of JoinStorageSession for one channel.
+//! The rates of JoinStorageSession and JoinStorageSessionAsViewer, which have a limit each.
 
 use crate::rate_limit::RateLimit;
+use crate::signaling::Client;
 
 /// Calls in a second for a channel (WebRTC developer guide, service quotas: a hard limit).
-pub(super) const PER_SECOND: usize = 2;
+pub(super) const OF_A_CHANNEL: usize = 2;
+/// Calls in a second of the account (as above).
+pub(super) const OF_THE_ACCOUNT: usize = 50;
 
-/// The calls for one channel.
-pub(super) type Calls = RateLimit<PER_SECOND>;
+/// The limits of a channel, or of the account.
+#[derive(Debug, Default)]
+pub(super) struct Calls<const MOST: usize> {
+    as_master: RateLimit<MOST>,
+    as_viewer: RateLimit<MOST>,
+}
+
+impl<const MOST: usize> Calls<MOST> {
+    /// Returns whether a call for a client is admitted at `now_ms`, and counts it if it is.
+    pub(super) fn admit(&mut self, client: &Client, now_ms: i64) -> bool {
+        match client {
+            Client::Master => self.as_master.admit(now_ms),
+            Client::Viewer(_) => self.as_viewer.admit(now_ms),
+        }
+    }
+}

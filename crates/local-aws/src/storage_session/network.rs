@@ -70,6 +70,11 @@ impl Network {
         Ok(Self { socket, faults, channel_arn: channel_arn.to_owned(), datagrams })
     }
 
+    /// Returns the ARN of the client's channel.
+    pub(super) fn channel_arn(&self) -> &str {
+        &self.channel_arn
+    }
+
     /// Returns the address of the socket.
     ///
     /// # Errors

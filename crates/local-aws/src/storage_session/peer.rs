@@ -1,16 +1,21 @@
-//! The WebRTC peer of a client: ICE-lite, DTLS-SRTP, H.264 and Opus received. Sans-IO, as `str0m`,
-//! which does the work: the caller passes datagrams and the time in, and takes [`PeerOutput`]s
-//! until one is a timeout, after each call.
+//! The WebRTC peer of a client: ICE-lite, DTLS-SRTP; H.264 and Opus are received from a master, and
+//! sent to a viewer. Sans-IO, as `str0m`, which does the work: the caller passes datagrams and the
+//! time in, and takes [`PeerOutput`]s until one is a timeout, after each call.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::format::PayloadParams;
 use str0m::media::{Direction, KeyframeRequestKind, MediaData, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
+use crate::signaling::Client;
+
 use super::answer::{self, AnswerError};
+use super::master_frame::MasterFrame;
 
 /// How long an audio packet waits for one before it that is missing. On this machine packets are
 /// not reordered by more.
@@ -52,6 +57,7 @@ pub(super) enum PeerOutput {
 #[derive(Debug)]
 pub(super) struct Peer {
     rtc: Rtc,
+    client: Client,
     address: SocketAddr,
     audio: Mid,
     video: Mid,
@@ -64,11 +70,13 @@ pub(super) struct Peer {
 pub(super) struct PeerError(String);
 
 impl Peer {
-    /// Creates a peer on `address`, and returns it with its offer and its candidate's line.
+    /// Creates a client's peer on `address`, and returns it with its offer and its candidate's
+    /// line.
     ///
     /// # Errors
     /// [`PeerError`].
     pub(super) fn new(
+        client: &Client,
         address: SocketAddr,
         now: Instant,
     ) -> Result<(Self, String, String), PeerError> {
@@ -85,10 +93,15 @@ impl Peer {
         let line = candidate.to_sdp_string();
         rtc.add_local_candidate(candidate);
         let mut changes = rtc.sdp_api();
-        let audio = changes.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
-        let video = changes.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+        let (of_audio, of_video) = match client {
+            Client::Master => (Direction::RecvOnly, Direction::RecvOnly),
+            Client::Viewer(_) => (Direction::SendRecv, Direction::SendOnly),
+        };
+        let audio = changes.add_media(MediaKind::Audio, of_audio, None, None, None);
+        let video = changes.add_media(MediaKind::Video, of_video, None, None, None);
         let (offer, pending) = changes.apply().ok_or_else(|| PeerError("no offer".to_owned()))?;
-        let peer = Self { rtc, address, audio, video, pending: Some(pending) };
+        let (client, pending) = (client.clone(), Some(pending));
+        let peer = Self { rtc, client, address, audio, video, pending };
         Ok((peer, offer.to_sdp_string(), line))
     }
 
@@ -97,7 +110,7 @@ impl Peer {
     /// # Errors
     /// The answer breaks a rule; the offer can still be answered unless `str0m` refused the answer.
     pub(super) fn answer(&mut self, sdp: &str) -> Result<(), AnswerError> {
-        answer::check(sdp)?;
+        answer::check(sdp, &self.client)?;
         let Some(pending) = self.pending.take() else { return Ok(()) };
         let invalid = |error: &dyn std::fmt::Display| AnswerError::Invalid(error.to_string());
         let answer = SdpAnswer::from_sdp_string(sdp).map_err(|error| invalid(&error))?;
@@ -143,6 +156,22 @@ impl Peer {
         if let Some(mut writer) = self.rtc.writer(self.video) {
             let _ = writer.request_keyframe(None, KeyframeRequestKind::Pli);
         }
+    }
+
+    /// Sends a frame, if the connection is established.
+    ///
+    /// # Errors
+    /// The connection cannot go on.
+    pub(super) fn forward(&mut self, frame: &MasterFrame) -> Result<(), RtcError> {
+        let mid = match frame.kind {
+            MediaKind::Audio => self.audio,
+            MediaKind::Video => self.video,
+        };
+        let Some(writer) = self.rtc.writer(mid) else { return Ok(()) };
+        let Some(payload) = writer.payload_params().next().map(PayloadParams::pt) else {
+            return Ok(());
+        };
+        writer.write(payload, frame.received, frame.time, Arc::clone(&frame.data))
     }
 
     /// Begins to close the connection.
@@ -194,7 +223,8 @@ mod tests {
 
     #[test]
     fn audio_is_told_apart_by_the_payload_type_of_the_offer() {
-        let (_, offer, _) = Peer::new(([127, 0, 0, 1], 9).into(), Instant::now()).unwrap();
+        let (_, offer, _) =
+            Peer::new(&Client::Master, ([127, 0, 0, 1], 9).into(), Instant::now()).unwrap();
         assert!(offer.contains(&format!("a=rtpmap:{OPUS} opus/48000/2")), "{offer}");
         let packet = |first: u8, second: u8| [&[first, second][..], &[0; 10]].concat();
         assert!(is_audio(&packet(0x80, OPUS)) && is_audio(&packet(0x90, 0x80 | OPUS)));

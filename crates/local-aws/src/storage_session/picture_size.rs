@@ -2,6 +2,9 @@
 
 use super::bits::Bits;
 
+/// The largest width and height that ingestion documents.
+const LARGEST: u32 = 1920;
+
 /// Width and height in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PictureSize {
@@ -33,6 +36,11 @@ impl PictureSize {
             height: rows.checked_mul(16)?.checked_mul(fields)?,
         };
         if bits.bit()? { full.cropped(&mut bits, chroma, fields) } else { Some(full) }
+    }
+
+    /// Returns whether ingestion takes pictures of this size.
+    pub(super) fn is_supported(self) -> bool {
+        self.width.max(self.height) <= LARGEST
     }
 
     fn cropped(self, bits: &mut Bits, chroma: u32, fields: u32) -> Option<Self> {

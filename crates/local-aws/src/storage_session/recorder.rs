@@ -9,6 +9,14 @@ use super::muxer::Muxer;
 use super::opus::{DecodeError, OpusPacket, OpusTrack};
 use super::session_time::SessionTime;
 
+/// A picture is larger than ingestion allows.
+#[derive(Debug, thiserror::Error)]
+#[error("a picture of {width}x{height} is larger than 1920x1920, the maximum of ingestion")]
+pub(super) struct PictureTooLarge {
+    width: u32,
+    height: u32,
+}
+
 /// A complete fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Recorded {
@@ -68,12 +76,24 @@ impl Recorder {
     }
 
     /// Takes a picture in Annex B form.
-    pub(super) fn video(&mut self, stamp: &RtpStamp, annex_b: &[u8]) {
+    ///
+    /// # Errors
+    /// The picture is larger than ingestion allows, and the session cannot go on.
+    pub(super) fn video(
+        &mut self,
+        stamp: &RtpStamp,
+        annex_b: &[u8],
+    ) -> Result<(), PictureTooLarge> {
         let time = self.clock.video(stamp);
         if let Some(picture) = self.avc.convert(annex_b) {
+            let size = picture.config.size;
+            if !size.is_supported() {
+                return Err(PictureTooLarge { width: size.width, height: size.height });
+            }
             let track = Track::Video { is_key: picture.is_key, config: picture.config };
             self.cutter.push(Frame { time, track, data: picture.data });
         }
+        Ok(())
     }
 
     /// Returns the next complete fragment.

@@ -152,8 +152,11 @@ mod tests {
 
     #[test]
     fn a_storage_session_names_its_channel_with_a_small_letter() {
-        let needs = required_actions("/joinStorageSession", &json!({"channelArn": CHANNEL}));
-        assert_eq!(needs, [format!("kinesisvideo:JoinStorageSession {CHANNEL}")]);
+        for operation in ["JoinStorageSession", "JoinStorageSessionAsViewer"] {
+            let path = operation.replacen('J', "/j", 1);
+            let needs = required_actions(&path, &json!({"channelArn": CHANNEL}));
+            assert_eq!(needs, [format!("kinesisvideo:{operation} {CHANNEL}")]);
+        }
     }
 
     #[test]

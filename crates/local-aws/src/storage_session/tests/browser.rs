@@ -10,6 +10,9 @@ use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 use tokio::net::UdpSocket;
 
+/// How long an event may take, on a very busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The payload type of Opus in the service's offer.
 const OPUS: u8 = 111;
 
@@ -24,6 +27,9 @@ pub(super) struct Browser {
     audio_sent: usize,
     /// Key frame requests received.
     pub(super) key_requests: usize,
+    /// Packets and pictures received.
+    pub(super) audio_received: Vec<Vec<u8>>,
+    pub(super) video_received: Vec<Vec<u8>>,
     next: Instant,
 }
 
@@ -50,6 +56,8 @@ impl Browser {
             lost,
             audio_sent: 0,
             key_requests: 0,
+            audio_received: Vec::new(),
+            video_received: Vec::new(),
             next: now,
         };
         browser.drain().await;
@@ -58,7 +66,7 @@ impl Browser {
 
     /// Runs until the connection is established.
     pub(super) async fn connected(&mut self) {
-        let limit = Instant::now() + Duration::from_secs(20);
+        let limit = Instant::now() + PATIENCE;
         while !self.is_connected {
             assert!(Instant::now() < limit, "not connected");
             self.step(Instant::now() + Duration::from_millis(50)).await;
@@ -74,7 +82,7 @@ impl Browser {
 
     /// Runs until the service has closed the connection.
     pub(super) async fn closed(&mut self) {
-        let limit = Instant::now() + Duration::from_secs(20);
+        let limit = Instant::now() + PATIENCE;
         while self.rtc.is_alive() {
             assert!(Instant::now() < limit, "not closed");
             self.step(Instant::now() + Duration::from_millis(50)).await;
@@ -146,6 +154,12 @@ impl Browser {
                     MediaKind::Audio => self.audio = Some(added.mid),
                     MediaKind::Video => self.video = Some(added.mid),
                 },
+                Output::Event(Event::MediaData(media)) if Some(media.mid) == self.audio => {
+                    self.audio_received.push(media.data.to_vec());
+                }
+                Output::Event(Event::MediaData(media)) => {
+                    self.video_received.push(media.data.to_vec())
+                }
                 Output::Event(_) => {}
             }
         }

@@ -110,6 +110,21 @@ impl Cloud {
         self.sessions.handle(request("/joinStorageSession", &body)).await
     }
 
+    /// Calls JoinStorageSessionAsViewer.
+    pub(super) async fn join_as_viewer(&self, client_id: &str) -> Response {
+        self.join_channel_as_viewer(&self.channel_arn, client_id).await
+    }
+
+    /// Calls JoinStorageSessionAsViewer for another channel.
+    pub(super) async fn join_channel_as_viewer(&self, arn: &str, client_id: &str) -> Response {
+        let body = json!({ "channelArn": arn, "clientId": client_id });
+        self.sessions.handle(request("/joinStorageSessionAsViewer", &body)).await
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        self.kvs.clock()
+    }
+
     /// Ends the sessions, and waits until their media is stored.
     pub(super) async fn end(&self) {
         self.sessions.stop.cancel();
@@ -118,12 +133,11 @@ impl Cloud {
 
     /// Waits for the end of the channel's session.
     pub(super) async fn ended(&self) {
-        let current = {
-            let mut channels = self.sessions.channels();
-            channels.get_mut(&self.channel_arn).unwrap().current.take().unwrap()
+        let master = {
+            let mut joined = self.sessions.joined();
+            joined.channels.get_mut(&self.channel_arn).unwrap().master.take().unwrap()
         };
-        let ended = tokio::time::timeout(Duration::from_secs(20), current.ended).await;
-        ended.expect("the session ends").unwrap();
+        within(master.ended).await.unwrap();
     }
 
     /// Connects another producer to the stream.
@@ -150,9 +164,9 @@ impl Cloud {
         let mut pieces = response.into_body().into_data_stream();
         let options = media::StreamOptions { max_fill_ms: 0, ..Default::default() };
         let (mut stream, mut decoded) = (media::Stream::start(options), Decoded::default());
-        let wait = Duration::from_secs(1);
-        while let Ok(Some(piece)) = tokio::time::timeout(wait, pieces.next()).await {
-            let piece = piece.unwrap();
+        let stored = self.stream()["fragments"].as_u64().unwrap() as usize;
+        while decoded.fragments < stored {
+            let piece = within(pieces.next()).await.unwrap().unwrap();
             let mut rest = &piece[..];
             while !rest.is_empty() {
                 rest = stream.push(rest);
@@ -167,18 +181,13 @@ impl Cloud {
         decoded
     }
 
-    /// Reads the stream with GetMedia, and returns the bytes.
+    /// Reads the stream with GetMedia, and returns its first piece: a small fragment, or its head.
     pub(super) async fn bytes(&self) -> Vec<u8> {
         let selector = json!({ "StartSelectorType": "EARLIEST" });
         let body = json!({ "StreamName": STREAM, "StartSelector": selector });
         let response = self.kvs.clone().handle(request("/getMedia", &body)).await;
         let mut pieces = response.into_body().into_data_stream();
-        let mut bytes = Vec::new();
-        let wait = Duration::from_secs(1);
-        while let Ok(Some(piece)) = tokio::time::timeout(wait, pieces.next()).await {
-            bytes.extend_from_slice(&piece.unwrap());
-        }
-        bytes
+        within(pieces.next()).await.unwrap().unwrap().to_vec()
     }
 }
 
@@ -204,8 +213,7 @@ impl Decoded {
 impl Master {
     /// Returns the service's offer; its candidate follows.
     pub(super) async fn offer(&mut self) -> String {
-        let limit = Duration::from_secs(10);
-        let message = tokio::time::timeout(limit, self.from_service.recv()).await.unwrap();
+        let message = within(self.from_service.recv()).await;
         let Some(ToClient::Offer(offer)) = message else { panic!("{message:?}") };
         let Some(ToClient::Candidate(line)) = self.from_service.recv().await else {
             panic!("no candidate")
@@ -218,6 +226,11 @@ impl Master {
         let correlation_id = correlation_id.map(str::to_owned);
         self.to_service.send(FromClient::Answer { sdp, correlation_id }).await.unwrap();
     }
+}
+
+/// Waits for an event that comes at once, unless the machine is very busy.
+pub(super) async fn within<T>(event: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), event).await.expect("an event within a minute")
 }
 
 fn request(path: &str, body: &Value) -> Request<Body> {

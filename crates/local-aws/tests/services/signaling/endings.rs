@@ -43,7 +43,7 @@ async fn a_connection_ends_after_ten_idle_minutes() {
 
 #[tokio::test]
 async fn a_connection_that_pings_ends_after_an_hour_with_a_warning() {
-    let cloud = Cloud::start(500).await;
+    let cloud = Cloud::start(300).await;
     let arn = cloud.channel("talk").await;
     let opened_ms = cloud.clock().now_ms();
     let mut master = cloud.master(&arn).await;
@@ -63,7 +63,7 @@ async fn a_connection_that_pings_ends_after_an_hour_with_a_warning() {
 
 #[tokio::test]
 async fn go_away_leaves_a_minute() {
-    let cloud = Cloud::start(100).await;
+    let cloud = Cloud::start(20).await;
     let arn = cloud.channel("talk").await;
     let mut master = cloud.master(&arn).await;
     let warned_ms = cloud.clock().now_ms();

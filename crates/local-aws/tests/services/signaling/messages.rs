@@ -45,7 +45,7 @@ async fn a_viewer_and_the_master_exchange_offer_answer_and_candidates() {
 
 #[tokio::test]
 async fn messages_wait_for_their_recipient_until_they_expire() {
-    let cloud = Cloud::start(20).await;
+    let cloud = Cloud::start(10).await;
     let arn = cloud.channel("talk").await;
     let mut ana = cloud.viewer(&arn, "ana").await;
     for sdp in ["v=0", "v=1"] {
