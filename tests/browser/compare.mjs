@@ -85,7 +85,7 @@ export function gapMs(spoken, heard) {
 }
 
 /** A window of this length is placed by its own sound. */
-const WINDOW_SECONDS = 1;
+export const WINDOW_SECONDS = 1;
 
 /** How far from its expected place a window is searched, in steps of the coarse and within that of the fine search. */
 const COARSE_SECONDS = 0.005;

@@ -1,7 +1,7 @@
 // What the processor accepted of a session, and its comparison with the microphone.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { compare, lags, silenced } from "./compare.mjs";
+import { compare, lags, silenced, WINDOW_SECONDS } from "./compare.mjs";
 import { SAMPLE_RATE } from "./speech.mjs";
 import { readWav } from "./wav.mjs";
 
@@ -43,14 +43,16 @@ export async function delivered(cloud, sessionId, output, name) {
 /**
  * Compares delivered audio with its source. `lost` are the ranges {fromMs, ms} of the delivered audio that the network
  * lost: those that are too long to conceal are silent in the source too. Returns `skippedMs`, `envelope` and `gapMs` of
- * `compare`; `missingMs`, the speech in those ranges; and `lags`.
+ * `compare`; `missingMs`, the speech in those ranges; and `lags`, without the seconds that those ranges touch.
  */
 export function against(source, samples, lost = []) {
   const { skippedMs, gapMs: allMs } = compare(source, samples, SAMPLE_RATE, MAX_SKIP_SECONDS);
-  const long = lost.filter(({ ms }) => ms > MAX_CONCEALED_MS).map(({ fromMs, ms }) => ({ fromMs: fromMs + skippedMs, ms }));
-  const masked = silenced(source, SAMPLE_RATE, long);
+  const long = lost.filter(({ ms }) => ms > MAX_CONCEALED_MS);
+  const masked = silenced(source, SAMPLE_RATE, long.map(({ fromMs, ms }) => ({ fromMs: fromMs + skippedMs, ms })));
   const { envelope, gapMs } = compare(masked, samples, SAMPLE_RATE, MAX_SKIP_SECONDS);
-  return { skippedMs, envelope, gapMs, missingMs: allMs - gapMs, lags: lags(source, samples, SAMPLE_RATE, skippedMs) };
+  const isWhole = ({ at }) => long.every(({ fromMs, ms }) => (at + WINDOW_SECONDS) * 1_000 <= fromMs || at * 1_000 >= fromMs + ms + MAX_SILENCE_MS);
+  const windows = lags(source, samples, SAMPLE_RATE, skippedMs).filter(isWhole);
+  return { skippedMs, envelope, gapMs, missingMs: allMs - gapMs, lags: windows };
 }
 
 /** As `against`, with the beginning of the source that audio of this length can have: what follows is not missing. */

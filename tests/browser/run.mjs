@@ -83,17 +83,19 @@ async function recorded({ run, browsers = 1 }, { slots, machine, path, turns, se
 }
 
 /** The row of a scenario in the summary. */
-async function judged({ name, judge }, { evidence, error }, recogniser) {
-  if (error !== undefined) {
-    return { scenario: name, ...NOT_MEASURED, ok: false, reason: error.stack };
-  }
-  const { problems, words: speech, ...measured } = judge(evidence);
+async function judged(scenario, { evidence, error }, recogniser) {
+  const failed = ({ stack }) => ({ scenario: scenario.name, ...NOT_MEASURED, ok: false, reason: stack });
+  return error === undefined ? measured(scenario, evidence, recogniser).catch(failed) : failed(error);
+}
+
+async function measured({ name, judge }, evidence, recogniser) {
+  const { problems, words: speech, ...figures } = judge(evidence);
   const compared = speech === undefined ? { problems: [] } : await recogniser.compare(speech);
   if (process.env.DETAILS) {
-    console.log(JSON.stringify({ name, ...measured, ...compared }, null, 1));
+    console.log(JSON.stringify({ name, ...figures, ...compared }, null, 1));
   }
   const reason = [...problems, ...compared.problems].filter(Boolean).join("; ");
-  const { joinMs = null, gapMs = null, envelope = null } = measured;
+  const { joinMs = null, gapMs = null, envelope = null } = figures;
   const { wordErrors = null, words = null } = compared;
   const row = { scenario: name, joinMs, wordErrors, words, gapMs, envelope, ok: reason === "" };
   return reason === "" ? row : { ...row, reason };

@@ -9,6 +9,9 @@ import { wavOf } from "./wav.mjs";
 /** Recognisers that run at a time: each is busy on one processor. */
 const RECOGNISERS = 2;
 
+/** The exit code of tests/speech/words.py if the recogniser is not installed. */
+const ABSENT = 69;
+
 export class Words {
   #root;
   #slots = new Slots(RECOGNISERS);

@@ -27,37 +27,38 @@ export const takeover = {
     await second.start();
     // A page that has lost its channel connects again, and would take it back: its browser is gone by then.
     await first.until(`document.getElementById("status").value.includes("reconnecting")`);
-    const said = { statuses: await first.statuses(), log: await first.log() };
+    const said = await first.log();
     await first.close();
-    const same = await second.live();
+    const isSame = (await second.live()) === sessionId;
     await pause(other.seconds * 1_000);
     const status = await second.status();
     await second.stop();
     const joining = await second.joining();
     await second.close();
     release();
-    return { one, other, said, status, sameSession: same === sessionId, joining, heard: await delivered(cloud, sessionId, output, "takeover") };
+    return { one, other, said, status, isSame, joining, heard: await delivered(cloud, sessionId, output, "takeover") };
   },
-  judge({ one, other, said, status, sameSession: isSame, joining, heard }) {
+  judge({ one, other, said, status, isSame, joining, heard }) {
     const speech = other.samples.subarray(LEAD_SECONDS * SAMPLE_RATE);
     const place = locate(speech, heard.samples, SAMPLE_RATE);
-    const [before, after] = [heard.samples.subarray(0, (TAKEN_OVER_AT_SECONDS - 0.5) * SAMPLE_RATE), heard.samples.subarray(Math.round(place.seconds * SAMPLE_RATE))];
-    const until = beginning(one.samples, before);
-    const rest = against(speech, after);
+    const before = heard.samples.subarray(0, (TAKEN_OVER_AT_SECONDS - 0.5) * SAMPLE_RATE);
+    const after = heard.samples.subarray(Math.round(place.seconds * SAMPLE_RATE));
+    const [first, second] = [beginning(one.samples, before), against(speech, after)];
     return {
       ...joining,
-      envelope: Math.min(until.envelope, rest.envelope),
-      gapMs: until.gapMs + rest.gapMs,
-      said, status, place,
+      envelope: Math.min(first.envelope, second.envelope),
+      gapMs: first.gapMs + second.gapMs,
+      place,
       problems: [
         !isSame && "the second page opened another session",
         joined(joining),
-        resembles(until),
-        resembles(rest),
-        inPlace(until.lags),
-        inPlace(rest.lags),
-        until.gapMs + rest.gapMs > 0 && `gaps of ${until.gapMs} ms before and ${rest.gapMs} ms after`,
-        !said.log.some((line) => line.includes("signaling closed")) && `the first page did not say it: ${said.log}`,
+        !status.endsWith(": live") && `the second page's status was ${status}`,
+        !said.some((line) => line.endsWith("signaling closed")) && `the first page's log: ${said.join("; ")}`,
+        resembles(first),
+        resembles(second),
+        inPlace(first.lags),
+        inPlace(second.lags),
+        first.gapMs + second.gapMs > 0 && `gaps of ${first.gapMs} ms before and ${second.gapMs} ms after`,
       ],
     };
   },

@@ -92,6 +92,11 @@ impl OpusTrack {
             Ok(_) if missing <= MAX_CONCEALED => missing as usize,
             _ => 0,
         };
+        if missing > 0 && concealed == 0 {
+            // The decoder must know of the loss: it predicts a packet's loudness from the one
+            // before, and would be too loud by far. This sound is not used.
+            self.conceal(MAX_CONCEALED as usize, None, &mut Vec::new());
+        }
         let mut samples = Vec::with_capacity(concealed + length);
         self.conceal(concealed, (!in_a_row).then_some(received.data), &mut samples);
         self.call(Some(received.data), false, length, &mut samples);
@@ -181,6 +186,23 @@ mod tests {
         for (number, sound) in sounds.iter().enumerate() {
             let spoken = SessionTime::ms(100 + 20 * number as i64) - SessionTime::samples(312);
             assert_eq!((sound.time, sound.samples.len(), sound.concealed), (spoken, 960, 0));
+        }
+    }
+
+    #[test]
+    fn the_sound_after_a_long_loss_is_not_louder() {
+        let peak = |sounds: &[Sound]| {
+            let samples = sounds.iter().flat_map(|sound| &sound.samples);
+            samples.map(|sample| sample.unsigned_abs()).max().unwrap()
+        };
+        let all = opus::encode(&Settings::default(), &testkit::pcm::speech_like(5, 4 * 48_000));
+        let whole = decoded(&all, |_| true);
+        for first in 1..all.len() - 80 {
+            let lost = first..first + 60;
+            let sounds = decoded(&all, |number| !lost.contains(&number));
+            let (found, expected) =
+                (peak(&sounds[first..first + 10]), peak(&whole[lost.end - 5..lost.end + 10]));
+            assert!(found <= expected + expected / 4, "{first}: {found}, without loss {expected}");
         }
     }
 
