@@ -46,7 +46,7 @@ INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd 
 
 .PHONY: help run up test check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page screenshot fmt bench faults fuzz build \
   reproducible deploy deploy-check smoke tools announce cloud functions release clean require-media require-deploy require-token \
-  test-matrix test-unit test-integration test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents test-browser
+  test-unit test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents test-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -63,18 +63,23 @@ require-media:
 up: functions speaker-page ## leave the same cloud running (PORT=7878) and print what to try
 	@$(BIN)/local-cloud up --port $(PORT) --data target/local --guide $(WITH_WORDS)
 
+# The crates that have integration tests, without tests/e2e.
+INTEGRATION := $(sort $(filter-out e2e,$(foreach test,$(wildcard crates/*/tests/*.rs crates/*/tests/*/main.rs \
+  tests/*/tests/*.rs tests/*/tests/*/main.rs),$(word 2,$(subst /, ,$(test))))))
+# The names of a crate's integration tests.
+TESTS_OF = $(basename $(notdir $(wildcard crates/$(1)/tests/*.rs tests/$(1)/tests/*.rs))) \
+  $(notdir $(patsubst %/main.rs,%,$(wildcard crates/$(1)/tests/*/main.rs tests/$(1)/tests/*/main.rs)))
+
 # The tests run side by side, because most of them wait for timers of the local cloud; the longest
-# stand first. One alone: make test-e2e/one_session_arrives_whole, make test-smoke. Those of the words
-# and of the browser run after them: the recogniser gets the CPU time that is left, and a browser that
-# waits for a processor loses sound of its own.
-TESTS := test-matrix test-documents test-unit test-integration test-processor test-smoke test-clients \
+# stand first. One alone: make test-e2e/one_session_arrives_whole, make test-crate/relay. Those of the
+# words and of the browser run after them: the recogniser gets the CPU time that is left, and a browser
+# that waits for a processor loses sound of its own.
+TESTS := test-crate/faults test-documents test-crate/relay test-processor test-crate/media test-smoke \
+  test-crate/local-aws test-clients test-unit \
   $(patsubst tests/e2e/tests/%.rs,test-e2e/%,$(wildcard tests/e2e/tests/*.rs)) \
+  $(patsubst %,test-crate/%,$(filter-out faults relay media local-aws,$(INTEGRATION))) \
   check-template test-docs test-events test-speech
-TEST_JOBS ?= 4
-# The integration tests of the crates, by name; those of tests/e2e and the fault matrix run apart.
-INTEGRATION := $(filter-out a_slice_of_the_matrix,$(basename $(notdir \
-  $(filter-out tests/e2e/%,$(wildcard crates/*/tests/*.rs tests/*/tests/*.rs)))) \
-  $(notdir $(patsubst %/main.rs,%,$(wildcard crates/*/tests/*/main.rs))))
+TEST_JOBS ?= 5
 # One test's output in one piece (GNU Make 4).
 IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 # What the functions call meanwhile is held against what their roles allow.
@@ -89,10 +94,8 @@ test: tools cloud ## every check that needs no AWS (TEST_JOBS=n side by side)
 # The features are those of the whole workspace in each command, so that nothing is built again.
 test-unit:
 	cargo test --workspace --exclude e2e --lib --bins --examples --benches
-test-integration:
-	cargo test --workspace $(INTEGRATION:%=--test %)
-test-matrix:
-	cargo test --workspace --test a_slice_of_the_matrix
+test-crate/%:
+	cargo test --workspace $(patsubst %,--test %,$(call TESTS_OF,$*))
 test-docs:
 	cargo test --workspace --doc
 test-e2e/%:
