@@ -95,8 +95,13 @@ pub trait Codec: Sized {
     }
 
     /// Appends `samples` for the start of lost time: delayed output first, then concealment. Must
-    /// be called for 0 samples too, because it resets the state for the packet that follows.
+    /// be called for 0 samples too.
     fn conceal(&mut self, samples: usize, out: &mut Vec<i16>);
+
+    /// Forgets the packets before lost time that concealment does not cover to its end. The next
+    /// packet is decoded as the first of a stream: it would be predicted from packets that its
+    /// encoder no longer refers to. Not needed if [`Codec::conceal`] does it.
+    fn reset(&mut self) {}
 
     /// Appends `samples` for the end of lost time, from redundancy in the packet that follows. A
     /// codec without redundancy appends silence.

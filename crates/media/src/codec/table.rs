@@ -155,10 +155,14 @@ macro_rules! codecs {
             }
 
             /// Appends `samples` for the start of lost time: delayed output first, then
-            /// concealment. Must be called for 0 samples too, because it resets the state for the
-            /// packet that follows.
+            /// concealment. Must be called for 0 samples too.
             pub fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) {
                 match self { $(Self::$codec(decoder) => decoder.conceal(samples, out),)+ }
+            }
+
+            /// Forgets the packets before lost time that concealment does not cover to its end.
+            pub fn reset(&mut self) {
+                match self { $(Self::$codec(decoder) => decoder.reset(),)+ }
             }
 
             /// Appends the last `samples` of lost time, from redundancy in the packet `next`.

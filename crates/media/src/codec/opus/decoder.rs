@@ -1,6 +1,6 @@
 //! libopus, set to 16 kHz mono: it mixes stereo down and needs no resampling.
 
-use audiopus::coder::Decoder;
+use audiopus::coder::{Decoder, GenericCtl};
 use audiopus::packet::Packet;
 use audiopus::{Channels, MutSignals, SampleRate};
 
@@ -79,6 +79,11 @@ impl Codec for OpusDecoder {
             self.call(None, false, concealed, out);
         }
         out.resize(end, 0);
+    }
+
+    fn reset(&mut self) {
+        // The request has no argument that libopus could reject.
+        let _ = self.inner.reset_state();
     }
 
     /// The in-band FEC of `next`; silence if it has none.
@@ -189,6 +194,27 @@ mod tests {
             out.resize(out.len() + silent, 0);
             decode(&mut decoder, &packets[2], &mut out);
             assert_eq!(out.len(), 320 + lost + 320, "{lost}");
+        }
+    }
+
+    #[test]
+    fn the_sound_after_a_long_gap_is_that_of_the_packets() {
+        let all = packets(200, false);
+        let whole = decode_all(&all);
+        let peak = |pcm: &[i16]| pcm.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+        for first in 1..all.len() - 80 {
+            let mut decoder = OpusDecoder::with_parameters(None).unwrap();
+            let mut out = Vec::new();
+            for packet in &all[..first] {
+                decode(&mut decoder, packet, &mut out);
+            }
+            out.clear();
+            decoder.reset();
+            for packet in &all[first + 60..first + 70] {
+                decode(&mut decoder, packet, &mut out);
+            }
+            let (found, expected) = (peak(&out), peak(&whole[(first + 55) * 320..][..15 * 320]));
+            assert!(found <= expected + expected / 100, "{first}: {found}, expected {expected}");
         }
     }
 

@@ -232,6 +232,11 @@ impl Pipeline {
             let time = time.plus_nanos(concealed * SAMPLE_NANOS);
             self.outputs.push_silence(start + concealed, plan.silence, time, &mut self.counters);
         }
+        if plan.silence > 0
+            && let Some(decoder) = self.audio.decoder_mut()
+        {
+            decoder.reset();
+        }
         let Some((decoder, next)) = self.audio.decoder_mut().zip(next) else { return 0 };
         let pcm = self.outputs.buffer();
         decoder.recover(plan.recovered, next, pcm);
@@ -247,6 +252,7 @@ impl Pipeline {
             let pcm = self.outputs.buffer();
             let from = pcm.len();
             decoder.conceal(held as usize, pcm);
+            decoder.reset();
             let run = SampleRun { from, start, filled: held as usize, time, padding: 0 };
             self.outputs.push_run(run, &mut self.counters);
         }
