@@ -26,6 +26,7 @@ pub mod sqs;
 mod start;
 mod storage_session;
 mod tls;
+mod web_origin;
 mod wildcard;
 pub mod wire;
 

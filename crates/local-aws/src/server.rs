@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::serve::Listener;
@@ -24,7 +25,11 @@ use crate::kvs::cors;
 use crate::services::Services;
 use crate::signaling::Signaling;
 use crate::storage_session::StorageSessions;
+use crate::web_origin;
 use crate::wire::Credential;
+
+/// Lambda's Invoke, which `cargo lambda invoke` does not sign.
+const FUNCTIONS: &str = "/2015-03-31/functions";
 
 /// Serves requests until the returned future is dropped.
 pub(crate) async fn serve<L>(listener: L, services: Arc<Services>)
@@ -32,9 +37,10 @@ where
     L: Listener<Addr: std::fmt::Debug>,
 {
     let router = Router::new()
-        .nest("/_local", admin_api::router())
+        .nest("/_local", admin_api::router().layer(from_fn(web_origin::check_origin)))
         .route("/_local/", get(|| async { Redirect::permanent("/_local") }))
         .fallback(dispatch)
+        .layer(from_fn(web_origin::check_host))
         .with_state(Arc::clone(&services));
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!("{} stopped serving: {error}", services.base_url);
@@ -42,10 +48,15 @@ where
 }
 
 async fn dispatch(State(services): State<Arc<Services>>, request: Request) -> Response {
-    let Credential { key, service } = match Credential::of(request.headers(), request.uri().query())
+    let credential = Credential::of(request.headers(), request.uri().query());
+    if !is_for_http_api(credential.as_ref(), &request)
+        && let Some(refused) = web_origin::foreign_origin(request.headers())
     {
+        return refused;
+    }
+    let Credential { key, service } = match credential {
         Some(credential) => credential,
-        None if request.uri().path().starts_with("/2015-03-31/functions") => {
+        None if request.uri().path().starts_with(FUNCTIONS) => {
             Credential { key: String::new(), service: "lambda".to_owned() }
         }
         None if Connections::takes(request.uri().path()) => return Connections::unsigned(),
@@ -76,6 +87,18 @@ async fn dispatch(State(services): State<Arc<Services>>, request: Request) -> Re
         cors::allow(&mut response);
     }
     response
+}
+
+/// Returns whether a request is for the HTTP API, a WebSocket API, or a page of this server.
+fn is_for_http_api(credential: Option<&Credential>, request: &Request) -> bool {
+    let path = request.uri().path();
+    match credential {
+        Some(credential) => credential.service == "execute-api",
+        None => {
+            let is_operation = path.starts_with(FUNCTIONS) || Signaling::operation(path).is_some();
+            !is_operation && !cors::is_preflight(request)
+        }
+    }
 }
 
 /// Returns whether a request is `GET /`, for which the template's HTTP API has no route.

@@ -10,6 +10,9 @@ export interface LocalCloud {
   readonly credentials: CredentialsSource;
 }
 
+/** The names of this machine, at which a local cloud serves the page. */
+const HOSTS = ["127.0.0.1", "localhost"];
+
 /** The path at which a local cloud serves the page. */
 const PATH = "/speaker/";
 
@@ -21,7 +24,7 @@ const CREDENTIALS = { accessKeyId: "test", secretAccessKey: "test" };
 
 /** Returns the local cloud that serves the page at `address`; `undefined` for any other server. */
 export async function localCloudAt(address: URL, send: typeof fetch): Promise<LocalCloud | undefined> {
-  if (address.hostname !== "127.0.0.1" || address.pathname !== PATH) {
+  if (!HOSTS.includes(address.hostname) || address.pathname !== PATH) {
     return undefined;
   }
   const response = await send(`${address.origin}/_local/token`, {

@@ -23,6 +23,12 @@ test("a local cloud gives the page its address, a token and credentials", async 
   assert.equal((await cloud?.credentials())?.accessKeyId, "test");
 });
 
+test("localhost is a local cloud too", async () => {
+  const { asked, send } = answering(200, { token: "a.b.c" });
+  assert.equal((await localCloudAt(new URL("http://localhost:7878/speaker/"), send))?.api, "http://localhost:7878");
+  assert.deepEqual(asked, ["http://localhost:7878/_local/token"]);
+});
+
 test("another server is not asked, and one without tokens is no local cloud", async () => {
   const { asked, send } = answering(404, {});
   for (const address of ["http://127.0.0.1:5173/", "https://example.com/speaker/"]) {

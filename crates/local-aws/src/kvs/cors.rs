@@ -1,5 +1,6 @@
-//! CORS of Kinesis Video Streams: a page on any origin calls the control plane, GetIceServerConfig
-//! and JoinStorageSession, each signed.
+//! CORS of Kinesis Video Streams: a page calls the control plane, GetIceServerConfig and
+//! JoinStorageSession, each signed. On AWS a page of any origin may; here `web_origin` rejects those
+//! of other machines before.
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -30,7 +31,7 @@ pub(crate) fn preflight(request: &Request) -> Response {
     response
 }
 
-/// Lets a page of any origin read an answer, with its error's code.
+/// Lets a page read an answer, with its error's code.
 pub(crate) fn allow(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

@@ -85,3 +85,27 @@ async fn the_processes_of_a_function_are_killed_on_demand() {
     assert_eq!(kill("nothing").await.status, 404);
     cloud.end().await;
 }
+
+#[tokio::test]
+async fn pages_of_another_machine_are_rejected() {
+    let cloud = TestCloud::start(1).await;
+    let signed = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/kinesisvideo/aws4_request, \
+                  SignedHeaders=host, Signature=0";
+    let list = || cloud.call(Method::POST, "/listStreams").header("authorization", signed);
+    let token = || cloud.call(Method::POST, "/_local/token").json(&json!({ "sub": "ana" }));
+    for (name, value, status) in [
+        ("origin", "https://evil.test", 403),
+        ("origin", "null", 403),
+        ("host", "evil.test", 403),
+        ("origin", "http://localhost:5173", 200),
+        ("host", "localhost", 200),
+    ] {
+        for request in [list().body("{}"), token()] {
+            let answer = cloud.send(request.header(name, value)).await;
+            assert_eq!(answer.status, status, "{name}: {value}: {}", answer.body);
+        }
+    }
+    let page = cloud.send(cloud.call(Method::GET, "/").header("host", "evil.test")).await;
+    assert_eq!(page.status, 403, "{}", page.body);
+    cloud.end().await;
+}

@@ -1,4 +1,4 @@
-//! Guarantee: GetIceServerConfig answers in the form of AWS's model, and a page of any origin may
+//! Guarantee: GetIceServerConfig answers in the form of AWS's model, and a page of this machine may
 //! call it.
 
 use reqwest::Method;
@@ -42,7 +42,7 @@ async fn a_fault_can_return_turn_servers() {
 }
 
 #[tokio::test]
-async fn a_page_of_any_origin_may_make_a_signed_call() {
+async fn a_page_of_this_machine_may_make_a_signed_call() {
     let cloud = Cloud::start(1).await;
     let preflight = cloud
         .request(Method::OPTIONS, PATH)
