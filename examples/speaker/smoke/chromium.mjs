@@ -40,13 +40,18 @@ export class Chromium {
   #profile = mkdtempSync(join(tmpdir(), "speaker-"));
   #last = 0;
   #waiting = new Map();
+  /** Why it has no further answers; `undefined` while it runs. */
+  #end;
   #page;
 
   /** Starts a Chromium with further flags. */
   constructor(path, more = []) {
     const flags = [...FLAGS, ...more, `--user-data-dir=${this.#profile}`, "about:blank"];
     this.#process = spawn(path, flags, { detached: true, stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
-    this.#process.once("exit", () => this.#waiting.forEach(({ reject }) => reject(new Error("the browser has ended"))));
+    this.#process.once("error", (error) => this.#ended(error));
+    const ended = () => this.#ended(new Error("the browser has ended"));
+    this.#process.once("exit", ended);
+    this.#process.stdio.slice(3).forEach((pipe) => pipe.on("error", ended));
     let rest = "";
     this.#process.stdio[4].setEncoding("utf8").on("data", (text) => {
       const messages = (rest + text).split("\0");
@@ -87,6 +92,9 @@ export class Chromium {
       if (await this.value(expression).catch(() => false)) {
         return;
       }
+      if (this.#end !== undefined) {
+        throw this.#end;
+      }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     const page = await this.value("document.body.innerText").catch(() => "");
@@ -122,17 +130,27 @@ export class Chromium {
   }
 
   async close() {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
-      return;
+    const { pid, exitCode, signalCode } = this.#process;
+    if (pid !== undefined && exitCode === null && signalCode === null) {
+      const ended = new Promise((resolve) => this.#process.once("exit", resolve));
+      // The whole group: processes that the browser has started would still write to the profile.
+      process.kill(-pid, "SIGKILL");
+      await ended;
     }
-    const ended = new Promise((resolve) => this.#process.once("exit", resolve));
-    // The whole group: processes that the browser has started would still write to the profile.
-    process.kill(-this.#process.pid, "SIGKILL");
-    await ended;
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 10 });
   }
 
-  #ask(method, params = {}) {
+  /** Rejects all calls, also later ones. */
+  #ended(error) {
+    this.#end ??= error;
+    this.#waiting.forEach(({ reject }) => reject(this.#end));
+    this.#waiting.clear();
+  }
+
+  async #ask(method, params = {}) {
+    if (this.#end !== undefined) {
+      throw this.#end;
+    }
     const id = (this.#last += 1);
     const sessionId = method.startsWith("Target.") ? undefined : this.#page;
     this.#process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
@@ -141,9 +159,9 @@ export class Chromium {
 
   #take({ id, result, error, method, params }) {
     if (id !== undefined) {
-      const { resolve, reject } = this.#waiting.get(id);
+      const call = this.#waiting.get(id);
       this.#waiting.delete(id);
-      error === undefined ? resolve(result) : reject(new Error(error.message));
+      error === undefined ? call?.resolve(result) : call?.reject(new Error(error.message));
     } else if (method === "Runtime.exceptionThrown") {
       this.errors.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text);
     } else if (method === "Log.entryAdded" && params.entry.level === "error") {
