@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use super::piece::{PER_MS, Piece};
+use super::piece::Piece;
 use super::words::{Line, State, Words};
+use crate::lambda::SAMPLES_PER_MS;
 
 /// The most lines that are kept; the oldest is dropped first.
 const LINES: usize = 2000;
@@ -124,7 +125,7 @@ impl Session {
         Words {
             state,
             reason,
-            missed_ms: self.missed_samples / PER_MS,
+            missed_ms: self.missed_samples / SAMPLES_PER_MS,
             lines: lines.map(|(_, line)| line.clone()).collect(),
         }
     }

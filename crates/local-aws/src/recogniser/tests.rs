@@ -134,6 +134,13 @@ async fn what_is_no_recogniser_fails_with_its_reason() {
     assert!(reason.contains("127") && reason.contains("/no/such/recogniser"), "{reason}");
 }
 
+#[tokio::test]
+async fn a_panic_is_a_failure() {
+    assert_eq!(caught(async { Ok(()) }).await, Ok(()));
+    let reason = caught(async { panic!("a panic of the test") }).await.unwrap_err();
+    assert_eq!(reason, "the local cloud panicked");
+}
+
 /// A script that writes its process id to the returned path and hangs.
 fn hanging() -> (PathBuf, String) {
     let path = std::env::temp_dir().join(format!("recogniser-{}", uuid::Uuid::new_v4()));

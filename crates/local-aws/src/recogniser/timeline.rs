@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::piece::PER_MS;
+use crate::lambda::SAMPLES_PER_MS;
 
 /// A longer gap in the audio becomes silence of this many samples: two seconds end a sentence.
-const MAX_SILENCE: u64 = 2000 * PER_MS;
+const MAX_SILENCE: u64 = 2000 * SAMPLES_PER_MS;
 /// A difference of the producer's clock from the count of samples that is ignored, in ms.
 const JITTER_MS: i64 = 20;
 /// The most spans; the oldest is dropped first.
@@ -40,7 +40,7 @@ pub(super) struct Place {
 impl Place {
     /// Returns the position in ms.
     pub(super) fn position_ms(self) -> u64 {
-        self.position / PER_MS
+        self.position / SAMPLES_PER_MS
     }
 }
 
@@ -70,7 +70,7 @@ impl Timeline {
 
     /// Returns the place of a time in the input, in ms; of its end for a later time.
     pub(super) fn at_ms(&self, input_ms: u64) -> Place {
-        self.at(input_ms.saturating_mul(PER_MS).min(self.length))
+        self.at(input_ms.saturating_mul(SAMPLES_PER_MS).min(self.length))
     }
 
     fn at(&self, input: u64) -> Place {
@@ -79,7 +79,7 @@ impl Timeline {
             return Place { position: input, spoken_ms: 0 };
         };
         let after = input.saturating_sub(span.input);
-        let after_ms = i64::try_from(after / PER_MS).unwrap_or(i64::MAX);
+        let after_ms = i64::try_from(after / SAMPLES_PER_MS).unwrap_or(i64::MAX);
         Place {
             position: span.place.position + after,
             spoken_ms: span.place.spoken_ms.saturating_add(after_ms),
@@ -92,11 +92,11 @@ mod tests {
     use super::*;
 
     fn place(position_ms: u64, spoken_ms: i64) -> Place {
-        Place { position: position_ms * PER_MS, spoken_ms }
+        Place { position: position_ms * SAMPLES_PER_MS, spoken_ms }
     }
 
     fn second(timeline: &mut Timeline, place: Place) -> u64 {
-        timeline.add(place, 1000 * PER_MS) / PER_MS
+        timeline.add(place, 1000 * SAMPLES_PER_MS) / SAMPLES_PER_MS
     }
 
     #[test]
