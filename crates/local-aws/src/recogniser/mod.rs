@@ -130,7 +130,7 @@ impl Shared {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a process for a session, from this piece on; `None` if as many run as may.
+    /// Starts a process for a session, from this piece on; `None` if all permits are taken.
     fn start(self: &Arc<Self>, session_id: String, first: Piece) -> Option<Input> {
         let permit = Arc::clone(&self.processes).try_acquire_owned().ok()?;
         let (sender, pieces) = mpsc::channel(self.limits.queue);
@@ -147,14 +147,15 @@ impl Shared {
     ) {
         let take = |line| {
             if let Some(session) = self.sessions().by_id.get_mut(&session_id) {
-                session.note(line);
+                session.add_line(line);
             }
         };
+        let process = process::run(&self.command, first, pieces, self.limits, take);
         // A process whose future is dropped is killed.
         let outcome = tokio::select! {
             biased;
             () = self.stop.cancelled() => return,
-            outcome = caught(process::run(&self.command, first, pieces, self.limits, take)) => outcome,
+            outcome = caught(process) => outcome,
         };
         drop(permit);
         if let Some(session) = self.sessions().by_id.get_mut(&session_id) {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::timeline::Place;
+use super::timeline::AudioPoint;
 use crate::lambda::{Delivery, Outcome, SAMPLES_PER_MS};
 
 const SAMPLE_BYTES: u64 = 2;
@@ -75,9 +75,9 @@ impl Accepted {
 }
 
 impl Piece {
-    /// Returns the place of its first sample.
-    pub(super) fn place(&self) -> Place {
-        Place { position: self.position, spoken_ms: self.spoken_ms }
+    /// Returns the point of its first sample.
+    pub(super) fn point(&self) -> AudioPoint {
+        AudioPoint { position: self.position, spoken_ms: self.spoken_ms }
     }
 
     /// Returns its samples, 16-bit little-endian; empty if the payload does not contain them.
