@@ -1,4 +1,4 @@
-// A headless Chromium, spoken to over a pipe (its DevTools protocol): enough to load a page, ask it, and hear its errors.
+// Controls a headless Chromium over a pipe (DevTools protocol).
 import { spawn } from "node:child_process";
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/** The path of a Chromium: `$CHROMIUM`, or if it is not set the first on `$PATH`; `undefined` if there is none. */
+/** The path of a Chromium: `$CHROMIUM`, else the first on `$PATH`; `undefined` if there is none. */
 export function findChromium() {
   const onPath = NAMES.flatMap((name) => (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name)));
   const named = process.env.CHROMIUM;
@@ -86,7 +86,7 @@ export class Chromium {
     return result.value;
   }
 
-  /** Asks again and again until the expression is true; after 30 s, says so. */
+  /** Polls an expression until it is true. Throws after 30 s, or when the browser has ended. */
   async until(expression) {
     for (const giveUpAt = Date.now() + 30_000; Date.now() < giveUpAt; ) {
       if (await this.value(expression).catch(() => false)) {
@@ -109,7 +109,7 @@ export class Chromium {
     await this.#ask("Input.dispatchKeyEvent", { type: "keyUp", key, windowsVirtualKeyCode });
   }
 
-  /** Sets what the page is told of the screen and of the user's wishes. */
+  /** Emulates a screen size and a preferred colour scheme. */
   async screen(width, height, scheme) {
     await this.#ask("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
     await this.#ask("Emulation.setScrollbarsHidden", { hidden: true });
@@ -122,7 +122,10 @@ export class Chromium {
     return nodes.filter(({ ignored }) => !ignored).map(({ role, name }) => ({ role: role?.value, name: name?.value ?? "" }));
   }
 
-  /** Writes the page as a PNG, or as a WebP if that is the file's extension: whole, or what fits on the screen. */
+  /**
+   * Writes the page as a PNG, or as a WebP if that is the file's extension: whole, or the part that
+   * fits on the screen.
+   */
   async screenshot(file, captureBeyondViewport = true) {
     const format = file.endsWith(".webp") ? { format: "webp", quality: 80 } : { format: "png" };
     const { data } = await this.#ask("Page.captureScreenshot", { ...format, captureBeyondViewport });
