@@ -170,6 +170,7 @@ page: $(NODE_MODULES) ## compile the local cloud's page after a change of its Ty
 	$(TSC) -p $(PAGE)
 
 check-page: $(NODE_MODULES)
+	@rm -rf target/page
 	@$(TSC) -p $(PAGE) --outDir target/page
 	@for file in target/page/*.js; do cmp -s $$file $(PAGE)/$${file##*/} || { \
 	  echo "stale: $(PAGE)/$${file##*/} is not what its TypeScript compiles to: make page"; exit 1; }; done

@@ -25,7 +25,8 @@ from typing import Iterable, Iterator, NoReturn
 RATE = 16_000
 # The model gets the samples in pieces of this length.
 PIECE = RATE // 10
-# Samples between two recognitions of the line that is being spoken, each of which costs as much as its last one.
+# Samples between two recognitions of the line that is being spoken. Each costs as much as the last
+# one of that line.
 INTERVAL = 2 * RATE
 # The same while more input is waiting: the words are the same, for less than half of the CPU time.
 LONG_INTERVAL = 10 * RATE

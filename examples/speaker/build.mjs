@@ -13,8 +13,8 @@ const page = {
   outdir: "dist",
   sourcemap: true,
   logLevel: "warning",
-  // AWS's package is written for Node too: `global` and `process.env` are names that a browser lacks, and
-  // the browser's own crypto takes the place of isomorphic-webcrypto.
+  // AWS's package is written for Node too: a browser has no `global` and no `process.env`, and its
+  // own crypto replaces isomorphic-webcrypto.
   define: { global: "globalThis", "process.env": "{}" },
   alias: { "isomorphic-webcrypto": "./src/web-crypto.ts" },
   external: ["ws"],

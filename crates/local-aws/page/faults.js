@@ -1,6 +1,8 @@
-/** The faults that the page switches on and off, through `/_local/faults` and `/_local/processes`. */
-import { element, make } from "./lists.js";
-/** So many calls that a fault applies until it is switched off. */
+/**
+ * The faults that the page switches on and off, through `/_local/faults` and `/_local/processes`.
+ */
+import { element, make } from "./dom.js";
+/** Number of calls that keeps a fault on until it is removed. */
 const UNTIL_OFF = 1_000_000;
 const CONSUMER = "kvs-stream-consumer";
 const PROCESSOR = "audio-processor";
@@ -10,14 +12,14 @@ const SWITCHES = [
         title: "Lose the network",
         text: "Cuts every GetMedia connection and refuses new ones. The audio stays in KVS; delivery continues when the network is back.",
         faults: [
-            { service: "kinesisvideo", operation: "GetMedia", times: UNTIL_OFF, status: 503, code: "ServiceUnavailable" },
+            { service: "kinesisvideo", operation: "GetMedia", times: UNTIL_OFF, kind: "error", status: 503, code: "ServiceUnavailable" },
             { service: "kinesisvideo", operation: "GetMediaBody", times: UNTIL_OFF, kind: "cut" },
         ],
     },
     {
         id: "outage",
         title: "Cut off the speakers",
-        text: "Loses everything between speakers and the storage sessions of WebRTC. What is said meanwhile is lost; its time stays, as a gap.",
+        text: "Loses everything between speakers and the storage sessions of WebRTC. Speech during the outage is lost and leaves a gap of the same length.",
         faults: [{ service: "kinesisvideo", operation: "ClientNetwork", kind: "outage" }],
     },
     {
@@ -86,7 +88,8 @@ function item(control, id, text, described = control) {
     made.append(control, description);
     return made;
 }
-const isSame = (one, other) => one.service === other.service && one.operation === other.operation && one.target === other.target;
+/** Returns whether two faults have the same effect on the same calls. */
+export const isSame = (one, other) => ["service", "operation", "target", "kind"].every((field) => one[field] === other[field]);
 /** Returns the query that selects a fault. */
 function selecting({ service, operation, target }) {
     const fields = Object.entries({ service, operation, target }).filter((field) => field[1] !== undefined);

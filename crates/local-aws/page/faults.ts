@@ -1,14 +1,16 @@
-/** The faults that the page switches on and off, through `/_local/faults` and `/_local/processes`. */
-import { element, make } from "./lists.ts";
+/**
+ * The faults that the page switches on and off, through `/_local/faults` and `/_local/processes`.
+ */
+import { element, make } from "./dom.ts";
 import type { Fault } from "./live.ts";
 
-/** So many calls that a fault applies until it is switched off. */
+/** Number of calls that keeps a fault on until it is removed. */
 const UNTIL_OFF = 1_000_000;
 
 const CONSUMER = "kvs-stream-consumer";
 const PROCESSOR = "audio-processor";
 
-/** A fault that is on while its first part is pending. */
+/** A switch, which is on while any of its faults is pending. */
 interface Switch {
   readonly id: string;
   readonly title: string;
@@ -22,14 +24,14 @@ const SWITCHES: readonly Switch[] = [
     title: "Lose the network",
     text: "Cuts every GetMedia connection and refuses new ones. The audio stays in KVS; delivery continues when the network is back.",
     faults: [
-      { service: "kinesisvideo", operation: "GetMedia", times: UNTIL_OFF, status: 503, code: "ServiceUnavailable" },
+      { service: "kinesisvideo", operation: "GetMedia", times: UNTIL_OFF, kind: "error", status: 503, code: "ServiceUnavailable" },
       { service: "kinesisvideo", operation: "GetMediaBody", times: UNTIL_OFF, kind: "cut" },
     ],
   },
   {
     id: "outage",
     title: "Cut off the speakers",
-    text: "Loses everything between speakers and the storage sessions of WebRTC. What is said meanwhile is lost; its time stays, as a gap.",
+    text: "Loses everything between speakers and the storage sessions of WebRTC. Speech during the outage is lost and leaves a gap of the same length.",
     faults: [{ service: "kinesisvideo", operation: "ClientNetwork", kind: "outage" }],
   },
   {
@@ -109,8 +111,9 @@ function item(control: HTMLElement, id: string, text: string, described: HTMLEle
   return made;
 }
 
-const isSame = (one: Fault, other: Fault): boolean =>
-  one.service === other.service && one.operation === other.operation && one.target === other.target;
+/** Returns whether two faults have the same effect on the same calls. */
+export const isSame = (one: Fault, other: Fault): boolean =>
+  (["service", "operation", "target", "kind"] as const).every((field) => one[field] === other[field]);
 
 /** Returns the query that selects a fault. */
 function selecting({ service, operation, target }: Fault): URLSearchParams {

@@ -1,8 +1,7 @@
-/** Texts of values. Pure functions. */
 /** Samples in a second of delivered audio. */
 const SAMPLE_RATE = 16_000;
-/** The root mean square of a full-scale square wave of 16-bit samples. */
-const FULL_SCALE = 32_768;
+/** The largest 16-bit sample, and the root mean square of a full-scale square wave. */
+export const FULL_SCALE = 32_768;
 /** The level that silence is shown as, in dBFS. */
 export const SILENCE_DB = -60;
 /** Returns a duration in seconds with one decimal. */
@@ -66,7 +65,7 @@ export function busText({ event, rules }) {
     const parts = [event["detail-type"] ?? "event", sessionId, status].filter((part) => part !== undefined);
     return `${parts.join(" ")} → ${rules.length === 0 ? "no rule" : rules.join(", ")}`;
 }
-/** Returns why there are no words, or not all; empty if nothing is to be said. */
+/** Returns why there are no words, or not all; empty if all words are shown. */
 export function wordsText({ state, reason, missedMs }) {
     const missed = missedMs === 0 ? "" : ` ${(missedMs / 1_000).toFixed(1)} s of the audio were not recognised.`;
     switch (state) {

@@ -1,10 +1,11 @@
 /** Texts of values. Pure functions. */
+import type { BusEntry, WordsEvent } from "./live.ts";
 
 /** Samples in a second of delivered audio. */
 const SAMPLE_RATE = 16_000;
 
-/** The root mean square of a full-scale square wave of 16-bit samples. */
-const FULL_SCALE = 32_768;
+/** The largest 16-bit sample, and the root mean square of a full-scale square wave. */
+export const FULL_SCALE = 32_768;
 
 /** The level that silence is shown as, in dBFS. */
 export const SILENCE_DB = -60;
@@ -79,16 +80,6 @@ export function logLine(line: string): LogLine {
   };
 }
 
-/** An event of the bus. */
-export interface BusEntry {
-  readonly receivedAt: string;
-  readonly rules: readonly string[];
-  readonly event: {
-    readonly "detail-type"?: string;
-    readonly detail?: { readonly sessionId?: string; readonly status?: string };
-  };
-}
-
 /** Returns an event of the bus as text: type, session, status, and the rules that it triggered. */
 export function busText({ event, rules }: BusEntry): string {
   const { sessionId, status } = event.detail ?? {};
@@ -96,15 +87,8 @@ export function busText({ event, rules }: BusEntry): string {
   return `${parts.join(" ")} → ${rules.length === 0 ? "no rule" : rules.join(", ")}`;
 }
 
-/** The state of the recognition of a session. */
-interface Recognition {
-  readonly state: "absent" | "waiting" | "running" | "ended" | "failed";
-  readonly reason: string | null;
-  readonly missedMs: number;
-}
-
-/** Returns why there are no words, or not all; empty if nothing is to be said. */
-export function wordsText({ state, reason, missedMs }: Recognition): string {
+/** Returns why there are no words, or not all; empty if all words are shown. */
+export function wordsText({ state, reason, missedMs }: Omit<WordsEvent, "lines">): string {
   const missed = missedMs === 0 ? "" : ` ${(missedMs / 1_000).toFixed(1)} s of the audio were not recognised.`;
   switch (state) {
     case "absent":

@@ -1,3 +1,6 @@
+/**
+ * Server-sent events of `/_local/live`; crates/local-aws/src/admin_api/live.rs has their contents.
+ */
 /** Connects to the events of the whole cloud. */
 export function connectToCloud(listener) {
     const source = new EventSource("/_local/live");

@@ -1,5 +1,6 @@
-/** Server-sent events of `/_local/live`; crates/local-aws/src/admin_api/live.rs has their contents. */
-import type { BusEntry } from "./format.ts";
+/**
+ * Server-sent events of `/_local/live`; crates/local-aws/src/admin_api/live.rs has their contents.
+ */
 
 /** A session with the state of its delivery. Times are in milliseconds since the epoch. */
 export interface Session {
@@ -55,7 +56,10 @@ export interface Levels {
   readonly rms: readonly number[];
 }
 
-/** A recognised line. Times are in milliseconds: in the session, and when it was spoken since the epoch. */
+/**
+ * A recognised line. Times are in milliseconds: of its beginning and end in the session, and of its
+ * speech since the epoch.
+ */
 export interface Line {
   readonly number: number;
   readonly startMs: number;
@@ -73,11 +77,22 @@ export interface WordsEvent {
   readonly lines: readonly Line[];
 }
 
+/** An event of the bus. */
+export interface BusEntry {
+  readonly receivedAt: string;
+  readonly rules: readonly string[];
+  readonly event: {
+    readonly "detail-type"?: string;
+    readonly detail?: { readonly sessionId?: string; readonly status?: string };
+  };
+}
+
 /** A pending fault, of its fields those that the page reads. */
 export interface Fault {
   readonly service: string;
   readonly operation?: string;
   readonly target?: string;
+  readonly kind: string;
 }
 
 /** Takes the events of the whole cloud. */

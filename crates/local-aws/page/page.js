@@ -1,7 +1,7 @@
 /** The page of the local cloud: connects to `/_local/live` and shows what arrives. */
 import { Faults } from "./faults.js";
 import { busText, logLine, shortened, timeOfDay } from "./format.js";
-import { Lines, element } from "./lists.js";
+import { Lines, element } from "./dom.js";
 import { connectToCloud, connectToSession } from "./live.js";
 import { SessionList, showFacts } from "./sessions.js";
 import { Waveform } from "./waveform.js";

@@ -1,7 +1,7 @@
 /** The page of the local cloud: connects to `/_local/live` and shows what arrives. */
 import { Faults } from "./faults.ts";
 import { busText, logLine, shortened, timeOfDay } from "./format.ts";
-import { Lines, element } from "./lists.ts";
+import { Lines, element } from "./dom.ts";
 import { type Figures, type Session, connectToCloud, connectToSession } from "./live.ts";
 import { SessionList, showFacts } from "./sessions.ts";
 import { Waveform } from "./waveform.ts";

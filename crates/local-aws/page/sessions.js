@@ -1,6 +1,6 @@
 /** The list of sessions, and the facts of the chosen one. */
 import { duration, seconds } from "./format.js";
-import { element, make } from "./lists.js";
+import { element, make } from "./dom.js";
 /** A row of the list, kept as long as its session is listed, so that the focus stays in it. */
 class Row {
     element = document.createElement("tr");
@@ -70,7 +70,7 @@ export function showFacts(session, figures) {
     facts.replaceChildren(...factsOf(session, figures).flatMap(([name, text]) => [make("dt", name), make("dd", text)]));
 }
 /** Returns the facts of a session: names and texts. */
-export function factsOf(session, figures) {
+function factsOf(session, figures) {
     const { stream } = session;
     const languages = [session.sourceLanguage, (session.targetLanguages ?? []).join(", ")].filter(Boolean).join(" to ");
     const facts = [

@@ -1,6 +1,6 @@
 /** The list of sessions, and the facts of the chosen one. */
 import { duration, seconds } from "./format.ts";
-import { element, make } from "./lists.ts";
+import { element, make } from "./dom.ts";
 import type { Figures, Session } from "./live.ts";
 
 /** A row of the list, kept as long as its session is listed, so that the focus stays in it. */
@@ -79,7 +79,7 @@ export function showFacts(session: Session, figures: Figures | undefined): void 
 }
 
 /** Returns the facts of a session: names and texts. */
-export function factsOf(session: Session, figures: Figures | undefined): [string, string][] {
+function factsOf(session: Session, figures: Figures | undefined): [string, string][] {
   const { stream } = session;
   const languages = [session.sourceLanguage, (session.targetLanguages ?? []).join(", ")].filter(Boolean).join(" to ");
   const facts: [string, string | undefined][] = [

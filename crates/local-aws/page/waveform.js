@@ -1,11 +1,10 @@
 /** The waveform and the level of the audio that was delivered last. */
-import { decibels, levelText } from "./format.js";
-import { element } from "./lists.js";
+import { FULL_SCALE, decibels, levelText } from "./format.js";
+import { element } from "./dom.js";
 /** The time that the waveform shows, in milliseconds. */
 const SHOWN_MS = 30_000;
 /** The steps over which the level is averaged: 200 ms. */
 const LEVEL_STEPS = 10;
-const FULL_SCALE = 32_768;
 export class Waveform {
     #canvas = element("waveform", HTMLCanvasElement);
     #text = element("waveform-text", HTMLElement);

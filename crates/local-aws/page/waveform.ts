@@ -1,6 +1,6 @@
 /** The waveform and the level of the audio that was delivered last. */
-import { decibels, levelText } from "./format.ts";
-import { element } from "./lists.ts";
+import { FULL_SCALE, decibels, levelText } from "./format.ts";
+import { element } from "./dom.ts";
 import type { Levels } from "./live.ts";
 
 /** The time that the waveform shows, in milliseconds. */
@@ -8,8 +8,6 @@ const SHOWN_MS = 30_000;
 
 /** The steps over which the level is averaged: 200 ms. */
 const LEVEL_STEPS = 10;
-
-const FULL_SCALE = 32_768;
 
 export class Waveform {
   readonly #canvas = element("waveform", HTMLCanvasElement);

@@ -1,17 +1,15 @@
 /** The recognised words of a session, each line beside the time at which it was spoken. */
 import { timeOfDay, wordsText } from "./format.js";
-import { element, make } from "./lists.js";
-/** The most lines that are shown; the oldest are removed first. */
-const MAX_LINES = 500;
+import { Lines, element, make } from "./dom.js";
 export class Words {
     #state = element("words-state", HTMLElement);
     /** Final lines: a polite live region, so a screen reader reads each once. */
-    #lines = element("words", HTMLElement);
+    #lines = new Lines("words");
     /** The line that is being spoken. It changes all the time, so it is not announced. */
     #open = element("open-words", HTMLElement);
     clear() {
         this.#state.textContent = "";
-        this.#lines.replaceChildren();
+        this.#lines.clear();
         this.#open.replaceChildren();
     }
     /** Shows the state, and the lines that have changed. */
@@ -21,27 +19,13 @@ export class Words {
             this.#state.textContent = text;
         }
         this.#state.hidden = text === "";
-        if (words.lines.length === 0) {
-            return;
-        }
-        const list = this.#lines;
-        const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 8;
-        this.#open.replaceChildren();
         for (const line of words.lines) {
+            this.#open.replaceChildren(...(line.isFinal ? [] : parts(line)));
             if (line.isFinal) {
                 const item = document.createElement("li");
                 item.append(...parts(line));
-                list.append(item);
+                this.#lines.append(item);
             }
-            else {
-                this.#open.replaceChildren(...parts(line));
-            }
-        }
-        while (list.childElementCount > MAX_LINES) {
-            list.firstElementChild?.remove();
-        }
-        if (isAtEnd) {
-            list.scrollTop = list.scrollHeight;
         }
     }
 }

@@ -1,21 +1,18 @@
 /** The recognised words of a session, each line beside the time at which it was spoken. */
 import { timeOfDay, wordsText } from "./format.ts";
-import { element, make } from "./lists.ts";
+import { Lines, element, make } from "./dom.ts";
 import type { Line, WordsEvent } from "./live.ts";
-
-/** The most lines that are shown; the oldest are removed first. */
-const MAX_LINES = 500;
 
 export class Words {
   readonly #state = element("words-state", HTMLElement);
   /** Final lines: a polite live region, so a screen reader reads each once. */
-  readonly #lines = element("words", HTMLElement);
+  readonly #lines = new Lines("words");
   /** The line that is being spoken. It changes all the time, so it is not announced. */
   readonly #open = element("open-words", HTMLElement);
 
   clear(): void {
     this.#state.textContent = "";
-    this.#lines.replaceChildren();
+    this.#lines.clear();
     this.#open.replaceChildren();
   }
 
@@ -26,26 +23,13 @@ export class Words {
       this.#state.textContent = text;
     }
     this.#state.hidden = text === "";
-    if (words.lines.length === 0) {
-      return;
-    }
-    const list = this.#lines;
-    const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 8;
-    this.#open.replaceChildren();
     for (const line of words.lines) {
+      this.#open.replaceChildren(...(line.isFinal ? [] : parts(line)));
       if (line.isFinal) {
         const item = document.createElement("li");
         item.append(...parts(line));
-        list.append(item);
-      } else {
-        this.#open.replaceChildren(...parts(line));
+        this.#lines.append(item);
       }
-    }
-    while (list.childElementCount > MAX_LINES) {
-      list.firstElementChild?.remove();
-    }
-    if (isAtEnd) {
-      list.scrollTop = list.scrollHeight;
     }
   }
 }

@@ -59,8 +59,8 @@ struct UpArgs {
     /// The port on 127.0.0.1; 0: a free port.
     #[arg(long, default_value_t = 7878)]
     port: u16,
-    /// Serve the same over TLS on this port of 127.0.0.1 too, with a certificate that is made at the
-    /// start; 0: a free port. Signaling endpoints are then wss://.
+    /// Serve the same over TLS on this port of 127.0.0.1 too, with a certificate that is made at
+    /// the start; 0: a free port. Signaling endpoints are then wss://.
     #[arg(long, value_name = "PORT")]
     tls_port: Option<u16>,
     /// Keep tables, audio and logs in this folder, which one process at a time can use. Streams and

@@ -9,7 +9,7 @@ use crate::error::Error;
 use local_aws::INDEX_NAME;
 
 /// Maximum time of the check.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum length of an answer that an error quotes, in characters.
 const QUOTED: usize = 80;
 
@@ -42,7 +42,7 @@ pub(crate) fn base_url(text: &str) -> Result<String, String> {
 /// [`Error::Unreachable`] or [`Error::NotACloud`].
 pub(crate) async fn check(url: &str) -> Result<(), Error> {
     let unreachable = |source| Error::Unreachable { url: url.to_owned(), source };
-    let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
+    let http = reqwest::Client::builder().no_proxy().timeout(CHECK_TIMEOUT).build();
     let answer = http.map_err(unreachable)?.get(format!("{url}/_local")).send().await;
     let answer = answer.map_err(unreachable)?;
     let status = answer.status();

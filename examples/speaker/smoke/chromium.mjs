@@ -1,4 +1,4 @@
-// A headless Chromium, spoken to over a pipe (its DevTools protocol): enough to load a page, ask it, and hear its errors.
+// Controls a headless Chromium over a pipe (DevTools protocol).
 import { spawn } from "node:child_process";
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/** The path of a Chromium: `$CHROMIUM`, or if it is not set the first on `$PATH`; `undefined` if there is none. */
+/** The path of a Chromium: `$CHROMIUM`, else the first on `$PATH`; `undefined` if there is none. */
 export function findChromium() {
   const onPath = NAMES.flatMap((name) => (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name)));
   const named = process.env.CHROMIUM;
@@ -40,13 +40,18 @@ export class Chromium {
   #profile = mkdtempSync(join(tmpdir(), "speaker-"));
   #last = 0;
   #waiting = new Map();
+  /** Why it has no further answers; `undefined` while it runs. */
+  #end;
   #page;
 
   /** Starts a Chromium with further flags. */
   constructor(path, more = []) {
     const flags = [...FLAGS, ...more, `--user-data-dir=${this.#profile}`, "about:blank"];
     this.#process = spawn(path, flags, { detached: true, stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
-    this.#process.once("exit", () => this.#waiting.forEach(({ reject }) => reject(new Error("the browser has ended"))));
+    this.#process.once("error", (error) => this.#ended(error));
+    const ended = () => this.#ended(new Error("the browser has ended"));
+    this.#process.once("exit", ended);
+    this.#process.stdio.slice(3).forEach((pipe) => pipe.on("error", ended));
     let rest = "";
     this.#process.stdio[4].setEncoding("utf8").on("data", (text) => {
       const messages = (rest + text).split("\0");
@@ -81,11 +86,14 @@ export class Chromium {
     return result.value;
   }
 
-  /** Asks again and again until the expression is true; after 30 s, says so. */
+  /** Polls an expression until it is true. Throws after 30 s, or when the browser has ended. */
   async until(expression) {
     for (const giveUpAt = Date.now() + 30_000; Date.now() < giveUpAt; ) {
       if (await this.value(expression).catch(() => false)) {
         return;
+      }
+      if (this.#end !== undefined) {
+        throw this.#end;
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
@@ -101,7 +109,7 @@ export class Chromium {
     await this.#ask("Input.dispatchKeyEvent", { type: "keyUp", key, windowsVirtualKeyCode });
   }
 
-  /** Sets what the page is told of the screen and of the user's wishes. */
+  /** Emulates a screen size and a preferred colour scheme. */
   async screen(width, height, scheme) {
     await this.#ask("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
     await this.#ask("Emulation.setScrollbarsHidden", { hidden: true });
@@ -114,7 +122,10 @@ export class Chromium {
     return nodes.filter(({ ignored }) => !ignored).map(({ role, name }) => ({ role: role?.value, name: name?.value ?? "" }));
   }
 
-  /** Writes the page as a PNG, or as a WebP if that is the file's extension: whole, or what fits on the screen. */
+  /**
+   * Writes the page as a PNG, or as a WebP if that is the file's extension: whole, or the part that
+   * fits on the screen.
+   */
   async screenshot(file, captureBeyondViewport = true) {
     const format = file.endsWith(".webp") ? { format: "webp", quality: 80 } : { format: "png" };
     const { data } = await this.#ask("Page.captureScreenshot", { ...format, captureBeyondViewport });
@@ -122,17 +133,27 @@ export class Chromium {
   }
 
   async close() {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) {
-      return;
+    const { pid, exitCode, signalCode } = this.#process;
+    if (pid !== undefined && exitCode === null && signalCode === null) {
+      const ended = new Promise((resolve) => this.#process.once("exit", resolve));
+      // The whole group: processes that the browser has started would still write to the profile.
+      process.kill(-pid, "SIGKILL");
+      await ended;
     }
-    const ended = new Promise((resolve) => this.#process.once("exit", resolve));
-    // The whole group: processes that the browser has started would still write to the profile.
-    process.kill(-this.#process.pid, "SIGKILL");
-    await ended;
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 10 });
   }
 
-  #ask(method, params = {}) {
+  /** Rejects all calls, also later ones. */
+  #ended(error) {
+    this.#end ??= error;
+    this.#waiting.forEach(({ reject }) => reject(this.#end));
+    this.#waiting.clear();
+  }
+
+  async #ask(method, params = {}) {
+    if (this.#end !== undefined) {
+      throw this.#end;
+    }
     const id = (this.#last += 1);
     const sessionId = method.startsWith("Target.") ? undefined : this.#page;
     this.#process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
@@ -141,9 +162,9 @@ export class Chromium {
 
   #take({ id, result, error, method, params }) {
     if (id !== undefined) {
-      const { resolve, reject } = this.#waiting.get(id);
+      const call = this.#waiting.get(id);
       this.#waiting.delete(id);
-      error === undefined ? resolve(result) : reject(new Error(error.message));
+      error === undefined ? call?.resolve(result) : call?.reject(new Error(error.message));
     } else if (method === "Runtime.exceptionThrown") {
       this.errors.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text);
     } else if (method === "Log.entryAdded" && params.entry.level === "error") {

@@ -1,6 +1,7 @@
-// Runs in the page before its own code: plays the session API, Cognito and Kinesis Video Streams from memory, with a
-// real peer connection as the storage session. It knows the wire forms by AWS's documentation only and proves nothing
-// about AWS; it shows that the page's parts fit together in a real browser.
+// Runs in the page before its own code: simulates the session API, Cognito and Kinesis Video
+// Streams, with a real peer connection as the storage session. Its wire forms are those of AWS's
+// documentation, so it proves nothing about AWS; it shows that the page's parts fit together in a
+// real browser.
 (() => {
   const kvs = (globalThis.playedKvs = { calls: [], joins: 0, answers: [], remote: undefined, socket: undefined });
   const channel = "arn:aws:kinesisvideo:us-east-1:123456789012:channel/session-blessed-shepherd-123/1732540618000";

@@ -1,4 +1,5 @@
-// The bundled page in a real browser: opens a session, talks, is cut off, talks again, and ends the session.
+// The bundled page in a real browser: opens a session, sends media, loses it, sends it again, and
+// ends the session.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";

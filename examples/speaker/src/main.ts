@@ -6,10 +6,11 @@
  */
 import { SessionsApi } from "./api.ts";
 import { fromIdentityPool } from "./credentials.ts";
+import { element } from "./element.ts";
 import { Ingestion } from "./ingestion.ts";
 import { type LocalCloud, localCloudAt } from "./local-cloud.ts";
+import { fillFields, showWords } from "./local-cloud-view.ts";
 import { openMicrophone } from "./microphone.ts";
-import { showRecognisedWords } from "./recognised-words.ts";
 import { type OpenedSession, regionOf } from "./session.ts";
 import { type Clock, Speaker } from "./speaker.ts";
 import type { Status } from "./storage-session.ts";
@@ -17,14 +18,6 @@ import { startSyntheticVideo, type SyntheticVideo } from "./synthetic-video.ts";
 
 /** Maximum number of log lines on the page. */
 const LOG_LINES = 200;
-
-function element<T extends HTMLElement>(id: string, type: new () => T): T {
-  const found = document.getElementById(id);
-  if (!(found instanceof type)) {
-    throw new Error(`the page has no #${id}`);
-  }
-  return found;
-}
 
 const form = element("session", HTMLFormElement);
 const stopButton = element("stop", HTMLButtonElement);
@@ -57,9 +50,6 @@ let running: Running | undefined;
 
 /** The local cloud that serves the page, if one does. */
 let cloud: LocalCloud | undefined;
-
-/** Ends the words of the last session. They follow its end, so the next session's start ends them. */
-let hideWords: () => void = () => undefined;
 
 function log(text: string): void {
   const line = document.createElement("li");
@@ -105,7 +95,9 @@ async function start(): Promise<void> {
     const targetLanguages = value("targets").split(/[\s,]+/).filter((language) => language !== "");
     const session = await api.open({ sourceLanguage: value("source"), targetLanguages }, crypto.randomUUID());
     log(`session ${session.sessionId} is open`);
-    showWords(session.sessionId);
+    if (cloud !== undefined) {
+      showWords(cloud, session.sessionId);
+    }
     const speaker = speakerOf(api, session, { audio: microphone, video: video.track });
     running = { api, session, microphone, video, speaker };
     if (speaker === undefined) {
@@ -118,19 +110,6 @@ async function start(): Promise<void> {
     video?.stop();
     throw error;
   }
-}
-
-/** Shows the words that a local cloud recognises in the session. */
-function showWords(sessionId: string): void {
-  if (cloud === undefined) {
-    return;
-  }
-  hideWords();
-  hideWords = showRecognisedWords(cloud.api, sessionId, {
-    state: element("words-state", HTMLElement),
-    lines: element("words", HTMLElement),
-    open: element("open-words", HTMLElement),
-  });
 }
 
 function speakerOf(
@@ -208,18 +187,12 @@ for (const id of ["api", "pool", "source", "targets"]) {
   }
 }
 
-/** Fills the fields that a local cloud answers, and hides those that it has no use for. */
-function serveFrom(local: LocalCloud): void {
-  cloud = local;
-  element("api", HTMLInputElement).value = local.api;
-  element("token", HTMLInputElement).value = local.token;
-  for (const id of ["api", "token", "pool"]) {
-    element(id, HTMLInputElement).labels?.forEach((label) => (label.hidden = true));
-  }
-  element("cloud", HTMLElement).hidden = false;
-}
-
 localCloudAt(new URL(location.href), fetch.bind(globalThis)).then(
-  (local) => local !== undefined && serveFrom(local),
+  (local) => {
+    cloud = local;
+    if (local !== undefined) {
+      fillFields(local);
+    }
+  },
   (error: unknown) => log(`no token of the local cloud: ${textOf(error)}`),
 );

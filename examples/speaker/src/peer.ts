@@ -99,8 +99,8 @@ export class Peer {
   }
 
   /**
-   * Reports the end of a session that the service closes at once. The connection's own state does not change then, and
-   * ICE reports `disconnected` only after 5 s (measured, Chromium).
+   * Reports the end of a session that the service closes at once. The connection's own state does
+   * not change then, and ICE reports `disconnected` only after 5 s (measured, Chromium).
    */
   #watchTransport(): void {
     const transport = this.#connection.getSenders().find((sender) => sender.transport !== null)?.transport;

@@ -1,4 +1,7 @@
-/** The words that a local cloud recognises in a session's delivered audio (docs/local-cloud.md#words). */
+/**
+ * The words that a local cloud recognises in a session's delivered audio
+ * (docs/local-cloud.md#words).
+ */
 
 /** The event `words` of `/_local/live/SESSION`, of its fields those that the page shows. */
 interface WordsEvent {

@@ -15,6 +15,9 @@ const SESSIONS: usize = 256;
 /// chunks.
 const DELIVERIES: usize = 262_144;
 
+/// Samples in a millisecond of delivered audio.
+pub const SAMPLES_PER_MS: u64 = 16;
+
 /// One chunk, or batch of adjacent chunks, that was offered to the processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {

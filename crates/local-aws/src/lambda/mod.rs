@@ -22,7 +22,7 @@ mod runtime_api;
 mod service;
 mod trace;
 
-pub use deliveries::{Deliveries, Delivery, Outcome};
+pub use deliveries::{Deliveries, Delivery, Outcome, SAMPLES_PER_MS};
 pub use invocation::{Invoked, MAX_ASYNC_PAYLOAD, MAX_SYNC_PAYLOAD};
 pub use options::LambdaOptions;
 pub use service::Lambda;

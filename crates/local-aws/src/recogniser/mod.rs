@@ -13,10 +13,12 @@ mod timeline;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -128,7 +130,7 @@ impl Shared {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a process for a session, from this piece on; `None` if as many run as may.
+    /// Starts a process for a session, from this piece on; `None` if all permits are taken.
     fn start(self: &Arc<Self>, session_id: String, first: Piece) -> Option<Input> {
         let permit = Arc::clone(&self.processes).try_acquire_owned().ok()?;
         let (sender, pieces) = mpsc::channel(self.limits.queue);
@@ -145,20 +147,27 @@ impl Shared {
     ) {
         let take = |line| {
             if let Some(session) = self.sessions().by_id.get_mut(&session_id) {
-                session.note(line);
+                session.add_line(line);
             }
         };
+        let process = process::run(&self.command, first, pieces, self.limits, take);
         // A process whose future is dropped is killed.
         let outcome = tokio::select! {
             biased;
             () = self.stop.cancelled() => return,
-            outcome = process::run(&self.command, first, pieces, self.limits, take) => outcome,
+            outcome = caught(process) => outcome,
         };
         drop(permit);
         if let Some(session) = self.sessions().by_id.get_mut(&session_id) {
             session.process_ended(outcome);
         }
     }
+}
+
+/// Returns the outcome of a process, an error after a panic.
+async fn caught(process: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    let outcome = AssertUnwindSafe(process).catch_unwind().await;
+    outcome.unwrap_or_else(|_| Err("the local cloud panicked".to_owned()))
 }
 
 impl Sessions {

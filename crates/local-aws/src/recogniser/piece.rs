@@ -1,17 +1,16 @@
 //! The audio of one delivery, as far as it is new.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::timeline::Place;
-use crate::lambda::{Delivery, Outcome};
+use super::timeline::AudioPoint;
+use crate::lambda::{Delivery, Outcome, SAMPLES_PER_MS};
 
-/// Samples in a millisecond.
-pub(super) const PER_MS: u64 = 16;
 const SAMPLE_BYTES: u64 = 2;
 
 /// The part of a delivery that the processor has accepted and that is new.
@@ -64,7 +63,7 @@ impl Accepted {
     /// Returns its samples; `None` if there are none.
     pub(super) fn piece(&self, delivery: &Delivery, payload: &Bytes) -> Option<Piece> {
         let skipped = self.start - delivery.start_sample;
-        let later_ms = i64::try_from(skipped / PER_MS).unwrap_or(i64::MAX);
+        let later_ms = i64::try_from(skipped / SAMPLES_PER_MS).unwrap_or(i64::MAX);
         (self.end > self.start).then(|| Piece {
             position: self.start,
             count: self.end - self.start,
@@ -76,9 +75,9 @@ impl Accepted {
 }
 
 impl Piece {
-    /// Returns the place of its first sample.
-    pub(super) fn place(&self) -> Place {
-        Place { position: self.position, spoken_ms: self.spoken_ms }
+    /// Returns the point of its first sample.
+    pub(super) fn point(&self) -> AudioPoint {
+        AudioPoint { position: self.position, spoken_ms: self.spoken_ms }
     }
 
     /// Returns its samples, 16-bit little-endian; empty if the payload does not contain them.
@@ -86,14 +85,14 @@ impl Piece {
         let Ok(audio) = serde_json::from_slice::<Audio<'_>>(&self.payload) else {
             return Vec::new();
         };
-        let mut pcm = STANDARD.decode(audio.audio_data.as_bytes()).unwrap_or_default();
-        let bytes = |samples: u64| usize::try_from(samples * SAMPLE_BYTES).unwrap_or(usize::MAX);
-        if pcm.len() < bytes(self.skipped + self.count) {
-            return Vec::new();
-        }
-        pcm.truncate(bytes(self.skipped + self.count));
-        pcm.drain(..bytes(self.skipped));
-        pcm
+        let pcm = STANDARD.decode(audio.audio_data.as_bytes()).unwrap_or_default();
+        self.bytes().and_then(|bytes| pcm.get(bytes)).unwrap_or_default().to_vec()
+    }
+
+    /// Returns the range of its samples in the PCM of the payload; `None` if no memory is so large.
+    fn bytes(&self) -> Option<Range<usize>> {
+        let byte = |sample: u64| usize::try_from(sample.checked_mul(SAMPLE_BYTES)?).ok();
+        Some(byte(self.skipped)?..byte(self.skipped.checked_add(self.count)?)?)
     }
 }
 
@@ -143,6 +142,10 @@ mod tests {
         for payload in ["{}", r#"{"audioData": "AQAC"}"#, r#"{"audioData": "%"}"#] {
             let piece = Piece { payload: Bytes::from(payload), ..piece.clone() };
             assert_eq!(piece.pcm(), Vec::<u8>::new(), "{payload}");
+        }
+        for (skipped, count) in [(1, 3), (4, 1), (0, u64::MAX), (1, u64::MAX), (u64::MAX, 1)] {
+            let piece = Piece { skipped, count, ..piece.clone() };
+            assert_eq!(piece.pcm(), Vec::<u8>::new(), "{skipped} {count}");
         }
         let late = Delivery { start_sample: 7969, sample_count: 34, ..delivery };
         let piece = Accepted::of(&late, 8001).unwrap().piece(&late, &payload).unwrap();

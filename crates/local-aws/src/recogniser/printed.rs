@@ -49,7 +49,7 @@ impl Printed {
     pub(super) fn placed(self, timeline: &Timeline) -> Line {
         let start = timeline.at_ms(self.start_ms);
         // A line that ends where a gap begins ends before the gap.
-        let last = timeline.at_ms(self.end_ms.max(self.start_ms + 1) - 1);
+        let last = timeline.at_ms(self.end_ms.max(self.start_ms.saturating_add(1)) - 1);
         Line {
             number: 0,
             start_ms: start.position_ms(),
@@ -92,7 +92,7 @@ pub(super) async fn next_line(
 
 #[cfg(test)]
 mod tests {
-    use super::super::timeline::Place;
+    use super::super::timeline::AudioPoint;
     use super::*;
 
     #[test]
@@ -116,15 +116,24 @@ mod tests {
 
     #[test]
     fn a_line_ends_before_the_gap_that_follows_it() {
-        let mut timeline = Timeline::new(Place { position: 0, spoken_ms: 7_000 });
-        timeline.add(Place { position: 0, spoken_ms: 7_000 }, 16_000);
-        timeline.add(Place { position: 1_600_000, spoken_ms: 107_000 }, 16_000);
+        let mut timeline = Timeline::new(AudioPoint { position: 0, spoken_ms: 7_000 });
+        timeline.add(AudioPoint { position: 0, spoken_ms: 7_000 }, 16_000);
+        timeline.add(AudioPoint { position: 1_600_000, spoken_ms: 107_000 }, 16_000);
         let printed = Printed { start_ms: 500, end_ms: 3_000, text: "a".into(), is_final: false };
         let line = printed.placed(&timeline);
         assert_eq!((line.start_ms, line.end_ms, line.spoken_at), (500, 3_000, 7_500));
         let printed = Printed { start_ms: 3_000, end_ms: 0, text: "a".into(), is_final: false };
         let line = printed.placed(&timeline);
         assert_eq!((line.start_ms, line.end_ms, line.spoken_at), (100_000, 100_001, 107_000));
+    }
+
+    #[test]
+    fn a_line_after_the_input_lies_at_its_end() {
+        let mut timeline = Timeline::new(AudioPoint { position: 0, spoken_ms: 7_000 });
+        timeline.add(AudioPoint { position: 0, spoken_ms: 7_000 }, 16_000);
+        let line = br#"{"startMs": 18446744073709551615, "endMs": 0, "text": "late"}"#;
+        let line = Printed::parse(line).unwrap().placed(&timeline);
+        assert_eq!((line.start_ms, line.end_ms, line.spoken_at), (1_000, 1_001, 8_000));
     }
 
     #[tokio::test]

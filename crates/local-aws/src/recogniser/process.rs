@@ -17,8 +17,9 @@ use super::words::Line;
 
 /// A low CPU priority, so that the functions of the cloud are not slower.
 const NICENESS: &str = "10";
-/// How much of the end of the standard error is kept, in bytes, and of its last line, in characters.
-const KEPT: usize = 4096;
+/// The most bytes of the standard error that are kept: its end.
+const MAX_STDERR_BYTES: usize = 4096;
+/// The most characters of its last line in a reason.
 const MAX_MESSAGE: usize = 300;
 
 /// Runs the recogniser on `first` and the pieces after it, and calls `take` for each line that it
@@ -40,7 +41,7 @@ pub(super) async fn run(
     else {
         return Err("it has no standard streams".to_owned());
     };
-    let timeline = Mutex::new(Timeline::new(first.place()));
+    let timeline = Mutex::new(Timeline::new(first.point()));
     let is_fed = AtomicBool::new(false);
     let fed = async {
         let reads = feed(first, pieces, input, &timeline, limits, &is_fed).await;
@@ -114,7 +115,7 @@ async fn write(
     if pcm.is_empty() {
         return Ok(());
     }
-    let silence = locked(timeline).add(piece.place(), piece.count);
+    let silence = locked(timeline).add(piece.point(), piece.count);
     input.write_all(&vec![0; usize::try_from(2 * silence).unwrap_or_default()]).await?;
     input.write_all(&pcm).await
 }
@@ -138,11 +139,11 @@ async fn printed_until_exit(
 
 /// Returns the last line of the standard error, once that has ended.
 async fn last_line(mut errors: impl AsyncRead + Unpin) -> Result<String, String> {
-    let (mut kept, mut read) = (Vec::new(), [0; KEPT]);
+    let (mut kept, mut read) = (Vec::new(), [0; MAX_STDERR_BYTES]);
     // Output that cannot be read has no further lines.
     while let Ok(length @ 1..) = errors.read(&mut read).await {
         kept.extend_from_slice(&read[..length]);
-        kept.drain(..kept.len().saturating_sub(KEPT));
+        kept.drain(..kept.len().saturating_sub(MAX_STDERR_BYTES));
     }
     let text = String::from_utf8_lossy(&kept);
     let last = text.lines().rev().find(|line| !line.trim().is_empty());
@@ -150,11 +151,11 @@ async fn last_line(mut errors: impl AsyncRead + Unpin) -> Result<String, String>
 }
 
 fn outcome(status: ExitStatus, is_fed: bool, message: &str) -> Result<(), String> {
-    let said = if message.is_empty() { String::new() } else { format!(": {message}") };
+    let detail = if message.is_empty() { String::new() } else { format!(": {message}") };
     match (status.success(), is_fed) {
         (true, true) => Ok(()),
-        (true, false) => Err(format!("it ended before its input{said}")),
-        (false, _) => Err(format!("it ended with {status}{said}")),
+        (true, false) => Err(format!("it ended before its input{detail}")),
+        (false, _) => Err(format!("it ended with {status}{detail}")),
     }
 }
 

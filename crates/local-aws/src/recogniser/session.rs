@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use super::piece::{PER_MS, Piece};
+use super::PROCESSES;
+use super::piece::Piece;
 use super::words::{Line, State, Words};
+use crate::lambda::SAMPLES_PER_MS;
 
 /// The most lines that are kept; the oldest is dropped first.
 const LINES: usize = 2000;
@@ -42,8 +44,8 @@ impl Session {
         self.next_sample
     }
 
-    /// Sends a piece to the process, or starts one with `start`. A piece that finds no place is
-    /// counted as missed.
+    /// Sends a piece to the process, or starts one with `start`. A piece without a process, or
+    /// whose process has a full queue, is counted as missed.
     pub(super) fn take(&mut self, piece: Piece, start: impl FnOnce(Piece) -> Option<Input>) {
         self.next_sample = piece.position + piece.count;
         let count = piece.count;
@@ -79,7 +81,7 @@ impl Session {
     }
 
     /// Adds a line, or replaces the last one if that is not final.
-    pub(super) fn note(&mut self, mut line: Line) {
+    pub(super) fn add_line(&mut self, mut line: Line) {
         self.version += 1;
         if self.lines.back().is_some_and(|(_, last)| !last.is_final) {
             self.lines.pop_back();
@@ -124,7 +126,7 @@ impl Session {
         Words {
             state,
             reason,
-            missed_ms: self.missed_samples / PER_MS,
+            missed_ms: self.missed_samples / SAMPLES_PER_MS,
             lines: lines.map(|(_, line)| line.clone()).collect(),
         }
     }
@@ -133,8 +135,8 @@ impl Session {
         match &self.failure {
             Some(reason) => (State::Failed, Some(reason.clone())),
             None if self.is_refused => {
-                let reason = "as many sessions are being recognised as may be at a time";
-                (State::Failed, Some(reason.to_owned()))
+                let reason = format!("{PROCESSES} sessions are already being recognised");
+                (State::Failed, Some(reason))
             }
             None if self.processes > 0 => (State::Running, None),
             None if self.is_ended => (State::Ended, None),
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_without_a_place_is_recognised_from_when_there_is_one() {
+    fn a_session_without_a_process_is_recognised_from_when_there_is_one() {
         let (mut session, (sender, _pieces)) = (Session::default(), mpsc::channel(1));
         session.take(piece(0), |_| None);
         assert_eq!((session.words().state, session.words().missed_ms), (State::Failed, 500));
@@ -213,12 +215,12 @@ mod tests {
     fn a_line_is_replaced_until_it_is_final_and_sent_when_it_has_changed() {
         let mut session = Session::default();
         assert_eq!(session.changes(None).unwrap().0, 0);
-        session.note(line("good", false));
-        session.note(line("good morning", true));
+        session.add_line(line("good", false));
+        session.add_line(line("good morning", true));
         let (version, words) = session.changes(Some(0)).unwrap();
         assert_eq!(texts(&words), [(0, "good morning")]);
         assert_eq!(session.changes(Some(version)), None);
-        session.note(line("and", false));
+        session.add_line(line("and", false));
         let (version, words) = session.changes(Some(version)).unwrap();
         assert_eq!(texts(&words), [(1, "and")]);
         // The last words of a process are final.
@@ -232,7 +234,7 @@ mod tests {
     #[test]
     fn the_oldest_lines_are_dropped() {
         let mut session = Session::default();
-        (0..=LINES).for_each(|_| session.note(line("yes", true)));
+        (0..=LINES).for_each(|_| session.add_line(line("yes", true)));
         let words = session.words();
         assert_eq!((words.lines.len(), words.lines[0].number), (LINES, 1));
     }

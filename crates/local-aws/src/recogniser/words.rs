@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Words {
     /// The state of the recognition.
     pub state: State,
-    /// Why it failed.
+    /// Why it failed, or that no process is free.
     pub reason: Option<String>,
     /// Accepted audio that was not recognised, in ms.
     pub missed_ms: u64,
@@ -36,7 +36,7 @@ pub enum State {
     Running,
     /// All audio has been recognised.
     Ended,
-    /// The recogniser failed: later audio is not recognised.
+    /// The recogniser failed, or no process is free; `reason` says which.
     Failed,
 }
 

@@ -11,7 +11,7 @@ use local_aws::delivery_stats::DeliveryStats;
 use local_aws::recogniser::Words;
 
 /// Maximum time of a request: the creation saga answers within 29 s.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Lifetime of the run's token, in seconds: longer than any run.
 const TOKEN_SECONDS: u64 = 86_400;
 
@@ -35,7 +35,7 @@ impl Client {
     pub(super) async fn connect(url: &str) -> Result<Self, Error> {
         let unreachable = |source| Error::Unreachable { url: url.to_owned(), source };
         let http =
-            reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().map_err(unreachable)?;
+            reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build().map_err(unreachable)?;
         let request = json!({ "sub": "speaker", "expiresIn": TOKEN_SECONDS });
         let answer = http.post(format!("{url}/_local/token")).json(&request).send().await;
         let answer: Value = answer.map_err(unreachable)?.json().await.map_err(unreachable)?;

@@ -12,19 +12,19 @@ use local_aws::clock::rfc3339;
 use local_aws::delivery_stats::DeliveryStats;
 use local_aws::recogniser::{State, Words};
 
-/// How long the end of the recognition is awaited, in real time. Above real time it takes longer
-/// than the recording.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Maximum wait for the recogniser after the last delivery, in real time. It falls behind the
+/// delivery in runs that are faster than real time.
+const WORDS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Returns the words of a session. If its final chunk was accepted, waits until all audio is
-/// recognised, at most for [`PATIENCE`].
+/// recognised, at most for [`WORDS_TIMEOUT`].
 pub(super) async fn recognised(client: &Client, stats: &DeliveryStats) -> Result<Words, Error> {
-    let patience = stats.final_accepted_us.map_or(Duration::ZERO, |_| PATIENCE);
+    let timeout = stats.final_accepted_us.map_or(Duration::ZERO, |_| WORDS_TIMEOUT);
     let (started, mut progress) = (Instant::now(), Progress::new());
     loop {
         let words = client.words(&stats.session_id).await?;
         let is_pending = matches!(words.state, State::Waiting | State::Running);
-        if !is_pending || started.elapsed() >= patience {
+        if !is_pending || started.elapsed() >= timeout {
             return Ok(words);
         }
         let done_s = words.lines.last().map_or(0.0, |line| line.end_ms as f64 / 1000.0);
@@ -62,7 +62,7 @@ fn note(words: &Words) -> Option<String> {
         State::Waiting => Some("no audio was accepted".to_owned()),
         State::Running => Some("the recogniser had not ended".to_owned()),
         State::Ended if words.missed_ms > 0 => Some(format!(
-            "the recogniser was too slow for {:.1} s of the audio",
+            "{:.1} s of the audio were not recognised",
             words.missed_ms as f64 / 1000.0
         )),
         State::Ended => None,
@@ -108,10 +108,11 @@ mod tests {
         ] {
             assert_eq!(lines(&words(state, "")), [format!("words       {reason}")]);
         }
-        let slow = Words { missed_ms: 1_500, ..words(State::Ended, "Good morning.") };
-        let heading = &lines(&slow)[0];
+        let missed = Words { missed_ms: 1_500, ..words(State::Ended, "Good morning.") };
+        let heading = &lines(&missed)[0];
         assert!(
-            heading.ends_with("incomplete: the recogniser was too slow for 1.5 s of the audio")
+            heading.ends_with("incomplete: 1.5 s of the audio were not recognised"),
+            "{heading}"
         );
     }
 }

@@ -1,4 +1,4 @@
-/** Lists of lines, newest last, that follow their end. */
+/** Elements of the page, and lists of lines that follow their end. */
 /** The most lines of a list; the oldest are removed first. */
 const MAX_LINES = 500;
 /** Returns the element with this id. Throws if the page has none of this type. */
@@ -16,16 +16,21 @@ export function make(name, text, className = "") {
     made.className = className;
     return made;
 }
+/** A list of lines, newest last. */
 export class Lines {
     #list;
     constructor(id) {
         this.#list = element(id, HTMLElement);
     }
-    /** Adds a line. The list scrolls with it, unless the reader has scrolled up. */
+    /** Adds a line with a text and a class. */
     add(text, className = "") {
+        this.append(make("li", text, className));
+    }
+    /** Adds a line. The list scrolls with it, unless the reader has scrolled up. */
+    append(line) {
         const list = this.#list;
         const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 8;
-        list.append(make("li", text, className));
+        list.append(line);
         while (list.childElementCount > MAX_LINES) {
             list.firstElementChild?.remove();
         }

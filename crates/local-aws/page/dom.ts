@@ -1,4 +1,4 @@
-/** Lists of lines, newest last, that follow their end. */
+/** Elements of the page, and lists of lines that follow their end. */
 
 /** The most lines of a list; the oldest are removed first. */
 const MAX_LINES = 500;
@@ -20,6 +20,7 @@ export function make(name: string, text: string, className = ""): HTMLElement {
   return made;
 }
 
+/** A list of lines, newest last. */
 export class Lines {
   readonly #list: HTMLElement;
 
@@ -27,11 +28,16 @@ export class Lines {
     this.#list = element(id, HTMLElement);
   }
 
-  /** Adds a line. The list scrolls with it, unless the reader has scrolled up. */
+  /** Adds a line with a text and a class. */
   add(text: string, className = ""): void {
+    this.append(make("li", text, className));
+  }
+
+  /** Adds a line. The list scrolls with it, unless the reader has scrolled up. */
+  append(line: HTMLElement): void {
     const list = this.#list;
     const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 8;
-    list.append(make("li", text, className));
+    list.append(line);
     while (list.childElementCount > MAX_LINES) {
       list.firstElementChild?.remove();
     }
