@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
@@ -87,7 +88,7 @@ struct UpArgs {
     processor: Option<String>,
     /// A command that recognises the speech which the processor accepts, for the words on the page:
     /// PCM on its standard input, lines of JSON on its standard output. Default: no words.
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
     recogniser: Option<String>,
     /// Also print the logs of the functions.
     #[arg(long)]

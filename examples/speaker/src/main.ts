@@ -80,7 +80,7 @@ async function start(): Promise<void> {
     noiseSuppression: checked("noise"),
     autoGainControl: checked("gain"),
   });
-  microphone.addEventListener("ended", () => log("the microphone is gone: nothing is heard any more"));
+  microphone.addEventListener("ended", () => report("the microphone is disconnected: no speech is sent"));
   let video: SyntheticVideo | undefined;
   try {
     video = startSyntheticVideo();
@@ -149,6 +149,13 @@ function release(): void {
   running = undefined;
   startButton.disabled = false;
   stopButton.disabled = true;
+  startButton.focus();
+}
+
+/** Shows an error where a screen reader announces it, and in the log. */
+function report(error: unknown): void {
+  statusLine.value = textOf(error);
+  log(textOf(error));
 }
 
 /** Returns the text of an error. */
@@ -158,9 +165,12 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   startButton.disabled = true;
   start().then(
-    () => (stopButton.disabled = running === undefined),
+    () => {
+      stopButton.disabled = running === undefined;
+      stopButton.focus();
+    },
     (error: unknown) => {
-      log(textOf(error));
+      report(error);
       release();
     },
   );
@@ -170,7 +180,7 @@ stopButton.addEventListener("click", () => {
   if (running !== undefined) {
     stopButton.disabled = true;
     stop(running).catch((error: unknown) => {
-      log(`not ended: ${textOf(error)}`);
+      report(new Error(`not ended: ${textOf(error)}`));
       stopButton.disabled = false;
     });
   }
@@ -194,5 +204,5 @@ localCloudAt(new URL(location.href), fetch.bind(globalThis)).then(
       fillFields(local);
     }
   },
-  (error: unknown) => log(`no token of the local cloud: ${textOf(error)}`),
+  (error: unknown) => report(new Error(`no token of the local cloud: ${textOf(error)}`)),
 );

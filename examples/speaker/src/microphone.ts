@@ -11,15 +11,27 @@ export interface AudioProcessing {
   readonly autoGainControl: boolean;
 }
 
-/**
- * Requests access to the microphone, one channel. Rejects as `getUserMedia` does if it is denied or
- * absent.
- */
+/** Returns an error that says what to do about the frequent reasons for which there is no microphone. */
+function explained(error: unknown): unknown {
+  switch (error instanceof DOMException ? error.name : "") {
+    case "NotAllowedError":
+      return new Error("the browser denied the microphone: allow it for this page, then start again");
+    case "NotFoundError":
+      return new Error("this machine has no microphone: connect one, then start again");
+    default:
+      return error;
+  }
+}
+
+/** Requests access to the microphone, one channel. Rejects if it is denied or absent. */
 export async function openMicrophone(processing: AudioProcessing): Promise<MediaStreamTrack> {
   if (navigator.mediaDevices === undefined) {
     throw new Error("a browser gives the microphone to pages over https or from 127.0.0.1 only");
   }
-  const stream = await navigator.mediaDevices.getUserMedia({ audio: { ...processing, channelCount: 1 } });
+  const audio = { ...processing, channelCount: 1 };
+  const stream = await navigator.mediaDevices.getUserMedia({ audio }).catch((error: unknown) => {
+    throw explained(error);
+  });
   const [track] = stream.getAudioTracks();
   if (track === undefined) {
     throw new Error("the microphone gave no audio track");

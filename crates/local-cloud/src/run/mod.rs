@@ -17,6 +17,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -68,7 +69,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "PATH|FUNCTION")]
     pub processor: Option<String>,
     /// The recogniser, as for `up` (not with --url). The run ends with the words.
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
     pub recogniser: Option<String>,
 }
 
