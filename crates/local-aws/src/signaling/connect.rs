@@ -49,7 +49,7 @@ impl Signaling {
         let upgrade = upgrade.map_err(|refused| errors::invalid(refused.body_text()))?;
         self.faults.reachable(&arn).await;
         self.faults.gate("kinesisvideo", operation, &arn).await?;
-        let channel = self.kvs.signaling_channel(&arn)?;
+        let channel = self.kvs.active_channel(&arn, "X-Amz-ChannelARN")?;
         let opened = self.sockets().open(&arn, &client, self.clock.now_ms())?;
         let connection = Connection::new(Arc::clone(self), arn, client, opened, channel.deleted);
         let upgrade = upgrade.max_message_size(MAX_MESSAGE);

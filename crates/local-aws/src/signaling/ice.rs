@@ -43,7 +43,7 @@ impl Signaling {
         }
         self.faults.reachable(arn).await;
         let fault = self.faults.gate("kinesisvideo", "GetIceServerConfig", arn).await?;
-        self.kvs.signaling_channel(arn)?;
+        self.kvs.active_channel(arn, "ChannelARN")?;
         let body = match fault {
             Some(fault) if fault.kind == FaultKind::Answer => fault.extra["answer"].to_string(),
             _ => json!({ "IceServerList": [] }).to_string(),

@@ -22,7 +22,8 @@ impl Signaling {
         sender: &Client,
         message: &Message,
     ) -> Result<(), AwsError> {
-        let channel = self.kvs.signaling_channel(arn)?;
+        let channel = self.kvs.active_channel(arn, "X-Amz-ChannelARN")?;
+        let stores_media = channel.stores_in.is_some();
         let recipient = message.recipient.clone().filter(|_| *sender == Client::Master);
         let mut sockets = self.sockets();
         if recipient.is_none()
@@ -35,11 +36,11 @@ impl Signaling {
             });
         }
         let recipient = match (sender, recipient) {
-            (Client::Master, None) if !channel.stores_media => {
+            (Client::Master, None) if !stores_media => {
                 return Err(errors::invalid("recipientClientId is required"));
             }
-            (_, None) if channel.stores_media => return Err(no_session()),
-            (Client::Master, Some(id)) if !channel.stores_media => Client::Viewer(id),
+            (_, None) if stores_media => return Err(no_session()),
+            (Client::Master, Some(id)) if !stores_media => Client::Viewer(id),
             (Client::Viewer(_), None) => Client::Master,
             _ => {
                 return Err(errors::invalid(

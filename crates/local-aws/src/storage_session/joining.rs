@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::aws_error::AwsError;
+use crate::kvs::ActiveChannel;
 use crate::signaling::{Client, ServiceSide};
 
 use super::network::Network;
@@ -19,7 +20,13 @@ impl StorageSessions {
     /// The call is refused, with the error that the API reference lists.
     pub(super) async fn join(&self, request: &JoinRequest) -> Result<(), AwsError> {
         let JoinRequest { channel_arn, client } = request;
-        let stream_arn = self.kvs.stored_in(channel_arn)?;
+        let ActiveChannel { stores_in, deleted, .. } =
+            self.kvs.active_channel(channel_arn, "channelArn")?;
+        let stream_arn = stores_in.ok_or_else(|| {
+            let reason = "has no media storage configuration with Status ENABLED";
+            request::invalid(format!("The channel {channel_arn} {reason}"))
+        })?;
+        self.with(channel_arn, |channel| channel.deleted = deleted);
         self.admit(request)?;
         let Some(signaling) = (self.service_side)(channel_arn, client) else {
             return Err(request::invalid(match client {

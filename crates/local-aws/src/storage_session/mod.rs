@@ -148,8 +148,11 @@ impl StorageSessions {
         use_channel(self.joined().channels.entry(channel_arn.to_owned()).or_default())
     }
 
+    /// Returns the channels without those that are gone.
     fn joined(&self) -> MutexGuard<'_, Joined> {
-        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        joined.channels.retain(|_, channel| !channel.is_gone());
+        joined
     }
 }
 
