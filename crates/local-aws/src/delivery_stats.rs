@@ -19,7 +19,7 @@ use crate::kvs::SentFragment;
 use crate::lambda::{Delivery, Outcome};
 
 /// Samples in a millisecond.
-const PER_MS: u64 = 16;
+pub(crate) const SAMPLES_PER_MS: u64 = 16;
 /// Timecodes are whole milliseconds, so a block may end this much later than its timecode implies.
 const ROUNDING_US: i64 = 1000;
 
@@ -135,7 +135,7 @@ fn latency_ms(delivery: &Delivery, sent: &[SentFragment]) -> Option<f64> {
     if delivery.sample_count == 0 || delivery.is_final {
         return None;
     }
-    let media_us = i64::try_from(delivery.sample_count * 1000 / PER_MS).ok()?;
+    let media_us = i64::try_from(delivery.sample_count * 1000 / SAMPLES_PER_MS).ok()?;
     let end_us = delivery.producer_ms * 1000 + media_us;
     let fragment = sent
         .iter()
@@ -195,7 +195,7 @@ mod tests {
             sample_count: count,
             filled_samples: 0,
             chunk_count: 1,
-            producer_ms: 1_000_000 + (start / PER_MS) as i64,
+            producer_ms: 1_000_000 + (start / SAMPLES_PER_MS) as i64,
             is_final: false,
             received_us: 0,
             answered_us: 0,

@@ -46,7 +46,7 @@ pub(crate) use channels::ActiveChannel;
 pub use delivery_log::SentFragment;
 
 use fragment_store::FragmentStore;
-use input::Input;
+pub(crate) use input::Input;
 pub use lifecycle::CHANGE_MS;
 use lifecycle::Status;
 pub(crate) use media_writer::MediaWriter;

@@ -27,10 +27,10 @@ impl Signaling {
         let recipient = message.recipient.clone().filter(|_| *sender == Client::Master);
         let mut sockets = self.sockets();
         if recipient.is_none()
-            && let Some(storage) = sockets.storage(arn, sender)
+            && let Some(session) = sockets.storage_session(arn, sender)
         {
             let Some(message) = message.for_service()? else { return Ok(()) };
-            return storage.try_send(message).map_err(|error| match error {
+            return session.try_send(message).map_err(|error| match error {
                 TrySendError::Full(_) => errors::too_many("The storage session is too busy"),
                 TrySendError::Closed(_) => no_session(),
             });

@@ -8,18 +8,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::calls::{self, Calls};
 use super::master_frame::MasterFrames;
-use super::network::Datagrams;
+use super::network::DatagramCounters;
 use super::session::Session;
 use super::viewers::Viewers;
 
 /// A channel for which a storage session was joined.
 #[derive(Debug, Default)]
 pub(super) struct Channel {
-    pub(super) calls: Calls<{ calls::OF_A_CHANNEL }>,
+    pub(super) calls: Calls<{ calls::MAX_PER_CHANNEL }>,
     pub(super) master: Option<MasterSession>,
     pub(super) viewers: Viewers,
     pub(super) frames: MasterFrames,
-    pub(super) datagrams: Arc<Datagrams>,
+    pub(super) datagrams: Arc<DatagramCounters>,
     /// Cancelled when the channel is deleted.
     pub(super) deleted: CancellationToken,
 }

@@ -5,13 +5,11 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::clock::real_now_ms;
+use crate::delivery_stats::SAMPLES_PER_MS;
 use crate::lambda::{Delivery, Outcome};
 use crate::services::Services;
 use crate::session_state::{checkpoint, delivered, delivery};
 use crate::storage_session::DatagramCounts;
-
-/// Samples in a millisecond.
-const PER_MS: i64 = 16;
 
 /// Returns all sessions, newest first; null if the template has no table Sessions.
 pub(super) async fn all(services: &Services) -> Value {
@@ -94,8 +92,8 @@ fn row(
 
 /// Returns the producer's time of the end of a delivery.
 fn end_ms(delivery: &Delivery) -> i64 {
-    let samples = i64::try_from(delivery.sample_count).unwrap_or(i64::MAX);
-    delivery.producer_ms.saturating_add(samples / PER_MS)
+    let length_ms = i64::try_from(delivery.sample_count / SAMPLES_PER_MS).unwrap_or(i64::MAX);
+    delivery.producer_ms.saturating_add(length_ms)
 }
 
 fn delay_ms(delivery: &Delivery) -> i64 {
