@@ -1,5 +1,5 @@
-//! `/_local/…`: the operations that AWS does not have: state, faults, tokens, keys, audio, logs, and
-//! a page that shows them.
+//! `/_local/…`: the operations that AWS does not have: state, faults, tokens, keys, audio, logs,
+//! and a page that shows them.
 
 mod connections;
 mod events;

@@ -1,9 +1,9 @@
 //! The scaled clock: it starts at the real time and runs `scale` times as fast.
 //!
-//! Every time that AWS would measure (timeouts, schedules, retries, stream states, server timestamps
-//! of PutMedia) is read from it, so that a long session fits into a test. Tokens and the deadline of
-//! an invocation use the real clock, because the functions do, and so do the time stamps of speech
-//! by WebRTC, which is not faster; an HTTP request has a minimum of real time
+//! Every time that AWS would measure (timeouts, schedules, retries, stream states, server
+//! timestamps of PutMedia) is read from it, so that a long session fits into a test. Tokens and the
+//! deadline of an invocation use the real clock, because the functions do. WebRTC media uses it
+//! too, because a browser sends in real time. An HTTP request has a minimum of real time
 //! ([`Clock::request_timeout`]).
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -43,11 +43,6 @@ impl Clock {
     /// Returns the real duration of a scaled one.
     pub fn real(&self, cloud: Duration) -> Duration {
         cloud.div_f64(self.scale)
-    }
-
-    /// Returns the scaled duration of a real one.
-    pub fn cloud(&self, real: Duration) -> Duration {
-        real.mul_f64(self.scale)
     }
 
     /// Returns the real duration of a timeout of an HTTP request: as [`Clock::real`], but at least
@@ -105,7 +100,6 @@ mod tests {
     fn a_scaled_clock_shortens_what_it_waits_for() {
         let clock = Clock::new(60.0);
         assert_eq!(clock.real(Duration::from_secs(60)), Duration::from_secs(1));
-        assert_eq!(clock.cloud(Duration::from_secs(1)), Duration::from_secs(60));
         assert_eq!(Clock::new(0.0).scale(), 1.0);
     }
 

@@ -27,7 +27,7 @@ type Operations = BTreeMap<&'static str, Vec<String>>;
 /// The pending faults. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
-    waiting: Arc<Mutex<Vec<Pending>>>,
+    pending: Arc<Mutex<Vec<Pending>>>,
     operations: Arc<Operations>,
     /// Counts additions and removals, so that tasks can wait for the next one.
     changes: Arc<watch::Sender<u64>>,
@@ -58,9 +58,9 @@ impl Faults {
     /// Returns the fault that applies to this call, if any, and counts the call for those that
     /// match.
     pub fn take(&self, service: &str, operation: &str, target: &str) -> Option<Fault> {
-        let mut waiting = self.waiting();
+        let mut pending = self.pending();
         let mut struck = None;
-        let faults = waiting.iter_mut().map(|pending| &mut pending.fault);
+        let faults = pending.iter_mut().map(|pending| &mut pending.fault);
         for fault in faults.filter(|fault| fault.matches(service, operation, target)) {
             if fault.skip > 0 {
                 fault.skip -= 1;
@@ -70,7 +70,7 @@ impl Faults {
                 break;
             }
         }
-        waiting.retain(|pending| pending.fault.times > 0);
+        pending.retain(|pending| pending.fault.times > 0);
         struck
     }
 
@@ -102,20 +102,20 @@ impl Faults {
     /// pending.
     pub fn add(&self, fault: Fault) -> Result<(), FaultError> {
         fault.check(&self.operations)?;
-        let mut waiting = self.waiting();
-        if waiting.len() >= MAX_FAULTS {
+        let mut pending = self.pending();
+        if pending.len() >= MAX_FAULTS {
             return Err(FaultError::TooMany);
         }
         let until = network::end(&fault, Instant::now());
-        waiting.push(Pending { fault, until });
-        drop(waiting);
+        pending.push(Pending { fault, until });
+        drop(pending);
         self.changed();
         Ok(())
     }
 
     /// Returns the pending faults, oldest first.
     pub fn list(&self) -> Vec<Fault> {
-        self.waiting().iter().map(|pending| pending.fault.clone()).collect()
+        self.pending().iter().map(|pending| pending.fault.clone()).collect()
     }
 
     /// Removes all pending faults.
@@ -125,16 +125,16 @@ impl Faults {
 
     /// Removes the pending faults that `which` selects.
     pub fn remove(&self, which: &FaultFilter) {
-        self.waiting().retain(|pending| !which.selects(&pending.fault));
+        self.pending().retain(|pending| !which.selects(&pending.fault));
         self.changed();
     }
 
     /// Returns the faults that have not ended by themselves.
-    fn waiting(&self) -> MutexGuard<'_, Vec<Pending>> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    fn pending(&self) -> MutexGuard<'_, Vec<Pending>> {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        waiting.retain(|pending| pending.until.is_none_or(|until| until > now));
-        waiting
+        pending.retain(|pending| pending.until.is_none_or(|until| until > now));
+        pending
     }
 
     fn changed(&self) {

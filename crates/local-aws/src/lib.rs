@@ -39,3 +39,4 @@ pub use options::Options;
 pub use sam_template::Account;
 pub use services::{Services, load_template};
 pub use start::{LocalAws, start};
+pub use storage_session::{INGESTION_FRAGMENT_MS, INGESTION_FRAGMENT_RANGE_MS};

@@ -41,9 +41,10 @@ pub struct Options {
     /// How long a stream or signaling channel stays CREATING or DELETING, in milliseconds of the
     /// scaled clock. Default: [`CHANGE_MS`](crate::kvs::CHANGE_MS).
     pub kvs_change_ms: u32,
-    /// The length of the fragments that a storage session writes, in milliseconds of media: 1,000
-    /// to 20,000; a value outside is clamped. A fragment begins with a key frame, so it is up to
-    /// 1.5 s shorter or longer. Default: 10,000.
+    /// The length of the fragments that a storage session writes, in milliseconds of media. A value
+    /// outside of [`INGESTION_FRAGMENT_RANGE_MS`](crate::INGESTION_FRAGMENT_RANGE_MS) is clamped. A
+    /// fragment begins with a key frame, so it is up to 1.5 s shorter or longer. Default:
+    /// [`INGESTION_FRAGMENT_MS`](crate::INGESTION_FRAGMENT_MS).
     pub ingestion_fragment_ms: u32,
     /// A base path under which the HTTP API is also served, as a custom domain's API mapping does;
     /// without slashes around it. `None` (the default): no mapping.
@@ -71,7 +72,7 @@ impl Default for Options {
             verbose: false,
             calls: None,
             kvs_change_ms: crate::kvs::CHANGE_MS,
-            ingestion_fragment_ms: crate::storage_session::FRAGMENT_MS,
+            ingestion_fragment_ms: crate::INGESTION_FRAGMENT_MS,
             base_path: None,
             speaker_page: None,
             recogniser: None,

@@ -5,17 +5,17 @@ use std::collections::VecDeque;
 /// The window of a limit, in milliseconds.
 const WINDOW_MS: i64 = 1000;
 
-/// Admits at most `MOST` calls in any second.
+/// Admits at most `LIMIT` calls in any second.
 #[derive(Debug, Default)]
-pub(crate) struct RateLimit<const MOST: usize> {
+pub(crate) struct RateLimit<const LIMIT: usize> {
     admitted_ms: VecDeque<i64>,
 }
 
-impl<const MOST: usize> RateLimit<MOST> {
-    /// Returns whether a call at `now_ms` is within the limit. A call that is not does not count.
+impl<const LIMIT: usize> RateLimit<LIMIT> {
+    /// Returns whether a call at `now_ms` is within the limit. A rejected call is not counted.
     pub(crate) fn admit(&mut self, now_ms: i64) -> bool {
         self.forget(now_ms);
-        let is_within = self.admitted_ms.len() < MOST;
+        let is_within = self.admitted_ms.len() < LIMIT;
         if is_within {
             self.admitted_ms.push_back(now_ms);
         }

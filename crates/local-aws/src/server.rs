@@ -4,8 +4,8 @@
 //! The scope `execute-api` covers two services: `/@connections/…` belongs to a WebSocket API,
 //! any other path to the HTTP API. `/_local/…` is this emulator's own API; an unsigned
 //! `/2015-03-31/functions/…` is `cargo lambda invoke`; any other unsigned request goes to the
-//! HTTP API, except `GET /` (an index, or a page for browsers) and the speaker's page, if the API has
-//! no route for them.
+//! HTTP API, except `GET /` (an index, or a page for browsers) and the speaker's page, if the API
+//! has no route for them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -111,7 +111,7 @@ fn is_front_page(services: &Services, request: &Request) -> bool {
 /// no route for the path.
 fn speaker_page<'a>(services: &'a Services, request: &Request) -> Option<&'a Path> {
     let (method, path) = (request.method(), request.uri().path());
-    let is_page = method == Method::GET && admin_api::speaker_page::takes(path);
+    let is_page = method == Method::GET && admin_api::speaker_page::serves(path);
     let folder = services.speaker_page.as_deref().filter(|_| is_page);
     folder.filter(|_| !services.http_api.has_route(method, path))
 }
@@ -121,7 +121,7 @@ async fn serve_by(services: &Services, service: &str, request: Request) -> Respo
         "lambda" => services.lambda.clone().handle(request).await,
         "dynamodb" => services.dynamodb.clone().handle(request).await,
         "events" => services.events.clone().handle(request).await,
-        "kinesisvideo" if StorageSessions::takes(request.uri().path()) => {
+        "kinesisvideo" if StorageSessions::serves(request.uri().path()) => {
             services.storage_sessions.handle(request).await
         }
         "kinesisvideo" if Signaling::operation(request.uri().path()).is_some() => {

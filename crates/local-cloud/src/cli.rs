@@ -14,7 +14,7 @@ use crate::inspect::{
 };
 use crate::run::{RunArgs, TEMPLATE};
 use crate::speaker::SpeakArgs;
-use local_aws::Options;
+use local_aws::{INGESTION_FRAGMENT_RANGE_MS, Options};
 
 /// The URL at which `up` serves by default.
 const DEFAULT_URL: &str = "http://127.0.0.1:7878";
@@ -104,8 +104,11 @@ struct UpArgs {
     /// with a key frame, so it is up to 1.5 s shorter or longer.
     #[arg(
         long,
-        default_value_t = 10_000,
-        value_parser = clap::value_parser!(u32).range(1_000..=20_000)
+        default_value_t = local_aws::INGESTION_FRAGMENT_MS,
+        value_parser = clap::value_parser!(u32).range(
+            i64::from(*INGESTION_FRAGMENT_RANGE_MS.start())
+                ..=i64::from(*INGESTION_FRAGMENT_RANGE_MS.end())
+        )
     )]
     ingestion_fragment_ms: u32,
     /// Also serve the HTTP API at /PATH, as a custom domain with this base path does: `rawPath`

@@ -3,20 +3,17 @@
 //!
 //! `GET /_local/live`:
 //!
-//! | event | data | sent |
-//! |---|---|---|
-//! | `sessions` | `{sessions: […]}`: all sessions with their delivery; null without the tables | on a change |
-//! | `bus` | `{number, receivedAt, rules, event}`, as in `/_local/events` | the last 100, then each |
-//! | `faults` | `{faults: […]}`, as `/_local/faults` | on a change |
-//! | `log` | `{function, line}`: a line of a function's log | the last of each log, then each |
+//! - `sessions`: `{sessions: […]}`: all sessions with their delivery; null without the tables. Sent
+//!   on a change.
+//! - `bus`: `{number, receivedAt, rules, event}`, as in `/_local/events`: the last 100, then each.
+//! - `faults`: `{faults: […]}`, as `/_local/faults`. Sent on a change.
+//! - `log`: `{function, line}`: a line of a function's log: the last of each log, then each.
 //!
 //! `GET /_local/live/SESSION`:
 //!
-//! | event | data | sent |
-//! |---|---|---|
-//! | `figures` | as `/_local/deliveries/SESSION` | on a change |
-//! | `levels` | the audio that was accepted (`levels.rs`) | the last minute, then all |
-//! | `words` | as `/_local/words/SESSION`, with the lines that have changed | all, then on a change |
+//! - `figures`: as `/_local/deliveries/SESSION`. Sent on a change.
+//! - `levels`: the audio that was accepted (`levels.rs`): the last minute, then all.
+//! - `words`: as `/_local/words/SESSION`, with the lines that have changed: all, then on a change.
 //!
 //! The state is read twice a second, and only while a client is connected.
 

@@ -7,22 +7,20 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{Refused, not_found};
 
-/// The files by name, with their types.
-const FILES: [(&str, &str, &str); 10] = [
-    ("index.html", HTML, INDEX),
-    ("page.css", "text/css; charset=utf-8", include_str!("../../page/page.css")),
-    ("page.js", JAVASCRIPT, include_str!("../../page/page.js")),
-    ("dom.js", JAVASCRIPT, include_str!("../../page/dom.js")),
-    ("faults.js", JAVASCRIPT, include_str!("../../page/faults.js")),
-    ("format.js", JAVASCRIPT, include_str!("../../page/format.js")),
-    ("live.js", JAVASCRIPT, include_str!("../../page/live.js")),
-    ("sessions.js", JAVASCRIPT, include_str!("../../page/sessions.js")),
-    ("waveform.js", JAVASCRIPT, include_str!("../../page/waveform.js")),
-    ("words.js", JAVASCRIPT, include_str!("../../page/words.js")),
+/// The files by name.
+const FILES: [(&str, &str); 10] = [
+    ("index.html", INDEX),
+    ("page.css", include_str!("../../page/page.css")),
+    ("page.js", include_str!("../../page/page.js")),
+    ("dom.js", include_str!("../../page/dom.js")),
+    ("faults.js", include_str!("../../page/faults.js")),
+    ("format.js", include_str!("../../page/format.js")),
+    ("live.js", include_str!("../../page/live.js")),
+    ("sessions.js", include_str!("../../page/sessions.js")),
+    ("waveform.js", include_str!("../../page/waveform.js")),
+    ("words.js", include_str!("../../page/words.js")),
 ];
 const INDEX: &str = include_str!("../../page/index.html");
-const HTML: &str = "text/html; charset=utf-8";
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// The page loads and calls this server only.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -47,19 +45,30 @@ pub(super) async fn show() -> Response {
 
 /// Returns the page.
 pub(crate) fn index() -> Response {
-    answer(HTML, INDEX)
+    answer("index.html", INDEX)
 }
 
 /// Returns a file of the page.
 pub(super) async fn file(Path(name): Path<String>) -> Result<Response, Refused> {
-    let file = FILES.iter().find(|(known, ..)| *known == name);
-    let (_, kind, text) = file.ok_or_else(|| not_found("the page has no such file"))?;
-    Ok(answer(kind, text))
+    let file = FILES.iter().find(|(known, _)| *known == name);
+    let (name, text) = file.ok_or_else(|| not_found("the page has no such file"))?;
+    Ok(answer(name, text))
 }
 
-fn answer(kind: &'static str, text: &'static str) -> Response {
+/// Returns the content type of a file by its name; `None` if the name has no known extension.
+pub(super) fn content_type(name: &str) -> Option<&'static str> {
+    match name.rsplit_once('.')?.1 {
+        "html" => Some("text/html; charset=utf-8"),
+        "css" => Some("text/css; charset=utf-8"),
+        "js" => Some("text/javascript; charset=utf-8"),
+        "map" => Some("application/json"),
+        _ => None,
+    }
+}
+
+fn answer(name: &str, text: &'static str) -> Response {
     let headers: [(HeaderName, &str); 3] = [
-        (header::CONTENT_TYPE, kind),
+        (header::CONTENT_TYPE, content_type(name).unwrap_or_default()),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         // The files change with the program.
         (header::CACHE_CONTROL, "no-cache"),
@@ -79,9 +88,9 @@ mod tests {
             let files = quoted.filter(|it| it.ends_with(".js") || it.ends_with(".css"));
             files.map(|it| it.rsplit('/').next().unwrap_or_default().to_owned()).collect()
         };
-        for (file, _, text) in FILES {
+        for (file, text) in FILES {
             for name in names(text) {
-                assert!(FILES.iter().any(|(known, ..)| *known == name), "{file} names {name}");
+                assert!(FILES.iter().any(|(known, _)| *known == name), "{file} names {name}");
             }
         }
         assert_eq!(names(INDEX), ["page.css", "page.js"]);

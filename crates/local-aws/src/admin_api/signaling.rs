@@ -26,17 +26,17 @@ enum MessageType {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Order {
+struct MessageRequest {
     message_type: MessageType,
 }
 
-/// The client that is meant: `?client=master`, or `?client=` and a viewer's id.
+/// Selects the client: `?client=master`, or `?client=` and a viewer's id.
 #[derive(Debug, Deserialize)]
-struct Meant {
+struct ClientFilter {
     client: Option<String>,
 }
 
-impl Meant {
+impl ClientFilter {
     fn client(self) -> Option<Client> {
         self.client.map(|id| match id.as_str() {
             "master" => Client::Master,
@@ -47,7 +47,7 @@ impl Meant {
 
 /// Returns the routes under `/_local/signaling`.
 pub(super) fn router() -> Router<Arc<Services>> {
-    Router::new().route("/", get(list)).route("/{channel}", post(send).delete(cut))
+    Router::new().route("/", get(list)).route("/{channel}", post(send).delete(close))
 }
 
 async fn list(State(services): State<Arc<Services>>) -> Response {
@@ -57,12 +57,12 @@ async fn list(State(services): State<Arc<Services>>) -> Response {
 async fn send(
     State(services): State<Arc<Services>>,
     Path(channel): Path<String>,
-    Query(meant): Query<Meant>,
+    Query(filter): Query<ClientFilter>,
     request: Request,
 ) -> Result<Response, Refused> {
-    let order: Order = read(request).await?;
-    let client = meant.client();
-    let sent = match order.message_type {
+    let request: MessageRequest = read(request).await?;
+    let client = filter.client();
+    let sent = match request.message_type {
         MessageType::GoAway => services.signaling.go_away(&channel, client.as_ref()),
         MessageType::ReconnectIceServer => {
             services.signaling.reconnect_ice_server(&channel, client.as_ref())
@@ -71,12 +71,12 @@ async fn send(
     answer(&channel, sent)
 }
 
-async fn cut(
+async fn close(
     State(services): State<Arc<Services>>,
     Path(channel): Path<String>,
-    Query(meant): Query<Meant>,
+    Query(filter): Query<ClientFilter>,
 ) -> Result<Response, Refused> {
-    answer(&channel, services.signaling.cut(&channel, meant.client().as_ref()))
+    answer(&channel, services.signaling.close(&channel, filter.client().as_ref()))
 }
 
 fn answer(channel: &str, connections: usize) -> Result<Response, Refused> {

@@ -8,6 +8,8 @@ use std::path::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, header};
 
+use super::page::content_type;
+
 /// The page's address, with which the paths of its files begin.
 const ROOT: &str = "/speaker/";
 
@@ -25,7 +27,7 @@ const NOT_BUILT: &str = "<!doctype html>
 ";
 
 /// Returns whether a path is the page's, or a file's of it.
-pub(crate) fn takes(path: &str) -> bool {
+pub(crate) fn serves(path: &str) -> bool {
     path == ROOT.trim_end_matches('/') || path.starts_with(ROOT)
 }
 
@@ -35,34 +37,23 @@ pub(crate) async fn answer(folder: &Path, path: &str) -> Response {
         return Redirect::permanent(ROOT).into_response();
     };
     let name = if name.is_empty() { "index.html" } else { name };
-    let Some(kind) = kind(name) else { return StatusCode::NOT_FOUND.into_response() };
-    let headers = |kind| [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
+    let Some(kind) = file_type(name) else { return StatusCode::NOT_FOUND.into_response() };
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")];
     match tokio::fs::read(folder.join(name)).await {
-        Ok(bytes) => (headers(kind), bytes).into_response(),
+        Ok(bytes) => (headers, bytes).into_response(),
         Err(_) if name == "index.html" => {
-            (StatusCode::NOT_FOUND, headers(HTML), NOT_BUILT).into_response()
+            (StatusCode::NOT_FOUND, headers, NOT_BUILT).into_response()
         }
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
-const HTML: &str = "text/html; charset=utf-8";
-
-/// Returns the type of a file by its name; `None` if the name leaves the folder or has no known
-/// type.
-fn kind(name: &str) -> Option<&'static str> {
+/// Returns the content type of a file of the folder; `None` if the name leaves the folder or has no
+/// known extension.
+fn file_type(name: &str) -> Option<&'static str> {
     let is_plain = |sign: u8| sign.is_ascii_alphanumeric() || b".-_".contains(&sign);
-    let (stem, extension) = name.rsplit_once('.')?;
-    if stem.starts_with('.') || !name.bytes().all(is_plain) {
-        return None;
-    }
-    match extension {
-        "html" => Some(HTML),
-        "css" => Some("text/css; charset=utf-8"),
-        "js" => Some("text/javascript; charset=utf-8"),
-        "map" => Some("application/json"),
-        _ => None,
-    }
+    let stays = !name.starts_with('.') && name.bytes().all(is_plain);
+    content_type(name).filter(|_| stays)
 }
 
 #[cfg(test)]
@@ -71,25 +62,25 @@ mod tests {
 
     #[test]
     fn only_files_of_the_folder_have_a_type() {
-        assert_eq!(kind("index.html"), Some(HTML));
-        assert_eq!(kind("main.js.map"), Some("application/json"));
+        assert_eq!(file_type("index.html"), content_type("index.html"));
+        assert_eq!(file_type("main.js.map"), Some("application/json"));
         for name in
             ["", "..", "../main.js", "a/main.js", "a\\main.js", "%2e%2e.js", ".env", "key.pem"]
         {
-            assert_eq!(kind(name), None, "{name}");
+            assert_eq!(file_type(name), None, "{name}");
         }
     }
 
     #[test]
     fn paths_of_the_page_start_with_its_address() {
-        for (path, taken) in [
+        for (path, is_served) in [
             ("/speaker", true),
             ("/speaker/", true),
             ("/speaker/main.js", true),
             ("/speakers", false),
             ("/", false),
         ] {
-            assert_eq!(takes(path), taken, "{path}");
+            assert_eq!(serves(path), is_served, "{path}");
         }
     }
 }

@@ -2,8 +2,8 @@
 //! apply to a number of calls, but for a time:
 //!
 //! - `ClientNetwork`, `outage`: media datagrams are lost in both directions; signaling messages,
-//!   connects and calls of the channel wait, as TCP does. It ends after `delayMs`, or, if that is 0,
-//!   when the fault is removed.
+//!   connects and calls of the channel wait, as TCP does. It ends after `delayMs`, or, if that is
+//!   0, when the fault is removed.
 //! - `ClientAudio`, `loss`: `extra.dropPercent` of 100 received audio datagrams are lost, until the
 //!   fault is removed.
 //!
@@ -94,8 +94,8 @@ impl Faults {
         channel_arn: &str,
         read: impl Fn(&Pending) -> T,
     ) -> Option<T> {
-        let waiting = self.waiting();
-        let found = waiting.iter().rev().find(|pending| {
+        let pending = self.pending();
+        let found = pending.iter().rev().find(|pending| {
             pending.fault.operation.is_some()
                 && pending.fault.matches(SERVICE, operation, channel_arn)
         });
@@ -146,9 +146,9 @@ mod tests {
 
         faults.add(outage(0)).unwrap();
         let waiting = faults.clone();
-        let reached = tokio::spawn(async move { waiting.reachable(CHANNEL).await });
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        assert!(!reached.is_finished());
+        let mut reached = tokio::spawn(async move { waiting.reachable(CHANNEL).await });
+        let within = tokio::time::timeout(Duration::from_millis(50), &mut reached);
+        assert!(within.await.is_err());
         faults.clear();
         reached.await.unwrap();
     }

@@ -150,11 +150,11 @@ impl Registry {
     }
 }
 
-/// A channel as its connections need it.
+/// An ACTIVE channel, as its connections and storage sessions need it.
 #[derive(Debug, Clone)]
-pub(crate) struct SignalingChannel {
-    /// Whether media storage is ENABLED.
-    pub(crate) stores_media: bool,
+pub(crate) struct ActiveChannel {
+    /// The ARN of the stream that its media is stored in; `None` if media storage is not ENABLED.
+    pub(crate) stores_in: Option<String>,
     /// How long an undelivered message is kept, in milliseconds.
     pub(crate) message_ttl_ms: i64,
     /// Cancelled when the channel is deleted.
@@ -162,14 +162,16 @@ pub(crate) struct SignalingChannel {
 }
 
 impl Registry {
-    /// Returns an ACTIVE channel. Any other channel is not found by the signaling API.
-    pub(super) fn signaling_channel(
+    /// Returns an ACTIVE channel. Any other channel is not found by the signaling API. `member` is
+    /// the name of the ARN in the request.
+    pub(super) fn active_channel(
         &mut self,
         arn: &str,
+        member: &str,
         now_ms: i64,
-    ) -> Result<SignalingChannel, AwsError> {
+    ) -> Result<ActiveChannel, AwsError> {
         self.sweep(now_ms);
-        let name = arn::name_in(arn, Kind::Channel, "ChannelARN")?;
+        let name = arn::name_in(arn, Kind::Channel, member)?;
         let channel = self
             .channels
             .get(name)
@@ -177,8 +179,8 @@ impl Registry {
         let channel = channel.ok_or_else(|| {
             errors::not_found(format!("The channel {arn} does not exist or is not active"))
         })?;
-        Ok(SignalingChannel {
-            stores_media: channel.stores_in.is_some(),
+        Ok(ActiveChannel {
+            stores_in: channel.stores_in.clone(),
             message_ttl_ms: channel.message_ttl_seconds * 1000,
             deleted: channel.deleted.clone(),
         })

@@ -9,6 +9,20 @@ pub struct InvalidElement(pub &'static str);
 pub mod id {
     /// EBML header.
     pub const EBML: u32 = 0x1A45_DFA3;
+    /// EBMLVersion.
+    pub const EBML_VERSION: u32 = 0x4286;
+    /// EBMLReadVersion.
+    pub const EBML_READ_VERSION: u32 = 0x42F7;
+    /// EBMLMaxIDLength.
+    pub const EBML_MAX_ID_LENGTH: u32 = 0x42F2;
+    /// EBMLMaxSizeLength.
+    pub const EBML_MAX_SIZE_LENGTH: u32 = 0x42F3;
+    /// DocType.
+    pub const DOC_TYPE: u32 = 0x4282;
+    /// DocTypeVersion.
+    pub const DOC_TYPE_VERSION: u32 = 0x4287;
+    /// DocTypeReadVersion.
+    pub const DOC_TYPE_READ_VERSION: u32 = 0x4285;
     /// Segment.
     pub const SEGMENT: u32 = 0x1853_8067;
     /// SeekHead.
@@ -17,12 +31,42 @@ pub mod id {
     pub const INFO: u32 = 0x1549_A966;
     /// TimecodeScale.
     pub const TIMECODE_SCALE: u32 = 0x2A_D7B1;
+    /// MuxingApp.
+    pub const MUXING_APP: u32 = 0x4D80;
+    /// WritingApp.
+    pub const WRITING_APP: u32 = 0x5741;
     /// Tracks.
     pub const TRACKS: u32 = 0x1654_AE6B;
     /// TrackEntry.
     pub const TRACK_ENTRY: u32 = 0xAE;
     /// TrackNumber.
     pub const TRACK_NUMBER: u32 = 0xD7;
+    /// TrackUID.
+    pub const TRACK_UID: u32 = 0x73C5;
+    /// TrackType.
+    pub const TRACK_TYPE: u32 = 0x83;
+    /// FlagLacing.
+    pub const FLAG_LACING: u32 = 0x9C;
+    /// Name.
+    pub const NAME: u32 = 0x536E;
+    /// CodecID.
+    pub const CODEC_ID: u32 = 0x86;
+    /// CodecPrivate.
+    pub const CODEC_PRIVATE: u32 = 0x63A2;
+    /// CodecDelay.
+    pub const CODEC_DELAY: u32 = 0x56AA;
+    /// Video.
+    pub const VIDEO: u32 = 0xE0;
+    /// PixelWidth.
+    pub const PIXEL_WIDTH: u32 = 0xB0;
+    /// PixelHeight.
+    pub const PIXEL_HEIGHT: u32 = 0xBA;
+    /// Audio.
+    pub const AUDIO: u32 = 0xE1;
+    /// SamplingFrequency.
+    pub const SAMPLING_FREQUENCY: u32 = 0xB5;
+    /// Channels.
+    pub const CHANNELS: u32 = 0x9F;
     /// Cluster.
     pub const CLUSTER: u32 = 0x1F43_B675;
     /// Timecode.

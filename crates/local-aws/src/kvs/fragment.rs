@@ -49,12 +49,12 @@ impl fmt::Display for FragmentNumber {
     }
 }
 
-/// The clock of a fragment's server timestamp: that by which its media passes.
+/// The clock of a fragment's server timestamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ServerClock {
-    /// The cloud's clock: a producer may send as much faster than in real time as it runs.
+    /// The cloud's clock, for PutMedia.
     Cloud,
-    /// The real clock: speech by WebRTC is not faster at a higher time scale.
+    /// The real clock, for WebRTC media.
     Real,
 }
 

@@ -17,11 +17,11 @@ const TAGS: usize = 50;
 
 /// The members of one request.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Input(Map<String, Value>);
+pub(crate) struct Input(Map<String, Value>);
 
 impl Input {
     /// Reads a request's JSON object; an empty body is an empty object, as in AWS.
-    pub(super) async fn read(request: Request) -> Result<Self, AwsError> {
+    pub(crate) async fn read(request: Request) -> Result<Self, AwsError> {
         let body = axum::body::to_bytes(request.into_body(), BODY_BYTES)
             .await
             .map_err(|_| errors::invalid("The body could not be read or is too large"))?;
@@ -47,7 +47,7 @@ impl Input {
     }
 
     /// Reads a text; null counts as absent.
-    pub(super) fn text(&self, member: &str) -> Result<Option<&str>, AwsError> {
+    pub(crate) fn text(&self, member: &str) -> Result<Option<&str>, AwsError> {
         match self.0.get(member) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -56,7 +56,7 @@ impl Input {
     }
 
     /// Reads a required text.
-    pub(super) fn required_text(&self, member: &str) -> Result<&str, AwsError> {
+    pub(crate) fn required_text(&self, member: &str) -> Result<&str, AwsError> {
         self.text(member)?.ok_or_else(|| missing(member))
     }
 

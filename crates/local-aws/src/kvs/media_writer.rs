@@ -6,13 +6,10 @@ use std::sync::Arc;
 use crate::aws_error::AwsError;
 
 use super::Kvs;
-use super::arn::{self, Kind};
-use super::errors;
 use super::fragment::ServerClock;
 use super::fragment_store::{Access, ConnectionPermit, FragmentStore};
 use super::fragmenter::{FragmentEvent, Fragmenter};
 use super::ingest_error::IngestError;
-use super::lifecycle::Status;
 
 /// A producer's connection to a stream.
 #[derive(Debug)]
@@ -23,32 +20,6 @@ pub(crate) struct MediaWriter {
 }
 
 impl Kvs {
-    /// Returns the ARN of the stream that an ACTIVE channel stores its media in.
-    ///
-    /// # Errors
-    /// `InvalidArgumentException` if the ARN is malformed or storage is not ENABLED,
-    /// `ResourceNotFoundException` if there is no such channel. AWS's codes for the two are not
-    /// documented.
-    pub(crate) fn stored_in(&self, channel_arn: &str) -> Result<String, AwsError> {
-        let name = arn::name_in(channel_arn, Kind::Channel, "channelArn")?;
-        let now_ms = self.clock.now_ms();
-        let mut registry = self.registry();
-        registry.sweep(now_ms);
-        let found = registry.channels.get(name).filter(|channel| {
-            channel.arn == channel_arn && channel.life.status(now_ms) == Status::Active
-        });
-        let Some(channel) = found else {
-            return Err(errors::not_found(format!(
-                "The requested signaling channel is not found or not active: {channel_arn}"
-            )));
-        };
-        channel.stores_in.clone().ok_or_else(|| {
-            errors::invalid(format!(
-                "The channel {name} has no media storage configuration with Status ENABLED"
-            ))
-        })
-    }
-
     /// Connects a producer to a stream.
     ///
     /// # Errors

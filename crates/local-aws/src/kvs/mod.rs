@@ -42,11 +42,11 @@ mod selector;
 mod storage;
 mod streams;
 
-pub(crate) use channels::SignalingChannel;
+pub(crate) use channels::ActiveChannel;
 pub use delivery_log::SentFragment;
 
 use fragment_store::FragmentStore;
-use input::Input;
+pub(crate) use input::Input;
 pub use lifecycle::CHANGE_MS;
 use lifecycle::Status;
 pub(crate) use media_writer::MediaWriter;
@@ -188,12 +188,17 @@ impl Kvs {
         }
     }
 
-    /// Returns an ACTIVE channel.
+    /// Returns an ACTIVE channel. `member` is the name of the ARN in the request.
     ///
     /// # Errors
-    /// The ARN is malformed, or the channel does not exist or is not ACTIVE.
-    pub(crate) fn signaling_channel(&self, arn: &str) -> Result<SignalingChannel, AwsError> {
-        self.registry().signaling_channel(arn, self.clock.now_ms())
+    /// `InvalidArgumentException` if the ARN is malformed, `ResourceNotFoundException` if the
+    /// channel does not exist or is not ACTIVE.
+    pub(crate) fn active_channel(
+        &self,
+        arn: &str,
+        member: &str,
+    ) -> Result<ActiveChannel, AwsError> {
+        self.registry().active_channel(arn, member, self.clock.now_ms())
     }
 
     /// Returns when each fragment of a stream was first sent on a GetMedia connection, in stream

@@ -18,7 +18,7 @@ use crate::wire::query_value;
 use super::connection::Connection;
 use super::service_side::Client;
 use super::signature::Signature;
-use super::{CONNECT_AS_MASTER, Signaling, client_id_is_valid, errors};
+use super::{CLIENT_ID_RULE, CONNECT_AS_MASTER, Signaling, client_id_is_valid, errors};
 
 /// The largest message, in bytes: more than any message with a valid payload.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -49,7 +49,7 @@ impl Signaling {
         let upgrade = upgrade.map_err(|refused| errors::invalid(refused.body_text()))?;
         self.faults.reachable(&arn).await;
         self.faults.gate("kinesisvideo", operation, &arn).await?;
-        let channel = self.kvs.signaling_channel(&arn)?;
+        let channel = self.kvs.active_channel(&arn, "X-Amz-ChannelARN")?;
         let opened = self.sockets().open(&arn, &client, self.clock.now_ms())?;
         let connection = Connection::new(Arc::clone(self), arn, client, opened, channel.deleted);
         let upgrade = upgrade.max_message_size(MAX_MESSAGE);
@@ -64,8 +64,5 @@ fn viewer(id: Option<String>) -> Result<Client, AwsError> {
     if client_id_is_valid(&id) && !is_reserved {
         return Ok(Client::Viewer(id));
     }
-    Err(errors::invalid(
-        "X-Amz-ClientId must have 1 to 256 characters of a-z, A-Z, 0-9, '_', '.' and '-', and not \
-         start with AWS_",
-    ))
+    Err(errors::invalid(format!("X-Amz-ClientId {CLIENT_ID_RULE}, and not start with AWS_")))
 }

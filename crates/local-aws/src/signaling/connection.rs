@@ -147,11 +147,11 @@ impl Connection {
                 Kind::Answer => (self.answers.admit(now_ms), SDP_PER_SECOND),
                 Kind::Candidate => (self.candidates.admit(now_ms), CANDIDATES_PER_SECOND),
             };
-            let word = message.kind.word();
+            let name = message.kind.wire_name();
             let relayed = if is_admitted {
                 signaling.relay(arn, client, &message)
             } else {
-                Err(errors::too_many(format!("More than {most} {word} a second")))
+                Err(errors::too_many(format!("More than {most} {name} a second")))
             };
             relayed.map_err(|error| Refused { correlation_id: message.correlation_id, error })
         });

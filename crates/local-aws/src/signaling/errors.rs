@@ -4,11 +4,11 @@
 use crate::aws_error::AwsError;
 
 /// 400: a parameter is missing, malformed or does not fit the channel.
-pub(super) fn invalid(message: impl Into<String>) -> AwsError {
+pub(crate) fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("InvalidArgumentException", message)
 }
 
 /// 400: a quota is exceeded.
-pub(super) fn too_many(message: impl Into<String>) -> AwsError {
+pub(crate) fn too_many(message: impl Into<String>) -> AwsError {
     AwsError::bad_request("ClientLimitExceededException", message)
 }

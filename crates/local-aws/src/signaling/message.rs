@@ -25,8 +25,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Returns the name on the wire.
-    pub(super) fn word(self) -> &'static str {
+    /// Returns the name in messages.
+    pub(super) fn wire_name(self) -> &'static str {
         match self {
             Self::Offer => "SDP_OFFER",
             Self::Answer => "SDP_ANSWER",
@@ -34,8 +34,10 @@ impl Kind {
         }
     }
 
-    fn of(word: &str) -> Option<Self> {
-        [Self::Offer, Self::Answer, Self::Candidate].into_iter().find(|kind| kind.word() == word)
+    fn of(name: &str) -> Option<Self> {
+        [Self::Offer, Self::Answer, Self::Candidate]
+            .into_iter()
+            .find(|kind| kind.wire_name() == name)
     }
 }
 
@@ -120,7 +122,7 @@ impl Message {
 }
 
 fn event(kind: Kind, sender: Option<&str>, payload: &str) -> String {
-    let mut event = json!({ "messageType": kind.word(), "messagePayload": payload });
+    let mut event = json!({ "messageType": kind.wire_name(), "messagePayload": payload });
     if let Some(sender) = sender {
         event["senderClientId"] = json!(sender);
     }

@@ -13,7 +13,7 @@
 
 mod connect;
 mod connection;
-mod errors;
+pub(crate) mod errors;
 mod ice;
 mod message;
 mod relay;
@@ -47,7 +47,7 @@ const CONNECT_AS_MASTER: &str = "ConnectAsMaster";
 const CONNECT_AS_VIEWER: &str = "ConnectAsViewer";
 const GET_ICE_SERVER_CONFIG: &str = "GetIceServerConfig";
 
-/// The operations by their path. AWS tells masters and viewers apart by the host.
+/// The operations by their path. AWS has one host for masters and one for viewers.
 const OPERATIONS: [(&str, &str); 3] = [
     (MASTER_PATH, CONNECT_AS_MASTER),
     (VIEWER_PATH, CONNECT_AS_VIEWER),
@@ -91,11 +91,11 @@ impl Signaling {
 
     /// Answers one request of the `kinesisvideo` scope to an operation of this service.
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
-        let (head, body) = request.into_parts();
-        let answer = match Self::operation(head.uri.path()) {
-            Some(GET_ICE_SERVER_CONFIG) => self.ice_server_config(body).await,
-            Some(operation) => self.connect(operation, head).await,
-            None => Err(AwsError::not_implemented("kinesisvideo", head.uri.path())),
+        let path = request.uri().path();
+        let answer = match Self::operation(path) {
+            Some(GET_ICE_SERVER_CONFIG) => self.ice_server_config(request).await,
+            Some(operation) => self.connect(operation, request.into_parts().0).await,
+            None => Err(AwsError::not_implemented("kinesisvideo", path)),
         };
         answer.unwrap_or_else(|refused| refused.rest_json())
     }
@@ -119,13 +119,13 @@ impl Signaling {
     }
 
     /// Closes the connections of a channel, by its name. Returns their number.
-    pub(crate) fn cut(&self, channel: &str, client: Option<&Client>) -> usize {
-        self.sockets().cut(channel, wanted(client))
+    pub(crate) fn close(&self, channel: &str, client: Option<&Client>) -> usize {
+        self.sockets().close_clients(channel, wanted(client))
     }
 
     /// Returns the channels with open connections, as `/_local/signaling` shows them.
     pub fn state(&self) -> Value {
-        self.sockets().shown()
+        self.sockets().state()
     }
 
     fn sockets(&self) -> MutexGuard<'_, Sockets> {
@@ -137,6 +137,10 @@ impl Signaling {
 fn wanted(client: Option<&Client>) -> impl Fn(&Client) -> bool {
     move |it| client.is_none_or(|wanted| wanted == it)
 }
+
+/// The rule for client ids, after the name of the member.
+pub(crate) const CLIENT_ID_RULE: &str =
+    "must have 1 to 256 characters of a-z, A-Z, 0-9, '_', '.' and '-'";
 
 /// Returns whether an id has 1 to 256 characters of `[a-zA-Z0-9_.-]`.
 pub(crate) fn client_id_is_valid(id: &str) -> bool {

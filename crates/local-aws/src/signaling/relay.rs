@@ -22,24 +22,25 @@ impl Signaling {
         sender: &Client,
         message: &Message,
     ) -> Result<(), AwsError> {
-        let channel = self.kvs.signaling_channel(arn)?;
+        let channel = self.kvs.active_channel(arn, "X-Amz-ChannelARN")?;
+        let stores_media = channel.stores_in.is_some();
         let recipient = message.recipient.clone().filter(|_| *sender == Client::Master);
         let mut sockets = self.sockets();
         if recipient.is_none()
-            && let Some(storage) = sockets.storage(arn, sender)
+            && let Some(session) = sockets.storage_session(arn, sender)
         {
             let Some(message) = message.for_service()? else { return Ok(()) };
-            return storage.try_send(message).map_err(|error| match error {
+            return session.try_send(message).map_err(|error| match error {
                 TrySendError::Full(_) => errors::too_many("The storage session is too busy"),
                 TrySendError::Closed(_) => no_session(),
             });
         }
         let recipient = match (sender, recipient) {
-            (Client::Master, None) if !channel.stores_media => {
+            (Client::Master, None) if !stores_media => {
                 return Err(errors::invalid("recipientClientId is required"));
             }
-            (_, None) if channel.stores_media => return Err(no_session()),
-            (Client::Master, Some(id)) if !channel.stores_media => Client::Viewer(id),
+            (_, None) if stores_media => return Err(no_session()),
+            (Client::Master, Some(id)) if !stores_media => Client::Viewer(id),
             (Client::Viewer(_), None) => Client::Master,
             _ => {
                 return Err(errors::invalid(

@@ -21,7 +21,8 @@ use super::waiting::{Waiting, WaitingMessages};
 const MAX_VIEWERS: usize = 10;
 /// Connects a second of a channel, as master and as viewer (quota).
 const CONNECTS_PER_SECOND: usize = 3;
-/// Messages that a connection and the service hold for each other.
+/// Messages that a connection and the service hold for each other: what a client may send in some
+/// eight seconds, at 30 a second.
 const QUEUE: usize = 256;
 
 /// Something for a socket's task to send.
@@ -57,7 +58,7 @@ struct Socket {
     pushes: Sender<Push>,
     to_client: Sender<ToClient>,
     /// The storage session that is the client's peer.
-    storage: Option<Sender<FromClient>>,
+    storage_session: Option<Sender<FromClient>>,
 }
 
 /// A socket that was opened: the task's ends of its channels.
@@ -86,8 +87,8 @@ impl Sockets {
         self.opened += 1;
         let ((pushes, pushed), (to_client, from_service)) =
             (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
-        let (number, storage) = (self.opened, None);
-        let socket = Socket { number, opened_ms: now_ms, pushes, to_client, storage };
+        let number = self.opened;
+        let socket = Socket { number, opened_ms: now_ms, pushes, to_client, storage_session: None };
         for event in channel.waiting.take(client, now_ms) {
             socket.push(Push::Event(event));
         }
@@ -131,15 +132,19 @@ impl Sockets {
     /// Takes the service's end of a client's connection. `None`: it has no open connection.
     pub(super) fn service_side(&mut self, arn: &str, client: &Client) -> Option<ServiceSide> {
         let socket = self.channels.get_mut(arn)?.open.get_mut(client)?;
-        let (storage, from_client) = mpsc::channel(QUEUE);
-        socket.storage = Some(storage);
+        let (to_session, from_client) = mpsc::channel(QUEUE);
+        socket.storage_session = Some(to_session);
         Some(ServiceSide { to_client: socket.to_client.clone(), from_client })
     }
 
     /// Returns the sender to the storage session that has taken a client's connection.
-    pub(super) fn storage(&self, arn: &str, client: &Client) -> Option<&Sender<FromClient>> {
+    pub(super) fn storage_session(
+        &self,
+        arn: &str,
+        client: &Client,
+    ) -> Option<&Sender<FromClient>> {
         let socket = self.channels.get(arn)?.open.get(client)?;
-        socket.storage.as_ref().filter(|storage| !storage.is_closed())
+        socket.storage_session.as_ref().filter(|session| !session.is_closed())
     }
 
     /// Pushes to the sockets of the channel called `name` of which the client passes `wanted`.
@@ -157,7 +162,7 @@ impl Sockets {
 
     /// Closes the sockets of the channel called `name` of which the client passes `wanted`. Returns
     /// their number.
-    pub(super) fn cut(&mut self, name: &str, wanted: impl Fn(&Client) -> bool) -> usize {
+    pub(super) fn close_clients(&mut self, name: &str, wanted: impl Fn(&Client) -> bool) -> usize {
         let channels = self.channels.iter_mut().filter(|(arn, _)| name_in(arn) == name);
         channels
             .map(|(_, channel)| {
@@ -169,13 +174,13 @@ impl Sockets {
     }
 
     /// Returns the channels with open sockets, as `/_local/signaling` shows them.
-    pub(super) fn shown(&self) -> Value {
-        let shown = |(arn, channel): (&String, &ChannelSockets)| {
-            let master = channel.open.get(&Client::Master).map(Socket::shown);
+    pub(super) fn state(&self) -> Value {
+        let state = |(arn, channel): (&String, &ChannelSockets)| {
+            let master = channel.open.get(&Client::Master).map(Socket::state);
             let mut viewers: Vec<(&String, Value)> = Vec::new();
             for (client, socket) in &channel.open {
                 if let Client::Viewer(id) = client {
-                    viewers.push((id, socket.shown()));
+                    viewers.push((id, socket.state()));
                 }
             }
             viewers.sort_by_key(|(id, _)| *id);
@@ -183,7 +188,7 @@ impl Sockets {
             json!({ "name": name_in(arn), "arn": arn, "master": master, "viewers": viewers })
         };
         let open = self.channels.iter().filter(|(_, channel)| !channel.open.is_empty());
-        open.map(shown).collect()
+        open.map(state).collect()
     }
 }
 
@@ -220,9 +225,10 @@ impl Socket {
         }
     }
 
-    fn shown(&self) -> Value {
-        let storage = self.storage.as_ref().is_some_and(|storage| !storage.is_closed());
-        json!({ "openedAt": rfc3339(self.opened_ms), "storageSession": storage })
+    fn state(&self) -> Value {
+        let session = self.storage_session.as_ref();
+        let has_session = session.is_some_and(|session| !session.is_closed());
+        json!({ "openedAt": rfc3339(self.opened_ms), "storageSession": has_session })
     }
 }
 

@@ -8,6 +8,8 @@ pub(super) const FRAME: usize = 1024;
 /// Samples by which the decoded sound is late: decoding the first access unit returns this many
 /// samples from before the first input.
 pub(super) const PRIMING: i64 = 1024;
+/// Samples a second.
+pub(super) const SAMPLE_RATE: i64 = 48_000;
 
 /// Bits per second. Ingestion's own figure is not published; speech at 96 kb/s has 29 dB SNR and
 /// more against its source.
@@ -40,7 +42,7 @@ impl SyomEncoder {
     /// The crate does not support the format.
     pub(super) fn new() -> Result<Self, EncodeError> {
         let options = syom::EncodeOptions::raw().with_bitrate_bps(BITRATE);
-        syom::Encoder::new(48_000, 1, &options).map(Self).map_err(failed)
+        syom::Encoder::new(SAMPLE_RATE as u32, 1, &options).map(Self).map_err(failed)
     }
 }
 

@@ -4,18 +4,18 @@ use crate::rate_limit::RateLimit;
 use crate::signaling::Client;
 
 /// Calls in a second for a channel (WebRTC developer guide, service quotas: a hard limit).
-pub(super) const OF_A_CHANNEL: usize = 2;
+pub(super) const MAX_PER_CHANNEL: usize = 2;
 /// Calls in a second of the account (as above).
-pub(super) const OF_THE_ACCOUNT: usize = 50;
+pub(super) const MAX_PER_ACCOUNT: usize = 50;
 
 /// The limits of a channel, or of the account.
 #[derive(Debug, Default)]
-pub(super) struct Calls<const MOST: usize> {
-    as_master: RateLimit<MOST>,
-    as_viewer: RateLimit<MOST>,
+pub(super) struct Calls<const LIMIT: usize> {
+    as_master: RateLimit<LIMIT>,
+    as_viewer: RateLimit<LIMIT>,
 }
 
-impl<const MOST: usize> Calls<MOST> {
+impl<const LIMIT: usize> Calls<LIMIT> {
     /// Returns whether a call for a client is admitted at `now_ms`, and counts it if it is.
     pub(super) fn admit(&mut self, client: &Client, now_ms: i64) -> bool {
         match client {

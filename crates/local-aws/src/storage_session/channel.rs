@@ -8,18 +8,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::calls::{self, Calls};
 use super::master_frame::MasterFrames;
-use super::network::Datagrams;
+use super::network::DatagramCounters;
 use super::session::Session;
 use super::viewers::Viewers;
 
 /// A channel for which a storage session was joined.
 #[derive(Debug, Default)]
 pub(super) struct Channel {
-    pub(super) calls: Calls<{ calls::OF_A_CHANNEL }>,
+    pub(super) calls: Calls<{ calls::MAX_PER_CHANNEL }>,
     pub(super) master: Option<MasterSession>,
     pub(super) viewers: Viewers,
     pub(super) frames: MasterFrames,
-    pub(super) datagrams: Arc<Datagrams>,
+    pub(super) datagrams: Arc<DatagramCounters>,
+    /// Cancelled when the channel is deleted.
+    pub(super) deleted: CancellationToken,
 }
 
 /// The newest session of a channel's master.
@@ -47,11 +49,20 @@ impl Channel {
         self.master = Some(MasterSession { stop, ended });
     }
 
+    /// Returns whether the channel is deleted and its sessions have ended.
+    pub(super) fn is_gone(&self) -> bool {
+        self.deleted.is_cancelled() && !self.has_master() && self.viewers.running() == 0
+    }
+
+    fn has_master(&self) -> bool {
+        self.master.as_ref().is_some_and(|master| !master.ended.is_finished())
+    }
+
     /// Returns the channel as `/_local/state` shows it.
     pub(super) fn state(&self, channel_arn: &str) -> Value {
         json!({
             "channel": channel_arn,
-            "master": self.master.as_ref().is_some_and(|master| !master.ended.is_finished()),
+            "master": self.has_master(),
             "viewers": self.viewers.running(),
             "datagrams": self.datagrams.counts(),
         })

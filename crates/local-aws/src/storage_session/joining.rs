@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::aws_error::AwsError;
-use crate::signaling::{Client, ServiceSide};
+use crate::kvs::ActiveChannel;
+use crate::signaling::{Client, ServiceSide, errors};
 
 use super::network::Network;
-use super::request::{self, JoinRequest};
+use super::request::JoinRequest;
 use super::session::{Destination, Session};
 use super::viewer_session::ViewerSession;
-use super::viewers::{self, TakenPlace};
+use super::viewers::{self, TakenSlot};
 use super::{StorageSessions, calls};
 
 impl StorageSessions {
@@ -19,10 +20,16 @@ impl StorageSessions {
     /// The call is refused, with the error that the API reference lists.
     pub(super) async fn join(&self, request: &JoinRequest) -> Result<(), AwsError> {
         let JoinRequest { channel_arn, client } = request;
-        let stream_arn = self.kvs.stored_in(channel_arn)?;
+        let ActiveChannel { stores_in, deleted, .. } =
+            self.kvs.active_channel(channel_arn, "channelArn")?;
+        let stream_arn = stores_in.ok_or_else(|| {
+            let reason = "has no media storage configuration with Status ENABLED";
+            errors::invalid(format!("The channel {channel_arn} {reason}"))
+        })?;
+        self.with(channel_arn, |channel| channel.deleted = deleted);
         self.admit(request)?;
         let Some(signaling) = (self.service_side)(channel_arn, client) else {
-            return Err(request::invalid(match client {
+            return Err(errors::invalid(match client {
                 Client::Master => format!("No master is connected to the channel {channel_arn}"),
                 Client::Viewer(id) => {
                     format!("No viewer {id} is connected to the channel {channel_arn}")
@@ -48,14 +55,16 @@ impl StorageSessions {
         let now_ms = self.kvs.clock().now_ms();
         let too_many = |most: usize, of: &str| {
             let operation = request.operation();
-            limit(format!("{operation} was called more than {most} times in a second {of}"))
+            errors::too_many(format!(
+                "{operation} was called more than {most} times in a second {of}"
+            ))
         };
         if !self.with(channel_arn, |channel| channel.calls.admit(client, now_ms)) {
-            return Err(too_many(calls::OF_A_CHANNEL, "for the channel"));
+            return Err(too_many(calls::MAX_PER_CHANNEL, "for the channel"));
         }
         match self.joined().calls.admit(client, now_ms) {
             true => Ok(()),
-            false => Err(too_many(calls::OF_THE_ACCOUNT, "in the account")),
+            false => Err(too_many(calls::MAX_PER_ACCOUNT, "in the account")),
         }
     }
 
@@ -89,9 +98,11 @@ impl StorageSessions {
             .map_err(|error| internal(&error))?;
         let now_ms = clock.now_ms();
         let taken = self.with(channel_arn, |channel| channel.viewers.take(client_id, stop, now_ms));
-        let Some(TakenPlace { stop, ended_ms }) = taken else {
-            let most = viewers::MOST;
-            return Err(limit(format!("The session has the maximum number of viewers, {most}")));
+        let Some(TakenSlot { stop, ended_ms }) = taken else {
+            let most = viewers::MAX_VIEWERS;
+            return Err(errors::too_many(format!(
+                "The session has the maximum number of viewers, {most}"
+            )));
         };
         tokio::spawn(async move {
             session.run(stop).await;
@@ -103,8 +114,4 @@ impl StorageSessions {
 
 fn internal(error: &dyn std::error::Error) -> AwsError {
     AwsError::internal("InternalFailure", error.to_string())
-}
-
-fn limit(message: String) -> AwsError {
-    AwsError::bad_request("ClientLimitExceededException", message)
 }

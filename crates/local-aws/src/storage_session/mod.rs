@@ -3,9 +3,9 @@
 //!
 //! A call is a `request`, and `joining` answers it. The data path: `session` with its `peer_link`
 //! (signaling, and `network`: socket and faults) → `peer` (WebRTC) → `recorder`, which places media
-//! in time (`media_clock`), decodes `opus`, encodes `aac`, converts `avc`, cuts fragments (`cutter`)
-//! and writes them as Matroska (`muxer`) → `kvs`. Only sessions and their links wait and read
-//! clocks. A `viewer_session` gets each `master_frame` as it arrives.
+//! in time (`media_clock`), decodes `opus`, encodes `aac`, converts `avc`, builds fragments
+//! (`fragment_builder`) and writes them as Matroska (`muxer`) → `kvs`. Only sessions and their links
+//! wait and read clocks. A `viewer_session` gets each `master_frame` as it arrives.
 //!
 //! **Time.** A speaker is not faster at a higher time scale, so the producer and the server
 //! timestamps of fragments are both the real time of their first frame. The fragments of two
@@ -23,7 +23,7 @@ mod bit_rate;
 mod bits;
 mod calls;
 mod channel;
-mod cutter;
+mod fragment_builder;
 mod joining;
 mod master_frame;
 mod media_clock;
@@ -36,6 +36,7 @@ mod picture_size;
 mod recorder;
 mod request;
 mod session;
+mod session_limits;
 mod session_time;
 #[cfg(test)]
 mod test_video;
@@ -64,10 +65,10 @@ use channel::Channel;
 pub(crate) use network::DatagramCounts;
 use request::JoinRequest;
 
-/// The default length of a fragment, ms: about that of AWS's media server.
-pub(crate) const FRAGMENT_MS: u32 = 10_000;
-/// The shortest and the longest fragment, ms (PutMedia quota).
-const FRAGMENT_RANGE_MS: std::ops::RangeInclusive<u32> = 1000..=20_000;
+/// The default length of a fragment of WebRTC ingestion, ms: about that of AWS's media server.
+pub const INGESTION_FRAGMENT_MS: u32 = 10_000;
+/// The shortest and the longest fragment of WebRTC ingestion, ms (PutMedia quota).
+pub const INGESTION_FRAGMENT_RANGE_MS: std::ops::RangeInclusive<u32> = 1000..=20_000;
 
 /// Returns the service's end of a client's open signaling connection.
 pub(crate) type ServiceSides = dyn Fn(&str, &Client) -> Option<ServiceSide> + Send + Sync;
@@ -84,7 +85,7 @@ pub(crate) struct StorageSessions {
 
 #[derive(Debug, Default)]
 struct Joined {
-    calls: Calls<{ calls::OF_THE_ACCOUNT }>,
+    calls: Calls<{ calls::MAX_PER_ACCOUNT }>,
     /// By ARN.
     channels: BTreeMap<String, Channel>,
 }
@@ -99,12 +100,13 @@ impl StorageSessions {
         fragment_ms: u32,
         stop: CancellationToken,
     ) -> Self {
-        let fragment_ms = fragment_ms.clamp(*FRAGMENT_RANGE_MS.start(), *FRAGMENT_RANGE_MS.end());
+        let fragment_ms = fragment_ms
+            .clamp(*INGESTION_FRAGMENT_RANGE_MS.start(), *INGESTION_FRAGMENT_RANGE_MS.end());
         Self { kvs, faults, service_side, fragment_ms, stop, joined: Mutex::default() }
     }
 
     /// Returns whether a path is an operation of this service.
-    pub(crate) fn takes(path: &str) -> bool {
+    pub(crate) fn serves(path: &str) -> bool {
         JoinRequest::is_at(path)
     }
 
@@ -148,8 +150,11 @@ impl StorageSessions {
         use_channel(self.joined().channels.entry(channel_arn.to_owned()).or_default())
     }
 
+    /// Returns the channels without those that are gone.
     fn joined(&self) -> MutexGuard<'_, Joined> {
-        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        joined.channels.retain(|_, channel| !channel.is_gone());
+        joined
     }
 }
 

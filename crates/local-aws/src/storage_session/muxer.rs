@@ -2,9 +2,9 @@
 
 use crate::kvs::ebml::{self, id};
 
-use super::aac::PRIMING;
+use super::aac::{PRIMING, SAMPLE_RATE};
 use super::avc::AvcConfig;
-use super::cutter::{Frame, Track};
+use super::fragment_builder::{Frame, Track};
 
 /// Track numbers: HLS playback requires video as track 1 and audio as track 2 (PutMedia's page).
 const VIDEO: u8 = 1;
@@ -48,16 +48,21 @@ impl Muxer {
     /// Returns everything before the Cluster.
     fn head(&self, frames: &[Frame]) -> Vec<u8> {
         let mut header = Vec::new();
-        for (id, value) in [(0x4286, 1), (0x42F7, 1), (0x42F2, 4), (0x42F3, 8)] {
+        for (id, value) in [
+            (id::EBML_VERSION, 1),
+            (id::EBML_READ_VERSION, 1),
+            (id::EBML_MAX_ID_LENGTH, 4),
+            (id::EBML_MAX_SIZE_LENGTH, 8),
+        ] {
             ebml::write(&mut header, id, 1, &[value]);
         }
-        ebml::write(&mut header, 0x4282, 1, b"matroska");
-        ebml::write(&mut header, 0x4287, 1, &[4]);
-        ebml::write(&mut header, 0x4285, 1, &[2]);
+        ebml::write(&mut header, id::DOC_TYPE, 1, b"matroska");
+        ebml::write(&mut header, id::DOC_TYPE_VERSION, 1, &[4]);
+        ebml::write(&mut header, id::DOC_TYPE_READ_VERSION, 1, &[2]);
         let mut info = Vec::new();
         ebml::write(&mut info, id::TIMECODE_SCALE, 1, &[0x0F, 0x42, 0x40]);
-        ebml::write(&mut info, 0x4D80, 1, b"local-cloud ingestion");
-        ebml::write(&mut info, 0x5741, 1, b"local-cloud ingestion");
+        ebml::write(&mut info, id::MUXING_APP, 1, b"local-cloud ingestion");
+        ebml::write(&mut info, id::WRITING_APP, 1, b"local-cloud ingestion");
         let mut out = Vec::new();
         ebml::write(&mut out, id::EBML, 1, &header);
         out.extend_from_slice(&ebml::SEGMENT_START);
@@ -83,34 +88,35 @@ impl Muxer {
 
     fn audio_entry(&self) -> Vec<u8> {
         let mut audio = Vec::new();
-        ebml::write(&mut audio, 0xB5, 1, &48_000_f64.to_be_bytes());
-        ebml::write(&mut audio, 0x9F, 1, &[1]);
+        ebml::write(&mut audio, id::SAMPLING_FREQUENCY, 1, &(SAMPLE_RATE as f64).to_be_bytes());
+        ebml::write(&mut audio, id::CHANNELS, 1, &[1]);
         let mut entry = entry(AUDIO, 2, b"audio", b"A_AAC", &self.audio_config);
-        let delay = (PRIMING * NANOS + 24_000) / 48_000;
-        ebml::write(&mut entry, 0x56AA, 1, &delay.to_be_bytes());
-        ebml::write(&mut entry, 0xE1, 4, &audio);
+        // Rounded to a nanosecond.
+        let delay = (PRIMING * NANOS + SAMPLE_RATE / 2) / SAMPLE_RATE;
+        ebml::write(&mut entry, id::CODEC_DELAY, 1, &delay.to_be_bytes());
+        ebml::write(&mut entry, id::AUDIO, 4, &audio);
         entry
     }
 }
 
 fn video_entry(config: &AvcConfig) -> Vec<u8> {
     let mut video = Vec::new();
-    ebml::write(&mut video, 0xB0, 1, &config.size.width.to_be_bytes());
-    ebml::write(&mut video, 0xBA, 1, &config.size.height.to_be_bytes());
+    ebml::write(&mut video, id::PIXEL_WIDTH, 1, &config.size.width.to_be_bytes());
+    ebml::write(&mut video, id::PIXEL_HEIGHT, 1, &config.size.height.to_be_bytes());
     let mut entry = entry(VIDEO, 1, b"kinesis_video", b"V_MPEG4/ISO/AVC", &config.record);
-    ebml::write(&mut entry, 0xE0, 4, &video);
+    ebml::write(&mut entry, id::VIDEO, 4, &video);
     entry
 }
 
 fn entry(number: u8, kind: u8, name: &[u8], codec: &[u8], private: &[u8]) -> Vec<u8> {
     let mut entry = Vec::new();
     ebml::write(&mut entry, id::TRACK_NUMBER, 1, &[number]);
-    ebml::write(&mut entry, 0x73C5, 1, &[number]);
-    ebml::write(&mut entry, 0x83, 1, &[kind]);
-    ebml::write(&mut entry, 0x9C, 1, &[0]);
-    ebml::write(&mut entry, 0x536E, 1, name);
-    ebml::write(&mut entry, 0x86, 1, codec);
-    ebml::write(&mut entry, 0x63A2, 4, private);
+    ebml::write(&mut entry, id::TRACK_UID, 1, &[number]);
+    ebml::write(&mut entry, id::TRACK_TYPE, 1, &[kind]);
+    ebml::write(&mut entry, id::FLAG_LACING, 1, &[0]);
+    ebml::write(&mut entry, id::NAME, 1, name);
+    ebml::write(&mut entry, id::CODEC_ID, 1, codec);
+    ebml::write(&mut entry, id::CODEC_PRIVATE, 4, private);
     entry
 }
 

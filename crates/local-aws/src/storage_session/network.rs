@@ -14,7 +14,7 @@ use super::peer;
 
 /// The datagrams of all sessions of a channel.
 #[derive(Debug, Default)]
-pub(super) struct Datagrams {
+pub(super) struct DatagramCounters {
     audio_received: AtomicU64,
     audio_lost: AtomicU64,
     received_in_outages: AtomicU64,
@@ -35,7 +35,7 @@ pub(crate) struct DatagramCounts {
     pub(crate) sent_in_outages: u64,
 }
 
-impl Datagrams {
+impl DatagramCounters {
     pub(super) fn counts(&self) -> DatagramCounts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         DatagramCounts {
@@ -53,7 +53,7 @@ pub(super) struct Network {
     socket: UdpSocket,
     faults: Faults,
     channel_arn: String,
-    datagrams: Arc<Datagrams>,
+    datagrams: Arc<DatagramCounters>,
 }
 
 impl Network {
@@ -64,7 +64,7 @@ impl Network {
     pub(super) async fn bind(
         faults: Faults,
         channel_arn: &str,
-        datagrams: Arc<Datagrams>,
+        datagrams: Arc<DatagramCounters>,
     ) -> std::io::Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         Ok(Self { socket, faults, channel_arn: channel_arn.to_owned(), datagrams })
@@ -78,7 +78,7 @@ impl Network {
     /// Returns the address of the socket.
     ///
     /// # Errors
-    /// The system does not tell it.
+    /// The operating system returns an error.
     pub(super) fn local_addr(&self) -> std::io::Result<SocketAddr> {
         self.socket.local_addr()
     }
@@ -121,8 +121,8 @@ impl Network {
     }
 }
 
-/// Returns whether the datagram after `before` others is one of `percent` in 100, which are at equal
-/// distances.
+/// Returns whether the datagram after `before` others is one of `percent` in 100, which are at
+/// equal distances.
 fn is_lost(before: u64, percent: u64) -> bool {
     let lost_of = |count: u64| count * percent / 100;
     lost_of(before + 1) > lost_of(before)

@@ -8,8 +8,8 @@ use audiopus::{Channels, MutSignals, SampleRate};
 
 use super::session_time::SessionTime;
 
-/// The delay of the reference encoder, which browsers use, in samples at 48 kHz: its sound is that
-/// much late in the decoder's output.
+/// The delay of the reference encoder, which browsers use, in samples at 48 kHz. The decoder's
+/// output is delayed by this many samples.
 const ENCODER_DELAY: i64 = 312;
 /// Longest loss that is concealed, in samples: 120 ms. The concealment of libopus fades out.
 const MAX_CONCEALED: i64 = 5760;
@@ -20,6 +20,8 @@ const MAX_PAUSE: i64 = 48_000;
 const MAX_PACKET: usize = 5760;
 /// The decoder conceals multiples of 2.5 ms.
 const UNIT: usize = 120;
+/// Longest time that is concealed in one call: 20 ms.
+const MAX_STEP: usize = 960;
 
 /// libopus failed to start.
 #[derive(Debug, thiserror::Error)]
@@ -48,10 +50,11 @@ pub(super) struct Sound {
     pub(super) concealed: usize,
 }
 
-/// The end of what was decoded.
+/// The latest packet that was decoded.
 #[derive(Debug, Clone, Copy)]
-struct End {
-    time: SessionTime,
+struct LastPacket {
+    /// The time of its end.
+    end: SessionTime,
     sequence: u64,
 }
 
@@ -59,7 +62,7 @@ struct End {
 #[derive(Debug)]
 pub(super) struct OpusTrack {
     decoder: Decoder,
-    end: Option<End>,
+    last: Option<LastPacket>,
 }
 
 impl OpusTrack {
@@ -69,24 +72,24 @@ impl OpusTrack {
     /// libopus has no memory.
     pub(super) fn new() -> Result<Self, DecodeError> {
         let decoder = Decoder::new(SampleRate::Hz48000, Channels::Mono).map_err(DecodeError)?;
-        Ok(Self { decoder, end: None })
+        Ok(Self { decoder, last: None })
     }
 
     /// Decodes the next packet. Returns `None` if it has no sound or repeats time that is decoded.
     /// A short loss before it is concealed; a longer one remains a gap before the returned sound.
     pub(super) fn decode(&mut self, received: &OpusPacket) -> Option<Sound> {
         let Some(length) = duration(received.data) else {
-            // Its number does not stand for lost time.
-            if let Some(end) = self.end.as_mut().filter(|_| received.data.is_empty()) {
-                end.sequence = received.sequence;
+            // Padding is not a loss.
+            if let Some(last) = self.last.as_mut().filter(|_| received.data.is_empty()) {
+                last.sequence = received.sequence;
             }
             return None;
         };
-        let missing = self.end.map_or(0, |end| (received.time - end.time).as_samples());
+        let missing = self.last.map_or(0, |last| (received.time - last.end).as_samples());
         if missing < 0 && -missing < MAX_PAUSE {
             return None;
         }
-        let in_a_row = self.end.is_some_and(|end| received.sequence == end.sequence + 1);
+        let in_a_row = self.last.is_some_and(|last| received.sequence == last.sequence + 1);
         let concealed = match usize::try_from(missing) {
             Ok(_) if in_a_row && missing <= MAX_PAUSE => missing as usize,
             Ok(_) if missing <= MAX_CONCEALED => missing as usize,
@@ -102,7 +105,7 @@ impl OpusTrack {
         self.call(Some(received.data), false, length, &mut samples);
         samples.resize(concealed + length, 0);
         let end = received.time + SessionTime::samples(length as i64);
-        self.end = Some(End { time: end, sequence: received.sequence });
+        self.last = Some(LastPacket { end, sequence: received.sequence });
         let time = received.time - SessionTime::samples(ENCODER_DELAY + concealed as i64);
         Some(Sound { time, samples, concealed })
     }
@@ -113,7 +116,7 @@ impl OpusTrack {
         let corrected = next.and_then(corrected).filter(|&frame| frame <= count).unwrap_or(0);
         let mut left = count - corrected;
         while left > 0 {
-            let step = left.min(960);
+            let step = left.min(MAX_STEP);
             let start = out.len();
             self.call(None, false, step.next_multiple_of(UNIT), out);
             out.resize(start + step, 0);

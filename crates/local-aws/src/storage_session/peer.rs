@@ -118,8 +118,8 @@ impl Peer {
     }
 
     /// Takes a candidate of the client. One that `str0m` does not understand is ignored, such as
-    /// the `.local` names of a browser without a microphone permission: the peer learns the address
-    /// from the client's connectivity check.
+    /// the `.local` names of a browser without a microphone permission: the address comes from the
+    /// client's connectivity check.
     pub(super) fn candidate(&mut self, line: &str) {
         match Candidate::from_sdp_string(line) {
             Ok(candidate) => self.rtc.add_remote_candidate(candidate),
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn audio_is_told_apart_by_the_payload_type_of_the_offer() {
+    fn audio_is_recognised_by_the_payload_type_of_the_offer() {
         let (_, offer, _) =
             Peer::new(&Client::Master, ([127, 0, 0, 1], 9).into(), Instant::now()).unwrap();
         assert!(offer.contains(&format!("a=rtpmap:{OPUS} opus/48000/2")), "{offer}");

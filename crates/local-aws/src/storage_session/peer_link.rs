@@ -61,7 +61,7 @@ pub(super) struct PeerLink {
     signaling: Option<ServiceSide>,
     /// The offer and the candidate, until they are sent.
     offer: Option<(String, String)>,
-    /// When the peer wants to be called again.
+    /// The deadline of the peer's last `Timeout`.
     deadline: Instant,
     buffer: Vec<u8>,
 }
@@ -135,7 +135,7 @@ impl PeerLink {
         }
     }
 
-    /// Does what [`PeerLink::wait`] returned. [`PeerLink::next`] must be called then.
+    /// Handles the result of [`PeerLink::wait`]; call [`PeerLink::next`] afterwards.
     ///
     /// # Errors
     /// [`LinkEnd::Rtc`].

@@ -82,10 +82,10 @@ fn chroma_format(bits: &mut Bits) -> Option<u32> {
 }
 
 fn skip_scaling_list(bits: &mut Bits, size: u32) -> Option<()> {
-    let (mut last, mut next) = (8, 8);
+    let (mut last, mut next) = (8_i32, 8);
     for _ in 0..size {
         if next != 0 {
-            next = (last + bits.signed()?).rem_euclid(256);
+            next = last.wrapping_add(bits.signed()?).rem_euclid(256);
         }
         last = if next == 0 { last } else { next };
     }
@@ -125,6 +125,13 @@ mod tests {
             0x00, 0x03, 0x00, 0x04, 0x00, 0x00, 0x03, 0x00, 0xF0, 0x3C, 0x60, 0xC6, 0x58,
         ];
         assert_eq!(of(&high), Some((1920, 1080)));
+    }
+
+    #[test]
+    fn a_scaling_list_may_have_any_difference() {
+        // The largest difference, 2^31 - 1, and 15 of 0.
+        let unit = [0x67, 0, 0, 0, 1, 0xFF, 0xFF, 0xFF, 0xFD, 0xFF, 0xFC];
+        assert_eq!(skip_scaling_list(&mut Bits::of_unit(&unit), 16), Some(()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::aac::{AacEncoder, AacFrame, AacTrack, EncodeError};
 use super::avc::AvcTrack;
-use super::cutter::{Cutter, Frame, Track};
+use super::fragment_builder::{FragmentBuilder, Frame, Track};
 use super::media_clock::{MediaClock, RtpStamp};
 use super::muxer::Muxer;
 use super::opus::{DecodeError, OpusPacket, OpusTrack};
@@ -32,7 +32,7 @@ pub(super) struct Recorder {
     opus: OpusTrack,
     aac: AacTrack,
     avc: AvcTrack,
-    cutter: Cutter,
+    builder: FragmentBuilder,
     muxer: Muxer,
     /// Reused for the output of the encoder.
     units: Vec<AacFrame>,
@@ -51,7 +51,7 @@ impl Recorder {
             muxer: Muxer::new(aac.config()),
             aac,
             avc: AvcTrack::default(),
-            cutter: Cutter::new(fragment_ms),
+            builder: FragmentBuilder::new(fragment_ms),
             units: Vec::new(),
         })
     }
@@ -91,14 +91,14 @@ impl Recorder {
                 return Err(PictureTooLarge { width: size.width, height: size.height });
             }
             let track = Track::Video { is_key: picture.is_key, config: picture.config };
-            self.cutter.push(Frame { time, track, data: picture.data });
+            self.builder.push(Frame { time, track, data: picture.data });
         }
         Ok(())
     }
 
     /// Returns the next complete fragment.
     pub(super) fn poll(&mut self, now: SessionTime) -> Option<Recorded> {
-        let frames = self.cutter.poll(now)?;
+        let frames = self.builder.poll(now)?;
         self.recorded(&frames)
     }
 
@@ -113,14 +113,14 @@ impl Recorder {
         while let Some(fragment) = self.poll(SessionTime::MAX) {
             fragments.push(fragment);
         }
-        let frames = self.cutter.finish();
+        let frames = self.builder.finish();
         fragments.extend(self.recorded(&frames));
         Ok(fragments)
     }
 
     fn cut_units(&mut self) {
         for unit in self.units.drain(..) {
-            self.cutter.push(Frame { time: unit.time, track: Track::Audio, data: unit.data });
+            self.builder.push(Frame { time: unit.time, track: Track::Audio, data: unit.data });
         }
     }
 

@@ -14,20 +14,15 @@ use crate::signaling::{Client, ServiceSide};
 
 use super::aac::{EncodeError, SyomEncoder};
 use super::bit_rate::BitRate;
-use super::cutter;
+use super::fragment_builder;
 use super::master_frame::MasterFrames;
 use super::media_clock::{RtpStamp, SenderReport};
 use super::network::Network;
 use super::opus::DecodeError;
 use super::peer_link::{LinkEnd, LinkError, PeerLink, Received};
 use super::recorder::{PictureTooLarge, Recorded, Recorder};
+use super::session_limits::{LONGEST, TICK, WITHOUT_MEDIA};
 use super::session_time::SessionTime;
-
-/// Longest session, and longest time without media (WebRTC developer guide, service quotas).
-pub(super) const LONGEST: Duration = Duration::from_secs(3600);
-const IDLE: Duration = Duration::from_secs(180);
-/// Longest wait, after which complete fragments are looked for.
-const TICK: Duration = Duration::from_millis(250);
 
 /// A session could not be created.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +37,7 @@ pub(super) enum StartError {
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
-enum End {
+enum EndReason {
     #[error("another session replaced it, or the cloud is shut down")]
     Stopped,
     #[error("no media for three minutes")]
@@ -91,10 +86,10 @@ impl Session {
         network: Network,
         signaling: ServiceSide,
     ) -> Result<Self, StartError> {
-        // At one time: what follows takes some.
+        // Read both clocks together, before slower calls.
         let (started, origin_ms) = (Instant::now(), real_now_ms());
         let fragment_ms = destination.fragment_ms;
-        let interval_ms = cutter::key_interval_ms(fragment_ms);
+        let interval_ms = fragment_builder::key_interval_ms(fragment_ms);
         Ok(Self {
             destination,
             link: PeerLink::new(&Client::Master, network, signaling, started)?,
@@ -137,7 +132,7 @@ impl Session {
         &mut self,
         writer: &MediaWriter,
         stop: &CancellationToken,
-    ) -> Result<std::convert::Infallible, End> {
+    ) -> Result<std::convert::Infallible, EndReason> {
         loop {
             while let Some(received) = self.link.next().await? {
                 self.take(received)?;
@@ -149,7 +144,7 @@ impl Session {
             let tick = Instant::now() + TICK;
             let at = self.next_key_request.map_or(tick, |request| request.min(tick));
             let wake = tokio::select! {
-                () = stop.cancelled() => return Err(End::Stopped),
+                () = stop.cancelled() => return Err(EndReason::Stopped),
                 wake = self.link.wait(at) => wake,
             };
             self.link.wake(wake).await?;
@@ -157,7 +152,7 @@ impl Session {
         }
     }
 
-    fn take(&mut self, received: Received) -> Result<(), End> {
+    fn take(&mut self, received: Received) -> Result<(), EndReason> {
         let (kind, media) = match received {
             Received::Connected => {
                 self.next_key_request = Some(Instant::now());
@@ -196,13 +191,13 @@ impl Session {
         }
     }
 
-    fn check_limits(&self) -> Result<(), End> {
+    fn check_limits(&self) -> Result<(), EndReason> {
         let clock = self.destination.kvs.clock();
         if self.started.elapsed() >= clock.real(LONGEST) {
-            return Err(End::Longest);
+            return Err(EndReason::Longest);
         }
-        match self.last_media.elapsed() >= clock.request_timeout(IDLE) {
-            true => Err(End::Idle),
+        match self.last_media.elapsed() >= clock.request_timeout(WITHOUT_MEDIA) {
+            true => Err(EndReason::Idle),
             false => Ok(()),
         }
     }

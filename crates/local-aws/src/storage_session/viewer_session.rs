@@ -1,7 +1,7 @@
 //! The session of a viewer: the peer that sends it the media of the channel's master. The viewer's
 //! own audio is received and discarded.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -13,17 +13,11 @@ use crate::signaling::{Client, ServiceSide};
 use super::master_frame::MasterFrame;
 use super::network::Network;
 use super::peer_link::{LinkEnd, LinkError, PeerLink, Wake};
-use super::session::LONGEST;
-
-/// Longest time without a master (API reference of JoinStorageSessionAsViewer; the service quotas
-/// say one minute).
-const ALONE: Duration = Duration::from_secs(180);
-/// Longest wait, after which the limits are checked.
-const TICK: Duration = Duration::from_millis(250);
+use super::session_limits::{LONGEST, TICK, WITHOUT_MASTER};
 
 /// Why a viewer's session ended.
 #[derive(Debug, thiserror::Error)]
-enum End {
+enum EndReason {
     #[error("another session of the viewer replaced it, or the cloud is shut down")]
     Stopped,
     #[error("no master for three minutes")]
@@ -76,12 +70,15 @@ impl ViewerSession {
         self.link.close().await;
     }
 
-    async fn serve(&mut self, stop: &CancellationToken) -> Result<std::convert::Infallible, End> {
+    async fn serve(
+        &mut self,
+        stop: &CancellationToken,
+    ) -> Result<std::convert::Infallible, EndReason> {
         loop {
             while self.link.next().await?.is_some() {}
             self.check_limits()?;
             let next = tokio::select! {
-                () = stop.cancelled() => return Err(End::Stopped),
+                () = stop.cancelled() => return Err(EndReason::Stopped),
                 frame = self.master.recv() => Next::Frame(frame),
                 wake = self.link.wait(Instant::now() + TICK) => Next::Wake(wake),
             };
@@ -92,18 +89,18 @@ impl ViewerSession {
                 }
                 // The viewer was too slow, and misses the frames that were replaced.
                 Next::Frame(Err(RecvError::Lagged(_))) => {}
-                Next::Frame(Err(RecvError::Closed)) => return Err(End::Stopped),
+                Next::Frame(Err(RecvError::Closed)) => return Err(EndReason::Stopped),
                 Next::Wake(wake) => self.link.wake(wake).await?,
             }
         }
     }
 
-    fn check_limits(&self) -> Result<(), End> {
+    fn check_limits(&self) -> Result<(), EndReason> {
         if self.started.elapsed() >= self.clock.real(LONGEST) {
-            return Err(End::Longest);
+            return Err(EndReason::Longest);
         }
-        match self.last_frame.elapsed() >= self.clock.request_timeout(ALONE) {
-            true => Err(End::Alone),
+        match self.last_frame.elapsed() >= self.clock.request_timeout(WITHOUT_MASTER) {
+            true => Err(EndReason::Alone),
             false => Ok(()),
         }
     }

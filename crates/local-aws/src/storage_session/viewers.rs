@@ -1,4 +1,4 @@
-//! The viewers of a channel: as many as AWS allows.
+//! The slots of a channel's viewers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -6,24 +6,24 @@ use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 
 /// Viewers of a channel at once (API reference of JoinStorageSessionAsViewer).
-pub(super) const MOST: usize = 3;
-/// A viewer that has left keeps its place for a minute, in which it may join again.
-const KEPT_MS: i64 = 60_000;
+pub(super) const MAX_VIEWERS: usize = 3;
+/// A viewer that has left keeps its slot for a minute, in which it may join again.
+const SLOT_HOLD_MS: i64 = 60_000;
 
-/// The places of a channel's viewers, by client id.
+/// The slots of a channel's viewers, by client id.
 #[derive(Debug, Default)]
-pub(super) struct Viewers(BTreeMap<String, Place>);
+pub(super) struct Viewers(BTreeMap<String, ViewerSlot>);
 
 #[derive(Debug)]
-struct Place {
+struct ViewerSlot {
     stop: CancellationToken,
     /// When its session ended, ms of the cloud's clock.
     ended_ms: Arc<OnceLock<i64>>,
 }
 
-/// A place that a viewer has taken.
+/// A slot that a viewer has taken.
 #[derive(Debug)]
-pub(super) struct TakenPlace {
+pub(super) struct TakenSlot {
     /// Cancelled when the viewer joins again.
     pub(super) stop: CancellationToken,
     /// To be set when the session ends.
@@ -31,20 +31,20 @@ pub(super) struct TakenPlace {
 }
 
 impl Viewers {
-    /// Takes a place for a viewer. Its session before ends. `None`: there is no place.
+    /// Takes a slot for a viewer. Its session before ends. `None`: there is no slot.
     pub(super) fn take(
         &mut self,
         client_id: &str,
         stop: CancellationToken,
         now_ms: i64,
-    ) -> Option<TakenPlace> {
-        self.0.retain(|_, place| place.ended_ms.get().is_none_or(|at| now_ms - at < KEPT_MS));
-        if self.0.len() >= MOST && !self.0.contains_key(client_id) {
+    ) -> Option<TakenSlot> {
+        self.0.retain(|_, slot| slot.ended_ms.get().is_none_or(|at| now_ms - at < SLOT_HOLD_MS));
+        if self.0.len() >= MAX_VIEWERS && !self.0.contains_key(client_id) {
             return None;
         }
-        let taken = TakenPlace { stop: stop.clone(), ended_ms: Arc::default() };
-        let place = Place { stop, ended_ms: Arc::clone(&taken.ended_ms) };
-        if let Some(before) = self.0.insert(client_id.to_owned(), place) {
+        let taken = TakenSlot { stop: stop.clone(), ended_ms: Arc::default() };
+        let slot = ViewerSlot { stop, ended_ms: Arc::clone(&taken.ended_ms) };
+        if let Some(before) = self.0.insert(client_id.to_owned(), slot) {
             before.stop.cancel();
         }
         Some(taken)
@@ -52,7 +52,7 @@ impl Viewers {
 
     /// Returns the number of viewers whose session runs.
     pub(super) fn running(&self) -> usize {
-        self.0.values().filter(|place| place.ended_ms.get().is_none()).count()
+        self.0.values().filter(|slot| slot.ended_ms.get().is_none()).count()
     }
 }
 

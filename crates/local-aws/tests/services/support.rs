@@ -26,10 +26,14 @@ impl Answer {
     }
 }
 
-/// Returns the folder of cargo's examples: beside the folder of this test binary.
+/// Returns the folder of cargo's examples: beside the folder of this test binary. Cargo does not
+/// build them for `--test services`.
 pub(crate) fn examples() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().join("examples")
+    let folder = test.parent().unwrap().parent().unwrap().join("examples");
+    let echo = folder.join("echo");
+    assert!(echo.exists(), "{echo:?} is missing: cargo build -p local-aws --example echo");
+    folder
 }
 
 pub(crate) fn fixture() -> PathBuf {

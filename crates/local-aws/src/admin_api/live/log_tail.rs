@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 /// How much of a log a new client gets, in bytes.
 const PAST: u64 = 32 * 1024;
-/// The most bytes of one read.
+/// The most bytes of one read, and of a line: a longer one is returned in parts.
 const MAX_READ: u64 = 256 * 1024;
 
 /// A log as one client reads it.
@@ -42,7 +42,11 @@ impl LogTail {
             bytes.drain(..end);
         }
         self.rest.append(&mut bytes);
-        let end = self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let end = match self.rest.iter().rposition(|byte| *byte == b'\n') {
+            Some(at) => at + 1,
+            None if self.rest.len() as u64 >= MAX_READ => self.rest.len(),
+            None => 0,
+        };
         let whole: Vec<u8> = self.rest.drain(..end).collect();
         String::from_utf8_lossy(&whole).lines().map(str::to_owned).collect()
     }
@@ -72,6 +76,22 @@ mod tests {
         assert_eq!(tail.read().await, ["one", "two"]);
         tokio::fs::write(&path, "one\ntwo\nthree\n").await.unwrap();
         assert_eq!(tail.read().await, ["three"]);
+        tokio::fs::remove_file(&path).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_line_without_an_end_is_returned_in_parts() {
+        let (folder, package) = (std::env::temp_dir(), format!("tail-{}", uuid::Uuid::new_v4()));
+        let path = folder.join(format!("{package}.log"));
+        let mut tail = LogTail::new(&folder, &package);
+        tokio::fs::write(&path, "one\n").await.unwrap();
+        assert_eq!(tail.read().await, ["one"]);
+        let long = "x".repeat(MAX_READ as usize + 10);
+        tokio::fs::write(&path, format!("one\n{long}")).await.unwrap();
+        assert_eq!(tail.read().await, [&long[10..]]);
+        assert!(tail.read().await.is_empty());
+        tokio::fs::write(&path, format!("one\n{long}\n")).await.unwrap();
+        assert_eq!(tail.read().await, [&long[..10]]);
         tokio::fs::remove_file(&path).await.unwrap();
     }
 

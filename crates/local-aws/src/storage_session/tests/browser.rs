@@ -11,7 +11,7 @@ use str0m::{Candidate, Event, Input, Output, Rtc};
 use tokio::net::UdpSocket;
 
 /// How long an event may take, on a very busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The payload type of Opus in the service's offer.
 const OPUS: u8 = 111;
@@ -66,7 +66,7 @@ impl Browser {
 
     /// Runs until the connection is established.
     pub(super) async fn connected(&mut self) {
-        let limit = Instant::now() + PATIENCE;
+        let limit = Instant::now() + EVENT_TIMEOUT;
         while !self.is_connected {
             assert!(Instant::now() < limit, "not connected");
             self.step(Instant::now() + Duration::from_millis(50)).await;
@@ -82,7 +82,7 @@ impl Browser {
 
     /// Runs until the service has closed the connection.
     pub(super) async fn closed(&mut self) {
-        let limit = Instant::now() + PATIENCE;
+        let limit = Instant::now() + EVENT_TIMEOUT;
         while self.rtc.is_alive() {
             assert!(Instant::now() < limit, "not closed");
             self.step(Instant::now() + Duration::from_millis(50)).await;

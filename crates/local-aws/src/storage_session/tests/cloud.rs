@@ -89,6 +89,18 @@ impl Cloud {
         created["ChannelARN"].as_str().unwrap().to_owned()
     }
 
+    /// Deletes the channel, after the end of its mapping to the stream.
+    pub(super) async fn delete_channel(&self) {
+        let disabled = json!({ "Status": "DISABLED" });
+        let mapping = json!({
+            "ChannelARN": self.channel_arn,
+            "MediaStorageConfiguration": disabled,
+        });
+        self.control("/updateMediaStorageConfiguration", &mapping).await;
+        let channel = json!({ "ChannelARN": self.channel_arn });
+        self.control("/deleteSignalingChannel", &channel).await;
+    }
+
     async fn control(&self, path: &str, body: &Value) -> Value {
         let response = self.kvs.clone().handle(request(path, body)).await;
         assert!(response.status().is_success(), "{path}: {response:?}");
@@ -142,8 +154,8 @@ impl Cloud {
 
     /// Connects another producer to the stream.
     pub(super) fn producer(&self) -> MediaWriter {
-        let stream_arn = self.kvs.stored_in(&self.channel_arn).unwrap();
-        self.kvs.media_writer(&stream_arn).unwrap()
+        let channel = self.kvs.active_channel(&self.channel_arn, "channelArn").unwrap();
+        self.kvs.media_writer(&channel.stores_in.unwrap()).unwrap()
     }
 
     /// Returns the datagrams of the channel's sessions.

@@ -1,5 +1,8 @@
 //! When a session ends, and what is stored then.
 
+use serde_json::json;
+
+use super::cloud::within;
 use super::*;
 
 #[tokio::test]
@@ -43,4 +46,20 @@ async fn a_session_without_media_ends_after_three_minutes() {
     assert!(joined.elapsed() > Duration::from_secs(8), "{:?}", joined.elapsed());
     cloud.ended().await;
     assert_eq!(cloud.stream()["fragments"], 0);
+}
+
+#[tokio::test]
+async fn a_deleted_channel_is_kept_until_its_session_ends() {
+    let cloud = Cloud::new(1.0).await;
+    let _connected = connected(&cloud, []).await;
+    cloud.delete_channel().await;
+    let state = cloud.sessions.state();
+    assert_eq!((&state[0]["master"], &state[1]), (&json!(true), &json!(null)));
+    cloud.sessions.stop.cancel();
+    within(async {
+        while cloud.sessions.state() != json!([]) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
 }

@@ -1,5 +1,6 @@
 //! Viewers of a channel: what they receive, and who may join.
 
+use super::cloud::within;
 use super::*;
 
 /// Joins as a viewer, and connects. Its audio is received, and so is the end of the handshake
@@ -12,9 +13,12 @@ async fn joined(cloud: &Cloud, client_id: &str) -> (Master, Browser) {
     browser.connected().await;
     let before = cloud.datagrams().audio_received;
     browser.send_audio(0, Instant::now(), &recording(1)[0]).await;
-    while cloud.datagrams().audio_received == before {
-        browser.run_until(Instant::now() + Duration::from_millis(20)).await;
-    }
+    let received = async {
+        while cloud.datagrams().audio_received == before {
+            browser.run_until(Instant::now() + Duration::from_millis(20)).await;
+        }
+    };
+    within(received).await;
     (viewer, browser)
 }
 
@@ -91,7 +95,7 @@ async fn viewers_are_refused_with_the_errors_of_the_api() {
     for client_id in ["", "no spaces", &"a".repeat(257)] {
         assert_eq!(refused(channel_arn, client_id).await, invalid);
     }
-    assert_eq!(refused(channel_arn, "ana").await, invalid, "she is not connected");
+    assert_eq!(refused(channel_arn, "ana").await, invalid, "the viewer is not connected");
     let absent = channel_arn.replace("talk", "other");
     assert_eq!(refused(&absent, "ana").await, (404, "ResourceNotFoundException".to_owned()));
     let unmapped = cloud.create_channel("unmapped").await;

@@ -26,8 +26,8 @@ async fn endpoints(cloud: &Cloud, arn: &str, protocols: &[&str], role: Option<&s
     let request = json!({
         "ChannelARN": arn, "SingleMasterChannelEndpointConfiguration": configuration
     });
-    let told = cloud.ok("/getSignalingChannelEndpoint", request).await;
-    let list = told["ResourceEndpointList"].as_array().unwrap().clone();
+    let answer = cloud.ok("/getSignalingChannelEndpoint", request).await;
+    let list = answer["ResourceEndpointList"].as_array().unwrap().clone();
     let named = list
         .into_iter()
         .map(|it| (it["Protocol"].as_str().unwrap().to_owned(), it["ResourceEndpoint"].clone()));
@@ -182,17 +182,17 @@ async fn a_role_connects_only_as_it_is_allowed() {
 async fn a_channel_takes_three_connects_a_second() {
     let cloud = Cloud::start(1).await;
     let (arn, other) = (cloud.channel("talk").await, cloud.channel("tale").await);
-    let mut sockets = Vec::new();
-    let before = tokio::time::Instant::now();
-    for _ in 0..3 {
-        sockets.push(cloud.master(&arn).await);
+    // No machine takes a minute for 180.
+    let (mut opened, mut refusal) = (Vec::new(), None);
+    while opened.len() < 180 && refusal.is_none() {
+        match Socket::open(&cloud.master_url(&arn)).await {
+            Ok(socket) => opened.push(socket),
+            Err(refused) => refusal = Some(refused),
+        }
     }
-    let fourth = Socket::open(&cloud.master_url(&arn)).await;
-    // On a machine so busy that the four took a second, the fourth is within the limit.
-    if before.elapsed().as_millis() < 1000 {
-        let Refusal { status, code, .. } = fourth.unwrap_err();
-        assert_eq!((status, code.as_str()), (400, LIMIT));
-    }
+    assert!(opened.len() >= 3, "{} connects", opened.len());
+    let Refusal { status, code, .. } = refusal.unwrap();
+    assert_eq!((status, code.as_str()), (400, LIMIT));
     // Viewers and other channels have limits of their own.
     cloud.viewer(&arn, "ana").await;
     cloud.master(&other).await;

@@ -9,7 +9,7 @@ use super::support::{Answer, Cloud};
 
 const GOING_AWAY: u16 = 1001;
 
-async fn order(cloud: &Cloud, channel: &str, message_type: &str) -> Answer {
+async fn send_message(cloud: &Cloud, channel: &str, message_type: &str) -> Answer {
     let request = cloud.request(Method::POST, &format!("/_local/signaling/{channel}"));
     cloud.send(request.json(&json!({ "messageType": message_type }))).await
 }
@@ -67,15 +67,15 @@ async fn go_away_leaves_a_minute() {
     let arn = cloud.channel("talk").await;
     let mut master = cloud.master(&arn).await;
     let warned_ms = cloud.clock().now_ms();
-    let answer = order(&cloud, "talk", "GO_AWAY").await;
+    let answer = send_message(&cloud, "talk", "GO_AWAY").await;
     assert_eq!((answer.status, answer.body), (200, json!({ "connections": 1 })));
     assert_eq!(master.event().await["type"], "GO_AWAY");
     master.expect_silence().await;
     assert_eq!(master.closed().await, GOING_AWAY);
     let lasted_ms = cloud.clock().now_ms() - warned_ms;
     assert!(lasted_ms >= 59_000, "{lasted_ms}");
-    assert_eq!(order(&cloud, "talk", "GO_AWAY").await.status, 404);
-    assert_eq!(order(&cloud, "talk", "COME_BACK").await.status, 400);
+    assert_eq!(send_message(&cloud, "talk", "GO_AWAY").await.status, 404);
+    assert_eq!(send_message(&cloud, "talk", "COME_BACK").await.status, 400);
 }
 
 #[tokio::test]

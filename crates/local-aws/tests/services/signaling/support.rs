@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use super::signed_url::SignedUrl;
 
 /// How long a test waits for an event, in real time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Cloud {
     running: LocalAws,
@@ -199,7 +199,7 @@ impl Socket {
     /// Waits for the service's close and returns its code.
     pub(crate) async fn closed(&mut self) -> u16 {
         loop {
-            let frame = tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap();
+            let frame = tokio::time::timeout(EVENT_TIMEOUT, self.0.next()).await.unwrap();
             match frame.expect("a close").unwrap() {
                 Message::Close(close) => return close.unwrap().code.into(),
                 Message::Text(text) => panic!("an event instead of the close: {text}"),
@@ -211,7 +211,7 @@ impl Socket {
     /// Returns the next event. `None`: the connection is closed.
     async fn next(&mut self) -> Option<Value> {
         loop {
-            let frame = tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap()?;
+            let frame = tokio::time::timeout(EVENT_TIMEOUT, self.0.next()).await.unwrap()?;
             match frame.unwrap() {
                 Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
                 Message::Close(_) => return None,

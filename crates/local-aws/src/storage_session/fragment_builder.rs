@@ -1,4 +1,4 @@
-//! Cuts the frames of both tracks into fragments, each beginning with a key frame.
+//! Builds fragments from the frames of both tracks, each beginning with a key frame.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub(super) fn key_interval_ms(fragment_ms: u32) -> i64 {
 /// target or later, before a key frame with another description, or, if no key frame comes, one
 /// interval after the target.
 #[derive(Debug)]
-pub(super) struct Cutter {
+pub(super) struct FragmentBuilder {
     earliest: SessionTime,
     latest: SessionTime,
     /// In order of arrival; those of each track are in order of time.
@@ -63,8 +63,8 @@ pub(super) struct Cutter {
     last_audio: Option<SessionTime>,
 }
 
-impl Cutter {
-    /// Creates a cutter of fragments of about `fragment_ms`.
+impl FragmentBuilder {
+    /// Creates a builder of fragments of about `fragment_ms`.
     pub(super) fn new(fragment_ms: u32) -> Self {
         let (target, interval) = (i64::from(fragment_ms), key_interval_ms(fragment_ms));
         Self {
@@ -171,16 +171,16 @@ mod tests {
     /// Pushes frames every 20 ms of audio and 100 ms of video up to `end_ms`, with key frames at
     /// the given times, and returns the first and last time of each fragment.
     fn cut(fragment_ms: u32, end_ms: i64, keys: &[i64]) -> Vec<(i64, i64)> {
-        let mut cutter = Cutter::new(fragment_ms);
+        let mut builder = FragmentBuilder::new(fragment_ms);
         let mut spans = Vec::new();
         for ms in (0..end_ms).step_by(20) {
-            cutter.push(audio(ms));
+            builder.push(audio(ms));
             if ms % 100 == 0 {
-                cutter.push(video(ms, keys.contains(&ms)));
+                builder.push(video(ms, keys.contains(&ms)));
             }
-            spans.extend(cutter.poll(SessionTime::ms(ms)).map(|frames| span(&frames)));
+            spans.extend(builder.poll(SessionTime::ms(ms)).map(|frames| span(&frames)));
         }
-        spans.push(span(&cutter.finish()));
+        spans.push(span(&builder.finish()));
         spans
     }
 
@@ -204,49 +204,49 @@ mod tests {
 
     #[test]
     fn a_cut_waits_for_the_audio_that_was_spoken_before_it() {
-        let mut cutter = Cutter::new(2000);
-        cutter.push(video(0, true));
-        cutter.push(audio(10));
-        cutter.push(video(2000, true));
-        assert_eq!(cutter.poll(SessionTime::ms(2100)), None);
-        cutter.push(audio(1990));
-        assert_eq!(cutter.poll(SessionTime::ms(2100)), None);
-        cutter.push(audio(2010));
-        let frames = cutter.poll(SessionTime::ms(2100)).unwrap();
+        let mut builder = FragmentBuilder::new(2000);
+        builder.push(video(0, true));
+        builder.push(audio(10));
+        builder.push(video(2000, true));
+        assert_eq!(builder.poll(SessionTime::ms(2100)), None);
+        builder.push(audio(1990));
+        assert_eq!(builder.poll(SessionTime::ms(2100)), None);
+        builder.push(audio(2010));
+        let frames = builder.poll(SessionTime::ms(2100)).unwrap();
         assert_eq!(frames, [video(0, true), audio(10), audio(1990)]);
-        assert_eq!(cutter.finish(), [video(2000, true), audio(2010)]);
+        assert_eq!(builder.finish(), [video(2000, true), audio(2010)]);
     }
 
     #[test]
     fn a_cut_does_not_wait_for_a_track_that_has_stopped() {
-        let mut cutter = Cutter::new(2000);
-        cutter.push(video(0, true));
-        cutter.push(audio(10));
-        cutter.push(video(2000, true));
-        assert_eq!(cutter.poll(SessionTime::ms(2999)), None);
-        assert!(cutter.poll(SessionTime::ms(3000)).is_some());
-        cutter.push(audio(1800));
-        assert_eq!(cutter.finish(), [audio(1800), video(2000, true)], "late audio is kept");
+        let mut builder = FragmentBuilder::new(2000);
+        builder.push(video(0, true));
+        builder.push(audio(10));
+        builder.push(video(2000, true));
+        assert_eq!(builder.poll(SessionTime::ms(2999)), None);
+        assert!(builder.poll(SessionTime::ms(3000)).is_some());
+        builder.push(audio(1800));
+        assert_eq!(builder.finish(), [audio(1800), video(2000, true)], "late audio is kept");
     }
 
     #[test]
     fn another_description_begins_a_fragment() {
-        let mut cutter = Cutter::new(10_000);
-        cutter.push(video(0, true));
-        cutter.push(audio(0));
+        let mut builder = FragmentBuilder::new(10_000);
+        builder.push(video(0, true));
+        builder.push(audio(0));
         let track = Track::Video { is_key: true, config: config(2) };
-        cutter.push(Frame { track, ..video(500, true) });
-        cutter.push(audio(500));
-        assert_eq!(cutter.poll(SessionTime::ms(500)).unwrap().len(), 2);
+        builder.push(Frame { track, ..video(500, true) });
+        builder.push(audio(500));
+        assert_eq!(builder.poll(SessionTime::ms(500)).unwrap().len(), 2);
     }
 
     #[test]
     fn time_does_not_go_back_on_a_track() {
-        let mut cutter = Cutter::new(10_000);
+        let mut builder = FragmentBuilder::new(10_000);
         for ms in [100, 90, 101] {
-            cutter.push(audio(ms));
+            builder.push(audio(ms));
         }
-        let times: Vec<i64> = cutter.finish().iter().map(|frame| frame.time.as_ms()).collect();
+        let times: Vec<i64> = builder.finish().iter().map(|frame| frame.time.as_ms()).collect();
         assert_eq!(times, [100, 101, 102]);
     }
 }
