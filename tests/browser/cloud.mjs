@@ -1,6 +1,7 @@
 // A local cloud of its own for the tests, and the calls that they make to it.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { finite } from "./figures.mjs";
 
 /** Waits for `ms`. */
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -75,9 +76,10 @@ export class Cloud {
     return Buffer.from(await response.arrayBuffer());
   }
 
-  /** Kills the processes of the consumer. Returns how many there were. */
+  /** Kills the processes of the consumer. Returns how many there were. Fails without an answer. */
   async killConsumer() {
-    return (await this.call("DELETE", "/_local/processes/kvs-stream-consumer")).body.killed;
+    const { body } = await this.call("DELETE", "/_local/processes/kvs-stream-consumer");
+    return finite({ killed: body.killed }).killed;
   }
 
   /** How many runs of the consumer have taken the lease of a session. */

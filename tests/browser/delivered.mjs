@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compare, lags, silenced, WINDOW_SECONDS } from "./compare.mjs";
+import { finite } from "./figures.mjs";
 import { SAMPLE_RATE } from "./speech.mjs";
 import { readWav } from "./wav.mjs";
 
@@ -23,7 +24,10 @@ const AROUND_GAP_MS = 400;
 /** Samples of a millisecond. */
 export const PER_MS = SAMPLE_RATE / 1_000;
 
-/** Waits for the end of a session, and keeps its audio as `name`.wav. Returns samples and figures. */
+/**
+ * Waits for the end of a session, and keeps its audio as `name`.wav. Returns samples and figures.
+ * Fails if a figure is missing.
+ */
 export async function delivered(cloud, sessionId, output, name) {
   await cloud.drained(sessionId);
   const file = await cloud.audio(sessionId);
@@ -33,10 +37,12 @@ export async function delivered(cloud, sessionId, output, name) {
   return {
     path,
     samples: readWav(file).samples,
-    filledMs: figures.filledSamples / PER_MS,
-    skippedMs: (figures.nextSample - figures.samplesDelivered) / PER_MS,
-    duplicated: figures.samplesDuplicated,
-    runs: await cloud.runs(),
+    ...finite({
+      filledMs: figures.filledSamples / PER_MS,
+      skippedMs: (figures.nextSample - figures.samplesDelivered) / PER_MS,
+      duplicated: figures.samplesDuplicated,
+      runs: await cloud.runs(),
+    }),
   };
 }
 

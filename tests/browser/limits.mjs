@@ -20,13 +20,13 @@ export const MAX_MORE_ERRORS = { off: 0.05, on: 0.1, synthetic: 0.15 };
 export const MAX_LAG_MS = 1;
 
 export const joined = ({ joinMs, waitedMs }) =>
-  joinMs - waitedMs > MAX_JOIN_MS && `joining took ${joinMs} ms, of which programs waited ${waitedMs} ms for a processor`;
+  !(joinMs - waitedMs <= MAX_JOIN_MS) && `joining took ${joinMs} ms, of which programs waited ${waitedMs} ms for a processor`;
 
 export const resembles = ({ envelope }, least = MIN_ENVELOPE.off) =>
-  envelope < least && `the envelopes correlate with ${envelope.toFixed(3)}, less than ${least}`;
+  !(envelope >= least) && `the envelopes correlate with ${envelope.toFixed(3)}, less than ${least}`;
 
 export const inPlace = (windows, most = MAX_LAG_MS) => {
-  const wrong = windows.filter(({ lagMs }) => Math.abs(lagMs) > most);
+  const wrong = windows.filter(({ lagMs }) => !(Math.abs(lagMs) <= most));
   return windows.length === 0
     ? "no second of speech was found"
     : wrong.length > 0 && `out of place: ${wrong.map(({ at, lagMs }) => `${at} s by ${lagMs.toFixed(1)} ms`).join(", ")}`;

@@ -1,5 +1,6 @@
 // The speaker's page at `/speaker/`, in a browser with a microphone file.
 import assert from "node:assert/strict";
+import { finite } from "./figures.mjs";
 import { MEASURE } from "./measure.mjs";
 
 const byId = (id) => `document.getElementById(${JSON.stringify(id)})`;
@@ -70,10 +71,14 @@ export class SpeakerPage {
     return sent;
   }
 
-  /** The time from JoinStorageSession to "live", and how much of it programs waited for a processor. */
+  /**
+   * Returns the time from JoinStorageSession to "live", and how much of it programs waited for a
+   * processor. Fails if the page has not called JoinStorageSession or has not become live.
+   */
   async joining() {
     const { joinAt, liveAt, origin } = await this.value("({ ...measured, peers: undefined, origin: performance.timeOrigin })");
-    return { joinMs: Math.round(liveAt - joinAt), waitedMs: Math.round(this.#machine.waitedMs(origin + joinAt, origin + liveAt)) };
+    const waitedMs = this.#machine.waitedMs(origin + joinAt, origin + liveAt);
+    return finite({ joinMs: Math.round(liveAt - joinAt), waitedMs: Math.round(waitedMs) });
   }
 
   status() {

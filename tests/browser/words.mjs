@@ -36,7 +36,7 @@ export class Words {
       return { wordErrors: null, words: null, problems: [] };
     }
     const [least, found] = [wordErrors(spoken, before), wordErrors(spoken, after)];
-    const isWorse = found - least > most * spoken.length;
+    const isWorse = !(found - least <= most * spoken.length);
     return {
       wordErrors: found,
       words: spoken.length,
