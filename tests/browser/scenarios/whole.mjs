@@ -39,7 +39,7 @@ const whole = (name, isProcessed, cloudOptions) => ({
       quietMs: measured.gapMs,
       sentMs,
       heardMs,
-      words: { voice, skippedMs: measured.skippedMs, heard, most: voice.isRead ? MAX_MORE_ERRORS[processing] : MAX_MORE_ERRORS.synthetic },
+      words: { voice, skippedMs: measured.skippedMs, delivered: heard, most: voice.isRead ? MAX_MORE_ERRORS[processing] : MAX_MORE_ERRORS.synthetic },
       problems: [
         joined(joining),
         !status.endsWith(": live") && `the status was ${status}`,
