@@ -63,7 +63,8 @@ export function against(source, samples, lost = []) {
 
 /** As `against`, with the beginning of the source that audio of this length can have: what follows is not missing. */
 export function beginning(source, samples) {
-  const { skippedMs } = compare(source, samples, SAMPLE_RATE, MAX_SKIP_SECONDS);
+  const possible = source.subarray(0, (MAX_SKIP_SECONDS + 1) * SAMPLE_RATE + samples.length);
+  const { skippedMs } = compare(possible, samples, SAMPLE_RATE, MAX_SKIP_SECONDS);
   return against(source.subarray(0, Math.round(skippedMs * PER_MS) + samples.length), samples);
 }
 
@@ -78,7 +79,7 @@ export function aroundGap(source, samples, { fromMs, ms }) {
   const before = beginning(source, samples.subarray(0, at(fromMs - AROUND_GAP_MS)));
   const from = at(fromMs + ms + AROUND_GAP_MS);
   const start = at(before.skippedMs) + from - at(MAX_ARRIVAL_MS);
-  const after = against(source.subarray(start), samples.subarray(from));
+  const after = beginning(source.subarray(start), samples.subarray(from));
   return {
     skippedMs: before.skippedMs,
     envelope: Math.min(before.envelope, after.envelope),
