@@ -7,7 +7,7 @@
 // that a scenario does not measure is null. Exits with 0 if every scenario is ok, or if there is no Chromium, which is
 // said.
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Chromium, findChromium } from "../../examples/speaker/smoke/chromium.mjs";
 import { Cloud } from "./cloud.mjs";
@@ -18,7 +18,7 @@ import { hidden } from "./scenarios/hidden.mjs";
 import { renewal, theHour } from "./scenarios/hour.mjs";
 import { networkCut, packetLoss } from "./scenarios/network.mjs";
 import { showsSession } from "./scenarios/page.mjs";
-import { audioOnly, noVideo } from "./scenarios/refused.mjs";
+import { refusedAnswers } from "./scenarios/refused.mjs";
 import { reload } from "./scenarios/reload.mjs";
 import { takeover } from "./scenarios/takeover.mjs";
 import { processingOff, processingOn } from "./scenarios/whole.mjs";
@@ -28,13 +28,14 @@ import { Wire } from "./wire.mjs";
 import { Words } from "./words.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
-const bin = join(root, process.env.BIN ?? "target/debug");
+const bin = resolve(root, process.env.BIN ?? "target/debug");
 const output = join(root, "target/browser");
 
 const BROWSERS = 2;
 
-/** The longest stand first. */
+/** First the one that needs both browsers, and then the longest first. */
 const SCENARIOS = [
+  takeover,
   theHour,
   processingOff,
   processingOn,
@@ -46,9 +47,7 @@ const SCENARIOS = [
   renewal,
   hidden,
   firstWord,
-  audioOnly,
-  noVideo,
-  takeover,
+  refusedAnswers,
 ];
 
 const NOT_MEASURED = { joinMs: null, wordErrors: null, words: null, gapMs: null, envelope: null };
