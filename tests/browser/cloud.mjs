@@ -6,7 +6,7 @@ import { finite } from "./figures.mjs";
 /** Waits for `ms`. */
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Polls until `ask` returns something; after `seconds`, says what it waited for. */
+/** Polls until `ask` returns a true value. Throws after `seconds`. */
 export async function until(what, ask, seconds = 60) {
   for (const giveUpAt = Date.now() + seconds * 1_000; Date.now() < giveUpAt; await pause(100)) {
     const answer = await ask();
@@ -14,7 +14,7 @@ export async function until(what, ask, seconds = 60) {
       return answer;
     }
   }
-  throw new Error(`waited ${seconds} s in vain for: ${what}`);
+  throw new Error(`timed out after ${seconds} s: ${what}`);
 }
 
 export class Cloud {
@@ -88,7 +88,10 @@ export class Cloud {
     return String(body).split("lease acquired").length - 1;
   }
 
-  /** Sends a recording into a session as a PutMedia producer does, until its end or that of the session. */
+  /**
+   * Sends a recording into a session as a PutMedia producer does, until its end or that of the
+   * session.
+   */
   speak(sessionId, recording) {
     spawn(this.#program, ["--url", this.url, "speak", sessionId, recording], { cwd: this.root, stdio: "ignore" });
   }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Cloud } from "./cloud.mjs";
-import { delivered } from "./delivered.mjs";
+import { collectDelivered } from "./delivered.mjs";
 import { finite } from "./figures.mjs";
 import { inPlace, joined, resembles, within } from "./limits.mjs";
 import { SpeakerPage } from "./speaker-page.mjs";
@@ -33,10 +33,10 @@ test("a figure that the deliveries lack is an error", async () => {
     runs: async () => 1,
   });
   try {
-    const { filledMs, skippedMs, duplicated, runs } = await delivered(cloud("none"), "session", folder, "whole");
+    const { filledMs, skippedMs, duplicated, runs } = await collectDelivered(cloud("none"), "session", folder, "whole");
     assert.deepEqual({ filledMs, skippedMs, duplicated, runs }, { filledMs: 1, skippedMs: 1, duplicated: 0, runs: 1 });
     for (const name of Object.keys(figures)) {
-      await assert.rejects(delivered(cloud(name), "session", folder, "lacking"), /not measured/, name);
+      await assert.rejects(collectDelivered(cloud(name), "session", folder, "lacking"), /not measured/, name);
     }
   } finally {
     rmSync(folder, { recursive: true });

@@ -1,11 +1,12 @@
-// Tests with a real browser: local clouds, headless Chromium, the page at `/` and the speaker's page.
+// Tests with a real browser: local clouds, headless Chromium, the page at `/` and the speaker's
+// page.
 //
 //   node tests/browser/run.mjs [PART OF A SCENARIO'S NAME…]
 //
-// Two browsers run at a time. Each scenario has a cloud of its own; what it recorded is judged when all are done.
-// Writes target/browser/summary.json: [{scenario, joinMs, wordErrors, words, gapMs, envelope, ok, reason?}]. A figure
-// that a scenario does not measure is null. Exits with 0 if every scenario is ok, or if there is no Chromium, which is
-// said.
+// Two browsers run at a time. Each scenario has a cloud of its own; results are checked at the end.
+// Writes target/browser/summary.json: [{scenario, joinMs, wordErrors, words, gapMs, envelope, ok,
+// reason?}]. A figure that a scenario does not measure is null. Exits with 0 if every scenario is
+// ok. Without Chromium it prints why the tests are skipped, and exits with 0.
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -52,7 +53,7 @@ const SCENARIOS = [
 
 const NOT_MEASURED = { joinMs: null, wordErrors: null, words: null, gapMs: null, envelope: null };
 
-/** Runs a scenario. Returns what it recorded, or the error. */
+/** Runs a scenario. Returns its recorded evidence, or the error. */
 async function recorded({ run, browsers = 1 }, { slots, machine, path, turns, sentences }) {
   const release = await slots.take(browsers);
   const clouds = [];
@@ -82,13 +83,13 @@ async function recorded({ run, browsers = 1 }, { slots, machine, path, turns, se
 }
 
 /** The row of a scenario in the summary. */
-async function judged(scenario, { evidence, error }, recogniser) {
+async function checked(scenario, { evidence, error }, recogniser) {
   const failed = ({ stack }) => ({ scenario: scenario.name, ...NOT_MEASURED, ok: false, reason: stack });
   return error === undefined ? measured(scenario, evidence, recogniser).catch(failed) : failed(error);
 }
 
-async function measured({ name, judge }, evidence, recogniser) {
-  const { problems, words: speech, ...figures } = judge(evidence);
+async function measured({ name, check }, evidence, recogniser) {
+  const { problems, words: speech, ...figures } = check(evidence);
   const compared = speech === undefined ? { problems: [] } : await recogniser.compare(speech);
   if (process.env.DETAILS) {
     console.log(JSON.stringify({ name, ...figures, ...compared }, null, 1));
@@ -115,7 +116,7 @@ const summary = (rows) => writeFileSync(join(output, "summary.json"), `${JSON.st
 const path = findChromium();
 if (path === undefined) {
   summary([]);
-  console.log("skipped: the tests with a real browser (tests/browser), for want of Chromium (Debian: apt-get install chromium; CHROMIUM=… names one)");
+  console.log("skipped: the tests with a real browser (needs Chromium; Debian: apt-get install chromium; or CHROMIUM=PATH)");
 } else {
   const missing = ["local-cloud", "examples/decode"].map((name) => join(bin, name)).filter((file) => !existsSync(file));
   if (missing.length > 0) {
@@ -128,7 +129,7 @@ if (path === undefined) {
   const outcomes = await Promise.all(scenarios.map((scenario) => recorded(scenario, shared)));
   shared.machine.stop();
   const recogniser = new Words(root);
-  const rows = await Promise.all(scenarios.map((scenario, index) => judged(scenario, outcomes[index], recogniser)));
+  const rows = await Promise.all(scenarios.map((scenario, index) => checked(scenario, outcomes[index], recogniser)));
   rows.forEach((row) => console.log(line(row)));
   summary(rows);
   if (recogniser.isAbsent) {

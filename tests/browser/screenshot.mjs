@@ -1,5 +1,5 @@
-// Writes the README's pictures of the local cloud's page, docs/pictures/page-light.webp and page-dark.webp: a session
-// into which a recording is spoken, with its recognised words.
+// Writes the README's pictures of the local cloud's page, docs/pictures/page-light.webp and
+// page-dark.webp: a session into which a recording is spoken, with its recognised words.
 //
 //   make screenshot
 import { dirname, join, resolve } from "node:path";

@@ -6,7 +6,10 @@ import { MEASURE } from "./measure.mjs";
 const byId = (id) => `document.getElementById(${JSON.stringify(id)})`;
 const STATUS = `${byId("status")}.value`;
 
-/** The audio packets that the page's latest peer connection has sent, by the browser's own statistics; undefined without one. */
+/**
+ * The audio packets that the page's latest peer connection has sent, by the browser's own
+ * statistics; undefined without one.
+ */
 const PACKETS_SENT = `(async () => {
   const stats = [...((await measured.peers.at(-1)?.getStats()) ?? new Map()).values()];
   return stats.find(({ type, kind }) => type === "outbound-rtp" && kind === "audio")?.packetsSent;
@@ -22,8 +25,8 @@ const FRAMES_SENT = `(async () => {
 export const PACKET_MS = 20;
 
 /**
- * The browser's figure may contain a few packets of padding and lack the last ones, and the delivered audio ends with a
- * whole frame of AAC.
+ * The browser's figure may contain a few packets of padding and lack the last ones, and the
+ * delivered audio ends with a whole frame of AAC.
  */
 export const PACKETS_AROUND = 10;
 
@@ -63,7 +66,10 @@ export class SpeakerPage {
     return (await this.status()).split(":")[0];
   }
 
-  /** Ends the session. Fails if the page had errors. Returns how many audio packets the browser had sent before. */
+  /**
+   * Ends the session. Fails if the page had errors. Returns how many audio packets the browser had
+   * sent before.
+   */
   async stop() {
     const sent = await this.value(`${PACKETS_SENT}.then((sent) => (${byId("stop")}.click(), sent))`);
     await this.until(`${STATUS}.endsWith(": ended")`);

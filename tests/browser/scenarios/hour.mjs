@@ -1,6 +1,6 @@
 // A storage session lasts an hour: the service ends it, or the page joins again before.
 import { pause, until } from "../cloud.mjs";
-import { aroundGap, delivered, MAX_ARRIVAL_MS, PER_MS } from "../delivered.mjs";
+import { aroundGap, collectDelivered, MAX_ARRIVAL_MS, PER_MS } from "../delivered.mjs";
 import { inPlace, joined, resembles, within } from "../limits.mjs";
 import { CLOCK } from "../measure.mjs";
 import { PACKET_MS, PACKETS_AROUND, SpeakerPage } from "../speaker-page.mjs";
@@ -26,8 +26,8 @@ function shownGaps(status) {
 }
 
 /**
- * From the first "live" on: when media stopped, for how long, and how much of that programs waited for a processor.
- * undefined if media did not stop and go on.
+ * From the first "live" on: when media stopped, for how long, and how much of that programs waited
+ * for a processor. undefined if media did not stop and go on.
  */
 function gapOf(statuses, machine) {
   const [first, again] = statuses.filter(({ text }) => text.includes(": live"));
@@ -59,20 +59,20 @@ async function runSession(tools, name, { options, scripts, meanwhile }) {
   const sent = await page.stop();
   await page.close();
   release();
-  const heard = await delivered(cloud, sessionId, output, name);
-  return { voice, shown, gap, sent, joining, heard };
+  const delivered = await collectDelivered(cloud, sessionId, output, name);
+  return { voice, shown, gap, sent, joining, delivered };
 }
 
-function judged({ voice, shown, gap, sent, joining, heard }, mostMs) {
+function checked({ voice, shown, gap, sent, joining, delivered }, mostMs) {
   const gaps = shownGaps(shown.status);
   if (gaps.count !== 1 || gap === undefined) {
     const texts = shown.statuses.map(({ text }) => text).join("; ");
     return { ...joining, problems: [`the page shows ${gaps.count} gaps: ${texts}`] };
   }
-  const measured = aroundGap(voice.samples, heard.samples, gap);
+  const measured = aroundGap(voice.samples, delivered.samples, gap);
   const arrivalMs = MAX_ARRIVAL_MS + gap.waitedMs;
-  const missingMs = heard.filledMs + heard.skippedMs;
-  const [sentMs, afterMs] = [sent * PACKET_MS, heard.samples.length / PER_MS - gap.fromMs - gap.ms];
+  const missingMs = delivered.filledMs + delivered.skippedMs;
+  const [sentMs, afterMs] = [sent * PACKET_MS, delivered.samples.length / PER_MS - gap.fromMs - gap.ms];
   const aroundMs = arrivalMs + PACKETS_AROUND * PACKET_MS;
   return {
     ...joining,
@@ -82,7 +82,7 @@ function judged({ voice, shown, gap, sent, joining, heard }, mostMs) {
     missingMs,
     sentMs,
     afterMs,
-    runs: heard.runs,
+    runs: delivered.runs,
     gapMs: Math.round(missingMs),
     problems: [
       joined(joining),
@@ -107,7 +107,7 @@ export const theHour = {
       options: ["--ingestion-fragment-ms", "2000", "--time-scale", String(TIME_SCALE)],
       meanwhile: () => pause(HOUR_MS / TIME_SCALE),
     }),
-  judge: (evidence) => judged(evidence, 2_500),
+  check: (evidence) => checked(evidence, 2_500),
 };
 
 export const renewal = {
@@ -128,5 +128,5 @@ export const renewal = {
         await page.value(`passTime(${RENEWAL_MS})`);
       },
     }),
-  judge: (evidence) => judged(evidence, 300),
+  check: (evidence) => checked(evidence, 300),
 };

@@ -1,4 +1,5 @@
-// Ingestion requires video of a master: an answer without it is refused, and the page names the reason.
+// Ingestion requires video of a master: an answer without it is refused, and the page names the
+// reason.
 import { withoutVideo } from "../measure.mjs";
 import { SpeakerPage } from "../speaker-page.mjs";
 
@@ -30,7 +31,7 @@ export const refusedAnswers = {
     tools.release();
     return refusals;
   },
-  judge: (refusals) => ({
+  check: (refusals) => ({
     problems: refusals.flatMap(({ how, reason, status, log }) => [
       !log.some((line) => line.endsWith(`answer refused: 400 InvalidArgumentException ${reason}`)) &&
         `${how}: the page's log: ${log.join("; ")}`,
