@@ -3,10 +3,10 @@
 //
 //   node tests/browser/run.mjs [PART OF A SCENARIO'S NAME…]
 //
-// Two browsers run at a time. Each scenario has a cloud of its own; results are checked at the end.
-// Writes target/browser/summary.json: [{scenario, joinMs, wordErrors, words, gapMs, envelope, ok,
-// reason?}]. A figure that a scenario does not measure is null. Exits with 0 if every scenario is
-// ok. Without Chromium it prints why the tests are skipped, and exits with 0.
+// Two browsers send media at a time. Each scenario has a cloud of its own; results are checked at
+// the end. Writes target/browser/summary.json: [{scenario, joinMs, wordErrors, words, gapMs,
+// envelope, ok, reason?}]. A figure that a scenario does not measure is null. Exits with 0 if every
+// scenario is ok. Without Chromium it prints why the tests are skipped, and exits with 0.
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -34,13 +34,15 @@ const output = join(root, "target/browser");
 
 const BROWSERS = 2;
 
-/** First the one that needs both browsers, and then the longest first. */
+/**
+ * First the one that needs both browsers, then the longest. The last two have no audio to wait for
+ * when their browser is closed.
+ */
 const SCENARIOS = [
   takeover,
   theHour,
   processingOff,
   processingOn,
-  showsSession,
   reload,
   handOver,
   networkCut,
@@ -49,6 +51,7 @@ const SCENARIOS = [
   hidden,
   firstWord,
   refusedAnswers,
+  showsSession,
 ];
 
 const NOT_MEASURED = { joinMs: null, wordErrors: null, words: null, gapMs: null, envelope: null };

@@ -67,11 +67,12 @@ export class SpeakerPage {
   }
 
   /**
-   * Ends the session. Fails if the page had errors. Returns how many audio packets the browser had
-   * sent before.
+   * Ends the session, and calls `mediaEnded` before the page waits for the last words to be stored.
+   * Fails if the page had errors. Returns how many audio packets the browser had sent before.
    */
-  async stop() {
+  async stop(mediaEnded = () => undefined) {
     const sent = await this.value(`${PACKETS_SENT}.then((sent) => (${byId("stop")}.click(), sent))`);
+    mediaEnded();
     await this.until(`${STATUS}.endsWith(": ended")`);
     assert.deepEqual(this.#chromium.errors, []);
     return sent;

@@ -35,10 +35,9 @@ export const firstWord = {
     await page.start();
     const sessionId = await page.live();
     await pause((voice.seconds + 0.5) * 1_000);
-    await page.stop();
+    await page.stop(release);
     const joining = await page.joining();
     await page.close();
-    release();
     return { voice, delivered: await collectDelivered(cloud, sessionId, output, "first-word"), joining };
   },
   check({ voice, delivered, joining }) {

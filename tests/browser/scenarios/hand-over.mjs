@@ -18,10 +18,9 @@ export const handOver = {
     await pause(3_000);
     const killed = await cloud.killConsumer();
     await pause((voice.seconds - 3) * 1_000);
-    await page.stop();
+    await page.stop(release);
     const joining = await page.joining();
     await page.close();
-    release();
     return { voice, killed, joining, delivered: await collectDelivered(cloud, sessionId, output, "hand-over") };
   },
   check({ voice, killed, joining, delivered }) {

@@ -24,9 +24,8 @@ export const hidden = {
     await pause((voice.seconds - HIDDEN_AFTER_SECONDS) * 1_000);
     const after = await page.framesSent();
     const joining = await page.joining();
-    await page.stop();
+    await page.stop(release);
     await page.close();
-    release();
     const rate = (1_000 * (after.frames - before.frames)) / (after.at - before.at);
     return { voice, rate, joining, delivered: await collectDelivered(cloud, sessionId, output, "hidden") };
   },

@@ -56,9 +56,8 @@ async function runSession(tools, name, { options, scripts, meanwhile }) {
   await pause(AFTER_SECONDS * 1_000);
   const shown = { status: await page.status(), statuses: await page.statuses() };
   const gap = gapOf(shown.statuses, tools.machine);
-  const sent = await page.stop();
+  const sent = await page.stop(release);
   await page.close();
-  release();
   const delivered = await collectDelivered(cloud, sessionId, output, name);
   return { voice, shown, gap, sent, joining, delivered };
 }

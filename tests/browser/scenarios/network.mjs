@@ -23,10 +23,9 @@ async function runSession(tools, name, turn, disturb) {
   const sessionId = await page.live();
   await Promise.all([pause(voice.seconds * 1_000), disturb(wire)]);
   const status = await page.status();
-  await page.stop();
+  await page.stop(release);
   const joining = await page.joining();
   await page.close();
-  release();
   const delivered = await collectDelivered(cloud, sessionId, output, name);
   return { voice, delivered, status, joining, connections: wire.connections };
 }

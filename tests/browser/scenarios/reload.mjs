@@ -26,10 +26,9 @@ export const reload = {
     await page.start();
     const second = await page.live();
     await pause(AGAIN_SECONDS * 1_000);
-    await page.stop();
+    await page.stop(release);
     const again = await page.joining();
     await page.close();
-    release();
     const before = await collectDelivered(cloud, first, output, "reload-before");
     return { voice, sent, joining, again, before, after: await collectDelivered(cloud, second, output, "reload-after") };
   },

@@ -34,10 +34,9 @@ export const takeover = {
     const isSame = (await second.live()) === sessionId;
     await pause(other.seconds * 1_000);
     const status = await second.status();
-    await second.stop();
+    await second.stop(release);
     const joining = await second.joining();
     await second.close();
-    release();
     return { one, other, shown, status, isSame, joining, delivered: await collectDelivered(cloud, sessionId, output, "takeover") };
   },
   check({ one, other, shown, status, isSame, joining, delivered }) {

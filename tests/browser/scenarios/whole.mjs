@@ -20,10 +20,9 @@ const whole = (name, isProcessed, cloudOptions) => ({
     const sessionId = await page.live();
     await pause(voice.seconds * 1_000);
     const status = await page.status();
-    const sent = await page.stop();
+    const sent = await page.stop(release);
     const joining = await page.joining();
     await page.close();
-    release();
     const delivered = await collectDelivered(cloud, sessionId, output, isProcessed ? "processing-on" : "processing-off");
     return { voice, delivered, sent, status, joining };
   },
