@@ -109,6 +109,7 @@ test-processor:
 test-smoke:
 	$(VENV)/bin/python tests/smoke/against_local_cloud.py
 test-speech:
+	$(VENV)/bin/python -m unittest discover -s tests/speech
 	$(VENV)/bin/python tests/speech/word_errors.py
 test-words:
 	$(VENV)/bin/python tests/speech/delivered_words.py

@@ -1,11 +1,12 @@
 // A local cloud of its own for the tests, and the calls that they make to it.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { finite } from "./figures.mjs";
 
 /** Waits for `ms`. */
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Polls until `ask` returns something; after `seconds`, says what it waited for. */
+/** Polls until `ask` returns a true value. Throws after `seconds`. */
 export async function until(what, ask, seconds = 60) {
   for (const giveUpAt = Date.now() + seconds * 1_000; Date.now() < giveUpAt; await pause(100)) {
     const answer = await ask();
@@ -13,7 +14,7 @@ export async function until(what, ask, seconds = 60) {
       return answer;
     }
   }
-  throw new Error(`waited ${seconds} s in vain for: ${what}`);
+  throw new Error(`timed out after ${seconds} s: ${what}`);
 }
 
 export class Cloud {
@@ -75,9 +76,10 @@ export class Cloud {
     return Buffer.from(await response.arrayBuffer());
   }
 
-  /** Kills the processes of the consumer. Returns how many there were. */
+  /** Kills the processes of the consumer. Returns how many there were. Fails without an answer. */
   async killConsumer() {
-    return (await this.call("DELETE", "/_local/processes/kvs-stream-consumer")).body.killed;
+    const { body } = await this.call("DELETE", "/_local/processes/kvs-stream-consumer");
+    return finite({ killed: body.killed }).killed;
   }
 
   /** How many runs of the consumer have taken the lease of a session. */
@@ -86,7 +88,10 @@ export class Cloud {
     return String(body).split("lease acquired").length - 1;
   }
 
-  /** Sends a recording into a session as a PutMedia producer does, until its end or that of the session. */
+  /**
+   * Sends a recording into a session as a PutMedia producer does, until its end or that of the
+   * session.
+   */
   speak(sessionId, recording) {
     spawn(this.#program, ["--url", this.url, "speak", sessionId, recording], { cwd: this.root, stdio: "ignore" });
   }

@@ -1,4 +1,5 @@
-// Compares delivered audio with its source by their energy in 20 ms. Pure functions; samples are Int16Arrays of one rate.
+// Compares delivered audio with its source by their energy in 20 ms. Pure functions; samples are
+// Int16Arrays of one rate.
 
 const FRAME_SECONDS = 0.02;
 
@@ -44,28 +45,33 @@ export function correlation(left, right) {
 }
 
 /**
- * How the delivered audio differs from its source. It may begin up to `maxSkipSeconds` into the source.
+ * How the delivered audio differs from its source. It may begin up to `maxSkipSeconds` into the
+ * source.
  *
- * Returns `skippedMs`, the time of the source before the delivered audio; `envelope`, the correlation of the
- * envelopes from there on; and `gapMs`, the time in which the source has speech and the delivered audio is silent
- * or missing.
+ * Returns `skippedMs`, the time of the source before the delivered audio; `envelope`, the
+ * correlation of the envelopes from there on; and `gapMs`, the time in which the source has speech
+ * and the delivered audio is silent or missing.
  */
 export function compare(source, delivered, sampleRate, maxSkipSeconds) {
   const length = Math.round(sampleRate * FRAME_SECONDS);
-  const heard = envelope(delivered, sampleRate);
-  // Behind the end of the source is silence: otherwise a few frames before it could resemble anything.
-  const at = (from) => correlation([...envelope(source, sampleRate, from), ...heard.map(() => 0)], heard);
+  const frames = envelope(delivered, sampleRate);
+  // Behind the end of the source is silence: otherwise a few frames before it could resemble
+  // anything.
+  const at = (from) => correlation([...envelope(source, sampleRate, from), ...frames.map(() => 0)], frames);
   const best = (offsets) => offsets.map((from) => [at(from), from]).reduce((one, other) => (other[0] > one[0] ? other : one));
   const coarse = Array.from({ length: Math.floor((maxSkipSeconds * sampleRate) / length) + 1 }, (_, step) => step * length);
   const middle = best(coarse)[1];
   const fine = Array.from({ length: 2 * FINE_STEPS + 1 }, (_, step) => middle + Math.round(((step - FINE_STEPS) * length) / FINE_STEPS));
   const [value, from] = best(fine.filter((offset) => offset >= 0));
   const spoken = envelope(source, sampleRate, from);
-  return { skippedMs: Math.round((from / sampleRate) * 1_000), envelope: value, gapMs: gapMs(spoken, heard) };
+  return { skippedMs: Math.round((from / sampleRate) * 1_000), envelope: value, gapMs: gapMs(spoken, frames) };
 }
 
-/** The time in which `spoken` has speech and `heard` is silent or has ended, in runs of at least 40 ms. */
-export function gapMs(spoken, heard) {
+/**
+ * The time in which `spoken` has speech and `delivered` is silent or has ended, in runs of at least
+ * 40 ms.
+ */
+export function gapMs(spoken, delivered) {
   const loud = loudness(spoken);
   let [frames, run] = [0, 0];
   const end = () => {
@@ -74,7 +80,7 @@ export function gapMs(spoken, heard) {
   };
   spoken.forEach((level, at) => {
     const isSpeech = level > 0 && level >= loud * SPEECH_BELOW;
-    if (isSpeech && (heard[at] ?? 0) < level * SILENT_BELOW) {
+    if (isSpeech && (delivered[at] ?? 0) < level * SILENT_BELOW) {
       run += 1;
     } else {
       end();
@@ -87,7 +93,10 @@ export function gapMs(spoken, heard) {
 /** A window of this length is placed by its own sound. */
 export const WINDOW_SECONDS = 1;
 
-/** How far from its expected place a window is searched, in steps of the coarse and within that of the fine search. */
+/**
+ * How far from its expected place a window is searched, in steps of the coarse and within that of
+ * the fine search.
+ */
 const COARSE_SECONDS = 0.005;
 const COARSE_STEPS = 80;
 const FINE_SECONDS = 0.008;
@@ -96,9 +105,10 @@ const FINE_SECONDS = 0.008;
 const MIN_SPEECH = 0.6;
 
 /**
- * Where each second of the delivered audio that has speech comes from: `at`, its position in seconds; `lagMs`, how much
- * later in the source its sound lies than the first one's, up to 0.4 s, to a sample; and `correlation` of the waveforms.
- * Meaningful without the browser's audio processing, which changes phases.
+ * Where each second of the delivered audio that has speech comes from: `at`, its position in
+ * seconds; `lagMs`, how much later in the source its sound lies than the first one's, up to 0.4 s,
+ * to a sample; and `correlation` of the waveforms. Meaningful without the browser's audio
+ * processing, which changes phases.
  */
 export function lags(source, delivered, sampleRate, skippedMs) {
   const length = WINDOW_SECONDS * sampleRate;
@@ -106,10 +116,10 @@ export function lags(source, delivered, sampleRate, skippedMs) {
   const floor = loudness(envelope(source, sampleRate)) * SPEECH_BELOW;
   const placed = [];
   for (let at = 0; at + length <= delivered.length; at += length) {
-    const heard = delivered.subarray(at, at + length);
-    const frames = envelope(heard, sampleRate);
+    const part = delivered.subarray(at, at + length);
+    const frames = envelope(part, sampleRate);
     if (frames.filter((level) => level >= floor).length >= MIN_SPEECH * frames.length) {
-      const { offset, correlation: value } = place(source, heard, frames, at + skipped, sampleRate);
+      const { offset, correlation: value } = place(source, part, frames, at + skipped, sampleRate);
       placed.push({ at: at / sampleRate, lagMs: (offset * 1_000) / sampleRate, correlation: value });
     }
   }
@@ -117,9 +127,12 @@ export function lags(source, delivered, sampleRate, skippedMs) {
   return placed.map((window) => ({ ...window, lagMs: window.lagMs - first }));
 }
 
-/** The offset in samples from `expected` at which `heard` lies in the source: first by energy, then by waveform. */
-function place(source, heard, frames, expected, sampleRate) {
-  const inSource = (offset) => source.subarray(Math.max(expected + offset, 0), expected + offset + heard.length);
+/**
+ * The offset in samples from `expected` at which `part` lies in the source: first by energy, then
+ * by waveform.
+ */
+function place(source, part, frames, expected, sampleRate) {
+  const inSource = (offset) => source.subarray(Math.max(expected + offset, 0), expected + offset + part.length);
   const best = (offsets, value) =>
     offsets.map((offset) => ({ offset, correlation: value(offset) })).reduce((one, other) => (other.correlation > one.correlation ? other : one));
   const step = Math.round(COARSE_SECONDS * sampleRate);
@@ -127,7 +140,7 @@ function place(source, heard, frames, expected, sampleRate) {
   const middle = best(coarse, (offset) => correlation(envelope(inSource(offset), sampleRate), frames)).offset;
   const reach = Math.round(FINE_SECONDS * sampleRate);
   const fine = Array.from({ length: 2 * reach + 1 }, (_, index) => middle + index - reach);
-  return best(fine, (offset) => similarity(inSource(offset), heard));
+  return best(fine, (offset) => similarity(inSource(offset), part));
 }
 
 /** The normalized product of two waveforms; 0 if one is silent or shorter. */
@@ -157,7 +170,10 @@ export function silenced(samples, sampleRate, ranges) {
   return copy;
 }
 
-/** The offset in seconds at which the sound of `part` lies in `whole`, by their energy, and the correlation there. */
+/**
+ * The offset in seconds at which the sound of `part` lies in `whole`, by their energy, and the
+ * correlation there.
+ */
 export function locate(part, whole, sampleRate) {
   const frames = envelope(part, sampleRate);
   const all = envelope(whole, sampleRate);

@@ -6,7 +6,10 @@ import { pcm, readWav, wavOf } from "./wav.mjs";
 
 const RATE = 16_000;
 
-/** Two seconds of silence, then syllables of different lengths and levels: a tone that is switched on and off. */
+/**
+ * Two seconds of silence, then syllables of different lengths and levels: a tone that is switched
+ * on and off.
+ */
 function speech(seconds) {
   const samples = new Int16Array(seconds * RATE);
   let [at, level] = [2 * RATE, 3_000];
@@ -66,7 +69,10 @@ test("a WAV file keeps its samples", () => {
   assert.throws(() => readWav(Buffer.from("no file")), /not a WAV file/);
 });
 
-/** A voice: syllables of a pitch that rises and falls, so that each place in it has a waveform of its own. */
+/**
+ * A voice: syllables of a pitch that rises and falls, so that each place in it has a waveform of
+ * its own.
+ */
 function voice(seconds) {
   let phase = 0;
   return speech(seconds).map((level, at) => {

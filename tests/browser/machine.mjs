@@ -1,9 +1,13 @@
-// The machine's part in a delay: the time in which programs waited for a processor (Linux's pressure stall information).
+// The machine's part in a delay: the time in which programs waited for a processor (Linux's
+// pressure stall information).
 import { readFileSync } from "node:fs";
 
 const EVERY_MS = 50;
 
-/** The time so far in which at least one program waited for a processor, in ms; undefined where it is not measured. */
+/**
+ * The time so far in which at least one program waited for a processor, in ms; undefined where it
+ * is not measured.
+ */
 function waited() {
   try {
     const [, micros] = readFileSync("/proc/pressure/cpu", "utf8").match(/^some .*total=(\d+)/m);
@@ -28,7 +32,10 @@ export class Machine {
     }
   }
 
-  /** How long programs waited for a processor between two times (ms since the epoch); 0 where it is not measured. */
+  /**
+   * How long programs waited for a processor between two times (ms since the epoch); 0 where it is
+   * not measured.
+   */
   waitedMs(from, to) {
     const before = this.#samples.findLast(({ at }) => at <= from);
     const after = this.#samples.find(({ at }) => at >= to);

@@ -1,8 +1,8 @@
 // Scripts that run in a page before its own code.
 
 /**
- * Measures the speaker's page: when JoinStorageSession was called first, when the status was "live" first, every status,
- * and the peer connections for their statistics.
+ * Measures the speaker's page: when JoinStorageSession was called first, when the status was "live"
+ * first, every status, and the peer connections for their statistics.
  */
 export const MEASURE = `(() => {
   const measured = (globalThis.measured = { statuses: [], peers: [] });
@@ -28,7 +28,10 @@ export const MEASURE = `(() => {
   });
 })();`;
 
-/** Leads the peer connections through the wire (wire.mjs): each candidate of the service gets a port of the wire. */
+/**
+ * Leads the peer connections through the wire (wire.mjs): each candidate of the service gets a port
+ * of the wire.
+ */
 export const through = (wire) => `(() => {
   const routed = async (text) => {
     const [, port] = text.match(/ 127\\.0\\.0\\.1 (\\d+) typ host/) ?? [];
@@ -45,7 +48,10 @@ export const through = (wire) => `(() => {
   };
 })();`;
 
-/** A microphone that speaks the WAV file from `afterMs` after the moment in which the status is "live". */
+/**
+ * A microphone that speaks the WAV file from `afterMs` after the moment in which the status is
+ * "live".
+ */
 export const speakingWhenLive = (file, afterMs) => `(() => {
   const context = new AudioContext({ sampleRate: 48_000 });
   const microphone = context.createMediaStreamDestination();
@@ -67,12 +73,15 @@ export const speakingWhenLive = (file, afterMs) => `(() => {
   };
 })();`;
 
-/** All pages with this script open the same session: the same Idempotency-Key gets the same response. */
+/**
+ * All pages with this script open the same session: the same Idempotency-Key gets the same
+ * response.
+ */
 export const sameSession = (key) => `crypto.randomUUID = () => "${key}";`;
 
 /**
- * Changes the video section of each answer that the page sends: "rejected" sets its port to 0, "inactive" sets its
- * direction.
+ * Changes the video section of each answer that the page sends: "rejected" sets its port to 0,
+ * "inactive" sets its direction.
  */
 export const withoutVideo = (how) => `(() => {
   const send = WebSocket.prototype.send;
@@ -88,7 +97,9 @@ export const withoutVideo = (how) => `(() => {
   };
 })();`;
 
-/** Gives the page a clock that `passTime(ms)` sets forward: timers that are due by then run at once. */
+/**
+ * Gives the page a clock that `passTime(ms)` sets forward: timers that are due by then run at once.
+ */
 export const CLOCK = `(() => {
   const { setTimeout: later, clearTimeout: forget } = globalThis;
   const now = performance.now.bind(performance);

@@ -1,13 +1,14 @@
-// Tests with a real browser: local clouds, headless Chromium, the page at `/` and the speaker's page.
+// Tests with a real browser: local clouds, headless Chromium, the page at `/` and the speaker's
+// page.
 //
 //   node tests/browser/run.mjs [PART OF A SCENARIO'S NAME…]
 //
-// Two browsers run at a time. Each scenario has a cloud of its own; what it recorded is judged when all are done.
-// Writes target/browser/summary.json: [{scenario, joinMs, wordErrors, words, gapMs, envelope, ok, reason?}]. A figure
-// that a scenario does not measure is null. Exits with 0 if every scenario is ok, or if there is no Chromium, which is
-// said.
+// Two browsers send media at a time. Each scenario has a cloud of its own; results are checked at
+// the end. Writes target/browser/summary.json: [{scenario, joinMs, wordErrors, words, gapMs,
+// envelope, ok, reason?}]. A figure that a scenario does not measure is null. Exits with 0 if every
+// scenario is ok. Without Chromium it prints why the tests are skipped, and exits with 0.
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Chromium, findChromium } from "../../examples/speaker/smoke/chromium.mjs";
 import { Cloud } from "./cloud.mjs";
@@ -18,7 +19,7 @@ import { hidden } from "./scenarios/hidden.mjs";
 import { renewal, theHour } from "./scenarios/hour.mjs";
 import { networkCut, packetLoss } from "./scenarios/network.mjs";
 import { showsSession } from "./scenarios/page.mjs";
-import { audioOnly, noVideo } from "./scenarios/refused.mjs";
+import { refusedAnswers } from "./scenarios/refused.mjs";
 import { reload } from "./scenarios/reload.mjs";
 import { takeover } from "./scenarios/takeover.mjs";
 import { processingOff, processingOn } from "./scenarios/whole.mjs";
@@ -28,17 +29,20 @@ import { Wire } from "./wire.mjs";
 import { Words } from "./words.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
-const bin = join(root, process.env.BIN ?? "target/debug");
+const bin = resolve(root, process.env.BIN ?? "target/debug");
 const output = join(root, "target/browser");
 
 const BROWSERS = 2;
 
-/** The longest stand first. */
+/**
+ * First the one that needs both browsers, then the longest. The last two have no audio to wait for
+ * when their browser is closed.
+ */
 const SCENARIOS = [
+  takeover,
   theHour,
   processingOff,
   processingOn,
-  showsSession,
   reload,
   handOver,
   networkCut,
@@ -46,14 +50,13 @@ const SCENARIOS = [
   renewal,
   hidden,
   firstWord,
-  audioOnly,
-  noVideo,
-  takeover,
+  refusedAnswers,
+  showsSession,
 ];
 
 const NOT_MEASURED = { joinMs: null, wordErrors: null, words: null, gapMs: null, envelope: null };
 
-/** Runs a scenario. Returns what it recorded, or the error. */
+/** Runs a scenario. Returns its recorded evidence, or the error. */
 async function recorded({ run, browsers = 1 }, { slots, machine, path, turns, sentences }) {
   const release = await slots.take(browsers);
   const clouds = [];
@@ -83,13 +86,13 @@ async function recorded({ run, browsers = 1 }, { slots, machine, path, turns, se
 }
 
 /** The row of a scenario in the summary. */
-async function judged(scenario, { evidence, error }, recogniser) {
+async function checked(scenario, { evidence, error }, recogniser) {
   const failed = ({ stack }) => ({ scenario: scenario.name, ...NOT_MEASURED, ok: false, reason: stack });
   return error === undefined ? measured(scenario, evidence, recogniser).catch(failed) : failed(error);
 }
 
-async function measured({ name, judge }, evidence, recogniser) {
-  const { problems, words: speech, ...figures } = judge(evidence);
+async function measured({ name, check }, evidence, recogniser) {
+  const { problems, words: speech, ...figures } = check(evidence);
   const compared = speech === undefined ? { problems: [] } : await recogniser.compare(speech);
   if (process.env.DETAILS) {
     console.log(JSON.stringify({ name, ...figures, ...compared }, null, 1));
@@ -116,7 +119,7 @@ const summary = (rows) => writeFileSync(join(output, "summary.json"), `${JSON.st
 const path = findChromium();
 if (path === undefined) {
   summary([]);
-  console.log("skipped: the tests with a real browser (tests/browser), for want of Chromium (Debian: apt-get install chromium; CHROMIUM=… names one)");
+  console.log("skipped: the tests with a real browser (needs Chromium; Debian: apt-get install chromium; or CHROMIUM=PATH)");
 } else {
   const missing = ["local-cloud", "examples/decode"].map((name) => join(bin, name)).filter((file) => !existsSync(file));
   if (missing.length > 0) {
@@ -129,7 +132,7 @@ if (path === undefined) {
   const outcomes = await Promise.all(scenarios.map((scenario) => recorded(scenario, shared)));
   shared.machine.stop();
   const recogniser = new Words(root);
-  const rows = await Promise.all(scenarios.map((scenario, index) => judged(scenario, outcomes[index], recogniser)));
+  const rows = await Promise.all(scenarios.map((scenario, index) => checked(scenario, outcomes[index], recogniser)));
   rows.forEach((row) => console.log(line(row)));
   summary(rows);
   if (recogniser.isAbsent) {

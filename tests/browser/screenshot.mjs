@@ -1,15 +1,15 @@
-// Writes the README's pictures of the local cloud's page, docs/pictures/page-light.webp and page-dark.webp: a session
-// into which a recording is spoken, with its recognised words.
+// Writes the README's pictures of the local cloud's page, docs/pictures/page-light.webp and
+// page-dark.webp: a session into which a recording is spoken, with its recognised words.
 //
 //   make screenshot
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Chromium, findChromium } from "../../examples/speaker/smoke/chromium.mjs";
 import { Cloud, until } from "./cloud.mjs";
 import { RECORDING } from "./speech.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
-const program = join(root, process.env.BIN ?? "target/debug", "local-cloud");
+const program = resolve(root, process.env.BIN ?? "target/debug", "local-cloud");
 const [WIDTH, HEIGHT] = [1200, 760];
 /** The recognised lines that the picture shows. */
 const LINES = 4;

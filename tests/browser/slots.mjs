@@ -1,4 +1,4 @@
-// How many browsers run at a time.
+// How many browsers send media at a time.
 
 export class Slots {
   #free;

@@ -1,11 +1,15 @@
 // The speaker's page at `/speaker/`, in a browser with a microphone file.
 import assert from "node:assert/strict";
+import { finite } from "./figures.mjs";
 import { MEASURE } from "./measure.mjs";
 
 const byId = (id) => `document.getElementById(${JSON.stringify(id)})`;
 const STATUS = `${byId("status")}.value`;
 
-/** The audio packets that the page's latest peer connection has sent, by the browser's own statistics; undefined without one. */
+/**
+ * The audio packets that the page's latest peer connection has sent, by the browser's own
+ * statistics; undefined without one.
+ */
 const PACKETS_SENT = `(async () => {
   const stats = [...((await measured.peers.at(-1)?.getStats()) ?? new Map()).values()];
   return stats.find(({ type, kind }) => type === "outbound-rtp" && kind === "audio")?.packetsSent;
@@ -21,8 +25,8 @@ const FRAMES_SENT = `(async () => {
 export const PACKET_MS = 20;
 
 /**
- * The browser's figure may contain a few packets of padding and lack the last ones, and the delivered audio ends with a
- * whole frame of AAC.
+ * The browser's figure may contain a few packets of padding and lack the last ones, and the
+ * delivered audio ends with a whole frame of AAC.
  */
 export const PACKETS_AROUND = 10;
 
@@ -62,18 +66,26 @@ export class SpeakerPage {
     return (await this.status()).split(":")[0];
   }
 
-  /** Ends the session. Fails if the page had errors. Returns how many audio packets the browser had sent before. */
-  async stop() {
+  /**
+   * Ends the session, and calls `mediaEnded` before the page waits for the last words to be stored.
+   * Fails if the page had errors. Returns how many audio packets the browser had sent before.
+   */
+  async stop(mediaEnded = () => undefined) {
     const sent = await this.value(`${PACKETS_SENT}.then((sent) => (${byId("stop")}.click(), sent))`);
+    mediaEnded();
     await this.until(`${STATUS}.endsWith(": ended")`);
     assert.deepEqual(this.#chromium.errors, []);
     return sent;
   }
 
-  /** The time from JoinStorageSession to "live", and how much of it programs waited for a processor. */
+  /**
+   * Returns the time from JoinStorageSession to "live", and how much of it programs waited for a
+   * processor. Fails if the page has not called JoinStorageSession or has not become live.
+   */
   async joining() {
     const { joinAt, liveAt, origin } = await this.value("({ ...measured, peers: undefined, origin: performance.timeOrigin })");
-    return { joinMs: Math.round(liveAt - joinAt), waitedMs: Math.round(this.#machine.waitedMs(origin + joinAt, origin + liveAt)) };
+    const waitedMs = this.#machine.waitedMs(origin + joinAt, origin + liveAt);
+    return finite({ joinMs: Math.round(liveAt - joinAt), waitedMs: Math.round(waitedMs) });
   }
 
   status() {

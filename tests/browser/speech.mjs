@@ -1,4 +1,5 @@
-// The microphones of the tests: WAV files of the repository's recording, which Chromium plays instead of a device.
+// The microphones of the tests: WAV files of the repository's recording, which Chromium plays
+// instead of a device.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,10 +8,16 @@ import { pcm, readWav, wavOf } from "./wav.mjs";
 export const SAMPLE_RATE = 16_000;
 export const RECORDING = "tests/testkit/assets/two-voices.mka";
 
-/** Chromium plays a file from getUserMedia on, so what lies before the connection is lost: 2 s of silence. */
+/**
+ * Chromium plays a file from getUserMedia on, so what lies before the connection is lost: 2 s of
+ * silence.
+ */
 export const LEAD_SECONDS = 2;
 
-/** The turns of the recording: where each begins and ends in seconds, and its words (make-recording.sh). */
+/**
+ * The turns of the recording: where each begins and ends in seconds, and its words
+ * (make-recording.sh).
+ */
 export const TURNS = [
   {
     from: 0,
@@ -45,8 +52,8 @@ export function recording(root, decode) {
 }
 
 /**
- * The read sentences of the sample media (SHARED_MEDIA, or ../shared/media), as tests/speech uses them: {samples, text};
- * undefined if they are absent.
+ * The read sentences of the sample media (SHARED_MEDIA, or ../shared/media), as tests/speech uses
+ * them: {samples, text}; undefined if they are absent.
  */
 export function sentences(root) {
   const folder = join(process.env.SHARED_MEDIA ?? join(root, "../shared/media"), "speech");
@@ -59,8 +66,8 @@ export function sentences(root) {
 }
 
 /**
- * Writes pieces of speech, one after the other, after `leadSeconds` of silence as a WAV file. Returns its path, samples,
- * duration and text. `name` is the file's.
+ * Writes pieces of speech, one after the other, after `leadSeconds` of silence as a WAV file.
+ * Returns its path, samples, duration and text. `name` is the file's.
  */
 export function microphone(folder, name, speech, leadSeconds = LEAD_SECONDS) {
   const pieces = [new Int16Array(Math.round(leadSeconds * SAMPLE_RATE)), ...speech.map(({ samples }) => samples)];

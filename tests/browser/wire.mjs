@@ -1,4 +1,5 @@
-// The network between browser and storage session: a UDP relay that loses the packets that a test names, and counts.
+// The network between browser and storage session: a UDP relay that loses the packets that a test
+// names, and counts.
 import { createSocket } from "node:dgram";
 import { createServer } from "node:http";
 
@@ -14,7 +15,10 @@ export const PACKET_SAMPLES = 960;
 export const ms = (packets) => (packets * PACKET_SAMPLES) / 48;
 
 export class Wire {
-  /** The Opus packets that the browser sent, by the number of the connection: {sequence, time, at, isLost}. */
+  /**
+   * The Opus packets that the browser sent, by the number of the connection: {sequence, time, at,
+   * isLost}.
+   */
   connections = [];
   /** While it is set, no datagram passes in either direction. */
   isCut = false;
@@ -86,7 +90,10 @@ export class Wire {
   }
 }
 
-/** The number and time of an Opus packet, whose header is not encrypted; undefined for others and for padding. */
+/**
+ * The number and time of an Opus packet, whose header is not encrypted; undefined for others and
+ * for padding.
+ */
 export function opusPacket(datagram) {
   const isRtp = datagram.length >= 12 && datagram[0] >> 6 === 2 && (datagram[1] & 0x7f) === OPUS;
   const isPadding = (datagram[0] & 0x20) !== 0;
@@ -94,8 +101,8 @@ export function opusPacket(datagram) {
 }
 
 /**
- * The lost runs of a connection's packets: {fromMs, ms}, in media time since the first packet that arrived. Losses before
- * it do not count.
+ * The lost runs of a connection's packets: {fromMs, ms}, in media time since the first packet that
+ * arrived. Losses before it do not count.
  */
 export function losses(packets) {
   const first = packets.findIndex(({ isLost }) => !isLost);

@@ -1,7 +1,8 @@
-// The words of audio, by the recogniser of tests/speech/words.py, and how many of them are wrong.
+// The word errors of audio, by the recogniser and the counting rule of tests/speech/words.py.
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { finite } from "./figures.mjs";
 import { Slots } from "./slots.mjs";
 import { LEAD_SECONDS, SAMPLE_RATE } from "./speech.mjs";
 import { wavOf } from "./wav.mjs";
@@ -15,7 +16,7 @@ const ABSENT = 69;
 export class Words {
   #root;
   #slots = new Slots(RECOGNISERS);
-  #known = new Map();
+  #counted = new Map();
   /** Whether words were to be compared and there is no recogniser. */
   isAbsent = false;
 
@@ -24,32 +25,34 @@ export class Words {
   }
 
   /**
-   * Compares the words of delivered audio, and of the microphone that it comes from, with the spoken text: a share of
-   * `most` may be wrong in the delivered audio only. What was spoken before the connection, `skippedMs` of the source, is
-   * missing in both. Returns null figures without a recogniser.
+   * Compares the word errors of delivered audio with those of its source, the microphone. A share
+   * of `most` of the words may be wrong in the delivered audio only. The words that were spoken
+   * before the connection, `skippedMs` of the source, are missing in both. Returns null figures
+   * without a recogniser.
    */
-  async compare({ voice, skippedMs, heard, most }) {
-    const spoken = wordsIn(voice.text);
-    const [before, after] = await Promise.all([this.#of(source(voice, skippedMs)), this.#of(heard.path)]);
+  async compare({ voice, skippedMs, delivered, most }) {
+    const paths = [source(voice, skippedMs), delivered.path];
+    const [before, after] = await Promise.all(paths.map((path) => this.#errorsOf(path, voice.text)));
     if (before === undefined || after === undefined) {
       this.isAbsent = true;
       return { wordErrors: null, words: null, problems: [] };
     }
-    const [least, found] = [wordErrors(spoken, before), wordErrors(spoken, after)];
-    const isWorse = found - least > most * spoken.length;
+    const { words, errors: wordErrors, text } = after;
+    const isWorse = !(wordErrors - before.errors <= most * words);
     return {
-      wordErrors: found,
-      words: spoken.length,
-      sourceErrors: least,
-      problems: [isWorse && `${found} of ${spoken.length} words are wrong, ${least} in the source: ${after.join(" ")}`],
+      wordErrors,
+      words,
+      sourceErrors: before.errors,
+      problems: [isWorse && `${wordErrors} of ${words} words are wrong, ${before.errors} in the source: ${text}`],
     };
   }
 
-  /** The words of a WAV file, which is recognised once. */
-  #of(path) {
-    const words = this.#known.get(path) ?? this.#slots.take(1).then((free) => wordsOf(this.#root, path).finally(free));
-    this.#known.set(path, words);
-    return words;
+  /** The word errors of a WAV file, which is recognised once. */
+  #errorsOf(path, spoken) {
+    const count = () => this.#slots.take(1).then((free) => errorsOf(this.#root, path, spoken).finally(free));
+    const errors = this.#counted.get(path) ?? count();
+    this.#counted.set(path, errors);
+    return errors;
   }
 }
 
@@ -63,9 +66,11 @@ function source({ path, samples }, skippedMs) {
   return rest;
 }
 
-/** The words of a WAV file; undefined if there is no recogniser. */
-async function wordsOf(root, path) {
-  const child = spawn(join(root, ".venv/bin/python"), ["tests/speech/words.py", path], { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
+/** The word errors of a WAV file: {words, errors, text}; undefined if there is no recogniser. */
+async function errorsOf(root, path, spoken) {
+  const python = join(root, ".venv/bin/python");
+  const given = ["tests/speech/words.py", "--spoken", spoken, path];
+  const child = spawn(python, given, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
   const code = await new Promise((resolve) => child.once("error", () => resolve(ABSENT)).once("close", resolve));
@@ -75,27 +80,6 @@ async function wordsOf(root, path) {
   if (code !== 0) {
     throw new Error(`tests/speech/words.py ended with ${code}`);
   }
-  const lines = output.split("\n").filter(Boolean).map((line) => JSON.parse(line));
-  return wordsIn(lines.map(({ text }) => text).join(" "));
-}
-
-/** The words of a text, without punctuation and capitals. */
-export function wordsIn(text) {
-  return text.toLowerCase().match(/[a-z0-9']+/g) ?? [];
-}
-
-/** How many words of `spoken` are wrong, missing or too many in `heard`. */
-export function wordErrors(spoken, heard) {
-  let row = heard.map((_, index) => index + 1);
-  row.unshift(0);
-  spoken.forEach((word, line) => {
-    let above = row[0];
-    row[0] = line + 1;
-    heard.forEach((other, index) => {
-      const best = Math.min(above + (word === other ? 0 : 1), row[index] + 1, row[index + 1] + 1);
-      above = row[index + 1];
-      row[index + 1] = best;
-    });
-  });
-  return row.at(-1);
+  const { words, errors, text } = JSON.parse(output);
+  return { ...finite({ words, errors }), text };
 }

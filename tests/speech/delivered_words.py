@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from word_errors import errors, words_in
+from words import errors, words_in
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOCAL_CLOUD = ROOT / os.environ.get("BIN", "target/debug") / "local-cloud"

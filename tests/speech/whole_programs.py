@@ -1,8 +1,9 @@
 """Compares `decode` with FFmpeg on the recording of `cargo bench -p media --bench summary`.
 
-Each program decodes ten minutes of mono Opus in Matroska to 16 kHz mono PCM, in turns. The result is
-the ratio of the median CPU times. FFmpeg is the one on PATH, or else that of the Python tools. Adds `ratioToFfmpegLibopus` and `ratioToFfmpegNative` (FFmpeg's CPU
-time over ours) to target/bench/summary.json.
+Each program decodes ten minutes of mono Opus in Matroska to 16 kHz mono PCM, in turns. The result
+is the ratio of the median CPU times. FFmpeg is the one on PATH, or else that of the Python tools.
+Adds `ratioToFfmpegLibopus` and `ratioToFfmpegNative` (FFmpeg's CPU time over ours) to
+target/bench/summary.json.
 """
 
 import json

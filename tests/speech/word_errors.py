@@ -15,7 +15,7 @@ import tempfile
 
 import imageio_ffmpeg
 
-from words import Absent, exit_with, pcm_of, recognised
+from words import Absent, errors, exit_with, pcm_of, recognised, words_in
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DECODE = ROOT / os.environ.get("BIN", "target/debug") / "examples" / "decode"
@@ -36,7 +36,7 @@ def sentences() -> list[tuple[pathlib.Path, list[str]]]:
     """Returns each recording and its transcript."""
     lines = (MEDIA / "transcription.txt").read_text().splitlines()
     matches = (re.fullmatch(r"<s> (.*) </s> \((.*)\)", line.strip()) for line in lines)
-    return [(MEDIA / f"{match[2]}.wav", match[1].split()) for match in matches if match]
+    return [(MEDIA / f"{match[2]}.wav", words_in(match[1])) for match in matches if match]
 
 
 def delivered(path: pathlib.Path, options: list[str], scratch: str) -> bytes:
@@ -45,21 +45,6 @@ def delivered(path: pathlib.Path, options: list[str], scratch: str) -> bytes:
     ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-i", path, *options, encoded]
     subprocess.run(ffmpeg, check=True)
     return subprocess.run([DECODE, encoded], check=True, capture_output=True).stdout
-
-
-def words_in(text: str) -> list[str]:
-    """Returns the words of a text in lower case, without punctuation."""
-    return re.findall(r"[a-z']+", text.lower().replace("mr.", "mister"))
-
-
-def errors(spoken: list[str], hypothesis: list[str]) -> int:
-    """Returns the edit distance in words."""
-    row = list(range(len(hypothesis) + 1))
-    for count, word in enumerate(spoken, 1):
-        above, row[0] = row[0], count
-        for at, other in enumerate(hypothesis, 1):
-            above, row[at] = row[at], min(above + (word != other), row[at] + 1, row[at - 1] + 1)
-    return row[-1]
 
 
 def rate(take) -> float:
@@ -82,13 +67,15 @@ def main() -> int:
         print(f"skipped: {absent}")
         return 0
     failed = before > MAX_RATE
-    print(f"{'FAILED' if failed else 'ok'}: original recordings: {before:.1%}, at most {MAX_RATE:.0%}")
+    outcome = "FAILED" if failed else "ok"
+    print(f"{outcome}: original recordings: {before:.1%}, at most {MAX_RATE:.0%}")
     with tempfile.TemporaryDirectory() as scratch:
         for encoding, options in ENCODINGS.items():
             after = rate(lambda path: delivered(path, options, scratch))
             good = after - before <= MAX_INCREASE
             failed += not good
-            print(f"{'ok' if good else 'FAILED'}: {encoding}: {after:.1%}, at most {MAX_INCREASE:.0%} more")
+            outcome = "ok" if good else "FAILED"
+            print(f"{outcome}: {encoding}: {after:.1%}, at most {MAX_INCREASE:.0%} more")
     return 1 if failed else 0
 
 

@@ -1,17 +1,21 @@
-// The speaker begins as soon as the page says "live": the first word is in the audio, from its first sound on.
+// The speaker begins as soon as the page says "live": the first word is in the audio, from its
+// first sound on.
 import { readFileSync } from "node:fs";
 import { pause } from "../cloud.mjs";
 import { compare } from "../compare.mjs";
-import { delivered } from "../delivered.mjs";
+import { collectDelivered } from "../delivered.mjs";
 import { joined, resembles } from "../limits.mjs";
 import { speakingWhenLive } from "../measure.mjs";
 import { SpeakerPage } from "../speaker-page.mjs";
 import { SAMPLE_RATE } from "../speech.mjs";
 
-/** The shortest time in which a speaker answers to what the page shows: reactions take twice as long and more. */
+/**
+ * Less than the shortest time in which a speaker reacts to the page: reactions take twice as long
+ * and more.
+ */
 const REACTION_MS = 50;
 
-/** The pause before the last turn, which the sentence has not. */
+/** The pause before the last turn; not part of the sentence. */
 const PAUSE_SECONDS = 0.45;
 
 /** Silence that is put before the sentence for the comparison: the audio begins before it. */
@@ -31,16 +35,15 @@ export const firstWord = {
     await page.start();
     const sessionId = await page.live();
     await pause((voice.seconds + 0.5) * 1_000);
-    await page.stop();
+    await page.stop(release);
     const joining = await page.joining();
     await page.close();
-    release();
-    return { voice, heard: await delivered(cloud, sessionId, output, "first-word"), joining };
+    return { voice, delivered: await collectDelivered(cloud, sessionId, output, "first-word"), joining };
   },
-  judge({ voice, heard, joining }) {
+  check({ voice, delivered, joining }) {
     const padded = new Int16Array(BEFORE_SECONDS * SAMPLE_RATE + voice.samples.length);
     padded.set(voice.samples, BEFORE_SECONDS * SAMPLE_RATE);
-    const measured = compare(padded, heard.samples, SAMPLE_RATE, BEFORE_SECONDS + 1);
+    const measured = compare(padded, delivered.samples, SAMPLE_RATE, BEFORE_SECONDS + 1);
     const missingMs = Math.max(0, measured.skippedMs - BEFORE_SECONDS * 1_000);
     return {
       ...joining,

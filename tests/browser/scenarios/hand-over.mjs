@@ -1,6 +1,7 @@
-// The consumer is killed and handed over while someone speaks: nothing is lost, and nothing is accepted twice.
+// The consumer is killed and handed over while someone speaks: nothing is lost, and nothing is
+// accepted twice.
 import { pause } from "../cloud.mjs";
-import { against, delivered } from "../delivered.mjs";
+import { against, collectDelivered } from "../delivered.mjs";
 import { inPlace, joined, resembles } from "../limits.mjs";
 import { SpeakerPage } from "../speaker-page.mjs";
 
@@ -17,27 +18,26 @@ export const handOver = {
     await pause(3_000);
     const killed = await cloud.killConsumer();
     await pause((voice.seconds - 3) * 1_000);
-    await page.stop();
+    await page.stop(release);
     const joining = await page.joining();
     await page.close();
-    release();
-    return { voice, killed, joining, heard: await delivered(cloud, sessionId, output, "hand-over") };
+    return { voice, killed, joining, delivered: await collectDelivered(cloud, sessionId, output, "hand-over") };
   },
-  judge({ voice, killed, joining, heard }) {
-    const measured = against(voice.samples, heard.samples);
+  check({ voice, killed, joining, delivered }) {
+    const measured = against(voice.samples, delivered.samples);
     return {
       ...joining,
       ...measured,
-      heard: { ...heard, samples: undefined },
+      delivered: { ...delivered, samples: undefined },
       problems: [
         joined(joining),
         killed < 1 && "no consumer was killed",
-        heard.runs < 3 && `${heard.runs} runs of the consumer`,
+        delivered.runs < 3 && `${delivered.runs} runs of the consumer`,
         resembles(measured),
         inPlace(measured.lags),
         measured.gapMs > 0 && `gaps of ${measured.gapMs} ms`,
-        heard.filledMs + heard.skippedMs > 0 && `${heard.filledMs} ms were filled, ${heard.skippedMs} ms skipped`,
-        heard.duplicated > 0 && `${heard.duplicated} samples were accepted twice`,
+        delivered.filledMs + delivered.skippedMs > 0 && `${delivered.filledMs} ms were filled, ${delivered.skippedMs} ms skipped`,
+        delivered.duplicated > 0 && `${delivered.duplicated} samples were accepted twice`,
       ],
     };
   },

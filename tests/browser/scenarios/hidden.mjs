@@ -1,6 +1,6 @@
 // The page is in a tab behind another one: its video slows down, and the sound goes on.
 import { pause } from "../cloud.mjs";
-import { against, delivered } from "../delivered.mjs";
+import { against, collectDelivered } from "../delivered.mjs";
 import { inPlace, joined, resembles, within } from "../limits.mjs";
 import { SpeakerPage } from "../speaker-page.mjs";
 
@@ -24,14 +24,13 @@ export const hidden = {
     await pause((voice.seconds - HIDDEN_AFTER_SECONDS) * 1_000);
     const after = await page.framesSent();
     const joining = await page.joining();
-    await page.stop();
+    await page.stop(release);
     await page.close();
-    release();
     const rate = (1_000 * (after.frames - before.frames)) / (after.at - before.at);
-    return { voice, rate, joining, heard: await delivered(cloud, sessionId, output, "hidden") };
+    return { voice, rate, joining, delivered: await collectDelivered(cloud, sessionId, output, "hidden") };
   },
-  judge({ voice, rate, joining, heard }) {
-    const measured = against(voice.samples, heard.samples);
+  check({ voice, rate, joining, delivered }) {
+    const measured = against(voice.samples, delivered.samples);
     return {
       ...joining,
       ...measured,
@@ -42,7 +41,7 @@ export const hidden = {
         resembles(measured),
         inPlace(measured.lags),
         measured.gapMs > 0 && `gaps of ${measured.gapMs} ms`,
-        heard.filledMs + heard.skippedMs > 0 && `${heard.filledMs} ms were filled, ${heard.skippedMs} ms skipped`,
+        delivered.filledMs + delivered.skippedMs > 0 && `${delivered.filledMs} ms were filled, ${delivered.skippedMs} ms skipped`,
       ],
     };
   },

@@ -1,12 +1,23 @@
 // A storage session lasts an hour: the service ends it, or the page joins again before.
 import { pause, until } from "../cloud.mjs";
-import { aroundGap, delivered, MAX_ARRIVAL_MS } from "../delivered.mjs";
+import { aroundGap, collectDelivered, MAX_ARRIVAL_MS, PER_MS } from "../delivered.mjs";
 import { inPlace, joined, resembles, within } from "../limits.mjs";
 import { CLOCK } from "../measure.mjs";
-import { SpeakerPage } from "../speaker-page.mjs";
+import { PACKET_MS, PACKETS_AROUND, SpeakerPage } from "../speaker-page.mjs";
+
+const HOUR_MS = 60 * 60 * 1_000;
+
+/** The speed of the cloud's clock. */
+const TIME_SCALE = 150;
 
 /** The page joins again after 50 to 55 minutes. */
 const RENEWAL_MS = 55 * 60 * 1_000;
+
+/** Duration of the speech after the interruption. A comparison needs whole seconds of speech. */
+const AFTER_SECONDS = 5;
+
+/** Whether the status was "live" a second time. */
+const LIVE_AGAIN = `measured.statuses.filter(({ text }) => text.includes(": live")).length >= 2`;
 
 /** The gaps that a page's status names: {count, ms}. */
 function shownGaps(status) {
@@ -15,8 +26,8 @@ function shownGaps(status) {
 }
 
 /**
- * From the first "live" on: when media stopped, for how long, and how much of that programs waited for a processor.
- * undefined if media did not stop and go on.
+ * From the first "live" on: when media stopped, for how long, and how much of that programs waited
+ * for a processor. undefined if media did not stop and go on.
  */
 function gapOf(statuses, machine) {
   const [first, again] = statuses.filter(({ text }) => text.includes(": live"));
@@ -28,42 +39,57 @@ function gapOf(statuses, machine) {
   return { fromMs: stopped.at - first.at, ms: again.at - stopped.at, waitedMs };
 }
 
-async function spoken(tools, name, { options, pick, scripts, meanwhile }) {
+/**
+ * Speaks into a session whose media is interrupted once by `meanwhile`. Speech goes on until
+ * `AFTER_SECONDS` after media is live again, however long the interruption was.
+ */
+async function runSession(tools, name, { options, scripts, meanwhile }) {
   const { cloud: startCloud, microphone, turns, output, release } = tools;
   const cloud = await startCloud(options);
-  const voice = microphone(name, pick(turns));
+  const voice = microphone(name, [...turns, ...turns]);
   const page = await SpeakerPage.open(tools, cloud, { microphone: voice, scripts });
   await page.start();
   const sessionId = await page.live();
   const joining = await page.joining();
-  await Promise.all([pause(voice.seconds * 1_000), meanwhile(page, cloud, sessionId)]);
-  const said = { status: await page.status(), statuses: await page.statuses() };
-  const gap = gapOf(said.statuses, tools.machine);
-  await page.stop();
+  await meanwhile(page, cloud, sessionId);
+  await page.until(LIVE_AGAIN);
+  await pause(AFTER_SECONDS * 1_000);
+  const shown = { status: await page.status(), statuses: await page.statuses() };
+  const gap = gapOf(shown.statuses, tools.machine);
+  const sent = await page.stop(release);
   await page.close();
-  release();
-  return { voice, said, gap, joining, heard: await delivered(cloud, sessionId, output, name) };
+  const delivered = await collectDelivered(cloud, sessionId, output, name);
+  return { voice, shown, gap, sent, joining, delivered };
 }
 
-function judged({ voice, said, gap, joining, heard }, mostMs) {
-  const shown = shownGaps(said.status);
-  if (shown.count !== 1 || gap === undefined) {
-    return { ...joining, problems: [`the page shows ${shown.count} gaps: ${said.statuses.map(({ text }) => text).join("; ")}`] };
+function checked({ voice, shown, gap, sent, joining, delivered }, mostMs) {
+  const gaps = shownGaps(shown.status);
+  if (gaps.count !== 1 || gap === undefined) {
+    const texts = shown.statuses.map(({ text }) => text).join("; ");
+    return { ...joining, problems: [`the page shows ${gaps.count} gaps: ${texts}`] };
   }
-  const measured = aroundGap(voice.samples, heard.samples, gap);
+  const measured = aroundGap(voice.samples, delivered.samples, gap);
   const arrivalMs = MAX_ARRIVAL_MS + gap.waitedMs;
-  const missingMs = heard.filledMs + heard.skippedMs;
+  const missingMs = delivered.filledMs + delivered.skippedMs;
+  const [sentMs, afterMs] = [sent * PACKET_MS, delivered.samples.length / PER_MS - gap.fromMs - gap.ms];
+  const aroundMs = arrivalMs + PACKETS_AROUND * PACKET_MS;
   return {
     ...joining,
     ...measured,
-    gap, shown, missingMs, runs: heard.runs,
+    gap,
+    gaps,
+    missingMs,
+    sentMs,
+    afterMs,
+    runs: delivered.runs,
     gapMs: Math.round(missingMs),
     problems: [
       joined(joining),
-      shown.ms - gap.waitedMs > mostMs &&
-        `the page shows a gap of ${shown.ms} ms, of which programs waited ${gap.waitedMs} ms for a processor`,
+      gaps.ms - gap.waitedMs > mostMs &&
+        `the page shows a gap of ${gaps.ms} ms, of which programs waited ${gap.waitedMs} ms for a processor`,
       within("the gap in the audio in ms", missingMs, gap.ms - arrivalMs, gap.ms + arrivalMs),
       within("the place of the second connection in ms", measured.arrivalMs, -arrivalMs, arrivalMs),
+      within("the audio of the second connection in ms", afterMs, sentMs - aroundMs, sentMs + aroundMs),
       resembles(measured),
       inPlace(measured.lags[0]),
       inPlace(measured.lags[1]),
@@ -75,21 +101,19 @@ function judged({ voice, said, gap, joining, heard }, mostMs) {
 export const theHour = {
   name: "session ended by the service after an hour",
   run: (tools) =>
-    spoken(tools, "hour", {
+    runSession(tools, "hour", {
       // An hour in 24 s, and so a run of the consumer in 6 s.
-      options: ["--ingestion-fragment-ms", "2000", "--time-scale", "150"],
-      pick: (turns) => turns.slice(0, 3),
-      meanwhile: async () => undefined,
+      options: ["--ingestion-fragment-ms", "2000", "--time-scale", String(TIME_SCALE)],
+      meanwhile: () => pause(HOUR_MS / TIME_SCALE),
     }),
-  judge: (evidence) => judged(evidence, 2_500),
+  check: (evidence) => checked(evidence, 2_500),
 };
 
 export const renewal = {
   name: "session renewed before the hour",
   run: (tools) =>
-    spoken(tools, "renewal", {
+    runSession(tools, "renewal", {
       options: ["--ingestion-fragment-ms", "2000"],
-      pick: (turns) => turns.slice(2, 3),
       scripts: [CLOCK],
       meanwhile: async (page, cloud, sessionId) => {
         // First signaling alone ends: media goes on without it.
@@ -99,9 +123,9 @@ export const renewal = {
           const { body } = await cloud.call("GET", "/_local/signaling");
           return JSON.stringify(body).includes("session-");
         });
-        await pause(1_500);
+        await pause(2_000);
         await page.value(`passTime(${RENEWAL_MS})`);
       },
     }),
-  judge: (evidence) => judged(evidence, 300),
+  check: (evidence) => checked(evidence, 300),
 };

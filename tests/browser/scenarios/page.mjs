@@ -1,4 +1,5 @@
-// The page at `/` while a recording is spoken into a session: what it shows, its switches, and what a screen reader gets.
+// The page at `/` while a recording is spoken into a session: what it shows, its switches, and what
+// a screen reader gets.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { until } from "../cloud.mjs";
@@ -7,7 +8,7 @@ import { RECORDING } from "../speech.mjs";
 const text = (id) => `document.getElementById(${JSON.stringify(id)}).innerText`;
 
 /** Opens the page, speaks into a session, and switches faults on and off. */
-export const showsSession = { name: "page", run: shows, judge: () => ({ problems: [] }) };
+export const showsSession = { name: "page", run: shows, check: () => ({ problems: [] }) };
 
 async function shows({ cloud: startCloud, start, output, release }) {
   const cloud = await startCloud([]);

@@ -1,13 +1,14 @@
-// The page is reloaded in the middle of a sentence: what was said until then arrives, and the next session is whole.
+// The page is reloaded in the middle of a sentence: the speech until then arrives, and the next
+// session is whole.
 import { pause } from "../cloud.mjs";
-import { beginning, delivered } from "../delivered.mjs";
+import { beginning, collectDelivered, PER_MS } from "../delivered.mjs";
 import { inPlace, joined, resembles, within } from "../limits.mjs";
 import { PACKET_MS, PACKETS_AROUND, SpeakerPage } from "../speaker-page.mjs";
 
 /** In the middle of "Every word that is spoken here today will be heard in many languages". */
 const RELOAD_AT_SECONDS = 7;
 
-/** So long the second session speaks. */
+/** Duration of the second session's speech. */
 const AGAIN_SECONDS = 6;
 
 export const reload = {
@@ -25,15 +26,14 @@ export const reload = {
     await page.start();
     const second = await page.live();
     await pause(AGAIN_SECONDS * 1_000);
-    await page.stop();
+    await page.stop(release);
     const again = await page.joining();
     await page.close();
-    release();
-    const before = await delivered(cloud, first, output, "reload-before");
-    return { voice, sent, joining, again, before, after: await delivered(cloud, second, output, "reload-after") };
+    const before = await collectDelivered(cloud, first, output, "reload-before");
+    return { voice, sent, joining, again, before, after: await collectDelivered(cloud, second, output, "reload-after") };
   },
-  judge({ voice, sent, joining, again, before, after }) {
-    const heardMs = before.samples.length / 16;
+  check({ voice, sent, joining, again, before, after }) {
+    const deliveredMs = before.samples.length / PER_MS;
     const measured = beginning(voice.samples, before.samples);
     const whole = beginning(voice.samples, after.samples);
     const sentMs = sent * PACKET_MS;
@@ -42,7 +42,7 @@ export const reload = {
       envelope: Math.min(measured.envelope, whole.envelope),
       gapMs: measured.gapMs + whole.gapMs,
       sentMs,
-      heardMs,
+      deliveredMs,
       problems: [
         joined(joining),
         joined(again),
@@ -51,7 +51,7 @@ export const reload = {
         inPlace(measured.lags),
         inPlace(whole.lags),
         measured.gapMs + whole.gapMs > 0 && `gaps of ${measured.gapMs} ms before the reload and ${whole.gapMs} ms after it`,
-        within("the audio before the reload in ms", heardMs, sentMs - PACKETS_AROUND * PACKET_MS, sentMs + PACKETS_AROUND * PACKET_MS),
+        within("the audio before the reload in ms", deliveredMs, sentMs - PACKETS_AROUND * PACKET_MS, sentMs + PACKETS_AROUND * PACKET_MS),
       ],
     };
   },

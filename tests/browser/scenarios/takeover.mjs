@@ -1,7 +1,8 @@
-// A second page speaks into the same session: the newest master wins, and the first page says that its media is lost.
+// A second page speaks into the same session: the newest master replaces the first, and the first
+// page reports `reconnecting`.
 import { pause } from "../cloud.mjs";
 import { locate } from "../compare.mjs";
-import { against, beginning, delivered } from "../delivered.mjs";
+import { against, beginning, collectDelivered } from "../delivered.mjs";
 import { inPlace, joined, resembles } from "../limits.mjs";
 import { sameSession } from "../measure.mjs";
 import { SpeakerPage } from "../speaker-page.mjs";
@@ -25,24 +26,24 @@ export const takeover = {
     const sessionId = await first.live();
     await pause(TAKEN_OVER_AT_SECONDS * 1_000);
     await second.start();
-    // A page that has lost its channel connects again, and would take it back: its browser is gone by then.
+    // A page that has lost its channel connects again, and would take it back: its browser is gone
+    // by then.
     await first.until(`document.getElementById("status").value.includes("reconnecting")`);
-    const said = await first.log();
+    const shown = await first.log();
     await first.close();
     const isSame = (await second.live()) === sessionId;
     await pause(other.seconds * 1_000);
     const status = await second.status();
-    await second.stop();
+    await second.stop(release);
     const joining = await second.joining();
     await second.close();
-    release();
-    return { one, other, said, status, isSame, joining, heard: await delivered(cloud, sessionId, output, "takeover") };
+    return { one, other, shown, status, isSame, joining, delivered: await collectDelivered(cloud, sessionId, output, "takeover") };
   },
-  judge({ one, other, said, status, isSame, joining, heard }) {
+  check({ one, other, shown, status, isSame, joining, delivered }) {
     const speech = other.samples.subarray(LEAD_SECONDS * SAMPLE_RATE);
-    const place = locate(speech, heard.samples, SAMPLE_RATE);
-    const before = heard.samples.subarray(0, (TAKEN_OVER_AT_SECONDS - 0.5) * SAMPLE_RATE);
-    const after = heard.samples.subarray(Math.round(place.seconds * SAMPLE_RATE));
+    const place = locate(speech, delivered.samples, SAMPLE_RATE);
+    const before = delivered.samples.subarray(0, (TAKEN_OVER_AT_SECONDS - 0.5) * SAMPLE_RATE);
+    const after = delivered.samples.subarray(Math.round(place.seconds * SAMPLE_RATE));
     const [first, second] = [beginning(one.samples, before), against(speech, after)];
     return {
       ...joining,
@@ -53,7 +54,7 @@ export const takeover = {
         !isSame && "the second page opened another session",
         joined(joining),
         !status.endsWith(": live") && `the second page's status was ${status}`,
-        !said.some((line) => line.endsWith("signaling closed")) && `the first page's log: ${said.join("; ")}`,
+        !shown.some((line) => line.endsWith("signaling closed")) && `the first page's log: ${shown.join("; ")}`,
         resembles(first),
         resembles(second),
         inPlace(first.lags),

@@ -1,6 +1,7 @@
-// A whole recording through the page as it is: processing off and on, with fragments as of AWS's ingestion and shorter.
+// A whole recording through the page as it is: processing off and on, with fragments as of AWS's
+// ingestion and shorter.
 import { pause } from "../cloud.mjs";
-import { against, delivered, PER_MS } from "../delivered.mjs";
+import { against, collectDelivered, PER_MS } from "../delivered.mjs";
 import { inPlace, joined, MAX_MORE_ERRORS, MIN_ENVELOPE, resembles, within } from "../limits.mjs";
 import { PACKET_MS, PACKETS_AROUND, SpeakerPage } from "../speaker-page.mjs";
 
@@ -19,18 +20,17 @@ const whole = (name, isProcessed, cloudOptions) => ({
     const sessionId = await page.live();
     await pause(voice.seconds * 1_000);
     const status = await page.status();
-    const sent = await page.stop();
+    const sent = await page.stop(release);
     const joining = await page.joining();
     await page.close();
-    release();
-    const heard = await delivered(cloud, sessionId, output, isProcessed ? "processing-on" : "processing-off");
-    return { voice, heard, sent, status, joining };
+    const delivered = await collectDelivered(cloud, sessionId, output, isProcessed ? "processing-on" : "processing-off");
+    return { voice, delivered, sent, status, joining };
   },
-  judge({ voice, heard, sent, status, joining }) {
+  check({ voice, delivered, sent, status, joining }) {
     const processing = isProcessed ? "on" : "off";
-    const measured = against(voice.samples, heard.samples);
-    const [sentMs, heardMs] = [sent * PACKET_MS, heard.samples.length / PER_MS];
-    const lostMs = heard.filledMs + heard.skippedMs;
+    const measured = against(voice.samples, delivered.samples);
+    const [sentMs, deliveredMs] = [sent * PACKET_MS, delivered.samples.length / PER_MS];
+    const lostMs = delivered.filledMs + delivered.skippedMs;
     return {
       ...joining,
       ...measured,
@@ -38,14 +38,14 @@ const whole = (name, isProcessed, cloudOptions) => ({
       gapMs: isProcessed ? lostMs : measured.gapMs,
       quietMs: measured.gapMs,
       sentMs,
-      heardMs,
-      words: { voice, skippedMs: measured.skippedMs, heard, most: voice.isRead ? MAX_MORE_ERRORS[processing] : MAX_MORE_ERRORS.synthetic },
+      deliveredMs,
+      words: { voice, skippedMs: measured.skippedMs, delivered, most: voice.isRead ? MAX_MORE_ERRORS[processing] : MAX_MORE_ERRORS.synthetic },
       problems: [
         joined(joining),
         !status.endsWith(": live") && `the status was ${status}`,
         resembles(measured, MIN_ENVELOPE[processing]),
-        lostMs > 0 && `${heard.filledMs} ms were filled, ${heard.skippedMs} ms skipped`,
-        within("the delivered audio in ms", heardMs, sentMs - PACKETS_AROUND * PACKET_MS, sentMs + PACKETS_AROUND * PACKET_MS),
+        lostMs > 0 && `${delivered.filledMs} ms were filled, ${delivered.skippedMs} ms skipped`,
+        within("the delivered audio in ms", deliveredMs, sentMs - PACKETS_AROUND * PACKET_MS, sentMs + PACKETS_AROUND * PACKET_MS),
         ...(isProcessed ? [] : [inPlace(measured.lags), measured.gapMs > 0 && `gaps of ${measured.gapMs} ms`]),
       ],
     };
