@@ -137,10 +137,23 @@ impl Cloud {
         self.kvs.clock()
     }
 
-    /// Ends the sessions, and waits until their media is stored.
+    /// Ends the sessions once they have read what was sent, and waits until their media is stored.
     pub(super) async fn end(&self) {
+        self.has_read_all().await;
         self.sessions.stop.cancel();
         self.ended().await;
+    }
+
+    /// Waits until no datagram is read while the thread, which the session shares with the test, is
+    /// idle.
+    async fn has_read_all(&self) {
+        loop {
+            let before = self.datagrams();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if self.datagrams() == before {
+                return;
+            }
+        }
     }
 
     /// Waits for the end of the channel's session.
