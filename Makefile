@@ -148,9 +148,9 @@ speaker: ## the speaker's page: types, tests, bundle in examples/speaker/dist, a
 # Of `make check`, the one part that a machine without Node.js leaves out.
 check-speaker:
 	@if $(HAS_NODE); then $(MAKE) --no-print-directory speaker check-page; \
-	else echo "skipped: the speaker's page (examples/speaker) and that of the local cloud, for want of Node.js 20 with npm"; fi
+	else echo "skipped: the speaker's page (examples/speaker) and that of the local cloud, because Node.js 20 with npm is missing"; fi
 
-# The bundle that /speaker/ of the local cloud serves. Without Node.js the cloud runs, and says what
+# The bundle that /speaker/ of the local cloud serves. Without Node.js the cloud runs, and prints what
 # the page needs.
 SPEAKER := examples/speaker
 HAS_NODE = command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null
@@ -183,7 +183,7 @@ browser: cloud test-browser ## the pages in a headless Chromium, speech through 
 # One scenario alone: node tests/browser/run.mjs reload
 test-browser: speaker-page
 	@if $(HAS_NODE); then node tests/browser/run.mjs; \
-	else echo "skipped: the tests with a real browser (tests/browser), for want of Node.js 20 with npm"; fi
+	else echo "skipped: the tests with a real browser (tests/browser), because Node.js 20 with npm is missing"; fi
 
 screenshot: functions ## write the README's pictures of the local cloud's page (needs Node.js, Chromium and the recogniser)
 	RECOGNISER="$(RECOGNISER)" node tests/browser/screenshot.mjs
