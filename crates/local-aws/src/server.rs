@@ -37,10 +37,9 @@ where
     L: Listener<Addr: std::fmt::Debug>,
 {
     let router = Router::new()
-        .nest("/_local", admin_api::router().layer(from_fn(web_origin::check_origin)))
+        .nest("/_local", admin_api::router().layer(from_fn(web_origin::check)))
         .route("/_local/", get(|| async { Redirect::permanent("/_local") }))
         .fallback(dispatch)
-        .layer(from_fn(web_origin::check_host))
         .with_state(Arc::clone(&services));
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!("{} stopped serving: {error}", services.base_url);
@@ -50,7 +49,7 @@ where
 async fn dispatch(State(services): State<Arc<Services>>, request: Request) -> Response {
     let credential = Credential::of(request.headers(), request.uri().query());
     if !is_for_http_api(credential.as_ref(), &request)
-        && let Some(refused) = web_origin::foreign_origin(request.headers())
+        && let Some(refused) = web_origin::refusal(request.headers())
     {
         return refused;
     }

@@ -3,8 +3,10 @@
 //!
 //! - A `Host` of another name than this machine's is rejected: by DNS rebinding, the page of any
 //!   site can have this server's address.
-//! - An `Origin` of another machine is rejected. The HTTP API is excepted: it checks tokens, and
-//!   its CORS configuration is the template's.
+//! - An `Origin` of another machine is rejected.
+//!
+//! The HTTP API accepts both: it checks tokens, can have a domain name of its own, and has the CORS
+//! configuration of the template.
 
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -13,26 +15,23 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use crate::aws_error::AwsError;
 
-/// Rejects a request for another host.
-pub(crate) async fn check_host(request: Request, next: Next) -> Response {
-    match value(request.headers(), header::HOST) {
-        Some(host) if !is_local(host) => {
-            forbidden(format!("The host {host:?} is not this machine: use 127.0.0.1 or localhost"))
-        }
-        _ => next.run(request).await,
-    }
-}
-
-/// Rejects a request of a page from another machine.
-pub(crate) async fn check_origin(request: Request, next: Next) -> Response {
-    match foreign_origin(request.headers()) {
+/// Rejects a request for another host, or of a page from another machine.
+pub(crate) async fn check(request: Request, next: Next) -> Response {
+    match refusal(request.headers()) {
         Some(refused) => refused,
         None => next.run(request).await,
     }
 }
 
-/// Returns the answer to a request of a page from another machine; `None` for other requests.
-pub(crate) fn foreign_origin(headers: &HeaderMap) -> Option<Response> {
+/// Returns the answer to a request that is rejected; `None` for other requests.
+pub(crate) fn refusal(headers: &HeaderMap) -> Option<Response> {
+    if let Some(host) = value(headers, header::HOST)
+        && !is_local(host)
+    {
+        return Some(forbidden(format!(
+            "The host {host:?} is not this machine: use 127.0.0.1 or localhost"
+        )));
+    }
     let origin = value(headers, header::ORIGIN)?;
     let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
     if host.is_some_and(is_local) {
@@ -98,7 +97,7 @@ mod tests {
         let refused = |origin: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::ORIGIN, origin.parse().unwrap());
-            foreign_origin(&headers).is_some()
+            refusal(&headers).is_some()
         };
         for origin in ["http://127.0.0.1:5173", "https://localhost:8443", "http://[::1]"] {
             assert!(!refused(origin), "{origin}");
@@ -106,6 +105,6 @@ mod tests {
         for origin in ["null", "https://evil.test", "file://localhost", "localhost"] {
             assert!(refused(origin), "{origin}");
         }
-        assert!(foreign_origin(&HeaderMap::new()).is_none());
+        assert!(refusal(&HeaderMap::new()).is_none());
     }
 }
