@@ -35,6 +35,6 @@ def test_an_installation_names_its_packages(tmp_path: Path) -> None:
     """A printed line names the packages of the requirements file and the folder."""
     command = ["make", "--dry-run", "check-api", f"VENV={tmp_path / 'tools'}"]
     made = subprocess.run(command, cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=60)
-    line = next(line for line in made.stdout.splitlines() if "installing into" in line)
+    line = next(line for line in made.stdout.splitlines() if "installing into" in line and "requirements.txt" in line)
     printed = subprocess.run(["bash", "-c", line.lstrip("@")], cwd=ROOT, capture_output=True, text=True).stdout
     assert printed.startswith(f"installing into {tmp_path / 'tools'}: boto3 cargo-lambda cmake")
