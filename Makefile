@@ -45,13 +45,13 @@ FOR_LAMBDA := CARGO_BUILD_RUSTFLAGS=--remap-path-prefix=$(CARGO_HOME)=/cargo \
 INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd ' ' -)"
 
 .PHONY: help run up test check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page screenshot fmt bench faults fuzz build \
-  reproducible deploy deploy-check smoke tools compilers local announce cloud functions release clean require-media require-deploy require-token \
+  reproducible deploy deploy-check smoke tools run-tools announce cloud functions release clean require-media require-deploy require-token \
   test-unit test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents test-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-run: require-media local ## one session end to end on this machine (SPEED=n, MEDIA=file.mkv|.mka|.webm, FRAGMENT_MS=10000 for fragments as of WebRTC ingestion, PROFILE=release)
+run: require-media functions ## one session end to end on this machine (SPEED=n, MEDIA=file.mkv|.mka|.webm, FRAGMENT_MS=10000 for fragments as of WebRTC ingestion, PROFILE=release)
 	@$(BIN)/local-cloud run --media "$(MEDIA)" --speed $(SPEED) --fragment-ms $(FRAGMENT_MS) \
 	  --report target/local/report.json $(WITH_WORDS)
 
@@ -60,7 +60,7 @@ run: require-media local ## one session end to end on this machine (SPEED=n, MED
 require-media:
 	@test -e "$(MEDIA)" || { echo "missing: MEDIA=$(MEDIA) does not exist; give an Opus .mkv, .mka or .webm file."; exit 1; }
 
-up: local speaker-page ## leave the same cloud running (PORT=7878) and print what to try
+up: functions speaker-page ## leave the same cloud running (PORT=7878) and print what to try
 	@$(BIN)/local-cloud up --port $(PORT) --data target/local --guide $(WITH_WORDS)
 
 # The crates that have integration tests, without tests/e2e.
@@ -185,7 +185,7 @@ test-browser: speaker-page
 	@if $(HAS_NODE); then node tests/browser/run.mjs; \
 	else echo "skipped: the tests with a real browser (tests/browser), because Node.js 20 with npm is missing"; fi
 
-screenshot: local ## write the README's pictures of the local cloud's page (needs Node.js, Chromium and the recogniser)
+screenshot: functions ## write the README's pictures of the local cloud's page (needs Node.js, Chromium and the recogniser)
 	RECOGNISER="$(RECOGNISER)" node tests/browser/screenshot.mjs
 
 fmt: ## format the code
@@ -266,12 +266,8 @@ cloud: tools
 # `make test` does not compile them again: aws-adapters by being named, the others by
 # crates/local-cloud/Cargo.toml.
 RUN_PACKAGES := local-cloud aws-adapters $(FUNCTIONS)
-functions: announce compilers
-	@MAKEFLAGS= $(VENV)/bin/python infra/build/compile.py --profile $(PROFILE) $(RUN_PACKAGES:%=-p %)
-
-# The functions are compiled while pip installs the tools that compiling does not need.
-local:
-	@$(MAKE) --no-print-directory --jobs=2 functions tools
+functions: announce run-tools
+	@$(VENV)/bin/python infra/build/compile.py --profile $(PROFILE) $(RUN_PACKAGES:%=-p %)
 
 announce:
 	@test -x $(BIN)/local-cloud || echo "The first build downloads and compiles the local cloud and the functions (profile $(PROFILE)):" \
@@ -280,30 +276,29 @@ announce:
 release: tools
 	cargo build --release --workspace --bins --examples
 
-tools: compilers $(VENV)/.tools
-
-compilers: $(VENV)/.cmake
+# What `make run` and `make up` need.
+run-tools: $(VENV)/.run-tools
 	@command -v cargo >/dev/null || { echo "missing: Rust. Install rustup; rust-toolchain.toml names the version."; exit 1; }
 	@command -v cc >/dev/null || { echo "missing: a C compiler (Debian: apt-get install build-essential; macOS: xcode-select --install)."; exit 1; }
 	@command -v cmake >/dev/null || { echo "missing: cmake, and .venv does not provide it (rm -r .venv, then again)."; exit 1; }
 
-# One pinned requirements file; pip's own lock is the stamp's time.
-$(VENV)/.cmake: tests/requirements.txt
-	@command -v $(PYTHON) >/dev/null || { echo "missing: Python 3 with venv (Debian: apt-get install python3-venv)."; exit 1; }
-	@echo "installing into $(VENV): cmake"
-	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check $$(grep '^cmake==' $<)
-	@touch $@
+tools: run-tools $(VENV)/.tools
 
+# One pinned requirements file; pip's own lock is the stamp's time. Of it `make run` needs cmake only.
 # The recogniser has a file of its own, because it has no wheels for some machines, on which
 # everything else still works.
 RECOGNISER_PACKAGE := examples/recogniser/requirements.txt
-$(VENV)/.tools: tests/requirements.txt $(RECOGNISER_PACKAGE) $(VENV)/.cmake
-	@$(call INSTALLING,$<,$(VENV))
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
-	@$(call INSTALLING,$(RECOGNISER_PACKAGE),$(VENV))
+$(VENV)/.run-tools: tests/requirements.txt $(RECOGNISER_PACKAGE)
+	@command -v $(PYTHON) >/dev/null || { echo "missing: Python 3 with venv (Debian: apt-get install python3-venv)."; exit 1; }
+	@echo "installing into $(VENV): cmake moonshine-voice"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check $$(grep '^cmake==' $<)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r $(RECOGNISER_PACKAGE) || \
 	  echo "not installed: the speech recogniser; without it, words are not shown"
+	@touch $@
+$(VENV)/.tools: tests/requirements.txt $(VENV)/.run-tools
+	@$(call INSTALLING,$<,$(VENV))
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 clean: ## remove what was built
