@@ -126,7 +126,7 @@ async fn speech_is_stored_as_aac_with_the_time_at_which_it_was_spoken() {
     };
     speak_while(&mut browser, &sent(&packets), note_arrival).await;
     assert!(browser.key_requests >= 2, "{}", browser.key_requests);
-    cloud.end().await;
+    cloud.end(&mut browser).await;
 
     let decoded = cloud.decoded().await;
     assert_eq!(decoded.codec.as_deref(), Some("A_AAC"));
@@ -147,7 +147,7 @@ async fn fragments_have_both_tracks_and_the_tags_of_aws() {
     let cloud = Cloud::new(1.0).await;
     let (_master, mut browser) = connected(&cloud, []).await;
     speak(&mut browser, &sent(&recording(60))).await;
-    cloud.end().await;
+    cloud.end(&mut browser).await;
     let bytes = cloud.bytes().await;
     let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     for text in ["V_MPEG4/ISO/AVC", "A_AAC", "AWS_KINESISVIDEO_FRAGMENT_NUMBER"] {
@@ -167,7 +167,7 @@ async fn lost_packets_leave_the_time_after_them_in_place() {
     let (_master, mut browser) = connected(&cloud, lost).await;
     let packets = recording(200);
     speak(&mut browser, &sent(&packets)).await;
-    cloud.end().await;
+    cloud.end(&mut browser).await;
 
     let decoded = cloud.decoded().await;
     assert_eq!(decoded.gaps, [], "short losses are concealed");
@@ -185,7 +185,7 @@ async fn a_long_loss_is_a_gap_of_its_length() {
     let (_master, mut browser) = connected(&cloud, 75..125).await;
     let packets = recording(200);
     speak(&mut browser, &sent(&packets)).await;
-    cloud.end().await;
+    cloud.end(&mut browser).await;
 
     let decoded = cloud.decoded().await;
     let [(start, samples)] = decoded.gaps[..] else { panic!("{:?}", decoded.gaps) };
@@ -214,7 +214,7 @@ async fn discontinuous_transmission_keeps_the_time() {
         packets.iter().map(|packet| (packet.len() > 2).then(|| packet.clone())).collect();
     assert!(spoken.iter().filter(|packet| packet.is_none()).count() > 40);
     speak(&mut browser, &spoken).await;
-    cloud.end().await;
+    cloud.end(&mut browser).await;
 
     let decoded = cloud.decoded().await;
     assert_eq!(decoded.gaps, []);

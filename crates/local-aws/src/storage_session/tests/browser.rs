@@ -89,6 +89,12 @@ impl Browser {
         }
     }
 
+    /// Closes the connection.
+    pub(super) async fn close(&mut self) {
+        self.rtc.close().unwrap();
+        self.drain().await;
+    }
+
     /// Sends an Opus packet whose first sample has this RTP time at `at`.
     pub(super) async fn send_audio(&mut self, rtp: u64, at: Instant, packet: &[u8]) {
         let time = MediaTime::new(rtp, Frequency::FORTY_EIGHT_KHZ);

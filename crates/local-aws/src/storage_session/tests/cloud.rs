@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{DatagramCounts, StorageSessions};
+use super::browser::Browser;
 use crate::clock::Clock;
 use crate::faults::{Faults, network};
 use crate::kvs::{Kvs, MediaWriter};
@@ -137,23 +138,11 @@ impl Cloud {
         self.kvs.clock()
     }
 
-    /// Ends the sessions once they have read what was sent, and waits until their media is stored.
-    pub(super) async fn end(&self) {
-        self.has_read_all().await;
-        self.sessions.stop.cancel();
+    /// Closes the master's connection, and waits until its media is stored. The session reads the
+    /// end of the connection after all that was sent before.
+    pub(super) async fn end(&self, browser: &mut Browser) {
+        browser.close().await;
         self.ended().await;
-    }
-
-    /// Waits until no datagram is read while the thread, which the session shares with the test, is
-    /// idle.
-    async fn has_read_all(&self) {
-        loop {
-            let before = self.datagrams();
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            if self.datagrams() == before {
-                return;
-            }
-        }
     }
 
     /// Waits for the end of the channel's session.

@@ -18,7 +18,7 @@ async fn the_newest_join_replaces_the_session_before_it() {
     // Media goes on without the signaling connection.
     drop(second);
     speak(&mut new, &packets).await;
-    cloud.end().await;
+    cloud.end(&mut new).await;
     assert!(cloud.stream()["fragments"].as_u64() > Some(stored));
     assert_eq!(cloud.stream()["writers"], 0);
 }

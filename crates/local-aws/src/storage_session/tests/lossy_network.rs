@@ -17,7 +17,7 @@ async fn lost_audio_is_concealed_in_its_length() {
     let (_master, mut browser) = connected(&cloud, []).await;
     let packets = recording(300);
     speak(&mut browser, &sent(&packets)).await;
-    cloud.end().await;
+    cloud.end(&mut browser).await;
 
     let counts = cloud.datagrams();
     assert_eq!((counts.audio_received, counts.audio_lost), (300, 15));
@@ -44,7 +44,7 @@ async fn an_outage_leaves_a_gap_of_its_length() {
         _ => {}
     };
     speak_while(&mut browser, &sent(&packets), outage).await;
-    cloud.end().await;
+    cloud.end(&mut browser).await;
 
     let counts = cloud.datagrams();
     let lost = packets.len() as i64 - counts.audio_received as i64;

@@ -24,7 +24,7 @@ async fn the_hours_rejoin_stands_where_it_was_spoken_by_both_clocks() {
         }
     };
     let second_ms = speak_while(&mut browser, &sent(after), note_arrival).await;
-    cloud.end().await;
+    cloud.end(&mut browser).await;
 
     let decoded = cloud.decoded().await;
     // How late the first packet of the second connection may have arrived.

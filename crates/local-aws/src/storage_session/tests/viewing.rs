@@ -36,7 +36,7 @@ async fn a_viewer_receives_what_the_master_sends() {
     let spoken = sent(&packets);
     let end = Instant::now() + Duration::from_millis(2800);
     tokio::join!(speak(&mut browser, &spoken), watching.run_until(end));
-    cloud.end().await;
+    cloud.end(&mut browser).await;
 
     let first = packets.iter().position(|packet| *packet == watching.audio_received[0]).unwrap();
     let received = watching.audio_received.len();
