@@ -48,7 +48,7 @@ export class Faults {
             element(`fault-${id}`, HTMLInputElement).checked = pending.some((fault) => faults.some((own) => isSame(own, fault)));
         }
         const others = pending.filter((fault) => !SWITCHES.some(({ faults }) => faults.some((own) => isSame(own, fault))));
-        const text = others.map(({ service, operation }) => `${service} ${operation ?? "any operation"}`).join(", ");
+        const text = others.map(({ service, operation, target }) => [service, operation ?? "any operation", target].filter(Boolean).join(" ")).join(", ");
         element("other-faults", HTMLElement).textContent = others.length === 0 ? "" : `Other pending faults: ${text}`;
     }
     #kill() {
@@ -88,12 +88,13 @@ function item(control, id, text, described = control) {
     made.append(control, description);
     return made;
 }
+/** The fields that tell faults apart: their calls and their effect. */
+const FIELDS = ["service", "operation", "target", "kind"];
 /** Returns whether two faults have the same effect on the same calls. */
-export const isSame = (one, other) => ["service", "operation", "target", "kind"].every((field) => one[field] === other[field]);
+export const isSame = (one, other) => FIELDS.every((field) => one[field] === other[field]);
 /** Returns the query that selects a fault. */
-function selecting({ service, operation, target }) {
-    const fields = Object.entries({ service, operation, target }).filter((field) => field[1] !== undefined);
-    return new URLSearchParams(fields);
+function selecting(fault) {
+    return new URLSearchParams(FIELDS.flatMap((field) => (fault[field] === undefined ? [] : [[field, fault[field]]])));
 }
 async function call(method, path, body) {
     const headers = { "content-type": "application/json" };

@@ -63,7 +63,7 @@ export class Faults {
       element(`fault-${id}`, HTMLInputElement).checked = pending.some((fault) => faults.some((own) => isSame(own, fault)));
     }
     const others = pending.filter((fault) => !SWITCHES.some(({ faults }) => faults.some((own) => isSame(own, fault))));
-    const text = others.map(({ service, operation }) => `${service} ${operation ?? "any operation"}`).join(", ");
+    const text = others.map(({ service, operation, target }) => [service, operation ?? "any operation", target].filter(Boolean).join(" ")).join(", ");
     element("other-faults", HTMLElement).textContent = others.length === 0 ? "" : `Other pending faults: ${text}`;
   }
 
@@ -111,14 +111,15 @@ function item(control: HTMLElement, id: string, text: string, described: HTMLEle
   return made;
 }
 
+/** The fields that tell faults apart: their calls and their effect. */
+const FIELDS = ["service", "operation", "target", "kind"] as const;
+
 /** Returns whether two faults have the same effect on the same calls. */
-export const isSame = (one: Fault, other: Fault): boolean =>
-  (["service", "operation", "target", "kind"] as const).every((field) => one[field] === other[field]);
+export const isSame = (one: Fault, other: Fault): boolean => FIELDS.every((field) => one[field] === other[field]);
 
 /** Returns the query that selects a fault. */
-function selecting({ service, operation, target }: Fault): URLSearchParams {
-  const fields = Object.entries({ service, operation, target }).filter((field): field is [string, string] => field[1] !== undefined);
-  return new URLSearchParams(fields);
+function selecting(fault: Fault): URLSearchParams {
+  return new URLSearchParams(FIELDS.flatMap((field) => (fault[field] === undefined ? [] : [[field, fault[field]]])));
 }
 
 async function call(method: string, path: string, body?: object): Promise<void> {

@@ -92,7 +92,8 @@ async fn add_fault(
     Ok(json_answer(StatusCode::CREATED, &json!({ "faults": services.faults.list() })))
 }
 
-/// Removes the faults that the query selects (`?service=…&operation=…&target=…`), or all.
+/// Removes the faults that the query selects (`?service=…&operation=…&target=…&kind=…`), or
+/// all.
 async fn remove_faults(
     State(services): State<Arc<Services>>,
     Query(which): Query<FaultFilter>,

@@ -198,6 +198,9 @@ mod tests {
         let operation = Some("PutEvents".to_owned());
         faults.remove(&FaultFilter { operation, ..FaultFilter::default() });
         assert_eq!(faults.list()[0].operation.as_deref(), Some("ListRules"));
+        let kind = Some(FaultKind::Delay);
+        faults.remove(&FaultFilter { kind, ..FaultFilter::default() });
+        assert_eq!(faults.list().len(), 1, "it is of another kind");
         faults.remove(&FaultFilter::default());
         assert!(faults.list().is_empty());
     }

@@ -166,6 +166,8 @@ pub struct FaultFilter {
     pub operation: Option<String>,
     /// The fault's target.
     pub target: Option<String>,
+    /// The fault's effect.
+    pub kind: Option<FaultKind>,
 }
 
 impl FaultFilter {
@@ -173,6 +175,7 @@ impl FaultFilter {
         self.service.as_ref().is_none_or(|service| *service == fault.service)
             && (self.operation.is_none() || self.operation == fault.operation)
             && (self.target.is_none() || self.target == fault.target)
+            && self.kind.is_none_or(|kind| kind == fault.kind)
     }
 }
 
@@ -183,7 +186,7 @@ pub enum FaultError {
     #[error("service: no service is called {0:?}")]
     Service(String),
     /// The service has no such operation.
-    #[error("operation: {service} has no operation {operation:?} to strike; it has {known}")]
+    #[error("operation: {service} has no operation {operation:?} for faults; it has {known}")]
     Operation {
         /// The service.
         service: String,
@@ -193,7 +196,7 @@ pub enum FaultError {
         known: String,
     },
     /// `times` is 0.
-    #[error("times: 0 strikes no call; it must be at least 1")]
+    #[error("times: 0 is no call; it must be at least 1")]
     Times,
     /// The status is not one of an error.
     #[error("status: {0} is not within 400..=599")]
@@ -205,6 +208,6 @@ pub enum FaultError {
     #[error("{0}")]
     Network(&'static str),
     /// Too many faults are pending.
-    #[error("{MAX_FAULTS} faults wait already: DELETE /_local/faults clears them")]
+    #[error("{MAX_FAULTS} faults are pending already: DELETE /_local/faults clears them")]
     TooMany,
 }
