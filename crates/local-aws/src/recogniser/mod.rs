@@ -13,12 +13,10 @@ mod timeline;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -155,19 +153,13 @@ impl Shared {
         let outcome = tokio::select! {
             biased;
             () = self.stop.cancelled() => return,
-            outcome = caught(process) => outcome,
+            outcome = process => outcome,
         };
         drop(permit);
         if let Some(session) = self.sessions().by_id.get_mut(&session_id) {
             session.process_ended(outcome);
         }
     }
-}
-
-/// Returns the outcome of a process, an error after a panic.
-async fn caught(process: impl Future<Output = Result<(), String>>) -> Result<(), String> {
-    let outcome = AssertUnwindSafe(process).catch_unwind().await;
-    outcome.unwrap_or_else(|_| Err("the local cloud panicked".to_owned()))
 }
 
 impl Sessions {
