@@ -25,9 +25,10 @@ use crate::{
     reconcile::DeadLetterScan,
 };
 
-mod aws;
 mod listeners;
+mod media;
 mod reconcile;
+mod sessions;
 pub(crate) use reconcile::UNREADABLE;
 
 /// Start of virtual time, Unix ms.
