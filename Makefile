@@ -71,9 +71,9 @@ TESTS_OF = $(basename $(notdir $(wildcard crates/$(1)/tests/*.rs tests/$(1)/test
   $(notdir $(patsubst %/main.rs,%,$(wildcard crates/$(1)/tests/*/main.rs tests/$(1)/tests/*/main.rs)))
 
 # The tests run side by side, because most of them wait for timers of the local cloud; the longest
-# stand first. One alone: make test-e2e/one_session_arrives_whole, make test-crate/relay. Those of the
-# words and of the browser run after them: the recogniser gets the CPU time that is left, and a browser
-# that waits for a processor loses sound of its own.
+# stand first. One alone: make test-e2e/one_session_arrives_whole, make test-crate/relay. Those of
+# the words and of the browser run after them: the recogniser gets the CPU time that is left, and a
+# browser that waits for a processor loses sound of its own.
 TESTS := test-crate/faults test-documents test-crate/relay test-processor test-crate/media test-smoke \
   test-crate/local-aws test-clients test-unit \
   $(patsubst tests/e2e/tests/%.rs,test-e2e/%,$(wildcard tests/e2e/tests/*.rs)) \
@@ -150,8 +150,8 @@ check-speaker:
 	@if $(HAS_NODE); then $(MAKE) --no-print-directory speaker check-page; \
 	else echo "skipped: the speaker's page (examples/speaker) and that of the local cloud, because Node.js 20 with npm is missing"; fi
 
-# The bundle that /speaker/ of the local cloud serves. Without Node.js the cloud runs, and prints what
-# the page needs.
+# The bundle that /speaker/ of the local cloud serves. Without Node.js the cloud runs, and prints
+# what the page needs.
 SPEAKER := examples/speaker
 HAS_NODE = command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null
 NODE_MODULES := $(SPEAKER)/node_modules/.package-lock.json
@@ -221,12 +221,13 @@ lambda/x86_64/%: tools
 reproducible: build ## build FUNCTION again in another folder and compare the bytes (FUNCTION=… ARCH=arm64|x86_64)
 	@for arch in $(ARCHITECTURES); do $(PYTHON) infra/build/reproducible.py $(FUNCTION) $$arch; done
 
-# Where deploy puts the stack and smoke looks for it: samconfig.toml's region, unless REGION names another.
+# Where deploy puts the stack and smoke looks for it: samconfig.toml's region, unless REGION names
+# another.
 IN_REGION = $(if $(REGION),--region $(REGION))
 
 # What samconfig.toml says of an environment stays; the issuer and the audience are added, because a
-# parameter override on the command line replaces those of the file. The build gets them too: it compiles
-# for the Architecture that is deployed.
+# parameter override on the command line replaces those of the file. The build gets them too: it
+# compiles for the Architecture that is deployed.
 deploy: require-deploy tools $(SAM_TOOLS)/installed.txt ## sam build and sam deploy (ENV=dev|prod REGION=… JWT_ISSUER=… JWT_AUDIENCE=…)
 	export PATH="$$PATH:$(CURDIR)/$(SAM_TOOLS)/bin" && cd infra && overrides="$$(../$(VENV)/bin/python parameters.py $(ENV))" && \
 	  set -- $$overrides "JwtIssuer=$(JWT_ISSUER)" "JwtAudience=$(JWT_AUDIENCE)" $(PARAMETERS) && \
@@ -284,8 +285,8 @@ run-tools: $(VENV)/.run-tools
 
 tools: run-tools $(VENV)/.tools
 
-# One pinned requirements file; pip's own lock is the stamp's time. Of it `make run` needs cmake only.
-# The recogniser has a file of its own, because it has no wheels for some machines, on which
+# One pinned requirements file; pip's own lock is the stamp's time. Of it `make run` needs cmake
+# only. The recogniser has a file of its own, because it has no wheels for some machines, on which
 # everything else still works.
 RECOGNISER_PACKAGE := examples/recogniser/requirements.txt
 $(VENV)/.run-tools: tests/requirements.txt $(RECOGNISER_PACKAGE)

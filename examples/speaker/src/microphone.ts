@@ -11,7 +11,7 @@ export interface AudioProcessing {
   readonly autoGainControl: boolean;
 }
 
-/** Returns an error that says what to do about the frequent reasons for which there is no microphone. */
+/** Returns an error with the next step for the frequent reasons why there is no microphone. */
 function explained(error: unknown): unknown {
   switch (error instanceof DOMException ? error.name : "") {
     case "NotAllowedError":

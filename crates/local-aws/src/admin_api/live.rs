@@ -3,8 +3,8 @@
 //!
 //! `GET /_local/live`:
 //!
-//! - `sessions`: `{sessions: […]}`: all sessions with their delivery; null without the tables. Sent
-//!   on a change.
+//! - `sessions`: `{sessions: […]}`: all sessions with their delivery; null without the tables.
+//!   Sent on a change.
 //! - `bus`: `{number, receivedAt, rules, event}`, as in `/_local/events`: the last 100, then each.
 //! - `faults`: `{faults: […]}`, as `/_local/faults`. Sent on a change.
 //! - `log`: `{function, line}`: a line of a function's log: the last of each log, then each.

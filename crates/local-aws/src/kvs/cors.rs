@@ -1,6 +1,6 @@
 //! CORS of Kinesis Video Streams: a page calls the control plane, GetIceServerConfig and
-//! JoinStorageSession, each signed. On AWS a page of any origin may; here `web_origin` rejects those
-//! of other machines before.
+//! JoinStorageSession, each signed. On AWS a page of any origin may; here `web_origin` rejects
+//! those of other machines before.
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};

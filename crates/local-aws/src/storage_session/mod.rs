@@ -2,10 +2,10 @@
 //! master of a channel sends; JoinStorageSessionAsViewer, and the peers that send it to viewers.
 //!
 //! A call is a `request`, and `joining` answers it. The data path: `session` with its `peer_link`
-//! (signaling, and `network`: socket and faults) → `peer` (WebRTC) → `recorder`, which places media
-//! in time (`media_clock`), decodes `opus`, encodes `aac`, converts `avc`, builds fragments
-//! (`fragment_builder`) and writes them as Matroska (`muxer`) → `kvs`. Only sessions and their links
-//! wait and read clocks. A `viewer_session` gets each `master_frame` as it arrives.
+//! (signaling, and `network`: socket and faults) → `peer` (WebRTC) → `recorder` → `kvs`. The
+//! recorder places media in time (`media_clock`), decodes `opus`, encodes `aac`, converts `avc`,
+//! builds fragments (`fragment_builder`) and writes them as Matroska (`muxer`). Only sessions and
+//! their links wait and read clocks. A `viewer_session` gets each `master_frame` as it arrives.
 //!
 //! **Time.** A speaker is not faster at a higher time scale, so the producer and the server
 //! timestamps of fragments are both the real time of their first frame. The fragments of two

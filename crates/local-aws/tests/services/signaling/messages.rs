@@ -95,7 +95,7 @@ async fn a_socket_sends_five_offers_and_twenty_candidates_a_second() {
     let arn = cloud.channel("talk").await;
     let mut ana = cloud.viewer(&arn, "ana").await;
     for (action, most) in [("SDP_OFFER", 5), ("SDP_ANSWER", 5), ("ICE_CANDIDATE", 20)] {
-        // Messages that are all admitted take a second, and no machine takes a minute for 60 rounds.
+        // Messages that are all admitted take a second, and no machine takes a minute for 60.
         let (mut sent, mut refused) = (0, None);
         while refused.is_none() && sent < 60 * most {
             for _ in 0..=most {
