@@ -164,28 +164,38 @@ async fn deliveries(
     State(services): State<Arc<Services>>,
     Path(session): Path<String>,
 ) -> Result<Response, Refused> {
-    let stream = format!("session-{session}");
-    let (deliveries, sent) =
-        (services.lambda.deliveries().of(&session), services.kvs.sent(&stream));
-    if deliveries.is_empty() && sent.is_empty() && !services.kvs.has_stream(&stream) {
+    if !has_media(&services, &session) {
         return Err(not_found(&format!(
-            "no session {session:?} was seen here: it has no stream {stream}, and none of its audio \
-             was delivered"
+            "no session {session:?} was seen here: it has no stream session-{session}, and none of \
+             its audio was delivered"
         )));
     }
-    let stats = DeliveryStats::of(&session, &deliveries, &sent);
+    let deliveries = services.lambda.deliveries().of(&session);
+    let stats = DeliveryStats::of(&session, &deliveries, &services.kvs.sent(&stream_of(&session)));
     Ok(json_answer(StatusCode::OK, &json!(stats)))
 }
 
-/// Returns the recognised words of a session.
+fn stream_of(session: &str) -> String {
+    format!("session-{session}")
+}
+
+/// Returns whether a session has a stream, or had one that was read, or was delivered.
+fn has_media(services: &Services, session: &str) -> bool {
+    let stream = stream_of(session);
+    services.kvs.has_stream(&stream)
+        || !services.kvs.sent(&stream).is_empty()
+        || services.lambda.deliveries().latest(session).0.is_some()
+}
+
+/// Returns the recognised words of a session; 404 when it has neither a stream nor deliveries.
 async fn words(
     State(services): State<Arc<Services>>,
     Path(session): Path<String>,
 ) -> Result<Response, Refused> {
-    match is_plain(&session) {
-        true => Ok(json_answer(StatusCode::OK, &json!(services.words(&session)))),
-        false => Err(not_found("no session has such an id")),
+    if !has_media(&services, &session) {
+        return Err(not_found("no session with such an id was seen here"));
     }
+    Ok(json_answer(StatusCode::OK, &json!(services.words(&session))))
 }
 
 async fn nothing_here() -> Refused {

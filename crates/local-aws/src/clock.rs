@@ -1,9 +1,10 @@
 //! The scaled clock: it starts at the real time and runs `scale` times as fast.
 //!
 //! Every time that AWS would measure (timeouts, schedules, retries, stream states, server
-//! timestamps of PutMedia) is read from it, so that a long session fits into a test. Tokens and the
-//! deadline of an invocation use the real clock, because the functions do. WebRTC media uses it
-//! too, because a browser sends in real time. An HTTP request has a minimum of real time
+//! timestamps of PutMedia) is read from it, so that a long session fits into a test. What the
+//! functions compare with their own clock is read from the real one: tokens, the deadline of an
+//! invocation, the creation times of channels and streams. WebRTC media uses it too, because a
+//! browser sends in real time. An HTTP request has a minimum of real time
 //! ([`Clock::request_timeout`]).
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

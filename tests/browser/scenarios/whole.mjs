@@ -8,14 +8,22 @@ import { PACKET_MS, PACKETS_AROUND, SpeakerPage } from "../speaker-page.mjs";
 /** The sentences of the sample media that are spoken: 44 words. */
 const SENTENCES = 3;
 
-const whole = (name, isProcessed, cloudOptions) => ({
+/** Makes the page's picture that of a camera: 1280x720, 10 frames per second, as AWS's canary sends. */
+const CAMERA = `
+  const capture = HTMLCanvasElement.prototype.captureStream;
+  HTMLCanvasElement.prototype.captureStream = function () {
+    [this.width, this.height] = [1280, 720];
+    return capture.call(this, 10);
+  };`;
+
+const whole = (name, isProcessed, cloudOptions, scripts = []) => ({
   name,
   async run(tools) {
     const { cloud: startCloud, microphone, sentences, turns, output, release } = tools;
     const cloud = await startCloud(cloudOptions);
     const speech = microphone("conversation", sentences?.slice(0, SENTENCES) ?? [turns[1], turns[3]]);
     const voice = { ...speech, isRead: sentences !== undefined };
-    const page = await SpeakerPage.open(tools, cloud, { microphone: voice });
+    const page = await SpeakerPage.open(tools, cloud, { microphone: voice, scripts });
     await page.start(isProcessed);
     const sessionId = await page.live();
     await pause(voice.seconds * 1_000);
@@ -53,4 +61,4 @@ const whole = (name, isProcessed, cloudOptions) => ({
 });
 
 export const processingOff = whole("speaker, processing off", false, []);
-export const processingOn = whole("speaker, processing on", true, ["--ingestion-fragment-ms", "2000"]);
+export const processingOn = whole("speaker, processing on", true, ["--ingestion-fragment-ms", "2000"], [CAMERA]);

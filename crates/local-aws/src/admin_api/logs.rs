@@ -5,9 +5,10 @@ use std::io::SeekFrom;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use http::header;
+use http::{StatusCode, header};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
@@ -27,11 +28,13 @@ pub(super) struct Part {
 pub(super) async fn show(
     State(services): State<Arc<Services>>,
     Path(package): Path<String>,
-    Query(part): Query<Part>,
+    part: Result<Query<Part>, QueryRejection>,
 ) -> Result<Response, Refused> {
     if !is_plain(&package) {
         return Err(not_found("no function package has such a name"));
     }
+    let bad = |_| Refused(StatusCode::BAD_REQUEST, "from must be a number of bytes".to_owned());
+    let Query(part) = part.map_err(bad)?;
     match read(&services.logs.join(format!("{package}.log")), part.from).await {
         Ok(bytes) => Ok(([(header::CONTENT_TYPE, "text/plain")], bytes).into_response()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

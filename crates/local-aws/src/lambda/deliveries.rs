@@ -15,6 +15,11 @@ const SESSIONS: usize = 256;
 /// chunks.
 const DELIVERIES: usize = 262_144;
 
+/// Largest position of a sample: integers above it are not exact in JSON.
+const MAX_POSITION: u64 = 1 << 53;
+/// Largest count in one payload, which Lambda limits to 6 MB.
+const MAX_COUNT: u64 = 6 * 1024 * 1024;
+
 /// Samples in a millisecond of delivered audio.
 pub const SAMPLES_PER_MS: u64 = 16;
 
@@ -81,6 +86,14 @@ struct Offered {
     is_final: bool,
 }
 
+impl Offered {
+    /// Returns whether its numbers are those of a chunk, so that sums of them do not overflow.
+    fn is_plausible(&self) -> bool {
+        let counts = [self.sample_count, self.filled_samples, self.chunk_count];
+        self.start_sample <= MAX_POSITION && counts.iter().all(|count| *count <= MAX_COUNT)
+    }
+}
+
 fn one() -> u64 {
     1
 }
@@ -114,7 +127,8 @@ impl Deliveries {
         Self { sessions: Arc::default(), recogniser }
     }
 
-    /// Records one invocation. Ignores payloads that are not audio.
+    /// Records one invocation. Ignores payloads that are not audio, and positions and counts that
+    /// no chunk can have.
     ///
     /// `trace` is the root of its trace, `answer` the body that the function answered with, or why
     /// it was not run; `failed` is whether the answer is a function error.
@@ -128,7 +142,7 @@ impl Deliveries {
         answered_us: u64,
     ) {
         let Ok(offered) = serde_json::from_slice::<Offered>(payload) else { return };
-        if offered.action != "process" {
+        if offered.action != "process" || !offered.is_plausible() {
             return;
         }
         let delivery = Delivery {
@@ -223,6 +237,18 @@ mod tests {
         assert_eq!(deliveries.len(), 1);
         assert_eq!((deliveries[0].start_sample, deliveries[0].producer_ms), (8000, 17));
         deliveries[0].outcome.clone()
+    }
+
+    #[test]
+    fn counts_that_no_payload_can_have_are_ignored() {
+        let log = Deliveries::default();
+        for (start, count) in [(u64::MAX, 1), (0, u64::MAX), (u64::MAX, u64::MAX)] {
+            let payload = format!(
+                r#"{{"action":"process","sessionId":"a-b-1","startSample":{start},"sampleCount":{count}}}"#
+            );
+            log.record(&Bytes::from(payload), "", Ok(b"null"), false, 1, 2);
+        }
+        assert_eq!(log.of("a-b-1"), []);
     }
 
     #[test]

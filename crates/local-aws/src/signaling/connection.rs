@@ -88,7 +88,7 @@ impl Connection {
         let clock = self.registration.signaling.clock.clone();
         let opened = Instant::now();
         let mut end = opened + clock.real(MAX_AGE);
-        let mut idle_end = opened + clock.real(MAX_IDLE);
+        let mut idle_end = opened + clock.request_timeout(MAX_IDLE);
         let mut warned = false;
         loop {
             let event = tokio::select! {
@@ -120,7 +120,7 @@ impl Connection {
                 () = sleep_until(end.min(idle_end)) => break,
                 () = self.deleted.cancelled() => break,
             };
-            idle_end = Instant::now() + clock.real(MAX_IDLE);
+            idle_end = Instant::now() + clock.request_timeout(MAX_IDLE);
             if let Some(event) = event {
                 self.registration.reachable().await;
                 let sent = timeout(WRITE_TIMEOUT, socket.send(Frame::Text(event.into()))).await;

@@ -64,5 +64,6 @@ async fn without_a_recogniser_the_words_are_absent() {
     let mut events = Events::open(&cloud, "/_local/live/spoken-1").await;
     assert_eq!(events.next("words", |_| true).await, absent);
     assert_eq!(cloud.get("/_local/words/..%2Fx").await.status, 404);
+    assert_eq!(cloud.get("/_local/words/unseen-1").await.status, 404);
     cloud.end().await;
 }
