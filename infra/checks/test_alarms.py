@@ -14,13 +14,14 @@ from resolve import of_type
 from template import ROOT, TRANSLATED
 
 RESOURCES = TRANSLATED["Resources"]
-ALARM = "AWS::CloudWatch::Alarm"
+ALARM, COMPOSITE = "AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"
 METRICS = ROOT / "crates" / "session" / "src" / "metrics.rs"
 ENVIRONMENT = [{"Name": "Environment", "Value": {"Ref": "Environment"}}]
 # Metrics of AWS: the dimension, and the type of the resource that is its value.
 OF_AWS = {
     ("AWS/Lambda", "Errors"): ("FunctionName", "AWS::Lambda::Function"),
     ("AWS/Lambda", "Throttles"): ("FunctionName", "AWS::Lambda::Function"),
+    ("AWS/Lambda", "ConcurrentExecutions"): ("FunctionName", "AWS::Lambda::Function"),
     ("AWS/Events", "FailedInvocations"): ("RuleName", "AWS::Events::Rule"),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): ("QueueName", "AWS::SQS::Queue"),
 }
@@ -34,7 +35,6 @@ WITHOUT_ALARM = {
     "ListenersNotTold": "the health check notifies them again",
     "EventEmissionSuccess": "usage",
     "StreamsCleanedUp": "speakers often leave without DELETE",
-    "StreamLagMillis": "a lag of one fragment is normal; RetentionRiskMillis has the alarm",
     "AudioSecondsDelivered": "usage",
     "SamplesFilled": "short gaps are normal",
     "SamplesSkipped": "includes the audio that is spoken while a session is paused",
@@ -74,11 +74,14 @@ def target(resources: dict, dimension: dict) -> str | None:
     return name if name in resources else None
 
 
-def problem(resources: dict, alarm: dict, table: dict) -> str | None:
-    """Returns what is wrong with an alarm's metric, or None."""
-    namespace, metric, dimensions = alarm["Namespace"], alarm["MetricName"], alarm.get("Dimensions", [])
-    if not str(alarm.get("AlarmDescription", "")).endswith("."):
-        return "its AlarmDescription is not a sentence"
+def metrics(alarm: dict) -> list[dict]:
+    """Returns the metrics of an alarm: its own, or those of its expression."""
+    return [it["MetricStat"]["Metric"] for it in alarm.get("Metrics", []) if "MetricStat" in it] or [alarm]
+
+
+def metric_problem(resources: dict, used: dict, table: dict) -> str | None:
+    """Returns what is wrong with a metric that an alarm uses, or None."""
+    namespace, metric, dimensions = used["Namespace"], used["MetricName"], used.get("Dimensions", [])
     if own := OF_AWS.get((namespace, metric)):
         found = [(it["Name"], resources.get(target(resources, it), {}).get("Type")) for it in dimensions]
         return None if found == [own] else f"its dimensions are {dimensions}, not the {own[0]} of a {own[1]}"
@@ -89,15 +92,31 @@ def problem(resources: dict, alarm: dict, table: dict) -> str | None:
     return None
 
 
+def rule_problem(resources: dict, rule: dict) -> str | None:
+    """Returns what is wrong with the rule of a composite alarm, or None."""
+    operator, states = rule["Fn::Join"]
+    names = [re.fullmatch(r'ALARM\("\$\{(\w+)\}"\)', it["Fn::Sub"]) for it in states]
+    if operator != " OR " or not names or not all(names):
+        return "its AlarmRule is not a list of alarms"
+    unknown = [it[1] for it in names if resources.get(it[1], {}).get("Type") != ALARM]
+    return f"its AlarmRule names {unknown}" if unknown else None
+
+
 def problems(resources: dict) -> list[str]:
     """Returns what is wrong with the alarms of a translated template."""
     table = metric_table()
     found, used = [], set()
     for name, alarm in of_type(resources, ALARM).items():
-        if reason := problem(resources, alarm, table):
+        found += [f"{name}: {reason}" for it in metrics(alarm) if (reason := metric_problem(resources, it, table))]
+        for metric in metrics(alarm):
+            used.add(metric["MetricName"])
+            used |= {(metric["MetricName"], target(resources, it)) for it in metric.get("Dimensions", [])}
+    for name, alarm in of_type(resources, COMPOSITE).items():
+        if reason := rule_problem(resources, alarm["AlarmRule"]):
             found.append(f"{name}: {reason}")
-        used.add(alarm["MetricName"])
-        used |= {(alarm["MetricName"], target(resources, it)) for it in alarm.get("Dimensions", [])}
+    for name, alarm in (of_type(resources, ALARM) | of_type(resources, COMPOSITE)).items():
+        if not str(alarm.get("AlarmDescription", "")).endswith("."):
+            found.append(f"{name}: its AlarmDescription is not a sentence")
     for name, resource in resources.items():
         metric = REQUIRED.get(resource["Type"])
         if metric and (metric, name) not in used:
@@ -114,16 +133,24 @@ def test_alarms_and_metrics_agree():
 def mutations():
     """Yields broken alarms, and resources without alarm."""
     for name, alarm in of_type(RESOURCES, ALARM).items():
-        path, dimensions = (name, "Properties"), alarm["Dimensions"]
+        path = (name, "Properties")
+        yield mutation(f"{name}-without-description", put(*path, AlarmDescription=""))
+        if "Metrics" in alarm:
+            index = next(index for index, it in enumerate(alarm["Metrics"]) if "MetricStat" in it)
+            path = (*path, "Metrics", index, "MetricStat", "Metric")
+        dimensions = metrics(alarm)[0]["Dimensions"]
         yield mutation(f"{name}-other-metric", put(*path, MetricName="Other"))
         yield mutation(f"{name}-other-namespace", put(*path, Namespace="Other"))
         yield mutation(f"{name}-dimension-missing", put(*path, Dimensions=dimensions[1:]))
         yield mutation(f"{name}-dimension-added", put(*path, Dimensions=[*dimensions, {"Name": "a", "Value": "b"}]))
         yield mutation(f"{name}-other-value", put(*path, Dimensions=[it | {"Value": "b"} for it in dimensions]))
-        yield mutation(f"{name}-without-description", put(*path, AlarmDescription=""))
         # The snapshots contain the alarms on the functions, which no table requires.
-        if alarm["Namespace"] != "AWS/Lambda":
+        if metrics(alarm)[0]["Namespace"] != "AWS/Lambda":
             yield mutation(f"{name}-gone", drop(name))
+    for name, alarm in of_type(RESOURCES, COMPOSITE).items():
+        path = (name, "Properties", "AlarmRule", "Fn::Join")
+        yield mutation(f"{name}-of-another-alarm", put(*path, 1, 0, **{"Fn::Sub": 'ALARM("${Other}")'}))
+        yield mutation(f"{name}-without-description", put(name, "Properties", AlarmDescription=""))
     yield mutation("queue-without-alarm", put(New={"Type": "AWS::SQS::Queue"}))
 
 

@@ -59,6 +59,7 @@ pub(crate) fn router() -> Router<Arc<Services>> {
         .route("/words/{session}", get(words))
         .route("/logs/{package}", get(logs::show))
         .route("/events", get(events::list))
+        .route("/notifications", get(notifications))
         .route("/live", get(live::cloud))
         .route("/live/{session}", get(live::session))
         .route("/page", get(page::redirect))
@@ -196,6 +197,10 @@ async fn words(
         return Err(not_found("no session with such an id was seen here"));
     }
     Ok(json_answer(StatusCode::OK, &json!(services.words(&session))))
+}
+
+async fn notifications(State(services): State<Arc<Services>>) -> Response {
+    json_answer(StatusCode::OK, &services.sns.published())
 }
 
 async fn nothing_here() -> Refused {

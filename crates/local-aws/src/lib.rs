@@ -3,6 +3,7 @@
 mod admin_api;
 pub mod aws_error;
 pub mod clock;
+pub mod cloudwatch;
 pub mod connections;
 mod data_folder;
 pub mod delivery_stats;
@@ -22,6 +23,7 @@ mod server;
 mod services;
 pub mod session_state;
 pub mod signaling;
+pub mod sns;
 pub mod sqs;
 mod start;
 mod storage_session;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, rfc3339};
+use crate::cloudwatch::{CloudWatch, Metrics};
 use crate::connections::Connections;
 use crate::data_folder::DataFolder;
 use crate::dynamodb::DynamoDb;
@@ -24,6 +25,7 @@ use crate::named_resources;
 use crate::options::Options;
 use crate::recogniser::{Recogniser, Words};
 use crate::signaling::Signaling;
+use crate::sns::Sns;
 use crate::sqs::Sqs;
 use crate::storage_session::StorageSessions;
 use crate::tls::TlsEndpoint;
@@ -60,6 +62,10 @@ pub struct Services {
     pub events: Arc<Events>,
     /// Queues.
     pub sqs: Arc<Sqs>,
+    /// Metrics and alarms.
+    pub cloudwatch: Arc<CloudWatch>,
+    /// Topics.
+    pub sns: Arc<Sns>,
     /// Tables.
     pub dynamodb: Arc<DynamoDb>,
     /// WebSocket connections.
@@ -93,6 +99,16 @@ impl Services {
         let account = template.account.clone();
         let issuer = Arc::new(Issuer::new(&template, &local_issuer(&base_url))?);
         let sqs = Sqs::new(clock.clone(), faults.clone(), &template.queues);
+        let metrics = Metrics::new(clock.clone());
+        let sns = Sns::new(&template.topics);
+        let cloudwatch = CloudWatch::new(
+            clock.clone(),
+            faults.clone(),
+            metrics.clone(),
+            &template,
+            Arc::clone(&sns),
+        )
+        .map_err(|reason| Error::Service { service: "cloudwatch", reason })?;
         let recogniser = options.recogniser.as_deref();
         let recogniser = recogniser.map(|command| Recogniser::new(command, stop.clone()));
         let lambda = Lambda::new(
@@ -109,14 +125,21 @@ impl Services {
                 environment: environment(options, data, &account, &base_url),
                 iam: Arc::clone(&iam),
                 recogniser: recogniser.clone(),
+                metrics: metrics.clone(),
             },
             stop.clone(),
         );
         named_resources::check(options, &base_url, &template, &lambda)?;
         let (faults_too, lambda_too) = (faults.clone(), Arc::clone(&lambda));
-        let events =
-            Events::new(clock.clone(), faults_too, &template, lambda_too, Arc::clone(&sqs))
-                .map_err(|reason| Error::Service { service: "events", reason })?;
+        let events = Events::new(
+            clock.clone(),
+            faults_too,
+            metrics,
+            &template,
+            lambda_too,
+            Arc::clone(&sqs),
+        )
+        .map_err(|reason| Error::Service { service: "events", reason })?;
         let kvs = Kvs::new(clock.clone(), faults.clone(), account, base_url.clone());
         kvs.change_within(options.kvs_change_ms);
         let region = template.account.region.clone();
@@ -159,6 +182,8 @@ impl Services {
             storage_sessions,
             events,
             sqs,
+            cloudwatch,
+            sns,
             dynamodb,
             connections,
             http_api,
@@ -196,6 +221,7 @@ impl Services {
             "events": self.events.state(),
             "connections": self.connections.state(),
             "sqs": self.sqs.state(),
+            "cloudwatch": self.cloudwatch.state(),
             "kinesisvideo": self.kvs.state(),
             "signaling": self.signaling.state(),
             "storageSessions": self.storage_sessions.state(),
@@ -218,6 +244,7 @@ fn faults_for(template: &Template) -> Faults {
         .with_operations("kinesisvideo", Kvs::operations())
         .with_operations("kinesisvideo", Signaling::operations())
         .with_operations("sqs", Sqs::operations())
+        .with_operations("monitoring", CloudWatch::operations())
         .with_operations("execute-api", routes)
         .with_operations("execute-api", Connections::operations())
 }
@@ -233,6 +260,7 @@ pub fn load_template(options: &Options, base_url: &str) -> Result<Template, Erro
     let load = LoadOptions {
         account: Account::default(),
         base_url: base_url.to_owned(),
+        folder: path.parent().map(Path::to_path_buf),
         parameters: options.parameters.clone(),
         stand_ins: named_resources::stand_ins(base_url),
         // A deployment requires these; here the issuer is this cloud's own.
@@ -355,6 +383,7 @@ mod tests {
             ("kinesisvideo", "getMedia", "GetMedia"),
             ("kinesisvideo", "ConnectAsMain", "ConnectAsMaster"),
             ("sqs", "SendMessages", "SendMessage"),
+            ("monitoring", "GetMetrics", "GetMetricData"),
             ("execute-api", "POST /session", "POST /sessions"),
             ("execute-api", "PostToConnections", "PostToConnection"),
         ] {

@@ -50,6 +50,8 @@ pub async fn start(options: Options) -> Result<LocalAws, Error> {
     let services = Arc::new(services);
     services.events.start(stop.clone());
     tokio::spawn(Arc::clone(&services.lambda).reap());
+    let (lambda, sqs) = (Arc::clone(&services.lambda), Arc::clone(&services.sqs));
+    tokio::spawn(Arc::clone(&services.cloudwatch).run(lambda, sqs, stop.clone()));
     let plain = server::serve(listener, Arc::clone(&services));
     let secure = tls.map(|tls| server::serve(tls, Arc::clone(&services)));
     let server = tokio::spawn(async move {

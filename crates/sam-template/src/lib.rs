@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod account;
+mod alarms;
 mod cors;
 mod definition;
 mod draft;
 mod events;
 mod function;
 mod http_api;
+mod include;
 mod load;
 mod model;
 mod names;
@@ -25,8 +27,9 @@ mod yaml;
 pub use account::Account;
 pub use load::NOT_RUN;
 pub use model::{
-    Archive, Cors, Effect, EventInvoke, Function, HttpApi, JwtAuthorizer, Queue, RetryPolicy, Role,
-    Route, Rule, Statement, Table, Target, Template, Throttle,
+    Alarm, Archive, Cors, Dashboard, Effect, EventInvoke, Function, HttpApi, JwtAuthorizer, Queue,
+    RetryPolicy, Role, Route, Rule, Statement, Subscription, Table, Target, Template, Throttle,
+    Topic,
 };
 pub use options::LoadOptions;
 

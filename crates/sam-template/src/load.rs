@@ -9,17 +9,14 @@ use super::options::LoadOptions;
 use super::reader::{Properties, at};
 use super::scope::Scope;
 use super::{
-    Template, TemplateError, events, function, http_api, names, parameters, queue, role, rules,
-    table, yaml,
+    Template, TemplateError, alarms, events, function, http_api, include, names, parameters, queue,
+    role, rules, table, yaml,
 };
 
 /// Resource types that are accepted and not run. They have no effect on one machine, except that
 /// roles hold the permissions of functions.
-pub const NOT_RUN: [&str; 17] = [
+pub const NOT_RUN: [&str; 12] = [
     "AWS::CloudFormation::Stack",
-    "AWS::CloudWatch::Alarm",
-    "AWS::CloudWatch::CompositeAlarm",
-    "AWS::CloudWatch::Dashboard",
     "AWS::Cognito::UserPool",
     "AWS::Cognito::UserPoolClient",
     "AWS::Events::EventBusPolicy",
@@ -30,8 +27,6 @@ pub const NOT_RUN: [&str; 17] = [
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
     "AWS::Logs::MetricFilter",
-    "AWS::SNS::Subscription",
-    "AWS::SNS::Topic",
     "AWS::Serverless::Application",
 ];
 
@@ -56,9 +51,7 @@ impl Template {
         let globals = section("Globals")?;
         let outputs = section("Outputs")?;
         let mut resources = section("Resources")?;
-        // The file of an AWS::Include is not read. infra/template.yaml includes only alarms, which
-        // are not emulated (NOT_RUN).
-        resources.remove("Fn::Transform");
+        include::insert(&mut resources, options.folder.as_deref())?;
         root.finish(&["AWSTemplateFormatVersion", "Transform", "Description", "Metadata"])?;
 
         let scope = Scope {
@@ -120,19 +113,34 @@ impl Draft {
             }
             "AWS::Events::EventBus" => properties.finish(&["Name", "Description", "Tags"]),
             "AWS::SQS::Queue" => queue::read(&mut self.template, scope, id, name, properties),
-            // Read in `connect`, after every queue and function.
-            "AWS::SQS::QueuePolicy" | "AWS::Lambda::EventInvokeConfig" => Ok(()),
+            "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => {
+                alarms::read(&mut self.template, scope, id, name, kind, properties)
+            }
+            "AWS::CloudWatch::Dashboard" => {
+                alarms::read_dashboard(&mut self.template, name, properties)
+            }
+            "AWS::SNS::Topic" => {
+                alarms::read_topic(&mut self.template, scope, id, name, properties)
+            }
+            // Read in `connect`, after every queue, function and topic.
+            "AWS::SQS::QueuePolicy"
+            | "AWS::Lambda::EventInvokeConfig"
+            | "AWS::SNS::Subscription" => Ok(()),
             other => Err(at(id, format!("local-cloud does not know the type {other:?}"))),
         }
     }
 
     /// Resolves the references to resources read later: queue policies, event-invoke settings,
-    /// routes.
+    /// subscriptions, routes.
     fn connect(&mut self, scope: &Scope) -> Result<(), TemplateError> {
         for (id, resource) in &scope.resources {
             let kind = names::kind(resource);
-            let is_late =
-                matches!(kind, "AWS::SQS::QueuePolicy" | "AWS::Lambda::EventInvokeConfig");
+            let is_late = matches!(
+                kind,
+                "AWS::SQS::QueuePolicy"
+                    | "AWS::Lambda::EventInvokeConfig"
+                    | "AWS::SNS::Subscription"
+            );
             if !is_late || !scope.is_made(resource).map_err(|reason| at(id, reason))? {
                 continue;
             }
@@ -141,6 +149,9 @@ impl Draft {
             let properties = Properties::new(id, resolved.unwrap_or_default())?;
             match kind {
                 "AWS::SQS::QueuePolicy" => queue::read_policy(&mut self.template, properties)?,
+                "AWS::SNS::Subscription" => {
+                    alarms::read_subscription(&mut self.template, properties)?;
+                }
                 _ => function::read_event_invoke_config(&mut self.template, properties)?,
             }
         }

@@ -61,7 +61,9 @@ impl Names<'_> {
             ("AWS::Serverless::HttpApi", "ApiEndpoint") => self.base_url.to_owned(),
             ("AWS::SNS::Topic", "TopicArn") => arn("sns", name),
             ("AWS::SNS::Topic", "TopicName") => name,
-            ("AWS::CloudWatch::Alarm", "Arn") => arn("cloudwatch", format!("alarm:{name}")),
+            ("AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm", "Arn") => {
+                arn("cloudwatch", format!("alarm:{name}"))
+            }
             (kind, _) => return Err(format!("{id} ({kind}) has no attribute {attribute} here")),
         })
     }
@@ -80,7 +82,8 @@ impl Names<'_> {
             "AWS::Logs::LogGroup" => "LogGroupName",
             "AWS::IAM::Role" => "RoleName",
             "AWS::SNS::Topic" => "TopicName",
-            "AWS::CloudWatch::Alarm" => "AlarmName",
+            "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => "AlarmName",
+            "AWS::CloudWatch::Dashboard" => "DashboardName",
             "AWS::Events::Rule" | "AWS::Events::EventBus" => "Name",
             // Ref of an API is its id, which API Gateway generates and no property sets.
             _ => "",

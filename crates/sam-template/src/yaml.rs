@@ -14,6 +14,28 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
     json(yaml)
 }
 
+/// Reads the text of an included file, in which only the long form is allowed.
+///
+/// # Errors
+/// As [`read`], and a short tag.
+pub(super) fn read_long_form(text: &str) -> Result<Value, String> {
+    let yaml: Yaml = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
+    match tagged(&yaml) {
+        Some(tag) => Err(format!("{tag}: CloudFormation accepts the long form only in this file")),
+        None => json(yaml),
+    }
+}
+
+/// Returns the first short tag.
+fn tagged(yaml: &Yaml) -> Option<String> {
+    match yaml {
+        Yaml::Tagged(tagged) => Some(tagged.tag.to_string()),
+        Yaml::Sequence(items) => items.iter().find_map(tagged),
+        Yaml::Mapping(entries) => entries.values().find_map(tagged),
+        _ => None,
+    }
+}
+
 fn json(yaml: Yaml) -> Result<Value, String> {
     Ok(match yaml {
         Yaml::Null => Value::Null,

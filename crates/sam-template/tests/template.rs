@@ -12,6 +12,13 @@ fn options() -> LoadOptions {
     LoadOptions { base_url: "http://127.0.0.1:1".to_owned(), ..LoadOptions::default() }
 }
 
+/// Returns the text of the project's own template, and options with its folder.
+fn own_template() -> (String, LoadOptions) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra");
+    let text = std::fs::read_to_string(format!("{folder}/template.yaml")).unwrap();
+    (text, LoadOptions { folder: Some(folder.into()), ..options() })
+}
+
 fn fixture() -> Template {
     Template::load(FIXTURE, &options()).unwrap()
 }
@@ -44,11 +51,9 @@ fn functions_have_their_globals_and_their_own() {
 
 #[test]
 fn the_projects_own_template_is_read_whole() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/template.yaml");
-    let text = std::fs::read_to_string(path).unwrap();
-    let missing = Template::load(&text, &options()).unwrap_err().to_string();
+    let (text, mut options) = own_template();
+    let missing = Template::load(&text, &options).unwrap_err().to_string();
     assert!(missing.contains("--parameter Jwt"), "{missing}");
-    let mut options = LoadOptions::default();
     options.fallbacks.insert("JwtIssuer".to_owned(), "http://127.0.0.1:1/_local".to_owned());
     options.fallbacks.insert("JwtAudience".to_owned(), "local".to_owned());
     let template = Template::load(&text, &options).unwrap();
@@ -85,10 +90,8 @@ fn the_projects_own_template_is_read_whole() {
 
 #[test]
 fn the_projects_own_template_is_read_with_everything_it_offers() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/template.yaml");
-    let text = std::fs::read_to_string(path).unwrap();
+    let (text, mut options) = own_template();
     let key = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555";
-    let mut options = options();
     for (name, value) in [
         ("JwtIssuer", "http://127.0.0.1:1/_local"),
         ("JwtAudience", "local"),
@@ -110,10 +113,47 @@ fn the_projects_own_template_is_read_with_everything_it_offers() {
     let topic = "arn:aws:sns:us-east-1:000000000000:speech-alarms-prod";
     assert_eq!(template.outputs["AlarmTopicArn"], topic);
     assert!(template.archives.is_empty(), "core has no archive");
+    assert!(!template.alarms.is_empty() && template.alarms.iter().all(|it| !it.is_composite));
+    let actions = &template.alarms[0].properties["AlarmActions"];
+    assert_eq!(*actions, json!([template.topics[0].arn]));
+    assert_eq!(template.topics[0].subscriptions[0].endpoint, "ops@example.com");
 
     options.parameters.insert("KmsKeyArn".to_owned(), "alias/mine".to_owned());
     let refusal = Template::load(&text, &options).unwrap_err().to_string();
     assert!(refusal.starts_with("KmsKeyArn: "), "{refusal}");
+}
+
+#[test]
+fn resources_of_an_included_file_are_read_as_if_they_were_in_the_template() {
+    let folder = tempfile();
+    let text = "Resources: { Fn::Transform: { Name: AWS::Include, Parameters: { Location: more.yaml } }, \
+                A: { Type: AWS::SQS::Queue } }";
+    let load = |more: &str| {
+        std::fs::write(folder.join("more.yaml"), more).unwrap();
+        let options = LoadOptions { folder: Some(folder.clone()), ..options() };
+        Template::load(text, &options).map_err(|error| error.to_string())
+    };
+    let alarm = "B: { Type: AWS::CloudWatch::Alarm, Properties: { AlarmName: { 'Fn::Sub': '${A.QueueName}-depth' } } }";
+    let template = load(alarm).unwrap();
+    assert_eq!(template.alarms[0].name, "local-A-depth");
+    for (wrong, reason) in [
+        ("B: { Type: !Ref A }", "long form only"),
+        ("A: { Type: AWS::SQS::Queue }", "A is defined already"),
+        ("[]", "not a map"),
+    ] {
+        let refusal = load(wrong).unwrap_err();
+        assert!(refusal.contains("more.yaml") && refusal.contains(reason), "{refusal}");
+    }
+    let refusal = Template::load(text, &options()).unwrap_err().to_string();
+    assert!(refusal.contains("no folder"), "{refusal}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Returns a new folder of this test's own.
+fn tempfile() -> std::path::PathBuf {
+    let folder = std::env::temp_dir().join(format!("sam-template-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 /// Returns the routes that require no token.

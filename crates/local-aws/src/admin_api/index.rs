@@ -11,7 +11,7 @@ use crate::services::Services;
 pub const NAME: &str = "local-cloud";
 
 /// The endpoints below `/_local`: methods, path, and effect.
-pub(super) const ENDPOINTS: [(&str, &str, &str); 20] = [
+pub(super) const ENDPOINTS: [(&str, &str, &str); 21] = [
     ("GET", "/state", "functions, routes, tables, rules, queues, streams, faults, parameters"),
     ("GET", "/page/", "a page that shows what happens here; / returns it to browsers"),
     ("GET, POST, DELETE", "/faults", "pending faults: list, add one, remove all or some"),
@@ -29,6 +29,7 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 20] = [
         "the log of a function, for example kvs-stream-consumer; from byte N with ?from=N",
     ),
     ("GET", "/events", "the events that the bus has received"),
+    ("GET", "/notifications", "the latest messages of alarms to their topic"),
     ("GET", "/live", "sessions, events, logs and faults as server-sent events"),
     ("GET", "/words/SESSION", "the recognised words of a session, and when they were spoken"),
     ("GET", "/live/SESSION", "figures, audio levels and words of a session as server-sent events"),
@@ -48,8 +49,8 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 20] = [
 ];
 
 /// The services that signed requests reach, by the name in their signature.
-const SERVICES: [&str; 7] =
-    ["lambda", "dynamodb", "events", "sqs", "kinesisvideo", "execute-api", "sts"];
+const SERVICES: [&str; 8] =
+    ["lambda", "dynamodb", "events", "sqs", "monitoring", "kinesisvideo", "execute-api", "sts"];
 
 /// Returns the body of `GET /_local`.
 pub(super) fn body(services: &Services) -> Value {

@@ -237,6 +237,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
+    use crate::cloudwatch::Metrics;
     use crate::faults::Faults;
     use crate::iam::Iam;
     use crate::lambda::{Lambda, LambdaOptions};
@@ -256,7 +257,9 @@ mod tests {
             environment: BTreeMap::new(),
             iam: Arc::new(Iam::new(&template, None).unwrap()),
             recogniser: None,
+            metrics: Metrics::new(clock.clone()),
         };
+        let metrics = options.metrics.clone();
         let account = Account::default();
         let stop = CancellationToken::new();
         let lambda = Lambda::new(
@@ -268,7 +271,7 @@ mod tests {
             options,
             stop,
         );
-        let events = Events::new(clock, faults, &template, lambda, sqs).unwrap();
+        let events = Events::new(clock, faults, metrics, &template, lambda, sqs).unwrap();
         for operation in OPERATIONS {
             let answer = events.run(operation, &json!({}));
             let code = answer.err().map(|error| error.code);

@@ -17,10 +17,11 @@ use super::pattern;
 use super::rule::RuleState;
 use crate::aws_error::AwsError;
 use crate::clock::Clock;
+use crate::cloudwatch::Metrics;
 use crate::faults::{FaultKind, Faults};
 use crate::lambda::Lambda;
 use crate::sqs::Sqs;
-use sam_template::Target;
+use sam_template::{Rule, Target};
 
 /// The most pending deliveries; beyond it, entries are throttled.
 const MAX_DELIVERIES: usize = 10_000;
@@ -32,6 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 pub(super) struct Targets {
     pub(super) clock: Clock,
     pub(super) faults: Faults,
+    metrics: Metrics,
     lambda: Arc<Lambda>,
     sqs: Arc<Sqs>,
     pending: AtomicUsize,
@@ -39,9 +41,21 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    pub(super) fn new(clock: Clock, faults: Faults, lambda: Arc<Lambda>, sqs: Arc<Sqs>) -> Self {
+    pub(super) fn new(
+        clock: Clock,
+        faults: Faults,
+        metrics: Metrics,
+        lambda: Arc<Lambda>,
+        sqs: Arc<Sqs>,
+    ) -> Self {
         let (pending, stop) = (AtomicUsize::default(), CancellationToken::new());
-        Self { clock, faults, lambda, sqs, pending, stop }
+        Self { clock, faults, metrics, lambda, sqs, pending, stop }
+    }
+
+    /// Counts an event in a metric of its rule (EventBridge user guide, "Monitoring Amazon
+    /// EventBridge").
+    pub(super) fn metric(&self, rule: &Rule, metric: &str) {
+        self.metrics.count("AWS/Events", metric, ("RuleName", &rule.name), "Count", 1.0);
     }
 
     /// Delivers an event in the background.
@@ -109,6 +123,7 @@ impl Delivery {
             }
             End::Stopped => {}
             End::GivenUp { error, retries, limit } => {
+                targets.metric(&self.rule.rule, "FailedInvocations");
                 self.bury(targets, &error, retries, limit).await;
             }
         }
@@ -144,6 +159,7 @@ impl Delivery {
     }
 
     async fn attempt(&self, targets: &Targets) -> Result<End, AwsError> {
+        targets.metric(&self.rule.rule, "Invocations");
         let fault = targets.faults.gate("events", "Deliver", &self.rule.rule.name).await?;
         let kind = fault.as_ref().map(|fault| fault.kind);
         if kind == Some(FaultKind::Cut) {
@@ -191,7 +207,10 @@ impl Delivery {
         }
         let body = self.event.clone();
         match targets.sqs.send_from(PRINCIPAL, &rule.arn, queue, body, attributes).await {
-            Ok(()) => self.rule.dead_lettered.fetch_add(1, Ordering::Relaxed),
+            Ok(()) => {
+                targets.metric(rule, "InvocationsSentToDlq");
+                self.rule.dead_lettered.fetch_add(1, Ordering::Relaxed)
+            }
             Err(error) => {
                 tracing::error!(rule = rule.name, queue, %error, "dead letter lost");
                 self.rule.lost.fetch_add(1, Ordering::Relaxed)

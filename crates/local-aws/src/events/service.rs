@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::aws_error::AwsError;
 use crate::clock::Clock;
+use crate::cloudwatch::Metrics;
 use crate::faults::Faults;
 use crate::lambda::Lambda;
 use crate::sqs::Sqs;
@@ -36,6 +37,7 @@ impl Events {
     pub fn new(
         clock: Clock,
         faults: Faults,
+        metrics: Metrics,
         template: &Template,
         lambda: Arc<Lambda>,
         sqs: Arc<Sqs>,
@@ -48,7 +50,7 @@ impl Events {
             account: template.account.clone(),
             replays: Mutex::default(),
             log: BusLog::default(),
-            targets: Arc::new(Targets::new(clock, faults, lambda, sqs)),
+            targets: Arc::new(Targets::new(clock, faults, metrics, lambda, sqs)),
         }))
     }
 
@@ -101,6 +103,7 @@ impl Events {
 
     fn deliver(&self, state: &Arc<RuleState>, event: &Value, trace: Option<&str>) {
         state.matched.fetch_add(1, Ordering::Relaxed);
+        self.targets.metric(&state.rule, "TriggeredRules");
         for target in &state.rule.targets {
             self.targets.deliver(Delivery::new(state, target.clone(), event, trace));
         }

@@ -167,7 +167,7 @@ async fn once(
     pool: &Arc<Pool>,
     invocation: &Invocation,
 ) -> Result<Invoked, AwsError> {
-    let fault = queue.faults.gate("lambda", "Invoke", &pool.function().name).await?;
+    let fault = pool.gate(&queue.faults).await?;
     pool.invoke(invocation.clone(), fault).await
 }
 

@@ -1,10 +1,12 @@
 //! The output of a function: written line by line to its log file, and to stderr if requested.
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+
+use super::options::LambdaOptions;
+use crate::cloudwatch::Metrics;
 
 /// Longer lines are split (CloudWatch's limit on one event is 256 KB).
 const MAX_LINE: usize = 256 * 1024;
@@ -14,18 +16,21 @@ const MAX_LINE: usize = 256 * 1024;
 pub(super) struct Log {
     file: Arc<std::fs::File>,
     prefix: Option<String>,
+    metrics: Metrics,
 }
 
 impl Log {
-    /// Appends to `FOLDER/PACKAGE.log`; with `verbose` every line also goes to stderr.
+    /// Appends to `FOLDER/PACKAGE.log`; with `verbose` every line also goes to stderr. The metrics
+    /// in a line are read.
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub(super) fn open(folder: &Path, package: &str, verbose: bool) -> std::io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
-        let path = folder.join(format!("{package}.log"));
+    pub(super) fn open(options: &LambdaOptions, package: &str) -> std::io::Result<Self> {
+        std::fs::create_dir_all(&options.logs)?;
+        let path = options.logs.join(format!("{package}.log"));
         let file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self { file: Arc::new(file), prefix: verbose.then(|| format!("[{package}] ")) })
+        let prefix = options.verbose.then(|| format!("[{package}] "));
+        Ok(Self { file: Arc::new(file), prefix, metrics: options.metrics.clone() })
     }
 
     /// Writes every line of a stream until it ends.
@@ -59,6 +64,7 @@ impl Log {
     /// One write for each line, so that lines of concurrent processes do not mix. A full disk loses
     /// log lines, never the invocation.
     fn write(&self, line: &mut Vec<u8>) {
+        self.metrics.read_log_line(line);
         line.push(b'\n');
         let _ = (&*self.file).write_all(line);
         if let Some(prefix) = &self.prefix {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sam_template::Function;
 
+use crate::cloudwatch::Metrics;
 use crate::iam::Iam;
 use crate::recogniser::Recogniser;
 
@@ -26,6 +27,8 @@ pub struct LambdaOptions {
     pub iam: Arc<Iam>,
     /// What gets the audio that the processor accepts.
     pub recogniser: Option<Recogniser>,
+    /// What gets the metrics of the service, and those in the functions' logs.
+    pub metrics: Metrics,
 }
 
 impl LambdaOptions {

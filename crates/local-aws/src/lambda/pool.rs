@@ -21,7 +21,7 @@ use super::options::LambdaOptions;
 use super::{process, trace};
 use crate::aws_error::AwsError;
 use crate::clock::{Clock, real_now_us};
-use crate::faults::{Fault, FaultKind};
+use crate::faults::{Fault, FaultKind, Faults};
 use sam_template::Function;
 
 /// How often idle processes are checked, and how long one may be idle, on the scaled clock. Lambda
@@ -122,9 +122,7 @@ impl Pool {
         invocation: Invocation,
         fault: Option<Fault>,
     ) -> Result<Invoked, AwsError> {
-        let permit = self.concurrency.acquire().inspect_err(|_| {
-            self.counts.throttles.fetch_add(1, Ordering::Relaxed);
-        })?;
+        let permit = self.concurrency.acquire().inspect_err(|error| self.refused(error))?;
         let pool = Arc::clone(self);
         let answer_lost = fault.as_ref().filter(|fault| fault.kind == FaultKind::AnswerLost);
         let lost = answer_lost.map(Fault::error);
@@ -161,6 +159,36 @@ impl Pool {
         self.deliveries.record(payload, root, answer, failed, received_us, real_now_us());
     }
 
+    /// Returns the fault of an invocation, if there is one.
+    ///
+    /// # Errors
+    /// The fault's error, of which a throttle counts as one of the function.
+    pub(super) async fn gate(&self, faults: &Faults) -> Result<Option<Fault>, AwsError> {
+        let gate = faults.gate("lambda", "Invoke", &self.function.name).await;
+        gate.inspect_err(|error| self.refused(error))
+    }
+
+    fn refused(&self, error: &AwsError) {
+        if error.code == "TooManyRequestsException" {
+            self.counts.throttles.fetch_add(1, Ordering::Relaxed);
+            self.metric("Throttles", "Count", 1.0);
+        }
+    }
+
+    /// Adds a value to a metric of the function (Lambda guide, "Types of metrics").
+    fn metric(&self, metric: &str, unit: &str, value: f64) {
+        let dimension = ("FunctionName", self.function.name.as_str());
+        self.options.metrics.count("AWS/Lambda", metric, dimension, unit, value);
+    }
+
+    /// Adds how many invocations run now.
+    pub(super) fn sample_concurrency(&self) {
+        let running = self.concurrency.running();
+        if running > 0 {
+            self.metric("ConcurrentExecutions", "Count", running as f64);
+        }
+    }
+
     async fn run(
         self: &Arc<Self>,
         invocation: Invocation,
@@ -168,6 +196,8 @@ impl Pool {
         permit: ConcurrencyPermit,
     ) -> Result<Invoked, AwsError> {
         self.counts.invocations.fetch_add(1, Ordering::Relaxed);
+        self.sample_concurrency();
+        let began = self.clock.now_ms();
         let invoked = match fault {
             Some(fault) if fault.kind == FaultKind::Answer => invocation.said(&fault.extra),
             fault => match self.idle_or_started(&invocation).await {
@@ -183,9 +213,12 @@ impl Pool {
                 Err(invoked) => invoked,
             },
         };
-        if invoked.function_error.is_some() {
-            self.counts.errors.fetch_add(1, Ordering::Relaxed);
-        }
+        let failed = invoked.function_error.is_some();
+        self.counts.errors.fetch_add(u64::from(failed), Ordering::Relaxed);
+        self.metric("Invocations", "Count", 1.0);
+        self.metric("Errors", "Count", f64::from(failed));
+        self.metric("Throttles", "Count", 0.0);
+        self.metric("Duration", "Milliseconds", (self.clock.now_ms() - began) as f64);
         match self.stop.is_cancelled() {
             true => Err(AwsError::internal("ServiceException", "local-cloud is ending")),
             false => Ok(invoked),

@@ -31,7 +31,7 @@ pub(super) async fn start(
 ) -> std::io::Result<Arc<ExecutionEnvironment>> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
-    let log = Log::open(&options.logs, &function.package, options.verbose)?;
+    let log = Log::open(options, &function.package)?;
     let binary = options.binary(function);
     let mut child = command(&binary, function, options, id, address).spawn()?;
     if let Some(stdout) = child.stdout.take() {

@@ -95,8 +95,7 @@ impl Lambda {
         invocation: Invocation,
     ) -> Result<Invoked, AwsError> {
         let pool = self.pool(function)?;
-        let pool_name = pool.function().name.clone();
-        let fault = self.faults.gate("lambda", "Invoke", &pool_name).await?;
+        let fault = pool.gate(&self.faults).await?;
         pool.check_loop(&invocation)?;
         pool.invoke(invocation, fault).await
     }
@@ -172,6 +171,11 @@ impl Lambda {
     /// There is no such function.
     pub(crate) fn kill(&self, function: &str) -> Result<usize, AwsError> {
         Ok(self.pool(function)?.kill_all())
+    }
+
+    /// Samples the gauges of the functions.
+    pub(crate) fn sample_metrics(&self) {
+        self.pools.iter().for_each(|pool| pool.sample_concurrency());
     }
 
     /// Kills processes that have been idle for long, until the services stop.

@@ -161,6 +161,11 @@ impl QueueState {
         counts
     }
 
+    /// Returns when the oldest message was sent, in ms since the Unix epoch.
+    pub(super) fn oldest(&self) -> Option<i64> {
+        self.messages.iter().map(|message| message.sent).min()
+    }
+
     /// Returns when the next hidden message becomes visible, in ms since the Unix epoch.
     pub(super) fn next_visible(&self) -> Option<i64> {
         self.messages.iter().map(|message| message.visible).min()

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::aws_error::AwsError;
 use crate::clock::Clock;
+use crate::cloudwatch::Metrics;
 use crate::faults::Faults;
 use sam_template::Queue;
 
@@ -93,6 +94,23 @@ impl Sqs {
             (name.clone(), counts)
         });
         Value::Object(shown.collect())
+    }
+
+    /// Samples the gauges of each queue (SQS developer guide, "Available CloudWatch metrics").
+    pub(crate) fn sample_metrics(&self, metrics: &Metrics) {
+        let now = self.clock.now_ms();
+        for (name, queue) in self.lock().iter_mut() {
+            let (counts, oldest) = (queue.counts(now), queue.oldest());
+            let age = oldest.map_or(0, |sent| now.saturating_sub(sent) / 1000);
+            for (metric, unit, value) in [
+                ("ApproximateNumberOfMessagesVisible", "Count", counts.visible as f64),
+                ("ApproximateNumberOfMessagesNotVisible", "Count", counts.in_flight as f64),
+                ("ApproximateNumberOfMessagesDelayed", "Count", counts.delayed as f64),
+                ("ApproximateAgeOfOldestMessage", "Seconds", age as f64),
+            ] {
+                metrics.count("AWS/SQS", metric, ("QueueName", name), unit, value);
+            }
+        }
     }
 
     pub(super) fn put(&self, name: &str, message: NewMessage) -> Result<Sent, AwsError> {

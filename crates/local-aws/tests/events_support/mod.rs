@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use local_aws::clock::Clock;
+use local_aws::cloudwatch::Metrics;
 use local_aws::events::Events;
 use local_aws::faults::Faults;
 use local_aws::iam::Iam;
@@ -122,6 +123,7 @@ impl Desk {
         let template = Template::load(TEMPLATE, &options).unwrap();
         let (clock, faults, stop) = (Clock::new(scale), faults(), CancellationToken::new());
         let sqs = Sqs::new(clock.clone(), faults.clone(), &template.queues);
+        let metrics = Metrics::new(clock.clone());
         let lambda = Lambda::new(
             clock.clone(),
             faults.clone(),
@@ -136,12 +138,19 @@ impl Desk {
                 environment: BTreeMap::new(),
                 iam: Arc::new(Iam::new(&template, None).unwrap()),
                 recogniser: None,
+                metrics: metrics.clone(),
             },
             stop.clone(),
         );
-        let events =
-            Events::new(clock.clone(), faults.clone(), &template, lambda, Arc::clone(&sqs))
-                .unwrap();
+        let events = Events::new(
+            clock.clone(),
+            faults.clone(),
+            metrics,
+            &template,
+            lambda,
+            Arc::clone(&sqs),
+        )
+        .unwrap();
         events.start(stop.clone());
         let shared = Arc::clone(&events);
         let router = Router::new().fallback(move |request: Request| {

@@ -26,7 +26,8 @@ fn cases(section: &str) -> Vec<Value> {
 
 /// The patterns of the lifecycle rule and of the archive, by what the cases call them.
 fn of_the_template() -> [(&'static str, Pattern); 2] {
-    let mut options = LoadOptions::default();
+    let folder = Some(repository().join("infra"));
+    let mut options = LoadOptions { folder, ..LoadOptions::default() };
     options.fallbacks.insert("JwtIssuer".to_owned(), "http://127.0.0.1:1/_local".to_owned());
     options.fallbacks.insert("JwtAudience".to_owned(), "local".to_owned());
     let template = Template::load(&read("infra/template.yaml"), &options).unwrap();

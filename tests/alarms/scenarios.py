@@ -1,0 +1,234 @@
+"""The causes of the alarms. Each group runs in a cloud of its own, one after the other inside of it;
+a scenario yields once its cause is there, and removes the cause when it is resumed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from cloud import CONSUMER, Cloud, Speech, eventually
+from mkv import Packet, Recording
+
+# More calls than any scenario makes: such a fault lasts until it is removed.
+ALWAYS = 1_000_000
+REFUSED = {"status": 400, "code": "AccessDeniedException", "times": ALWAYS}
+PROCESSOR = {"target": "audio-processor", "times": ALWAYS}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What raises `alarms`, in words and as a generator."""
+
+    alarms: tuple[str, ...]
+    cause: str
+    run: Callable[[Cloud], Iterator[None]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Scenarios in one cloud. `waves` run one after the other, the scenarios of a wave at once, so
+    no two of a wave raise the same alarm. `is_long`: it takes more than three minutes."""
+
+    name: str
+    scale: int
+    waves: list[list[Scenario]]
+    parameters: dict[str, object] = field(default_factory=dict)
+    is_long: bool = False
+
+
+def creation_fails(cloud: Cloud) -> Iterator[None]:
+    cloud.fault("kinesisvideo", "CreateStream", status=500, code="InternalFailure", times=ALWAYS)
+    for _ in range(3):
+        status, answer = cloud.post("bea")
+        assert status >= 500, answer
+    yield
+    cloud.remove_faults("kinesisvideo", "CreateStream")
+
+
+def emission_fails(cloud: Cloud) -> Iterator[None]:
+    cloud.fault("events", "PutEvents", kind="entry", code="ThrottlingException", times=ALWAYS)
+    cloud.open("cleo")
+    yield
+    cloud.remove_faults("events", "PutEvents")
+
+
+def delivery_is_refused(cloud: Cloud) -> Iterator[None]:
+    cloud.fault("events", "Deliver", target="session-lifecycle", **REFUSED)
+    cloud.fault("events", "Deliver", target="kvs-health-check", **REFUSED)
+    cloud.open("dora")
+    yield
+    cloud.remove_faults("events", "Deliver")
+    url = cloud.sqs.get_queue_url(QueueName="session-events-dlq-dev")["QueueUrl"]
+    cloud.sqs.purge_queue(QueueUrl=url)
+
+
+def health_check_is_disabled(cloud: Cloud) -> Iterator[None]:
+    cloud.events.disable_rule(Name="kvs-health-check-dev")
+    yield
+    cloud.events.enable_rule(Name="kvs-health-check-dev")
+
+
+def consumer_is_killed(cloud: Cloud) -> Iterator[None]:
+    cloud.fault("lambda", "Invoke", target=CONSUMER, kind="kill")
+    yield
+
+
+def consumer_is_throttled(cloud: Cloud) -> Iterator[None]:
+    cloud.fault("lambda", "Invoke", target=CONSUMER, status=429, code="TooManyRequestsException")
+    yield
+
+
+def codec_is_not_supported(cloud: Cloud) -> Iterator[None]:
+    cloud.speak(cloud.open("eli"), 8, lambda it: replace(it, head=it.head.replace(b"A_OPUS", b"A_FLAC")))
+    yield
+
+
+def packets_are_damaged(cloud: Cloud) -> Iterator[None]:
+    def damaged(recording: Recording) -> Recording:
+        """Damages every fourth packet: a packet of code 3 has at least one frame (RFC 6716, R6)."""
+        return replace(recording, packets=[
+            Packet(it.at_ms, it.samples_48k, b"\x03\x00") if index % 4 == 3 else it
+            for index, it in enumerate(recording.packets)])
+    cloud.speak(cloud.open("fay"), 8, damaged)
+    yield
+
+
+def processor_refuses_a_chunk(cloud: Cloud) -> Iterator[None]:
+    # Twice: a batch of chunks, then the first of them alone.
+    refusal = {"errorType": "InvalidPayload", "errorMessage": "a test refuses this chunk"}
+    cloud.fault("lambda", "Invoke", target="audio-processor", times=2, kind="answer",
+                extra={"answer": refusal, "functionError": "Unhandled"})
+    cloud.speak(cloud.open("gus"), 8)
+    yield
+    url = cloud.sqs.get_queue_url(QueueName="chunk-dlq-dev")["QueueUrl"]
+    cloud.sqs.purge_queue(QueueUrl=url)
+
+
+def checkpoint_of_a_newer_build(cloud: Cloud) -> Iterator[None]:
+    session = cloud.open("hal")
+    cloud.speak(session, 8)
+    key = {"sessionId": {"S": session}}
+
+    def checkpoint() -> str | None:
+        item = cloud.dynamodb.get_item(TableName="Streams-dev", Key=key, ConsistentRead=True)["Item"]
+        return item.get("checkpoint", {}).get("S")
+
+    def write(text: str) -> None:
+        cloud.dynamodb.update_item(TableName="Streams-dev", Key=key, UpdateExpression="SET checkpoint = :new",
+                                   ExpressionAttributeValues={":new": {"S": text}})
+
+    eventually("a checkpoint", checkpoint)
+    # As in a rollback, no run of the newer build is left.
+    cloud.fault("lambda", "Invoke", target=CONSUMER, status=429, code="TooManyRequestsException", times=ALWAYS)
+    cloud.request("DELETE", f"/_local/processes/{CONSUMER}-dev")
+    before = checkpoint()
+    newer = json.loads(before)
+    write(json.dumps(newer | {"version": newer["version"] + 1}))
+    cloud.remove_faults("lambda", "Invoke", CONSUMER)
+    yield
+    write(before)
+
+
+def processor_fails(cloud: Cloud) -> Iterator[None]:
+    session = cloud.open("ida")
+    cloud.fault("lambda", "Invoke", status=500, code="ServiceException", **PROCESSOR)
+    cloud.speak(session, 8)
+    yield
+    cloud.remove_faults("lambda", "Invoke", "audio-processor")
+
+
+def backlog_is_delivered_late(cloud: Cloud) -> Iterator[None]:
+    """An outage of GetMedia, as long as it takes until the backlog is more than a minute long."""
+    session, since = cloud.open("jan"), cloud.now()
+    with Speech(cloud, session):
+        eventually("speech is delivered", lambda: cloud.delivered(session))
+        for outage in (8, 16, 32, 64, 128):
+            begin = cloud.now()
+            cloud.fault("kinesisvideo", "GetMediaBody", target=session, kind="cut")
+            cloud.fault("kinesisvideo", "GetMedia", target=session, status=500, code="InternalFailure", times=ALWAYS)
+            eventually("the outage", lambda: (cloud.now() - begin).total_seconds() >= outage * cloud.scale)
+            cloud.remove_faults("kinesisvideo", "GetMedia")
+            before = cloud.delivered(session)
+            eventually("the backlog is read", lambda: cloud.delivered(session) > before + 16_000 * outage / 2)
+            minutes = cloud.now()
+            eventually("two evaluations", lambda: (cloud.now() - minutes).total_seconds() > 180)
+            if cloud.changes("kvs-stream-lag", "ALARM", since):
+                break
+        yield
+        cloud.end(session, "jan")
+
+
+def audio_expires(cloud: Cloud) -> Iterator[None]:
+    """The processor fails for longer than the retention, which is one hour, while speech goes on."""
+    session = cloud.open("kai")
+    with Speech(cloud, session):
+        eventually("speech is delivered", lambda: cloud.delivered(session))
+        begin = cloud.now()
+        cloud.fault("lambda", "Invoke", status=500, code="ServiceException", **PROCESSOR)
+        eventually("the retention is over", lambda: (cloud.now() - begin).total_seconds() > 4200)
+        cloud.remove_faults("lambda", "Invoke", "audio-processor")
+        yield
+        cloud.end(session, "kai")
+
+
+def audio_is_about_to_expire(cloud: Cloud) -> Iterator[None]:
+    """The processor fails for half of the retention, which is one hour. The consumer compares KVS's
+    time of the audio with its own clock, so the audio is sent soon after the start, when the clocks
+    are close to each other at any scale."""
+    session = cloud.open("lea")
+    cloud.fault("lambda", "Invoke", status=500, code="ServiceException", **PROCESSOR)
+    cloud.speak(session, 8)
+    yield
+    cloud.remove_faults("lambda", "Invoke", "audio-processor")
+
+
+def many_sessions(cloud: Cloud) -> Iterator[None]:
+    """21 sessions are more than 20, and 80 % of a reserved concurrency of 26."""
+    speakers = ("mia", "noa", "oli")
+    sessions = [(cloud.open(speaker), speaker) for speaker in speakers for _ in range(7)]
+    yield
+    for session, speaker in sessions:
+        cloud.end(session, speaker)
+
+
+GROUPS = [
+    Group("api", 60, [
+        [
+            Scenario(("session-event-emission-failures",), "PutEvents refuses the entry", emission_fails),
+            Scenario(("kvs-health-check-missing",), "the rule of the health check is disabled",
+                     health_check_is_disabled),
+        ],
+        [Scenario(("session-lifecycle-failed-invocations", "kvs-health-check-failed-invocations",
+                   "session-events-dlq-depth"),
+                  "the target of both rules refuses the delivery", delivery_is_refused)],
+        [Scenario(("session-creation-failures",), "CreateStream fails for three requests", creation_fails)],
+    ]),
+    Group("consumer", 30, [
+        [
+            Scenario(("kvs-stream-consumer-errors",), "a process of the consumer is killed", consumer_is_killed),
+            Scenario(("kvs-stream-consumer-throttles",), "an invocation of the consumer is throttled",
+                     consumer_is_throttled),
+            Scenario(("kvs-unsupported-codec",), "a stream with the codec A_FLAC", codec_is_not_supported),
+            Scenario(("kvs-decode-errors",), "every fourth packet of a stream is damaged", packets_are_damaged),
+            Scenario(("chunk-dlq-depth",), "the processor refuses a chunk", processor_refuses_a_chunk),
+        ],
+        [Scenario(("kvs-checkpoint-unreadable",), "the checkpoint is of a newer version",
+                  checkpoint_of_a_newer_build)],
+    ]),
+    Group("processor", 30, [
+        [Scenario(("kvs-circuit-opened", "speech-not-arriving"), "the processor fails", processor_fails)],
+        [Scenario(("kvs-stream-lag",), "GetMedia fails while speech goes on, then the backlog is delivered",
+                  backlog_is_delivered_late)],
+    ]),
+    Group("expired", 60, [
+        [Scenario(("kvs-samples-unavailable",), "the processor fails for longer than the retention", audio_expires)],
+    ], {"StreamRetentionHours": 1}),
+    Group("many", 12, [
+        [Scenario(("kvs-active-streams", "kvs-stream-consumer-concurrency"), "21 sessions at a time", many_sessions)],
+    ], {"ConsumerReservedConcurrency": 26}),
+    Group("retention", 15, [
+        [Scenario(("kvs-retention-risk",), "the processor fails for half of the retention",
+                  audio_is_about_to_expire)],
+    ], {"StreamRetentionHours": 1}, is_long=True),
+]
