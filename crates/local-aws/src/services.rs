@@ -27,6 +27,7 @@ use crate::signaling::Signaling;
 use crate::sqs::Sqs;
 use crate::storage_session::StorageSessions;
 use crate::tls::TlsEndpoint;
+use crate::xray::{Daemons, XRay};
 use sam_template::{Account, LoadOptions, Route, Template, TemplateError};
 
 /// Maximum size of a template in bytes: CloudFormation's (quota "Template body size in an S3
@@ -60,6 +61,8 @@ pub struct Services {
     pub events: Arc<Events>,
     /// Queues.
     pub sqs: Arc<Sqs>,
+    /// Traces.
+    pub xray: Arc<XRay>,
     /// Tables.
     pub dynamodb: Arc<DynamoDb>,
     /// WebSocket connections.
@@ -95,6 +98,8 @@ impl Services {
         let sqs = Sqs::new(clock.clone(), faults.clone(), &template.queues);
         let recogniser = options.recogniser.as_deref();
         let recogniser = recogniser.map(|command| Recogniser::new(command, stop.clone()));
+        let xray = XRay::new(account.clone());
+        let daemons = Daemons::start(&xray, &template.functions, &iam, stop).await;
         let lambda = Lambda::new(
             clock.clone(),
             faults.clone(),
@@ -108,6 +113,7 @@ impl Services {
                 verbose: options.verbose,
                 environment: environment(options, data, &account, &base_url),
                 iam: Arc::clone(&iam),
+                xray: daemons.map_err(Error::io("the X-Ray daemons"))?,
                 recogniser: recogniser.clone(),
             },
             stop.clone(),
@@ -159,6 +165,7 @@ impl Services {
             storage_sessions,
             events,
             sqs,
+            xray,
             dynamodb,
             connections,
             http_api,
@@ -196,6 +203,7 @@ impl Services {
             "events": self.events.state(),
             "connections": self.connections.state(),
             "sqs": self.sqs.state(),
+            "xray": self.xray.state(),
             "kinesisvideo": self.kvs.state(),
             "signaling": self.signaling.state(),
             "storageSessions": self.storage_sessions.state(),

@@ -255,6 +255,7 @@ mod tests {
             verbose: false,
             environment: BTreeMap::new(),
             iam: Arc::new(Iam::new(&template, None).unwrap()),
+            xray: crate::xray::Daemons::default(),
             recogniser: None,
         };
         let account = Account::default();
