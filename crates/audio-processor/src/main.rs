@@ -1,5 +1,8 @@
 //! The Lambda function: start-up, and one response per payload.
 
+// The futures of the AWS calls nest deeper than the default of 128.
+#![recursion_limit = "256"]
+
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +12,8 @@ use aws_adapters::{
     dynamodb::{DynamoDb, ProcessedTable},
 };
 use lambda_runtime::{Error, LambdaEvent, run_concurrent, service_fn};
-use lambda_support::{Env, logging, trace};
+use lambda_support::trace::{self, Piece};
+use lambda_support::{Env, logging};
 use serde_json::Value;
 
 #[tokio::main]
@@ -23,7 +27,11 @@ async fn main() -> Result<(), Error> {
     run_concurrent(service_fn(move |event: LambdaEvent<Value>| {
         let processor = Arc::clone(&processor);
         trace::scope(event.context.xray_trace_id.clone(), async move {
-            processor.process(event.payload, now_seconds()).await
+            let text = |name: &str| event.payload.get(name).cloned().unwrap_or_default();
+            let piece = Piece::begin("accept")
+                .annotated("sessionId", text("sessionId"))
+                .annotated("epoch", text("epoch"));
+            piece.run_result(processor.process(event.payload, now_seconds())).await
         })
     }))
     .await

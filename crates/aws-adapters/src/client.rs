@@ -3,13 +3,9 @@
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::{Builder, tls};
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::error_body::BoundedErrors;
+pub(crate) use crate::trace_header::TraceHeader;
 
 /// Region, credentials, endpoint and HTTP client of every AWS client in this process.
 #[derive(Clone, Debug)]
@@ -32,29 +28,5 @@ impl Sdk {
 
     pub(crate) const fn config(&self) -> &SdkConfig {
         &self.0
-    }
-}
-
-/// Sets `X-Amzn-Trace-Id` from [`lambda_support::trace::current`] before signing.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct TraceHeader;
-
-#[dyn_dispatch_hint]
-impl Intercept for TraceHeader {
-    fn name(&self) -> &'static str {
-        "TraceHeader"
-    }
-
-    fn modify_before_signing(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if let Some(trace) = lambda_support::trace::current() {
-            // An invalid header value is omitted, because tracing must not fail a call.
-            let _ = context.request_mut().headers_mut().try_insert("x-amzn-trace-id", trace);
-        }
-        Ok(())
     }
 }

@@ -28,6 +28,8 @@ mod error_body;
 
 mod sdk_error;
 
+mod trace_header;
+
 pub mod dynamodb;
 
 #[cfg(feature = "sessions")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use lambda_support::context::time_left;
+use lambda_support::trace::{self, Piece};
 use relay::{Report, RunRequest};
 use serde_json::{Value, json};
 use session::event::{EventStatus, StatusChange};
@@ -19,10 +20,15 @@ use crate::ports::Aws;
 /// Handles one invocation within its trace.
 pub(crate) async fn handle(aws: Arc<Aws>, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     let (payload, context) = event.into_parts();
-    // A continuation belongs to the trace of the invocation that requested it.
-    let continued = payload.get("traceId").and_then(Value::as_str).map(str::to_owned);
-    let trace = continued.or_else(|| context.xray_trace_id.clone());
-    let result = lambda_support::trace::scope(trace, dispatch(&aws, &payload, &context)).await;
+    let work = async {
+        let piece = Piece::begin(name(&payload));
+        let piece = match session_id(&payload) {
+            Some(id) => piece.annotated("sessionId", id),
+            None => piece,
+        };
+        piece.run_result(dispatch(&aws, &payload, &context)).await
+    };
+    let result = trace::scope(header(&payload, &context), work).await;
     result.map_err(|failure| {
         tracing::error!(error = %failure, "invocation failed");
         if matches!(
@@ -36,6 +42,37 @@ pub(crate) async fn handle(aws: Arc<Aws>, event: LambdaEvent<Value>) -> Result<V
         }
         failure.into()
     })
+}
+
+/// Returns the trace header of an invocation. A continuation belongs to the trace of the invocation
+/// that requested it, also if Lambda began another one.
+fn header(payload: &Value, context: &Context) -> Option<String> {
+    let own = context.xray_trace_id.as_deref();
+    let continued = payload.get("traceId").and_then(Value::as_str);
+    match (continued, own) {
+        // Its parent is this invocation's own segment.
+        (Some(continued), Some(own)) if trace::same_trace(continued, own) => Some(own),
+        _ => continued.or(own),
+    }
+    .map(str::to_owned)
+}
+
+/// Returns the name of an invocation's work in its trace.
+fn name(payload: &Value) -> &'static str {
+    let status = || payload.pointer("/detail/status").and_then(Value::as_str);
+    match payload.get("action").and_then(Value::as_str).or_else(status) {
+        Some("start" | "ACTIVE") => "start",
+        Some("stop" | "ENDED") => "stop",
+        Some("continue") => "continue",
+        Some("health_check") => "health check",
+        _ => "unknown event",
+    }
+}
+
+/// Returns the session that an event names, if its name is valid.
+fn session_id(payload: &Value) -> Option<&str> {
+    let id = payload.get("sessionId").or_else(|| payload.pointer("/detail/sessionId"));
+    id.and_then(Value::as_str).filter(|id| id.parse::<SessionId>().is_ok())
 }
 
 async fn dispatch(aws: &Aws, payload: &Value, context: &Context) -> Result<Value, Failure> {
@@ -131,4 +168,37 @@ impl Invocation<'_> {
 
 fn store(id: &SessionId, source: PortError) -> Failure {
     Failure::Relay(relay::RelayError::Store { session_id: id.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "Root=1-67446a2c-0123456789abcdef01234567;Parent=00000000000000ff;Sampled=1";
+
+    fn header_of(continued: Option<&str>, own: Option<&str>) -> Option<String> {
+        let mut context = Context::default();
+        context.xray_trace_id = own.map(str::to_owned);
+        let payload = continued.map_or(json!({}), |header| json!({"traceId": header}));
+        header(&payload, &context)
+    }
+
+    #[test]
+    fn a_continuation_keeps_the_trace_and_belongs_to_its_own_invocation() {
+        let before = OWN.replace("00ff", "0001");
+        assert_eq!(header_of(Some(&before), Some(OWN)).as_deref(), Some(OWN));
+        let other = before.replace("Root=1-6", "Root=1-7");
+        assert_eq!(header_of(Some(&other), Some(OWN)), Some(other));
+        assert_eq!(header_of(Some(&before), None), Some(before));
+        assert_eq!(header_of(None, Some(OWN)).as_deref(), Some(OWN));
+    }
+
+    #[test]
+    fn the_work_has_a_name_and_a_session_only_if_it_is_valid() {
+        let event = json!({"detail": {"sessionId": "a-b-1", "status": "ENDED"}});
+        assert_eq!((name(&event), session_id(&event)), ("stop", Some("a-b-1")));
+        let direct = json!({"sessionId": "<b>", "action": "start"});
+        assert_eq!((name(&direct), session_id(&direct)), ("start", None));
+        assert_eq!(name(&json!({"action": "other"})), "unknown event");
+    }
 }

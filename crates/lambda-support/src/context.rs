@@ -1,5 +1,6 @@
-//! Clock, random source, logs and metrics of a Lambda function.
+//! Clock, random source, logs, metrics and traces of a Lambda function.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,11 +8,13 @@ use serde_json::json;
 use session::{
     DomainEvent, Severity,
     metrics::{Namespace, emf_line},
-    ports::{Clock, Random, Telemetry, millis},
+    ports::{Clock, Random, Telemetry, Tracer, Work, millis},
 };
 use tokio::time::Instant;
 
-/// Implements the context of the use cases: clock, random source and telemetry.
+use crate::trace::Piece;
+
+/// Implements the context of the use cases: clock, random source, telemetry and traces.
 #[derive(Clone, Debug)]
 pub struct SystemContext {
     environment: Arc<str>,
@@ -50,6 +53,21 @@ impl Telemetry for SystemContext {
         for line in metric_lines(event, &self.environment, self.now_ms()) {
             crate::metrics::emit(&line);
         }
+    }
+}
+
+impl Tracer for SystemContext {
+    async fn traced<T: Send, E: Display + Send>(
+        &self,
+        work: Work<'_>,
+        future: impl Future<Output = Result<T, E>> + Send,
+    ) -> Result<T, E> {
+        let piece = Piece::begin(work.name).annotated("sessionId", work.session_id.as_str());
+        let piece = match work.epoch {
+            Some(epoch) => piece.annotated("epoch", epoch),
+            None => piece,
+        };
+        piece.run_result(future).await
     }
 }
 

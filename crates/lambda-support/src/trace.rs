@@ -1,50 +1,85 @@
-//! The X-Ray trace header of the current invocation.
+//! The X-Ray trace of the current invocation: its header, and the subsegments of its work.
 //!
 //! The AWS SDK reads `X-Amzn-Trace-Id` from a process-wide variable, which is wrong when one
-//! process serves several invocations concurrently. Here each invocation stores its own header in a
-//! task-local, and `aws-adapters` adds it to every AWS call of the invocation.
+//! process serves several invocations concurrently (Lambda Managed Instances do not set it). Here
+//! each invocation stores its own header in a task-local, and `aws-adapters` adds it to every AWS
+//! call of the invocation.
+//!
+//! A [`Piece`] is a named piece of work, and an [`AwsCall`] a call of AWS within it. Each becomes a
+//! subsegment, if the trace is sampled and Lambda has set `AWS_XRAY_DAEMON_ADDRESS`; it is sent when
+//! it ends, so that a process that is killed loses only what is still open. The format is that of
+//! <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>. Sending never
+//! waits and never fails the work (docs/adr/0017).
+//!
+//! X-Ray keeps 500 KB of a trace, and a run of 15 minutes makes thousands of calls. Within one piece
+//! the first [`FIRST`] calls of each operation are recorded, and the first [`FIRST`] that fail; the
+//! others are counted in the piece's metadata. They carry `Sampled=0`, so that the functions that
+//! they invoke record nothing either.
+
+mod aws_call;
+mod daemon;
+mod header;
+mod piece;
+mod subsegment;
+
+use std::sync::Arc;
+
+pub use aws_call::{AwsCall, CallEnd, FIRST};
+pub use daemon::Daemon;
+pub use header::same_trace;
+pub use piece::{Piece, annotate};
+pub use subsegment::Flaw;
+
+use piece::Within;
 
 tokio::task_local! {
-    static TRACE: Option<String>;
+    static SCOPE: Scope;
 }
 
 /// Maximum length of a propagated trace header: EventBridge's limit for `TraceHeader`.
 const MAX_LEN: usize = 500;
+
+/// The trace at the current place of the program.
+#[derive(Debug, Clone, Default)]
+struct Scope {
+    header: Option<Arc<str>>,
+    /// What subsegments are recorded in; `None` if the trace is not recorded.
+    within: Option<Arc<Within>>,
+}
+
+impl Scope {
+    fn current() -> Self {
+        SCOPE.try_with(Clone::clone).unwrap_or_default()
+    }
+}
 
 /// Runs `work` with `header` (the value of `Lambda-Runtime-Trace-Id`) as its trace header. A header
 /// longer than 500 characters is dropped, because headers also come from events.
 ///
 /// Spawned tasks do not inherit the header: wrap their future in [`scope`] with [`current`].
 pub async fn scope<F: Future>(header: Option<String>, work: F) -> F::Output {
-    TRACE.scope(header.filter(|header| header.len() <= MAX_LEN), work).await
+    scope_to(Daemon::of_process(), header, work).await
 }
 
-/// Returns the trace header of the enclosing [`scope`], if any.
+/// As [`scope`], with this daemon in place of that of the environment.
+pub async fn scope_to<F: Future>(
+    daemon: Option<Arc<Daemon>>,
+    header: Option<String>,
+    work: F,
+) -> F::Output {
+    let header = header.filter(|header| header.len() <= MAX_LEN);
+    let within = daemon.zip(header.as_deref()).and_then(|(daemon, header)| {
+        Some(Arc::new(Within::invocation(daemon, header::sampled(header)?)))
+    });
+    let scope = Scope { header: header.map(Into::into), within };
+    SCOPE.scope(scope, work).await
+}
+
+/// Returns the trace header of the enclosing [`scope`], if any. Its parent is the enclosing
+/// [`Piece`].
 pub fn current() -> Option<String> {
-    TRACE.try_with(Clone::clone).ok().flatten()
+    SCOPE.try_with(|scope| scope.header.as_deref().map(ToOwned::to_owned)).ok().flatten()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn concurrent_invocations_keep_their_own_trace() {
-        let served = |id: &'static str| {
-            scope(Some(id.to_owned()), async {
-                tokio::task::yield_now().await;
-                current()
-            })
-        };
-        let (first, second) = tokio::join!(served("Root=1-a"), served("Root=1-b"));
-        assert_eq!((first.as_deref(), second.as_deref()), (Some("Root=1-a"), Some("Root=1-b")));
-        assert_eq!(current(), None);
-    }
-
-    #[tokio::test]
-    async fn a_header_that_is_too_long_is_left_out() {
-        let kept = |length| scope(Some("x".repeat(length)), async { current().is_some() });
-        assert!(kept(MAX_LEN).await);
-        assert!(!kept(MAX_LEN + 1).await);
-    }
-}
+mod tests;

@@ -31,6 +31,7 @@ mod tls;
 mod web_origin;
 mod wildcard;
 pub mod wire;
+pub mod xray;
 
 pub use admin_api::index::NAME as INDEX_NAME;
 pub use aws_error::AwsError;

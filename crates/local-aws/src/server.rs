@@ -133,6 +133,7 @@ async fn serve_by(services: &Services, service: &str, request: Request) -> Respo
             services.connections.clone().handle(request).await
         }
         "execute-api" => services.http_api.clone().handle(request).await,
+        "xray" => services.xray.clone().handle(request).await,
         "sts" => caller_identity(services),
         other => AwsError::not_implemented(other, request.uri().path()).rest_json(),
     }

@@ -29,6 +29,7 @@ use crate::sns::Sns;
 use crate::sqs::Sqs;
 use crate::storage_session::StorageSessions;
 use crate::tls::TlsEndpoint;
+use crate::xray::{Daemons, XRay};
 use sam_template::{Account, LoadOptions, Route, Template, TemplateError};
 
 /// Maximum size of a template in bytes: CloudFormation's (quota "Template body size in an S3
@@ -66,6 +67,8 @@ pub struct Services {
     pub cloudwatch: Arc<CloudWatch>,
     /// Topics.
     pub sns: Arc<Sns>,
+    /// Traces.
+    pub xray: Arc<XRay>,
     /// Tables.
     pub dynamodb: Arc<DynamoDb>,
     /// WebSocket connections.
@@ -111,6 +114,8 @@ impl Services {
         .map_err(|reason| Error::Service { service: "cloudwatch", reason })?;
         let recogniser = options.recogniser.as_deref();
         let recogniser = recogniser.map(|command| Recogniser::new(command, stop.clone()));
+        let xray = XRay::new(account.clone());
+        let daemons = Daemons::start(&xray, &template.functions, &iam, stop).await;
         let lambda = Lambda::new(
             clock.clone(),
             faults.clone(),
@@ -124,6 +129,7 @@ impl Services {
                 verbose: options.verbose,
                 environment: environment(options, data, &account, &base_url),
                 iam: Arc::clone(&iam),
+                xray: daemons.map_err(Error::io("the X-Ray daemons"))?,
                 recogniser: recogniser.clone(),
                 metrics: metrics.clone(),
             },
@@ -184,6 +190,7 @@ impl Services {
             sqs,
             cloudwatch,
             sns,
+            xray,
             dynamodb,
             connections,
             http_api,
@@ -222,6 +229,7 @@ impl Services {
             "connections": self.connections.state(),
             "sqs": self.sqs.state(),
             "cloudwatch": self.cloudwatch.state(),
+            "xray": self.xray.state(),
             "kinesisvideo": self.kvs.state(),
             "signaling": self.signaling.state(),
             "storageSessions": self.storage_sessions.state(),

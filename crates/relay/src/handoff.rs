@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use session::Backoff;
 use session::StreamItem;
-use session::ports::Clock;
+use session::ports::{Clock, Tracer, Work};
 use tokio::time::Instant;
 
 use crate::checkpoint::Checkpoint;
@@ -84,10 +84,16 @@ pub(crate) async fn invoke_next<P: Ports>(ctx: &RunContext<'_, P>, epoch: u64) {
     let (first, cap) = ctx.config.retry;
     let mut backoff = Backoff::new(first, cap);
     let continuation = Continuation { session_id: ctx.session_id.clone(), epoch };
-    while let Err(error) = ctx.relay.self_invoker.invoke_next(&continuation).await {
-        tracing::warn!(sessionId = %ctx.session_id, %error, "starting the next invocation failed; retrying");
-        ctx.clock().sleep(backoff.next(ctx.clock())).await;
-    }
+    // A piece of its own, so that its call is recorded however many calls the run has made.
+    let work = Work { name: "hand off", session_id: &ctx.session_id, epoch: Some(epoch) };
+    let invoked = async {
+        while let Err(error) = ctx.relay.self_invoker.invoke_next(&continuation).await {
+            tracing::warn!(sessionId = %ctx.session_id, %error, "starting the next invocation failed; retrying");
+            ctx.clock().sleep(backoff.next(ctx.clock())).await;
+        }
+        Ok::<_, Infallible>(())
+    };
+    let Ok(()) = ctx.clock().traced(work, invoked).await;
     tracing::info!(sessionId = %ctx.session_id, epoch, "next invocation started");
 }
 

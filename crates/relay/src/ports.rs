@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use media::FragmentNumber;
 use session::audio::AudioPayload;
-use session::ports::{Clock, Random};
+use session::ports::{Clock, Random, Tracer};
 use session::{Language, PortFuture, SessionId, StreamArn};
 
 use crate::answer::Reply;
@@ -17,8 +17,8 @@ use crate::metrics::Snapshot;
 
 /// The types of a run's dependencies.
 pub trait Ports: Send + Sync + 'static {
-    /// Time and random numbers.
-    type Context: Clock + Random;
+    /// Time, random numbers and traces.
+    type Context: Clock + Random + Tracer;
     /// Lease and checkpoint.
     type Leases: LeaseTable;
     /// GetMedia.
@@ -41,7 +41,7 @@ pub trait Ports: Send + Sync + 'static {
 pub struct Relay<'a, P: Ports> {
     /// Settings.
     pub config: &'a Config,
-    /// Time and random numbers.
+    /// Time, random numbers and traces.
     pub ctx: &'a P::Context,
     /// Lease and checkpoint.
     pub leases: &'a P::Leases,

@@ -9,7 +9,7 @@
 
 use std::convert::Infallible;
 
-use session::ports::Clock;
+use session::ports::{Clock, Tracer, Work};
 use session::{Desired, StreamItem};
 use tokio::time::Instant;
 
@@ -118,13 +118,17 @@ async fn acquire_then_deliver<P: Ports>(
     let session = &ctx.session_id;
     let outcome = match wait {
         WaitPolicy::ReturnIfActive => acquire(ctx.relay, session, owner, wait, |_| {}).await?,
-        WaitPolicy::WaitForRelease { epoch } => take_over(run, owner, epoch).await?,
+        WaitPolicy::WaitForRelease { epoch } => {
+            let work = Work { name: "take over", session_id: session, epoch: Some(epoch) };
+            ctx.relay.ctx.traced(work, take_over(run, owner, epoch)).await?
+        }
     };
     let (outcome, epoch) = match outcome {
         AcquireOutcome::Acquired(lease) => {
             tracing::info!(sessionId = %session, epoch = lease.epoch, "lease acquired");
             run.adopt(&lease.item)?;
-            return run_with_lease(run, &lease, deadline).await;
+            let work = Work { name: "deliver", session_id: session, epoch: Some(lease.epoch) };
+            return ctx.relay.ctx.traced(work, run_with_lease(run, &lease, deadline)).await;
         }
         AcquireOutcome::Ended { epoch } => (Outcome::Ended, epoch),
         AcquireOutcome::Active { epoch } if run.lease.is_stopping() => (Outcome::Stopping, epoch),

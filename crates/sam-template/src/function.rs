@@ -8,7 +8,7 @@ use super::scope::Scope;
 use super::{EventInvoke, Function, Template, TemplateError, events, http_api};
 
 /// Deployment properties that have no effect here.
-const WITHOUT_EFFECT: [&str; 11] = [
+const WITHOUT_EFFECT: [&str; 10] = [
     "Architectures",
     "AutoPublishAlias",
     "DeploymentPreference",
@@ -19,7 +19,6 @@ const WITHOUT_EFFECT: [&str; 11] = [
     "Policies",
     "Runtime",
     "Tags",
-    "Tracing",
 ];
 
 /// Lambda's defaults and limits (API model of CreateFunction).
@@ -66,6 +65,14 @@ pub(super) fn read(
         event_invoke: match properties.part("EventInvokeConfig")? {
             Some(part) => event_invoke(part)?,
             None => EventInvoke::default(),
+        },
+        tracing_active: match properties.text("Tracing")?.as_deref() {
+            None | Some("PassThrough" | "Disabled") => false,
+            Some("Active") => true,
+            Some(other) => {
+                let reason = format!("{other} is none of Active, PassThrough, Disabled");
+                return Err(properties.wrong("Tracing", reason));
+            }
         },
         recursive_loop_allowed: match properties.text("RecursiveLoop")?.as_deref() {
             None | Some("Terminate") => false,

@@ -106,6 +106,8 @@ pub struct Function {
     pub reserved_concurrency: Option<u32>,
     /// The settings of asynchronous invocations.
     pub event_invoke: EventInvoke,
+    /// Whether Lambda traces invocations for which the caller has not decided (`Tracing: Active`).
+    pub tracing_active: bool,
     /// Whether recursive loops are allowed (`RecursiveLoop: Allow`).
     pub recursive_loop_allowed: bool,
 }

@@ -8,6 +8,7 @@
 
 use lambda_http::{Body, Request, RequestExt, Response, http::StatusCode, request::RequestContext};
 use lambda_support::context::time_left;
+use lambda_support::trace::{self, Flaw, Piece};
 use session::{Call, Completed, Deleted, Error, Limits, PostResponse, Session, SessionId};
 
 mod request;
@@ -52,10 +53,8 @@ impl<S: SessionApi> Api<S> {
     /// Handles one request, with its invocation's trace header in scope.
     pub(crate) async fn handle(&self, request: Request) -> ApiResponse {
         let trace_header = request.lambda_context_ref().and_then(|c| c.xray_trace_id.clone());
-        let call = Call { limits: self.limits(&request), trace_header: trace_header.clone() };
         let started = self.sessions.now_ms();
-        let response =
-            lambda_support::trace::scope(trace_header, self.route(&request, &call)).await;
+        let response = trace::scope(trace_header, self.traced(&request)).await;
         tracing::info!(
             method = %known_method(request.method()),
             route = Target::of(&request).map_or("unknown", |target| target.path),
@@ -70,8 +69,29 @@ impl<S: SessionApi> Api<S> {
     /// Runs the work that follows a response, with the request's trace header in scope.
     pub(crate) async fn run_post_response(&self, post_response: PostResponse) {
         let trace_header = post_response.trace_header().map(ToOwned::to_owned);
-        lambda_support::trace::scope(trace_header, self.sessions.run_post_response(post_response))
-            .await;
+        trace::scope(trace_header, self.sessions.run_post_response(post_response)).await;
+    }
+
+    /// Handles a request as a piece of its trace. The events of the request belong to the piece.
+    async fn traced(&self, request: &Request) -> ApiResponse {
+        let target = Target::of(request);
+        let route = target.and_then(|target| target.route(request.method()));
+        let mut piece = Piece::begin(route.map_or("unknown route", |it| it.operation.name()));
+        let work = async {
+            let call = Call { limits: self.limits(request), trace_header: trace::current() };
+            if let Some(id) = target.filter(|it| it.session_id.parse::<SessionId>().is_ok()) {
+                trace::annotate("sessionId", id.session_id);
+            }
+            self.route(request, &call).await
+        };
+        let response = piece.run(work).await;
+        match response.response.status().as_u16() {
+            429 => piece.fail(Flaw::Throttle),
+            400..=499 => piece.fail(Flaw::Error),
+            500.. => piece.fail(Flaw::Fault),
+            _ => {}
+        }
+        response
     }
 
     async fn route(&self, request: &Request, call: &Call) -> ApiResponse {
@@ -114,6 +134,7 @@ impl<S: SessionApi> Api<S> {
         let key = idempotency_key(request.headers())?;
         match self.sessions.create(&new, key.as_ref(), call).await {
             Ok(Completed { response: session, post_response }) => {
+                trace::annotate("sessionId", session.session_id.as_str());
                 Ok(ApiResponse { response: created(&session), post_response })
             }
             Err(error) => Ok(failed(&error, self.sessions.now_ms()).into()),

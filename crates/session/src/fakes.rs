@@ -21,7 +21,7 @@ use crate::{
     PortError, RequestId, Session, SessionId, SessionService, SessionStatus, Settings, StreamItem,
     Tags,
     event::StatusChange,
-    ports::{Clock, Listener, Ports, Random, Telemetry},
+    ports::{Clock, Listener, Ports, Random, Telemetry, Tracer},
     reconcile::DeadLetterScan,
 };
 
@@ -387,6 +387,8 @@ impl Telemetry for World {
         state.metrics.extend(metrics.into_iter().map(|(metric, value)| (metric.name, value)));
     }
 }
+
+impl Tracer for World {}
 
 struct Flag(AtomicBool);
 

@@ -4,6 +4,7 @@
 //! A port method makes one call and returns its error. The use cases decide how often to retry and
 //! for how long.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -23,7 +24,7 @@ pub trait Ports {
     type Events: EventBus + Send;
     /// The session's listeners.
     type Listeners: Listeners + Send;
-    /// Clock, random source and telemetry.
+    /// Clock, random source, telemetry and traces.
     type Context: Context + Send;
 }
 
@@ -324,7 +325,30 @@ pub trait Telemetry: Sync {
     fn record(&self, event: &DomainEvent<'_>);
 }
 
-/// Clock, random source and telemetry, which every use case requires.
-pub trait Context: Clock + Random + Telemetry {}
+/// A named piece of work on a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Work<'a> {
+    /// The name, for example `restart`.
+    pub name: &'static str,
+    /// The session.
+    pub session_id: &'a SessionId,
+    /// The epoch of the lease under which it is done, if any.
+    pub epoch: Option<u64>,
+}
 
-impl<T: Clock + Random + Telemetry> Context for T {}
+/// Records pieces of work in the trace of the current invocation.
+pub trait Tracer: Sync {
+    /// Runs `future` as a piece of work; its error is recorded. Records nothing by default.
+    fn traced<T: Send, E: Display + Send>(
+        &self,
+        _work: Work<'_>,
+        future: impl Future<Output = Result<T, E>> + Send,
+    ) -> impl Future<Output = Result<T, E>> + Send {
+        future
+    }
+}
+
+/// Clock, random source, telemetry and traces, which every use case requires.
+pub trait Context: Clock + Random + Telemetry + Tracer {}
+
+impl<T: Clock + Random + Telemetry + Tracer> Context for T {}

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::{
     PortError, Session, SessionId, SessionStatus,
-    ports::{Clock, SessionLookup, millis},
+    ports::{Clock, SessionLookup, Tracer, Work, millis},
 };
 
 mod clean;
@@ -85,7 +85,7 @@ pub struct HealthCheck<'a, P: Ports> {
     pub dead_letters: &'a P::DeadLetters,
     /// The consumer's function.
     pub consumer: &'a P::Consumer,
-    /// Clock, random source and telemetry.
+    /// Clock, random source, telemetry and traces.
     pub context: &'a P::Context,
 }
 
@@ -180,6 +180,17 @@ impl<P: Ports> Run<'_, P> {
             }));
         }
         Ok(sessions)
+    }
+
+    /// Runs a repair of one session as a piece of the trace.
+    async fn repair<T: Send>(
+        &self,
+        name: &'static str,
+        session_id: &SessionId,
+        repair: impl Future<Output = Result<T, PortError>> + Send,
+    ) -> Result<T, PortError> {
+        let work = Work { name, session_id, epoch: None };
+        self.ports.context.traced(work, repair).await
     }
 
     /// Returns whether this run sweeps.

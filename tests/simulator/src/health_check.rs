@@ -6,7 +6,7 @@ use relay::Config;
 use serde_json::json;
 use session::ports::{
     Clock, EventBus, Listener, Listeners, MediaRemoval, PendingEvents, PostOutcome, Random,
-    SessionLookup, Telemetry,
+    SessionLookup, Telemetry, Tracer,
 };
 use session::reconcile::{
     self, Consumer, DeadLetterScan, DeadLetterScanner, HealthCheck, Inventory, Resource, Rules,
@@ -244,6 +244,8 @@ impl Random for SimAws<'_> {
         self.world.state().random.below(u64::MAX)
     }
 }
+
+impl Tracer for SimAws<'_> {}
 
 impl Telemetry for SimAws<'_> {
     fn record(&self, _: &DomainEvent<'_>) {}

@@ -10,7 +10,7 @@ use relay::ports::{
     Continuation, DeadLetter, DeadLetterQueue, EndNotices, MetricsSink, Ports, SelfInvoker,
 };
 use relay::{Config, Relay, Snapshot};
-use session::ports::{Clock, Random};
+use session::ports::{Clock, Random, Tracer};
 use session::{ErrorKind, PortError, SessionId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -151,6 +151,8 @@ impl Random for SimHost {
         self.world.state().random.below(u64::MAX)
     }
 }
+
+impl Tracer for SimHost {}
 
 impl DeadLetterQueue for SimHost {
     async fn send(&self, letter: &DeadLetter) -> Result<(), PortError> {

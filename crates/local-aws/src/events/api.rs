@@ -256,6 +256,7 @@ mod tests {
             verbose: false,
             environment: BTreeMap::new(),
             iam: Arc::new(Iam::new(&template, None).unwrap()),
+            xray: crate::xray::Daemons::default(),
             recogniser: None,
             metrics: Metrics::new(clock.clone()),
         };

@@ -127,6 +127,19 @@ impl Iam {
         }
     }
 
+    /// Checks whether the X-Ray daemon may send the documents of a function.
+    ///
+    /// # Errors
+    /// Its role does not allow it.
+    pub(crate) fn may_trace(&self, function: &Function) -> Result<(), Denied> {
+        match self.callers.get(&access_key(function)) {
+            Some(caller) => {
+                self.decide(caller, &RequiredAction::new("xray", "PutTraceSegments", "*"))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn decide(&self, caller: &Caller, need: &RequiredAction) -> Result<(), Denied> {
         let function = caller.function.clone();
         match policy::decide(&caller.role, need) {

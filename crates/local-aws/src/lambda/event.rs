@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::invocation::{Invocation, Invoked};
 use super::pool::Pool;
+use super::segments::{Queued, Segment};
 use crate::aws_error::AwsError;
 use crate::clock::{Clock, rfc3339};
 use crate::faults::Faults;
@@ -53,7 +54,7 @@ impl EventQueue {
         Self { clock, faults, iam, sqs, pending: AtomicUsize::default(), stop }
     }
 
-    /// Queues an event and serves it in the background.
+    /// Queues an event and serves it in the background. `segment` is that of its request.
     ///
     /// # Errors
     /// `TooManyRequestsException` when too many events are pending.
@@ -61,6 +62,7 @@ impl EventQueue {
         self: &Arc<Self>,
         pool: Arc<Pool>,
         invocation: Invocation,
+        segment: Segment,
     ) -> Result<(), AwsError> {
         let admitted = self.pending.fetch_update(Ordering::AcqRel, Ordering::Acquire, |pending| {
             (pending < MAX_PENDING).then_some(pending + 1)
@@ -68,13 +70,14 @@ impl EventQueue {
         if admitted.is_err() {
             let message = format!("{MAX_PENDING} events are pending");
             let status = http::StatusCode::TOO_MANY_REQUESTS;
-            return Err(AwsError::new(status, "TooManyRequestsException", message));
+            let error = AwsError::new(status, "TooManyRequestsException", message);
+            return Err(segment.refused(error));
         }
-        let queue = Arc::clone(self);
+        let (queue, mut queued) = (Arc::clone(self), segment.accepted());
         tokio::spawn(async move {
             tokio::select! {
                 () = queue.stop.cancelled() => {}
-                () = serve(&queue, &pool, &invocation) => {}
+                () = serve(&queue, &pool, &invocation, &mut queued) => {}
             }
             queue.pending.fetch_sub(1, Ordering::AcqRel);
         });
@@ -95,8 +98,8 @@ struct End {
     last: Option<Invoked>,
 }
 
-async fn serve(queue: &EventQueue, pool: &Arc<Pool>, invocation: &Invocation) {
-    let end = attempt(queue, pool, invocation).await;
+async fn serve(queue: &EventQueue, pool: &Arc<Pool>, invocation: &Invocation, queued: &mut Queued) {
+    let end = attempt(queue, pool, invocation, queued).await;
     let settings = &pool.function().event_invoke;
     let destination = match end.condition {
         "Success" => &settings.on_success,
@@ -126,7 +129,12 @@ async fn send(
     queue.sqs.send(destination, record, BTreeMap::new()).await.map_err(|error| error.to_string())
 }
 
-async fn attempt(queue: &EventQueue, pool: &Arc<Pool>, invocation: &Invocation) -> End {
+async fn attempt(
+    queue: &EventQueue,
+    pool: &Arc<Pool>,
+    invocation: &Invocation,
+    queued: &mut Queued,
+) -> End {
     let settings = pool.function().event_invoke.clone();
     let received_ms = queue.clock.now_ms();
     let too_old = |wait: Duration| {
@@ -136,7 +144,10 @@ async fn attempt(queue: &EventQueue, pool: &Arc<Pool>, invocation: &Invocation) 
     };
     let (mut attempts, mut backoff, mut last) = (0, FIRST_BACKOFF, None);
     loop {
-        let wait = match once(queue, pool, invocation).await {
+        let (segment, invocation) = queued.attempt(invocation);
+        let outcome = once(queue, pool, invocation).await;
+        segment.end_with(&outcome);
+        let wait = match outcome {
             Ok(invoked) => {
                 attempts += 1;
                 let failed = invoked.function_error.is_some();
@@ -165,10 +176,10 @@ async fn attempt(queue: &EventQueue, pool: &Arc<Pool>, invocation: &Invocation) 
 async fn once(
     queue: &EventQueue,
     pool: &Arc<Pool>,
-    invocation: &Invocation,
+    invocation: Invocation,
 ) -> Result<Invoked, AwsError> {
     let fault = pool.gate(&queue.faults).await?;
-    pool.invoke(invocation.clone(), fault).await
+    pool.invoke(invocation, fault).await
 }
 
 /// Returns the record for a destination (Lambda guide, "Adding a destination").

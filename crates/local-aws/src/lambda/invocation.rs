@@ -64,7 +64,7 @@ impl Invocation {
                 .with("Type", "User"));
         }
         let trace = trace.filter(|trace| trace::is_header(trace));
-        let trace = trace.map_or_else(trace::begin, |trace| trace::completed(&trace));
+        let trace = trace.unwrap_or_else(trace::begin);
         let request_id = uuid::Uuid::new_v4().to_string();
         Ok(Self { request_id, payload, trace, client_context: None, of_http_request: false })
     }

@@ -19,6 +19,7 @@ mod options;
 mod pool;
 mod process;
 mod runtime_api;
+mod segments;
 mod service;
 mod trace;
 

@@ -9,6 +9,7 @@ use sam_template::Function;
 use crate::cloudwatch::Metrics;
 use crate::iam::Iam;
 use crate::recogniser::Recogniser;
+use crate::xray::Daemons;
 
 /// How the machine runs functions.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct LambdaOptions {
     pub environment: BTreeMap<String, String>,
     /// The permissions of the functions.
     pub iam: Arc<Iam>,
+    /// X-Ray, and the daemons of the functions.
+    pub xray: Daemons,
     /// What gets the audio that the processor accepts.
     pub recogniser: Option<Recogniser>,
     /// What gets the metrics of the service, and those in the functions' logs.

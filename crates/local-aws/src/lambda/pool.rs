@@ -18,6 +18,7 @@ use super::environment::{ExecutionEnvironment, StartFailure};
 use super::execution::{self, Limits};
 use super::invocation::{Invocation, Invoked};
 use super::options::LambdaOptions;
+use super::segments::{self, Segments};
 use super::{process, trace};
 use crate::aws_error::AwsError;
 use crate::clock::{Clock, real_now_us};
@@ -49,6 +50,7 @@ pub(super) struct Pool {
     clock: Clock,
     options: Arc<LambdaOptions>,
     deliveries: Deliveries,
+    segments: Segments,
     stop: CancellationToken,
     environments: Mutex<BTreeMap<u64, Arc<ExecutionEnvironment>>>,
     /// Notified when an environment becomes idle or exits.
@@ -73,6 +75,7 @@ impl Pool {
         clock: Clock,
         options: Arc<LambdaOptions>,
         deliveries: Deliveries,
+        segments: Segments,
         stop: CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -81,6 +84,7 @@ impl Pool {
             clock,
             options,
             deliveries,
+            segments,
             stop,
             environments: Mutex::default(),
             changed: Arc::new(Notify::new()),
@@ -91,6 +95,11 @@ impl Pool {
 
     pub(super) fn function(&self) -> &Function {
         &self.function
+    }
+
+    /// Records the segments of the function's invocations.
+    pub(super) fn segments(&self) -> &Segments {
+        &self.segments
     }
 
     /// Where the function's binary is, or should be.
@@ -191,7 +200,7 @@ impl Pool {
 
     async fn run(
         self: &Arc<Self>,
-        invocation: Invocation,
+        mut invocation: Invocation,
         fault: Option<Fault>,
         permit: ConcurrencyPermit,
     ) -> Result<Invoked, AwsError> {
@@ -201,16 +210,23 @@ impl Pool {
         let invoked = match fault {
             Some(fault) if fault.kind == FaultKind::Answer => invocation.said(&fault.extra),
             fault => match self.idle_or_started(&invocation).await {
-                Ok(environment) => {
+                Ok((environment, initialized)) => {
+                    let segment = self.segments.run(&mut invocation, initialized);
                     let timeout = match invocation.of_http_request {
                         true => self.clock.request_timeout(self.function.timeout),
                         false => self.clock.real(self.function.timeout),
                     };
                     let timeouts = Arc::clone(&self.counts.timeouts);
                     let limits = Limits { timeout, timeouts };
-                    execution::execute(&environment, &invocation, fault, permit, limits).await
+                    let run = execution::execute(&environment, &invocation, fault, permit, limits);
+                    let invoked = run.await;
+                    segment.end(&invoked);
+                    invoked
                 }
-                Err(invoked) => invoked,
+                Err(invoked) => {
+                    self.segments.run(&mut invocation, None).end(&invoked);
+                    invoked
+                }
             },
         };
         let failed = invoked.function_error.is_some();
@@ -225,23 +241,24 @@ impl Pool {
         }
     }
 
-    /// Returns an idle process, the last used first, or starts one.
+    /// Returns an idle process, the last used first, or starts one and returns when that began.
     async fn idle_or_started(
         self: &Arc<Self>,
         invocation: &Invocation,
-    ) -> Result<Arc<ExecutionEnvironment>, Invoked> {
+    ) -> Result<(Arc<ExecutionEnvironment>, Option<f64>), Invoked> {
         let settled = Instant::now() + SETTLING;
         loop {
             let changed = self.changed.notified();
             let (idle, settling) = self.claim_idle();
             match idle {
-                Some(environment) => return Ok(environment),
+                Some(environment) => return Ok((environment, None)),
                 None if !settling || Instant::now() > settled => break,
                 // Checked again whether or not something has changed.
                 None => drop(tokio::time::timeout(LOOK_AGAIN, changed).await),
             }
         }
-        self.start(invocation).await
+        let began = segments::now();
+        self.start(invocation).await.map(|environment| (environment, Some(began)))
     }
 
     /// Claims an idle process, and returns whether another is about to be idle.

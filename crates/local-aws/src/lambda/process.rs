@@ -93,11 +93,15 @@ fn command(
         .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
         .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.name))
         .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[$LATEST]{id:032x}"))
+        .env("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR")
         .env("_HANDLER", "bootstrap")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
+    if let Some(daemon) = options.xray.address(function) {
+        command.env("AWS_XRAY_DAEMON_ADDRESS", daemon.to_string());
+    }
     // As on Lambda, where a function starts in the folder of its code.
     if let Some(folder) = options.program(function).and_then(Path::parent) {
         command.current_dir(folder).env("LAMBDA_TASK_ROOT", folder);

@@ -17,6 +17,7 @@ use super::event::EventQueue;
 use super::invocation::{Invocation, Invoked, MAX_ASYNC_PAYLOAD, MAX_SYNC_PAYLOAD};
 use super::options::LambdaOptions;
 use super::pool::{self, Pool};
+use super::segments::Segments;
 use sam_template::{Account, Function};
 
 /// The operations that a fault may name: a run of a function, and the queueing of an event.
@@ -52,7 +53,9 @@ impl Lambda {
             .iter()
             .map(|function| {
                 let (options, stop) = (Arc::clone(&options), stop.clone());
-                Pool::new(function.clone(), clock.clone(), options, deliveries.clone(), stop)
+                let segments = Segments::new(options.xray.service(), function);
+                let function = function.clone();
+                Pool::new(function, clock.clone(), options, deliveries.clone(), segments, stop)
             })
             .collect();
         let events = EventQueue::new(clock.clone(), faults.clone(), iam, sqs, stop.clone());
@@ -92,12 +95,18 @@ impl Lambda {
     pub(super) async fn invoke_sync(
         &self,
         function: &str,
-        invocation: Invocation,
+        mut invocation: Invocation,
     ) -> Result<Invoked, AwsError> {
         let pool = self.pool(function)?;
-        let fault = pool.gate(&self.faults).await?;
-        pool.check_loop(&invocation)?;
-        pool.invoke(invocation, fault).await
+        let segment = pool.segments().request(&mut invocation);
+        let outcome = async {
+            let fault = pool.gate(&self.faults).await?;
+            pool.check_loop(&invocation)?;
+            pool.invoke(invocation, fault).await
+        };
+        let outcome = outcome.await;
+        segment.end_with(&outcome);
+        outcome
     }
 
     /// Queues an event for a function (Event, 202). Lambda retries it, and sends a record of an
@@ -122,18 +131,26 @@ impl Lambda {
         trace: Option<String>,
     ) -> Result<String, AwsError> {
         let pool = Arc::clone(self.pool(function)?);
-        let invocation = Invocation::new(payload, trace, MAX_ASYNC_PAYLOAD)?;
-        let pool_name = pool.function().name.clone();
-        let fault = self.faults.gate("lambda", "InvokeAsync", &pool_name).await?;
-        pool.check_loop(&invocation)?;
+        let mut invocation = Invocation::new(payload, trace, MAX_ASYNC_PAYLOAD)?;
+        let segment = pool.segments().request(&mut invocation);
+        let admitted = async {
+            let pool_name = pool.function().name.clone();
+            let fault = self.faults.gate("lambda", "InvokeAsync", &pool_name).await?;
+            pool.check_loop(&invocation)?;
+            Ok(fault)
+        };
+        let fault = match admitted.await {
+            Ok(fault) => fault,
+            Err(error) => return Err(segment.refused(error)),
+        };
         let request_id = invocation.request_id.clone();
         match fault {
             Some(fault) if fault.kind == FaultKind::Answer => return Ok(request_id),
             Some(fault) if fault.kind == FaultKind::AnswerLost => {
-                self.events.push(pool, invocation)?;
+                self.events.push(pool, invocation, segment)?;
                 return Err(fault.error());
             }
-            _ => self.events.push(pool, invocation)?,
+            _ => self.events.push(pool, invocation, segment)?,
         }
         Ok(request_id)
     }

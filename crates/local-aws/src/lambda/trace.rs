@@ -15,31 +15,44 @@ pub(super) fn is_header(header: &str) -> bool {
         && header.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
-/// Returns a header that begins a trace, not sampled.
+/// Returns a header that begins a trace: a root, as API Gateway sends it too.
 pub(super) fn begin() -> String {
     let seconds = crate::clock::real_now_ms() / 1000;
-    let (root, parent) = (uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-    let (root, parent) = (root.to_string(), parent.to_string());
-    format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", &root[..24], &parent[..16])
+    let root = uuid::Uuid::new_v4().simple().to_string();
+    format!("Root=1-{seconds:08x}-{}", &root[..24])
 }
 
-/// Returns a header with all parts of Lambda's: API Gateway sends only a root.
-pub(super) fn completed(header: &str) -> String {
-    let mut header = header.trim_end_matches(';').to_owned();
-    if !header.contains("Parent=") {
-        let parent = uuid::Uuid::new_v4().simple().to_string();
-        header.push_str(&format!(";Parent={}", &parent[..16]));
-    }
-    if !header.contains("Sampled=") {
-        header.push_str(";Sampled=0");
-    }
-    header
+/// Returns a header with this parent and decision in place of its own.
+pub(super) fn with_parent(header: &str, parent: &str, sampled: bool) -> String {
+    let is_ours = |field: &&str| !field.starts_with("Parent=") && !field.starts_with("Sampled=");
+    let mut fields: Vec<_> = header.split(';').map(str::trim).filter(is_ours).collect();
+    let (parent, sampled) = (format!("Parent={parent}"), format!("Sampled={}", u8::from(sampled)));
+    fields.retain(|field| !field.is_empty());
+    let lineage = fields.split_off(1.min(fields.len()));
+    [fields, vec![&parent, &sampled], lineage].concat().join(";")
 }
 
 /// Returns the root id that all calls of a trace share.
 pub(super) fn root(header: &str) -> &str {
-    let mut fields = header.split(';').filter_map(|field| field.trim_start().strip_prefix("Root="));
-    fields.next().unwrap_or_default()
+    field(header, "Root=").unwrap_or_default()
+}
+
+/// Returns the id of the caller's segment.
+pub(super) fn parent(header: &str) -> Option<&str> {
+    field(header, "Parent=").filter(|id| !id.is_empty())
+}
+
+/// Returns whether the trace is sampled; `None` if the caller has not decided.
+pub(super) fn sampled(header: &str) -> Option<bool> {
+    match field(header, "Sampled=") {
+        Some("1") => Some(true),
+        Some("0") => Some(false),
+        _ => None,
+    }
+}
+
+fn field<'a>(header: &'a str, name: &str) -> Option<&'a str> {
+    header.split(';').find_map(|field| field.trim_start().strip_prefix(name))
 }
 
 /// Returns how often the function already occurs in the chain.
@@ -81,10 +94,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_root_alone_is_completed() {
-        let completed = completed("Root=1-5759e988-bd862e3fe1be46a994272793");
-        assert!(completed.starts_with("Root=1-5759e988-bd862e3fe1be46a994272793;Parent="));
-        assert!(completed.ends_with(";Sampled=0"));
+    fn the_parent_and_the_decision_are_replaced_and_the_rest_stays() {
+        let root = "Root=1-5759e988-bd862e3fe1be46a994272793";
+        let header = with_parent(root, "00000000000000ff", true);
+        assert_eq!(header, format!("{root};Parent=00000000000000ff;Sampled=1"));
+        let linked = with_link(&header, "consumer");
+        let next = with_parent(&linked, "00000000000000aa", false);
+        assert!(next.starts_with(&format!("{root};Parent=00000000000000aa;Sampled=0;Lineage=1:")));
+        assert_eq!((parent(&next), sampled(&next)), (Some("00000000000000aa"), Some(false)));
+        assert_eq!((parent(root), sampled(root)), (None, None));
+        assert_eq!(sampled(&format!("{root};Sampled=?")), None);
     }
 
     #[test]

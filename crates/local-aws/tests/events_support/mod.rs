@@ -137,6 +137,7 @@ impl Desk {
                 verbose: false,
                 environment: BTreeMap::new(),
                 iam: Arc::new(Iam::new(&template, None).unwrap()),
+                xray: local_aws::xray::Daemons::default(),
                 recogniser: None,
                 metrics: metrics.clone(),
             },

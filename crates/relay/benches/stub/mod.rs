@@ -22,7 +22,7 @@ use relay::ports::{
 };
 use relay::{Config, Relay, Snapshot};
 use session::audio::{Answer, AudioPayload};
-use session::ports::{Clock, Random, millis};
+use session::ports::{Clock, Random, Tracer, millis};
 use session::{Desired, Language, PortError, SessionId, Settings, StreamArn, StreamItem};
 use speech::Broadcast;
 use tokio::time::Instant;
@@ -281,6 +281,8 @@ impl Random for Stub {
         u64::MAX / 2
     }
 }
+
+impl Tracer for Stub {}
 
 impl Stub {
     /// Returns the relay of this stub's runs.

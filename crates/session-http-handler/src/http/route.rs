@@ -36,6 +36,19 @@ pub(super) enum Operation {
     Health,
 }
 
+impl Operation {
+    /// Returns its name in traces.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::CreateSession => "create session",
+            Self::GetSession => "get session",
+            Self::ChangeSession => "change session",
+            Self::EndSession => "end session",
+            Self::Health => "health",
+        }
+    }
+}
+
 /// The table: every route of the API. Routing derives from it; the tests compare it with
 /// `docs/openapi.yaml` and `infra/template.yaml`.
 #[rustfmt::skip]

@@ -57,7 +57,7 @@ fn seen(call: &Call) -> Seen {
     Seen {
         trace_header: call.trace_header.clone(),
         limits: call.limits,
-        scope: lambda_support::trace::current(),
+        scope: trace::current(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     Checkpoints, DeadLetterScanner, FirstError, Inventory, Ports, Run, SessionsIndex, Streams,
     Summary, millis, notify, removal, sweep,
 };
-use crate::{PortError, Session, SessionStatus, StreamArn, StreamItem};
+use crate::{ChannelArn, PortError, Session, SessionStatus, StreamArn, StreamItem};
 
 /// Retention of the record of a removed session, s: two days longer than a processor keeps a
 /// session's watermark (60 days), because an id that is reused earlier would collide with it.
@@ -123,6 +123,21 @@ async fn one<P: Ports>(
     if !ports.sessions.claim(session, until, run.now_ms).await? {
         return Ok(());
     }
+    run.repair("clean", id, remove(run, session, channel, stream, until)).await?;
+    tracing::info!(sessionId = %id, "channel and stream removed");
+    summary.cleaned += 1;
+    Ok(())
+}
+
+/// Removes what belongs to a session that is claimed until `until`.
+async fn remove<P: Ports>(
+    run: &Run<'_, P>,
+    session: &Session,
+    channel: Option<ChannelArn>,
+    stream: Option<StreamArn>,
+    until: u64,
+) -> Result<(), PortError> {
+    let (ports, id) = (run.ports, &session.session_id);
     // Channel first: KVS rejects the deletion of a stream while a channel is mapped to it.
     if let Some(channel) = channel {
         removal::channel(run, id, &channel).await?;
@@ -139,8 +154,6 @@ async fn one<P: Ports>(
     } else {
         ports.sessions.delete_claimed(id, until).await?;
     }
-    tracing::info!(sessionId = %id, "channel and stream removed");
-    summary.cleaned += 1;
     Ok(())
 }
 

@@ -28,7 +28,10 @@ async fn one<P: Ports>(
 ) -> Result<(), PortError> {
     let item = run.ports.streams.load(&session.session_id).await?;
     match reason(run, session, item.as_ref()) {
-        Some(reason) => end(run, summary, session, reason).await,
+        Some(reason) => {
+            let ending = end(run, summary, session, reason);
+            run.repair("expire", &session.session_id, ending).await
+        }
         None => Ok(()),
     }
 }

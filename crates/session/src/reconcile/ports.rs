@@ -25,7 +25,7 @@ pub trait Ports: Sync {
     type DeadLetters: DeadLetterScanner;
     /// The consumer's function.
     type Consumer: Consumer;
-    /// Clock, random source and telemetry.
+    /// Clock, random source, telemetry and traces.
     type Context: Context;
 }
 

@@ -28,7 +28,8 @@ async fn one<P: Ports>(
     };
     let ports = run.ports;
     let (id, budget) = (&session.session_id, run.rules.emission);
-    emit(ports.sessions, ports.events, ports.context, id, event, budget).await?;
+    let emission = emit(ports.sessions, ports.events, ports.context, id, event, budget);
+    run.repair("resend", id, emission).await?;
     summary.resent += 1;
     Ok(())
 }

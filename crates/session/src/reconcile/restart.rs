@@ -54,11 +54,10 @@ async fn one<P: Ports>(
     let has_ended = session.status == SessionStatus::Ended;
     let action = if has_ended { "stop" } else { "start" };
     tracing::warn!(sessionId = %id, action, "session has no active consumer; restarting");
-    if has_ended {
-        ports.consumer.stop(id).await?
-    } else {
-        ports.consumer.start(id).await?
-    }
+    let invoked = async {
+        if has_ended { ports.consumer.stop(id).await } else { ports.consumer.start(id).await }
+    };
+    run.repair("restart", id, invoked).await?;
     summary.restarted += 1;
     Ok(())
 }

@@ -41,8 +41,12 @@ pub(super) async fn run<P: Ports>(
                 continue;
             }
             Resource::Stream(_) if has_younger_channel(run, &id, &old_channels).await? => continue,
-            Resource::Stream(stream) => removal::stream(run, &id, &stream).await,
-            Resource::Channel(channel) => removal::channel(run, &id, &channel).await,
+            Resource::Stream(stream) => {
+                run.repair("sweep", &id, removal::stream(run, &id, &stream)).await
+            }
+            Resource::Channel(channel) => {
+                run.repair("sweep", &id, removal::channel(run, &id, &channel)).await
+            }
         };
         if removed.is_ok() {
             tracing::warn!(sessionId = %id, "deleted orphaned KVS resource");

@@ -1,0 +1,172 @@
+//! Named pieces of work.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+
+use super::aws_call::Calls;
+use super::daemon::Daemon;
+use super::header::{Sampled, with_parent};
+use super::subsegment::{Flaw, Subsegment};
+use super::{SCOPE, Scope};
+
+/// Maximum number of pieces of one invocation. The calls of further ones belong to the piece around
+/// them.
+const MAX_PIECES: u32 = 100;
+
+/// Maximum length of an annotation in bytes (X-Ray: 1,000 characters).
+const MAX_ANNOTATION: usize = 1_000;
+
+/// The segment or subsegment that further subsegments belong to.
+#[derive(Debug)]
+pub(super) struct Within {
+    pub(super) invocation: Arc<Invocation>,
+    pub(super) id: String,
+    pub(super) calls: Calls,
+    annotations: Mutex<BTreeMap<&'static str, Value>>,
+}
+
+/// One invocation of a sampled trace.
+#[derive(Debug)]
+pub(super) struct Invocation {
+    pub(super) daemon: Arc<Daemon>,
+    pub(super) trace_id: String,
+    pieces: AtomicU32,
+}
+
+impl Within {
+    /// The segment of the function, which Lambda records.
+    pub(super) fn invocation(daemon: Arc<Daemon>, ids: Sampled) -> Self {
+        let Sampled { trace_id, parent_id } = ids;
+        let invocation = Invocation { daemon, trace_id, pieces: AtomicU32::new(0) };
+        Self::new(Arc::new(invocation), parent_id)
+    }
+
+    fn new(invocation: Arc<Invocation>, id: String) -> Self {
+        let (calls, annotations) = (Calls::default(), Mutex::default());
+        Self { invocation, id, calls, annotations }
+    }
+
+    pub(super) fn begin(&self, name: &str) -> Subsegment {
+        let Invocation { daemon, trace_id, .. } = &*self.invocation;
+        Subsegment::begin(daemon, trace_id, &self.id, name)
+    }
+}
+
+/// A named piece of work, as a subsegment of the current trace. It is sent when it is dropped; if
+/// its work has not ended by then, it is marked as cancelled. Does nothing if the trace is not
+/// recorded.
+#[derive(Debug)]
+pub struct Piece(Option<Open>);
+
+#[derive(Debug)]
+struct Open {
+    subsegment: Option<Subsegment>,
+    scope: Scope,
+    within: Arc<Within>,
+    has_ended: bool,
+}
+
+impl Piece {
+    /// Begins a piece of work.
+    pub fn begin(name: &str) -> Self {
+        let Scope { header, within } = Scope::current();
+        let (Some(header), Some(outer)) = (header, within) else { return Self(None) };
+        if outer.invocation.pieces.fetch_add(1, Ordering::Relaxed) >= MAX_PIECES {
+            return Self(None);
+        }
+        let subsegment = outer.begin(name);
+        let id = subsegment.id().to_owned();
+        let header = with_parent(&header, &id, true).into();
+        let within = Arc::new(Within::new(Arc::clone(&outer.invocation), id));
+        let scope = Scope { header: Some(header), within: Some(Arc::clone(&within)) };
+        Self(Some(Open { subsegment: Some(subsegment), scope, within, has_ended: false }))
+    }
+
+    /// Adds an annotation, which X-Ray indexes: a number, a boolean, or a text of at most 1,000
+    /// bytes. Any other value is left out.
+    #[must_use]
+    pub fn annotated(mut self, key: &'static str, value: impl Into<Value>) -> Self {
+        let value = value.into();
+        if let Some(subsegment) = self.subsegment().filter(|_| is_annotation(&value)) {
+            subsegment.add("annotations", key, value);
+        }
+        self
+    }
+
+    /// Runs the work. Calls and pieces within it belong to this piece. The piece is sent at once as
+    /// one in progress, so that they have a place in the trace even if the process is killed.
+    pub async fn run<F: Future>(&mut self, work: F) -> F::Output {
+        let Some(open) = &mut self.0 else { return work.await };
+        if let Some(subsegment) = &open.subsegment {
+            subsegment.send_in_progress();
+        }
+        let output = SCOPE.scope(open.scope.clone(), work).await;
+        open.has_ended = true;
+        output
+    }
+
+    /// Runs the work, and records its error as a fault.
+    ///
+    /// # Errors
+    /// That of the work.
+    pub async fn run_result<T, E: Display>(
+        mut self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let result = self.run(work).await;
+        if let (Err(error), Some(subsegment)) = (&result, self.subsegment()) {
+            subsegment.fail(Flaw::Fault, &error.to_string());
+        }
+        result
+    }
+
+    /// Records that the work failed.
+    pub fn fail(&mut self, flaw: Flaw) {
+        if let Some(subsegment) = self.subsegment() {
+            subsegment.mark(flaw);
+        }
+    }
+
+    fn subsegment(&mut self) -> Option<&mut Subsegment> {
+        self.0.as_mut()?.subsegment.as_mut()
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Some(mut subsegment) = self.subsegment.take() else { return };
+        let annotations = self.within.annotations.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, value) in annotations.iter() {
+            subsegment.add("annotations", key, value.clone());
+        }
+        let counted: Map<String, Value> = self.within.calls.not_recorded();
+        if !counted.is_empty() {
+            subsegment.add_metadata("callsNotRecorded", counted);
+        }
+        if !self.has_ended {
+            subsegment.add_metadata("outcome", "cancelled");
+        }
+        subsegment.send();
+    }
+}
+
+/// Adds an annotation to the enclosing [`Piece`], as [`Piece::annotated`].
+pub fn annotate(key: &'static str, value: impl Into<Value>) {
+    let value = value.into();
+    if let Some(within) = Scope::current().within.filter(|_| is_annotation(&value)) {
+        let mut annotations = within.annotations.lock().unwrap_or_else(PoisonError::into_inner);
+        annotations.insert(key, value);
+    }
+}
+
+fn is_annotation(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.len() <= MAX_ANNOTATION,
+        Value::Number(_) | Value::Bool(_) => true,
+        _ => false,
+    }
+}
