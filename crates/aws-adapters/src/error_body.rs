@@ -44,7 +44,8 @@ impl HttpConnector for Connector {
     }
 }
 
-fn bounded(mut answer: HttpResponse) -> HttpResponse {
+/// Limits the body of a response other than 2xx to [`MAX_BODY`] bytes.
+pub(crate) fn bounded(mut answer: HttpResponse) -> HttpResponse {
     if !answer.status().is_success() {
         let body = std::mem::replace(answer.body_mut(), SdkBody::taken());
         *answer.body_mut() = SdkBody::from_body_1_x(Limited::new(body, MAX_BODY));

@@ -10,6 +10,7 @@
 //! | [`event_bridge`] | EventBridge | `session::ports::EventBus` |
 //! | [`listeners`] | DynamoDB, API Gateway's WebSocket connections | `session::ports::Listeners` |
 //! | [`get_media`] | Kinesis Video Streams, media | `relay::ports::MediaSource` |
+//! | [`put_media`] | Kinesis Video Streams, media | – |
 //! | [`lambda`] | Lambda | `relay::ports::Processor`, `relay::ports::SelfInvoker`, `Consumer` |
 //! | [`sqs`] | SQS | `relay::ports::DeadLetters`, `session::reconcile::DeadLetters` |
 //!
@@ -19,7 +20,7 @@
 //! Every adapter returns [`session::PortError`]; the module `sdk_error` determines its kind, and
 //! the kind determines whether a retry can succeed. No SDK type is public: a function loads an
 //! [`Sdk`] and passes it to the adapters. The features `watermarks`, `sessions` and `relay` select
-//! the adapters of the three functions.
+//! the adapters of the three functions, `producer` that of a producer.
 
 mod client;
 pub use client::Sdk;
@@ -49,6 +50,9 @@ pub mod get_media;
 
 #[cfg(feature = "relay")]
 pub mod lambda;
+
+#[cfg(feature = "producer")]
+pub mod put_media;
 
 #[cfg(feature = "relay")]
 pub mod sqs;

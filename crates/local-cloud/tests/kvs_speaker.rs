@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kvs_support::{Server, documents, values};
-use local_cloud::speaker::{Pace, Producer, Recording, RecordingError, Spoken};
 use matroska_demuxer::{Frame, MatroskaFile};
+use producer::{Pace, Producer, PutMedia, Recording, RecordingError, Sdk, Spoken, TRIES};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -21,11 +21,12 @@ fn bundled() -> PathBuf {
 
 fn producer(server: &Server, speed: f64) -> Producer {
     Producer {
-        url: server.url.clone(),
+        put_media: PutMedia::at(&Sdk::local(&server.url), &server.url),
         stream: "session-a-b-1".into(),
         pace: Pace { speed, fragment_ms: 2000 },
         start_ms: 1_700_000_000_000,
         rollback: 0,
+        tries: TRIES,
     }
 }
 
@@ -45,7 +46,7 @@ fn packets(body: &[u8]) -> Vec<(u64, Vec<u8>)> {
 async fn spoken_and_read(server: &Server, speed: f64) -> (Recording, Spoken, Vec<u8>) {
     let recording = Recording::open(&bundled()).unwrap();
     let progress = watch::Sender::new(Spoken::default());
-    let spoken = producer(server, speed).speak(&recording, &progress).await.unwrap();
+    let spoken = producer(server, speed).speak(&recording, &progress, |_| {}).await.unwrap();
     let start = json!({ "StartSelectorType": "EARLIEST" });
     let body = server.get_all("session-a-b-1", start).await;
     (recording, spoken, body)
@@ -95,7 +96,7 @@ async fn a_rollback_sends_persisted_fragments_again_under_new_numbers() {
     let recording = Recording::open(&bundled()).unwrap();
     let rolling_back = Producer { rollback: 3, ..producer(&server, 50.0) };
     let progress = watch::Sender::new(Spoken::default());
-    let spoken = rolling_back.speak(&recording, &progress).await.unwrap();
+    let spoken = rolling_back.speak(&recording, &progress, |_| {}).await.unwrap();
     let start = json!({ "StartSelectorType": "EARLIEST" });
     let body = server.get_all("session-a-b-1", start).await;
     assert_eq!(spoken.reconnects, 1);
@@ -116,7 +117,7 @@ async fn a_missing_stream_is_named() {
     let server = Server::start(50.0).await;
     let recording = Recording::open(&bundled()).unwrap();
     let progress = watch::Sender::new(Spoken::default());
-    let refused = producer(&server, 50.0).speak(&recording, &progress).await.unwrap_err();
+    let refused = producer(&server, 50.0).speak(&recording, &progress, |_| {}).await.unwrap_err();
     let text = refused.to_string();
     assert!(text.contains("session-a-b-1") && text.contains("ResourceNotFoundException"), "{text}");
 }

@@ -20,7 +20,7 @@ use file_kind::{CONVERT, HEAD, file_kind};
 use media::{Output, Stream, StreamOptions};
 use serde_json::json;
 
-#[path = "../../local-cloud/src/speaker/file_kind.rs"]
+#[path = "../../producer/src/file_kind.rs"]
 mod file_kind;
 
 /// Printed without or with a wrong argument.

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::clock::real_now_us;
 
-use super::ebml::{self, id};
 use super::fragment::Fragment;
+use ebml::id;
 
 /// Maximum number of recorded fragments per stream: eleven hours of two-second ones.
 const FRAGMENTS: usize = 20_000;

@@ -5,8 +5,8 @@
 
 use axum::body::Bytes;
 
-use super::ebml::{self, id};
 use super::fragment::Fragment;
+use ebml::id;
 
 /// Maximum size of a piece that is passed to the connection at once.
 const PIECE_BYTES: usize = 64 * 1024;

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use axum::body::Bytes;
 
-use super::ebml::{self, Header, id};
 use super::ingest_error::IngestError;
+use ebml::{Header, id};
 
 /// Largest fragment (PutMedia quota).
 pub(super) const FRAGMENT_BYTES: usize = 50 * 1024 * 1024;

@@ -1,7 +1,7 @@
 //! Why PutMedia ends with an ERROR acknowledgement. Ids and codes are those of the PutMedia page of
 //! the API reference ("PutMedia error codes").
 
-use super::ebml::InvalidElement;
+use ebml::InvalidElement;
 
 /// A rule of PutMedia that a producer's bytes break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

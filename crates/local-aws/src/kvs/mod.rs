@@ -25,7 +25,6 @@ mod channels;
 pub(crate) mod cors;
 mod delivery_log;
 mod document;
-pub mod ebml;
 mod errors;
 mod fragment;
 mod fragment_store;

@@ -1,6 +1,6 @@
 //! Writes a fragment as a Matroska document: H.264 as track 1, AAC as track 2.
 
-use crate::kvs::ebml::{self, id};
+use ebml::id;
 
 use super::aac::{PRIMING, SAMPLE_RATE};
 use super::avc::AvcConfig;

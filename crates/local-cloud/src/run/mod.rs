@@ -18,13 +18,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
+use producer::{Pace, Recording, Spoken};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::progress::{self, Progress, Step};
-use crate::speaker::{Pace, Producer, Recording, Spoken};
-use local_aws::clock::{real_now_ms, real_now_us};
+use local_aws::clock::real_now_us;
 use local_aws::delivery_stats::DeliveryStats;
 use local_aws::{LocalAws, Options};
 
@@ -242,21 +242,16 @@ async fn speak(
         args.pace.fragment_ms,
         session.stream
     ));
-    let producer = Producer {
-        url: url.to_owned(),
-        stream: session.stream.clone(),
-        pace: args.pace,
-        start_ms: real_now_ms(),
-        rollback: 0,
-    };
+    let producer = crate::speaker::producer(url, session.stream.clone(), args.pace);
     let (progress, spoken) = watch::channel(Spoken::default());
-    let speaking = producer.speak(recording, &progress);
+    let speaking = producer.speak(recording, &progress, |_| {});
     let step = async || {
         // A cloud that does not answer fails the speaker too.
         let stats = client.stats(&session.id).await.unwrap_or_default();
         let delivered = format!("delivered {:.1} s", seconds(stats.samples_delivered));
         let notes = [delivered, failures(&stats)];
-        spoken.borrow().step(recording, notes.join(", ").trim_end_matches(", ").to_owned())
+        let note = notes.join(", ").trim_end_matches(", ").to_owned();
+        crate::speaker::step(&spoken.borrow(), recording, note)
     };
     let spoken = progress::during(speaking, step).await?;
     say(&format!(

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::counted::Counted;
-use crate::speaker::Pace;
 use local_aws::delivery_stats::{DeliveryStats, Latency};
 use local_aws::recogniser::Words;
+use producer::Pace;
 
 /// The report of a run: what the speaker sent, and what the audio processor accepted.
 #[derive(Debug, Clone, PartialEq, Serialize)]

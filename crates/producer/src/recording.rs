@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use matroska_demuxer::{Frame, MatroskaFile, TrackType};
 
-use super::file_kind::{CONVERT, file_kind};
-use super::fix_sizes::fix_sizes;
-use super::{media_file, opus};
+use crate::file_kind::{CONVERT, file_kind};
+use crate::fix_sizes::fix_sizes;
+use crate::{media_file, muxer, opus};
 
 /// Maximum size of the Opus data of one file: more than a day of speech.
 const MOST_BYTES: usize = 512 * 1024 * 1024;
@@ -122,9 +122,16 @@ impl Recording {
     /// # Errors
     /// [`RecordingError`], with the file and, if it contains no Opus, the codecs that it contains.
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
-        let bytes = media_file::read(path)?;
+        Self::parse(path, &media_file::read(path)?)
+    }
+
+    /// Reads the first Opus track of a Matroska or WebM file from its bytes. Errors name it `path`.
+    ///
+    /// # Errors
+    /// As [`Recording::open`].
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, RecordingError> {
         let fixed =
-            fix_sizes(&bytes).ok_or_else(|| media_file::not_matroska(path, file_kind(&bytes)))?;
+            fix_sizes(bytes).ok_or_else(|| media_file::not_matroska(path, file_kind(bytes)))?;
         let damaged = |source| RecordingError::Matroska { path: path.to_owned(), source };
         let mut file = MatroskaFile::open(Cursor::new(fixed.document)).map_err(damaged)?;
         let codec = |id: &str| id.trim_end_matches('\0').to_owned();
@@ -185,6 +192,18 @@ impl Recording {
         let at_ms = u64::try_from((at_ns + 500_000) / 1_000_000).unwrap_or(u64::MAX);
         self.packets.push(Packet { at_ms, samples_48k, data });
         Ok(())
+    }
+
+    /// Returns the beginning of the recording: the packets that start before `duration_ms`.
+    #[must_use]
+    pub fn first(mut self, duration_ms: u64) -> Self {
+        self.packets.retain(|packet| packet.at_ms < duration_ms);
+        self
+    }
+
+    /// Returns the number of fragments of at most `fragment_ms` that it is sent in.
+    pub fn fragments(&self, fragment_ms: u64) -> usize {
+        muxer::fragments(&self.packets, fragment_ms).len()
     }
 
     /// Returns the samples at 48 kHz before the first valid one: OpusHead's pre-skip, or else

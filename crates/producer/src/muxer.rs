@@ -1,28 +1,28 @@
 //! Writes live Matroska as AWS's producers do (mkvgen of the producer SDK): a Segment and Clusters
 //! of unknown size, Timecodes and SimpleBlock sizes of eight bytes, one track.
 
-use local_aws::kvs::ebml::{self, id};
+use ebml::id;
 
-use super::recording::{Packet, Recording};
+use crate::recording::{Packet, Recording};
 
 /// The track's number in every block.
 const TRACK: u8 = 1;
 
 /// Consecutive packets that form one Cluster, and so one fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fragment {
+pub(crate) struct Fragment {
     /// The index of its first packet.
-    pub(super) first: usize,
+    pub(crate) first: usize,
     /// One past the index of its last packet.
-    pub(super) end: usize,
+    pub(crate) end: usize,
     /// Its Cluster's timecode in ms.
-    pub(super) timecode_ms: u64,
+    pub(crate) timecode_ms: u64,
 }
 
 /// Cuts packets into fragments of at most `fragment_ms` of media. Each starts after the latest
 /// packet before it: KVS refuses any other (error 4004), so packets whose time goes back stay in
 /// the current fragment.
-pub(super) fn fragments(packets: &[Packet], fragment_ms: u64) -> Vec<Fragment> {
+pub(crate) fn fragments(packets: &[Packet], fragment_ms: u64) -> Vec<Fragment> {
     let mut cut: Vec<Fragment> = Vec::new();
     let mut latest_ms = 0;
     for (index, packet) in packets.iter().enumerate() {
@@ -44,7 +44,7 @@ pub(super) fn fragments(packets: &[Packet], fragment_ms: u64) -> Vec<Fragment> {
 }
 
 /// Returns everything before the first Cluster.
-pub(super) fn head(recording: &Recording) -> Vec<u8> {
+pub(crate) fn head(recording: &Recording) -> Vec<u8> {
     let mut header = Vec::new();
     for (id, value) in [(0x4286, 1), (0x42F7, 1), (0x42F2, 4), (0x42F3, 8)] {
         ebml::write(&mut header, id, 1, &[value]);
@@ -54,8 +54,8 @@ pub(super) fn head(recording: &Recording) -> Vec<u8> {
     ebml::write(&mut header, 0x4285, 1, &[2]);
     let mut info = Vec::new();
     ebml::write(&mut info, id::TIMECODE_SCALE, 1, &[0x0F, 0x42, 0x40]);
-    ebml::write(&mut info, 0x4D80, 1, b"local-cloud speaker");
-    ebml::write(&mut info, 0x5741, 1, b"local-cloud speaker");
+    ebml::write(&mut info, 0x4D80, 1, b"speech-relay producer");
+    ebml::write(&mut info, 0x5741, 1, b"speech-relay producer");
     let mut tracks = Vec::new();
     ebml::write(&mut tracks, id::TRACK_ENTRY, 4, &track_entry(recording));
     let mut out = Vec::new();
@@ -92,7 +92,7 @@ fn track_entry(recording: &Recording) -> Vec<u8> {
 }
 
 /// Returns the start of a Cluster.
-pub(super) fn cluster(timecode_ms: u64) -> Vec<u8> {
+pub(crate) fn cluster(timecode_ms: u64) -> Vec<u8> {
     let mut out = Vec::new();
     ebml::write_id(&mut out, id::CLUSTER);
     out.push(0xFF);
@@ -101,7 +101,7 @@ pub(super) fn cluster(timecode_ms: u64) -> Vec<u8> {
 }
 
 /// Returns one packet as a block of the Cluster that starts at `timecode_ms`.
-pub(super) fn block(packet: &Packet, timecode_ms: u64) -> Vec<u8> {
+pub(crate) fn block(packet: &Packet, timecode_ms: u64) -> Vec<u8> {
     // Fragments are far shorter than 32 s, the maximum of an offset.
     let offset = i16::try_from(packet.at_ms.saturating_sub(timecode_ms)).unwrap_or(i16::MAX);
     let mut payload = vec![0x80 | TRACK];

@@ -3,25 +3,26 @@
 
 use std::time::Duration;
 
+use aws_adapters::put_media::{Acks, PutMedia};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
-use serde_json::Value;
+use futures_util::stream;
+use session::{ErrorKind, PortError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::Pace;
-use super::muxer::{self, Fragment};
-use super::recording::Recording;
+use crate::Pace;
+use crate::ack::{Ack, AckKind, AckParser};
+use crate::muxer::{self, Fragment};
+use crate::recording::Recording;
 
 /// Blocks that are buffered for the connection.
 const WAITING: usize = 256;
-/// Maximum number of broken connections in a row, without a fragment persisted between them.
-const TRIES: u32 = 8;
+/// The usual maximum number of broken connections in a row, without a fragment persisted between
+/// them.
+pub const TRIES: u32 = 8;
 /// Delay before the first reconnect; doubled each time. KVS must have closed the old connection by
 /// then.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Maximum length of an acknowledgement line.
-const LINE_BYTES: usize = 64 * 1024;
 
 /// The progress of a producer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,42 +39,38 @@ pub struct Spoken {
 #[derive(Debug, thiserror::Error)]
 pub enum SpeakError {
     /// The stream rejected it.
-    #[error("PutMedia on {stream}: {status} {code}: {message}{}", advice(code))]
+    #[error("{stream}: {source}{}", advice(source))]
     Refused {
         /// The stream.
         stream: String,
-        /// HTTP status.
-        status: u16,
-        /// The error's code.
-        code: String,
-        /// Its message.
-        message: String,
+        /// KVS's error.
+        source: PortError,
     },
     /// The connection broke too often.
-    #[error("PutMedia on {stream} broke {TRIES} times in a row, last with: {reason}")]
+    #[error("PutMedia on {stream} broke {tries} times in a row, last with: {reason}")]
     Broken {
         /// The stream.
         stream: String,
+        /// The broken connections.
+        tries: u32,
         /// The reason of the last break.
         reason: String,
     },
 }
 
 /// Returns the next step after an error of PutMedia, if there is one to name.
-fn advice(code: &str) -> &'static str {
-    match code {
-        "ResourceNotFoundException" => {
-            ": check the session's id, or open a session with POST /sessions"
-        }
+fn advice(error: &PortError) -> &'static str {
+    match error.kind {
+        ErrorKind::NotFound => ": check the session's id, or open a session with POST /sessions",
         _ => "",
     }
 }
 
 /// A producer: where and how it sends.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Producer {
-    /// The cloud's URL, for example `http://127.0.0.1:7878`, without a trailing slash.
-    pub url: String,
+    /// The stream's endpoint for PutMedia.
+    pub put_media: PutMedia,
     /// The stream's name.
     pub stream: String,
     /// Speed and fragments.
@@ -83,6 +80,15 @@ pub struct Producer {
     /// Fragments before the first one that was not acknowledged as PERSISTED that a reconnect sends
     /// again: the rollback of AWS's producer SDKs.
     pub rollback: usize,
+    /// Maximum number of broken connections in a row, without a fragment persisted between them;
+    /// usually [`TRIES`].
+    pub tries: u32,
+}
+
+/// What a connection reports: each packet and acknowledgement.
+struct Observer<'a> {
+    progress: &'a watch::Sender<Spoken>,
+    on_ack: &'a (dyn Fn(&Ack) + Sync),
 }
 
 /// How one connection ended.
@@ -92,7 +98,8 @@ enum Ended {
 }
 
 impl Producer {
-    /// Sends a whole recording; `progress` is updated with every packet.
+    /// Sends a whole recording. `progress` is updated with every packet, `on_ack` is called with
+    /// each acknowledgement.
     ///
     /// # Errors
     /// [`SpeakError`] when the stream rejects it or the connection breaks too often.
@@ -100,23 +107,22 @@ impl Producer {
         &self,
         recording: &Recording,
         progress: &watch::Sender<Spoken>,
+        on_ack: impl Fn(&Ack) + Sync,
     ) -> Result<Spoken, SpeakError> {
         let fragments = muxer::fragments(&recording.packets, self.pace.fragment_ms);
-        // The server is on this machine, so a proxy of the environment does not apply.
-        let client = reqwest::Client::builder().no_proxy().build().map_err(|error| {
-            SpeakError::Broken { stream: self.stream.clone(), reason: error.to_string() }
-        })?;
+        let observer = Observer { progress, on_ack: &on_ack };
         let started = Instant::now();
         let mut broken = 0;
         let mut from = 0;
         loop {
             let persisted = progress.borrow().persisted;
-            match self.connect(&client, recording, &fragments, from, started, progress).await? {
+            match self.connect(recording, &fragments, from, started, &observer).await? {
                 Ended::Whole => return Ok(*progress.borrow()),
                 Ended::Broken(reason) => {
                     broken = if progress.borrow().persisted > persisted { 1 } else { broken + 1 };
-                    if broken >= TRIES {
-                        return Err(SpeakError::Broken { stream: self.stream.clone(), reason });
+                    if broken >= self.tries {
+                        let (stream, tries) = (self.stream.clone(), self.tries);
+                        return Err(SpeakError::Broken { stream, tries, reason });
                     }
                     tracing::warn!(
                         stream = self.stream,
@@ -134,34 +140,22 @@ impl Producer {
     /// Makes one PutMedia call, from the fragment `from` on.
     async fn connect(
         &self,
-        client: &reqwest::Client,
         recording: &Recording,
         fragments: &[Fragment],
         from: usize,
         started: Instant,
-        progress: &watch::Sender<Spoken>,
+        observer: &Observer<'_>,
     ) -> Result<Ended, SpeakError> {
         let (blocks, mut waiting) = mpsc::channel::<Bytes>(WAITING);
-        let body = futures_util::stream::poll_fn(move |context| waiting.poll_recv(context));
-        let body = reqwest::Body::wrap_stream(body.map(Ok::<Bytes, std::convert::Infallible>));
-        let answer = client
-            .post(format!("{}/putMedia", self.url))
-            .header("authorization", authorization())
-            .header("x-amzn-stream-name", &self.stream)
-            .header("x-amzn-fragment-timecode-type", "RELATIVE")
-            .header("x-amzn-producer-start-timestamp", seconds(self.start_ms))
-            .body(body)
-            .send();
+        let media = stream::poll_fn(move |context| waiting.poll_recv(context));
         let read = async {
-            match answer.await {
-                Err(error) => Ok(Ended::Broken(error.to_string())),
-                Ok(answer) if answer.status().is_success() => {
-                    Ok(read_acks(answer, fragments, from, progress).await)
-                }
-                Ok(answer) => self.refused(answer).await,
+            match self.put_media.open(&self.stream, self.start_ms, media).await {
+                Ok(acks) => Ok(read_acks(acks, fragments, from, observer).await),
+                Err(error) if error.is_retryable() => Ok(Ended::Broken(error.to_string())),
+                Err(source) => Err(SpeakError::Refused { stream: self.stream.clone(), source }),
             }
         };
-        let play = self.play(recording, fragments, from, started, blocks, progress);
+        let play = self.play(recording, fragments, from, started, blocks, observer.progress);
         tokio::pin!(read, play);
         tokio::select! {
             ended = &mut read => ended,
@@ -201,63 +195,35 @@ impl Producer {
             }
         }
     }
-
-    async fn refused(&self, answer: reqwest::Response) -> Result<Ended, SpeakError> {
-        let status = answer.status().as_u16();
-        let code = answer
-            .headers()
-            .get("x-amzn-errortype")
-            .and_then(|code| code.to_str().ok())
-            .unwrap_or_default()
-            .to_owned();
-        let body: Value = answer.json().await.unwrap_or_default();
-        let message = body["Message"].as_str().unwrap_or_default().to_owned();
-        let passing = status >= 500
-            || matches!(
-                code.as_str(),
-                "ConnectionLimitExceededException" | "ClientLimitExceededException"
-            );
-        if passing {
-            return Ok(Ended::Broken(format!("{status} {code}: {message}")));
-        }
-        Err(SpeakError::Refused { stream: self.stream.clone(), status, code, message })
-    }
 }
 
 /// Reads acknowledgements until the end of the answer.
 async fn read_acks(
-    answer: reqwest::Response,
+    mut acks: Acks,
     fragments: &[Fragment],
     from: usize,
-    progress: &watch::Sender<Spoken>,
+    observer: &Observer<'_>,
 ) -> Ended {
-    let mut pieces = answer.bytes_stream();
-    let mut line = Vec::new();
+    let mut parser = AckParser::default();
     let mut whole = from;
-    while let Some(piece) = pieces.next().await {
-        let piece = match piece {
-            Ok(piece) => piece,
+    while let Some(piece) = acks.next().await {
+        let parsed = match piece {
+            Ok(piece) => parser.push(&piece),
             Err(error) => return Ended::Broken(error.to_string()),
         };
-        for byte in piece {
-            if byte != b'\n' {
-                line.push(byte);
-                if line.len() > LINE_BYTES {
-                    return Ended::Broken("an acknowledgement without end".to_owned());
-                }
-                continue;
-            }
-            let ack: Value = serde_json::from_slice(&line).unwrap_or_default();
-            line.clear();
-            match ack["EventType"].as_str() {
-                Some("RECEIVED") => whole += 1,
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(reason) => return Ended::Broken(reason),
+        };
+        for ack in parsed {
+            (observer.on_ack)(&ack);
+            match ack.kind {
+                Some(AckKind::Received) => whole += 1,
                 // After a rollback, fragments that were persisted before are sent again.
-                Some("PERSISTED") => {
-                    progress.send_modify(|spoken| spoken.persisted = spoken.persisted.max(whole));
-                }
-                Some("ERROR") => {
-                    return Ended::Broken(format!("{} {}", ack["ErrorId"], ack["ErrorCode"]));
-                }
+                Some(AckKind::Persisted) => observer
+                    .progress
+                    .send_modify(|spoken| spoken.persisted = spoken.persisted.max(whole)),
+                Some(AckKind::Error) => return Ended::Broken(ack.error()),
                 _ => {}
             }
         }
@@ -266,17 +232,4 @@ async fn read_acks(
         return Ended::Broken(format!("it ended after {whole} of {} fragments", fragments.len()));
     }
     Ended::Whole
-}
-
-/// Returns an Authorization header: local-cloud selects the service by the signing scope and does
-/// not check the signature.
-fn authorization() -> String {
-    "AWS4-HMAC-SHA256 Credential=speaker/20260101/us-east-1/kinesisvideo/aws4_request, \
-     SignedHeaders=host, Signature=0"
-        .to_owned()
-}
-
-/// Formats milliseconds as seconds for the header.
-fn seconds(ms: i64) -> String {
-    format!("{}.{:03}", ms / 1000, ms % 1000)
 }

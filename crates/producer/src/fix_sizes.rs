@@ -4,21 +4,21 @@
 //! or end within a block. This copies the elements that a reader needs (EBML header, Info, Tracks,
 //! Clusters) into a document in which every size is known, up to the last complete element.
 
-use local_aws::kvs::ebml::{self, Header, id};
+use ebml::{Header, id};
 
 /// A recording in which every size is known.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct FixedSizes {
+pub(crate) struct FixedSizes {
     /// The document.
-    pub(super) document: Vec<u8>,
+    pub(crate) document: Vec<u8>,
     /// Bytes at the file's end that belong to no complete element of the first Segment, if the file
     /// is cut off or damaged there, or has a second Segment; absent if it is complete. 0: it ends
     /// between two elements, before the end that its sizes declare.
-    pub(super) unusable: Option<usize>,
+    pub(crate) unusable: Option<usize>,
 }
 
 /// Returns the same recording with known sizes, or `None` if it does not begin as Matroska does.
-pub(super) fn fix_sizes(file: &[u8]) -> Option<FixedSizes> {
+pub(crate) fn fix_sizes(file: &[u8]) -> Option<FixedSizes> {
     let (head, header, mut rest) = element(file)?;
     if head.id != id::EBML {
         return None;

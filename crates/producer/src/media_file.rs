@@ -5,18 +5,18 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::file_kind::{HEAD, file_kind};
-use super::recording::RecordingError;
+use crate::file_kind::{HEAD, file_kind};
+use crate::recording::RecordingError;
 
 /// Maximum size of a file. It is held in memory, and may contain video.
-pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
+pub(crate) const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Reads a file, a FIFO or a device to its end.
 ///
 /// # Errors
 /// [`RecordingError::Open`], [`RecordingError::NotMatroska`] when it does not begin as Matroska
 /// does, and [`RecordingError::Large`] beyond [`MAX_FILE_BYTES`].
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, RecordingError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, RecordingError> {
     let file = File::open(path).map_err(|source| unreadable(path, source))?;
     let size = file.metadata().map_err(|source| unreadable(path, source))?.len();
     if size > MAX_FILE_BYTES {
@@ -30,7 +30,7 @@ fn read_at_most(source: impl Read, path: &Path, max: u64) -> Result<Vec<u8>, Rec
     let mut source = source.take(max + 1);
     let head = source.by_ref().take(HEAD as u64).read_to_end(&mut bytes);
     head.map_err(|source| unreadable(path, source))?;
-    if !bytes.starts_with(&super::file_kind::EBML) {
+    if !bytes.starts_with(&crate::file_kind::EBML) {
         return Err(not_matroska(path, file_kind(&bytes)));
     }
     source.read_to_end(&mut bytes).map_err(|source| unreadable(path, source))?;
@@ -41,12 +41,12 @@ fn read_at_most(source: impl Read, path: &Path, max: u64) -> Result<Vec<u8>, Rec
 }
 
 /// Returns the error of a file that is not a Matroska file, but `kind`.
-pub(super) fn not_matroska(path: &Path, kind: &'static str) -> RecordingError {
+pub(crate) fn not_matroska(path: &Path, kind: &'static str) -> RecordingError {
     RecordingError::NotMatroska { path: path.to_owned(), kind }
 }
 
 /// Returns the folder that a path begins at: the working folder, if it is relative.
-pub(super) fn folder(path: &Path) -> PathBuf {
+pub(crate) fn folder(path: &Path) -> PathBuf {
     match path.is_absolute() {
         true => path.parent().unwrap_or(path).to_owned(),
         false => std::env::current_dir().unwrap_or_default(),

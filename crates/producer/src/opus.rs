@@ -1,7 +1,7 @@
 //! The duration of an Opus packet (RFC 6716 §3.1, §3.2), without decoding it.
 
 /// Returns the samples of one packet at 48 kHz, or `None` if it is not an Opus packet.
-pub(super) fn samples_48k(packet: &[u8]) -> Option<u32> {
+pub(crate) fn samples_48k(packet: &[u8]) -> Option<u32> {
     let toc = *packet.first()?;
     let frame = match toc >> 3 {
         config @ 0..=11 => [480, 960, 1920, 2880][usize::from(config % 4)],
@@ -19,7 +19,7 @@ pub(super) fn samples_48k(packet: &[u8]) -> Option<u32> {
 
 /// Returns the samples at 48 kHz that a decoder drops at the start: OpusHead's pre-skip (RFC
 /// 7845 §5.1).
-pub(super) fn pre_skip_48k(codec_private: &[u8]) -> Option<u32> {
+pub(crate) fn pre_skip_48k(codec_private: &[u8]) -> Option<u32> {
     let head = codec_private.strip_prefix(b"OpusHead")?;
     Some(u32::from(u16::from_le_bytes([*head.get(2)?, *head.get(3)?])))
 }
