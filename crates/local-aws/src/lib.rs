@@ -15,6 +15,7 @@ pub mod http_api;
 pub mod iam;
 pub mod kvs;
 pub mod lambda;
+mod logs;
 mod named_resources;
 mod options;
 mod rate_limit;

@@ -21,6 +21,7 @@ use http::{HeaderValue, Method, header};
 use crate::admin_api;
 use crate::aws_error::AwsError;
 use crate::connections::Connections;
+use crate::iam;
 use crate::kvs::cors;
 use crate::services::Services;
 use crate::signaling::Signaling;
@@ -129,6 +130,8 @@ async fn serve_by(services: &Services, service: &str, request: Request) -> Respo
         "kinesisvideo" => services.kvs.clone().handle(request).await,
         "sqs" => services.sqs.clone().handle(request).await,
         "monitoring" => services.cloudwatch.clone().handle(request).await,
+        "logs" => services.log_groups.clone().handle(request).await,
+        "iam" => iam::roles::handle(&services.template, request).await,
         "execute-api" if Connections::takes(request.uri().path()) => {
             services.connections.clone().handle(request).await
         }

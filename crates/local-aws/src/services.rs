@@ -21,6 +21,7 @@ use crate::http_api::issuer::Issuer;
 use crate::iam::{FUNCTION_SECRET, Iam};
 use crate::kvs::Kvs;
 use crate::lambda::{Lambda, LambdaOptions};
+use crate::logs::Logs;
 use crate::named_resources;
 use crate::options::Options;
 use crate::recogniser::{Recogniser, Words};
@@ -81,6 +82,8 @@ pub struct Services {
     pub audio: PathBuf,
     /// The folder of the functions' logs.
     pub logs: PathBuf,
+    /// CloudWatch Logs.
+    pub(crate) log_groups: Arc<Logs>,
     /// The folder of the page at `/speaker/`.
     pub speaker_page: Option<PathBuf>,
     /// The recogniser of the accepted speech.
@@ -175,6 +178,8 @@ impl Services {
             options.base_path.clone(),
         );
         let (audio, logs) = (data.audio.clone(), data.logs.clone());
+        let functions = &template.functions;
+        let log_groups = Logs::new(&template.account, functions, &logs, clock.now_ms());
         Ok(Self {
             clock,
             faults,
@@ -197,6 +202,7 @@ impl Services {
             issuer,
             audio,
             logs,
+            log_groups: Arc::new(log_groups),
             speaker_page: options.speaker_page.clone(),
             recogniser,
         })

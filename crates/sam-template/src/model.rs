@@ -121,6 +121,8 @@ pub struct Role {
     pub name: String,
     /// Its ARN.
     pub arn: String,
+    /// The documents of its inline policies, by name.
+    pub policies: BTreeMap<String, Value>,
     /// The statements of all its policies, in the order of the template.
     pub statements: Vec<Statement>,
 }

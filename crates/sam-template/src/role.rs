@@ -1,5 +1,7 @@
 //! `AWS::IAM::Role`: the inline policies of the functions' roles.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::reader::{Properties, at};
@@ -30,8 +32,8 @@ pub(super) fn read(scope: &Scope, functions: &[Function]) -> Result<Vec<Role>, T
         let arn = scope.arn(id, resource).map_err(wrong)?;
         if functions.iter().any(|function| function.role.as_ref() == Some(&arn)) {
             let name = scope.deployed_name(id, resource).map_err(wrong)?;
-            let statements = statements(properties(scope, id, resource)?)?;
-            roles.push(Role { logical_id: id.clone(), name, arn, statements });
+            let (policies, statements) = policies(properties(scope, id, resource)?)?;
+            roles.push(Role { logical_id: id.clone(), name, arn, policies, statements });
         }
     }
     refuse_attached(scope, &roles)?;
@@ -44,13 +46,19 @@ fn properties(scope: &Scope, id: &str, resource: &Value) -> Result<Properties, T
     Properties::new(id, resolved.unwrap_or_default())
 }
 
-fn statements(mut role: Properties) -> Result<Vec<Statement>, TemplateError> {
-    let mut statements = Vec::new();
+/// Returns the inline policies as written, and their statements as they are evaluated.
+fn policies(
+    mut role: Properties,
+) -> Result<(BTreeMap<String, Value>, Vec<Statement>), TemplateError> {
+    let (mut policies, mut statements) = (BTreeMap::new(), Vec::new());
     for mut policy in role.parts("Policies")? {
         let name = policy.needed("PolicyName")?;
-        let Some(mut document) = policy.part("PolicyDocument")? else {
+        let Some(document) = policy.take("PolicyDocument") else {
             return Err(policy.wrong("PolicyDocument", "missing"));
         };
+        policies.insert(name.clone(), document.clone());
+        let place = format!("{}.PolicyDocument", policy.place());
+        let mut document = Properties::new(place, document)?;
         for statement in document.parts("Statement")? {
             statements.push(read_statement(&name, statement)?);
         }
@@ -58,7 +66,7 @@ fn statements(mut role: Properties) -> Result<Vec<Statement>, TemplateError> {
         policy.finish(&[])?;
     }
     role.finish(&WITHOUT_EFFECT)?;
-    Ok(statements)
+    Ok((policies, statements))
 }
 
 fn read_statement(policy: &str, mut statement: Properties) -> Result<Statement, TemplateError> {

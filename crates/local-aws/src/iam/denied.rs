@@ -41,7 +41,7 @@ impl Denied {
         match service {
             "dynamodb" => error(StatusCode::BAD_REQUEST, "AccessDeniedException")
                 .json("application/x-amz-json-1.0"),
-            "events" => error(StatusCode::BAD_REQUEST, "AccessDeniedException")
+            "events" | "logs" => error(StatusCode::BAD_REQUEST, "AccessDeniedException")
                 .json("application/x-amz-json-1.1"),
             "sqs" => sqs::error_response(error(StatusCode::FORBIDDEN, "AccessDenied")),
             _ => error(StatusCode::FORBIDDEN, "AccessDeniedException").rest_json(),
@@ -65,6 +65,7 @@ mod tests {
         for (service, status, code, message) in [
             ("dynamodb", 400, "AccessDeniedException", "message"),
             ("events", 400, "AccessDeniedException", "message"),
+            ("logs", 400, "AccessDeniedException", "message"),
             ("sqs", 403, "com.amazonaws.sqs#AccessDenied", "message"),
             ("kinesisvideo", 403, "AccessDeniedException", "Message"),
             ("lambda", 403, "AccessDeniedException", "Message"),

@@ -8,6 +8,7 @@
 //! - `policy`: whether a role's statements allow them.
 //! - `denied`: the error, in each service's form.
 //! - `calls`: a record of the calls, for a comparison with the roles.
+//! - `roles`: the API, as far as it shows the inline policies of a role.
 //!
 //! Not evaluated: conditions (an Allow under one allows nothing), boundaries, managed policies, and
 //! the policies of resources except queues (`sqs`).
@@ -17,6 +18,7 @@ mod calls;
 mod denied;
 mod policy;
 mod required_actions;
+pub(crate) mod roles;
 mod service;
 
 pub use denied::Denied;

@@ -95,7 +95,8 @@ mod tests {
     }
 
     fn role(statements: Vec<Statement>) -> Role {
-        Role { logical_id: "Role".into(), name: "role-dev".into(), arn: "arn:r".into(), statements }
+        let (name, policies) = ("role-dev".into(), std::collections::BTreeMap::new());
+        Role { logical_id: "Role".into(), name, arn: "arn:r".into(), policies, statements }
     }
 
     fn sid(role: &Role, action: &str, resource: &str) -> Result<String, Refusal> {

@@ -42,6 +42,8 @@ pub(super) fn of(
         "events" => events(account, &operation, body),
         "sqs" => vec![sqs(account, &operation, body)],
         "lambda" => lambda(account, head),
+        // Lambda itself writes the logs; no function reads them.
+        "logs" => vec![RequiredAction::new("logs", &operation, "*")],
         "execute-api" => connections(account, head),
         _ => Vec::new(),
     }
