@@ -46,7 +46,7 @@ INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd 
 
 .PHONY: help run up test check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page screenshot fmt bench faults fuzz build \
   reproducible deploy deploy-check smoke tools run-tools announce cloud functions release clean require-media require-deploy require-token \
-  test-unit test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents test-browser
+  alarms dashboard test-alarms test-unit test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents test-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -74,7 +74,7 @@ TESTS_OF = $(basename $(notdir $(wildcard crates/$(1)/tests/*.rs tests/$(1)/test
 # stand first. One alone: make test-e2e/one_session_arrives_whole, make test-crate/relay. Those of
 # the words and of the browser run after them: the recogniser gets the CPU time that is left, and a
 # browser that waits for a processor loses sound of its own.
-TESTS := test-crate/faults test-documents test-crate/relay test-processor test-crate/media test-smoke \
+TESTS := test-alarms test-crate/faults test-documents test-crate/relay test-processor test-crate/media test-smoke \
   test-crate/local-aws test-clients test-unit \
   $(patsubst tests/e2e/tests/%.rs,test-e2e/%,$(wildcard tests/e2e/tests/*.rs)) \
   $(patsubst %,test-crate/%,$(filter-out faults relay media local-aws,$(INTEGRATION))) \
@@ -113,8 +113,16 @@ test-speech:
 	$(VENV)/bin/python tests/speech/word_errors.py
 test-words:
 	$(VENV)/bin/python tests/speech/delivered_words.py
+test-alarms:
+	$(VENV)/bin/python tests/alarms --short
 test-documents:
 	$(VENV)/bin/python tests/documents/commands.py
+
+alarms: tools cloud ## raise each alarm of the template by its cause in local clouds, and clear it (target/operate/alarms.json)
+	@$(VENV)/bin/python tests/alarms
+
+dashboard: tools cloud ## draw the template's dashboard with metrics of the local cloud (docs/pictures/dashboard.svg)
+	@$(VENV)/bin/python docs/pictures/dashboard.py
 
 check: tools ## fmt, clippy, docs, licences, API description, template, the speaker's page
 	cargo fmt --all --check

@@ -79,6 +79,8 @@ class Resolver:
                 return any(map(self.plain, argument))
             case "Fn::Split":
                 return self.plain(argument[1]).split(argument[0])
+            case "Fn::Select":
+                return self.plain(argument[1])[int(argument[0])]
             case "Fn::Join":
                 return argument[0].join(self.plain(argument[1]))
             case "Fn::GetAtt":

@@ -36,7 +36,10 @@ class Dumper(yaml.SafeDumper):
 
 
 def simplified(value):
-    """Returns a value without what is omitted, and lists of identified items as maps."""
+    """Returns a value without what is omitted, and lists of identified items, and the widgets of a
+    dashboard, as maps."""
+    if isinstance(value, dict) and isinstance(body := value.get("DashboardBody"), str):
+        value = value | {"DashboardBody": {it["properties"]["title"]: it for it in json.loads(body)["widgets"]}}
     if isinstance(value, list):
         for key in IDENTITIES:
             names = [str(item[key]) for item in value if isinstance(item, dict) and key in item]

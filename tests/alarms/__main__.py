@@ -58,6 +58,8 @@ def run(group: Group) -> list[dict] | None:
     try:
         cloud = Cloud(group.name, group.scale, **group.parameters)
         try:
+            if not group.at_once:
+                cloud.settle()
             proved = []
             for wave in group.waves:
                 with ThreadPoolExecutor(len(wave)) as pool:

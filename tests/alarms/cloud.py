@@ -28,7 +28,7 @@ from put_media import PutMedia  # noqa: E402
 LOCAL_CLOUD = ROOT / os.environ.get("BIN", "target/debug") / "local-cloud"
 RECORDING = ROOT / "tests" / "testkit" / "assets" / "two-voices.mka"
 # The longest wait for anything, in real seconds: a busy machine is slow, a wrong state is for ever.
-PATIENCE = 240
+PATIENCE = 300
 CONSUMER = "kvs-stream-consumer"
 
 
@@ -61,8 +61,10 @@ class Cloud:
         self._session = boto3.Session("test", "test", region_name="us-east-1")
         self.cloudwatch, self.events, self.sqs, self.dynamodb = map(
             self.client, ("cloudwatch", "events", "sqs", "dynamodb"))
-        # The health check that is missing at the start raises its alarm.
-        eventually(f"{name}: all alarms are OK", lambda: self.states() == {"OK"})
+
+    def settle(self) -> None:
+        """Waits until all alarms are OK: that on the health check is raised until the first one."""
+        eventually(f"{self.name}: all alarms are OK", lambda: self.states() == {"OK"})
 
     def client(self, service: str):
         """Returns an unmodified client of a service."""

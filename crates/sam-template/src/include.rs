@@ -27,9 +27,8 @@ pub(super) fn insert(
     if transform.needed("Name")? != "AWS::Include" {
         return Err(transform.wrong("Name", "local-cloud runs AWS::Include only"));
     }
-    let mut parameters = match transform.part("Parameters")? {
-        Some(parameters) => parameters,
-        None => return Err(transform.wrong("Parameters", "missing")),
+    let Some(mut parameters) = transform.part("Parameters")? else {
+        return Err(transform.wrong("Parameters", "missing"));
     };
     let location = parameters.needed("Location")?;
     parameters.finish(&[])?;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::evaluation::{Comparison, MORE, Missing, Periods, State, evaluate};
+use super::evaluation::{Comparison, MORE, Periods, State, TreatMissingData, evaluate};
 use super::metrics::{Dimension, Metric, Metrics};
 use super::query::{MetricStat, Queries, Query};
 use super::rule::Rule;
@@ -54,7 +54,7 @@ pub(super) struct MetricAlarm {
     periods: Periods,
     threshold: f64,
     comparison: Comparison,
-    missing: Missing,
+    missing: TreatMissingData,
 }
 
 /// The properties of a metric alarm.
@@ -78,7 +78,7 @@ struct Properties {
     threshold: f64,
     comparison_operator: Comparison,
     #[serde(default)]
-    treat_missing_data: Missing,
+    treat_missing_data: TreatMissingData,
 }
 
 /// The properties of both kinds.

@@ -268,7 +268,7 @@ impl Datum {
 
 /// Returns the periods between two times, of which the first begins at a whole period.
 fn windows(start: Time, end: Time, period: u32) -> Result<Windows, String> {
-    if period == 0 || period % 60 != 0 {
+    if period == 0 || !period.is_multiple_of(60) {
         return Err(format!("Period {period} is not a multiple of 60"));
     }
     let length = i64::from(period) * 1000;

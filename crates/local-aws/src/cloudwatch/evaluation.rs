@@ -36,7 +36,7 @@ impl State {
 /// How data points that are missing count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Missing {
+pub(super) enum TreatMissingData {
     #[default]
     Missing,
     Ignore,
@@ -44,7 +44,7 @@ pub(super) enum Missing {
     NotBreaching,
 }
 
-impl Missing {
+impl TreatMissingData {
     /// Returns the name in a reason.
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -102,7 +102,7 @@ pub(super) struct Periods {
 pub(super) fn evaluate(
     range: &[Option<bool>],
     periods: Periods,
-    missing: Missing,
+    missing: TreatMissingData,
     current: State,
 ) -> State {
     let real: Vec<bool> = range.iter().rev().copied().flatten().take(periods.evaluated).collect();
@@ -113,14 +113,14 @@ pub(super) fn evaluate(
         return State::Alarm;
     }
     match missing {
-        Missing::Breaching if breaching + absent >= periods.to_alarm => State::Alarm,
-        Missing::Breaching | Missing::NotBreaching => State::Ok,
+        TreatMissingData::Breaching if breaching + absent >= periods.to_alarm => State::Alarm,
+        TreatMissingData::Breaching | TreatMissingData::NotBreaching => State::Ok,
         _ if absent == 0 || breaching < real.len() => State::Ok,
-        Missing::Ignore => current,
-        Missing::Missing if real.is_empty() => State::InsufficientData,
+        TreatMissingData::Ignore => current,
+        TreatMissingData::Missing if real.is_empty() => State::InsufficientData,
         // All real data points breach: not before the oldest is DatapointsToAlarm periods old.
-        Missing::Missing if oldest >= periods.to_alarm => State::Alarm,
-        Missing::Missing => current,
+        TreatMissingData::Missing if oldest >= periods.to_alarm => State::Alarm,
+        TreatMissingData::Missing => current,
     }
 }
 
@@ -136,8 +136,13 @@ mod tests {
         let point = |point: char| (point != '-').then_some(point == 'X');
         let range: Vec<_> = points.chars().filter(|c| *c != ' ').map(point).collect();
         let periods = Periods { evaluated: range.len() - MORE, to_alarm };
-        [Missing::Missing, Missing::Ignore, Missing::Breaching, Missing::NotBreaching]
-            .map(|missing| evaluate(&range, periods, missing, CURRENT))
+        [
+            TreatMissingData::Missing,
+            TreatMissingData::Ignore,
+            TreatMissingData::Breaching,
+            TreatMissingData::NotBreaching,
+        ]
+        .map(|missing| evaluate(&range, periods, missing, CURRENT))
     }
 
     #[test]

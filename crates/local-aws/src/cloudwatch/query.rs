@@ -143,7 +143,7 @@ fn check(stat: &MetricStat) -> Result<(), String> {
     }
     match stat.period {
         0 => Err("Period is 0".to_owned()),
-        period if period % 60 == 0 => Ok(()),
+        period if period.is_multiple_of(60) => Ok(()),
         period => Err(format!("Period {period} is not a multiple of 60")),
     }
 }
