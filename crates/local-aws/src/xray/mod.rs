@@ -55,7 +55,7 @@ impl XRay {
     /// Keeps a document of the Lambda service.
     pub(crate) fn put_own(&self, document: &Value) {
         if let Err(refused) = self.put(&document.to_string()) {
-            tracing::error!("Lambda's own segment: {refused}");
+            tracing::warn!("Lambda's own segment: {refused}");
         }
     }
 
