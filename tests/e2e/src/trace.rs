@@ -15,8 +15,8 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 pub struct Trace {
     /// Its id.
     pub id: String,
-    /// Bytes of its documents.
-    pub bytes: usize,
+    /// Its documents, one after the other.
+    pub text: String,
     /// The segments without a parent: one if the trace is joined.
     pub roots: Vec<Node>,
 }
@@ -84,9 +84,9 @@ impl Trace {
     fn of(trace: &Value) -> Self {
         let documents = trace["Segments"].as_array().into_iter().flatten();
         let documents = documents.filter_map(|segment| segment["Document"].as_str());
-        let (mut bytes, mut nodes) = (0, Vec::new());
+        let (mut text, mut nodes) = (String::new(), Vec::new());
         for document in documents {
-            bytes += document.len();
+            text.push_str(document);
             let body = serde_json::from_str(document).unwrap_or_default();
             nodes.push(Node::of(body));
         }
@@ -101,7 +101,7 @@ impl Trace {
             }
         }
         roots.iter_mut().for_each(Node::sort);
-        Self { id: trace["Id"].as_str().unwrap_or_default().to_owned(), bytes, roots }
+        Self { id: trace["Id"].as_str().unwrap_or_default().to_owned(), text, roots }
     }
 
     /// Returns the node at the end of a path. Each step is the name of a node, or its origin, and is

@@ -48,7 +48,7 @@ impl XRay {
     /// X-Ray would not process it.
     fn put(&self, text: &str) -> Result<(), Refused> {
         let document = document::read(text)?;
-        self.traces().put(document, text.len());
+        self.traces().put(document);
         Ok(())
     }
 
