@@ -22,7 +22,6 @@ CLOUD = ROOT / os.environ.get("BIN", "target/debug") / "local-cloud"
 BY_THE_PLATFORM = {
     "logs:CreateLogStream": "Lambda opens the log stream of each execution environment with the role's credentials",
     "logs:PutLogEvents": "Lambda writes what a function prints with the role's credentials",
-    "xray:PutTraceSegments": "Lambda's X-Ray daemon sends the segments with the role's credentials",
     "xray:PutTelemetryRecords": "Lambda's X-Ray daemon sends its own metrics with the role's credentials",
 }
 PERMISSION = ("role", "sid", "action", "resource")

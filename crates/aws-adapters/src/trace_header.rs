@@ -37,9 +37,11 @@ impl Intercept for TraceHeader {
         "TraceHeader"
     }
 
-    fn read_before_execution(
+    // Not before the execution: the operation's name is not in the configuration by then.
+    fn read_before_serialization(
         &self,
         _context: &BeforeSerializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let metadata = config.load::<Metadata>();

@@ -57,17 +57,17 @@ impl Telemetry for SystemContext {
 }
 
 impl Tracer for SystemContext {
-    async fn traced<T: Send, E: Display + Send>(
+    fn traced<T: Send, E: Display + Send>(
         &self,
         work: Work<'_>,
         future: impl Future<Output = Result<T, E>> + Send,
-    ) -> Result<T, E> {
+    ) -> impl Future<Output = Result<T, E>> + Send {
         let piece = Piece::begin(work.name).annotated("sessionId", work.session_id.as_str());
         let piece = match work.epoch {
             Some(epoch) => piece.annotated("epoch", epoch),
             None => piece,
         };
-        piece.run_result(future).await
+        piece.run_result(future)
     }
 }
 

@@ -47,6 +47,8 @@ fn functions_have_their_globals_and_their_own() {
     let short = &template.functions[1];
     assert_eq!(short.environment["ENVIRONMENT"], "short");
     assert_eq!((short.timeout, short.reserved_concurrency), (Duration::from_secs(1), Some(1)));
+    assert_eq!((echo.tracing_active, short.tracing_active), (false, true));
+    assert!(refusal("Tracing: Active", "Tracing: On").contains("none of Active, PassThrough"));
 }
 
 #[test]

@@ -14,9 +14,11 @@ mod error;
 pub mod jwt_attacks;
 mod session;
 mod session_run;
+mod trace;
 
 pub use audio::Packets;
 pub use cloud::{Cloud, Options, binary, root, signal, template};
 pub use error::Error;
 pub use session::Session;
 pub use session_run::SessionRun;
+pub use trace::{Node, Trace};

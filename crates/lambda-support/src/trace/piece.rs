@@ -99,29 +99,37 @@ impl Piece {
 
     /// Runs the work. Calls and pieces within it belong to this piece. The piece is sent at once as
     /// one in progress, so that they have a place in the trace even if the process is killed.
-    pub async fn run<F: Future>(&mut self, work: F) -> F::Output {
-        let Some(open) = &mut self.0 else { return work.await };
-        if let Some(subsegment) = &open.subsegment {
-            subsegment.send_in_progress();
+    pub fn run<F: Future>(&mut self, work: F) -> impl Future<Output = F::Output> {
+        // On the heap, before it is part of another future: each `async fn` that it passes through
+        // by value doubles its size, which overflows the stack.
+        let work = Box::pin(work);
+        async {
+            let Some(open) = &mut self.0 else { return work.await };
+            if let Some(subsegment) = &open.subsegment {
+                subsegment.send_in_progress();
+            }
+            let output = SCOPE.scope(open.scope.clone(), work).await;
+            open.has_ended = true;
+            output
         }
-        let output = SCOPE.scope(open.scope.clone(), work).await;
-        open.has_ended = true;
-        output
     }
 
     /// Runs the work, and records its error as a fault.
     ///
     /// # Errors
     /// That of the work.
-    pub async fn run_result<T, E: Display>(
+    pub fn run_result<T, E: Display>(
         mut self,
         work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        let result = self.run(work).await;
-        if let (Err(error), Some(subsegment)) = (&result, self.subsegment()) {
-            subsegment.fail(Flaw::Fault, &error.to_string());
+    ) -> impl Future<Output = Result<T, E>> {
+        let work = Box::pin(work);
+        async move {
+            let result = self.run(work).await;
+            if let (Err(error), Some(subsegment)) = (&result, self.subsegment()) {
+                subsegment.fail(Flaw::Fault, &error.to_string());
+            }
+            result
         }
-        result
     }
 
     /// Records that the work failed.

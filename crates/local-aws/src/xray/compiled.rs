@@ -13,15 +13,15 @@ const MAX_DEPTH: usize = 64;
 /// Returns the segments of a trace, each with its subsegments, in the order of their beginning. A
 /// subsegment whose parent has not arrived is left out.
 pub(super) fn segments(trace: &Trace) -> Vec<Map<String, Value>> {
-    let (sent, segments): (Vec<_>, Vec<_>) =
-        trace.documents.values().partition(|body| body.contains_key("type"));
+    let documents = trace.documents().filter_map(|text| serde_json::from_str(text).ok());
+    let (sent, segments): (Vec<Map<_, _>>, Vec<_>) =
+        documents.partition(|body: &Map<String, Value>| body.contains_key("type"));
     let mut by_parent = BTreeMap::<&str, Vec<&Map<String, Value>>>::new();
-    for body in sent {
+    for body in &sent {
         let parent = body.get("parent_id").and_then(Value::as_str).unwrap_or_default();
         by_parent.entry(parent).or_default().push(body);
     }
-    let mut segments: Vec<_> =
-        segments.into_iter().map(|body| joined(body, &by_parent, 0)).collect();
+    let mut segments: Vec<_> = segments.iter().map(|body| joined(body, &by_parent, 0)).collect();
     segments.sort_by(|one, other| start(one).total_cmp(&start(other)));
     segments
 }
@@ -90,7 +90,7 @@ mod tests {
         let mut traces = Traces::default();
         let mut put = |mut body: Value| {
             (body["trace_id"], body["end_time"]) = (json!(id), json!(9.0));
-            traces.put(read(&body.to_string()).unwrap(), 1);
+            traces.put(read(&body.to_string()).unwrap());
         };
         let segment = json!({
             "name": "f", "id": "0000000000000001", "start_time": 1.0, "origin": "AWS::Lambda",

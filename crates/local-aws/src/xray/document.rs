@@ -20,8 +20,10 @@ const MAX_DEPTH: usize = 64;
 pub(super) struct Document {
     pub(super) trace_id: String,
     pub(super) id: String,
-    /// The whole document, without annotations that X-Ray drops.
-    pub(super) body: Map<String, Value>,
+    /// Whether it is in progress.
+    pub(super) is_open: bool,
+    /// The whole document as JSON, without annotations that X-Ray drops.
+    pub(super) text: String,
 }
 
 /// An entry of `UnprocessedTraceSegments`.
@@ -59,7 +61,8 @@ pub(super) fn read(text: &str) -> Result<Document, Refused> {
         Ok(()) => {
             let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or_default();
             let (trace_id, id) = (text("trace_id").to_owned(), text("id").to_owned());
-            Ok(Document { trace_id, id, body })
+            let is_open = is_open(&body);
+            Ok(Document { trace_id, id, is_open, text: Value::Object(body).to_string() })
         }
         Err(code) => Err(Refused::new(Some(&body), code)),
     }
@@ -94,7 +97,7 @@ fn check_subsegments(body: &mut Map<String, Value>, depth: usize) -> Result<(), 
     }
     let start = body.get("start_time").ok_or("MissingStartTime")?;
     let start = start.as_f64().filter(|start| *start > 0.0).ok_or("InvalidStartTime")?;
-    let is_open = body.get("in_progress") == Some(&Value::Bool(true));
+    let is_open = is_open(body);
     match body.get("end_time") {
         None if is_open => {}
         None => return Err("MissingEndTime"),
@@ -113,6 +116,11 @@ fn check_subsegments(body: &mut Map<String, Value>, depth: usize) -> Result<(), 
         }),
         Some(_) => Err("InvalidSubsegments"),
     }
+}
+
+/// Whether a segment or subsegment is in progress.
+pub(super) fn is_open(body: &Map<String, Value>) -> bool {
+    body.get("in_progress") == Some(&Value::Bool(true))
 }
 
 /// Returns the time in a trace id, in seconds since the Unix epoch.
@@ -214,7 +222,7 @@ mod tests {
         let mut document = valid();
         document["annotations"] =
             json!({"sessionId": "a-b-1", "epoch": 3, "a b": 1, "list": [], "ok": true});
-        let kept = read(&document.to_string()).unwrap().body;
+        let kept: Value = serde_json::from_str(&read(&document.to_string()).unwrap().text).unwrap();
         assert_eq!(kept["annotations"], json!({"sessionId": "a-b-1", "epoch": 3, "ok": true}));
     }
 }

@@ -48,14 +48,14 @@ impl XRay {
     /// X-Ray would not process it.
     fn put(&self, text: &str) -> Result<(), Refused> {
         let document = document::read(text)?;
-        self.traces().put(document, text.len());
+        self.traces().put(document);
         Ok(())
     }
 
     /// Keeps a document of the Lambda service.
     pub(crate) fn put_own(&self, document: &Value) {
         if let Err(refused) = self.put(&document.to_string()) {
-            tracing::error!("Lambda's own segment: {refused}");
+            tracing::warn!("Lambda's own segment: {refused}");
         }
     }
 

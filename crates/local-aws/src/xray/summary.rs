@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::compiled::{each, end, segments, start};
-use super::traces::{Trace, is_open};
+use super::document::is_open;
+use super::traces::Trace;
 
 /// What is known of a trace without reading its documents.
 #[derive(Debug)]

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde_json::{Map, Value};
-
 use super::document::Document;
 
 /// Maximum length of the documents of one trace, in bytes (X-Ray: "Trace document size"). More are
@@ -11,7 +9,7 @@ use super::document::Document;
 const MAX_TRACE: usize = 500_000;
 /// Maximum number of traces, and of the bytes of their documents. The oldest is dropped.
 const MAX_TRACES: usize = 5_000;
-const MAX_BYTES: usize = 64_000_000;
+const MAX_BYTES: usize = 32_000_000;
 
 /// The traces, by id.
 #[derive(Debug, Default)]
@@ -24,8 +22,7 @@ pub(super) struct Traces {
 /// One trace.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
-    /// The documents as they were sent, by id.
-    pub(super) documents: BTreeMap<String, Map<String, Value>>,
+    documents: BTreeMap<String, Document>,
     /// Whether documents were dropped because the trace is too large.
     pub(super) limit_exceeded: bool,
     /// The number of documents received.
@@ -33,16 +30,24 @@ pub(super) struct Trace {
     bytes: usize,
 }
 
+impl Trace {
+    /// Returns the documents of the trace, as JSON.
+    pub(super) fn documents(&self) -> impl Iterator<Item = &str> {
+        self.documents.values().map(|document| &*document.text)
+    }
+}
+
 impl Traces {
-    /// Keeps a document of `length` bytes. A complete one replaces the one in progress.
-    pub(super) fn put(&mut self, document: Document, length: usize) {
-        let Document { trace_id, id, body } = document;
-        if !self.by_id.contains_key(&trace_id) {
-            self.order.push_back(trace_id.clone());
+    /// Keeps a document. A complete one replaces the one in progress.
+    pub(super) fn put(&mut self, document: Document) {
+        let length = document.text.len();
+        if !self.by_id.contains_key(&document.trace_id) {
+            self.order.push_back(document.trace_id.clone());
         }
-        let trace = self.by_id.entry(trace_id).or_default();
+        let trace = self.by_id.entry(document.trace_id.clone()).or_default();
         trace.revision += 1;
-        if is_open(&body) && trace.documents.get(&id).is_some_and(|known| !is_open(known)) {
+        let known = trace.documents.get(&document.id);
+        if document.is_open && known.is_some_and(|known| !known.is_open) {
             return;
         }
         if trace.bytes + length > MAX_TRACE {
@@ -52,7 +57,7 @@ impl Traces {
         // The length of a replaced document is not subtracted: X-Ray received both.
         trace.bytes += length;
         self.bytes += length;
-        trace.documents.insert(id, body);
+        trace.documents.insert(document.id.clone(), document);
         self.drop_oldest();
     }
 
@@ -84,33 +89,25 @@ impl Traces {
     }
 }
 
-/// Whether a document is in progress.
-pub(super) fn is_open(body: &Map<String, Value>) -> bool {
-    body.get("in_progress") == Some(&Value::Bool(true))
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn document(trace: usize, id: usize, fields: Value) -> Document {
-        let Value::Object(body) = fields else { panic!("{fields}") };
-        Document { trace_id: format!("1-{trace:08x}"), id: format!("{id:016x}"), body }
+    fn document(trace: usize, id: usize, is_open: bool, length: usize) -> Document {
+        let (trace_id, id) = (format!("1-{trace:08x}"), format!("{id:016x}"));
+        Document { trace_id, id, is_open, text: "x".repeat(length) }
     }
 
     #[test]
     fn a_complete_document_replaces_the_one_in_progress_in_any_order() {
-        for order in [[0, 1], [1, 0]] {
+        for order in [[true, false], [false, true]] {
             let mut traces = Traces::default();
-            for part in order {
-                let body = [json!({"in_progress": true}), json!({"end_time": 2.0})];
-                traces.put(document(1, 7, body[part].clone()), 100);
+            for is_open in order {
+                traces.put(document(1, 7, is_open, 100));
             }
             let trace = traces.get("1-00000001").unwrap();
-            assert_eq!(trace.documents.len(), 1);
-            assert!(trace.documents.values().all(|body| body.contains_key("end_time")));
+            assert_eq!(trace.documents().count(), 1);
+            assert!(trace.documents.values().all(|document| !document.is_open));
             assert_eq!(trace.revision, 2);
         }
     }
@@ -119,17 +116,17 @@ mod tests {
     fn a_trace_and_their_number_are_bounded() {
         let mut traces = Traces::default();
         for id in 0..11 {
-            traces.put(document(0, id, json!({})), MAX_TRACE / 10);
+            traces.put(document(0, id, false, MAX_TRACE / 10));
         }
         let trace = traces.get("1-00000000").unwrap();
-        assert_eq!((trace.documents.len(), trace.limit_exceeded), (10, true));
+        assert_eq!((trace.documents().count(), trace.limit_exceeded), (10, true));
         for trace in 0..MAX_TRACES + 5 {
-            traces.put(document(trace, 1, json!({})), 10);
+            traces.put(document(trace, 1, false, 10));
         }
         assert_eq!(traces.len(), MAX_TRACES);
         assert!(traces.get("1-00000000").is_none(), "the oldest was dropped");
-        for trace in 0..200 {
-            traces.put(document(MAX_TRACES + 10 + trace, 1, json!({})), MAX_TRACE);
+        for trace in 0..MAX_BYTES / MAX_TRACE + 1 {
+            traces.put(document(MAX_TRACES + 10 + trace, 1, false, MAX_TRACE));
         }
         assert!(traces.bytes() <= MAX_BYTES);
     }

@@ -40,9 +40,20 @@ async fn a_function_answers_with_its_context() {
 #[tokio::test]
 async fn a_trace_is_handed_on() {
     let cloud = TestCloud::start(1).await;
-    let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
-    let answer = cloud.request("echo", json!({}), &[("x-amzn-trace-id", trace)]).await;
-    assert!(answer.body["trace"].as_str().unwrap().starts_with(trace));
+    let root = "Root=1-5759e988-bd862e3fe1be46a994272793";
+    for (sent, sampled) in [(";Parent=53995c3f42cd8ad8;Sampled=1", 1), ("", 0)] {
+        let sent = format!("{root}{sent}");
+        let answer = cloud.request("echo", json!({}), &[("x-amzn-trace-id", &*sent)]).await;
+        let trace = answer.body["trace"].as_str().unwrap();
+        // The parent is the segment of the function.
+        let parent = trace.strip_prefix(&format!("{root};Parent=")).unwrap();
+        assert!(!parent.starts_with("53995c3f42cd8ad8"), "{trace}");
+        assert!(parent[16..].starts_with(&format!(";Sampled={sampled};Lineage=")), "{trace}");
+        let environment = &answer.body["environment"];
+        let daemon = environment["AWS_XRAY_DAEMON_ADDRESS"].as_str().unwrap();
+        assert!(daemon.starts_with("127.0.0.1:"), "{daemon}");
+        assert_eq!(environment["AWS_XRAY_CONTEXT_MISSING"], "LOG_ERROR");
+    }
     let answer = cloud.invoke("echo", json!({})).await;
     assert!(answer.body["trace"].as_str().unwrap().starts_with("Root=1-"));
 }

@@ -15,4 +15,5 @@ mod refused_starts;
 mod signaling;
 mod support;
 mod tables;
+mod traces;
 mod words;

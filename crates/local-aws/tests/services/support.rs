@@ -110,19 +110,20 @@ impl TestCloud {
     /// Makes a call of the JSON protocol, signed for `service` as far as local-cloud checks.
     pub(crate) async fn aws(&self, service: &str, target: &str, body: Value) -> Answer {
         let request = self
-            .call(Method::POST, "/")
-            .header(
-                "authorization",
-                format!(
-                    "AWS4-HMAC-SHA256 Credential=AK/20260101/us-east-1/{service}/aws4_request, \
-                     SignedHeaders=host;x-amz-date, Signature=0"
-                ),
-            )
-            .header("x-amz-date", "20260101T000000Z")
+            .signed(service, "/")
             .header("x-amz-target", target)
             .header("content-type", "application/x-amz-json-1.0")
             .body(body.to_string());
         self.send(request).await
+    }
+
+    /// Begins a POST that is signed for `service` as far as local-cloud checks.
+    pub(crate) fn signed(&self, service: &str, path: &str) -> reqwest::RequestBuilder {
+        let scope = format!("Credential=AK/20260101/us-east-1/{service}/aws4_request");
+        let signature =
+            format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host;x-amz-date, Signature=0");
+        let request = self.call(Method::POST, path).header("authorization", signature);
+        request.header("x-amz-date", "20260101T000000Z")
     }
 
     pub(crate) async fn state(&self) -> Value {

@@ -54,11 +54,7 @@ struct Seen {
 }
 
 fn seen(call: &Call) -> Seen {
-    Seen {
-        trace_header: call.trace_header.clone(),
-        limits: call.limits,
-        scope: trace::current(),
-    }
+    Seen { trace_header: call.trace_header.clone(), limits: call.limits, scope: trace::current() }
 }
 
 fn completed<T>(response: T) -> Completed<T> {

@@ -52,10 +52,19 @@ impl Cloud {
     /// # Errors
     /// [`Error::Answer`] unless the status is 200.
     pub async fn kinesis_video(&self, operation: &str, body: Value) -> Result<Value, Error> {
-        let request = self.http.post(format!("{}/{operation}", self.url)).json(&body);
-        let answer =
-            request.header("authorization", signature(OWNER, "kinesisvideo")).send().await?;
-        answered(operation, answer).await
+        self.rest("kinesisvideo", operation, &body).await
+    }
+
+    /// Makes a call of a REST protocol of AWS.
+    pub(crate) async fn rest(
+        &self,
+        service: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, Error> {
+        let request = self.http.post(format!("{}/{path}", self.url)).json(body);
+        let answer = request.header("authorization", signature(OWNER, service)).send().await?;
+        answered(path, answer).await
     }
 
     /// Invokes a function (a package name) and returns its response, also if it is an error.
