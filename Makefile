@@ -256,6 +256,7 @@ $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt:
 # The token goes through the environment: an argument could be seen in the list of processes.
 smoke require-token: export TOKEN := $(TOKEN)
 smoke: require-token $(VENV)/.tools ## prove what is deployed with one session of speech (ENV=dev REGION=… TOKEN=… FACTS=1)
+	@$(PYTHON) infra/build/compile.py --profile $(PROFILE) -p producer --features cli
 	@$(VENV)/bin/python tests/smoke --environment $(ENV) $(IN_REGION) $(if $(FACTS),--facts)
 
 require-token:
