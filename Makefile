@@ -29,7 +29,9 @@ SECONDS := 60
 ENV    ?= dev
 REGION ?=
 TARGETS := walk pipeline decoders descriptions
-FUNCTIONS := session-http-handler kvs-stream-consumer audio-processor
+# The functions of a session, and with them all that are deployed.
+SESSION_FUNCTIONS := session-http-handler kvs-stream-consumer audio-processor
+FUNCTIONS := $(SESSION_FUNCTIONS) session-canary
 FUNCTION ?= audio-processor
 ARCH   ?= both
 ARCHITECTURES := $(if $(filter both,$(ARCH)),arm64 x86_64,$(ARCH))
@@ -262,6 +264,7 @@ $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt:
 # The token goes through the environment: an argument could be seen in the list of processes.
 smoke require-token: export TOKEN := $(TOKEN)
 smoke: require-token $(VENV)/.tools ## prove what is deployed with one session of speech (ENV=dev REGION=… TOKEN=… FACTS=1)
+	@$(PYTHON) infra/build/compile.py --profile $(PROFILE) -p producer --features cli
 	@$(VENV)/bin/python tests/smoke --environment $(ENV) $(IN_REGION) $(if $(FACTS),--facts)
 
 require-token:
@@ -274,7 +277,7 @@ cloud: tools
 # What one session needs. Its dependencies have the same features as in the whole workspace, so that
 # `make test` does not compile them again: aws-adapters by being named, the others by
 # crates/local-cloud/Cargo.toml.
-RUN_PACKAGES := local-cloud aws-adapters $(FUNCTIONS)
+RUN_PACKAGES := local-cloud aws-adapters $(SESSION_FUNCTIONS)
 functions: announce run-tools
 	@$(VENV)/bin/python infra/build/compile.py --profile $(PROFILE) $(RUN_PACKAGES:%=-p %)
 

@@ -15,7 +15,7 @@ from elf import MACHINES, SYMTAB, Elf
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAMBDA = ROOT / "target" / "lambda"
-FUNCTIONS = ("session-http-handler", "kvs-stream-consumer", "audio-processor")
+FUNCTIONS = ("session-http-handler", "kvs-stream-consumer", "audio-processor", "session-canary")
 # Of Amazon Linux 2023, the base of provided.al2023.
 GLIBC = (2, 34)
 LIBRARIES = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "librt.so.1",

@@ -27,7 +27,8 @@ PARAMETER_SETS: dict[str, dict[str, str]] = {
     # All options of the stack's own resources.
     "every-option": {
         "AlarmEmail": "ops@example.com", "ArchiveRetentionDays": "90",
-        "AudioProcessorTimeout": "60", "Architecture": "x86_64", "ChunkMillis": "1000", "ConsumerMemory": "512",
+        "AudioProcessorTimeout": "60", "Architecture": "x86_64", "Canary": "true",
+        "CanarySchedule": "rate(10 minutes)", "ChunkMillis": "1000", "ConsumerMemory": "512",
         "ConsumerReservedConcurrency": "110", "ConsumerTimeoutSeconds": "300",
         "CorsAllowOrigins": "https://app.example.com,http://localhost:5173", "DeletionProtection": "true",
         "JwtAudience": "speakers", "JwtIssuer": "https://other.example", "KmsKeyArn": KEY, "LogLevel": "DEBUG",
@@ -40,7 +41,7 @@ PARAMETER_SETS: dict[str, dict[str, str]] = {
     # Resources of another stack in place of the own ones.
     "external": {
         "AlarmTopicArn": f"arn:aws:sns:{REGION}:123456789012:yours", "Profile": "core",
-        "AudioProcessorFunctionArn": f"arn:aws:lambda:{REGION}:123456789012:function:yours:live",
+        "AudioProcessorFunctionArn": f"arn:aws:lambda:{REGION}:123456789012:function:yours:live", "Canary": "true",
     },
     "prod": {"Environment": "prod"},
 }

@@ -19,7 +19,8 @@ def problems(template: dict) -> list[str]:
     """Returns the functions that lose their metrics, for each allowed LogLevel."""
     found = []
     for level in template["Parameters"]["LogLevel"]["AllowedValues"]:
-        for name, function in of_type(Resolver(template, {"LogLevel": level}).resources(), FUNCTION).items():
+        resources = Resolver(template, {"LogLevel": level, "Canary": "true"}).resources()
+        for name, function in of_type(resources, FUNCTION).items():
             kept = function.get("LoggingConfig", {}).get("ApplicationLogLevel")
             if kept not in KEEPS_METRICS:
                 found.append(f"{name}: with LogLevel={level} the filter is {kept}, which drops metrics")

@@ -14,7 +14,8 @@ from mutations import broken, drop, mutation, put
 from resolve import NAMED, of_type
 from template import ROOT, deployed
 
-CRATES = ("session", "session-http-handler", "kvs-stream-consumer", "audio-processor", "aws-adapters", "lambda-support")
+CRATES = ("session", "session-http-handler", "kvs-stream-consumer", "audio-processor", "session-canary", "aws-adapters",
+          "lambda-support")
 CODE = {word for crate in CRATES for path in (ROOT / "crates" / crate / "src").rglob("*.rs")
         for word in re.findall(r"[\w-]+", path.read_text())}
 NAMES = {kind: it[0] for kind, it in NAMED.items()} | {

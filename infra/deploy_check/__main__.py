@@ -1,7 +1,7 @@
 """Deploys the functions to an emulator and runs one session through them: `make deploy-check`.
 
     sam build, sam deploy ──► ministack: CloudFormation, Lambda, EventBridge, DynamoDB, SQS
-                                  │ runs the three functions of the stack as processes
+                                  │ runs the functions of the stack as processes
                                   ▼
                               local-cloud: Kinesis Video Streams, which ministack lacks
 
@@ -39,7 +39,7 @@ def check(processes: Processes) -> None:
     """Runs all steps, and prints a line for each."""
     at = time.monotonic()
     stack.build(ROOT, FOLDER)
-    at = report("sam build: three functions for this machine", at)
+    at = report("sam build: all functions for this machine", at)
 
     video = processes.start_local_cloud(CLOUD, ROOT)
     emulator = processes.start_ministack(video)

@@ -27,7 +27,7 @@ def parameters() -> list[str]:
 
 
 def build(root: pathlib.Path, folder: pathlib.Path) -> None:
-    """Builds the three functions for this machine, with the template's BuildMethod."""
+    """Builds all functions for this machine, with the template's BuildMethod."""
     run("sam build", folder, BUILD, environment(), [
         "sam", "build", "--template", root / "infra" / "template.yaml",
         "--build-dir", folder / "build", "--parameter-overrides", *parameters()])

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import boto3
 
-import mkv
+import put_media
 from facts import Facts
 from probes import Probes
 from smoke import Smoke
@@ -77,7 +77,7 @@ def is_local(api_url: str) -> bool:
 
 def prove(args: argparse.Namespace, token: str) -> None:
     """Runs all steps and prints the facts. Raises Failed after cleaning up if a step failed."""
-    recording = mkv.read(RECORDING)
+    recording = put_media.read(RECORDING)
     session, stack = find(args)
     facts = Facts()
     smoke = Smoke(session, stack, token, recording, args.speed, args.wait, facts)
@@ -98,6 +98,9 @@ def main() -> int:
     token = os.environ.get("TOKEN", "").removeprefix("Bearer ").strip()
     if not token:
         print("missing: TOKEN, a token of a speaker from the stack's issuer:  make smoke ENV=dev TOKEN=…")
+        return 1
+    if not put_media.COMMAND.exists():
+        print(f"missing: {put_media.COMMAND}, which make smoke and make cloud build")
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

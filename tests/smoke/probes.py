@@ -8,15 +8,13 @@ from __future__ import annotations
 import random
 import threading
 import time
-from dataclasses import replace
 from typing import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from facts import Facts
 from listener import Listener
-from mkv import Recording
-from put_media import PutMedia, PutMediaError
+from put_media import PutMedia, PutMediaError, Recording
 from steps import Failed, code_of, until
 
 ACTIVE_SECONDS = 60
@@ -113,7 +111,7 @@ class Probes:
         self._facts.add("GetMedia of a stream that holds nothing", f"{len(received.body)} bytes, ended {received.end} after "
                         f"{received.ended_at - empty.started:.1f} s", "the code takes an end of any form and asks again",
                         received.refused is None and received.end != "still open")
-        short = replace(self._recording, packets=[p for p in self._recording.packets if p.at_ms < PROBE_MS])
+        short = self._recording.first(PROBE_MS)
         listener: list[Listener] = []
 
         def on_ack(ack) -> None:
@@ -169,7 +167,7 @@ class Probes:
         """Disables a stream's mapping and deletes the stream during an open PutMedia and
         GetMedia."""
         stream = f"session-{name}"
-        long = replace(self._recording, packets=[p for p in self._recording.packets if p.at_ms < DELETED_AFTER_MS])
+        long = self._recording.first(DELETED_AFTER_MS)
         producer, persisted = self._put(stream), threading.Event()
         ended: list[str] = []
 

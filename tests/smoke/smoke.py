@@ -9,13 +9,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from api import Api
 from facts import Facts
-from mkv import Recording
 from progress import Progress, Tables, dead_letters
-from put_media import FRAGMENT_MS, PutMedia, PutMediaError, Spoken
+from put_media import RATE, PutMedia, PutMediaError, Recording, Spoken
 from stack import Stack
 from steps import Failed, code_of, step, until
 
-RATE = 16_000
 SAGA_SECONDS = 20
 KINDS = ("BUFFERING", "RECEIVED", "PERSISTED", "IDLE", "ERROR")
 
@@ -85,7 +83,7 @@ class Smoke:
             producer.speak(self._recording, self._speed, self._timeout)
         except PutMediaError as error:
             raise PutMediaError(f"{error.seen}; {self._counts()}") from error
-        wanted = sum(1 for _ in self._fragments())
+        wanted = self._recording.fragments
         persisted = len(self._spoken.of_kind("PERSISTED"))
         self._put_facts(persisted == wanted)
         if persisted != wanted:
@@ -93,13 +91,6 @@ class Smoke:
                          "run this again; what was not kept cannot be delivered")
         seconds = self._recording.samples_16k / RATE
         return f"{seconds:.1f} s of Opus at {self._speed:g}x in {wanted} fragments; {self._counts()}"
-
-    def _fragments(self):
-        start = None
-        for packet in self._recording.packets:
-            if start is None or packet.at_ms >= start + FRAGMENT_MS:
-                start = packet.at_ms
-                yield start
 
     def _counts(self) -> str:
         counts = ((len(self._spoken.of_kind(kind)), kind) for kind in KINDS)

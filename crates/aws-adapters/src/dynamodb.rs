@@ -13,6 +13,11 @@ mod table;
 #[cfg(feature = "sessions")]
 pub(crate) mod connections;
 
+#[cfg(feature = "canary")]
+mod progress;
+#[cfg(feature = "canary")]
+pub use progress::ProgressTables;
+
 #[cfg(feature = "sessions")]
 mod sessions;
 #[cfg(feature = "sessions")]

@@ -11,6 +11,8 @@
 //! | [`listeners`] | DynamoDB, API Gateway's WebSocket connections | `session::ports::Listeners` |
 //! | [`get_media`] | Kinesis Video Streams, media | `relay::ports::MediaSource` |
 //! | [`put_media`] | Kinesis Video Streams, media | – |
+//! | [`canary`] | Lambda | – |
+//! | [`dynamodb`], `ProgressTables` | DynamoDB | – |
 //! | [`lambda`] | Lambda | `relay::ports::Processor`, `relay::ports::SelfInvoker`, `Consumer` |
 //! | [`sqs`] | SQS | `relay::ports::DeadLetters`, `session::reconcile::DeadLetters` |
 //!
@@ -19,8 +21,8 @@
 //!
 //! Every adapter returns [`session::PortError`]; the module `sdk_error` determines its kind, and
 //! the kind determines whether a retry can succeed. No SDK type is public: a function loads an
-//! [`Sdk`] and passes it to the adapters. The features `watermarks`, `sessions` and `relay` select
-//! the adapters of the three functions, `producer` that of a producer.
+//! [`Sdk`] and passes it to the adapters. The features `watermarks`, `sessions`, `relay` and
+//! `canary` select the adapters of the four functions, `producer` those of a producer.
 
 mod client;
 pub use client::Sdk;
@@ -32,6 +34,9 @@ mod sdk_error;
 mod trace_header;
 
 pub mod dynamodb;
+
+#[cfg(feature = "canary")]
+pub mod canary;
 
 #[cfg(feature = "sessions")]
 pub mod event_bridge;

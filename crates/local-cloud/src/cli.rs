@@ -126,6 +126,9 @@ struct PermissionsArgs {
     /// The template to read, with the parameters of `up`.
     #[arg(long, default_value = TEMPLATE)]
     template: PathBuf,
+    /// The value of a template parameter.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    parameters: Vec<(String, String)>,
 }
 
 /// Arguments of `local-cloud token`.
@@ -207,7 +210,8 @@ async fn up(args: UpArgs) -> Result<(), Error> {
 }
 
 fn permissions(args: PermissionsArgs) -> Result<(), Error> {
-    let options = Options { template: Some(args.template), ..Options::default() };
+    let parameters = args.parameters.into_iter().collect();
+    let options = Options { template: Some(args.template), parameters, ..Options::default() };
     let template = local_aws::load_template(&options, DEFAULT_URL)?;
     for permission in local_aws::iam::permissions(&template) {
         if let Err(error) = print(&json!(permission).to_string()) {

@@ -25,11 +25,13 @@ pub enum Namespace {
     Events,
     /// `KVSStreamConsumer`: from the stream to the processor. No dimension.
     Consumer,
+    /// `SessionCanary`: sessions of the canary. No dimension.
+    Canary,
 }
 
 impl Namespace {
     /// Every namespace.
-    pub const ALL: [Self; 3] = [Self::Sessions, Self::Events, Self::Consumer];
+    pub const ALL: [Self; 4] = [Self::Sessions, Self::Events, Self::Consumer, Self::Canary];
 
     /// Returns the name in CloudWatch.
     #[must_use]
@@ -38,6 +40,7 @@ impl Namespace {
             Self::Sessions => "SessionManagement",
             Self::Events => "SessionManagement/Events",
             Self::Consumer => "KVSStreamConsumer",
+            Self::Canary => "SessionCanary",
         }
     }
 
@@ -47,7 +50,7 @@ impl Namespace {
     pub const fn dimension(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Events => Some(("EventType", "SessionStatusChange")),
-            Self::Sessions | Self::Consumer => None,
+            Self::Sessions | Self::Consumer | Self::Canary => None,
         }
     }
 }
@@ -168,6 +171,17 @@ table! {
     INVALID_EVENT: Consumer, "InvalidEvent", Count;
     /// Chunks permanently rejected by the processor and sent to the dead-letter queue.
     CHUNKS_DEAD_LETTERED: Consumer, "ChunksDeadLettered", Count;
+
+    /// 1 for a session of the canary that was delivered whole and closed, 0 for one that failed.
+    CANARY_SUCCESS: Canary, "CanarySuccess", Count;
+    /// Time from the canary's POST to its response.
+    CANARY_CREATE_MILLIS: Canary, "CanaryCreateMillis", Milliseconds;
+    /// Time from the canary's join, which is the start of PutMedia, to its first accepted sample.
+    CANARY_FIRST_SAMPLE_MILLIS: Canary, "CanaryFirstSampleMillis", Milliseconds;
+    /// Time from the canary's join to the acceptance of its last sample, 4 s of speech included.
+    CANARY_LAST_SAMPLE_MILLIS: Canary, "CanaryLastSampleMillis", Milliseconds;
+    /// Time from the canary's DELETE until its session was delivered completely.
+    CANARY_END_MILLIS: Canary, "CanaryEndMillis", Milliseconds;
 }
 
 /// Formats the values of one namespace as an EMF line, without the line break.
