@@ -52,7 +52,10 @@ impl Aws {
         if config.region().is_none() {
             return Err(Error::NoRegion);
         }
-        let shown = connection.aws_cli.then(|| connection.clone());
+        // Printed as an option, because the AWS CLI v1 ignores the variable for SQS.
+        let variable = std::env::var("AWS_ENDPOINT_URL").ok();
+        let endpoint_url = connection.endpoint_url.clone().or(variable);
+        let shown = connection.aws_cli.then(|| Connection { endpoint_url, ..connection.clone() });
         Ok(Self { config, shown })
     }
 

@@ -83,6 +83,7 @@ pub(super) async fn show(context: &Context, id: &SessionId) -> Result<(), Error>
         ("successor", known("successor")),
         ("last audio", time(&item, "lastActivityAt")),
         ("delivered", Some(seconds(delivered(Some(&item), None)))),
+        ("breaker open until", time(&checkpoint["breaker"], "openUntil")),
         ("counted", counted.filter(|counted| !counted.is_empty())),
         ("stream", known("streamArn")),
     ];
