@@ -37,6 +37,7 @@ ARCH   ?= both
 ARCHITECTURES := $(if $(filter both,$(ARCH)),arm64 x86_64,$(ARCH))
 SAM_TOOLS := target/template-tools
 EMULATOR  := target/emulator-tools
+AWS_CLI   := target/aws-cli
 
 # What is deployed names no folder of the machine that built it: two machines, the same bytes.
 CARGO_HOME ?= $(HOME)/.cargo
@@ -46,7 +47,7 @@ FOR_LAMBDA := CARGO_BUILD_RUSTFLAGS=--remap-path-prefix=$(CARGO_HOME)=/cargo \
 # The packages of the requirements file $(1), printed before they are installed into $(2).
 INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd ' ' -)"
 
-.PHONY: help run up test check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page screenshot fmt bench faults fuzz build \
+.PHONY: help run up test runbook check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page screenshot fmt bench faults fuzz build \
   reproducible deploy deploy-check smoke tools run-tools announce cloud functions release clean require-media require-deploy require-token \
   alarms dashboard test-alarms test-unit test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents test-browser
 
@@ -76,10 +77,11 @@ TESTS_OF = $(basename $(notdir $(wildcard crates/$(1)/tests/*.rs tests/$(1)/test
 # stand first. One alone: make test-e2e/one_session_arrives_whole, make test-crate/relay. Those of
 # the words and of the browser run after them: the recogniser gets the CPU time that is left, and a
 # browser that waits for a processor loses sound of its own.
-TESTS := test-alarms test-crate/faults test-documents test-crate/relay test-processor test-crate/media test-smoke \
+TESTS := test-alarms test-crate/faults test-documents test-crate/session-ops test-crate/relay test-processor \
+  test-crate/media test-smoke \
   test-crate/local-aws test-clients test-unit \
   $(patsubst tests/e2e/tests/%.rs,test-e2e/%,$(wildcard tests/e2e/tests/*.rs)) \
-  $(patsubst %,test-crate/%,$(filter-out faults relay media local-aws,$(INTEGRATION))) \
+  $(patsubst %,test-crate/%,$(filter-out faults session-ops relay media local-aws,$(INTEGRATION))) \
   check-template test-docs test-events test-speech
 TEST_JOBS ?= 5
 # One test's output in one piece (GNU Make 4).
@@ -117,7 +119,7 @@ test-words:
 	$(VENV)/bin/python tests/speech/delivered_words.py
 test-alarms:
 	$(VENV)/bin/python tests/alarms --short
-test-documents:
+test-documents: $(AWS_CLI)/installed.txt
 	$(VENV)/bin/python tests/documents/commands.py
 
 alarms: tools cloud ## raise each alarm of the template by its cause in local clouds, and clear it (target/operate/alarms.json)
@@ -125,6 +127,10 @@ alarms: tools cloud ## raise each alarm of the template by its cause in local cl
 
 dashboard: tools cloud ## draw the template's dashboard with metrics of the local cloud (docs/pictures/dashboard.svg)
 	@$(VENV)/bin/python docs/pictures/dashboard.py
+
+# What an operator reads: its commands also are a part of test-documents.
+runbook: cloud $(AWS_CLI)/installed.txt ## run every command of the operations documents with the pinned AWS CLI (target/operate/commands.json)
+	$(VENV)/bin/python tests/documents/commands.py --operations
 
 check: tools ## fmt, clippy, docs, licences, API description, template, the speaker's page
 	cargo fmt --all --check
@@ -252,10 +258,11 @@ require-deploy:
 deploy-check: tools functions $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt ## sam build, sam deploy to an emulator, one session through what was deployed
 	@PATH="$$PATH:$(CURDIR)/$(SAM_TOOLS)/bin" $(FOR_LAMBDA) $(EMULATOR)/bin/python infra/deploy_check
 
-# Two venvs: the SAM CLI and the emulator require different versions of one library.
+# A venv for each: they require different versions of one library.
 $(SAM_TOOLS)/installed.txt: infra/requirements.txt
 $(EMULATOR)/installed.txt: infra/emulator-requirements.txt
-$(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt:
+$(AWS_CLI)/installed.txt: tests/documents/requirements.txt
+$(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt $(AWS_CLI)/installed.txt:
 	@$(call INSTALLING,$<,$(@D))
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<

@@ -3,14 +3,21 @@
 Every ```sh block runs unless an HTML comment in front of it says otherwise:
 
     <!-- needs: aws -->             it needs an AWS account: not run
+    <!-- needs: aws cli v2 -->      it needs version 2 of the AWS CLI: not run with another one
     <!-- needs: NAME cli -->        it needs the command NAME: not run without it
     <!-- runs: ci|bench|by hand --> it takes long and is run elsewhere, or by hand: not run
     <!-- runs: until TEXT -->       it does not end: it must print TEXT within a minute, and is stopped
 
-`commands.py [DOCUMENT…]` runs all documents, or some. A page is one bash, so variables stay. The
-result is in target/documents/commands.json.
+`commands.py [DOCUMENT…]` runs all documents, or some, or those of an operator (`--operations`). A page
+is one bash, so variables stay. `aws` is the one of target/aws-cli (tests/documents/requirements.txt)
+if that is installed, and always calls the local cloud. The pages of an operator find the values that
+they name: `ID`, a session with speech that runs, `TOKEN`, its speaker's token, and `URL`, the API.
+
+The results are in target/documents/commands.json, those of an operator's pages also in
+target/operate/commands.json.
 """
 
+import functools
 import json
 import os
 import re
@@ -21,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
@@ -28,12 +36,20 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = ROOT / os.environ.get("BIN", "target/debug")
 PORT = 7878
 DOCUMENTS = ["README.md", "docs/*.md", "crates/*/README.md", "examples/*/README.md", "CONTRIBUTING.md"]
+# Where an operator looks up a command.
+OPERATIONS = ["docs/operations.md", "docs/testing.md", "docs/testing-guide.md", "docs/troubleshooting.md",
+              "docs/cost.md"]
+MEDIA = ROOT / "tests/testkit/assets/two-voices.mka"
+AWS_CLI = ROOT / "target/aws-cli/bin"
 BLOCK = re.compile(r"^( *)```sh\n(.*?)^ *```$", re.M | re.S)
-MARKER = re.compile(r"<!-- (needs|runs): (.+?) -->\s*$")
+# The comments right in front of a block.
+MARKERS = re.compile(r"(?:<!-- (?:needs|runs): .+? -->\s*)+$")
+MARKER = re.compile(r"<!-- (needs|runs): (.+?) -->")
+PATH = os.pathsep.join([str(AWS_CLI), str(ROOT / ".venv/bin"), str(BIN), os.environ["PATH"]])
 # Seconds for a command, and for the text of one that does not end.
 TIMEOUT, UNTIL = 180, 60
 # The shell of a page. It reads a file name a line, and answers with the exit code of that file.
-SHELL = "set -o pipefail; while read -r file <&{0}; do . $file >$file.out 2>&1 </dev/null; echo $? >&{1}; done"
+SHELL = "set -o pipefail; aws() {{ command aws --endpoint-url $ENDPOINT \"$@\"; }}; while read -r file <&{0}; do . $file >$file.out 2>&1 </dev/null; echo $? >&{1}; done"
 
 
 class Command(NamedTuple):
@@ -42,6 +58,18 @@ class Command(NamedTuple):
     text: str
     skip: str | None
     until: str | None
+
+
+@functools.cache
+def is_there(needed: str) -> bool:
+    """Returns whether a command `NAME cli` is there, or version 2 of the AWS CLI."""
+    name, _, rest = needed.partition(" cli")
+    if name == needed or shutil.which(name, path=PATH) is None:
+        return False
+    if rest != " v2":
+        return True
+    version = subprocess.run(["aws", "--version"], env=os.environ | {"PATH": PATH}, capture_output=True, text=True)
+    return version.stdout.startswith("aws-cli/2")
 
 
 def complete(text: str) -> bool:
@@ -55,14 +83,12 @@ def commands(document: Path) -> Iterator[Command]:
     page = document.read_text(encoding="utf-8")
     for block in BLOCK.finditer(page):
         skip = until = None
-        if marker := MARKER.search(page[: block.start()]):
-            kind, value = marker.groups()
-            tool = value.removesuffix(" cli")
-            if kind == "runs":
-                until = value.removeprefix("until ") if value.startswith("until ") else None
-                skip = None if until else f"runs: {value}"
-            elif tool == value or shutil.which(tool) is None:
-                skip = f"needs: {value}"
+        markers = MARKERS.search(page[: block.start()])
+        for kind, value in MARKER.findall(markers[0]) if markers else []:
+            if value.startswith("until "):
+                until = value.removeprefix("until ")
+            elif kind == "runs" or not is_there(value):
+                skip = f"{kind}: {value}"
         text, first = "", page.count("\n", 0, block.start()) + 2
         for number, line in enumerate(block.group(2).splitlines(), first):
             text, start = (f"{text}\n{line}", start) if text else (line.strip(), number)
@@ -151,8 +177,44 @@ def start(data: str) -> subprocess.Popen:
     return cloud
 
 
+def session_with_speech(env: dict[str, str]) -> dict[str, str]:
+    """Opens a session, sends speech to it, and returns the values that an operator's pages name."""
+    local_cloud, url = BIN / "local-cloud", f"http://127.0.0.1:{PORT}"
+    token = subprocess.check_output([local_cloud, "token", "--sub", "ana"], env=env, text=True).strip()
+    request = urllib.request.Request(f"{url}/sessions", b'{"sourceLanguage": "en"}', {
+        "Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        session = json.load(answer)["sessionId"]
+    subprocess.check_call([local_cloud, "speak", session, MEDIA, "--speed", "20"], env=env, stdout=subprocess.DEVNULL)
+    return {"ID": session, "TOKEN": token, "URL": url}
+
+
+def send_letters(env: dict[str, str], session: str) -> None:
+    """Puts a letter into each dead-letter queue, about this session."""
+    event = json.loads((ROOT / "events/kvs-stream-consumer.start.json").read_text()) | {"sessionId": session}
+    function = "arn:aws:lambda:us-east-1:000000000000:function:kvs-stream-consumer-dev:$LATEST"
+    failure = {"requestContext": {"functionArn": function, "condition": "RetriesExhausted"},
+               "requestPayload": event, "responsePayload": {"errorType": "Store", "errorMessage": "no answer"}}
+    payload = json.loads((ROOT / "events/audio-processor.process.json").read_text()) | {"sessionId": session}
+    chunk = {name: payload[name] for name in ("sessionId", "streamArn", "startSample", "sampleCount")}
+    chunk |= {"fragmentNumber": None, "reason": "too loud", "payload": payload}
+    for queue, letter in (("session-events-dlq-dev", failure), ("chunk-dlq-dev", chunk)):
+        body = json.dumps({"QueueUrl": f"{env['ENDPOINT']}/000000000000/{queue}", "MessageBody": json.dumps(letter)})
+        request = urllib.request.Request(env["ENDPOINT"], body.encode(), {
+            "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.SendMessage",
+            "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request, "
+                             "SignedHeaders=host, Signature=0"})
+        urllib.request.urlopen(request).close()
+
+
+def report(file: str, results: list[dict]) -> None:
+    path = ROOT / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def main() -> int:
-    globs = sys.argv[1:] or DOCUMENTS
+    globs = OPERATIONS if sys.argv[1:] == ["--operations"] else sys.argv[1:] or DOCUMENTS
     documents = [document for glob in globs for document in sorted(ROOT.glob(glob))]
     results = []
     with tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as scripts:
@@ -160,10 +222,16 @@ def main() -> int:
         # `make up` in a document takes a free port; curl fails if a response is an error.
         Path(scripts, ".curlrc").write_text("fail-with-body\n")
         env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCAL_CLOUD"))}
-        env |= {"PORT": "0", "CURL_HOME": scripts, "PATH": f"{ROOT / '.venv/bin'}{os.pathsep}{env['PATH']}"}
+        # The credentials and the region are the local cloud's, also for a command that names none.
+        env |= {"PORT": "0", "CURL_HOME": scripts, "PATH": PATH, "TMPDIR": scripts, "ENDPOINT": f"http://127.0.0.1:{PORT}",
+                "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         try:
             for document in documents:
-                page = Page(scripts, env)
+                values = {}
+                if str(document.relative_to(ROOT)) in OPERATIONS:
+                    values = session_with_speech(env) | {"AWS_ENDPOINT_URL": env["ENDPOINT"]}
+                    send_letters(env, values["ID"])
+                page = Page(scripts, env | values)
                 for command in commands(document):
                     place, shown = f"{command.document}:{command.line}", command.text.split("\n")[0]
                     code, out = (None, "") if command.skip else page.run(command)
@@ -177,9 +245,10 @@ def main() -> int:
         finally:
             cloud.send_signal(signal.SIGTERM)
             cloud.wait(timeout=30)
-    report = ROOT / "target/documents/commands.json"
-    report.parent.mkdir(parents=True, exist_ok=True)
-    report.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    report("target/documents/commands.json", results)
+    report("target/operate/commands.json", [
+        {name: result[name] for name in ("document", "line", "command", "rc")}
+        for result in results if result["document"] in OPERATIONS])
     ran = [result for result in results if result["rc"] is not None]
     failed = sum(result["rc"] != 0 for result in ran)
     print(f"{len(ran) - failed} of {len(ran)} commands passed, {len(results) - len(ran)} not run")

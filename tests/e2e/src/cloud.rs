@@ -118,6 +118,19 @@ impl Cloud {
             .map_err(io("start a run"))
     }
 
+    /// Returns `session-ops` for this cloud, with piped stdout and stderr.
+    ///
+    /// # Errors
+    /// [`Error::NotBuilt`].
+    pub fn session_ops(&self, arguments: &[&str]) -> Result<Command, Error> {
+        let mut command = Command::new(binary("session-ops")?);
+        command.args(arguments).env("AWS_ENDPOINT_URL", &self.url).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        command.env_remove("AWS_PROFILE").kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(command)
+    }
+
     /// Returns `http://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url

@@ -79,6 +79,11 @@ fn lambda(account: &Account, head: &Parts) -> Vec<RequiredAction> {
         (&Method::GET, ["2015-03-31", "functions", name, "configuration"]) => {
             ("GetFunctionConfiguration", name)
         }
+        (&Method::PUT, [_, "functions", name, "concurrency"]) => ("PutFunctionConcurrency", name),
+        (&Method::DELETE, [_, "functions", name, "concurrency"]) => {
+            ("DeleteFunctionConcurrency", name)
+        }
+        (&Method::GET, [_, "functions", name, "concurrency"]) => ("GetFunctionConcurrency", name),
         (&Method::GET, ["2015-03-31", "functions"]) => {
             return vec![RequiredAction::new("lambda", "ListFunctions", "*")];
         }

@@ -10,9 +10,13 @@ use serde_json::{Value, json};
 
 use super::client_context;
 use super::invocation::{Invocation, Invoked, MAX_SYNC_PAYLOAD};
+use super::pool::Pool;
 use super::service::Lambda;
 use crate::aws_error::AwsError;
 use sam_template::Function;
+
+/// The largest request that is not an invocation, in bytes.
+const MAX_SETTINGS: usize = 64 * 1024;
 
 impl Lambda {
     /// Answers one request of the `lambda` scope.
@@ -44,8 +48,44 @@ async fn route(lambda: Arc<Lambda>, request: Request) -> Result<Response, AwsErr
             let pool = lambda.pool(&percent_decoded(name)?)?;
             Ok(json_answer(&configuration(pool.function())))
         }
+        (_, [_, "functions", name, "concurrency"]) => {
+            let pool = Arc::clone(lambda.pool(&percent_decoded(name)?)?);
+            reserved_concurrency(&pool, &method, request).await
+        }
         (method, _) => Err(AwsError::not_implemented("lambda", &format!("{method} {path}"))),
     }
+}
+
+/// Reserves concurrency for a function, removes the reservation, or returns it. The template's is
+/// in effect again when the cloud starts again.
+async fn reserved_concurrency(
+    pool: &Pool,
+    method: &Method,
+    request: Request,
+) -> Result<Response, AwsError> {
+    match *method {
+        Method::PUT => {
+            let body = to_bytes(request.into_body(), MAX_SETTINGS).await.unwrap_or_default();
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let number = body["ReservedConcurrentExecutions"].as_u64();
+            let number = number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| {
+                let message = "ReservedConcurrentExecutions must be a number of 0 or more";
+                AwsError::bad_request("InvalidParameterValueException", message)
+                    .with("Type", "User")
+            })?;
+            pool.concurrency().reserve(Some(number));
+        }
+        Method::DELETE => {
+            pool.concurrency().reserve(None);
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        Method::GET => {}
+        _ => return Err(AwsError::not_implemented("lambda", &format!("{method} concurrency"))),
+    }
+    Ok(json_answer(&match pool.concurrency().reserved() {
+        Some(number) => json!({ "ReservedConcurrentExecutions": number }),
+        None => json!({}),
+    }))
 }
 
 async fn invoke(lambda: &Arc<Lambda>, name: &str, request: Request) -> Result<Response, AwsError> {

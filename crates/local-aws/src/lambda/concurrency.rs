@@ -1,7 +1,7 @@
 //! How many invocations of one function run at once, and the limit on them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::StatusCode;
 
@@ -14,7 +14,7 @@ const ACCOUNT_CONCURRENCY: u64 = 1_000;
 #[derive(Debug)]
 pub(super) struct Concurrency {
     running: Arc<AtomicU64>,
-    reserved: Option<u32>,
+    reserved: Mutex<Option<u32>>,
 }
 
 /// One invocation that counts against the concurrency until it is dropped.
@@ -30,7 +30,17 @@ impl Drop for ConcurrencyPermit {
 impl Concurrency {
     /// The concurrency of a function with `reserved` concurrent executions, or the account's limit.
     pub(super) fn new(reserved: Option<u32>) -> Self {
-        Self { running: Arc::default(), reserved }
+        Self { running: Arc::default(), reserved: Mutex::new(reserved) }
+    }
+
+    /// Returns the reserved concurrency; `None`: the account's limit applies.
+    pub(super) fn reserved(&self) -> Option<u32> {
+        *self.reserved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reserves concurrency. Invocations that run already continue, also beyond it.
+    pub(super) fn reserve(&self, reserved: Option<u32>) {
+        *self.reserved.lock().unwrap_or_else(PoisonError::into_inner) = reserved;
     }
 
     /// Counts an invocation.
@@ -38,7 +48,7 @@ impl Concurrency {
     /// # Errors
     /// `TooManyRequestsException` at the limit.
     pub(super) fn acquire(&self) -> Result<ConcurrencyPermit, AwsError> {
-        let (limit, reason) = match self.reserved {
+        let (limit, reason) = match self.reserved() {
             Some(limit) => (u64::from(limit), "ReservedFunctionConcurrentInvocationLimitExceeded"),
             None => (ACCOUNT_CONCURRENCY, "ConcurrentInvocationLimitExceeded"),
         };
@@ -57,5 +67,24 @@ impl Concurrency {
     /// Returns how many invocations run.
     pub(super) fn running(&self) -> u64 {
         self.running.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reservation_applies_to_new_invocations() {
+        let concurrency = Concurrency::new(Some(1));
+        let first = concurrency.acquire().unwrap();
+        concurrency.reserve(Some(0));
+        assert_eq!(concurrency.running(), 1);
+        drop(first);
+        let refused = concurrency.acquire().unwrap_err();
+        assert_eq!(refused.extra["Reason"], "ReservedFunctionConcurrentInvocationLimitExceeded");
+        concurrency.reserve(None);
+        assert_eq!(concurrency.reserved(), None);
+        assert!(concurrency.acquire().is_ok() && concurrency.acquire().is_ok());
     }
 }

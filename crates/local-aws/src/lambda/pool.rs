@@ -93,6 +93,11 @@ impl Pool {
         })
     }
 
+    /// Returns the function's concurrency.
+    pub(super) fn concurrency(&self) -> &Concurrency {
+        &self.concurrency
+    }
+
     pub(super) fn function(&self) -> &Function {
         &self.function
     }

@@ -1,0 +1,54 @@
+//! `stop` and `reconcile`: the consumer is invoked as the system itself does it.
+
+use serde_json::{Value, json};
+use session::SessionId;
+
+use super::Context;
+use crate::error::Error;
+use crate::output::{facts, line};
+
+/// Ends the delivery of a session.
+pub(super) async fn stop(context: &Context, id: &SessionId, dry_run: bool) -> Result<(), Error> {
+    let session = context.aws.item(&context.env.sessions(), id).await?;
+    session.ok_or_else(|| Error::NoSession(id.clone()))?;
+    let consumer = context.env.consumer();
+    let payload = json!({"sessionId": id, "action": "stop"}).to_string();
+    match dry_run {
+        true => context.aws.show_queued(&consumer, &payload),
+        false => context.aws.queue(&consumer, &payload).await?,
+    }
+    let verb = if dry_run { "would stop" } else { "stopping" };
+    match context.json {
+        true => {
+            line(&json!({"sessionId": id, "function": consumer, "dryRun": dry_run}).to_string())
+        }
+        false => line(&format!("{verb} {id}: `session-ops streams show {id}` shows its end")),
+    }
+}
+
+/// Runs the health check and prints its summary.
+pub(super) async fn reconcile(context: &Context) -> Result<(), Error> {
+    let consumer = context.env.consumer();
+    let payload = json!({"action": "health_check", "source": "session-ops"}).to_string();
+    let invoked = context.aws.call(&consumer, &payload).await?;
+    let body = String::from_utf8_lossy(&invoked.body).into_owned();
+    if invoked.function_error.is_some() {
+        return Err(Error::Function { function: consumer, message: body });
+    }
+    let summary: Value = serde_json::from_str(&body).map_err(|error| Error::Malformed {
+        what: format!("the answer of {consumer}"),
+        reason: error.to_string(),
+    })?;
+    let count = |name: &str| summary[name].as_u64().map(|count| count.to_string());
+    let shown = vec![
+        ("streams with a consumer", count("activeStreams")),
+        ("restarted", count("restarted")),
+        ("waiting for another build", count("unreadable")),
+        ("events sent again", count("resent")),
+        ("sessions ended", count("ended")),
+        ("listeners notified", count("told")),
+        ("sessions removed", count("cleaned")),
+        ("orphaned resources removed", count("swept")),
+    ];
+    facts(shown, &summary, context.json)
+}

@@ -1,0 +1,52 @@
+//! The subcommands.
+
+mod control;
+mod logs;
+mod replay;
+mod sessions;
+mod streams;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory as _;
+
+use crate::aws::Aws;
+use crate::cli::{Cli, Command, Sessions, Streams};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::redrive;
+
+/// What every subcommand needs.
+pub(crate) struct Context {
+    pub(crate) aws: Aws,
+    pub(crate) env: Environment,
+    /// Whether output is JSON.
+    pub(crate) json: bool,
+}
+
+/// Runs a command and returns its exit code.
+pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Error> {
+    if let Command::Completion { shell } = cli.command {
+        clap_complete::generate(shell, &mut Cli::command(), "session-ops", &mut std::io::stdout());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let env = Environment::new(&cli.env);
+    let context = Context { aws: Aws::load(&cli.connection).await?, env, json: cli.json };
+    let context = &context;
+    match cli.command {
+        Command::Sessions(Sessions::List { status }) => sessions::list(context, status).await?,
+        Command::Sessions(Sessions::Show { id }) => sessions::show(context, &id).await?,
+        Command::Streams(Streams::List) => streams::list(context).await?,
+        Command::Streams(Streams::Show { id }) => streams::show(context, &id).await?,
+        Command::Streams(Streams::Top { limit, watch }) => {
+            streams::top(context, limit, watch).await?;
+        }
+        Command::Stop { id, dry_run } => control::stop(context, &id, dry_run).await?,
+        Command::Logs(options) => logs::show(context, &options).await?,
+        Command::Reconcile => control::reconcile(context).await?,
+        Command::Replay(options) => return replay::run(context, &options).await,
+        Command::Redrive(options) => return redrive::run(context, &options).await,
+        Command::Completion { .. } => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,148 @@
+//! What a dead letter asks for.
+//!
+//! | form | written by | body |
+//! |---|---|---|
+//! | event | EventBridge, which could not deliver it (User Guide, "Using dead-letter queues") | the event; rule and target in the attributes |
+//! | failure | Lambda, whose function failed (developer guide, "Capturing records of asynchronous invocations") | the record, with the event in `requestPayload` |
+//! | chunk | the consumer, whose processor refused it (`relay::ports::DeadLetter`) | position and reason, with the request in `payload` |
+
+use serde_json::{Value, json};
+
+use crate::aws::Letter;
+use crate::environment::Environment;
+
+/// The delivery of a letter.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Delivery {
+    /// The letter's form: `event`, `failure` or `chunk`.
+    pub(super) form: &'static str,
+    /// Whether the function's answer says if it was accepted. Any other letter is an asynchronous
+    /// invocation.
+    pub(super) is_answered: bool,
+    /// The function.
+    pub(super) function: String,
+    /// Its payload.
+    pub(super) payload: String,
+    /// The session that the letter names, or `-`.
+    pub(super) session: String,
+}
+
+impl Delivery {
+    /// Reads a letter. `to` replaces its function.
+    ///
+    /// # Errors
+    /// Why it is not understood. Such a letter is kept.
+    pub(super) fn of(
+        letter: &Letter,
+        env: &Environment,
+        to: Option<&str>,
+    ) -> Result<Self, &'static str> {
+        let body: Value = serde_json::from_str(&letter.body).map_err(|_| "not JSON")?;
+        let (form, function, payload) = if body["detail-type"].is_string() {
+            event(letter, &body, env)
+        } else if body["requestContext"]["functionArn"].is_string() {
+            let arn = body["requestContext"]["functionArn"].as_str().unwrap_or_default();
+            ("failure", unqualified(arn), required(&body, "requestPayload")?)
+        } else if body["startSample"].is_u64() {
+            ("chunk", env.processor(), required(&body, "payload")?)
+        } else {
+            return Err("neither an event, a failed invocation nor a chunk");
+        };
+        let session = session(&body).or_else(|| session(&payload)).unwrap_or("-").to_owned();
+        let function = to.map_or(function, str::to_owned);
+        let (is_answered, payload) = (form == "chunk", payload.to_string());
+        Ok(Self { form, is_answered, function, payload, session })
+    }
+}
+
+/// An event goes to its target. That of the schedule has a constant input, which is not in the
+/// letter: the health check.
+fn event(letter: &Letter, body: &Value, env: &Environment) -> (&'static str, String, Value) {
+    let target = letter.attributes.get("TARGET_ARN");
+    let function = target.map_or_else(|| env.consumer(), |arn| unqualified(arn));
+    let payload = match body["detail-type"].as_str() {
+        Some("Scheduled Event") => json!({"action": "health_check", "source": "session-ops"}),
+        _ => body.clone(),
+    };
+    ("event", function, payload)
+}
+
+/// Returns a function's ARN without version or alias: the failed version may be gone.
+fn unqualified(arn: &str) -> String {
+    arn.splitn(8, ':').take(7).collect::<Vec<_>>().join(":")
+}
+
+fn required(body: &Value, name: &str) -> Result<Value, &'static str> {
+    match &body[name] {
+        Value::Object(_) => Ok(body[name].clone()),
+        _ => Err("without the payload of the request"),
+    }
+}
+
+fn session(body: &Value) -> Option<&str> {
+    body["sessionId"].as_str().or_else(|| body["detail"]["sessionId"].as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws:lambda:us-east-1:1:function:kvs-stream-consumer-dev";
+
+    fn read(body: &Value, target: Option<&str>) -> Result<Delivery, &'static str> {
+        let attributes = target.map(|arn| ("TARGET_ARN".to_owned(), arn.to_owned()));
+        let letter = Letter {
+            id: "1".into(),
+            receipt: "r".into(),
+            body: body.to_string(),
+            attributes: attributes.into_iter().collect(),
+            sent: 0,
+        };
+        Delivery::of(&letter, &Environment::new("dev"), None)
+    }
+
+    #[test]
+    fn an_event_goes_to_its_target_as_it_is() {
+        let event =
+            json!({"detail-type": "Session Status Change", "detail": {"sessionId": "a-b-1"}});
+        let delivery = read(&event, Some(ARN)).unwrap();
+        assert_eq!((delivery.form, delivery.function.as_str()), ("event", ARN));
+        assert_eq!((delivery.payload, delivery.session.as_str()), (event.to_string(), "a-b-1"));
+        assert_eq!(read(&event, None).unwrap().function, "kvs-stream-consumer-dev");
+        let schedule = read(&json!({"detail-type": "Scheduled Event"}), Some(ARN)).unwrap();
+        assert!(schedule.payload.contains("\"health_check\""), "{}", schedule.payload);
+    }
+
+    #[test]
+    fn a_failed_invocation_is_repeated_on_the_function_itself() {
+        let request = json!({"sessionId": "a-b-1", "action": "start"});
+        let record = json!({
+            "requestContext": {"functionArn": format!("{ARN}:$LATEST"), "condition": "RetriesExhausted"},
+            "requestPayload": request, "responsePayload": {"errorType": "X"},
+        });
+        let delivery = read(&record, None).unwrap();
+        assert_eq!((delivery.form, delivery.function.as_str()), ("failure", ARN));
+        assert_eq!((delivery.payload, delivery.session.as_str()), (request.to_string(), "a-b-1"));
+    }
+
+    #[test]
+    fn a_chunk_goes_to_the_processor_with_its_whole_request() {
+        let payload = json!({"sessionId": "a-b-1", "audioData": "AAA="});
+        let chunk = json!({"sessionId": "a-b-1", "startSample": 0, "payload": payload});
+        let delivery = read(&chunk, None).unwrap();
+        assert_eq!((delivery.form, delivery.function.as_str()), ("chunk", "audio-processor-dev"));
+        assert_eq!(delivery.payload, payload.to_string());
+    }
+
+    #[test]
+    fn anything_else_is_not_understood() {
+        for body in [
+            json!("text"),
+            json!({}),
+            json!({"requestContext": {"functionArn": ARN}}),
+            json!({"startSample": 1}),
+        ] {
+            assert!(read(&body, None).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Guarantee: each subcommand shows or does what it says, on a running cloud, with its exit code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::time::{Duration, Instant};
+
+use e2e::{Cloud, Options, Session};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+/// Runs a command; returns its exit code, its output and its errors.
+async fn run(cloud: &Cloud, arguments: &[&str]) -> (i32, String, String) {
+    let output = cloud.session_ops(arguments).unwrap().output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// Runs a command with `--json`, and returns its objects.
+async fn objects(cloud: &Cloud, arguments: &[&str]) -> Vec<Value> {
+    let (code, shown, errors) = run(cloud, &[&["--json"], arguments].concat()).await;
+    assert_eq!(code, 0, "{errors}");
+    shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+async fn started(cloud: &Cloud) -> Session<'_> {
+    let session = cloud.open("ana").await.unwrap();
+    let running = |item: &Value| item["status"]["S"] == "RUNNING";
+    session.streams_item("its run", Duration::from_secs(30), running).await.unwrap();
+    session
+}
+
+#[tokio::test]
+async fn a_session_is_listed_shown_logged_and_stopped() {
+    let cloud = Cloud::start(Options::default()).await.unwrap();
+    let session = started(&cloud).await;
+    let id = session.id();
+
+    for list in [["sessions", "list"], ["streams", "list"], ["streams", "top"]] {
+        let found = objects(&cloud, &list).await;
+        assert_eq!(found.len(), 1, "{list:?}: {found:?}");
+        assert_eq!(found[0]["sessionId"], id, "{list:?}");
+        let (_, table, _) = run(&cloud, &list).await;
+        let (head, rows) = table.split_once('\n').unwrap();
+        assert!(head.starts_with("SESSION") && rows.starts_with(id), "{table}");
+    }
+    assert_eq!(objects(&cloud, &["sessions", "list", "--status", "active"]).await.len(), 1);
+    assert_eq!(objects(&cloud, &["sessions", "list", "--status", "ended"]).await.len(), 0);
+    let shown = &objects(&cloud, &["sessions", "show", id]).await[0];
+    assert_eq!(
+        (&shown["session"]["status"], &shown["stream"]["epoch"]),
+        (&json!("active"), &json!(1))
+    );
+    let (_, facts, _) = run(&cloud, &["streams", "show", id]).await;
+    let has_epoch = |line: &str| line.split_whitespace().eq(["epoch", "1"]);
+    assert!(facts.lines().any(has_epoch), "{facts}");
+
+    let lines = objects(&cloud, &["logs", id]).await;
+    let functions: Vec<_> = lines.iter().map(|line| line["function"].as_str().unwrap()).collect();
+    for function in ["session-http-handler-dev", "kvs-stream-consumer-dev"] {
+        assert!(functions.contains(&function), "{functions:?}");
+    }
+    assert!(lines.iter().all(|line| line["sessionId"] == id));
+
+    let (code, _, commands) = run(&cloud, &["stop", id, "--dry-run", "--aws-cli"]).await;
+    assert!(code == 0 && commands.contains("lambda invoke"), "{commands}");
+    assert_eq!(cloud.item("Streams", id).await.unwrap().unwrap()["desired"]["S"], "RUN");
+    assert_eq!(run(&cloud, &["stop", id]).await.0, 0);
+    session.drained(Duration::from_secs(60)).await.unwrap();
+    assert_eq!(objects(&cloud, &["streams", "top"]).await.len(), 0);
+}
+
+#[tokio::test]
+async fn followed_logs_show_what_is_logged_later_and_each_line_once() {
+    let cloud = Cloud::start(Options::default()).await.unwrap();
+    let session = started(&cloud).await;
+    let arguments = ["--json", "logs", session.id(), "--follow"];
+    let mut follow = cloud.session_ops(&arguments).unwrap().spawn().unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+    let mut seen = vec![lines.next_line().await.unwrap().unwrap()];
+    session.end().await.unwrap();
+    while !seen.last().unwrap().contains("Stopping stream processing") {
+        seen.push(lines.next_line().await.unwrap().expect("more lines"));
+    }
+    let count = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), count);
+}
+
+#[tokio::test]
+async fn a_replay_and_the_health_check_start_a_session_that_missed_its_event() {
+    let cloud = Cloud::start(Options::default()).await.unwrap();
+    let lost = json!({"service": "events", "operation": "Deliver", "kind": "cut", "times": 1});
+    for repair in [["replay", "--from", "1h", "--wait"].as_slice(), &["reconcile"]] {
+        cloud.inject_fault(lost.clone()).await.unwrap();
+        let session = cloud.open("ana").await.unwrap();
+        cloud.idle("session-http-handler").await.unwrap();
+        cloud.all_faults_triggered().await.unwrap();
+        let began = Instant::now();
+        loop {
+            // The health check starts no session that was created only now.
+            let (code, shown, errors) = run(&cloud, repair).await;
+            assert_eq!(code, 0, "{shown}{errors}");
+            let item = cloud.item("Streams", session.id()).await.unwrap().unwrap_or_default();
+            if item["status"]["S"] == "RUNNING" {
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "{repair:?}: {item}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_replayed_within_its_own_period() {
+    let cloud = Cloud::start(Options { time_scale: 1, ..Options::default() }).await.unwrap();
+    let session = started(&cloud).await;
+    let replay = &objects(&cloud, &["replay", "--session", session.id(), "--dry-run"]).await[0];
+    let item = cloud.item("Sessions", session.id()).await.unwrap().unwrap();
+    assert!(replay["from"].as_str().unwrap() < replay["to"].as_str().unwrap(), "{replay}");
+    let created: i64 = item["createdAt"]["N"].as_str().unwrap().parse().unwrap();
+    let from = ["replay", "--session", session.id(), "--dry-run", "--to", "2020-01-01T00:00:00Z"];
+    assert_eq!(run(&cloud, &from).await.0, 2, "created at {created}");
+}
+
+#[tokio::test]
+async fn each_failure_has_its_exit_code() {
+    let cloud = Cloud::start(Options::default()).await.unwrap();
+    for (arguments, code, text) in [
+        (["sessions", "show", "no-such-1"].as_slice(), 4, "no session no-such-1"),
+        (&["stop", "no-such-1"], 4, "no session"),
+        (&["sessions", "show", "../etc"], 2, "invalid value"),
+        (&["replay"], 2, "--from"),
+        (&["replay", "--from", "soon"], 2, "neither a time"),
+        (&["--env", "none", "sessions", "list"], 3, "ResourceNotFoundException"),
+        (&["--endpoint-url", "http://127.0.0.1:1", "streams", "list"], 3, "dynamodb scan"),
+    ] {
+        let (found, _, errors) = run(&cloud, arguments).await;
+        assert_eq!(found, code, "{arguments:?}: {errors}");
+        assert!(errors.contains(text), "{arguments:?}: {errors}");
+    }
+    let (code, script, _) = run(&cloud, &["completion", "bash"]).await;
+    assert!(code == 0 && script.contains("redrive"), "{script}");
+}

@@ -1,0 +1,192 @@
+//! Guarantee: a redrive delivers every letter, also if it is interrupted or killed, and delivering
+//! all of them once more changes nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod letters;
+
+use std::time::{Duration, Instant};
+
+use e2e::{Cloud, Options, signal};
+use letters::{Letter, Queue};
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+/// Sessions whose event was not delivered.
+const SESSIONS: usize = 5;
+/// Copies of each session's event, and failures to start it.
+const EVENTS: usize = 40;
+const FAILURES: usize = 40;
+/// Chunks, each the first of another session.
+const CHUNKS: usize = 600;
+/// Maximum time for each step, also beside a busy compiler.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A cloud whose sessions were not started, because their events are in the dead-letter queue.
+async fn cloud_without_deliveries() -> Cloud {
+    let parameters = vec!["ConsumerReservedConcurrency=40".to_owned()];
+    let options = Options { time_scale: 10, parameters, ..Options::default() };
+    let cloud = Cloud::start(options).await.unwrap();
+    // It would start the sessions before the redrive does.
+    let rule = json!({ "Name": "kvs-health-check-dev" });
+    cloud.aws("events", "AWSEvents.DisableRule", rule).await.unwrap();
+    let denied = json!({
+        "service": "events", "operation": "Deliver", "times": SESSIONS, "status": 403,
+        "code": "AccessDeniedException", "message": "no permission",
+    });
+    cloud.inject_fault(denied).await.unwrap();
+    cloud
+}
+
+/// Returns the letters of both queues: 1,000 in the forms of EventBridge, Lambda and the consumer.
+fn copies(undelivered: &[Letter]) -> (Vec<Letter>, Vec<Letter>) {
+    let mut events = Vec::new();
+    for letter in undelivered {
+        events.extend(std::iter::repeat_n(letter.clone(), EVENTS));
+        let session = letter.body["detail"]["sessionId"].as_str().unwrap();
+        events.extend(std::iter::repeat_n(Letter::failure(session), FAILURES));
+    }
+    let chunks = (0..CHUNKS).map(|number| Letter::chunk(&chunk_session(number)));
+    (events, chunks.collect())
+}
+
+fn chunk_session(number: usize) -> String {
+    format!("calm-river-{}", number + 1)
+}
+
+/// Runs a redrive until it has worked on `letters` letters, sends it a signal, and returns its exit
+/// code.
+async fn interrupted(cloud: &Cloud, name: &str, letters: usize) -> Option<i32> {
+    let mut redrive = cloud.session_ops(&["--json", "redrive"]).unwrap().spawn().unwrap();
+    let mut lines = BufReader::new(redrive.stdout.take().unwrap()).lines();
+    for _ in 0..letters {
+        lines.next_line().await.unwrap().expect("more letters");
+    }
+    signal(name, &[u64::from(redrive.id().unwrap())]);
+    while let Ok(Some(_)) = lines.next_line().await {}
+    redrive.wait().await.unwrap().code()
+}
+
+/// Runs redrives until one leaves nothing, and returns how many letters were delivered.
+async fn redriven(cloud: &Cloud, arguments: &[&str]) -> usize {
+    let (began, mut delivered) = (Instant::now(), 0);
+    loop {
+        let arguments = [&["--json", "redrive"], arguments].concat();
+        let output = cloud.session_ops(&arguments).unwrap().output().await.unwrap();
+        let rows = String::from_utf8(output.stdout).unwrap();
+        delivered += rows.lines().filter(|row| row.contains("\"outcome\":\"delivered\"")).count();
+        match output.status.code() {
+            Some(0) => return delivered,
+            // The letters of a killed redrive are hidden for two minutes of the cloud's time.
+            Some(1) if began.elapsed() < PATIENCE => {}
+            other => panic!("{other:?}: {rows}{}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+}
+
+/// Waits until no invocation waits but those that carry the sessions.
+async fn settled(cloud: &Cloud) {
+    let began = Instant::now();
+    loop {
+        let waiting = cloud.state().await.unwrap()["lambda"]["waitingEvents"].as_u64().unwrap();
+        if waiting <= SESSIONS as u64 {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{waiting} events wait");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Returns what the letters changed: each session's delivery, and each chunk's position. A delivery's
+/// epoch is left out, because it also grows by itself, with each hand-off.
+async fn state(cloud: &Cloud, sessions: &[String]) -> Vec<String> {
+    let mut state = Vec::new();
+    for session in sessions {
+        let item = cloud.item("Streams", session).await.unwrap().expect("a started session");
+        state.push(format!("{session}: {} {}", item["desired"]["S"], item["status"]["S"]));
+    }
+    for number in 0..CHUNKS {
+        let session = chunk_session(number);
+        let item = cloud.item("Processed", &session).await.unwrap().expect("an accepted chunk");
+        state.push(format!("{session}: {} {}", item["nextSample"], item["epoch"]));
+    }
+    state
+}
+
+#[tokio::test]
+async fn a_thousand_letters_are_delivered_once_whatever_interrupts_it() {
+    let cloud = cloud_without_deliveries().await;
+    let events = Queue::named(&cloud, "session-events-dlq-dev").await;
+    let chunks = Queue::named(&cloud, "chunk-dlq-dev").await;
+    for number in 0..SESSIONS {
+        cloud.open(&format!("speaker-{number}")).await.unwrap();
+    }
+    while events.counts().await != (SESSIONS as u64, 0) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let undelivered = events.look().await;
+    assert_eq!(undelivered.len(), SESSIONS);
+    let sessions: Vec<String> = undelivered
+        .iter()
+        .map(|letter| letter.body["detail"]["sessionId"].as_str().unwrap().to_owned())
+        .collect();
+    let (of_events, of_chunks) = copies(&undelivered);
+    assert_eq!(of_events.len() + of_chunks.len(), 1_000);
+
+    // The first letters stay, so that there are a few more than 1,000.
+    events.send(&of_events).await;
+    chunks.send(&of_chunks).await;
+    assert_eq!(interrupted(&cloud, "INT", 200).await, Some(130));
+    let (visible, hidden) = events.counts().await;
+    assert_eq!(hidden, 0, "an interrupted redrive puts back what it has");
+    assert!((1..=of_events.len() as u64 - 195).contains(&visible), "{visible} letters");
+    assert_eq!(interrupted(&cloud, "KILL", 300).await, None);
+    redriven(&cloud, &[]).await;
+    settled(&cloud).await;
+    assert_eq!((events.counts().await, chunks.counts().await), ((0, 0), (0, 0)));
+    let first = state(&cloud, &sessions).await;
+    let runs = sessions.iter().map(|session| format!("{session}: \"RUN\" \"RUNNING\""));
+    assert_eq!(first[..SESSIONS], runs.collect::<Vec<_>>());
+
+    events.send(&of_events).await;
+    chunks.send(&of_chunks).await;
+    // The processor calls the chunks duplicates, and they are kept unless they need not be.
+    let kept =
+        cloud.session_ops(&["redrive", "--queue", "chunks"]).unwrap().output().await.unwrap();
+    assert_eq!(kept.status.code(), Some(1));
+    assert_eq!(chunks.counts().await, (CHUNKS as u64, 0));
+    assert_eq!(redriven(&cloud, &["--delete-duplicates"]).await, 1_000);
+    settled(&cloud).await;
+    assert_eq!((events.counts().await, chunks.counts().await), ((0, 0), (0, 0)));
+    assert_eq!(state(&cloud, &sessions).await, first);
+}
+
+#[tokio::test]
+async fn what_is_not_selected_or_not_accepted_is_kept() {
+    let cloud = Cloud::start(Options::default()).await.unwrap();
+    let chunks = Queue::named(&cloud, "chunk-dlq-dev").await;
+    let mut refused = Letter::chunk("calm-river-2");
+    refused.body["payload"]["sampleRate"] = 8_000.into();
+    let mut unknown = Letter::chunk("calm-river-3");
+    unknown.body = json!({"hello": "calm-river-3"});
+    chunks.send(&[Letter::chunk("calm-river-1"), refused, unknown]).await;
+    let run = async |arguments: &[&str]| {
+        let arguments = [&["redrive", "--queue", "chunks"], arguments].concat();
+        let output = cloud.session_ops(&arguments).unwrap().output().await.unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), output.stderr)
+    };
+    let (code, shown, stderr) = run(&["--dry-run", "--aws-cli"]).await;
+    assert_eq!(code, Some(1), "{shown}");
+    let commands = String::from_utf8(stderr).unwrap();
+    assert!(commands.contains("lambda invoke --function-name audio-processor-dev"), "{commands}");
+    assert!(commands.contains("sqs delete-message"), "{commands}");
+    assert_eq!(chunks.counts().await, (3, 0));
+
+    let (code, shown, _) = run(&["--filter", "calm-river-1"]).await;
+    assert_eq!((code, chunks.counts().await), (Some(0), (2, 0)), "{shown}");
+    let (code, shown, _) = run(&["--to", "audio-processor-dev"]).await;
+    assert_eq!((code, chunks.counts().await), (Some(1), (2, 0)), "{shown}");
+    assert!(shown.contains("InvalidPayload") && shown.contains("neither an event"), "{shown}");
+    let (code, shown, _) = run(&["--to", "no-such-function"]).await;
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(shown.contains("ResourceNotFoundException"), "{shown}");
+}
