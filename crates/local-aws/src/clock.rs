@@ -1,10 +1,10 @@
 //! The scaled clock: it starts at the real time and runs `scale` times as fast.
 //!
-//! Every time that AWS would measure (timeouts, schedules, retries, stream states, server
-//! timestamps of PutMedia) is read from it, so that a long session fits into a test. Tokens and the
-//! deadline of an invocation use the real clock, because the functions do. WebRTC media uses it
-//! too, because a browser sends in real time. An HTTP request has a minimum of real time
-//! ([`Clock::request_timeout`]).
+//! Every time that AWS would measure (timeouts, schedules, retries, retention, stream states) is
+//! read from it, so that a long session fits into a test. What the functions compare with their own
+//! clock is read from the real one: the deadline of an invocation, the expiry of tokens, the
+//! creation times of channels and streams, and the server timestamps of fragments. An HTTP request
+//! has a minimum of real time ([`Clock::request_timeout`]).
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 const NAME: &str = "session-quiet-harbor-9";
 /// The sweep runs once an hour of the cloud's time: every 36 s. It removes resources older than
-/// `StreamKeepMinutes` by the functions' clock, which is initially behind the cloud's.
+/// `StreamKeepMinutes`: 3 s.
 const SCALE: u32 = 100;
 const TIMEOUT: Duration = Duration::from_secs(150);
 

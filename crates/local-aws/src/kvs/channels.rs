@@ -30,10 +30,11 @@ impl Registry {
         if self.channels.len() >= CHANNELS {
             return Err(errors::too_many_channels());
         }
-        let arn = arn::arn(&self.account, Kind::Channel, name, now_ms);
+        let life = Lifecycle::new(now_ms, self.change_ms);
+        let arn = arn::arn(&self.account, Kind::Channel, name, life.created_ms);
         let channel = Channel {
             arn: arn.clone(),
-            life: Lifecycle::new(now_ms, self.change_ms),
+            life,
             message_ttl_seconds,
             tags,
             stores_in: None,

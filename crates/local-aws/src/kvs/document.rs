@@ -103,7 +103,7 @@ fn seconds(ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fragment::{FragmentNumber, ServerClock};
+    use super::super::fragment::FragmentNumber;
     use super::*;
 
     #[test]
@@ -125,7 +125,6 @@ mod tests {
             sequence: 1,
             number: FragmentNumber::new(1, 0),
             server_ms: 0,
-            server_clock: ServerClock::Cloud,
             stored_ms: 0,
             producer_ms: 0,
             duration_ms: 0,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use axum::body::Bytes;
 
-use crate::clock::{Clock, real_now_ms};
+use crate::clock::real_now_ms;
 
 /// A fragment number in the form of real ones: 2^156 + sequence · 2^92 + a random tail, in
 /// decimal. All have 47 digits, so the order of the texts is the order of the sequences.
@@ -49,15 +49,6 @@ impl fmt::Display for FragmentNumber {
     }
 }
 
-/// The clock of a fragment's server timestamp.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ServerClock {
-    /// The cloud's clock, for PutMedia.
-    Cloud,
-    /// The real clock, for WebRTC media.
-    Real,
-}
-
 /// A complete fragment as a stream stores it.
 #[derive(Debug)]
 pub(super) struct Fragment {
@@ -65,10 +56,8 @@ pub(super) struct Fragment {
     pub(super) sequence: u64,
     /// Its number on the wire.
     pub(super) number: FragmentNumber,
-    /// When its ingestion began, by `server_clock`, in ms since the epoch.
+    /// When its ingestion began, by the real clock, in ms since the epoch.
     pub(super) server_ms: i64,
-    /// The clock of `server_ms`.
-    pub(super) server_clock: ServerClock,
     /// When it was stored, by the cloud's clock, in ms since the epoch: the start of its retention.
     pub(super) stored_ms: i64,
     /// The producer's time of its start, in ms since the epoch.
@@ -91,13 +80,9 @@ impl Fragment {
         (self.cluster.len() + self.trailing.len()) as u64
     }
 
-    /// Returns the time since its ingestion began, in ms of its own clock.
-    pub(super) fn age_ms(&self, clock: &Clock) -> i64 {
-        let now_ms = match self.server_clock {
-            ServerClock::Cloud => clock.now_ms(),
-            ServerClock::Real => real_now_ms(),
-        };
-        (now_ms - self.server_ms).max(0)
+    /// Returns the real time since its ingestion began, in ms.
+    pub(super) fn age_ms(&self) -> i64 {
+        (real_now_ms() - self.server_ms).max(0)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::aws_error::AwsError;
 use crate::rate_limit::RateLimit;
 
 use super::errors;
-use super::fragment::{Fragment, FragmentNumber, ServerClock};
+use super::fragment::{Fragment, FragmentNumber};
 use super::fragmenter::ProducerFragment;
 use super::ingest_error::IngestError;
 
@@ -88,7 +88,6 @@ pub(super) struct FragmentId {
     pub(super) sequence: u64,
     pub(super) number: FragmentNumber,
     pub(super) server_ms: i64,
-    pub(super) server_clock: ServerClock,
 }
 
 impl FragmentStore {
@@ -151,11 +150,11 @@ impl FragmentStore {
     }
 
     /// Begins a fragment: it has its number and server timestamp from here on.
-    pub(super) fn begin(&self, server_ms: i64, server_clock: ServerClock) -> FragmentId {
+    pub(super) fn begin(&self, server_ms: i64) -> FragmentId {
         let mut held = self.held();
         held.sequence += 1;
         let number = FragmentNumber::new(held.sequence, rand::random());
-        FragmentId { sequence: held.sequence, number, server_ms, server_clock }
+        FragmentId { sequence: held.sequence, number, server_ms }
     }
 
     /// Stores a complete fragment. Returns whether it is kept for the retention period (PERSISTED).
@@ -179,7 +178,6 @@ impl FragmentStore {
             sequence: fragment_id.sequence,
             number: fragment_id.number,
             server_ms: fragment_id.server_ms,
-            server_clock: fragment_id.server_clock,
             stored_ms: now_ms,
             producer_ms,
             duration_ms: whole.duration_ms,
@@ -291,7 +289,7 @@ mod tests {
     use super::*;
 
     fn keep(store: &FragmentStore, now_ms: i64) -> FragmentNumber {
-        keep_begun(store, store.begin(now_ms, ServerClock::Cloud), now_ms)
+        keep_begun(store, store.begin(now_ms), now_ms)
     }
 
     fn keep_begun(store: &FragmentStore, fragment_id: FragmentId, now_ms: i64) -> FragmentNumber {
@@ -321,9 +319,9 @@ mod tests {
     }
 
     #[test]
-    fn the_retention_of_media_of_the_real_clock_is_that_of_the_clouds() {
+    fn retention_begins_when_the_fragment_is_stored() {
         let store = FragmentStore::new("s", 1);
-        let number = keep_begun(&store, store.begin(0, ServerClock::Real), 30 * HOUR_MS);
+        let number = keep_begun(&store, store.begin(0), 30 * HOUR_MS);
         assert_eq!(store.sequence_of(number.as_str(), 31 * HOUR_MS), Some(1));
         assert_eq!(store.sequence_of(number.as_str(), 31 * HOUR_MS + 1), None);
     }

@@ -4,6 +4,7 @@
 use uuid::Uuid;
 
 use crate::aws_error::AwsError;
+use crate::clock::real_now_ms;
 
 use super::errors;
 
@@ -34,8 +35,10 @@ impl Status {
 /// When a resource was created, when it is deleted, and its version.
 #[derive(Debug, Clone)]
 pub(super) struct Lifecycle {
-    /// Creation in milliseconds since the epoch: part of the ARN.
+    /// Creation by the real clock, in milliseconds since the epoch: part of the ARN.
     pub(super) created_ms: i64,
+    /// End of CREATING, by the cloud's clock.
+    active_ms: i64,
     gone_ms: Option<i64>,
     /// From a call to its effect.
     change_ms: u32,
@@ -44,16 +47,22 @@ pub(super) struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Creates the life cycle of a resource that is created now.
+    /// Creates the life cycle of a resource that is created now; `now_ms` is the cloud's time.
     pub(super) fn new(now_ms: i64, change_ms: u32) -> Self {
-        Self { created_ms: now_ms, gone_ms: None, change_ms, version: fresh_version() }
+        Self {
+            created_ms: real_now_ms(),
+            active_ms: now_ms + i64::from(change_ms),
+            gone_ms: None,
+            change_ms,
+            version: fresh_version(),
+        }
     }
 
     /// Returns the status at `now_ms`.
     pub(super) fn status(&self, now_ms: i64) -> Status {
         if self.gone_ms.is_some() {
             Status::Deleting
-        } else if now_ms < self.created_ms + i64::from(self.change_ms) {
+        } else if now_ms < self.active_ms {
             Status::Creating
         } else {
             Status::Active

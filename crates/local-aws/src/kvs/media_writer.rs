@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::aws_error::AwsError;
 
 use super::Kvs;
-use super::fragment::ServerClock;
 use super::fragment_store::{Access, ConnectionPermit, FragmentStore};
 use super::fragmenter::{FragmentEvent, Fragmenter};
 use super::ingest_error::IngestError;
@@ -54,7 +53,7 @@ impl MediaWriter {
         for event in events {
             if let FragmentEvent::Complete(whole) = event {
                 let producer_ms = origin_ms.saturating_add(whole.timecode_ms);
-                let fragment_id = self.store.begin(server_ms, ServerClock::Real);
+                let fragment_id = self.store.begin(server_ms);
                 self.store.keep(fragment_id, whole, producer_ms, self.kvs.clock.now_ms())?;
             }
         }

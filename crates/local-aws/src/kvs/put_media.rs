@@ -17,11 +17,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::aws_error::AwsError;
+use crate::clock::real_now_ms;
 use crate::faults::{Fault, FaultKind};
 
 use super::Kvs;
 use super::errors;
-use super::fragment::ServerClock;
 use super::fragment_store::{Access, ConnectionPermit, FragmentId, FragmentStore};
 use super::fragmenter::{FragmentEvent, Fragmenter};
 use super::ingest_error::IngestError;
@@ -40,7 +40,7 @@ impl Kvs {
         let target = name.as_deref().or(arn.as_deref()).unwrap_or_default();
         let fault = self.faults.gate("kinesisvideo", "PutMedia", target).await?;
         let now_ms = self.clock.now_ms();
-        let origin_ms = origin_ms(request.headers(), now_ms)?;
+        let origin_ms = origin_ms(request.headers(), real_now_ms())?;
         let store = self.media_of(name.as_deref(), arn.as_deref(), now_ms)?;
         let permit = store.acquire(Access::Write, now_ms)?;
         let (acks, mut waiting) = mpsc::channel(WAITING_ACKS);
@@ -123,7 +123,7 @@ impl Ingestion {
         for event in events {
             match event {
                 FragmentEvent::Started { timecode_ms } => {
-                    let fragment_id = self.store.begin(self.kvs.clock.now_ms(), ServerClock::Cloud);
+                    let fragment_id = self.store.begin(real_now_ms());
                     let fragment_id = &*self.fragment_id.insert((fragment_id, timecode_ms));
                     acknowledge(&self.acks, json!({ "EventType": "BUFFERING" }), Some(fragment_id))
                         .await;

@@ -106,7 +106,7 @@ impl Reader {
             let now_ms = self.clock().now_ms();
             if let Some(fragment) = self.store.after(self.cursor, now_ms) {
                 self.cursor = fragment.sequence;
-                self.pieces = document::pieces(&fragment, fragment.age_ms(self.clock())).into();
+                self.pieces = document::pieces(&fragment, fragment.age_ms()).into();
                 self.going_out = Some(fragment);
                 continue;
             }
@@ -145,7 +145,6 @@ mod tests {
     use crate::faults::Faults;
     use sam_template::Account;
 
-    use super::super::fragment::ServerClock;
     use super::super::fragment_store::Access;
     use super::super::fragmenter::ProducerFragment;
     use super::*;
@@ -158,7 +157,7 @@ mod tests {
             cluster: Bytes::from_static(b"cluster"),
             trailing: Bytes::new(),
         };
-        let fragment_id = store.begin(now_ms, ServerClock::Cloud);
+        let fragment_id = store.begin(now_ms);
         store.keep(fragment_id, whole, now_ms, now_ms).unwrap();
     }
 

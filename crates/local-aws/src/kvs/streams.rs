@@ -41,10 +41,11 @@ impl Registry {
         if self.streams.len() >= STREAMS {
             return Err(errors::too_many_streams());
         }
-        let arn = arn::arn(&self.account, Kind::Stream, name, now_ms);
+        let life = Lifecycle::new(now_ms, self.change_ms);
+        let arn = arn::arn(&self.account, Kind::Stream, name, life.created_ms);
         let stream = Stream {
             arn: arn.clone(),
-            life: Lifecycle::new(now_ms, self.change_ms),
+            life,
             device_name: input.text("DeviceName")?.map(str::to_owned),
             media_type: input.text("MediaType")?.map(str::to_owned),
             kms_key: input
