@@ -1,6 +1,7 @@
-//! One stored fragment and its number.
+//! One fragment and its number.
 
 use std::fmt;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 
@@ -49,24 +50,30 @@ impl fmt::Display for FragmentNumber {
     }
 }
 
-/// A complete fragment as a stream stores it.
+/// What a fragment has from the beginning of its ingestion on.
 #[derive(Debug)]
-pub(super) struct Fragment {
+pub(super) struct FragmentHead {
     /// Position in its stream, from 1, increasing.
     pub(super) sequence: u64,
     /// Its number on the wire.
     pub(super) number: FragmentNumber,
     /// When its ingestion began, by the real clock, in ms since the epoch.
     pub(super) server_ms: i64,
-    /// When it was stored, by the cloud's clock, in ms since the epoch: the start of its retention.
-    pub(super) stored_ms: i64,
     /// The producer's time of its start, in ms since the epoch.
     pub(super) producer_ms: i64,
-    /// From its first block's start to its last block's end, in ms.
-    pub(super) duration_ms: i64,
     /// Everything the producer wrote before its first Cluster: EBML header, Segment of unknown
     /// size, Info, Tracks, tags. Shared by all fragments of one PutMedia connection.
     pub(super) preamble: Bytes,
+}
+
+/// A complete fragment as a stream stores it.
+#[derive(Debug)]
+pub(super) struct Fragment {
+    pub(super) head: Arc<FragmentHead>,
+    /// When it was stored, by the cloud's clock, in ms since the epoch: the start of its retention.
+    pub(super) stored_ms: i64,
+    /// From its first block's start to its last block's end, in ms.
+    pub(super) duration_ms: i64,
     /// The whole Cluster with its header.
     pub(super) cluster: Bytes,
     /// The producer's tags that followed this Cluster.
@@ -82,7 +89,12 @@ impl Fragment {
 
     /// Returns the real time since its ingestion began, in ms.
     pub(super) fn age_ms(&self) -> i64 {
-        (real_now_ms() - self.server_ms).max(0)
+        (real_now_ms() - self.head.server_ms).max(0)
+    }
+
+    /// Returns the producer's time of the end of its last block, in ms since the epoch.
+    pub(super) fn end_ms(&self) -> i64 {
+        self.head.producer_ms.saturating_add(self.duration_ms)
     }
 }
 
