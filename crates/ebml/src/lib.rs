@@ -115,6 +115,11 @@ pub mod id {
 pub const SEGMENT_START: [u8; 12] =
     [0x18, 0x53, 0x80, 0x67, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
 
+/// The head of a Cluster with an unknown size in eight bytes: as long as one that [`write`] writes
+/// with a size of eight bytes.
+pub const OPEN_CLUSTER: [u8; 12] =
+    [0x1F, 0x43, 0xB6, 0x75, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
+
 /// The head of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
@@ -187,11 +192,17 @@ pub fn write_id(out: &mut Vec<u8>, id: u32) {
     out.extend_from_slice(&bytes[skip..]);
 }
 
+/// Writes the head of an element with its size in `size_len` bytes (1 to 8, chosen to fit by the
+/// caller).
+pub fn write_head(out: &mut Vec<u8>, id: u32, size_len: u32, size: usize) {
+    write_id(out, id);
+    let marked = (size as u64) | (1_u64 << (7 * size_len));
+    out.extend_from_slice(&marked.to_be_bytes()[8 - size_len as usize..]);
+}
+
 /// Writes an element with its size in `size_len` bytes (1 to 8, chosen to fit by the caller).
 pub fn write(out: &mut Vec<u8>, id: u32, size_len: u32, payload: &[u8]) {
-    write_id(out, id);
-    let marked = (payload.len() as u64) | (1_u64 << (7 * size_len));
-    out.extend_from_slice(&marked.to_be_bytes()[8 - size_len as usize..]);
+    write_head(out, id, size_len, payload.len());
     out.extend_from_slice(payload);
 }
 

@@ -4,18 +4,19 @@
 //! * **delivered**: samples that the processor accepted, each counted once.
 //! * **accepted twice**: samples that lie in the range of two accepting answers.
 //! * **offered twice**: samples that lie in the range of two deliveries.
-//! * **delivery latency** of a chunk: from the moment in which the last byte of the fragment that
-//!   holds the chunk's last sample was handed to a GetMedia connection for the first time, to the
-//!   moment in which its Invoke request was received whole. A sample's fragment is found by time:
-//!   it is the first that ends (by producer time) at or after the sample's producer time plus the
-//!   track's CodecDelay. A fragment arrives as a whole, so its later chunks wait for the earlier.
-//!   The final, partial chunk is left out: it waits for the drain, whose duration is `stopMs`.
+//! * **delivery latency** of a chunk: from the moment in which the last byte of the part that holds
+//!   the chunk's last sample was handed to a GetMedia connection for the first time, to the moment
+//!   in which its Invoke request was received whole. A part is a whole fragment, or blocks of one
+//!   that was sent while it was received. A sample's part is found by time: it is the first that
+//!   ends (by producer time) at or after the sample's producer time plus the track's CodecDelay. If
+//!   a fragment is sent as a whole, its later chunks wait for the earlier. The final, partial chunk
+//!   is left out: it waits for the drain, whose duration is `stopMs`.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kvs::SentFragment;
+use crate::kvs::SentPart;
 use crate::lambda::{Delivery, Outcome, SAMPLES_PER_MS};
 
 /// Timecodes are whole milliseconds, so a block may end this much later than its timecode implies.
@@ -66,10 +67,10 @@ pub struct Latency {
 
 impl DeliveryStats {
     /// Computes the statistics of a session whose stream sent `sent`.
-    pub fn of(session_id: &str, deliveries: &[Delivery], sent: &[SentFragment]) -> Self {
+    pub fn of(session_id: &str, deliveries: &[Delivery], sent: &[SentPart]) -> Self {
         let mut stats = Self { session_id: session_id.to_owned(), ..Self::default() };
         let (mut offered, mut accepted) = (Ranges::default(), Ranges::default());
-        let (mut latencies, mut last_us) = (Vec::new(), None);
+        let (mut latencies, mut last_us, mut last_part) = (Vec::new(), None, 0);
         let traces: BTreeSet<&str> =
             deliveries.iter().map(|delivery| delivery.trace.as_str()).collect();
         stats.traces = traces.len() as u64;
@@ -106,7 +107,7 @@ impl DeliveryStats {
             stats.samples_duplicated += twice;
             stats.filled_samples += delivery.filled_samples;
             stats.chunks += delivery.chunk_count;
-            latencies.extend(latency_ms(delivery, sent));
+            latencies.extend(latency_ms(delivery, sent, &mut last_part));
         }
         stats.samples_delivered = accepted.total();
         stats.delivery_latency_ms = percentiles(latencies);
@@ -128,18 +129,25 @@ impl DeliveryStats {
     }
 }
 
-/// Returns how long a chunk's last sample waited for its invocation.
-fn latency_ms(delivery: &Delivery, sent: &[SentFragment]) -> Option<f64> {
+/// Returns how long a chunk's last sample waited for its invocation. The search begins at the part
+/// `last`, that of the delivery before, which is rarely later.
+fn latency_ms(delivery: &Delivery, sent: &[SentPart], last: &mut usize) -> Option<f64> {
     if delivery.sample_count == 0 || delivery.is_final {
         return None;
     }
     let media_us = i64::try_from(delivery.sample_count * 1000 / SAMPLES_PER_MS).ok()?;
     let end_us = delivery.producer_ms * 1000 + media_us;
-    let fragment = sent
-        .iter()
-        .find(|sent| sent.producer_end_ms * 1000 + ROUNDING_US >= end_us + sent.codec_delay_us)
-        .or(sent.last())?;
-    Some(delivery.received_us.saturating_sub(fragment.sent_us) as f64 / 1000.0)
+    let holds =
+        |part: &SentPart| part.producer_end_ms * 1000 + ROUNDING_US >= end_us + part.codec_delay_us;
+    if last.checked_sub(1).is_some_and(|before| holds(&sent[before])) {
+        *last = 0;
+    }
+    let found = sent[*last..].iter().position(holds);
+    *last = found.map_or(sent.len().saturating_sub(1), |found| *last + found);
+    let part = sent.get(*last)?;
+    // Parts are recorded up to a limit, so that of an early chunk may be gone.
+    let is_known = *last > 0 || end_us >= part.producer_start_ms * 1000;
+    is_known.then(|| delivery.received_us.saturating_sub(part.sent_us) as f64 / 1000.0)
 }
 
 fn percentiles(mut values: Vec<f64>) -> Option<Latency> {
@@ -245,7 +253,7 @@ mod tests {
 
     #[test]
     fn latency_counts_from_the_fragment_that_holds_the_last_sample() {
-        let fragment = |sequence: u64, sent_us| SentFragment {
+        let fragment = |sequence: u64, sent_us| SentPart {
             sequence,
             producer_start_ms: 1_000_000 + 2000 * (sequence as i64 - 1),
             producer_end_ms: 1_000_000 + 2000 * sequence as i64,

@@ -46,6 +46,10 @@ pub struct Options {
     /// fragment begins with a key frame, so it is up to 1.5 s shorter or longer. Default:
     /// [`INGESTION_FRAGMENT_MS`](crate::INGESTION_FRAGMENT_MS).
     pub ingestion_fragment_ms: u32,
+    /// Whether a storage session writes each frame into the open fragment as it comes, so that
+    /// GetMedia sends it at once. Default: false, a fragment is stored when it is complete. It is
+    /// not known which of the two AWS does.
+    pub progressive_ingestion: bool,
     /// A base path under which the HTTP API is also served, as a custom domain's API mapping does;
     /// without slashes around it. `None` (the default): no mapping.
     pub base_path: Option<String>,
@@ -73,6 +77,7 @@ impl Default for Options {
             calls: None,
             kvs_change_ms: crate::kvs::CHANGE_MS,
             ingestion_fragment_ms: crate::INGESTION_FRAGMENT_MS,
+            progressive_ingestion: false,
             base_path: None,
             speaker_page: None,
             recogniser: None,

@@ -28,7 +28,7 @@ use crate::recogniser::{Recogniser, Words};
 use crate::signaling::Signaling;
 use crate::sns::Sns;
 use crate::sqs::Sqs;
-use crate::storage_session::StorageSessions;
+use crate::storage_session::{FragmentOptions, StorageSessions};
 use crate::tls::TlsEndpoint;
 use crate::xray::{Daemons, XRay};
 use sam_template::{Account, LoadOptions, Route, Template, TemplateError};
@@ -158,7 +158,10 @@ impl Services {
             Arc::clone(&kvs),
             faults.clone(),
             Box::new(move |channel, client| clients.service_side(channel, client)),
-            options.ingestion_fragment_ms,
+            FragmentOptions {
+                length_ms: options.ingestion_fragment_ms,
+                progressive: options.progressive_ingestion,
+            },
             stop.clone(),
         );
         let dynamodb = DynamoDb::start(

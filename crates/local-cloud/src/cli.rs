@@ -111,6 +111,10 @@ struct UpArgs {
         )
     )]
     ingestion_fragment_ms: u32,
+    /// WebRTC ingestion writes into the open fragment, so that words are delivered as they are
+    /// spoken. Default: it stores a fragment when it is complete.
+    #[arg(long)]
+    progressive_ingestion: bool,
     /// Also serve the HTTP API at /PATH, as a custom domain with this base path does: `rawPath`
     /// then starts with it. The template sets a named stage: StageName.
     #[arg(long, value_name = "PATH", value_parser = base_path)]
@@ -183,6 +187,7 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         calls: args.calls,
         kvs_change_ms: args.kvs_change_ms,
         ingestion_fragment_ms: args.ingestion_fragment_ms,
+        progressive_ingestion: args.progressive_ingestion,
         base_path: args.base_path,
         speaker_page: Some(SPEAKER_PAGE.into()),
         recogniser: args.recogniser,

@@ -23,7 +23,7 @@
 //! its limit ([`limits`]), an id or size that is none. The search never goes back. If a document
 //! ends inside an element and the next one follows at once, that element's declared size covers the
 //! beginning of the next document, which is then skipped as well and reported as
-//! [`Event::Skipped`]. No recorded GetMedia body contains this: the service sends whole fragments,
+//! [`Event::Skipped`]. No recorded GetMedia body contains this: the service sends whole elements,
 //! and a connection that breaks ends the body.
 //!
 //! Bytes are conserved: those pushed are the sum of [`Event::DocumentEnd`], [`Event::Skipped`] and

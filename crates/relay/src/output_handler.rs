@@ -34,7 +34,7 @@ pub(crate) struct OutputHandler<'a, P: Ports> {
     /// The newest fragment seen.
     newest: Option<FragmentNumber>,
     /// Position after the last sample or gap.
-    position: u64,
+    pub(crate) position: u64,
     /// Producer's clock at `position`, ms; this host's clock until the first sample.
     producer_ms: u64,
     /// ID of the error that KVS reported in band.

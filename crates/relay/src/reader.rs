@@ -101,6 +101,7 @@ impl<P: Ports> Reader<'_, P> {
     async fn session(&mut self) -> Result<(), Rewound> {
         while !self.is_drained() {
             self.pace().await;
+            let read_to = self.output.position;
             let end = match self.open().await {
                 Ok(body) => {
                     self.missing_since = None;
@@ -128,6 +129,10 @@ impl<P: Ports> Reader<'_, P> {
                 }
                 BodyEnd::Broken => {
                     self.output.drain.failed();
+                    if self.output.position > read_to {
+                        // The connection worked, so its end is not one more failure in a row.
+                        self.backoff.reset();
+                    }
                     let wait = self.backoff.next(self.run.ctx.clock());
                     self.run.ctx.clock().sleep(wait).await;
                 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::Outcome;
+use simulator::kvs::Stored;
 use simulator::{KillPoint, LONG, World, config, request, speech};
+use testkit::getmedia::{self, Fragment, Framing};
 use testkit::snr::decibels;
 
 /// Runs until the session ends, restarting after each kill as Lambda's retry would.
@@ -52,6 +54,61 @@ async fn one_kill_at_every_step_of_a_session() {
             world.kill_at(step, fault);
             until_ended(&world).await;
             assert_whole(&world, &expected, &format!("{fault:?} at step {step}"));
+        }
+    }
+}
+
+/// Returns a live world whose producer disconnects inside the fifth of its fragments of a second.
+/// It sends that fragment again, or it goes on with the next one.
+fn disconnected(packets: &[Vec<u8>], is_sent_again: bool) -> Arc<World> {
+    let start = i64::try_from(simulator::EPOCH_MS).unwrap();
+    let mut fragments = getmedia::fragments(packets, 200, 1_000, start);
+    let half = fragments[4].packets.len() / 2;
+    let mut dropped = fragments[4].clone();
+    dropped.packets.truncate(half);
+    fragments.insert(4, dropped);
+    if !is_sent_again {
+        fragments.remove(5);
+    }
+    let mut stored = Vec::new();
+    for (index, fragment) in fragments.into_iter().enumerate() {
+        let number = Some(getmedia::number(index as u64));
+        let end_ms = fragment.cluster_ms.unwrap() + 20 * fragment.packets.len() as i64;
+        let at = Duration::from_millis(end_ms.unsigned_abs());
+        let fragment = Fragment { number, ..fragment };
+        stored.push(Stored::new(at, &Framing::default(), &fragment));
+    }
+    let dropped = &mut stored[4];
+    let tags = dropped.document.windows(4).rposition(|id| id == [0x12, 0x54, 0xC3, 0x67]).unwrap();
+    (dropped.document, dropped.bodies) = (dropped.document.slice(..tags), 1);
+    World::of(stored, 1)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fragment_that_is_gone_after_it_was_read_in_part() {
+    let (packets, expected) = speech(8);
+    for is_sent_again in [true, false] {
+        let whole = disconnected(&packets, is_sent_again);
+        whole.end_session();
+        assert_eq!(until_ended(&whole).await, 0);
+        let steps = whole.state().steps;
+        for step in 1..=steps {
+            let world = disconnected(&packets, is_sent_again);
+            world.end_session();
+            world.kill_at(step, KillPoint::After);
+            until_ended(&world).await;
+            let case = format!("sent again: {is_sent_again}, killed at step {step}");
+            if is_sent_again {
+                assert_whole(&world, &expected, &case);
+                continue;
+            }
+            // The rest of its second is filled. The decoder needs a moment after it.
+            let accepted = world.state().processor.accepted.clone();
+            assert_eq!(accepted.len(), expected.len(), "{case}");
+            for kept in [0..4 * 16_000, 5 * 16_000 + 4_800..8 * 16_000 - 200] {
+                let quality = decibels(&expected[kept.clone()], &accepted[kept]);
+                assert!(quality >= 40.0, "{case}: {quality} dB");
+            }
         }
     }
 }

@@ -32,6 +32,22 @@ async fn cuts_anywhere_and_refusals_change_no_sample() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_brought_audio_before_it_broke_is_reopened_soon() {
+    let (packets, expected) = speech(60);
+    let world = World::stored(&packets, 1_000);
+    world.stop();
+    // Each connection brings two new fragments.
+    world.state().kvs.breaks = [Break::cut(12_000); 20].into();
+    let report = world.host().relay(&config()).start(request("a", LONG)).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Ended);
+    let state = world.state();
+    assert_eq!(state.kvs.breaks.len(), 0);
+    assert!(state.processor.accepted == expected, "the samples differ");
+    drop(state);
+    assert!(world.elapsed() < Duration::from_secs(30), "{:?}", world.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn silence_of_minutes_ends_nothing_and_calls_stay_few() {
     let (packets, expected) = speech(8);
     let start = i64::try_from(simulator::EPOCH_MS).unwrap();

@@ -165,13 +165,17 @@ impl Body {
     /// Returns the next document if it is readable and within retention.
     fn due(&mut self) -> Option<Bytes> {
         let elapsed = self.world().elapsed();
-        let kvs = &self.connection.0.state().kvs;
+        let kvs = &mut self.connection.0.state().kvs;
         if kvs.deleted {
             // AWS does not document what an open connection receives; here it receives nothing.
             return None;
         }
         self.next = self.next.max(kvs.oldest);
-        let next = kvs.fragments.get(self.next).filter(|fragment| fragment.at <= elapsed)?;
+        while kvs.fragments.get(self.next).is_some_and(|fragment| fragment.bodies == 0) {
+            self.next += 1;
+        }
+        let next = kvs.fragments.get_mut(self.next).filter(|fragment| fragment.at <= elapsed)?;
+        next.bodies -= 1;
         Some(next.sent_at(elapsed))
     }
 

@@ -23,6 +23,9 @@ pub struct Stored {
     pub document: Bytes,
     /// Whether the stream already held all of its audio.
     pub repeated: bool,
+    /// How many bodies get it before it is gone. A fragment that its producer does not complete is
+    /// sent to its readers, but not stored.
+    pub bodies: u32,
 }
 
 /// Returns an error of GetMedia with this code.
@@ -39,7 +42,7 @@ impl Stored {
         let number = fragment.number.clone().unwrap();
         let fragment = Fragment { millis_behind_now: Some(BEHIND), ..fragment.clone() };
         let document = document(framing, &fragment).into();
-        Self { at, number, document, repeated: false }
+        Self { at, number, document, repeated: false, bodies: u32::MAX }
     }
 
     /// Returns the document as it is sent `elapsed` after the simulation began.
@@ -138,7 +141,9 @@ impl Kvs {
         let Some(after) = after else { return Ok(self.oldest) };
         let known = self.fragments.iter().position(|fragment| fragment.number == after);
         match known {
-            Some(position) if position >= self.oldest => Ok(position + 1),
+            Some(position) if position >= self.oldest && self.fragments[position].bodies > 0 => {
+                Ok(position + 1)
+            }
             _ => Err(4000),
         }
     }

@@ -1,27 +1,29 @@
-//! When each fragment was first sent on a GetMedia connection: the start of the delivery latency in
-//! a run's report. Records outlive their streams, up to a limit.
+//! When each fragment, or each part of one that was still being received, was first sent on a
+//! GetMedia connection: the start of the delivery latency in a run's report. Records outlive their
+//! streams, up to a limit.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use crate::clock::real_now_us;
 
-use super::fragment::Fragment;
+use super::fragment::FragmentHead;
 use ebml::id;
 
-/// Maximum number of recorded fragments per stream: eleven hours of two-second ones.
-const FRAGMENTS: usize = 20_000;
+/// Maximum number of recorded parts per stream: seven minutes of blocks of 20 ms that were sent one
+/// by one, eleven hours of whole fragments of two seconds.
+const PARTS: usize = 20_000;
 /// The most streams that are recorded; the oldest is dropped first.
-const STREAMS: usize = 256;
+const STREAMS: usize = 64;
 
-/// A fragment that was sent.
+/// A part of a fragment that was sent, from the part before it on; or all of a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SentFragment {
-    /// Its place in the stream.
+pub struct SentPart {
+    /// The fragment's place in the stream.
     pub sequence: u64,
-    /// The producer's time of its first block, ms since the epoch.
+    /// The producer's time of the fragment's start, ms since the epoch.
     pub producer_start_ms: i64,
-    /// The producer's time of the end of its last block, ms since the epoch.
+    /// The producer's time of the end of the part's last block, ms since the epoch.
     pub producer_end_ms: i64,
     /// The decoder's delay that its audio track declares (CodecDelay), in microseconds.
     pub codec_delay_us: i64,
@@ -37,14 +39,14 @@ pub(super) struct DeliveryLog {
 
 #[derive(Debug, Default)]
 struct Remembered {
-    by_name: BTreeMap<String, VecDeque<SentFragment>>,
+    by_name: BTreeMap<String, VecDeque<SentPart>>,
     order: VecDeque<String>,
 }
 
 impl DeliveryLog {
-    /// Records that a fragment was sent completely. Only the first time counts: a consumer that
-    /// reads it again after a hand-off has waited since then.
-    pub(super) fn record(&self, stream: &str, fragment: &Fragment) {
+    /// Records that a fragment was sent up to `end_ms` of the producer's time. Only the first time
+    /// counts: a consumer that reads it again after a hand-off has waited since then.
+    pub(super) fn record(&self, stream: &str, head: &FragmentHead, end_ms: i64) {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         if !streams.by_name.contains_key(stream) {
             streams.order.push_back(stream.to_owned());
@@ -55,27 +57,28 @@ impl DeliveryLog {
             }
         }
         let sent = streams.by_name.entry(stream.to_owned()).or_default();
-        let at = sent.partition_point(|known| known.sequence < fragment.sequence);
-        if sent.get(at).is_some_and(|known| known.sequence == fragment.sequence) {
+        let place = |known: &SentPart| (known.sequence, known.producer_end_ms);
+        let at = sent.partition_point(|known| place(known) < (head.sequence, end_ms));
+        if sent.get(at).is_some_and(|known| known.sequence == head.sequence) {
             return;
         }
         sent.insert(
             at,
-            SentFragment {
-                sequence: fragment.sequence,
-                producer_start_ms: fragment.producer_ms,
-                producer_end_ms: fragment.producer_ms + fragment.duration_ms,
-                codec_delay_us: codec_delay_us(&fragment.preamble),
+            SentPart {
+                sequence: head.sequence,
+                producer_start_ms: head.producer_ms,
+                producer_end_ms: end_ms,
+                codec_delay_us: codec_delay_us(&head.preamble),
                 sent_us: real_now_us(),
             },
         );
-        if sent.len() > FRAGMENTS {
+        if sent.len() > PARTS {
             sent.pop_front();
         }
     }
 
-    /// Returns the sent fragments of a stream, in stream order.
-    pub(super) fn of(&self, stream: &str) -> Vec<SentFragment> {
+    /// Returns the sent parts of a stream, in stream order.
+    pub(super) fn of(&self, stream: &str) -> Vec<SentPart> {
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.by_name.get(stream).map(|sent| sent.iter().copied().collect()).unwrap_or_default()
     }

@@ -1,11 +1,11 @@
 //! Writes a fragment as GetMedia does: one EBML document per fragment, in the order of the recorded
 //! output (`output_get_media.mkv` of the Kinesis Video parser library): the producer's head, AWS's
-//! first Tags, the Cluster with a known size, the producer's tags of that fragment, AWS's last
-//! Tags.
+//! first Tags, the Cluster, the producer's tags of that fragment, AWS's last Tags. The Cluster has a
+//! known size, or an unknown one if the fragment was still open when its document began.
 
 use axum::body::Bytes;
 
-use super::fragment::Fragment;
+use super::fragment::{Fragment, FragmentHead};
 use ebml::id;
 
 /// Maximum size of a piece that is passed to the connection at once.
@@ -14,31 +14,61 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// Returns the document of a fragment, in pieces. `age_ms` is the time from its server timestamp to
 /// now.
 pub(super) fn pieces(fragment: &Fragment, age_ms: i64) -> Vec<Bytes> {
-    let mut head = fragment.preamble.to_vec();
+    let mut start = head(&fragment.head);
+    let mut tail = tail(fragment, age_ms);
+    if start.len() + fragment.cluster.len() + tail.len() <= PIECE_BYTES {
+        start.extend_from_slice(&fragment.cluster);
+        start.append(&mut tail);
+        return vec![Bytes::from(start)];
+    }
+    let cluster = split(fragment.cluster.clone());
+    std::iter::once(Bytes::from(start)).chain(cluster).chain([Bytes::from(tail)]).collect()
+}
+
+/// Returns the start of the document of a fragment that is still open, up to the children of its
+/// Cluster.
+pub(super) fn open(of: &FragmentHead) -> Bytes {
+    let mut start = head(of);
+    start.extend_from_slice(&ebml::OPEN_CLUSTER);
+    Bytes::from(start)
+}
+
+/// Returns the rest of a document that [`open`] started and of whose Cluster `sent` bytes of
+/// children were sent, in pieces.
+pub(super) fn rest(fragment: &Fragment, sent: usize, age_ms: i64) -> Vec<Bytes> {
+    let mut cluster = fragment.cluster.clone();
+    let left = cluster.split_off(cluster.len().min(ebml::OPEN_CLUSTER.len() + sent));
+    split(left).chain([Bytes::from(tail(fragment, age_ms))]).collect()
+}
+
+/// Splits bytes into pieces.
+pub(super) fn split(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || {
+        (!bytes.is_empty()).then(|| bytes.split_to(bytes.len().min(PIECE_BYTES)))
+    })
+}
+
+/// Returns everything before the Cluster.
+fn head(of: &FragmentHead) -> Vec<u8> {
+    let mut head = of.preamble.to_vec();
     head.extend(tags(&[
-        ("AWS_KINESISVIDEO_FRAGMENT_NUMBER", fragment.number.as_str()),
-        ("AWS_KINESISVIDEO_SERVER_TIMESTAMP", &seconds(fragment.server_ms)),
-        ("AWS_KINESISVIDEO_PRODUCER_TIMESTAMP", &seconds(fragment.producer_ms)),
+        ("AWS_KINESISVIDEO_FRAGMENT_NUMBER", of.number.as_str()),
+        ("AWS_KINESISVIDEO_SERVER_TIMESTAMP", &seconds(of.server_time.ms())),
+        ("AWS_KINESISVIDEO_PRODUCER_TIMESTAMP", &seconds(of.producer_ms)),
     ]));
+    head
+}
+
+/// Returns everything after the Cluster.
+fn tail(fragment: &Fragment, age_ms: i64) -> Vec<u8> {
     let mut tail = fragment.trailing.to_vec();
     // In the recorded output, server timestamp + millis behind now is the time of reading.
     let behind = age_ms.to_string();
     tail.extend(tags(&[
         ("AWS_KINESISVIDEO_MILLIS_BEHIND_NOW", &behind),
-        ("AWS_KINESISVIDEO_CONTINUATION_TOKEN", fragment.number.as_str()),
+        ("AWS_KINESISVIDEO_CONTINUATION_TOKEN", fragment.head.number.as_str()),
     ]));
-    if head.len() + fragment.cluster.len() + tail.len() <= PIECE_BYTES {
-        head.extend_from_slice(&fragment.cluster);
-        head.append(&mut tail);
-        return vec![Bytes::from(head)];
-    }
-    let mut pieces = vec![Bytes::from(head)];
-    let mut rest = fragment.cluster.clone();
-    while !rest.is_empty() {
-        pieces.push(rest.split_to(rest.len().min(PIECE_BYTES)));
-    }
-    pieces.push(Bytes::from(tail));
-    pieces
+    tail
 }
 
 /// Returns the document with which GetMedia reports an error. No recording of one is available:
@@ -103,7 +133,7 @@ fn seconds(ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fragment::{FragmentNumber, ServerClock};
+    use super::super::fragment::{FragmentNumber, ServerTime};
     use super::*;
 
     #[test]
@@ -121,15 +151,17 @@ mod tests {
 
     #[test]
     fn a_large_fragment_comes_in_bounded_pieces() {
-        let fragment = Fragment {
+        let head = FragmentHead {
             sequence: 1,
             number: FragmentNumber::new(1, 0),
-            server_ms: 0,
-            server_clock: ServerClock::Cloud,
-            stored_ms: 0,
+            server_time: ServerTime::Cloud(0),
             producer_ms: 0,
-            duration_ms: 0,
             preamble: Bytes::from_static(b"head"),
+        };
+        let fragment = Fragment {
+            head: head.into(),
+            stored_ms: 0,
+            duration_ms: 0,
             cluster: vec![7; 3 * PIECE_BYTES + 5].into(),
             trailing: Bytes::new(),
         };

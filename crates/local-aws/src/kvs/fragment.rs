@@ -1,6 +1,7 @@
-//! One stored fragment and its number.
+//! One fragment and its number.
 
 use std::fmt;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 
@@ -49,35 +50,56 @@ impl fmt::Display for FragmentNumber {
     }
 }
 
-/// The clock of a fragment's server timestamp.
+/// A server timestamp, in ms since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ServerClock {
-    /// The cloud's clock, for PutMedia.
-    Cloud,
-    /// The real clock, for WebRTC media.
-    Real,
+pub(super) enum ServerTime {
+    /// By the cloud's clock, for PutMedia: a recording is sent as fast as the clock runs.
+    Cloud(i64),
+    /// By the real clock, for WebRTC media.
+    Real(i64),
+}
+
+impl ServerTime {
+    pub(super) fn ms(self) -> i64 {
+        match self {
+            Self::Cloud(ms) | Self::Real(ms) => ms,
+        }
+    }
+
+    /// Returns the time since then, in ms of its own clock.
+    pub(super) fn age_ms(self, clock: &Clock) -> i64 {
+        let now_ms = match self {
+            Self::Cloud(_) => clock.now_ms(),
+            Self::Real(_) => real_now_ms(),
+        };
+        (now_ms - self.ms()).max(0)
+    }
+}
+
+/// What a fragment has from the beginning of its ingestion on.
+#[derive(Debug)]
+pub(super) struct FragmentHead {
+    /// Position in its stream, from 1, increasing.
+    pub(super) sequence: u64,
+    /// Its number on the wire.
+    pub(super) number: FragmentNumber,
+    /// When its ingestion began.
+    pub(super) server_time: ServerTime,
+    /// The producer's time of its start, in ms since the epoch.
+    pub(super) producer_ms: i64,
+    /// Everything the producer wrote before its first Cluster: EBML header, Segment of unknown
+    /// size, Info, Tracks, tags. Shared by all fragments of one PutMedia connection.
+    pub(super) preamble: Bytes,
 }
 
 /// A complete fragment as a stream stores it.
 #[derive(Debug)]
 pub(super) struct Fragment {
-    /// Position in its stream, from 1, increasing.
-    pub(super) sequence: u64,
-    /// Its number on the wire.
-    pub(super) number: FragmentNumber,
-    /// When its ingestion began, by `server_clock`, in ms since the epoch.
-    pub(super) server_ms: i64,
-    /// The clock of `server_ms`.
-    pub(super) server_clock: ServerClock,
+    pub(super) head: Arc<FragmentHead>,
     /// When it was stored, by the cloud's clock, in ms since the epoch: the start of its retention.
     pub(super) stored_ms: i64,
-    /// The producer's time of its start, in ms since the epoch.
-    pub(super) producer_ms: i64,
     /// From its first block's start to its last block's end, in ms.
     pub(super) duration_ms: i64,
-    /// Everything the producer wrote before its first Cluster: EBML header, Segment of unknown
-    /// size, Info, Tracks, tags. Shared by all fragments of one PutMedia connection.
-    pub(super) preamble: Bytes,
     /// The whole Cluster with its header.
     pub(super) cluster: Bytes,
     /// The producer's tags that followed this Cluster.
@@ -91,13 +113,9 @@ impl Fragment {
         (self.cluster.len() + self.trailing.len()) as u64
     }
 
-    /// Returns the time since its ingestion began, in ms of its own clock.
-    pub(super) fn age_ms(&self, clock: &Clock) -> i64 {
-        let now_ms = match self.server_clock {
-            ServerClock::Cloud => clock.now_ms(),
-            ServerClock::Real => real_now_ms(),
-        };
-        (now_ms - self.server_ms).max(0)
+    /// Returns the producer's time of the end of its last block, in ms since the epoch.
+    pub(super) fn end_ms(&self) -> i64 {
+        self.head.producer_ms.saturating_add(self.duration_ms)
     }
 }
 

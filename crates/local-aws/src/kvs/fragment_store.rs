@@ -1,16 +1,21 @@
 //! The store of one stream: its fragments, its connections, and its recent calls.
+//!
+//! The fragment that a producer is sending is open: it has its number and its timestamps, and its
+//! blocks can be read as they arrive. If the producer's connection ends first, it is dropped.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::body::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::aws_error::AwsError;
 use crate::rate_limit::RateLimit;
 
 use super::errors;
-use super::fragment::{Fragment, FragmentNumber, ServerClock};
+use super::fragment::{Fragment, FragmentHead, FragmentNumber, ServerTime};
 use super::fragmenter::ProducerFragment;
 use super::ingest_error::IngestError;
 
@@ -32,6 +37,8 @@ const HOUR_MS: i64 = 3_600_000;
 pub(super) struct FragmentStore {
     name: String,
     held: Mutex<Held>,
+    /// Cancelled when the stream is deleted.
+    closed: CancellationToken,
     /// Counts changes, so that readers can wait for the next change.
     changes: watch::Sender<u64>,
 }
@@ -39,14 +46,41 @@ pub(super) struct FragmentStore {
 #[derive(Debug, Default)]
 struct Held {
     fragments: VecDeque<Arc<Fragment>>,
+    open: Option<OpenFragment>,
+    /// Of the complete fragments. An open one has at most 50 MB.
     bytes: u64,
     sequence: u64,
     retention_hours: i64,
-    closed: bool,
     readers: usize,
     writers: usize,
     get_calls: RateLimit<CALLS_PER_SECOND>,
     put_calls: RateLimit<CALLS_PER_SECOND>,
+}
+
+/// The fragment that the stream's producer is sending.
+#[derive(Debug)]
+struct OpenFragment {
+    head: Arc<FragmentHead>,
+    parts: Vec<Part>,
+}
+
+/// Blocks of an open fragment that arrived together.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    /// Children of its Cluster.
+    pub(super) children: Bytes,
+    /// The producer's time of the end of the last block, ms since the epoch.
+    pub(super) end_ms: i64,
+}
+
+/// What became of a fragment that was open.
+#[derive(Debug)]
+pub(super) enum Growth {
+    /// It is still open: the parts that have arrived since.
+    Open(Vec<Part>),
+    Complete(Arc<Fragment>),
+    /// Its producer's connection ended before it was complete, or it is past the retention.
+    Dropped,
 }
 
 /// Which media API a connection uses.
@@ -77,18 +111,15 @@ impl Drop for ConnectionPermit {
         let mut held = self.store.held();
         match self.access {
             Access::Read => held.readers -= 1,
-            Access::Write => held.writers -= 1,
+            Access::Write => {
+                held.writers -= 1;
+                if held.open.take().is_some() {
+                    drop(held);
+                    self.store.changed();
+                }
+            }
         }
     }
-}
-
-/// The number and the time that a fragment gets when its ingestion begins.
-#[derive(Debug, Clone)]
-pub(super) struct FragmentId {
-    pub(super) sequence: u64,
-    pub(super) number: FragmentNumber,
-    pub(super) server_ms: i64,
-    pub(super) server_clock: ServerClock,
 }
 
 impl FragmentStore {
@@ -97,6 +128,7 @@ impl FragmentStore {
         Self {
             name: name.to_owned(),
             held: Mutex::new(Held { retention_hours, ..Held::default() }),
+            closed: CancellationToken::new(),
             changes: watch::Sender::new(0),
         }
     }
@@ -150,46 +182,62 @@ impl FragmentStore {
         Ok(ConnectionPermit { store: Arc::clone(self), access })
     }
 
-    /// Begins a fragment: it has its number and server timestamp from here on.
-    pub(super) fn begin(&self, server_ms: i64, server_clock: ServerClock) -> FragmentId {
+    /// Opens a fragment: it has its number and timestamps from here on. It can be read once it has
+    /// grown.
+    pub(super) fn open(
+        &self,
+        server_time: ServerTime,
+        producer_ms: i64,
+        preamble: Bytes,
+    ) -> Arc<FragmentHead> {
         let mut held = self.held();
         held.sequence += 1;
-        let number = FragmentNumber::new(held.sequence, rand::random());
-        FragmentId { sequence: held.sequence, number, server_ms, server_clock }
+        let (sequence, number) =
+            (held.sequence, FragmentNumber::new(held.sequence, rand::random()));
+        let head = FragmentHead { sequence, number, server_time, producer_ms, preamble };
+        let head = Arc::new(head);
+        held.open = Some(OpenFragment { head: Arc::clone(&head), parts: Vec::new() });
+        head
     }
 
-    /// Stores a complete fragment. Returns whether it is kept for the retention period (PERSISTED).
+    /// Adds blocks to the open fragment, which then lasts `duration_ms`.
+    pub(super) fn grow(&self, children: Bytes, duration_ms: i64) {
+        let mut held = self.held();
+        let Some(open) = &mut held.open else { return };
+        let end_ms = open.head.producer_ms.saturating_add(duration_ms);
+        open.parts.push(Part { children, end_ms });
+        drop(held);
+        self.changed();
+    }
+
+    /// Stores the fragment that was opened, which is complete. Returns whether it is kept for the
+    /// retention period (PERSISTED).
     ///
     /// # Errors
     /// [`IngestError::StreamNotActive`] when the stream was deleted, [`IngestError::Archival`] when
     /// it holds as much as this fake keeps.
     pub(super) fn keep(
         &self,
-        fragment_id: FragmentId,
+        head: Arc<FragmentHead>,
         whole: ProducerFragment,
-        producer_ms: i64,
         now_ms: i64,
     ) -> Result<bool, IngestError> {
         let mut held = self.held();
-        if held.closed {
+        if self.is_closed() {
             return Err(IngestError::StreamNotActive);
         }
         held.trim(now_ms);
         let fragment = Fragment {
-            sequence: fragment_id.sequence,
-            number: fragment_id.number,
-            server_ms: fragment_id.server_ms,
-            server_clock: fragment_id.server_clock,
+            head,
             stored_ms: now_ms,
-            producer_ms,
             duration_ms: whole.duration_ms,
-            preamble: whole.preamble,
             cluster: whole.cluster,
             trailing: whole.trailing,
         };
         if held.bytes + fragment.bytes() > STREAM_BYTES {
             return Err(IngestError::Archival);
         }
+        held.open = None;
         held.bytes += fragment.bytes();
         held.fragments.push_back(Arc::new(fragment));
         let persisted = held.retention_hours > 0;
@@ -198,33 +246,56 @@ impl FragmentStore {
         Ok(persisted)
     }
 
-    /// Returns the oldest fragment after `sequence`.
+    /// Returns the oldest complete fragment after `sequence`.
     pub(super) fn after(&self, sequence: u64, now_ms: i64) -> Option<Arc<Fragment>> {
         let mut held = self.held();
         held.trim(now_ms);
-        let at = held.fragments.partition_point(|fragment| fragment.sequence <= sequence);
-        held.fragments.get(at).cloned()
+        held.after(sequence).cloned()
+    }
+
+    /// Returns the open fragment, if it is after `sequence` and has a block.
+    pub(super) fn open_after(&self, sequence: u64) -> Option<Arc<FragmentHead>> {
+        let held = self.held();
+        let open = held.open.as_ref()?;
+        let is_next = open.head.sequence > sequence && !open.parts.is_empty();
+        is_next.then(|| Arc::clone(&open.head))
+    }
+
+    /// Returns what became of the fragment that was open and had `known` parts.
+    pub(super) fn growth(&self, sequence: u64, known: usize) -> Growth {
+        let held = self.held();
+        if let Some(open) = held.open.as_ref().filter(|open| open.head.sequence == sequence) {
+            return Growth::Open(open.parts.get(known..).unwrap_or_default().to_vec());
+        }
+        match held.after(sequence - 1).filter(|fragment| fragment.head.sequence == sequence) {
+            Some(fragment) => Growth::Complete(Arc::clone(fragment)),
+            None => Growth::Dropped,
+        }
     }
 
     /// Returns the sequence of the fragment with this number, if the stream still has it.
     pub(super) fn sequence_of(&self, number: &str, now_ms: i64) -> Option<u64> {
         let mut held = self.held();
         held.trim(now_ms);
-        held.fragments
-            .binary_search_by(|fragment| fragment.number.as_str().cmp(number))
+        let complete = held
+            .fragments
+            .binary_search_by(|fragment| fragment.head.number.as_str().cmp(number))
             .ok()
             .and_then(|at| held.fragments.get(at))
-            .map(|fragment| fragment.sequence)
+            .map(|fragment| &fragment.head);
+        let open = held.open.as_ref().map(|open| &open.head);
+        let found = complete.or(open.filter(|head| head.number.as_str() == number));
+        found.map(|head| head.sequence)
     }
 
-    /// Returns the sequence before the first fragment that `wanted` selects. If it selects none,
-    /// returns that of the newest, so that the next fragment is read.
+    /// Returns the sequence before the first complete fragment that `wanted` selects. If it selects
+    /// none, returns that of the newest, so that the open or the next fragment is read.
     pub(super) fn before_first(&self, now_ms: i64, wanted: impl Fn(&Fragment) -> bool) -> u64 {
         let mut held = self.held();
         held.trim(now_ms);
         match held.fragments.iter().find(|fragment| wanted(fragment)) {
-            Some(fragment) => fragment.sequence - 1,
-            None => held.fragments.back().map_or(0, |fragment| fragment.sequence),
+            Some(fragment) => fragment.head.sequence - 1,
+            None => held.fragments.back().map_or(0, |fragment| fragment.head.sequence),
         }
     }
 
@@ -236,8 +307,9 @@ impl FragmentStore {
     /// Closes the store of a deleted stream: no fragment can be read and connections end.
     pub(super) fn close(&self) {
         let mut held = self.held();
-        held.closed = true;
+        self.closed.cancel();
         held.fragments.clear();
+        held.open = None;
         held.bytes = 0;
         drop(held);
         self.changed();
@@ -245,13 +317,20 @@ impl FragmentStore {
 
     /// Returns whether the stream is deleted.
     pub(super) fn is_closed(&self) -> bool {
-        self.held().closed
+        self.closed.is_cancelled()
     }
 
-    /// Returns the producer's time of the end of the newest fragment, ms since the epoch.
+    /// Waits until the stream is deleted.
+    pub(super) async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// Returns the producer's time of the end of the newest block, ms since the epoch.
     pub(super) fn producer_end_ms(&self) -> Option<i64> {
         let held = self.held();
-        held.fragments.back().map(|fragment| fragment.producer_ms + fragment.duration_ms)
+        let open = held.open.as_ref().and_then(|open| open.parts.last());
+        let newest = || held.fragments.back().map(|fragment| fragment.end_ms());
+        open.map(|part| part.end_ms).or_else(newest)
     }
 
     /// Returns its part of `/_local/state`.
@@ -263,13 +342,19 @@ impl FragmentStore {
             "bytes": held.bytes,
             "readers": held.readers,
             "writers": held.writers,
-            "firstFragment": held.fragments.front().map(|fragment| fragment.number.to_string()),
-            "lastFragment": held.fragments.back().map(|fragment| fragment.number.to_string()),
+            "firstFragment": held.fragments.front().map(|it| it.head.number.to_string()),
+            "lastFragment": held.fragments.back().map(|it| it.head.number.to_string()),
+            "openFragment": held.open.as_ref().map(|it| it.head.number.to_string()),
         })
     }
 }
 
 impl Held {
+    fn after(&self, sequence: u64) -> Option<&Arc<Fragment>> {
+        let at = self.fragments.partition_point(|fragment| fragment.head.sequence <= sequence);
+        self.fragments.get(at)
+    }
+
     /// Drops fragments beyond the retention, or beyond the buffer of a stream without one.
     fn trim(&mut self, now_ms: i64) {
         let (keep_ms, keep_bytes) = match self.retention_hours {
@@ -291,19 +376,17 @@ mod tests {
     use super::*;
 
     fn keep(store: &FragmentStore, now_ms: i64) -> FragmentNumber {
-        keep_begun(store, store.begin(now_ms, ServerClock::Cloud), now_ms)
+        keep_open(store, store.open(ServerTime::Cloud(now_ms), now_ms, Bytes::new()), now_ms)
     }
 
-    fn keep_begun(store: &FragmentStore, fragment_id: FragmentId, now_ms: i64) -> FragmentNumber {
-        let number = fragment_id.number.clone();
+    fn keep_open(store: &FragmentStore, head: Arc<FragmentHead>, now_ms: i64) -> FragmentNumber {
+        let number = head.number.clone();
         let whole = ProducerFragment {
-            timecode_ms: 0,
             duration_ms: 1000,
-            preamble: Default::default(),
             cluster: vec![0; 100].into(),
-            trailing: Default::default(),
+            trailing: Bytes::new(),
         };
-        store.keep(fragment_id, whole, now_ms, now_ms).unwrap();
+        store.keep(head, whole, now_ms).unwrap();
         number
     }
 
@@ -321,11 +404,49 @@ mod tests {
     }
 
     #[test]
-    fn the_retention_of_media_of_the_real_clock_is_that_of_the_clouds() {
+    fn retention_begins_when_the_fragment_is_stored() {
         let store = FragmentStore::new("s", 1);
-        let number = keep_begun(&store, store.begin(0, ServerClock::Real), 30 * HOUR_MS);
+        let number =
+            keep_open(&store, store.open(ServerTime::Cloud(0), 0, Bytes::new()), 30 * HOUR_MS);
         assert_eq!(store.sequence_of(number.as_str(), 31 * HOUR_MS), Some(1));
         assert_eq!(store.sequence_of(number.as_str(), 31 * HOUR_MS + 1), None);
+    }
+
+    #[test]
+    fn an_open_fragment_is_read_from_its_first_block_to_its_end() {
+        let store = FragmentStore::new("s", 1);
+        let before = keep(&store, 0);
+        let head = store.open(ServerTime::Cloud(1000), 5000, Bytes::new());
+        assert_eq!(store.sequence_of(head.number.as_str(), 0), Some(2));
+        assert!(store.open_after(1).is_none(), "it has no block");
+        for (n, block) in [&b"first"[..], b"second"].into_iter().enumerate() {
+            store.grow(Bytes::from_static(block), 20 * (n as i64 + 1));
+        }
+        assert!(store.open_after(2).is_none() && store.after(1, 0).is_none());
+        assert_eq!(store.open_after(1).unwrap().number, head.number);
+        assert_eq!(store.producer_end_ms(), Some(5040));
+        assert_eq!(store.before_first(0, |_| false), 1, "NOW begins with it");
+        let Growth::Open(parts) = store.growth(2, 1) else { panic!("it is open") };
+        assert_eq!((&parts[0].children[..], parts.len()), (&b"second"[..], 1));
+        assert_eq!(store.state(0)["lastFragment"], before.as_str());
+        keep_open(&store, head, 0);
+        let Growth::Complete(fragment) = store.growth(2, 2) else { panic!("it is complete") };
+        assert_eq!((fragment.head.sequence, store.after(1, 0).unwrap().end_ms()), (2, 6000));
+        assert!(store.open_after(1).is_none());
+    }
+
+    #[test]
+    fn an_open_fragment_ends_with_its_producer() {
+        let store = Arc::new(FragmentStore::new("s", 1));
+        let producer = store.acquire(Access::Write, 0).unwrap();
+        let head = store.open(ServerTime::Cloud(0), 0, Bytes::new());
+        store.grow(Bytes::from_static(b"block"), 20);
+        let changes = store.watch();
+        drop(producer);
+        assert!(changes.has_changed().unwrap());
+        assert!(matches!(store.growth(1, 1), Growth::Dropped));
+        assert_eq!(store.sequence_of(head.number.as_str(), 0), None);
+        assert!(store.open_after(0).is_none());
     }
 
     #[test]

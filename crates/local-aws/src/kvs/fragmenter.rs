@@ -2,7 +2,7 @@
 //!
 //! Independent of the product's own parser on purpose: it keeps the raw bytes before the first
 //! Cluster and of each Cluster's children, and parses only what the rules of PutMedia need. It
-//! buffers at most one fragment (50 MB).
+//! buffers at most one fragment (50 MB), whose children it also passes on as they arrive.
 
 use std::collections::BTreeSet;
 
@@ -23,8 +23,10 @@ const HEAD_BYTES: usize = 1024 * 1024;
 /// An event in a producer's bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FragmentEvent {
-    /// A fragment started: its Cluster's timecode in ms.
-    Started { timecode_ms: i64 },
+    /// A fragment started: its Cluster's timecode in ms, and everything before the first Cluster.
+    Started { timecode_ms: i64, preamble: Bytes },
+    /// The next children of its Cluster, and its duration so far in ms.
+    Grew { children: Bytes, duration_ms: i64 },
     /// The fragment is complete.
     Complete(ProducerFragment),
 }
@@ -32,9 +34,8 @@ pub(super) enum FragmentEvent {
 /// A fragment as the producer sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ProducerFragment {
-    pub(super) timecode_ms: i64,
     pub(super) duration_ms: i64,
-    pub(super) preamble: Bytes,
+    /// The whole Cluster: a head of twelve bytes with its size, and its children.
     pub(super) cluster: Bytes,
     pub(super) trailing: Bytes,
 }
@@ -53,6 +54,8 @@ pub(super) struct Fragmenter {
     pending: Option<PendingCluster>,
     /// The latest frame of the complete Clusters, in timecode units.
     last_frame: Option<u64>,
+    /// The duration of a block in the complete Clusters, in timecode units.
+    last_step: i16,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +70,12 @@ enum Place {
 #[derive(Debug, Default)]
 struct PendingCluster {
     timecode: Option<u64>,
-    body: Vec<u8>,
+    /// Its children that were passed on.
+    parts: Vec<Bytes>,
+    /// Its children since.
+    fresh: Vec<u8>,
+    /// Bytes of both.
+    len: usize,
     /// Offsets of its blocks in timecode units.
     first: Option<i16>,
     last: i16,
@@ -89,6 +97,7 @@ impl Default for Fragmenter {
             timecode_scale: 1_000_000,
             pending: None,
             last_frame: None,
+            last_step: 0,
         }
     }
 }
@@ -116,7 +125,21 @@ impl Fragmenter {
         }
         buffer.drain(..used);
         self.buffer = buffer;
+        self.pass_on(out);
         Ok(())
+    }
+
+    /// Appends the children that have arrived since the last time, once the Timecode has.
+    fn pass_on(&mut self, out: &mut Vec<FragmentEvent>) {
+        let Some(pending) = &mut self.pending else { return };
+        if pending.timecode.is_some() && !pending.fresh.is_empty() {
+            let children = Bytes::from(std::mem::take(&mut pending.fresh));
+            pending.parts.push(children.clone());
+            // The duration of a first block is not known yet.
+            let step = if pending.step == 0 { self.last_step } else { pending.step };
+            let duration_ms = pending.duration_ms(step, self.timecode_scale);
+            out.push(FragmentEvent::Grew { children, duration_ms });
+        }
     }
 
     /// Handles the end of the request, which ends the last Cluster of unknown size.
@@ -235,7 +258,7 @@ impl Fragmenter {
         if left.is_some_and(|left| end as u64 > left) {
             return Err(IngestError::InvalidMkv("an element is longer than its Cluster"));
         }
-        let held = self.pending.as_ref().map_or(0, |pending| pending.body.len());
+        let held = self.pending.as_ref().map_or(0, |pending| pending.len);
         if held.saturating_add(end) > FRAGMENT_BYTES {
             return Err(IngestError::FragmentSize);
         }
@@ -258,15 +281,19 @@ impl Fragmenter {
         payload: &[u8],
         out: &mut Vec<FragmentEvent>,
     ) -> Result<(), IngestError> {
-        let scale = self.timecode_scale;
+        let (scale, sealed) = (self.timecode_scale, &self.sealed);
         let Some(pending) = &mut self.pending else { return Ok(()) };
-        pending.body.extend_from_slice(raw);
+        pending.fresh.extend_from_slice(raw);
+        pending.len += raw.len();
         match id {
             id::TIMECODE if payload.len() <= 8 && pending.timecode.is_none() => {
                 let timecode = ebml::number(payload);
                 pending.timecode = Some(timecode);
                 // AWS's ERROR names the rejected fragment, so the fragment has started.
-                out.push(FragmentEvent::Started { timecode_ms: to_ms(timecode, scale) });
+                out.push(FragmentEvent::Started {
+                    timecode_ms: to_ms(timecode, scale),
+                    preamble: sealed.clone().unwrap_or_default(),
+                });
                 if self.last_frame.is_some_and(|last| timecode <= last) {
                     return Err(IngestError::TimecodeLesserThanPrevious);
                 }
@@ -281,7 +308,7 @@ impl Fragmenter {
             }
             _ => {}
         }
-        if pending.duration_ms(scale) > FRAGMENT_MS {
+        if pending.duration_ms(pending.step, scale) > FRAGMENT_MS {
             return Err(IngestError::FragmentDuration);
         }
         Ok(())
@@ -289,6 +316,7 @@ impl Fragmenter {
 
     /// Ends the current Cluster, if there is one.
     fn complete(&mut self, out: &mut Vec<FragmentEvent>) -> Result<(), IngestError> {
+        self.pass_on(out);
         let Some(pending) = self.pending.take() else { return Ok(()) };
         let Some(timecode) = pending.timecode else {
             return Err(IngestError::InvalidMkv("a Cluster has no Timecode"));
@@ -302,12 +330,12 @@ impl Fragmenter {
         }
         let last_frame = timecode.saturating_add_signed(pending.last.into());
         self.last_frame = self.last_frame.max(Some(last_frame));
-        let mut cluster = Vec::with_capacity(pending.body.len() + 12);
-        ebml::write(&mut cluster, id::CLUSTER, 8, &pending.body);
+        self.last_step = pending.step;
+        let mut cluster = Vec::with_capacity(pending.len + ebml::OPEN_CLUSTER.len());
+        ebml::write_head(&mut cluster, id::CLUSTER, 8, pending.len);
+        pending.parts.iter().for_each(|part| cluster.extend_from_slice(part));
         out.push(FragmentEvent::Complete(ProducerFragment {
-            timecode_ms: to_ms(timecode, self.timecode_scale),
-            duration_ms: pending.duration_ms(self.timecode_scale),
-            preamble: self.sealed.clone().unwrap_or_default(),
+            duration_ms: pending.duration_ms(pending.step, self.timecode_scale),
             cluster: Bytes::from(cluster),
             trailing: Bytes::from(pending.trailing),
         }));
@@ -332,9 +360,10 @@ impl PendingCluster {
         Ok(())
     }
 
-    fn duration_ms(&self, scale: u64) -> i64 {
+    /// Returns its duration if its last block lasts `step` timecode units.
+    fn duration_ms(&self, step: i16, scale: u64) -> i64 {
         let first = self.first.unwrap_or_default().min(0);
-        let units = i64::from(self.last) - i64::from(first) + i64::from(self.step);
+        let units = i64::from(self.last) - i64::from(first) + i64::from(step);
         to_ms(u64::try_from(units).unwrap_or_default(), scale)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::aws_error::AwsError;
 
 use super::Kvs;
-use super::fragment::ServerClock;
+use super::fragment::{FragmentHead, ServerTime};
 use super::fragment_store::{Access, ConnectionPermit, FragmentStore};
 use super::fragmenter::{FragmentEvent, Fragmenter};
 use super::ingest_error::IngestError;
@@ -17,45 +17,77 @@ pub(crate) struct MediaWriter {
     kvs: Arc<Kvs>,
     store: Arc<FragmentStore>,
     _permit: ConnectionPermit,
+    origin_ms: i64,
+    progressive: bool,
+    fragmenter: Fragmenter,
+    open: Option<Arc<FragmentHead>>,
 }
 
 impl Kvs {
-    /// Connects a producer to a stream.
+    /// Connects a producer to a stream. `origin_ms` is the time of timecode 0, both the producer's
+    /// and the server's. The fragments of a `progressive` producer can be read while it writes
+    /// them, as those of PutMedia; others when they are complete.
     ///
     /// # Errors
     /// As PutMedia: the stream is not ACTIVE, or another producer is connected.
     pub(crate) fn media_writer(
         self: &Arc<Self>,
         stream_arn: &str,
+        origin_ms: i64,
+        progressive: bool,
     ) -> Result<MediaWriter, AwsError> {
         let now_ms = self.clock.now_ms();
         let store = self.media_of(None, Some(stream_arn), now_ms)?;
         let permit = store.acquire(Access::Write, now_ms)?;
-        Ok(MediaWriter { kvs: Arc::clone(self), store, _permit: permit })
+        Ok(MediaWriter {
+            kvs: Arc::clone(self),
+            store,
+            _permit: permit,
+            origin_ms,
+            progressive,
+            fragmenter: Fragmenter::default(),
+            open: None,
+        })
     }
 }
 
 impl MediaWriter {
-    /// Stores the fragments of a Matroska document. `server_ms` is the real time of their first
-    /// frame, `origin_ms` the producer's time of timecode 0.
+    /// Writes the next bytes of a Matroska document.
     ///
     /// # Errors
     /// The document breaks a rule of PutMedia, or the stream is deleted or full.
-    pub(crate) fn write(
-        &self,
-        document: &[u8],
-        server_ms: i64,
-        origin_ms: i64,
-    ) -> Result<(), IngestError> {
-        let mut fragmenter = Fragmenter::default();
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), IngestError> {
         let mut events = Vec::new();
-        fragmenter.push(document, &mut events)?;
-        fragmenter.finish(&mut events)?;
+        self.fragmenter.push(bytes, &mut events)?;
+        self.take(events)
+    }
+
+    /// Ends the document. Another one may follow.
+    ///
+    /// # Errors
+    /// As [`MediaWriter::write`].
+    pub(crate) fn end(&mut self) -> Result<(), IngestError> {
+        let mut events = Vec::new();
+        std::mem::take(&mut self.fragmenter).finish(&mut events)?;
+        self.take(events)
+    }
+
+    fn take(&mut self, events: Vec<FragmentEvent>) -> Result<(), IngestError> {
         for event in events {
-            if let FragmentEvent::Complete(whole) = event {
-                let producer_ms = origin_ms.saturating_add(whole.timecode_ms);
-                let fragment_id = self.store.begin(server_ms, ServerClock::Real);
-                self.store.keep(fragment_id, whole, producer_ms, self.kvs.clock.now_ms())?;
+            match event {
+                FragmentEvent::Started { timecode_ms, preamble } => {
+                    let start_ms = self.origin_ms.saturating_add(timecode_ms);
+                    let server_time = ServerTime::Real(start_ms);
+                    self.open = Some(self.store.open(server_time, start_ms, preamble));
+                }
+                FragmentEvent::Grew { children, duration_ms } if self.progressive => {
+                    self.store.grow(children, duration_ms);
+                }
+                FragmentEvent::Grew { .. } => {}
+                FragmentEvent::Complete(whole) => {
+                    let Some(head) = self.open.take() else { continue };
+                    self.store.keep(head, whole, self.kvs.clock.now_ms())?;
+                }
             }
         }
         Ok(())

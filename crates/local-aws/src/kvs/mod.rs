@@ -42,7 +42,7 @@ mod storage;
 mod streams;
 
 pub(crate) use channels::ActiveChannel;
-pub use delivery_log::SentFragment;
+pub use delivery_log::SentPart;
 
 use fragment_store::FragmentStore;
 pub(crate) use input::Input;
@@ -200,13 +200,13 @@ impl Kvs {
         self.registry().active_channel(arn, member, self.clock.now_ms())
     }
 
-    /// Returns when each fragment of a stream was first sent on a GetMedia connection, in stream
-    /// order.
-    pub fn sent(&self, stream: &str) -> Vec<SentFragment> {
+    /// Returns when each fragment of a stream, or each part of an open one, was first sent on a
+    /// GetMedia connection, in stream order.
+    pub fn sent(&self, stream: &str) -> Vec<SentPart> {
         self.delivery_log.of(stream)
     }
 
-    /// Returns the producer's time of the end of a stream's newest fragment, ms since the epoch.
+    /// Returns the producer's time of the end of a stream's newest block, ms since the epoch.
     pub(crate) fn producer_end_ms(&self, stream: &str) -> Option<i64> {
         let store = self.registry().streams.get(stream).map(|stream| Arc::clone(&stream.store));
         store?.producer_end_ms()

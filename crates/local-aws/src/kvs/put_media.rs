@@ -21,8 +21,8 @@ use crate::faults::{Fault, FaultKind};
 
 use super::Kvs;
 use super::errors;
-use super::fragment::ServerClock;
-use super::fragment_store::{Access, ConnectionPermit, FragmentId, FragmentStore};
+use super::fragment::{FragmentHead, ServerTime};
+use super::fragment_store::{Access, ConnectionPermit, FragmentStore};
 use super::fragmenter::{FragmentEvent, Fragmenter};
 use super::ingest_error::IngestError;
 
@@ -50,7 +50,7 @@ impl Kvs {
             _permit: permit,
             origin_ms,
             fragmenter: Fragmenter::default(),
-            fragment_id: None,
+            open: None,
             acks,
             fault,
         };
@@ -71,7 +71,8 @@ struct Ingestion {
     /// The origin of timecodes, in ms since the Unix epoch: 0 for ABSOLUTE ones.
     origin_ms: i64,
     fragmenter: Fragmenter,
-    fragment_id: Option<(FragmentId, i64)>,
+    /// The open fragment and its Cluster's timecode.
+    open: Option<(Arc<FragmentHead>, i64)>,
     acks: mpsc::Sender<Bytes>,
     fault: Option<Fault>,
 }
@@ -82,24 +83,18 @@ impl Ingestion {
             let (error_id, code) = error.id_and_code();
             tracing::info!(stream = self.store.name(), %error, "PutMedia ends with an error");
             let ack = json!({ "EventType": "ERROR", "ErrorId": error_id, "ErrorCode": code });
-            let fragment_id = self.fragment_id.take();
-            self.acknowledge(ack, fragment_id.as_ref()).await;
+            acknowledge(&self.acks, ack, self.open.as_ref()).await;
         }
     }
 
     async fn read(&mut self, body: Body) -> Result<(), IngestError> {
         let mut pieces = body.into_data_stream();
-        let mut changes = self.store.watch();
+        let store = Arc::clone(&self.store);
         let mut taken = 0;
         loop {
             let piece = tokio::select! {
                 piece = pieces.next() => piece,
-                _ = changes.changed() => {
-                    if self.store.is_closed() {
-                        return Err(IngestError::StreamNotActive);
-                    }
-                    continue;
-                }
+                () = store.closed() => return Err(IngestError::StreamNotActive),
             };
             let mut events = Vec::new();
             let pushed = match piece {
@@ -122,32 +117,31 @@ impl Ingestion {
     async fn take(&mut self, events: Vec<FragmentEvent>) -> Result<(), IngestError> {
         for event in events {
             match event {
-                FragmentEvent::Started { timecode_ms } => {
-                    let fragment_id = self.store.begin(self.kvs.clock.now_ms(), ServerClock::Cloud);
-                    let fragment_id = &*self.fragment_id.insert((fragment_id, timecode_ms));
-                    acknowledge(&self.acks, json!({ "EventType": "BUFFERING" }), Some(fragment_id))
-                        .await;
+                FragmentEvent::Started { timecode_ms, preamble } => {
+                    let producer_ms = self.origin_ms.saturating_add(timecode_ms);
+                    let server_time = ServerTime::Cloud(self.kvs.clock.now_ms());
+                    let head = self.store.open(server_time, producer_ms, preamble);
+                    self.open = Some((head, timecode_ms));
+                    self.acknowledge("BUFFERING").await;
+                }
+                FragmentEvent::Grew { children, duration_ms } => {
+                    self.store.grow(children, duration_ms);
                 }
                 FragmentEvent::Complete(whole) => {
-                    let Some(fragment_id) = self.fragment_id.clone() else { continue };
-                    self.acknowledge(json!({ "EventType": "RECEIVED" }), Some(&fragment_id)).await;
-                    let producer_ms = self.origin_ms.saturating_add(whole.timecode_ms);
-                    let now_ms = self.kvs.clock.now_ms();
-                    let persisted =
-                        self.store.keep(fragment_id.0.clone(), whole, producer_ms, now_ms)?;
-                    self.fragment_id = None;
-                    if persisted {
-                        self.acknowledge(json!({ "EventType": "PERSISTED" }), Some(&fragment_id))
-                            .await;
+                    let Some((head, _)) = self.open.clone() else { continue };
+                    self.acknowledge("RECEIVED").await;
+                    if self.store.keep(head, whole, self.kvs.clock.now_ms())? {
+                        self.acknowledge("PERSISTED").await;
                     }
+                    self.open = None;
                 }
             }
         }
         Ok(())
     }
 
-    async fn acknowledge(&self, ack: Value, fragment_id: Option<&(FragmentId, i64)>) {
-        acknowledge(&self.acks, ack, fragment_id).await;
+    async fn acknowledge(&self, event: &str) {
+        acknowledge(&self.acks, json!({ "EventType": event }), self.open.as_ref()).await;
     }
 
     /// Applies a fault once `extra.afterBytes` bytes have been received.
@@ -176,11 +170,11 @@ impl Ingestion {
 async fn acknowledge(
     acks: &mpsc::Sender<Bytes>,
     mut ack: Value,
-    fragment_id: Option<&(FragmentId, i64)>,
+    fragment: Option<&(Arc<FragmentHead>, i64)>,
 ) {
-    if let Some((fragment_id, timecode_ms)) = fragment_id {
+    if let Some((head, timecode_ms)) = fragment {
         ack["FragmentTimecode"] = json!(timecode_ms);
-        ack["FragmentNumber"] = json!(fragment_id.number.as_str());
+        ack["FragmentNumber"] = json!(head.number.as_str());
     }
     let _ = acks.send(Bytes::from(format!("{ack}\r\n"))).await;
 }

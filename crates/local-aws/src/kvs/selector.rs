@@ -76,10 +76,10 @@ impl Selector {
             Self::Earliest => Some(store.before_first(now_ms, |_| true)),
             Self::After(number) => store.sequence_of(number, now_ms),
             Self::ServerTime(at) => Some(store.before_first(now_ms, |fragment| {
-                fragment.server_ms + fragment.duration_ms.max(1) > *at
+                fragment.head.server_time.ms() + fragment.duration_ms.max(1) > *at
             })),
             Self::ProducerTime(at) => Some(store.before_first(now_ms, |fragment| {
-                fragment.producer_ms + fragment.duration_ms.max(1) > *at
+                fragment.head.producer_ms + fragment.duration_ms.max(1) > *at
             })),
         }
     }

@@ -75,9 +75,9 @@ impl StorageSessions {
         network: Network,
         signaling: ServiceSide,
     ) -> Result<(), AwsError> {
-        let (kvs, fragment_ms) = (Arc::clone(&self.kvs), self.fragment_ms);
+        let (kvs, fragments) = (Arc::clone(&self.kvs), self.fragments);
         let viewers = self.with(channel_arn, |channel| channel.frames.clone());
-        let destination = Destination { kvs, stream_arn, fragment_ms, viewers };
+        let destination = Destination { kvs, stream_arn, fragments, viewers };
         let session =
             Session::new(destination, network, signaling).map_err(|error| internal(&error))?;
         let stop = self.stop.child_token();

@@ -62,6 +62,7 @@ use crate::signaling::{Client, ServiceSide};
 
 use calls::Calls;
 use channel::Channel;
+pub(crate) use fragment_builder::FragmentOptions;
 pub(crate) use network::DatagramCounts;
 use request::JoinRequest;
 
@@ -78,7 +79,7 @@ pub(crate) struct StorageSessions {
     kvs: Arc<Kvs>,
     faults: Faults,
     service_side: Box<ServiceSides>,
-    fragment_ms: u32,
+    fragments: FragmentOptions,
     stop: CancellationToken,
     joined: Mutex<Joined>,
 }
@@ -91,18 +92,18 @@ struct Joined {
 }
 
 impl StorageSessions {
-    /// Creates the service. Its sessions end when `stop` is cancelled. A `fragment_ms` that KVS
-    /// refuses is clamped.
+    /// Creates the service. Its sessions end when `stop` is cancelled. A length of fragments that
+    /// KVS refuses is clamped.
     pub(crate) fn new(
         kvs: Arc<Kvs>,
         faults: Faults,
         service_side: Box<ServiceSides>,
-        fragment_ms: u32,
+        mut fragments: FragmentOptions,
         stop: CancellationToken,
     ) -> Self {
-        let fragment_ms = fragment_ms
-            .clamp(*INGESTION_FRAGMENT_RANGE_MS.start(), *INGESTION_FRAGMENT_RANGE_MS.end());
-        Self { kvs, faults, service_side, fragment_ms, stop, joined: Mutex::default() }
+        let (least, most) = INGESTION_FRAGMENT_RANGE_MS.into_inner();
+        fragments.length_ms = fragments.length_ms.clamp(least, most);
+        Self { kvs, faults, service_side, fragments, stop, joined: Mutex::default() }
     }
 
     /// Returns whether a path is an operation of this service.

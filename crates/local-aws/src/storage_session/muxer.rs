@@ -1,10 +1,11 @@
-//! Writes a fragment as a Matroska document: H.264 as track 1, AAC as track 2.
+//! Writes a fragment as a Matroska document with one Cluster of unknown size: H.264 as track 1, AAC
+//! as track 2.
 
 use ebml::id;
 
 use super::aac::{PRIMING, SAMPLE_RATE};
 use super::avc::AvcConfig;
-use super::fragment_builder::{Frame, Track};
+use super::fragment_builder::{Frame, Portion, Track};
 
 /// Track numbers: HLS playback requires video as track 1 and audio as track 2 (PutMedia's page).
 const VIDEO: u8 = 1;
@@ -17,6 +18,8 @@ const NANOS: i64 = 1_000_000_000;
 pub(super) struct Muxer {
     /// AudioSpecificConfig.
     audio_config: Vec<u8>,
+    /// The time of the current Cluster, ms.
+    start_ms: i64,
     /// The latest time of a block, ms.
     last_ms: Option<i64>,
 }
@@ -24,24 +27,26 @@ pub(super) struct Muxer {
 impl Muxer {
     /// Creates a muxer for audio with this AudioSpecificConfig.
     pub(super) fn new(audio_config: &[u8]) -> Self {
-        Self { audio_config: audio_config.to_vec(), last_ms: None }
+        Self { audio_config: audio_config.to_vec(), start_ms: 0, last_ms: None }
     }
 
-    /// Returns the document of a fragment. It declares the tracks that have frames in it, because
-    /// KVS refuses a fragment in which a declared track has none. The Cluster begins after every
-    /// block of the documents before.
-    pub(super) fn document(&mut self, frames: &[Frame]) -> Vec<u8> {
-        let first_ms = frames.first().map_or(0, |frame| frame.time.as_ms());
-        let start_ms = self.last_ms.map_or(first_ms, |last_ms| first_ms.max(last_ms + 1)).max(0);
-        let mut cluster = Vec::new();
-        let timecode = start_ms.unsigned_abs().to_be_bytes();
-        ebml::write(&mut cluster, id::TIMECODE, 1, &timecode);
+    /// Returns the next bytes of a fragment's document. It declares the tracks that have frames in
+    /// the first portion, because KVS refuses a fragment in which a declared track has none. The
+    /// Cluster begins after every block of the documents before.
+    pub(super) fn write(&mut self, Portion { begins, frames, .. }: &Portion) -> Vec<u8> {
+        let mut out = Vec::new();
+        if *begins {
+            let first_ms = frames.first().map_or(0, |frame| frame.time.as_ms());
+            let after_ms = self.last_ms.map_or(0, |last_ms| last_ms + 1);
+            self.start_ms = first_ms.max(after_ms).max(0);
+            out = self.head(frames);
+            out.extend_from_slice(&ebml::OPEN_CLUSTER);
+            ebml::write(&mut out, id::TIMECODE, 1, &self.start_ms.unsigned_abs().to_be_bytes());
+        }
         for frame in frames {
-            ebml::write(&mut cluster, id::SIMPLE_BLOCK, 8, &block(frame, start_ms));
+            ebml::write(&mut out, id::SIMPLE_BLOCK, 8, &block(frame, self.start_ms));
             self.last_ms = self.last_ms.max(Some(frame.time.as_ms()));
         }
-        let mut out = self.head(frames);
-        ebml::write(&mut out, id::CLUSTER, 8, &cluster);
         out
     }
 
@@ -160,10 +165,16 @@ mod tests {
         }
     }
 
+    fn whole<const N: usize>(frames: [Frame; N]) -> Portion {
+        Portion { begins: true, frames: frames.into(), ends: true }
+    }
+
     #[test]
     fn a_demuxer_reads_both_tracks_and_every_block() {
         let mut muxer = Muxer::new(&[0x11, 0x88]);
-        let document = muxer.document(&[video(1000), audio(1010), audio(1031)]);
+        let mut document = muxer.write(&whole([video(1000), audio(1010)]));
+        let more = Portion { begins: false, frames: vec![audio(1031)], ends: true };
+        document.extend(muxer.write(&more));
         let mut file = MatroskaFile::open(std::io::Cursor::new(document)).unwrap();
         let tracks = file.tracks();
         assert_eq!(tracks[0].codec_id(), "V_MPEG4/ISO/AVC");
@@ -185,15 +196,15 @@ mod tests {
             let file = MatroskaFile::open(std::io::Cursor::new(document)).unwrap();
             file.tracks().iter().map(|track| track.track_number().get()).collect::<Vec<u64>>()
         };
-        assert_eq!(of(muxer.document(&[audio(0)])), [2]);
-        assert_eq!(of(muxer.document(&[video(100)])), [1]);
+        assert_eq!(of(muxer.write(&whole([audio(0)]))), [2]);
+        assert_eq!(of(muxer.write(&whole([video(100)]))), [1]);
     }
 
     #[test]
     fn a_cluster_begins_after_every_earlier_block() {
         let mut muxer = Muxer::new(&[]);
-        muxer.document(&[video(0), audio(2500)]);
-        let document = muxer.document(&[audio(2100), video(2400)]);
+        muxer.write(&whole([video(0), audio(2500)]));
+        let document = muxer.write(&whole([audio(2100), video(2400)]));
         let cluster = document.windows(4).position(|id| id == [0x1F, 0x43, 0xB6, 0x75]).unwrap();
         assert_eq!(document[cluster + 12..][..10], [0xE7, 0x88, 0, 0, 0, 0, 0, 0, 0x09, 0xC5]);
         assert_eq!(block(&audio(2100), 2501)[1..3], (-401_i16).to_be_bytes());

@@ -3,7 +3,7 @@
 
 use super::aac::{AacEncoder, AacFrame, AacTrack, EncodeError};
 use super::avc::AvcTrack;
-use super::fragment_builder::{FragmentBuilder, Frame, Track};
+use super::fragment_builder::{FragmentBuilder, FragmentOptions, Frame, Portion, Track};
 use super::media_clock::{MediaClock, RtpStamp};
 use super::muxer::Muxer;
 use super::opus::{DecodeError, OpusPacket, OpusTrack};
@@ -17,13 +17,13 @@ pub(super) struct PictureTooLarge {
     height: u32,
 }
 
-/// A complete fragment.
+/// A fragment, or the next part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Recorded {
-    /// The time of its first frame.
-    pub(super) start: SessionTime,
-    /// A Matroska document with one Cluster.
-    pub(super) document: Vec<u8>,
+    /// Bytes of a Matroska document with one Cluster.
+    pub(super) bytes: Vec<u8>,
+    /// Whether the document ends with them.
+    pub(super) ends: bool,
 }
 
 /// The media of one session.
@@ -39,11 +39,14 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Creates a recorder of fragments of about `fragment_ms`.
+    /// Creates a recorder.
     ///
     /// # Errors
     /// The decoder cannot be created.
-    pub(super) fn new(fragment_ms: u32, encoder: Box<dyn AacEncoder>) -> Result<Self, DecodeError> {
+    pub(super) fn new(
+        fragments: FragmentOptions,
+        encoder: Box<dyn AacEncoder>,
+    ) -> Result<Self, DecodeError> {
         let aac = AacTrack::new(encoder);
         Ok(Self {
             clock: MediaClock::default(),
@@ -51,7 +54,7 @@ impl Recorder {
             muxer: Muxer::new(aac.config()),
             aac,
             avc: AvcTrack::default(),
-            builder: FragmentBuilder::new(fragment_ms),
+            builder: FragmentBuilder::new(fragments),
             units: Vec::new(),
         })
     }
@@ -96,26 +99,25 @@ impl Recorder {
         Ok(())
     }
 
-    /// Returns the next complete fragment.
+    /// Returns what can be stored next.
     pub(super) fn poll(&mut self, now: SessionTime) -> Option<Recorded> {
-        let frames = self.builder.poll(now)?;
-        self.recorded(&frames)
+        let portion = self.builder.poll(now)?;
+        Some(self.recorded(&portion))
     }
 
-    /// Ends the session, and returns its last fragments.
+    /// Ends the session, and returns the rest of its media.
     ///
     /// # Errors
     /// The encoder failed.
     pub(super) fn finish(&mut self) -> Result<Vec<Recorded>, EncodeError> {
         self.aac.finish(&mut self.units)?;
         self.cut_units();
-        let mut fragments = Vec::new();
-        while let Some(fragment) = self.poll(SessionTime::MAX) {
-            fragments.push(fragment);
+        let mut rest = Vec::new();
+        while let Some(recorded) = self.poll(SessionTime::MAX) {
+            rest.push(recorded);
         }
-        let frames = self.builder.finish();
-        fragments.extend(self.recorded(&frames));
-        Ok(fragments)
+        rest.extend(self.builder.finish().map(|portion| self.recorded(&portion)));
+        Ok(rest)
     }
 
     fn cut_units(&mut self) {
@@ -124,8 +126,7 @@ impl Recorder {
         }
     }
 
-    fn recorded(&mut self, frames: &[Frame]) -> Option<Recorded> {
-        let start = frames.first()?.time;
-        Some(Recorded { start, document: self.muxer.document(frames) })
+    fn recorded(&mut self, portion: &Portion) -> Recorded {
+        Recorded { bytes: self.muxer.write(portion), ends: portion.ends }
     }
 }

@@ -14,7 +14,7 @@ use crate::signaling::{Client, ServiceSide};
 
 use super::aac::{EncodeError, SyomEncoder};
 use super::bit_rate::BitRate;
-use super::fragment_builder;
+use super::fragment_builder::{self, FragmentOptions};
 use super::master_frame::MasterFrames;
 use super::media_clock::{RtpStamp, SenderReport};
 use super::network::Network;
@@ -58,7 +58,7 @@ enum EndReason {
 pub(super) struct Destination {
     pub(super) kvs: Arc<Kvs>,
     pub(super) stream_arn: String,
-    pub(super) fragment_ms: u32,
+    pub(super) fragments: FragmentOptions,
     pub(super) viewers: MasterFrames,
 }
 
@@ -88,12 +88,12 @@ impl Session {
     ) -> Result<Self, StartError> {
         // Read both clocks together, before slower calls.
         let (started, origin_ms) = (Instant::now(), real_now_ms());
-        let fragment_ms = destination.fragment_ms;
-        let interval_ms = fragment_builder::key_interval_ms(fragment_ms);
+        let fragments = destination.fragments;
+        let interval_ms = fragment_builder::key_interval_ms(fragments.length_ms);
         Ok(Self {
             destination,
             link: PeerLink::new(&Client::Master, network, signaling, started)?,
-            recorder: Recorder::new(fragment_ms, Box::new(SyomEncoder::new()?))?,
+            recorder: Recorder::new(fragments, Box::new(SyomEncoder::new()?))?,
             started,
             origin_ms,
             last_media: started,
@@ -105,21 +105,22 @@ impl Session {
 
     /// Runs the session to its end.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let Destination { kvs, stream_arn, .. } = &self.destination;
+        let Destination { kvs, stream_arn, fragments, .. } = &self.destination;
         let stream = stream_arn.clone();
-        let writer = match kvs.media_writer(stream_arn) {
+        let writer = kvs.media_writer(stream_arn, self.origin_ms, fragments.progressive);
+        let mut writer = match writer {
             Ok(writer) => writer,
             Err(error) => {
                 tracing::warn!(stream, %error, "storage session did not start");
                 return;
             }
         };
-        let Err(end) = self.serve(&writer, &stop).await;
+        let Err(end) = self.serve(&mut writer, &stop).await;
         tracing::info!(stream, %end, "storage session ended");
         self.link.close().await;
         match self.recorder.finish() {
-            Ok(fragments) => {
-                let stored = fragments.iter().try_for_each(|last| self.store(&writer, last));
+            Ok(rest) => {
+                let stored = rest.iter().try_for_each(|last| store(&mut writer, last));
                 if let Err(error) = stored {
                     tracing::warn!(stream, %error, "last fragment not stored");
                 }
@@ -130,15 +131,15 @@ impl Session {
 
     async fn serve(
         &mut self,
-        writer: &MediaWriter,
+        writer: &mut MediaWriter,
         stop: &CancellationToken,
     ) -> Result<std::convert::Infallible, EndReason> {
         loop {
             while let Some(received) = self.link.next().await? {
                 self.take(received)?;
             }
-            while let Some(fragment) = self.recorder.poll(self.time(Instant::now())) {
-                self.store(writer, &fragment)?;
+            while let Some(recorded) = self.recorder.poll(self.time(Instant::now())) {
+                store(writer, &recorded)?;
             }
             self.check_limits()?;
             let tick = Instant::now() + TICK;
@@ -202,11 +203,6 @@ impl Session {
         }
     }
 
-    fn store(&self, writer: &MediaWriter, fragment: &Recorded) -> Result<(), IngestError> {
-        let server_ms = self.origin_ms + fragment.start.as_ms();
-        writer.write(&fragment.document, server_ms, self.origin_ms)
-    }
-
     fn stamp(&self, media: &MediaData) -> RtpStamp {
         RtpStamp {
             rtp: i64::try_from(media.time.numer()).unwrap_or(i64::MAX),
@@ -218,6 +214,11 @@ impl Session {
     fn time(&self, at: Instant) -> SessionTime {
         at.saturating_duration_since(self.started).into()
     }
+}
+
+fn store(writer: &mut MediaWriter, recorded: &Recorded) -> Result<(), IngestError> {
+    writer.write(&recorded.bytes)?;
+    if recorded.ends { writer.end() } else { Ok(()) }
 }
 
 fn report(info: &SenderInfo) -> Option<SenderReport> {

@@ -15,6 +15,7 @@ use http::StatusCode;
 use matroska_demuxer::{Frame as Block, MatroskaFile};
 use testkit::opus::{self, Settings};
 
+use super::FragmentOptions;
 use super::test_video::KEY_FRAME;
 use crate::clock::real_now_ms;
 use browser::Browser;
@@ -140,6 +141,30 @@ async fn speech_is_stored_as_aac_with_the_time_at_which_it_was_spoken() {
     // Opus's own delay of 6.5 ms is not part of the time, and times are rounded to milliseconds.
     let origin = start_ms - 10..=arrived_ms.unwrap();
     assert!(origin.contains(&decoded.origin_ms), "{} in {origin:?}", decoded.origin_ms);
+}
+
+#[tokio::test]
+async fn a_progressive_session_is_read_while_its_first_fragment_is_open() {
+    let fragments = FragmentOptions { length_ms: 10_000, progressive: true };
+    let cloud = Cloud::storing(1.0, fragments).await;
+    let (_master, mut browser) = connected(&cloud, []).await;
+    let packets = recording(150);
+    speak(&mut browser, &sent(&packets)).await;
+    assert_eq!(cloud.stream()["fragments"], 0);
+    let live = cloud.decoded_up_to(2 * 16_000).await;
+    assert_eq!(cloud.stream()["fragments"], 0, "it is still open");
+    cloud.end(&mut browser).await;
+
+    let decoded = cloud.decoded().await;
+    assert_eq!((decoded.fragments, &decoded.gaps[..]), (1, &[][..]));
+    assert_eq!(decoded.times, live.times);
+    // At its end a decoder flushes its filter, as long as half a step.
+    let known = live.pcm.len() - STEP;
+    assert!(decoded.pcm[..known] == live.pcm[..known], "the same samples");
+    let expected = opus::decode(&packets);
+    let correlation = envelope_correlation(&expected, &decoded.pcm);
+    assert!(correlation > 0.99, "{correlation}");
+    assert!(decoded.pcm.len() + 640 >= expected.len(), "{}", decoded.pcm.len());
 }
 
 #[tokio::test]

@@ -46,6 +46,23 @@ fn events_of(bytes: &[u8], step: usize) -> Result<Vec<FragmentEvent>, IngestErro
     Ok(out)
 }
 
+/// Returns the events with all children of a fragment in one.
+fn joined(events: Vec<FragmentEvent>) -> Vec<FragmentEvent> {
+    let mut out: Vec<FragmentEvent> = Vec::new();
+    for event in events {
+        match (out.last_mut(), event) {
+            (
+                Some(FragmentEvent::Grew { children, duration_ms }),
+                FragmentEvent::Grew { children: more, duration_ms: longer },
+            ) => {
+                (*children, *duration_ms) = ([&children[..], &more].concat().into(), longer);
+            }
+            (_, event) => out.push(event),
+        }
+    }
+    out
+}
+
 fn recording() -> Vec<u8> {
     let mut bytes = head();
     bytes.extend(unknown_cluster(&cluster_body(0, &[0, 20, 40])));
@@ -63,22 +80,25 @@ fn a_fragment_is_one_cluster_with_its_raw_bytes() {
         .iter()
         .filter_map(|event| match event {
             FragmentEvent::Complete(whole) => Some(whole),
-            FragmentEvent::Started { .. } => None,
+            _ => None,
         })
         .collect();
-    assert_eq!(events.len(), 6);
-    assert_eq!(events[0], FragmentEvent::Started { timecode_ms: 0 });
-    let times: Vec<(i64, i64)> =
-        whole.iter().map(|whole| (whole.timecode_ms, whole.duration_ms)).collect();
-    assert_eq!(times, [(0, 60), (60, 40), (100, 0)]);
+    assert_eq!(events.len(), 9);
+    let started = |event: &FragmentEvent| match event {
+        FragmentEvent::Started { timecode_ms, preamble } => (*timecode_ms, preamble.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!([0, 3, 6].map(|at| started(&events[at]).0), [0, 60, 100]);
+    let durations: Vec<i64> = whole.iter().map(|whole| whole.duration_ms).collect();
+    assert_eq!(durations, [60, 40, 0]);
     assert_eq!(whole[0].trailing, element(id::TAGS, b"tags of the first"));
     assert!(whole[1].trailing.is_empty());
     assert_eq!(&whole[0].cluster[12..], cluster_body(0, &[0, 20, 40]));
     let mut preamble = element(id::EBML, &[]);
     preamble.extend(ebml::SEGMENT_START);
     preamble.extend(&head()[10..]);
-    assert_eq!(whole[2].preamble[..20], preamble[..20]);
-    assert_eq!(whole[2].preamble.len(), head().len() + 7);
+    assert_eq!(started(&events[6]).1[..20], preamble[..20]);
+    assert_eq!(started(&events[6]).1.len(), head().len() + 7);
 }
 
 #[test]
@@ -88,9 +108,25 @@ fn a_cluster_of_known_size_is_whole_with_its_last_byte() {
     let mut fragmenter = Fragmenter::default();
     let mut out = Vec::new();
     fragmenter.push(&bytes[..bytes.len() - 1], &mut out).unwrap();
-    assert_eq!(out.len(), 1);
+    let grew = |timecodes: &[i16], duration_ms| FragmentEvent::Grew {
+        children: cluster_body(0, timecodes).into(),
+        duration_ms,
+    };
+    assert_eq!(out[1..], [grew(&[0], 0)]);
     fragmenter.push(&bytes[bytes.len() - 1..], &mut out).unwrap();
-    assert!(matches!(out[1], FragmentEvent::Complete(_)));
+    assert!(matches!(out[3], FragmentEvent::Complete(_)));
+    assert_eq!(joined(out)[1], grew(&[0, 20], 40));
+}
+
+#[test]
+fn a_first_block_lasts_as_long_as_those_of_the_cluster_before() {
+    let mut fragmenter = Fragmenter::default();
+    let mut bytes = head();
+    bytes.extend(unknown_cluster(&cluster_body(0, &[0, 20])));
+    bytes.extend(unknown_cluster(&cluster_body(40, &[0])));
+    let mut out = Vec::new();
+    fragmenter.push(&bytes, &mut out).unwrap();
+    assert!(matches!(out.last(), Some(FragmentEvent::Grew { duration_ms: 20, .. })));
 }
 
 #[test]
@@ -130,9 +166,13 @@ fn a_cluster_starts_after_the_last_frame_of_those_before() {
         (&[(50, &[-20, -10]), (40, &[0])], 1),
         (&[(0, &[0, 90]), (91, &[-90]), (60, &[0])], 2),
     ] {
-        let timecode_ms = clusters.last().unwrap().0.into();
-        let refused = Some(FragmentEvent::Started { timecode_ms });
-        assert_eq!(put(clusters), (Some(4004), whole, refused), "{clusters:?}");
+        let timecode_ms = i64::from(clusters.last().unwrap().0);
+        let (error, complete, last) = put(clusters);
+        assert_eq!((error, complete), (Some(4004), whole), "{clusters:?}");
+        let Some(FragmentEvent::Started { timecode_ms: refused, .. }) = last else {
+            panic!("{last:?}")
+        };
+        assert_eq!(refused, timecode_ms, "{clusters:?}");
     }
     assert!(fine(&[(50, &[-20, -10]), (41, &[0])]));
 }
@@ -141,7 +181,8 @@ proptest! {
     #[test]
     fn the_size_of_pieces_changes_nothing(step in 1_usize..400) {
         let bytes = recording();
-        prop_assert_eq!(events_of(&bytes, step).unwrap(), events_of(&bytes, bytes.len()).unwrap());
+        let events = |step| joined(events_of(&bytes, step).unwrap());
+        prop_assert_eq!(events(step), events(bytes.len()));
     }
 
     #[test]

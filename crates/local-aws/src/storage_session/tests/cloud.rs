@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::super::{DatagramCounts, StorageSessions};
+use super::super::{DatagramCounts, FragmentOptions, StorageSessions};
 use super::browser::Browser;
 use crate::clock::Clock;
 use crate::faults::{Faults, network};
@@ -56,6 +56,11 @@ pub(super) struct Decoded {
 impl Cloud {
     /// Creates a channel and a stream that stores it in fragments of two seconds.
     pub(super) async fn new(time_scale: f64) -> Self {
+        Self::storing(time_scale, FragmentOptions { length_ms: 2000, progressive: false }).await
+    }
+
+    /// Creates a channel and a stream that stores it in these fragments.
+    pub(super) async fn storing(time_scale: f64, fragments: FragmentOptions) -> Self {
         let clock = Clock::new(time_scale);
         let faults = Faults::default().with_operations("kinesisvideo", network::OPERATIONS);
         let kvs = Kvs::new(clock, faults.clone(), Account::default(), String::new());
@@ -66,7 +71,7 @@ impl Cloud {
             Arc::clone(&kvs),
             faults.clone(),
             Box::new(move |_, _| taken.lock().unwrap().pop_front()),
-            2000,
+            fragments,
             CancellationToken::new(),
         );
         let channel_arn = String::new();
@@ -157,7 +162,7 @@ impl Cloud {
     /// Connects another producer to the stream.
     pub(super) fn producer(&self) -> MediaWriter {
         let channel = self.kvs.active_channel(&self.channel_arn, "channelArn").unwrap();
-        self.kvs.media_writer(&channel.stores_in.unwrap()).unwrap()
+        self.kvs.media_writer(&channel.stores_in.unwrap(), 0, false).unwrap()
     }
 
     /// Returns the datagrams of the channel's sessions.
@@ -170,16 +175,25 @@ impl Cloud {
         self.kvs.state()["streams"][0].clone()
     }
 
-    /// Reads the stream with GetMedia, and decodes it.
+    /// Reads the complete fragments of the stream with GetMedia, and decodes them.
     pub(super) async fn decoded(&self) -> Decoded {
+        let stored = self.stream()["fragments"].as_u64().unwrap() as usize;
+        self.decoded_until(|decoded| decoded.fragments >= stored).await
+    }
+
+    /// Reads the stream with GetMedia until this many samples are decoded.
+    pub(super) async fn decoded_up_to(&self, samples: usize) -> Decoded {
+        self.decoded_until(|decoded| decoded.pcm.len() >= samples).await
+    }
+
+    async fn decoded_until(&self, is_enough: impl Fn(&Decoded) -> bool) -> Decoded {
         let selector = json!({ "StartSelectorType": "EARLIEST" });
         let body = json!({ "StreamName": STREAM, "StartSelector": selector });
         let response = self.kvs.clone().handle(request("/getMedia", &body)).await;
         let mut pieces = response.into_body().into_data_stream();
         let options = media::StreamOptions { max_fill_ms: 0, ..Default::default() };
         let (mut stream, mut decoded) = (media::Stream::start(options), Decoded::default());
-        let stored = self.stream()["fragments"].as_u64().unwrap() as usize;
-        while decoded.fragments < stored {
+        while !is_enough(&decoded) {
             let piece = within(pieces.next()).await.unwrap().unwrap();
             let mut rest = &piece[..];
             while !rest.is_empty() {
