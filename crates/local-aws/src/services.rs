@@ -242,6 +242,7 @@ impl Services {
             "kinesisvideo": self.kvs.state(),
             "signaling": self.signaling.state(),
             "storageSessions": self.storage_sessions.state(),
+            "calls": self.iam.counts(),
             "faults": self.faults.list(),
             "recogniser": self.recogniser.as_ref().map(Recogniser::command),
             "audio": self.audio,

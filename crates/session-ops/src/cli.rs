@@ -187,6 +187,16 @@ pub(crate) enum QueueKind {
     Chunks,
 }
 
+impl QueueKind {
+    /// Returns its name on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Chunks => "chunks",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::response::Response;
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::aws_error::AwsError;
 use crate::error::Error;
@@ -51,6 +52,8 @@ pub struct Iam {
     /// The functions with a role, by access key.
     callers: BTreeMap<String, Caller>,
     calls: Calls,
+    /// How many calls each function has made, by action.
+    counts: Mutex<BTreeMap<String, BTreeMap<String, u64>>>,
 }
 
 /// A function and its role.
@@ -86,7 +89,8 @@ impl Iam {
             Some((access_key(function), Caller { function: function_id, role, user }))
         });
         let callers = callers.collect();
-        Ok(Self { account, callers, calls: Calls::into_folder(record)? })
+        let (calls, counts) = (Calls::into_folder(record)?, Mutex::default());
+        Ok(Self { account, callers, calls, counts })
     }
 
     /// Returns the request unchanged if the role of `key` allows it.
@@ -109,9 +113,22 @@ impl Iam {
             body = Body::from(bytes);
         }
         for need in required_actions::of(&self.account, service, &head, &said) {
+            self.count(caller, &need);
             self.decide(caller, &need).map_err(|denied| denied.answer(service))?;
         }
         Ok(Request::from_parts(head, body))
+    }
+
+    /// Returns how many actions the functions' calls needed, by function and action: a call that
+    /// needs several, as a transaction does, counts for each.
+    pub fn counts(&self) -> Value {
+        json!(*self.counts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn count(&self, caller: &Caller, need: &RequiredAction) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let actions = counts.entry(caller.function.clone()).or_default();
+        *actions.entry(need.action.clone()).or_default() += 1;
     }
 
     /// Checks whether Lambda may send a message to a queue on behalf of a function.
@@ -170,4 +187,34 @@ fn too_large() -> Response {
     let message = format!("the request is longer than {MAX_REQUEST} bytes");
     let status = StatusCode::PAYLOAD_TOO_LARGE;
     AwsError::new(status, "RequestEntityTooLargeException", message).rest_json()
+}
+
+#[cfg(test)]
+mod tests {
+    use sam_template::LoadOptions;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_calls_of_a_function_are_counted_by_action_and_those_of_others_are_not() {
+        let text = r#"Resources:
+  F: { Type: AWS::Serverless::Function, Properties: { CodeUri: f, Role: !GetAtt R.Arn } }
+  R: { Type: AWS::IAM::Role, Properties: { AssumeRolePolicyDocument: {}, Policies: [ { PolicyName: All,
+      PolicyDocument: { Statement: [ { Effect: Allow, Action: "sqs:*", Resource: "*" } ] } } ] } }"#;
+        let template = Template::load(text, &LoadOptions::default()).unwrap();
+        let iam = Iam::new(&template, None).unwrap();
+        for (key, operation) in [
+            (access_key(&template.functions[0]), "ReceiveMessage"),
+            (access_key(&template.functions[0]), "ReceiveMessage"),
+            (access_key(&template.functions[0]), "DeleteMessage"),
+            ("test".to_owned(), "DeleteMessage"),
+        ] {
+            let request =
+                Request::builder().header("x-amz-target", format!("AmazonSQS.{operation}"));
+            let request = request.body(Body::from("{}")).unwrap();
+            iam.admit(&key, "sqs", request).await.unwrap();
+        }
+        let counted = json!({"F": {"sqs:ReceiveMessage": 2, "sqs:DeleteMessage": 1}});
+        assert_eq!(iam.counts(), counted);
+    }
 }

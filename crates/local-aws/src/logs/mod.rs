@@ -6,6 +6,7 @@
 //! - `filter`: filter patterns of plain text, `json_filter` those in braces.
 //! - `api`: the operations.
 //! - `page`: pages of events, and their tokens.
+//! - `parameters`: members of requests.
 
 use std::path::Path;
 
@@ -18,6 +19,7 @@ mod filter;
 mod group;
 mod json_filter;
 mod page;
+mod parameters;
 mod reader;
 
 /// The log groups of the functions.

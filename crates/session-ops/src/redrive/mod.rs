@@ -7,8 +7,10 @@
 //!
 //! - `letter`: what a message asks for, in the forms of EventBridge, Lambda and the consumer.
 //! - `run`: one queue.
+//! - `outcome`: the delivery of a letter, and what became of it.
 
 mod letter;
+mod outcome;
 mod run;
 
 use std::process::ExitCode;

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use relay::answer::Reply;
 use serde_json::json;
 
 use super::letter::Delivery;
-use crate::aws::{Aws, Counts, Letter, Queue};
+use super::outcome::{Outcome, Total, deliver};
+use crate::aws::{Counts, Letter, Queue};
 use crate::cli::{QueueKind, Redrive};
 use crate::commands::Context;
 use crate::error::Error;
@@ -17,58 +17,6 @@ use crate::times::shown;
 /// How often a queue that seems empty is asked again while another reader, such as the health
 /// check, has letters: longer than it hides them.
 const EMPTY_RECEIVES: usize = 15;
-
-/// What became of a letter.
-#[derive(Debug, Clone, PartialEq)]
-enum Outcome {
-    /// Accepted and deleted; with `--dry-run`, it would be delivered.
-    Delivered,
-    /// Kept: the filter does not select it.
-    Filtered,
-    /// Kept, for this reason.
-    Kept(String),
-}
-
-/// What became of the letters of a queue.
-#[derive(Debug, Default)]
-pub(super) struct Total {
-    delivered: usize,
-    filtered: usize,
-    kept: usize,
-    /// Letters that were not read.
-    left: usize,
-}
-
-impl Total {
-    fn count(&mut self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Delivered => self.delivered += 1,
-            Outcome::Filtered => self.filtered += 1,
-            Outcome::Kept(_) => self.kept += 1,
-        }
-    }
-
-    /// Returns whether nothing is left that was to be delivered.
-    pub(super) fn is_complete(&self) -> bool {
-        self.kept + self.left == 0
-    }
-
-    pub(super) fn text(&self, kind: QueueKind, dry_run: bool) -> String {
-        let queue = name(kind);
-        let verb = if dry_run { "to deliver" } else { "delivered" };
-        format!(
-            "{queue}: {} {verb}, {} kept, {} not selected, {} not read",
-            self.delivered, self.kept, self.filtered, self.left
-        )
-    }
-}
-
-fn name(kind: QueueKind) -> &'static str {
-    match kind {
-        QueueKind::Events => "events",
-        QueueKind::Chunks => "chunks",
-    }
-}
 
 /// Redrives the letters that a queue has now. Returns whether Ctrl-C ended it early.
 pub(super) async fn queue(
@@ -109,16 +57,16 @@ impl Run<'_> {
     /// Works on as many letters as there were at the start: those that arrive meanwhile, because a
     /// function failed again, are for the next redrive.
     async fn letters(&mut self, total: &mut Total, table: &mut Table<7>) -> Result<bool, Error> {
-        let interrupted = tokio::signal::ctrl_c();
-        tokio::pin!(interrupted);
+        // A receive is never cancelled: it may have hidden letters already.
+        let interrupted = tokio::spawn(tokio::signal::ctrl_c());
         let Counts { visible, hidden } = self.queue.counts().await?;
         let (at_start, mut empty) = (visible + hidden, 0);
         while self.seen.len() < at_start && empty < EMPTY_RECEIVES {
-            let letters = tokio::select! {
-                biased;
-                _ = &mut interrupted => return Ok(true),
-                letters = self.queue.receive() => letters?,
-            };
+            let letters = self.queue.receive().await?;
+            if interrupted.is_finished() {
+                self.held.extend(letters.into_iter().map(|letter| letter.receipt));
+                return Ok(true);
+            }
             if letters.is_empty() {
                 empty += 1;
                 if self.queue.counts().await?.hidden <= self.held.len() {
@@ -204,7 +152,7 @@ impl Run<'_> {
         };
         let function = of(|it| it.function.rsplit(':').next().unwrap_or_default());
         let cells = [
-            name(self.kind).to_owned(),
+            self.kind.name().to_owned(),
             letter.id.clone(),
             shown(letter.sent),
             of(|it| it.form),
@@ -217,31 +165,5 @@ impl Run<'_> {
             "sessionId": cells[4], "function": cells[5], "outcome": cells[6],
         });
         (cells, object)
-    }
-}
-
-/// Delivers a letter: an event asynchronously, so that Lambda retries it and sends a new letter if
-/// it fails again; a chunk synchronously, because only the answer says whether it was accepted.
-async fn deliver(aws: &Aws, delivery: &Delivery, duplicates: bool) -> Outcome {
-    let Delivery { function, payload, .. } = delivery;
-    if !delivery.is_answered {
-        return match aws.queue(function, payload).await {
-            Ok(()) => Outcome::Delivered,
-            Err(error) => Outcome::Kept(error.to_string()),
-        };
-    }
-    let invoked = match aws.call(function, payload).await {
-        Ok(invoked) => invoked,
-        Err(error) => return Outcome::Kept(error.to_string()),
-    };
-    let kept = |reason: &str| Outcome::Kept(reason.to_owned());
-    match Reply::from_invoke(invoked.function_error.as_deref(), &invoked.body) {
-        Reply::Accepted(Some(answer)) if answer.duplicate && !duplicates => {
-            kept("duplicate: the processor's position is behind this chunk; deliver it with --to")
-        }
-        Reply::Accepted(_) => Outcome::Delivered,
-        Reply::StaleEpoch => kept("StaleEpoch: another run has the session; deliver it with --to"),
-        Reply::OutOfOrder { next_sample } => kept(&format!("OutOfOrder: expected {next_sample}")),
-        Reply::Invalid(reason) | Reply::Failed(reason) => Outcome::Kept(reason),
     }
 }

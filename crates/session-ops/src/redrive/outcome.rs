@@ -1,0 +1,81 @@
+//! What became of letters, and the delivery that decides it.
+
+use relay::answer::Reply;
+
+use super::letter::Delivery;
+use crate::aws::Aws;
+use crate::cli::QueueKind;
+
+/// What became of a letter.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Outcome {
+    /// Accepted and deleted; with `--dry-run`, it would be delivered.
+    Delivered,
+    /// Kept: the filter does not select it.
+    Filtered,
+    /// Kept, for this reason.
+    Kept(String),
+}
+
+/// What became of the letters of a queue.
+#[derive(Debug, Default)]
+pub(super) struct Total {
+    delivered: usize,
+    filtered: usize,
+    kept: usize,
+    /// Letters that were not read.
+    pub(super) left: usize,
+}
+
+impl Total {
+    pub(super) fn count(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Delivered => self.delivered += 1,
+            Outcome::Filtered => self.filtered += 1,
+            Outcome::Kept(_) => self.kept += 1,
+        }
+    }
+
+    /// Returns whether nothing is left that was to be delivered.
+    pub(super) fn is_complete(&self) -> bool {
+        self.kept + self.left == 0
+    }
+
+    pub(super) fn text(&self, kind: QueueKind, dry_run: bool) -> String {
+        let verb = if dry_run { "to deliver" } else { "delivered" };
+        format!(
+            "{}: {} {verb}, {} kept, {} not selected, {} not read",
+            kind.name(),
+            self.delivered,
+            self.kept,
+            self.filtered,
+            self.left
+        )
+    }
+}
+
+/// Delivers a letter: an event asynchronously, so that Lambda retries it and sends a new letter if
+/// it fails again; a chunk synchronously, because only the answer says whether it was accepted.
+pub(super) async fn deliver(aws: &Aws, delivery: &Delivery, duplicates: bool) -> Outcome {
+    let Delivery { function, payload, .. } = delivery;
+    if !delivery.is_answered {
+        return match aws.queue(function, payload).await {
+            Ok(()) => Outcome::Delivered,
+            Err(error) => Outcome::Kept(error.to_string()),
+        };
+    }
+    let invoked = match aws.call(function, payload).await {
+        Ok(invoked) => invoked,
+        Err(error) => return Outcome::Kept(error.to_string()),
+    };
+    let kept = |reason: &str| Outcome::Kept(reason.to_owned());
+    match Reply::from_invoke(invoked.function_error.as_deref(), &invoked.body) {
+        Reply::Accepted(Some(answer)) if answer.duplicate && !duplicates => {
+            kept("duplicate: the processor's position is behind this chunk; deliver it with --to")
+        }
+        Reply::Accepted(_) => Outcome::Delivered,
+        Reply::StaleEpoch => kept("StaleEpoch: another run has the session; deliver it with --to"),
+        Reply::OutOfOrder { next_sample } => kept(&format!("OutOfOrder: expected {next_sample}")),
+        Reply::Invalid(reason) | Reply::Failed(reason) => Outcome::Kept(reason),
+    }
+}
