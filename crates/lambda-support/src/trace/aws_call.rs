@@ -86,7 +86,8 @@ pub struct AwsCall {
 }
 
 impl AwsCall {
-    /// Begins a call. `None`: the trace is not recorded.
+    /// Begins a call. `None`: the trace is not recorded. A call of Lambda is sent at once as one in
+    /// progress, because the callee's segments belong to it even if this process is killed.
     pub fn begin(service: &str, operation: &str) -> Option<Self> {
         let Scope { header, parent } = Scope::current();
         let (header, parent) = (header?, parent?);
@@ -96,6 +97,9 @@ impl AwsCall {
         let operation = format!("{service} {operation}");
         let is_early = parent.calls.begin(&operation);
         let header = with_parent(&header, document.id(), is_early);
+        if is_early && service == "Lambda" {
+            document.send_in_progress();
+        }
         Some(Self { parent, header, operation, is_early, document: Some(document) })
     }
 
