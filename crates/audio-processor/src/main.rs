@@ -12,7 +12,7 @@ use aws_adapters::{
     dynamodb::{DynamoDb, ProcessedTable},
 };
 use lambda_runtime::{Error, LambdaEvent, run_concurrent, service_fn};
-use lambda_support::trace::{self, Piece};
+use lambda_support::trace::{self, Subsegment};
 use lambda_support::{Env, logging};
 use serde_json::Value;
 
@@ -28,10 +28,10 @@ async fn main() -> Result<(), Error> {
         let processor = Arc::clone(&processor);
         trace::scope(event.context.xray_trace_id.clone(), async move {
             let text = |name: &str| event.payload.get(name).cloned().unwrap_or_default();
-            let piece = Piece::begin("accept")
+            let subsegment = Subsegment::begin("accept")
                 .annotated("sessionId", text("sessionId"))
                 .annotated("epoch", text("epoch"));
-            piece.run_result(processor.process(event.payload, now_seconds())).await
+            subsegment.run_result(processor.process(event.payload, now_seconds())).await
         })
     }))
     .await

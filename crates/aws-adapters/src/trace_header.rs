@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_smithy_types::error::display::DisplayErrorContext;
-use lambda_support::trace::{self, AwsCall, CallEnd, Flaw};
+use lambda_support::trace::{self, AwsCall, CallEnd, Failure};
 use session::ErrorKind;
 
 use crate::sdk_error::kind_of;
@@ -88,7 +88,7 @@ impl Intercept for TraceHeader {
         let failure = error.map(|error| match error.as_operation_error() {
             Some(error) => refused(error.to_string(), status),
             // Without a response, the message contains no header or body.
-            None => (Flaw::Fault, DisplayErrorContext(error).to_string()),
+            None => (Failure::Fault, DisplayErrorContext(error).to_string()),
         });
         running.call.end(CallEnd {
             status,
@@ -101,13 +101,13 @@ impl Intercept for TraceHeader {
 }
 
 /// Classifies the error of an operation by its text: `CODE: message`, or `unhandled error (CODE)`.
-fn refused(text: String, status: Option<u16>) -> (Flaw, String) {
+fn refused(text: String, status: Option<u16>) -> (Failure, String) {
     let unhandled = text.strip_prefix("unhandled error (").and_then(|rest| rest.strip_suffix(')'));
     let code = unhandled.or_else(|| text.split(':').next());
     let flaw = match (kind_of(code, status.unwrap_or(500)), status) {
-        (ErrorKind::Throttled, _) => Flaw::Throttle,
-        (_, Some(400..=499)) => Flaw::Error,
-        _ => Flaw::Fault,
+        (ErrorKind::Throttled, _) => Failure::Throttle,
+        (_, Some(400..=499)) => Failure::Error,
+        _ => Failure::Fault,
     };
     (flaw, text)
 }
@@ -119,12 +119,16 @@ mod tests {
     #[test]
     fn an_error_is_classified_by_its_code_and_its_status() {
         for (text, status, flaw) in [
-            ("ConditionalCheckFailedException: The conditional request failed", 400, Flaw::Error),
-            ("ProvisionedThroughputExceededException: slow", 400, Flaw::Throttle),
-            ("unhandled error (ThrottlingException)", 400, Flaw::Throttle),
-            ("unhandled error (AccessDeniedException)", 403, Flaw::Error),
-            ("unhandled error", 503, Flaw::Fault),
-            ("InternalServerError", 500, Flaw::Fault),
+            (
+                "ConditionalCheckFailedException: The conditional request failed",
+                400,
+                Failure::Error,
+            ),
+            ("ProvisionedThroughputExceededException: slow", 400, Failure::Throttle),
+            ("unhandled error (ThrottlingException)", 400, Failure::Throttle),
+            ("unhandled error (AccessDeniedException)", 403, Failure::Error),
+            ("unhandled error", 503, Failure::Fault),
+            ("InternalServerError", 500, Failure::Fault),
         ] {
             assert_eq!(refused(text.to_owned(), Some(status)), (flaw, text.to_owned()));
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use lambda_support::context::time_left;
-use lambda_support::trace::{self, Piece};
+use lambda_support::trace::{self, Subsegment};
 use relay::{Report, RunRequest};
 use serde_json::{Value, json};
 use session::event::{EventStatus, StatusChange};
@@ -21,12 +21,12 @@ use crate::ports::Aws;
 pub(crate) async fn handle(aws: Arc<Aws>, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     let (payload, context) = event.into_parts();
     let work = async {
-        let piece = Piece::begin(name(&payload));
-        let piece = match session_id(&payload) {
-            Some(id) => piece.annotated("sessionId", id),
-            None => piece,
+        let subsegment = Subsegment::begin(name(&payload));
+        let subsegment = match session_id(&payload) {
+            Some(id) => subsegment.annotated("sessionId", id),
+            None => subsegment,
         };
-        piece.run_result(dispatch(&aws, &payload, &context)).await
+        subsegment.run_result(dispatch(&aws, &payload, &context)).await
     };
     let result = trace::scope(header(&payload, &context), work).await;
     result.map_err(|failure| {

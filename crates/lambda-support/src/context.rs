@@ -12,7 +12,7 @@ use session::{
 };
 use tokio::time::Instant;
 
-use crate::trace::Piece;
+use crate::trace::Subsegment;
 
 /// Implements the context of the use cases: clock, random source, telemetry and traces.
 #[derive(Clone, Debug)]
@@ -62,12 +62,13 @@ impl Tracer for SystemContext {
         work: Work<'_>,
         future: impl Future<Output = Result<T, E>> + Send,
     ) -> impl Future<Output = Result<T, E>> + Send {
-        let piece = Piece::begin(work.name).annotated("sessionId", work.session_id.as_str());
-        let piece = match work.epoch {
-            Some(epoch) => piece.annotated("epoch", epoch),
-            None => piece,
+        let subsegment =
+            Subsegment::begin(work.name).annotated("sessionId", work.session_id.as_str());
+        let subsegment = match work.epoch {
+            Some(epoch) => subsegment.annotated("epoch", epoch),
+            None => subsegment,
         };
-        piece.run_result(future)
+        subsegment.run_result(future)
     }
 }
 

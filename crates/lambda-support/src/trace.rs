@@ -5,32 +5,32 @@
 //! each invocation stores its own header in a task-local, and `aws-adapters` adds it to every AWS
 //! call of the invocation.
 //!
-//! A [`Piece`] is a named piece of work, and an [`AwsCall`] a call of AWS within it. Each becomes a
-//! subsegment, if the trace is sampled and Lambda has set `AWS_XRAY_DAEMON_ADDRESS`; it is sent when
-//! it ends, so that a process that is killed loses only what is still open. The format is that of
+//! A [`Subsegment`] is a named piece of work, and an [`AwsCall`] a call of AWS within it. Both are
+//! recorded if the trace is sampled and Lambda has set `AWS_XRAY_DAEMON_ADDRESS`. Each is sent when it
+//! ends, so that a process that is killed loses only what is still open. The format is that of
 //! <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>. Sending never
 //! waits and never fails the work (docs/adr/0017).
 //!
-//! X-Ray keeps 500 KB of a trace, and a run of 15 minutes makes thousands of calls. Within one piece
-//! the first [`FIRST`] calls of each operation are recorded, and the first [`FIRST`] that fail; the
-//! others are counted in the piece's metadata. They carry `Sampled=0`, so that the functions that
-//! they invoke record nothing either.
+//! X-Ray keeps 500 KB of a trace, and a run of 15 minutes makes thousands of calls. Within one
+//! subsegment the first [`RECORDED_CALLS`] calls of each operation are recorded, and as many later
+//! ones that fail; the others are counted in its metadata. They carry `Sampled=0`, so that the
+//! functions that they invoke record nothing either.
 
 mod aws_call;
 mod daemon;
+mod document;
 mod header;
-mod piece;
 mod subsegment;
 
 use std::sync::Arc;
 
-pub use aws_call::{AwsCall, CallEnd, FIRST};
+pub use aws_call::{AwsCall, CallEnd, RECORDED_CALLS};
 pub use daemon::Daemon;
+pub use document::Failure;
 pub use header::same_trace;
-pub use piece::{Piece, annotate};
-pub use subsegment::Flaw;
+pub use subsegment::{Subsegment, annotate};
 
-use piece::Within;
+use subsegment::Parent;
 
 tokio::task_local! {
     static SCOPE: Scope;
@@ -43,8 +43,8 @@ const MAX_LEN: usize = 500;
 #[derive(Debug, Clone, Default)]
 struct Scope {
     header: Option<Arc<str>>,
-    /// What subsegments are recorded in; `None` if the trace is not recorded.
-    within: Option<Arc<Within>>,
+    /// What subsegments belong to; `None` if the trace is not recorded.
+    parent: Option<Arc<Parent>>,
 }
 
 impl Scope {
@@ -68,15 +68,15 @@ pub async fn scope_to<F: Future>(
     work: F,
 ) -> F::Output {
     let header = header.filter(|header| header.len() <= MAX_LEN);
-    let within = daemon.zip(header.as_deref()).and_then(|(daemon, header)| {
-        Some(Arc::new(Within::invocation(daemon, header::sampled(header)?)))
+    let parent = daemon.zip(header.as_deref()).and_then(|(daemon, header)| {
+        Some(Arc::new(Parent::invocation(daemon, header::sampled(header)?)))
     });
-    let scope = Scope { header: header.map(Into::into), within };
+    let scope = Scope { header: header.map(Into::into), parent };
     SCOPE.scope(scope, work).await
 }
 
 /// Returns the trace header of the enclosing [`scope`], if any. Its parent is the enclosing
-/// [`Piece`].
+/// [`Subsegment`].
 pub fn current() -> Option<String> {
     SCOPE.try_with(|scope| scope.header.as_deref().map(ToOwned::to_owned)).ok().flatten()
 }

@@ -8,7 +8,7 @@
 
 use lambda_http::{Body, Request, RequestExt, Response, http::StatusCode, request::RequestContext};
 use lambda_support::context::time_left;
-use lambda_support::trace::{self, Flaw, Piece};
+use lambda_support::trace::{self, Failure, Subsegment};
 use session::{Call, Completed, Deleted, Error, Limits, PostResponse, Session, SessionId};
 
 mod request;
@@ -72,11 +72,12 @@ impl<S: SessionApi> Api<S> {
         trace::scope(trace_header, self.sessions.run_post_response(post_response)).await;
     }
 
-    /// Handles a request as a piece of its trace. The events of the request belong to the piece.
+    /// Handles a request as a subsegment of its trace, to which its events belong.
     async fn traced(&self, request: &Request) -> ApiResponse {
         let target = Target::of(request);
         let route = target.and_then(|target| target.route(request.method()));
-        let mut piece = Piece::begin(route.map_or("unknown route", |it| it.operation.name()));
+        let mut subsegment =
+            Subsegment::begin(route.map_or("unknown route", |it| it.operation.name()));
         let work = async {
             let call = Call { limits: self.limits(request), trace_header: trace::current() };
             if let Some(id) = target.filter(|it| it.session_id.parse::<SessionId>().is_ok()) {
@@ -84,11 +85,11 @@ impl<S: SessionApi> Api<S> {
             }
             self.route(request, &call).await
         };
-        let response = piece.run(work).await;
+        let response = subsegment.run(work).await;
         match response.response.status().as_u16() {
-            429 => piece.fail(Flaw::Throttle),
-            400..=499 => piece.fail(Flaw::Error),
-            500.. => piece.fail(Flaw::Fault),
+            429 => subsegment.fail(Failure::Throttle),
+            400..=499 => subsegment.fail(Failure::Error),
+            500.. => subsegment.fail(Failure::Fault),
             _ => {}
         }
         response

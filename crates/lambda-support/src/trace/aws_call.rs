@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value, json};
 
 use super::Scope;
+use super::document::{Document, Failure};
 use super::header::with_parent;
-use super::piece::Within;
-use super::subsegment::{Flaw, Subsegment};
+use super::subsegment::Parent;
 
 /// How many calls of one operation, and how many of them that fail, a piece of work records.
-pub const FIRST: u32 = 3;
+pub const RECORDED_CALLS: u32 = 3;
 
 /// The calls of one piece of work, by service and operation.
 #[derive(Debug, Default)]
@@ -29,14 +29,14 @@ impl Calls {
     fn begin(&self, operation: &str) -> bool {
         self.count(operation, |count| {
             count.begun = count.begun.saturating_add(1);
-            count.begun <= FIRST
+            count.begun <= RECORDED_CALLS
         })
     }
 
     /// Counts the end of a call that is recorded only if it failed. Returns whether it is.
     fn end(&self, operation: &str, failed: bool) -> bool {
         self.count(operation, |count| {
-            let recorded = failed && count.late_failures < FIRST;
+            let recorded = failed && count.late_failures < RECORDED_CALLS;
             match recorded {
                 true => count.late_failures += 1,
                 false => count.not_recorded += 1,
@@ -71,32 +71,36 @@ pub struct CallEnd<'a> {
     /// The number of attempts after the first.
     pub retries: u32,
     /// How and why it failed.
-    pub failure: Option<(Flaw, String)>,
+    pub failure: Option<(Failure, String)>,
 }
 
 /// A call of AWS, as a subsegment of the current piece of work. A call that is dropped before its
 /// end is marked as cancelled.
 #[derive(Debug)]
 pub struct AwsCall {
-    within: Arc<Within>,
+    parent: Arc<Parent>,
     header: String,
     operation: String,
     is_early: bool,
-    subsegment: Option<Subsegment>,
+    document: Option<Document>,
 }
 
 impl AwsCall {
-    /// Begins a call. `None`: the trace is not recorded.
+    /// Begins a call. `None`: the trace is not recorded. A call of Lambda is sent at once as one in
+    /// progress, because the callee's segments belong to it even if this process is killed.
     pub fn begin(service: &str, operation: &str) -> Option<Self> {
-        let Scope { header, within } = Scope::current();
-        let (header, within) = (header?, within?);
-        let mut subsegment = within.begin(service);
-        subsegment.set("namespace", "aws");
-        subsegment.add("aws", "operation", operation);
+        let Scope { header, parent } = Scope::current();
+        let (header, parent) = (header?, parent?);
+        let mut document = parent.begin(service);
+        document.set("namespace", "aws");
+        document.add("aws", "operation", operation);
         let operation = format!("{service} {operation}");
-        let is_early = within.calls.begin(&operation);
-        let header = with_parent(&header, subsegment.id(), is_early);
-        Some(Self { within, header, operation, is_early, subsegment: Some(subsegment) })
+        let is_early = parent.calls.begin(&operation);
+        let header = with_parent(&header, document.id(), is_early);
+        if is_early && service == "Lambda" {
+            document.send_in_progress();
+        }
+        Some(Self { parent, header, operation, is_early, document: Some(document) })
     }
 
     /// Returns the trace header of the request.
@@ -106,31 +110,31 @@ impl AwsCall {
 
     /// Ends the call.
     pub fn end(&mut self, end: CallEnd<'_>) {
-        let Some(mut subsegment) = self.subsegment.take() else { return };
-        if !self.is_early && !self.within.calls.end(&self.operation, end.failure.is_some()) {
+        let Some(mut document) = self.document.take() else { return };
+        if !self.is_early && !self.parent.calls.end(&self.operation, end.failure.is_some()) {
             return;
         }
         if let Some(status) = end.status {
-            subsegment.set("http", json!({ "response": { "status": status } }));
+            document.set("http", json!({ "response": { "status": status } }));
         }
         if let Some(id) = end.request_id {
-            subsegment.add("aws", "request_id", id);
+            document.add("aws", "request_id", id);
         }
-        subsegment.add("aws", "retries", end.retries);
-        if let Some((flaw, message)) = end.failure {
-            subsegment.fail(flaw, &message);
+        document.add("aws", "retries", end.retries);
+        if let Some((failure, message)) = end.failure {
+            document.fail(failure, &message);
         }
-        subsegment.send();
+        document.send();
     }
 }
 
 impl Drop for AwsCall {
     fn drop(&mut self) {
-        if let Some(mut subsegment) = self.subsegment.take()
-            && (self.is_early || self.within.calls.end(&self.operation, false))
+        if let Some(mut document) = self.document.take()
+            && (self.is_early || self.parent.calls.end(&self.operation, false))
         {
-            subsegment.add_metadata("outcome", "cancelled");
-            subsegment.send();
+            document.add_metadata("outcome", "cancelled");
+            document.send();
         }
     }
 }

@@ -59,15 +59,15 @@ async fn a_header_that_is_too_long_is_left_out() {
 }
 
 #[tokio::test]
-async fn a_piece_is_sent_at_its_beginning_and_at_its_end() {
+async fn a_subsegment_is_sent_at_its_beginning_and_at_its_end() {
     let (receiver, daemon) = Receiver::new();
     scope_to(daemon, Some(HEADER.to_owned()), async {
-        let piece = Piece::begin("deliver").annotated("epoch", 3);
+        let subsegment = Subsegment::begin("deliver").annotated("epoch", 3);
         let work = async {
             annotate("sessionId", "a-b-1");
             Err::<Infallible, _>("the table is unavailable")
         };
-        assert!(piece.run_result(work).await.is_err());
+        assert!(subsegment.run_result(work).await.is_err());
     })
     .await;
     let (open, closed) = (receiver.next(), receiver.next());
@@ -88,18 +88,20 @@ async fn a_piece_is_sent_at_its_beginning_and_at_its_end() {
 }
 
 #[tokio::test]
-async fn a_call_belongs_to_its_piece_and_its_callee_to_the_call() {
+async fn a_call_belongs_to_its_subsegment_and_its_callee_to_the_call() {
     let (receiver, daemon) = Receiver::new();
     scope_to(daemon, Some(HEADER.to_owned()), async {
-        let mut piece = Piece::begin("deliver");
-        piece
+        let mut subsegment = Subsegment::begin("deliver");
+        subsegment
             .run(async {
                 let mut call = AwsCall::begin("Lambda", "Invoke").unwrap();
+                let open = receiver.next();
+                assert_eq!(receiver.next()["in_progress"], true);
                 let header = call.header().to_owned();
-                let failure = Some((Flaw::Throttle, "TooManyRequestsException".to_owned()));
+                let failure = Some((Failure::Throttle, "TooManyRequestsException".to_owned()));
                 let (status, request_id) = (Some(429), Some("r-1"));
                 call.end(CallEnd { status, request_id, retries: 2, failure });
-                let (open, call) = (receiver.next(), receiver.next());
+                let call = receiver.next();
                 assert_eq!(call["parent_id"], open["id"]);
                 let id = call["id"].as_str().unwrap();
                 assert!(header.contains(&format!(";Parent={id};Sampled=1;Lineage=1:a:2")));
@@ -119,14 +121,14 @@ async fn a_call_belongs_to_its_piece_and_its_callee_to_the_call() {
 async fn later_calls_are_counted_and_their_callees_record_nothing() {
     let (receiver, daemon) = Receiver::new();
     scope_to(daemon, Some(HEADER.to_owned()), async {
-        Piece::begin("deliver")
+        Subsegment::begin("deliver")
             .run(async {
-                for number in 0..10 * FIRST {
-                    let mut call = AwsCall::begin("Lambda", "Invoke").unwrap();
-                    assert_eq!(call.header().contains("Sampled=1"), number < FIRST);
+                for number in 0..10 * RECORDED_CALLS {
+                    let mut call = AwsCall::begin("DynamoDB", "Query").unwrap();
+                    assert_eq!(call.header().contains("Sampled=1"), number < RECORDED_CALLS);
                     // All calls but the first fail from here on.
-                    let failed = number >= 8 * FIRST;
-                    let failure = failed.then(|| (Flaw::Fault, "500".to_owned()));
+                    let failed = number >= 8 * RECORDED_CALLS;
+                    let failure = failed.then(|| (Failure::Fault, "500".to_owned()));
                     call.end(CallEnd { failure, ..CallEnd::default() });
                 }
             })
@@ -142,18 +144,18 @@ async fn later_calls_are_counted_and_their_callees_record_nothing() {
             false => calls.push(document["fault"] == true),
         }
     };
-    let (early, late) = calls.split_at(FIRST as usize);
+    let (early, late) = calls.split_at(RECORDED_CALLS as usize);
     assert!(early.iter().all(|fault| !fault), "{calls:?}");
-    assert!(late.len() == FIRST as usize && late.iter().all(|fault| *fault), "{calls:?}");
-    let counted = &closed["metadata"]["default"]["callsNotRecorded"]["Lambda Invoke"];
-    assert_eq!(*counted, json!(8 * FIRST));
+    assert!(late.len() == RECORDED_CALLS as usize && late.iter().all(|fault| *fault), "{calls:?}");
+    let counted = &closed["metadata"]["default"]["callsNotRecorded"]["DynamoDB Query"];
+    assert_eq!(*counted, json!(8 * RECORDED_CALLS));
 }
 
 #[tokio::test]
 async fn work_that_is_dropped_is_sent_as_cancelled() {
     let (receiver, daemon) = Receiver::new();
     scope_to(daemon, Some(HEADER.to_owned()), async {
-        let work = Piece::begin("deliver").run_result(async {
+        let work = Subsegment::begin("deliver").run_result(async {
             let _call = AwsCall::begin("Kinesis Video Media", "GetMedia");
             std::future::pending::<Result<(), Infallible>>().await
         });
@@ -177,7 +179,7 @@ async fn a_trace_that_is_not_sampled_sends_nothing_and_keeps_its_header() {
     let (receiver, daemon) = Receiver::new();
     let header = HEADER.replace("Sampled=1", "Sampled=0");
     scope_to(daemon, Some(header.clone()), async {
-        Piece::begin("deliver")
+        Subsegment::begin("deliver")
             .run(async {
                 assert!(AwsCall::begin("Lambda", "Invoke").is_none());
                 assert_eq!(current(), Some(header));
@@ -189,13 +191,13 @@ async fn a_trace_that_is_not_sampled_sends_nothing_and_keeps_its_header() {
 }
 
 #[tokio::test]
-async fn the_number_of_pieces_is_bounded() {
+async fn the_number_of_subsegments_is_bounded() {
     let (receiver, daemon) = Receiver::new();
     scope_to(daemon, Some(HEADER.to_owned()), async {
         let mut recorded = 0;
         for _ in 0..150 {
-            let piece = Piece::begin("restart");
-            piece.run_result(async { Ok::<_, Infallible>(()) }).await.unwrap();
+            let subsegment = Subsegment::begin("restart");
+            subsegment.run_result(async { Ok::<_, Infallible>(()) }).await.unwrap();
             while !receiver.is_empty() {
                 recorded += 1;
             }

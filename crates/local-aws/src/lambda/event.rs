@@ -145,9 +145,7 @@ async fn attempt(
     let (mut attempts, mut backoff, mut last) = (0, FIRST_BACKOFF, None);
     loop {
         let (segment, invocation) = queued.attempt(invocation);
-        let outcome = once(queue, pool, invocation).await;
-        segment.end_with(&outcome);
-        let wait = match outcome {
+        let wait = match once(queue, pool, invocation, segment).await {
             Ok(invoked) => {
                 attempts += 1;
                 let failed = invoked.function_error.is_some();
@@ -177,9 +175,12 @@ async fn once(
     queue: &EventQueue,
     pool: &Arc<Pool>,
     invocation: Invocation,
+    segment: Segment,
 ) -> Result<Invoked, AwsError> {
-    let fault = pool.gate(&queue.faults).await?;
-    pool.invoke(invocation, fault).await
+    match pool.gate(&queue.faults, "Invoke").await {
+        Ok(fault) => pool.invoke(invocation, fault, segment).await,
+        Err(error) => Err(segment.refused(error)),
+    }
 }
 
 /// Returns the record for a destination (Lambda guide, "Adding a destination").

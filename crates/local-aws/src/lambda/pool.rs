@@ -18,7 +18,7 @@ use super::environment::{ExecutionEnvironment, StartFailure};
 use super::execution::{self, Limits};
 use super::invocation::{Invocation, Invoked};
 use super::options::LambdaOptions;
-use super::segments::{self, Segments};
+use super::segments::{self, Segment, Segments};
 use super::{process, trace};
 use crate::aws_error::AwsError;
 use crate::clock::{Clock, real_now_us};
@@ -126,7 +126,8 @@ impl Pool {
         Err(AwsError::bad_request("RecursiveInvocationException", message).with("Type", "User"))
     }
 
-    /// Runs one invocation to its end, even if the caller disconnects.
+    /// Runs one invocation to its end, even if the caller disconnects, and ends `segment`, that of
+    /// its request.
     ///
     /// # Errors
     /// `TooManyRequestsException` at the concurrency limit, `ServiceException` when no process can
@@ -135,8 +136,15 @@ impl Pool {
         self: &Arc<Self>,
         invocation: Invocation,
         fault: Option<Fault>,
+        segment: Segment,
     ) -> Result<Invoked, AwsError> {
-        let permit = self.concurrency.acquire().inspect_err(|error| self.refused(error))?;
+        let permit = match self.concurrency.acquire() {
+            Ok(permit) => permit,
+            Err(throttled) => {
+                self.refused(&throttled);
+                return Err(segment.refused(throttled));
+            }
+        };
         let pool = Arc::clone(self);
         let answer_lost = fault.as_ref().filter(|fault| fault.kind == FaultKind::AnswerLost);
         let lost = answer_lost.map(Fault::error);
@@ -145,6 +153,7 @@ impl Pool {
             let root = trace::root(&invocation.trace).to_owned();
             let result = pool.run(invocation, fault, permit).await;
             pool.note(&payload, &root, &result, received_us);
+            segment.end_with(&result);
             result
         });
         let invoked = match task.await {
@@ -177,8 +186,12 @@ impl Pool {
     ///
     /// # Errors
     /// The fault's error, of which a throttle counts as one of the function.
-    pub(super) async fn gate(&self, faults: &Faults) -> Result<Option<Fault>, AwsError> {
-        let gate = faults.gate("lambda", "Invoke", &self.function.name).await;
+    pub(super) async fn gate(
+        &self,
+        faults: &Faults,
+        operation: &str,
+    ) -> Result<Option<Fault>, AwsError> {
+        let gate = faults.gate("lambda", operation, &self.function.name).await;
         gate.inspect_err(|error| self.refused(error))
     }
 

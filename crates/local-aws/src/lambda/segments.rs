@@ -91,7 +91,7 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Ends the segment of a synchronous request.
+    /// Ends the segment of a request, or of an attempt.
     pub(super) fn end_with(self, outcome: &Outcome) {
         self.end(&failure(outcome));
     }

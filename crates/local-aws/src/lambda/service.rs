@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::aws_error::AwsError;
 use crate::clock::Clock;
-use crate::faults::{FaultKind, Faults};
+use crate::faults::{Fault, FaultKind, Faults};
 use crate::sqs::Sqs;
 
 use super::deliveries::Deliveries;
@@ -99,14 +99,25 @@ impl Lambda {
     ) -> Result<Invoked, AwsError> {
         let pool = self.pool(function)?;
         let segment = pool.segments().request(&mut invocation);
-        let outcome = async {
-            let fault = pool.gate(&self.faults).await?;
-            pool.check_loop(&invocation)?;
-            pool.invoke(invocation, fault).await
-        };
-        let outcome = outcome.await;
-        segment.end_with(&outcome);
-        outcome
+        match self.admit(pool, "Invoke", &invocation).await {
+            Ok(fault) => pool.invoke(invocation, fault, segment).await,
+            Err(error) => Err(segment.refused(error)),
+        }
+    }
+
+    /// Returns the fault that applies to an invocation.
+    ///
+    /// # Errors
+    /// The fault's error, or that of a recursive loop.
+    async fn admit(
+        &self,
+        pool: &Pool,
+        operation: &str,
+        invocation: &Invocation,
+    ) -> Result<Option<Fault>, AwsError> {
+        let fault = pool.gate(&self.faults, operation).await?;
+        pool.check_loop(invocation)?;
+        Ok(fault)
     }
 
     /// Queues an event for a function (Event, 202). Lambda retries it, and sends a record of an
@@ -133,13 +144,7 @@ impl Lambda {
         let pool = Arc::clone(self.pool(function)?);
         let mut invocation = Invocation::new(payload, trace, MAX_ASYNC_PAYLOAD)?;
         let segment = pool.segments().request(&mut invocation);
-        let admitted = async {
-            let pool_name = pool.function().name.clone();
-            let fault = self.faults.gate("lambda", "InvokeAsync", &pool_name).await?;
-            pool.check_loop(&invocation)?;
-            Ok(fault)
-        };
-        let fault = match admitted.await {
+        let fault = match self.admit(&pool, "InvokeAsync", &invocation).await {
             Ok(fault) => fault,
             Err(error) => return Err(segment.refused(error)),
         };

@@ -55,11 +55,10 @@ impl XRay {
 
     fn put_trace_segments(&self, body: &Value) -> Result<Value, AwsError> {
         let documents = texts(body, "TraceSegmentDocuments", MAX_DOCUMENTS)?;
-        let refused = documents.into_iter().filter_map(|document| self.put(document).err());
-        let refused = refused.map(|refused| {
-            json!({ "Id": refused.id, "ErrorCode": refused.code, "Message": refused.message })
-        });
-        Ok(json!({ "UnprocessedTraceSegments": refused.collect::<Vec<_>>() }))
+        let unprocessed = documents.into_iter().filter_map(|document| self.put(document).err());
+        let unprocessed = unprocessed
+            .map(|it| json!({ "Id": it.id, "ErrorCode": it.code, "Message": it.message }));
+        Ok(json!({ "UnprocessedTraceSegments": unprocessed.collect::<Vec<_>>() }))
     }
 
     /// An id without a trace is left out of the answer, as X-Ray does.

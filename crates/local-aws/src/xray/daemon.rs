@@ -91,7 +91,7 @@ impl XRay {
         }
         iam.may_trace(function).map_err(|denied| denied.to_string())?;
         for document in documents.lines().filter(|line| !line.trim().is_empty()) {
-            self.put(document).map_err(|refused| refused.to_string())?;
+            self.put(document).map_err(|unprocessed| unprocessed.to_string())?;
         }
         Ok(())
     }

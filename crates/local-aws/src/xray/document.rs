@@ -29,7 +29,7 @@ pub(super) struct Document {
 /// An entry of `UnprocessedTraceSegments`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Unprocessed segment {id:?}: {message}")]
-pub(super) struct Refused {
+pub(super) struct Unprocessed {
     /// The id of the segment, if it could be read.
     pub(super) id: Option<String>,
     /// For example `MissingId`.
@@ -37,7 +37,7 @@ pub(super) struct Refused {
     pub(super) message: String,
 }
 
-impl Refused {
+impl Unprocessed {
     pub(super) fn new(body: Option<&Map<String, Value>>, code: &'static str) -> Self {
         let text = |field: &str| body?.get(field)?.as_str();
         let kind = text("type").filter(|kind| *kind == "subsegment").unwrap_or("segment");
@@ -50,12 +50,12 @@ impl Refused {
 ///
 /// # Errors
 /// X-Ray would not process it.
-pub(super) fn read(text: &str) -> Result<Document, Refused> {
+pub(super) fn read(text: &str) -> Result<Document, Unprocessed> {
     let Ok(Value::Object(mut body)) = serde_json::from_str(text) else {
-        return Err(Refused::new(None, "ParseError"));
+        return Err(Unprocessed::new(None, "ParseError"));
     };
     if text.len() > MAX_DOCUMENT {
-        return Err(Refused::new(Some(&body), "SegmentTooLarge"));
+        return Err(Unprocessed::new(Some(&body), "SegmentTooLarge"));
     }
     match check(&body).and_then(|()| check_subsegments(&mut body, 0)) {
         Ok(()) => {
@@ -64,7 +64,7 @@ pub(super) fn read(text: &str) -> Result<Document, Refused> {
             let is_open = is_open(&body);
             Ok(Document { trace_id, id, is_open, text: Value::Object(body).to_string() })
         }
-        Err(code) => Err(Refused::new(Some(&body), code)),
+        Err(code) => Err(Unprocessed::new(Some(&body), code)),
     }
 }
 
@@ -175,7 +175,7 @@ mod tests {
         })
     }
 
-    fn refused(change: impl FnOnce(&mut Value)) -> Refused {
+    fn unprocessed(change: impl FnOnce(&mut Value)) -> Unprocessed {
         let mut document = valid();
         change(&mut document);
         read(&document.to_string()).unwrap_err()
@@ -198,8 +198,8 @@ mod tests {
             ("subsegments", json!([1]), "InvalidSubsegments"),
             ("subsegments", json!([{"name": "a"}]), "MissingId"),
         ] {
-            let refused = refused(|document| document[field] = value.clone());
-            assert_eq!(refused.code, code, "{field} {value}");
+            let unprocessed = unprocessed(|document| document[field] = value.clone());
+            assert_eq!(unprocessed.code, code, "{field} {value}");
         }
         for (field, code) in [
             ("id", "MissingId"),
@@ -208,12 +208,13 @@ mod tests {
             ("parent_id", "MissingParentId"),
             ("end_time", "MissingEndTime"),
         ] {
-            let refused = refused(|document| drop(document.as_object_mut().unwrap().remove(field)));
-            assert_eq!(refused.code, code, "{field}");
-            assert_eq!(refused.message, format!("Invalid subsegment. ErrorCode: {code}"));
+            let unprocessed =
+                unprocessed(|document| drop(document.as_object_mut().unwrap().remove(field)));
+            assert_eq!(unprocessed.code, code, "{field}");
+            assert_eq!(unprocessed.message, format!("Invalid subsegment. ErrorCode: {code}"));
         }
         assert_eq!(read("[]").unwrap_err().code, "ParseError");
-        let long = refused(|document| document["metadata"] = "x".repeat(MAX_DOCUMENT).into());
+        let long = unprocessed(|document| document["metadata"] = "x".repeat(MAX_DOCUMENT).into());
         assert_eq!(long.code, "SegmentTooLarge");
     }
 

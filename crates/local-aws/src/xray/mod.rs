@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use document::Refused;
+use document::Unprocessed;
 use sam_template::Account;
 use traces::Traces;
 
@@ -46,7 +46,7 @@ impl XRay {
     ///
     /// # Errors
     /// X-Ray would not process it.
-    fn put(&self, text: &str) -> Result<(), Refused> {
+    fn put(&self, text: &str) -> Result<(), Unprocessed> {
         let document = document::read(text)?;
         self.traces().put(document);
         Ok(())
@@ -54,8 +54,8 @@ impl XRay {
 
     /// Keeps a document of the Lambda service.
     pub(crate) fn put_own(&self, document: &Value) {
-        if let Err(refused) = self.put(&document.to_string()) {
-            tracing::warn!("Lambda's own segment: {refused}");
+        if let Err(unprocessed) = self.put(&document.to_string()) {
+            tracing::warn!("Lambda's own segment: {unprocessed}");
         }
     }
 
