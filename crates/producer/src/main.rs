@@ -27,7 +27,7 @@ struct Args {
     #[arg(long, value_name = "URL", requires = "stream")]
     endpoint: Option<String>,
     /// Send only the beginning of the recording, of this length in milliseconds.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     first_ms: Option<u64>,
     /// Speed and fragments.
     #[command(flatten)]

@@ -197,5 +197,8 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert_eq!(read, recording);
         assert_eq!(read.samples_16k(), (5 * 960 - 312) / 3);
+        let beginning = read.first(40);
+        assert_eq!(beginning.packets, recording.packets[..2]);
+        assert_eq!((beginning.samples_16k(), beginning.fragments(1_000)), ((2 * 960 - 312) / 3, 1));
     }
 }
