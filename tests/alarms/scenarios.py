@@ -6,10 +6,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from cloud import CONSUMER, Cloud, Speech, eventually
-from mkv import Packet, Recording
+from cloud import CONSUMER, RECORDING, Cloud, Speech, eventually
+from matroska import damaged, without_codec
 
 # More calls than any scenario makes: such a fault lasts until it is removed.
 ALWAYS = 1_000_000
@@ -83,17 +83,12 @@ def consumer_is_throttled(cloud: Cloud) -> Iterator[None]:
 
 
 def codec_is_not_supported(cloud: Cloud) -> Iterator[None]:
-    cloud.speak(cloud.open("eli"), 8, lambda it: replace(it, head=it.head.replace(b"A_OPUS", b"A_FLAC")))
+    cloud.put_media(cloud.open("eli"), without_codec(RECORDING.read_bytes()))
     yield
 
 
 def packets_are_damaged(cloud: Cloud) -> Iterator[None]:
-    def damaged(recording: Recording) -> Recording:
-        """Damages every fourth packet: a packet of code 3 has at least one frame (RFC 6716, R6)."""
-        return replace(recording, packets=[
-            Packet(it.at_ms, it.samples_48k, b"\x03\x00") if index % 4 == 3 else it
-            for index, it in enumerate(recording.packets)])
-    cloud.speak(cloud.open("fay"), 8, damaged)
+    cloud.put_media(cloud.open("fay"), damaged(RECORDING.read_bytes()))
     yield
 
 

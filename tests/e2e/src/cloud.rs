@@ -76,6 +76,10 @@ impl Cloud {
         let data = fresh_directory()?;
         let file = data.join("template.yaml");
         std::fs::write(&file, template).map_err(io("write a template"))?;
+        // The template includes it.
+        let alarms = "observability.yaml";
+        std::fs::copy(root().join("infra").join(alarms), data.join(alarms))
+            .map_err(io("copy the alarms"))?;
         let on_it = |command: &mut Command| {
             command.arg("--template").arg(&file).env_remove("LOCAL_CLOUD_CALLS");
         };
