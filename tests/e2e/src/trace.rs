@@ -177,10 +177,31 @@ impl Node {
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
-        let flags = ["fault", "error", "throttle", "in_progress"];
-        let flags = flags.into_iter().filter(|flag| self.is(flag)).collect::<Vec<_>>().join(" ");
-        let (name, origin) = (self.text("name"), self.text("origin"));
-        writeln!(f, "{:1$}{name} {origin} {flags}", "", 2 * depth)?;
+        write!(f, "{:1$}{2}", "", 2 * depth, self.text("name"))?;
+        let message = self.at("cause/exceptions").get(0).map(|it| &it["message"]);
+        for (field, value) in [
+            ("", self.at("origin")),
+            ("", self.at("aws/operation")),
+            ("session ", self.at("annotations/sessionId")),
+            ("epoch ", self.at("annotations/epoch")),
+            ("", message.unwrap_or(&Value::Null)),
+        ] {
+            match value {
+                Value::Null => {}
+                Value::String(text) => write!(f, "  {field}{text}")?,
+                other => write!(f, "  {field}{other}")?,
+            }
+        }
+        let start = self.at("start_time").as_f64().unwrap_or_default();
+        if let Some(end) = self.at("end_time").as_f64() {
+            write!(f, "  {:.0} ms", (end - start) * 1000.0)?;
+        }
+        for flag in ["fault", "error", "throttle", "in_progress"] {
+            if self.is(flag) {
+                write!(f, "  {}", flag.to_uppercase())?;
+            }
+        }
+        writeln!(f)?;
         self.below.iter().try_for_each(|below| below.write(f, depth + 1))
     }
 }
