@@ -48,8 +48,8 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 20] = [
 ];
 
 /// The services that signed requests reach, by the name in their signature.
-const SERVICES: [&str; 7] =
-    ["lambda", "dynamodb", "events", "sqs", "kinesisvideo", "execute-api", "sts"];
+const SERVICES: [&str; 9] =
+    ["lambda", "dynamodb", "events", "sqs", "logs", "kinesisvideo", "execute-api", "iam", "sts"];
 
 /// Returns the body of `GET /_local`.
 pub(super) fn body(services: &Services) -> Value {
