@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What may: this crate, and the operator's calls, which no function makes. In this crate their SDKs
-/// would be compiled with the functions.
+/// What may: this crate, and the operator's calls, which no function makes. In this crate their
+/// SDKs would be compiled with the functions.
 const EDGES: [&str; 3] = ["aws-adapters", "session-ops/src/aws", "session-ops/Cargo.toml"];
 
 /// How the crates of the SDK are called in code and in manifests.

@@ -140,7 +140,8 @@ pub(crate) struct Logs {
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     /// The first time: RFC 3339, or a duration before now. With --session, when it was created.
-    #[arg(long, value_name = "TIME", value_parser = parse_time, required_unless_present = "session")]
+    #[arg(long, value_name = "TIME", value_parser = parse_time,
+          required_unless_present = "session")]
     pub(crate) from: Option<i64>,
     /// The last time. With --session, when it last changed; otherwise now.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]

@@ -49,8 +49,19 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 21] = [
 ];
 
 /// The services that signed requests reach, by the name in their signature.
-const SERVICES: [&str; 8] =
-    ["lambda", "dynamodb", "events", "sqs", "monitoring", "kinesisvideo", "execute-api", "sts"];
+const SERVICES: [&str; 11] = [
+    "lambda",
+    "dynamodb",
+    "events",
+    "sqs",
+    "monitoring",
+    "logs",
+    "xray",
+    "kinesisvideo",
+    "execute-api",
+    "iam",
+    "sts",
+];
 
 /// Returns the body of `GET /_local`.
 pub(super) fn body(services: &Services) -> Value {

@@ -152,7 +152,8 @@ impl Events {
             "DescribeReplay" => self.describe_replay(request),
             "ListReplays" => {
                 let replays = self.replays();
-                page(request, "Replays", replays.iter().map(Replay::show).collect())
+                let found = replays.iter().filter(|replay| replay.is_listed(request));
+                page(request, "Replays", found.map(Replay::show).collect())
             }
             _ => Err(AwsError::not_implemented("events", operation)),
         }

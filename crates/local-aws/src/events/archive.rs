@@ -89,6 +89,16 @@ pub(super) struct Replay {
 }
 
 impl Replay {
+    /// Returns whether ListReplays lists it: NamePrefix, State and EventSourceArn each select.
+    pub(super) fn is_listed(&self, request: &Value) -> bool {
+        let selects = |name: &str, selected: &dyn Fn(&str) -> bool| {
+            request[name].as_str().is_none_or(selected)
+        };
+        selects("NamePrefix", &|prefix| self.name.starts_with(prefix))
+            && selects("State", &|state| self.state == state)
+            && selects("EventSourceArn", &|arn| self.archive == arn)
+    }
+
     pub(super) fn show(&self) -> Value {
         json!({
             "ReplayName": self.name, "ReplayArn": self.arn, "State": self.state,
@@ -97,5 +107,34 @@ impl Replay {
             "ReplayStartTime": self.started as f64 / 1000.0,
             "ReplayEndTime": self.ended.map(|at| at as f64 / 1000.0),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replays_are_listed_by_name_state_and_archive() {
+        let replay = Replay {
+            name: "after-the-fix".into(),
+            arn: "arn:r".into(),
+            archive: "arn:a".into(),
+            destination: Value::Null,
+            times: (0.0, 1.0),
+            state: "COMPLETED",
+            started: 0,
+            ended: None,
+        };
+        for (request, listed) in [
+            (json!({}), true),
+            (json!({"NamePrefix": "after"}), true),
+            (json!({"NamePrefix": "fix"}), false),
+            (json!({"State": "COMPLETED", "EventSourceArn": "arn:a"}), true),
+            (json!({"State": "RUNNING"}), false),
+            (json!({"EventSourceArn": "arn:b"}), false),
+        ] {
+            assert_eq!(replay.is_listed(&request), listed, "{request}");
+        }
     }
 }

@@ -138,6 +138,8 @@ mod tests {
         assert_eq!(put(other), ["events:PutEvents arn:aws:events:x:1:event-bus/other"]);
         let rules = shown("events", request("POST", "/", "AWSEvents.ListRules"), &json!({}));
         assert_eq!(rules, ["events:ListRules *"]);
+        let logs = request("POST", "/", "Logs_20140328.FilterLogEvents");
+        assert_eq!(shown("logs", logs, &Value::Null), ["logs:FilterLogEvents *"]);
     }
 
     #[test]
@@ -172,6 +174,9 @@ mod tests {
             assert_eq!(invoke(name), [plain]);
         }
         assert_eq!(invoke("f-dev:live"), [format!("{plain}:live")]);
+        let reserve = request("PUT", "/2017-10-31/functions/f-dev/concurrency", "");
+        let reserved = "lambda:PutFunctionConcurrency arn:aws:lambda::function:f-dev";
+        assert_eq!(shown("lambda", reserve, &Value::Null), [reserved]);
         let list = shown("lambda", request("GET", "/2015-03-31/functions", ""), &Value::Null);
         assert_eq!(list, ["lambda:ListFunctions *"]);
     }

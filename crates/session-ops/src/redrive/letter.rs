@@ -1,10 +1,11 @@
-//! What a dead letter asks for.
+//! What a dead letter asks for. It has one of three forms:
 //!
-//! | form | written by | body |
-//! |---|---|---|
-//! | event | EventBridge, which could not deliver it (User Guide, "Using dead-letter queues") | the event; rule and target in the attributes |
-//! | failure | Lambda, whose function failed (developer guide, "Capturing records of asynchronous invocations") | the record, with the event in `requestPayload` |
-//! | chunk | the consumer, whose processor refused it (`relay::ports::DeadLetter`) | position and reason, with the request in `payload` |
+//! - `event`: EventBridge could not deliver it. The body is the event; rule and target are in the
+//!   attributes (User Guide, "Using dead-letter queues").
+//! - `failure`: a function failed. The body is Lambda's record, with the event in `requestPayload`
+//!   (developer guide, "Capturing records of Lambda asynchronous invocations").
+//! - `chunk`: the processor refused it. The body is the consumer's `relay::ports::DeadLetter`:
+//!   position, reason, and the request in `payload`.
 
 use serde_json::{Value, json};
 

@@ -96,8 +96,8 @@ async fn settled(cloud: &Cloud) {
     }
 }
 
-/// Returns what the letters changed: each session's delivery, and each chunk's position. A delivery's
-/// epoch is left out, because it also grows by itself, with each hand-off.
+/// Returns what the letters changed: each session's delivery, and each chunk's position. The epoch
+/// of a delivery is left out, because it also grows by itself, with each hand-off.
 async fn state(cloud: &Cloud, sessions: &[String]) -> Vec<String> {
     let mut state = Vec::new();
     for session in sessions {
