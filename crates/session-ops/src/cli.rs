@@ -76,6 +76,8 @@ pub(crate) enum Command {
     },
     /// The lines of a session in the logs of all functions, by their time.
     Logs(Logs),
+    /// The traces of a session in X-Ray, as trees of what was done, where and for how long.
+    Trace(Trace),
     /// Run the health check now, and print what it did.
     Reconcile,
     /// Send archived events to the consumer again.
@@ -134,6 +136,15 @@ pub(crate) struct Logs {
     pub(crate) follow: bool,
     /// The first time: RFC 3339, or a duration before now.
     #[arg(long, default_value = "1d", value_name = "TIME", value_parser = parse_time)]
+    pub(crate) since: i64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Trace {
+    /// The session.
+    pub(crate) id: SessionId,
+    /// The first time: RFC 3339, or a duration before now. X-Ray keeps traces for 30 days.
+    #[arg(long, default_value = "6h", value_name = "TIME", value_parser = parse_time)]
     pub(crate) since: i64,
 }
 

@@ -66,6 +66,20 @@ async fn a_session_is_listed_shown_logged_and_stopped() {
     assert_eq!(run(&cloud, &["stop", id]).await.0, 0);
     session.drained(Duration::from_secs(60)).await.unwrap();
     assert_eq!(objects(&cloud, &["streams", "top"]).await.len(), 0);
+
+    // The consumer's segment is sent when its invocation has ended.
+    let parts = ["session-http-handler-dev AWS::Lambda", "kvs-stream-consumer-dev AWS::Lambda", id];
+    let began = Instant::now();
+    loop {
+        let (code, trees, errors) = run(&cloud, &["trace", id]).await;
+        assert_eq!(code, 0, "{errors}");
+        if parts.iter().all(|part| trees.contains(part)) {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{trees}");
+    }
+    let traces = objects(&cloud, &["trace", id]).await;
+    assert!(traces[0]["segments"].as_array().is_some_and(|it| it.len() > 2), "{traces:?}");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod functions;
 mod logs;
 mod queues;
 mod tables;
+mod traces;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};

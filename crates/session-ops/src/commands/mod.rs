@@ -5,6 +5,7 @@ mod logs;
 mod replay;
 mod sessions;
 mod streams;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Error> {
         }
         Command::Stop { id, dry_run } => control::stop(context, &id, dry_run).await?,
         Command::Logs(options) => logs::show(context, &options).await?,
+        Command::Trace(options) => trace::show(context, &options).await?,
         Command::Reconcile => control::reconcile(context).await?,
         Command::Replay(options) => return replay::run(context, &options).await,
         Command::Redrive(options) => return redrive::run(context, &options).await,
