@@ -115,8 +115,8 @@ pub mod id {
 pub const SEGMENT_START: [u8; 12] =
     [0x18, 0x53, 0x80, 0x67, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
 
-/// The head of a Cluster with an unknown size in eight bytes: as long as one that [`write`] writes
-/// with a size of eight bytes.
+/// The head of a Cluster with an unknown size in eight bytes: as long as one with a known size that
+/// [`write()`] writes in eight bytes.
 pub const OPEN_CLUSTER: [u8; 12] =
     [0x1F, 0x43, 0xB6, 0x75, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
 
