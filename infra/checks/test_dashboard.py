@@ -11,7 +11,8 @@ from template import SOURCE, TRANSLATED
 from test_alarms import metric_table
 
 DASHBOARD = "SpeechDashboard"
-# Metrics of AWS by namespace and name: the dimension, and the type of the resource that is its value.
+# Metrics of AWS by namespace and name: the dimension, and the type of the resource that is its
+# value.
 OF_AWS = {
     "AWS/Lambda": ("FunctionName", "AWS::Lambda::Function", {"Duration", "Errors", "Invocations", "Throttles"}),
     "AWS/SQS": ("QueueName", "AWS::SQS::Queue", {"ApproximateNumberOfMessagesVisible"}),

@@ -2,7 +2,7 @@
 
     session_hour.py [--chunk-ms N…] [--seconds N] [--time-scale N]
 
-Each chunk length has a local cloud of its own (after `make cloud`), in which one session hears speech
+Each chunk length has a local cloud of its own (after `make cloud`), in which one session receives speech
 for `--seconds` of the cloud's time. The calls are those that `/_local/state` counts, by function and
 IAM action, from the second recording on; an hour is their rate. Prices: list prices, US East, October
 2026. The result is printed, and written to target/cost/session-hour.json.
@@ -25,8 +25,8 @@ BIN = ROOT / os.environ.get("BIN", "target/debug")
 MEDIA = ROOT / "tests/testkit/assets/two-voices.mka"
 CONSUMER, PROCESSOR = "KvsStreamConsumerFunction", "AudioProcessorFunction"
 MEMORY_GB = 0.25
-# USD: Lambda on arm64 a GB-second and a request, DynamoDB on demand a write and a read unit, CloudWatch
-# Logs a GB, KVS a GB of ingest or of consumption.
+# USD: Lambda on arm64 a GB-second and a request, DynamoDB on demand a write and a read unit,
+# CloudWatch Logs a GB, KVS a GB of ingest or of consumption.
 GB_SECOND, REQUEST = 0.0000133334, 0.20e-6
 WRITE_UNIT, READ_UNIT = 0.625e-6, 0.125e-6
 LOG_GB, MEDIA_GB = 0.50, 0.0085

@@ -15,8 +15,8 @@ use session::ErrorKind;
 
 use crate::sdk_error::kind_of;
 
-/// Sets `X-Amzn-Trace-Id` before signing, and records the call as a subsegment of the current trace.
-/// Calls outside of a recorded trace get the header of [`trace::current`].
+/// Sets `X-Amzn-Trace-Id` before signing, and records the call as a subsegment of the current
+/// trace. Calls outside of a recorded trace get the header of [`trace::current`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TraceHeader;
 

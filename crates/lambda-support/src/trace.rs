@@ -6,8 +6,8 @@
 //! call of the invocation.
 //!
 //! A [`Subsegment`] is a named piece of work, and an [`AwsCall`] a call of AWS within it. Both are
-//! recorded if the trace is sampled and Lambda has set `AWS_XRAY_DAEMON_ADDRESS`. Each is sent when it
-//! ends, so that a process that is killed loses only what is still open. The format is that of
+//! recorded if the trace is sampled and Lambda has set `AWS_XRAY_DAEMON_ADDRESS`. Each is sent when
+//! it ends, so that a process that is killed loses only what is still open. The format is that of
 //! <https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html>. Sending never
 //! waits and never fails the work (docs/adr/0017).
 //!

@@ -15,8 +15,8 @@ const MAX_FILE: u64 = 1_000_000;
 /// Replaces `Fn::Transform` by the resources of the file that it names, if there is one.
 ///
 /// # Errors
-/// It is not an `AWS::Include` of a file in `folder`, the file cannot be read, uses the short form of
-/// an intrinsic function, or has a resource that is defined already.
+/// It is not an `AWS::Include` of a file in `folder`, the file cannot be read, uses the short form
+/// of an intrinsic function, or has a resource that is defined already.
 pub(super) fn insert(
     resources: &mut Map<String, Value>,
     folder: Option<&Path>,

@@ -104,8 +104,8 @@ impl Trace {
         Self { id: trace["Id"].as_str().unwrap_or_default().to_owned(), text, roots }
     }
 
-    /// Returns the node at the end of a path. Each step is the name of a node, or its origin, and is
-    /// found at any depth below the step before it.
+    /// Returns the node at the end of a path. Each step is the name of a node, or its origin, and
+    /// is found at any depth below the step before it.
     pub fn find(&self, path: &[&str]) -> Option<&Node> {
         self.roots.iter().find_map(|root| root.find(path))
     }

@@ -1,7 +1,7 @@
-//! Guarantee: everything that happens for a session because of one cause is one trace of X-Ray: from
-//! the request through the event, the consumer and its hand-offs to the processor; and from a health
-//! check to the consumer that it restarts. Failures are marked where they happened, and a process
-//! that is killed loses no part that has ended.
+//! Guarantee: everything that happens for a session because of one cause is one trace of X-Ray:
+//! from the request through the event, the consumer and its hand-offs to the processor; and from a
+//! health check to the consumer that it restarts. Failures are marked where they happened, and a
+//! process that is killed loses no part that has ended.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::time::Duration;

@@ -58,8 +58,8 @@ impl Daemon {
     }
 }
 
-/// Reads `IP:PORT`, or `tcp:IP:PORT udp:IP:PORT`, as the X-Ray SDKs do. A host name is not resolved,
-/// because that would wait.
+/// Reads `IP:PORT`, or `tcp:IP:PORT udp:IP:PORT`, as the X-Ray SDKs do. A host name is not
+/// resolved, because that would wait.
 fn address(value: &str) -> Option<SocketAddr> {
     let mut addresses = value.split_whitespace().filter(|one| !one.starts_with("tcp:"));
     addresses.find_map(|one| one.strip_prefix("udp:").unwrap_or(one).parse().ok())

@@ -3,10 +3,11 @@
 //! - `metrics`: the values of all metrics; `series`: those of one; `statistic`: of a period.
 //! - `emf`: metrics in the functions' log lines.
 //! - `query`, `expression`: MetricDataQuery and metric math.
-//! - `alarm`, `metric_alarm`: an alarm's settings; `evaluation`: its state for data points; `rule`: that of a
-//!   composite alarm; `state_change`: history and messages.
+//! - `alarm`, `metric_alarm`: an alarm's settings; `evaluation`: its state for data points; `rule`:
+//!   that of a composite alarm; `state_change`: history and messages.
 //! - `service`: evaluates the alarms every minute of the cloud's clock.
-//! - `api`, `alarms_api`, `data_api`, `metrics_api`, `input`, `wire`: the operations and their protocols.
+//! - `api`, `alarms_api`, `data_api`, `metrics_api`, `input`, `wire`: the operations and their
+//!   protocols.
 //!
 //! Every time is the cloud's, so that an alarm with a period of five minutes is raised within
 //! seconds at a time scale of 60.

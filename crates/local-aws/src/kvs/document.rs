@@ -1,7 +1,7 @@
 //! Writes a fragment as GetMedia does: one EBML document per fragment, in the order of the recorded
 //! output (`output_get_media.mkv` of the Kinesis Video parser library): the producer's head, AWS's
-//! first Tags, the Cluster, the producer's tags of that fragment, AWS's last Tags. The Cluster has a
-//! known size, or an unknown one if the fragment was still open when its document began.
+//! first Tags, the Cluster, the producer's tags of that fragment, AWS's last Tags. The Cluster has
+//! a known size, or an unknown one if the fragment was still open when its document began.
 
 use axum::body::Bytes;
 

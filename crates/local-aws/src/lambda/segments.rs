@@ -48,8 +48,9 @@ impl Segments {
         segment
     }
 
-    /// Begins the segment of a run, and its subsegment `Invocation`, which becomes the parent in the
-    /// invocation's header. `initialized` is when the start of its process began, if it needed one.
+    /// Begins the segment of a run, and its subsegment `Invocation`, which becomes the parent in
+    /// the invocation's header. `initialized` is when the start of its process began, if it needed
+    /// one.
     pub(super) fn run(&self, invocation: &mut Invocation, initialized: Option<f64>) -> Run {
         let sampled = trace::sampled(&invocation.trace) == Some(true);
         let mut function = self.segment(invocation, sampled);

@@ -68,7 +68,7 @@ pub(super) fn backward(
     Ok(Page { events: last.into(), next: None, end })
 }
 
-/// Returns the token of a position. `kind` tells the tokens of different calls apart.
+/// Returns the token of a position. `kind` distinguishes the tokens of different calls.
 pub(super) fn token(kind: char, position: Position) -> String {
     format!("{kind}/{:020}/{}", position.offset, position.time)
 }

@@ -1,7 +1,8 @@
 //! Filter expressions
 //! (<https://docs.aws.amazon.com/xray/latest/devguide/xray-console-filters.html>): keywords, joined
-//! by AND. Supported are `annotation.KEY` and `annotation[KEY]` with `=` or `!=`, `service("NAME")`,
-//! and `ok`, `error`, `fault`, `throttle`, `partial`, alone or with `= true` or `= false`.
+//! by AND. Supported are `annotation.KEY` and `annotation[KEY]` with `=` or `!=`,
+//! `service("NAME")`, and `ok`, `error`, `fault`, `throttle`, `partial`, alone or with `= true` or
+//! `= false`.
 
 use serde_json::Value;
 

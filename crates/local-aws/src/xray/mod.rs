@@ -7,8 +7,8 @@
 //!
 //! Every trace of a function with `Tracing: Active` is sampled; X-Ray's default rule samples the
 //! first request of each second and 5 % of the others. Times are those of the real clock, as the
-//! functions' are. Not emulated: inferred segments of services that send none (a call of DynamoDB is
-//! only the caller's subsegment), sampling rules, groups, insights and the service graph.
+//! functions' are. Not emulated: inferred segments of services that send none (a call of DynamoDB
+//! is only the caller's subsegment), sampling rules, groups, insights and the service graph.
 
 mod api;
 mod compiled;

@@ -1,5 +1,5 @@
-//! X-Ray as its clients see it: documents by API and by UDP, Lambda's segments of an invocation, and
-//! what is refused.
+//! X-Ray as its clients see it: documents by API and by UDP, Lambda's segments of an invocation,
+//! and what is refused.
 
 use std::net::UdpSocket;
 

@@ -13,7 +13,7 @@ use crate::error::Error;
 /// Visibility timeout of received letters, s: longer than the delivery of ten letters takes, short
 /// enough that those of a redrive that was killed are soon visible again.
 const HIDDEN_SECONDS: i32 = 120;
-/// How long a receive waits for letters, s. Long polling asks all servers of the queue.
+/// How long a receive waits for letters, s. Long polling queries all servers of the queue.
 const WAIT_SECONDS: i32 = 2;
 /// The most letters of one receive or batch.
 pub(crate) const BATCH: usize = 10;

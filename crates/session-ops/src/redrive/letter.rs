@@ -1,4 +1,4 @@
-//! What a dead letter asks for. It has one of three forms:
+//! The request in a dead letter, which has one of three forms:
 //!
 //! - `event`: EventBridge could not deliver it. The body is the event; rule and target are in the
 //!   attributes (User Guide, "Using dead-letter queues").

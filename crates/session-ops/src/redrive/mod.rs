@@ -5,7 +5,7 @@
 //! redrive may be interrupted and repeated: a letter may be delivered twice, which the functions
 //! recognise, and none is lost.
 //!
-//! - `letter`: what a message asks for, in the forms of EventBridge, Lambda and the consumer.
+//! - `letter`: the request in a message, in the forms of EventBridge, Lambda and the consumer.
 //! - `run`: one queue.
 //! - `outcome`: the delivery of a letter, and what became of it.
 
