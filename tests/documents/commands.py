@@ -45,7 +45,8 @@ BLOCK = re.compile(r"^( *)```sh\n(.*?)^ *```$", re.M | re.S)
 # The comments right in front of a block.
 MARKERS = re.compile(r"(?:<!-- (?:needs|runs): .+? -->\s*)+$")
 MARKER = re.compile(r"<!-- (needs|runs): (.+?) -->")
-PATH = os.pathsep.join([str(AWS_CLI), str(ROOT / ".venv/bin"), str(BIN), os.environ["PATH"]])
+# The Python of .venv has the packages of the examples.
+PATH = os.pathsep.join([str(ROOT / ".venv/bin"), str(AWS_CLI), str(BIN), os.environ["PATH"]])
 # Seconds for a command, and for the text of one that does not end.
 TIMEOUT, UNTIL = 180, 60
 # The shell of a page. It reads a file name a line, and answers with the exit code of that file.
