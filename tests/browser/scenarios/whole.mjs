@@ -1,5 +1,5 @@
-// A whole recording through the page as it is: processing off and on, with fragments as of AWS's
-// ingestion and shorter.
+// A whole recording through the page as it is: processing off, with whole fragments of 10 s, and
+// processing on, with fragments that are read while they are written.
 import { pause } from "../cloud.mjs";
 import { against, collectDelivered, PER_MS } from "../delivered.mjs";
 import { inPlace, joined, MAX_MORE_ERRORS, MIN_ENVELOPE, resembles, within } from "../limits.mjs";
@@ -61,4 +61,4 @@ const whole = (name, isProcessed, cloudOptions, scripts = []) => ({
 });
 
 export const processingOff = whole("speaker, processing off", false, []);
-export const processingOn = whole("speaker, processing on", true, ["--ingestion-fragment-ms", "2000"], [CAMERA]);
+export const processingOn = whole("speaker, processing on", true, ["--progressive-ingestion"], [CAMERA]);
