@@ -73,6 +73,9 @@ INTEGRATION := $(sort $(filter-out e2e,$(foreach test,$(wildcard crates/*/tests/
 TESTS_OF = $(basename $(notdir $(wildcard crates/$(1)/tests/*.rs tests/$(1)/tests/*.rs))) \
   $(notdir $(patsubst %/main.rs,%,$(wildcard crates/$(1)/tests/*/main.rs tests/$(1)/tests/*/main.rs)))
 
+# The end-to-end tests: one executable, one module for each guarantee.
+GUARANTEES := tests/e2e/tests/guarantees
+
 # The tests run side by side, because most of them wait for timers of the local cloud; the longest
 # stand first. One alone: make test-e2e/one_session_arrives_whole, make test-crate/relay. Those of
 # the words and of the browser run after them: the recogniser gets the CPU time that is left, and a
@@ -80,7 +83,7 @@ TESTS_OF = $(basename $(notdir $(wildcard crates/$(1)/tests/*.rs tests/$(1)/test
 TESTS := test-alarms test-crate/faults test-documents test-crate/session-ops test-crate/relay test-processor \
   test-crate/media test-smoke \
   test-crate/local-aws test-clients test-unit \
-  $(patsubst tests/e2e/tests/%.rs,test-e2e/%,$(wildcard tests/e2e/tests/*.rs)) \
+  $(patsubst $(GUARANTEES)/%.rs,test-e2e/%,$(filter-out %/main.rs,$(wildcard $(GUARANTEES)/*.rs))) \
   $(patsubst %,test-crate/%,$(filter-out faults session-ops relay media local-aws,$(INTEGRATION))) \
   check-template test-docs test-events test-speech
 TEST_JOBS ?= 5
@@ -103,7 +106,7 @@ test-crate/%:
 test-docs:
 	cargo test --workspace --doc
 test-e2e/%:
-	cargo test --workspace --test $*
+	cargo test --workspace --test guarantees -- $*::
 test-events:
 	$(VENV)/bin/python tests/events/status_change.py
 test-clients:

@@ -1,5 +1,5 @@
-//! The harness of the end-to-end tests in `tests/`, one file per guarantee. `docs/testing.md`
-//! describes how to run them.
+//! The harness of the end-to-end tests in `tests/guarantees`, one module for each guarantee.
+//! `docs/testing.md` describes how to run them.
 //!
 //! A test starts its own [`Cloud`]: the `local-cloud` binary on a free port, with its own data
 //! directory, which runs the function binaries as `infra/template.yaml` defines them. The test acts
