@@ -33,6 +33,7 @@ LOG_GB, MEDIA_GB = 0.50, 0.0085
 # The audio of WebRTC ingestion and its least video, bits a second.
 MEDIA_BITS = 64_000 + 200_000
 HOUR = 3600
+SESSION_READS = HOUR / 5
 
 
 class Cloud:
@@ -114,7 +115,9 @@ def measure(chunk_ms: int, seconds: float, scale: int) -> dict:
         # Here GetMedia delivers complete fragments, whose chunks go into one payload.
         "invocationsAtMost": HOUR * 1000 / chunk_ms,
         "leaseWrites": hourly(CONSUMER, "dynamodb:UpdateItem", elapsed),
-        "leaseReads": hourly(CONSUMER, "dynamodb:GetItem", elapsed) + hourly(CONSUMER, "dynamodb:Query", elapsed),
+        # Calls are counted by action; of the reads, one each 5 s is of the session's record.
+        "leaseReads": hourly(CONSUMER, "dynamodb:GetItem", elapsed) - SESSION_READS,
+        "sessionReads": hourly(CONSUMER, "dynamodb:Query", elapsed) + SESSION_READS,
         "watermarkWrites": hourly(PROCESSOR, "dynamodb:UpdateItem", speech),
         "watermarkReads": hourly(PROCESSOR, "dynamodb:GetItem", speech),
         "logMegabytes": (last["logBytes"] - first["logBytes"]) * HOUR / elapsed / 1e6,
@@ -129,6 +132,7 @@ def cost(hour: dict) -> dict:
     usd = {
         "consumer": HOUR * MEMORY_GB * GB_SECOND,
         "invocations": payloads * hour["invocations"] * REQUEST,
+        "sessions": hour["sessionReads"] * READ_UNIT,
         "leaseTable": write_units * WRITE_UNIT + read_units * READ_UNIT,
         "watermarks": payloads * (hour["watermarkWrites"] * WRITE_UNIT + hour["watermarkReads"] * READ_UNIT),
         "logs": hour["logMegabytes"] / 1e3 * LOG_GB,

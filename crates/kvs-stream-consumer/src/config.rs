@@ -41,10 +41,8 @@ variables! {
     STREAM_RETENTION_HOURS: Number(24, 1..=87_600);
     /// Length of a chunk of audio, in ms.
     CHUNK_MS: Number(500, 100..=4_000);
-    /// Length of a lease, in ms.
-    LEASE_MS: Number(12_000, 6_000..=60_000);
-    /// Time between renewals of a lease, in ms.
-    RENEW_MS: Number(1_000, 200..=3_000);
+    /// Length of a lease, in ms; it is renewed three times within its length.
+    LEASE_MS: Number(36_000, 6_000..=60_000);
     /// Longest gap that is filled, in ms.
     MAX_FILL_MS: Number(2_000, 0..=10_000);
     /// Track that is decoded if several have the same codec.
@@ -122,9 +120,6 @@ fn relay(env: &Env, scale: TimeScale) -> Result<relay::Config, ConfigError> {
     let mut config = relay::Config::scaled(scale.factor());
     config.chunk_ms = env.number(&CHUNK_MS)?;
     config.lease = env.wall_millis(&LEASE_MS)?;
-    config.renew = env.wall_millis(&RENEW_MS)?;
-    // 8 s of 12 s: the holder stops well before another run may take the lease.
-    config.lease_guard = config.lease * 2 / 3;
     let retention = env.number(&STREAM_RETENTION_HOURS)?;
     config.retention = scale.wall(Duration::from_secs(retention * 3600));
     config.attempt_timeout = scale.wall(Duration::from_secs(timeout + 2));
@@ -159,8 +154,8 @@ mod tests {
     fn the_documented_defaults_apply() {
         let config = with(&[]).unwrap();
         assert_eq!(config.relay.chunk_ms, 500);
-        assert_eq!(config.relay.lease, Duration::from_secs(12));
-        assert_eq!(config.relay.lease_guard, Duration::from_secs(8));
+        assert_eq!(config.relay.lease, Duration::from_secs(36));
+        assert_eq!(config.relay.lease_guard(), Duration::from_secs(24));
         assert_eq!(config.max_run, Duration::from_secs(840));
     }
 
@@ -181,7 +176,7 @@ mod tests {
     #[test]
     fn wall_durations_shrink_with_the_time_scale_and_media_durations_do_not() {
         let config = with(&[("TIME_SCALE", "20")]).unwrap();
-        assert_eq!(config.relay.lease, Duration::from_millis(600));
+        assert_eq!(config.relay.lease, Duration::from_millis(1_800));
         assert_eq!(config.max_run, Duration::from_secs(42));
         assert_eq!(config.relay.chunk_ms, 500);
     }

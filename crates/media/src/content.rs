@@ -1,11 +1,13 @@
 //! A short fingerprint of a fragment's audio, to detect it when the producer sends it again.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+
+mod list;
 
 /// First word of [`Content::to_text`].
 const VERSION: &str = "1";
@@ -134,15 +136,9 @@ impl Content {
     /// Formats the fingerprint as one ASCII word that [`Content::from_text`] parses, with two bits
     /// per packet: about 40 bytes, plus 17 for each second of 20 ms packets.
     pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        let Self { time_ms, first, nanos, .. } = self;
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{VERSION}:{time_ms}:{first:08x}:{nanos}:{}:", self.checks.len());
-        for three in self.checks.chunks(3) {
-            let digit = three.iter().enumerate();
-            let digit = digit.fold(0, |digit, (at, check)| digit | check >> 6 << (2 * at));
-            text.push(char::from(DIGITS[usize::from(digit) % DIGITS.len()]));
-        }
+        let Self { time_ms, first, nanos, checks, .. } = self;
+        let mut text = format!("{VERSION}:{time_ms}:{first:08x}:{nanos}:{}:", checks.len());
+        push_digits(&mut text, checks);
         text
     }
 
@@ -151,31 +147,56 @@ impl Content {
     /// # Errors
     /// [`Error::Content`] for anything else.
     pub fn from_text(text: &str) -> Result<Self, Error> {
-        let mut words = text.split(':');
-        let mut word = |reason| words.next().ok_or(Error::Content { reason });
-        if word("version")? != VERSION {
+        let words: Vec<_> = text.split(':').collect();
+        let [VERSION, time_ms, first, nanos, count, digits] = words[..] else {
             return Err(Error::Content { reason: "unknown version" });
-        }
-        let number = |text: &str, reason| text.parse().map_err(|_| Error::Content { reason });
-        let time_ms = number(word("time")?, "time")?;
-        let first = u32::from_str_radix(word("first packet")?, 16);
+        };
+        let (time_ms, nanos) = (number(time_ms, "time")?, number(nanos, "duration")?);
+        Self::read(time_ms, first, nanos, number(count, "packets")?, digits)
+    }
+
+    /// Creates a fingerprint whose hashes are texts.
+    fn read(
+        time_ms: i64,
+        first: &str,
+        nanos: i64,
+        count: usize,
+        digits: &str,
+    ) -> Result<Self, Error> {
+        let first = u32::from_str_radix(first, 16);
         let first = first.map_err(|_| Error::Content { reason: "first packet" })?;
-        let nanos = number(word("duration")?, "duration")?;
-        let count = usize::try_from(number(word("packets")?, "packets")?).unwrap_or(usize::MAX);
-        let digits = word("checks")?;
-        if count >= MAX_PACKETS || digits.len() != count.div_ceil(3) || words.next().is_some() {
-            return Err(Error::Content { reason: "checks" });
-        }
-        let mut checks = Vec::with_capacity(count);
-        for digit in digits.bytes() {
-            let digit = DIGITS.iter().position(|known| *known == digit);
-            // An index below 64.
-            let digit = digit.ok_or(Error::Content { reason: "checks" })? as u8;
-            checks.extend([digit << 6, digit >> 2 << 6, digit >> 4 << 6]);
-        }
-        checks.truncate(count);
+        let checks = checks(digits, count)?;
         Ok(Self { time_ms, first, nanos, packets: count + 1, checks, is_coarse: true })
     }
+}
+
+/// Appends the checks, two bits each.
+fn push_digits(text: &mut String, checks: &[u8]) {
+    for three in checks.chunks(3) {
+        let digit = three.iter().enumerate();
+        let digit = digit.fold(0, |digit, (at, check)| digit | check >> 6 << (2 * at));
+        text.push(char::from(DIGITS[usize::from(digit) % DIGITS.len()]));
+    }
+}
+
+/// Parses `count` checks of two bits.
+fn checks(digits: &str, count: usize) -> Result<Vec<u8>, Error> {
+    if count >= MAX_PACKETS || digits.len() != count.div_ceil(3) {
+        return Err(Error::Content { reason: "checks" });
+    }
+    let mut checks = Vec::with_capacity(count);
+    for digit in digits.bytes() {
+        let digit = DIGITS.iter().position(|known| *known == digit);
+        // An index below 64.
+        let digit = digit.ok_or(Error::Content { reason: "checks" })? as u8;
+        checks.extend([digit << 6, digit >> 2 << 6, digit >> 4 << 6]);
+    }
+    checks.truncate(count);
+    Ok(checks)
+}
+
+fn number<N: FromStr>(text: &str, reason: &'static str) -> Result<N, Error> {
+    text.parse().map_err(|_| Error::Content { reason })
 }
 
 impl From<Content> for String {

@@ -28,6 +28,7 @@ pub struct Breaker {
     #[serde(skip)]
     failures: u32,
     /// Wall clock, ms, until which the breaker blocks delivery; absent when closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     open_until: Option<u64>,
 }
 

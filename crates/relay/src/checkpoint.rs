@@ -11,8 +11,10 @@ use session::StreamItem;
 use crate::breaker::Breaker;
 use crate::config::Config;
 
+mod compact;
+
 /// Version of every checkpoint. A build reads its own version and the previous one.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Why a checkpoint cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,11 +33,9 @@ pub enum CheckpointError {
 }
 
 /// A complete fragment: where it starts and where its samples end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompleteFragment {
     /// Timeline at the fragment's start; identifies the fragment.
-    #[serde(rename = "anchor")]
     pub resume_point: ResumePoint,
     /// Position after its last sample.
     pub end: u64,
@@ -109,19 +109,20 @@ pub struct Checkpoint {
     /// The session's first fragment, which fixes position 0.
     pub origin: Option<ResumePoint>,
     /// The last complete, fully settled fragments, oldest first: the warm-up and one more.
-    #[serde(default)]
+    #[serde(with = "compact::fragments")]
     pub fragments: Vec<CompleteFragment>,
     /// Fingerprints of the preceding fragments, oldest first, over about the last minute: used to
     /// detect audio that the producer sends again.
-    #[serde(default)]
+    #[serde(with = "compact::contents")]
     pub contents: Vec<Content>,
     /// The final chunk was accepted.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub finished: bool,
     /// The session's circuit breaker.
     #[serde(default)]
     pub breaker: Breaker,
     /// Wall clock of the last release, ms; used to measure the hand-off gap.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub released_at_ms: Option<u64>,
     /// Totals of the session.
     #[serde(default)]
@@ -146,17 +147,16 @@ impl Checkpoint {
         Self { chunk_ms, ..Self::default() }
     }
 
-    /// Serializes the checkpoint, including its version, as one line of JSON.
+    /// Serializes the checkpoint, including its version, as one line of JSON. Totals of 0 are left
+    /// out, because DynamoDB charges a write by the size of the item.
     #[must_use]
     pub fn to_json(&self) -> String {
-        #[derive(Serialize)]
-        struct Versioned<'a> {
-            version: u32,
-            #[serde(flatten)]
-            checkpoint: &'a Checkpoint,
+        let mut document = serde_json::json!(self);
+        document["version"] = VERSION.into();
+        if let Some(totals) = document["totals"].as_object_mut() {
+            totals.retain(|_, total| *total != 0);
         }
-        let versioned = Versioned { version: VERSION, checkpoint: self };
-        serde_json::to_string(&versioned).unwrap_or_default()
+        document.to_string()
     }
 
     /// Parses the output of [`Checkpoint::to_json`] of this version or the previous one.
@@ -165,14 +165,10 @@ impl Checkpoint {
     /// Returns [`CheckpointError`] for any other version and for malformed text.
     pub fn from_json(text: &str) -> Result<Self, CheckpointError> {
         let malformed = |error: serde_json::Error| CheckpointError::Malformed(error.to_string());
-        let mut document: Value = serde_json::from_str(text).map_err(malformed)?;
+        let document: Value = serde_json::from_str(text).map_err(malformed)?;
         let found = u32::deserialize(&document["version"]).map_err(malformed)?;
         if found != VERSION && found + 1 != VERSION {
             return Err(CheckpointError::Version { found });
-        }
-        // Version 2 had no `contents`, no `content` per fragment, and at first no `acknowledged`.
-        if document["acknowledged"].is_null() {
-            document["acknowledged"] = document["next"].clone();
         }
         serde_json::from_value(document).map_err(malformed)
     }
@@ -216,13 +212,14 @@ mod tests {
 
     #[test]
     fn the_version_before_is_read_and_any_other_refused() {
-        let before = r#"{"version":2,"chunkMs":500,"next":8000,"fragments":[
-            {"anchor":"1 7 0 1000000 0 - - 0","end":8000,"durationMs":500}]}"#;
+        let before = r#"{"version":3,"chunkMs":500,"next":8000,"acknowledged":8000,"fragments":[
+            {"anchor":"1 7 0 1000000 0 - - 0","end":8000,"durationMs":500}],
+            "contents":["1:7:00000001:20000000:0:"]}"#;
         let read = Checkpoint::from_json(before).unwrap();
         assert_eq!((read.next, read.acknowledged, read.fragments.len()), (8_000, 8_000, 1));
-        assert_eq!(read.contents, []);
+        assert_eq!(read.contents, [Content::from_text("1:7:00000001:20000000:0:").unwrap()]);
         for version in [VERSION - 2, VERSION + 1] {
-            let text = before.replace(":2,", &format!(":{version},"));
+            let text = before.replace(":3,", &format!(":{version},"));
             assert_eq!(
                 Checkpoint::from_json(&text),
                 Err(CheckpointError::Version { found: version })

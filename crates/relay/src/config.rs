@@ -24,11 +24,9 @@ pub struct Config {
     pub warm_up_ms: u64,
     /// Lifetime of a lease from the time it is written.
     pub lease: Duration,
-    /// Interval between two renewals.
-    pub renew: Duration,
-    /// The holder stops delivering when this much monotonic time has passed since it sent the last
-    /// successful renewal.
-    pub lease_guard: Duration,
+    /// Interval at which the holder reads its item: a stop, a pause or a successor is seen within
+    /// it. A read costs a fifteenth of a renewal.
+    pub observe: Duration,
     /// Added to the expiry of another holder's lease before taking it: covers a clock skew of 5 s.
     pub take_margin: Duration,
     /// Interval at which a waiting successor polls the lease.
@@ -102,9 +100,8 @@ impl Config {
             batch_ms: 4_000,
             buffer_ms: 16_000,
             warm_up_ms: 3_000,
-            lease: wall(12_000),
-            renew: wall(1_000),
-            lease_guard: wall(8_000),
+            lease: wall(36_000),
+            observe: wall(1_000),
             take_margin: wall(5_000),
             take_poll: wall(250),
             session_poll: wall(5_000),
@@ -132,6 +129,26 @@ impl Config {
             scale,
             media: media::StreamOptions::default(),
         }
+    }
+
+    /// Returns how long the holder may deliver, by its monotonic clock, after it sent the last
+    /// successful renewal: two thirds of the lease, so that it stops well before another run may
+    /// take the lease.
+    #[must_use]
+    pub fn lease_guard(&self) -> Duration {
+        self.lease * 2 / 3
+    }
+
+    /// Returns the interval between two renewals: a third of the lease, so that a renewal can fail
+    /// twice within the guard.
+    pub(crate) fn renew(&self) -> Duration {
+        self.lease / 3
+    }
+
+    /// Returns the time limit of a call of the lease table: two attempts fit between the time at
+    /// which a renewal is due and the end of the guard.
+    pub(crate) fn table_timeout(&self) -> Duration {
+        self.lease / 6
     }
 
     /// Returns the time until KVS deletes audio that it received at `received_ms`, ms; `None` while

@@ -259,6 +259,9 @@ impl<P: Ports> Deliverer<'_, P> {
         totals.dead_lettered += letter.sample_count;
         totals.gap += chunk.gap;
         progress.skip(chunk.end());
+        drop(progress);
+        // A later run would store the chunk again if the checkpoint did not pass it.
+        self.run.lease.request_renewal();
         Ok(AttemptOutcome::Settled)
     }
 

@@ -81,8 +81,8 @@ pub(crate) fn checkpoint_of(
 /// Takes the lease as soon as the rules allow, or returns why it cannot be taken.
 ///
 /// A holder counts as active if its lease changes between two polls; a lease that does not change
-/// is waited out. A duplicate event therefore returns within one renewal and a poll, and the retry
-/// of a killed run takes over.
+/// is waited out. A duplicate event therefore returns within the interval of the renewals (a third
+/// of the lease) and a poll, and the retry of a killed run takes over.
 ///
 /// # Errors
 /// Returns [`RelayError::Store`] if the table rejects the call or stays unavailable, and
@@ -138,6 +138,8 @@ pub async fn acquire<P: Ports>(
             // Another run changed the item first; read it again.
             continue;
         }
-        clock.sleep(config.take_poll).await;
+        // Only a successor takes over from a holder that waits for it.
+        let successor = matches!(wait, WaitPolicy::WaitForRelease { .. });
+        clock.sleep(if successor { config.take_poll } else { config.observe }).await;
     }
 }

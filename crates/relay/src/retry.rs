@@ -30,7 +30,7 @@ where
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let source = match relay.ctx.within(relay.config.lease, call()).await {
+        let source = match relay.ctx.within(relay.config.table_timeout(), call()).await {
             Some(Ok(value)) => return Ok(value),
             Some(Err(error)) => error,
             None => PortError::new("DynamoDB", ErrorKind::TimedOut, "no answer in time"),

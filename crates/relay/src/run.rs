@@ -29,7 +29,7 @@ impl<P: Ports> Relay<'_, P> {
     /// Processes a session that has started, or that has no active run although it should.
     ///
     /// Repeated calls are harmless: while another active run holds the lease, this returns within
-    /// about two renewals. A session with a stop request is not restarted; its remaining audio is
+    /// about half a lease. A session with a stop request is not restarted; its remaining audio is
     /// drained.
     ///
     /// # Errors

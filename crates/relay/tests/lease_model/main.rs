@@ -95,9 +95,9 @@ fn a_guard_longer_than_lease_and_margin_less_skew_gives_two_the_right() {
 }
 
 #[test]
-fn a_margin_that_does_not_cover_the_clocks_gives_two_the_right() {
+fn a_lease_and_margin_that_do_not_cover_the_clocks_give_two_the_right() {
     let too_short = |durations: &mut Durations| {
-        durations.margin = durations.guard + durations.skew - durations.lease;
+        durations.lease = durations.guard + durations.skew - durations.margin;
     };
     breaks(Promise::OneRight, with_durations(too_short));
 }

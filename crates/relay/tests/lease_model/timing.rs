@@ -3,7 +3,7 @@
 //! Two durations decide which run may deliver: how long a holder delivers after it sent a renewal,
 //! and how soon after that another run may take the lease. A tick is the greatest common divisor of
 //! both, so that rounding to ticks changes none of the comparisons that matter. (Shorter ticks mean
-//! more states: 8 s and 12 s keep the search small.) Both are closed bounds (a holder may still
+//! more states: 24 s and 36 s keep the search small.) Both are closed bounds (a holder may still
 //! deliver at the very end of its guard, and a taker may act at the very beginning), so that
 //! discrete time represents dense time correctly.
 
@@ -30,7 +30,7 @@ impl Durations {
         let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap();
         Self {
             lease: millis(config.lease),
-            guard: millis(config.lease_guard),
+            guard: millis(config.lease_guard()),
             margin: millis(config.take_margin),
             skew: 5_000,
         }

@@ -88,13 +88,14 @@ async fn what_kvs_no_longer_has_is_a_counted_hole() {
     let side = world.host();
     let config = config();
     {
-        // A first run settles six seconds and is dropped; then KVS deletes ten.
+        // A first run settles six seconds, stores that in its checkpoint with a renewal and is
+        // dropped; then KVS deletes ten.
         let mut state = world.state();
         state.kvs.fragments.truncate(6);
     }
     tokio::select! {
         _ = side.relay(&config).start(request("a", LONG)) => panic!("it was not stopped"),
-        () = tokio::time::sleep(Duration::from_secs(10)) => {}
+        () = tokio::time::sleep(Duration::from_secs(14)) => {}
     }
     let settled = world.state().processor.next;
     assert!(settled > 80_000, "{settled}");
