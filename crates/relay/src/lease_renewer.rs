@@ -143,11 +143,7 @@ impl<'a, P: Ports> LeaseRenewer<'a, P> {
             checkpoint,
             // A reader blocked by the processor receives nothing; that does not count as speaker
             // silence.
-            last_activity_at: if self.run.queue.is_full() {
-                Some(now)
-            } else {
-                observed.last_fragment_at
-            },
+            last_activity_at: if self.run.queue.is_full() { Some(now) } else { observed.active_at },
         }
     }
 

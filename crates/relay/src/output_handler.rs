@@ -1,7 +1,9 @@
 //! Converts the media path's output into chunks, progress and drain events.
 
+use std::time::Duration;
+
 use media::{FragmentAudio, FragmentNumber, Output, ResumePoint};
-use session::ports::Clock;
+use session::ports::{Clock, millis};
 
 use crate::checkpoint::CompleteFragment;
 use crate::chunker::{Chunk, Chunker};
@@ -163,7 +165,6 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
     fn begin(&mut self, number: FragmentNumber, resume_point: ResumePoint) {
         self.run.progress.lock().begin(&resume_point);
         if self.newest.as_ref().is_none_or(|newest| number > *newest) {
-            self.run.reader.observed().last_fragment_at = Some(self.run.ctx.clock().now_ms());
             self.new_audio();
             self.newest = Some(number.clone());
         }
@@ -197,6 +198,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
         self.drain.fragment(duration_ms);
         self.run.reader.observe_lengths([duration_ms]);
         self.run.metrics.observed().lag_millis = behind_ms;
+        self.fragment_is_activity(behind_ms.unwrap_or_default());
         self.record_stop_time(behind_ms, duration_ms);
         self.after = Some(number);
     }
@@ -228,7 +230,15 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
     /// Counts as activity that the stream could not be read, because this is not the speaker's
     /// silence.
     pub(crate) fn count_as_activity(&self) {
-        self.run.reader.observed().last_fragment_at = Some(self.run.ctx.clock().now_ms());
+        self.run.reader.observe_activity(self.run.ctx.clock().now_ms());
+    }
+
+    /// Counts a fragment as activity at the time when KVS received it, by how far KVS says that it
+    /// is behind: each run reads the last fragments again.
+    fn fragment_is_activity(&self, behind_ms: u64) {
+        let behind = Duration::from_millis(behind_ms).div_f64(self.run.ctx.config.scale);
+        let now = self.run.ctx.clock().now_ms();
+        self.run.reader.observe_activity(now.saturating_sub(millis(behind)));
     }
 
     /// Records the time of the stop by KVS's clock: the start of the first fragment after the stop

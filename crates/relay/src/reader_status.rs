@@ -9,8 +9,9 @@ use crate::shared::Shared;
 /// Observations of the reader.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Observed {
-    /// Wall clock of the last new fragment, ms.
-    pub(crate) last_fragment_at: Option<u64>,
+    /// Wall clock of the session's last activity, ms: when KVS received the newest fragment, or
+    /// the last time at which the stream could not be read.
+    pub(crate) active_at: Option<u64>,
     /// Longest fragment, ms.
     pub(crate) longest_fragment_ms: Option<u64>,
     /// When KVS began to receive the fragment being read, ms; `None` between fragments.
@@ -28,6 +29,12 @@ impl ReaderStatus {
     /// Returns the observations. The guard must not be held across an await.
     pub(crate) fn observed(&self) -> MutexGuard<'_, Observed> {
         self.observed.lock()
+    }
+
+    /// Records activity at `at_ms`, wall clock.
+    pub(crate) fn observe_activity(&self, at_ms: u64) {
+        let mut observed = self.observed();
+        observed.active_at = observed.active_at.max(Some(at_ms));
     }
 
     /// Records the lengths of fragments, ms. A fragment without audio has none.

@@ -62,6 +62,7 @@ impl<'a, P: Ports> RunState<'a, P> {
         let checkpoint = checkpoint_of(&self.ctx.session_id, item, self.ctx.config)?;
         self.lease.apply(DesiredState::from(item));
         self.reader.observe_lengths(checkpoint.fragments.iter().map(|read| read.duration_ms));
+        item.last_activity_at.into_iter().for_each(|at| self.reader.observe_activity(at));
         self.progress.lock().adopt(checkpoint);
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! queries of Sessions and Connections.
 
 use relay::lease_table::Renewal;
+use serde_json::{Value, json};
 use session::{Desired, Language, Settings, StreamArn, StreamItem};
 
 use crate::fault_rates::FaultRates;
@@ -76,13 +77,7 @@ impl Table {
         if !self.builds_differ || write.epoch.is_multiple_of(2) {
             return write.checkpoint.clone();
         }
-        let mut document: serde_json::Value = serde_json::from_str(&write.checkpoint).unwrap();
-        let members = document.as_object_mut().unwrap();
-        for later in ["acknowledged", "finished", "breaker", "releasedAtMs"] {
-            members.remove(later).expect("a member of this version");
-        }
-        members.insert("version".to_owned(), (relay::checkpoint::VERSION - 1).into());
-        document.to_string()
+        version_3(&write.checkpoint)
     }
 
     pub(crate) fn release(&mut self, write: &Write, ended: bool) -> Option<()> {
@@ -142,4 +137,24 @@ impl From<Renewal<'_>> for Write {
             last_activity_at: renewal.last_activity_at,
         }
     }
+}
+
+/// Returns a checkpoint as version 3 writes it: with fingerprints as a list of texts, and complete
+/// fragments as objects.
+fn version_3(checkpoint: &str) -> String {
+    let mut document: Value = serde_json::from_str(checkpoint).unwrap();
+    document["version"] = 3.into();
+    let contents = media::Content::list_from_text(document["contents"].as_str().unwrap()).unwrap();
+    document["contents"] = contents.iter().map(media::Content::to_text).collect();
+    let fragments = document["fragments"].as_array_mut().unwrap();
+    for fragment in fragments {
+        let words: Vec<_> = fragment.as_str().unwrap().splitn(4, ' ').collect();
+        let [end, duration_ms, content, anchor] = words[..] else { panic!("{fragment}") };
+        let number = |text: &str| text.parse::<u64>().unwrap();
+        *fragment = json!({
+            "end": number(end), "durationMs": number(duration_ms), "anchor": anchor,
+            "content": (content != "-").then_some(content),
+        });
+    }
+    document.to_string()
 }

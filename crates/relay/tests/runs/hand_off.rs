@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay::{Outcome, Report};
+use session::ports::Clock as _;
 use simulator::{World, config, request, speech};
 use testkit::snr::decibels;
 
@@ -101,4 +102,21 @@ async fn a_successor_that_comes_late_finds_the_lease_free() {
     let state = world.state();
     assert_eq!(state.processor.accepted.len(), expected.len());
     assert_eq!(state.processor.gaps, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fragments_that_a_later_run_reads_again_are_no_activity() {
+    let (packets, _) = speech(10);
+    let world = World::live(&packets, 2_000);
+    let begun = world.host().now_ms();
+    let seen = async {
+        tokio::time::sleep(Duration::from_secs(180)).await;
+        let item = world.item();
+        world.stop();
+        item
+    };
+    let (reports, item) = tokio::join!(chain(&world, Duration::from_millis(300)), seen);
+    assert!(reports.len() > 3, "{reports:?}");
+    let active_at = item.last_activity_at.unwrap();
+    assert!((8_000..13_000).contains(&(active_at - begun)), "{}", active_at - begun);
 }
