@@ -8,7 +8,6 @@ use aws_sdk_kinesisvideo::types::ApiName;
 use aws_sdk_kinesisvideomedia::Client;
 use aws_sdk_kinesisvideomedia::config::retry::RetryConfig;
 use aws_sdk_kinesisvideomedia::config::{Builder, StalledStreamProtectionConfig};
-use aws_sdk_kinesisvideomedia::error::DisplayErrorContext;
 use aws_sdk_kinesisvideomedia::primitives::ByteStream;
 use aws_sdk_kinesisvideomedia::types::{StartSelector, StartSelectorType};
 use bytes::Bytes;
@@ -18,7 +17,7 @@ use session::{ErrorKind, Ownership, PortError, StreamArn};
 
 use crate::client::{Sdk, TraceHeader};
 use crate::kinesis_video::KinesisVideo;
-use crate::sdk_error::port_error;
+use crate::sdk_error::{bounded, port_error, with_sources};
 
 const GET_MEDIA: &str = "GetMedia";
 
@@ -120,6 +119,6 @@ impl MediaBody for Body {
     async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         // ByteStream::next keeps its state outside the future: dropping it loses no bytes.
         let next = self.0.next().await?;
-        Some(next.map_err(|error| BodyError(DisplayErrorContext(error).to_string())))
+        Some(next.map_err(|error| BodyError(bounded(with_sources(&error)))))
     }
 }

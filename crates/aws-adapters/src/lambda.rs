@@ -7,10 +7,11 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::Builder;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
-use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::invoke::InvokeError;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use relay::answer::Reply;
 use relay::ports::{Continuation, Processor, SelfInvoker};
 use serde_json::json;
@@ -56,13 +57,13 @@ impl Processor for ProcessorFunction {
                 let body = output.payload.map(Blob::into_inner).unwrap_or_default();
                 Reply::from_invoke(output.function_error.as_deref(), &body)
             }
-            Err(error) => refused(error),
+            Err(error) => refused(&error),
         }
     }
 }
 
 /// Classifies an error of Lambda, which did not run the function.
-fn refused<R: std::fmt::Debug>(error: SdkError<InvokeError, R>) -> Reply {
+fn refused(error: &SdkError<InvokeError, HttpResponse>) -> Reply {
     match error.code().unwrap_or_default() {
         // The same payload would fail again.
         code @ ("RequestTooLargeException"
@@ -70,7 +71,7 @@ fn refused<R: std::fmt::Debug>(error: SdkError<InvokeError, R>) -> Reply {
         | "UnsupportedMediaTypeException") => Reply::Invalid(code.to_owned()),
         // Throttling, 5xx and network errors, and a missing function or permission, which an
         // operator can correct while KVS keeps the audio.
-        _ => Reply::Failed(DisplayErrorContext(error).to_string()),
+        _ => Reply::Failed(port_error("Invoke", error).to_string()),
     }
 }
 

@@ -13,7 +13,6 @@ use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use http_body_util::StreamBody;
@@ -23,7 +22,7 @@ use session::{ErrorKind, PortError};
 use crate::client::{Sdk, tls_provider};
 use crate::error_body;
 use crate::kinesis_video::KinesisVideo;
-use crate::sdk_error::{bounded, kind_of, port_error};
+use crate::sdk_error::{bounded, kind_of, port_error, with_sources};
 
 const PUT_MEDIA: &str = "PutMedia";
 
@@ -111,8 +110,7 @@ impl PutMedia {
             return Err(invalid("neither credentials nor a region are configured"));
         };
         let credentials = provider.provide_credentials().await.map_err(|error| {
-            let reason = DisplayErrorContext(error).to_string();
-            PortError::new(PUT_MEDIA, ErrorKind::Denied, bounded(reason))
+            PortError::new(PUT_MEDIA, ErrorKind::Denied, bounded(with_sources(&error)))
         })?;
         let identity = credentials.into();
         let params = v4::SigningParams::builder()

@@ -1,7 +1,9 @@
 //! Classification of the errors of the AWS SDKs.
 
+use std::error::Error;
+
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
-use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use session::{ErrorKind, PortError};
 
 /// Maximum length of a message, in bytes. AWS's messages are shorter.
@@ -10,7 +12,7 @@ const MAX_MESSAGE: usize = 500;
 /// Converts an SDK error of `operation`.
 pub(crate) fn port_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> PortError
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
+    E: ProvideErrorMetadata + Error + 'static,
 {
     let kind = match error {
         SdkError::ConstructionFailure(_) => ErrorKind::Invalid,
@@ -25,8 +27,7 @@ where
             let code = service.err().code().unwrap_or("unknown error");
             format!("{code}: {}", service.err().message().unwrap_or("no message"))
         }
-        // Without a response, the message contains no header or body.
-        _ => DisplayErrorContext(error).to_string(),
+        _ => with_sources(error),
     };
     PortError::new(operation, kind, bounded(message))
 }
@@ -39,7 +40,7 @@ pub(crate) fn table_error<E>(
     error: &SdkError<E, HttpResponse>,
 ) -> PortError
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
+    E: ProvideErrorMetadata + Error + 'static,
 {
     let error = port_error(operation, error);
     match error.kind {
@@ -85,6 +86,18 @@ pub(crate) fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
     }
 }
 
+/// Returns an error's message and those of its sources. The SDK's `DisplayErrorContext` adds the
+/// Debug form, which contains the header and the body of a response.
+pub(crate) fn with_sources(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        message = format!("{message}: {error}");
+        source = error.source();
+    }
+    message
+}
+
 /// Truncates a message to at most [`MAX_MESSAGE`] bytes, at a character boundary.
 pub(crate) fn bounded(mut message: String) -> String {
     if message.len() > MAX_MESSAGE {
@@ -117,6 +130,16 @@ mod tests {
         ] {
             assert_eq!(kind_of(code, status), kind, "{code:?} {status}");
         }
+    }
+
+    #[test]
+    fn an_error_without_a_code_is_named_without_its_response() {
+        let body = aws_smithy_types::body::SdkBody::from("secret");
+        let raw = HttpResponse::new(200.try_into().unwrap(), body);
+        let malformed: Box<dyn Error + Send + Sync> = "malformed".into();
+        let error: SdkError<aws_sdk_lambda::operation::invoke::InvokeError, _> =
+            SdkError::response_error(malformed, raw);
+        assert_eq!(port_error("Invoke", &error).to_string(), "Invoke: response error: malformed");
     }
 
     #[test]

@@ -9,11 +9,10 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint}
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
-use aws_smithy_types::error::display::DisplayErrorContext;
 use lambda_support::trace::{self, AwsCall, CallEnd, Failure};
 use session::ErrorKind;
 
-use crate::sdk_error::kind_of;
+use crate::sdk_error::{kind_of, with_sources};
 
 /// Sets `X-Amzn-Trace-Id` before signing, and records the call as a subsegment of the current
 /// trace. Calls outside of a recorded trace get the header of [`trace::current`].
@@ -87,8 +86,7 @@ impl Intercept for TraceHeader {
         let error = context.output_or_error().and_then(Result::err);
         let failure = error.map(|error| match error.as_operation_error() {
             Some(error) => refused(error.to_string(), status),
-            // Without a response, the message contains no header or body.
-            None => (Failure::Fault, DisplayErrorContext(error).to_string()),
+            None => (Failure::Fault, with_sources(error)),
         });
         running.call.end(CallEnd {
             status,

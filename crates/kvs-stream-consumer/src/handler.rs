@@ -30,7 +30,7 @@ pub(crate) async fn handle(aws: Arc<Aws>, event: LambdaEvent<Value>) -> Result<V
     };
     let result = trace::scope(header(&payload, &context), work).await;
     result.map_err(|failure| {
-        tracing::error!(error = %failure, "invocation failed");
+        tracing::error!(sessionId = session_id(&payload), error = %failure, "invocation failed");
         if matches!(
             failure,
             Failure::UnknownEvent(_)

@@ -38,6 +38,16 @@ pub(super) mod contents {
 pub(super) mod fragments {
     use super::*;
 
+    /// A fragment in version 3.
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Version3 {
+        anchor: ResumePoint,
+        end: u64,
+        duration_ms: u64,
+        content: Option<Content>,
+    }
+
     pub(crate) fn serialize<S: Serializer>(
         fragments: &[CompleteFragment],
         to: S,
@@ -52,19 +62,16 @@ pub(super) mod fragments {
         #[serde(untagged)]
         enum Stored {
             Text(String),
-            #[serde(rename_all = "camelCase")]
-            Version3 {
-                anchor: ResumePoint,
-                end: u64,
-                duration_ms: u64,
-                content: Option<Content>,
-            },
+            Version3(Box<Version3>),
         }
         let read = |stored| match stored {
             Stored::Text(text) => parse(&text).map_err(D::Error::custom),
-            Stored::Version3 { anchor: resume_point, end, duration_ms, content } => {
-                Ok(CompleteFragment { resume_point, end, duration_ms, content })
-            }
+            Stored::Version3(fragment) => Ok(CompleteFragment {
+                resume_point: fragment.anchor,
+                end: fragment.end,
+                duration_ms: fragment.duration_ms,
+                content: fragment.content,
+            }),
         };
         Vec::<Stored>::deserialize(from)?.into_iter().map(read).collect()
     }
