@@ -54,19 +54,49 @@ impl Consumer for NextRun {
 impl SelfInvoker for NextRun {
     async fn invoke_next(&self, continuation: &Continuation) -> Result<(), PortError> {
         let trace = lambda_support::trace::current();
-        let mut body = json!({
-            "sessionId": continuation.session_id,
-            "action": "continue",
-            "epoch": continuation.epoch,
-            "version": relay::checkpoint::VERSION,
-            "traceId": trace,
-        });
+        let event = event_of(continuation, trace.as_deref());
         match self {
-            Self::Function(function) => function.invoke_once(&body).await,
+            Self::Function(function) => function.invoke_once(&event).await,
             Self::Workers { bus, environment, .. } => {
-                body["environment"] = json!(environment);
-                bus.put_once(CONTINUATION, &body.to_string(), trace.as_deref()).await
+                let detail = detail_of(event, environment).to_string();
+                bus.put_once(CONTINUATION, &detail, trace.as_deref()).await
             }
         }
+    }
+}
+
+/// Returns a continuation as the consumer reads it.
+fn event_of(continuation: &Continuation, trace: Option<&str>) -> Value {
+    json!({
+        "sessionId": continuation.session_id,
+        "action": "continue",
+        "epoch": continuation.epoch,
+        "version": relay::checkpoint::VERSION,
+        "traceId": trace,
+    })
+}
+
+/// Returns a continuation as the detail of an event (`events/session-continuation.schema.json`).
+fn detail_of(mut event: Value, environment: &str) -> Value {
+    event["environment"] = json!(environment);
+    event
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_detail_of_a_continuation_is_the_example_of_its_schema() {
+        let schema = include_str!("../../../events/session-continuation.schema.json");
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        let example = &schema["examples"][0];
+        let session_id = "blessed-shepherd-123".parse().unwrap();
+        let event = event_of(&Continuation { session_id, epoch: 1 }, example["traceId"].as_str());
+        assert_eq!(detail_of(event, "dev"), *example);
+        let names = example.as_object().unwrap().keys();
+        assert!(names.eq(schema["properties"].as_object().unwrap().keys()));
+        let required: Vec<_> = schema["required"].as_array().unwrap().iter().collect();
+        assert_eq!(required.len(), example.as_object().unwrap().len());
     }
 }

@@ -113,10 +113,10 @@ mod tests {
         let event = |detail: Value| {
             Input::read(&json!({"detail-type": "Session Continuation", "detail": detail}))
         };
-        let detail = json!({
-            "environment": "dev", "sessionId": "blessed-shepherd-123", "action": "continue",
-            "epoch": 3, "version": version, "traceId": null
-        });
+        let schema = include_str!("../../../events/session-continuation.schema.json");
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        let detail = schema["examples"][0].clone();
+        let expected = Input::Continue { session_id: id(), epoch: 1 };
         assert_eq!(event(detail.clone()).unwrap(), expected);
         let mut other = detail;
         other["action"] = json!("start");
