@@ -19,6 +19,8 @@ NAMED = {
     "AWS::Lambda::Function": ("FunctionName", "lambda", "function:{}"),
     "AWS::Logs::LogGroup": ("LogGroupName", "logs", "log-group:{}:*"),
     "AWS::IAM::Role": ("RoleName", "iam", "role/{}"),
+    "AWS::ECS::Cluster": ("ClusterName", "ecs", "cluster/{}"),
+    "AWS::ECS::Service": ("ServiceName", "ecs", "service/{}"),
 }
 NOTHING = object()
 

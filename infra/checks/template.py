@@ -44,6 +44,14 @@ PARAMETER_SETS: dict[str, dict[str, str]] = {
         "AudioProcessorFunctionArn": f"arn:aws:lambda:{REGION}:123456789012:function:yours:live", "Canary": "true",
     },
     "prod": {"Environment": "prod"},
+    # Sessions in workers, with every option that concerns them.
+    "workers": {
+        "ConsumerHost": "container", "WorkerImage": "123456789012.dkr.ecr.us-east-1.amazonaws.com/stream-worker:1",
+        "WorkerSubnets": "subnet-11111111,subnet-22222222", "WorkerSecurityGroups": "sg-11111111",
+        "WorkerCpu": "2048", "WorkerMemory": "4096", "WorkerMaxSessions": "400", "WorkerMinTasks": "3",
+        "WorkerMaxTasks": "20", "KmsKeyArn": KEY, "WebSocketApiEndpoint": "https://ws.example.com",
+        "WebSocketApiId": "a1b2c3d4e5",
+    },
 }
 # The parameters without a default.
 REQUIRED = {"JwtIssuer": "https://issuer.example", "JwtAudience": "sessions"}

@@ -50,6 +50,10 @@ WITHOUT_ALARM = {
     "ReducedCodec": "the core is delivered; its bandwidth suffices for 16 kHz",
     "InvalidEvent": "the event is sent to session-events-dlq, which has an alarm",
     "ChunksDeadLettered": "the chunks are sent to chunk-dlq, which has an alarm",
+    "WorkerSessions": "usage",
+    "WorkerFull": "starts that wait have an alarm",
+    "WorkerCpuPercent": "the workers are scaled by it; starts that wait have an alarm",
+    "WorkerMemoryPercent": "a worker without memory receives nothing; starts that wait have an alarm",
     "CanaryCreateMillis": "for information; a step that takes too long fails the session",
     "CanaryFirstSampleMillis": "for information; a step that takes too long fails the session",
     "CanaryLastSampleMillis": "for information; a step that takes too long fails the session",
@@ -63,7 +67,7 @@ def metric_table() -> dict[str, tuple[str, list]]:
     names = dict(re.findall(r'Self::(\w+) => "([^"]+)",', text))
     fixed = dict(re.findall(r'Self::(\w+) => Some\(\(("\w+", "\w+")\)\)', text))
     rows = re.findall(r'^    \w+: (\w+), "(\w+)", \w+;$', text, re.M)
-    assert len(rows) == sum(text.count(f'", {unit};') for unit in ("Count", "Milliseconds", "Seconds"))
+    assert len(rows) == sum(text.count(f'", {unit};') for unit in ("Count", "Milliseconds", "Seconds", "Percent"))
     table = {}
     for namespace, metric in rows:
         own = [dict(zip(("Name", "Value"), re.findall(r"\w+", fixed[namespace])))] if namespace in fixed else []

@@ -45,7 +45,11 @@ def problems(resources: dict) -> list[str]:
             queue = target.get("DeadLetterConfig", {}).get("Arn")
             if queue or name not in MAY_LOSE:
                 sends.add((queue, arn))
-            if (target["Arn"].rsplit(":", 1)[-1], arn) not in allowed:
+            if target["Arn"].split(":")[2] == "sqs":
+                sends.add((target["Arn"], arn))
+                if arn not in may_send.get(target["Arn"], ()):
+                    found.append(f"{name}: no permission to send to {target['Arn']}")
+            elif (target["Arn"].rsplit(":", 1)[-1], arn) not in allowed:
                 found.append(f"{name}: no permission to invoke {target['Arn']}")
             if not RETRY <= target.get("RetryPolicy", {}).keys():
                 found.append(f"{name}: EventBridge retries for a day, which is too late for {target['Arn']}")

@@ -34,6 +34,25 @@ def read_by(package: str) -> set[str]:
     return names_in(CRATES / package / "src" / "config.rs") - NOT_SET.keys()
 
 
+# Variables of the consumer that a worker does not need.
+NOT_OF_WORKERS = {
+    "EVENTS_DLQ_URL": "the health check scans it, which a worker does not run",
+    "SESSION_IDLE_MINUTES": "the health check ends sessions",
+    "MAX_SESSION_HOURS": "the health check ends sessions",
+    "STREAM_KEEP_MINUTES": "the health check removes streams",
+}
+WORKER = SOURCE["Resources"]["WorkerTaskDefinition"]["Properties"]["ContainerDefinitions"][0]
+
+
+def worker_problems(container: dict) -> list[str]:
+    """Returns the variables in which the template and the code of a worker differ."""
+    read = (read_by("stream-worker") | read_by("kvs-stream-consumer")) - NOT_OF_WORKERS.keys() | {"RUST_LOG"}
+    is_set = [it["Name"] for it in container["Environment"]]
+    return [f"{it} is set twice" for it in set(is_set) if is_set.count(it) > 1] + [
+        f"{it} is set and not read" for it in set(is_set) - read] + [
+        f"{it} is read and not set" for it in read - set(is_set)]
+
+
 def problems(function: dict) -> list[str]:
     """Returns the variables in which the template and the code of a function differ."""
     read = read_by(function["CodeUri"].rsplit("/", 1)[-1])
@@ -44,6 +63,15 @@ def problems(function: dict) -> list[str]:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_variables_are_those_that_the_code_reads(name: str):
     assert problems(FUNCTIONS[name]) == []
+
+
+def test_a_worker_has_the_variables_that_the_code_reads():
+    assert worker_problems(WORKER) == []
+
+
+@pytest.mark.parametrize("index", range(len(WORKER["Environment"])))
+def test_detects_a_missing_variable_of_a_worker(index: int):
+    assert worker_problems(broken(WORKER, drop("Environment", index)))
 
 
 def mutations():

@@ -13,9 +13,14 @@ from template import ROOT, TRANSLATED
 
 RESOURCES = TRANSLATED["Resources"]
 RULE = json.loads((ROOT / "events" / "rule-pattern.json").read_text())
+# All environments share the bus.
+CONTINUATION = {
+    "source": RULE["source"], "detail-type": ["Session Continuation"], "detail": {"environment": [{"Ref": "Environment"}]},
+}
 # The archive keeps the events of every status.
 PATTERNS = {
     "SessionLifecycleRule": RULE,
+    "ConsumerContinuationRule": CONTINUATION,
     "SessionEventsArchive": {key: value for key, value in RULE.items() if key != "detail"},
 }
 

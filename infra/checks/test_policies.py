@@ -19,7 +19,7 @@ ROLE = "AWS::IAM::Role"
 # Actions without a resource type: "*" is the narrowest resource.
 WITHOUT_RESOURCE = {
     "kinesisvideo:ListStreams", "kinesisvideo:ListSignalingChannels",
-    "xray:PutTraceSegments", "xray:PutTelemetryRecords",
+    "ecr:GetAuthorizationToken", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
 }
 # Other properties (managed policies, a boundary, a longer session) need a decision here first.
 PROPERTIES = {"RoleName", "AssumeRolePolicyDocument", "Policies"}

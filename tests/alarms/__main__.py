@@ -58,7 +58,7 @@ def notified(cloud: Cloud, proved: list[dict]) -> None:
 def run(group: Group) -> list[dict] | None:
     """Runs the waves of a group in a cloud; returns what they proved, or `None` after a failure."""
     try:
-        cloud = Cloud(group.name, group.scale, **group.parameters)
+        cloud = Cloud(group.name, group.scale, group.arguments, **group.parameters)
         try:
             if not group.at_once:
                 cloud.settle()

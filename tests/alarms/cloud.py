@@ -38,7 +38,7 @@ def eventually(what: str, found, patience: float = PATIENCE):
 class Cloud:
     """A running `local-cloud up`."""
 
-    def __init__(self, name: str, scale: int, **parameters: object) -> None:
+    def __init__(self, name: str, scale: int, arguments: tuple[str, ...] = (), **parameters: object) -> None:
         self.name, self.scale = name, scale
         self._folder = tempfile.TemporaryDirectory()
         self.folder = pathlib.Path(self._folder.name)
@@ -47,7 +47,8 @@ class Cloud:
         flags = [word for key, value in parameters.items() for word in ("--parameter", f"{key}={value}")]
         with (self.folder / "cloud.log").open("w") as log:
             self._process = subprocess.Popen(
-                [LOCAL_CLOUD, "up", "--port", "0", "--data", self.folder / "data", "--time-scale", str(scale), *flags],
+                [LOCAL_CLOUD, "up", "--port", "0", "--data", self.folder / "data", "--time-scale", str(scale), *arguments,
+                 *flags],
                 cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
         ready = next((line for line in self._process.stdout if line.startswith("ready ")), None)
         assert ready, (self.folder / "cloud.log").read_text()

@@ -36,6 +36,7 @@ class Group:
     scale: int
     waves: list[list[Scenario]]
     parameters: dict[str, object] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
     at_once: bool = False
     is_long: bool = False
 
@@ -60,10 +61,22 @@ def emission_fails(cloud: Cloud) -> Iterator[None]:
 def delivery_is_refused(cloud: Cloud) -> Iterator[None]:
     cloud.fault("events", "Deliver", target="session-lifecycle", **REFUSED)
     cloud.fault("events", "Deliver", target="kvs-health-check", **REFUSED)
+    cloud.fault("events", "Deliver", target="consumer-continuation", **REFUSED)
     cloud.open("dora")
+    # What a worker publishes when it hands a session over.
+    cloud.events.put_events(Entries=[{
+        "Source": "session-management", "DetailType": "Session Continuation",
+        "Detail": json.dumps({"environment": "dev", "sessionId": "calm-river-7", "action": "continue", "epoch": 1,
+                              "version": 3, "traceId": None})}])
     yield
     cloud.remove_faults("events", "Deliver")
     cloud.purge("session-events-dlq-dev")
+
+
+def no_worker_runs(cloud: Cloud) -> Iterator[None]:
+    cloud.open("wim")
+    yield
+    cloud.purge("consumer-starts-dev")
 
 
 def health_check_is_disabled(cloud: Cloud) -> Iterator[None]:
@@ -195,8 +208,8 @@ GROUPS = [
                      health_check_is_disabled),
         ],
         [Scenario(("session-lifecycle-failed-invocations", "kvs-health-check-failed-invocations",
-                   "session-events-dlq-depth"),
-                  "the target of both rules refuses the delivery", delivery_is_refused)],
+                   "consumer-continuation-failed-invocations", "session-events-dlq-depth"),
+                  "the target of the rules refuses the delivery", delivery_is_refused)],
     ]),
     Group("consumer", 30, [
         [
@@ -216,6 +229,9 @@ GROUPS = [
                   backlog_is_delivered_late)],
         [Scenario(("session-creation-failures",), "CreateStream fails for three requests", creation_fails)],
     ]),
+    Group("workers", 60, [
+        [Scenario(("consumer-starts-waiting",), "a session starts while no worker runs", no_worker_runs)],
+    ], {"ConsumerHost": "container"}, ("--workers", "0")),
     Group("expired", 60, [
         [Scenario(("kvs-samples-unavailable",), "the processor fails for longer than the retention", audio_expires)],
     ], {"StreamRetentionHours": 1}, is_long=True),

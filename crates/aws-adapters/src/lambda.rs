@@ -13,11 +13,10 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use relay::answer::Reply;
-use relay::ports::{Continuation, Processor, SelfInvoker};
-use serde_json::json;
+use relay::ports::Processor;
+use serde_json::Value;
+use session::PortError;
 use session::audio::AudioPayload;
-use session::reconcile::Consumer;
-use session::{PortError, SessionId};
 
 use crate::client::{Sdk, TraceHeader};
 use crate::sdk_error::port_error;
@@ -96,38 +95,26 @@ impl ConsumerFunction {
         }
     }
 
-    /// Invokes this function asynchronously with a direct event.
-    async fn direct(&self, session: &SessionId, action: &str) -> Result<(), PortError> {
-        self.send(&self.client, &json!({"sessionId": session, "action": action})).await
+    /// Invokes this function asynchronously.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub(crate) async fn invoke(&self, event: &Value) -> Result<(), PortError> {
+        self.send(&self.client, event).await
     }
 
-    async fn send(&self, client: &Client, payload: &serde_json::Value) -> Result<(), PortError> {
+    /// As [`Self::invoke`], without the SDK's retries.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub(crate) async fn invoke_once(&self, event: &Value) -> Result<(), PortError> {
+        self.send(&self.once, event).await
+    }
+
+    async fn send(&self, client: &Client, payload: &Value) -> Result<(), PortError> {
         let call = client.invoke().function_name(&self.function);
         let call = call.invocation_type(InvocationType::Event);
         let output = call.payload(Blob::new(payload.to_string())).send().await;
         output.map(drop).map_err(|error| port_error("Invoke", &error))
-    }
-}
-
-impl Consumer for ConsumerFunction {
-    async fn start(&self, session: &SessionId) -> Result<(), PortError> {
-        self.direct(session, "start").await
-    }
-
-    async fn stop(&self, session: &SessionId) -> Result<(), PortError> {
-        self.direct(session, "stop").await
-    }
-}
-
-impl SelfInvoker for ConsumerFunction {
-    async fn invoke_next(&self, continuation: &Continuation) -> Result<(), PortError> {
-        let payload = json!({
-            "sessionId": continuation.session_id,
-            "action": "continue",
-            "epoch": continuation.epoch,
-            "version": relay::checkpoint::VERSION,
-            "traceId": lambda_support::trace::current(),
-        });
-        self.send(&self.once, &payload).await
     }
 }

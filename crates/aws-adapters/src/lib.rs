@@ -13,7 +13,9 @@
 //! | [`put_media`] | Kinesis Video Streams, media | – |
 //! | [`canary`] | Lambda | – |
 //! | [`dynamodb`], `ProgressTables` | DynamoDB | – |
-//! | [`lambda`] | Lambda | `relay::ports::Processor`, `relay::ports::SelfInvoker`, `Consumer` |
+//! | [`lambda`] | Lambda | `relay::ports::Processor` |
+//! | [`next_run`] | Lambda, or EventBridge and SQS | `relay::ports::SelfInvoker`, `Consumer` |
+//! | [`starts_queue`] | SQS | – |
 //! | [`sqs`] | SQS | `relay::ports::DeadLetters`, `session::reconcile::DeadLetters` |
 //!
 //! `SessionsIndex`, `Streams`, `Inventory` and `Consumer` are ports of `session::reconcile`,
@@ -56,8 +58,14 @@ pub mod get_media;
 #[cfg(feature = "relay")]
 pub mod lambda;
 
+#[cfg(feature = "relay")]
+pub mod next_run;
+
 #[cfg(feature = "producer")]
 pub mod put_media;
 
 #[cfg(feature = "relay")]
 pub mod sqs;
+
+#[cfg(feature = "relay")]
+pub mod starts_queue;

@@ -17,12 +17,12 @@ use crate::failure::Failure;
 /// An event that contradicts its session's record. Retries do not help unless the record changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the event contradicts the record of session {session_id}: {reason}")]
-pub(crate) struct Contradiction {
+pub struct Contradiction {
     /// The session that the event names.
-    pub(crate) session_id: SessionId,
+    pub session_id: SessionId,
     /// The contradiction, without values of the record: the author of the event may read the
     /// queue.
-    pub(crate) reason: &'static str,
+    pub reason: &'static str,
 }
 
 /// The stream that an event may start or stop.

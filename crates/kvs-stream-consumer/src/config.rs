@@ -1,9 +1,9 @@
-//! The function's configuration, read from the environment and checked once at init.
+//! The consumer's configuration, read from the environment and checked once at init.
 
 use std::time::Duration;
 
 use aws_adapters::listeners::Endpoint;
-use lambda_support::env::{Number, Variable};
+use lambda_support::env::{Number, Optional, Variable};
 use lambda_support::{ConfigError, Env, TimeScale, variables};
 
 variables! {
@@ -24,13 +24,15 @@ variables! {
     /// Timeout of the processor, in seconds; an attempt waits 2 s longer.
     AUDIO_PROCESSOR_TIMEOUT_SECONDS: Number(60, 1..=900);
     /// Function that a hand-off invokes; set by Lambda.
-    AWS_LAMBDA_FUNCTION_NAME: Required;
+    AWS_LAMBDA_FUNCTION_NAME: Optional;
+    /// Queue of the workers; a function that has it forwards its events there, and a worker needs it.
+    STARTS_QUEUE_URL: Optional;
     /// Queue of chunks that the processor rejects permanently.
     CHUNK_DLQ_URL: Required;
     /// Queue of events that failed permanently, scanned before a stream is deleted.
     EVENTS_DLQ_URL: Optional;
     /// Length of a run whose deadline is unknown, in seconds.
-    MAX_RUN_SECONDS: Number(840, 30..=5_400);
+    MAX_RUN_SECONDS: Number(840, 30..=39_600);
     /// Time without a fragment after which a session is ended, in minutes.
     SESSION_IDLE_MINUTES: Number(60, 1..=1_440);
     /// Maximum length of a session, in hours.
@@ -49,9 +51,31 @@ variables! {
     AUDIO_TRACK_NAME: Text("AUDIO_FROM_CUSTOMER");
 }
 
-/// The function's configuration.
+/// What runs the sessions, and what this process does for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    /// This function: each run is an invocation, and invokes the next one.
+    Function {
+        /// Its name.
+        name: String,
+    },
+    /// Workers: this function forwards its events to their queue, and does the health check.
+    Forwarder {
+        /// The workers' queue.
+        queue_url: String,
+    },
+    /// This worker: each run is a message, and publishes the next one.
+    Worker {
+        /// The workers' queue.
+        queue_url: String,
+    },
+}
+
+/// The consumer's configuration.
 #[derive(Debug, Clone)]
-pub(crate) struct Config {
+pub struct Config {
+    /// What runs the sessions.
+    pub(crate) host: Host,
     /// Value of the tag `env` of every resource that this function may change.
     pub(crate) environment: String,
     /// Name of the Sessions table.
@@ -66,8 +90,6 @@ pub(crate) struct Config {
     pub(crate) event_bus: String,
     /// Name or ARN of the audio processor.
     pub(crate) processor: String,
-    /// Function that a hand-off invokes.
-    pub(crate) own_function: String,
     /// Queue of chunks that the processor rejects permanently.
     pub(crate) chunk_dlq_url: String,
     /// Queue of events that failed permanently.
@@ -85,17 +107,43 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Reads and checks the environment.
+    /// Reads and checks the environment of the function.
     ///
     /// # Errors
     /// Names the first variable that is missing, malformed or out of range.
-    pub(crate) fn from_env(env: &Env) -> Result<Self, ConfigError> {
+    pub fn of_function(env: &Env) -> Result<Self, ConfigError> {
+        let name = needed(env, &AWS_LAMBDA_FUNCTION_NAME)?;
+        let host = match env.optional(&STARTS_QUEUE_URL) {
+            Some(queue_url) => Host::Forwarder { queue_url },
+            None => Host::Function { name },
+        };
+        Self::from_env(env, host)
+    }
+
+    /// Reads and checks the environment of a worker.
+    ///
+    /// # Errors
+    /// Names the first variable that is missing, malformed or out of range.
+    pub fn of_worker(env: &Env) -> Result<Self, ConfigError> {
+        Self::from_env(env, Host::Worker { queue_url: needed(env, &STARTS_QUEUE_URL)? })
+    }
+
+    /// Returns the URL of the workers' queue, if workers run the sessions.
+    pub fn queue_url(&self) -> Option<&str> {
+        match &self.host {
+            Host::Function { .. } => None,
+            Host::Forwarder { queue_url } | Host::Worker { queue_url } => Some(queue_url),
+        }
+    }
+
+    fn from_env(env: &Env, host: Host) -> Result<Self, ConfigError> {
         let scale = env.time_scale()?;
         let wall = |variable: &Variable<Number>, unit_seconds: u64| {
             let value = env.number(variable)?;
             Ok::<_, ConfigError>(scale.wall(Duration::from_secs(value * unit_seconds)))
         };
         Ok(Self {
+            host,
             environment: env.required(&ENVIRONMENT)?,
             sessions_table: env.required(&SESSIONS_TABLE)?,
             connections_table: env.required(&CONNECTIONS_TABLE)?,
@@ -103,7 +151,6 @@ impl Config {
             websocket_endpoint: Endpoint::from_env(env, &WEBSOCKET_API_ENDPOINT)?,
             event_bus: env.text(&EVENT_BUS_NAME),
             processor: env.required(&AUDIO_PROCESSOR_FUNCTION)?,
-            own_function: env.required(&AWS_LAMBDA_FUNCTION_NAME)?,
             chunk_dlq_url: env.required(&CHUNK_DLQ_URL)?,
             events_dlq_url: env.optional(&EVENTS_DLQ_URL),
             max_run: wall(&MAX_RUN_SECONDS, 1)?,
@@ -113,6 +160,12 @@ impl Config {
             relay: relay(env, scale)?,
         })
     }
+}
+
+/// Returns the value of a variable that this host requires.
+fn needed(env: &Env, variable: &Variable<Optional>) -> Result<String, ConfigError> {
+    let missing = || ConfigError::Missing { name: variable.name.to_owned() };
+    env.optional(variable).ok_or_else(missing)
 }
 
 fn relay(env: &Env, scale: TimeScale) -> Result<relay::Config, ConfigError> {
@@ -147,7 +200,7 @@ mod tests {
     ];
 
     fn with<'a>(more: &[(&'a str, &'a str)]) -> Result<Config, ConfigError> {
-        Config::from_env(&Env::from_pairs(REQUIRED.into_iter().chain(more.iter().copied())))
+        Config::of_function(&Env::from_pairs(REQUIRED.into_iter().chain(more.iter().copied())))
     }
 
     #[test]
@@ -163,9 +216,23 @@ mod tests {
     fn each_required_variable_is_named_when_it_is_missing() {
         for (name, _) in REQUIRED {
             let rest = REQUIRED.into_iter().filter(|(other, _)| *other != name);
-            let error = Config::from_env(&Env::from_pairs(rest)).unwrap_err();
+            let error = Config::of_function(&Env::from_pairs(rest)).unwrap_err();
             assert!(error.to_string().contains(name), "{name}: {error}");
         }
+    }
+
+    #[test]
+    fn a_function_forwards_to_the_queue_that_it_has_and_a_worker_needs_one() {
+        let name = "kvs-stream-consumer-test".to_owned();
+        assert_eq!(with(&[("STARTS_QUEUE_URL", "")]).unwrap().host, Host::Function { name });
+        let queue = ("STARTS_QUEUE_URL", "http://127.0.0.1/1/consumer-starts-test");
+        let queue_url = queue.1.to_owned();
+        assert_eq!(with(&[queue]).unwrap().host, Host::Forwarder { queue_url: queue_url.clone() });
+        let worker = |more: Option<(&'static str, &'static str)>| {
+            Config::of_worker(&Env::from_pairs(REQUIRED.into_iter().chain(more)))
+        };
+        assert_eq!(worker(Some(queue)).unwrap().host, Host::Worker { queue_url });
+        assert!(worker(None).unwrap_err().to_string().contains("STARTS_QUEUE_URL"));
     }
 
     #[test]

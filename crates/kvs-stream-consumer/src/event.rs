@@ -1,23 +1,23 @@
-//! Parses and validates the input of an invocation.
+//! Parses and validates an event.
 
 use serde_json::Value;
 use session::SessionId;
-use session::event::{DETAIL_TYPE, StatusChange};
+use session::event::{CONTINUATION, DETAIL_TYPE, StatusChange};
 
 use crate::failure::Failure;
 
-/// One invocation's input.
+/// What an event asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Input {
     /// `Session Status Change` from EventBridge.
     StatusChange(Box<StatusChange>),
     /// The schedule's constant payload.
     HealthCheck,
-    /// Direct invocation: start this session.
+    /// Direct event: start this session.
     Start(SessionId),
-    /// Direct invocation: stop this session.
+    /// Direct event: stop this session.
     Stop(SessionId),
-    /// The previous invocation hands off.
+    /// The previous run hands off, directly or over the bus (`Session Continuation`).
     Continue {
         /// The session.
         session_id: SessionId,
@@ -33,11 +33,14 @@ impl Input {
     /// [`Failure`] for any other payload; it names the cause.
     pub(crate) fn read(payload: &Value) -> Result<Self, Failure> {
         if let Some(kind) = payload.get("detail-type") {
-            if kind != DETAIL_TYPE {
-                return Err(unknown(format!("detail-type {kind}")));
-            }
             let detail = payload.get("detail").unwrap_or(&Value::Null);
-            return Ok(Self::StatusChange(Box::new(StatusChange::from_detail(detail)?)));
+            return match kind.as_str() {
+                Some(DETAIL_TYPE) => {
+                    Ok(Self::StatusChange(Box::new(StatusChange::from_detail(detail)?)))
+                }
+                Some(CONTINUATION) if detail["action"] == "continue" => continuation(detail),
+                _ => Err(unknown(format!("detail-type {kind}"))),
+            };
         }
         match payload.get("action").and_then(Value::as_str) {
             Some("health_check") => Ok(Self::HealthCheck),
@@ -107,6 +110,17 @@ mod tests {
         assert_eq!(at(version).unwrap(), expected);
         assert_eq!(at(version - 1).unwrap(), expected);
         assert!(matches!(at(version + 1), Err(Failure::Version { .. })));
+        let event = |detail: Value| {
+            Input::read(&json!({"detail-type": "Session Continuation", "detail": detail}))
+        };
+        let schema = include_str!("../../../events/session-continuation.schema.json");
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        let detail = schema["examples"][0].clone();
+        let expected = Input::Continue { session_id: id(), epoch: 1 };
+        assert_eq!(event(detail.clone()).unwrap(), expected);
+        let mut other = detail;
+        other["action"] = json!("start");
+        assert!(matches!(event(other), Err(Failure::UnknownEvent(_))));
     }
 
     #[test]

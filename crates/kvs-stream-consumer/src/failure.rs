@@ -1,16 +1,15 @@
-//! Errors of an invocation, as Lambda reports them. Operators filter by the error type.
+//! Errors of an event.
 
-use lambda_runtime::Diagnostic;
 use relay::RelayError;
 use session::{InvalidSessionId, PortError, SessionId, event::EventError};
 
 use crate::authority::Contradiction;
 
-/// An error of an invocation. Lambda receives it as a function error, retries the event, and then
-/// sends it to the dead-letter queue.
+/// An error of an event. Lambda, or the queue of a worker, sends the event again, and then to the
+/// dead-letter queue.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    /// The event is of no kind that this function handles. Retries do not help.
+pub enum Failure {
+    /// The event is of no kind that this host handles. Retries do not help.
     #[error("unknown event: {0}")]
     UnknownEvent(String),
     /// The status change violates its schema.
@@ -38,13 +37,17 @@ pub(crate) enum Failure {
     /// The run failed.
     #[error(transparent)]
     Relay(#[from] RelayError),
+    /// The event could not be forwarded to the workers.
+    #[error("forwarding to the workers: {0}")]
+    Forward(#[source] PortError),
     /// A duty of the health check failed.
     #[error("health check: {0}")]
     HealthCheck(#[from] PortError),
 }
 
 impl Failure {
-    fn error_type(&self) -> &'static str {
+    /// Returns the kind of the error, by which operators filter.
+    pub fn error_type(&self) -> &'static str {
         match self {
             Self::UnknownEvent(_) | Self::InvalidEvent(_) | Self::InvalidSession(_) => {
                 "InvalidEvent"
@@ -54,13 +57,19 @@ impl Failure {
             Self::SessionUnknown(_) => "SessionUnknown",
             Self::Relay(RelayError::StreamUnknown { .. }) => "StreamUnknown",
             Self::Relay(RelayError::Checkpoint { .. }) => "CheckpointUnreadable",
+            Self::Forward(_) => "QueueUnavailable",
             Self::Relay(RelayError::Store { .. }) | Self::HealthCheck(_) => "TableUnavailable",
         }
     }
-}
 
-impl From<Failure> for Diagnostic {
-    fn from(failure: Failure) -> Self {
-        Self { error_type: failure.error_type().to_owned(), error_message: failure.to_string() }
+    /// Returns whether the event itself is invalid, which the metric `InvalidEvent` counts.
+    pub(crate) fn is_invalid_event(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownEvent(_)
+                | Self::InvalidEvent(_)
+                | Self::Contradiction(_)
+                | Self::InvalidSession(_)
+        )
     }
 }

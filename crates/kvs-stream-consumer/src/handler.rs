@@ -1,66 +1,76 @@
 //! Handles each kind of event.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use lambda_runtime::{Context, Diagnostic, LambdaEvent};
-use lambda_support::context::time_left;
 use lambda_support::trace::{self, Subsegment};
-use relay::{Report, RunRequest};
+use relay::{HandOver, Report, RunRequest};
 use serde_json::{Value, json};
 use session::event::{EventStatus, StatusChange};
-use session::ports::{Clock as _, SessionLookup as _};
+use session::ports::SessionLookup as _;
 use session::{PortError, Session, SessionId, Settings, StreamArn, metrics};
 
 use crate::authority::{Resolution, resolve_stream};
+use crate::config::Host;
+use crate::consumer::Consumer;
 use crate::event::Input;
 use crate::failure::Failure;
 use crate::health_check;
-use crate::ports::Aws;
 
-/// Handles one invocation within its trace.
-pub(crate) async fn handle(aws: Arc<Aws>, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
-    let (payload, context) = event.into_parts();
-    let work = async {
-        let subsegment = Subsegment::begin(name(&payload));
-        let subsegment = match session_id(&payload) {
-            Some(id) => subsegment.annotated("sessionId", id),
-            None => subsegment,
-        };
-        subsegment.run_result(dispatch(&aws, &payload, &context)).await
-    };
-    let result = trace::scope(header(&payload, &context), work).await;
-    result.map_err(|failure| {
-        tracing::error!(sessionId = session_id(&payload), error = %failure, "invocation failed");
-        if matches!(
-            failure,
-            Failure::UnknownEvent(_)
-                | Failure::InvalidEvent(_)
-                | Failure::Contradiction(_)
-                | Failure::InvalidSession(_)
-        ) {
-            aws.meter.count(metrics::INVALID_EVENT, 1);
-        }
-        failure.into()
-    })
+/// An event, and what its host allows.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The event.
+    pub payload: Value,
+    /// The trace header that came with it.
+    pub trace: Option<String>,
+    /// How long its run may take, by the monotonic clock.
+    pub remaining: Duration,
+    /// The request of the host to hand over earlier.
+    pub hand_over: HandOver,
 }
 
-/// Returns the trace header of an invocation. A continuation belongs to the trace of the invocation
-/// that requested it, also if Lambda began another one.
-fn header(payload: &Value, context: &Context) -> Option<String> {
-    let own = context.xray_trace_id.as_deref();
-    let continued = payload.get("traceId").and_then(Value::as_str);
-    match (continued, own) {
+impl Consumer {
+    /// Handles one event within its trace.
+    ///
+    /// # Errors
+    /// The host sends the event again, as often as it does, and then to the dead-letter queue.
+    pub async fn handle(&self, event: Event) -> Result<Value, Failure> {
+        let payload = &event.payload;
+        let work = async {
+            let subsegment = Subsegment::begin(name(payload));
+            let subsegment = match session_id(payload) {
+                Some(id) => subsegment.annotated("sessionId", id),
+                None => subsegment,
+            };
+            subsegment.run_result(dispatch(self, &event)).await
+        };
+        let result = trace::scope(header(payload, event.trace.as_deref()), work).await;
+        result.inspect_err(|failure| {
+            tracing::error!(sessionId = session_id(payload), error = %failure, "invocation failed");
+            if failure.is_invalid_event() {
+                self.meter.count(metrics::INVALID_EVENT, 1);
+            }
+        })
+    }
+}
+
+/// Returns the trace header of an event. A continuation belongs to the trace of the run that
+/// requested it, also if its host began another one.
+fn header(payload: &Value, own: Option<&str>) -> Option<String> {
+    let continued = payload.get("traceId").or_else(|| payload.pointer("/detail/traceId"));
+    match (continued.and_then(Value::as_str), own) {
         // Its parent is this invocation's own segment.
         (Some(continued), Some(own)) if trace::same_trace(continued, own) => Some(own),
-        _ => continued.or(own),
+        (continued, own) => continued.or(own),
     }
     .map(str::to_owned)
 }
 
-/// Returns the name of an invocation's work in its trace.
+/// Returns the name of an event's work in its trace.
 fn name(payload: &Value) -> &'static str {
     let status = || payload.pointer("/detail/status").and_then(Value::as_str);
-    match payload.get("action").and_then(Value::as_str).or_else(status) {
+    let action = payload.get("action").or_else(|| payload.pointer("/detail/action"));
+    match action.and_then(Value::as_str).or_else(status) {
         Some("start" | "ACTIVE") => "start",
         Some("stop" | "ENDED") => "stop",
         Some("continue") => "continue",
@@ -75,20 +85,34 @@ fn session_id(payload: &Value) -> Option<&str> {
     id.and_then(Value::as_str).filter(|id| id.parse::<SessionId>().is_ok())
 }
 
-async fn dispatch(aws: &Aws, payload: &Value, context: &Context) -> Result<Value, Failure> {
-    let invocation = Invocation { aws, context };
-    let report = match Input::read(payload)? {
-        Input::HealthCheck => return Ok(json!(health_check::run(aws).await?)),
-        Input::StatusChange(change) => return invocation.status_change(&change).await,
-        Input::Start(id) => invocation.direct(id, EventStatus::Active).await?,
-        Input::Stop(id) => invocation.direct(id, EventStatus::Ended).await?,
-        Input::Continue { session_id, epoch } => {
+async fn dispatch(consumer: &Consumer, event: &Event) -> Result<Value, Failure> {
+    let input = Input::read(&event.payload)?;
+    let run = Run { consumer, event };
+    let report = match (input, &consumer.config.host) {
+        (Input::HealthCheck, Host::Worker { .. }) => {
+            return Err(Failure::UnknownEvent("a worker does no health check".to_owned()));
+        }
+        (Input::HealthCheck, _) => return Ok(json!(health_check::run(consumer).await?)),
+        (_, Host::Forwarder { .. }) => return forward(consumer, &event.payload).await,
+        (Input::StatusChange(change), _) => return run.status_change(&change).await,
+        (Input::Start(id), _) => run.direct(id, EventStatus::Active).await?,
+        (Input::Stop(id), _) => run.direct(id, EventStatus::Ended).await?,
+        (Input::Continue { session_id, epoch }, _) => {
             tracing::info!(sessionId = %session_id, epoch, "continuing stream processing");
-            let request = invocation.request(session_id, None, None);
-            aws.relay().resume(request, epoch).await?
+            let request = run.request(session_id, None, None);
+            consumer.relay().resume(request, epoch).await?
         }
     };
     Ok(json!(report))
+}
+
+/// Sends an event to the workers. Invocations that began before the workers ran the sessions hand
+/// off to this function.
+async fn forward(consumer: &Consumer, payload: &Value) -> Result<Value, Failure> {
+    consumer.next_run.forward(payload).await.map_err(Failure::Forward)?;
+    let session = session_id(payload);
+    tracing::info!(sessionId = session, "forwarded to the workers");
+    Ok(json!({"sessionId": session, "outcome": "forwarded"}))
 }
 
 /// Returns the answer to an event that changed nothing.
@@ -96,13 +120,13 @@ fn ignored(id: &SessionId, outcome: &str) -> Value {
     json!({"sessionId": id, "outcome": outcome})
 }
 
-/// One invocation.
-struct Invocation<'a> {
-    aws: &'a Aws,
-    context: &'a Context,
+/// The run of one event.
+struct Run<'a> {
+    consumer: &'a Consumer,
+    event: &'a Event,
 }
 
-impl Invocation<'_> {
+impl Run<'_> {
     async fn status_change(&self, change: &StatusChange) -> Result<Value, Failure> {
         let session_id = &change.session_id;
         let status = change.status.as_str();
@@ -111,7 +135,8 @@ impl Invocation<'_> {
             "Processing EventBridge event: session={session_id}, status={status}"
         );
         let session = self.session(session_id).await?;
-        let stream = match resolve_stream(change, session.as_ref(), &self.aws.kinesis_video).await?
+        let stream = match resolve_stream(change, session.as_ref(), &self.consumer.kinesis_video)
+            .await?
         {
             Resolution::Stream(stream) => stream,
             // All environments of an account share the default bus.
@@ -140,17 +165,17 @@ impl Invocation<'_> {
         match status {
             EventStatus::Active => {
                 tracing::info!(sessionId = %id, "Starting stream processing for session {id}");
-                Ok(self.aws.relay().start(request).await?)
+                Ok(self.consumer.relay().start(request).await?)
             }
             EventStatus::Ended => {
                 tracing::info!(sessionId = %id, "Stopping stream processing for session {id}");
-                Ok(self.aws.relay().stop(request).await?)
+                Ok(self.consumer.relay().stop(request).await?)
             }
         }
     }
 
     async fn session(&self, id: &SessionId) -> Result<Option<Session>, Failure> {
-        self.aws.sessions.get(id).await.map_err(|source| store(id, source))
+        self.consumer.sessions.get(id).await.map_err(|source| store(id, source))
     }
 
     fn request(
@@ -159,10 +184,9 @@ impl Invocation<'_> {
         stream_arn: Option<StreamArn>,
         settings: Option<Settings>,
     ) -> RunRequest {
-        let left = time_left(self.context.deadline, self.aws.ctx.now_ms());
-        let remaining = left.unwrap_or(self.aws.config.max_run);
         let owner = uuid::Uuid::new_v4().to_string();
-        RunRequest { session_id, stream_arn, settings, owner, remaining }
+        let (remaining, hand_over) = (self.event.remaining, self.event.hand_over.clone());
+        RunRequest { session_id, stream_arn, settings, owner, remaining, hand_over }
     }
 }
 
@@ -177,10 +201,10 @@ mod tests {
     const OWN: &str = "Root=1-67446a2c-0123456789abcdef01234567;Parent=00000000000000ff;Sampled=1";
 
     fn header_of(continued: Option<&str>, own: Option<&str>) -> Option<String> {
-        let mut context = Context::default();
-        context.xray_trace_id = own.map(str::to_owned);
         let payload = continued.map_or(json!({}), |header| json!({"traceId": header}));
-        header(&payload, &context)
+        let found = header(&payload, own);
+        assert_eq!(found, header(&json!({"detail": payload}), own), "also over the bus");
+        found
     }
 
     #[test]
@@ -200,5 +224,7 @@ mod tests {
         let direct = json!({"sessionId": "<b>", "action": "start"});
         assert_eq!((name(&direct), session_id(&direct)), ("start", None));
         assert_eq!(name(&json!({"action": "other"})), "unknown event");
+        let over_the_bus = json!({"detail": {"sessionId": "a-b-1", "action": "continue"}});
+        assert_eq!((name(&over_the_bus), session_id(&over_the_bus)), ("continue", Some("a-b-1")));
     }
 }

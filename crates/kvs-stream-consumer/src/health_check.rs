@@ -3,21 +3,22 @@
 use aws_adapters::dynamodb::{SessionsTable, StreamsTable};
 use aws_adapters::event_bridge::EventBridge;
 use aws_adapters::kinesis_video::KinesisVideo;
-use aws_adapters::lambda::ConsumerFunction;
 use aws_adapters::listeners::Connections;
+use aws_adapters::next_run::NextRun;
 use aws_adapters::sqs::DeadLetterQueues;
 use lambda_support::context::SystemContext;
 use session::reconcile::{self, HealthCheck, Rules, Summary};
 use session::{PortError, metrics};
 
 use crate::config::Config;
-use crate::ports::{Aws, OnAws};
+use crate::consumer::Consumer;
+use crate::ports::OnAws;
 
 /// Runs every duty once.
 ///
 /// # Errors
 /// The first failure of a duty, after all of them have run.
-pub(crate) async fn run(aws: &Aws) -> Result<Summary, PortError> {
+pub(crate) async fn run(aws: &Consumer) -> Result<Summary, PortError> {
     let trace = lambda_support::trace::current();
     let check = HealthCheck {
         sessions: &aws.sessions,
@@ -27,7 +28,7 @@ pub(crate) async fn run(aws: &Aws) -> Result<Summary, PortError> {
         events: &aws.events,
         listeners: &aws.connections,
         dead_letters: &aws.dead_letters,
-        consumer: &aws.invoker,
+        consumer: &aws.next_run,
         context: &aws.ctx,
     };
     let (summary, error) = reconcile::run::<OnAws>(&check, &rules(&aws.config), trace).await;
@@ -59,6 +60,6 @@ impl reconcile::Ports for OnAws {
     type Events = EventBridge;
     type Listeners = Connections;
     type DeadLetters = DeadLetterQueues;
-    type Consumer = ConsumerFunction;
+    type Consumer = NextRun;
     type Context = SystemContext;
 }

@@ -25,7 +25,7 @@ impl Emf {
         self.write(&[(metric, value as f64)], &[]);
     }
 
-    fn write(&self, values: &[(Metric, f64)], properties: &[(&str, Value)]) {
+    pub(crate) fn write(&self, values: &[(Metric, f64)], properties: &[(&str, Value)]) {
         let now = self.ctx.now_ms();
         let line = emf_line(Namespace::Consumer, &self.environment, values, properties, now);
         lambda_support::metrics::emit(&line);

@@ -11,7 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::json_lines::escaped;
 
 /// Target prefixes of this system's crates (`session` is also a prefix of `session_http_handler`).
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "audio_processor",
     "aws_adapters",
     "kvs_stream_consumer",
@@ -20,6 +20,7 @@ const OWN: [&str; 8] = [
     "producer",
     "relay",
     "session",
+    "stream_worker",
 ];
 
 /// Configures `tracing` to write events to stdout as JSON.

@@ -103,12 +103,15 @@ async fn remove_faults(
     StatusCode::NO_CONTENT
 }
 
-/// Kills the processes of a function: `{"killed": N}`.
+/// Kills the processes of a function, or the workers of a task: `{"killed": N}`.
 async fn kill(
     State(services): State<Arc<Services>>,
     Path(function): Path<String>,
 ) -> Result<Response, Refused> {
-    let killed = services.lambda.kill(&function).map_err(|error| not_found(&error.message))?;
+    let killed = match services.tasks.kill(&function) {
+        Some(killed) => killed,
+        None => services.lambda.kill(&function).map_err(|error| not_found(&error.message))?,
+    };
     Ok(json_answer(StatusCode::OK, &json!({ "killed": killed })))
 }
 

@@ -28,6 +28,7 @@ pub mod sns;
 pub mod sqs;
 mod start;
 mod storage_session;
+pub mod tasks;
 mod tls;
 mod web_origin;
 mod wildcard;

@@ -19,6 +19,17 @@ pub(crate) fn stand_ins(base_url: &str) -> BTreeMap<String, String> {
     ])
 }
 
+/// Returns values for the parameters of workers: here they are processes, not containers in a
+/// network.
+pub(crate) fn workers() -> BTreeMap<String, String> {
+    let values = [
+        ("WorkerImage", "stream-worker"),
+        ("WorkerSubnets", "subnet-00000000"),
+        ("WorkerSecurityGroups", "sg-00000000"),
+    ];
+    values.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
 /// Checks the values of `options` against what runs here.
 ///
 /// # Errors

@@ -33,6 +33,8 @@ pub struct Options {
     /// Runtime API, gets the environment of the function that it replaces, and starts in its own
     /// folder.
     pub programs: BTreeMap<String, PathBuf>,
+    /// How many workers run for each task definition of the template. Default: 2.
+    pub workers: u32,
     /// Whether function logs are also written to stderr. Default: false.
     pub verbose: bool,
     /// The folder for a record of the calls that functions make, with the permission that allows
@@ -73,6 +75,7 @@ impl Default for Options {
             time_scale: 1,
             binaries: None,
             programs: BTreeMap::new(),
+            workers: 2,
             verbose: false,
             calls: None,
             kvs_change_ms: crate::kvs::CHANGE_MS,

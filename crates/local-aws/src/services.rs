@@ -29,6 +29,7 @@ use crate::signaling::Signaling;
 use crate::sns::Sns;
 use crate::sqs::Sqs;
 use crate::storage_session::{FragmentOptions, StorageSessions};
+use crate::tasks::Tasks;
 use crate::tls::TlsEndpoint;
 use crate::xray::{Daemons, XRay};
 use sam_template::{Account, LoadOptions, Route, Template, TemplateError};
@@ -54,6 +55,8 @@ pub struct Services {
     pub iam: Arc<Iam>,
     /// Functions.
     pub lambda: Arc<Lambda>,
+    /// Workers.
+    pub tasks: Tasks,
     /// Video streams and signaling channels.
     pub kvs: Arc<Kvs>,
     /// The connections of signaling channels.
@@ -119,23 +122,24 @@ impl Services {
         let recogniser = recogniser.map(|command| Recogniser::new(command, stop.clone()));
         let xray = XRay::new(account.clone());
         let daemons = Daemons::start(&xray, &template.functions, &iam, stop).await;
+        let processes = LambdaOptions {
+            binaries: options.binaries.clone().unwrap_or_else(own_folder),
+            programs: programs(options, &template)?,
+            logs: data.logs.clone(),
+            verbose: options.verbose,
+            environment: environment(options, data, &account, &base_url),
+            iam: Arc::clone(&iam),
+            xray: daemons.map_err(Error::io("the X-Ray daemons"))?,
+            recogniser: recogniser.clone(),
+            metrics: metrics.clone(),
+        };
         let lambda = Lambda::new(
             clock.clone(),
             faults.clone(),
             account.clone(),
             &template.functions,
             Arc::clone(&sqs),
-            LambdaOptions {
-                binaries: options.binaries.clone().unwrap_or_else(own_folder),
-                programs: programs(options, &template)?,
-                logs: data.logs.clone(),
-                verbose: options.verbose,
-                environment: environment(options, data, &account, &base_url),
-                iam: Arc::clone(&iam),
-                xray: daemons.map_err(Error::io("the X-Ray daemons"))?,
-                recogniser: recogniser.clone(),
-                metrics: metrics.clone(),
-            },
+            processes.clone(),
             stop.clone(),
         );
         named_resources::check(options, &base_url, &template, &lambda)?;
@@ -183,6 +187,8 @@ impl Services {
         let (audio, logs) = (data.audio.clone(), data.logs.clone());
         let functions = &template.functions;
         let log_groups = Logs::new(&template.account, functions, &logs, clock.now_ms());
+        let processes = Arc::new(processes);
+        let tasks = Tasks::start(&template.tasks, options.workers, &clock, &processes, stop);
         Ok(Self {
             clock,
             faults,
@@ -191,6 +197,7 @@ impl Services {
             tls: None,
             iam,
             lambda,
+            tasks,
             kvs,
             signaling,
             storage_sessions,
@@ -233,6 +240,7 @@ impl Services {
             "outputs": self.template.outputs,
             "routes": self.http_api.state(),
             "lambda": self.lambda.state(),
+            "tasks": self.tasks.state(),
             "dynamodb": { "tables": self.dynamodb.state() },
             "events": self.events.state(),
             "connections": self.connections.state(),
@@ -280,7 +288,10 @@ pub fn load_template(options: &Options, base_url: &str) -> Result<Template, Erro
         base_url: base_url.to_owned(),
         folder: path.parent().map(Path::to_path_buf),
         parameters: options.parameters.clone(),
-        stand_ins: named_resources::stand_ins(base_url),
+        stand_ins: named_resources::stand_ins(base_url)
+            .into_iter()
+            .chain(named_resources::workers())
+            .collect(),
         // A deployment requires these; here the issuer is this cloud's own.
         fallbacks: BTreeMap::from([
             ("JwtIssuer".to_owned(), local_issuer(base_url)),

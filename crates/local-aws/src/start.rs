@@ -97,12 +97,14 @@ impl LocalAws {
         &self.services
     }
 
-    /// Kills the processes of functions and of the recogniser, waits for up to five seconds until
+    /// Kills the processes of functions, workers and of the recogniser, waits for up to five seconds until
     /// those of functions have exited, and stops every service.
     pub async fn shutdown(self) {
         self.stop.cancel();
-        if tokio::time::timeout(SHUTDOWN_LIMIT, self.services.lambda.ended()).await.is_err() {
-            tracing::warn!("function processes did not exit within 5 s");
+        let (functions, workers) = (self.services.lambda.ended(), self.services.tasks.ended());
+        let ended = async { tokio::join!(functions, workers) };
+        if tokio::time::timeout(SHUTDOWN_LIMIT, ended).await.is_err() {
+            tracing::warn!("processes did not exit within 5 s");
         }
         if let Some(recogniser) = &self.services.recogniser {
             recogniser.ended().await;

@@ -14,7 +14,7 @@ use crate::inspect::{
 };
 use crate::run::{RunArgs, TEMPLATE};
 use crate::speaker::SpeakArgs;
-use local_aws::{INGESTION_FRAGMENT_RANGE_MS, Options};
+use local_aws::{INGESTION_FRAGMENT_RANGE_MS, LocalAws, Options};
 
 /// The URL at which `up` serves by default.
 const DEFAULT_URL: &str = "http://127.0.0.1:7878";
@@ -81,6 +81,9 @@ struct UpArgs {
     /// The folder with the function binaries. Default: the folder of this program.
     #[arg(long)]
     binaries: Option<PathBuf>,
+    /// What runs the sessions.
+    #[command(flatten)]
+    host: HostArgs,
     /// Your own audio processor: the path of a program that speaks the Lambda Runtime API (a
     /// binary, or a script with a #! line), or the name of a function of the template. Default: the
     /// reference processor.
@@ -122,6 +125,34 @@ struct UpArgs {
     /// Also print what to open and what to type.
     #[arg(long)]
     guide: bool,
+}
+
+/// What runs the sessions, in `up` and `run`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct HostArgs {
+    /// What runs the sessions, as the template's parameter ConsumerHost: `container` for workers.
+    #[arg(long, value_name = "HOST", value_parser = ["lambda", "container"])]
+    consumer_host: Option<String>,
+    /// How many workers run the sessions (with `--consumer-host container`).
+    #[arg(
+        long, value_name = "N", default_value_t = 2,
+        value_parser = clap::value_parser!(u32).range(0..=100)
+    )]
+    workers: u32,
+}
+
+impl HostArgs {
+    /// Sets the options of a cloud.
+    pub(crate) fn apply(&self, options: &mut Options) {
+        options.workers = self.workers;
+        let host = self.consumer_host.iter();
+        options.parameters.extend(host.map(|host| ("ConsumerHost".to_owned(), host.clone())));
+    }
+
+    /// Returns whether the command line chooses a host.
+    pub(crate) const fn is_chosen(&self) -> bool {
+        self.consumer_host.is_some()
+    }
 }
 
 /// Arguments of `local-cloud permissions`.
@@ -193,12 +224,13 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         recogniser: args.recogniser,
         ..Options::default()
     };
+    args.host.apply(&mut options);
     if let Some(processor) = &args.processor {
         crate::processor::choose(&mut options, processor)?;
     }
     let running = local_aws::start(options).await?;
-    for (function, path) in running.services().lambda.missing_binaries() {
-        eprintln!("{function} cannot run: {} is not built: `make cloud` builds it", path.display());
+    for (name, path) in missing_binaries(&running) {
+        eprintln!("{name} cannot run: {} is not built: `make cloud` builds it", path.display());
     }
     for session in crate::lost_sessions::of(&running).await? {
         eprintln!("{session}");
@@ -212,6 +244,13 @@ async fn up(args: UpArgs) -> Result<(), Error> {
     ended.await;
     running.shutdown().await;
     Ok(())
+}
+
+/// Returns the functions and tasks without a binary, with the path at which it is missing.
+pub(crate) fn missing_binaries(running: &LocalAws) -> Vec<(String, PathBuf)> {
+    let mut missing = running.services().lambda.missing_binaries();
+    missing.extend(running.services().tasks.missing_binaries());
+    missing
 }
 
 fn permissions(args: PermissionsArgs) -> Result<(), Error> {

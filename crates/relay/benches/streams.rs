@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
-use relay::{Config, RunRequest};
+use relay::{Config, HandOver, RunRequest};
 use serde_json::json;
 use session::{Language, QualityTier, Settings};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -167,6 +167,7 @@ async fn run(number: u32, stub: Stub) {
         }),
         owner: format!("run-{number}"),
         remaining: Duration::from_secs(840),
+        hand_over: HandOver::default(),
     };
     let report = stub.relay(&Config::scaled(1.0)).start(request).await;
     panic!("a run ended before it was measured: {report:?}");

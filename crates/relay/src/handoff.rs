@@ -7,7 +7,8 @@
 //! stores the checkpoint and clears the owner in one write. The successor, which polls the item,
 //! takes epoch + 1, drops from its queue what was accepted in the meantime, and continues
 //! delivery. If no successor is announced by deadline − 10 s, the holder releases and invokes
-//! again, so that the next invocation does not have to wait for the lease to expire.
+//! again, so that the next invocation does not have to wait for the lease to expire. A host that
+//! stops requests the hand-off earlier ([`HandOver`]).
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::context::RunContext;
+use crate::deadline::HandOver;
 use crate::desired_state::DesiredState;
 use crate::error::RelayError;
 use crate::lease::{AcquireOutcome, WaitPolicy, acquire};
@@ -44,16 +46,22 @@ pub(crate) struct HandoffSchedule {
 }
 
 impl HandoffSchedule {
-    /// Creates the schedule of a run that must finish within `remaining`. A run too short for the
+    /// Creates the schedule of a run that must finish by `deadline`. A run too short for the
     /// usual lead times spends at most a quarter of its time on the hand-off, so that a chain of
     /// short runs still makes progress.
-    pub(crate) fn new(now: Instant, remaining: Duration, config: &Config) -> Self {
+    pub(crate) fn new(now: Instant, deadline: Instant, config: &Config) -> Self {
+        let remaining = deadline.saturating_duration_since(now);
         let before = |lead: Duration, share: u32| now + (remaining - lead.min(remaining / share));
         Self {
             invoke: before(config.hand_off_lead, 4),
             release: before(config.hand_off_last, 8),
             abandon: before(config.abandon, 16),
         }
+    }
+
+    /// Creates the schedule of a run whose host stops: the next run is started now.
+    fn at_once(now: Instant, deadline: Instant, config: &Config) -> Self {
+        Self { invoke: now, ..Self::new(now, deadline, config) }
     }
 }
 
@@ -62,11 +70,17 @@ impl HandoffSchedule {
 pub(crate) async fn hand_off<P: Ports>(
     ctx: &RunContext<'_, P>,
     epoch: u64,
-    schedule: HandoffSchedule,
+    mut schedule: HandoffSchedule,
+    hand_over: &HandOver,
     lease: &LeaseView,
 ) {
     let clock = ctx.clock();
-    clock.sleep_until(schedule.invoke).await;
+    tokio::select! {
+        deadline = hand_over.requested() => {
+            schedule = HandoffSchedule::at_once(clock.instant(), deadline, ctx.config);
+        }
+        () = clock.sleep_until(schedule.invoke) => {}
+    }
     let prepare = async {
         invoke_next(ctx, epoch).await;
         lease.successor_announced().await;
@@ -144,12 +158,14 @@ mod tests {
     #[test]
     fn leads_are_absolute_in_a_long_run_and_a_share_of_a_short_one() {
         let (now, config) = (Instant::now(), Config::scaled(1.0));
-        let long = HandoffSchedule::new(now, Duration::from_secs(900), &config);
+        let long = HandoffSchedule::new(now, now + Duration::from_secs(900), &config);
         assert_eq!(long.invoke, now + Duration::from_secs(855));
         assert_eq!(long.release, now + Duration::from_secs(890));
         assert_eq!(long.abandon, now + Duration::from_secs(897));
-        let short = HandoffSchedule::new(now, Duration::from_secs(16), &config);
+        let short = HandoffSchedule::new(now, now + Duration::from_secs(16), &config);
         assert_eq!(short.invoke, now + Duration::from_secs(12));
         assert!(short.invoke < short.release && short.release < short.abandon);
+        let stopped = HandoffSchedule::at_once(now, now + Duration::from_secs(100), &config);
+        assert_eq!((stopped.invoke, stopped.release), (now, now + Duration::from_secs(90)));
     }
 }

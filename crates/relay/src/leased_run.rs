@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 
 use session::ports::{Clock, millis};
-use tokio::time::Instant;
 
 use crate::context::RunContext;
+use crate::deadline::Deadline;
 use crate::delivery::{DeliveryEnd, deliver};
 use crate::end_notice;
 use crate::error::RelayError;
@@ -36,7 +36,7 @@ enum RunEnd {
 pub(crate) async fn run_with_lease<P: Ports>(
     run: &RunState<'_, P>,
     lease: &Lease,
-    deadline: Instant,
+    deadline: &Deadline,
 ) -> Result<Report, RelayError> {
     let ctx = &run.ctx;
     let before = run.progress.lock().settled().totals;
@@ -68,12 +68,11 @@ async fn run_until_end<P: Ports>(
     run: &RunState<'_, P>,
     lease: &Lease,
     renewer: &LeaseRenewer<'_, P>,
-    deadline: Instant,
+    deadline: &Deadline,
 ) -> RunEnd {
     let (ctx, view, epoch) = (&run.ctx, &run.lease, lease.epoch);
     let now = ctx.clock().instant();
-    let remaining = deadline.saturating_duration_since(now);
-    let schedule = HandoffSchedule::new(now, remaining, ctx.config);
+    let schedule = HandoffSchedule::new(now, deadline.at, ctx.config);
     // A previous run may have delivered the last chunk and crashed before recording it.
     let finished = run.progress.lock().settled().finished;
     tokio::select! {
@@ -83,7 +82,7 @@ async fn run_until_end<P: Ports>(
         // Otherwise runs whose audio is past the retention would invoke each other for ever.
         () = view.stopped_longer_than(ctx.config.retention, ctx.clock()) => RunEnd::Expired,
         end = deliver(run, epoch) => RunEnd::Delivery(end),
-        () = hand_off(ctx, epoch, schedule, view) => RunEnd::Abandoned,
+        () = hand_off(ctx, epoch, schedule, &deadline.hand_over, view) => RunEnd::Abandoned,
         never = background(run) => match never {},
     }
 }

@@ -50,6 +50,7 @@ pub mod queue;
 
 mod config;
 mod context;
+mod deadline;
 mod delivery;
 mod desired_state;
 mod drain;
@@ -75,6 +76,7 @@ mod shared;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use config::{Config, SAMPLES_PER_MS};
+pub use deadline::HandOver;
 pub use error::RelayError;
 pub use metrics::{Observations, Snapshot};
 pub use ports::Relay;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 use session::{SessionId, Settings, StreamArn};
 
+use crate::deadline::HandOver;
+
 /// Parameters of a run.
 #[derive(Debug, Clone)]
 pub struct RunRequest {
@@ -18,6 +20,8 @@ pub struct RunRequest {
     pub owner: String,
     /// How long this run may take, by the monotonic clock.
     pub remaining: Duration,
+    /// The request of its host to hand over earlier.
+    pub hand_over: HandOver,
 }
 
 /// The outcome of a run.

@@ -1,4 +1,4 @@
-//! Runs one session for the lifetime of one Lambda invocation.
+//! Runs one session for the lifetime of one Lambda invocation, or of one message of a worker.
 //!
 //! There are three entry points: [`Relay::start`] (ACTIVE, or a restart by the health check),
 //! [`Relay::stop`] (ENDED) and [`Relay::resume`] (the next invocation after a hand-off). Each takes
@@ -11,8 +11,8 @@ use std::convert::Infallible;
 
 use session::ports::{Clock, Tracer, Work};
 use session::{Desired, StreamItem};
-use tokio::time::Instant;
 
+use crate::deadline::Deadline;
 use crate::end_notice;
 use crate::error::RelayError;
 use crate::handoff::take_over;
@@ -35,7 +35,7 @@ impl<P: Ports> Relay<'_, P> {
     /// # Errors
     /// Returns [`RelayError`]; Lambda then retries the event.
     pub async fn start(self, request: RunRequest) -> Result<Report, RelayError> {
-        let deadline = self.ctx.instant() + request.remaining;
+        let deadline = self.deadline(&request);
         let item = self.request_run(&request).await?;
         self.acquire_and_run(request, Some(item), WaitPolicy::ReturnIfActive, deadline).await
     }
@@ -46,7 +46,7 @@ impl<P: Ports> Relay<'_, P> {
     /// # Errors
     /// Returns [`RelayError`]; Lambda then retries the event.
     pub async fn stop(self, request: RunRequest) -> Result<Report, RelayError> {
-        let deadline = self.ctx.instant() + request.remaining;
+        let deadline = self.deadline(&request);
         let session = &request.session_id;
         let stop_at = self.ctx.now_ms();
         retry(&self, session, || self.leases.request_stop(session, stop_at)).await?;
@@ -61,10 +61,14 @@ impl<P: Ports> Relay<'_, P> {
     /// # Errors
     /// Returns [`RelayError`]; Lambda then retries the event.
     pub async fn resume(self, request: RunRequest, epoch: u64) -> Result<Report, RelayError> {
-        let deadline = self.ctx.instant() + request.remaining;
+        let deadline = self.deadline(&request);
         let session = &request.session_id;
         let item = retry(&self, session, || self.leases.load(session)).await?;
         self.acquire_and_run(request, item, WaitPolicy::WaitForRelease { epoch }, deadline).await
+    }
+
+    fn deadline(&self, request: &RunRequest) -> Deadline {
+        Deadline::new(self.ctx.instant(), request.remaining, request.hand_over.clone())
     }
 
     async fn request_run(&self, request: &RunRequest) -> Result<StreamItem, RelayError> {
@@ -80,7 +84,7 @@ impl<P: Ports> Relay<'_, P> {
         request: RunRequest,
         item: Option<StreamItem>,
         wait: WaitPolicy,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> Result<Report, RelayError> {
         let session = &request.session_id;
         let Some(item) = item else {
@@ -96,13 +100,13 @@ impl<P: Ports> Relay<'_, P> {
             }
             let report = tokio::select! {
                 biased;
-                report = acquire_then_deliver(&run, &request.owner, wait, deadline) => report?,
+                report = acquire_then_deliver(&run, &request.owner, wait, &deadline) => report?,
                 never = read_when_due(&run, wait) => match never {},
             };
             (report, run.lease.is_stopping())
         };
         if stopping && matches!(report.outcome, Outcome::Ended | Outcome::GivenUp) {
-            end_notice::send(self, session, deadline).await;
+            end_notice::send(self, session, deadline.at).await;
         }
         Ok(report)
     }
@@ -112,7 +116,7 @@ async fn acquire_then_deliver<P: Ports>(
     run: &RunState<'_, P>,
     owner: &str,
     wait: WaitPolicy,
-    deadline: Instant,
+    deadline: &Deadline,
 ) -> Result<Report, RelayError> {
     let ctx = &run.ctx;
     let session = &ctx.session_id;

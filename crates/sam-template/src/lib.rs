@@ -21,6 +21,7 @@ mod role;
 mod rules;
 mod scope;
 mod table;
+mod task;
 mod throttle;
 mod yaml;
 
@@ -28,8 +29,8 @@ pub use account::Account;
 pub use load::NOT_RUN;
 pub use model::{
     Alarm, Archive, Cors, Dashboard, Effect, EventInvoke, Function, HttpApi, JwtAuthorizer, Queue,
-    RetryPolicy, Role, Route, Rule, Statement, Subscription, Table, Target, Template, Throttle,
-    Topic,
+    RetryPolicy, Role, Route, Rule, Statement, Subscription, Table, Target, Task, Template,
+    Throttle, Topic,
 };
 pub use options::LoadOptions;
 

@@ -10,15 +10,19 @@ use super::reader::{Properties, at};
 use super::scope::Scope;
 use super::{
     Template, TemplateError, alarms, events, function, http_api, include, names, parameters, queue,
-    role, rules, table, yaml,
+    role, rules, table, task, yaml,
 };
 
 /// Resource types that are accepted and not run. They have no effect on one machine, except that
 /// roles hold the permissions of functions.
-pub const NOT_RUN: [&str; 12] = [
+pub const NOT_RUN: [&str; 16] = [
+    "AWS::ApplicationAutoScaling::ScalableTarget",
+    "AWS::ApplicationAutoScaling::ScalingPolicy",
     "AWS::CloudFormation::Stack",
     "AWS::Cognito::UserPool",
     "AWS::Cognito::UserPoolClient",
+    "AWS::ECS::Cluster",
+    "AWS::ECS::Service",
     "AWS::Events::EventBusPolicy",
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Policy",
@@ -69,7 +73,7 @@ impl Template {
             draft.add(&scope, &globals, id, resource)?;
         }
         draft.connect(&scope)?;
-        draft.template.roles = role::read(&scope, &draft.template.functions)?;
+        draft.template.roles = role::read(&scope, &draft.template)?;
         Ok(Self {
             account: scope.account.clone(),
             parameters: shown(&scope.parameters),
@@ -112,6 +116,7 @@ impl Draft {
                 events::read_archive(&mut self.template, scope, id, name, properties)
             }
             "AWS::Events::EventBus" => properties.finish(&["Name", "Description", "Tags"]),
+            "AWS::ECS::TaskDefinition" => task::read(&mut self.template, id, name, properties),
             "AWS::SQS::Queue" => queue::read(&mut self.template, scope, id, name, properties),
             "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => {
                 alarms::read(&mut self.template, scope, id, name, kind, properties)

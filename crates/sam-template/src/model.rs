@@ -16,7 +16,9 @@ pub struct Template {
     pub parameters: BTreeMap<String, String>,
     /// `AWS::Serverless::Function`.
     pub functions: Vec<Function>,
-    /// `AWS::IAM::Role`: those of the functions.
+    /// `AWS::ECS::TaskDefinition`.
+    pub tasks: Vec<Task>,
+    /// `AWS::IAM::Role`: those of the functions and tasks.
     pub roles: Vec<Role>,
     /// `AWS::Serverless::HttpApi`.
     pub http_apis: Vec<HttpApi>,
@@ -112,7 +114,22 @@ pub struct Function {
     pub recursive_loop_allowed: bool,
 }
 
-/// A function's role, with the statements of its inline policies.
+/// A task: a container that runs until it is stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its name inside the template.
+    pub logical_id: String,
+    /// The family of its definition.
+    pub name: String,
+    /// The package of its binary: the name of its container.
+    pub package: String,
+    /// The ARN of its role (`TaskRoleArn`).
+    pub role: Option<String>,
+    /// The environment, every value resolved.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// The role of a function or a task, with the statements of its inline policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
     /// Its name inside the template.

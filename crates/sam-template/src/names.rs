@@ -82,6 +82,7 @@ impl Names<'_> {
             "AWS::Logs::LogGroup" => "LogGroupName",
             "AWS::IAM::Role" => "RoleName",
             "AWS::SNS::Topic" => "TopicName",
+            "AWS::ECS::TaskDefinition" => "Family",
             "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => "AlarmName",
             "AWS::CloudWatch::Dashboard" => "DashboardName",
             "AWS::Events::Rule" | "AWS::Events::EventBus" => "Name",

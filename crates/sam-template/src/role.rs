@@ -1,4 +1,4 @@
-//! `AWS::IAM::Role`: the inline policies of the functions' roles.
+//! `AWS::IAM::Role`: the inline policies of the roles of functions and tasks.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::reader::{Properties, at};
 use super::scope::Scope;
-use super::{Effect, Function, Role, Statement, TemplateError, names};
+use super::{Effect, Role, Statement, Template, TemplateError, names};
 
 /// Properties of a role that do not affect its permissions.
 const WITHOUT_EFFECT: [&str; 6] =
@@ -15,13 +15,15 @@ const WITHOUT_EFFECT: [&str; 6] =
 /// Resources that would add permissions to a role.
 const ATTACHED: [&str; 3] = ["AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePolicy"];
 
-/// Returns the roles of `functions`. Other roles have no effect on one machine.
+/// Returns the roles of the functions and tasks of `template`. Other roles have no effect on one machine.
 ///
 /// # Errors
 /// A statement is wrong or has a part that local-cloud does not evaluate, or a policy is attached
 /// from outside the role: with an incomplete set of permissions, calls would be refused that AWS
 /// allows.
-pub(super) fn read(scope: &Scope, functions: &[Function]) -> Result<Vec<Role>, TemplateError> {
+pub(super) fn read(scope: &Scope, template: &Template) -> Result<Vec<Role>, TemplateError> {
+    let functions = template.functions.iter().map(|function| function.role.as_ref());
+    let used: Vec<_> = functions.chain(template.tasks.iter().map(|it| it.role.as_ref())).collect();
     let mut roles = Vec::new();
     for (id, resource) in &scope.resources {
         let wrong = |reason: String| at(id, reason);
@@ -30,7 +32,7 @@ pub(super) fn read(scope: &Scope, functions: &[Function]) -> Result<Vec<Role>, T
             continue;
         }
         let arn = scope.arn(id, resource).map_err(wrong)?;
-        if functions.iter().any(|function| function.role.as_ref() == Some(&arn)) {
+        if used.contains(&Some(&arn)) {
             let name = scope.deployed_name(id, resource).map_err(wrong)?;
             let (policies, statements) = policies(properties(scope, id, resource)?)?;
             roles.push(Role { logical_id: id.clone(), name, arn, policies, statements });

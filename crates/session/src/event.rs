@@ -12,6 +12,9 @@ use crate::{ChannelArn, Language, QualityTier, Session, SessionId, Settings, Str
 pub const SOURCE: &str = "session-management";
 /// `detail-type` of the event.
 pub const DETAIL_TYPE: &str = "Session Status Change";
+/// `detail-type` of the event by which a run on a worker starts the next one
+/// (`events/session-continuation.schema.json`).
+pub const CONTINUATION: &str = "Session Continuation";
 /// `schemaVersion` that this crate writes. It accepts every version with the same major number.
 pub const SCHEMA_VERSION: &str = "1.0";
 

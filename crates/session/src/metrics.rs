@@ -64,6 +64,8 @@ pub enum Unit {
     Milliseconds,
     /// A duration in s.
     Seconds,
+    /// A share of 100.
+    Percent,
 }
 
 impl Unit {
@@ -74,6 +76,7 @@ impl Unit {
             Self::Count => "Count",
             Self::Milliseconds => "Milliseconds",
             Self::Seconds => "Seconds",
+            Self::Percent => "Percent",
         }
     }
 }
@@ -157,6 +160,14 @@ table! {
     CHECKPOINT_UNREADABLE: Consumer, "CheckpointUnreadable", Count;
     /// Completed health checks; alarms when none completes for 15 minutes.
     HEALTH_CHECK_COUNT: Consumer, "HealthCheckCount", Count;
+    /// Sessions that a worker runs, reported by each worker every minute.
+    WORKER_SESSIONS: Consumer, "WorkerSessions", Count;
+    /// 1 if a worker receives nothing because it has no capacity, else 0.
+    WORKER_FULL: Consumer, "WorkerFull", Count;
+    /// CPU that a worker uses.
+    WORKER_CPU_PERCENT: Consumer, "WorkerCpuPercent", Percent;
+    /// Memory that a worker uses.
+    WORKER_MEMORY_PERCENT: Consumer, "WorkerMemoryPercent", Percent;
     /// Time from the end of a session to the delivery of its last sample.
     STOP_LATENCY_MILLIS: Consumer, "StopLatencyMillis", Milliseconds;
     /// Packets that could not be decoded; the gap is filled when decoding succeeds again.

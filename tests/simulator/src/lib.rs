@@ -40,7 +40,7 @@ pub use fault_rates::FaultRates;
 pub use host::{KillPoint, SimHost};
 pub use state::{EndNotice, State, World};
 
-use relay::{Config, RunRequest};
+use relay::{Config, HandOver, RunRequest};
 use session::{Language, QualityTier, SessionId, Settings, StreamArn};
 
 /// Wall-clock time at which the simulation begins, ms.
@@ -82,6 +82,7 @@ pub fn request(owner: &str, remaining: Duration) -> RunRequest {
         }),
         owner: owner.to_owned(),
         remaining,
+        hand_over: HandOver::default(),
     }
 }
 

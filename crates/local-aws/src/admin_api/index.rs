@@ -15,7 +15,11 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 21] = [
     ("GET", "/state", "functions, routes, tables, rules, queues, streams, faults, parameters"),
     ("GET", "/page/", "a page that shows what happens here; / returns it to browsers"),
     ("GET, POST, DELETE", "/faults", "pending faults: list, add one, remove all or some"),
-    ("DELETE", "/processes/FUNCTION", "kill the processes of a function"),
+    (
+        "DELETE",
+        "/processes/FUNCTION",
+        "kill the processes of a function, or the workers: stream-worker",
+    ),
     ("POST", "/token", "a speaker's token: {\"sub\": \"ana\"}"),
     ("POST", "/keys", "add a key that signs tokens"),
     ("DELETE", "/keys/KID", "remove a key: its tokens are refused"),

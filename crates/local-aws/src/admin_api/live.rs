@@ -94,7 +94,9 @@ struct CloudFeed {
 impl CloudFeed {
     fn new(services: Arc<Services>) -> Self {
         let last = services.events.after(u64::MAX)["last"].as_u64().unwrap_or_default();
-        let packages = services.template.functions.iter().map(|function| &function.package);
+        let template = &services.template;
+        let tasks = template.tasks.iter().map(|task| &task.package);
+        let packages = template.functions.iter().map(|function| &function.package).chain(tasks);
         Self {
             sessions: LastSent::default(),
             faults: LastSent::default(),

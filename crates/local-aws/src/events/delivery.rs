@@ -168,7 +168,8 @@ impl Delivery {
         let arn = &self.target.arn;
         if arn.split(':').nth(2) == Some("sqs") {
             let (rule, body) = (&self.rule.rule.arn, self.input.clone());
-            targets.sqs.send_from(PRINCIPAL, rule, arn, body, BTreeMap::new()).await?;
+            let trace = self.trace.clone();
+            targets.sqs.send_from(PRINCIPAL, rule, arn, body, BTreeMap::new(), trace).await?;
         } else {
             let payload = self.input.clone().into();
             targets.lambda.invoke_async(arn, payload, self.trace.clone()).await?;
@@ -206,7 +207,7 @@ impl Delivery {
             attributes.insert("EXHAUSTED_RETRY_CONDITION".to_owned(), limit.to_owned());
         }
         let body = self.event.clone();
-        match targets.sqs.send_from(PRINCIPAL, &rule.arn, queue, body, attributes).await {
+        match targets.sqs.send_from(PRINCIPAL, &rule.arn, queue, body, attributes, None).await {
             Ok(()) => {
                 targets.metric(rule, "InvocationsSentToDlq");
                 self.rule.dead_lettered.fetch_add(1, Ordering::Relaxed)

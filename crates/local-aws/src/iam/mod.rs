@@ -23,5 +23,6 @@ mod service;
 
 pub use denied::Denied;
 pub use policy::Permission;
+pub(crate) use service::access_key_of;
 pub(crate) use service::{FUNCTION_SECRET, secret_of};
 pub use service::{Iam, access_key, permissions};

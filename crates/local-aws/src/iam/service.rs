@@ -42,23 +42,29 @@ pub(crate) fn secret_of(access_key: &str) -> Option<&'static str> {
 
 /// The access key with which a function signs.
 pub fn access_key(function: &Function) -> String {
-    format!("{KEY_PREFIX}{}", function.logical_id)
+    access_key_of(&function.logical_id)
 }
 
-/// The roles of the functions.
+/// The access key of a function or a task with this logical id.
+pub(crate) fn access_key_of(logical_id: &str) -> String {
+    format!("{KEY_PREFIX}{logical_id}")
+}
+
+/// The roles of the functions and tasks.
 #[derive(Debug)]
 pub struct Iam {
     account: Account,
-    /// The functions with a role, by access key.
+    /// The functions and tasks with a role, by access key.
     callers: BTreeMap<String, Caller>,
     calls: Calls,
     /// How many calls each function has made, by action.
     counts: Mutex<BTreeMap<String, BTreeMap<String, u64>>>,
 }
 
-/// A function and its role.
+/// A function or a task, and its role.
 #[derive(Debug)]
 struct Caller {
+    /// Its logical id.
     function: String,
     role: Role,
     /// The role's ARN as the function assumes it.
@@ -75,18 +81,13 @@ impl Iam {
     /// The record cannot be created.
     pub fn new(template: &Template, record: Option<&Path>) -> Result<Self, Error> {
         let account = template.account.clone();
-        let callers = template.functions.iter().filter_map(|function| {
-            let role =
-                template.roles.iter().find(|role| Some(&role.arn) == function.role.as_ref())?;
-            let user = format!(
-                "arn:{}:sts::{}:assumed-role/{}/{}",
-                Account::PARTITION,
-                account.id,
-                role.name,
-                function.name
-            );
-            let (function_id, role) = (function.logical_id.clone(), role.clone());
-            Some((access_key(function), Caller { function: function_id, role, user }))
+        let functions = template.functions.iter().map(|it| (&it.logical_id, &it.name, &it.role));
+        let tasks = template.tasks.iter().map(|it| (&it.logical_id, &it.name, &it.role));
+        let callers = functions.chain(tasks).filter_map(|(id, name, role)| {
+            let role = template.roles.iter().find(|known| Some(&known.arn) == role.as_ref())?;
+            let (account, partition) = (&account.id, Account::PARTITION);
+            let user = format!("arn:{partition}:sts::{account}:assumed-role/{}/{name}", role.name);
+            Some((access_key_of(id), Caller { function: id.clone(), role: role.clone(), user }))
         });
         let callers = callers.collect();
         let (calls, counts) = (Calls::into_folder(record)?, Mutex::default());

@@ -13,7 +13,7 @@ const MAX_LINE: usize = 256 * 1024;
 
 /// The destinations of one process's output.
 #[derive(Debug, Clone)]
-pub(super) struct Log {
+pub(crate) struct Log {
     file: Arc<std::fs::File>,
     prefix: Option<String>,
     metrics: Metrics,
@@ -25,7 +25,7 @@ impl Log {
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub(super) fn open(options: &LambdaOptions, package: &str) -> std::io::Result<Self> {
+    pub(crate) fn open(options: &LambdaOptions, package: &str) -> std::io::Result<Self> {
         std::fs::create_dir_all(&options.logs)?;
         let path = options.logs.join(format!("{package}.log"));
         let file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
@@ -34,7 +34,7 @@ impl Log {
     }
 
     /// Writes every line of a stream until it ends.
-    pub(super) async fn drain(self, stream: impl AsyncRead + Unpin) {
+    pub(crate) async fn drain(self, stream: impl AsyncRead + Unpin) {
         let mut reader = BufReader::new(stream);
         let mut line = Vec::new();
         loop {

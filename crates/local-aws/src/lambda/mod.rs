@@ -25,5 +25,7 @@ mod trace;
 
 pub use deliveries::{Deliveries, Delivery, Outcome, SAMPLES_PER_MS};
 pub use invocation::{Invoked, MAX_ASYNC_PAYLOAD, MAX_SYNC_PAYLOAD};
+pub(crate) use logs::Log;
 pub use options::LambdaOptions;
+pub(crate) use process::bare_command;
 pub use service::Lambda;

@@ -63,6 +63,19 @@ async fn watch(environment: Arc<ExecutionEnvironment>, mut child: Child, ended: 
     ended.cancel();
 }
 
+/// Returns the command that runs a binary with an environment in which a dynamically linked binary
+/// runs, without the user's own AWS settings.
+pub(crate) fn bare_command(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
+    command.env_clear();
+    for name in ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "LLVM_PROFILE_FILE"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
 /// The command line and the environment of a function's process, as Lambda sets them up.
 fn command(
     binary: &Path,
@@ -71,14 +84,7 @@ fn command(
     id: u64,
     address: SocketAddr,
 ) -> Command {
-    let mut command = Command::new(binary);
-    command.env_clear();
-    // Enough for a dynamically linked binary to run, without the user's own AWS settings.
-    for name in ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "LLVM_PROFILE_FILE"] {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
-    }
+    let mut command = bare_command(binary);
     command
         .env("TZ", ":UTC")
         .env("LANG", "en_US.UTF-8")

@@ -48,15 +48,25 @@ impl Sqs {
         body: String,
         attributes: BTreeMap<String, String>,
     ) -> Result<(), AwsError> {
+        self.send_traced(queue_arn, body, attributes, None).await
+    }
+
+    async fn send_traced(
+        &self,
+        queue_arn: &str,
+        body: String,
+        attributes: BTreeMap<String, String>,
+        trace: Option<String>,
+    ) -> Result<(), AwsError> {
         let name = queue_arn.rsplit(':').next().unwrap_or_default();
         self.faults.gate("sqs", "SendMessage", name).await?;
         let attributes =
             attributes.into_iter().map(|(name, value)| (name, Attribute::text(value))).collect();
-        self.put(name, NewMessage { body, attributes, delay: None, trace: None }).map(|_| ())
+        self.put(name, NewMessage { body, attributes, delay: None, trace }).map(|_| ())
     }
 
     /// As [`Sqs::send`], if the queue's policy allows `service` (for example
-    /// `events.amazonaws.com`) to send on behalf of `source_arn`.
+    /// `events.amazonaws.com`) to send on behalf of `source_arn`, with the sender's trace header.
     ///
     /// # Errors
     /// As [`Sqs::send`], and `AccessDenied` when no statement of the policy allows it.
@@ -67,6 +77,7 @@ impl Sqs {
         queue_arn: &str,
         body: String,
         attributes: BTreeMap<String, String>,
+        trace: Option<String>,
     ) -> Result<(), AwsError> {
         {
             let queues = self.lock();
@@ -79,7 +90,7 @@ impl Sqs {
                 return Err(AwsError::new(http::StatusCode::FORBIDDEN, "AccessDenied", message));
             }
         }
-        self.send(queue_arn, body, attributes).await
+        self.send_traced(queue_arn, body, attributes, trace).await
     }
 
     /// Returns the service's part of `/_local/state`.

@@ -22,6 +22,7 @@ use producer::{Pace, Recording, Spoken};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::cli::{HostArgs, missing_binaries};
 use crate::error::Error;
 use crate::progress::{self, Progress, Step};
 use local_aws::clock::real_now_us;
@@ -48,7 +49,10 @@ const QUIET_CLOUD: Duration = Duration::from_secs(100);
 const QUIET_REAL: Duration = Duration::from_secs(30);
 /// Failed deliveries without one success before them, after which no more are awaited.
 const HOPELESS: u64 = 5;
-const FUNCTIONS: [&str; 3] = ["session-http-handler", "kvs-stream-consumer", "audio-processor"];
+/// What runs the sessions.
+const HOSTS: [&str; 2] = ["kvs-stream-consumer", "stream-worker"];
+const FUNCTIONS: [&str; 4] =
+    ["session-http-handler", "kvs-stream-consumer", "stream-worker", "audio-processor"];
 
 /// Arguments of `local-cloud run`.
 #[derive(Debug, clap::Args)]
@@ -65,6 +69,9 @@ pub struct RunArgs {
     /// Run the cloud this many times as fast as the real clock (not with --url).
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub time_scale: u32,
+    /// What runs the sessions, as for `up` (not with --url).
+    #[command(flatten)]
+    pub host: HostArgs,
     /// Your own audio processor, as for `up` (not with --url).
     #[arg(long, value_name = "PATH|FUNCTION")]
     pub processor: Option<String>,
@@ -85,6 +92,7 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     match url {
         Some(url) if args.processor.is_some() => return Err(already_runs("--processor", url)),
         Some(url) if args.recogniser.is_some() => return Err(already_runs("--recogniser", url)),
+        Some(url) if args.host.is_chosen() => return Err(already_runs("--consumer-host", url)),
         Some(url) if args.time_scale != 1 => return Err(already_runs("--time-scale", url)),
         Some(url) => crate::discovery::check(url).await?,
         None => {}
@@ -117,12 +125,13 @@ async fn start(args: &RunArgs) -> Result<LocalAws, Error> {
     let (template, time_scale) = (Some(TEMPLATE.into()), args.time_scale);
     let recogniser = args.recogniser.clone();
     let mut options = Options { template, time_scale, recogniser, ..Options::default() };
+    args.host.apply(&mut options);
     if let Some(processor) = &args.processor {
         crate::processor::choose(&mut options, processor)?;
     }
     say(&format!("starting the cloud (profile: {PROFILE})"));
     let running = local_aws::start(options).await?;
-    let missing = running.services().lambda.missing_binaries();
+    let missing = missing_binaries(&running);
     if let Some((function, path)) = missing.first() {
         let reason = format!(
             "{function} cannot run: {} is not built. `make cloud` builds all functions",
@@ -205,9 +214,12 @@ async fn reported(
     report.writes_wav = client.writes_wav().await?;
     report.words = words::recognised(client, &stats).await?;
     keep_audio(client, &mut report).await?;
-    if let Some(log) = client.file("/_local/logs/kvs-stream-consumer").await? {
-        report.counted = Counted::of(&session.id, &String::from_utf8_lossy(&log));
+    let mut logs = String::new();
+    for host in HOSTS {
+        let log = client.file(&format!("/_local/logs/{host}")).await?.unwrap_or_default();
+        logs += &String::from_utf8_lossy(&log);
     }
+    report.counted = Counted::of(&session.id, &logs);
     if let Some(path) = &args.report {
         write_report(path, &report)?;
     }

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use relay::{Outcome, Report};
+use relay::{HandOver, Outcome, Report, RunRequest};
 use session::ports::Clock as _;
-use simulator::{World, config, request, speech};
+use simulator::{LONG, World, config, request, speech};
 use testkit::snr::decibels;
 
 const SHORT: Duration = Duration::from_secs(60);
@@ -119,4 +119,62 @@ async fn fragments_that_a_later_run_reads_again_are_no_activity() {
     assert!(reports.len() > 3, "{reports:?}");
     let active_at = item.last_activity_at.unwrap();
     assert!((8_000..13_000).contains(&(active_at - begun)), "{}", active_at - begun);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_host_stops_hands_over_at_once() {
+    let (packets, expected) = speech(40);
+    let world = World::live(&packets, 1_000);
+    let (stop, stops) = tokio::sync::watch::channel(None);
+    let side = world.host();
+    let own = side.clone();
+    let first = tokio::spawn(async move {
+        let request = RunRequest { hand_over: HandOver::new(stops), ..request("0", LONG) };
+        let report = own.relay(&config()).start(request).await.unwrap();
+        (report.outcome, tokio::time::Instant::now())
+    });
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(world.state().continuations.is_empty());
+    let stopped = tokio::time::Instant::now();
+    stop.send(Some(stopped + Duration::from_secs(100))).unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let next = world.state().continuations.pop().expect("no successor was started");
+    let config = config();
+    let second = side.relay(&config).resume(request("1", LONG), next.epoch);
+    let end = async {
+        tokio::time::sleep(Duration::from_secs(21)).await;
+        world.stop();
+    };
+    let (second, ()) = tokio::join!(second, end);
+    assert_eq!(second.unwrap().outcome, Outcome::Ended);
+    let (outcome, ended) = first.await.unwrap();
+    assert_eq!(outcome, Outcome::HandedOff);
+    // The holder reads the successor's name with a renewal.
+    let took = ended - stopped;
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    let state = world.state();
+    assert_eq!(state.processor.accepted.len(), expected.len());
+    assert_eq!((state.processor.gaps.len(), state.processor.stale), (0, 0));
+    let gaps = state.snapshots.iter().filter_map(|s| s.observed.hand_off_gap_millis);
+    let gaps: Vec<_> = gaps.collect();
+    assert!(gaps.len() == 1 && gaps[0] < 1_000, "{gaps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_host_stops_without_a_successor_ends_in_time_and_leaves_the_lease_free() {
+    let (packets, _) = speech(40);
+    let world = World::live(&packets, 1_000);
+    let (stop, stops) = tokio::sync::watch::channel(None);
+    let side = world.host();
+    let request = RunRequest { hand_over: HandOver::new(stops), ..request("0", LONG) };
+    let limit = Duration::from_secs(30);
+    let stopping = async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        stop.send(Some(tokio::time::Instant::now() + limit)).unwrap();
+    };
+    let config = config();
+    let (report, ()) = tokio::join!(side.relay(&config).start(request), stopping);
+    assert_eq!(report.unwrap().outcome, Outcome::HandedOff);
+    assert!(world.elapsed() < Duration::from_secs(20) + limit, "{:?}", world.elapsed());
+    assert_eq!(world.state().continuations.len(), 2, "one at once, one after the release");
 }

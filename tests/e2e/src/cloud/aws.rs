@@ -97,8 +97,16 @@ impl Cloud {
     /// # Errors
     /// As [`Cloud::aws`].
     pub async fn put_status_change(&self, detail: &Value) -> Result<(), Error> {
+        self.put_event("Session Status Change", detail).await
+    }
+
+    /// Puts an event of this type with this detail on the bus.
+    ///
+    /// # Errors
+    /// As [`Cloud::aws`].
+    pub async fn put_event(&self, detail_type: &str, detail: &Value) -> Result<(), Error> {
         let entry = json!({
-            "Source": "session-management", "DetailType": "Session Status Change",
+            "Source": "session-management", "DetailType": detail_type,
             "Detail": detail.to_string(), "EventBusName": "default",
         });
         let entries = json!({ "Entries": [entry] });

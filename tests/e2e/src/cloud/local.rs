@@ -103,6 +103,25 @@ impl Cloud {
         Ok(self.function(function).await?["invocations"].as_u64().unwrap_or_default())
     }
 
+    /// Returns the state of each worker: `pid`, `starts`, `lastEnd`.
+    ///
+    /// # Errors
+    /// [`Error::Http`] if there is no response.
+    pub async fn workers(&self) -> Result<Vec<Value>, Error> {
+        let state = self.state().await?;
+        Ok(state["tasks"]["workers"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Returns the messages of the workers' queue that are visible, and those that are in flight.
+    ///
+    /// # Errors
+    /// [`Error::Http`] if there is no response.
+    pub async fn starts(&self) -> Result<(u64, u64), Error> {
+        let queue = &self.state().await?["sqs"]["consumer-starts-dev"];
+        let number = |name: &str| queue[name].as_u64().unwrap_or_default();
+        Ok((number("visible"), number("inFlight")))
+    }
+
     /// Returns the state of `function` (a package name), or null if there is none.
     async fn function(&self, function: &str) -> Result<Value, Error> {
         let mut state = self.state().await?;
