@@ -26,6 +26,9 @@ WITH_WORDS = $(if $(RECOGNISER),--recogniser "$(RECOGNISER)")
 PROFILE ?= dev
 export BIN := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 SECONDS := 60
+SESSIONS ?= 100
+HOST   ?= lambda
+MINUTES ?= 30
 ENV    ?= dev
 REGION ?=
 TARGETS := walk pipeline decoders descriptions
@@ -47,7 +50,7 @@ FOR_LAMBDA := CARGO_BUILD_RUSTFLAGS=--remap-path-prefix=$(CARGO_HOME)=/cargo \
 # The packages of the requirements file $(1), printed before they are installed into $(2).
 INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd ' ' -)"
 
-.PHONY: help run up test runbook check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page screenshot fmt bench faults fuzz build \
+.PHONY: help run up test runbook check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page screenshot fmt bench faults load fuzz build \
   reproducible deploy deploy-check smoke tools run-tools announce cloud functions release clean require-media require-deploy require-token \
   alarms dashboard test-alarms test-unit test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents test-browser
 
@@ -216,6 +219,9 @@ bench: release ## criterion benches, streams per core, the API (of `make build`,
 
 faults: release ## the fault matrix: 2,000 simulated sessions and 200 with real processes (target/faults/summary.json)
 	cargo run --release -p faults --
+
+load: release ## many sessions at once with real processes, and what they cost (SESSIONS=n HOST=lambda|container MINUTES=n; target/load/summary.json)
+	cargo run --release -p load -- --sessions $(SESSIONS) --host $(HOST) --minutes $(MINUTES)
 
 fuzz: tools ## fuzz each target of fuzz/ for SECONDS (default 60); new inputs are kept in fuzz/corpus
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --version 0.13.2 --root $(VENV)

@@ -48,6 +48,9 @@ pub struct DeliveryStats {
     pub traces: u64,
     /// Where the accepted audio ends, in samples.
     pub next_sample: u64,
+    /// When the first chunk was accepted: real microseconds since the epoch.
+    #[serde(default)]
+    pub first_accepted_us: Option<u64>,
     /// When the final chunk was accepted: real microseconds since the epoch.
     pub final_accepted_us: Option<u64>,
     /// Longest real time between two acceptances, the final chunk's left out, ms.
@@ -98,7 +101,7 @@ impl DeliveryStats {
             let twice = accepted.add(start, accepted_to);
             stats.next_sample = next_sample.unwrap_or(end);
             stats.note_pause(delivery, &mut last_us);
-            stats.note_final(delivery);
+            stats.note_ends(delivery);
             // A duplicate that no earlier answer reported (a function killed after it accepted the
             // samples) counts from here on.
             if again && (twice > 0 || delivery.sample_count == 0) {
@@ -122,7 +125,8 @@ impl DeliveryStats {
         }
     }
 
-    fn note_final(&mut self, delivery: &Delivery) {
+    fn note_ends(&mut self, delivery: &Delivery) {
+        self.first_accepted_us.get_or_insert(delivery.answered_us);
         if delivery.is_final && self.final_accepted_us.is_none() {
             self.final_accepted_us = Some(delivery.answered_us);
         }

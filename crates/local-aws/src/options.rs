@@ -43,6 +43,9 @@ pub struct Options {
     /// How long a stream or signaling channel stays CREATING or DELETING, in milliseconds of the
     /// scaled clock. Default: [`CHANGE_MS`](crate::kvs::CHANGE_MS).
     pub kvs_change_ms: u32,
+    /// The account's quota of channels that store their media. Default:
+    /// [`STORAGE_CHANNELS`](crate::kvs::STORAGE_CHANNELS), as AWS documents.
+    pub storage_channels: usize,
     /// The length of the fragments that a storage session writes, in milliseconds of media. A value
     /// outside of [`INGESTION_FRAGMENT_RANGE_MS`](crate::INGESTION_FRAGMENT_RANGE_MS) is clamped. A
     /// fragment begins with a key frame, so it is up to 1.5 s shorter or longer. Default:
@@ -79,6 +82,7 @@ impl Default for Options {
             verbose: false,
             calls: None,
             kvs_change_ms: crate::kvs::CHANGE_MS,
+            storage_channels: crate::kvs::STORAGE_CHANNELS,
             ingestion_fragment_ms: crate::INGESTION_FRAGMENT_MS,
             progressive_ingestion: false,
             base_path: None,

@@ -155,6 +155,7 @@ impl Services {
         .map_err(|reason| Error::Service { service: "events", reason })?;
         let kvs = Kvs::new(clock.clone(), faults.clone(), account, base_url.clone());
         kvs.change_within(options.kvs_change_ms);
+        kvs.allow_storage_channels(options.storage_channels);
         let region = template.account.region.clone();
         let signaling = Signaling::new(clock.clone(), faults.clone(), Arc::clone(&kvs), region);
         let clients = Arc::clone(&signaling);

@@ -103,6 +103,9 @@ struct UpArgs {
     /// time.
     #[arg(long, default_value_t = local_aws::kvs::CHANGE_MS)]
     kvs_change_ms: u32,
+    /// The account's quota of channels that store their media: sessions at a time.
+    #[arg(long, value_name = "N", default_value_t = local_aws::kvs::STORAGE_CHANNELS)]
+    storage_channels: usize,
     /// Length of the fragments that WebRTC ingestion writes, in milliseconds. A fragment begins
     /// with a key frame, so it is up to 1.5 s shorter or longer.
     #[arg(
@@ -217,6 +220,7 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         verbose: args.verbose,
         calls: args.calls,
         kvs_change_ms: args.kvs_change_ms,
+        storage_channels: args.storage_channels,
         ingestion_fragment_ms: args.ingestion_fragment_ms,
         progressive_ingestion: args.progressive_ingestion,
         base_path: args.base_path,

@@ -50,6 +50,7 @@ pub use lifecycle::CHANGE_MS;
 use lifecycle::Status;
 pub(crate) use media_writer::MediaWriter;
 use registry::Registry;
+pub use storage::STORAGE_CHANNELS;
 
 /// The operations by their path (botocore's models; PutMedia from its API page).
 const OPERATIONS: [(&str, &str); 28] = [
@@ -108,6 +109,11 @@ impl Kvs {
     /// in milliseconds of the scaled clock.
     pub fn change_within(&self, change_ms: u32) {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner).change_ms = change_ms;
+    }
+
+    /// Sets how many channels of the account may store their media.
+    pub(crate) fn allow_storage_channels(&self, most: usize) {
+        self.registry().storage_channels = most;
     }
 
     /// Sets the URL of signaling endpoints, for example `wss://127.0.0.1:7879`.

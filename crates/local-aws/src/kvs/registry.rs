@@ -54,6 +54,8 @@ pub(super) struct Registry {
     pub(super) signaling_url: String,
     /// How long a stream or channel is CREATING or DELETING, in ms of the scaled clock.
     pub(super) change_ms: u32,
+    /// Channels that may store their media.
+    pub(super) storage_channels: usize,
     pub(super) streams: BTreeMap<String, Stream>,
     pub(super) channels: BTreeMap<String, Channel>,
     /// When mappings were changed in the last second, oldest first.
@@ -68,6 +70,7 @@ impl Registry {
             signaling_url: base_url.replacen("http", "ws", 1),
             base_url,
             change_ms: CHANGE_MS,
+            storage_channels: super::STORAGE_CHANNELS,
             streams: BTreeMap::new(),
             channels: BTreeMap::new(),
             mapping_calls: VecDeque::new(),

@@ -16,7 +16,7 @@ use super::registry::{Registry, nothing};
 const CALLS_PER_SECOND: usize = 10;
 
 /// Channels that store their media, per account (WebRTC developer guide, "Ingest media").
-const MOST_MAPPED: usize = 100;
+pub const STORAGE_CHANNELS: usize = 100;
 
 impl Registry {
     pub(super) fn update_media_storage(
@@ -55,8 +55,8 @@ impl Registry {
         };
         self.require_stream_for(&name, stream_arn, mapped_to.as_deref(), now_ms)?;
         let mapped = self.channels.values().filter(|channel| channel.stores_in.is_some()).count();
-        if mapped_to.is_none() && mapped >= MOST_MAPPED {
-            return Err(errors::too_many_mappings(MOST_MAPPED));
+        if mapped_to.is_none() && mapped >= self.storage_channels {
+            return Err(errors::too_many_mappings(self.storage_channels));
         }
         let (_, channel) = self.channel(input, "ChannelARN")?;
         channel.stores_in = Some(stream_arn.to_owned());
