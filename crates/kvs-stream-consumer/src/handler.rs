@@ -8,8 +8,8 @@ use lambda_support::trace::{self, Subsegment};
 use relay::{Report, RunRequest};
 use serde_json::{Value, json};
 use session::event::{EventStatus, StatusChange};
-use session::ports::{Clock as _, SessionLookup as _};
-use session::{PortError, Session, SessionId, Settings, StreamArn, metrics};
+use session::ports::{Clock as _, SessionLookup as _, WarmPairs as _};
+use session::{PortError, Session, SessionId, Settings, StreamArn, WarmPair, metrics};
 
 use crate::authority::{Resolution, resolve_stream};
 use crate::event::Input;
@@ -111,8 +111,12 @@ impl Invocation<'_> {
             "Processing EventBridge event: session={session_id}, status={status}"
         );
         let session = self.session(session_id).await?;
-        let stream = match resolve_stream(change, session.as_ref(), &self.aws.kinesis_video).await?
-        {
+        let pairs = match &session {
+            Some(_) => Vec::new(),
+            None => self.warm_pairs(session_id).await?,
+        };
+        let kinesis_video = &self.aws.kinesis_video;
+        let stream = match resolve_stream(change, session.as_ref(), &pairs, kinesis_video).await? {
             Resolution::Stream(stream) => stream,
             // All environments of an account share the default bus.
             Resolution::Foreign => {
@@ -151,6 +155,11 @@ impl Invocation<'_> {
 
     async fn session(&self, id: &SessionId) -> Result<Option<Session>, Failure> {
         self.aws.sessions.get(id).await.map_err(|source| store(id, source))
+    }
+
+    async fn warm_pairs(&self, id: &SessionId) -> Result<Vec<WarmPair>, Failure> {
+        let pairs = self.aws.sessions.warm_pairs(&self.aws.config.environment, WarmPair::MAX);
+        pairs.await.map_err(|source| store(id, source))
     }
 
     fn request(
