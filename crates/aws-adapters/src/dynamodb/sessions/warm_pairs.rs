@@ -6,6 +6,8 @@
 //!
 //! The key is not a valid session id, and the item has no status, so it is in no index.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::{Delete, KeysAndAttributes, ReturnValue, TransactWriteItem};
 use session::{
     ErrorKind, PairState, PortError, WarmPair, ports::WarmPairs, reconcile::WarmPairSlots,
@@ -14,7 +16,6 @@ use session::{
 use super::super::attributes::{from_item, to_attribute};
 use super::super::table::{Update, Written};
 use super::{KEY, SessionsTable, TRANSACTION, Values, table_error, text};
-use std::collections::HashMap;
 
 const READ: &str = "BatchGetItem";
 
