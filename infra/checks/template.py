@@ -36,7 +36,7 @@ PARAMETER_SETS: dict[str, dict[str, str]] = {
         "PublicSessionView": "false", "RequestBurst": "300", "RequestsPerSecond": "150", "SessionHandlerMemory": "768",
         "SessionIdleMinutes": "30", "SpeakerIdentityPoolId": f"{REGION}:11111111-2222-3333-4444-555555555555",
         "StreamKeepMinutes": "120", "StreamRetentionHours": "72", "ViewBurst": "50", "ViewsPerSecond": "10",
-        "WebSocketApiEndpoint": "https://ws.example.com", "WebSocketApiId": "a1b2c3d4e5",
+        "WarmPairs": "4", "WebSocketApiEndpoint": "https://ws.example.com", "WebSocketApiId": "a1b2c3d4e5",
     },
     # Resources of another stack in place of the own ones.
     "external": {

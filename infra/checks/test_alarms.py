@@ -34,6 +34,8 @@ WITHOUT_ALARM = {
     "SessionCreationCount": "usage",
     "SessionCreationLatency": "for information; a creation that is too slow fails, which has an alarm",
     "SessionDeletionCount": "usage",
+    "WarmPairMisses": "the session is created without a warm pair, only later",
+    "WarmPairsReady": "for information; sessions are created without them",
     "ListenersNotTold": "the health check notifies them again",
     "EventEmissionSuccess": "usage",
     "StreamsCleanedUp": "speakers often leave without DELETE",

@@ -40,6 +40,8 @@ NOT_OF_WORKERS = {
     "SESSION_IDLE_MINUTES": "the health check ends sessions",
     "MAX_SESSION_HOURS": "the health check ends sessions",
     "STREAM_KEEP_MINUTES": "the health check removes streams",
+    "WARM_PAIRS": "the health check makes and removes pairs",
+    "KMS_KEY_ID": "the health check creates the streams of pairs",
 }
 WORKER = SOURCE["Resources"]["WorkerTaskDefinition"]["Properties"]["ContainerDefinitions"][0]
 

@@ -58,6 +58,18 @@ export class Cloud {
     return (await this.call("POST", "/_local/token", { sub: "browser-test" })).body.token;
   }
 
+  /** Waits until a warm pair is ready, with `WarmPairs=1`. Returns the id of the session that takes it. */
+  async warmPair() {
+    const invocations = "/2015-03-31/functions/kvs-stream-consumer/invocations";
+    const made = async () => {
+      const check = { action: "health_check", source: "cloudwatch_events" };
+      return (await this.call("POST", invocations, check)).body.warmPairs === 1;
+    };
+    await until("a warm pair", made);
+    const [channel] = (await this.call("GET", "/_local/state")).body.kinesisvideo.channels;
+    return channel.name.replace(/^session-/, "");
+  }
+
   /** The figures of a session's deliveries; undefined before the first one. */
   async figures(sessionId) {
     const { status, body } = await this.call("GET", `/_local/deliveries/${sessionId}`);

@@ -52,7 +52,8 @@ def lines(text: str) -> list[dict]:
 
 def allowed_by_the_template() -> set[Permission]:
     """Returns all permissions of the functions' roles."""
-    listing = subprocess.check_output([CLOUD, "permissions", "--parameter", "Canary=true"], cwd=ROOT, text=True)
+    parameters = ["--parameter", "Canary=true", "--parameter", "WarmPairs=2"]
+    listing = subprocess.check_output([CLOUD, "permissions", *parameters], cwd=ROOT, text=True)
     return {permission(line) for line in lines(listing)}
 
 

@@ -2,15 +2,16 @@
 //!
 //! Every principal with `events:PutEvents` on the bus can write an event. The session's Sessions
 //! item therefore decides its stream, settings and state; for a session without an item, the tags
-//! `env` and `sessionId` of the stream decide, which only the session handler writes. The item is
-//! read consistently, and each event is emitted after the write that it reports (`activate` and
+//! `env` and `sessionId` of the stream decide, which only the session handler and the health check
+//! write. The stream of a warm pair has such tags before its session exists, and no event may start
+//! it. The item is read consistently, and each event is emitted after the write that it reports (`activate` and
 //! `mark_ended` in `session`, `end` in the health check), so a true event never contradicts it.
 
 use aws_adapters::kinesis_video::KinesisVideo;
 use relay::RelayError;
 use session::event::{EventStatus, StatusChange};
 use session::reconcile::Inventory as _;
-use session::{Ownership, Session, SessionId, SessionStatus, StreamArn};
+use session::{Ownership, Session, SessionId, SessionStatus, StreamArn, WarmPair};
 
 use crate::failure::Failure;
 
@@ -46,7 +47,8 @@ enum Recorded {
     Removed,
 }
 
-/// Returns the stream of an event's session.
+/// Returns the stream of an event's session. `pairs` are the warm pairs, for a session without a
+/// record.
 ///
 /// # Errors
 /// [`Contradiction`]; [`RelayError::StreamUnknown`] if there is no such stream: nothing is written
@@ -55,9 +57,13 @@ enum Recorded {
 pub(crate) async fn resolve_stream(
     change: &StatusChange,
     session: Option<&Session>,
+    pairs: &[WarmPair],
     kinesis_video: &KinesisVideo,
 ) -> Result<Resolution, Failure> {
     let recorded = session.map(|session| by_record(change, session)).transpose()?;
+    if recorded.is_none() {
+        not_warm(change, pairs)?;
+    }
     match recorded {
         Some(Recorded::Stream(stream)) => Ok(Resolution::Stream(stream)),
         Some(Recorded::Removed) => Ok(Resolution::Removed),
@@ -85,6 +91,15 @@ fn by_record(change: &StatusChange, session: &Session) -> Result<Recorded, Contr
         (SessionStatus::Cleaning | SessionStatus::Removed, _) => Ok(Recorded::Removed),
         _ => Ok(recorded.clone().map_or(Recorded::Unnamed, Recorded::Stream)),
     }
+}
+
+/// Checks that an event of a session without a record does not name a warm pair.
+fn not_warm(change: &StatusChange, pairs: &[WarmPair]) -> Result<(), Contradiction> {
+    if pairs.iter().any(|pair| pair.session_id == change.session_id) {
+        let reason = "the session is not open yet";
+        return Err(Contradiction { session_id: change.session_id.clone(), reason });
+    }
+    Ok(())
 }
 
 /// Returns the event's stream, or the one that its channel is mapped to, if the stream's own tags

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_adapters::listeners::Endpoint;
 use lambda_support::env::{Number, Optional, Variable};
 use lambda_support::{ConfigError, Env, TimeScale, variables};
+use session::PairRules;
 
 variables! {
     /// Value of the tag `env` of every resource that this function may change.
@@ -41,6 +42,10 @@ variables! {
     STREAM_KEEP_MINUTES: Number(60, 0..=10_080);
     /// Retention of the streams, in hours; a session that was not delivered by then is given up.
     STREAM_RETENTION_HOURS: Number(24, 1..=87_600);
+    /// Number of channels and streams that are kept ready before a session needs them.
+    WARM_PAIRS: Number(0, 0..=20);
+    /// Id or ARN of the KMS key that encrypts streams of warm pairs; without it the AWS managed key.
+    KMS_KEY_ID: Optional;
     /// Length of a chunk of audio, in ms.
     CHUNK_MS: Number(500, 100..=4_000);
     /// Length of a lease, in ms; it is renewed three times within its length.
@@ -102,6 +107,8 @@ pub struct Config {
     pub(crate) max_session: Duration,
     /// Time for which a drained stream is kept.
     pub(crate) stream_keep: Duration,
+    /// The warm pairs that the health check keeps.
+    pub(crate) pairs: PairRules,
     /// Settings of the delivery of a stream.
     pub(crate) relay: relay::Config,
 }
@@ -157,6 +164,7 @@ impl Config {
             session_idle: wall(&SESSION_IDLE_MINUTES, 60)?,
             max_session: wall(&MAX_SESSION_HOURS, 3_600)?,
             stream_keep: wall(&STREAM_KEEP_MINUTES, 60)?,
+            pairs: pairs(env, scale)?,
             relay: relay(env, scale)?,
         })
     }
@@ -166,6 +174,12 @@ impl Config {
 fn needed(env: &Env, variable: &Variable<Optional>) -> Result<String, ConfigError> {
     let missing = || ConfigError::Missing { name: variable.name.to_owned() };
     env.optional(variable).ok_or_else(missing)
+}
+
+fn pairs(env: &Env, scale: TimeScale) -> Result<PairRules, ConfigError> {
+    let count = u32::try_from(env.number(&WARM_PAIRS)?).unwrap_or(0);
+    let hours = u32::try_from(env.number(&STREAM_RETENTION_HOURS)?).unwrap_or(87_600);
+    Ok(PairRules::scaled(count, hours, env.optional(&KMS_KEY_ID), scale.factor()))
 }
 
 fn relay(env: &Env, scale: TimeScale) -> Result<relay::Config, ConfigError> {

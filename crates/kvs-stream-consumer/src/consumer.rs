@@ -52,7 +52,8 @@ impl Consumer {
             config.connections_table.clone(),
             config.websocket_endpoint.clone(),
         );
-        let kinesis_video = KinesisVideo::new(sdk, config.environment.clone());
+        let kinesis_video = KinesisVideo::new(sdk, config.environment.clone())
+            .with_key(config.pairs.kms_key_id.clone());
         let (chunks, dead) = (config.chunk_dlq_url.clone(), config.events_dlq_url.clone());
         let timeout = config.relay.attempt_timeout;
         let ctx = SystemContext::new(&config.environment);

@@ -6,8 +6,8 @@ use lambda_support::trace::{self, Subsegment};
 use relay::{HandOver, Report, RunRequest};
 use serde_json::{Value, json};
 use session::event::{EventStatus, StatusChange};
-use session::ports::SessionLookup as _;
-use session::{PortError, Session, SessionId, Settings, StreamArn, metrics};
+use session::ports::{SessionLookup as _, WarmPairs as _};
+use session::{PortError, Session, SessionId, Settings, StreamArn, WarmPair, metrics};
 
 use crate::authority::{Resolution, resolve_stream};
 use crate::config::Host;
@@ -135,9 +135,12 @@ impl Run<'_> {
             "Processing EventBridge event: session={session_id}, status={status}"
         );
         let session = self.session(session_id).await?;
-        let stream = match resolve_stream(change, session.as_ref(), &self.consumer.kinesis_video)
-            .await?
-        {
+        let pairs = match &session {
+            Some(_) => Vec::new(),
+            None => self.warm_pairs(session_id).await?,
+        };
+        let kinesis_video = &self.consumer.kinesis_video;
+        let stream = match resolve_stream(change, session.as_ref(), &pairs, kinesis_video).await? {
             Resolution::Stream(stream) => stream,
             // All environments of an account share the default bus.
             Resolution::Foreign => {
@@ -176,6 +179,12 @@ impl Run<'_> {
 
     async fn session(&self, id: &SessionId) -> Result<Option<Session>, Failure> {
         self.consumer.sessions.get(id).await.map_err(|source| store(id, source))
+    }
+
+    async fn warm_pairs(&self, id: &SessionId) -> Result<Vec<WarmPair>, Failure> {
+        let pairs =
+            self.consumer.sessions.warm_pairs(&self.consumer.config.environment, WarmPair::MAX);
+        pairs.await.map_err(|source| store(id, source))
     }
 
     fn request(

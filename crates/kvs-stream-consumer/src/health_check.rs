@@ -35,6 +35,9 @@ pub(crate) async fn run(aws: &Consumer) -> Result<Summary, PortError> {
     aws.meter.count(metrics::ACTIVE_STREAMS, summary.active_streams);
     aws.meter.count(metrics::STREAMS_CLEANED_UP, summary.ended);
     aws.meter.count(metrics::CHECKPOINT_UNREADABLE, summary.unreadable);
+    if aws.config.pairs.count > 0 {
+        aws.meter.count(metrics::WARM_PAIRS_READY, summary.warm_pairs);
+    }
     aws.meter.count(metrics::HEALTH_CHECK_COUNT, 1);
     tracing::info!(summary = %serde_json::json!(summary), "health check done");
     error.map_or(Ok(summary), Err)
@@ -48,6 +51,7 @@ pub(crate) fn rules(config: &Config) -> Rules {
         take_margin: config.relay.take_margin,
         session_idle: config.session_idle,
         max_session: config.max_session,
+        pairs: config.pairs.clone(),
         ..Rules::scaled(config.environment.clone(), config.relay.scale)
     }
 }

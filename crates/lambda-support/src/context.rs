@@ -104,7 +104,7 @@ fn metric_lines(event: &DomainEvent<'_>, environment: &str, now_ms: u64) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use session::{ErrorKind, PortError, event::EventStatus};
+    use session::{ErrorKind, PairUse, PortError, event::EventStatus};
     use std::{
         io,
         sync::{Arc, Mutex},
@@ -182,7 +182,8 @@ mod tests {
     #[test]
     fn a_created_session_is_one_metric_line_with_the_session_as_property() {
         let id = &"a-b-1".parse().unwrap();
-        let event = DomainEvent::SessionCreated { session_id: id, latency_ms: 812 };
+        let pair = PairUse::Off;
+        let event = DomainEvent::SessionCreated { session_id: id, latency_ms: 812, pair };
         let lines = metric_lines(&event, "dev", 7);
         let [line] = &lines[..] else { panic!("{lines:?}") };
         let line: serde_json::Value = serde_json::from_str(line).unwrap();

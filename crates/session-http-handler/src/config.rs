@@ -3,7 +3,7 @@
 
 use aws_adapters::listeners::Endpoint;
 use lambda_support::{Env, env::ConfigError, variables};
-use session::Limits;
+use session::{Limits, PairRules};
 
 variables! {
     /// Environment that owns the created resources: suffix of all names, value of the tag `env`.
@@ -25,6 +25,8 @@ variables! {
     KMS_KEY_ID: Optional;
     /// Maximum number of concurrent sessions of a speaker.
     MAX_ACTIVE_SESSIONS: Number(10, 1..=100);
+    /// Number of channels and streams that are ready before a session needs them.
+    WARM_PAIRS: Number(0, 0..=20);
     /// Whether `GET /sessions/{sessionId}` is public, or restricted to the session's speaker.
     PUBLIC_SESSION_VIEW: Flag(true);
 }
@@ -52,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) kms_key_id: Option<String>,
     /// Maximum number of concurrent sessions of a speaker.
     pub(crate) max_sessions: u32,
+    /// The warm pairs that sessions may take.
+    pub(crate) pairs: PairRules,
     /// Whether `GET /sessions/{sessionId}` is public, or restricted to the session's speaker.
     pub(crate) public_session_view: bool,
     /// Time budgets. They are derived from the invocation's deadline, so only the pauses and the
@@ -66,6 +70,9 @@ impl Config {
         let limits = Limits::default();
         let max_sessions = env.number(&MAX_ACTIVE_SESSIONS)?;
         let retention = env.number(&STREAM_RETENTION_HOURS)?;
+        let stream_retention_hours = u32::try_from(retention).unwrap_or(87_600);
+        let kms_key_id = env.optional(&KMS_KEY_ID);
+        let pairs = u32::try_from(env.number(&WARM_PAIRS)?).unwrap_or(0);
         Ok(Self {
             environment: env.required(&ENVIRONMENT)?,
             sessions_table: env.required(&SESSIONS_TABLE)?,
@@ -73,8 +80,14 @@ impl Config {
             connections_table: env.required(&CONNECTIONS_TABLE)?,
             websocket_endpoint: Endpoint::from_env(env, &WEBSOCKET_API_ENDPOINT)?,
             event_bus_name: env.text(&EVENT_BUS_NAME),
-            stream_retention_hours: u32::try_from(retention).unwrap_or(87_600),
-            kms_key_id: env.optional(&KMS_KEY_ID),
+            pairs: PairRules::scaled(
+                pairs,
+                stream_retention_hours,
+                kms_key_id.clone(),
+                scale.factor(),
+            ),
+            stream_retention_hours,
+            kms_key_id,
             max_sessions: u32::try_from(max_sessions).unwrap_or(100),
             public_session_view: env.flag(&PUBLIC_SESSION_VIEW)?,
             limits: Limits {
@@ -110,6 +123,7 @@ mod tests {
         assert_eq!(config.stream_retention_hours, 24);
         assert_eq!(config.kms_key_id, None);
         assert_eq!(config.max_sessions, 10);
+        assert_eq!(config.pairs.count, 0);
         assert!(config.public_session_view);
         assert_eq!(config.websocket_endpoint, None);
         assert_eq!(config.limits, Limits::default());

@@ -3,8 +3,8 @@
 use tokio::time::Instant;
 
 use crate::{
-    ChannelArn, DomainEvent, ErrorKind, Limits, PortError, PortFuture, SessionId, SessionService,
-    StreamArn,
+    ChannelArn, DomainEvent, ErrorKind, Limits, PairMedia, PortError, PortFuture, SessionId,
+    SessionService, StreamArn,
     limits::CallBudget,
     ports::{Clock, MediaRemoval, Ports, Reservations, Telemetry},
 };
@@ -46,6 +46,15 @@ pub(crate) struct CreatedResources {
 impl CreatedResources {
     pub(crate) const NONE: Self =
         Self { channel: ResourceOutcome::Absent, stream: ResourceOutcome::Absent, mapped: false };
+
+    /// Returns the resources of a warm pair.
+    pub(crate) fn of(pair: &PairMedia) -> Self {
+        Self {
+            channel: ResourceOutcome::Created(pair.kvs_channel_arn.clone()),
+            stream: ResourceOutcome::Created(pair.kvs_stream_arn.clone()),
+            mapped: true,
+        }
+    }
 
     /// Returns whether a retry with another id can succeed.
     pub(crate) const fn name_is_taken(&self) -> bool {

@@ -4,7 +4,12 @@
 //! reserve id ─► channel ∥ stream ─► both ACTIVE ─► map ─► endpoints ─► activate ─► respond ─► emit
 //!     │           └──────── compensated in reverse if a step fails ───────┘       never fails ┘
 //!     └─ deleted last: while a resource may remain, its item must exist
+//!
+//! read warm pairs ─► reserve the id of one and take it ─► activate ─► respond ─► emit
 //! ```
+//!
+//! With a [warm pair](crate::WarmPair), channel and stream exist already and are mapped. Everything
+//! else is the same, also what compensates for a failure.
 //!
 //! The id is reserved before any resource is created, and released after all resources are removed.
 //! Therefore, at every moment and after any crash, each channel and stream has an item through
@@ -15,12 +20,13 @@ use tokio::time::Instant;
 mod activate;
 mod build;
 mod conflicts;
+mod pairs;
 use activate::ActivationOutcome;
 use conflicts::PriorRequest;
 
 use crate::{
-    Call, Completed, DomainEvent, Error, IdempotencyClaim, IdempotencyKey, Language, PostResponse,
-    QualityTier, Session, SessionId, SessionService, SessionStatus,
+    Call, Completed, DomainEvent, Error, IdempotencyClaim, IdempotencyKey, Language, PairUse,
+    PostResponse, QualityTier, Session, SessionId, SessionService, SessionStatus, WarmPair,
     compensate::CreatedResources,
     limits::CallBudget,
     ports::{Clock, Ports, Reservation, ReservationOutcome, Reservations, Telemetry, millis},
@@ -66,18 +72,18 @@ impl<P: Ports> SessionService<P> {
         let started = self.ctx.instant();
         let created = self.open_under_free_id(new, key, call, started).await;
         match &created {
-            Ok(Completed { response: session, post_response: Some(_) }) => {
+            Ok((Completed { response: session, post_response: Some(_) }, pair)) => {
                 let latency = self.ctx.instant().saturating_duration_since(started);
-                let latency_ms = millis(latency);
+                let (latency_ms, pair) = (millis(latency), *pair);
                 let session_id = &session.session_id;
-                self.ctx.record(&DomainEvent::SessionCreated { session_id, latency_ms });
+                self.ctx.record(&DomainEvent::SessionCreated { session_id, latency_ms, pair });
             }
             Err(error) if error.is_failure() => {
                 self.ctx.record(&DomainEvent::SessionFailed { error });
             }
             _ => {}
         }
-        created
+        created.map(|(created, _)| created)
     }
 
     async fn open_under_free_id(
@@ -86,29 +92,38 @@ impl<P: Ports> SessionService<P> {
         key: Option<&IdempotencyKey>,
         call: &Call,
         started: Instant,
-    ) -> Result<Completed<Session>, Error> {
+    ) -> Result<(Completed<Session>, PairUse), Error> {
         // Keeps a part of the budget for resolving an activation with an unknown outcome.
         let deadline = started + call.limits.creation.saturating_sub(call.limits.event);
         let budget = CallBudget::until(&self.ctx, &call.limits, deadline);
         let hold = call.limits.request_hold;
         let mut claim = key.map(|key| IdempotencyClaim::new(new, key, self.ctx.now_ms(), hold));
+        let mut pairs = self.usable_pairs(call).await;
         for attempt in 0..ID_ATTEMPTS {
-            let session = self.reservation(new, SessionId::generate(&self.ctx, attempt));
-            match self.reserve(&session, claim.as_ref(), &budget).await? {
+            let pair = pairs.last();
+            let drawn = || SessionId::generate(&self.ctx, attempt);
+            let id = pair.map_or_else(drawn, |pair| pair.session_id.clone());
+            let session = self.reservation(new, id);
+            match self.reserve(&session, claim.as_ref(), pair, &budget).await? {
                 ReservationOutcome::Reserved => {
-                    let opened = self.open(session, claim.as_ref(), call, &budget).await?;
+                    let opened = self.open(session, claim.as_ref(), pair, call, &budget).await?;
                     if let Some(created) = opened {
-                        return Ok(created);
+                        let used = self.pair_use(pair);
+                        return Ok((created, used));
                     }
                 }
-                ReservationOutcome::IdTaken => {}
+                ReservationOutcome::IdTaken | ReservationOutcome::PairTaken => {
+                    pairs.pop();
+                }
                 ReservationOutcome::QuotaReached => {
                     self.release_unused_slots(&new.speaker_id, call).await?
                 }
                 ReservationOutcome::KeyInUse => {
                     let Some(claim) = &mut claim else { continue };
                     match self.prior_request(claim, call).await? {
-                        PriorRequest::Answered(session) => return Ok(Completed::new(*session)),
+                        PriorRequest::Answered(session) => {
+                            return Ok((Completed::new(*session), PairUse::Off));
+                        }
                         PriorRequest::Failed(session_id) => claim.supersedes = session_id,
                     }
                 }
@@ -147,28 +162,38 @@ impl<P: Ports> SessionService<P> {
         &self,
         session: &Session,
         claim: Option<&IdempotencyClaim>,
+        pair: Option<&WarmPair>,
         budget: &CallBudget<'_, P::Context>,
     ) -> Result<ReservationOutcome, Error> {
         // A call whose response was lost is not retried with the same id, because the id would then
         // appear taken. The item it may have written stays `creating`, and the health check removes
         // it.
-        let reservation = Reservation { session, max_sessions: self.max_sessions, claim };
+        let reservation = Reservation { session, max_sessions: self.max_sessions, claim, pair };
         let reserve = || self.sessions.reserve(&reservation);
         Ok(budget.at_most_once("TransactWriteItems", reserve).await?)
     }
 
     /// Runs all steps after the reservation, and compensates for them on failure. Returns `None` if
     /// a channel or stream with the session's name already exists, although the id was free.
+    /// A session with a warm pair is never in that case.
     async fn open(
         &self,
         mut session: Session,
         claim: Option<&IdempotencyClaim>,
+        pair: Option<&WarmPair>,
         call: &Call,
         budget: &CallBudget<'_, P::Context>,
     ) -> Result<Option<Completed<Session>>, Error> {
         let reserved_at = session.updated_at;
         let mut created = CreatedResources::NONE;
-        let built = self.build(&mut session, &mut created, budget).await;
+        let built = match pair.and_then(|pair| pair.media.as_ref()) {
+            Some(media) => {
+                created = CreatedResources::of(media);
+                session.use_pair(media);
+                Ok(())
+            }
+            None => self.build(&mut session, &mut created, budget).await,
+        };
         let cause = match built {
             Err(cause) => cause,
             Ok(()) => match self.activate(&mut session, reserved_at, claim, call, budget).await {

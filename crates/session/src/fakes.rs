@@ -18,8 +18,8 @@ use tokio::time::Instant;
 
 use crate::{
     Call, Completed, DomainEvent, Error, ErrorKind, IdempotencyKey, IdempotencyRecord, NewSession,
-    PortError, RequestId, Session, SessionId, SessionService, SessionStatus, Settings, StreamItem,
-    Tags,
+    PairRules, PortError, RequestId, Session, SessionId, SessionService, SessionStatus, Settings,
+    StreamItem, Tags, WarmPair,
     event::StatusChange,
     ports::{Clock, Listener, Ports, Random, Telemetry, Tracer},
     reconcile::DeadLetterScan,
@@ -27,8 +27,10 @@ use crate::{
 
 mod listeners;
 mod media;
+mod pairs;
 mod reconcile;
 mod sessions;
+pub(crate) use pairs::keeping;
 pub(crate) use reconcile::UNREADABLE;
 
 /// Start of virtual time, Unix ms.
@@ -91,6 +93,8 @@ pub(crate) struct State {
     /// Session slots in use, by speaker.
     pub(crate) session_slots: BTreeMap<String, BTreeSet<SessionId>>,
     pub(crate) requests: BTreeMap<RequestId, IdempotencyRecord>,
+    /// Warm pairs by slot.
+    pub(crate) pairs: BTreeMap<u32, WarmPair>,
     /// Settings and status written for consumers.
     pub(crate) settings: BTreeMap<SessionId, (Settings, SessionStatus)>,
     pub(crate) channels: HashMap<String, FakeResource>,
@@ -173,6 +177,7 @@ impl World {
             env: "test".to_owned(),
             stream_retention_hours: 24,
             max_sessions: 3,
+            pairs: PairRules::scaled(0, 24, None, 1.0),
         }
     }
 
@@ -325,13 +330,15 @@ impl State {
     }
 
     /// Asserts the invariant of the saga: at every moment, each resource has an item through which
-    /// it is found.
+    /// it is found: its session's, or that of a warm pair.
     fn assert_resources_have_items(&self) {
         for resource in self.channels.values().chain(self.streams.values()) {
             if let Some(tags) = &resource.tags {
                 let id = &tags.session_id;
                 assert!(
-                    self.items.contains_key(id) || self.lost_items.contains(id),
+                    self.items.contains_key(id)
+                        || self.lost_items.contains(id)
+                        || self.pairs.values().any(|pair| pair.session_id == *id),
                     "{} exists, but no item leads to it",
                     resource.name
                 );

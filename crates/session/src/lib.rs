@@ -81,6 +81,9 @@ pub use tags::{Ownership, Tags};
 
 mod compensate;
 
+mod warm_pair;
+pub use warm_pair::{PairMedia, PairRules, PairState, PairUse, WarmPair};
+
 mod watermark;
 pub use watermark::{Advance, Moved, Watermark, Watermarks};
 

@@ -118,6 +118,8 @@ table! {
     SESSION_CREATION_FAILURE_COUNT: Sessions, "SessionCreationFailureCount", Count;
     /// Time from request to response of a successful session creation.
     SESSION_CREATION_LATENCY: Sessions, "SessionCreationLatency", Milliseconds;
+    /// Sessions created without a warm pair because none was ready; not written if `WarmPairs` is 0.
+    WARM_PAIR_MISSES: Sessions, "WarmPairMisses", Count;
     /// Sessions ended by their speakers; repeated DELETE requests are not counted.
     SESSION_DELETION_COUNT: Sessions, "SessionDeletionCount", Count;
     /// Listeners that could not be notified in time that their session is ending or has ended.
@@ -130,6 +132,8 @@ table! {
 
     /// Streams with an unexpired lease, counted by the health check.
     ACTIVE_STREAMS: Consumer, "ActiveStreams", Count;
+    /// Warm pairs that are ready, counted by the health check; not written if `WarmPairs` is 0.
+    WARM_PAIRS_READY: Consumer, "WarmPairsReady", Count;
     /// Sessions ended by the health check.
     STREAMS_CLEANED_UP: Consumer, "StreamsCleanedUp", Count;
     /// Delay between the producer and the consumer's read position of a stream.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     ChannelArn, DomainEvent, EndedReason, IdempotencyClaim, IdempotencyRecord, PendingEvent,
-    PortFuture, RequestId, Session, SessionId, SignalingEndpoints, StreamArn, Tags,
+    PortFuture, RequestId, Session, SessionId, SignalingEndpoints, StreamArn, Tags, WarmPair,
 };
 
 /// The set of ports that the use cases of the session API require.
@@ -36,7 +36,7 @@ pub trait SessionLookup: Sync {
 
 /// The Sessions table. Every write is conditional, so that concurrent writers do not overwrite each
 /// other's changes.
-pub trait Sessions: SessionLookup + PendingEvents + Reservations {
+pub trait Sessions: SessionLookup + PendingEvents + Reservations + WarmPairs {
     /// Moves an item from `creating` to `active` and records it as the response to its request.
     /// Returns `false` if the item or the request is not as it was reserved.
     fn activate(&self, activation: &Activation<'_>) -> impl PortFuture<bool>;
@@ -52,8 +52,8 @@ pub trait Sessions: SessionLookup + PendingEvents + Reservations {
 
 /// The part of the Sessions table that reserves ids: with session slots and idempotency records.
 pub trait Reservations: Sync {
-    /// Stores a new item, takes a session slot of its speaker and records the request, in one
-    /// transaction.
+    /// Stores a new item, takes a session slot of its speaker, takes the warm pair and records the
+    /// request, in one transaction.
     fn reserve(&self, reservation: &Reservation<'_>) -> impl PortFuture<ReservationOutcome>;
 
     /// Changes `updatedAt` of an item that is still as it was reserved, so that an activation in
@@ -108,6 +108,8 @@ pub struct Reservation<'a> {
     pub max_sessions: u32,
     /// The idempotency claim of the request, if it has a key.
     pub claim: Option<&'a IdempotencyClaim>,
+    /// The warm pair to take, whose session is `session`. Its item is deleted.
+    pub pair: Option<&'a WarmPair>,
 }
 
 /// Outcome of a reservation.
@@ -122,6 +124,14 @@ pub enum ReservationOutcome {
     /// A record of the request exists and is not the one that the claim supersedes. Takes
     /// precedence over the other outcomes.
     KeyInUse,
+    /// The warm pair is no longer ready, or another request is taking it.
+    PairTaken,
+}
+
+/// The part of the Sessions table that stores warm pairs.
+pub trait WarmPairs: Sync {
+    /// Returns the pairs in the first `slots` slots of an environment, using a consistent read.
+    fn warm_pairs(&self, env: &str, slots: u32) -> impl PortFuture<Vec<WarmPair>>;
 }
 
 /// The write that makes a session active.

@@ -13,7 +13,9 @@
 //! | `expire` | ends sessions that are idle, too old, or whose stream is gone |
 //! | `restart` | starts a consumer for sessions that have none |
 //! | `notify` | notifies the remaining listeners of ended sessions |
+//! | `check pairs` | removes warm pairs that are not needed or not whole |
 //! | `clean` | deletes KVS resources of ended sessions and interrupted creations, and orphans |
+//! | `fill pairs` | creates and maps the missing warm pairs |
 
 use std::time::Duration;
 
@@ -34,10 +36,12 @@ mod resend;
 mod restart;
 mod rules;
 mod sweep;
+mod warm_pairs;
 
 pub use dead_letters::DeadLetterScan;
 pub use ports::{
     Checkpoints, Consumer, DeadLetterScanner, Inventory, Ports, Resource, SessionsIndex, Streams,
+    WarmPairSlots,
 };
 pub use rules::Rules;
 
@@ -65,6 +69,8 @@ pub struct Summary {
     pub cleaned: u64,
     /// Resources without a session that were removed.
     pub swept: u64,
+    /// Warm pairs that are ready.
+    pub warm_pairs: u64,
 }
 
 /// The dependencies of the health check.
@@ -107,7 +113,12 @@ pub async fn run<P: Ports>(
         ("expire", expire::run(&run, &mut summary).await),
         ("restart", restart::run(&run, &mut summary).await),
         ("notify", notify::run(&run, &mut summary).await),
+        // Before sessions are cleaned, so that an interrupted creation that has drawn the id of a
+        // pair owns the pair's resources.
+        ("check pairs", warm_pairs::check(&run, &mut summary).await),
         ("clean", clean::run(&run, &mut summary).await),
+        // Last, because sessions come first.
+        ("fill pairs", warm_pairs::fill(&run, &mut summary).await),
     ];
     let mut first = None;
     for (duty, result) in results {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChannelArn, Language, QualityTier, SessionId, SessionStatus, StreamArn,
+    ChannelArn, Language, PairMedia, QualityTier, SessionId, SessionStatus, StreamArn,
     event::{EventStatus, StatusChange},
 };
 
@@ -80,6 +80,13 @@ impl Session {
             target_languages: self.target_languages.clone(),
             version: self.settings_version,
         }
+    }
+
+    /// Sets channel, stream and endpoints to those of a warm pair.
+    pub(crate) fn use_pair(&mut self, pair: &PairMedia) {
+        self.kvs_channel_arn = Some(pair.kvs_channel_arn.clone());
+        self.kvs_stream_arn = Some(pair.kvs_stream_arn.clone());
+        self.kvs_signaling_endpoints = Some(pair.kvs_signaling_endpoints.clone());
     }
 
     /// Returns the event for this session's state, or `None` if the session has no channel.

@@ -1,7 +1,7 @@
 //! The use cases of the session API, independent of HTTP.
 
 use crate::{
-    Error, Limits, Session, SessionId, SessionStatus,
+    Error, Limits, PairRules, Session, SessionId, SessionStatus,
     limits::CallBudget,
     ports::{Ports, SessionLookup},
 };
@@ -27,6 +27,8 @@ pub struct SessionService<P: Ports> {
     pub stream_retention_hours: u32,
     /// Maximum number of concurrent sessions of a speaker; ≥ 1.
     pub max_sessions: u32,
+    /// The warm pairs that sessions may take.
+    pub pairs: PairRules,
 }
 
 /// Context of the invocation that runs a use case.

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::{
-    Error, PortError, SessionId,
+    Error, PairUse, PortError, SessionId,
     event::EventStatus,
     listeners::{Notification, NotifySummary},
     metrics::{self, Metric},
@@ -22,6 +22,8 @@ pub enum DomainEvent<'a> {
         session_id: &'a SessionId,
         /// Time from request to response, ms.
         latency_ms: u64,
+        /// Whether the session has a warm pair.
+        pair: PairUse,
     },
     /// A session could not be created.
     SessionFailed {
@@ -122,10 +124,14 @@ impl<'a> DomainEvent<'a> {
     #[must_use]
     pub fn metrics(&self) -> Vec<(Metric, f64)> {
         match self {
-            Self::SessionCreated { latency_ms, .. } => vec![
-                (metrics::SESSION_CREATION_COUNT, 1.0),
-                (metrics::SESSION_CREATION_LATENCY, *latency_ms as f64),
-            ],
+            Self::SessionCreated { latency_ms, pair, .. } => {
+                let miss = (*pair == PairUse::Cold).then_some((metrics::WARM_PAIR_MISSES, 1.0));
+                let created = [
+                    (metrics::SESSION_CREATION_COUNT, 1.0),
+                    (metrics::SESSION_CREATION_LATENCY, *latency_ms as f64),
+                ];
+                created.into_iter().chain(miss).collect()
+            }
             Self::SessionFailed { .. } => vec![(metrics::SESSION_CREATION_FAILURE_COUNT, 1.0)],
             Self::SessionDeleted { .. } => vec![(metrics::SESSION_DELETION_COUNT, 1.0)],
             Self::EventEmitted { .. } => vec![(metrics::EVENT_EMISSION_SUCCESS, 1.0)],
@@ -141,7 +147,13 @@ impl<'a> DomainEvent<'a> {
 impl fmt::Display for DomainEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SessionCreated { .. } => f.write_str("Session created"),
+            Self::SessionCreated { pair: PairUse::Off, .. } => f.write_str("Session created"),
+            Self::SessionCreated { pair: PairUse::Warm, .. } => {
+                f.write_str("Session created with a warm pair")
+            }
+            Self::SessionCreated { pair: PairUse::Cold, .. } => {
+                f.write_str("Session created without a warm pair: none was ready")
+            }
             Self::SessionFailed { error } => write!(f, "Session not created: {error}"),
             Self::SessionDeleted { .. } => f.write_str("Session deleted"),
             Self::EventEmitted { status: EventStatus::Active, .. } => {

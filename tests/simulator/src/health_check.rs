@@ -5,16 +5,16 @@ use std::sync::{Mutex, PoisonError};
 use relay::Config;
 use serde_json::json;
 use session::ports::{
-    Clock, EventBus, Listener, Listeners, MediaRemoval, PendingEvents, PostOutcome, Random,
-    SessionLookup, Telemetry, Tracer,
+    Clock, EventBus, Listener, Listeners, MediaControl, MediaRemoval, PendingEvents, PostOutcome,
+    Random, ResourceState, SessionLookup, Telemetry, Tracer, WarmPairs,
 };
 use session::reconcile::{
     self, Consumer, DeadLetterScan, DeadLetterScanner, HealthCheck, Inventory, Resource, Rules,
-    SessionsIndex, Streams,
+    SessionsIndex, Streams, WarmPairSlots,
 };
 use session::{
-    ChannelArn, DomainEvent, EndedReason, Ownership, PendingEvent, PortError, Session, SessionId,
-    SessionStatus, StreamArn, StreamItem,
+    ChannelArn, DomainEvent, EndedReason, ErrorKind, Ownership, PendingEvent, PortError, Session,
+    SessionId, SessionStatus, SignalingEndpoints, StreamArn, StreamItem, Tags, WarmPair,
 };
 
 use tokio::time::Instant;
@@ -133,6 +133,53 @@ impl SessionsIndex for SimAws<'_> {
     async fn delete_claimed(&self, _: &SessionId, _: u64) -> Result<(), PortError> {
         Ok(())
     }
+}
+
+// The simulated environment keeps no warm pairs.
+impl WarmPairs for SimAws<'_> {
+    async fn warm_pairs(&self, _: &str, _: u32) -> Result<Vec<WarmPair>, PortError> {
+        Ok(Vec::new())
+    }
+}
+
+impl WarmPairSlots for SimAws<'_> {
+    async fn store_pair(&self, _: &WarmPair, _: Option<&WarmPair>) -> Result<bool, PortError> {
+        Err(denied("UpdateItem"))
+    }
+
+    async fn delete_pair(&self, _: &WarmPair) -> Result<(), PortError> {
+        Err(denied("DeleteItem"))
+    }
+}
+
+impl MediaControl for SimAws<'_> {
+    async fn create_channel(&self, _: &str, _: &Tags) -> Result<ChannelArn, PortError> {
+        Err(denied("CreateSignalingChannel"))
+    }
+
+    async fn create_stream(&self, _: &str, _: &Tags, _: u32) -> Result<StreamArn, PortError> {
+        Err(denied("CreateStream"))
+    }
+
+    async fn channel_state(&self, _: &ChannelArn) -> Result<ResourceState, PortError> {
+        Err(denied("DescribeSignalingChannel"))
+    }
+
+    async fn stream_state(&self, _: &StreamArn) -> Result<ResourceState, PortError> {
+        Err(denied("DescribeStream"))
+    }
+
+    async fn enable_storage(&self, _: &ChannelArn, _: &StreamArn) -> Result<(), PortError> {
+        Err(denied("UpdateMediaStorageConfiguration"))
+    }
+
+    async fn endpoints(&self, _: &ChannelArn) -> Result<SignalingEndpoints, PortError> {
+        Err(denied("GetSignalingChannelEndpoint"))
+    }
+}
+
+fn denied(operation: &'static str) -> PortError {
+    PortError::new(operation, ErrorKind::Denied, "not part of the simulation")
 }
 
 impl Streams for SimAws<'_> {

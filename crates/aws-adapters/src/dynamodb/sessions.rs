@@ -17,6 +17,7 @@ use crate::sdk_error::table_error;
 
 mod reconcile;
 mod reservation;
+mod warm_pairs;
 
 const TRANSACTION: &str = "TransactWriteItems";
 

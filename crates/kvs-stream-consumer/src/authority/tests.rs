@@ -78,3 +78,18 @@ fn a_removed_session_and_one_without_a_recorded_stream_name_none() {
     let change = event("ACTIVE", Some("dark-cave-9"));
     assert_eq!(by_record(&change, &record("active", legacy)), Ok(Recorded::Unnamed));
 }
+
+#[test]
+fn an_event_cannot_start_a_warm_pair_before_its_session_exists() {
+    let pair = |id: &str| -> WarmPair {
+        serde_json::from_value(json!({
+            "env": "dev", "slot": 0, "forSession": id, "pairState": "ready", "updatedAt": 1,
+            "claimUntil": 0, "retentionHours": 24, "kmsKeyId": null, "media": null,
+        }))
+        .unwrap()
+    };
+    let event = event("ACTIVE", Some("calm-river-7"));
+    assert_eq!(not_warm(&event, &[pair("dark-cave-9")]), Ok(()));
+    let error = not_warm(&event, &[pair("dark-cave-9"), pair("calm-river-7")]).unwrap_err();
+    assert!(error.reason.contains("not open yet"), "{error}");
+}

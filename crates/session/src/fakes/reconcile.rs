@@ -3,11 +3,11 @@
 use super::{EPOCH_MS, FakeResource, World};
 use crate::{
     ChannelArn, EndedReason, ErrorKind, Ownership, PendingEvent, PortError, Session, SessionId,
-    SessionStatus, StreamArn, StreamItem,
+    SessionStatus, StreamArn, StreamItem, WarmPair,
     ports::millis,
     reconcile::{
         self, Checkpoints, Consumer, DeadLetterScan, DeadLetterScanner, HealthCheck, Inventory,
-        SessionsIndex, Streams,
+        SessionsIndex, Streams, WarmPairSlots,
     },
 };
 
@@ -131,6 +131,44 @@ impl SessionsIndex for World {
         self.call("delete_claimed", move |state| {
             if state.items.get(&id).is_some_and(|item| item.claim_until == Some(claimed_until)) {
                 state.items.remove(&id);
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl WarmPairSlots for World {
+    async fn store_pair(
+        &self,
+        pair: &WarmPair,
+        read: Option<&WarmPair>,
+    ) -> Result<bool, PortError> {
+        let (pair, read) = (pair.clone(), read.cloned());
+        self.call("store_pair", move |state| {
+            let is_as_read = match (state.pairs.get(&pair.slot), &read) {
+                (None, None) => true,
+                (Some(found), Some(read)) => {
+                    found.session_id == read.session_id && found.updated_at == read.updated_at
+                }
+                _ => false,
+            };
+            if is_as_read {
+                state.pairs.insert(pair.slot, pair.clone());
+            }
+            Ok(is_as_read)
+        })
+        .await
+    }
+
+    async fn delete_pair(&self, read: &WarmPair) -> Result<(), PortError> {
+        let read = read.clone();
+        self.call("delete_pair", move |state| {
+            let is_as_read = |found: &WarmPair| {
+                found.session_id == read.session_id && found.updated_at == read.updated_at
+            };
+            if state.pairs.get(&read.slot).is_some_and(is_as_read) {
+                state.pairs.remove(&read.slot);
             }
             Ok(())
         })

@@ -2,12 +2,12 @@
 
 use super::{State, World};
 use crate::{
-    IdempotencyClaim, IdempotencyRecord, PendingEvent, PortError, RequestId, Session, SessionId,
-    SessionStatus,
+    IdempotencyClaim, IdempotencyRecord, PairState, PendingEvent, PortError, RequestId, Session,
+    SessionId, SessionStatus, WarmPair,
     event::StatusChange,
     ports::{
         Activation, Change, EventBus, PendingEvents, Reservation, ReservationOutcome, Reservations,
-        SessionEnd, SessionLookup, Sessions,
+        SessionEnd, SessionLookup, Sessions, WarmPairs,
     },
 };
 
@@ -39,6 +39,7 @@ impl Reservations for World {
     ) -> Result<ReservationOutcome, PortError> {
         let session = reservation.session.clone();
         let (max_sessions, claim) = (reservation.max_sessions as usize, reservation.claim.cloned());
+        let pair = reservation.pair.cloned();
         self.call("reserve", move |state| {
             let id = &session.session_id;
             if claim.as_ref().is_some_and(|claim| !state.admits(claim)) {
@@ -50,6 +51,15 @@ impl Reservations for World {
             let slots = state.session_slots.entry(session.speaker_id.clone()).or_default();
             if slots.len() >= max_sessions {
                 return Ok(ReservationOutcome::QuotaReached);
+            }
+            if let Some(pair) = &pair {
+                let found = state.pairs.get(&pair.slot);
+                if found
+                    .is_none_or(|found| found.session_id != *id || found.state != PairState::Ready)
+                {
+                    return Ok(ReservationOutcome::PairTaken);
+                }
+                state.pairs.remove(&pair.slot);
             }
             slots.insert(id.clone());
             state.items.insert(id.clone(), session.clone());
@@ -135,6 +145,17 @@ impl Reservations for World {
                 state.items.remove(&session_id);
             }
             Ok(())
+        })
+        .await
+    }
+}
+
+impl WarmPairs for World {
+    async fn warm_pairs(&self, env: &str, slots: u32) -> Result<Vec<WarmPair>, PortError> {
+        let env = env.to_owned();
+        self.call("warm_pairs", move |state| {
+            let pairs = state.pairs.values().filter(|pair| pair.env == env && pair.slot < slots);
+            Ok(pairs.cloned().collect())
         })
         .await
     }

@@ -3,20 +3,20 @@
 use super::DeadLetterScan;
 use crate::{
     ChannelArn, EndedReason, Ownership, PendingEvent, PortFuture, Session, SessionId,
-    SessionStatus, StreamArn, StreamItem,
-    ports::{Context, EventBus, Listeners, MediaRemoval, PendingEvents, SessionLookup},
+    SessionStatus, StreamArn, StreamItem, WarmPair,
+    ports::{Context, EventBus, Listeners, MediaControl, PendingEvents, SessionLookup, WarmPairs},
 };
 
 /// The set of ports that the health check requires.
 pub trait Ports: Sync {
     /// The Sessions table.
-    type Sessions: SessionsIndex;
+    type Sessions: SessionsIndex + WarmPairSlots;
     /// The Streams table.
     type Streams: Streams;
     /// The reader of checkpoints.
     type Checkpoints: Checkpoints;
     /// The control plane of KVS.
-    type Media: MediaRemoval + Inventory;
+    type Media: MediaControl + Inventory;
     /// The event bus that receives status changes.
     type Events: EventBus;
     /// The sessions' listeners.
@@ -66,6 +66,17 @@ pub trait SessionsIndex: SessionLookup + PendingEvents {
 
     /// Deletes the item of an interrupted creation, if the claim is still held.
     fn delete_claimed(&self, id: &SessionId, claimed_until: u64) -> impl PortFuture<()>;
+}
+
+/// The slots of warm pairs in the Sessions table. Each write is conditioned on the item as it was
+/// read.
+pub trait WarmPairSlots: WarmPairs {
+    /// Stores a pair in its slot. Returns `false` if the slot no longer contains `read`; `None`: if
+    /// it is no longer free.
+    fn store_pair(&self, pair: &WarmPair, read: Option<&WarmPair>) -> impl PortFuture<bool>;
+
+    /// Frees the slot of a pair, if it still contains `read`; otherwise succeeds without a change.
+    fn delete_pair(&self, read: &WarmPair) -> impl PortFuture<()>;
 }
 
 /// The Streams table.

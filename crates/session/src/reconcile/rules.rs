@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    Limits,
+    Limits, PairRules,
     listeners::{GRACE, NotifyBudget},
 };
 
@@ -55,6 +55,11 @@ pub struct Rules {
     pub session_idle: Duration,
     /// Age at which a session is ended (`MaxSessionHours`).
     pub max_session: Duration,
+    /// The warm pairs to keep.
+    pub pairs: PairRules,
+    /// Maximum time per run for checking warm pairs, and for filling them: 120 s each. A claim on a
+    /// pair lasts twice as long.
+    pub pairs_all: Duration,
 }
 
 impl Rules {
@@ -88,6 +93,8 @@ impl Rules {
             take_margin: seconds(5),
             session_idle: seconds(60 * 60),
             max_session: seconds(24 * 3600),
+            pairs: PairRules::scaled(0, 24, None, scale),
+            pairs_all: seconds(120),
         }
     }
 

@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 
 use super::dead_letters::{DeadLetterScan, Eligible, Retention, retention};
 use super::{FirstError, Inventory, Ports, Resource, Run, Streams, Summary, removal};
-use crate::{PortError, SessionId, ports::SessionLookup};
+use crate::{
+    PortError, SessionId, WarmPair,
+    ports::{SessionLookup, WarmPairs},
+};
 
 /// Maximum number of resources deleted per run.
 const MAX_SWEPT: u64 = 50;
@@ -21,11 +24,15 @@ pub(super) async fn run<P: Ports>(
     let ports = run.ports;
     let before = run.ago(run.rules.stream_keep.max(run.rules.min_age));
     let resources = ports.media.created_before(before).await?;
+    // Channels and streams of warm pairs have no session yet. A pair that is taken after it was
+    // read here is still in the list, and one that was taken before has a session.
+    let pairs = ports.sessions.warm_pairs(&run.rules.environment, WarmPair::MAX).await?;
     let is_channel = |resource: &Resource| matches!(resource, Resource::Channel(_));
     let old_channels = resources.iter().filter(|(_, resource)| is_channel(resource));
     let old_channels: BTreeSet<_> = old_channels.map(|(id, _)| id.clone()).collect();
     for (id, resource) in resources {
-        if summary.swept >= MAX_SWEPT || ports.sessions.get(&id).await?.is_some() {
+        let is_warm = pairs.iter().any(|pair| pair.session_id == id);
+        if summary.swept >= MAX_SWEPT || is_warm || ports.sessions.get(&id).await?.is_some() {
             continue;
         }
         // A record may be lost, so a stream that was not read to its end is kept.

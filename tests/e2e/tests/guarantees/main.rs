@@ -38,3 +38,4 @@ mod the_health_check_can_be_interrupted;
 mod the_health_check_keeps_its_rules;
 mod the_view_can_be_private;
 mod traces_join;
+mod warm_pairs;

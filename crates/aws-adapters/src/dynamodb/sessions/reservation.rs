@@ -1,5 +1,5 @@
 //! Reservations: the session's item and, in the same table, the speaker's session slots and the
-//! record of the request.
+//! record of the request. The warm pair that a session takes is deleted in the same transaction.
 //!
 //! | key | attributes |
 //! |---|---|
@@ -40,22 +40,23 @@ impl Reservations for SessionsTable {
         &self,
         reservation: &Reservation<'_>,
     ) -> Result<ReservationOutcome, PortError> {
-        let transaction = self
-            .table
-            .client
-            .transact_write_items()
-            .transact_items(self.new_item(reservation.session)?)
-            .transact_items(self.slot(reservation)?);
-        let transaction = match reservation.claim {
-            Some(claim) => {
-                let id = &reservation.session.session_id;
-                transaction.transact_items(self.request_record(claim, id)?)
-            }
-            None => transaction,
-        };
+        let id = &reservation.session.session_id;
+        let mut writes = vec![
+            (ReservationOutcome::IdTaken, self.new_item(reservation.session)?),
+            (ReservationOutcome::QuotaReached, self.slot(reservation)?),
+        ];
+        if let Some(claim) = reservation.claim {
+            writes.push((ReservationOutcome::KeyInUse, self.request_record(claim, id)?));
+        }
+        if let Some(pair) = reservation.pair {
+            writes.push((ReservationOutcome::PairTaken, self.taken_pair(pair)?));
+        }
+        let (outcomes, items): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
+        let client = &self.table.client;
+        let transaction = client.transact_write_items().set_transact_items(Some(items));
         match transaction.send().await {
             Ok(_) => Ok(ReservationOutcome::Reserved),
-            Err(error) => rejection(&reasons_of(&error)?),
+            Err(error) => rejection(&outcomes, &reasons_of(&error)?),
         }
     }
 
@@ -186,21 +187,30 @@ fn built<T>(result: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T,
     result.map_err(|error| PortError::new(TRANSACTION, ErrorKind::Invalid, error.to_string()))
 }
 
-/// Returns why a reservation was cancelled. Its writes are the session's item, the speaker's slot
-/// and the request's record. A used key takes precedence, because the response to a repeated
-/// request needs neither an id nor a slot.
-fn rejection(reasons: &[CancellationReason]) -> Result<ReservationOutcome, PortError> {
-    let failed = |write: usize| {
-        reasons.get(write).and_then(CancellationReason::code) == Some("ConditionalCheckFailed")
+/// Returns why a reservation was cancelled; `outcomes` has the meaning of each write's condition. A
+/// used key takes precedence, because the response to a repeated request needs neither an id nor a
+/// slot.
+fn rejection(
+    outcomes: &[ReservationOutcome],
+    reasons: &[CancellationReason],
+) -> Result<ReservationOutcome, PortError> {
+    let has_code = |outcome, wanted| {
+        let mut writes = outcomes.iter().zip(reasons);
+        writes.any(|(write, reason)| *write == outcome && reason.code() == Some(wanted))
     };
-    if failed(2) {
-        return Ok(ReservationOutcome::KeyInUse);
+    for outcome in [
+        ReservationOutcome::KeyInUse,
+        ReservationOutcome::IdTaken,
+        ReservationOutcome::QuotaReached,
+        ReservationOutcome::PairTaken,
+    ] {
+        if has_code(outcome, "ConditionalCheckFailed") {
+            return Ok(outcome);
+        }
     }
-    if failed(0) {
-        return Ok(ReservationOutcome::IdTaken);
-    }
-    if failed(1) {
-        return Ok(ReservationOutcome::QuotaReached);
+    // Another request is taking the pair, or the health check is changing it.
+    if has_code(ReservationOutcome::PairTaken, "TransactionConflict") {
+        return Ok(ReservationOutcome::PairTaken);
     }
     cancellation(reasons).and_then(|_| {
         let message = "cancelled without a reason";
@@ -211,24 +221,35 @@ fn rejection(reasons: &[CancellationReason]) -> Result<ReservationOutcome, PortE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use session::ports::ReservationOutcome::{IdTaken, KeyInUse, PairTaken, QuotaReached};
 
-    fn reasons(codes: &[&str]) -> Vec<CancellationReason> {
-        codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect()
+    const FAILED: &str = "ConditionalCheckFailed";
+
+    fn rejected(codes: &[&str]) -> Result<ReservationOutcome, PortError> {
+        let reason = |code: &&str| CancellationReason::builder().code(*code).build();
+        let reasons: Vec<_> = codes.iter().map(reason).collect();
+        rejection(&[IdTaken, QuotaReached, KeyInUse, PairTaken], &reasons)
     }
 
     #[test]
     fn a_used_key_precedes_a_taken_id_and_that_precedes_the_quota() {
-        let failed = "ConditionalCheckFailed";
-        assert_eq!(
-            rejection(&reasons(&[failed, failed, failed])),
-            Ok(ReservationOutcome::KeyInUse)
-        );
-        assert_eq!(rejection(&reasons(&[failed, failed])), Ok(ReservationOutcome::IdTaken));
-        assert_eq!(
-            rejection(&reasons(&["None", failed, "None"])),
-            Ok(ReservationOutcome::QuotaReached)
-        );
-        let busy = rejection(&reasons(&["TransactionConflict", "None"])).unwrap_err();
+        assert_eq!(rejected(&[FAILED, FAILED, FAILED, FAILED]), Ok(KeyInUse));
+        assert_eq!(rejected(&[FAILED, FAILED]), Ok(IdTaken));
+        assert_eq!(rejected(&["None", FAILED, "None", FAILED]), Ok(QuotaReached));
+        let busy = rejected(&["TransactionConflict", "None"]).unwrap_err();
         assert_eq!(busy.kind, ErrorKind::Throttled);
+    }
+
+    #[test]
+    fn a_pair_that_another_request_takes_is_taken() {
+        assert_eq!(rejected(&["None", "None", "None", FAILED]), Ok(PairTaken));
+        assert_eq!(rejected(&["None", "None", "None", "TransactionConflict"]), Ok(PairTaken));
+    }
+
+    #[test]
+    fn the_fourth_write_is_the_third_without_a_key() {
+        let reason = |code: &str| CancellationReason::builder().code(code).build();
+        let reasons = [reason("None"), reason("None"), reason(FAILED)];
+        assert_eq!(rejection(&[IdTaken, QuotaReached, PairTaken], &reasons), Ok(PairTaken));
     }
 }
