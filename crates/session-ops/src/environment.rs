@@ -35,8 +35,9 @@ impl Environment {
     }
 
     /// The functions in the order of a session's way through them.
-    pub(crate) fn functions(&self) -> [String; 3] {
-        [self.named("session-http-handler"), self.consumer(), self.processor()]
+    pub(crate) fn functions(&self) -> [String; 4] {
+        let canary = self.named("session-canary");
+        [canary, self.named("session-http-handler"), self.consumer(), self.processor()]
     }
 
     /// The dead-letter queue of events.
