@@ -59,3 +59,23 @@ impl Environment {
         self.named("session-lifecycle")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_logs_are_those_of_every_function_of_the_template() {
+        let template = include_str!("../../../infra/template.yaml");
+        let named = |line: &str| {
+            let name = line.trim().strip_prefix("FunctionName:")?;
+            let name = name.split_once("${Environment}")?.0.rsplit(['"', '\'', ' ']).next()?;
+            Some(format!("{name}dev"))
+        };
+        let mut expected: Vec<_> = template.lines().filter_map(named).collect();
+        expected.sort();
+        let mut functions = Environment::new("dev").functions();
+        functions.sort();
+        assert_eq!(expected, functions);
+    }
+}
