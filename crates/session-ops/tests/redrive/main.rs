@@ -277,3 +277,18 @@ async fn ctrl_c_waits_for_the_batch_and_a_second_one_does_not() {
     assert_eq!(redrive.wait().await.unwrap().code(), Some(130));
     assert_eq!(chunks.counts().await, (30, 0));
 }
+
+#[tokio::test]
+async fn letters_of_another_reader_are_named_as_such() {
+    let cloud = cloud_with_chunks(3).await;
+    let chunks = Queue::named(&cloud, "chunk-dlq-dev").await;
+    while chunks.counts().await != (0, 3) {
+        chunks.receive(43_200).await;
+    }
+    let (code, _, notes) = redrive(&cloud, &["--queue", "chunks"]).await;
+    assert_eq!(code, Some(1), "{notes}");
+    let mut notes = notes.lines();
+    assert!(notes.next().unwrap().starts_with("chunks: another reader"), "{notes:?}");
+    let total = "chunks: 0 delivered, 0 kept, 0 not selected, 3 not read: another reader has them";
+    assert!(notes.next().unwrap().starts_with(total), "{notes:?}");
+}
