@@ -73,7 +73,7 @@ pub(super) async fn show(context: &Context, id: &SessionId) -> Result<(), Error>
             context.session(id).await?;
             note(&format!(
                 "no run of {id} has begun: `session-ops logs {id}` and `session-ops \
-                           redrive --dry-run` may say why"
+                 redrive --dry-run` may say why"
             ));
             json!({ "sessionId": id })
         }

@@ -7,8 +7,10 @@
 //!
 //! - `letter`: the request in a message, in the forms of EventBridge, Lambda and the consumer.
 //! - `run`: one queue.
+//! - `interrupts`: Ctrl-C.
 //! - `outcome`: the delivery of a letter, and what became of it.
 
+mod interrupts;
 mod letter;
 mod outcome;
 mod run;
@@ -25,7 +27,7 @@ pub(crate) async fn run(context: &Context, options: &Redrive) -> Result<ExitCode
     if options.to.is_some() && options.queue != Some(QueueKind::Chunks) {
         return Err(Error::Usage(
             "--to needs --queue chunks: a function that is given an event \
-                                 would accept it without handling it",
+             would accept it without handling it",
         ));
     }
     let queues = match options.queue {
@@ -36,7 +38,7 @@ pub(crate) async fn run(context: &Context, options: &Redrive) -> Result<ExitCode
         ["QUEUE", "MESSAGE", "SENT", "LETTER", "SESSION", "TO", "OUTCOME", "REASON"],
         context.json,
     );
-    let mut interrupts = run::Interrupts::listen()?;
+    let mut interrupts = interrupts::Interrupts::listen()?;
     let (mut code, mut failure) = (ExitCode::SUCCESS, None);
     for kind in queues {
         let (total, result) = run::queue(context, options, kind, &mut table, &mut interrupts).await;

@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 
-use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::interrupts::Interrupts;
 use super::letter::Delivery;
 use super::outcome::{Outcome, Total, deliver};
 use crate::aws::{Counts, Letter, Queue};
@@ -21,39 +20,6 @@ use crate::times::shown;
 const EMPTY_RECEIVES: usize = 15;
 /// The most characters of a reason in the table.
 const REASON: usize = 80;
-
-/// Ctrl-C, also while nothing waits for it.
-pub(super) struct Interrupts(Signal);
-
-impl Interrupts {
-    pub(super) fn listen() -> Result<Self, Error> {
-        signal(SignalKind::interrupt()).map(Self).map_err(Error::io("listen to signals"))
-    }
-
-    /// Returns whether there was one since the last one.
-    fn pending(&mut self) -> bool {
-        self.0.recv().now_or_never().is_some()
-    }
-
-    /// Returns the result of work that the first Ctrl-C does not end; `None` after a second one.
-    /// Also returns whether there was one.
-    async fn finish<T>(&mut self, work: impl Future<Output = T>) -> (Option<T>, bool) {
-        tokio::pin!(work);
-        let mut interrupted = false;
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return (Some(done), interrupted),
-                _ = self.0.recv() => {}
-            }
-            if interrupted {
-                return (None, true);
-            }
-            interrupted = true;
-            note("waiting for the deliveries that have begun; Ctrl-C again does not wait");
-        }
-    }
-}
 
 /// Redrives the letters that a queue has now. Returns what became of them, also after an error, and
 /// whether Ctrl-C ended it early.
