@@ -89,6 +89,13 @@ class Cloud:
         self.process.wait(timeout=30)
 
 
+def positive(text: str) -> float:
+    """Reads a number of seconds above 0."""
+    if (number := float(text)) <= 0:
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return number
+
+
 def measure(chunk_ms: int, seconds: float, scale: int) -> dict:
     """Returns the calls of an hour for a chunk length."""
     with tempfile.TemporaryDirectory() as data:
@@ -148,7 +155,7 @@ def rounded(values: dict, digits: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--chunk-ms", type=int, nargs="+", default=[250, 500, 1000, 2000])
-    parser.add_argument("--seconds", type=float, default=180, help="of the cloud's time")
+    parser.add_argument("--seconds", type=positive, default=180, help="of the cloud's time")
     parser.add_argument("--time-scale", type=int, default=5)
     options = parser.parse_args()
     results = []

@@ -23,6 +23,13 @@ impl Sdk {
         Self(aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http).load().await)
     }
 
+    /// Returns whether a region is configured, without which no call can be made.
+    #[cfg(feature = "producer")]
+    #[must_use]
+    pub fn has_region(&self) -> bool {
+        self.0.region().is_some()
+    }
+
     /// Uses the local cloud at `url` with the key that has all permissions there, and nothing of
     /// the environment.
     #[cfg(feature = "producer")]

@@ -44,7 +44,7 @@ pub enum Error {
     /// The port is in use, or this process may not listen on it.
     #[error(
         "port {port}: {source}: stop the program that uses it, or choose another port \
-         (`local-cloud up --port`, `make up PORT=…`; 0: a free one)"
+         (`local-cloud up --port` or `--tls-port`, `make up PORT=…`; 0: a free one)"
     )]
     Port {
         /// The port on 127.0.0.1.

@@ -10,12 +10,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::serve::Listener;
+use axum::{Extension, Router};
 use http::{HeaderValue, Method, header};
 
 use crate::admin_api;
@@ -32,8 +32,12 @@ use crate::wire::Credential;
 /// Lambda's Invoke, which `cargo lambda invoke` does not sign.
 const FUNCTIONS: &str = "/2015-03-31/functions";
 
-/// Serves requests until the returned future is dropped.
-pub(crate) async fn serve<L>(listener: L, services: Arc<Services>)
+/// The URL of the listener that a request came to: plain or over TLS.
+#[derive(Debug, Clone)]
+pub(crate) struct ListenerUrl(pub(crate) String);
+
+/// Serves requests at `url` until the returned future is dropped.
+pub(crate) async fn serve<L>(listener: L, services: Arc<Services>, url: String)
 where
     L: Listener<Addr: std::fmt::Debug>,
 {
@@ -41,6 +45,7 @@ where
         .nest("/_local", admin_api::router().layer(from_fn(web_origin::check)))
         .route("/_local/", get(|| async { Redirect::permanent("/_local") }))
         .fallback(dispatch)
+        .layer(Extension(ListenerUrl(url)))
         .with_state(Arc::clone(&services));
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!("{} stopped serving: {error}", services.base_url);

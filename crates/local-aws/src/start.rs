@@ -40,7 +40,8 @@ pub async fn start(options: Options) -> Result<LocalAws, Error> {
     let mut services = Services::new(&options, &data, url, &stop).await?;
     let tls = match options.tls_port {
         Some(port) => {
-            Some(TlsListener::bind(port).await.map_err(Error::io(format!("port {port}")))?)
+            let bound = TlsListener::bind(port).await;
+            Some(bound.map_err(|source| Error::Port { port, source })?)
         }
         None => None,
     };
@@ -52,8 +53,10 @@ pub async fn start(options: Options) -> Result<LocalAws, Error> {
     tokio::spawn(Arc::clone(&services.lambda).reap());
     let (lambda, sqs) = (Arc::clone(&services.lambda), Arc::clone(&services.sqs));
     tokio::spawn(Arc::clone(&services.cloudwatch).run(lambda, sqs, stop.clone()));
-    let plain = server::serve(listener, Arc::clone(&services));
-    let secure = tls.map(|tls| server::serve(tls, Arc::clone(&services)));
+    let plain = server::serve(listener, Arc::clone(&services), services.base_url.clone());
+    let secure = tls
+        .zip(services.tls.as_ref())
+        .map(|(tls, at)| server::serve(tls, Arc::clone(&services), at.url.clone()));
     let server = tokio::spawn(async move {
         tokio::join!(plain, async {
             if let Some(secure) = secure {
@@ -80,6 +83,11 @@ impl LocalAws {
     /// for AWS clients, and the base URL of the HTTP API.
     pub fn url(&self) -> &str {
         &self.services.base_url
+    }
+
+    /// Returns the address of the same services over TLS, if they are served so.
+    pub fn tls_url(&self) -> Option<&str> {
+        self.services.tls.as_ref().map(|tls| tls.url.as_str())
     }
 
     /// Returns the clock that the services run on.

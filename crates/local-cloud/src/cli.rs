@@ -35,7 +35,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the local cloud until SIGINT or SIGTERM. Prints `ready URL` once it serves.
+    /// Run the local cloud until SIGINT or SIGTERM. Prints `ready URL` once it serves,
+    /// and with `--tls-port` then `tls URL`.
     Up(UpArgs),
     /// Print a token of the running cloud's issuer.
     Token(TokenArgs),
@@ -240,6 +241,9 @@ async fn up(args: UpArgs) -> Result<(), Error> {
         eprintln!("{session}");
     }
     print(&format!("ready {}", running.url()))?;
+    if let Some(url) = running.tls_url() {
+        print(&format!("tls {url}"))?;
+    }
     if args.guide {
         let program = std::env::args().next();
         let program = program.as_deref().unwrap_or("target/debug/local-cloud");

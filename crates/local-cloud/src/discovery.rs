@@ -20,8 +20,13 @@ const QUOTED: usize = 80;
 /// The text is not such a URL; the error says which form is expected.
 pub(crate) fn base_url(text: &str) -> Result<String, String> {
     let base = text.trim_end_matches('/');
+    if base.starts_with("https://") {
+        return Err("these commands do not use TLS: give the http:// URL that `local-cloud up` \
+                    printed as `ready`"
+            .to_owned());
+    }
     let is_base = Url::parse(base).is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https")
+        url.scheme() == "http"
             && url.path() == "/"
             && url.query().is_none()
             && url.fragment().is_none()
@@ -65,7 +70,7 @@ mod tests {
     #[test]
     fn a_base_url_has_a_scheme_a_host_and_no_path() {
         assert_eq!(base_url("http://127.0.0.1:7878/").as_deref(), Ok("http://127.0.0.1:7878"));
-        assert_eq!(base_url("https://cloud.test").as_deref(), Ok("https://cloud.test"));
+        assert!(base_url("https://127.0.0.1:1").is_err_and(|error| error.contains("http://")));
         for wrong in
             ["nonsense", "", "127.0.0.1:7878", "ftp://a", "http://a/sessions", "http://a?b"]
         {

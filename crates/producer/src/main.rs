@@ -57,6 +57,9 @@ async fn send(args: Args) -> Result<(), Error> {
     writeln!(io::stdout(), "{figures}")?;
     let Some(stream) = args.stream else { return Ok(()) };
     let sdk = Sdk::load().await;
+    if !sdk.has_region() {
+        return Err("no region: set AWS_REGION, or choose a profile that has one".into());
+    }
     let put_media = match &args.endpoint {
         Some(endpoint) => PutMedia::at(&sdk, endpoint),
         None => PutMedia::of_stream(&sdk, &stream).await?,

@@ -47,7 +47,7 @@ pub enum SpeakError {
         source: PortError,
     },
     /// The connection broke too often.
-    #[error("PutMedia on {stream} broke {tries} times in a row, last with: {reason}")]
+    #[error("PutMedia on {stream} broke{}: {reason}", repeated(*tries))]
     Broken {
         /// The stream.
         stream: String,
@@ -56,6 +56,14 @@ pub enum SpeakError {
         /// The reason of the last break.
         reason: String,
     },
+}
+
+/// Returns how often a connection broke, if more than once.
+fn repeated(tries: u32) -> String {
+    match tries {
+        1 => String::new(),
+        tries => format!(" {tries} times in a row, last with"),
+    }
 }
 
 /// Returns the next step after an error of PutMedia, if there is one to name.
@@ -232,4 +240,20 @@ async fn read_acks(
         return Ended::Broken(format!("it ended after {whole} of {} fragments", fragments.len()));
     }
     Ended::Whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_connection_is_counted_only_if_there_were_others() {
+        let broken = |tries| {
+            let (stream, reason) = ("session-a".to_owned(), "HTTP 500".to_owned());
+            SpeakError::Broken { stream, tries, reason }.to_string()
+        };
+        assert_eq!(broken(1), "PutMedia on session-a broke: HTTP 500");
+        let many = "PutMedia on session-a broke 8 times in a row, last with: HTTP 500";
+        assert_eq!(broken(8), many);
+    }
 }

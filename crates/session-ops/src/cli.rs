@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use session::SessionId;
 
-use crate::times::{parse_duration, parse_time};
+use crate::times::{parse_interval, parse_time};
 
 /// Sessions, streams, logs, replay and redrive, on AWS and on the local cloud.
 #[derive(Debug, Parser)]
@@ -33,7 +34,8 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
     0  done
-    1  something is left: letters were kept, or a replay failed
+    1  something is left: letters were kept or not read, a replay failed, records cannot be
+       read, or the output was not written
     2  wrong arguments
     3  AWS refused a call or did not answer
     4  there is no such session
@@ -42,7 +44,7 @@ Exit codes:
 /// How AWS is reached, with the options of the AWS CLI.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Connection {
-    /// A profile of the AWS configuration.
+    /// A profile of the AWS configuration. It replaces keys in the environment.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// The region.
@@ -51,6 +53,11 @@ pub(crate) struct Connection {
     /// Send all calls to this URL, for example to the local cloud.
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
+    /// How long AWS may take to answer a request, with its retries. A function that is waited for
+    /// may take 15 minutes.
+    #[arg(long, global = true, value_name = "DURATION", default_value = "30s",
+          value_parser = parse_interval)]
+    pub(crate) timeout: Duration,
     /// Print each request as a command of the AWS CLI to stderr, before it is made.
     #[arg(long, global = true)]
     pub(crate) aws_cli: bool,
@@ -66,7 +73,8 @@ pub(crate) enum Command {
     Streams(Streams),
     /// End the delivery of a session: what is in its stream is delivered, and nothing after it.
     ///
-    /// Final. The session stays open for its speaker until it is ended by DELETE, or is idle.
+    /// Final. The session is still open for its speaker until the next health check, at most five
+    /// minutes later, ends it with the reason `lost`.
     Stop {
         /// The session.
         id: SessionId,
@@ -79,6 +87,9 @@ pub(crate) enum Command {
     /// The traces of a session in X-Ray, as trees of what was done, where and for how long.
     Trace(Trace),
     /// Run the health check now, and print what it did.
+    ///
+    /// It starts no session that is younger than 3 minutes, because its event may still be in
+    /// delivery: `replay --session ID` starts it.
     Reconcile,
     /// Send archived events to the consumer again.
     Replay(Replay),
@@ -91,12 +102,16 @@ pub(crate) enum Command {
     },
 }
 
+/// The statuses as the table stores them.
+const STATUSES: [&str; 6] = ["creating", "active", "paused", "ended", "cleaning", "removed"];
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Sessions {
     /// List the sessions.
     List {
         /// Only those in this status, the last changed first.
-        #[arg(long, value_name = "STATUS")]
+        #[arg(long, value_name = "STATUS", ignore_case = true,
+              value_parser = PossibleValuesParser::new(STATUSES).map(|it| it.to_lowercase()))]
         status: Option<String>,
     },
     /// Show a session, its delivery and the processor's position.
@@ -122,7 +137,7 @@ pub(crate) enum Streams {
         limit: usize,
         /// Show them again after this time, until Ctrl-C.
         #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "2s",
-              value_parser = parse_duration)]
+              value_parser = parse_interval)]
         watch: Option<Duration>,
     },
 }
@@ -174,14 +189,14 @@ pub(crate) struct Redrive {
     /// The queue; both if absent.
     #[arg(long, value_enum)]
     pub(crate) queue: Option<QueueKind>,
-    /// Deliver to this function instead of the one that the letter is for.
-    #[arg(long, value_name = "FUNCTION")]
+    /// Deliver to this function instead of the processor. Only with `--queue chunks`.
+    #[arg(long, value_name = "FUNCTION", requires = "queue")]
     pub(crate) to: Option<String>,
     /// Only letters that contain this text, for example a session.
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
-    /// Also delete chunks that the processor calls duplicates. A processor that keeps its position
-    /// calls every chunk so that it once refused.
+    /// Delete chunks that the processor calls duplicates, without delivering them. A processor that
+    /// keeps its position calls every chunk so that it once refused: its audio is then lost.
     #[arg(long)]
     pub(crate) delete_duplicates: bool,
     /// List the letters and what would be done with them. They are hidden from other readers
@@ -217,6 +232,12 @@ mod tests {
     fn the_definition_is_consistent() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_status_can_be_listed() {
+        let names = session::SessionStatus::ALL.map(|it| serde_json::json!(it));
+        assert_eq!(names, STATUSES.map(serde_json::Value::from));
     }
 
     #[test]

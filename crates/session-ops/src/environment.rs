@@ -35,8 +35,9 @@ impl Environment {
     }
 
     /// The functions in the order of a session's way through them.
-    pub(crate) fn functions(&self) -> [String; 3] {
-        [self.named("session-http-handler"), self.consumer(), self.processor()]
+    pub(crate) fn functions(&self) -> [String; 4] {
+        let canary = self.named("session-canary");
+        [canary, self.named("session-http-handler"), self.consumer(), self.processor()]
     }
 
     /// The dead-letter queue of events.
@@ -56,5 +57,25 @@ impl Environment {
     /// The rule that starts and stops the consumer.
     pub(crate) fn rule(&self) -> String {
         self.named("session-lifecycle")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_logs_are_those_of_every_function_of_the_template() {
+        let template = include_str!("../../../infra/template.yaml");
+        let named = |line: &str| {
+            let name = line.trim().strip_prefix("FunctionName:")?;
+            let name = name.split_once("${Environment}")?.0.rsplit(['"', '\'', ' ']).next()?;
+            Some(format!("{name}dev"))
+        };
+        let mut expected: Vec<_> = template.lines().filter_map(named).collect();
+        expected.sort();
+        let mut functions = Environment::new("dev").functions();
+        functions.sort();
+        assert_eq!(expected, functions);
     }
 }

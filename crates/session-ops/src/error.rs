@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Something is left to do: letters are kept, or a replay failed.
+/// Something is left to do: letters are kept, a replay failed, or the output was not written.
 pub(crate) const INCOMPLETE: u8 = 1;
 /// AWS refused a call or did not answer. Exit code 2 is clap's, for wrong arguments.
 const AWS: u8 = 3;
@@ -17,6 +17,14 @@ pub(crate) enum Error {
     /// No region is configured.
     #[error("no region: give --region, set AWS_REGION, or choose a profile that has one")]
     NoRegion,
+    /// The profile that was named does not exist, or its credentials cannot be loaded.
+    #[error("the profile {name} has no credentials: {reason}")]
+    Profile {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// A call failed.
     #[error("{operation}: {message}")]
     Aws {
@@ -67,7 +75,8 @@ impl Error {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::NoSession(_) => NOT_FOUND,
-            Self::NoRegion | Self::Usage(_) => 2,
+            Self::NoRegion | Self::Profile { .. } | Self::Usage(_) => 2,
+            Self::Io { .. } => INCOMPLETE,
             _ => AWS,
         })
     }

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         // The reader of a pipe has ended, as `head` does.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("session-ops: {error}");
+            output::note(&format!("session-ops: {error}"));
             error.exit_code()
         }
     }

@@ -1,5 +1,6 @@
 //! Output: tables of aligned columns, facts, or one JSON object a line.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use serde_json::Value;
@@ -28,7 +29,10 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         if self.json {
             return rows.iter().try_for_each(|(_, object)| line(&object.to_string()));
         }
-        for (cells, _) in rows {
+        let printed =
+            |(cells, _): &Row<COLUMNS>| cells.each_ref().map(|cell| printable(cell).into_owned());
+        let rows: Vec<[String; COLUMNS]> = rows.iter().map(printed).collect();
+        for cells in &rows {
             for (width, cell) in self.widths.iter_mut().zip(cells) {
                 *width = (*width).max(cell.chars().count());
             }
@@ -36,7 +40,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         if let Some(head) = self.head.take() {
             line(&self.aligned(&head.map(str::to_owned)))?;
         }
-        rows.iter().try_for_each(|(cells, _)| line(&self.aligned(cells)))
+        rows.iter().try_for_each(|cells| line(&self.aligned(cells)))
     }
 
     fn aligned(&self, cells: &[String; COLUMNS]) -> String {
@@ -61,7 +65,25 @@ pub(crate) fn facts(
 
 /// Prints a line to stdout.
 pub(crate) fn line(text: &str) -> Result<(), Error> {
+    let text = printable(text.trim_end());
     writeln!(std::io::stdout().lock(), "{text}").map_err(Error::io("print"))
+}
+
+/// Prints a line to stderr. Its reader may have ended, which must not end the work.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", printable(text));
+}
+
+/// Escapes control characters: logs and letters may contain those that change the terminal.
+fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return text.into();
+    }
+    let escaped = |letter: char| match letter.is_control() {
+        true => letter.escape_default().to_string(),
+        false => letter.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 /// Clears the terminal and prints from its top.
@@ -82,4 +104,14 @@ pub(crate) fn text(object: &Value, name: &str) -> String {
 /// Returns a time of an object.
 pub(crate) fn time(object: &Value, name: &str) -> Option<String> {
     object[name].as_i64().map(crate::times::shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_cannot_control_the_terminal() {
+        assert_eq!(printable("a\u{1b}[31m\nb\u{9b}ü"), "a\\u{1b}[31m\\nb\\u{9b}ü");
+    }
 }

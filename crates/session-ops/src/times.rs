@@ -19,7 +19,9 @@ pub(crate) fn parse_time(text: &str) -> Result<i64, String> {
     let before = parse_duration(text).map_err(|_| {
         format!("`{text}` is neither a time as 2026-01-01T10:00:00Z nor a duration as 90m")
     })?;
-    Ok(now_ms() - i64::try_from(before.as_millis()).unwrap_or(i64::MAX))
+    let before = i64::try_from(before.as_millis()).ok();
+    let at = before.and_then(|before| now_ms().checked_sub(before)).filter(|at| *at >= 0);
+    at.ok_or_else(|| format!("`{text}` ago is before 1970"))
 }
 
 /// Reads a duration: a whole number and `s`, `m`, `h` or `d`.
@@ -35,6 +37,15 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     number.checked_mul(unit).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+/// Reads a duration of a second or more.
+pub(crate) fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text)?;
+    match interval.is_zero() {
+        true => Err("the shortest is 1s".to_owned()),
+        false => Ok(interval),
+    }
 }
 
 /// Returns Unix ms as RFC 3339 with milliseconds; the number itself if it is out of range.
@@ -68,6 +79,8 @@ mod tests {
         for wrong in ["", "h", "2", "2w", "-1h", "ü", "yesterday", "99999999999999999999s"] {
             assert!(parse_time(wrong).is_err() && parse_duration(wrong).is_err(), "{wrong}");
         }
+        assert!(parse_time("999999999999d").is_err_and(|error| error.contains("before 1970")));
+        assert!(parse_interval("0s").is_err() && parse_interval("1s").is_ok());
         assert_eq!(parse_duration("1d"), Ok(Duration::from_secs(86_400)));
     }
 

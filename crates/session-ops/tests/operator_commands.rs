@@ -42,7 +42,7 @@ async fn a_session_is_listed_shown_logged_and_stopped() {
         let (head, rows) = table.split_once('\n').unwrap();
         assert!(head.starts_with("SESSION") && rows.starts_with(id), "{table}");
     }
-    assert_eq!(objects(&cloud, &["sessions", "list", "--status", "active"]).await.len(), 1);
+    assert_eq!(objects(&cloud, &["sessions", "list", "--status", "ACTIVE"]).await.len(), 1);
     assert_eq!(objects(&cloud, &["sessions", "list", "--status", "ended"]).await.len(), 0);
     let shown = &objects(&cloud, &["sessions", "show", id]).await[0];
     assert_eq!(
@@ -65,6 +65,8 @@ async fn a_session_is_listed_shown_logged_and_stopped() {
     assert_eq!(cloud.item("Streams", id).await.unwrap().unwrap()["desired"]["S"], "RUN");
     assert_eq!(run(&cloud, &["stop", id]).await.0, 0);
     session.drained(Duration::from_secs(60)).await.unwrap();
+    let (code, shown, _) = run(&cloud, &["stop", id]).await;
+    assert!(code == 0 && shown.contains("ended already"), "{shown}");
     assert_eq!(objects(&cloud, &["streams", "top"]).await.len(), 0);
 
     // The consumer's segment is sent when its invocation has ended.
@@ -109,6 +111,9 @@ async fn a_replay_and_the_health_check_start_a_session_that_missed_its_event() {
         let session = cloud.open("ana").await.unwrap();
         cloud.idle("session-http-handler").await.unwrap();
         cloud.all_faults_triggered().await.unwrap();
+        let (code, facts, hint) = run(&cloud, &["streams", "show", session.id()]).await;
+        assert!(code == 0 && facts.contains("not started"), "{facts}{hint}");
+        assert!(hint.contains("session-ops logs"), "{hint}");
         let began = Instant::now();
         loop {
             // The health check starts no session that was created only now.
@@ -141,6 +146,16 @@ async fn each_failure_has_its_exit_code() {
     for (arguments, code, text) in [
         (["sessions", "show", "no-such-1"].as_slice(), 4, "no session no-such-1"),
         (&["stop", "no-such-1"], 4, "no session"),
+        (&["streams", "show", "no-such-1"], 4, "no session"),
+        (&["logs", "no-such-1"], 4, "no session"),
+        (&["trace", "no-such-1"], 4, "no session"),
+        (&["logs", "no-such-1", "--env", "prod"], 3, "ResourceNotFoundException"),
+        (&["sessions", "list", "--status", "bogus"], 2, "[possible values: creating"),
+        (&["streams", "top", "--watch", "0s"], 2, "the shortest is 1s"),
+        (&["redrive", "--to", "audio-processor-dev"], 2, "--queue"),
+        (&["redrive", "--queue", "events", "--to", "audio-processor-dev"], 2, "--queue chunks"),
+        (&["--endpoint-url", "nonsense", "sessions", "list"], 2, "must begin with http"),
+        (&["--profile", "nope", "sessions", "list"], 2, "the profile nope"),
         (&["sessions", "show", "../etc"], 2, "invalid value"),
         (&["replay"], 2, "--from"),
         (&["replay", "--from", "soon"], 2, "neither a time"),
@@ -151,6 +166,52 @@ async fn each_failure_has_its_exit_code() {
         assert_eq!(found, code, "{arguments:?}: {errors}");
         assert!(errors.contains(text), "{arguments:?}: {errors}");
     }
+    // The page of the cloud is no answer of AWS.
+    let page = format!("{}/_local/page", cloud.url());
+    let (code, _, errors) = run(&cloud, &["--endpoint-url", &page, "sessions", "list"]).await;
+    assert!(code == 3 && errors.contains("check --endpoint-url"), "{errors}");
     let (code, script, _) = run(&cloud, &["completion", "bash"]).await;
     assert!(code == 0 && script.contains("redrive"), "{script}");
+}
+
+#[tokio::test]
+async fn a_profile_that_is_named_replaces_the_keys_of_the_environment() {
+    let cloud = Cloud::start(Options::default()).await.unwrap();
+    let file = cloud.scratch("credentials");
+    let keys = "[consumer]\naws_access_key_id = ASIALOCALKvsStreamConsumerFunction\n\
+                aws_secret_access_key = local\n";
+    std::fs::write(&file, keys).unwrap();
+    let list = ["sessions", "list", "--profile", "consumer"];
+    let mut command = cloud.session_ops(&list).unwrap();
+    let output = command.env("AWS_SHARED_CREDENTIALS_FILE", file).output().await.unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{errors}");
+    assert!(errors.contains("AccessDenied"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_not_waited_for() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let output = tokio::process::Command::new(e2e::binary("session-ops").unwrap())
+        .args(["--endpoint-url", &url, "--region", "us-east-1", "--timeout", "1s"])
+        .args(["sessions", "list"])
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(60), output).await.unwrap().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{errors}");
+    assert!(errors.contains("did not answer"), "{errors}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut completion = std::process::Command::new(e2e::binary("session-ops").unwrap());
+    let output = completion.args(["completion", "bash"]).stdout(full).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.starts_with("session-ops: cannot print"), "{errors}");
 }

@@ -17,6 +17,8 @@
 //! | `clean` | deletes KVS resources of ended sessions and interrupted creations, and orphans |
 //! | `fill pairs` | creates and maps the missing warm pairs |
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -58,6 +60,8 @@ pub struct Summary {
     pub restarted: u64,
     /// Sessions whose checkpoint was written by another build.
     pub unreadable: u64,
+    /// Sessions whose record cannot be read, and which were therefore skipped.
+    pub unreadable_records: u64,
     /// Pending events emitted.
     pub resent: u64,
     /// Sessions ended because they were idle or too old, or because their stream is gone.
@@ -105,7 +109,7 @@ pub async fn run<P: Ports>(
     trace_header: Option<String>,
 ) -> (Summary, Option<PortError>) {
     let now_ms = ports.context.now_ms();
-    let run = Run { ports, rules, now_ms, trace_header };
+    let run = Run { ports, rules, now_ms, trace_header, unreadable: Mutex::default() };
     let mut summary = Summary::default();
     // Events first: an ACTIVE that was never emitted makes a restart unnecessary.
     let results = [
@@ -120,6 +124,7 @@ pub async fn run<P: Ports>(
         // Last, because sessions come first.
         ("fill pairs", warm_pairs::fill(&run, &mut summary).await),
     ];
+    summary.unreadable_records = run.unreadable().len() as u64;
     let mut first = None;
     for (duty, result) in results {
         if let Err(error) = result {
@@ -137,9 +142,15 @@ struct Run<'a, P: Ports> {
     /// When it began, Unix ms.
     now_ms: u64,
     trace_header: Option<String>,
+    /// The sessions whose record cannot be read: several duties read the same ones.
+    unreadable: Mutex<BTreeSet<SessionId>>,
 }
 
 impl<P: Ports> Run<'_, P> {
+    fn unreadable(&self) -> MutexGuard<'_, BTreeSet<SessionId>> {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns the sessions of a status that are old enough to be reconciled, read consistently,
     /// without those that have left the status.
     ///
@@ -180,7 +191,9 @@ impl<P: Ports> Run<'_, P> {
                 Ok(session) => session,
                 // A permanent error of one record must not stop the others.
                 Err(error) if !error.is_retryable() => {
-                    tracing::error!(sessionId = %id, %error, "health check: unreadable record skipped");
+                    if self.unreadable().insert(id.clone()) {
+                        tracing::error!(sessionId = %id, %error, "health check: unreadable record skipped");
+                    }
                     continue;
                 }
                 Err(error) => return Err(error),

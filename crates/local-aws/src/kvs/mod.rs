@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::aws_error::AwsError;
 use crate::clock::Clock;
 use crate::faults::{FaultKind, Faults};
+use crate::server::ListenerUrl;
 use sam_template::Account;
 
 mod arn;
@@ -148,6 +149,7 @@ impl Kvs {
         if operation == "PutMedia" {
             return self.put_media(request).await;
         }
+        let listener = request.extensions().get::<ListenerUrl>().cloned();
         let input = Input::read(request).await?;
         let fault = self.faults.gate("kinesisvideo", operation, input.target()).await?;
         if operation == "GetMedia" {
@@ -157,7 +159,12 @@ impl Kvs {
             return Ok(json_answer(&fault.extra["answer"]));
         }
         let now_ms = self.clock.now_ms();
-        let output = self.registry().run(operation, &input, now_ms)?;
+        let mut output = self.registry().run(operation, &input, now_ms)?;
+        if let (Some(ListenerUrl(url)), Some(endpoint)) = (listener, output.get_mut("DataEndpoint"))
+        {
+            // A client that came by TLS also sends its media so.
+            *endpoint = url.into();
+        }
         match fault {
             Some(fault) if fault.kind == FaultKind::AnswerLost => Err(fault.error()),
             _ => Ok(json_answer(&output)),

@@ -75,4 +75,6 @@ async fn a_port_in_use_is_refused_with_how_to_choose_another() {
     let refusal = refusal(Options { port, ..Options::default() }).await;
     assert!(refusal.starts_with(&format!("port {port}: ")), "{refusal}");
     assert!(refusal.contains("choose another port"), "{refusal}");
+    let tls = self::refusal(Options { tls_port: Some(port), ..Options::default() }).await;
+    assert!(tls.starts_with(&format!("port {port}: ")) && tls.contains("--tls-port"), "{tls}");
 }

@@ -1,13 +1,18 @@
 //! Invocations of the functions.
 
+use std::time::Duration;
+
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::config::Config;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 
-use super::{Aws, failed};
+use super::{Aws, failed, within};
 use crate::error::Error;
 
 const OPERATION: &str = "lambda invoke";
+/// How long a function whose answer is awaited may take: Lambda's longest timeout, and a little.
+const LONGEST_FUNCTION: Duration = Duration::from_secs(15 * 60 + 10);
 
 /// The answer of a function.
 #[derive(Debug)]
@@ -58,8 +63,14 @@ impl Aws {
     ) -> Result<Invoked, Error> {
         self.show_invocation(function, &kind, payload);
         let call = Client::new(&self.config).invoke().function_name(function);
+        let is_answered = kind == InvocationType::RequestResponse;
         let call = call.invocation_type(kind).payload(Blob::new(payload.as_bytes()));
-        let output = call.send().await.map_err(failed(OPERATION))?;
+        let slow = Config::builder().timeout_config(within(LONGEST_FUNCTION));
+        let output = match is_answered {
+            true => call.customize().config_override(slow).send().await,
+            false => call.send().await,
+        };
+        let output = output.map_err(failed(OPERATION))?;
         let body = output.payload.map(Blob::into_inner).unwrap_or_default();
         Ok(Invoked { function_error: output.function_error, body })
     }

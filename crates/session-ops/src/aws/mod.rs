@@ -12,7 +12,15 @@ mod queues;
 mod tables;
 mod traces;
 
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_lambda::config::http::HttpResponse;
+use aws_sdk_lambda::config::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::{Builder, tls};
 
@@ -22,6 +30,7 @@ pub(crate) use tables::Items;
 
 use crate::cli::Connection;
 use crate::error::Error;
+use crate::output::note;
 
 /// The account and region that the command works on.
 #[derive(Debug)]
@@ -35,11 +44,13 @@ impl Aws {
     /// Loads the configuration: options first, then the environment, then the profile.
     ///
     /// # Errors
-    /// [`Error::NoRegion`].
+    /// [`Error::NoRegion`], [`Error::Profile`], or [`Error::Usage`] about the endpoint.
     pub(crate) async fn load(connection: &Connection) -> Result<Self, Error> {
         let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
         let http = Builder::new().tls_provider(ring).build_https();
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http);
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(http.clone())
+            .timeout_config(within(connection.timeout));
         if let Some(profile) = &connection.profile {
             loader = loader.profile_name(profile);
         }
@@ -49,9 +60,26 @@ impl Aws {
         if let Some(url) = &connection.endpoint_url {
             loader = loader.endpoint_url(url);
         }
-        let config = loader.load().await;
+        let mut config = loader.load().await;
+        if let Some(profile) = &connection.profile {
+            // As with the AWS CLI, a profile that is named replaces the keys of the environment.
+            let region = config.region().cloned();
+            let provider = ProviderConfig::without_region().with_region(region);
+            let credentials = ProfileFileCredentialsProvider::builder()
+                .configure(&provider.with_http_client(http))
+                .profile_name(profile);
+            let credentials = credentials.build();
+            if let Err(error) = credentials.provide_credentials().await {
+                return Err(Error::Profile { name: profile.clone(), reason: causes(&error) });
+            }
+            let credentials = SharedCredentialsProvider::new(credentials);
+            config = config.into_builder().credentials_provider(credentials).build();
+        }
         if config.region().is_none() {
             return Err(Error::NoRegion);
+        }
+        if config.endpoint_url().is_some_and(|url| !is_http(url)) {
+            return Err(Error::Usage("the endpoint URL must begin with http:// or https://"));
         }
         // Printed as an option, because the AWS CLI v1 ignores the variable for SQS.
         let variable = std::env::var("AWS_ENDPOINT_URL").ok();
@@ -63,28 +91,47 @@ impl Aws {
     /// With `--aws-cli`, prints the request as an AWS CLI command to stderr.
     fn show(&self, operation: &str, arguments: &[(&str, &str)], input: Option<&str>) {
         if let Some(connection) = &self.shown {
-            eprintln!("{}", command::command(connection, operation, arguments, input));
+            note(&command::command(connection, operation, arguments, input));
         }
     }
 }
 
+/// Returns timeouts: no answer takes longer than this, with its retries.
+fn within(limit: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().operation_timeout(limit).build()
+}
+
+fn is_http(url: &str) -> bool {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+}
+
 /// Converts an error of the SDK.
-fn failed<E, R>(operation: &str) -> impl FnOnce(SdkError<E, R>) -> Error
+fn failed<E>(operation: &str) -> impl FnOnce(SdkError<E, HttpResponse>) -> Error
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug + 'static,
+    E: ProvideErrorMetadata + StdError + 'static,
 {
     let operation = operation.to_owned();
     move |error| {
-        let message = match (error.code(), error.message()) {
-            (Some(code), message) => format!("{code}: {}", message.unwrap_or("no message")),
-            // No answer: the causes, from the outermost to the innermost.
-            _ => {
-                let causes =
-                    std::iter::successors(Some(&error as &dyn std::error::Error), |it| it.source());
-                causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+        let message = match (&error, error.code()) {
+            (_, Some(code)) => format!("{code}: {}", error.message().unwrap_or("no message")),
+            (SdkError::TimeoutError(_), _) => "it did not answer within --timeout".to_owned(),
+            (SdkError::ServiceError(_) | SdkError::ResponseError(_), _) => {
+                let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+                format!("the answer with HTTP status {status} is not AWS's: check --endpoint-url")
             }
+            _ => causes(&error),
         };
         Error::Aws { operation, message }
     }
+}
+
+/// Returns why there was no answer: the causes, from the outermost to the innermost.
+fn causes(error: &dyn StdError) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(inner) = cause {
+        text += &format!(": {inner}");
+        cause = inner.source();
+    }
+    text
 }

@@ -1,17 +1,26 @@
 //! `stop` and `reconcile`: the consumer is invoked as the system itself does it.
 
+use std::process::ExitCode;
+
 use serde_json::{Value, json};
 use session::SessionId;
 
 use super::Context;
-use crate::error::Error;
+use crate::commands::streams::delivery;
+use crate::error::{Error, INCOMPLETE};
 use crate::output::{facts, line};
 
 /// Ends the delivery of a session.
 pub(super) async fn stop(context: &Context, id: &SessionId, dry_run: bool) -> Result<(), Error> {
-    let session = context.aws.item(&context.env.sessions(), id).await?;
-    session.ok_or_else(|| Error::NoSession(id.clone()))?;
+    context.session(id).await?;
+    let stream = context.aws.item(&context.env.streams(), id).await?;
     let consumer = context.env.consumer();
+    if delivery(stream.as_ref()) == "ended" {
+        return match context.json {
+            true => line(&json!({"sessionId": id, "ended": true}).to_string()),
+            false => line(&format!("the delivery of {id} has ended already")),
+        };
+    }
     let payload = json!({"sessionId": id, "action": "stop"}).to_string();
     match dry_run {
         true => context.aws.show_queued(&consumer, &payload),
@@ -27,7 +36,7 @@ pub(super) async fn stop(context: &Context, id: &SessionId, dry_run: bool) -> Re
 }
 
 /// Runs the health check and prints its summary.
-pub(super) async fn reconcile(context: &Context) -> Result<(), Error> {
+pub(super) async fn reconcile(context: &Context) -> Result<ExitCode, Error> {
     let consumer = context.env.consumer();
     let payload = json!({"action": "health_check", "source": "session-ops"}).to_string();
     let invoked = context.aws.call(&consumer, &payload).await?;
@@ -44,11 +53,16 @@ pub(super) async fn reconcile(context: &Context) -> Result<(), Error> {
         ("streams with a consumer", count("activeStreams")),
         ("restarted", count("restarted")),
         ("waiting for another build", count("unreadable")),
+        ("records that cannot be read", count("unreadableRecords")),
         ("events sent again", count("resent")),
         ("sessions ended", count("ended")),
         ("listeners notified", count("told")),
         ("sessions removed", count("cleaned")),
         ("orphaned resources removed", count("swept")),
     ];
-    facts(shown, &summary, context.json)
+    facts(shown, &summary, context.json)?;
+    match summary["unreadableRecords"].as_u64() {
+        None | Some(0) => Ok(ExitCode::SUCCESS),
+        Some(_) => Ok(ExitCode::from(INCOMPLETE)),
+    }
 }

@@ -9,7 +9,7 @@ use super::Context;
 use crate::aws::{LogEvent, LogQuery};
 use crate::cli::Logs;
 use crate::error::Error;
-use crate::output::line;
+use crate::output::{line, note};
 use crate::times::shown;
 
 /// Time between two looks at the logs.
@@ -62,8 +62,14 @@ pub(super) async fn show(context: &Context, options: &Logs) -> Result<(), Error>
     let functions = context.env.functions().into_iter();
     let mut logs: Vec<Log> =
         functions.map(|function| Log::new(function, &pattern, options.since)).collect();
+    let mut known = false;
     loop {
-        print_in_order(context, &mut logs, options.follow).await?;
+        let printed = print_in_order(context, &mut logs, options.follow).await?;
+        if !printed && !known {
+            context.session(&options.id).await?;
+            note("no function has a line of it in this time");
+        }
+        known = true;
         if !options.follow {
             return Ok(());
         }
@@ -75,16 +81,18 @@ pub(super) async fn show(context: &Context, options: &Logs) -> Result<(), Error>
     }
 }
 
-/// Prints what there is: always the oldest of the logs' next events.
-async fn print_in_order(context: &Context, logs: &mut [Log], keep: bool) -> Result<(), Error> {
+/// Prints what there is: always the oldest of the logs' next events. Returns whether there was any.
+async fn print_in_order(context: &Context, logs: &mut [Log], keep: bool) -> Result<bool, Error> {
+    let mut printed = false;
     loop {
         for log in logs.iter_mut() {
             log.fill(context).await?;
         }
         let next = logs.iter_mut().filter(|log| !log.events.is_empty());
         let next = next.min_by_key(|log| log.events.front().map(|event| event.timestamp));
-        let Some(log) = next else { return Ok(()) };
-        let Some(event) = log.events.pop_front() else { return Ok(()) };
+        let Some(log) = next else { return Ok(printed) };
+        let Some(event) = log.events.pop_front() else { return Ok(printed) };
+        printed = true;
         let function = &log.query.function;
         line(&match context.json {
             true => object(function, &event).to_string(),

@@ -7,6 +7,7 @@ mod sessions;
 mod streams;
 mod trace;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
@@ -16,6 +17,8 @@ use crate::cli::{Cli, Command, Sessions, Streams};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::redrive;
+use serde_json::Value;
+use session::SessionId;
 
 /// What every subcommand needs.
 pub(crate) struct Context {
@@ -25,11 +28,24 @@ pub(crate) struct Context {
     pub(crate) json: bool,
 }
 
+impl Context {
+    /// Returns the record of a session.
+    ///
+    /// # Errors
+    /// [`Error::NoSession`].
+    async fn session(&self, id: &SessionId) -> Result<Value, Error> {
+        let session = self.aws.item(&self.env.sessions(), id).await?;
+        session.ok_or_else(|| Error::NoSession(id.clone()))
+    }
+}
+
 /// Runs a command and returns its exit code.
 pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Error> {
     if let Command::Completion { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "session-ops", &mut std::io::stdout());
-        return Ok(ExitCode::SUCCESS);
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "session-ops", &mut script);
+        let written = std::io::stdout().write_all(&script);
+        return written.map(|()| ExitCode::SUCCESS).map_err(Error::io("print"));
     }
     let env = Environment::new(&cli.env);
     let context = Context { aws: Aws::load(&cli.connection).await?, env, json: cli.json };
@@ -45,7 +61,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Stop { id, dry_run } => control::stop(context, &id, dry_run).await?,
         Command::Logs(options) => logs::show(context, &options).await?,
         Command::Trace(options) => trace::show(context, &options).await?,
-        Command::Reconcile => control::reconcile(context).await?,
+        Command::Reconcile => return control::reconcile(context).await,
         Command::Replay(options) => return replay::run(context, &options).await,
         Command::Redrive(options) => return redrive::run(context, &options).await,
         Command::Completion { .. } => {}

@@ -46,8 +46,7 @@ async fn period(context: &Context, options: &Replay) -> Result<(i64, i64), Error
     let Some(id) = &options.session else {
         return Ok((options.from.unwrap_or_default(), options.to.unwrap_or_else(now_ms)));
     };
-    let session = context.aws.item(&context.env.sessions(), id).await?;
-    let session = session.ok_or_else(|| Error::NoSession(id.clone()))?;
+    let session = context.session(id).await?;
     let at = |name: &str| session[name].as_i64().unwrap_or_default();
     let (created, changed) = (at("createdAt") - MARGIN_MS, at("updatedAt") + MARGIN_MS);
     let from = options.from.map_or(created, |from| from.max(created));

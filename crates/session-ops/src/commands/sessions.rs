@@ -39,8 +39,7 @@ fn row(item: Value) -> Row<6> {
 /// Prints what the tables say about a session.
 pub(super) async fn show(context: &Context, id: &SessionId) -> Result<(), Error> {
     let (aws, env) = (&context.aws, &context.env);
-    let session = aws.item(&env.sessions(), id).await?;
-    let session = session.ok_or_else(|| Error::NoSession(id.clone()))?;
+    let session = context.session(id).await?;
     let stream = aws.item(&env.streams(), id).await?;
     // A processor of one's own may not have this table.
     let watermark = aws.item(&env.processed(), id).await.unwrap_or_default();

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use session::SessionId;
 
 use super::Context;
 use crate::aws::Items;
 use crate::error::Error;
-use crate::output::{Row, Table, clear_screen, facts, seconds, text, time};
+use crate::output::{Row, Table, clear_screen, facts, note, seconds, text, time};
 use crate::times::{age, now_ms};
 
 const HEAD: [&str; 6] = ["SESSION", "DESIRED", "DELIVERY", "EPOCH", "DELIVERED", "LAST AUDIO"];
@@ -66,7 +66,18 @@ pub(super) async fn list(context: &Context) -> Result<(), Error> {
 /// Prints one item.
 pub(super) async fn show(context: &Context, id: &SessionId) -> Result<(), Error> {
     let item = context.aws.item(&context.env.streams(), id).await?;
-    let item = item.ok_or_else(|| Error::NoSession(id.clone()))?;
+    let item = match item {
+        Some(item) => item,
+        // No run has taken the lease yet.
+        None => {
+            context.session(id).await?;
+            note(&format!(
+                "no run of {id} has begun: `session-ops logs {id}` and `session-ops \
+                 redrive --dry-run` may say why"
+            ));
+            json!({ "sessionId": id })
+        }
+    };
     let checkpoint = checkpoint(&item);
     let known = |name: &str| Some(text(&item, name)).filter(|text| text != "-");
     let counted = checkpoint["totals"].as_object().map(|totals| {
@@ -104,7 +115,7 @@ pub(super) async fn top(
         let rows: Vec<_> = rows.into_iter().map(row).collect();
         Table::new(HEAD, context.json).page(&rows)?;
         if count > rows.len() && !context.json {
-            eprintln!("{} of {count} deliveries; --limit shows more", rows.len());
+            note(&format!("{} of {count} deliveries; --limit shows more", rows.len()));
         }
         let Some(interval) = watch else { return Ok(()) };
         tokio::select! {
@@ -133,7 +144,6 @@ async fn longest_silent(context: &Context, limit: usize) -> Result<(Vec<Value>, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn the_state_of_a_delivery_is_that_of_its_lease() {

@@ -26,6 +26,8 @@ pub(super) struct Delivery {
     pub(super) payload: String,
     /// The session that the letter names, or `-`.
     pub(super) session: String,
+    /// Why it is in the queue: what the processor, Lambda or EventBridge has said, or `-`.
+    pub(super) reason: String,
 }
 
 impl Delivery {
@@ -50,9 +52,14 @@ impl Delivery {
             return Err("neither an event, a failed invocation nor a chunk");
         };
         let session = session(&body).or_else(|| session(&payload)).unwrap_or("-").to_owned();
-        let function = to.map_or(function, str::to_owned);
+        let function = match to {
+            Some(to) => to.to_owned(),
+            None if is_function(&function) => function,
+            None => return Err("its target is no function"),
+        };
         let (is_answered, payload) = (form == "chunk", payload.to_string());
-        Ok(Self { form, is_answered, function, payload, session })
+        let reason = reason(letter, &body);
+        Ok(Self { form, is_answered, function, payload, session, reason })
     }
 }
 
@@ -66,6 +73,22 @@ fn event(letter: &Letter, body: &Value, env: &Environment) -> (&'static str, Str
         _ => body.clone(),
     };
     ("event", function, payload)
+}
+
+/// Returns why a letter is in its queue.
+fn reason(letter: &Letter, body: &Value) -> String {
+    let failure = &body["responsePayload"];
+    let fields = [&body["reason"], &failure["errorType"], &failure["errorMessage"]];
+    let said = fields.into_iter().filter_map(Value::as_str);
+    let names = ["ERROR_CODE", "ERROR_MESSAGE"];
+    let attributes = names.into_iter().filter_map(|name| letter.attributes.get(name));
+    let reason = said.chain(attributes.map(String::as_str)).collect::<Vec<_>>().join(": ");
+    if reason.is_empty() { "-".to_owned() } else { reason }
+}
+
+/// Returns whether it is a function's name or ARN.
+fn is_function(name: &str) -> bool {
+    !name.starts_with("arn:") || name.split(':').nth(2) == Some("lambda")
 }
 
 /// Returns a function's ARN without version or alias: the failed version may be gone.
@@ -133,6 +156,25 @@ mod tests {
         let delivery = read(&chunk, None).unwrap();
         assert_eq!((delivery.form, delivery.function.as_str()), ("chunk", "audio-processor-dev"));
         assert_eq!(delivery.payload, payload.to_string());
+    }
+
+    #[test]
+    fn each_form_says_why_it_is_a_letter() {
+        let event = json!({"detail-type": "Session Status Change"});
+        let chunk = json!({"startSample": 0, "payload": {}, "reason": "too loud"});
+        let failure = json!({
+            "requestContext": {"functionArn": ARN}, "requestPayload": {},
+            "responsePayload": {"errorType": "Store", "errorMessage": "no answer"},
+        });
+        for (body, reason) in [(chunk, "too loud"), (failure, "Store: no answer"), (event, "-")] {
+            assert_eq!(read(&body, None).unwrap().reason, reason);
+        }
+    }
+
+    #[test]
+    fn an_event_for_another_target_than_a_function_is_not_delivered() {
+        let event = json!({"detail-type": "Session Status Change"});
+        assert!(read(&event, Some("arn:aws:sqs:us-east-1:1:queue")).is_err());
     }
 
     #[test]

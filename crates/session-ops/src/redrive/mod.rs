@@ -7,8 +7,10 @@
 //!
 //! - `letter`: the request in a message, in the forms of EventBridge, Lambda and the consumer.
 //! - `run`: one queue.
+//! - `interrupts`: Ctrl-C.
 //! - `outcome`: the delivery of a letter, and what became of it.
 
+mod interrupts;
 mod letter;
 mod outcome;
 mod run;
@@ -18,28 +20,42 @@ use std::process::ExitCode;
 use crate::cli::{QueueKind, Redrive};
 use crate::commands::Context;
 use crate::error::{Error, INCOMPLETE, INTERRUPTED};
-use crate::output::Table;
+use crate::output::{Table, note};
 
 /// Redrives one queue or both.
 pub(crate) async fn run(context: &Context, options: &Redrive) -> Result<ExitCode, Error> {
+    if options.to.is_some() && options.queue != Some(QueueKind::Chunks) {
+        return Err(Error::Usage(
+            "--to needs --queue chunks: a function that is given an event \
+             would accept it without handling it",
+        ));
+    }
     let queues = match options.queue {
         Some(queue) => vec![queue],
         None => vec![QueueKind::Events, QueueKind::Chunks],
     };
     let mut table = Table::new(
-        ["QUEUE", "MESSAGE", "SENT", "LETTER", "SESSION", "TO", "OUTCOME"],
+        ["QUEUE", "MESSAGE", "SENT", "LETTER", "SESSION", "TO", "OUTCOME", "REASON"],
         context.json,
     );
-    let mut code = ExitCode::SUCCESS;
+    let mut interrupts = interrupts::Interrupts::listen()?;
+    let (mut code, mut failure) = (ExitCode::SUCCESS, None);
     for kind in queues {
-        let (total, interrupted) = run::queue(context, options, kind, &mut table).await?;
-        eprintln!("{}", total.text(kind, options.dry_run));
-        if interrupted {
-            return Ok(ExitCode::from(INTERRUPTED));
+        let (total, result) = run::queue(context, options, kind, &mut table, &mut interrupts).await;
+        note(&total.text(kind, options.dry_run));
+        match result {
+            Ok(false) => {}
+            Ok(true) => return Ok(ExitCode::from(INTERRUPTED)),
+            // The reader of the output has ended, and the work with it.
+            Err(error) if error.is_broken_pipe() => return Ok(ExitCode::from(INCOMPLETE)),
+            Err(error) => {
+                note(&format!("{}: {error}", kind.name()));
+                failure.get_or_insert(error);
+            }
         }
         if !total.is_complete() {
             code = ExitCode::from(INCOMPLETE);
         }
     }
-    Ok(code)
+    Ok(failure.map_or(code, |error| error.exit_code()))
 }

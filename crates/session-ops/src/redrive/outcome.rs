@@ -11,6 +11,8 @@ use crate::cli::QueueKind;
 pub(super) enum Outcome {
     /// Accepted and deleted; with `--dry-run`, it would be delivered.
     Delivered,
+    /// Deleted, because the processor has called it a duplicate.
+    Deleted,
     /// Kept: the filter does not select it.
     Filtered,
     /// Kept, for this reason.
@@ -21,16 +23,20 @@ pub(super) enum Outcome {
 #[derive(Debug, Default)]
 pub(super) struct Total {
     delivered: usize,
+    deleted: usize,
     filtered: usize,
     kept: usize,
     /// Letters that were not read.
     pub(super) left: usize,
+    /// Whether another reader had the letters that were not read.
+    pub(super) elsewhere: bool,
 }
 
 impl Total {
     pub(super) fn count(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Delivered => self.delivered += 1,
+            Outcome::Deleted => self.deleted += 1,
             Outcome::Filtered => self.filtered += 1,
             Outcome::Kept(_) => self.kept += 1,
         }
@@ -41,15 +47,24 @@ impl Total {
         self.kept + self.left == 0
     }
 
+    /// Returns how many of the letters that were read are still in the queue.
+    pub(super) fn in_queue(&self, dry_run: bool) -> usize {
+        self.kept + self.filtered + if dry_run { self.delivered } else { 0 }
+    }
+
     pub(super) fn text(&self, kind: QueueKind, dry_run: bool) -> String {
+        let Self { delivered, deleted, filtered, kept, left, elsewhere } = self;
         let verb = if dry_run { "to deliver" } else { "delivered" };
+        let deleted = match deleted {
+            0 => String::new(),
+            count => format!(" {count} deleted as duplicates,"),
+        };
+        let why =
+            if *elsewhere { ": another reader has them, for two minutes at most" } else { "" };
         format!(
-            "{}: {} {verb}, {} kept, {} not selected, {} not read",
-            kind.name(),
-            self.delivered,
-            self.kept,
-            self.filtered,
-            self.left
+            "{}: {delivered} {verb},{deleted} {kept} kept, {filtered} not selected, {left} not \
+             read{why}",
+            kind.name()
         )
     }
 }
@@ -70,9 +85,11 @@ pub(super) async fn deliver(aws: &Aws, delivery: &Delivery, duplicates: bool) ->
     };
     let kept = |reason: &str| Outcome::Kept(reason.to_owned());
     match Reply::from_invoke(invoked.function_error.as_deref(), &invoked.body) {
-        Reply::Accepted(Some(answer)) if answer.duplicate && !duplicates => {
-            kept("duplicate: the processor's position is behind this chunk; deliver it with --to")
-        }
+        Reply::Accepted(Some(answer)) if answer.duplicate && duplicates => Outcome::Deleted,
+        Reply::Accepted(Some(answer)) if answer.duplicate => kept(
+            "duplicate: the processor has accepted or refused it before, and did not process it \
+             now; deliver it with --to",
+        ),
         Reply::Accepted(_) => Outcome::Delivered,
         Reply::StaleEpoch => kept("StaleEpoch: another run has the session; deliver it with --to"),
         Reply::OutOfOrder { next_sample } => kept(&format!("OutOfOrder: expected {next_sample}")),

@@ -5,39 +5,45 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 use serde_json::json;
 
+use super::interrupts::Interrupts;
 use super::letter::Delivery;
 use super::outcome::{Outcome, Total, deliver};
 use crate::aws::{Counts, Letter, Queue};
 use crate::cli::{QueueKind, Redrive};
 use crate::commands::Context;
 use crate::error::Error;
-use crate::output::{Row, Table};
+use crate::output::{Row, Table, note};
 use crate::times::shown;
 
 /// How often a queue that seems empty is asked again while another reader, such as the health
 /// check, has letters: longer than it hides them.
 const EMPTY_RECEIVES: usize = 15;
+/// The most characters of a reason in the table.
+const REASON: usize = 80;
 
-/// Redrives the letters that a queue has now. Returns whether Ctrl-C ended it early.
+/// Redrives the letters that a queue has now. Returns what became of them, also after an error, and
+/// whether Ctrl-C ended it early.
 pub(super) async fn queue(
     context: &Context,
     options: &Redrive,
     kind: QueueKind,
-    table: &mut Table<7>,
-) -> Result<(Total, bool), Error> {
-    let url = match kind {
+    table: &mut Table<8>,
+    interrupts: &mut Interrupts,
+) -> (Total, Result<bool, Error>) {
+    let name = match kind {
         QueueKind::Events => context.env.events_queue(),
         QueueKind::Chunks => context.env.chunks_queue(),
     };
-    let queue = context.aws.queue_named(&url).await?;
-    let mut run = Run { context, options, kind, queue, seen: HashSet::new(), held: Vec::new() };
     let mut total = Total::default();
-    let interrupted = run.letters(&mut total, table).await;
+    let queue = match context.aws.queue_named(&name).await {
+        Ok(queue) => queue,
+        Err(error) => return (total, Err(error)),
+    };
+    let mut run = Run { context, options, kind, queue, seen: HashSet::new(), held: Vec::new() };
+    let result = run.letters(&mut total, table, interrupts).await;
     // Also after an error, as far as the queue can be reached.
     let put_back = run.queue.put_back(&run.held).await;
-    let interrupted = interrupted?;
-    put_back?;
-    Ok((total, interrupted))
+    (total, result.and_then(|interrupted| put_back.map(|()| interrupted)))
 }
 
 /// A redrive of one queue.
@@ -56,75 +62,103 @@ struct Run<'a> {
 impl Run<'_> {
     /// Works on as many letters as there were at the start: those that arrive meanwhile, because a
     /// function failed again, are for the next redrive.
-    async fn letters(&mut self, total: &mut Total, table: &mut Table<7>) -> Result<bool, Error> {
-        // A receive is never cancelled: it may have hidden letters already.
-        let interrupted = tokio::spawn(tokio::signal::ctrl_c());
+    async fn letters(
+        &mut self,
+        total: &mut Total,
+        table: &mut Table<8>,
+        interrupts: &mut Interrupts,
+    ) -> Result<bool, Error> {
         let Counts { visible, hidden } = self.queue.counts().await?;
-        let (at_start, mut empty) = (visible + hidden, 0);
+        let at_start = visible + hidden;
+        let result = self.batches(at_start, total, table, interrupts).await;
+        total.left = at_start.saturating_sub(self.seen.len());
+        if let Ok(Counts { visible, hidden }) = self.queue.counts().await {
+            let in_queue = (visible + hidden).saturating_sub(total.in_queue(self.options.dry_run));
+            total.left = total.left.min(in_queue);
+        }
+        total.elsewhere &= total.left > 0;
+        result
+    }
+
+    async fn batches(
+        &mut self,
+        at_start: usize,
+        total: &mut Total,
+        table: &mut Table<8>,
+        interrupts: &mut Interrupts,
+    ) -> Result<bool, Error> {
+        let mut empty = 0;
         while self.seen.len() < at_start && empty < EMPTY_RECEIVES {
+            // A receive is never cancelled: it may have hidden letters already.
             let letters = self.queue.receive().await?;
-            if interrupted.is_finished() {
+            if interrupts.pending() {
                 self.held.extend(letters.into_iter().map(|letter| letter.receipt));
                 return Ok(true);
             }
             if letters.is_empty() {
                 empty += 1;
-                if self.queue.counts().await?.hidden <= self.held.len() {
-                    break;
+                total.elsewhere = self.queue.counts().await?.hidden > self.held.len();
+                match total.elsewhere {
+                    false => break,
+                    true if empty == 1 => note(&format!(
+                        "{}: another reader, for example another redrive, has letters; waiting \
+                         up to 30 s",
+                        self.kind.name()
+                    )),
+                    true => {}
                 }
                 continue;
             }
-            let rows = self.batch(letters, total).await?;
+            let (rows, interrupted) = self.batch(letters, total, interrupts).await;
             table.page(&rows)?;
+            if interrupted {
+                return Ok(true);
+            }
         }
-        let Counts { visible, hidden } = self.queue.counts().await?;
-        total.left = (visible + hidden)
-            .saturating_sub(self.held.len())
-            .min(at_start.saturating_sub(self.seen.len()));
         Ok(false)
     }
 
-    /// Delivers the letters of one receive at the same time.
+    /// Delivers the letters of one receive at the same time. Returns their rows, and whether there
+    /// was a Ctrl-C.
     async fn batch(
         &mut self,
         letters: Vec<Letter>,
         total: &mut Total,
-    ) -> Result<Vec<Row<7>>, Error> {
-        let (mut new, again): (Vec<_>, Vec<_>) =
+        interrupts: &mut Interrupts,
+    ) -> (Vec<Row<8>>, bool) {
+        let (new, again): (Vec<_>, Vec<_>) =
             letters.into_iter().partition(|letter| self.seen.insert(letter.id.clone()));
         self.held.extend(again.into_iter().map(|letter| letter.receipt));
-        let outcomes = join_all(new.iter().map(|letter| self.letter(letter))).await;
+        let work = join_all(new.iter().map(|letter| self.letter(letter)));
+        let (outcomes, interrupted) = interrupts.finish(work).await;
+        let abandoned = || {
+            let outcome = Outcome::Kept("interrupted: perhaps delivered".to_owned());
+            new.iter().map(|_| (None, outcome.clone())).collect()
+        };
+        let outcomes = outcomes.unwrap_or_else(abandoned);
         let mut rows = Vec::new();
-        let mut failure = None;
-        for (letter, outcome) in new.drain(..).zip(outcomes) {
-            let (delivery, outcome) = match outcome {
-                Ok(done) => done,
-                Err(error) => {
-                    self.held.push(letter.receipt);
-                    failure = Some(error);
-                    continue;
-                }
-            };
+        for (letter, (delivery, outcome)) in new.iter().zip(outcomes) {
             total.count(&outcome);
-            rows.push(self.row(&letter, delivery.as_ref(), &outcome));
-            if self.options.dry_run || outcome != Outcome::Delivered {
-                self.held.push(letter.receipt);
+            rows.push(self.row(letter, delivery.as_ref(), &outcome));
+            let is_gone = matches!(outcome, Outcome::Delivered | Outcome::Deleted);
+            if self.options.dry_run || !is_gone {
+                self.held.push(letter.receipt.clone());
             }
         }
-        failure.map_or(Ok(rows), Err)
+        (rows, interrupted)
     }
 
     /// Delivers a letter, and then deletes it.
-    async fn letter(&self, letter: &Letter) -> Result<(Option<Delivery>, Outcome), Error> {
+    async fn letter(&self, letter: &Letter) -> (Option<Delivery>, Outcome) {
         let filter = self.options.filter.as_deref().unwrap_or_default();
         let mut texts = letter.attributes.values().chain([&letter.body]);
         if !texts.any(|text| text.contains(filter)) {
-            return Ok((None, Outcome::Filtered));
+            return (None, Outcome::Filtered);
         }
         let to = self.options.to.as_deref();
         let delivery = match Delivery::of(letter, &self.context.env, to) {
             Ok(delivery) => delivery,
-            Err(reason) => return Ok((None, Outcome::Kept(reason.to_owned()))),
+            Err(reason) => return (None, Outcome::Kept(reason.to_owned())),
         };
         if self.options.dry_run {
             let (function, payload) = (&delivery.function, &delivery.payload);
@@ -133,20 +167,25 @@ impl Run<'_> {
                 false => self.context.aws.show_queued(function, payload),
             }
             self.queue.show_deletion(letter);
-            return Ok((Some(delivery), Outcome::Delivered));
+            return (Some(delivery), Outcome::Delivered);
         }
         let outcome = deliver(&self.context.aws, &delivery, self.options.delete_duplicates).await;
-        if outcome == Outcome::Delivered {
-            self.queue.delete(letter).await?;
-        }
-        Ok((Some(delivery), outcome))
+        let outcome = match outcome {
+            Outcome::Delivered | Outcome::Deleted => match self.queue.delete(letter).await {
+                Ok(()) => outcome,
+                Err(error) => Outcome::Kept(format!("delivered, not deleted: {error}")),
+            },
+            other => other,
+        };
+        (Some(delivery), outcome)
     }
 
-    fn row(&self, letter: &Letter, delivery: Option<&Delivery>, outcome: &Outcome) -> Row<7> {
+    fn row(&self, letter: &Letter, delivery: Option<&Delivery>, outcome: &Outcome) -> Row<8> {
         let of = |get: fn(&Delivery) -> &str| delivery.map_or("-", get).to_owned();
         let outcome = match outcome {
             Outcome::Delivered if self.options.dry_run => "to deliver".to_owned(),
             Outcome::Delivered => "delivered".to_owned(),
+            Outcome::Deleted => "deleted: duplicate".to_owned(),
             Outcome::Filtered => "not selected".to_owned(),
             Outcome::Kept(reason) => format!("kept: {reason}"),
         };
@@ -159,11 +198,21 @@ impl Run<'_> {
             of(|it| &it.session),
             function,
             outcome,
+            shortened(&of(|it| &it.reason)),
         ];
         let object = json!({
             "queue": cells[0], "messageId": cells[1], "sent": cells[2], "letter": cells[3],
             "sessionId": cells[4], "function": cells[5], "outcome": cells[6],
+            "reason": of(|it| &it.reason),
         });
         (cells, object)
+    }
+}
+
+/// Returns the beginning of a text, for the last column of the table.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(REASON) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }

@@ -43,8 +43,13 @@ impl<'a> Queue<'a> {
 
     /// Returns up to ten letters and leaves them visible.
     pub(crate) async fn look(&self) -> Vec<Letter> {
+        self.receive(0).await
+    }
+
+    /// Returns up to ten letters and hides them for a time, s.
+    pub(crate) async fn receive(&self, hidden: u32) -> Vec<Letter> {
         let receive = json!({
-            "QueueUrl": self.url, "MaxNumberOfMessages": 10, "VisibilityTimeout": 0,
+            "QueueUrl": self.url, "MaxNumberOfMessages": 10, "VisibilityTimeout": hidden,
             "MessageAttributeNames": ["All"],
         });
         let answer = self.cloud.aws("sqs", "AmazonSQS.ReceiveMessage", receive).await.unwrap();

@@ -73,7 +73,11 @@ async fn redriven(cloud: &Cloud, arguments: &[&str]) -> usize {
         let arguments = [&["--json", "redrive"], arguments].concat();
         let output = cloud.session_ops(&arguments).unwrap().output().await.unwrap();
         let rows = String::from_utf8(output.stdout).unwrap();
-        delivered += rows.lines().filter(|row| row.contains("\"outcome\":\"delivered\"")).count();
+        let is_done = |row: &&str| {
+            let outcomes = ["\"outcome\":\"delivered\"", "\"outcome\":\"deleted: duplicate\""];
+            outcomes.iter().any(|outcome| row.contains(outcome))
+        };
+        delivered += rows.lines().filter(is_done).count();
         match output.status.code() {
             Some(0) => return delivered,
             // The letters of a killed redrive are hidden for two minutes of the cloud's time.
@@ -176,6 +180,7 @@ async fn what_is_not_selected_or_not_accepted_is_kept() {
     };
     let (code, shown, stderr) = run(&["--dry-run", "--aws-cli"]).await;
     assert_eq!(code, Some(1), "{shown}");
+    assert!(shown.contains("too loud"), "{shown}");
     let commands = String::from_utf8(stderr).unwrap();
     assert!(commands.contains("lambda invoke --function-name audio-processor-dev"), "{commands}");
     assert!(commands.contains("sqs delete-message"), "{commands}");
@@ -189,4 +194,101 @@ async fn what_is_not_selected_or_not_accepted_is_kept() {
     let (code, shown, _) = run(&["--to", "no-such-function"]).await;
     assert_eq!(code, Some(1), "{shown}");
     assert!(shown.contains("ResourceNotFoundException"), "{shown}");
+}
+
+/// Runs a redrive, and returns its exit code, output and errors.
+async fn redrive(cloud: &Cloud, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let arguments = [&["redrive"], arguments].concat();
+    let output = cloud.session_ops(&arguments).unwrap().output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+async fn cloud_with_chunks(count: usize) -> Cloud {
+    let cloud = Cloud::start(Options::default()).await.unwrap();
+    let letters: Vec<_> = (0..count).map(|number| Letter::chunk(&chunk_session(number))).collect();
+    Queue::named(&cloud, "chunk-dlq-dev").await.send(&letters).await;
+    cloud
+}
+
+#[tokio::test]
+async fn a_letter_that_is_delivered_and_not_deleted_hides_no_other() {
+    let cloud = cloud_with_chunks(3).await;
+    let denied = json!({
+        "service": "sqs", "operation": "DeleteMessage", "status": 403,
+        "code": "AccessDenied", "message": "no delete",
+    });
+    cloud.inject_fault(denied).await.unwrap();
+    let (code, rows, total) = redrive(&cloud, &[]).await;
+    assert_eq!(code, Some(1), "{rows}{total}");
+    assert!(
+        rows.contains("kept: delivered, not deleted: sqs delete-message: AccessDenied"),
+        "{rows}"
+    );
+    assert!(total.contains("chunks: 2 delivered, 1 kept, 0 not selected, 0 not read"), "{total}");
+
+    // It is a duplicate now, and is deleted as one only if that is asked for.
+    let (_, rows, total) = redrive(&cloud, &["--queue", "chunks"]).await;
+    assert!(
+        rows.contains("kept: duplicate") && total.contains("0 delivered, 1 kept"),
+        "{rows}{total}"
+    );
+    let (code, rows, total) = redrive(&cloud, &["--queue", "chunks", "--delete-duplicates"]).await;
+    assert!(code == Some(0) && rows.contains("deleted: duplicate"), "{rows}");
+    assert!(total.contains("0 delivered, 1 deleted as duplicates, 0 kept"), "{total}");
+}
+
+#[tokio::test]
+async fn a_closed_pipe_stops_the_work_and_is_not_success() {
+    let cloud = cloud_with_chunks(60).await;
+    let mut redrive =
+        cloud.session_ops(&["redrive", "--queue", "chunks"]).unwrap().spawn().unwrap();
+    drop(redrive.stdout.take());
+    let output = redrive.wait_with_output().await.unwrap();
+    let total = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{total}");
+    let (visible, hidden) = Queue::named(&cloud, "chunk-dlq-dev").await.counts().await;
+    assert!(visible > 0 && hidden == 0, "{visible} {hidden}");
+    assert!(total.contains(&format!("0 not selected, {visible} not read")), "{visible}: {total}");
+}
+
+#[tokio::test]
+async fn ctrl_c_waits_for_the_batch_and_a_second_one_does_not() {
+    let cloud = cloud_with_chunks(30).await;
+    let chunks = Queue::named(&cloud, "chunk-dlq-dev").await;
+    let slow = json!({
+        "service": "lambda", "operation": "Invoke", "kind": "delay", "delayMs": 600_000, "times": 10,
+    });
+    cloud.inject_fault(slow).await.unwrap();
+    let mut redrive =
+        cloud.session_ops(&["redrive", "--queue", "chunks"]).unwrap().spawn().unwrap();
+    while cloud.all_faults_triggered().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut notes = BufReader::new(redrive.stderr.take().unwrap()).lines();
+    let process = [u64::from(redrive.id().unwrap())];
+    signal("INT", &process);
+    let first = notes.next_line().await.unwrap().unwrap();
+    assert!(first.contains("Ctrl-C again"), "{first}");
+    signal("INT", &process);
+    let total = notes.next_line().await.unwrap().unwrap();
+    assert!(total.starts_with("chunks: 0 delivered, 10 kept"), "{total}");
+    assert!(total.contains("20 not read"), "{total}");
+    assert_eq!(redrive.wait().await.unwrap().code(), Some(130));
+    assert_eq!(chunks.counts().await, (30, 0));
+}
+
+#[tokio::test]
+async fn letters_of_another_reader_are_named_as_such() {
+    let cloud = cloud_with_chunks(3).await;
+    let chunks = Queue::named(&cloud, "chunk-dlq-dev").await;
+    while chunks.counts().await != (0, 3) {
+        chunks.receive(43_200).await;
+    }
+    let (code, _, notes) = redrive(&cloud, &["--queue", "chunks"]).await;
+    assert_eq!(code, Some(1), "{notes}");
+    let mut notes = notes.lines();
+    assert!(notes.next().unwrap().starts_with("chunks: another reader"), "{notes:?}");
+    let total = "chunks: 0 delivered, 0 kept, 0 not selected, 3 not read: another reader has them";
+    assert!(notes.next().unwrap().starts_with(total), "{notes:?}");
 }

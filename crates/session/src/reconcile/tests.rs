@@ -177,6 +177,16 @@ fn a_session_with_an_unreadable_checkpoint_is_not_restarted() {
 }
 
 #[test]
+fn records_that_cannot_be_read_are_counted_once_each() {
+    let world = World::new();
+    opened(&world);
+    opened(&world);
+    pass(&world, 5 * MINUTE);
+    world.plan_all("get", Trouble::Refused(ErrorKind::Invalid));
+    assert_eq!(checked(&world), Summary { unreadable_records: 2, ..Summary::default() });
+}
+
+#[test]
 fn one_failure_does_not_stop_other_sessions_or_duties() {
     let world = World::new();
     let first = opened(&world);

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use local_aws::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
@@ -84,6 +85,36 @@ async fn the_signer_of_awss_package_connects_over_tls() {
     let stream = trusting(&tls["certificate"]).connect("127.0.0.1".try_into().unwrap(), stream);
     let signed = SignedUrl::new(endpoint, &[(ARN, &arn)]).sign();
     client_async(signed, stream.await.unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn media_is_sent_over_tls_by_a_client_that_came_over_tls() {
+    let cloud = Cloud::with(Options { tls_port: Some(0), ..Options::default() }).await;
+    let tls = cloud.send(cloud.request(Method::GET, "/_local/state")).await.body["tls"].clone();
+    let url = tls["url"].as_str().unwrap();
+    let stream = TcpStream::connect(url.trim_start_matches("https://")).await.unwrap();
+    let stream = trusting(&tls["certificate"]).connect("127.0.0.1".try_into().unwrap(), stream);
+    let mut stream = stream.await.unwrap();
+    for (path, body) in [
+        ("/createStream", r#"{"StreamName": "talk", "DataRetentionInHours": 1}"#),
+        ("/getDataEndpoint", r#"{"StreamName": "talk", "APIName": "PUT_MEDIA"}"#),
+    ] {
+        let last = path == "/getDataEndpoint";
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/kinesisvideo/\
+             aws4_request, SignedHeaders=host, Signature=0\r\ncontent-length: {}\r\n\
+             connection: {}\r\n\r\n{body}",
+            body.len(),
+            if last { "close" } else { "keep-alive" },
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+    }
+    let mut answers = Vec::new();
+    // The server may end the connection without TLS's own end.
+    let _ = stream.read_to_end(&mut answers).await;
+    let answers = String::from_utf8(answers).unwrap();
+    assert!(answers.contains(&format!("\"DataEndpoint\":\"{url}\"")), "{answers}");
 }
 
 /// Returns a TLS client that trusts one certificate.
