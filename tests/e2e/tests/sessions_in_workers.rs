@@ -145,7 +145,10 @@ async fn a_message_that_fails_permanently_is_dead_lettered_after_three_tries() {
     cloud.put_status_change(&detail).await.unwrap();
     let letters = cloud.dead_letter_events(1).await.unwrap();
     // The event itself, as EventBridge sends it.
-    assert_eq!((&letters[0]["detail"], &letters[0]["source"]), (&detail, &json!("session-management")));
+    assert_eq!(
+        (&letters[0]["detail"], &letters[0]["source"]),
+        (&detail, &json!("session-management"))
+    );
     assert_eq!(cloud.log(WORKER).matches("invocation failed").count(), 3);
     assert_eq!(cloud.starts().await.unwrap(), (0, 0));
 }
