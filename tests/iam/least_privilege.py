@@ -51,9 +51,9 @@ def lines(text: str) -> list[dict]:
 
 
 def allowed_by_the_template() -> set[Permission]:
-    """Returns all permissions of the functions' roles."""
-    parameters = ["--parameter", "Canary=true", "--parameter", "WarmPairs=2"]
-    listing = subprocess.check_output([CLOUD, "permissions", *parameters], cwd=ROOT, text=True)
+    """Returns all permissions of the roles of the functions and the workers."""
+    options = [word for it in ("Canary=true", "WarmPairs=2", "ConsumerHost=container") for word in ("--parameter", it)]
+    listing = subprocess.check_output([CLOUD, "permissions", *options], cwd=ROOT, text=True)
     return {permission(line) for line in lines(listing)}
 
 

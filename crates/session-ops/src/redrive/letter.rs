@@ -1,7 +1,7 @@
 //! The request in a dead letter, which has one of three forms:
 //!
-//! - `event`: EventBridge could not deliver it. The body is the event; rule and target are in the
-//!   attributes (User Guide, "Using dead-letter queues").
+//! - `event`: EventBridge could not deliver it, or workers failed to handle it. The body is the
+//!   event; EventBridge adds rule and target as attributes (User Guide, "Using dead-letter queues").
 //! - `failure`: a function failed. The body is Lambda's record, with the event in `requestPayload`
 //!   (developer guide, "Capturing records of Lambda asynchronous invocations").
 //! - `chunk`: the processor refused it. The body is the consumer's `relay::ports::DeadLetter`:
@@ -41,7 +41,8 @@ impl Delivery {
         to: Option<&str>,
     ) -> Result<Self, &'static str> {
         let body: Value = serde_json::from_str(&letter.body).map_err(|_| "not JSON")?;
-        let (form, function, payload) = if body["detail-type"].is_string() {
+        let is_event = body["detail-type"].is_string() || body["action"].is_string();
+        let (form, function, payload) = if is_event {
             event(letter, &body, env)
         } else if body["requestContext"]["functionArn"].is_string() {
             let arn = body["requestContext"]["functionArn"].as_str().unwrap_or_default();
@@ -63,10 +64,11 @@ impl Delivery {
     }
 }
 
-/// An event goes to its target. That of the schedule has a constant input, which is not in the
+/// An event goes to its target, and one for the workers to the consumer's function, which forwards
+/// it. That of the schedule has a constant input, which is not in the
 /// letter: the health check.
 fn event(letter: &Letter, body: &Value, env: &Environment) -> (&'static str, String, Value) {
-    let target = letter.attributes.get("TARGET_ARN");
+    let target = letter.attributes.get("TARGET_ARN").filter(|arn| arn.contains(":lambda:"));
     let function = target.map_or_else(|| env.consumer(), |arn| unqualified(arn));
     let payload = match body["detail-type"].as_str() {
         Some("Scheduled Event") => json!({"action": "health_check", "source": "session-ops"}),
@@ -132,7 +134,18 @@ mod tests {
         let delivery = read(&event, Some(ARN)).unwrap();
         assert_eq!((delivery.form, delivery.function.as_str()), ("event", ARN));
         assert_eq!((delivery.payload, delivery.session.as_str()), (event.to_string(), "a-b-1"));
-        assert_eq!(read(&event, None).unwrap().function, "kvs-stream-consumer-dev");
+        // From the queue of the workers, or on its way there.
+        let queue = "arn:aws:sqs:us-east-1:1:consumer-starts-dev";
+        for target in [None, Some(queue)] {
+            assert_eq!(read(&event, target).unwrap().function, "kvs-stream-consumer-dev");
+        }
+        let direct = json!({"sessionId": "a-b-1", "action": "start"});
+        let delivery = read(&direct, None).unwrap();
+        assert_eq!((delivery.form, delivery.session.as_str()), ("event", "a-b-1"));
+        assert_eq!(
+            (delivery.function.as_str(), delivery.payload),
+            ("kvs-stream-consumer-dev", direct.to_string())
+        );
         let schedule = read(&json!({"detail-type": "Scheduled Event"}), Some(ARN)).unwrap();
         assert!(schedule.payload.contains("\"health_check\""), "{}", schedule.payload);
     }

@@ -35,7 +35,14 @@ async fn mapped(cloud: &Cloud) -> (String, String) {
 
 #[tokio::test]
 async fn the_mapping_of_the_channel_determines_the_stream() {
-    let cloud = Cloud::start(Options { time_scale: 20, ..Options::default() }).await.unwrap();
+    finds_its_stream("lambda", "kvs-stream-consumer").await;
+    finds_its_stream("container", "stream-worker").await;
+}
+
+async fn finds_its_stream(host: &str, package: &str) {
+    let arguments = ["--consumer-host", host].map(str::to_owned).to_vec();
+    let options = Options { time_scale: 20, arguments, ..Options::default() };
+    let cloud = Cloud::start(options).await.unwrap();
     let (channel, stream) = mapped(&cloud).await;
     let detail = json!({
         "sessionId": ID, "status": "ACTIVE", "channelArn": channel, "sourceLanguage": "en",
@@ -49,7 +56,7 @@ async fn the_mapping_of_the_channel_determines_the_stream() {
         if item["streamArn"]["S"] == stream.as_str() {
             return;
         }
-        assert!(start.elapsed() < TIMEOUT, "{item}\n{}", cloud.log("kvs-stream-consumer"));
+        assert!(start.elapsed() < TIMEOUT, "{item}\n{}", cloud.log(package));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

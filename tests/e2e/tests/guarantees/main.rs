@@ -14,6 +14,7 @@ mod a_role_that_lacks_an_action;
 mod a_route_is_throttled;
 mod a_session_is_changed_while_it_runs;
 mod a_session_outlives_its_consumers;
+mod a_worker_has_its_role;
 mod an_event_does_not_choose_the_stream;
 mod an_event_that_names_only_its_channel;
 mod an_interrupted_run_ends_its_session;
