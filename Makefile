@@ -52,7 +52,7 @@ INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd 
 
 .PHONY: help run up test runbook check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page screenshot fmt bench faults load fuzz build \
   reproducible deploy deploy-check smoke tools run-tools announce cloud functions release clean require-media require-deploy require-token \
-  alarms dashboard test-alarms test-unit test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents test-browser
+  alarms dashboard test-alarms compiled-tests test-unit test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents test-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -96,11 +96,15 @@ IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 test: export LOCAL_CLOUD_CALLS := $(CURDIR)/target/iam
 test: tools cloud ## every check that needs no AWS (TEST_JOBS=n side by side)
 	rm -rf "$$LOCAL_CLOUD_CALLS"
-	cargo test --workspace --all-targets --no-run
+	@$(MAKE) --no-print-directory --jobs=4 $(IN_PIECES) compiled-tests $(AWS_CLI)/installed.txt \
+	  $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt
 	@$(MAKE) --no-print-directory --keep-going --jobs=$(TEST_JOBS) $(IN_PIECES) $(TESTS)
 	@$(MAKE) --no-print-directory test-words test-browser
 	$(VENV)/bin/python tests/iam/least_privilege.py "$$LOCAL_CLOUD_CALLS"
 
+# Beside the compiler, because a part that has to wait for its tools is begun after all others.
+compiled-tests:
+	cargo test --workspace --all-targets --no-run
 # The features are those of the whole workspace in each command, so that nothing is built again.
 test-unit:
 	cargo test --workspace --exclude e2e --lib --bins --examples --benches
