@@ -64,11 +64,15 @@ impl Delivery {
     }
 }
 
-/// An event goes to its target, and one for the workers to the consumer's function, which forwards
-/// it. That of the schedule has a constant input, which is not in the
-/// letter: the health check.
+/// Part of the ARN of the queue from which workers take events.
+const WORKERS_QUEUE: &str = ":consumer-starts-";
+
+/// An event goes to its target, and one for the workers' queue to the consumer's function, which
+/// forwards it. That of the schedule has a constant input, which is not in the letter: the health
+/// check.
 fn event(letter: &Letter, body: &Value, env: &Environment) -> (&'static str, String, Value) {
-    let target = letter.attributes.get("TARGET_ARN").filter(|arn| arn.contains(":lambda:"));
+    let target = letter.attributes.get("TARGET_ARN");
+    let target = target.filter(|arn| !arn.contains(WORKERS_QUEUE));
     let function = target.map_or_else(|| env.consumer(), |arn| unqualified(arn));
     let payload = match body["detail-type"].as_str() {
         Some("Scheduled Event") => json!({"action": "health_check", "source": "session-ops"}),
