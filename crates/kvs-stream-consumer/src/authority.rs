@@ -4,8 +4,9 @@
 //! item therefore decides its stream, settings and state; for a session without an item, the tags
 //! `env` and `sessionId` of the stream decide, which only the session handler and the health check
 //! write. The stream of a warm pair has such tags before its session exists, and no event may start
-//! it. The item is read consistently, and each event is emitted after the write that it reports (`activate` and
-//! `mark_ended` in `session`, `end` in the health check), so a true event never contradicts it.
+//! it. The item is read consistently, and each event is emitted after the write that it reports
+//! (`activate` and `mark_ended` in `session`, `end` in the health check), so a true event never
+//! contradicts it.
 
 use aws_adapters::kinesis_video::KinesisVideo;
 use relay::RelayError;

@@ -26,7 +26,8 @@ variables! {
     AUDIO_PROCESSOR_TIMEOUT_SECONDS: Number(60, 1..=900);
     /// Function that a hand-off invokes; set by Lambda.
     AWS_LAMBDA_FUNCTION_NAME: Optional;
-    /// Queue of the workers; a function that has it forwards its events there, and a worker needs it.
+    /// Queue of the workers; a function that has it forwards its events there, and a worker needs
+    /// it.
     STARTS_QUEUE_URL: Optional;
     /// Queue of chunks that the processor rejects permanently.
     CHUNK_DLQ_URL: Required;
@@ -44,7 +45,8 @@ variables! {
     STREAM_RETENTION_HOURS: Number(24, 1..=87_600);
     /// Number of channels and streams that are kept ready before a session needs them.
     WARM_PAIRS: Number(0, 0..=20);
-    /// Id or ARN of the KMS key that encrypts streams of warm pairs; without it the AWS managed key.
+    /// Id or ARN of the KMS key that encrypts streams of warm pairs; without it the AWS managed
+    /// key.
     KMS_KEY_ID: Optional;
     /// Length of a chunk of audio, in ms.
     CHUNK_MS: Number(500, 100..=4_000);

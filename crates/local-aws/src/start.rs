@@ -105,8 +105,8 @@ impl LocalAws {
         &self.services
     }
 
-    /// Kills the processes of functions, workers and of the recogniser, waits for up to five seconds until
-    /// those of functions have exited, and stops every service.
+    /// Kills the processes of functions, workers and of the recogniser, waits for up to five
+    /// seconds until those of functions and workers have exited, and stops every service.
     pub async fn shutdown(self) {
         self.stop.cancel();
         let (functions, workers) = (self.services.lambda.ended(), self.services.tasks.ended());

@@ -94,7 +94,7 @@ impl<'a, P: Ports> LeaseRenewer<'a, P> {
                 Some(Ok(Some(item))) if self.holds(&item) => {
                     let was_paused = self.run.lease.desired().paused;
                     self.apply(&item);
-                    // The checkpoint then passes what was skipped, so that no later run delivers it.
+                    // The checkpoint then passes what was skipped: no later run delivers it.
                     if was_paused != self.run.lease.desired().paused {
                         return Observed::RenewalDue;
                     }

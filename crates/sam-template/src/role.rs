@@ -15,7 +15,8 @@ const WITHOUT_EFFECT: [&str; 6] =
 /// Resources that would add permissions to a role.
 const ATTACHED: [&str; 3] = ["AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePolicy"];
 
-/// Returns the roles of the functions and tasks of `template`. Other roles have no effect on one machine.
+/// Returns the roles of the functions and tasks of `template`. Other roles have no effect on one
+/// machine.
 ///
 /// # Errors
 /// A statement is wrong or has a part that local-cloud does not evaluate, or a policy is attached

@@ -118,7 +118,8 @@ table! {
     SESSION_CREATION_FAILURE_COUNT: Sessions, "SessionCreationFailureCount", Count;
     /// Time from request to response of a successful session creation.
     SESSION_CREATION_LATENCY: Sessions, "SessionCreationLatency", Milliseconds;
-    /// Sessions created without a warm pair because none was ready; not written if `WarmPairs` is 0.
+    /// Sessions created without a warm pair because none was ready; not written if `WarmPairs` is
+    /// 0.
     WARM_PAIR_MISSES: Sessions, "WarmPairMisses", Count;
     /// Sessions ended by their speakers; repeated DELETE requests are not counted.
     SESSION_DELETION_COUNT: Sessions, "SessionDeletionCount", Count;

@@ -151,7 +151,8 @@ def test_parameters_are_rejected(emulator: Emulator, reason: str):
 
 def unbounded():
     """Yields the templates without each rule, bound or type that rejects parameters."""
-    # The emulator does not know the type of the workers' scaling, and says so before it reads their rule.
+    # The emulator does not know the type of the workers' scaling, and says so before it reads
+    # their rule.
     for rule in TRANSLATED["Rules"].keys() - {"WorkersRequireImageAndNetwork"}:
         yield pytest.param(rule, drop("Rules", rule), id=f"rule-{rule}")
     for name in REJECTED.keys() & TRANSLATED["Parameters"].keys():

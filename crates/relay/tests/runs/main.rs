@@ -1,5 +1,5 @@
-//! Runs of one session in virtual time (`tests/simulator`). One executable, because each further one
-//! takes seconds to compile and link.
+//! Runs of one session in virtual time (`tests/simulator`). One executable, because each further
+//! one takes seconds to compile and link.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod delivery;

@@ -1,7 +1,8 @@
 //! The request in a dead letter, which has one of three forms:
 //!
 //! - `event`: EventBridge could not deliver it, or workers failed to handle it. The body is the
-//!   event; EventBridge adds rule and target as attributes (User Guide, "Using dead-letter queues").
+//!   event; EventBridge adds rule and target as attributes (User Guide, "Using dead-letter
+//!   queues").
 //! - `failure`: a function failed. The body is Lambda's record, with the event in `requestPayload`
 //!   (developer guide, "Capturing records of Lambda asynchronous invocations").
 //! - `chunk`: the processor refused it. The body is the consumer's `relay::ports::DeadLetter`:
