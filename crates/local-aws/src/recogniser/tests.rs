@@ -171,11 +171,13 @@ async fn ended(path: &Path) {
     std::fs::remove_file(path).unwrap();
 }
 
-/// Waits until a process that was killed has ended. On a busy machine it was killed before it could
-/// write its id.
+/// Waits until a process that was killed has ended. On a busy machine it was killed before it had
+/// written its id, and perhaps after it had created the file.
 async fn killed(path: &Path) {
-    if path.exists() {
+    if std::fs::read_to_string(path).is_ok_and(|id| id.ends_with('\n')) {
         ended(path).await;
+    } else {
+        let _ = std::fs::remove_file(path);
     }
 }
 

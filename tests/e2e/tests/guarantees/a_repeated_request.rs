@@ -57,8 +57,13 @@ async fn the_next_request_completes_the_work_of_a_dead_function() {
     let cloud = Cloud::start(Options::default()).await.unwrap();
     let token = cloud.token(json!({ "sub": "ana" })).await.unwrap();
     let body = json!({ "sourceLanguage": "en" });
-    // Before its first AWS call, and between its calls.
-    for (key, delay) in [("early", 0), ("late", 150)] {
+    // Before its first AWS call, and while it creates the stream.
+    let hangs = json!({ "service": "kinesisvideo", "operation": "CreateStream",
+                        "kind": "delay", "delayMs": 60_000, "times": 1 });
+    for (key, delay, hang) in [("early", 0, None), ("late", 1_000, Some(hangs))] {
+        if let Some(hang) = hang {
+            cloud.inject_fault(hang).await.unwrap();
+        }
         let kill = json!({
             "service": "lambda", "operation": "Invoke", "target": "session-http-handler",
             "kind": "kill", "times": 1, "delayMs": delay,
