@@ -36,7 +36,7 @@ WITHOUT_ALARM = {
     "SessionDeletionCount": "usage",
     "WarmPairMisses": "the session is created without a warm pair, only later",
     "WarmPairsReady": "for information; sessions are created without them",
-    "ListenersNotTold": "the health check notifies them again",
+    "ListenersNotNotified": "the health check notifies them again",
     "EventEmissionSuccess": "usage",
     "StreamsCleanedUp": "speakers often leave without DELETE",
     "AudioSecondsDelivered": "usage",

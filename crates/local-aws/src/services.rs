@@ -147,7 +147,7 @@ impl Services {
         let events = Events::new(
             clock.clone(),
             faults_too,
-            metrics,
+            metrics.clone(),
             &template,
             lambda_too,
             Arc::clone(&sqs),
@@ -171,6 +171,7 @@ impl Services {
         );
         let dynamodb = DynamoDb::start(
             faults.clone(),
+            metrics.clone(),
             &template.tables,
             data.database.as_deref(),
             stop.clone(),

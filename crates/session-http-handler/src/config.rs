@@ -1,6 +1,8 @@
 //! The configuration from environment variables. A missing or invalid value stops the function at
 //! init.
 
+use std::time::Duration;
+
 use aws_adapters::listeners::Endpoint;
 use lambda_support::{Env, env::ConfigError, variables};
 use session::{Limits, PairRules};
@@ -25,6 +27,8 @@ variables! {
     KMS_KEY_ID: Optional;
     /// Maximum number of concurrent sessions of a speaker.
     MAX_ACTIVE_SESSIONS: Number(10, 1..=100);
+    /// Maximum length of a session, in hours, as clients see it; the health check enforces it.
+    MAX_SESSION_HOURS: Number(24, 1..=168);
     /// Number of channels and streams that are ready before a session needs them.
     WARM_PAIRS: Number(0, 0..=20);
     /// Whether `GET /sessions/{sessionId}` is public, or restricted to the session's speaker.
@@ -54,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) kms_key_id: Option<String>,
     /// Maximum number of concurrent sessions of a speaker.
     pub(crate) max_sessions: u32,
+    /// Maximum length of a session.
+    pub(crate) max_session: Duration,
     /// The warm pairs that sessions may take.
     pub(crate) pairs: PairRules,
     /// Whether `GET /sessions/{sessionId}` is public, or restricted to the session's speaker.
@@ -89,6 +95,7 @@ impl Config {
             stream_retention_hours,
             kms_key_id,
             max_sessions: u32::try_from(max_sessions).unwrap_or(100),
+            max_session: scale.wall(Duration::from_secs(env.number(&MAX_SESSION_HOURS)? * 3_600)),
             public_session_view: env.flag(&PUBLIC_SESSION_VIEW)?,
             limits: Limits {
                 request_hold: scale.wall(limits.request_hold),
@@ -103,7 +110,6 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const REQUIRED: [(&str, &str); 4] = [
         ("ENVIRONMENT", "dev"),
@@ -123,6 +129,7 @@ mod tests {
         assert_eq!(config.stream_retention_hours, 24);
         assert_eq!(config.kms_key_id, None);
         assert_eq!(config.max_sessions, 10);
+        assert_eq!(config.max_session, Duration::from_secs(24 * 3_600));
         assert_eq!(config.pairs.count, 0);
         assert!(config.public_session_view);
         assert_eq!(config.websocket_endpoint, None);

@@ -60,6 +60,7 @@ async fn main() -> Result<(), Error> {
         env: config.environment.clone(),
         stream_retention_hours: config.stream_retention_hours,
         max_sessions: config.max_sessions,
+        max_session: config.max_session,
         pairs: config.pairs,
     };
     let api = Arc::new(http::Api {

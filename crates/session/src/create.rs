@@ -49,10 +49,6 @@ pub struct NewSession {
 /// digits, so eight collisions in a row indicate another problem.
 const ID_ATTEMPTS: u32 = 8;
 
-/// Value of `expiresAt` relative to creation, in seconds: how long a session may last according to
-/// the API.
-const CLIENT_LIFETIME_SECONDS: u64 = 24 * 60 * 60;
-
 impl<P: Ports> SessionService<P> {
     /// Creates a session. When this returns, a speaker can connect;
     /// [`run_post_response`](Self::run_post_response) then emits the event for the consumer. A
@@ -147,7 +143,7 @@ impl<P: Ports> SessionService<P> {
             listener_count: 0,
             created_at: now,
             updated_at: now,
-            expires_at: now / 1000 + CLIENT_LIFETIME_SECONDS,
+            expires_at: now / 1000 + self.max_session.as_secs(),
             kvs_channel_arn: None,
             kvs_stream_arn: None,
             kvs_signaling_endpoints: None,

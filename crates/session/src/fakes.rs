@@ -177,6 +177,7 @@ impl World {
             env: "test".to_owned(),
             stream_retention_hours: 24,
             max_sessions: 3,
+            max_session: Duration::from_secs(12 * 3_600),
             pairs: PairRules::scaled(0, 24, None, 1.0),
         }
     }

@@ -124,7 +124,7 @@ table! {
     /// Sessions ended by their speakers; repeated DELETE requests are not counted.
     SESSION_DELETION_COUNT: Sessions, "SessionDeletionCount", Count;
     /// Listeners that could not be notified in time that their session is ending or has ended.
-    LISTENERS_NOT_TOLD: Sessions, "ListenersNotTold", Count;
+    LISTENERS_NOT_NOTIFIED: Sessions, "ListenersNotNotified", Count;
 
     /// Status changes accepted by EventBridge.
     EVENT_EMISSION_SUCCESS: Events, "EventEmissionSuccess", Count;

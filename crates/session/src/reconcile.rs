@@ -67,7 +67,6 @@ pub struct Summary {
     /// Sessions ended because they were idle or too old, or because their stream is gone.
     pub ended: u64,
     /// Listeners notified that their session has ended.
-    #[serde(rename = "told")]
     pub notified: u64,
     /// Sessions whose channel and stream were removed.
     pub cleaned: u64,

@@ -1,5 +1,7 @@
 //! The use cases of the session API, independent of HTTP.
 
+use std::time::Duration;
+
 use crate::{
     Error, Limits, PairRules, Session, SessionId, SessionStatus,
     limits::CallBudget,
@@ -27,6 +29,8 @@ pub struct SessionService<P: Ports> {
     pub stream_retention_hours: u32,
     /// Maximum number of concurrent sessions of a speaker; ≥ 1.
     pub max_sessions: u32,
+    /// Maximum length of a session; the health check ends an older one.
+    pub max_session: Duration,
     /// The warm pairs that sessions may take.
     pub pairs: PairRules,
 }

@@ -137,7 +137,7 @@ impl<'a> DomainEvent<'a> {
             Self::EventEmitted { .. } => vec![(metrics::EVENT_EMISSION_SUCCESS, 1.0)],
             Self::EventFailed { .. } => vec![(metrics::EVENT_EMISSION_FAILURE, 1.0)],
             Self::ListenersNotified { summary, .. } if summary.failed > 0 => {
-                vec![(metrics::LISTENERS_NOT_TOLD, summary.failed as f64)]
+                vec![(metrics::LISTENERS_NOT_NOTIFIED, summary.failed as f64)]
             }
             Self::ListenersNotified { .. } | Self::CleanupDeferred { .. } => Vec::new(),
         }

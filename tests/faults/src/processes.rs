@@ -66,8 +66,9 @@ impl Default for Plan {
             parameters: Vec::new(),
             faults: Vec::new(),
             actions: Vec::new(),
-            // A fragment of 2 s, and the latency of a busy machine, multiplied by the time scale.
-            max_pause: Duration::from_secs(20),
+            // The latency of a busy machine, multiplied by the time scale: a lease that the holder
+            // does not renew in time is taken after up to 41 s.
+            max_pause: Duration::from_secs(60),
             consumers: 1,
             prefix_only: false,
             speaker: Vec::new(),

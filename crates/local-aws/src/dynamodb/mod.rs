@@ -1,5 +1,6 @@
 //! DynamoDB: dynoxide in this process, behind a loopback listener, with faults in front.
 
+mod capacity;
 pub mod item;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::aws_error::AwsError;
+use crate::cloudwatch::Metrics;
 use crate::error::Error;
 use crate::faults::{FaultKind, Faults};
 use sam_template::Table;
@@ -62,6 +64,7 @@ const OPERATIONS: [&str; 27] = [
 #[derive(Debug)]
 pub struct DynamoDb {
     faults: Faults,
+    metrics: Metrics,
     client: reqwest::Client,
     /// The URL of dynoxide's listener.
     url: String,
@@ -76,6 +79,7 @@ impl DynamoDb {
     /// The file cannot be opened, or a table cannot be created.
     pub async fn start(
         faults: Faults,
+        metrics: Metrics,
         tables: &[Table],
         file: Option<&Path>,
         stop: CancellationToken,
@@ -104,6 +108,7 @@ impl DynamoDb {
         });
         Ok(Arc::new(Self {
             faults,
+            metrics,
             client: reqwest::Client::builder().no_proxy().build().unwrap_or_default(),
             url: format!("http://{address}/"),
             tables: tables.iter().map(|table| table.name.clone()).collect(),
@@ -136,7 +141,7 @@ impl DynamoDb {
             AwsError::new(StatusCode::PAYLOAD_TOO_LARGE, "SerializationException", message)
         })?;
         let fault = self.faults.gate("dynamodb", operation, &target(&body)).await?;
-        let response = self.forward(headers, body).await.map_err(|error| {
+        let response = self.counted(operation, headers, body).await.map_err(|error| {
             AwsError::internal("InternalServerError", format!("dynoxide does not answer: {error}"))
         })?;
         match fault {
@@ -145,7 +150,31 @@ impl DynamoDb {
         }
     }
 
-    async fn forward(&self, headers: &HeaderMap, body: Bytes) -> reqwest::Result<Response> {
+    /// Forwards a request, and counts the capacity that it consumes.
+    async fn counted(
+        &self,
+        operation: &str,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> reqwest::Result<Response> {
+        let Some((consumption, body)) = capacity::request(operation, &body) else {
+            return Ok(self.forward(headers, body).await?.map(Body::from));
+        };
+        let mut response = self.forward(headers, body).await?;
+        if let Some(answer) = consumption.count(&self.metrics, response.body()) {
+            *response.body_mut() = answer;
+            for name in ["x-amz-crc32", "content-length"] {
+                response.headers_mut().remove(name);
+            }
+        }
+        Ok(response.map(Body::from))
+    }
+
+    async fn forward(
+        &self,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> reqwest::Result<http::Response<Bytes>> {
         let mut own = headers.clone();
         // These belong to the client's connection.
         for name in [header::HOST, header::CONTENT_LENGTH, header::CONNECTION, header::EXPECT] {
@@ -156,7 +185,7 @@ impl DynamoDb {
         let (status, mut headers) = (answer.status(), answer.headers().clone());
         headers.remove(header::CONNECTION);
         headers.remove(header::TRANSFER_ENCODING);
-        let mut response = Response::new(Body::from(answer.bytes().await?));
+        let mut response = http::Response::new(answer.bytes().await?);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         Ok(response)
@@ -243,12 +272,16 @@ fn read<T: DeserializeOwned>(request: Value) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
 
     #[tokio::test]
     async fn every_operation_that_a_fault_may_name_is_run() {
         let stop = CancellationToken::new();
         let _ended = stop.clone().drop_guard();
-        let dynamodb = DynamoDb::start(Faults::default(), &[], None, stop).await.unwrap();
+        let dynamodb =
+            DynamoDb::start(Faults::default(), Metrics::new(Clock::new(1.0)), &[], None, stop)
+                .await
+                .unwrap();
         for operation in DynamoDb::operations() {
             let request = Request::post("/")
                 .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))

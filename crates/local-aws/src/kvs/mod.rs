@@ -160,10 +160,8 @@ impl Kvs {
         }
         let now_ms = self.clock.now_ms();
         let mut output = self.registry().run(operation, &input, now_ms)?;
-        if let (Some(ListenerUrl(url)), Some(endpoint)) = (listener, output.get_mut("DataEndpoint"))
-        {
-            // A client that came by TLS also sends its media so.
-            *endpoint = url.into();
+        if let Some(ListenerUrl(url)) = listener {
+            set_endpoints(&mut output, &url);
         }
         match fault {
             Some(fault) if fault.kind == FaultKind::AnswerLost => Err(fault.error()),
@@ -260,6 +258,18 @@ impl Kvs {
             })
             .collect();
         json!({ "streams": streams, "channels": channels })
+    }
+}
+
+/// Sets the endpoints of an answer to the listener that was called: a client that came by TLS also
+/// sends its media so. A WSS endpoint has its own URL.
+fn set_endpoints(output: &mut Value, url: &str) {
+    if let Some(endpoint) = output.get_mut("DataEndpoint") {
+        *endpoint = url.into();
+    }
+    let endpoints = output.get_mut("ResourceEndpointList").and_then(Value::as_array_mut);
+    for endpoint in endpoints.into_iter().flatten().filter(|it| it["Protocol"] != "WSS") {
+        endpoint["ResourceEndpoint"] = url.into();
     }
 }
 

@@ -18,7 +18,7 @@ const TICK: u64 = 1_000_000;
 const SHORTEST: i64 = 1600;
 
 proptest! {
-    #![proptest_config(fixed(40))]
+    #![proptest_config(fixed(16))]
 
     #[test]
     fn an_hour_of_pauses_has_its_length_to_a_packet(

@@ -90,7 +90,7 @@ fn outputs(framing: &Framing, all: &[Fragment]) -> (Vec<i16>, u64) {
 }
 
 proptest! {
-    #![proptest_config(fixed(60))]
+    #![proptest_config(fixed(24))]
 
     #[test]
     fn opus_is_what_libopus_makes_of_the_packets_whatever_the_stamps(

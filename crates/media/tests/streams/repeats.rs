@@ -60,7 +60,7 @@ fn run(stream: &mut Stream, bytes: &[u8]) -> (Vec<i16>, Vec<Completed>, u64) {
 }
 
 proptest! {
-    #![proptest_config(fixed(60))]
+    #![proptest_config(fixed(24))]
 
     #[test]
     fn fragments_that_come_again_are_delivered_once(

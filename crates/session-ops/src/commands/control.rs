@@ -56,7 +56,7 @@ pub(super) async fn reconcile(context: &Context) -> Result<ExitCode, Error> {
         ("records that cannot be read", count("unreadableRecords")),
         ("events sent again", count("resent")),
         ("sessions ended", count("ended")),
-        ("listeners notified", count("told")),
+        ("listeners notified", count("notified")),
         ("sessions removed", count("cleaned")),
         ("orphaned resources removed", count("swept")),
     ];

@@ -98,7 +98,7 @@ fn a_session_is_whole_when_it_is_answered() {
     assert_eq!(session.speaker_id, "speaker-1");
     assert_eq!(session.kvs_channel_name, format!("session-{}", session.session_id));
     assert_eq!(session.created_at, EPOCH_MS);
-    assert_eq!(session.expires_at, EPOCH_MS / 1000 + 86_400);
+    assert_eq!(session.expires_at, EPOCH_MS / 1000 + 12 * 3_600);
     assert_eq!(session.env, "test");
     let arn = session.kvs_stream_arn.clone().unwrap();
     assert!(arn.contains(&format!("/{}/", session.kvs_stream_name)));

@@ -92,7 +92,7 @@ fn a_hanging_connection_does_not_delay_the_others() {
     let took = world.state().now;
     assert!(took < budget().per_listener + Duration::from_secs(1), "{took:?}");
     assert_eq!(world.listening(&session_id()), 3, "the items of failed listeners are kept");
-    assert_eq!(world.count("ListenersNotTold"), 1);
+    assert_eq!(world.count("ListenersNotNotified"), 1);
 }
 
 #[test]

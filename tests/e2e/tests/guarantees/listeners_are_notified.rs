@@ -176,7 +176,7 @@ async fn the_health_check_notifies_listeners_of_a_killed_consumer() {
     signal("KILL", &cloud.processes("kvs-stream-consumer").await.unwrap());
     let check = json!({ "action": "health_check", "source": "cloudwatch_events" });
     let summary = cloud.invoke("kvs-stream-consumer", &check).await.unwrap();
-    assert_eq!(summary["told"], 0, "the consumer has a minute to notify them: {summary}");
+    assert_eq!(summary["notified"], 0, "the consumer has a minute to notify them: {summary}");
     assert_eq!(listeners(&cloud).await.len(), 4);
 
     let update = json!({
@@ -186,7 +186,7 @@ async fn the_health_check_notifies_listeners_of_a_killed_consumer() {
     });
     cloud.aws("dynamodb", "DynamoDB_20120810.UpdateItem", update).await.unwrap();
     let summary = cloud.invoke("kvs-stream-consumer", &check).await.unwrap();
-    assert_eq!(summary["told"], 4, "{summary}");
+    assert_eq!(summary["notified"], 4, "{summary}");
     assert!(listeners(&cloud).await.is_empty());
     for number in 0..4 {
         assert_eq!(types(&received(&cloud, &connection(number)).await), BOTH, "listener {number}");

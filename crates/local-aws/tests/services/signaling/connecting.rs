@@ -90,6 +90,7 @@ async fn the_signer_of_awss_package_connects_over_tls() {
 #[tokio::test]
 async fn media_is_sent_over_tls_by_a_client_that_came_over_tls() {
     let cloud = Cloud::with(Options { tls_port: Some(0), ..Options::default() }).await;
+    let channel = format!(r#"{{"ChannelARN": "{}"}}"#, cloud.channel("line").await);
     let tls = cloud.send(cloud.request(Method::GET, "/_local/state")).await.body["tls"].clone();
     let url = tls["url"].as_str().unwrap();
     let stream = TcpStream::connect(url.trim_start_matches("https://")).await.unwrap();
@@ -97,6 +98,7 @@ async fn media_is_sent_over_tls_by_a_client_that_came_over_tls() {
     let mut stream = stream.await.unwrap();
     for (path, body) in [
         ("/createStream", r#"{"StreamName": "talk", "DataRetentionInHours": 1}"#),
+        ("/getSignalingChannelEndpoint", &channel),
         ("/getDataEndpoint", r#"{"StreamName": "talk", "APIName": "PUT_MEDIA"}"#),
     ] {
         let last = path == "/getDataEndpoint";
@@ -115,6 +117,8 @@ async fn media_is_sent_over_tls_by_a_client_that_came_over_tls() {
     let _ = stream.read_to_end(&mut answers).await;
     let answers = String::from_utf8(answers).unwrap();
     assert!(answers.contains(&format!("\"DataEndpoint\":\"{url}\"")), "{answers}");
+    let signaling = format!(r#"{{"Protocol":"HTTPS","ResourceEndpoint":"{url}"}}"#);
+    assert!(answers.contains(&signaling), "{answers}");
 }
 
 /// Returns a TLS client that trusts one certificate.
