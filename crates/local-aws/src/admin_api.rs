@@ -2,6 +2,7 @@
 //! and a page that shows them.
 
 mod connections;
+mod deploy;
 mod events;
 pub(crate) mod index;
 mod live;
@@ -18,7 +19,7 @@ use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, put};
+use axum::routing::{delete, get, post, put};
 use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -50,8 +51,9 @@ pub(crate) fn router() -> Router<Arc<Services>> {
         .route("/faults", get(list_faults).post(add_fault).delete(remove_faults))
         .route("/processes/{function}", delete(kill))
         .route("/tasks/{task}", put(tasks::update))
-        .route("/token", axum::routing::post(mint))
-        .route("/keys", axum::routing::post(rotate))
+        .route("/deploy", post(deploy::deploy))
+        .route("/token", post(mint))
+        .route("/keys", post(rotate))
         .route("/keys/{kid}", delete(remove_key))
         .route("/jwks.json", get(jwks))
         .route("/openid-configuration", get(discovery))

@@ -7,7 +7,7 @@ mod processes;
 mod template;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use crate::clock::{Clock, rfc3339};
 use crate::cloudwatch::{CloudWatch, Metrics};
 use crate::connections::Connections;
 use crate::data_folder::DataFolder;
+use crate::deploy::Deployed;
 use crate::dynamodb::DynamoDb;
 use crate::error::Error;
 use crate::events::Events;
@@ -48,8 +49,7 @@ pub struct Services {
     pub clock: Clock,
     /// The pending faults.
     pub faults: Faults,
-    /// The template.
-    pub template: Template,
+    deployed: Mutex<Deployed>,
     /// The URL of the services, for example `http://127.0.0.1:7878`.
     pub base_url: String,
     /// The same services over TLS, if they are served so.
@@ -104,7 +104,7 @@ impl Services {
         base_url: String,
         stop: &CancellationToken,
     ) -> Result<Self, Error> {
-        let template = load_template(options, &base_url)?;
+        let template = Arc::new(load_template(options, &base_url)?);
         let clock = Clock::new(f64::from(options.time_scale));
         let faults = faults_for(&template);
         let iam = Arc::new(Iam::new(&template, options.calls.as_deref())?);
@@ -193,10 +193,11 @@ impl Services {
         let log_groups = Logs::new(&template.account, functions, &logs, clock.now_ms());
         let processes = Arc::new(processes);
         let tasks = Tasks::start(&template.tasks, options.workers, &clock, &processes, stop);
+        let deployed = Deployed { options: options.clone(), template };
         Ok(Self {
             clock,
             faults,
-            template,
+            deployed: Mutex::new(deployed),
             base_url,
             tls: None,
             iam,
@@ -228,6 +229,16 @@ impl Services {
         self.tls = Some(endpoint);
     }
 
+    /// Returns the template as it is deployed.
+    pub fn template(&self) -> Arc<Template> {
+        Arc::clone(&self.deployed().template)
+    }
+
+    /// Locks what is deployed, so that there is one deployment at a time.
+    pub(crate) fn deployed(&self) -> MutexGuard<'_, Deployed> {
+        self.deployed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns the recognised words of a session.
     pub fn words(&self, session_id: &str) -> Words {
         self.recogniser.as_ref().map_or_else(Words::absent, |it| it.words(session_id))
@@ -235,13 +246,14 @@ impl Services {
 
     /// Returns the body of `GET /_local/state`.
     pub fn state(&self) -> Value {
+        let template = self.template();
         json!({
             "url": self.base_url,
             "tls": self.tls,
             "time": rfc3339(self.clock.now_ms()),
             "timeScale": self.clock.scale(),
-            "parameters": self.template.parameters,
-            "outputs": self.template.outputs,
+            "parameters": template.parameters,
+            "outputs": template.outputs,
             "routes": self.http_api.state(),
             "lambda": self.lambda.state(),
             "tasks": self.tasks.state(),

@@ -35,6 +35,8 @@ const MAX_DESIRED_COUNT: u32 = 100;
 pub struct Tasks {
     machine: Machine,
     services: Mutex<Vec<Service>>,
+    /// The number of workers of a new service.
+    count: u32,
     /// The number of workers that have not ended, over all services.
     running: watch::Sender<usize>,
 }
@@ -72,13 +74,31 @@ impl Tasks {
         let machine =
             Machine { clock: clock.clone(), options: Arc::clone(options), stop: stop.clone() };
         let (services, running) = (Mutex::default(), watch::Sender::new(0));
-        let all = Arc::new(Self { machine, services, running });
-        for task in tasks {
-            let mut service = Service::new(task.clone(), count);
-            all.settle(&mut service);
-            all.services().push(service);
-        }
+        let all = Arc::new(Self { machine, services, count, running });
+        all.create(tasks);
         all
+    }
+
+    /// Creates the services of these tasks, or replaces the workers of those whose task differs.
+    pub(crate) fn create(self: &Arc<Self>, tasks: &[Task]) {
+        let mut services = self.services();
+        for task in tasks {
+            match services.iter_mut().find(|it| it.task.logical_id == task.logical_id) {
+                Some(service) => service.deploy(task, self.count),
+                None => services.push(Service::new(task.clone(), self.count)),
+            }
+        }
+        services.iter_mut().for_each(|service| self.settle(service));
+    }
+
+    /// Deletes the services of all other tasks: their workers are stopped.
+    pub(crate) fn remove_others(self: &Arc<Self>, tasks: &[Task]) {
+        for service in self.services().iter_mut() {
+            if !tasks.iter().any(|task| task.logical_id == service.task.logical_id) {
+                service.delete();
+                self.settle(service);
+            }
+        }
     }
 
     /// Changes the service of a task, named by its container's or its definition's name. Returns
@@ -96,6 +116,7 @@ impl Tasks {
         }
         let mut services = self.services();
         let service = services.iter_mut().find(|service| service.is(task));
+        let service = service.filter(|service| service.is_active());
         let service = service.ok_or_else(|| UpdateError::Unknown(task.to_owned()))?;
         service.update(update.desired_count, update.force_new_deployment);
         self.settle(service);
@@ -105,7 +126,8 @@ impl Tasks {
     /// Returns the tasks without a binary, with the path at which it is missing.
     pub fn missing_binaries(&self) -> Vec<(String, PathBuf)> {
         let services = self.services();
-        let binaries = services.iter().map(|it| (it.task.name.clone(), self.binary(&it.task)));
+        let active = services.iter().filter(|service| service.is_active());
+        let binaries = active.map(|it| (it.task.name.clone(), self.binary(&it.task)));
         binaries.filter(|(_, binary)| !binary.is_file()).collect()
     }
 

@@ -15,6 +15,8 @@ const MAX_STOPPED: usize = 100;
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) task: Task,
+    /// Whether it is deployed: a deleted service may have workers that are stopping.
+    active: bool,
     desired: u32,
     /// Number of the current deployment. Workers of an earlier one are replaced.
     pub(super) deployment: u64,
@@ -35,7 +37,30 @@ pub(super) enum Step {
 
 impl Service {
     pub(super) fn new(task: Task, desired: u32) -> Self {
-        Self { task, desired, deployment: 1, workers: Vec::new(), stopped: VecDeque::new() }
+        let (workers, stopped) = Default::default();
+        Self { task, active: true, desired, deployment: 1, workers, stopped }
+    }
+
+    /// Takes another version of its task. A service that was deleted is created again, with
+    /// `count` workers.
+    pub(super) fn deploy(&mut self, task: &Task, count: u32) {
+        if !self.active {
+            (self.active, self.desired) = (true, count);
+        } else if self.task == *task {
+            return;
+        }
+        self.task = task.clone();
+        self.deployment += 1;
+    }
+
+    /// Deletes the service.
+    pub(super) fn delete(&mut self) {
+        (self.active, self.desired) = (false, 0);
+    }
+
+    /// Returns whether it is deployed.
+    pub(super) fn is_active(&self) -> bool {
+        self.active
     }
 
     /// Returns whether this is the name of the service's container or of its task definition.
@@ -76,8 +101,14 @@ impl Service {
     /// Returns its state for `/_local/state`.
     pub(super) fn state(&self) -> Value {
         let stopping = self.workers.iter().filter(|worker| worker.is_stopping()).count();
+        let status = match (self.active, self.workers.is_empty()) {
+            (true, _) => "ACTIVE",
+            (false, false) => "DRAINING",
+            (false, true) => "INACTIVE",
+        };
         json!({
-            "task": self.task.name, "package": self.task.package, "desiredCount": self.desired,
+            "task": self.task.name, "package": self.task.package, "status": status,
+            "desiredCount": self.desired,
             "deployment": self.deployment, "running": self.workers.len() - stopping,
             "stopping": stopping, "stopped": self.stopped,
         })
