@@ -2,6 +2,7 @@
 //! and a page that shows them.
 
 mod connections;
+mod deploy;
 mod events;
 pub(crate) mod index;
 mod live;
@@ -9,6 +10,7 @@ mod logs;
 pub(crate) mod page;
 mod signaling;
 pub(crate) mod speaker_page;
+mod tasks;
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post, put};
 use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -48,8 +50,10 @@ pub(crate) fn router() -> Router<Arc<Services>> {
         .route("/state", get(state))
         .route("/faults", get(list_faults).post(add_fault).delete(remove_faults))
         .route("/processes/{function}", delete(kill))
-        .route("/token", axum::routing::post(mint))
-        .route("/keys", axum::routing::post(rotate))
+        .route("/tasks/{task}", put(tasks::update))
+        .route("/deploy", post(deploy::deploy))
+        .route("/token", post(mint))
+        .route("/keys", post(rotate))
         .route("/keys/{kid}", delete(remove_key))
         .route("/jwks.json", get(jwks))
         .route("/openid-configuration", get(discovery))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sam_template::TemplateError;
 
-/// Why the services did not start.
+/// Why the services did not start, or did not change.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The template is malformed or asks for something that is not supported.
@@ -32,6 +32,15 @@ pub enum Error {
     NoTemplate {
         /// The path of the template.
         path: PathBuf,
+    },
+    /// A deployment would change a resource that running services do not change.
+    #[error(
+        "{resource}: this resource differs, and a running cloud changes only rules, queues, roles, \
+         and settings of functions and tasks: start the cloud again with these parameters"
+    )]
+    Fixed {
+        /// Its logical id.
+        resource: String,
     },
     /// A parameter names something that does not exist on this machine.
     #[error("parameter {name}: {reason}")]

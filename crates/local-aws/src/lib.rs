@@ -7,6 +7,7 @@ pub mod cloudwatch;
 pub mod connections;
 mod data_folder;
 pub mod delivery_stats;
+mod deploy;
 pub mod dynamodb;
 pub mod error;
 pub mod events;

@@ -136,7 +136,7 @@ async fn serve_by(services: &Services, service: &str, request: Request) -> Respo
         "sqs" => services.sqs.clone().handle(request).await,
         "monitoring" => services.cloudwatch.clone().handle(request).await,
         "logs" => services.log_groups.clone().handle(request).await,
-        "iam" => iam::roles::handle(&services.template, request).await,
+        "iam" => iam::roles::handle(&services.template(), request).await,
         "execute-api" if Connections::takes(request.uri().path()) => {
             services.connections.clone().handle(request).await
         }
@@ -149,7 +149,8 @@ async fn serve_by(services: &Services, service: &str, request: Request) -> Respo
 
 /// STS GetCallerIdentity, which AWS's tools call first.
 fn caller_identity(services: &Services) -> Response {
-    let account = &services.template.account.id;
+    let template = services.template();
+    let account = &template.account.id;
     let body = format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
          <GetCallerIdentityResult><Arn>arn:aws:iam::{account}:user/local</Arn>\

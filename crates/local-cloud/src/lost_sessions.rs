@@ -20,8 +20,9 @@ const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 \
 /// # Errors
 /// The table of the sessions cannot be read.
 pub(crate) async fn of(running: &LocalAws) -> Result<Vec<String>, Error> {
-    let tables = &running.services().template.tables;
-    let Some(table) = tables.iter().find(|table| table.name.starts_with("Sessions")) else {
+    let template = running.services().template();
+    let Some(table) = template.tables.iter().find(|table| table.name.starts_with("Sessions"))
+    else {
         return Ok(Vec::new());
     };
     let items = live(running.url(), &table.name).await?;

@@ -94,15 +94,24 @@ struct CloudFeed {
 impl CloudFeed {
     fn new(services: Arc<Services>) -> Self {
         let last = services.events.after(u64::MAX)["last"].as_u64().unwrap_or_default();
-        let template = &services.template;
-        let tasks = template.tasks.iter().map(|task| &task.package);
-        let packages = template.functions.iter().map(|function| &function.package).chain(tasks);
         Self {
             sessions: LastSent::default(),
             faults: LastSent::default(),
             bus: last.saturating_sub(PAST_EVENTS),
-            logs: packages.map(|package| LogTail::new(&services.logs, package)).collect(),
+            logs: Vec::new(),
             services,
+        }
+    }
+
+    /// Follows the logs of functions and tasks that are not followed yet: a deployment may add
+    /// tasks.
+    fn follow_logs(&mut self) {
+        let template = self.services.template();
+        let tasks = template.tasks.iter().map(|task| &task.package);
+        for package in template.functions.iter().map(|function| &function.package).chain(tasks) {
+            if !self.logs.iter().any(|tail| tail.package() == package) {
+                self.logs.push(LogTail::new(&self.services.logs, package));
+            }
         }
     }
 }
@@ -118,6 +127,7 @@ impl Feed for CloudFeed {
         self.bus = later["last"].as_u64().unwrap_or(self.bus);
         let entries = later["events"].as_array().into_iter().flatten();
         ready.extend(entries.map(|entry| event("bus", entry)));
+        self.follow_logs();
         for tail in &mut self.logs {
             for line in tail.read().await {
                 let line = json!({ "function": tail.package(), "line": line });

@@ -54,14 +54,8 @@ impl CloudWatch {
         template: &Template,
         sns: Arc<Sns>,
     ) -> Result<Arc<Self>, String> {
-        let mut by_name = BTreeMap::new();
-        for config in &template.alarms {
-            let alarm = Alarm::new(config, clock.now_ms());
-            let alarm = alarm.map_err(|reason| format!("alarm {}: {reason}", config.name))?;
-            by_name.insert(config.name.clone(), alarm);
-        }
-        let alarms = Alarms { by_name, history: VecDeque::new() };
-        alarms.check_rules()?;
+        let mut alarms = Alarms::default();
+        alarms.deploy(&template.alarms, clock.now_ms())?;
         let dashboards = template.dashboards.iter().map(|it| (it.name.clone(), it.body.clone()));
         Ok(Arc::new(Self {
             clock,
@@ -72,6 +66,14 @@ impl CloudWatch {
             sns,
             alarms: Mutex::new(alarms),
         }))
+    }
+
+    /// Creates and deletes alarms, so that they are those of a template. Others are not changed.
+    ///
+    /// # Errors
+    /// As [`CloudWatch::new`]; nothing is changed.
+    pub(crate) fn deploy(&self, alarms: &[sam_template::Alarm]) -> Result<(), String> {
+        self.alarms().deploy(alarms, self.clock.now_ms())
     }
 
     /// Samples the gauges of other services and evaluates the alarms, at each whole minute of the
@@ -176,6 +178,20 @@ impl CloudWatch {
 }
 
 impl Alarms {
+    fn deploy(&mut self, wanted: &[sam_template::Alarm], now: i64) -> Result<(), String> {
+        let mut by_name = BTreeMap::new();
+        for config in wanted {
+            let alarm = match self.by_name.get(&config.name) {
+                Some(known) => Ok(known.clone()),
+                None => Alarm::new(config, now),
+            };
+            let alarm = alarm.map_err(|reason| format!("alarm {}: {reason}", config.name))?;
+            by_name.insert(config.name.clone(), alarm);
+        }
+        let before = std::mem::replace(&mut self.by_name, by_name);
+        self.check_rules().inspect_err(|_| self.by_name = before)
+    }
+
     /// Returns an alarm by name or ARN.
     pub(super) fn find(&self, alarm: &str) -> Option<&Alarm> {
         let by_arn = || self.by_name.values().find(|it| it.arn == alarm);

@@ -101,23 +101,23 @@ impl Events {
         match known.unwrap_or_default() {
             "ListRules" => {
                 self.bus_exists(request)?;
-                let rules =
-                    self.rules.iter().filter(|it| it.rule.name.starts_with(text("NamePrefix")));
+                let rules = self.rules();
+                let rules = rules.iter().filter(|it| it.rule.name.starts_with(text("NamePrefix")));
                 page(request, "Rules", rules.map(|it| show(it)).collect())
             }
             "DescribeRule" => {
                 self.bus_exists(request)?;
-                self.rule(text("Name")).map(|it| show(it))
+                self.rule(text("Name")).map(|it| show(&it))
             }
             "ListTargetsByRule" => {
                 self.bus_exists(request)?;
-                let targets = &self.rule(text("Rule"))?.rule.targets;
-                page(request, "Targets", targets.iter().map(show_target).collect())
+                let state = self.rule(text("Rule"))?;
+                page(request, "Targets", state.rule.targets.iter().map(show_target).collect())
             }
             "ListRuleNamesByTarget" => {
                 let arn = text("TargetArn");
-                let names =
-                    self.rules.iter().filter(|it| it.rule.targets.iter().any(|t| t.arn == arn));
+                let rules = self.rules();
+                let names = rules.iter().filter(|it| it.rule.targets.iter().any(|t| t.arn == arn));
                 page(request, "RuleNames", names.map(|it| it.rule.name.clone().into()).collect())
             }
             "EnableRule" | "DisableRule" => {

@@ -116,10 +116,10 @@ impl Delivery {
     async fn run(self, targets: &Targets) {
         match self.attempts(targets).await {
             End::Delivered => {
-                self.rule.delivered.fetch_add(1, Ordering::Relaxed);
+                self.rule.counts.delivered.fetch_add(1, Ordering::Relaxed);
             }
             End::Lost => {
-                self.rule.lost.fetch_add(1, Ordering::Relaxed);
+                self.rule.counts.lost.fetch_add(1, Ordering::Relaxed);
             }
             End::Stopped => {}
             End::GivenUp { error, retries, limit } => {
@@ -193,7 +193,7 @@ impl Delivery {
             rule = rule.name, target = self.target.id, %error, retries, "event not delivered"
         );
         let Some(queue) = &self.target.dead_letter_arn else {
-            self.rule.lost.fetch_add(1, Ordering::Relaxed);
+            self.rule.counts.lost.fetch_add(1, Ordering::Relaxed);
             return;
         };
         let mut attributes = BTreeMap::from([
@@ -210,11 +210,11 @@ impl Delivery {
         match targets.sqs.send_from(PRINCIPAL, &rule.arn, queue, body, attributes, None).await {
             Ok(()) => {
                 targets.metric(rule, "InvocationsSentToDlq");
-                self.rule.dead_lettered.fetch_add(1, Ordering::Relaxed)
+                self.rule.counts.dead_lettered.fetch_add(1, Ordering::Relaxed)
             }
             Err(error) => {
                 tracing::error!(rule = rule.name, queue, %error, "dead letter lost");
-                self.rule.lost.fetch_add(1, Ordering::Relaxed)
+                self.rule.counts.lost.fetch_add(1, Ordering::Relaxed)
             }
         };
     }

@@ -1,5 +1,6 @@
 //! A rule of the template: its pattern, whether it is enabled, and its counters.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::pattern::Pattern;
@@ -12,6 +13,12 @@ pub(super) struct RuleState {
     pub(super) rule: Rule,
     pub(super) pattern: Option<Pattern>,
     pub(super) enabled: AtomicBool,
+    pub(super) counts: Arc<Counts>,
+}
+
+/// The events of a rule, over all its versions.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
     pub(super) matched: AtomicUsize,
     pub(super) delivered: AtomicUsize,
     pub(super) dead_lettered: AtomicUsize,
@@ -31,16 +38,17 @@ impl RuleState {
             check(target).map_err(in_rule)?;
         }
         let pattern = rule.pattern.as_ref().map(Pattern::new).transpose().map_err(in_rule)?;
-        let count = AtomicUsize::default;
         Ok(Self {
             rule: rule.clone(),
             pattern,
             enabled: AtomicBool::new(rule.enabled),
-            matched: count(),
-            delivered: count(),
-            dead_lettered: count(),
-            lost: count(),
+            counts: Arc::default(),
         })
+    }
+
+    /// Returns this rule as the next version of `before`, which counts on.
+    pub(super) fn after(self, before: &Self) -> Self {
+        Self { counts: Arc::clone(&before.counts), ..self }
     }
 
     pub(super) fn is_enabled(&self) -> bool {

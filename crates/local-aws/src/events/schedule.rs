@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::entry;
 use super::rate::period;
-use super::rule::RuleState;
 use super::service::Events;
 
 impl Events {
@@ -18,15 +17,16 @@ impl Events {
             stop.cancelled().await;
             all.cancel();
         });
-        for rule in self.rules.iter().filter(|rule| rule.rule.schedule.is_some()) {
-            tokio::spawn(run(Arc::clone(self), Arc::clone(rule)));
+        for state in self.rules() {
+            let Some(Ok(period)) = state.rule.schedule.as_deref().map(period) else { continue };
+            tokio::spawn(run(Arc::clone(self), state.rule.name.clone(), period));
         }
     }
 }
 
-/// Triggers a rule once a period until the services stop.
-async fn run(events: Arc<Events>, state: Arc<RuleState>) {
-    let Some(Ok(period)) = state.rule.schedule.as_deref().map(period) else { return };
+/// Triggers a rule once a period until the services stop. A deployment may change the rule, but
+/// not its schedule.
+async fn run(events: Arc<Events>, rule: String, period: Duration) {
     let period_ms = i64::try_from(period.as_millis()).unwrap_or(i64::MAX / 2);
     let mut next = events.targets.clock.now_ms() + period_ms;
     loop {
@@ -35,6 +35,7 @@ async fn run(events: Arc<Events>, state: Arc<RuleState>) {
             () = events.targets.clock.sleep(Duration::from_millis(left)) => {}
             () = events.targets.stop.cancelled() => return,
         }
+        let Ok(state) = events.rule(&rule) else { return };
         if state.is_enabled() && events.targets.has_room() {
             let event =
                 entry::scheduled(&events.account, &state.rule.arn, events.targets.clock.now_ms());

@@ -1,7 +1,7 @@
 //! The rules and archives of the default bus.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::{Value, json};
 
@@ -11,18 +11,22 @@ use crate::cloudwatch::Metrics;
 use crate::faults::Faults;
 use crate::lambda::Lambda;
 use crate::sqs::Sqs;
-use sam_template::{Account, Template};
+use sam_template::{Account, Rule, Template};
 
 use super::archive::{ArchiveState, Replay};
 use super::bus_log::BusLog;
 use super::delivery::{Delivery, Targets};
 use super::rule::RuleState;
 
+/// Rules that are supported.
+#[derive(Debug)]
+pub(crate) struct Rules(Vec<Arc<RuleState>>);
+
 /// The service.
 #[derive(Debug)]
 pub struct Events {
     pub(super) account: Account,
-    pub(super) rules: Vec<Arc<RuleState>>,
+    rules: RwLock<Vec<Arc<RuleState>>>,
     pub(super) archives: Vec<ArchiveState>,
     replays: Mutex<Vec<Replay>>,
     pub(super) log: BusLog,
@@ -45,7 +49,7 @@ impl Events {
         let rules = template.rules.iter().map(|rule| RuleState::new(rule).map(Arc::new));
         let archives = template.archives.iter().map(|it| ArchiveState::new(it, clock.now_ms()));
         Ok(Arc::new(Self {
-            rules: rules.collect::<Result<_, _>>()?,
+            rules: RwLock::new(rules.collect::<Result<_, _>>()?),
             archives: archives.collect::<Result<_, _>>()?,
             account: template.account.clone(),
             replays: Mutex::default(),
@@ -54,14 +58,37 @@ impl Events {
         }))
     }
 
+    /// Returns the rules of a template for [`Events::deploy`]: those that do not differ are kept
+    /// as they are, with the state that EnableRule or DisableRule gave them.
+    ///
+    /// # Errors
+    /// A rule is not supported; the text names it.
+    pub(crate) fn prepare(&self, rules: &[Rule]) -> Result<Rules, String> {
+        let current = self.rules();
+        let prepared = rules.iter().map(|rule| {
+            match current.iter().find(|state| state.rule.name == rule.name) {
+                Some(state) if state.rule == *rule => Ok(Arc::clone(state)),
+                Some(state) => Ok(Arc::new(RuleState::new(rule)?.after(state))),
+                None => RuleState::new(rule).map(Arc::new),
+            }
+        });
+        prepared.collect::<Result<_, _>>().map(Rules)
+    }
+
+    /// Replaces the rules. Events that are being delivered keep their target.
+    pub(crate) fn deploy(&self, rules: Rules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules.0;
+    }
+
     /// Returns the service's part of `/_local/state`.
     pub fn state(&self) -> Value {
-        let rules = self.rules.iter().map(|it| {
+        let rules = self.rules();
+        let rules = rules.iter().map(|it| {
             let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
             let shown = json!({
-                "enabled": it.is_enabled(), "matched": count(&it.matched),
-                "delivered": count(&it.delivered), "deadLettered": count(&it.dead_lettered),
-                "lost": count(&it.lost),
+                "enabled": it.is_enabled(), "matched": count(&it.counts.matched),
+                "delivered": count(&it.counts.delivered), "deadLettered": count(&it.counts.dead_lettered),
+                "lost": count(&it.counts.lost),
             });
             (it.rule.name.clone(), shown)
         });
@@ -88,7 +115,8 @@ impl Events {
                 || state.pattern.as_ref().is_some_and(|pattern| pattern.matches(text.as_bytes()));
             wanted && state.is_enabled() && matches()
         };
-        let matched: Vec<&Arc<RuleState>> = self.rules.iter().filter(matches).collect();
+        let rules = self.rules();
+        let matched: Vec<&Arc<RuleState>> = rules.iter().filter(matches).collect();
         self.trigger(&matched, event, trace);
     }
 
@@ -102,15 +130,20 @@ impl Events {
     }
 
     fn deliver(&self, state: &Arc<RuleState>, event: &Value, trace: Option<&str>) {
-        state.matched.fetch_add(1, Ordering::Relaxed);
+        state.counts.matched.fetch_add(1, Ordering::Relaxed);
         self.targets.metric(&state.rule, "TriggeredRules");
         for target in &state.rule.targets {
             self.targets.deliver(Delivery::new(state, target.clone(), event, trace));
         }
     }
 
-    pub(super) fn rule(&self, name: &str) -> Result<&Arc<RuleState>, AwsError> {
-        self.rules.iter().find(|state| state.rule.name == name).ok_or_else(|| {
+    /// Returns the rules as they are now.
+    pub(super) fn rules(&self) -> Vec<Arc<RuleState>> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn rule(&self, name: &str) -> Result<Arc<RuleState>, AwsError> {
+        self.rules().into_iter().find(|state| state.rule.name == name).ok_or_else(|| {
             let message = format!("Rule {name} does not exist on EventBus default.");
             AwsError::bad_request("ResourceNotFoundException", message)
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -55,7 +55,7 @@ pub(crate) fn access_key_of(logical_id: &str) -> String {
 pub struct Iam {
     account: Account,
     /// The functions and tasks with a role, by access key.
-    callers: BTreeMap<String, Caller>,
+    callers: RwLock<BTreeMap<String, Arc<Caller>>>,
     calls: Calls,
     /// How many calls each function has made, by action.
     counts: Mutex<BTreeMap<String, BTreeMap<String, u64>>>,
@@ -80,18 +80,20 @@ impl Iam {
     /// # Errors
     /// The record cannot be created.
     pub fn new(template: &Template, record: Option<&Path>) -> Result<Self, Error> {
-        let account = template.account.clone();
-        let functions = template.functions.iter().map(|it| (&it.logical_id, &it.name, &it.role));
-        let tasks = template.tasks.iter().map(|it| (&it.logical_id, &it.name, &it.role));
-        let callers = functions.chain(tasks).filter_map(|(id, name, role)| {
-            let role = template.roles.iter().find(|known| Some(&known.arn) == role.as_ref())?;
-            let (account, partition) = (&account.id, Account::PARTITION);
-            let user = format!("arn:{partition}:sts::{account}:assumed-role/{}/{name}", role.name);
-            Some((access_key_of(id), Caller { function: id.clone(), role: role.clone(), user }))
-        });
-        let callers = callers.collect();
+        let (account, callers) = (template.account.clone(), RwLock::new(callers(template)));
         let (calls, counts) = (Calls::into_folder(record)?, Mutex::default());
         Ok(Self { account, callers, calls, counts })
+    }
+
+    /// Takes the roles of another version of the template. A worker that it no longer has keeps its
+    /// role, because it may still be stopping.
+    pub(crate) fn deploy(&self, template: &Template) {
+        let mut known = self.callers.write().unwrap_or_else(PoisonError::into_inner);
+        known.extend(callers(template));
+    }
+
+    fn caller(&self, key: &str) -> Option<Arc<Caller>> {
+        self.callers.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
     /// Returns the request unchanged if the role of `key` allows it.
@@ -104,7 +106,7 @@ impl Iam {
         service: &str,
         request: Request,
     ) -> Result<Request, Response> {
-        let Some(caller) = self.callers.get(key) else { return Ok(request) };
+        let Some(caller) = self.caller(key) else { return Ok(request) };
         let (head, mut body) = request.into_parts();
         let mut said = Value::Null;
         if required_actions::are_in_body(service, head.uri.path()) {
@@ -114,8 +116,8 @@ impl Iam {
             body = Body::from(bytes);
         }
         for need in required_actions::of(&self.account, service, &head, &said) {
-            self.count(caller, &need);
-            self.decide(caller, &need).map_err(|denied| denied.answer(service))?;
+            self.count(&caller, &need);
+            self.decide(&caller, &need).map_err(|denied| denied.answer(service))?;
         }
         Ok(Request::from_parts(head, body))
     }
@@ -137,9 +139,9 @@ impl Iam {
     /// # Errors
     /// Its role does not allow it.
     pub fn may_send(&self, function: &Function, queue_arn: &str) -> Result<(), Denied> {
-        match self.callers.get(&access_key(function)) {
+        match self.caller(&access_key(function)) {
             Some(caller) => {
-                self.decide(caller, &RequiredAction::new("sqs", "SendMessage", queue_arn))
+                self.decide(&caller, &RequiredAction::new("sqs", "SendMessage", queue_arn))
             }
             None => Ok(()),
         }
@@ -150,9 +152,9 @@ impl Iam {
     /// # Errors
     /// Its role does not allow it.
     pub(crate) fn may_trace(&self, function: &Function) -> Result<(), Denied> {
-        match self.callers.get(&access_key(function)) {
+        match self.caller(&access_key(function)) {
             Some(caller) => {
-                self.decide(caller, &RequiredAction::new("xray", "PutTraceSegments", "*"))
+                self.decide(&caller, &RequiredAction::new("xray", "PutTraceSegments", "*"))
             }
             None => Ok(()),
         }
@@ -179,6 +181,20 @@ impl Iam {
     }
 }
 
+/// Returns the functions and tasks of a template that have a role, by access key.
+fn callers(template: &Template) -> BTreeMap<String, Arc<Caller>> {
+    let functions = template.functions.iter().map(|it| (&it.logical_id, &it.name, &it.role));
+    let tasks = template.tasks.iter().map(|it| (&it.logical_id, &it.name, &it.role));
+    let callers = functions.chain(tasks).filter_map(|(id, name, role)| {
+        let role = template.roles.iter().find(|known| Some(&known.arn) == role.as_ref())?;
+        let (account, partition) = (&template.account.id, Account::PARTITION);
+        let user = format!("arn:{partition}:sts::{account}:assumed-role/{}/{name}", role.name);
+        let caller = Caller { function: id.clone(), role: role.clone(), user };
+        Some((access_key_of(id), Arc::new(caller)))
+    });
+    callers.collect()
+}
+
 /// Returns every permission of the roles of a template's functions.
 pub fn permissions(template: &Template) -> Vec<Permission> {
     template.roles.iter().flat_map(policy::permissions).collect()
@@ -196,13 +212,44 @@ mod tests {
 
     use super::*;
 
+    fn template(action: &str, more: &str) -> Template {
+        let text = format!(
+            r#"Resources:
+  F: {{ Type: AWS::Serverless::Function, Properties: {{ CodeUri: f, Role: !GetAtt R.Arn }} }}
+  R: {{ Type: AWS::IAM::Role, Properties: {{ AssumeRolePolicyDocument: {{}}, Policies: [ {{ PolicyName: All,
+      PolicyDocument: {{ Statement: [ {{ Effect: Allow, Action: "{action}", Resource: "*" }} ] }} }} ] }} }}
+{more}"#
+        );
+        Template::load(&text, &LoadOptions::default()).unwrap()
+    }
+
+    async fn call(iam: &Iam, key: &str, operation: &str) -> bool {
+        let request = Request::builder().header("x-amz-target", format!("AmazonSQS.{operation}"));
+        iam.admit(key, "sqs", request.body(Body::from("{}")).unwrap()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_deployment_changes_what_a_role_allows_and_leaves_removed_workers_theirs() {
+        let worker = "  W: { Type: AWS::ECS::TaskDefinition, Properties: { Family: w, TaskRoleArn: !GetAtt R.Arn, \
+                      ContainerDefinitions: [ { Name: w } ] } }";
+        let before = template("sqs:SendMessage", worker);
+        let iam = Iam::new(&before, None).unwrap();
+        let (function, task) = (access_key(&before.functions[0]), access_key_of("W"));
+        assert!(
+            call(&iam, &function, "SendMessage").await && call(&iam, &task, "SendMessage").await
+        );
+        assert!(!call(&iam, &function, "DeleteMessage").await);
+        iam.deploy(&template("sqs:DeleteMessage", ""));
+        assert!(!call(&iam, &function, "SendMessage").await);
+        assert!(call(&iam, &function, "DeleteMessage").await);
+        assert!(
+            call(&iam, &task, "SendMessage").await && !call(&iam, &task, "DeleteMessage").await
+        );
+    }
+
     #[tokio::test]
     async fn the_calls_of_a_function_are_counted_by_action_and_those_of_others_are_not() {
-        let text = r#"Resources:
-  F: { Type: AWS::Serverless::Function, Properties: { CodeUri: f, Role: !GetAtt R.Arn } }
-  R: { Type: AWS::IAM::Role, Properties: { AssumeRolePolicyDocument: {}, Policies: [ { PolicyName: All,
-      PolicyDocument: { Statement: [ { Effect: Allow, Action: "sqs:*", Resource: "*" } ] } } ] } }"#;
-        let template = Template::load(text, &LoadOptions::default()).unwrap();
+        let template = template("sqs:*", "");
         let iam = Iam::new(&template, None).unwrap();
         for (key, operation) in [
             (access_key(&template.functions[0]), "ReceiveMessage"),
@@ -210,10 +257,7 @@ mod tests {
             (access_key(&template.functions[0]), "DeleteMessage"),
             ("test".to_owned(), "DeleteMessage"),
         ] {
-            let request =
-                Request::builder().header("x-amz-target", format!("AmazonSQS.{operation}"));
-            let request = request.body(Body::from("{}")).unwrap();
-            iam.admit(&key, "sqs", request).await.unwrap();
+            assert!(call(&iam, &key, operation).await);
         }
         let counted = json!({"F": {"sqs:ReceiveMessage": 2, "sqs:DeleteMessage": 1}});
         assert_eq!(iam.counts(), counted);

@@ -35,18 +35,18 @@ async fn route(lambda: Arc<Lambda>, request: Request) -> Result<Response, AwsErr
         }
         (&Method::GET, ["2015-03-31", "functions"]) => {
             let functions =
-                lambda.pools.iter().map(|pool| configuration(pool.function())).collect::<Vec<_>>();
+                lambda.pools.iter().map(|pool| configuration(&pool.function())).collect::<Vec<_>>();
             Ok(json_answer(&json!({ "Functions": functions })))
         }
         (&Method::GET, ["2015-03-31", "functions", name]) => {
             let pool = lambda.pool(&percent_decoded(name)?)?;
             let code = json!({ "RepositoryType": "File", "Location": pool.binary() });
-            let configuration = configuration(pool.function());
+            let configuration = configuration(&pool.function());
             Ok(json_answer(&json!({ "Configuration": configuration, "Code": code })))
         }
         (&Method::GET, ["2015-03-31", "functions", name, "configuration"]) => {
             let pool = lambda.pool(&percent_decoded(name)?)?;
-            Ok(json_answer(&configuration(pool.function())))
+            Ok(json_answer(&configuration(&pool.function())))
         }
         (_, [_, "functions", name, "concurrency"]) => {
             let pool = Arc::clone(lambda.pool(&percent_decoded(name)?)?);

@@ -100,13 +100,14 @@ struct End {
 
 async fn serve(queue: &EventQueue, pool: &Arc<Pool>, invocation: &Invocation, queued: &mut Queued) {
     let end = attempt(queue, pool, invocation, queued).await;
-    let settings = &pool.function().event_invoke;
+    let function = pool.function();
+    let settings = &function.event_invoke;
     let destination = match end.condition {
         "Success" => &settings.on_success,
         _ => &settings.on_failure,
     };
     if end.condition != "Success" {
-        let (name, id) = (&pool.function().name, &invocation.request_id);
+        let (name, id) = (&function.name, &invocation.request_id);
         let to = destination.as_deref().unwrap_or("none");
         tracing::warn!("event {id} for {name} given up ({}); destination: {to}", end.condition);
     }
@@ -125,7 +126,7 @@ async fn send(
     destination: &str,
     record: String,
 ) -> Result<(), String> {
-    queue.iam.may_send(pool.function(), destination).map_err(|denied| denied.to_string())?;
+    queue.iam.may_send(&pool.function(), destination).map_err(|denied| denied.to_string())?;
     queue.sqs.send(destination, record, BTreeMap::new()).await.map_err(|error| error.to_string())
 }
 

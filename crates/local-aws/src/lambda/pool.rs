@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,7 +46,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// One function.
 #[derive(Debug)]
 pub(super) struct Pool {
-    function: Function,
+    function: RwLock<Arc<Function>>,
     clock: Clock,
     options: Arc<LambdaOptions>,
     deliveries: Deliveries,
@@ -80,7 +80,7 @@ impl Pool {
     ) -> Arc<Self> {
         Arc::new(Self {
             concurrency: Concurrency::new(function.reserved_concurrency),
-            function,
+            function: RwLock::new(Arc::new(function)),
             clock,
             options,
             deliveries,
@@ -98,8 +98,39 @@ impl Pool {
         &self.concurrency
     }
 
-    pub(super) fn function(&self) -> &Function {
-        &self.function
+    /// Returns the function with its current settings.
+    pub(super) fn function(&self) -> Arc<Function> {
+        Arc::clone(&self.function.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes new settings, as UpdateFunctionConfiguration does: invocations that run continue in
+    /// their process, later ones get a process with the new settings.
+    pub(super) fn deploy(self: &Arc<Self>, function: &Function) {
+        let before = self.function();
+        if before.reserved_concurrency != function.reserved_concurrency {
+            self.concurrency.reserve(function.reserved_concurrency);
+        }
+        let mut current = self.function.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(function.clone());
+        drop(current);
+        let pool = Arc::clone(self);
+        tokio::spawn(async move { pool.end_outdated().await });
+    }
+
+    /// Ends the processes with earlier settings, each when it is idle.
+    async fn end_outdated(&self) {
+        loop {
+            let changed = self.changed.notified();
+            self.reap();
+            let function = self.function();
+            if self.environments().values().all(|it| it.function == *function) {
+                return;
+            }
+            tokio::select! {
+                () = changed => {}
+                () = self.stop.cancelled() => return,
+            }
+        }
     }
 
     /// Records the segments of the function's invocations.
@@ -109,7 +140,7 @@ impl Pool {
 
     /// Where the function's binary is, or should be.
     pub(super) fn binary(&self) -> PathBuf {
-        self.options.binary(&self.function)
+        self.options.binary(&self.function())
     }
 
     /// Rejects an invocation that is part of a recursive loop.
@@ -117,8 +148,9 @@ impl Pool {
     /// # Errors
     /// `RecursiveInvocationException`.
     pub(super) fn check_loop(&self, invocation: &Invocation) -> Result<(), AwsError> {
-        let links = trace::links(&invocation.trace, &self.function.name);
-        if self.function.recursive_loop_allowed || links < trace::MAX_LINKS {
+        let function = self.function();
+        let links = trace::links(&invocation.trace, &function.name);
+        if function.recursive_loop_allowed || links < trace::MAX_LINKS {
             return Ok(());
         }
         let message = "Lambda detected the function being invoked in a recursive loop with other \
@@ -191,7 +223,7 @@ impl Pool {
         faults: &Faults,
         operation: &str,
     ) -> Result<Option<Fault>, AwsError> {
-        let gate = faults.gate("lambda", operation, &self.function.name).await;
+        let gate = faults.gate("lambda", operation, &self.function().name).await;
         gate.inspect_err(|error| self.refused(error))
     }
 
@@ -204,7 +236,8 @@ impl Pool {
 
     /// Adds a value to a metric of the function (Lambda guide, "Types of metrics").
     fn metric(&self, metric: &str, unit: &str, value: f64) {
-        let dimension = ("FunctionName", self.function.name.as_str());
+        let function = self.function();
+        let dimension = ("FunctionName", function.name.as_str());
         self.options.metrics.count("AWS/Lambda", metric, dimension, unit, value);
     }
 
@@ -230,9 +263,10 @@ impl Pool {
             fault => match self.idle_or_started(&invocation).await {
                 Ok((environment, initialized)) => {
                     let segment = self.segments.run(&mut invocation, initialized);
+                    let timeout = environment.function.timeout;
                     let timeout = match invocation.of_http_request {
-                        true => self.clock.request_timeout(self.function.timeout),
-                        false => self.clock.real(self.function.timeout),
+                        true => self.clock.request_timeout(timeout),
+                        false => self.clock.real(timeout),
                     };
                     let timeouts = Arc::clone(&self.counts.timeouts);
                     let limits = Limits { timeout, timeouts };
@@ -281,12 +315,13 @@ impl Pool {
 
     /// Claims an idle process, and returns whether another is about to be idle.
     fn claim_idle(&self) -> (Option<Arc<ExecutionEnvironment>>, bool) {
-        let environments = self.environments();
+        let (environments, function) = (self.environments(), self.function());
+        let current = environments.values().filter(|it| it.function == *function);
         let mut idle: Vec<_> =
-            environments.values().filter_map(|it| Some((it.idle_since()?, it))).collect();
+            current.clone().filter_map(|it| Some((it.idle_since()?, it))).collect();
         idle.sort_by_key(|(since, _)| std::cmp::Reverse(*since));
         let claimed = idle.into_iter().find(|(_, it)| it.claim()).map(|(_, it)| Arc::clone(it));
-        (claimed, environments.values().any(|it| it.is_settling()))
+        (claimed, current.into_iter().any(|it| it.is_settling()))
     }
 
     async fn start(
@@ -295,7 +330,8 @@ impl Pool {
     ) -> Result<Arc<ExecutionEnvironment>, Invoked> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (idle, stop) = (Arc::clone(&self.changed), &self.stop);
-        let started = process::start(id, &self.function, &self.options, idle, stop).await;
+        let function = self.function();
+        let started = process::start(id, &function, &self.options, idle, stop).await;
         let environment = started.map_err(|error| {
             let reason = format!("{}: {error}", self.binary().display());
             invocation.ended("Runtime.InvalidEntrypoint", &reason)
@@ -333,11 +369,15 @@ impl Pool {
         self.changed.notify_waiters();
     }
 
-    /// Kills the processes that have been idle for long.
+    /// Kills the processes that have been idle for long, and idle ones with earlier settings.
     pub(super) fn reap(&self) {
+        let function = self.function();
         let longest = self.clock.real(KEPT_IDLE).max(KEPT_IDLE_REAL);
         for environment in self.environments().values() {
-            let idle = environment.idle_since().is_some_and(|since| since.elapsed() > longest);
+            let is_outdated = environment.function != *function;
+            let idle = environment
+                .idle_since()
+                .is_some_and(|since| is_outdated || since.elapsed() > longest);
             // Claimed first, so that no invocation is given to a process that is being ended.
             if idle && environment.claim() {
                 environment.kill();
@@ -365,18 +405,19 @@ impl Pool {
 
     /// Returns the service's part of `/_local/state`.
     pub(super) fn state(&self) -> Value {
-        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let (count, function) =
+            (|count: &AtomicU64| count.load(Ordering::Relaxed), self.function());
         let instances = self
             .environments()
             .values()
             .map(|it| json!({ "id": it.id, "pid": it.pid, "doing": it.state_name() }))
             .collect::<Vec<_>>();
         json!({
-            "name": self.function.name,
-            "package": self.function.package,
-            "arn": self.function.arn,
-            "program": self.options.program(&self.function),
-            "timeoutSeconds": self.function.timeout.as_secs(),
+            "name": function.name,
+            "package": function.package,
+            "arn": function.arn,
+            "program": self.options.program(&function),
+            "timeoutSeconds": function.timeout.as_secs(),
             "running": self.concurrency.running(),
             "instances": instances,
             "started": count(&self.next_id) - 1,

@@ -176,8 +176,18 @@ impl Lambda {
     }
 
     /// Returns the deployed names of the functions.
-    pub(crate) fn names(&self) -> Vec<&str> {
-        self.pools.iter().map(|pool| pool.function().name.as_str()).collect()
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.pools.iter().map(|pool| pool.function().name.clone()).collect()
+    }
+
+    /// Takes new settings of functions.
+    pub(crate) fn deploy(&self, functions: &[Function]) {
+        for function in functions {
+            let own = |pool: &&Arc<Pool>| pool.function().logical_id == function.logical_id;
+            if let Some(pool) = self.pools.iter().find(own) {
+                pool.deploy(function);
+            }
+        }
     }
 
     /// Returns the functions without a binary, with the path at which it is missing.
@@ -231,7 +241,7 @@ impl Lambda {
     pub(super) fn pool(&self, function: &str) -> Result<&Arc<Pool>, AwsError> {
         let name = bare_name(function);
         let by = |matches: fn(&Function, &str) -> bool| {
-            self.pools.iter().find(|pool| matches(pool.function(), name))
+            self.pools.iter().find(|pool| matches(&pool.function(), name))
         };
         by(|it, name| it.name == name).or_else(|| by(|it, name| it.package == name)).ok_or_else(
             || {

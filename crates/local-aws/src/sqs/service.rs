@@ -37,6 +37,24 @@ impl Sqs {
         Arc::new(Self { clock, faults, queues, arrived: Notify::new() })
     }
 
+    /// Creates queues, or gives those that exist their new settings.
+    pub(crate) fn create(&self, wanted: &[Queue]) {
+        let now = self.clock.now_ms();
+        let mut queues = self.lock();
+        for queue in wanted {
+            let state = queues.entry(queue.name.clone());
+            let state = state.or_insert_with(|| QueueState::new(queue.clone(), now));
+            state.config = queue.clone();
+        }
+    }
+
+    /// Deletes all other queues. Their messages are lost.
+    pub(crate) fn remove_others(&self, wanted: &[Queue]) {
+        self.lock().retain(|name, _| wanted.iter().any(|queue| queue.name == *name));
+        // A receiver of a deleted queue does not wait for its time to end.
+        self.arrived.notify_waiters();
+    }
+
     /// Sends a message on behalf of a service (dead letters, OnFailure records). `attributes`
     /// become string message attributes.
     ///

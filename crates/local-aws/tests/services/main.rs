@@ -5,6 +5,7 @@
 mod browsers;
 mod connections;
 mod deliveries;
+mod deployments;
 mod front_door;
 mod index;
 mod invocations;

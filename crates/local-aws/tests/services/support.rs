@@ -46,7 +46,9 @@ impl TestCloud {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        let options = Options { template: Some(fixture()), binaries: Some(examples()), ..options };
+        let template = options.template.or_else(|| Some(fixture()));
+        let binaries = options.binaries.or_else(|| Some(examples()));
+        let options = Options { template, binaries, ..options };
         let running = local_aws::start(options).await.unwrap();
         let url = running.url().to_owned();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();

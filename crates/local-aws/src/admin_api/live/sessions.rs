@@ -109,7 +109,8 @@ fn failure(delivery: &Delivery) -> Option<&str> {
 
 /// Returns the items of the table whose name is `PREFIX-` and the environment.
 async fn items(services: &Services, prefix: &str) -> Option<Vec<Value>> {
-    let names = services.template.tables.iter().map(|table| table.name.as_str());
+    let template = services.template();
+    let names = template.tables.iter().map(|table| table.name.as_str());
     let named = |name: &&str| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('-'));
     let table = names.into_iter().find(named)?;
     services.dynamodb.items(table).await.ok()
