@@ -1,12 +1,12 @@
-"""A worker that a deployment removes still hands over its sessions: what it uses meanwhile is deployed
-with every ConsumerHost.
+"""A worker that a deployment removes still hands over its sessions: what it uses meanwhile exists as long
+as WorkerImage is given.
 
 ECS may report a deleted service as inactive while its tasks are stopping, and CloudFormation then deletes
 what only the service used.
 """
 
-from resolve import of_type
-from template import deployed
+from resolve import Resolver, of_type
+from template import PARAMETER_SETS, SOURCE, deployed, translate
 
 
 def used_by_workers(resources: dict) -> set[str]:
@@ -22,4 +22,7 @@ def used_by_workers(resources: dict) -> set[str]:
 def test_what_a_worker_uses_outlives_it():
     used = used_by_workers(deployed("workers"))
     assert len(used) == 2, used
-    assert used <= deployed("defaults").keys()
+    left = PARAMETER_SETS["workers"] | {"ConsumerHost": "lambda"}
+    resources = Resolver(translate(SOURCE, left), left).resources()
+    assert used <= resources.keys() and "WorkerService" not in resources
+    assert not used & deployed("defaults").keys()
