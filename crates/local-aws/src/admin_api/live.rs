@@ -96,12 +96,12 @@ impl CloudFeed {
         let last = services.events.after(u64::MAX)["last"].as_u64().unwrap_or_default();
         let template = &services.template;
         let tasks = template.tasks.iter().map(|task| &task.package);
-        let packages = template.functions.iter().map(|function| &function.package).chain(tasks);
+        let logs = template.functions.iter().map(|function| &function.log).chain(tasks);
         Self {
             sessions: LastSent::default(),
             faults: LastSent::default(),
             bus: last.saturating_sub(PAST_EVENTS),
-            logs: packages.map(|package| LogTail::new(&services.logs, package)).collect(),
+            logs: logs.map(|log| LogTail::new(&services.logs, log)).collect(),
             services,
         }
     }

@@ -7,6 +7,7 @@ mod connections;
 mod deliveries;
 mod front_door;
 mod index;
+mod instances;
 mod invocations;
 mod keys;
 mod live;

@@ -46,7 +46,12 @@ impl TestCloud {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        let options = Options { template: Some(fixture()), binaries: Some(examples()), ..options };
+        Self::on(fixture(), options).await
+    }
+
+    /// Starts a cloud on another template.
+    pub(crate) async fn on(template: PathBuf, options: Options) -> Self {
+        let options = Options { template: Some(template), binaries: Some(examples()), ..options };
         let running = local_aws::start(options).await.unwrap();
         let url = running.url().to_owned();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
