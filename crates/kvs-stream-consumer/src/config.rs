@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_adapters::listeners::Endpoint;
-use lambda_support::env::{Flag, Number, Optional, Variable};
+use lambda_support::env::{Number, Optional, Variable};
 use lambda_support::{ConfigError, Env, TimeScale, variables};
 use session::PairRules;
 
