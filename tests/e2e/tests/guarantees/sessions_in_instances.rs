@@ -54,7 +54,8 @@ fn speeches(count: usize) -> Vec<Packets> {
     let recording = Packets::of(&testkit::recording());
     let speech = |number: usize| {
         let mut packets = recording.packets.clone();
-        packets.rotate_left(number * packets.len() / count);
+        let first = number * packets.len() / count;
+        packets.rotate_left(first);
         Packets { packets, pre_skip: recording.pre_skip }
     };
     (0..count).map(speech).collect()
