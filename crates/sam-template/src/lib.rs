@@ -30,8 +30,8 @@ pub use account::Account;
 pub use load::NOT_RUN;
 pub use model::{
     Alarm, Archive, Cors, Dashboard, Effect, EventInvoke, Function, HttpApi, JwtAuthorizer,
-    ManagedInstances, Queue, RetryPolicy, Role, Route, Rule, Statement, Subscription, Table, Target,
-    Task, Template, Throttle, Topic,
+    ManagedInstances, Queue, RetryPolicy, Role, Route, Rule, Statement, Subscription, Table,
+    Target, Task, Template, Throttle, Topic,
 };
 pub use options::LoadOptions;
 

@@ -9,8 +9,8 @@ use super::options::LoadOptions;
 use super::reader::{Properties, at};
 use super::scope::Scope;
 use super::{
-    Template, TemplateError, alarms, capacity, events, function, http_api, include, names, parameters, queue,
-    role, rules, table, task, yaml,
+    Template, TemplateError, alarms, capacity, events, function, http_api, include, names,
+    parameters, queue, role, rules, table, task, yaml,
 };
 
 /// Resource types that are accepted and not run. They have no effect on one machine, except that

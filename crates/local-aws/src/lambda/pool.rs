@@ -311,9 +311,7 @@ impl Pool {
     }
 
     /// Starts a process, and waits until it asks for its first invocation.
-    pub(super) async fn start(
-        self: &Arc<Self>,
-    ) -> Result<Arc<ExecutionEnvironment>, StartFailure> {
+    pub(super) async fn start(self: &Arc<Self>) -> Result<Arc<ExecutionEnvironment>, StartFailure> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (idle, stop) = (Arc::clone(&self.changed), &self.stop);
         let started = process::start(id, &self.function, &self.options, idle, stop).await;

@@ -56,7 +56,10 @@ async fn next(State(environment): State<Arc<ExecutionEnvironment>>) -> Response 
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", &job.invocation.request_id)
         .header("lambda-runtime-deadline-ms", job.deadline_ms.to_string())
-        .header("lambda-runtime-invoked-function-arn", qualifier::invoked_arn(&environment.function))
+        .header(
+            "lambda-runtime-invoked-function-arn",
+            qualifier::invoked_arn(&environment.function),
+        )
         .header("lambda-runtime-trace-id", trace)
         .body(Body::from(job.invocation.payload))
         .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())

@@ -50,12 +50,7 @@ impl RuntimeWorkers {
     }
 
     /// Hands the invocation of a claim to a worker.
-    pub(super) fn give(
-        &self,
-        job: Job,
-        guard: InvocationGuard,
-        answer: oneshot::Sender<Outcome>,
-    ) {
+    pub(super) fn give(&self, job: Job, guard: InvocationGuard, answer: oneshot::Sender<Outcome>) {
         let mut state = self.state();
         state.claimed = state.claimed.saturating_sub(1);
         state.running.insert(job.invocation.request_id.clone(), (guard, answer));

@@ -80,9 +80,7 @@ struct Function {
 fn functions(state: &Value) -> Vec<Function> {
     let functions = state["lambda"]["functions"].as_array().into_iter().flatten();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    functions
-        .map(|it| Function { log: text(&it["log"]), name: text(&it["name"]) })
-        .collect()
+    functions.map(|it| Function { log: text(&it["log"]), name: text(&it["name"]) }).collect()
 }
 
 /// Returns the error of a text that names neither a function nor a session.

@@ -90,8 +90,11 @@ async fn many_sessions_in_one_process_arrive_whole_each_with_its_own_records() {
     const COUNT: usize = 12;
     let cloud = Cloud::start(instances(1, 4)).await.unwrap();
     let (sessions, speeches) = (open(&cloud, COUNT).await, speeches(COUNT));
-    let files: Vec<_> =
-        sessions.iter().zip(&speeches).map(|(it, speech)| written(&cloud, it.id(), speech)).collect();
+    let files: Vec<_> = sessions
+        .iter()
+        .zip(&speeches)
+        .map(|(it, speech)| written(&cloud, it.id(), speech))
+        .collect();
     let said = sessions.iter().zip(&files).map(|(session, file)| session.say(file));
     join_all(said).await.into_iter().for_each(|said| said.unwrap());
     let [process] = &working(&cloud).await[..] else { panic!("not one process") };
@@ -151,8 +154,11 @@ async fn a_session_that_fails_and_one_that_floods_delay_no_other() {
     // Six minutes of speech at once, while the others speak in real time of the cloud.
     let flood = speeches[1].repeated(10);
     let flood_file = written(&cloud, "flood", &flood);
-    let files: Vec<_> =
-        sessions.iter().zip(&speeches).map(|(it, speech)| written(&cloud, it.id(), speech)).collect();
+    let files: Vec<_> = sessions
+        .iter()
+        .zip(&speeches)
+        .map(|(it, speech)| written(&cloud, it.id(), speech))
+        .collect();
     let mut flooder = flooding.speak(&flood_file, 1_000).unwrap();
     let mut failed = failing.speak(&files[0], 4).unwrap();
     let said = others.iter().zip(&files[2..]).map(|(session, file)| session.say(file));
@@ -302,8 +308,11 @@ async fn a_session_without_a_place_is_delivered_once_there_is_one() {
     let parameters = vec!["InstancesMaxConcurrency=1".to_owned()];
     let cloud = Cloud::start(Options { parameters, ..instances(1, 10) }).await.unwrap();
     let (sessions, speeches) = (open(&cloud, 2).await, speeches(2));
-    let files: Vec<_> =
-        sessions.iter().zip(&speeches).map(|(it, speech)| written(&cloud, it.id(), speech)).collect();
+    let files: Vec<_> = sessions
+        .iter()
+        .zip(&speeches)
+        .map(|(it, speech)| written(&cloud, it.id(), speech))
+        .collect();
     let said = sessions.iter().zip(&files).map(|(session, file)| session.say(file));
     join_all(said).await.into_iter().for_each(|said| said.unwrap());
     let state = cloud.function(INSTANCES).await.unwrap();
@@ -352,5 +361,8 @@ async fn the_function_forwards_what_it_receives_to_the_alias() {
     let refused = cloud.invoke(&format!("{INSTANCES}:live"), &check).await.unwrap();
     assert_eq!(refused["errorType"], "InvalidEvent", "{refused}");
     let unqualified = cloud.invoke(INSTANCES, &check).await.unwrap();
-    assert!(unqualified["Message"].as_str().unwrap().contains("Function not found"), "{unqualified}");
+    assert!(
+        unqualified["Message"].as_str().unwrap().contains("Function not found"),
+        "{unqualified}"
+    );
 }
