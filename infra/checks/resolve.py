@@ -21,6 +21,7 @@ NAMED = {
     "AWS::IAM::Role": ("RoleName", "iam", "role/{}"),
     "AWS::ECS::Cluster": ("ClusterName", "ecs", "cluster/{}"),
     "AWS::ECS::Service": ("ServiceName", "ecs", "service/{}"),
+    "AWS::Lambda::CapacityProvider": ("CapacityProviderName", "lambda", "capacity-provider:{}"),
 }
 NOTHING = object()
 
@@ -113,6 +114,9 @@ class Resolver:
         kind = self.template["Resources"][name]["Type"]
         if kind == "AWS::SQS::Queue":
             return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{self.name(name)}"
+        if kind == "AWS::Lambda::Alias":
+            alias = self.plain(self.template["Resources"][name]["Properties"])
+            return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{alias['FunctionName']}:{alias['Name']}"
         return self.attribute(name, "Arn") if kind == "AWS::SNS::Topic" else self.name(name)
 
     def name(self, resource: str) -> str:

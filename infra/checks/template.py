@@ -47,9 +47,16 @@ PARAMETER_SETS: dict[str, dict[str, str]] = {
     # Sessions in workers, with every option that concerns them.
     "workers": {
         "ConsumerHost": "container", "WorkerImage": "123456789012.dkr.ecr.us-east-1.amazonaws.com/stream-worker:1",
-        "WorkerSubnets": "subnet-11111111,subnet-22222222", "WorkerSecurityGroups": "sg-11111111",
+        "ConsumerSubnets": "subnet-11111111,subnet-22222222", "ConsumerSecurityGroups": "sg-11111111",
         "WorkerCpu": "2048", "WorkerMemory": "4096", "WorkerMaxSessions": "400", "WorkerMinTasks": "3",
         "WorkerMaxTasks": "20", "KmsKeyArn": KEY, "WebSocketApiEndpoint": "https://ws.example.com",
+        "WebSocketApiId": "a1b2c3d4e5",
+    },
+    # Sessions on managed instances, likewise.
+    "instances": {
+        "ConsumerHost": "managed-instances", "InstancesMaxVCpus": "8", "InstancesMemory": "4096",
+        "InstancesMaxConcurrency": "128", "ConsumerSubnets": "subnet-11111111,subnet-22222222,subnet-33333333",
+        "ConsumerSecurityGroups": "sg-11111111", "KmsKeyArn": KEY, "WebSocketApiEndpoint": "https://ws.example.com",
         "WebSocketApiId": "a1b2c3d4e5",
     },
 }

@@ -107,6 +107,8 @@ def metric_problem(resources: dict, used: dict, table: dict) -> str | None:
 def rule_problem(resources: dict, rule: dict) -> str | None:
     """Returns what is wrong with the rule of a composite alarm, or None."""
     operator, states = rule["Fn::Join"]
+    # A state of a resource that a stack may not have.
+    states = [it.get("Fn::If", [None, it])[1] for it in states]
     names = [re.fullmatch(r'ALARM\("\$\{(\w+)\}"\)', it["Fn::Sub"]) for it in states]
     if operator != " OR " or not names or not all(names):
         return "its AlarmRule is not a list of alarms"

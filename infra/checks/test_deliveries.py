@@ -49,7 +49,8 @@ def problems(resources: dict) -> list[str]:
                 sends.add((target["Arn"], arn))
                 if arn not in may_send.get(target["Arn"], ()):
                     found.append(f"{name}: no permission to send to {target['Arn']}")
-            elif (target["Arn"].rsplit(":", 1)[-1], arn) not in allowed:
+            # By the name of a function, or the ARN of an alias.
+            elif not {(target["Arn"].rsplit(":", 1)[-1], arn), (target["Arn"], arn)} & allowed:
                 found.append(f"{name}: no permission to invoke {target['Arn']}")
             if not RETRY <= target.get("RetryPolicy", {}).keys():
                 found.append(f"{name}: EventBridge retries for a day, which is too late for {target['Arn']}")

@@ -19,7 +19,8 @@ def problems(template: dict) -> list[str]:
     """Returns the functions that lose their metrics, for each allowed LogLevel."""
     found = []
     for level in template["Parameters"]["LogLevel"]["AllowedValues"]:
-        resources = Resolver(template, {"LogLevel": level, "Canary": "true"}).resources()
+        options = {"LogLevel": level, "Canary": "true", "InstancesMaxVCpus": "2"}
+        resources = Resolver(template, options).resources()
         for name, function in of_type(resources, FUNCTION).items():
             kept = function.get("LoggingConfig", {}).get("ApplicationLogLevel")
             if kept not in KEEPS_METRICS:

@@ -87,7 +87,7 @@ def problems(resources: dict) -> list[str]:
 
 
 # The reference processor, which `external` does not deploy, is the one that reads its table.
-@pytest.mark.parametrize("name", ["defaults", "every-option", "prod"])
+@pytest.mark.parametrize("name", ["defaults", "every-option", "prod", "instances"])
 def test_names_agree(name: str):
     assert problems(deployed(name)) == []
 

@@ -13,6 +13,7 @@ from matroska import damaged, without_codec
 
 # More calls than any scenario makes: such a fault lasts until it is removed.
 ALWAYS = 1_000_000
+INSTANCES = f"{CONSUMER}-instances"
 REFUSED = {"status": 400, "code": "AccessDeniedException", "times": ALWAYS}
 PROCESSOR = {"target": "audio-processor", "times": ALWAYS}
 
@@ -93,6 +94,20 @@ def consumer_is_killed(cloud: Cloud) -> Iterator[None]:
 def consumer_is_throttled(cloud: Cloud) -> Iterator[None]:
     cloud.fault("lambda", "Invoke", target=CONSUMER, status=429, code="TooManyRequestsException")
     yield
+
+
+def instance_is_killed(cloud: Cloud) -> Iterator[None]:
+    cloud.fault("lambda", "Invoke", target=INSTANCES, kind="kill")
+    cloud.open("ina")
+    yield
+
+
+def instances_are_full(cloud: Cloud) -> Iterator[None]:
+    """One session takes the only place, so that the start of the other is throttled."""
+    sessions = [(cloud.open(speaker), speaker) for speaker in ("ira", "ivo")]
+    yield
+    for session, speaker in sessions:
+        cloud.end(session, speaker)
 
 
 def codec_is_not_supported(cloud: Cloud) -> Iterator[None]:
@@ -231,6 +246,12 @@ GROUPS = [
     Group("workers", 60, [
         [Scenario(("consumer-starts-waiting",), "a session starts while no worker runs", no_worker_runs)],
     ], {"ConsumerHost": "container"}, ("--workers", "0")),
+    Group("instances", 60, [
+        [Scenario(("kvs-stream-consumer-instances-throttles",), "all places of the instances are taken",
+                  instances_are_full)],
+        [Scenario(("kvs-stream-consumer-instances-errors",), "a process of the instances is killed",
+                  instance_is_killed)],
+    ], {"ConsumerHost": "managed-instances", "InstancesMaxConcurrency": 1}, ("--workers", "1")),
     Group("expired", 60, [
         [Scenario(("kvs-samples-unavailable",), "the processor fails for longer than the retention", audio_expires)],
     ], {"StreamRetentionHours": 1}, is_long=True),

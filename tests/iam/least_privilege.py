@@ -52,9 +52,12 @@ def lines(text: str) -> list[dict]:
 
 def allowed_by_the_template() -> set[Permission]:
     """Returns all permissions of the roles of the functions and the workers."""
-    options = [word for it in ("Canary=true", "WarmPairs=2", "ConsumerHost=container") for word in ("--parameter", it)]
-    listing = subprocess.check_output([CLOUD, "permissions", *options], cwd=ROOT, text=True)
-    return {permission(line) for line in lines(listing)}
+    allowed = set()
+    for host in ("container", "managed-instances"):
+        options = [word for it in ("Canary=true", "WarmPairs=2", f"ConsumerHost={host}") for word in ("--parameter", it)]
+        listing = subprocess.check_output([CLOUD, "permissions", *options], cwd=ROOT, text=True)
+        allowed |= {permission(line) for line in lines(listing)}
+    return allowed
 
 
 def called(folder: pathlib.Path) -> list[dict]:

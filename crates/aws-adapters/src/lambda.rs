@@ -74,7 +74,7 @@ fn refused(error: &SdkError<InvokeError, HttpResponse>) -> Reply {
     }
 }
 
-/// The consumer's function, invoked by itself.
+/// A function of the consumer: this one, or the one to which it forwards its events.
 #[derive(Debug)]
 pub struct ConsumerFunction {
     client: Client,
@@ -84,7 +84,7 @@ pub struct ConsumerFunction {
 }
 
 impl ConsumerFunction {
-    /// Creates a client of the function with this name.
+    /// Creates a client of the function with this name or ARN.
     pub fn new(sdk: &Sdk, function: String) -> Self {
         let client = Builder::from(sdk.config()).interceptor(TraceHeader);
         let once = client.clone().retry_config(RetryConfig::disabled());
@@ -95,7 +95,7 @@ impl ConsumerFunction {
         }
     }
 
-    /// Invokes this function asynchronously.
+    /// Invokes the function asynchronously.
     ///
     /// # Errors
     /// The call failed.

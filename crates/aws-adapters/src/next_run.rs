@@ -1,11 +1,10 @@
-//! Starts the next run of a session: by an invocation of the consumer's function, or by the
-//! workers.
+//! Starts the next run of a session: by an invocation, a message, or an event on the bus.
 
 use relay::ports::{Continuation, SelfInvoker};
 use serde_json::{Value, json};
 use session::event::CONTINUATION;
 use session::reconcile::Consumer;
-use session::{PortError, SessionId};
+use session::{ErrorKind, PortError, SessionId};
 
 use crate::event_bridge::EventBridge;
 use crate::lambda::ConsumerFunction;
@@ -14,17 +13,17 @@ use crate::starts_queue::StartsQueue;
 /// What starts the next run of a session.
 #[derive(Debug)]
 pub enum NextRun {
-    /// An invocation of this function.
+    /// An invocation of a function: of this one, or of the one that runs the sessions.
     Function(ConsumerFunction),
-    /// The workers.
-    Workers {
-        /// The bus of continuations. Its rule targets what runs the sessions at that time, so that
-        /// a deployment that changes it moves the sessions.
+    /// A message to the workers.
+    Queue(StartsQueue),
+    /// A continuation on the bus. Its rule targets what runs the sessions at that time, so that a
+    /// deployment that changes it moves the sessions.
+    Bus {
+        /// The bus.
         bus: EventBridge,
         /// The environment that a continuation belongs to: all environments share the bus.
         environment: String,
-        /// The workers' queue, for what is certainly theirs.
-        queue: StartsQueue,
     },
 }
 
@@ -32,11 +31,15 @@ impl NextRun {
     /// Sends an event to what starts the next run, as it is.
     ///
     /// # Errors
-    /// The call failed.
+    /// The call failed, or the bus is for continuations only.
     pub async fn forward(&self, event: &Value) -> Result<(), PortError> {
         match self {
             Self::Function(function) => function.invoke(event).await,
-            Self::Workers { queue, .. } => queue.send(event).await,
+            Self::Queue(queue) => queue.send(event).await,
+            Self::Bus { .. } => {
+                let reason = "the bus is for continuations only".to_owned();
+                Err(PortError::new("PutEvents", ErrorKind::Invalid, reason))
+            }
         }
     }
 }
@@ -57,7 +60,8 @@ impl SelfInvoker for NextRun {
         let event = event_of(continuation, trace.as_deref());
         match self {
             Self::Function(function) => function.invoke_once(&event).await,
-            Self::Workers { bus, environment, .. } => {
+            Self::Queue(queue) => queue.send(&event).await,
+            Self::Bus { bus, environment } => {
                 let detail = detail_of(event, environment).to_string();
                 bus.put_once(CONTINUATION, &detail, trace.as_deref()).await
             }

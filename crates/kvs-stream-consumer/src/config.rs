@@ -26,6 +26,12 @@ variables! {
     AUDIO_PROCESSOR_TIMEOUT_SECONDS: Number(60, 1..=900);
     /// Function that a hand-off invokes; set by Lambda.
     AWS_LAMBDA_FUNCTION_NAME: Optional;
+    /// Whether a hand-off publishes an event, whose rule targets what runs the sessions then, in
+    /// place of invoking this function; such a function does no health check.
+    HAND_OFF_BY_EVENT: Flag(false);
+    /// Alias of the function on managed instances; a function that has it forwards its events
+    /// there.
+    INSTANCES_FUNCTION_ARN: Optional;
     /// Queue of the workers; a function that has it forwards its events there, and a worker needs
     /// it.
     STARTS_QUEUE_URL: Optional;
@@ -66,16 +72,27 @@ pub enum Host {
         /// Its name.
         name: String,
     },
-    /// Workers: this function forwards its events to their queue, and does the health check.
+    /// Another host: this function forwards its events, and does the health check.
     Forwarder {
-        /// The workers' queue.
-        queue_url: String,
+        /// Where it forwards them to.
+        to: Destination,
     },
+    /// This function on managed instances: each run is an invocation, and publishes the next one.
+    Instances,
     /// This worker: each run is a message, and publishes the next one.
     Worker {
         /// The workers' queue.
         queue_url: String,
     },
+}
+
+/// Where a function forwards its events to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// The workers' queue, by its URL.
+    Queue(String),
+    /// The function on managed instances, by the ARN of its alias.
+    Function(String),
 }
 
 /// The consumer's configuration.
@@ -122,8 +139,11 @@ impl Config {
     /// Names the first variable that is missing, malformed or out of range.
     pub fn of_function(env: &Env) -> Result<Self, ConfigError> {
         let name = needed(env, &AWS_LAMBDA_FUNCTION_NAME)?;
-        let host = match env.optional(&STARTS_QUEUE_URL) {
-            Some(queue_url) => Host::Forwarder { queue_url },
+        let queue = env.optional(&STARTS_QUEUE_URL).map(Destination::Queue);
+        let function = env.optional(&INSTANCES_FUNCTION_ARN).map(Destination::Function);
+        let host = match queue.or(function) {
+            Some(to) => Host::Forwarder { to },
+            None if env.flag(&HAND_OFF_BY_EVENT)? => Host::Instances,
             None => Host::Function { name },
         };
         Self::from_env(env, host)
@@ -137,11 +157,11 @@ impl Config {
         Self::from_env(env, Host::Worker { queue_url: needed(env, &STARTS_QUEUE_URL)? })
     }
 
-    /// Returns the URL of the workers' queue, if workers run the sessions.
+    /// Returns the URL of a worker's queue.
     pub fn queue_url(&self) -> Option<&str> {
         match &self.host {
-            Host::Function { .. } => None,
-            Host::Forwarder { queue_url } | Host::Worker { queue_url } => Some(queue_url),
+            Host::Worker { queue_url } => Some(queue_url),
+            _ => None,
         }
     }
 
@@ -238,12 +258,19 @@ mod tests {
     }
 
     #[test]
-    fn a_function_forwards_to_the_queue_that_it_has_and_a_worker_needs_one() {
+    fn a_function_forwards_to_the_host_that_it_has_and_a_worker_needs_a_queue() {
         let name = "kvs-stream-consumer-test".to_owned();
-        assert_eq!(with(&[("STARTS_QUEUE_URL", "")]).unwrap().host, Host::Function { name });
+        let none = [("STARTS_QUEUE_URL", ""), ("INSTANCES_FUNCTION_ARN", "")];
+        assert_eq!(with(&none).unwrap().host, Host::Function { name });
         let queue = ("STARTS_QUEUE_URL", "http://127.0.0.1/1/consumer-starts-test");
         let queue_url = queue.1.to_owned();
-        assert_eq!(with(&[queue]).unwrap().host, Host::Forwarder { queue_url: queue_url.clone() });
+        let to = Destination::Queue(queue_url.clone());
+        assert_eq!(with(&[queue]).unwrap().host, Host::Forwarder { to });
+        let alias = ("INSTANCES_FUNCTION_ARN", "arn:aws:lambda:r:1:function:f:live");
+        let to = Destination::Function(alias.1.to_owned());
+        assert_eq!(with(&[alias]).unwrap().host, Host::Forwarder { to });
+        assert_eq!(with(&[("HAND_OFF_BY_EVENT", "true")]).unwrap().host, Host::Instances);
+        assert!(with(&[("HAND_OFF_BY_EVENT", "yes")]).is_err());
         let worker = |more: Option<(&'static str, &'static str)>| {
             Config::of_worker(&Env::from_pairs(REQUIRED.into_iter().chain(more)))
         };

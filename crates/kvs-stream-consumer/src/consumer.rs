@@ -16,7 +16,7 @@ use lambda_support::context::SystemContext;
 use session::metrics::Metric;
 use session::ports::Clock as _;
 
-use crate::config::{Config, Host};
+use crate::config::{Config, Destination, Host};
 use crate::end_notice::EndNotice;
 use crate::health_check::rules;
 use crate::metrics::Emf;
@@ -95,11 +95,15 @@ impl Consumer {
 /// Returns what starts the next run of a session on this host.
 fn next_run(sdk: &Sdk, config: &Config, events: &EventBridge) -> NextRun {
     match &config.host {
-        Host::Function { name } => NextRun::Function(ConsumerFunction::new(sdk, name.clone())),
-        Host::Forwarder { queue_url } | Host::Worker { queue_url } => NextRun::Workers {
-            bus: events.clone(),
-            environment: config.environment.clone(),
-            queue: StartsQueue::new(sdk, queue_url.clone()),
-        },
+        Host::Function { name: function }
+        | Host::Forwarder { to: Destination::Function(function) } => {
+            NextRun::Function(ConsumerFunction::new(sdk, function.clone()))
+        }
+        Host::Forwarder { to: Destination::Queue(url) } => {
+            NextRun::Queue(StartsQueue::new(sdk, url.clone()))
+        }
+        Host::Instances | Host::Worker { .. } => {
+            NextRun::Bus { bus: events.clone(), environment: config.environment.clone() }
+        }
     }
 }

@@ -37,7 +37,7 @@ pub enum Failure {
     /// The run failed.
     #[error(transparent)]
     Relay(#[from] RelayError),
-    /// The event could not be forwarded to the workers.
+    /// The event could not be forwarded to what runs the sessions.
     #[error("forwarding to the workers: {0}")]
     Forward(#[source] PortError),
     /// A duty of the health check failed.

@@ -89,8 +89,8 @@ async fn dispatch(consumer: &Consumer, event: &Event) -> Result<Value, Failure> 
     let input = Input::read(&event.payload)?;
     let run = Run { consumer, event };
     let report = match (input, &consumer.config.host) {
-        (Input::HealthCheck, Host::Worker { .. }) => {
-            return Err(Failure::UnknownEvent("a worker does no health check".to_owned()));
+        (Input::HealthCheck, Host::Instances | Host::Worker { .. }) => {
+            return Err(Failure::UnknownEvent("this host does no health check".to_owned()));
         }
         (Input::HealthCheck, _) => return Ok(json!(health_check::run(consumer).await?)),
         (_, Host::Forwarder { .. }) => return forward(consumer, &event.payload).await,
@@ -106,12 +106,12 @@ async fn dispatch(consumer: &Consumer, event: &Event) -> Result<Value, Failure> 
     Ok(json!(report))
 }
 
-/// Sends an event to the workers. Invocations that began before the workers ran the sessions hand
-/// off to this function.
+/// Sends an event to what runs the sessions. Invocations that began before it ran them hand off to
+/// this function.
 async fn forward(consumer: &Consumer, payload: &Value) -> Result<Value, Failure> {
     consumer.next_run.forward(payload).await.map_err(Failure::Forward)?;
     let session = session_id(payload);
-    tracing::info!(sessionId = session, "forwarded to the workers");
+    tracing::info!(sessionId = session, "forwarded to what runs the sessions");
     Ok(json!({"sessionId": session, "outcome": "forwarded"}))
 }
 

@@ -16,7 +16,7 @@ mod metrics;
 mod ports;
 
 pub use authority::Contradiction;
-pub use config::{Config, Host};
+pub use config::{Config, Destination, Host};
 pub use consumer::Consumer;
 pub use failure::Failure;
 pub use handler::Event;

@@ -19,13 +19,15 @@ pub(crate) fn stand_ins(base_url: &str) -> BTreeMap<String, String> {
     ])
 }
 
-/// Returns values for the parameters of workers: here they are processes, not containers in a
-/// network.
-pub(crate) fn workers() -> BTreeMap<String, String> {
+/// Returns values for the parameters of the hosts other than Lambda: here they are processes, not
+/// containers or instances in a network. Without managed instances there is no capacity for them.
+pub(crate) fn hosts(parameters: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let on_instances = parameters.get("ConsumerHost").is_some_and(|it| it == "managed-instances");
     let values = [
         ("WorkerImage", "stream-worker"),
-        ("WorkerSubnets", "subnet-00000000"),
-        ("WorkerSecurityGroups", "sg-00000000"),
+        ("ConsumerSubnets", "subnet-00000000"),
+        ("ConsumerSecurityGroups", "sg-00000000"),
+        ("InstancesMaxVCpus", if on_instances { "2" } else { "0" }),
     ];
     values.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }

@@ -33,7 +33,8 @@ pub struct Options {
     /// Runtime API, gets the environment of the function that it replaces, and starts in its own
     /// folder.
     pub programs: BTreeMap<String, PathBuf>,
-    /// How many workers run for each task definition of the template. Default: 2.
+    /// How many workers run for each task definition of the template, and environments for each
+    /// function on managed instances. Default: 2.
     pub workers: u32,
     /// Whether function logs are also written to stderr. Default: false.
     pub verbose: bool,

@@ -64,6 +64,8 @@ pub async fn start(options: Options) -> Result<LocalAws, Error> {
             }
         });
     });
+    // When this returns, the instances take invocations, as those of a published version do.
+    services.lambda.keep_instances(options.workers).await;
     Ok(LocalAws { services, stop: guard.disarm(), server, _data: data })
 }
 

@@ -134,10 +134,11 @@ struct UpArgs {
 /// What runs the sessions, in `up` and `run`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct HostArgs {
-    /// What runs the sessions, as the template's parameter ConsumerHost: `container` for workers.
-    #[arg(long, value_name = "HOST", value_parser = ["lambda", "container"])]
+    /// What runs the sessions, as the template's parameter ConsumerHost: `container` for workers,
+    /// `managed-instances` for a function with many sessions in each process.
+    #[arg(long, value_name = "HOST", value_parser = ["lambda", "managed-instances", "container"])]
     consumer_host: Option<String>,
-    /// How many workers run the sessions (with `--consumer-host container`).
+    /// How many workers or managed instances run the sessions (with `--consumer-host`).
     #[arg(
         long, value_name = "N", default_value_t = 2,
         value_parser = clap::value_parser!(u32).range(0..=100)

@@ -1,16 +1,17 @@
 //! `AWS::Serverless::Function` and its events.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::draft::Draft;
 use super::reader::{Properties, at};
 use super::scope::Scope;
-use super::{EventInvoke, Function, Template, TemplateError, events, http_api};
+use super::{EventInvoke, Function, Template, TemplateError, capacity, events, http_api};
 
 /// Deployment properties that have no effect here.
 const WITHOUT_EFFECT: [&str; 10] = [
     "Architectures",
-    "AutoPublishAlias",
+    "AutoPublishAliasAllProperties",
     "DeploymentPreference",
     "Description",
     "EphemeralStorage",
@@ -24,6 +25,8 @@ const WITHOUT_EFFECT: [&str; 10] = [
 /// Lambda's defaults and limits (API model of CreateFunction).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 const DEFAULT_MEMORY_MB: u64 = 128;
+const MAX_TIMEOUT_SECONDS: u64 = 900;
+const MEMORY_MB: RangeInclusive<u64> = 128..=10_240;
 
 /// Adds a function, its routes, rules and schedules.
 ///
@@ -50,13 +53,22 @@ pub(super) fn read(
     if package.is_empty() || package == "." {
         return Err(properties.wrong("CodeUri", "its last part must be the package's folder"));
     }
+    let instances = capacity::instances(scope, &mut properties)?;
+    let (max_timeout, memory) = match instances {
+        Some(_) => (capacity::MAX_TIMEOUT_SECONDS, capacity::MEMORY_MB),
+        None => (MAX_TIMEOUT_SECONDS, MEMORY_MB),
+    };
+    let is_second = draft.template.functions.iter().any(|it| it.package == package);
     let function = Function {
         logical_id: id.to_owned(),
+        log: if is_second { name.clone() } else { package.clone() },
         package,
         name,
         arn: arn.clone(),
-        timeout: properties.seconds("Timeout", 1..=900)?.unwrap_or(DEFAULT_TIMEOUT),
-        memory_mb: small(properties.number("MemorySize", 128..=10_240)?, DEFAULT_MEMORY_MB),
+        alias: properties.text("AutoPublishAlias")?,
+        instances,
+        timeout: properties.seconds("Timeout", 1..=max_timeout)?.unwrap_or(DEFAULT_TIMEOUT),
+        memory_mb: small(properties.number("MemorySize", memory)?, DEFAULT_MEMORY_MB),
         role: properties.text("Role")?,
         environment,
         reserved_concurrency: properties
@@ -184,6 +196,6 @@ fn destination(destinations: &mut Properties, name: &str) -> Result<Option<Strin
 }
 
 /// Converts a number whose range is already checked.
-fn small(number: Option<u64>, default: u64) -> u32 {
+pub(super) fn small(number: Option<u64>, default: u64) -> u32 {
     u32::try_from(number.unwrap_or(default)).unwrap_or(u32::MAX)
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod alarms;
+mod capacity;
 mod cors;
 mod definition;
 mod draft;
@@ -28,9 +29,9 @@ mod yaml;
 pub use account::Account;
 pub use load::NOT_RUN;
 pub use model::{
-    Alarm, Archive, Cors, Dashboard, Effect, EventInvoke, Function, HttpApi, JwtAuthorizer, Queue,
-    RetryPolicy, Role, Route, Rule, Statement, Subscription, Table, Target, Task, Template,
-    Throttle, Topic,
+    Alarm, Archive, Cors, Dashboard, Effect, EventInvoke, Function, HttpApi, JwtAuthorizer,
+    ManagedInstances, Queue, RetryPolicy, Role, Route, Rule, Statement, Subscription, Table,
+    Target, Task, Template, Throttle, Topic,
 };
 pub use options::LoadOptions;
 

@@ -9,8 +9,8 @@ use super::options::LoadOptions;
 use super::reader::{Properties, at};
 use super::scope::Scope;
 use super::{
-    Template, TemplateError, alarms, events, function, http_api, include, names, parameters, queue,
-    role, rules, table, task, yaml,
+    Template, TemplateError, alarms, capacity, events, function, http_api, include, names,
+    parameters, queue, role, rules, table, task, yaml,
 };
 
 /// Resource types that are accepted and not run. They have no effect on one machine, except that
@@ -115,6 +115,7 @@ impl Draft {
             "AWS::Events::Archive" => {
                 events::read_archive(&mut self.template, scope, id, name, properties)
             }
+            names::CAPACITY_PROVIDER => capacity::read(properties),
             "AWS::Events::EventBus" => properties.finish(&["Name", "Description", "Tags"]),
             "AWS::ECS::TaskDefinition" => task::read(&mut self.template, id, name, properties),
             "AWS::SQS::Queue" => queue::read(&mut self.template, scope, id, name, properties),

@@ -92,10 +92,17 @@ pub struct Function {
     pub logical_id: String,
     /// The package of its binary: the last part of CodeUri.
     pub package: String,
+    /// The name of its log: its package, or its deployed name if an earlier function has the same
+    /// package.
+    pub log: String,
     /// Its deployed name.
     pub name: String,
     /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`.
     pub arn: String,
+    /// The alias of its published version (`AutoPublishAlias`).
+    pub alias: Option<String>,
+    /// How it runs on managed instances, if it does (`CapacityProviderConfig`).
+    pub instances: Option<ManagedInstances>,
     /// Timeout of an invocation, in the cloud's time.
     pub timeout: Duration,
     /// Memory in MB: 128..=10240. Passed to the function, not enforced.
@@ -112,6 +119,14 @@ pub struct Function {
     pub tracing_active: bool,
     /// Whether recursive loops are allowed (`RecursiveLoop: Allow`).
     pub recursive_loop_allowed: bool,
+}
+
+/// A function's part of managed instances: its environments run several invocations at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ManagedInstances {
+    /// Invocations that one environment runs at once
+    /// (`PerExecutionEnvironmentMaxConcurrency`).
+    pub max_concurrency: u32,
 }
 
 /// A task: a container that runs until it is stopped.

@@ -7,6 +7,9 @@ use crate::account::Account;
 /// The name of the stack, and the prefix of names that CloudFormation generates.
 pub(super) const STACK: &str = "local";
 
+/// The type of what managed instances belong to.
+pub(super) const CAPACITY_PROVIDER: &str = "AWS::Serverless::CapacityProvider";
+
 /// Derives the names and ARNs of deployed resources.
 pub(super) struct Names<'a> {
     pub(super) account: &'a Account,
@@ -29,6 +32,22 @@ impl Names<'_> {
         })
     }
 
+    /// Returns the value of `!Ref` for a resource that SAM makes of a function: the ARN of its
+    /// alias for `FUNCTION.Alias`.
+    ///
+    /// # Errors
+    /// The function has no alias, or SAM makes no such resource.
+    pub(super) fn made_of(&self, id: &str, resource: &Value, part: &str) -> Result<String, String> {
+        let alias = resource.pointer("/Properties/AutoPublishAlias");
+        match (kind(resource), part, alias) {
+            ("AWS::Serverless::Function", "Alias", Some(alias)) => {
+                let alias = (self.resolve)(alias)?;
+                Ok(format!("{}:{alias}", self.attribute(id, resource, "Arn")?))
+            }
+            _ => Err(format!("{id}.{part} is no resource: only FUNCTION.Alias, with an alias")),
+        }
+    }
+
     /// Returns the value of `!GetAtt` for a resource.
     ///
     /// # Errors
@@ -43,6 +62,7 @@ impl Names<'_> {
         let arn = |service: &str, resource: String| self.account.arn(service, &resource);
         Ok(match (kind(resource), attribute) {
             ("AWS::Serverless::Function", "Arn") => arn("lambda", format!("function:{name}")),
+            (CAPACITY_PROVIDER, "Arn") => arn("lambda", format!("capacity-provider:{name}")),
             ("AWS::DynamoDB::Table", "Arn") => arn("dynamodb", format!("table/{name}")),
             ("AWS::DynamoDB::Table", "StreamArn") => {
                 arn("dynamodb", format!("table/{name}/stream/local"))
@@ -76,6 +96,7 @@ impl Names<'_> {
     pub(super) fn deployed(&self, id: &str, resource: &Value) -> Result<String, String> {
         let property = match kind(resource) {
             "AWS::Serverless::Function" => "FunctionName",
+            CAPACITY_PROVIDER => "CapacityProviderName",
             "AWS::DynamoDB::Table" => "TableName",
             "AWS::SQS::Queue" => "QueueName",
             "AWS::Events::Archive" => "ArchiveName",

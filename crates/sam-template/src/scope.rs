@@ -144,8 +144,17 @@ impl Scope {
         if let Some(value) = self.parameters.get(name) {
             return Ok(Some(value.clone()));
         }
-        let resource = self.made_resource(name)?;
-        self.with_names(depth, |names| names.reference(name, resource)).map(|it| Some(it.into()))
+        let found = match name.split_once('.') {
+            Some((id, part)) => {
+                let resource = self.made_resource(id)?;
+                self.with_names(depth, |names| names.made_of(id, resource, part))
+            }
+            None => {
+                let resource = self.made_resource(name)?;
+                self.with_names(depth, |names| names.reference(name, resource))
+            }
+        };
+        found.map(|it| Some(it.into()))
     }
 
     fn attribute(&self, argument: &Value, depth: usize) -> Result<Value, String> {

@@ -30,14 +30,20 @@ impl Environment {
         self.named("kvs-stream-consumer")
     }
 
+    /// The consumer on managed instances, which a stack may not have.
+    pub(crate) fn instances(&self) -> String {
+        self.named("kvs-stream-consumer-instances")
+    }
+
     pub(crate) fn processor(&self) -> String {
         self.named("audio-processor")
     }
 
     /// The functions in the order of a session's way through them.
-    pub(crate) fn functions(&self) -> [String; 4] {
-        let canary = self.named("session-canary");
-        [canary, self.named("session-http-handler"), self.consumer(), self.processor()]
+    pub(crate) fn functions(&self) -> [String; 5] {
+        let own = ["session-canary", "session-http-handler"].map(|name| self.named(name));
+        let [canary, handler] = own;
+        [canary, handler, self.consumer(), self.instances(), self.processor()]
     }
 
     /// The dead-letter queue of events.

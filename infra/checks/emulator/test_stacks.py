@@ -37,6 +37,8 @@ REJECTED = {
     "Profile": {"Profile": "half"},
     "AWS::Events::Archive": {"Profile": "full"},
     "AWS::ApplicationAutoScaling::ScalableTarget": {"ConsumerHost": "container"},
+    "HostOnInstancesRequiresThem": {"ConsumerHost": "managed-instances"},
+    "InstancesMaxVCpus": {"InstancesMaxVCpus": "1"},
 }
 
 
@@ -151,9 +153,9 @@ def test_parameters_are_rejected(emulator: Emulator, reason: str):
 
 def unbounded():
     """Yields the templates without each rule, bound or type that rejects parameters."""
-    # The emulator does not know the type of the workers' scaling, and says so before it reads
-    # their rule.
-    for rule in TRANSLATED["Rules"].keys() - {"WorkersRequireImageAndNetwork"}:
+    # The emulator does not know the types of the workers' scaling and of the instances, and says so
+    # before it reads their rules.
+    for rule in TRANSLATED["Rules"].keys() - {"WorkersRequireImageAndNetwork", "InstancesRequireNetwork"}:
         yield pytest.param(rule, drop("Rules", rule), id=f"rule-{rule}")
     for name in REJECTED.keys() & TRANSLATED["Parameters"].keys():
         for bound in TRANSLATED["Parameters"][name].keys() & {"AllowedPattern", "AllowedValues"}:

@@ -25,6 +25,8 @@ use crate::summary::Summary;
 enum Host {
     /// One function invocation for each session.
     Lambda,
+    /// Managed instances, each with many sessions.
+    ManagedInstances,
     /// Workers, each with many sessions.
     Container,
 }
@@ -33,6 +35,7 @@ impl Host {
     fn name(self) -> &'static str {
         match self {
             Self::Lambda => "lambda",
+            Self::ManagedInstances => "managed-instances",
             Self::Container => "container",
         }
     }
@@ -40,7 +43,7 @@ impl Host {
     /// Returns the name of the process that runs the sessions.
     fn process(self) -> &'static str {
         match self {
-            Self::Lambda => "kvs-stream-consumer",
+            Self::Lambda | Self::ManagedInstances => "kvs-stream-consumer",
             Self::Container => "stream-worker",
         }
     }
@@ -55,7 +58,7 @@ struct Arguments {
     /// The host of the consumer.
     #[arg(long, default_value = "lambda")]
     host: Host,
-    /// Workers of the host `container`.
+    /// Workers of the host `container`, or managed instances.
     #[arg(long, default_value_t = 2)]
     workers: u32,
     /// Minutes of AWS's time in which sessions begin; those that are open then end as planned.
@@ -75,8 +78,9 @@ struct Arguments {
 impl Arguments {
     fn options(&self) -> Options {
         let mut arguments = vec!["--storage-channels".to_owned(), (self.sessions * 2).to_string()];
-        if self.host == Host::Container {
-            let host = ["--consumer-host", "container", "--workers", &self.workers.to_string()];
+        if self.host != Host::Lambda {
+            let workers = self.workers.to_string();
+            let host = ["--consumer-host", self.host.name(), "--workers", &workers];
             arguments.extend(host.map(str::to_owned));
         }
         // Every slot is a speaker of its own; the default limits are those of one account's API.

@@ -17,6 +17,11 @@ const FARGATE_VCPU_HOUR: f64 = 0.032_38;
 const FARGATE_GB_HOUR: f64 = 0.003_56;
 /// Memory of a consumer's function, in GB (`ConsumerMemory`).
 const FUNCTION_GB: f64 = 0.25;
+/// A c7g.large has two vCPUs for 0.0725 USD; Lambda adds 15 %.
+const INSTANCE_VCPU_HOUR: f64 = 0.0725 / 2.0 * 1.15;
+/// Sessions that one vCPU of a managed instance runs at most, and the share of them in use.
+const SESSIONS_PER_VCPU: f64 = 64.0;
+const INSTANCE_SHARE: f64 = 0.5;
 /// Share of a worker's CPU that its service uses (the target of its scaling).
 const WORKER_CPU_SHARE: f64 = 0.5;
 
@@ -100,6 +105,9 @@ impl Summary {
         let memory = rss_per_process.p95 / 1024.0 / arguments.sessions as f64;
         let host = match arguments.host {
             crate::Host::Lambda => 3600.0 * FUNCTION_GB * LAMBDA_GB_SECOND,
+            crate::Host::ManagedInstances => {
+                INSTANCE_VCPU_HOUR / (SESSIONS_PER_VCPU * INSTANCE_SHARE)
+            }
             crate::Host::Container => {
                 cpu_share / WORKER_CPU_SHARE * FARGATE_VCPU_HOUR
                     + f64::from(arguments.workers) * memory * FARGATE_GB_HOUR

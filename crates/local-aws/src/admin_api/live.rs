@@ -108,9 +108,9 @@ impl CloudFeed {
     fn follow_logs(&mut self) {
         let template = self.services.template();
         let tasks = template.tasks.iter().map(|task| &task.package);
-        for package in template.functions.iter().map(|function| &function.package).chain(tasks) {
-            if !self.logs.iter().any(|tail| tail.package() == package) {
-                self.logs.push(LogTail::new(&self.services.logs, package));
+        for log in template.functions.iter().map(|function| &function.log).chain(tasks) {
+            if !self.logs.iter().any(|tail| tail.package() == log) {
+                self.logs.push(LogTail::new(&self.services.logs, log));
             }
         }
     }

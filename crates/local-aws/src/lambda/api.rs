@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::client_context;
 use super::invocation::{Invocation, Invoked, MAX_SYNC_PAYLOAD};
 use super::pool::Pool;
+use super::qualifier;
 use super::service::Lambda;
 use crate::aws_error::AwsError;
 use sam_template::Function;
@@ -96,7 +97,7 @@ async fn invoke(lambda: &Arc<Lambda>, name: &str, request: Request) -> Result<Re
     let kind = header("x-amz-invocation-type").unwrap_or_else(|| "RequestResponse".to_owned());
     let trace = header("x-amzn-trace-id");
     // An unknown function is rejected before the payload is read.
-    lambda.pool(name)?;
+    let version = qualifier::version_of(&lambda.invocable(name)?.function());
     // Reads more than allowed, so that a large payload is rejected with an error and not by a
     // closed connection.
     let payload = to_bytes(body, 2 * MAX_SYNC_PAYLOAD).await.map_err(|_| {
@@ -108,7 +109,7 @@ async fn invoke(lambda: &Arc<Lambda>, name: &str, request: Request) -> Result<Re
         "RequestResponse" => {
             let mut invocation = Invocation::new(payload, trace, MAX_SYNC_PAYLOAD)?;
             invocation.client_context = context;
-            Ok(answer(lambda.invoke_sync(name, invocation).await?))
+            Ok(answer(lambda.invoke_sync(name, invocation).await?, version))
         }
         // Lambda passes a ClientContext to synchronous invocations only.
         "Event" => {
@@ -124,10 +125,10 @@ async fn invoke(lambda: &Arc<Lambda>, name: &str, request: Request) -> Result<Re
     }
 }
 
-fn answer(invoked: Invoked) -> Response {
+fn answer(invoked: Invoked, version: &str) -> Response {
     let mut builder = Response::builder()
         .header(header::CONTENT_TYPE, "application/json")
-        .header("x-amz-executed-version", "$LATEST")
+        .header("x-amz-executed-version", version)
         .header("x-amzn-requestid", invoked.request_id);
     if let Some(error) = invoked.function_error {
         builder = builder.header("x-amz-function-error", error);
@@ -151,7 +152,7 @@ fn configuration(function: &Function) -> Value {
         "Timeout": function.timeout.as_secs(),
         "MemorySize": function.memory_mb,
         "Environment": { "Variables": function.environment },
-        "Version": "$LATEST",
+        "Version": qualifier::version_of(function),
         "PackageType": "Zip",
         "State": "Active",
         "LastUpdateStatus": "Successful",

@@ -13,6 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::concurrency::ConcurrencyPermit;
 use super::extensions::Extensions;
 use super::invocation::Invocation;
+use super::workers::RuntimeWorkers;
 
 /// How long an invocation waits for extensions that have not asked for their next event, in real
 /// time, before another process is started. An extension without work answers within this time.
@@ -82,6 +83,8 @@ pub(super) enum StartFailure {
     Exited(String),
     /// The process did not ask for an invocation in time.
     TooSlow,
+    /// The process was not started.
+    NotStarted(String),
 }
 
 /// One process of a function.
@@ -92,6 +95,8 @@ pub(super) struct ExecutionEnvironment {
     pub(super) pid: Option<u32>,
     pub(super) function: Function,
     pub(super) extensions: Extensions,
+    /// On managed instances: its workers, which run the invocations in place of `state`.
+    workers: Option<RuntimeWorkers>,
     state: Mutex<State>,
     job_arrived: Notify,
     ready: watch::Sender<bool>,
@@ -114,6 +119,7 @@ impl ExecutionEnvironment {
         Self {
             id,
             pid,
+            workers: function.instances.map(|it| RuntimeWorkers::new(it.max_concurrency)),
             function,
             extensions: Extensions::default(),
             state: Mutex::new(State::Starting { polled: false, init_error: None }),
@@ -147,6 +153,12 @@ impl ExecutionEnvironment {
     /// dropped when the process and its extensions have finished, or when the process exits.
     pub(super) fn give(&self, job: Job, guard: InvocationGuard) -> oneshot::Receiver<Outcome> {
         let (answer, outcome) = oneshot::channel();
+        if let Some(workers) = &self.workers {
+            if self.exit.borrow().is_none() {
+                workers.give(job, guard, answer);
+            }
+            return outcome;
+        }
         let request_id = job.invocation.request_id.clone();
         self.extensions.notify(&json!({
             "eventType": "INVOKE",
@@ -171,6 +183,9 @@ impl ExecutionEnvironment {
             _ => None,
         };
         self.exit.send_replace(Some(Exit { status, init_error }));
+        if let Some(workers) = &self.workers {
+            workers.stop();
+        }
     }
 
     /// Waits until the process exits and returns its status.
@@ -195,8 +210,17 @@ impl ExecutionEnvironment {
         self.kill.cancelled().await;
     }
 
-    /// Claims the process for an invocation. Returns false unless it is idle.
+    /// Returns how many invocations a process on managed instances runs.
+    pub(super) fn running(&self) -> usize {
+        self.workers.as_ref().map_or(0, RuntimeWorkers::running)
+    }
+
+    /// Claims the process for an invocation. Returns false unless it is idle, or on managed
+    /// instances, unless one of its workers is.
     pub(super) fn claim(&self) -> bool {
+        if let Some(workers) = &self.workers {
+            return !self.is_over() && workers.claim();
+        }
         let mut state = self.state();
         let free = matches!(*state, State::Idle(_)) && !self.is_over();
         if free {
@@ -227,7 +251,9 @@ impl ExecutionEnvironment {
     /// Returns the state's name for `/_local/state`.
     pub(super) fn state_name(&self) -> &'static str {
         match *self.state() {
+            _ if self.running() > 0 => "working",
             State::Starting { .. } => "starting",
+            State::Claimed if self.workers.is_some() => "idle",
             State::Claimed | State::Working { .. } => "working",
             State::Answered { .. } if self.extensions.are_busy() => "working",
             State::Answered { .. } | State::Idle(_) => "idle",
@@ -235,17 +261,21 @@ impl ExecutionEnvironment {
         }
     }
 
-    /// Records that the runtime asks for its next invocation, and waits until there is one.
-    pub(super) async fn next(&self) -> Job {
+    /// Records that the runtime asks for its next invocation, and waits until there is one. `None`:
+    /// the process has exited.
+    pub(super) async fn next(&self) -> Option<Job> {
         if let State::Starting { polled, .. } | State::Answered { polled, .. } = &mut *self.state()
         {
             *polled = true;
         }
         self.settle();
+        if let Some(workers) = &self.workers {
+            return workers.next().await;
+        }
         loop {
             let arrived = self.job_arrived.notified();
             if let Some(job) = self.fetch_job() {
-                return job;
+                return Some(job);
             }
             arrived.await;
         }
@@ -284,6 +314,9 @@ impl ExecutionEnvironment {
     /// Takes the process's outcome of an invocation. Returns false when the process does not work
     /// on that invocation.
     pub(super) fn finish(&self, request_id: &str, outcome: Outcome) -> bool {
+        if let Some(workers) = &self.workers {
+            return workers.finish(request_id, outcome);
+        }
         let mut state = self.state();
         match std::mem::replace(&mut *state, State::Claimed) {
             State::Working { request_id: own, guard, answer, .. } if own == request_id => {

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::invocation::{Invocation, Invoked};
 use super::pool::Pool;
+use super::qualifier;
 use super::segments::{Queued, Segment};
 use crate::aws_error::AwsError;
 use crate::clock::{Clock, rfc3339};
@@ -192,14 +193,15 @@ fn record(queue: &EventQueue, pool: &Pool, invocation: &Invocation, end: &End) -
         "timestamp": rfc3339(queue.clock.now_ms()),
         "requestContext": {
             "requestId": invocation.request_id,
-            "functionArn": format!("{}:$LATEST", pool.function().arn),
+            "functionArn": qualifier::recorded_arn(&pool.function()),
             "condition": end.condition,
             "approximateInvokeCount": end.attempts,
         },
         "requestPayload": parsed(&invocation.payload),
     });
     if let Some(last) = &end.last {
-        let mut context = json!({ "statusCode": 200, "executedVersion": "$LATEST" });
+        let version = qualifier::version_of(&pool.function());
+        let mut context = json!({ "statusCode": 200, "executedVersion": version });
         if let Some(error) = &last.function_error {
             context["functionError"] = error.as_str().into();
         }

@@ -61,7 +61,10 @@ pub(super) async fn execute(
         }
         status = environment.exited() => crashed(status),
         () = tokio::time::sleep_until(deadline) => {
-            environment.kill();
+            // Managed instances interrupt neither the invocation nor the others of its process.
+            if environment.function.instances.is_none() {
+                environment.kill();
+            }
             limits.timeouts.fetch_add(1, Ordering::Relaxed);
             let seconds = timeout.as_secs_f64();
             let reason = format!("Task timed out after {seconds:.2} seconds");

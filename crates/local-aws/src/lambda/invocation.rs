@@ -1,5 +1,7 @@
 //! One invocation: its id, payload and trace, and the errors that Lambda answers for a function.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -11,6 +13,10 @@ use crate::aws_error::AwsError;
 pub const MAX_SYNC_PAYLOAD: usize = 6 * 1024 * 1024;
 /// The largest payload of an asynchronous invocation, in bytes (1 MB since 2026-01).
 pub const MAX_ASYNC_PAYLOAD: usize = 1024 * 1024;
+
+/// How long a synchronous invocation may last; one of a function on managed instances with a longer
+/// timeout.
+pub(super) const MAX_SYNC_TIME: Duration = Duration::from_secs(900);
 
 /// The result of an invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +41,8 @@ pub(super) struct Invocation {
     ///
     /// [`Clock::request_timeout`]: crate::clock::Clock::request_timeout
     pub(super) of_http_request: bool,
+    /// It is asynchronous, so that it may last longer than [`MAX_SYNC_TIME`].
+    pub(super) is_event: bool,
 }
 
 impl Invocation {
@@ -66,7 +74,8 @@ impl Invocation {
         let trace = trace.filter(|trace| trace::is_header(trace));
         let trace = trace.unwrap_or_else(trace::begin);
         let request_id = uuid::Uuid::new_v4().to_string();
-        Ok(Self { request_id, payload, trace, client_context: None, of_http_request: false })
+        let (client_context, of_http_request, is_event) = (None, false, false);
+        Ok(Self { request_id, payload, trace, client_context, of_http_request, is_event })
     }
 
     /// Returns the result when the function answered.

@@ -20,16 +20,16 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Appends to `FOLDER/PACKAGE.log`; with `verbose` every line also goes to stderr. The metrics
+    /// Appends to `FOLDER/NAME.log`; with `verbose` every line also goes to stderr. The metrics
     /// in a line are read.
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub(crate) fn open(options: &LambdaOptions, package: &str) -> std::io::Result<Self> {
+    pub(crate) fn open(options: &LambdaOptions, name: &str) -> std::io::Result<Self> {
         std::fs::create_dir_all(&options.logs)?;
-        let path = options.logs.join(format!("{package}.log"));
+        let path = options.logs.join(format!("{name}.log"));
         let file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
-        let prefix = options.verbose.then(|| format!("[{package}] "));
+        let prefix = options.verbose.then(|| format!("[{name}] "));
         Ok(Self { file: Arc::new(file), prefix, metrics: options.metrics.clone() })
     }
 

@@ -1,4 +1,5 @@
 //! The processes of one function: claimed when idle, started on demand, killed when idle for long.
+//! Those of a function on managed instances are in `instances`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use super::concurrency::{Concurrency, ConcurrencyPermit};
 use super::deliveries::Deliveries;
 use super::environment::{ExecutionEnvironment, StartFailure};
 use super::execution::{self, Limits};
-use super::invocation::{Invocation, Invoked};
+use super::invocation::{Invocation, Invoked, MAX_SYNC_TIME};
 use super::options::LambdaOptions;
 use super::segments::{self, Segment, Segments};
 use super::{process, trace};
@@ -227,7 +228,8 @@ impl Pool {
         gate.inspect_err(|error| self.refused(error))
     }
 
-    fn refused(&self, error: &AwsError) {
+    /// Counts an error that is a throttle.
+    pub(super) fn refused(&self, error: &AwsError) {
         if error.code == "TooManyRequestsException" {
             self.counts.throttles.fetch_add(1, Ordering::Relaxed);
             self.metric("Throttles", "Count", 1.0);
@@ -255,19 +257,17 @@ impl Pool {
         fault: Option<Fault>,
         permit: ConcurrencyPermit,
     ) -> Result<Invoked, AwsError> {
+        let is_answered = fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Answer);
+        let instance = if is_answered { None } else { self.claim_instance()? };
         self.counts.invocations.fetch_add(1, Ordering::Relaxed);
         self.sample_concurrency();
         let began = self.clock.now_ms();
         let invoked = match fault {
             Some(fault) if fault.kind == FaultKind::Answer => invocation.said(&fault.extra),
-            fault => match self.idle_or_started(&invocation).await {
+            fault => match self.environment(instance, &invocation).await {
                 Ok((environment, initialized)) => {
                     let segment = self.segments.run(&mut invocation, initialized);
-                    let timeout = environment.function.timeout;
-                    let timeout = match invocation.of_http_request {
-                        true => self.clock.request_timeout(timeout),
-                        false => self.clock.real(timeout),
-                    };
+                    let timeout = self.timeout(&environment.function, &invocation);
                     let timeouts = Arc::clone(&self.counts.timeouts);
                     let limits = Limits { timeout, timeouts };
                     let run = execution::execute(&environment, &invocation, fault, permit, limits);
@@ -293,11 +293,28 @@ impl Pool {
         }
     }
 
-    /// Returns an idle process, the last used first, or starts one and returns when that began.
-    async fn idle_or_started(
+    /// Returns how long an invocation may last, in real time.
+    fn timeout(&self, function: &Function, invocation: &Invocation) -> Duration {
+        let timeout = match invocation.is_event {
+            true => function.timeout,
+            false => function.timeout.min(MAX_SYNC_TIME),
+        };
+        match invocation.of_http_request {
+            true => self.clock.request_timeout(timeout),
+            false => self.clock.real(timeout),
+        }
+    }
+
+    /// Returns the process for an invocation: the claimed one, or an idle one, the last used first,
+    /// or a new one, with the time when its start began.
+    async fn environment(
         self: &Arc<Self>,
+        claimed: Option<Arc<ExecutionEnvironment>>,
         invocation: &Invocation,
     ) -> Result<(Arc<ExecutionEnvironment>, Option<f64>), Invoked> {
+        if let Some(environment) = claimed {
+            return Ok((environment, None));
+        }
         let settled = Instant::now() + SETTLING;
         loop {
             let changed = self.changed.notified();
@@ -310,7 +327,10 @@ impl Pool {
             }
         }
         let began = segments::now();
-        self.start(invocation).await.map(|environment| (environment, Some(began)))
+        match self.start().await {
+            Ok(environment) => Ok((environment, Some(began))),
+            Err(failure) => Err(not_started(failure, invocation)),
+        }
     }
 
     /// Claims an idle process, and returns whether another is about to be idle.
@@ -324,17 +344,14 @@ impl Pool {
         (claimed, current.into_iter().any(|it| it.is_settling()))
     }
 
-    async fn start(
-        self: &Arc<Self>,
-        invocation: &Invocation,
-    ) -> Result<Arc<ExecutionEnvironment>, Invoked> {
+    /// Starts a process, and waits until it asks for its first invocation.
+    pub(super) async fn start(self: &Arc<Self>) -> Result<Arc<ExecutionEnvironment>, StartFailure> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (idle, stop) = (Arc::clone(&self.changed), &self.stop);
         let function = self.function();
         let started = process::start(id, &function, &self.options, idle, stop).await;
         let environment = started.map_err(|error| {
-            let reason = format!("{}: {error}", self.binary().display());
-            invocation.ended("Runtime.InvalidEntrypoint", &reason)
+            StartFailure::NotStarted(format!("{}: {error}", self.binary().display()))
         })?;
         self.environments().insert(id, Arc::clone(&environment));
         let (pool, exiting) = (Arc::downgrade(self), Arc::clone(&environment));
@@ -348,17 +365,7 @@ impl Pool {
             Ok(()) => Ok(environment),
             Err(failure) => {
                 environment.kill();
-                Err(match failure {
-                    StartFailure::Reported(report) => invocation.failed(report),
-                    StartFailure::Exited(how) => {
-                        let reason = format!("Runtime exited with error: {how}");
-                        invocation.ended("Runtime.ExitError", &reason)
-                    }
-                    StartFailure::TooSlow => {
-                        let reason = "Runtime did not ask for its first invocation in 10 s";
-                        invocation.ended("Sandbox.Timedout", reason)
-                    }
-                })
+                Err(failure)
             }
         }
     }
@@ -410,11 +417,16 @@ impl Pool {
         let instances = self
             .environments()
             .values()
-            .map(|it| json!({ "id": it.id, "pid": it.pid, "doing": it.state_name() }))
+            .map(|it| {
+                json!({
+                    "id": it.id, "pid": it.pid, "doing": it.state_name(), "running": it.running(),
+                })
+            })
             .collect::<Vec<_>>();
         json!({
             "name": function.name,
             "package": function.package,
+            "log": function.log,
             "arn": function.arn,
             "program": self.options.program(&function),
             "timeoutSeconds": function.timeout.as_secs(),
@@ -428,7 +440,33 @@ impl Pool {
         })
     }
 
-    fn environments(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ExecutionEnvironment>>> {
+    /// Returns the clock of the services.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Waits until the services stop.
+    pub(super) async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
+    pub(super) fn environments(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ExecutionEnvironment>>> {
         self.environments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the result of an invocation whose process did not start.
+fn not_started(failure: StartFailure, invocation: &Invocation) -> Invoked {
+    match failure {
+        StartFailure::Reported(report) => invocation.failed(report),
+        StartFailure::Exited(how) => {
+            let reason = format!("Runtime exited with error: {how}");
+            invocation.ended("Runtime.ExitError", &reason)
+        }
+        StartFailure::TooSlow => {
+            let reason = "Runtime did not ask for its first invocation in 10 s";
+            invocation.ended("Sandbox.Timedout", reason)
+        }
+        StartFailure::NotStarted(reason) => invocation.ended("Runtime.InvalidEntrypoint", &reason),
     }
 }

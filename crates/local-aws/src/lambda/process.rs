@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::environment::ExecutionEnvironment;
 use super::logs::Log;
 use super::options::LambdaOptions;
-use super::runtime_api;
+use super::{qualifier, runtime_api};
 
 /// Starts a process of `function` with its own Runtime API. The environment is claimed for the
 /// invocation that needs it; `idle` is notified when it becomes idle, and cancelling `stop` kills
@@ -31,7 +31,7 @@ pub(super) async fn start(
 ) -> std::io::Result<Arc<ExecutionEnvironment>> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
-    let log = Log::open(options, &function.package)?;
+    let log = Log::open(options, &function.log)?;
     let binary = options.binary(function);
     let mut child = command(&binary, function, options, id, address).spawn()?;
     if let Some(stdout) = child.stdout.take() {
@@ -84,6 +84,7 @@ fn command(
     id: u64,
     address: SocketAddr,
 ) -> Command {
+    let version = qualifier::version_of(function);
     let mut command = bare_command(binary);
     command
         .env("TZ", ":UTC")
@@ -93,18 +94,23 @@ fn command(
         .envs(&function.environment)
         .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
         .env("AWS_LAMBDA_FUNCTION_NAME", &function.name)
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", version)
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string())
         .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
         .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
         .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.name))
-        .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[$LATEST]{id:032x}"))
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[{version}]{id:032x}"))
         .env("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR")
         .env("_HANDLER", "bootstrap")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
+    if let Some(instances) = function.instances {
+        command
+            .env("AWS_LAMBDA_INITIALIZATION_TYPE", "lambda-managed-instances")
+            .env("AWS_LAMBDA_MAX_CONCURRENCY", instances.max_concurrency.to_string());
+    }
     if let Some(daemon) = options.xray.address(function) {
         command.env("AWS_XRAY_DAEMON_ADDRESS", daemon.to_string());
     }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::environment::{ExecutionEnvironment, Outcome};
 use super::invocation::{MAX_SYNC_PAYLOAD, error_body};
-use super::trace;
+use super::{qualifier, trace};
 
 /// Serves a process until `ended`.
 pub(super) fn serve(
@@ -44,7 +44,9 @@ pub(super) fn serve(
 }
 
 async fn next(State(environment): State<Arc<ExecutionEnvironment>>) -> Response {
-    let job = environment.next().await;
+    let Some(job) = environment.next().await else {
+        return refused(StatusCode::GONE, "Runtime.Gone", "the process is ending");
+    };
     let trace = trace::with_link(&job.invocation.trace, &environment.function.name);
     let mut builder = Response::builder();
     if let Some(context) = &job.invocation.client_context {
@@ -54,7 +56,10 @@ async fn next(State(environment): State<Arc<ExecutionEnvironment>>) -> Response 
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", &job.invocation.request_id)
         .header("lambda-runtime-deadline-ms", job.deadline_ms.to_string())
-        .header("lambda-runtime-invoked-function-arn", &environment.function.arn)
+        .header(
+            "lambda-runtime-invoked-function-arn",
+            qualifier::invoked_arn(&environment.function),
+        )
         .header("lambda-runtime-trace-id", trace)
         .body(Body::from(job.invocation.payload))
         .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
@@ -122,11 +127,16 @@ async fn register(
     let body = body(request).await.unwrap_or_default();
     let body = serde_json::from_slice::<Value>(&body).unwrap_or_default();
     let wanted = body["events"].as_array().into_iter().flatten();
-    let wanted = wanted.filter_map(Value::as_str).map(str::to_owned).collect();
+    let wanted: Vec<_> = wanted.filter_map(Value::as_str).map(str::to_owned).collect();
+    let on_instances = environment.function.instances.is_some();
+    if on_instances && wanted.iter().any(|event| event == "INVOKE") {
+        let message = "On managed instances an extension registers for SHUTDOWN only";
+        return refused(StatusCode::BAD_REQUEST, "Extension.InvalidEventType", message);
+    }
     let id = environment.extensions.register(wanted);
     let answer = json!({
         "functionName": environment.function.name,
-        "functionVersion": "$LATEST",
+        "functionVersion": qualifier::version_of(&environment.function),
         "handler": "bootstrap",
     });
     ([("lambda-extension-identifier", id)], answer.to_string()).into_response()

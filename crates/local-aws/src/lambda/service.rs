@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,7 @@ use super::event::EventQueue;
 use super::invocation::{Invocation, Invoked, MAX_ASYNC_PAYLOAD, MAX_SYNC_PAYLOAD};
 use super::options::LambdaOptions;
 use super::pool::{self, Pool};
+use super::qualifier;
 use super::segments::Segments;
 use sam_template::{Account, Function};
 
@@ -97,7 +99,7 @@ impl Lambda {
         function: &str,
         mut invocation: Invocation,
     ) -> Result<Invoked, AwsError> {
-        let pool = self.pool(function)?;
+        let pool = self.invocable(function)?;
         let segment = pool.segments().request(&mut invocation);
         match self.admit(pool, "Invoke", &invocation).await {
             Ok(fault) => pool.invoke(invocation, fault, segment).await,
@@ -141,8 +143,9 @@ impl Lambda {
         payload: Bytes,
         trace: Option<String>,
     ) -> Result<String, AwsError> {
-        let pool = Arc::clone(self.pool(function)?);
+        let pool = Arc::clone(self.invocable(function)?);
         let mut invocation = Invocation::new(payload, trace, MAX_ASYNC_PAYLOAD)?;
+        invocation.is_event = true;
         let segment = pool.segments().request(&mut invocation);
         let fault = match self.admit(&pool, "InvokeAsync", &invocation).await {
             Ok(fault) => fault,
@@ -172,7 +175,7 @@ impl Lambda {
 
     /// Returns whether `function`, a name or an ARN, is a function that runs here.
     pub(crate) fn runs(&self, function: &str) -> bool {
-        self.pool(function).is_ok()
+        self.invocable(function).is_ok()
     }
 
     /// Returns the deployed names of the functions.
@@ -210,6 +213,12 @@ impl Lambda {
         self.pools.iter().for_each(|pool| pool.sample_concurrency());
     }
 
+    /// Starts `count` processes of each function on managed instances, and keeps their number.
+    /// Returns when each has started, or has failed to.
+    pub(crate) async fn keep_instances(&self, count: u32) {
+        join_all(self.pools.iter().map(|pool| pool.keep_instances(count))).await;
+    }
+
     /// Kills processes that have been idle for long, until the services stop.
     pub async fn reap(self: Arc<Self>) {
         while !self.stop.is_cancelled() {
@@ -236,45 +245,30 @@ impl Lambda {
         json!({ "functions": functions, "waitingEvents": self.events.pending() })
     }
 
-    /// Returns the pool of a function by package name, deployed name or ARN, each with an optional
+    /// Returns the pool of a function that can be invoked with the qualifier in `function`.
+    pub(super) fn invocable(&self, function: &str) -> Result<&Arc<Pool>, AwsError> {
+        let pool = self.pool(function)?;
+        let (name, qualifier) = qualifier::split(function);
+        match qualifier::is_invocable(&pool.function(), qualifier) {
+            true => Ok(pool),
+            false => Err(self.no_function(name, qualifier)),
+        }
+    }
+
+    /// Returns the pool of a function by package name, deployed name or ARN, each with any
     /// qualifier.
     pub(super) fn pool(&self, function: &str) -> Result<&Arc<Pool>, AwsError> {
-        let name = bare_name(function);
+        let (name, qualifier) = qualifier::split(function);
         let by = |matches: fn(&Function, &str) -> bool| {
             self.pools.iter().find(|pool| matches(&pool.function(), name))
         };
-        by(|it, name| it.name == name).or_else(|| by(|it, name| it.package == name)).ok_or_else(
-            || {
-                let arn = self.account.arn("lambda", &format!("function:{name}"));
-                AwsError::not_found(format!("Function not found: {arn}")).with("Type", "User")
-            },
-        )
+        let found = by(|it, name| it.name == name).or_else(|| by(|it, name| it.package == name));
+        found.ok_or_else(|| self.no_function(name, qualifier))
     }
-}
 
-/// Returns the name in `NAME`, `NAME:QUALIFIER`, `ACCOUNT:function:NAME` or an ARN of either form.
-fn bare_name(function: &str) -> &str {
-    let name = match function.split_once("function:") {
-        Some((_, rest)) => rest,
-        None => function,
-    };
-    name.split(':').next().unwrap_or(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_function_answers_to_every_form_of_its_name() {
-        for name in [
-            "f-dev",
-            "f-dev:$LATEST",
-            "000000000000:function:f-dev",
-            "arn:aws:lambda:us-east-1:000000000000:function:f-dev",
-            "arn:aws:lambda:us-east-1:000000000000:function:f-dev:live",
-        ] {
-            assert_eq!(bare_name(name), "f-dev");
-        }
+    fn no_function(&self, name: &str, qualifier: Option<&str>) -> AwsError {
+        let qualifier = qualifier.map(|it| format!(":{it}")).unwrap_or_default();
+        let arn = self.account.arn("lambda", &format!("function:{name}{qualifier}"));
+        AwsError::not_found(format!("Function not found: {arn}")).with("Type", "User")
     }
 }

@@ -36,8 +36,8 @@ impl Group {
     pub(super) fn new(account: &Account, function: &Function, folder: &Path, created: i64) -> Self {
         let name = format!("/aws/lambda/{}", function.name);
         let arn = account.arn("logs", &format!("log-group:{name}"));
-        let path = folder.join(format!("{}.log", function.package));
-        let environment = format!("{:x}", compute(&function.package));
+        let path = folder.join(format!("{}.log", function.log));
+        let environment = format!("{:x}", compute(&function.log));
         Self { name, arn, created, path, environment }
     }
 

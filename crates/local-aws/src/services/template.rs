@@ -29,7 +29,7 @@ pub fn load_template(options: &Options, base_url: &str) -> Result<Template, Erro
         parameters: options.parameters.clone(),
         stand_ins: named_resources::stand_ins(base_url)
             .into_iter()
-            .chain(named_resources::workers())
+            .chain(named_resources::hosts(&options.parameters))
             .collect(),
         // A deployment requires these; here the issuer is this cloud's own.
         fallbacks: BTreeMap::from([

@@ -8,6 +8,7 @@ mod deliveries;
 mod deployments;
 mod front_door;
 mod index;
+mod instances;
 mod invocations;
 mod keys;
 mod live;

@@ -36,14 +36,14 @@ pub async fn logs(args: &LogsArgs, url: &str) -> Result<(), Error> {
 
 async fn print_all(args: &LogsArgs, cloud: &Cloud) -> Result<(), Error> {
     let functions = functions(&cloud.json("/_local/state").await?);
-    let function = functions.iter().find(|it| [&it.package, &it.name].contains(&&args.of));
+    let function = functions.iter().find(|it| [&it.log, &it.name].contains(&&args.of));
     let session = function.is_none().then_some(args.of.as_str());
     if session.is_some_and(|session| super::session_id::check(session).is_err()) {
         return Err(unknown(&args.of, &functions));
     }
     let mut logs: Vec<Log> = match function {
-        Some(function) => vec![Log::new(&function.package)],
-        None => functions.iter().map(|it| Log::new(&it.package)).collect(),
+        Some(function) => vec![Log::new(&function.log)],
+        None => functions.iter().map(|it| Log::new(&it.log)).collect(),
     };
     let mut is_first = true;
     loop {
@@ -72,26 +72,25 @@ async fn print_all(args: &LogsArgs, cloud: &Cloud) -> Result<(), Error> {
 
 /// A function of the cloud.
 struct Function {
-    package: String,
+    /// The name of its log.
+    log: String,
     name: String,
 }
 
 fn functions(state: &Value) -> Vec<Function> {
     let functions = state["lambda"]["functions"].as_array().into_iter().flatten();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    functions
-        .map(|it| Function { package: text(&it["package"]), name: text(&it["name"]) })
-        .collect()
+    functions.map(|it| Function { log: text(&it["log"]), name: text(&it["name"]) }).collect()
 }
 
 /// Returns the error of a text that names neither a function nor a session.
 fn unknown(of: &str, functions: &[Function]) -> Error {
-    let packages: Vec<&str> = functions.iter().map(|it| it.package.as_str()).collect();
+    let names: Vec<&str> = functions.iter().map(|it| it.log.as_str()).collect();
     let shown: String = of.chars().take(80).collect();
     Error::Client(format!(
         "{shown:?} is neither a function ({}) nor a session, as blessed-shepherd-123 is: \
          `local-cloud sessions` lists them",
-        packages.join(", ")
+        names.join(", ")
     ))
 }
 
@@ -101,10 +100,10 @@ fn nothing(of: &str, is_session: bool, functions: &[Function]) -> Result<(), Err
         eprintln!("{of} has logged nothing yet");
         return Ok(());
     }
-    let packages = functions.iter().map(|it| it.package.as_str()).collect::<Vec<_>>().join(", ");
+    let names = functions.iter().map(|it| it.log.as_str()).collect::<Vec<_>>().join(", ");
     Err(Error::Client(format!(
         "no log line contains a session {of:?}: `local-cloud sessions` lists the sessions; the \
-         functions are {packages}"
+         functions are {names}"
     )))
 }
 
@@ -156,7 +155,7 @@ mod tests {
     #[test]
     fn a_session_without_a_line_is_an_error_that_names_the_functions() {
         let functions =
-            [Function { package: "audio-processor".into(), name: "audio-processor-dev".into() }];
+            [Function { log: "audio-processor".into(), name: "audio-processor-dev".into() }];
         let error = nothing("a-b-1", true, &functions).unwrap_err().to_string();
         assert!(
             error.contains("local-cloud sessions") && error.contains("audio-processor"),

@@ -47,7 +47,7 @@ impl Delivery {
             event(letter, &body, env)
         } else if body["requestContext"]["functionArn"].is_string() {
             let arn = body["requestContext"]["functionArn"].as_str().unwrap_or_default();
-            ("failure", unqualified(arn), required(&body, "requestPayload")?)
+            ("failure", function_of(arn, env), required(&body, "requestPayload")?)
         } else if body["startSample"].is_u64() {
             ("chunk", env.processor(), required(&body, "payload")?)
         } else {
@@ -68,13 +68,11 @@ impl Delivery {
 /// Part of the ARN of the queue from which workers take events.
 const WORKERS_QUEUE: &str = ":consumer-starts-";
 
-/// An event goes to its target, and one for the workers' queue to the consumer's function, which
-/// forwards it. That of the schedule has a constant input, which is not in the letter: the health
-/// check.
+/// An event goes to its target. That of the schedule has a constant input, which is not in the
+/// letter: the health check.
 fn event(letter: &Letter, body: &Value, env: &Environment) -> (&'static str, String, Value) {
     let target = letter.attributes.get("TARGET_ARN");
-    let target = target.filter(|arn| !arn.contains(WORKERS_QUEUE));
-    let function = target.map_or_else(|| env.consumer(), |arn| unqualified(arn));
+    let function = target.map_or_else(|| env.consumer(), |arn| function_of(arn, env));
     let payload = match body["detail-type"].as_str() {
         Some("Scheduled Event") => json!({"action": "health_check", "source": "session-ops"}),
         _ => body.clone(),
@@ -96,6 +94,16 @@ fn reason(letter: &Letter, body: &Value) -> String {
 /// Returns whether it is a function's name or ARN.
 fn is_function(name: &str) -> bool {
     !name.starts_with("arn:") || name.split(':').nth(2) == Some("lambda")
+}
+
+/// Returns the function for what failed on its way to `arn`, or in it: the function itself. What was
+/// for another host of the consumer goes to the consumer's function, which forwards it to the host
+/// of today.
+fn function_of(arn: &str, env: &Environment) -> String {
+    let function = unqualified(arn);
+    let is_of_another_host = arn.contains(WORKERS_QUEUE)
+        || function.ends_with(&format!(":function:{}", env.instances()));
+    if is_of_another_host { env.consumer() } else { function }
 }
 
 /// Returns a function's ARN without version or alias: the failed version may be gone.
@@ -165,6 +173,15 @@ mod tests {
         let delivery = read(&record, None).unwrap();
         assert_eq!((delivery.form, delivery.function.as_str()), ("failure", ARN));
         assert_eq!((delivery.payload, delivery.session.as_str()), (request.to_string(), "a-b-1"));
+    }
+
+    #[test]
+    fn what_failed_on_managed_instances_goes_to_the_function_that_forwards_it() {
+        let arn = "arn:aws:lambda:us-east-1:1:function:kvs-stream-consumer-instances-dev:live";
+        let record = json!({ "requestContext": {"functionArn": arn}, "requestPayload": {} });
+        assert_eq!(read(&record, None).unwrap().function, "kvs-stream-consumer-dev");
+        let event = json!({"detail-type": "Session Status Change"});
+        assert_eq!(read(&event, Some(arn)).unwrap().function, "kvs-stream-consumer-dev");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Cloud;
 use crate::Error;
@@ -122,12 +122,13 @@ impl Cloud {
         Ok((number("visible"), number("inFlight")))
     }
 
-    /// Returns the state of `function` (a package name), or null if there is none.
-    async fn function(&self, function: &str) -> Result<Value, Error> {
+    /// Returns the state of `function` (a package or deployed name), or null if there is none.
+    pub async fn function(&self, function: &str) -> Result<Value, Error> {
         let mut state = self.state().await?;
         let functions = state["lambda"]["functions"].as_array_mut().map(std::mem::take);
         let mut functions = functions.unwrap_or_default().into_iter();
-        Ok(functions.find(|known| known["package"] == function).unwrap_or_default())
+        let is_it = |known: &Value| [&known["package"], &known["name"]].contains(&&json!(function));
+        Ok(functions.find(is_it).unwrap_or_default())
     }
 
     /// Returns the names of all streams and channels in any state.
