@@ -36,7 +36,7 @@ REJECTED = {
     "ConsumerReservedConcurrency": {"ConsumerReservedConcurrency": "5"},
     "Profile": {"Profile": "half"},
     "AWS::Events::Archive": {"Profile": "full"},
-    "AWS::ApplicationAutoScaling::ScalableTarget": {"ConsumerHost": "container"},
+    "WorkersRequireImageAndNetwork": {"ConsumerHost": "container"},
     "HostOnInstancesRequiresThem": {"ConsumerHost": "managed-instances"},
     "InstancesMaxVCpus": {"InstancesMaxVCpus": "1"},
 }
@@ -153,9 +153,8 @@ def test_parameters_are_rejected(emulator: Emulator, reason: str):
 
 def unbounded():
     """Yields the templates without each rule, bound or type that rejects parameters."""
-    # The emulator does not know the types of the workers' scaling and of the instances, and says so
-    # before it reads their rules.
-    for rule in TRANSLATED["Rules"].keys() - {"WorkersRequireImageAndNetwork", "InstancesRequireNetwork"}:
+    # The emulator does not know the type of the instances, and says so before it reads their rule.
+    for rule in TRANSLATED["Rules"].keys() - {"InstancesRequireNetwork"}:
         yield pytest.param(rule, drop("Rules", rule), id=f"rule-{rule}")
     for name in REJECTED.keys() & TRANSLATED["Parameters"].keys():
         for bound in TRANSLATED["Parameters"][name].keys() & {"AllowedPattern", "AllowedValues"}:
