@@ -25,7 +25,8 @@ pub(crate) async fn of(cloud: &Cloud) -> Calls {
     let calls = |host: &str, is_counted: &dyn Fn(&str) -> bool| -> f64 {
         let actions = state["calls"][host].as_object().into_iter().flatten();
         let counted = actions.filter(|(action, _)| is_counted(action));
-        counted.filter_map(|(_, count)| count.as_f64()).sum()
+        // An empty sum is -0.0.
+        counted.filter_map(|(_, count)| count.as_f64()).sum::<f64>() + 0.0
     };
     let all = |is_counted: &dyn Fn(&str) -> bool| HOSTS.map(|host| calls(host, is_counted));
     let count = |action: &str| all(&|name| name == action).iter().sum();
