@@ -9,6 +9,7 @@ mod logs;
 pub(crate) mod page;
 mod signaling;
 pub(crate) mod speaker_page;
+mod tasks;
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, put};
 use http::{StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -49,6 +50,7 @@ pub(crate) fn router() -> Router<Arc<Services>> {
         .route("/state", get(state))
         .route("/faults", get(list_faults).post(add_fault).delete(remove_faults))
         .route("/processes/{function}", delete(kill))
+        .route("/tasks/{task}", put(tasks::update))
         .route("/token", axum::routing::post(mint))
         .route("/keys", axum::routing::post(rotate))
         .route("/keys/{kid}", delete(remove_key))

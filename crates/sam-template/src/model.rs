@@ -127,6 +127,8 @@ pub struct Task {
     pub role: Option<String>,
     /// The environment, every value resolved.
     pub environment: BTreeMap<String, String>,
+    /// Time from SIGTERM to SIGKILL when it is stopped, in the cloud's time.
+    pub stop_timeout: Duration,
 }
 
 /// The role of a function or a task, with the statements of its inline policies.

@@ -1,5 +1,7 @@
 //! `AWS::ECS::TaskDefinition` with one container.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::reader::Properties;
@@ -17,15 +19,11 @@ const WITHOUT_EFFECT: [&str; 8] = [
     "Tags",
 ];
 /// As above, of a container.
-const CONTAINER_WITHOUT_EFFECT: [&str; 7] = [
-    "Essential",
-    "HealthCheck",
-    "Image",
-    "LogConfiguration",
-    "ReadonlyRootFilesystem",
-    "StopTimeout",
-    "User",
-];
+const CONTAINER_WITHOUT_EFFECT: [&str; 6] =
+    ["Essential", "HealthCheck", "Image", "LogConfiguration", "ReadonlyRootFilesystem", "User"];
+
+/// StopTimeout of a container that has none (ECS developer guide, "Task definition parameters").
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Adds a task.
 ///
@@ -47,6 +45,8 @@ pub(super) fn read(
         package: container.needed("Name")?,
         role: properties.text("TaskRoleArn")?,
         environment: Default::default(),
+        // The range is Fargate's.
+        stop_timeout: container.seconds("StopTimeout", 0..=120)?.unwrap_or(STOP_TIMEOUT),
     };
     for mut variable in container.parts("Environment")? {
         let name = variable.needed("Name")?;
@@ -89,6 +89,20 @@ mod tests {
         let environment: Vec<_> =
             task.environment.iter().map(|(n, v)| format!("{n}={v}")).collect();
         assert_eq!(environment, ["A=b", "EMPTY=", "N=7"]);
+    }
+
+    #[test]
+    fn a_stop_takes_30_s_or_what_the_container_says() {
+        let stop_timeout = |text: &str| {
+            let template = Template::load(text, &LoadOptions::default());
+            template.map(|template| template.tasks[0].stop_timeout.as_secs())
+        };
+        let with =
+            |seconds: &str| TEXT.replace("worker:1", &format!("worker:1\n          {seconds}"));
+        assert_eq!(stop_timeout(TEXT), Ok(30));
+        assert_eq!(stop_timeout(&with("StopTimeout: 120")), Ok(120));
+        let error = stop_timeout(&with("StopTimeout: 121")).unwrap_err().to_string();
+        assert!(error.contains("StopTimeout"), "{error}");
     }
 
     #[test]

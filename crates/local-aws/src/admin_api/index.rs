@@ -11,7 +11,7 @@ use crate::services::Services;
 pub const NAME: &str = "local-cloud";
 
 /// The endpoints below `/_local`: methods, path, and effect.
-pub(super) const ENDPOINTS: [(&str, &str, &str); 21] = [
+pub(super) const ENDPOINTS: [(&str, &str, &str); 22] = [
     ("GET", "/state", "functions, routes, tables, rules, queues, streams, faults, parameters"),
     ("GET", "/page/", "a page that shows what happens here; / returns it to browsers"),
     ("GET, POST, DELETE", "/faults", "pending faults: list, add one, remove all or some"),
@@ -19,6 +19,12 @@ pub(super) const ENDPOINTS: [(&str, &str, &str); 21] = [
         "DELETE",
         "/processes/FUNCTION",
         "kill the processes of a function, or the workers: stream-worker",
+    ),
+    (
+        "PUT",
+        "/tasks/TASK",
+        "change the number of workers, {\"desiredCount\": 3}, or replace them, \
+         {\"forceNewDeployment\": true}",
     ),
     ("POST", "/token", "a speaker's token: {\"sub\": \"ana\"}"),
     ("POST", "/keys", "add a key that signs tokens"),

@@ -1,8 +1,12 @@
 //! Every service, created from the template.
+//!
+//! - `template`: reads it.
+//! - `processes`: what the processes of functions and workers share.
 
-use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+mod processes;
+mod template;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -18,7 +22,7 @@ use crate::events::Events;
 use crate::faults::Faults;
 use crate::http_api::HttpApi;
 use crate::http_api::issuer::Issuer;
-use crate::iam::{FUNCTION_SECRET, Iam};
+use crate::iam::Iam;
 use crate::kvs::Kvs;
 use crate::lambda::{Lambda, LambdaOptions};
 use crate::logs::Logs;
@@ -32,11 +36,10 @@ use crate::storage_session::{FragmentOptions, StorageSessions};
 use crate::tasks::Tasks;
 use crate::tls::TlsEndpoint;
 use crate::xray::{Daemons, XRay};
-use sam_template::{Account, LoadOptions, Route, Template, TemplateError};
-
-/// Maximum size of a template in bytes: CloudFormation's (quota "Template body size in an S3
-/// object").
-const MAX_TEMPLATE: u64 = 1_000_000;
+use processes::{environment, own_folder};
+use sam_template::{Route, Template};
+pub use template::load_template;
+use template::{local_issuer, programs};
 
 /// The services of one start.
 #[derive(Debug)]
@@ -56,7 +59,7 @@ pub struct Services {
     /// Functions.
     pub lambda: Arc<Lambda>,
     /// Workers.
-    pub tasks: Tasks,
+    pub tasks: Arc<Tasks>,
     /// Video streams and signaling channels.
     pub kvs: Arc<Kvs>,
     /// The connections of signaling channels.
@@ -276,103 +279,10 @@ fn faults_for(template: &Template) -> Faults {
         .with_operations("execute-api", Connections::operations())
 }
 
-/// Reads the template of `options` for services that are reached at `base_url`. Returns an empty
-/// template when there is none.
-///
-/// # Errors
-/// The file cannot be read, or the template asks for something that is not supported.
-pub fn load_template(options: &Options, base_url: &str) -> Result<Template, Error> {
-    let Some(path) = &options.template else { return Ok(Template::default()) };
-    let text = read_template(path)?;
-    let load = LoadOptions {
-        account: Account::default(),
-        base_url: base_url.to_owned(),
-        folder: path.parent().map(Path::to_path_buf),
-        parameters: options.parameters.clone(),
-        stand_ins: named_resources::stand_ins(base_url)
-            .into_iter()
-            .chain(named_resources::workers())
-            .collect(),
-        // A deployment requires these; here the issuer is this cloud's own.
-        fallbacks: BTreeMap::from([
-            ("JwtIssuer".to_owned(), local_issuer(base_url)),
-            ("JwtAudience".to_owned(), "local".to_owned()),
-        ]),
-    };
-    Template::load(&text, &load).map_err(|source| Error::Template { path: path.clone(), source })
-}
-
-/// Returns the programs that replace the binaries of functions.
-fn programs(options: &Options, template: &Template) -> Result<BTreeMap<String, PathBuf>, Error> {
-    let known = |package: &String| template.functions.iter().any(|it| it.package == *package);
-    match options.programs.keys().find(|package| !known(package)) {
-        None => Ok(options.programs.clone()),
-        Some(package) => Err(Error::Service {
-            service: "lambda",
-            reason: format!("the template deploys no function {package} to replace"),
-        }),
-    }
-}
-
-/// Reads a template of at most [`MAX_TEMPLATE`] bytes, so that an endless file is an error.
-fn read_template(path: &Path) -> Result<String, Error> {
-    let failed = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::NoTemplate { path: path.to_owned() },
-        _ => Error::io(path.display().to_string())(source),
-    };
-    let malformed = |reason: &str| Error::Template {
-        path: path.to_owned(),
-        source: TemplateError::Malformed(reason.to_owned()),
-    };
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(malformed("not a file: give the path of a SAM template"));
-    }
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(MAX_TEMPLATE + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_TEMPLATE {
-        return Err(malformed("more than 1 MB, the limit of CloudFormation"));
-    }
-    String::from_utf8(bytes).map_err(|_| malformed("not text"))
-}
-
-fn local_issuer(base_url: &str) -> String {
-    format!("{base_url}/_local")
-}
-
-/// Returns the environment variables that Lambda and this crate set for every function.
-fn environment(
-    options: &Options,
-    data: &DataFolder,
-    account: &Account,
-    base_url: &str,
-) -> BTreeMap<String, String> {
-    let audio = data.audio.display().to_string();
-    [
-        ("AWS_REGION", account.region.clone()),
-        ("AWS_DEFAULT_REGION", account.region.clone()),
-        ("AWS_SECRET_ACCESS_KEY", FUNCTION_SECRET.to_owned()),
-        ("AWS_SESSION_TOKEN", "local".to_owned()),
-        ("AWS_ENDPOINT_URL", base_url.to_owned()),
-        ("TIME_SCALE", options.time_scale.to_string()),
-        ("AUDIO_OUT_DIR", audio),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
-}
-
-/// Returns the folder of this program. Tests run one folder below the binaries.
-fn own_folder() -> PathBuf {
-    let program = std::env::current_exe().unwrap_or_default();
-    let folder = program.parent().map(Path::to_path_buf).unwrap_or_default();
-    match folder.file_name() {
-        Some(name) if name == "deps" => folder.parent().map(Path::to_path_buf).unwrap_or(folder),
-        _ => folder,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use sam_template::LoadOptions;
+
     use super::*;
     use crate::faults::Fault;
 
@@ -384,22 +294,6 @@ mod tests {
 
     fn fault(json: Value) -> Fault {
         serde_json::from_value(json).unwrap()
-    }
-
-    #[test]
-    fn a_program_replaces_a_function_of_the_template_only() {
-        let replacing = |package: &str| {
-            let programs = BTreeMap::from([(package.to_owned(), PathBuf::from("/mine"))]);
-            programs_of(&Options { programs, ..Options::default() })
-        };
-        assert_eq!(replacing("f").unwrap(), "/mine");
-        let refusal = replacing("g").unwrap_err();
-        assert!(refusal.contains("no function g"), "{refusal}");
-    }
-
-    fn programs_of(options: &Options) -> Result<String, String> {
-        let programs = programs(options, &template()).map_err(|error| error.to_string())?;
-        Ok(programs["f"].display().to_string())
     }
 
     #[test]
