@@ -30,8 +30,10 @@ pub(crate) enum Chaos {
     KillAll,
     /// SIGKILL of all workers, and their messages are deleted: only the health check is left.
     Lost,
-    /// SIGTERM to one worker after another, as a deployment replaces them.
+    /// A deployment each minute replaces one worker after the other.
     Rolling,
+    /// The number of workers changes: 4, 2, 3, 1.
+    Scaling,
     /// Calls of the lease table hang, or fail, for longer and for shorter than a lease.
     Cut,
     /// Messages cannot be kept invisible, and not be deleted.
@@ -48,7 +50,7 @@ impl Chaos {
     /// Returns the time between two strikes, in AWS's time.
     fn every(self) -> Duration {
         Duration::from_secs(match self {
-            Self::Rolling => 60,
+            Self::Rolling | Self::Scaling => 60,
             Self::KillOne | Self::KillAll | Self::Redelivery => 120,
             Self::Cut => 180,
             Self::Lost => 480,
@@ -72,7 +74,11 @@ impl Chaos {
                 Self::KillOne => kill(&load.cloud, host, strikes, 1).await?,
                 Self::KillAll => kill(&load.cloud, host, 0, usize::MAX).await?,
                 Self::Lost => kill(&load.cloud, host, 0, usize::MAX).await? + purge(load).await?,
-                Self::Rolling => stop(&load.cloud, strikes).await?,
+                Self::Rolling => update(&load.cloud, json!({"forceNewDeployment": true})).await?,
+                Self::Scaling => {
+                    let count = [4, 2, 3, 1][strikes % 4];
+                    update(&load.cloud, json!({"desiredCount": count})).await?
+                }
                 Self::Cut => cut(load, strikes).await?,
                 Self::Redelivery => redeliver(load).await?,
                 Self::Twice => seen.repeat(&load.cloud).await?,
@@ -99,11 +105,14 @@ async fn kill(cloud: &Cloud, host: Host, number: usize, most: usize) -> Result<u
     Ok(killed.len())
 }
 
-async fn stop(cloud: &Cloud, number: usize) -> Result<usize, Error> {
-    let hosts = hosts(cloud, Host::Container).await?;
-    let stopped = hosts.get(number % hosts.len().max(1)).copied();
-    signal("TERM", stopped.as_slice());
-    Ok(stopped.iter().count())
+/// Changes the service of the workers.
+async fn update(cloud: &Cloud, service: Value) -> Result<usize, Error> {
+    let path = "/_local/tasks/stream-worker";
+    let (status, body) = cloud.api(Method::PUT, path, None, Some(service)).await?;
+    match status {
+        200..300 => Ok(1),
+        _ => Err(Error::Answer { what: path.to_owned(), status, body: body.to_string() }),
+    }
 }
 
 /// Deletes the messages of the workers' queue.
