@@ -1,12 +1,14 @@
 //! The AWS calls of the sessions' hosts, as the local cloud counts them.
 
 use e2e::Cloud;
+use serde::Serialize;
 
 /// The logical ids of what runs sessions.
 const HOSTS: [&str; 2] = ["KvsStreamConsumerFunction", "WorkerTaskDefinition"];
 
 /// The calls of the hosts.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Calls {
     /// Writes of the table `Streams`.
     pub(crate) writes: f64,
@@ -17,6 +19,16 @@ pub(crate) struct Calls {
     pub(crate) queue: f64,
     /// Bytes of the hosts' logs.
     pub(crate) log_bytes: f64,
+}
+
+impl Calls {
+    /// Returns the calls of one of `hours`.
+    pub(crate) fn each(&self, hours: f64) -> Self {
+        let Self { writes, gets, queries, queue, log_bytes } = self;
+        let [writes, gets, queries, queue, log_bytes] =
+            [writes, gets, queries, queue, log_bytes].map(|count| count / hours);
+        Self { writes, gets, queries, queue, log_bytes }
+    }
 }
 
 /// Reads the counts of a cloud.

@@ -51,15 +51,15 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
-    /// Returns the cost of an hour. `calls` are those of `hours` of speech.
-    pub(crate) fn of(host: Host, used: Used, calls: &Calls, hours: f64) -> Self {
+    /// Returns the cost of an hour of speech, which took these calls.
+    pub(crate) fn of(host: Host, used: Used, calls: &Calls) -> Self {
         let session_reads = used.open * 3600.0 / SESSION_POLL;
-        let lease_reads = (calls.gets / hours - session_reads).max(0.0);
+        let lease_reads = (calls.gets - session_reads).max(0.0);
         let compute = compute(host, used);
-        let lease_table = calls.writes / hours * WRITE_UNITS * WRITE_UNIT + lease_reads * READ_UNIT;
-        let other_tables = (session_reads + calls.queries / hours) * READ_UNIT;
-        let queue = calls.queue / hours * QUEUE_REQUEST;
-        let logs = calls.log_bytes / 1e9 / hours * LOG_GB;
+        let lease_table = calls.writes * WRITE_UNITS * WRITE_UNIT + lease_reads * READ_UNIT;
+        let other_tables = (session_reads + calls.queries) * READ_UNIT;
+        let queue = calls.queue * QUEUE_REQUEST;
+        let logs = calls.log_bytes / 1e9 * LOG_GB;
         let total = compute + lease_table + other_tables + queue + logs;
         Self { compute, lease_table, other_tables, queue, logs, total }
     }
@@ -115,7 +115,7 @@ mod tests {
         // A renewal each 12 s, a read each second that is not one, and the session's record each 5 s.
         let calls =
             Calls { writes: 300.0, gets: 3_300.0 + 720.0, queries: 120.0, ..Calls::default() };
-        let cost = Cost::of(Host::Lambda, USED, &calls, 1.0);
+        let cost = Cost::of(Host::Lambda, USED, &calls);
         assert!((cost.compute - 0.012).abs() < 1e-5, "{cost:?}");
         assert!((cost.lease_table - 0.000_975).abs() < 1e-6, "{cost:?}");
         assert!((cost.other_tables - 0.000_105).abs() < 1e-6, "{cost:?}");

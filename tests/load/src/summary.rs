@@ -83,6 +83,8 @@ pub(crate) struct Summary {
     most_files_per_process: usize,
     /// Of the host's processes and of the cloud.
     memory: Vec<Trend>,
+    /// Calls of an hour of speech.
+    calls_per_session_hour: Calls,
     /// USD at list price.
     cost_per_session_hour: f64,
     cost: Cost,
@@ -106,7 +108,7 @@ impl Summary {
         let is_host = |process: &&Process| process.program == arguments.host.process();
         let hosts: Vec<_> = processes.iter().filter(is_host).collect();
         let used = used(load, results, &hosts);
-        let cost = Cost::of(arguments.host, used, calls, session_hours);
+        let cost = Cost::of(arguments.host, used, &calls.each(session_hours));
         let gaps = hand_off_gaps(load, arguments.host);
         let memory = processes.iter().filter(|it| is_host(it) || it.program == "local-cloud");
         Self {
@@ -136,6 +138,7 @@ impl Summary {
             ),
             most_files_per_process: hosts.iter().map(|host| host.most_files).max().unwrap_or(0),
             memory: memory.filter_map(|process| Trend::of(process, seconds)).collect(),
+            calls_per_session_hour: calls.each(session_hours),
             cost_per_session_hour: cost.total,
             cost,
         }
