@@ -21,6 +21,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use http::{StatusCode, header};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -166,11 +167,20 @@ async fn audio(
     send(&services.audio.join(format!("{session}.wav")), "audio/wav").await
 }
 
+/// The query of a session's deliveries.
+#[derive(Debug, Deserialize)]
+struct Detail {
+    /// Whether the latency of each chunk is returned, too.
+    #[serde(default)]
+    latencies: bool,
+}
+
 /// Returns the delivery statistics of a session: zeros while nothing has been delivered, 404 when
 /// the session has neither a stream nor deliveries.
 async fn deliveries(
     State(services): State<Arc<Services>>,
     Path(session): Path<String>,
+    Query(detail): Query<Detail>,
 ) -> Result<Response, Refused> {
     if !has_media(&services, &session) {
         return Err(not_found(&format!(
@@ -180,7 +190,11 @@ async fn deliveries(
     }
     let deliveries = services.lambda.deliveries().of(&session);
     let stats = DeliveryStats::of(&session, &deliveries, &services.kvs.sent(&stream_of(&session)));
-    Ok(json_answer(StatusCode::OK, &json!(stats)))
+    let mut body = json!(stats);
+    if detail.latencies {
+        body["latenciesMs"] = json!(stats.latencies_ms);
+    }
+    Ok(json_answer(StatusCode::OK, &body))
 }
 
 fn stream_of(session: &str) -> String {

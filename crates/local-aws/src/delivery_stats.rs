@@ -57,6 +57,9 @@ pub struct DeliveryStats {
     pub longest_pause_ms: f64,
     /// Delivery latency, ms; absent when nothing was delivered.
     pub delivery_latency_ms: Option<Latency>,
+    /// The delivery latency of each chunk, ms, in ascending order.
+    #[serde(skip)]
+    pub latencies_ms: Vec<f64>,
 }
 
 /// A latency's median and 99th percentile, in ms.
@@ -73,7 +76,7 @@ impl DeliveryStats {
     pub fn of(session_id: &str, deliveries: &[Delivery], sent: &[SentPart]) -> Self {
         let mut stats = Self { session_id: session_id.to_owned(), ..Self::default() };
         let (mut offered, mut accepted) = (Ranges::default(), Ranges::default());
-        let (mut latencies, mut last_us, mut last_part) = (Vec::new(), None, 0);
+        let (mut last_us, mut last_part) = (None, 0);
         let traces: BTreeSet<&str> =
             deliveries.iter().map(|delivery| delivery.trace.as_str()).collect();
         stats.traces = traces.len() as u64;
@@ -110,10 +113,11 @@ impl DeliveryStats {
             stats.samples_duplicated += twice;
             stats.filled_samples += delivery.filled_samples;
             stats.chunks += delivery.chunk_count;
-            latencies.extend(latency_ms(delivery, sent, &mut last_part));
+            stats.latencies_ms.extend(latency_ms(delivery, sent, &mut last_part));
         }
         stats.samples_delivered = accepted.total();
-        stats.delivery_latency_ms = percentiles(latencies);
+        stats.latencies_ms.sort_by(f64::total_cmp);
+        stats.delivery_latency_ms = percentiles(&stats.latencies_ms);
         stats
     }
 
@@ -154,8 +158,7 @@ fn latency_ms(delivery: &Delivery, sent: &[SentPart], last: &mut usize) -> Optio
     is_known.then(|| delivery.received_us.saturating_sub(part.sent_us) as f64 / 1000.0)
 }
 
-fn percentiles(mut values: Vec<f64>) -> Option<Latency> {
-    values.sort_by(f64::total_cmp);
+fn percentiles(values: &[f64]) -> Option<Latency> {
     let last = values.len().checked_sub(1)?;
     let at = |share: f64| {
         let index = (share * values.len() as f64).ceil() as usize;

@@ -28,6 +28,11 @@ impl<'a> Session<'a> {
         &self.id
     }
 
+    /// Returns the cloud of the session.
+    pub const fn cloud(&self) -> &'a Cloud {
+        self.cloud
+    }
+
     /// Returns its path in the HTTP API.
     pub fn path(&self) -> String {
         format!("/sessions/{}", self.id)
@@ -124,6 +129,20 @@ impl<'a> Session<'a> {
         timeout: Duration,
         wanted: impl Fn(&Value) -> bool,
     ) -> Result<Value, Error> {
+        self.streams_item_each(Duration::from_millis(50), what, timeout, wanted).await
+    }
+
+    /// As [`Session::streams_item`], with this pause between two reads.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] with the last Streams item.
+    pub async fn streams_item_each(
+        &self,
+        pause: Duration,
+        what: &str,
+        timeout: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value, Error> {
         let start = Instant::now();
         loop {
             let item = self.cloud.item("Streams", &self.id).await?.unwrap_or_default();
@@ -134,7 +153,7 @@ impl<'a> Session<'a> {
                 let seconds = timeout.as_secs();
                 return Err(Error::TimedOut { what: what.into(), seconds, last: item.to_string() });
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -144,7 +163,19 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Error::Answer`] if there was no invocation.
     pub async fn figures(&self) -> Result<Value, Error> {
-        let path = format!("/_local/deliveries/{}", self.id);
+        self.deliveries("").await
+    }
+
+    /// As [`Session::figures`], with `latenciesMs`: the delivery latency of each chunk.
+    ///
+    /// # Errors
+    /// As [`Session::figures`].
+    pub async fn latencies(&self) -> Result<Value, Error> {
+        self.deliveries("?latencies=true").await
+    }
+
+    async fn deliveries(&self, query: &str) -> Result<Value, Error> {
+        let path = format!("/_local/deliveries/{}{query}", self.id);
         match self.cloud.api(reqwest::Method::GET, &path, None, None).await? {
             (200, figures) => Ok(figures),
             (status, body) => Err(Error::Answer { what: path, status, body: body.to_string() }),

@@ -1,39 +1,56 @@
-//! The AWS calls of a session's host, as the local cloud counts them, and their price.
+//! The AWS calls of the sessions' hosts, as the local cloud counts them.
 
 use e2e::Cloud;
-use reqwest::Method;
+use serde::Serialize;
 
-/// USD for a write unit and a read unit of DynamoDB on demand (list price, US East, October 2026).
-const WRITE_UNIT: f64 = 0.625e-6;
-const READ_UNIT: f64 = 0.125e-6;
-/// Write units of a Streams item, which has up to 3 KB, and read units.
-const WRITE_UNITS: f64 = 3.0;
+/// The logical ids of what runs sessions.
+const HOSTS: [&str; 2] = ["KvsStreamConsumerFunction", "WorkerTaskDefinition"];
 
-/// The calls of the consumer and of the workers.
-#[derive(Debug, Clone, Copy, Default)]
+/// The calls of the hosts.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Calls {
+    /// Writes of the table `Streams`.
     pub(crate) writes: f64,
-    pub(crate) reads: f64,
+    /// GetItem of `Streams` and `Sessions`.
+    pub(crate) gets: f64,
+    /// Query of `Connections`.
+    pub(crate) queries: f64,
+    pub(crate) queue: f64,
+    /// Bytes of the hosts' logs.
+    pub(crate) log_bytes: f64,
 }
 
 impl Calls {
-    /// Returns the price of the calls of tables, in USD.
-    pub(crate) fn tables(self) -> f64 {
-        self.writes * WRITE_UNITS * WRITE_UNIT + self.reads * READ_UNIT
+    /// Returns the calls of one of `hours`.
+    pub(crate) fn each(&self, hours: f64) -> Self {
+        let Self { writes, gets, queries, queue, log_bytes } = self;
+        let [writes, gets, queries, queue, log_bytes] =
+            [writes, gets, queries, queue, log_bytes].map(|count| count / hours);
+        Self { writes, gets, queries, queue, log_bytes }
     }
 }
 
 /// Reads the counts of a cloud.
 pub(crate) async fn of(cloud: &Cloud) -> Calls {
-    let state = cloud.api(Method::GET, "/_local/state", None, None).await;
-    let state = state.map(|(_, state)| state).unwrap_or_default();
-    let hosts = ["KvsStreamConsumerFunction", "WorkerTaskDefinition"];
-    let count = |action: &str| -> f64 {
-        let of = |host: &&str| state["calls"][host][action].as_f64();
-        hosts.iter().filter_map(of).sum()
+    let state = cloud.state().await.unwrap_or_default();
+    let calls = |host: &str, is_counted: &dyn Fn(&str) -> bool| -> f64 {
+        let actions = state["calls"][host].as_object().into_iter().flatten();
+        let counted = actions.filter(|(action, _)| is_counted(action));
+        // An empty sum is -0.0.
+        counted.filter_map(|(_, count)| count.as_f64()).sum::<f64>() + 0.0
     };
+    let all = |is_counted: &dyn Fn(&str) -> bool| HOSTS.map(|host| calls(host, is_counted));
+    let count = |action: &str| all(&|name| name == action).iter().sum();
+    let logs = ["kvs-stream-consumer", "stream-worker"].map(|package| {
+        let file = std::fs::metadata(cloud.scratch(&format!("logs/{package}.log")));
+        file.map_or(0.0, |file| file.len() as f64)
+    });
     Calls {
         writes: count("dynamodb:UpdateItem"),
-        reads: count("dynamodb:GetItem") + count("dynamodb:Query"),
+        gets: count("dynamodb:GetItem"),
+        queries: count("dynamodb:Query"),
+        queue: all(&|name| name.starts_with("sqs:")).iter().sum(),
+        log_bytes: logs.iter().sum(),
     }
 }

@@ -1,10 +1,16 @@
 //! `make load`: keeps a number of sessions open on one local cloud, with real processes, arrivals
 //! and ends at random, compares what each delivers with what was spoken, and writes the durations
-//! and the use of CPU and memory to `target/load/summary.json`.
+//! and the use of CPU and memory to `target/load/summary.json`. With `--chaos` it breaks something
+//! meanwhile.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod calls;
+mod chaos;
+mod cost;
+mod memory;
+mod prices;
 mod processes;
+mod recordings;
 mod slot;
 mod summary;
 
@@ -16,8 +22,10 @@ use std::time::{Duration, Instant};
 use clap::{Parser, ValueEnum};
 use e2e::{Cloud, Options};
 
+use crate::chaos::Chaos;
 use crate::processes::Usage;
-use crate::slot::{Recordings, Slot};
+use crate::recordings::Recordings;
+use crate::slot::{Load, Slot};
 use crate::summary::Summary;
 
 /// The host of the consumer.
@@ -32,12 +40,8 @@ enum Host {
 }
 
 impl Host {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Lambda => "lambda",
-            Self::ManagedInstances => "managed-instances",
-            Self::Container => "container",
-        }
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
     /// Returns the name of the process that runs the sessions.
@@ -61,16 +65,20 @@ struct Arguments {
     /// Workers of the host `container`, or managed instances.
     #[arg(long, default_value_t = 2)]
     workers: u32,
-    /// Minutes of AWS's time in which sessions begin; those that are open then end as planned.
+    /// Minutes of AWS's time in which sessions begin; most end within them.
     #[arg(long, default_value_t = 30.0)]
     minutes: f64,
     /// How many times as fast as real time AWS's clock runs.
     #[arg(long, default_value_t = 1)]
     time_scale: u32,
+    /// What is broken meanwhile, over and over.
+    #[arg(long)]
+    chaos: Option<Chaos>,
     /// The seed of arrivals and lengths.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The file to which the figures are written.
+    /// The file to which the figures are written; beside it, memory.csv has the memory of each
+    /// process by the minute.
     #[arg(long, default_value = "target/load/summary.json")]
     summary: PathBuf,
 }
@@ -80,11 +88,15 @@ impl Arguments {
         let mut arguments = vec!["--storage-channels".to_owned(), (self.sessions * 2).to_string()];
         if self.host != Host::Lambda {
             let workers = self.workers.to_string();
-            let host = ["--consumer-host", self.host.name(), "--workers", &workers];
-            arguments.extend(host.map(str::to_owned));
+            arguments.extend(["--consumer-host".to_owned(), self.host.name()]);
+            arguments.extend(["--workers".to_owned(), workers]);
         }
         // Every slot is a speaker of its own; the default limits are those of one account's API.
-        let parameters = ["RequestsPerSecond=1000", "RequestBurst=2000"].map(str::to_owned);
+        let parameters = [
+            "RequestsPerSecond=1000".to_owned(),
+            "RequestBurst=2000".to_owned(),
+            format!("WorkerMaxSessions={}", self.sessions.max(200)),
+        ];
         let (time_scale, parameters) = (self.time_scale, parameters.to_vec());
         Options { time_scale, arguments, parameters, ..Options::default() }
     }
@@ -93,21 +105,25 @@ impl Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let recordings = Arc::new(Recordings::create());
-    let cloud = Arc::new(Cloud::start(arguments.options()).await.expect("a local cloud"));
+    let recordings = Recordings::create();
+    let cloud = Cloud::start(arguments.options()).await.expect("a local cloud");
+    let usage = Usage::watch(arguments.summary.with_file_name("memory.csv"));
     let begun = Instant::now();
-    let period =
-        Duration::from_secs_f64(arguments.minutes * 60.0 / f64::from(arguments.time_scale));
-    let usage = Usage::watch(arguments.host.process());
+    let minutes = arguments.minutes / f64::from(arguments.time_scale);
+    let end = begun + Duration::from_secs_f64(minutes * 60.0);
+    let load = Arc::new(Load { cloud, recordings, sessions: arguments.sessions, begun, end });
     let mut slots = tokio::task::JoinSet::new();
     for number in 0..arguments.sessions {
-        let slot = Slot::new(number, arguments.seed, Arc::clone(&cloud), Arc::clone(&recordings));
-        slots.spawn(slot.run(begun + period));
+        slots.spawn(Slot::new(number, arguments.seed, Arc::clone(&load)).run());
     }
+    let strikes = match arguments.chaos {
+        Some(chaos) => Some(chaos.run(&load, arguments.host).await.expect("the chaos")),
+        None => None,
+    };
     let results: Vec<_> = slots.join_all().await.into_iter().flatten().collect();
-    let hours = begun.elapsed().as_secs_f64() * f64::from(arguments.time_scale) / 3600.0;
-    let calls = calls::of(&cloud).await;
-    let summary = Summary::new(&arguments, hours, &results, &usage.stop().await, &calls);
+    let calls = calls::of(&load.cloud).await;
+    let processes = usage.stop().await;
+    let summary = Summary::new(&arguments, &load, &results, strikes, &processes, &calls);
     print!("{summary}");
     summary.write(&arguments.summary);
     if summary.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

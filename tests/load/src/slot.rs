@@ -4,43 +4,44 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use e2e::{Cloud, Error, Packets};
+use e2e::{Cloud, Error, Session};
+use producer::{Pace, Producer, PutMedia, Sdk, Spoken, TRIES};
 use serde_json::Value;
 use testkit::pcm::Random;
+use tokio::sync::watch;
+use tokio::time::sleep;
 
-/// How often the bundled recording of 37 s can be repeated in one session.
-const MOST_TIMES: u64 = 6;
-/// Longest pause before a session, in ms of AWS's time.
-const LONGEST_PAUSE_MS: u64 = 60_000;
-/// Maximum real time from the end of a session to its drain.
-const DRAIN: Duration = Duration::from_secs(180);
+use crate::recordings::{Recordings, Speech};
 
-/// The speech of sessions by length: repetitions of the bundled recording, with what they decode
-/// to.
+/// Longest pause before a session in AWS's time, and the sessions that may then begin in a second:
+/// an account opens and closes five.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const OPENED_A_SECOND: f64 = 4.0;
+/// Longest real time for POST or DELETE with their retries, and from the end of a session to its
+/// drain.
+const LIMIT: Duration = Duration::from_secs(480);
+const RETRY: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(500);
+
+/// What all slots share.
 #[derive(Debug)]
-pub(crate) struct Recordings(Vec<(std::path::PathBuf, Vec<i16>)>);
-
-impl Recordings {
-    /// Writes the recordings to a temporary folder.
-    pub(crate) fn create() -> Self {
-        let folder = std::env::temp_dir().join(format!("load-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a temporary folder");
-        let recording = Packets::of(&testkit::recording());
-        let of = |times: u64| {
-            let path = folder.join(format!("{times}.mka"));
-            let packets = recording.repeated(usize::try_from(times).expect("a small number"));
-            std::fs::write(&path, packets.file()).expect("write a recording");
-            (path, packets.samples())
-        };
-        Self((1..=MOST_TIMES).map(of).collect())
-    }
+pub(crate) struct Load {
+    pub(crate) cloud: Cloud,
+    pub(crate) recordings: Recordings,
+    pub(crate) sessions: u64,
+    pub(crate) begun: Instant,
+    /// When sessions begin no more.
+    pub(crate) end: Instant,
 }
 
-impl Drop for Recordings {
-    fn drop(&mut self) {
-        if let Some(folder) = self.0.first().and_then(|(path, _)| path.parent()) {
-            let _ = std::fs::remove_dir_all(folder);
-        }
+impl Load {
+    /// Returns a duration of AWS's time as real time.
+    pub(crate) fn real(&self, aws: Duration) -> Duration {
+        aws / self.cloud.time_scale()
+    }
+
+    fn longest_pause(&self) -> Duration {
+        LONGEST_PAUSE.max(Duration::from_secs_f64(self.sessions as f64 / OPENED_A_SECOND))
     }
 }
 
@@ -52,10 +53,13 @@ pub(crate) struct SessionResult {
     pub(crate) twice: u64,
     /// The session's speech, in seconds.
     pub(crate) seconds: f64,
+    /// From the answer to POST to the drain, in seconds of real time.
+    pub(crate) open_seconds: f64,
     pub(crate) post_ms: f64,
     pub(crate) first_chunk_ms: f64,
-    pub(crate) delivery_p50_ms: f64,
-    pub(crate) delivery_p99_ms: f64,
+    /// Of each chunk.
+    pub(crate) delivery_ms: Vec<f64>,
+    pub(crate) longest_pause_ms: f64,
     pub(crate) stop_ms: f64,
 }
 
@@ -63,78 +67,120 @@ pub(crate) struct SessionResult {
 pub(crate) struct Slot {
     speaker: String,
     random: Random,
-    cloud: Arc<Cloud>,
-    recordings: Arc<Recordings>,
+    load: Arc<Load>,
 }
 
 impl Slot {
-    pub(crate) fn new(
-        number: u64,
-        seed: u64,
-        cloud: Arc<Cloud>,
-        recordings: Arc<Recordings>,
-    ) -> Self {
+    pub(crate) fn new(number: u64, seed: u64, load: Arc<Load>) -> Self {
         let random = Random::new(seed * 1_000_003 + number);
-        Self { speaker: format!("speaker-{number}"), random, cloud, recordings }
+        Self { speaker: format!("speaker-{number}"), random, load }
     }
 
-    /// Runs sessions until `end`. One that fails is a result, too.
-    pub(crate) async fn run(mut self, end: Instant) -> Vec<SessionResult> {
+    /// Runs sessions until the end. One that fails is a result, too.
+    pub(crate) async fn run(mut self) -> Vec<SessionResult> {
+        let load = Arc::clone(&self.load);
         let mut results = Vec::new();
+        let mut longest = load.longest_pause();
         loop {
-            let pause = self.random.below(LONGEST_PAUSE_MS);
-            let scale = self.cloud.time_scale();
-            tokio::time::sleep(Duration::from_millis(pause) / scale).await;
-            if Instant::now() >= end {
+            let pause = self.random.below(longest.as_millis() as u64);
+            sleep(load.real(Duration::from_millis(pause))).await;
+            longest = LONGEST_PAUSE;
+            let left = load.end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return results;
             }
-            let chosen = self.random.below(MOST_TIMES);
-            let result = self.session(usize::try_from(chosen).expect("a small number")).await;
-            results.push(result.unwrap_or_else(|error| SessionResult {
-                failure: Some(error.to_string()),
+            let left = left * load.cloud.time_scale();
+            let speech = load.recordings.choose(&mut self.random, left);
+            let result = session(&load, &self.speaker, speech).await;
+            results.push(result.unwrap_or_else(|failure| SessionResult {
+                failure: Some(failure),
+                lost: speech.samples.len() as u64,
                 ..SessionResult::default()
             }));
         }
     }
+}
 
-    async fn session(&self, chosen: usize) -> Result<SessionResult, Error> {
-        let (file, spoken) = &self.recordings.0[chosen];
-        let begun = Instant::now();
-        let session = self.cloud.open(&self.speaker).await?;
-        let post_ms = millis(begun.elapsed());
-        let spoken_from = now_us();
-        session.say(file).await?;
-        session.end().await?;
-        let ended = now_us();
-        session.drained(DRAIN).await?;
-        let (figures, wav) = (session.figures().await?, session.wav().await?);
-        let since = |name: &str, from: u64| {
-            figures[name].as_u64().unwrap_or_default().saturating_sub(from) as f64 / 1000.0
-        };
-        let number = |value: &Value| value.as_f64().unwrap_or_default();
-        let delivered = figures["samplesDelivered"].as_u64().unwrap_or_default();
-        Ok(SessionResult {
-            failure: (!is_same(spoken, &wav)).then(|| format!("{}: other audio", session.id())),
-            lost: (spoken.len() as u64).saturating_sub(delivered),
-            twice: number(&figures["samplesDuplicated"]) as u64,
-            seconds: spoken.len() as f64 / 16_000.0,
-            post_ms,
-            first_chunk_ms: since("firstAcceptedUs", spoken_from),
-            delivery_p50_ms: number(&figures["deliveryLatencyMs"]["p50"]),
-            delivery_p99_ms: number(&figures["deliveryLatencyMs"]["p99"]),
-            stop_ms: since("finalAcceptedUs", ended),
-        })
+async fn session(load: &Load, speaker: &str, speech: &Speech) -> Result<SessionResult, String> {
+    let begun = Instant::now();
+    let session = until("POST", || load.cloud.open(speaker)).await?;
+    let opened = Instant::now();
+    let spoken_from = now_us();
+    speak(load, &session, speech).await.map_err(|error| format!("{}: {error}", session.id()))?;
+    until("DELETE", || session.end()).await?;
+    let ended = now_us();
+    until("the drain", || drained(&session)).await?;
+    let open_seconds = opened.elapsed().as_secs_f64();
+    let compared = async {
+        let (figures, wav) = (session.latencies().await?, session.wav().await?);
+        Ok::<_, Error>((figures, wav))
+    };
+    let (figures, wav) = compared.await.map_err(|error| format!("{}: {error}", session.id()))?;
+    let since = |name: &str, from: u64| {
+        figures[name].as_u64().unwrap_or_default().saturating_sub(from) as f64 / 1000.0
+    };
+    let delivered = figures["samplesDelivered"].as_u64().unwrap_or_default();
+    let latencies = figures["latenciesMs"].as_array().into_iter().flatten();
+    Ok(SessionResult {
+        failure: (!is_same(&speech.samples, &wav))
+            .then(|| format!("{}: other audio", session.id())),
+        lost: (speech.samples.len() as u64).saturating_sub(delivered),
+        twice: figures["samplesDuplicated"].as_u64().unwrap_or_default(),
+        seconds: speech.seconds(),
+        open_seconds,
+        post_ms: (opened - begun).as_secs_f64() * 1000.0,
+        first_chunk_ms: since("firstAcceptedUs", spoken_from),
+        delivery_ms: latencies.filter_map(Value::as_f64).collect(),
+        longest_pause_ms: figures["longestPauseMs"].as_f64().unwrap_or_default(),
+        stop_ms: since("finalAcceptedUs", ended),
+    })
+}
+
+/// Sends the speech as a live producer does.
+async fn speak(load: &Load, session: &Session<'_>, speech: &Speech) -> Result<(), String> {
+    let url = load.cloud.url();
+    let producer = Producer {
+        put_media: PutMedia::at(&Sdk::local(url), url),
+        stream: format!("session-{}", session.id()),
+        pace: Pace { speed: f64::from(load.cloud.time_scale()), fragment_ms: 2_000 },
+        start_ms: i64::try_from(now_us() / 1000).unwrap_or(i64::MAX),
+        rollback: 0,
+        tries: TRIES,
+    };
+    let (progress, _) = watch::channel(Spoken::default());
+    let spoken = producer.speak(&speech.recording, &progress, |_| {}).await;
+    spoken.map(drop).map_err(|error| error.to_string())
+}
+
+/// Repeats a step until it succeeds, as clients do while a service is unavailable.
+async fn until<T, F>(what: &str, mut step: impl FnMut() -> F) -> Result<T, String>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let begun = Instant::now();
+    loop {
+        match step().await {
+            Ok(done) => return Ok(done),
+            Err(error) if begun.elapsed() > LIMIT => return Err(format!("{what}: {error}")),
+            Err(_) => sleep(RETRY).await,
+        }
     }
+}
+
+/// Waits until the session is drained; fails after a minute or if its table cannot be read.
+async fn drained(session: &Session<'_>) -> Result<(), Error> {
+    session
+        .streams_item_each(POLL, "the drain", Duration::from_secs(60), |item| {
+            item["status"]["S"] == "ENDED"
+        })
+        .await
+        .map(drop)
 }
 
 /// Whether `wav` is what was spoken: exactly, or with the seams of hand-offs, whose decoder begins
 /// three seconds before.
 fn is_same(spoken: &[i16], wav: &[i16]) -> bool {
     spoken == wav || spoken.len() == wav.len() && testkit::snr::decibels(spoken, wav) >= 40.0
-}
-
-fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
 }
 
 fn now_us() -> u64 {

@@ -1,36 +1,26 @@
 //! The figures of a load run.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::Arguments;
 use crate::calls::Calls;
-use crate::processes::Used;
-use crate::slot::SessionResult;
+use crate::cost::{Cost, Used};
+use crate::memory::Trend;
+use crate::processes::Process;
+use crate::slot::{Load, SessionResult};
+use crate::{Arguments, Host};
 
-/// USD for a GB-second of Lambda on arm64, and for a vCPU-hour and a GB-hour of Fargate on arm64
-/// (list prices, US East, October 2026).
-const LAMBDA_GB_SECOND: f64 = 0.000_013_333_4;
-const FARGATE_VCPU_HOUR: f64 = 0.032_38;
-const FARGATE_GB_HOUR: f64 = 0.003_56;
-/// Memory of a consumer's function, in GB (`ConsumerMemory`).
-const FUNCTION_GB: f64 = 0.25;
-/// A c7g.large has two vCPUs for 0.0725 USD; Lambda adds 15 %.
-const INSTANCE_VCPU_HOUR: f64 = 0.0725 / 2.0 * 1.15;
-/// Sessions that one vCPU of a managed instance runs at most, and the share of them in use.
-const SESSIONS_PER_VCPU: f64 = 64.0;
-const INSTANCE_SHARE: f64 = 0.5;
-/// Share of a worker's CPU that its service uses (the target of its scaling).
-const WORKER_CPU_SHARE: f64 = 0.5;
-
-/// The median and two percentiles, in ms of real time.
+/// The median, two percentiles and the largest value.
 #[derive(Debug, Default, Serialize)]
 struct Spread {
     p50: f64,
     p95: f64,
     p99: f64,
+    max: f64,
 }
 
 impl Spread {
@@ -41,27 +31,32 @@ impl Spread {
             let index = (share * values.len() as f64).ceil() as usize;
             values.get(index.saturating_sub(1)).copied().unwrap_or_default()
         };
-        Self { p50: at(0.50), p95: at(0.95), p99: at(0.99) }
+        Self { p50: at(0.50), p95: at(0.95), p99: at(0.99), max: at(1.0) }
     }
 }
 
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1} ms p50, {:.1} ms p95, {:.1} ms p99", self.p50, self.p95, self.p99)
+        let Self { p50, p95, p99, max } = self;
+        write!(f, "{p50:.1} p50, {p95:.1} p95, {p99:.1} p99, {max:.1} max")
     }
 }
 
-/// The figures, as they are written.
+/// The figures, as they are written. Durations are ms of real time.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Summary {
-    host: &'static str,
+    host: String,
+    /// What was broken, and how often.
+    chaos: Option<String>,
+    strikes: Option<usize>,
     /// Sessions at a time.
     sessions: u64,
     /// Sessions that ended.
     ended: usize,
     /// Hours of AWS's time.
     hours: f64,
+    /// Hours of speech.
     session_hours: f64,
     time_scale: u32,
     lost: u64,
@@ -69,56 +64,60 @@ pub(crate) struct Summary {
     failures: Vec<String>,
     post_ms: Spread,
     first_chunk_ms: Spread,
-    /// The sessions' medians.
+    /// Of all chunks, from their last sample in the stream to the processor.
     delivery_ms: Spread,
-    /// The sessions' 99th percentiles.
-    delivery_p99_ms: Spread,
     stop_ms: Spread,
+    /// The longest time of each session between two chunks that were accepted.
+    longest_pause_ms: Spread,
+    /// The time without delivery of each hand-off.
+    hand_off_gap_ms: Spread,
+    hand_offs: usize,
+    /// Processes of the host.
     processes: usize,
     /// Percent of a core for each session that speaks.
     cpu_per_session: f64,
-    /// In MB.
+    /// Cores in use by program, over the whole run.
+    cores: BTreeMap<String, f64>,
+    /// Of the host, in MB.
     rss_per_process: Spread,
     most_files_per_process: usize,
-    /// USD at list price, without the processor.
+    /// Of the host's processes and of the cloud.
+    memory: Vec<Trend>,
+    /// Calls of an hour of speech.
+    calls_per_session_hour: Calls,
+    /// USD at list price.
     cost_per_session_hour: f64,
-    /// Of it the tables.
-    tables_per_session_hour: f64,
+    cost: Cost,
 }
 
 impl Summary {
     pub(crate) fn new(
         arguments: &Arguments,
-        hours: f64,
+        load: &Load,
         results: &[SessionResult],
-        used: &Used,
+        strikes: Option<usize>,
+        processes: &[Process],
         calls: &Calls,
     ) -> Self {
         let spread = |of: fn(&SessionResult) -> f64| {
             Spread::of(results.iter().filter(|result| result.failure.is_none()).map(of))
         };
+        let (seconds, scale) =
+            (load.begun.elapsed().as_secs_f64(), f64::from(load.cloud.time_scale()));
         let session_hours = results.iter().map(|result| result.seconds).sum::<f64>() / 3600.0;
-        let cpu_hours = used.cpu_seconds.values().sum::<f64>() / 3600.0;
-        // Speech passes at AWS's time, the CPU works in real time.
-        let cpu_share = cpu_hours / session_hours;
-        let rss_per_process = Spread::of(used.memory_mb.iter().copied());
-        let memory = rss_per_process.p95 / 1024.0 / arguments.sessions as f64;
-        let host = match arguments.host {
-            crate::Host::Lambda => 3600.0 * FUNCTION_GB * LAMBDA_GB_SECOND,
-            crate::Host::ManagedInstances => {
-                INSTANCE_VCPU_HOUR / (SESSIONS_PER_VCPU * INSTANCE_SHARE)
-            }
-            crate::Host::Container => {
-                cpu_share / WORKER_CPU_SHARE * FARGATE_VCPU_HOUR
-                    + f64::from(arguments.workers) * memory * FARGATE_GB_HOUR
-            }
-        };
-        let tables = calls.tables() / session_hours;
+        let is_host = |process: &&Process| process.program == arguments.host.process();
+        let hosts: Vec<_> = processes.iter().filter(is_host).collect();
+        let used = used(load, results, &hosts);
+        let cost = Cost::of(arguments.host, used, &calls.each(session_hours));
+        let gaps = hand_off_gaps(load, arguments.host);
+        let memory = processes.iter().filter(|it| is_host(it) || it.program == "local-cloud");
         Self {
             host: arguments.host.name(),
+            chaos: arguments.chaos.map(|chaos| chaos.name()),
+            strikes,
             sessions: arguments.sessions,
             ended: results.len(),
-            hours,
+            hours: seconds * scale / 3600.0,
             session_hours,
             time_scale: arguments.time_scale,
             lost: results.iter().map(|result| result.lost).sum(),
@@ -126,21 +125,29 @@ impl Summary {
             failures: results.iter().filter_map(|result| result.failure.clone()).collect(),
             post_ms: spread(|result| result.post_ms),
             first_chunk_ms: spread(|result| result.first_chunk_ms),
-            delivery_ms: spread(|result| result.delivery_p50_ms),
-            delivery_p99_ms: spread(|result| result.delivery_p99_ms),
+            delivery_ms: Spread::of(results.iter().flat_map(|it| it.delivery_ms.iter().copied())),
             stop_ms: spread(|result| result.stop_ms),
-            processes: used.cpu_seconds.len(),
-            cpu_per_session: 100.0 * cpu_share,
-            rss_per_process,
-            most_files_per_process: used.most_files,
-            cost_per_session_hour: host + tables,
-            tables_per_session_hour: tables,
+            longest_pause_ms: spread(|result| result.longest_pause_ms),
+            hand_offs: gaps.len(),
+            hand_off_gap_ms: Spread::of(gaps.into_iter()),
+            processes: hosts.len(),
+            cpu_per_session: 100.0 * used.cpu,
+            cores: cores(processes, seconds),
+            rss_per_process: Spread::of(
+                hosts.iter().flat_map(|host| host.memory.iter().map(|(_, mb)| *mb)),
+            ),
+            most_files_per_process: hosts.iter().map(|host| host.most_files).max().unwrap_or(0),
+            memory: memory.filter_map(|process| Trend::of(process, seconds)).collect(),
+            calls_per_session_hour: calls.each(session_hours),
+            cost_per_session_hour: cost.total,
+            cost,
         }
     }
 
-    /// Whether each session ended, with each sample once.
+    /// Whether each session ended, with each sample once, and the chaos took place.
     pub(crate) fn is_whole(&self) -> bool {
-        self.ended > 0 && self.failures.is_empty() && (self.lost, self.twice) == (0, 0)
+        let is_delivered = self.failures.is_empty() && (self.lost, self.twice) == (0, 0);
+        self.ended > 0 && is_delivered && self.strikes != Some(0)
     }
 
     /// Writes the figures.
@@ -153,29 +160,69 @@ impl Summary {
     }
 }
 
+/// Returns what an hour of speech used. Speech passes at AWS's time, the CPU works in real time.
+fn used(load: &Load, results: &[SessionResult], hosts: &[&Process]) -> Used {
+    let speech = results.iter().map(|result| result.seconds).sum::<f64>();
+    let open = results.iter().map(|result| result.open_seconds).sum::<f64>();
+    let cpu = hosts.iter().map(|host| host.cpu_seconds).sum::<f64>();
+    // At each reading, the memory of all processes of the host.
+    let mut memory: BTreeMap<u64, f64> = BTreeMap::new();
+    for (at, mb) in hosts.iter().flat_map(|host| &host.memory) {
+        *memory.entry((at * 1000.0) as u64).or_default() += mb;
+    }
+    let most_mb = memory.values().copied().fold(0.0, f64::max);
+    Used {
+        cpu: cpu / speech,
+        memory_gb: most_mb / 1024.0 / load.sessions as f64,
+        open: open * f64::from(load.cloud.time_scale()) / speech,
+    }
+}
+
+/// Returns how many cores each program used.
+fn cores(processes: &[Process], seconds: f64) -> BTreeMap<String, f64> {
+    let mut cores: BTreeMap<String, f64> = BTreeMap::new();
+    for process in processes {
+        *cores.entry(process.program.clone()).or_default() += process.cpu_seconds / seconds;
+    }
+    cores
+}
+
+/// Returns the metric `HandOffGapMillis` of each hand-off.
+fn hand_off_gaps(load: &Load, host: Host) -> Vec<f64> {
+    let log = load.cloud.log(host.process());
+    let lines = log.lines().filter(|line| line.contains("HandOffGapMillis"));
+    let lines = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter_map(|line| line["HandOffGapMillis"].as_f64()).collect()
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, sessions, ended, session_hours, .. } = self;
         writeln!(f, "host           {host}, {sessions} sessions at a time, {ended} in all")?;
+        if let Some((chaos, strikes)) = self.chaos.as_ref().zip(self.strikes) {
+            writeln!(f, "chaos          {chaos}, {strikes} times")?;
+        }
         writeln!(f, "speech         {session_hours:.2} hours in {:.2}", self.hours)?;
         writeln!(f, "lost, twice    {}, {} samples", self.lost, self.twice)?;
-        writeln!(f, "POST           {}", self.post_ms)?;
-        writeln!(f, "first chunk    {} after the producer's start", self.first_chunk_ms)?;
-        writeln!(f, "delivery       {} (medians of the sessions)", self.delivery_ms)?;
-        writeln!(f, "               {} (their 99th percentiles)", self.delivery_p99_ms)?;
-        writeln!(f, "stop           {} after DELETE", self.stop_ms)?;
+        writeln!(f, "POST           {} ms", self.post_ms)?;
+        writeln!(f, "first chunk    {} ms after the producer's start", self.first_chunk_ms)?;
+        writeln!(f, "delivery       {} ms after a chunk's last sample", self.delivery_ms)?;
+        writeln!(f, "stop           {} ms after DELETE", self.stop_ms)?;
+        writeln!(f, "longest pause  {} ms between two chunks", self.longest_pause_ms)?;
+        writeln!(
+            f,
+            "hand-offs      {}, without delivery {} ms",
+            self.hand_offs, self.hand_off_gap_ms
+        )?;
         writeln!(f, "CPU            {:.2} % of a core for a session", self.cpu_per_session)?;
-        let Spread { p50, p95, p99 } = self.rss_per_process;
-        writeln!(
-            f,
-            "memory         {p50:.0} MB p50, {p95:.0} MB p95, {p99:.0} MB p99 of a process"
-        )?;
+        let cores = self.cores.iter().map(|(program, cores)| format!("{program} {cores:.2}"));
+        writeln!(f, "cores in use   {}", cores.collect::<Vec<_>>().join(", "))?;
+        writeln!(f, "memory         {} MB of a process", self.rss_per_process)?;
+        for trend in self.memory.iter().take(6) {
+            writeln!(f, "               {}", trend.show())?;
+        }
         writeln!(f, "files          {} of a process at most", self.most_files_per_process)?;
-        writeln!(
-            f,
-            "cost           USD {:.4} a session-hour without the processor, of it tables {:.4}",
-            self.cost_per_session_hour, self.tables_per_session_hour
-        )?;
+        writeln!(f, "cost           {}", self.cost.show())?;
         for failure in &self.failures {
             writeln!(f, "failed         {failure}")?;
         }

@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use crate::recogniser::Recogniser;
 
-/// The most sessions that are recorded; the oldest is dropped first.
-const SESSIONS: usize = 256;
+/// The most sessions that are recorded; the one whose last delivery is the oldest is dropped first.
+const SESSIONS: usize = 1_024;
 /// Maximum number of deliveries that are recorded per session: a day and a half of half-second
 /// chunks.
 const DELIVERIES: usize = 262_144;
@@ -118,7 +118,6 @@ pub struct Deliveries {
 #[derive(Debug, Default)]
 struct Sessions {
     by_id: BTreeMap<String, VecDeque<Delivery>>,
-    order: VecDeque<String>,
 }
 
 impl Deliveries {
@@ -185,12 +184,11 @@ impl Deliveries {
 
 impl Sessions {
     fn keep(&mut self, session_id: String, delivery: Delivery) {
-        if !self.by_id.contains_key(&session_id) {
-            self.order.push_back(session_id.clone());
-            if self.order.len() > SESSIONS
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.by_id.remove(&oldest);
+        if !self.by_id.contains_key(&session_id) && self.by_id.len() >= SESSIONS {
+            let last = |known: &VecDeque<Delivery>| known.back().map(|it| it.answered_us);
+            let idle = self.by_id.iter().min_by_key(|(_, known)| last(known));
+            if let Some(idle) = idle.map(|(id, _)| id.clone()) {
+                self.by_id.remove(&idle);
             }
         }
         let deliveries = self.by_id.entry(session_id).or_default();
@@ -249,6 +247,24 @@ mod tests {
             log.record(&Bytes::from(payload), "", Ok(b"null"), false, 1, 2);
         }
         assert_eq!(log.of("a-b-1"), []);
+    }
+
+    #[test]
+    fn a_session_that_is_delivered_is_kept_however_many_follow() {
+        let log = Deliveries::default();
+        let record = |id: usize, at: u64| {
+            let payload = format!(
+                r#"{{"action":"process","sessionId":"a-b-{id}","startSample":0,"sampleCount":1}}"#
+            );
+            log.record(&Bytes::from(payload), "", Ok(b"null"), false, at, at);
+        };
+        for at in 0..2 * SESSIONS {
+            record(at, at as u64);
+            record(0, at as u64);
+        }
+        assert_eq!(log.of("a-b-0").len(), 2 * SESSIONS + 1);
+        assert_eq!(log.of("a-b-1"), [], "it was dropped");
+        assert_eq!(log.of(&format!("a-b-{}", 2 * SESSIONS - 1)).len(), 1);
     }
 
     #[test]
