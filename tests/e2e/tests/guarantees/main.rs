@@ -30,6 +30,7 @@ mod orphaned_resources_are_removed;
 mod requests_are_refused_with_reasons;
 mod resources_of_an_ended_session_are_removed;
 mod sessions_in_workers;
+mod sessions_move_between_hosts;
 mod streams_are_encrypted_with_the_key;
 mod the_api_behind_a_stage_and_a_base_path;
 mod the_canary_tests_the_whole_path;
