@@ -103,13 +103,39 @@ impl Cloud {
         Ok(self.function(function).await?["invocations"].as_u64().unwrap_or_default())
     }
 
-    /// Returns the state of each worker: `pid`, `starts`, `lastEnd`.
+    /// Returns the state of each worker: `pid`, `starts`, `lastEnd`, `stopping`.
     ///
     /// # Errors
     /// [`Error::Http`] if there is no response.
     pub async fn workers(&self) -> Result<Vec<Value>, Error> {
         let state = self.state().await?;
         Ok(state["tasks"]["workers"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Deploys the template with new values of parameters (`/_local/deploy`).
+    ///
+    /// # Errors
+    /// [`Error::Answer`] if the cloud refuses them.
+    pub async fn deploy(&self, parameters: Value) -> Result<(), Error> {
+        let body = json!({ "parameters": parameters });
+        self.changed(Method::POST, "/_local/deploy", body).await
+    }
+
+    /// Changes the service of the workers (`/_local/tasks/stream-worker`).
+    ///
+    /// # Errors
+    /// [`Error::Answer`] if the cloud refuses the change.
+    pub async fn update_workers(&self, update: Value) -> Result<(), Error> {
+        self.changed(Method::PUT, "/_local/tasks/stream-worker", update).await
+    }
+
+    async fn changed(&self, method: Method, path: &str, body: Value) -> Result<(), Error> {
+        match self.api(method, path, None, Some(body)).await? {
+            (200, _) => Ok(()),
+            (status, body) => {
+                Err(Error::Answer { what: path.into(), status, body: body.to_string() })
+            }
+        }
     }
 
     /// Returns the messages of the workers' queue that are visible, and those that are in flight.

@@ -31,6 +31,7 @@ mod requests_are_refused_with_reasons;
 mod resources_of_an_ended_session_are_removed;
 mod sessions_in_instances;
 mod sessions_in_workers;
+mod sessions_move_between_hosts;
 mod sessions_outlive_their_workers;
 mod streams_are_encrypted_with_the_key;
 mod the_api_behind_a_stage_and_a_base_path;
