@@ -60,6 +60,8 @@ PARAMETER_SETS: dict[str, dict[str, str]] = {
         "WebSocketApiId": "a1b2c3d4e5",
     },
 }
+# SAM makes the role with which Lambda manages instances: without a name, and with AWS's policy.
+OPERATOR_ROLE = "InstancesCapacityProviderOperatorRole"
 # The parameters without a default.
 REQUIRED = {"JwtIssuer": "https://issuer.example", "JwtAudience": "sessions"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from mutations import broken, drop, mutation, put
 from resolve import NAMED, of_type
-from template import ROOT, deployed
+from template import OPERATOR_ROLE, ROOT, deployed
 
 CRATES = ("session", "session-http-handler", "kvs-stream-consumer", "audio-processor", "session-canary", "aws-adapters",
           "lambda-support")
@@ -37,7 +37,7 @@ def name_problems(resources: dict) -> list[str]:
     """Returns the resources whose name does not end in the environment."""
     environment = variables(resources)[0]["ENVIRONMENT"]
     return [f"{name}: its name does not end in the environment" for name, it in resources.items()
-            if it["Type"] in NAMES and not re.search(
+            if it["Type"] in NAMES and name != OPERATOR_ROLE and not re.search(
                 rf"-{environment}(-role)?$", it["Properties"].get(NAMES[it["Type"]], ""))]
 
 

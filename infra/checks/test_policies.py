@@ -13,7 +13,7 @@ from parliament import analyze_policy_string, enhance_finding
 
 from mutations import broken, mutation, put
 from resolve import of_type
-from template import deployed
+from template import OPERATOR_ROLE, deployed
 
 ROLE = "AWS::IAM::Role"
 # Actions without a resource type: "*" is the narrowest resource.
@@ -23,8 +23,6 @@ WITHOUT_RESOURCE = {
 }
 # Other properties (managed policies, a boundary, a longer session) need a decision here first.
 PROPERTIES = {"RoleName", "AssumeRolePolicyDocument", "Policies"}
-# SAM makes the role with which Lambda manages instances, with AWS's policy for it.
-OPERATOR_ROLE = "InstancesCapacityProviderOperatorRole"
 
 
 def statement_problems(statement: dict) -> list[str]:
