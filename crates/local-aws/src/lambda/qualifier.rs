@@ -36,8 +36,8 @@ pub(super) fn is_invocable(function: &Function, qualifier: Option<&str>) -> bool
     }
 }
 
-/// Returns the name and the qualifier in `NAME`, `NAME:QUALIFIER`, `ACCOUNT:function:NAME` or an ARN
-/// of either form.
+/// Returns the name and the qualifier in `NAME`, `NAME:QUALIFIER`, `ACCOUNT:function:NAME` or an
+/// ARN of either form.
 pub(super) fn split(function: &str) -> (&str, Option<&str>) {
     let name = match function.split_once("function:") {
         Some((_, rest)) => rest,

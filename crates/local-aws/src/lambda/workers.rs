@@ -1,5 +1,5 @@
-//! The runtime workers of one process on managed instances: each takes one invocation at a time, and
-//! all of them run at once.
+//! The runtime workers of one process on managed instances: each takes one invocation at a time,
+//! and all of them run at once.
 //!
 //! A worker is a request for the next invocation that waits. As AWS documents, Lambda gives a
 //! process no more invocations than it has workers that wait, and an invocation that outlives its
