@@ -21,12 +21,18 @@ pub(super) fn read(
     for without_effect in ["AlarmName", "Tags"] {
         properties.take(without_effect);
     }
+    let mut properties = properties.rest();
+    // The value of a parameter is text, which CloudFormation converts to the property's type.
+    let threshold = properties.get("Threshold").and_then(Value::as_str);
+    if let Some(number) = threshold.and_then(|text| text.parse::<f64>().ok()) {
+        properties.insert("Threshold".to_owned(), number.into());
+    }
     template.alarms.push(Alarm {
         logical_id: id.to_owned(),
         arn: scope.account.arn("cloudwatch", &format!("alarm:{name}")),
         name,
         is_composite: kind.ends_with("CompositeAlarm"),
-        properties: properties.rest(),
+        properties,
     });
     Ok(())
 }

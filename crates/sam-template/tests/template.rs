@@ -126,6 +126,17 @@ fn the_projects_own_template_is_read_with_everything_it_offers() {
 }
 
 #[test]
+fn the_threshold_of_an_alarm_may_be_a_parameter() {
+    let (text, mut options) = own_template();
+    for name in ["JwtIssuer", "JwtAudience"] {
+        options.parameters.insert(name.to_owned(), "http://127.0.0.1:1/_local".to_owned());
+    }
+    let template = Template::load(&text, &options).unwrap();
+    let alarm = template.alarms.iter().find(|it| it.name == "kvs-active-streams-dev").unwrap();
+    assert_eq!(alarm.properties["Threshold"], json!(20.0));
+}
+
+#[test]
 fn resources_of_an_included_file_are_read_as_if_they_were_in_the_template() {
     let folder = tempfile();
     let text = "Resources: { Fn::Transform: { Name: AWS::Include, Parameters: { Location: more.yaml } }, \

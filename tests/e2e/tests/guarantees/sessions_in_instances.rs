@@ -241,7 +241,8 @@ async fn a_session_longer_than_the_timeout_is_handed_over_by_events() {
     assert!(gaps.iter().all(|gap| gap + POLL_MILLIS < 1_000), "{gaps:?}");
     assert_eq!(log.matches("continuing stream processing").count(), gaps.len());
     assert_eq!(cloud.function(INSTANCES).await.unwrap()["timeouts"], 0);
-    assert_eq!(cloud.invocations("kvs-stream-consumer").await.unwrap(), 0, "over the bus");
+    // Over the bus. The other function does the health check.
+    assert!(!cloud.log("kvs-stream-consumer").contains("forwarded to"));
 }
 
 #[tokio::test]
