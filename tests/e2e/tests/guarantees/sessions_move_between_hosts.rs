@@ -203,7 +203,7 @@ async fn a_deployment_meets_an_invocation_that_hands_off() {
     cloud.deploy(json!({"ConsumerHost": "container"})).await.unwrap();
     cloud.clear_faults().await.unwrap();
     // Lambda tries a throttled event again after up to five minutes of the cloud's time.
-    let forwarded = async || cloud.log(FUNCTION).contains("forwarded to the workers");
+    let forwarded = async || cloud.log(FUNCTION).contains("forwarded to what runs the sessions");
     until("the forwarded continuation", forwarded).await;
     let run = arrives_in_time(session, &speech, speaker).await;
     assert_eq!(hosts(&cloud, session).first(), Some(&FUNCTION));
