@@ -82,11 +82,14 @@ GUARANTEES := tests/e2e/tests/guarantees
 # The tests run side by side, because most of them wait for timers of the local cloud; the longest
 # stand first. One alone: make test-e2e/one_session_arrives_whole, make test-crate/relay. Those of
 # the words and of the browser run after them: the recogniser gets the CPU time that is left, and a
-# browser that waits for a processor loses sound of its own.
+# browser that waits for a processor loses sound of its own. So do those with many sessions in one
+# process or many processes, which need all of two cores.
+HOSTS := $(addprefix test-e2e/,sessions_in_instances sessions_in_workers sessions_move_between_hosts \
+  sessions_outlive_their_workers)
 TESTS := test-alarms test-crate/faults test-documents test-crate/session-ops test-crate/relay test-processor \
   test-crate/media test-smoke \
   test-crate/local-aws test-clients test-unit \
-  $(patsubst $(GUARANTEES)/%.rs,test-e2e/%,$(filter-out %/main.rs,$(wildcard $(GUARANTEES)/*.rs))) \
+  $(filter-out $(HOSTS),$(patsubst $(GUARANTEES)/%.rs,test-e2e/%,$(filter-out %/main.rs,$(wildcard $(GUARANTEES)/*.rs)))) \
   $(patsubst %,test-crate/%,$(filter-out faults session-ops relay media local-aws,$(INTEGRATION))) \
   check-template test-docs test-events test-speech
 TEST_JOBS ?= 5
@@ -99,7 +102,7 @@ test: tools cloud ## every check that needs no AWS (TEST_JOBS=n side by side)
 	@$(MAKE) --no-print-directory --jobs=4 $(IN_PIECES) compiled-tests $(AWS_CLI)/installed.txt \
 	  $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt
 	@$(MAKE) --no-print-directory --keep-going --jobs=$(TEST_JOBS) $(IN_PIECES) $(TESTS)
-	@$(MAKE) --no-print-directory test-words test-browser
+	@$(MAKE) --no-print-directory --keep-going $(HOSTS) test-words test-browser
 	$(VENV)/bin/python tests/iam/least_privilege.py "$$LOCAL_CLOUD_CALLS"
 
 # Beside the compiler, because a part that has to wait for its tools is begun after all others.

@@ -75,9 +75,11 @@ def delivery_is_refused(cloud: Cloud) -> Iterator[None]:
 
 
 def no_worker_runs(cloud: Cloud) -> Iterator[None]:
-    cloud.open("wim")
+    session = cloud.open("wim")
     yield
-    cloud.purge("consumer-starts-dev")
+    status, answer = cloud.request("PUT", "/_local/tasks/stream-worker", {"desiredCount": 1})
+    assert status == 200, answer
+    cloud.end(session, "wim")
 
 
 def health_check_is_disabled(cloud: Cloud) -> Iterator[None]:

@@ -120,7 +120,8 @@ impl Config {
             retry: (wall(200), wall(10_000)),
             reconnect: (wall(400), wall(10_000)),
             connect_pace: wall(250),
-            read_idle: wall(15_000),
+            // No machine sends sooner because the clock is scaled, and a busy one is slower.
+            read_idle: wall(15_000).max(Duration::from_millis(1_500)),
             no_progress: wall(30_000),
             no_stream: wall(120_000),
             breaker_failures: 5,

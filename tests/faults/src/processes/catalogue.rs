@@ -123,8 +123,8 @@ fn killed_twice(random: &mut Random) -> Plan {
     let delay = |random: &mut Random| 50 + random_time(random, 1).as_millis();
     let kill = |delay| consumer(json!({ "kind": "kill", "delayMs": delay }));
     let faults = vec![kill(delay(random)), kill(delay(random))];
-    // The second retry starts two minutes later.
-    let max_pause = Duration::from_secs(150);
+    // Lambda tries again after one minute and after two; the second run may accept nothing.
+    let max_pause = Duration::from_secs(260);
     Plan { times: 6, faults, max_pause, consumers: 2, ..Plan::default() }
 }
 
