@@ -126,7 +126,7 @@ async fn purge(load: &Load) -> Result<usize, Error> {
 
 /// Cuts the hosts off from the lease table: the calls hang, then fail, for a long and a short time.
 async fn cut(load: &Load, number: usize) -> Result<usize, Error> {
-    let lasts = load.real(if number % 2 == 0 { LONG_CUT } else { SHORT_CUT });
+    let lasts = load.real(if number.is_multiple_of(2) { LONG_CUT } else { SHORT_CUT });
     let mut fault = json!({"service": "dynamodb", "target": "Streams", "times": ALL});
     if number % 4 < 2 {
         fault["kind"] = "delay".into();
