@@ -38,7 +38,7 @@ pub enum Failure {
     #[error(transparent)]
     Relay(#[from] RelayError),
     /// The event could not be forwarded to what runs the sessions.
-    #[error("forwarding to the workers: {0}")]
+    #[error("forwarding to what runs the sessions: {0}")]
     Forward(#[source] PortError),
     /// A duty of the health check failed.
     #[error("health check: {0}")]

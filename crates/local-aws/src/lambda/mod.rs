@@ -2,9 +2,9 @@
 //!
 //! A function runs as the binary that is named after its package, in one process (`environment`)
 //! per concurrent invocation (`pool`). On managed instances a fixed number of processes
-//! (`instances`) run several invocations each (`workers`). Each process has its own Runtime API, on a port that the
-//! system selects (`runtime_api`). Asynchronous invocations are queued, retried and given up as
-//! Lambda does (`event`). The HTTP side is `api`.
+//! (`instances`) run several invocations each (`workers`). Each process has its own Runtime API, on
+//! a port that the system selects (`runtime_api`). Asynchronous invocations are queued, retried and
+//! given up as Lambda does (`event`). The HTTP side is `api`.
 
 mod api;
 mod client_context;

@@ -50,8 +50,8 @@ async fn received(cloud: &Cloud, id: &str) -> Vec<Value> {
     messages.map(|it| serde_json::from_str(it["text"].as_str().unwrap()).unwrap()).collect()
 }
 
-/// Returns the types of the messages in order. A message whose answer is late, as on a busy machine,
-/// is sent again.
+/// Returns the types of the messages in order. A message whose answer is late, as on a busy
+/// machine, is sent again.
 fn types(messages: &[Value]) -> Vec<&str> {
     let mut types: Vec<_> =
         messages.iter().map(|message| message["type"].as_str().unwrap()).collect();

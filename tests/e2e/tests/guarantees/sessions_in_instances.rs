@@ -85,18 +85,23 @@ async fn working(cloud: &Cloud) -> Vec<Value> {
     all.into_iter().filter(|it| it["doing"] == "working").collect()
 }
 
+/// Speaks into all sessions at once.
+async fn all_say(cloud: &Cloud, sessions: &[Session<'_>], speeches: &[Packets]) {
+    let files: Vec<_> = sessions
+        .iter()
+        .zip(speeches)
+        .map(|(session, speech)| written(cloud, session.id(), speech))
+        .collect();
+    let said = sessions.iter().zip(&files).map(|(session, file)| session.say(file));
+    join_all(said).await.into_iter().for_each(|said| said.unwrap());
+}
+
 #[tokio::test]
 async fn many_sessions_in_one_process_arrive_whole_each_with_its_own_records() {
     const COUNT: usize = 12;
     let cloud = Cloud::start(instances(1, 4)).await.unwrap();
     let (sessions, speeches) = (open(&cloud, COUNT).await, speeches(COUNT));
-    let files: Vec<_> = sessions
-        .iter()
-        .zip(&speeches)
-        .map(|(it, speech)| written(&cloud, it.id(), speech))
-        .collect();
-    let said = sessions.iter().zip(&files).map(|(session, file)| session.say(file));
-    join_all(said).await.into_iter().for_each(|said| said.unwrap());
+    all_say(&cloud, &sessions, &speeches).await;
     let [process] = &working(&cloud).await[..] else { panic!("not one process") };
     assert_eq!(process["running"], COUNT, "each session is an invocation of it");
     for session in &sessions {
@@ -309,13 +314,7 @@ async fn a_session_without_a_place_is_delivered_once_there_is_one() {
     let parameters = vec!["InstancesMaxConcurrency=1".to_owned()];
     let cloud = Cloud::start(Options { parameters, ..instances(1, 10) }).await.unwrap();
     let (sessions, speeches) = (open(&cloud, 2).await, speeches(2));
-    let files: Vec<_> = sessions
-        .iter()
-        .zip(&speeches)
-        .map(|(it, speech)| written(&cloud, it.id(), speech))
-        .collect();
-    let said = sessions.iter().zip(&files).map(|(session, file)| session.say(file));
-    join_all(said).await.into_iter().for_each(|said| said.unwrap());
+    all_say(&cloud, &sessions, &speeches).await;
     let state = cloud.function(INSTANCES).await.unwrap();
     assert!(state["throttles"].as_u64() > Some(0), "{state}");
     assert_eq!(state["instances"][0]["running"], 1, "{state}");

@@ -16,8 +16,8 @@ const SCALE: u32 = 5;
 /// Timeout of an invocation, s of the cloud's time: the minimum. It hands off after 90 s.
 const INVOCATION_SECONDS: u32 = 120;
 /// Longest time between two chunks that the processor accepts, s of the cloud's time: a third of a
-/// period of the health check, so no session waited for it. Most of it is the start of processes, which
-/// does not scale; on AWS a hand-off has 35 s for it, in which the run before delivers.
+/// period of the health check, so no session waited for it. Most of it is the start of processes,
+/// which does not scale; on AWS a hand-off has 35 s for it, in which the run before delivers.
 const PAUSE_SECONDS: f64 = 100.0;
 /// Longest time from the release of the lease to its acquisition in a hand-off whose next run
 /// starts at once, s of the cloud's time. Most of it is work that does not scale.
