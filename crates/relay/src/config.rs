@@ -50,8 +50,8 @@ pub struct Config {
     pub drain_min: Duration,
     /// Maximum of that time.
     pub drain_max: Duration,
-    /// A fragment that KVS received this long after the stop was seen, in ms of KVS's clock, does
-    /// not extend the drain: it does not belong to the session.
+    /// A fragment that KVS received this long after the stop was requested, in ms of KVS's clock,
+    /// does not extend the drain: it does not belong to the session.
     pub late_ms: u64,
     /// How long KVS keeps a stream's audio. Audio of a stopped session that was not delivered by
     /// then is lost.

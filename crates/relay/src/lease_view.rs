@@ -61,6 +61,12 @@ impl LeaseView {
         self.desired().is_stop()
     }
 
+    /// Returns when the stop was requested, in ms since the epoch; `None` without a request.
+    pub(crate) fn stop_at(&self) -> Option<u64> {
+        let desired = self.desired();
+        desired.stop_at.filter(|_| desired.is_stop())
+    }
+
     /// Returns the time since the stop request at `now_ms`; `None` without one.
     pub(crate) fn stopped_for(&self, now_ms: u64) -> Option<Duration> {
         let desired = self.desired();

@@ -57,6 +57,7 @@ mod drain;
 mod end_notice;
 mod error;
 mod handoff;
+mod kvs_clock;
 mod lease_renewer;
 mod lease_view;
 mod leased_run;

@@ -8,12 +8,10 @@ use session::ports::{Clock, millis};
 use crate::checkpoint::CompleteFragment;
 use crate::chunker::{Chunk, Chunker};
 use crate::drain::Drain;
+use crate::kvs_clock::KvsClock;
 use crate::ports::Ports;
 use crate::progress::{FragmentCounts, ReadPlan};
 use crate::run_state::RunState;
-
-/// A reader at most this far behind the newest fragment has caught up, ms.
-const LIVE_MS: u64 = 1_000;
 
 /// How many times damaged media is read again at the same place. Damage found once more after that
 /// is stored in the stream, and the reader continues after it.
@@ -41,8 +39,8 @@ pub(crate) struct OutputHandler<'a, P: Ports> {
     producer_ms: u64,
     /// ID of the error that KVS reported in band.
     pub(crate) error_tag: Option<u32>,
-    /// SERVER_TIMESTAMP of the newest fragment at the time the stop was seen, ms.
-    stop_server_ms: Option<u64>,
+    /// The clock of the SERVER_TIMESTAMPs.
+    kvs_clock: KvsClock,
     /// The next gap is audio lost in KVS, not audio missing from the producer.
     pub(crate) gap_is_loss: bool,
     /// Damage was found that the connection may have caused: KVS may hold the fragment intact, so
@@ -69,7 +67,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
             position: u64::try_from(next).unwrap_or_default(),
             producer_ms: run.ctx.clock().now_ms(),
             error_tag: None,
-            stop_server_ms: None,
+            kvs_clock: KvsClock::new(run.ctx.config.scale),
             gap_is_loss: false,
             damaged: false,
             last_damage: None,
@@ -197,10 +195,19 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
         }
         self.drain.fragment(duration_ms);
         self.run.reader.observe_lengths([duration_ms]);
-        self.run.metrics.observed().lag_millis = behind_ms;
+        self.observe_lag(behind_ms);
         self.fragment_is_activity(behind_ms.unwrap_or_default());
-        self.record_stop_time(behind_ms, duration_ms);
         self.after = Some(number);
+    }
+
+    /// Records how far the reader is behind KVS at the end of a fragment. What KVS states does not
+    /// include the time that the fragment waited in the connection.
+    fn observe_lag(&mut self, behind_ms: Option<u64>) {
+        let Some((server_ms, behind_ms)) = self.server_ms.zip(behind_ms) else { return };
+        let now_ms = self.run.ctx.clock().now_ms();
+        self.kvs_clock.observe(server_ms, behind_ms, now_ms);
+        let lag_ms = self.kvs_clock.at(now_ms).map(|now_ms| now_ms.saturating_sub(server_ms));
+        self.run.metrics.observed().lag_millis = lag_ms;
     }
 
     /// Moves the end of the sample timeline forward.
@@ -215,10 +222,9 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
     /// the stop that it does not belong to the session.
     pub(crate) fn new_audio(&mut self) {
         let late_ms = self.run.ctx.config.late_ms;
-        let is_late = self
-            .stop_server_ms
-            .zip(self.server_ms)
-            .is_some_and(|(stop, received)| received > stop + late_ms);
+        let stop = self.run.lease.stop_at().and_then(|stop_at| self.kvs_clock.at(stop_at));
+        let is_late =
+            stop.zip(self.server_ms).is_some_and(|(stop, received)| received > stop + late_ms);
         if is_late {
             // KVS sends in order: no audio from before this fragment can follow.
             self.drain.late_fragment();
@@ -239,16 +245,6 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
         let behind = Duration::from_millis(behind_ms).div_f64(self.run.ctx.config.scale);
         let now = self.run.ctx.clock().now_ms();
         self.run.reader.observe_activity(now.saturating_sub(millis(behind)));
-    }
-
-    /// Records the time of the stop by KVS's clock: the start of the first fragment after the stop
-    /// was seen that had no backlog behind it. Only KVS's own timestamps are compared; they mark
-    /// the start of a fragment.
-    fn record_stop_time(&mut self, behind_ms: Option<u64>, duration_ms: u64) {
-        let live = behind_ms.is_some_and(|behind| behind <= duration_ms + LIVE_MS);
-        if live && self.run.lease.is_stopping() && self.stop_server_ms.is_none() {
-            self.stop_server_ms = self.server_ms;
-        }
     }
 
     /// Returns the last chunk of the session. The fragment being read will not be completed.

@@ -162,9 +162,11 @@ impl Body {
         self.world().state().kvs.longest
     }
 
-    /// Returns the next document if it is readable and within retention.
+    /// Returns the next document if it is readable and within retention. It was sent as soon as it
+    /// was readable: a reader that is slow finds it in the connection's buffers.
     fn due(&mut self) -> Option<Bytes> {
         let elapsed = self.world().elapsed();
+        let opened = elapsed - self.opened.elapsed();
         let kvs = &mut self.connection.0.state().kvs;
         if kvs.deleted {
             // AWS does not document what an open connection receives; here it receives nothing.
@@ -176,7 +178,7 @@ impl Body {
         }
         let next = kvs.fragments.get_mut(self.next).filter(|fragment| fragment.at <= elapsed)?;
         next.bodies -= 1;
-        Some(next.sent_at(elapsed))
+        Some(next.sent_at(opened.max(next.at)))
     }
 
     fn begin_void(&mut self, wait: Duration) -> Bytes {

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use session::{ErrorKind, PortError};
 use testkit::getmedia::{Fragment, Framing, document};
 
+use crate::EPOCH_MS;
+
 /// Maximum duration of a GetMedia connection.
 const MAX_DURATION: Duration = Duration::from_secs(45 * 60);
 /// Concurrent connections to one stream; one more is refused.
@@ -17,6 +19,8 @@ const MAX_CONNECTIONS: usize = 3;
 pub struct Stored {
     /// When it becomes readable, since the simulation began.
     pub at: Duration,
+    /// Its SERVER_TIMESTAMP, in ms since the epoch.
+    server_ms: u64,
     /// Its fragment number.
     pub number: String,
     /// Its Matroska document as GetMedia sends it, with a placeholder for MILLIS_BEHIND_NOW.
@@ -40,14 +44,16 @@ impl Stored {
     /// Returns `fragment` as KVS stores it.
     pub fn new(at: Duration, framing: &Framing, fragment: &Fragment) -> Self {
         let number = fragment.number.clone().unwrap();
+        let server_ms = fragment.server_ms.map_or(EPOCH_MS, |ms| u64::try_from(ms).unwrap());
         let fragment = Fragment { millis_behind_now: Some(BEHIND), ..fragment.clone() };
         let document = document(framing, &fragment).into();
-        Self { at, number, document, repeated: false, bodies: u32::MAX }
+        Self { at, server_ms, number, document, repeated: false, bodies: u32::MAX }
     }
 
     /// Returns the document as it is sent `elapsed` after the simulation began.
     pub(crate) fn sent_at(&self, elapsed: Duration) -> Bytes {
-        let (blank, behind) = (BEHIND.to_string(), elapsed.saturating_sub(self.at).as_millis());
+        let now_ms = EPOCH_MS + u64::try_from(elapsed.as_millis()).unwrap();
+        let (blank, behind) = (BEHIND.to_string(), now_ms.saturating_sub(self.server_ms));
         let mut document = self.document.to_vec();
         let text = blank.as_bytes();
         if let Some(place) = document.windows(text.len()).rposition(|window| window == text) {
