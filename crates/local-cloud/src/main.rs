@@ -4,12 +4,21 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use local_cloud::cli::Cli;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Writes the log to stderr, by the levels of `RUST_LOG` or from `WARN` on.
+fn init_logging() {
+    let levels = std::env::var("RUST_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
+    let levels = levels.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
+    let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE);
+    subscriber.with_writer(std::io::stderr).finish().with(levels).init();
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    init_logging();
     match Cli::parse().run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -33,6 +33,8 @@ pub(crate) struct OutputHandler<'a, P: Ports> {
     counts: FragmentCounts,
     /// The newest fragment seen.
     newest: Option<FragmentNumber>,
+    /// Position after the first whole chunk that is not delivered.
+    first_chunk_end: u64,
     /// Position after the last sample or gap.
     pub(crate) position: u64,
     /// Producer's clock at `position`, ms; this host's clock until the first sample.
@@ -53,9 +55,10 @@ pub(crate) struct OutputHandler<'a, P: Ports> {
 impl<'a, P: Ports> OutputHandler<'a, P> {
     pub(crate) fn new(run: &'a RunState<'a, P>, plan: &ReadPlan) -> Self {
         let next = plan.resume_point.as_ref().map_or(0, |resume_point| resume_point.next);
+        let chunk_samples = run.progress.lock().chunk_samples();
         Self {
             run,
-            chunker: Chunker::new(run.progress.lock().chunk_samples(), plan.floor),
+            chunker: Chunker::new(chunk_samples, plan.floor),
             ready: Vec::new(),
             drain: Drain::new(run.ctx.config, run.reader.observed().longest_fragment_ms),
             after: plan.after.clone(),
@@ -63,6 +66,7 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
             server_ms: None,
             counts: FragmentCounts::default(),
             newest: plan.after.clone(),
+            first_chunk_end: plan.floor + chunk_samples,
             // Negative while pre-skip is still to come.
             position: u64::try_from(next).unwrap_or_default(),
             producer_ms: run.ctx.clock().now_ms(),
@@ -201,13 +205,16 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
     }
 
     /// Records how far the reader is behind KVS at the end of a fragment. What KVS states does not
-    /// include the time that the fragment waited in the connection.
+    /// include the time that the fragment waited in the connection. A fragment that was delivered,
+    /// but for the samples that wait for a whole chunk, was read again and is not late.
     fn observe_lag(&mut self, behind_ms: Option<u64>) {
         let Some((server_ms, behind_ms)) = self.server_ms.zip(behind_ms) else { return };
         let now_ms = self.run.ctx.clock().now_ms();
         self.kvs_clock.observe(server_ms, behind_ms, now_ms);
-        let lag_ms = self.kvs_clock.at(now_ms).map(|now_ms| now_ms.saturating_sub(server_ms));
-        self.run.metrics.observed().lag_millis = lag_ms;
+        if self.position >= self.first_chunk_end {
+            let lag_ms = self.kvs_clock.at(now_ms).map(|now_ms| now_ms.saturating_sub(server_ms));
+            self.run.metrics.observed().lag_millis = lag_ms;
+        }
     }
 
     /// Moves the end of the sample timeline forward.

@@ -47,7 +47,8 @@ pub struct Plan {
     pub actions: Vec<CloudAction>,
     /// Maximum time without an accepted sample, in AWS's time.
     pub max_pause: Duration,
-    /// Minimum number of consumers; fewer mean that the fault did not occur.
+    /// Minimum number of runs that held the lease; fewer mean that the fault did not occur. One
+    /// that is killed early has not held it.
     pub consumers: u64,
     /// The stream is deleted: exactly a prefix of the audio must arrive.
     pub prefix_only: bool,
@@ -234,15 +235,26 @@ async fn run_session(plan: &Plan) -> Result<(SessionRun, Packets), Error> {
     };
     tokio::try_join!(speech, actions)?;
     let run = SessionRun::drained_within(&session, &packets, DRAIN_TIMEOUT).await?;
-    let calls =
-        |faults: &[Value]| faults.iter().filter_map(|fault| fault["times"].as_u64()).sum::<u64>();
-    let planned: u64 = plan.faults.iter().map(|fault| fault["times"].as_u64().unwrap_or(1)).sum();
-    match calls(&cloud.pending_faults().await?) {
-        waiting if waiting > 0 && waiting == planned => Err(Error::TimedOut {
-            what: "any of the faults to occur".into(),
+    match missed(plan, &cloud.pending_faults().await?) {
+        Some(fault) => Err(Error::TimedOut {
+            what: "a fault to occur".into(),
             seconds: DRAIN_TIMEOUT.as_secs(),
-            last: plan.faults[0].to_string(),
+            last: fault.to_string(),
         }),
-        _ => Ok((run, packets)),
+        None => Ok((run, packets)),
     }
+}
+
+/// Returns a pending fault whose absence proves that the run is not what was planned: any if none
+/// occurred, or the kill of a consumer.
+fn missed<'a>(plan: &Plan, pending: &'a [Value]) -> Option<&'a Value> {
+    let calls = |faults: &[Value]| -> u64 {
+        faults.iter().map(|fault| fault["times"].as_u64().unwrap_or(1)).sum()
+    };
+    if calls(pending) == calls(&plan.faults) {
+        return pending.first();
+    }
+    let is_kill =
+        |fault: &&Value| fault["kind"] == "kill" && fault["target"] == catalogue::CONSUMER;
+    pending.iter().find(is_kill)
 }

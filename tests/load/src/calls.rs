@@ -4,7 +4,8 @@ use e2e::Cloud;
 use serde::Serialize;
 
 /// The logical ids of what runs sessions.
-const HOSTS: [&str; 2] = ["KvsStreamConsumerFunction", "WorkerTaskDefinition"];
+const HOSTS: [&str; 3] =
+    ["KvsStreamConsumerFunction", "KvsStreamConsumerInstancesFunction", "WorkerTaskDefinition"];
 
 /// The calls of the hosts.
 #[derive(Debug, Clone, Copy, Default, Serialize)]

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_nominal_calls_of_an_hour_cost_a_thousandth_of_a_dollar() {
-        // A renewal each 12 s, a read each second that is not one, and the session's record each 5 s.
+        // A renewal each 12 s, a read each second that is not one, the session's record each 5 s.
         let calls =
             Calls { writes: 300.0, gets: 3_300.0 + 720.0, queries: 120.0, ..Calls::default() };
         let cost = Cost::of(Host::Lambda, USED, &calls);

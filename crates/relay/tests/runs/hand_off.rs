@@ -47,6 +47,22 @@ async fn chain(world: &Arc<World>, delay: Duration) -> Vec<Report> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_silent_session_reads_again_is_no_lag() {
+    let (packets, _) = speech(10);
+    let world = World::live(&packets, 2_000);
+    let stop = async {
+        tokio::time::sleep(Duration::from_secs(400)).await;
+        world.stop();
+    };
+    let (reports, ()) = tokio::join!(chain(&world, Duration::from_millis(300)), stop);
+    assert!(reports.len() > 5, "{reports:?}");
+    let state = world.state();
+    let lags = state.snapshots.iter().filter_map(|snapshot| snapshot.observed.lag_millis);
+    let most = lags.max().unwrap();
+    assert!(most < 4_000, "{most}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_longer_than_many_invocations_arrives_whole() {
     let (packets, expected) = speech(150);
     let world = World::live(&packets, 2_000);

@@ -96,9 +96,9 @@ fn is_function(name: &str) -> bool {
     !name.starts_with("arn:") || name.split(':').nth(2) == Some("lambda")
 }
 
-/// Returns the function for what failed on its way to `arn`, or in it: the function itself. What was
-/// for another host of the consumer goes to the consumer's function, which forwards it to the host
-/// of today.
+/// Returns the function for what failed on its way to `arn`, or in it: the function itself. What
+/// was for another host of the consumer goes to the consumer's function, which forwards it to the
+/// host of today.
 fn function_of(arn: &str, env: &Environment) -> String {
     let function = unqualified(arn);
     let is_of_another_host = arn.contains(WORKERS_QUEUE)

@@ -1,6 +1,6 @@
 //! Guarantee: whatever happens to the workers and to what they need, every session arrives whole
-//! and once: killed workers, others that are added and removed, messages that are lost, come again or
-//! come twice, and a lease table that cannot be reached.
+//! and once: killed workers, others that are added and removed, messages that are lost, redelivered
+//! or sent twice, and a lease table that cannot be reached.
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ const RETRY: Duration = Duration::from_secs(90);
 /// Recovery time by the health check alone.
 const HEALTH_CHECK: Duration = Duration::from_secs(380);
 
-const CONSUMER: &str = "kvs-stream-consumer";
+pub(super) const CONSUMER: &str = "kvs-stream-consumer";
 const PROCESSOR: &str = "audio-processor";
 
 /// Minimum number of processor invocations for the recording: one per fragment of 2 s.
@@ -116,7 +116,7 @@ fn get_media(more: Value) -> Value {
 fn killed(random: &mut Random) -> Plan {
     let delay = 50 + random_time(random, 1).as_millis();
     let kill = consumer(json!({ "kind": "kill", "delayMs": delay }));
-    Plan { times: 4, faults: vec![kill], max_pause: RETRY, consumers: 2, ..Plan::default() }
+    Plan { times: 4, faults: vec![kill], max_pause: RETRY, ..Plan::default() }
 }
 
 fn killed_twice(random: &mut Random) -> Plan {
@@ -125,7 +125,7 @@ fn killed_twice(random: &mut Random) -> Plan {
     let faults = vec![kill(delay(random)), kill(delay(random))];
     // Lambda tries again after one minute and after two; the second run may accept nothing.
     let max_pause = Duration::from_secs(260);
-    Plan { times: 6, faults, max_pause, consumers: 2, ..Plan::default() }
+    Plan { times: 6, faults, max_pause, ..Plan::default() }
 }
 
 /// The consumer is suspended until Lambda's timeout.
@@ -401,7 +401,7 @@ fn starts_anew(random: &mut Random) -> Plan {
     let kill =
         consumer(json!({ "kind": "kill", "delayMs": 50 + random_time(random, 1).as_millis() }));
     let max_pause = RETRY + pause * SCALE;
-    Plan { breaks: vec![pause], faults: vec![kill], max_pause, consumers: 2, ..Plan::default() }
+    Plan { breaks: vec![pause], faults: vec![kill], max_pause, ..Plan::default() }
 }
 
 fn stream_deleted(random: &mut Random) -> Plan {
@@ -453,7 +453,7 @@ fn sent_again(random: &mut Random) -> Plan {
 fn sent_again_killed(random: &mut Random) -> Plan {
     let mut plan = sent_again(random);
     plan.faults.extend(killed(random).faults);
-    Plan { times: 4, max_pause: RETRY + plan.max_pause, consumers: 2, ..plan }
+    Plan { times: 4, max_pause: RETRY + plan.max_pause, ..plan }
 }
 
 fn stamped(random: &mut Random, stamps: Stamps) -> Plan {
