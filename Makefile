@@ -52,7 +52,7 @@ INSTALLING = echo "installing into $(2): $$(sed -n 's/==.*//p' $(1) | paste -sd 
 
 .PHONY: help run up test runbook check check-api check-template template-snapshot check-speaker check-page page browser speaker speaker-page screenshot fmt bench faults load fuzz build \
   reproducible deploy deploy-check smoke tools run-tools announce cloud functions release clean require-media require-deploy require-token \
-  alarms dashboard test-alarms compiled-tests test-unit test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents test-browser
+  alarms dashboard test-alarms compiled-tests test-e2e test-unit test-docs test-events test-clients test-processor test-smoke test-speech test-words test-documents test-browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -76,23 +76,17 @@ INTEGRATION := $(sort $(filter-out e2e,$(foreach test,$(wildcard crates/*/tests/
 TESTS_OF = $(basename $(notdir $(wildcard crates/$(1)/tests/*.rs tests/$(1)/tests/*.rs))) \
   $(notdir $(patsubst %/main.rs,%,$(wildcard crates/$(1)/tests/*/main.rs tests/$(1)/tests/*/main.rs)))
 
-# The end-to-end tests: one executable, one module for each guarantee.
-GUARANTEES := tests/e2e/tests/guarantees
-
 # The tests run side by side, because most of them wait for timers of the local cloud; the longest
-# stand first. One alone: make test-e2e/one_session_arrives_whole, make test-crate/relay. Those of
+# stand first. One alone: make test-crate/relay, make test-e2e/one_session_arrives_whole. Those of
 # the words and of the browser run after them: the recogniser gets the CPU time that is left, and a
 # browser that waits for a processor loses sound of its own. So do those with many sessions in one
-# process or many processes, which need all of two cores.
-HOSTS := $(addprefix test-e2e/,sessions_in_instances sessions_in_workers sessions_move_between_hosts \
-  sessions_outlive_their_workers)
-TESTS := test-alarms test-crate/faults test-documents test-crate/session-ops test-crate/relay test-processor \
-  test-crate/media test-smoke \
-  test-crate/local-aws test-clients test-unit \
-  $(filter-out $(HOSTS),$(patsubst $(GUARANTEES)/%.rs,test-e2e/%,$(filter-out %/main.rs,$(wildcard $(GUARANTEES)/*.rs)))) \
+# process or many processes, two at a time.
+HOSTS := sessions_in_instances sessions_move_between_hosts sessions_in_workers sessions_outlive_their_workers
+TESTS := test-alarms test-e2e test-crate/faults test-documents test-crate/session-ops test-crate/relay \
+  test-processor test-crate/media test-smoke test-crate/local-aws test-clients test-unit \
   $(patsubst %,test-crate/%,$(filter-out faults session-ops relay media local-aws,$(INTEGRATION))) \
   check-template test-docs test-events test-speech
-TEST_JOBS ?= 5
+TEST_JOBS ?= 4
 # One test's output in one piece (GNU Make 4).
 IN_PIECES := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 # What the functions call meanwhile is held against what their roles allow.
@@ -102,7 +96,8 @@ test: tools cloud ## every check that needs no AWS (TEST_JOBS=n side by side)
 	@$(MAKE) --no-print-directory --jobs=4 $(IN_PIECES) compiled-tests $(AWS_CLI)/installed.txt \
 	  $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt
 	@$(MAKE) --no-print-directory --keep-going --jobs=$(TEST_JOBS) $(IN_PIECES) $(TESTS)
-	@$(MAKE) --no-print-directory --keep-going $(HOSTS) test-words test-browser
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 $(IN_PIECES) $(HOSTS:%=test-e2e/%)
+	@$(MAKE) --no-print-directory --keep-going test-words test-browser
 	$(VENV)/bin/python tests/iam/least_privilege.py "$$LOCAL_CLOUD_CALLS"
 
 # Beside the compiler, because a part that has to wait for its tools is begun after all others.
@@ -115,6 +110,9 @@ test-crate/%:
 	cargo test --workspace $(patsubst %,--test %,$(call TESTS_OF,$*))
 test-docs:
 	cargo test --workspace --doc
+# All but those of HOSTS, three at a time.
+test-e2e:
+	cargo test --workspace --test guarantees -- --test-threads=3 $(HOSTS:%=--skip %::)
 test-e2e/%:
 	cargo test --workspace --test guarantees -- $*::
 test-events:
