@@ -26,7 +26,10 @@ pub(super) async fn deploy(
     request: Request,
 ) -> Result<Response, Refused> {
     let Deployment { parameters } = read(request).await?;
-    let deployed = services.deploy(parameters);
+    // Reading the template takes a tenth of a second.
+    let deployed = tokio::task::spawn_blocking(move || services.deploy(parameters)).await;
+    let deployed =
+        deployed.map_err(|it| Refused(StatusCode::INTERNAL_SERVER_ERROR, it.to_string()))?;
     let changed = deployed.map_err(|it| Refused(StatusCode::BAD_REQUEST, it.to_string()))?;
     Ok(json_answer(StatusCode::OK, &json!({ "changed": changed })))
 }

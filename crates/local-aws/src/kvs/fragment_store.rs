@@ -73,6 +73,14 @@ pub(super) struct Part {
     pub(super) end_ms: i64,
 }
 
+/// The fragment that a reader sends next.
+#[derive(Debug)]
+pub(super) enum Next {
+    Complete(Arc<Fragment>),
+    /// It is open and has a block.
+    Open(Arc<FragmentHead>),
+}
+
 /// What became of a fragment that was open.
 #[derive(Debug)]
 pub(super) enum Growth {
@@ -253,12 +261,19 @@ impl FragmentStore {
         held.after(sequence).cloned()
     }
 
+    /// Returns the first fragment after `sequence`, in one step: the open fragment may be complete,
+    /// and the one after it open, at any time.
+    pub(super) fn next(&self, sequence: u64, now_ms: i64) -> Option<Next> {
+        let mut held = self.held();
+        held.trim(now_ms);
+        let complete = held.after(sequence).cloned().map(Next::Complete);
+        complete.or_else(|| held.open_after(sequence).map(Next::Open))
+    }
+
     /// Returns the open fragment, if it is after `sequence` and has a block.
+    #[cfg(test)]
     pub(super) fn open_after(&self, sequence: u64) -> Option<Arc<FragmentHead>> {
-        let held = self.held();
-        let open = held.open.as_ref()?;
-        let is_next = open.head.sequence > sequence && !open.parts.is_empty();
-        is_next.then(|| Arc::clone(&open.head))
+        self.held().open_after(sequence)
     }
 
     /// Returns what became of the fragment that was open and had `known` parts.
@@ -355,6 +370,12 @@ impl Held {
         self.fragments.get(at)
     }
 
+    fn open_after(&self, sequence: u64) -> Option<Arc<FragmentHead>> {
+        let open = self.open.as_ref()?;
+        let is_next = open.head.sequence > sequence && !open.parts.is_empty();
+        is_next.then(|| Arc::clone(&open.head))
+    }
+
     /// Drops fragments beyond the retention, or beyond the buffer of a stream without one.
     fn trim(&mut self, now_ms: i64) {
         let (keep_ms, keep_bytes) = match self.retention_hours {
@@ -433,6 +454,33 @@ mod tests {
         let Growth::Complete(fragment) = store.growth(2, 2) else { panic!("it is complete") };
         assert_eq!((fragment.head.sequence, store.after(1, 0).unwrap().end_ms()), (2, 6000));
         assert!(store.open_after(1).is_none());
+    }
+
+    #[test]
+    fn a_reader_misses_no_fragment_that_is_completed_meanwhile() {
+        const FRAGMENTS: u64 = 20_000;
+        let store = Arc::new(FragmentStore::new("s", 1));
+        let producer = std::thread::spawn({
+            let store = Arc::clone(&store);
+            move || {
+                for _ in 0..FRAGMENTS {
+                    let head = store.open(ServerTime::Cloud(0), 0, Bytes::new());
+                    store.grow(Bytes::from_static(b"block"), 20);
+                    keep_open(&store, head, 0);
+                }
+            }
+        });
+        let mut last = 0;
+        while last < FRAGMENTS {
+            let sequence = match store.next(last, 0) {
+                Some(Next::Complete(fragment)) => fragment.head.sequence,
+                Some(Next::Open(head)) => head.sequence,
+                None => continue,
+            };
+            assert_eq!(sequence, last + 1);
+            last = sequence;
+        }
+        producer.join().unwrap();
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::faults::Fault;
 use super::Kvs;
 use super::document;
 use super::fragment::FragmentHead;
-use super::fragment_store::{ConnectionPermit, FragmentStore, Growth};
+use super::fragment_store::{ConnectionPermit, FragmentStore, Growth, Next};
 use super::get_media::RUNNING;
 use super::selector::Selector;
 
@@ -157,15 +157,19 @@ impl Reader {
                 Growth::Dropped => {}
             }
         }
-        if let Some(fragment) = self.store.after(self.cursor, self.clock().now_ms()) {
-            self.cursor = fragment.head.sequence;
-            let pieces =
-                document::pieces(&fragment, fragment.head.server_time.age_ms(self.clock()));
-            self.push(pieces, &fragment.head, fragment.end_ms());
-        } else if let Some(head) = self.store.open_after(self.cursor) {
-            self.cursor = head.sequence;
-            self.pieces.push_back(Piece { bytes: document::open(&head), sent: None });
-            self.following = Some(Following { head, parts: 0, bytes: 0 });
+        match self.store.next(self.cursor, self.clock().now_ms()) {
+            Some(Next::Complete(fragment)) => {
+                self.cursor = fragment.head.sequence;
+                let age_ms = fragment.head.server_time.age_ms(self.clock());
+                let pieces = document::pieces(&fragment, age_ms);
+                self.push(pieces, &fragment.head, fragment.end_ms());
+            }
+            Some(Next::Open(head)) => {
+                self.cursor = head.sequence;
+                self.pieces.push_back(Piece { bytes: document::open(&head), sent: None });
+                self.following = Some(Following { head, parts: 0, bytes: 0 });
+            }
+            None => {}
         }
     }
 

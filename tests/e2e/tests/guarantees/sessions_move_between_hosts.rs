@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 const FUNCTION: &str = "kvs-stream-consumer";
 const WORKER: &str = "stream-worker";
+/// The log of the function on managed instances.
+const INSTANCES: &str = "kvs-stream-consumer-instances-dev";
 
 /// Times faster than real time.
 const SCALE: u32 = 5;
@@ -27,11 +29,26 @@ const SETTLED: u64 = 400_000;
 /// Limit of a wait, in real time.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-async fn cloud(host: &str) -> Cloud {
+fn options(host: &str) -> Options {
     let arguments = ["--consumer-host", host, "--workers", "2"].map(str::to_owned).to_vec();
     let parameters = vec![format!("ConsumerTimeoutSeconds={INVOCATION_SECONDS}")];
-    let options = Options { time_scale: SCALE, arguments, parameters, ..Options::default() };
-    Cloud::start(options).await.unwrap()
+    Options { time_scale: SCALE, arguments, parameters, ..Options::default() }
+}
+
+async fn cloud(host: &str) -> Cloud {
+    Cloud::start(options(host)).await.unwrap()
+}
+
+/// A cloud that has managed instances also while they are not the host. Their invocations hand off
+/// as early as those of the function.
+async fn cloud_with_instances(host: &str) -> Cloud {
+    let mut options = options(host);
+    options.parameters.push("InstancesMaxVCpus=2".to_owned());
+    let template = e2e::template().unwrap();
+    let timeout = format!("Timeout: {INVOCATION_SECONDS}\n");
+    let changed = template.replace("Timeout: 5400\n", &timeout);
+    assert!(changed != template, "the timeout is not in the template");
+    Cloud::start_on(options, &changed).await.unwrap()
 }
 
 /// Opens a session. On a busy machine, a request may exceed its deadline in the cloud's time.
@@ -82,7 +99,7 @@ async fn first_checkpoint(session: &Session<'_>) {
 /// Returns the hosts on which runs took the lease of a session, in the order of their epochs.
 fn hosts(cloud: &Cloud, session: &Session<'_>) -> Vec<&'static str> {
     let mut runs = Vec::new();
-    for host in [FUNCTION, WORKER] {
+    for host in [FUNCTION, INSTANCES, WORKER] {
         for line in lines(cloud, host, session) {
             if line["message"] == "lease acquired" {
                 runs.push((line["epoch"].as_u64().unwrap(), host));
@@ -93,9 +110,9 @@ fn hosts(cloud: &Cloud, session: &Session<'_>) -> Vec<&'static str> {
     runs.into_iter().map(|(_, host)| host).collect()
 }
 
-/// Returns the log lines of a package on a session.
-fn lines(cloud: &Cloud, package: &str, session: &Session<'_>) -> Vec<Value> {
-    let log = cloud.log(package);
+/// Returns the lines of a log on a session.
+fn lines(cloud: &Cloud, log: &str, session: &Session<'_>) -> Vec<Value> {
+    let log = cloud.log(log);
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.filter(|line| line["sessionId"] == session.id()).collect()
 }
@@ -103,9 +120,13 @@ fn lines(cloud: &Cloud, package: &str, session: &Session<'_>) -> Vec<Value> {
 /// Deploys another host, and waits until the sessions are there.
 async fn move_to(cloud: &Cloud, host: &str, sessions: &[Session<'_>]) {
     cloud.deploy(json!({ "ConsumerHost": host })).await.unwrap();
-    let package = if host == "lambda" { FUNCTION } else { WORKER };
+    let log = match host {
+        "lambda" => FUNCTION,
+        "managed-instances" => INSTANCES,
+        _ => WORKER,
+    };
     for session in sessions {
-        let there = async || hosts(cloud, session).last() == Some(&package);
+        let there = async || hosts(cloud, session).last() == Some(&log);
         until(&format!("the move of {} to {host}", session.id()), there).await;
     }
 }
@@ -140,8 +161,8 @@ async fn arrives_in_time(
 /// Asserts that each run but the first took over in a hand-off, not after a lease had expired.
 /// Returns the longest gap, s of the cloud's time.
 fn assert_handed_off(cloud: &Cloud, session: &Session<'_>, run: &SessionRun) -> f64 {
-    let both = [FUNCTION, WORKER].map(|host| lines(cloud, host, session)).concat();
-    let gaps = both.iter().filter_map(|line| line["HandOffGapMillis"].as_u64());
+    let all = [FUNCTION, INSTANCES, WORKER].map(|host| lines(cloud, host, session)).concat();
+    let gaps = all.iter().filter_map(|line| line["HandOffGapMillis"].as_u64());
     let gaps: Vec<f64> = gaps.map(|gap| gap as f64 / 1000.0 * f64::from(SCALE)).collect();
     println!("{}: gaps at hand-offs {gaps:.1?} s of the cloud's time", session.id());
     assert_eq!(gaps.len() as u64, run.consumers() - 1, "{gaps:?}");
@@ -163,6 +184,24 @@ async fn a_session_moves_to_the_workers_and_back_twice_while_it_is_spoken() {
     let mut hosts = hosts(&cloud, session);
     hosts.dedup();
     assert_eq!(hosts, [FUNCTION, WORKER, FUNCTION, WORKER, FUNCTION]);
+    assert!(assert_handed_off(&cloud, session, &run) < GAP_SECONDS);
+}
+
+#[tokio::test]
+async fn a_session_moves_to_managed_instances_and_away() {
+    let cloud = cloud_with_instances("lambda").await;
+    let sessions = [open(&cloud, "ana").await];
+    let [session] = &sessions;
+    let speech = Speech::of(&cloud, 8);
+    let speaker = speech.spoken_into(session);
+    first_checkpoint(session).await;
+    for host in ["managed-instances", "container", "managed-instances", "lambda"] {
+        move_to(&cloud, host, &sessions).await;
+    }
+    let run = arrives_in_time(session, &speech, speaker).await;
+    let mut hosts = hosts(&cloud, session);
+    hosts.dedup();
+    assert_eq!(hosts, [FUNCTION, INSTANCES, WORKER, INSTANCES, FUNCTION]);
     assert!(assert_handed_off(&cloud, session, &run) < GAP_SECONDS);
 }
 
