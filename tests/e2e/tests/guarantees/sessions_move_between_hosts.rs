@@ -169,40 +169,35 @@ fn assert_handed_off(cloud: &Cloud, session: &Session<'_>, run: &SessionRun) -> 
     gaps.into_iter().fold(0.0, f64::max)
 }
 
-#[tokio::test]
-async fn a_session_moves_to_the_workers_and_back_twice_while_it_is_spoken() {
-    let cloud = cloud("lambda").await;
-    let sessions = [open(&cloud, "ana").await];
+/// Moves a session that is spoken from the function to these hosts, and asserts that runs on these
+/// delivered it.
+async fn moves(cloud: &Cloud, recordings: usize, to: [&str; 4], on: [&str; 5]) {
+    let sessions = [open(cloud, "ana").await];
     let [session] = &sessions;
-    let speech = Speech::of(&cloud, 6);
+    let speech = Speech::of(cloud, recordings);
     let speaker = speech.spoken_into(session);
     first_checkpoint(session).await;
-    for host in ["container", "lambda", "container", "lambda"] {
-        move_to(&cloud, host, &sessions).await;
+    for host in to {
+        move_to(cloud, host, &sessions).await;
     }
     let run = arrives_in_time(session, &speech, speaker).await;
-    let mut hosts = hosts(&cloud, session);
+    let mut hosts = hosts(cloud, session);
     hosts.dedup();
-    assert_eq!(hosts, [FUNCTION, WORKER, FUNCTION, WORKER, FUNCTION]);
-    assert!(assert_handed_off(&cloud, session, &run) < GAP_SECONDS);
+    assert_eq!(hosts, on);
+    assert!(assert_handed_off(cloud, session, &run) < GAP_SECONDS);
+}
+
+#[tokio::test]
+async fn a_session_moves_to_the_workers_and_back_twice_while_it_is_spoken() {
+    let to = ["container", "lambda", "container", "lambda"];
+    moves(&cloud("lambda").await, 6, to, [FUNCTION, WORKER, FUNCTION, WORKER, FUNCTION]).await;
 }
 
 #[tokio::test]
 async fn a_session_moves_to_managed_instances_and_away() {
-    let cloud = cloud_with_instances("lambda").await;
-    let sessions = [open(&cloud, "ana").await];
-    let [session] = &sessions;
-    let speech = Speech::of(&cloud, 8);
-    let speaker = speech.spoken_into(session);
-    first_checkpoint(session).await;
-    for host in ["managed-instances", "container", "managed-instances", "lambda"] {
-        move_to(&cloud, host, &sessions).await;
-    }
-    let run = arrives_in_time(session, &speech, speaker).await;
-    let mut hosts = hosts(&cloud, session);
-    hosts.dedup();
-    assert_eq!(hosts, [FUNCTION, INSTANCES, WORKER, INSTANCES, FUNCTION]);
-    assert!(assert_handed_off(&cloud, session, &run) < GAP_SECONDS);
+    let to = ["managed-instances", "container", "managed-instances", "lambda"];
+    let on = [FUNCTION, INSTANCES, WORKER, INSTANCES, FUNCTION];
+    moves(&cloud_with_instances("lambda").await, 8, to, on).await;
 }
 
 #[tokio::test]
