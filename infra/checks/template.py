@@ -49,7 +49,7 @@ PARAMETER_SETS: dict[str, dict[str, str]] = {
         "ConsumerHost": "container", "WorkerImage": "123456789012.dkr.ecr.us-east-1.amazonaws.com/stream-worker:1",
         "ConsumerSubnets": "subnet-11111111,subnet-22222222", "ConsumerSecurityGroups": "sg-11111111",
         "WorkerCpu": "2048", "WorkerMemory": "4096", "WorkerMaxSessions": "400", "WorkerMinTasks": "3",
-        "WorkerMaxTasks": "20", "KmsKeyArn": KEY, "WebSocketApiEndpoint": "https://ws.example.com",
+        "WorkerMaxTasks": "20", "WorkerPublicIp": "ENABLED", "KmsKeyArn": KEY, "WebSocketApiEndpoint": "https://ws.example.com",
         "WebSocketApiId": "a1b2c3d4e5",
     },
     # Sessions on managed instances, likewise.

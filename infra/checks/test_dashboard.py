@@ -14,8 +14,10 @@ DASHBOARD = "SpeechDashboard"
 # Metrics of AWS by namespace and name: the dimension, and the type of the resource that is its
 # value.
 OF_AWS = {
-    "AWS/Lambda": ("FunctionName", "AWS::Lambda::Function", {"Duration", "Errors", "Invocations", "Throttles"}),
-    "AWS/SQS": ("QueueName", "AWS::SQS::Queue", {"ApproximateNumberOfMessagesVisible"}),
+    "AWS/Lambda": ("FunctionName", "AWS::Lambda::Function",
+                   {"ConcurrentExecutions", "Duration", "Errors", "Invocations", "Throttles"}),
+    "AWS/SQS": ("QueueName", "AWS::SQS::Queue",
+                {"ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesVisible"}),
     "AWS/DynamoDB": ("TableName", "AWS::DynamoDB::Table",
                      {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"}),
 }
@@ -23,12 +25,19 @@ OF_AWS = {
 SEARCHED = {"PutMedia.IncomingBytes", "GetMedia.OutgoingBytes"}
 SEARCH = re.compile(r"""SUM\(SEARCH\('\{AWS/KinesisVideo,StreamName\} MetricName="([\w.]+)" StreamName="session-"', """
                     r"""'Sum', 300\)\)""")
+# The widgets of a host, and the condition on which its resources exist.
+HOST_WIDGETS = {"Workers": "RunWorkers", "Instances": "HaveInstances"}
 STATISTICS = {"Sum", "Minimum", "Maximum", "p50", "p99"}
 
 
 def body() -> tuple[dict, dict]:
-    """Returns the dashboard with its references unresolved, and the names that it defines itself."""
+    """Returns the dashboard with the widgets of every host and its references unresolved, and the names
+    that it defines itself."""
     text, own = TRANSLATED["Resources"][DASHBOARD]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for name, condition in HOST_WIDGETS.items():
+        found, widgets, otherwise = own[name]["Fn::If"]
+        assert (found, otherwise) == (condition, "")
+        text = text.replace(f"${{{name}}}", widgets["Fn::Sub"])
     return json.loads(text), own
 
 
@@ -109,6 +118,8 @@ def rows(dashboard: dict, title: str) -> list:
     mutation("unknown-parameter", lambda it: rows(it, "GB-seconds")[0][0].update(expression="consumer * ${Other}")),
     mutation("unknown-metric-of-kvs", lambda it: rows(it, "KVS")[0][0].update(
         expression=rows(it, "KVS")[0][0]["expression"].replace("PutMedia", "Put"))),
+    mutation("unknown-metric-of-workers", lambda it: rows(it, "Workers: CPU")[0].__setitem__(1, "Other")),
+    mutation("another-resource-of-instances", lambda it: rows(it, "instances: errors")[0].__setitem__(3, "${StreamsTable}")),
     mutation("two-at-one-place", lambda it: it["widgets"][1].update(x=0, y=0)),
 ])
 def test_detects(change):

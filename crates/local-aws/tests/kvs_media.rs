@@ -14,6 +14,7 @@ use kvs_support::{
 };
 use matroska_demuxer::{Frame, MatroskaFile};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
 const EARLIEST: &str = "EARLIEST";
@@ -429,6 +430,30 @@ async fn producers_are_held_to_the_rules() {
     until(async || server.kvs.state()["streams"][0]["writers"] == 0).await;
     let missing = read(server.put("none", "1.0", recording(1)).await).await;
     assert_eq!((missing.status, missing.code.as_str()), (404, "ResourceNotFoundException"));
+}
+
+/// A producer reads the acknowledgements after it has sent more than the connection holds.
+/// Otherwise the connection is reset, and the error may be lost.
+#[tokio::test]
+async fn what_a_producer_sends_after_an_error_is_discarded() {
+    let server = Server::start(1.0).await;
+    server.stream("s", 24).await;
+    let host = server.url.trim_start_matches("http://");
+    let mut connection = tokio::net::TcpStream::connect(host).await.unwrap();
+    let piece = [b"10000\r\n", [b'x'; 0x10000].as_slice(), b"\r\n"].concat();
+    let head = format!(
+        "POST /putMedia HTTP/1.1\r\nhost: {host}\r\nx-amzn-stream-name: s\r\n\
+         x-amzn-fragment-timecode-type: RELATIVE\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    for _ in 0..200 {
+        connection.write_all(&piece).await.unwrap();
+    }
+    connection.write_all(b"0\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; 4096];
+    let length = connection.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]);
+    assert!(answer.contains("\"ERROR\""), "{answer}");
 }
 
 #[tokio::test]

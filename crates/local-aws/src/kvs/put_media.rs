@@ -7,8 +7,9 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::Request;
 use axum::response::Response;
 use futures_util::StreamExt as _;
@@ -28,6 +29,8 @@ use super::ingest_error::IngestError;
 
 /// Acknowledgements that are buffered for a producer that does not read them; then ingestion waits.
 const WAITING_ACKS: usize = 1024;
+/// Longest time for which bytes are discarded after an error, in real time.
+const LINGER: Duration = Duration::from_secs(2);
 
 impl Kvs {
     pub(super) async fn put_media(
@@ -79,16 +82,21 @@ struct Ingestion {
 
 impl Ingestion {
     async fn run(mut self, body: Body) {
-        if let Err(error) = self.read(body).await {
+        let mut pieces = body.into_data_stream();
+        if let Err(error) = self.read(&mut pieces).await {
             let (error_id, code) = error.id_and_code();
             tracing::info!(stream = self.store.name(), %error, "PutMedia ends with an error");
             let ack = json!({ "EventType": "ERROR", "ErrorId": error_id, "ErrorCode": code });
             acknowledge(&self.acks, ack, self.open.as_ref()).await;
+            drop(self);
+            // A connection that is closed with unread bytes is reset, and the acknowledgement may
+            // be lost.
+            let unread = async { while let Some(Ok(_)) = pieces.next().await {} };
+            let _ = tokio::time::timeout(LINGER, unread).await;
         }
     }
 
-    async fn read(&mut self, body: Body) -> Result<(), IngestError> {
-        let mut pieces = body.into_data_stream();
+    async fn read(&mut self, pieces: &mut BodyDataStream) -> Result<(), IngestError> {
         let store = Arc::clone(&self.store);
         let mut taken = 0;
         loop {
