@@ -19,6 +19,7 @@ MEDIA  ?= tests/testkit/assets/two-voices.mka
 SPEED  ?= 1
 FRAGMENT_MS ?= 2000
 PORT   ?= 7878
+DATA   ?= target/local
 # The command that recognises the delivered words in run and up; empty: no words.
 RECOGNISER ?= $(VENV)/bin/python examples/recogniser/recogniser.py
 WITH_WORDS = $(if $(RECOGNISER),--recogniser "$(RECOGNISER)")
@@ -58,7 +59,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 run: require-media functions ## one session end to end on this machine (SPEED=n, MEDIA=file.mkv|.mka|.webm, FRAGMENT_MS=10000 for fragments as of WebRTC ingestion, PROFILE=release)
-	@$(BIN)/local-cloud run --media "$(MEDIA)" --speed $(SPEED) --fragment-ms $(FRAGMENT_MS) \
+	@env -u LOCAL_CLOUD_URL $(BIN)/local-cloud run --media "$(MEDIA)" --speed $(SPEED) --fragment-ms $(FRAGMENT_MS) \
 	  --report target/local/report.json $(WITH_WORDS)
 
 # The targets named require-… stand first, so that a missing value is reported before anything is
@@ -66,8 +67,8 @@ run: require-media functions ## one session end to end on this machine (SPEED=n,
 require-media:
 	@test -e "$(MEDIA)" || { echo "missing: MEDIA=$(MEDIA) does not exist; give an Opus .mkv, .mka or .webm file."; exit 1; }
 
-up: functions speaker-page ## leave the same cloud running (PORT=7878) and print what to try
-	@$(BIN)/local-cloud up --port $(PORT) --data target/local --guide $(WITH_WORDS)
+up: functions speaker-page ## leave the same cloud running (PORT=7878 DATA=target/local) and print what to try
+	@$(BIN)/local-cloud up --port $(PORT) --data $(DATA) --guide $(WITH_WORDS)
 
 # The crates that have integration tests, without tests/e2e.
 INTEGRATION := $(sort $(filter-out e2e,$(foreach test,$(wildcard crates/*/tests/*.rs crates/*/tests/*/main.rs \
@@ -292,7 +293,7 @@ require-token:
 	@test -n "$$TOKEN" || { echo "missing: TOKEN, a token of a speaker from the stack's issuer:  make smoke ENV=dev TOKEN=…"; exit 1; }
 
 # Everything that the tests start.
-cloud: tools
+cloud: tools ## build everything that the tests and the documents start
 	cargo build --workspace --bins --examples
 
 # What one session needs. Its dependencies have the same features as in the whole workspace, so that
@@ -315,7 +316,7 @@ run-tools: $(VENV)/.run-tools
 	@command -v cc >/dev/null || { echo "missing: a C compiler (Debian: apt-get install build-essential; macOS: xcode-select --install)."; exit 1; }
 	@command -v cmake >/dev/null || { echo "missing: cmake, and .venv does not provide it (rm -r .venv, then again)."; exit 1; }
 
-tools: run-tools $(VENV)/.tools
+tools: run-tools $(VENV)/.tools ## install what the other targets need into .venv, or name what is missing
 
 # One pinned requirements file; pip's own lock is the stamp's time. Of it `make run` needs cmake
 # only. The recogniser has a file of its own, because it has no wheels for some machines, on which

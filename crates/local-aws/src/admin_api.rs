@@ -184,8 +184,8 @@ async fn deliveries(
 ) -> Result<Response, Refused> {
     if !has_media(&services, &session) {
         return Err(not_found(&format!(
-            "no session {session:?} was seen here: it has no stream session-{session}, and none of \
-             its audio was delivered"
+            "no session {session:?} was seen since this cloud started: it has no stream \
+             session-{session}, and none of its audio was delivered"
         )));
     }
     let deliveries = services.lambda.deliveries().of(&session);

@@ -25,9 +25,8 @@ pub enum Error {
     },
     /// There is no template.
     #[error(
-        "{path}: no such template in {}: start at the top of the repository, or name a template with \
-         `local-cloud up --template`",
-        folder(path).display()
+        "{path}: no such template{}: name one with `local-cloud up --template`",
+        searched(path)
     )]
     NoTemplate {
         /// The path of the template.
@@ -53,7 +52,7 @@ pub enum Error {
     /// The port is in use, or this process may not listen on it.
     #[error(
         "port {port}: {source}: stop the program that uses it, or choose another port \
-         (`local-cloud up --port` or `--tls-port`, `make up PORT=…`; 0: a free one)"
+         (`local-cloud up --port` or `--tls-port`, `make up PORT=… DATA=…`; 0: a free one)"
     )]
     Port {
         /// The port on 127.0.0.1.
@@ -72,7 +71,7 @@ pub enum Error {
     /// Another process uses the data folder.
     #[error(
         "{folder} is in use by another local-cloud (process {process}): stop that process, or choose \
-         another data folder"
+         another data folder (`local-cloud up --data`, `make up DATA=…`)"
     )]
     InUse {
         /// The data folder.
@@ -93,10 +92,13 @@ impl Error {
     }
 }
 
-/// Returns the folder that a path begins at: the working folder, if it is relative.
-fn folder(path: &Path) -> PathBuf {
+/// Returns where a relative path was searched, with what to do; nothing for an absolute one.
+fn searched(path: &Path) -> String {
     match path.is_absolute() {
-        true => path.parent().unwrap_or(path).to_owned(),
-        false => std::env::current_dir().unwrap_or_default(),
+        true => String::new(),
+        false => {
+            let folder = std::env::current_dir().unwrap_or_default();
+            format!(" in {} (start at the top of the repository)", folder.display())
+        }
     }
 }

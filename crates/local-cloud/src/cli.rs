@@ -28,8 +28,9 @@ const SPEAKER_PAGE: &str = "examples/speaker/dist";
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// The URL of a running local cloud. Default: http://127.0.0.1:7878; `run` starts its own.
-    #[arg(long, global = true, env = "LOCAL_CLOUD_URL", value_parser = base_url)]
+    /// The URL of a running local cloud. Default: that of the variable LOCAL_CLOUD_URL, otherwise
+    /// http://127.0.0.1:7878; `run` starts its own.
+    #[arg(long, global = true, value_parser = base_url)]
     url: Option<String>,
 }
 
@@ -140,7 +141,7 @@ pub struct HostArgs {
     consumer_host: Option<String>,
     /// How many workers or managed instances run the sessions (with `--consumer-host`).
     #[arg(
-        long, value_name = "N", default_value_t = 2,
+        long, value_name = "N", default_value_t = 2, requires = "consumer_host",
         value_parser = clap::value_parser!(u32).range(0..=100)
     )]
     workers: u32,
@@ -175,7 +176,7 @@ struct PermissionsArgs {
 #[derive(Debug, clap::Args)]
 struct TokenArgs {
     /// The subject of the token.
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     sub: String,
     /// Seconds until it expires.
     #[arg(long, default_value_t = 3600, allow_negative_numbers = true)]
@@ -188,9 +189,13 @@ impl Cli {
     /// # Errors
     /// The command failed.
     pub async fn run(self) -> Result<(), Error> {
-        let url = self.url.as_deref();
+        let url = match self.command {
+            Command::Up(args) => return up(args).await,
+            Command::Permissions(args) => return permissions(args),
+            _ => self.url.map_or_else(url_of_environment, |url| Ok(Some(url)))?,
+        };
+        let url = url.as_deref();
         match self.command {
-            Command::Up(args) => up(args).await,
             Command::Token(args) => token(&args, url.unwrap_or(DEFAULT_URL)).await,
             Command::Speak(args) => crate::speaker::speak(args, url.unwrap_or(DEFAULT_URL)).await,
             Command::Run(args) => crate::run::run(args, url).await,
@@ -203,9 +208,19 @@ impl Cli {
             Command::Events(args) => {
                 crate::inspect::events::events(&args, url.unwrap_or(DEFAULT_URL)).await
             }
-            Command::Permissions(args) => permissions(args),
+            Command::Up(_) | Command::Permissions(_) => Ok(()),
         }
     }
+}
+
+/// Returns the URL of the variable LOCAL_CLOUD_URL; `None` if that is not set, or empty.
+fn url_of_environment() -> Result<Option<String>, Error> {
+    let text = std::env::var("LOCAL_CLOUD_URL").unwrap_or_default();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |reason| Error::Client(format!("LOCAL_CLOUD_URL is {text:?}: {reason}"));
+    base_url(&text).map(Some).map_err(wrong)
 }
 
 async fn up(args: UpArgs) -> Result<(), Error> {
@@ -248,7 +263,8 @@ async fn up(args: UpArgs) -> Result<(), Error> {
     if args.guide {
         let program = std::env::args().next();
         let program = program.as_deref().unwrap_or("target/debug/local-cloud");
-        print(&crate::guide::guide(running.url(), crate::run::RECORDING, program))?;
+        let can_speak = std::path::Path::new(SPEAKER_PAGE).join("index.html").exists();
+        print(&crate::guide::guide(running.url(), crate::run::RECORDING, program, can_speak))?;
     }
     ended.await;
     running.shutdown().await;

@@ -1,11 +1,15 @@
 //! The text that `local-cloud up --guide` prints: what to open and what to type.
 
 /// Returns the guide of the cloud at `url`, with commands to paste into a second terminal.
-/// `program` is the path of this program.
-pub(crate) fn guide(url: &str, recording: &str, program: &str) -> String {
+/// `program` is the path of this program; `can_speak`: whether the speaker's page is built.
+pub(crate) fn guide(url: &str, recording: &str, program: &str, can_speak: bool) -> String {
+    let open = match can_speak {
+        true => "press Speak, and see your words",
+        false => "and see the sessions",
+    };
     format!(
         r#"
-Open {url}/ in a browser, press Speak, and see your words. Or type in a second terminal, in this folder:
+Open {url}/ in a browser, {open}. Or type in a second terminal, in this folder:
   export LOCAL_CLOUD_URL={url} AWS_ENDPOINT_URL={url}
   export AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   TOKEN=$({program} token --sub ana)
@@ -27,8 +31,10 @@ mod tests {
 
     #[test]
     fn every_command_names_the_cloud_that_is_up() {
-        let text = guide("http://127.0.0.1:4711", "talk.mka", "target/debug/local-cloud");
-        assert!(text.contains("target/debug/local-cloud speak $ID talk.mka"));
+        let text = guide("http://127.0.0.1:4711", "talk.mka", "target/debug/local-cloud", false);
+        assert!(
+            !text.contains("Speak") && text.contains("target/debug/local-cloud speak $ID talk.mka")
+        );
         assert!(text.contains("aws --endpoint-url http://127.0.0.1:4711 "));
         assert!(text.contains("Open http://127.0.0.1:4711/ "));
         assert!(!text.contains("{{") && !text.contains("7878"));
@@ -36,7 +42,7 @@ mod tests {
 
     #[test]
     fn it_fits_beside_the_line_that_says_ready() {
-        let text = guide("http://127.0.0.1:7878", "talk.mka", "target/debug/local-cloud");
+        let text = guide("http://127.0.0.1:7878", "talk.mka", "target/debug/local-cloud", true);
         assert!(text.lines().count() < 15, "{}", text.lines().count());
     }
 }

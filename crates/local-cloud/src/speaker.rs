@@ -33,7 +33,7 @@ pub struct SpeakArgs {
 pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
     crate::inspect::session_id::check(&args.session)?;
     let recording = open(&args.file)?;
-    crate::discovery::check(url).await?;
+    crate::inspect::cloud::Cloud::at(url).await?.expects_audio(&args.session).await?;
     let stream = format!("session-{}", args.session);
     let producer = Producer { rollback: args.rollback.into(), ..producer(url, stream, args.pace) };
     eprintln!(

@@ -126,6 +126,23 @@ fn a_file_that_is_no_recording_is_named_with_how_to_convert_it() {
 }
 
 #[test]
+fn the_url_of_the_environment_is_checked_where_it_is_used() {
+    let folder = Folder::new();
+    let failed = |url: &str, arguments: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        let output = command.args(arguments).current_dir(&folder.0).env("LOCAL_CLOUD_URL", url);
+        String::from_utf8(output.output().unwrap().stderr).unwrap()
+    };
+    let sessions = failed("nonsense", &["sessions"]);
+    assert!(sessions.starts_with("local-cloud: LOCAL_CLOUD_URL is \"nonsense\": "), "{sessions}");
+    // `up` does not use it, and an empty one is as none.
+    let up = failed("nonsense", &["permissions"]);
+    assert!(up.starts_with("local-cloud: infra/template.yaml"), "{up}");
+    let run = failed("", &["run"]);
+    assert!(run.starts_with("local-cloud: tests/testkit/assets"), "{run}");
+}
+
+#[test]
 fn what_another_folder_lacks_is_named_with_that_folder() {
     let folder = Folder::new();
     let here = folder.0.canonicalize().unwrap();
@@ -135,7 +152,7 @@ fn what_another_folder_lacks_is_named_with_that_folder() {
         (vec!["run"], "tests/testkit/assets/two-voices.mka: no such file in "),
     ] {
         let line = refusal(&folder, &command);
-        assert!(line.starts_with(&format!("{file}{}: ", here.display())), "{line}");
+        assert!(line.starts_with(&format!("{file}{} (", here.display())), "{line}");
         assert!(line.contains("start at the top of the repository"), "{line}");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::file_kind::{HEAD, file_kind};
 use crate::recording::RecordingError;
@@ -45,11 +45,14 @@ pub(crate) fn not_matroska(path: &Path, kind: &'static str) -> RecordingError {
     RecordingError::NotMatroska { path: path.to_owned(), kind }
 }
 
-/// Returns the folder that a path begins at: the working folder, if it is relative.
-pub(crate) fn folder(path: &Path) -> PathBuf {
+/// Returns where a relative path was searched, with what to do; nothing for an absolute one.
+pub(crate) fn searched(path: &Path) -> String {
     match path.is_absolute() {
-        true => path.parent().unwrap_or(path).to_owned(),
-        false => std::env::current_dir().unwrap_or_default(),
+        true => String::new(),
+        false => {
+            let folder = std::env::current_dir().unwrap_or_default();
+            format!(" in {} (start at the top of the repository)", folder.display())
+        }
     }
 }
 
@@ -91,7 +94,9 @@ mod tests {
     fn a_missing_file_is_named_with_the_folder_that_it_is_missing_from() {
         let refusal = read(Path::new("nowhere/talk.mka")).unwrap_err().to_string();
         let here = std::env::current_dir().unwrap();
-        let expected = format!("nowhere/talk.mka: no such file in {}: ", here.display());
+        let expected = format!("nowhere/talk.mka: no such file in {} (", here.display());
         assert!(refusal.starts_with(&expected), "{refusal}");
+        let refusal = read(Path::new("/nowhere/talk.mka")).unwrap_err().to_string();
+        assert!(refusal.starts_with("/nowhere/talk.mka: no such file: name"), "{refusal}");
     }
 }

@@ -17,9 +17,8 @@ const MOST_BYTES: usize = 512 * 1024 * 1024;
 pub enum RecordingError {
     /// The file does not exist.
     #[error(
-        "{path}: no such file in {}: start at the top of the repository, or name an Opus .mkv, .mka or \
-         .webm file",
-        media_file::folder(path).display()
+        "{path}: no such file{}: name an Opus .mkv, .mka or .webm file",
+        media_file::searched(path)
     )]
     Missing {
         /// The file.

@@ -142,6 +142,8 @@ pub struct Task {
     pub role: Option<String>,
     /// The environment, every value resolved.
     pub environment: BTreeMap<String, String>,
+    /// The log group of its container.
+    pub log_group: Option<String>,
     /// Time from SIGTERM to SIGKILL when it is stopped, in the cloud's time.
     pub stop_timeout: Duration,
 }

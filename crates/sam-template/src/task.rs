@@ -19,8 +19,8 @@ const WITHOUT_EFFECT: [&str; 8] = [
     "Tags",
 ];
 /// As above, of a container.
-const CONTAINER_WITHOUT_EFFECT: [&str; 6] =
-    ["Essential", "HealthCheck", "Image", "LogConfiguration", "ReadonlyRootFilesystem", "User"];
+const CONTAINER_WITHOUT_EFFECT: [&str; 5] =
+    ["Essential", "HealthCheck", "Image", "ReadonlyRootFilesystem", "User"];
 
 /// StopTimeout of a container that has none (ECS developer guide, "Task definition parameters").
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -45,6 +45,9 @@ pub(super) fn read(
         package: container.needed("Name")?,
         role: properties.text("TaskRoleArn")?,
         environment: Default::default(),
+        log_group: container
+            .take("LogConfiguration")
+            .and_then(|logging| Some(logging["Options"]["awslogs-group"].as_str()?.to_owned())),
         // The range is Fargate's.
         stop_timeout: container.seconds("StopTimeout", 0..=120)?.unwrap_or(STOP_TIMEOUT),
     };
@@ -77,6 +80,7 @@ mod tests {
       ContainerDefinitions:
         - Name: worker
           Image: worker:1
+          LogConfiguration: { LogDriver: awslogs, Options: { awslogs-group: /ecs/worker } }
           Environment: [ { Name: A, Value: b }, { Name: N, Value: 7 }, { Name: EMPTY, Value: "" } ]
 "#;
 
@@ -86,6 +90,7 @@ mod tests {
         let [task] = &template.tasks[..] else { panic!("{:?}", template.tasks) };
         assert_eq!((task.name.as_str(), task.package.as_str()), ("worker-dev", "worker"));
         assert_eq!(task.role.as_ref(), Some(&template.roles[0].arn));
+        assert_eq!(task.log_group.as_deref(), Some("/ecs/worker"));
         let environment: Vec<_> =
             task.environment.iter().map(|(n, v)| format!("{n}={v}")).collect();
         assert_eq!(environment, ["A=b", "EMPTY=", "N=7"]);

@@ -89,7 +89,7 @@ pub(crate) enum Command {
     /// Run the health check now, and print what it did.
     ///
     /// It starts no session that is younger than 3 minutes, because its event may still be in
-    /// delivery: `replay --session ID` starts it.
+    /// delivery.
     Reconcile,
     /// Send archived events to the consumer again.
     Replay(Replay),
@@ -192,9 +192,12 @@ pub(crate) struct Redrive {
     /// Deliver to this function instead of the processor. Only with `--queue chunks`.
     #[arg(long, value_name = "FUNCTION", requires = "queue")]
     pub(crate) to: Option<String>,
-    /// Only letters that contain this text, for example a session.
+    /// Only letters that contain this text, for example a session, or have it as message id.
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
+    /// Delete the selected letters without delivering them, also damaged ones.
+    #[arg(long, requires = "queue", requires = "filter", conflicts_with = "to")]
+    pub(crate) discard: bool,
     /// Delete chunks that the processor calls duplicates, without delivering them. A processor that
     /// keeps its position calls every chunk so that it once refused: its audio is then lost.
     #[arg(long)]

@@ -39,11 +39,14 @@ impl Environment {
         self.named("audio-processor")
     }
 
-    /// The functions in the order of a session's way through them.
-    pub(crate) fn functions(&self) -> [String; 5] {
+    /// The log groups of the functions in the order of a session's way through them, and of the
+    /// workers.
+    pub(crate) fn log_groups(&self) -> Vec<String> {
         let own = ["session-canary", "session-http-handler"].map(|name| self.named(name));
         let [canary, handler] = own;
-        [canary, handler, self.consumer(), self.instances(), self.processor()]
+        let functions = [canary, handler, self.consumer(), self.instances(), self.processor()];
+        let groups = functions.map(|function| format!("/aws/lambda/{function}"));
+        groups.into_iter().chain([format!("/ecs/{}", self.named("stream-worker"))]).collect()
     }
 
     /// The dead-letter queue of events.
@@ -71,17 +74,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_logs_are_those_of_every_function_of_the_template() {
+    fn the_logs_are_those_of_every_log_group_of_the_template() {
         let template = include_str!("../../../infra/template.yaml");
         let named = |line: &str| {
-            let name = line.trim().strip_prefix("FunctionName:")?;
+            let name = line.trim().strip_prefix("LogGroupName:")?;
             let name = name.split_once("${Environment}")?.0.rsplit(['"', '\'', ' ']).next()?;
-            Some(format!("{name}dev"))
+            // That of the HTTP API has no lines of sessions.
+            (!name.starts_with("/aws/vendedlogs/")).then(|| format!("{name}dev"))
         };
         let mut expected: Vec<_> = template.lines().filter_map(named).collect();
         expected.sort();
-        let mut functions = Environment::new("dev").functions();
-        functions.sort();
-        assert_eq!(expected, functions);
+        let mut groups = Environment::new("dev").log_groups();
+        groups.sort();
+        assert_eq!(expected, groups);
     }
 }

@@ -17,8 +17,16 @@ pub(crate) enum Error {
     /// No region is configured.
     #[error("no region: give --region, set AWS_REGION, or choose a profile that has one")]
     NoRegion,
-    /// The profile that was named does not exist, or its credentials cannot be loaded.
-    #[error("the profile {name} has no credentials: {reason}")]
+    /// The profile that was named does not exist.
+    #[error(
+        "the profile {0} is in neither file of the AWS configuration: `aws configure list-profiles`"
+    )]
+    NoProfile(String),
+    /// The credentials of the profile that was named cannot be loaded.
+    #[error(
+        "the profile {name} has no credentials that session-ops can load: {reason}: set the keys that \
+         `aws configure export-credentials --profile {name} --format env` prints"
+    )]
     Profile {
         /// Its name.
         name: String,
@@ -75,7 +83,7 @@ impl Error {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::NoSession(_) => NOT_FOUND,
-            Self::NoRegion | Self::Profile { .. } | Self::Usage(_) => 2,
+            Self::NoRegion | Self::NoProfile(_) | Self::Profile { .. } | Self::Usage(_) => 2,
             Self::Io { .. } => INCOMPLETE,
             _ => AWS,
         })

@@ -155,7 +155,8 @@ async fn each_failure_has_its_exit_code() {
         (&["redrive", "--to", "audio-processor-dev"], 2, "--queue"),
         (&["redrive", "--queue", "events", "--to", "audio-processor-dev"], 2, "--queue chunks"),
         (&["--endpoint-url", "nonsense", "sessions", "list"], 2, "must begin with http"),
-        (&["--profile", "nope", "sessions", "list"], 2, "the profile nope"),
+        (&["--profile", "nope", "sessions", "list"], 2, "the profile nope is in neither file"),
+        (&["redrive", "--queue", "chunks", "--discard"], 2, "--filter"),
         (&["sessions", "show", "../etc"], 2, "invalid value"),
         (&["replay"], 2, "--from"),
         (&["replay", "--from", "soon"], 2, "neither a time"),
@@ -170,8 +171,43 @@ async fn each_failure_has_its_exit_code() {
     let page = format!("{}/_local/page", cloud.url());
     let (code, _, errors) = run(&cloud, &["--endpoint-url", &page, "sessions", "list"]).await;
     assert!(code == 3 && errors.contains("check --endpoint-url"), "{errors}");
-    let (code, script, _) = run(&cloud, &["completion", "bash"]).await;
-    assert!(code == 0 && script.contains("redrive"), "{script}");
+}
+
+#[tokio::test]
+async fn an_environment_that_names_nothing_is_refused() {
+    let cloud = Cloud::start(Options::default()).await.unwrap();
+    for (name, value, text) in [
+        ("AWS_PROFILE", "nope", "the profile nope is in neither file"),
+        ("AWS_ENDPOINT_URL_SQS", "", "AWS_ENDPOINT_URL is empty"),
+    ] {
+        let mut command = cloud.session_ops(&["sessions", "list"]).unwrap();
+        let output = command.env(name, value).output().await.unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && errors.contains(text), "{name}: {errors}");
+    }
+}
+
+/// Completes the last word of a line as bash does.
+fn completed(words: &[&str]) -> String {
+    let script = r#"source <("$1" completion bash); shift
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+        _session__ops "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+        echo "${COMPREPLY[@]}""#;
+    let program = e2e::binary("session-ops").unwrap();
+    let output = std::process::Command::new("bash")
+        .args(["-c", script, "bash", &program.display().to_string()])
+        .args(words)
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn bash_completes_subcommands_and_their_options() {
+    assert_eq!(completed(&["session-ops", "recon"]), "reconcile");
+    assert_eq!(completed(&["session-ops", "streams", "to"]), "top");
+    assert_eq!(completed(&["session-ops", "redrive", "--qu"]), "--queue");
+    assert_eq!(completed(&["session-ops", "redrive", "--queue", "ev"]), "events");
 }
 
 #[tokio::test]

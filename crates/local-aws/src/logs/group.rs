@@ -1,17 +1,17 @@
-//! A log group: the log of one function, with one stream for all its processes.
+//! A log group: the log of one function or task, with one stream for all its processes.
 
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use md5::compute;
-use sam_template::{Account, Function};
+use sam_template::Account;
 use serde_json::{Value, json};
 
 use super::reader::{Position, Reader};
 use crate::aws_error::AwsError;
 use crate::clock::rfc3339;
 
-/// A function's log group, `/aws/lambda/FUNCTION`.
+/// A log group.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
     pub(super) name: String,
@@ -33,11 +33,17 @@ pub(super) struct Stream {
 }
 
 impl Group {
-    pub(super) fn new(account: &Account, function: &Function, folder: &Path, created: i64) -> Self {
-        let name = format!("/aws/lambda/{}", function.name);
+    /// `log` is the name of the file in `folder`, without its extension.
+    pub(super) fn new(
+        account: &Account,
+        name: String,
+        log: &str,
+        folder: &Path,
+        created: i64,
+    ) -> Self {
         let arn = account.arn("logs", &format!("log-group:{name}"));
-        let path = folder.join(format!("{}.log", function.log));
-        let environment = format!("{:x}", compute(&function.log));
+        let path = folder.join(format!("{log}.log"));
+        let environment = format!("{:x}", compute(log));
         Self { name, arn, created, path, environment }
     }
 

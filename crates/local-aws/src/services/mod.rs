@@ -190,8 +190,7 @@ impl Services {
             options.base_path.clone(),
         );
         let (audio, logs) = (data.audio.clone(), data.logs.clone());
-        let functions = &template.functions;
-        let log_groups = Logs::new(&template.account, functions, &logs, clock.now_ms());
+        let log_groups = Logs::new(&template, &logs, clock.now_ms());
         let processes = Arc::new(processes);
         let tasks = Tasks::start(&template.tasks, options.workers, &clock, &processes, stop);
         let deployed = Deployed { options: options.clone(), template };

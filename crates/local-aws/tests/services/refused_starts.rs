@@ -54,7 +54,7 @@ async fn a_template_that_is_missing_endless_or_no_text_is_refused() {
     let template = |path: &str| Options { template: Some(path.into()), ..Options::default() };
     let missing = refusal(template("nowhere/template.yaml")).await;
     let folder = std::env::current_dir().unwrap();
-    let reason = format!("nowhere/template.yaml: no such template in {}: ", folder.display());
+    let reason = format!("nowhere/template.yaml: no such template in {} (", folder.display());
     assert!(missing.starts_with(&reason) && missing.contains("top of the repository"), "{missing}");
     let endless = refusal(template("/dev/zero")).await;
     assert!(endless.starts_with("/dev/zero: not a template: not a file"), "{endless}");

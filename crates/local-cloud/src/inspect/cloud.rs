@@ -16,7 +16,7 @@ const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=operator/20260101/us-east-1/dy
 
 /// A running cloud.
 #[derive(Debug)]
-pub(super) struct Cloud {
+pub(crate) struct Cloud {
     url: String,
     http: reqwest::Client,
 }
@@ -26,7 +26,7 @@ impl Cloud {
     ///
     /// # Errors
     /// No local cloud answers there.
-    pub(super) async fn at(url: &str) -> Result<Self, Error> {
+    pub(crate) async fn at(url: &str) -> Result<Self, Error> {
         crate::discovery::check(url).await?;
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build();
         let http = http.map_err(|source| Error::Unreachable { url: url.to_owned(), source })?;
@@ -92,6 +92,22 @@ impl Cloud {
         let request = json!({ "TableName": table, "Key": key, "ConsistentRead": true });
         let answer = self.dynamodb("GetItem", &request).await?;
         Ok(answer.get("Item").map(plain))
+    }
+
+    /// Prints a warning if a session has ended, so that its audio is not delivered.
+    ///
+    /// # Errors
+    /// There is no such session, or the cloud runs another template.
+    pub(crate) async fn expects_audio(&self, session: &str) -> Result<(), Error> {
+        let state = self.json("/_local/state").await?;
+        let item = self.item(&state, "Sessions", session).await?.ok_or_else(|| {
+            Error::Client(format!("no session {session}: `local-cloud sessions` lists them"))
+        })?;
+        if !["active", "paused", "creating"].contains(&item["status"].as_str().unwrap_or_default())
+        {
+            eprintln!("warning: {session} has ended: what it speaks now is not delivered");
+        }
+        Ok(())
     }
 
     fn table(&self, state: &Value, prefix: &str) -> Result<String, Error> {

@@ -9,7 +9,7 @@
 //! Each of these three is a reader and pure functions that render what was read. `cloud` is their
 //! client, `table` aligns columns.
 
-mod cloud;
+pub(crate) mod cloud;
 pub mod events;
 pub mod logs;
 pub(crate) mod session_id;

@@ -24,7 +24,7 @@ pub(crate) fn check(text: &str) -> Result<(), Error> {
     }
     let shown: String = text.chars().take(LONGEST).collect();
     Err(Error::Client(format!(
-        "{shown:?} is no session, as blessed-shepherd-123 is: `local-cloud sessions` lists them"
+        "{shown:?} is not a session id like blessed-shepherd-123: `local-cloud sessions` lists them"
     )))
 }
 

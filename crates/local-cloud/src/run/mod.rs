@@ -224,11 +224,14 @@ async fn reported(
         write_report(path, &report)?;
     }
     print(&report);
+    keep_logs(client).await?;
+    if args.processor.is_some() {
+        say(&format!("the log of the processor is in {OUTPUT}"));
+    }
     let faults = report.faults();
     if faults.is_empty() {
         return Ok(());
     }
-    keep_logs(client).await?;
     Err(Error::Client(format!(
         "session {}: {}. The functions' logs are in {OUTPUT}",
         session.id,

@@ -10,10 +10,13 @@ pub(super) fn command(
     arguments: &[(&str, &str)],
     input: Option<&str>,
 ) -> String {
+    let service = operation.split(' ').next().unwrap_or_default();
+    let variable = |name: &str| std::env::var(name).ok();
+    let endpoint_url = connection.endpoint_url.clone().or_else(|| endpoint(service, variable));
     let globals = [
         ("--profile", &connection.profile),
         ("--region", &connection.region),
-        ("--endpoint-url", &connection.endpoint_url),
+        ("--endpoint-url", &endpoint_url),
     ];
     let mut words = vec!["aws".to_owned()];
     for (name, value) in globals {
@@ -30,6 +33,20 @@ pub(super) fn command(
     words.join(" ")
 }
 
+/// Returns the endpoint of a service in the environment. It is printed as an option, because the
+/// AWS CLI v1 ignores the variables for SQS.
+fn endpoint(service: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    if variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|it| it == "true") {
+        return None;
+    }
+    let name = match service {
+        "events" => "EVENTBRIDGE".to_owned(),
+        "logs" => "CLOUDWATCH_LOGS".to_owned(),
+        other => other.to_uppercase(),
+    };
+    variable(&format!("AWS_ENDPOINT_URL_{name}")).or_else(|| variable("AWS_ENDPOINT_URL"))
+}
+
 /// Returns a word as a shell reads it back.
 fn quoted(word: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_./:=,@%+-".contains(letter);
@@ -42,6 +59,19 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_endpoint_of_a_service_precedes_that_of_all() {
+        let found = |service, variables: &[(&str, &str)]| {
+            let of = |name: &str| variables.iter().find(|(it, _)| *it == name);
+            endpoint(service, |name| Some(of(name)?.1.to_owned()))
+        };
+        let all = ("AWS_ENDPOINT_URL", "http://a");
+        let logs = ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "http://l");
+        assert_eq!(found("sqs", &[all, logs]).as_deref(), Some("http://a"));
+        assert_eq!(found("logs", &[all, logs]).as_deref(), Some("http://l"));
+        assert_eq!(found("sqs", &[all, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")]), None);
+    }
 
     #[test]
     fn a_shell_reads_every_word_back() {

@@ -1,4 +1,4 @@
-//! The functions' logs in CloudWatch Logs.
+//! The logs of the functions and workers in CloudWatch Logs.
 
 use aws_sdk_cloudwatchlogs::Client;
 
@@ -8,11 +8,11 @@ use crate::error::Error;
 /// The most events of a page.
 const PAGE: i32 = 1_000;
 
-/// What is read of a function's log.
+/// What is read of a log.
 #[derive(Debug, Clone)]
 pub(crate) struct LogQuery {
-    /// The function's name.
-    pub(crate) function: String,
+    /// The log group.
+    pub(crate) group: String,
     /// The filter pattern.
     pub(crate) pattern: String,
     /// The first time, Unix ms.
@@ -42,13 +42,13 @@ pub(crate) struct LogPage {
 
 impl Aws {
     /// Returns a page of a log, which may be empty although there is a next one. A function that
-    /// has not logged anything yet may have no log group; its page is empty.
+    /// has not logged anything yet, and a stack without workers, may have no log group; its page is
+    /// empty.
     pub(crate) async fn log_page(&self, query: &LogQuery) -> Result<LogPage, Error> {
         let operation = "logs filter-log-events";
-        let group = format!("/aws/lambda/{}", query.function);
         let (start, limit) = (query.start.to_string(), PAGE.to_string());
         let mut arguments = vec![
-            ("--log-group-name", group.as_str()),
+            ("--log-group-name", query.group.as_str()),
             ("--filter-pattern", &query.pattern),
             ("--start-time", &start),
             ("--limit", &limit),
@@ -56,7 +56,7 @@ impl Aws {
         ];
         arguments.extend(query.token.as_deref().map(|token| ("--next-token", token)));
         self.show(operation, &arguments, None);
-        let filter = Client::new(&self.config).filter_log_events().log_group_name(group);
+        let filter = Client::new(&self.config).filter_log_events().log_group_name(&query.group);
         let filter = filter.filter_pattern(&query.pattern).start_time(query.start).limit(PAGE);
         let output = match filter.set_next_token(query.token.clone()).send().await {
             Err(error)

@@ -23,9 +23,10 @@ use aws_sdk_lambda::config::http::HttpResponse;
 use aws_sdk_lambda::config::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::{Builder, tls};
+use aws_types::os_shim_internal::{Env, Fs};
 
 pub(crate) use logs::{LogEvent, LogQuery};
-pub(crate) use queues::{Counts, Letter, Queue};
+pub(crate) use queues::{BATCH, Counts, Letter, Queue};
 pub(crate) use tables::Items;
 
 use crate::cli::Connection;
@@ -44,8 +45,17 @@ impl Aws {
     /// Loads the configuration: options first, then the environment, then the profile.
     ///
     /// # Errors
-    /// [`Error::NoRegion`], [`Error::Profile`], or [`Error::Usage`] about the endpoint.
+    /// [`Error::NoRegion`], [`Error::NoProfile`], [`Error::Profile`], or [`Error::Usage`] about the
+    /// endpoint.
     pub(crate) async fn load(connection: &Connection) -> Result<Self, Error> {
+        let mut variables = std::env::vars_os();
+        if variables.any(|(name, value)| is_endpoint(&name.to_string_lossy()) && value.is_empty()) {
+            return Err(Error::Usage("a variable AWS_ENDPOINT_URL is empty: unset it"));
+        }
+        let selected = connection.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok());
+        if let Some(name) = selected.filter(|name| !name.is_empty()) {
+            exists(&name).await?;
+        }
         let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
         let http = Builder::new().tls_provider(ring).build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
@@ -81,10 +91,7 @@ impl Aws {
         if config.endpoint_url().is_some_and(|url| !is_http(url)) {
             return Err(Error::Usage("the endpoint URL must begin with http:// or https://"));
         }
-        // Printed as an option, because the AWS CLI v1 ignores the variable for SQS.
-        let variable = std::env::var("AWS_ENDPOINT_URL").ok();
-        let endpoint_url = connection.endpoint_url.clone().or(variable);
-        let shown = connection.aws_cli.then(|| Connection { endpoint_url, ..connection.clone() });
+        let shown = connection.aws_cli.then(|| connection.clone());
         Ok(Self { config, shown })
     }
 
@@ -99,6 +106,23 @@ impl Aws {
 /// Returns timeouts: no answer takes longer than this, with its retries.
 fn within(limit: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().operation_timeout(limit).build()
+}
+
+/// Returns whether a variable is an endpoint, of all services or of one.
+fn is_endpoint(variable: &str) -> bool {
+    variable.starts_with("AWS_ENDPOINT_URL")
+}
+
+/// Checks that a profile exists. The SDK takes other credentials in place of one that does not.
+async fn exists(profile: &str) -> Result<(), Error> {
+    let (fs, env) = (Fs::real(), Env::real());
+    // A file that cannot be read or parsed is reported when it is used.
+    match aws_config::profile::load(&fs, &env, &Default::default(), None).await {
+        Ok(profiles) if profiles.get_profile(profile).is_none() => {
+            Err(Error::NoProfile(profile.to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_http(url: &str) -> bool {

@@ -1,4 +1,4 @@
-//! `logs`: the lines of one session, of all functions in the order of their times.
+//! `logs`: the lines of one session, of all functions and workers in the order of their times.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -17,7 +17,7 @@ const POLL: Duration = Duration::from_secs(2);
 /// Lines of other functions may arrive this late, ms: with --follow this time is read again.
 const LATE_MS: i64 = 10_000;
 
-/// The log of one function, page by page.
+/// One log, page by page.
 struct Log {
     query: LogQuery,
     /// Events that were read and not printed.
@@ -30,8 +30,8 @@ struct Log {
 }
 
 impl Log {
-    fn new(function: String, pattern: &str, start: i64) -> Self {
-        let query = LogQuery { function, pattern: pattern.to_owned(), start, token: None };
+    fn new(group: String, pattern: &str, start: i64) -> Self {
+        let query = LogQuery { group, pattern: pattern.to_owned(), start, token: None };
         let (events, printed) = (VecDeque::new(), HashMap::new());
         Self { query, events, more: true, printed, newest: start }
     }
@@ -59,9 +59,8 @@ impl Log {
 /// Prints the lines of a session.
 pub(super) async fn show(context: &Context, options: &Logs) -> Result<(), Error> {
     let pattern = format!("{{ $.sessionId = \"{}\" }}", options.id);
-    let functions = context.env.functions().into_iter();
-    let mut logs: Vec<Log> =
-        functions.map(|function| Log::new(function, &pattern, options.since)).collect();
+    let groups = context.env.log_groups().into_iter();
+    let mut logs: Vec<Log> = groups.map(|group| Log::new(group, &pattern, options.since)).collect();
     let mut known = false;
     loop {
         let printed = print_in_order(context, &mut logs, options.follow).await?;
@@ -73,10 +72,7 @@ pub(super) async fn show(context: &Context, options: &Logs) -> Result<(), Error>
         if !options.follow {
             return Ok(());
         }
-        tokio::select! {
-            () = tokio::time::sleep(POLL) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(()),
-        }
+        tokio::time::sleep(POLL).await;
         logs.iter_mut().for_each(Log::rewind);
     }
 }
@@ -93,7 +89,8 @@ async fn print_in_order(context: &Context, logs: &mut [Log], keep: bool) -> Resu
         let Some(log) = next else { return Ok(printed) };
         let Some(event) = log.events.pop_front() else { return Ok(printed) };
         printed = true;
-        let function = &log.query.function;
+        // The name of the function, or of the workers.
+        let function = log.query.group.rsplit('/').next().unwrap_or_default();
         line(&match context.json {
             true => object(function, &event).to_string(),
             false => text(function, &event),

@@ -11,6 +11,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
+use clap_complete::Shell;
 
 use crate::aws::Aws;
 use crate::cli::{Cli, Command, Sessions, Streams};
@@ -39,12 +40,20 @@ impl Context {
     }
 }
 
+/// Returns the completion script for a shell.
+fn completion(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "session-ops", &mut script);
+    let script = String::from_utf8_lossy(&script);
+    // In the script for bash, clap_complete 4.6 compares subcommands with labels in which the
+    // hyphen of the name is another word than where it sets them.
+    script.replace("session__subcmd__ops__", "session__ops__")
+}
+
 /// Runs a command and returns its exit code.
 pub(crate) async fn run(cli: Cli) -> Result<ExitCode, Error> {
     if let Command::Completion { shell } = cli.command {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "session-ops", &mut script);
-        let written = std::io::stdout().write_all(&script);
+        let written = std::io::stdout().write_all(completion(shell).as_bytes());
         return written.map(|()| ExitCode::SUCCESS).map_err(Error::io("print"));
     }
     let env = Environment::new(&cli.env);

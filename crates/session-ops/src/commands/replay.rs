@@ -21,7 +21,10 @@ const MARGIN_MS: i64 = 60_000;
 pub(super) async fn run(context: &Context, options: &Replay) -> Result<ExitCode, Error> {
     let period = period(context, options).await?;
     if period.0 >= period.1 {
-        return Err(Error::Usage("--from must be before --to"));
+        return Err(Error::Usage(match &options.session {
+            Some(_) => "--from and --to leave nothing of the session's period",
+            None => "--from must be before --to",
+        }));
     }
     let archive = context.aws.archive(&context.env.archive(), &context.env.rule()).await?;
     let name = format!("session-ops-{}", now_ms());

@@ -13,14 +13,16 @@ use crate::times::{age, now_ms};
 
 const HEAD: [&str; 6] = ["SESSION", "DESIRED", "DELIVERY", "EPOCH", "DELIVERED", "LAST AUDIO"];
 
-/// Returns the state of a delivery: `not started`; `running` (a run holds the lease); `lease
-/// expired` (a run held it and did not renew it); `lease free` (no run holds it); `ended`.
+/// Returns the state of a delivery: `not started`; `running` (a run holds the lease); `breaker
+/// open` (it does, and the processor has failed); `lease expired` (a run held it and did not renew
+/// it); `lease free` (no run holds it); `ended`.
 pub(super) fn delivery(stream: Option<&Value>) -> &'static str {
     let Some(stream) = stream else { return "not started" };
     let held = text(stream, "owner") != "-";
     let valid = stream["leaseExpiresAt"].as_i64().is_some_and(|expiry| expiry > now_ms());
     match (stream["status"] == "ENDED", held, stream["epoch"].as_u64()) {
         (true, ..) => "ended",
+        (_, true, _) if valid && is_breaker_open(stream) => "breaker open",
         (_, true, _) if valid => "running",
         (_, true, _) => "lease expired",
         (_, _, None | Some(0)) => "not started",
@@ -33,6 +35,10 @@ pub(super) fn delivery(stream: Option<&Value>) -> &'static str {
 pub(super) fn delivered(stream: Option<&Value>, watermark: Option<&Value>) -> u64 {
     let stored = watermark.and_then(|item| item["nextSample"].as_u64()).unwrap_or_default();
     stored.max(stream.map(checkpoint).unwrap_or_default()["acknowledged"].as_u64().unwrap_or(0))
+}
+
+fn is_breaker_open(stream: &Value) -> bool {
+    checkpoint(stream)["breaker"]["openUntil"].as_i64().is_some_and(|until| until > now_ms())
 }
 
 fn checkpoint(stream: &Value) -> Value {
@@ -118,10 +124,7 @@ pub(super) async fn top(
             note(&format!("{} of {count} deliveries; --limit shows more", rows.len()));
         }
         let Some(interval) = watch else { return Ok(()) };
-        tokio::select! {
-            () = tokio::time::sleep(interval) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(()),
-        }
+        tokio::time::sleep(interval).await;
     }
 }
 
@@ -151,6 +154,11 @@ mod tests {
         for (item, state) in [
             (json!({"epoch": 0}), "not started"),
             (json!({"epoch": 1, "owner": "me", "leaseExpiresAt": future}), "running"),
+            (
+                json!({"epoch": 1, "owner": "me", "leaseExpiresAt": future,
+                       "checkpoint": format!("{{\"breaker\":{{\"openUntil\":{future}}}}}")}),
+                "breaker open",
+            ),
             (json!({"epoch": 1, "owner": "me", "leaseExpiresAt": past}), "lease expired"),
             (json!({"epoch": 1, "owner": "", "leaseExpiresAt": future}), "lease free"),
             (json!({"epoch": 1, "status": "ENDED"}), "ended"),

@@ -15,7 +15,8 @@ const PERIOD_MS: i64 = 6 * 60 * 60 * 1_000;
 /// Prints the traces of a session, oldest first.
 pub(super) async fn show(context: &Context, options: &Trace) -> Result<(), Error> {
     let (mut from, end, mut found) = (options.since, now_ms(), false);
-    while from < end {
+    // X-Ray's filter has whole seconds. The default is one period.
+    while from + 1_000 < end {
         let to = (from + PERIOD_MS).min(end);
         let ids = context.aws.trace_ids(options.id.as_str(), (from, to)).await?;
         for trace in context.aws.traces(&ids).await? {

@@ -1,41 +1,47 @@
-//! Ctrl-C during a redrive: the first one ends it after the deliveries that have begun, the second
-//! one at once.
+//! Ctrl-C or SIGTERM during a redrive: the first one ends it after the deliveries that have begun,
+//! the second one at once.
 
-use futures_util::FutureExt as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::error::Error;
 use crate::output::note;
 
-/// Ctrl-C, also while nothing waits for it.
-pub(super) struct Interrupts(Signal);
+/// How many signals to end have arrived.
+pub(super) struct Interrupts(watch::Receiver<u32>);
 
 impl Interrupts {
+    /// Counts the signals from now on.
+    ///
+    /// # Errors
+    /// A signal handler cannot be installed.
     pub(super) fn listen() -> Result<Self, Error> {
-        signal(SignalKind::interrupt()).map(Self).map_err(Error::io("listen to signals"))
+        let on = |kind| signal(kind).map_err(Error::io("listen to signals"));
+        let mut signals = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
+        let (count, counted) = watch::channel(0);
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = signals.0.recv() => {}
+                    _ = signals.1.recv() => {}
+                }
+                if *count.borrow() == 0 {
+                    note("waiting for the deliveries that have begun; Ctrl-C again does not wait");
+                }
+                count.send_modify(|count| *count += 1);
+            }
+        });
+        Ok(Self(counted))
     }
 
-    /// Returns whether there was one since the last one.
-    pub(super) fn pending(&mut self) -> bool {
-        self.0.recv().now_or_never().is_some()
+    /// Returns whether there was one.
+    pub(super) fn pending(&self) -> bool {
+        *self.0.borrow() > 0
     }
 
-    /// Returns the result of work that the first Ctrl-C does not end; `None` after a second one.
-    /// Also returns whether there was one.
-    pub(super) async fn finish<T>(&mut self, work: impl Future<Output = T>) -> (Option<T>, bool) {
-        tokio::pin!(work);
-        let mut interrupted = false;
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return (Some(done), interrupted),
-                _ = self.0.recv() => {}
-            }
-            if interrupted {
-                return (None, true);
-            }
-            interrupted = true;
-            note("waiting for the deliveries that have begun; Ctrl-C again does not wait");
-        }
+    /// Waits for the second one.
+    pub(super) async fn second(&self) {
+        // The sender is dropped after `self` only.
+        let _ = self.0.clone().wait_for(|count| *count > 1).await;
     }
 }

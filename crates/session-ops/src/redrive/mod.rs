@@ -7,7 +7,7 @@
 //!
 //! - `letter`: the request in a message, in the forms of EventBridge, Lambda and the consumer.
 //! - `run`: one queue.
-//! - `interrupts`: Ctrl-C.
+//! - `interrupts`: Ctrl-C and SIGTERM.
 //! - `outcome`: the delivery of a letter, and what became of it.
 
 mod interrupts;
@@ -30,6 +30,9 @@ pub(crate) async fn run(context: &Context, options: &Redrive) -> Result<ExitCode
              would accept it without handling it",
         ));
     }
+    if options.discard && options.filter.as_deref().is_none_or(str::is_empty) {
+        return Err(Error::Usage("--discard needs a --filter: it deletes what that selects"));
+    }
     let queues = match options.queue {
         Some(queue) => vec![queue],
         None => vec![QueueKind::Events, QueueKind::Chunks],
@@ -38,10 +41,22 @@ pub(crate) async fn run(context: &Context, options: &Redrive) -> Result<ExitCode
         ["QUEUE", "MESSAGE", "SENT", "LETTER", "SESSION", "TO", "OUTCOME", "REASON"],
         context.json,
     );
-    let mut interrupts = interrupts::Interrupts::listen()?;
+    let interrupts = interrupts::Interrupts::listen()?;
     let (mut code, mut failure) = (ExitCode::SUCCESS, None);
     for kind in queues {
-        let (total, result) = run::queue(context, options, kind, &mut table, &mut interrupts).await;
+        let work = run::queue(context, options, kind, &mut table, &interrupts);
+        let (total, result) = tokio::select! {
+            biased;
+            done = work => done,
+            () = interrupts.second() => {
+                note(&format!(
+                    "{}: interrupted; letters may have been delivered and not deleted, and those \
+                     that were received are visible again in two minutes",
+                    kind.name()
+                ));
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+        };
         note(&total.text(kind, options.dry_run));
         match result {
             Ok(false) => {}

@@ -11,7 +11,7 @@ use crate::cli::QueueKind;
 pub(super) enum Outcome {
     /// Accepted and deleted; with `--dry-run`, it would be delivered.
     Delivered,
-    /// Deleted, because the processor has called it a duplicate.
+    /// Deleted without a delivery: the processor has called it a duplicate, or with `--discard`.
     Deleted,
     /// Kept: the filter does not select it.
     Filtered,
@@ -49,7 +49,7 @@ impl Total {
 
     /// Returns how many of the letters that were read are still in the queue.
     pub(super) fn in_queue(&self, dry_run: bool) -> usize {
-        self.kept + self.filtered + if dry_run { self.delivered } else { 0 }
+        self.kept + self.filtered + if dry_run { self.delivered + self.deleted } else { 0 }
     }
 
     pub(super) fn text(&self, kind: QueueKind, dry_run: bool) -> String {
@@ -57,10 +57,10 @@ impl Total {
         let verb = if dry_run { "to deliver" } else { "delivered" };
         let deleted = match deleted {
             0 => String::new(),
-            count => format!(" {count} deleted as duplicates,"),
+            count if dry_run => format!(" {count} to delete,"),
+            count => format!(" {count} deleted without a delivery,"),
         };
-        let why =
-            if *elsewhere { ": another reader has them, for two minutes at most" } else { "" };
+        let why = if *elsewhere { ": another reader has them" } else { "" };
         format!(
             "{}: {delivered} {verb},{deleted} {kept} kept, {filtered} not selected, {left} not \
              read{why}",

@@ -56,6 +56,10 @@ async fn one_session_arrives_whole_and_exactly_as_spoken() {
     assert_eq!((run.consumers(), &run.wav), (1, &run.spoken));
     no_message_is_left(&cloud).await;
     assert!(!cloud.log("kvs-stream-consumer").contains("run finished"), "the function ran it");
+    let logs = cloud.session_ops(&["logs", session.id()]).unwrap().output().await.unwrap();
+    let logs = String::from_utf8(logs.stdout).unwrap();
+    let run = |line: &str| line.contains("stream-worker-dev") && line.contains("run finished");
+    assert!(logs.lines().any(run), "{logs}");
 }
 
 #[tokio::test]

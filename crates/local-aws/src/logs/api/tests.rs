@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use sam_template::{Account, LoadOptions, Template};
+use sam_template::{LoadOptions, Template};
 
 /// A cloud with one function, `f-dev`, and its log.
 struct Fixture {
@@ -17,7 +17,7 @@ impl Fixture {
         let folder = std::env::temp_dir().join(format!("logs-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("f.log"), log).unwrap();
-        let logs = Logs::new(&Account::default(), &template.functions, &folder, 7);
+        let logs = Logs::new(&template, &folder, 7);
         Self { logs, folder }
     }
 
