@@ -1,15 +1,15 @@
 //! Deploys new values of template parameters to the running services, as
 //! `sam deploy --parameter-overrides` does.
 //!
-//! The template is read again. Rules, queues, roles, and the settings of functions, tasks and
-//! alarms change as CloudFormation changes them; any other difference is refused before anything
+//! The template is read again. Rules, queues, roles, dashboards, and the settings of functions,
+//! tasks and alarms change as CloudFormation changes them; any other difference is refused before anything
 //! changes. What is new is created first, and what is removed goes last, so that an event always
 //! has a target.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sam_template::{Alarm, Function, Queue, Role, Rule, Task, Template};
+use sam_template::{Alarm, Dashboard, Function, Queue, Role, Rule, Task, Template};
 
 use crate::error::Error;
 use crate::named_resources;
@@ -42,13 +42,14 @@ impl Services {
 
         let refused = |service| move |reason| Error::Service { service, reason };
         let rules = self.events.prepare(&template.rules).map_err(refused("events"))?;
-        self.cloudwatch.deploy(&template.alarms).map_err(refused("cloudwatch"))?;
+        self.cloudwatch.deploy(&template).map_err(refused("cloudwatch"))?;
         self.sqs.create(&template.queues);
         self.iam.deploy(&template);
         self.lambda.deploy(&template.functions);
         self.tasks.create(&template.tasks);
         self.events.deploy(rules);
         self.tasks.remove_others(&template.tasks);
+        self.deploy_logs(&template);
         self.sqs.remove_others(&template.queues);
         tracing::info!(changed = changed.join(", "), "deployed");
         *deployed = Deployed { options, template: Arc::new(template) };
@@ -69,6 +70,7 @@ fn changes(old: &Template, new: &Template) -> Result<Vec<String>, Error> {
         differing(&old.functions, &new.functions, |it: &Function| &it.logical_id),
         differing(&old.tasks, &new.tasks, |it: &Task| &it.logical_id),
         differing(&old.alarms, &new.alarms, |it: &Alarm| &it.logical_id),
+        differing(&old.dashboards, &new.dashboards, |it: &Dashboard| &it.name),
     ];
     Ok(lists.concat().into_iter().map(str::to_owned).collect())
 }
@@ -96,7 +98,6 @@ fn refuse_fixed(old: &Template, new: &Template) -> Result<(), Error> {
         differing(&old.http_apis, &new.http_apis, |it| &it.logical_id),
         differing(&old.tables, &new.tables, |it| &it.logical_id),
         differing(&old.archives, &new.archives, |it| &it.logical_id),
-        differing(&old.dashboards, &new.dashboards, |it| &it.name),
         differing(&old.topics, &new.topics, |it| &it.logical_id),
     ];
     match refused.concat().first() {

@@ -135,7 +135,7 @@ async fn serve_by(services: &Services, service: &str, request: Request) -> Respo
         "kinesisvideo" => services.kvs.clone().handle(request).await,
         "sqs" => services.sqs.clone().handle(request).await,
         "monitoring" => services.cloudwatch.clone().handle(request).await,
-        "logs" => services.log_groups.clone().handle(request).await,
+        "logs" => services.log_groups().handle(request).await,
         "iam" => iam::roles::handle(&services.template(), request).await,
         "execute-api" if Connections::takes(request.uri().path()) => {
             services.connections.clone().handle(request).await

@@ -3,9 +3,9 @@
 //!
 //! `cargo run --release -p media --example decode -- FILE|-` writes s16le to stdout and one JSON
 //! line to stderr. `errors` counts damaged packets, resyncs, error tags, unsupported codecs and a
-//! truncated end; gaps are counted, not written. The exit status is 1 if reading or writing failed,
-//! if the stream contains audio or damage and nothing could be decoded, or if the input is not
-//! Matroska; one line to stderr then names its kind.
+//! truncated end; gaps are counted, not written. The exit status is 1 if reading or writing failed
+//! (but for an output whose reader has ended), if the stream contains audio or damage and nothing
+//! could be decoded, or if the input is not Matroska; one line to stderr then names its kind.
 //!
 //! `discardedSamples` counts the padding that the file declares at its end (DiscardPadding): it is
 //! not written, as RFC 9559 asks of players. A live producer declares none, and neither does the
@@ -46,6 +46,8 @@ fn main() -> ExitCode {
     match run(&input) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        // The reader of a pipe has ended, as `head` does.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{input}: {error}");
             ExitCode::FAILURE
@@ -78,6 +80,11 @@ fn run(input: &str) -> io::Result<bool> {
         return Ok(false);
     }
     decoding.finish()
+}
+
+/// Returns an error of writing.
+fn output_error(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("standard output: {error}"))
 }
 
 fn not_matroska(input: &str, kind: &str) -> String {
@@ -141,7 +148,7 @@ impl<W: Write> Decoding<W> {
                 Output::Pcm { samples, .. } => {
                     self.bytes.clear();
                     self.bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
-                    self.out.write_all(&self.bytes)?;
+                    self.out.write_all(&self.bytes).map_err(output_error)?;
                 }
                 Output::FragmentCompleted { number, continuation_token, .. } => {
                     self.last_fragment = Some(number.to_string());
@@ -161,7 +168,7 @@ impl<W: Write> Decoding<W> {
         let tail = self.stream.finish();
         self.stream.flush();
         self.drain()?;
-        self.out.flush()?;
+        self.out.flush().map_err(output_error)?;
         let counters = self.stream.counters();
         let errors = counters.decode_errors
             + counters.resyncs

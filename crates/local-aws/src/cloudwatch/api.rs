@@ -85,7 +85,7 @@ impl CloudWatch {
 
     fn get_dashboard(&self, input: &Value) -> Result<Value, AwsError> {
         let name = input["DashboardName"].as_str().unwrap_or_default();
-        match self.dashboards.get(name) {
+        match self.dashboards().get(name) {
             Some(body) => Ok(json!({
                 "DashboardArn": format!("arn:aws:cloudwatch::{}:dashboard/{name}", self.account.id),
                 "DashboardBody": body,
@@ -101,7 +101,8 @@ impl CloudWatch {
 
     fn list_dashboards(&self, input: &Value) -> Value {
         let prefix = input["DashboardNamePrefix"].as_str().unwrap_or_default();
-        let found = self.dashboards.iter().filter(|(name, _)| name.starts_with(prefix));
+        let dashboards = self.dashboards();
+        let found = dashboards.iter().filter(|(name, _)| name.starts_with(prefix));
         let found = found.map(|(name, body)| json!({"DashboardName": name, "Size": body.len()}));
         json!({ "DashboardEntries": found.collect::<Vec<_>>() })
     }

@@ -28,9 +28,9 @@ pub struct CloudWatch {
     pub(super) clock: Clock,
     pub(super) faults: Faults,
     pub(super) metrics: Metrics,
-    pub(super) dashboards: BTreeMap<String, String>,
     pub(super) account: Account,
     sns: Arc<Sns>,
+    dashboards: Mutex<BTreeMap<String, String>>,
     alarms: Mutex<Alarms>,
 }
 
@@ -56,24 +56,31 @@ impl CloudWatch {
     ) -> Result<Arc<Self>, String> {
         let mut alarms = Alarms::default();
         alarms.deploy(&template.alarms, clock.now_ms())?;
-        let dashboards = template.dashboards.iter().map(|it| (it.name.clone(), it.body.clone()));
         Ok(Arc::new(Self {
             clock,
             faults,
             metrics,
-            dashboards: dashboards.collect(),
+            dashboards: Mutex::new(bodies(template)),
             account: template.account.clone(),
             sns,
             alarms: Mutex::new(alarms),
         }))
     }
 
-    /// Creates and deletes alarms, so that they are those of a template. Others are not changed.
+    /// Creates and deletes alarms, so that they are those of a template; others are not changed.
+    /// Replaces the dashboards.
     ///
     /// # Errors
     /// As [`CloudWatch::new`]; nothing is changed.
-    pub(crate) fn deploy(&self, alarms: &[sam_template::Alarm]) -> Result<(), String> {
-        self.alarms().deploy(alarms, self.clock.now_ms())
+    pub(crate) fn deploy(&self, template: &Template) -> Result<(), String> {
+        self.alarms().deploy(&template.alarms, self.clock.now_ms())?;
+        *self.dashboards() = bodies(template);
+        Ok(())
+    }
+
+    /// Returns the bodies of the dashboards, by name.
+    pub(super) fn dashboards(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.dashboards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Samples the gauges of other services and evaluates the alarms, at each whole minute of the
@@ -175,6 +182,10 @@ impl CloudWatch {
     pub(super) fn alarms(&self) -> MutexGuard<'_, Alarms> {
         self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn bodies(template: &Template) -> BTreeMap<String, String> {
+    template.dashboards.iter().map(|it| (it.name.clone(), it.body.clone())).collect()
 }
 
 impl Alarms {

@@ -89,7 +89,7 @@ pub struct Services {
     /// The folder of the functions' logs.
     pub logs: PathBuf,
     /// CloudWatch Logs.
-    pub(crate) log_groups: Arc<Logs>,
+    log_groups: Mutex<Arc<Logs>>,
     /// The folder of the page at `/speaker/`.
     pub speaker_page: Option<PathBuf>,
     /// The recogniser of the accepted speech.
@@ -217,7 +217,7 @@ impl Services {
             issuer,
             audio,
             logs,
-            log_groups: Arc::new(log_groups),
+            log_groups: Mutex::new(Arc::new(log_groups)),
             speaker_page: options.speaker_page.clone(),
             recogniser,
         })
@@ -237,6 +237,17 @@ impl Services {
     /// Locks what is deployed, so that there is one deployment at a time.
     pub(crate) fn deployed(&self) -> MutexGuard<'_, Deployed> {
         self.deployed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the log groups.
+    pub(crate) fn log_groups(&self) -> Arc<Logs> {
+        Arc::clone(&self.log_groups.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the log groups by those of a template.
+    pub(crate) fn deploy_logs(&self, template: &Template) {
+        let logs = Logs::new(template, &self.logs, self.clock.now_ms());
+        *self.log_groups.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(logs);
     }
 
     /// Returns the recognised words of a session.

@@ -138,6 +138,11 @@ where
     let operation = operation.to_owned();
     move |error| {
         let message = match (&error, error.code()) {
+            (_, Some("ResourceNotFoundException")) => format!(
+                "ResourceNotFoundException: {}: is --env the environment of the stack, and is this \
+                 its account and region?",
+                error.message().unwrap_or("no message")
+            ),
             (_, Some(code)) => format!("{code}: {}", error.message().unwrap_or("no message")),
             (SdkError::TimeoutError(_), _) => "it did not answer within --timeout".to_owned(),
             (SdkError::ServiceError(_) | SdkError::ResponseError(_), _) => {

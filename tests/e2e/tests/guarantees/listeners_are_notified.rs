@@ -85,7 +85,8 @@ fn delay(id: &str, millis: u64) -> Value {
 
 #[tokio::test]
 async fn each_listener_receives_both_messages_and_none_is_delayed_by_a_hanging_one() {
-    let cloud = Cloud::start(Options { time_scale: 2, ..Options::default() }).await.unwrap();
+    // In real time: the budget for all listeners scales, the work of a busy machine does not.
+    let cloud = Cloud::start(Options::default()).await.unwrap();
     let session = cloud.open("ana").await.unwrap();
     listen(&cloud, &session, 25).await;
     let (gone, slow, hanging) = (connection(3), connection(7), connection(11));
