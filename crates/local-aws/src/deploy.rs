@@ -2,9 +2,9 @@
 //! `sam deploy --parameter-overrides` does.
 //!
 //! The template is read again. Rules, queues, roles, dashboards, and the settings of functions,
-//! tasks and alarms change as CloudFormation changes them; any other difference is refused before anything
-//! changes. What is new is created first, and what is removed goes last, so that an event always
-//! has a target.
+//! tasks and alarms change as CloudFormation changes them; any other difference is refused before
+//! anything changes. What is new is created first, and what is removed goes last, so that an event
+//! always has a target.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

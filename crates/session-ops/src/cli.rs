@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use session::SessionId;
@@ -193,7 +193,7 @@ pub(crate) struct Redrive {
     #[arg(long, value_name = "FUNCTION", requires = "queue")]
     pub(crate) to: Option<String>,
     /// Only letters that contain this text, for example a session, or have it as message id.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) filter: Option<String>,
     /// Delete the selected letters without delivering them, also damaged ones.
     #[arg(long, requires = "queue", requires = "filter", conflicts_with = "to")]

@@ -30,9 +30,6 @@ pub(crate) async fn run(context: &Context, options: &Redrive) -> Result<ExitCode
              would accept it without handling it",
         ));
     }
-    if options.discard && options.filter.as_deref().is_none_or(str::is_empty) {
-        return Err(Error::Usage("--discard needs a --filter: it deletes what that selects"));
-    }
     let queues = match options.queue {
         Some(queue) => vec![queue],
         None => vec![QueueKind::Events, QueueKind::Chunks],
