@@ -247,13 +247,13 @@ GROUPS = [
     ]),
     Group("workers", 60, [
         [Scenario(("consumer-starts-waiting",), "a session starts while no worker runs", no_worker_runs)],
-    ], {"ConsumerHost": "container"}, ("--workers", "0")),
+    ], {}, ("--consumer-host", "container", "--workers", "0")),
     Group("instances", 60, [
         [Scenario(("kvs-stream-consumer-instances-throttles",), "all places of the instances are taken",
                   instances_are_full)],
         [Scenario(("kvs-stream-consumer-instances-errors",), "a process of the instances is killed",
                   instance_is_killed)],
-    ], {"ConsumerHost": "managed-instances", "InstancesMaxConcurrency": 1}, ("--workers", "1")),
+    ], {"InstancesMaxConcurrency": 1}, ("--consumer-host", "managed-instances", "--workers", "1")),
     Group("expired", 60, [
         [Scenario(("kvs-samples-unavailable",), "the processor fails for longer than the retention", audio_expires)],
     ], {"StreamRetentionHours": 1}, is_long=True),

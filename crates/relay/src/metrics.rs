@@ -24,7 +24,8 @@ pub struct Snapshot {
 /// Observations that no total of the session covers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Observations {
-    /// How far the reader was behind the newest fragment, ms; the latest value.
+    /// How late a fragment was read to its end, ms since KVS received its first byte; the largest
+    /// value.
     pub lag_millis: Option<u64>,
     /// How far the producer's timestamps are ahead of its samples, ms; the latest value.
     pub clock_drift_millis: Option<i64>,

@@ -206,14 +206,16 @@ impl<'a, P: Ports> OutputHandler<'a, P> {
 
     /// Records how far the reader is behind KVS at the end of a fragment. What KVS states does not
     /// include the time that the fragment waited in the connection. A fragment that was delivered,
-    /// but for the samples that wait for a whole chunk, was read again and is not late.
+    /// but for the samples that wait for a whole chunk, was read again and is not late. The largest
+    /// delay is reported, because a backlog may be read to its end between two reports.
     fn observe_lag(&mut self, behind_ms: Option<u64>) {
         let Some((server_ms, behind_ms)) = self.server_ms.zip(behind_ms) else { return };
         let now_ms = self.run.ctx.clock().now_ms();
         self.kvs_clock.observe(server_ms, behind_ms, now_ms);
         if self.position >= self.first_chunk_end {
             let lag_ms = self.kvs_clock.at(now_ms).map(|now_ms| now_ms.saturating_sub(server_ms));
-            self.run.metrics.observed().lag_millis = lag_ms;
+            let mut observed = self.run.metrics.observed();
+            observed.lag_millis = observed.lag_millis.max(lag_ms);
         }
     }
 

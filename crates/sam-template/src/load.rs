@@ -55,6 +55,10 @@ impl Template {
         let globals = section("Globals")?;
         let outputs = section("Outputs")?;
         let mut resources = section("Resources")?;
+        if resources.is_empty() {
+            let reason = "at least one member of Resources must be defined";
+            return Err(TemplateError::Malformed(reason.to_owned()));
+        }
         include::insert(&mut resources, options.folder.as_deref())?;
         root.finish(&["AWSTemplateFormatVersion", "Transform", "Description", "Metadata"])?;
 

@@ -137,7 +137,7 @@ table! {
     WARM_PAIRS_READY: Consumer, "WarmPairsReady", Count;
     /// Sessions ended by the health check.
     STREAMS_CLEANED_UP: Consumer, "StreamsCleanedUp", Count;
-    /// Delay between the producer and the consumer's read position of a stream.
+    /// The longest time from a fragment's first byte at KVS to its last at the consumer.
     STREAM_LAG_MILLIS: Consumer, "StreamLagMillis", Milliseconds;
     /// Audio accepted by the processor.
     AUDIO_SECONDS_DELIVERED: Consumer, "AudioSecondsDelivered", Seconds;

@@ -13,6 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::concurrency::ConcurrencyPermit;
 use super::extensions::Extensions;
 use super::invocation::Invocation;
+use super::output::Output;
 use super::workers::RuntimeWorkers;
 
 /// How long an invocation waits for extensions that have not asked for their next event, in real
@@ -94,6 +95,7 @@ pub(super) struct ExecutionEnvironment {
     /// The process id, unless the process has already exited.
     pub(super) pid: Option<u32>,
     pub(super) function: Function,
+    output: Output,
     pub(super) extensions: Extensions,
     /// On managed instances: its workers, which run the invocations in place of `state`.
     workers: Option<RuntimeWorkers>,
@@ -113,6 +115,7 @@ impl ExecutionEnvironment {
         id: u64,
         pid: Option<u32>,
         function: Function,
+        output: Output,
         kill: CancellationToken,
         idle: Arc<Notify>,
     ) -> Self {
@@ -121,6 +124,7 @@ impl ExecutionEnvironment {
             pid,
             workers: function.instances.map(|it| RuntimeWorkers::new(it.max_concurrency)),
             function,
+            output,
             extensions: Extensions::default(),
             state: Mutex::new(State::Starting { polled: false, init_error: None }),
             job_arrived: Notify::new(),
@@ -177,6 +181,7 @@ impl ExecutionEnvironment {
 
     /// Records that the process exited. Drops the invocation that it worked on.
     pub(super) fn record_exit(&self, status: String) {
+        self.output.flush();
         let state = std::mem::replace(&mut *self.state(), State::Exited);
         let init_error = match state {
             State::Starting { init_error, .. } => init_error,
@@ -314,6 +319,7 @@ impl ExecutionEnvironment {
     /// Takes the process's outcome of an invocation. Returns false when the process does not work
     /// on that invocation.
     pub(super) fn finish(&self, request_id: &str, outcome: Outcome) -> bool {
+        self.output.flush();
         if let Some(workers) = &self.workers {
             return workers.finish(request_id, outcome);
         }

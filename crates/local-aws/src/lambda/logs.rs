@@ -1,17 +1,12 @@
-//! The output of a function: written line by line to its log file, and to stderr if requested.
+//! The log of a function: a file with one line for each line of its processes' output.
 
 use std::io::Write;
 use std::sync::Arc;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-
 use super::options::LambdaOptions;
 use crate::cloudwatch::Metrics;
 
-/// Longer lines are split (CloudWatch's limit on one event is 256 KB).
-const MAX_LINE: usize = 256 * 1024;
-
-/// The destinations of one process's output.
+/// The destinations of a line of output.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
     file: Arc<std::fs::File>,
@@ -33,37 +28,15 @@ impl Log {
         Ok(Self { file: Arc::new(file), prefix, metrics: options.metrics.clone() })
     }
 
-    /// Writes every line of a stream until it ends.
-    pub(crate) async fn drain(self, stream: impl AsyncRead + Unpin) {
-        let mut reader = BufReader::new(stream);
-        let mut line = Vec::new();
-        loop {
-            let (taken, whole) = match reader.fill_buf().await {
-                Ok([]) | Err(_) => break,
-                Ok(buffer) => match buffer.iter().position(|byte| *byte == b'\n') {
-                    Some(end) => {
-                        line.extend_from_slice(&buffer[..end]);
-                        (end + 1, true)
-                    }
-                    None => {
-                        line.extend_from_slice(buffer);
-                        (buffer.len(), line.len() >= MAX_LINE)
-                    }
-                },
-            };
-            reader.consume(taken);
-            if whole {
-                self.write(&mut line);
-            }
-        }
-        if !line.is_empty() {
-            self.write(&mut line);
-        }
+    #[cfg(test)]
+    pub(super) fn to(file: std::fs::File) -> Self {
+        let metrics = Metrics::new(crate::clock::Clock::new(1.0));
+        Self { file: Arc::new(file), prefix: None, metrics }
     }
 
-    /// One write for each line, so that lines of concurrent processes do not mix. A full disk loses
-    /// log lines, never the invocation.
-    fn write(&self, line: &mut Vec<u8>) {
+    /// Writes a line and clears it. One write for each line, so that lines of concurrent processes
+    /// do not mix. A full disk loses log lines, never the invocation.
+    pub(super) fn write(&self, line: &mut Vec<u8>) {
         self.metrics.read_log_line(line);
         line.push(b'\n');
         let _ = (&*self.file).write_all(line);

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::environment::ExecutionEnvironment;
 use super::logs::Log;
 use super::options::LambdaOptions;
+use super::output::Output;
 use super::{qualifier, runtime_api};
 
 /// Starts a process of `function` with its own Runtime API. The environment is claimed for the
@@ -34,14 +35,10 @@ pub(super) async fn start(
     let log = Log::open(options, &function.log)?;
     let binary = options.binary(function);
     let mut child = command(&binary, function, options, id, address).spawn()?;
-    if let Some(stdout) = child.stdout.take() {
-        tokio::spawn(log.clone().drain(stdout));
-    }
-    if let Some(stderr) = child.stderr.take() {
-        tokio::spawn(log.drain(stderr));
-    }
+    let output = Output::of(&mut child, &log)?;
     let kill = stop.child_token();
-    let environment = ExecutionEnvironment::new(id, child.id(), function.clone(), kill, idle);
+    let environment =
+        ExecutionEnvironment::new(id, child.id(), function.clone(), output, kill, idle);
     let environment = Arc::new(environment);
     let ended = CancellationToken::new();
     runtime_api::serve(listener, Arc::clone(&environment), ended.clone());

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::iam::access_key_of;
-use crate::lambda::{LambdaOptions, Log, bare_command};
+use crate::lambda::{LambdaOptions, Log, Output, bare_command};
 
 /// Pause before a worker is started again, in the cloud's time.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
@@ -107,12 +107,7 @@ impl Worker {
     pub(super) fn spawn(&self, machine: &Machine) -> io::Result<Child> {
         let log = Log::open(&machine.options, &self.task.package)?;
         let mut child = command(&self.binary, &self.task, &machine.options).spawn()?;
-        if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(log.clone().drain(stdout));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(log.drain(stderr));
-        }
+        Output::of(&mut child, &log)?;
         let mut state = self.lock();
         state.pid = child.id();
         state.starts += 1;

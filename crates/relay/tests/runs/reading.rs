@@ -47,6 +47,28 @@ async fn a_connection_that_brought_audio_before_it_broke_is_reopened_soon() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_lag_of_a_backlog_that_is_read_at_once_is_reported() {
+    let (packets, expected) = speech(150);
+    let world = World::live(&packets, 1_000);
+    world.state().kvs.breaks = [Break::cut(60_000)].into();
+    let refused = || open_error(ErrorKind::Throttled, "ClientLimitExceededException");
+    world.state().kvs.open_errors = std::iter::repeat_with(refused).take(8).collect();
+    let stop = async {
+        tokio::time::sleep(Duration::from_secs(151)).await;
+        world.stop();
+    };
+    let (side, config) = (world.host(), config());
+    let (report, ()) = tokio::join!(side.relay(&config).start(request("a", LONG)), stop);
+    assert_eq!(report.unwrap().outcome, Outcome::Ended);
+    let state = world.state();
+    assert!(state.processor.accepted == expected, "the samples differ");
+    let lags: Vec<_> =
+        state.snapshots.iter().filter_map(|snapshot| snapshot.observed.lag_millis).collect();
+    assert!(lags.iter().any(|lag| *lag > 30_000), "{lags:?}");
+    assert!(lags.last().unwrap() < &3_000, "{lags:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn silence_of_minutes_ends_nothing_and_calls_stay_few() {
     let (packets, expected) = speech(8);
     let start = i64::try_from(simulator::EPOCH_MS).unwrap();

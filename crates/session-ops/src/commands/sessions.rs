@@ -5,7 +5,7 @@ use session::SessionId;
 
 use super::Context;
 use crate::aws::Items;
-use crate::commands::streams::{delivered, delivery};
+use crate::commands::streams::{counted, delivered, delivery};
 use crate::error::Error;
 use crate::output::{Row, Table, facts, seconds, text, time};
 
@@ -62,6 +62,7 @@ pub(super) async fn show(context: &Context, id: &SessionId) -> Result<(), Error>
         ("event", pending.map(|since| format!("pending since {since}"))),
         ("delivery", Some(delivery(stream.as_ref()).to_owned())),
         ("delivered", Some(seconds(position))),
+        ("counted", stream.as_ref().and_then(counted)),
     ];
     let object = json!({"session": session, "stream": stream, "watermark": watermark});
     facts(shown, &object, context.json)

@@ -30,11 +30,21 @@ pub(super) fn delivery(stream: Option<&Value>) -> &'static str {
     }
 }
 
-/// Returns the position up to which samples are accepted: that of the reference processor's
-/// watermark, or of the checkpoint.
+/// Returns the position up to which samples are accepted, or refused and sent to the dead-letter
+/// queue: that of the reference processor's watermark, or of the checkpoint.
 pub(super) fn delivered(stream: Option<&Value>, watermark: Option<&Value>) -> u64 {
     let stored = watermark.and_then(|item| item["nextSample"].as_u64()).unwrap_or_default();
     stored.max(stream.map(checkpoint).unwrap_or_default()["acknowledged"].as_u64().unwrap_or(0))
+}
+
+/// Returns what the checkpoint has counted, for example chunks that were refused: their samples are
+/// below the position, and were not accepted.
+pub(super) fn counted(stream: &Value) -> Option<String> {
+    let checkpoint = checkpoint(stream);
+    let totals = checkpoint["totals"].as_object()?.iter();
+    let totals = totals.filter(|(_, count)| count.as_u64() != Some(0));
+    let totals: Vec<_> = totals.map(|(name, count)| format!("{name} {count}")).collect();
+    Some(totals.join(", ")).filter(|counted| !counted.is_empty())
 }
 
 fn is_breaker_open(stream: &Value) -> bool {
@@ -86,10 +96,6 @@ pub(super) async fn show(context: &Context, id: &SessionId) -> Result<(), Error>
     };
     let checkpoint = checkpoint(&item);
     let known = |name: &str| Some(text(&item, name)).filter(|text| text != "-");
-    let counted = checkpoint["totals"].as_object().map(|totals| {
-        let totals = totals.iter().filter(|(_, count)| count.as_u64() != Some(0));
-        totals.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
-    });
     let shown = vec![
         ("session", Some(id.to_string())),
         ("desired", known("desired")),
@@ -101,7 +107,7 @@ pub(super) async fn show(context: &Context, id: &SessionId) -> Result<(), Error>
         ("last audio", time(&item, "lastActivityAt")),
         ("delivered", Some(seconds(delivered(Some(&item), None)))),
         ("breaker open until", time(&checkpoint["breaker"], "openUntil")),
-        ("counted", counted.filter(|counted| !counted.is_empty())),
+        ("counted", counted(&item)),
         ("stream", known("streamArn")),
     ];
     facts(shown, &item, context.json)

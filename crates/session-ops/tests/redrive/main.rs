@@ -14,16 +14,16 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 /// Sessions whose event was not delivered.
 const SESSIONS: usize = 5;
 /// Copies of each session's event, and failures to start it.
-const EVENTS: usize = 20;
-const FAILURES: usize = 20;
+const EVENTS: usize = 12;
+const FAILURES: usize = 12;
 /// Chunks, each the first of another session.
-const CHUNKS: usize = 800;
+const CHUNKS: usize = 880;
 /// Maximum time for each step, also beside a busy compiler.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A cloud whose sessions were not started, because their events are in the dead-letter queue.
 async fn cloud_without_deliveries() -> Cloud {
-    let parameters = vec!["ConsumerReservedConcurrency=20".to_owned()];
+    let parameters = vec!["ConsumerReservedConcurrency=60".to_owned()];
     let options = Options { time_scale: 10, parameters, ..Options::default() };
     let cloud = Cloud::start(options).await.unwrap();
     // It would start the sessions before the redrive does.

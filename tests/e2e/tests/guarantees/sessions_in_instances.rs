@@ -115,6 +115,8 @@ async fn many_sessions_in_one_process_arrive_whole_each_with_its_own_records() {
         assert_eq!(run.figures["traces"], 1, "{}", run.figures);
         delivered.insert(session.id(), run.spoken.len());
     }
+    // A run writes its last metrics and this line after the session's item.
+    cloud.logged(INSTANCES, "run finished", COUNT).await.unwrap();
     assert!(!cloud.log("kvs-stream-consumer").contains("run finished"), "the function ran one");
 
     // Every line and every metric names its session; the audio in the metrics is its own.
@@ -238,6 +240,8 @@ async fn a_session_longer_than_the_timeout_is_handed_over_by_events() {
     run.assert_whole();
     assert!(run.consumers() >= 2, "only {} consumers", run.consumers());
     assert_eq!(run.figures["traces"], 1, "{}", run.figures);
+    // A run writes its last metrics and this line after the session's item.
+    cloud.logged(INSTANCES, "run finished", run.consumers() as usize).await.unwrap();
     let log = cloud.log(INSTANCES);
     let gaps: Vec<_> =
         json_lines(&log).filter_map(|line| line["HandOffGapMillis"].as_u64()).collect();

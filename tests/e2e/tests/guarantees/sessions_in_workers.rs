@@ -121,6 +121,8 @@ async fn a_worker_that_stops_hands_its_session_to_another() {
     let run = SessionRun::drained(&session, &speech).await.unwrap();
     run.assert_whole();
     assert!(run.consumers() >= 2, "no worker that stopped had the session");
+    // A run writes its last metrics and this line after the session's item.
+    cloud.logged(WORKER, "run finished", run.consumers() as usize).await.unwrap();
     let gaps = hand_off_gaps(&cloud.log(WORKER));
     println!("gaps at hand-offs: {gaps:?} ms");
     // Each run but the first took over in a hand-off, not after a lease expired.
@@ -160,6 +162,7 @@ async fn a_message_that_fails_permanently_is_dead_lettered_after_three_tries() {
         (&letters[0]["detail"], &letters[0]["source"]),
         (&detail, &json!("session-management"))
     );
+    cloud.logged(WORKER, "invocation failed", 3).await.unwrap();
     assert_eq!(cloud.log(WORKER).matches("invocation failed").count(), 3);
     assert_eq!(cloud.starts().await.unwrap(), (0, 0));
 }
@@ -217,7 +220,9 @@ async fn a_continuation_on_the_bus_resumes_a_session_in_the_function() {
     cloud.put_event("Session Continuation", &continuation("dev")).await.unwrap();
     let resumed = |item: &Value| item["epoch"]["N"] == json!((epoch + 1).to_string());
     session.streams_item("the next run", TIMEOUT, resumed).await.unwrap();
-    let log = cloud.log("kvs-stream-consumer");
+    let function = "kvs-stream-consumer";
+    cloud.logged(function, "continuing stream processing", 1).await.unwrap();
+    let log = cloud.log(function);
     assert_eq!(log.matches("continuing stream processing").count(), 1, "of this environment");
 
     assert!(speaker.wait().await.unwrap().success());

@@ -160,8 +160,13 @@ async fn arrives_in_time(
 
 /// Asserts that each run but the first took over in a hand-off, not after a lease had expired.
 /// Returns the longest gap, s of the cloud's time.
-fn assert_handed_off(cloud: &Cloud, session: &Session<'_>, run: &SessionRun) -> f64 {
-    let all = [FUNCTION, INSTANCES, WORKER].map(|host| lines(cloud, host, session)).concat();
+async fn assert_handed_off(cloud: &Cloud, session: &Session<'_>, run: &SessionRun) -> f64 {
+    let lines = || [FUNCTION, INSTANCES, WORKER].map(|host| lines(cloud, host, session)).concat();
+    // A run writes its last metrics and this line after the session's item.
+    let ended = |line: &&Value| line["message"] == "run finished";
+    let all_ended = async || lines().iter().filter(ended).count() as u64 >= run.consumers();
+    until("the end of each run", all_ended).await;
+    let all = lines();
     let gaps = all.iter().filter_map(|line| line["HandOffGapMillis"].as_u64());
     let gaps: Vec<f64> = gaps.map(|gap| gap as f64 / 1000.0 * f64::from(SCALE)).collect();
     println!("{}: gaps at hand-offs {gaps:.1?} s of the cloud's time", session.id());
@@ -184,7 +189,7 @@ async fn moves(cloud: &Cloud, recordings: usize, to: [&str; 4], on: [&str; 5]) {
     let mut hosts = hosts(cloud, session);
     hosts.dedup();
     assert_eq!(hosts, on);
-    assert!(assert_handed_off(cloud, session, &run) < GAP_SECONDS);
+    assert!(assert_handed_off(cloud, session, &run).await < GAP_SECONDS);
 }
 
 #[tokio::test]
@@ -215,7 +220,7 @@ async fn sessions_at_once_move_to_the_function_and_back() {
     }
     for (session, speaker) in sessions.iter().zip(speakers) {
         let run = arrives_in_time(session, &speech, speaker).await;
-        assert!(assert_handed_off(&cloud, session, &run) < GAP_SECONDS);
+        assert!(assert_handed_off(&cloud, session, &run).await < GAP_SECONDS);
     }
 }
 
@@ -242,7 +247,7 @@ async fn a_deployment_meets_an_invocation_that_hands_off() {
     let run = arrives_in_time(session, &speech, speaker).await;
     assert_eq!(hosts(&cloud, session).first(), Some(&FUNCTION));
     assert_eq!(hosts(&cloud, session).last(), Some(&WORKER));
-    assert_handed_off(&cloud, session, &run);
+    assert_handed_off(&cloud, session, &run).await;
 }
 
 /// The host changes while a worker hands over, and again before it has ended.
@@ -293,7 +298,7 @@ async fn workers_are_replaced_and_scaled_in_while_they_run_sessions() {
     }
     let run = arrives_in_time(&session, &speech, speaker).await;
     assert!(run.consumers() >= 2, "no worker that stopped had the session");
-    assert!(assert_handed_off(&cloud, &session, &run) < GAP_SECONDS);
+    assert!(assert_handed_off(&cloud, &session, &run).await < GAP_SECONDS);
     let state = cloud.state().await.unwrap();
     for worker in state["tasks"]["services"][0]["stopped"].as_array().unwrap() {
         // One that was stopped as it started has no handler of SIGTERM yet, and no session.
