@@ -43,6 +43,8 @@ mod tests {
 Parameters:
   Email: { Type: String, Default: "" }
   Topic: { Type: String, Default: "" }
+Resources:
+  Letters: { Type: AWS::SQS::Queue }
 Rules:
   OneReceiver:
     RuleCondition: !Not [!Equals [!Ref Email, ""]]

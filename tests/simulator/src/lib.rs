@@ -33,6 +33,8 @@ mod processor_calls;
 mod state;
 mod table_calls;
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 pub use clock::SimClock;
@@ -60,13 +62,20 @@ pub fn stream() -> StreamArn {
     "arn:aws:kinesisvideo:us-east-1:1:stream/session-blessed-shepherd-123/17".parse().unwrap()
 }
 
+/// Opus packets, and the samples that libopus decodes from them.
+type Speech = (Vec<Vec<u8>>, Vec<i16>);
+
 /// Returns `seconds` of speech in Opus packets of 20 ms, and the samples that libopus decodes from
-/// them.
-pub fn speech(seconds: usize) -> (Vec<Vec<u8>>, Vec<i16>) {
-    let settings = testkit::opus::Settings::default();
-    let packets = testkit::opus::encode(&settings, &testkit::pcm::speech_like(7, 48_000 * seconds));
-    let pcm = testkit::opus::decode(&packets);
-    (packets, pcm[PRE_SKIP..].to_vec())
+/// them; encoded once per process.
+pub fn speech(seconds: usize) -> Speech {
+    static KNOWN: Mutex<BTreeMap<usize, Speech>> = Mutex::new(BTreeMap::new());
+    let encode = || {
+        let pcm = testkit::pcm::speech_like(7, 48_000 * seconds);
+        let packets = testkit::opus::encode(&testkit::opus::Settings::default(), &pcm);
+        let pcm = testkit::opus::decode(&packets);
+        (packets, pcm[PRE_SKIP..].to_vec())
+    };
+    KNOWN.lock().unwrap().entry(seconds).or_insert_with(encode).clone()
 }
 
 /// Returns the request of a run with this owner name and remaining time.
