@@ -1,7 +1,7 @@
-//! GetMedia, with one client per endpoint.
+//! GetMedia, at the endpoint of each stream.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ::media::FragmentNumber;
 use aws_sdk_kinesisvideo::types::ApiName;
@@ -21,58 +21,51 @@ use crate::sdk_error::{bounded, port_error, with_sources};
 
 const GET_MEDIA: &str = "GetMedia";
 
-/// Maximum number of cached clients. KVS assigns endpoints per stream.
-const MAX_CLIENTS: usize = 1_000;
+/// Maximum number of cached endpoints. KVS assigns endpoints per stream.
+const MAX_ENDPOINTS: usize = 1_000;
 
 /// Opens media connections.
 #[derive(Debug)]
 pub struct GetMedia {
-    sdk: Sdk,
     kinesis_video: KinesisVideo,
-    clients: Mutex<HashMap<StreamArn, Arc<Client>>>,
+    client: Client,
+    endpoints: Mutex<HashMap<StreamArn, String>>,
 }
 
 impl GetMedia {
     /// Creates a source that looks up endpoints through `kinesis_video`.
     pub fn new(sdk: &Sdk, kinesis_video: KinesisVideo) -> Self {
-        Self { sdk: sdk.clone(), kinesis_video, clients: Mutex::default() }
-    }
-
-    /// Returns the client for a stream's endpoint, which is cached until a call fails.
-    async fn client(&self, stream: &StreamArn) -> Result<Arc<Client>, PortError> {
-        if let Some(client) = self.clients().get(stream) {
-            return Ok(Arc::clone(client));
-        }
-        let endpoint = self.endpoint(stream).await?;
-        let config = Builder::from(self.sdk.config())
-            .endpoint_url(endpoint)
+        let config = Builder::from(sdk.config())
             .interceptor(TraceHeader)
             // An idle live stream delivers no bytes for seconds; the reader has its own idle timer.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             // The reader limits its rate of calls itself; KVS allows 5 per second and stream.
             .retry_config(RetryConfig::disabled())
             .build();
-        let client = Arc::new(Client::from_conf(config));
-        let mut clients = self.clients();
-        if clients.len() >= MAX_CLIENTS {
-            clients.clear();
-        }
-        clients.insert(stream.clone(), Arc::clone(&client));
-        Ok(client)
+        Self { kinesis_video, client: Client::from_conf(config), endpoints: Mutex::default() }
     }
 
-    /// Returns the GetMedia endpoint of a stream.
+    /// Returns the GetMedia endpoint of a stream, which is cached until a call fails.
     async fn endpoint(&self, stream: &StreamArn) -> Result<String, PortError> {
+        if let Some(endpoint) = self.endpoints().get(stream) {
+            return Ok(endpoint.clone());
+        }
         let operation = "GetDataEndpoint";
         let call = self.kinesis_video.client.get_data_endpoint().stream_arn(stream.as_str());
         let output = call.api_name(ApiName::GetMedia).send().await;
         let output = output.map_err(|error| port_error(operation, &error))?;
         let missing = || PortError::new(operation, ErrorKind::Unavailable, "no endpoint");
-        output.data_endpoint.ok_or_else(missing)
+        let endpoint = output.data_endpoint.ok_or_else(missing)?;
+        let mut endpoints = self.endpoints();
+        if endpoints.len() >= MAX_ENDPOINTS {
+            endpoints.clear();
+        }
+        endpoints.insert(stream.clone(), endpoint.clone());
+        Ok(endpoint)
     }
 
-    fn clients(&self) -> std::sync::MutexGuard<'_, HashMap<StreamArn, Arc<Client>>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    fn endpoints(&self) -> MutexGuard<'_, HashMap<StreamArn, String>> {
+        self.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,7 +77,7 @@ impl MediaSource for GetMedia {
         stream: &StreamArn,
         after: Option<&FragmentNumber>,
     ) -> Result<Body, PortError> {
-        let client = self.client(stream).await?;
+        let endpoint = self.endpoint(stream).await?;
         let selector = StartSelector::builder();
         let selector = match after {
             Some(number) => selector
@@ -95,12 +88,14 @@ impl MediaSource for GetMedia {
         let selector = selector.build();
         let selector = selector
             .map_err(|error| PortError::new(GET_MEDIA, ErrorKind::Invalid, error.to_string()))?;
-        let call = client.get_media().stream_arn(stream.as_str()).start_selector(selector).send();
-        match call.await {
+        let call = self.client.get_media().stream_arn(stream.as_str()).start_selector(selector);
+        // A client of each stream would take 15 KB for as long as the process runs.
+        let call = call.customize().config_override(Builder::new().endpoint_url(endpoint));
+        match call.send().await {
             Ok(output) => Ok(Body(output.payload)),
             Err(error) => {
                 // The endpoint may have changed, so the next call looks it up again.
-                self.clients().remove(stream);
+                self.endpoints().remove(stream);
                 Err(port_error(GET_MEDIA, &error))
             }
         }

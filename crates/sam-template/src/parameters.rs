@@ -232,7 +232,8 @@ Parameters:
 
     fn load(text: &str, name: &str, value: &str) -> Result<Template, String> {
         let parameters = BTreeMap::from([(name.to_owned(), value.to_owned())]);
-        Template::load(text, &LoadOptions { parameters, ..LoadOptions::default() })
+        let text = format!("{text}Resources: {{ Letters: {{ Type: AWS::SQS::Queue }} }}\n");
+        Template::load(&text, &LoadOptions { parameters, ..LoadOptions::default() })
             .map_err(|error| error.to_string())
     }
 

@@ -349,3 +349,11 @@ fn what_a_role_says_beyond_its_statements_is_refused_by_name() {
     let other = "  More: { Type: AWS::IAM::Policy, Properties: { Roles: [!Ref Speakers] } }";
     assert!(in_a_role("", other).is_ok());
 }
+
+#[test]
+fn a_template_without_resources_is_refused() {
+    for text in ["", "Parameters: { P: { Type: String } }", "Resources: {}"] {
+        let refusal = Template::load(text, &options()).unwrap_err().to_string();
+        assert!(refusal.contains("Resources"), "{text}: {refusal}");
+    }
+}
