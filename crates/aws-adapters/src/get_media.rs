@@ -89,7 +89,7 @@ impl MediaSource for GetMedia {
         let selector = selector
             .map_err(|error| PortError::new(GET_MEDIA, ErrorKind::Invalid, error.to_string()))?;
         let call = self.client.get_media().stream_arn(stream.as_str()).start_selector(selector);
-        // A client of each stream would take 15 KB for as long as the process runs.
+        // A client of each stream would take its memory for as long as the process runs.
         let call = call.customize().config_override(Builder::new().endpoint_url(endpoint));
         match call.send().await {
             Ok(output) => Ok(Body(output.payload)),
