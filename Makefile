@@ -261,7 +261,7 @@ IN_REGION = $(if $(REGION),--region $(REGION))
 # compiles for the Architecture that is deployed.
 deploy: require-deploy tools $(SAM_TOOLS)/installed.txt ## sam build and sam deploy (ENV=dev|prod REGION=… JWT_ISSUER=… JWT_AUDIENCE=…)
 	export PATH="$$PATH:$(CURDIR)/$(SAM_TOOLS)/bin" && cd infra && overrides="$$(../$(VENV)/bin/python parameters.py $(ENV))" && \
-	  set -- $$overrides "JwtIssuer=$(JWT_ISSUER)" "JwtAudience=$(JWT_AUDIENCE)" $(PARAMETERS) && \
+	  set -- $$overrides "JwtIssuer=$(JWT_ISSUER)" "JwtAudience=$(JWT_AUDIENCE)" $(patsubst %=,%='""',$(PARAMETERS)) && \
 	  $(FOR_LAMBDA) sam build --parameter-overrides "$$@" && \
 	  sam deploy --config-env $(ENV) $(IN_REGION) --parameter-overrides "$$@"
 
@@ -270,6 +270,8 @@ require-deploy:
 	@test -n "$(JWT_AUDIENCE)" || { echo "missing: JWT_AUDIENCE, the audience or client id in their tokens."; exit 1; }
 	@$(PYTHON) infra/parameters.py "$(ENV)" >/dev/null
 
+# Its producer is put-media, which the local cloud contains and does not build.
+deploy-check: RUN_PACKAGES += producer
 deploy-check: tools functions $(SAM_TOOLS)/installed.txt $(EMULATOR)/installed.txt ## sam build, sam deploy to an emulator, one session through what was deployed
 	@PATH="$$PATH:$(CURDIR)/$(SAM_TOOLS)/bin" $(FOR_LAMBDA) $(EMULATOR)/bin/python infra/deploy_check
 
@@ -304,8 +306,9 @@ functions: announce run-tools
 	@$(VENV)/bin/python infra/build/compile.py --profile $(PROFILE) $(RUN_PACKAGES:%=-p %)
 
 announce:
+	@case "$(PROFILE)" in dev|release) ;; *) echo "PROFILE=$(PROFILE): give dev or release."; exit 1 ;; esac
 	@test -x $(BIN)/local-cloud || echo "The first build downloads and compiles the local cloud and the functions (profile $(PROFILE)):" \
-	  "about $(if $(filter dev,$(PROFILE)),5,20) minutes on two cores. Later builds take seconds."
+	  "$(if $(filter dev,$(PROFILE)),4 to 9 minutes,20 minutes or more) on two cores, by their speed. Later builds take seconds."
 
 release: tools
 	cargo build --release --workspace --bins --examples
@@ -320,7 +323,8 @@ tools: run-tools $(VENV)/.tools ## install what the other targets need into .ven
 
 # One pinned requirements file; pip's own lock is the stamp's time. Of it `make run` needs cmake
 # only. The recogniser has a file of its own, because it has no wheels for some machines, on which
-# everything else still works.
+# everything else still works. It is installed without its dependencies, which recognising a stream
+# does not need, and of which pip would warn.
 RECOGNISER_PACKAGE := examples/recogniser/requirements.txt
 $(VENV)/.run-tools: tests/requirements.txt $(RECOGNISER_PACKAGE)
 	@command -v $(PYTHON) >/dev/null || { echo "missing: Python 3 with venv (Debian: apt-get install python3-venv)."; exit 1; }
@@ -332,7 +336,7 @@ $(VENV)/.run-tools: tests/requirements.txt $(RECOGNISER_PACKAGE)
 	@touch $@
 $(VENV)/.tools: tests/requirements.txt $(VENV)/.run-tools
 	@$(call INSTALLING,$<,$(VENV))
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-warn-conflicts -r $<
 	@touch $@
 
 clean: ## remove what was built

@@ -21,9 +21,10 @@ OF_AWS = {
     "AWS/DynamoDB": ("TableName", "AWS::DynamoDB::Table",
                      {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"}),
 }
-# In SEARCH expressions: KVS creates a metric for each stream.
+# In SEARCH expressions: KVS creates a metric for each stream. A value without quotation marks is a
+# word of a name.
 SEARCHED = {"PutMedia.IncomingBytes", "GetMedia.OutgoingBytes"}
-SEARCH = re.compile(r"""SUM\(SEARCH\('\{AWS/KinesisVideo,StreamName\} MetricName="([\w.]+)" StreamName="session-"', """
+SEARCH = re.compile(r"""SUM\(SEARCH\('\{AWS/KinesisVideo,StreamName\} MetricName="([\w.]+)" StreamName=session', """
                     r"""'Sum', 300\)\)""")
 # The widgets of a host, and the condition on which its resources exist.
 HOST_WIDGETS = {"Workers": "RunWorkers", "Instances": "HaveInstances"}

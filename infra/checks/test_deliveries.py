@@ -4,11 +4,13 @@ Each target of a rule has a permission, a bounded retry policy, and a dead-lette
 the rule's messages. No permission admits more than one caller. The snapshots contain the rest.
 """
 
+import re
+
 import pytest
 
 from mutations import append, broken, drop, mutation, put
 from resolve import ACCOUNT, REGION, of_type
-from template import deployed
+from template import ROOT, deployed
 
 EVENTS = "events.amazonaws.com"
 CALLERS = {EVENTS, "apigateway.amazonaws.com"}
@@ -98,3 +100,11 @@ def mutations():
 @pytest.mark.parametrize("change", list(mutations()))
 def test_detects(change):
     assert problems(broken(RESOURCES, change))
+
+
+def test_a_worker_counts_the_tries_of_its_queue():
+    """After the last one it leaves no pause, so that SQS moves the message at once."""
+    source = (ROOT / "crates/stream-worker/src/message.rs").read_text()
+    tries = int(re.search(r"const TRIES: u32 = (\d+);", source)[1])
+    queue = deployed("workers")["ConsumerStartsQueue"]["Properties"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == tries

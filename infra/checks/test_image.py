@@ -15,7 +15,7 @@ from template import ROOT, deployed
 sys.path.insert(0, str(ROOT / "infra" / "build"))
 
 from elf import MACHINES  # noqa: E402
-from image import CERTIFICATES, PLATFORMS, PROGRAM, image, problem  # noqa: E402
+from image import CERTIFICATES, PLATFORMS, PROGRAM, architecture, image  # noqa: E402
 
 
 def elf(arch: str, section: bytes = b".text") -> bytes:
@@ -35,49 +35,60 @@ def files(archive: bytes) -> dict[str, tuple[tarfile.TarInfo, bytes]]:
         return {it.name: (it, tar.extractfile(it).read()) for it in tar if it.isfile()}
 
 
-@pytest.mark.parametrize("arch", PLATFORMS)
-def test_image_has_the_binary_and_certificates_and_nothing_else(arch: str):
-    binary = elf(arch)
-    archive, digest = image(binary, b"PEM", arch)
+BINARIES = {arch: elf(arch) for arch in PLATFORMS}
+
+
+def test_image_has_the_binaries_and_certificates_and_nothing_else():
+    archive, digest = image(BINARIES, b"PEM")
     found = {name: content for name, (_, content) in files(archive).items()}
-    for name in found:
-        if name.startswith("blobs/"):
-            assert hashlib.sha256(found[name]).hexdigest() == name.rsplit("/", 1)[1]
+    blobs = {name for name in found if name.startswith("blobs/")}
+    for name in blobs:
+        assert hashlib.sha256(found[name]).hexdigest() == name.rsplit("/", 1)[1]
 
     def blob(descriptor: dict) -> bytes:
-        content = found[descriptor["digest"].replace("sha256:", "blobs/sha256/")]
-        assert len(content) == descriptor["size"]
-        return content
+        name = descriptor["digest"].replace("sha256:", "blobs/sha256/")
+        blobs.discard(name)
+        assert len(found[name]) == descriptor["size"]
+        return found[name]
 
     assert json.loads(found["oci-layout"]) == {"imageLayoutVersion": "1.0.0"}
-    entry, = json.loads(found["index.json"])["manifests"]
-    assert (entry["digest"], entry["platform"]["architecture"]) == (digest, PLATFORMS[arch])
-    manifest = json.loads(blob(entry))
-    layer = gzip.decompress(blob(manifest["layers"][0]))
-    config = json.loads(blob(manifest["config"]))
-    assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
-    assert config["architecture"] == PLATFORMS[arch]
-    content = files(layer)
-    assert {name: data for name, (_, data) in content.items()} == {PROGRAM: binary, CERTIFICATES: b"PEM"}
-    program = content[PROGRAM][0]
-    assert (program.mode, program.uid, program.mtime) == (0o755, 0, 0)
+    whole, = json.loads(found["index.json"])["manifests"]
+    assert whole["digest"] == digest
+    entries = {it["platform"]["architecture"]: it for it in json.loads(blob(whole))["manifests"]}
+    assert entries.keys() == set(PLATFORMS.values())
+    for arch, binary in BINARIES.items():
+        manifest = json.loads(blob(entries[PLATFORMS[arch]]))
+        layer = gzip.decompress(blob(manifest["layers"][0]))
+        config = json.loads(blob(manifest["config"]))
+        assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
+        assert config["architecture"] == PLATFORMS[arch]
+        content = files(layer)
+        assert {name: data for name, (_, data) in content.items()} == {PROGRAM: binary, CERTIFICATES: b"PEM"}
+        program = content[PROGRAM][0]
+        assert (program.mode, program.uid, program.mtime) == (0o755, 0, 0)
+    assert not blobs, "nothing refers to them"
 
 
 def test_image_depends_on_its_files_only():
-    assert image(elf("arm64"), b"PEM", "arm64") == image(elf("arm64"), b"PEM", "arm64")
-    assert image(elf("arm64"), b"PEM", "arm64")[1] != image(elf("arm64"), b"PEM2", "arm64")[1]
+    one = {"arm64": elf("arm64")}
+    assert image(BINARIES, b"PEM") == image(dict(reversed(BINARIES.items())), b"PEM")
+    assert len({image(one, b"PEM")[1], image(one, b"PEM2")[1], image(BINARIES, b"PEM")[1]}) == 3
 
 
-def test_binary_must_be_static_and_for_the_architecture():
-    assert problem(elf("arm64"), "arm64") is None
-    assert problem(elf("arm64"), "x86_64") == "is not for x86_64"
-    assert "not static" in problem(elf("arm64", b".interp"), "arm64")
-    assert problem(b"#!/bin/sh", "arm64") == "is not a little-endian ELF64 binary"
+def test_binary_must_be_static_and_for_a_known_architecture():
+    assert [architecture(binary) for binary in BINARIES.values()] == list(BINARIES)
+    for binary, reason in [
+        (elf("arm64", b".interp"), "not static"),
+        (b"#!/bin/sh", "is not a little-endian ELF64 binary"),
+        (elf("arm64").replace(struct.pack("<HHI", 2, MACHINES["arm64"], 1), struct.pack("<HHI", 2, 243, 1)), "is for none"),
+    ]:
+        with pytest.raises(ValueError, match=reason):
+            architecture(binary)
 
 
 def test_task_runs_what_the_image_contains():
     """The user, the program of the health check, and the port are those of the image."""
-    config_of = image(elf("arm64"), b"PEM", "arm64")[0]
+    config_of = image({"arm64": elf("arm64")}, b"PEM")[0]
     blobs = [data for name, (_, data) in files(config_of).items() if name.startswith("blobs/")]
     config, = [it["config"] for data in blobs if data[:1] == b"{" and "rootfs" in (it := json.loads(data))]
     container, = deployed("workers")["WorkerTaskDefinition"]["Properties"]["ContainerDefinitions"]

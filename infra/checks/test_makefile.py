@@ -18,6 +18,7 @@ DEPLOY = ["deploy", "JWT_ISSUER=https://issuer.example", "JWT_AUDIENCE=sessions"
     ([*DEPLOY, "ENV=nowhere"], "ENV=nowhere: infra/samconfig.toml has only"),
     (["smoke", "TOKEN="], "missing: TOKEN"),
     (["run", "MEDIA=nowhere.mka"], "missing: MEDIA=nowhere.mka"),
+    (["run", "PROFILE=fast"], "PROFILE=fast: give dev or release."),
 ])
 def test_a_missing_value_is_reported_before_anything_is_installed(
         arguments: list[str], reported: str, tmp_path: Path) -> None:
@@ -29,6 +30,17 @@ def test_a_missing_value_is_reported_before_anything_is_installed(
     assert reported in made.stdout + made.stderr
     assert "installing" not in made.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_parameters_reach_the_sam_cli_as_words_that_it_takes() -> None:
+    """The SAM CLI refuses `Name=`, and takes `Name=""` for the empty text."""
+    command = ["make", "--dry-run", *DEPLOY, "PARAMETERS=WorkerImage= AlarmEmail=a@b.c KmsKeyArn="]
+    made = subprocess.run(command, cwd=ROOT, env=ENV, capture_output=True, text=True, timeout=60)
+    line = next(line for line in made.stdout.splitlines() if "set -- $overrides" in line)
+    words = line[line.index("set -- "):].removesuffix("&& \\")
+    printed = subprocess.run(["bash", "-c", f'{words}; printf "%s\\n" "$@"'], capture_output=True, text=True).stdout
+    assert printed.splitlines() == ["JwtIssuer=https://issuer.example", "JwtAudience=sessions", 'WorkerImage=""',
+                                    "AlarmEmail=a@b.c", 'KmsKeyArn=""']
 
 
 def test_an_installation_names_its_packages(tmp_path: Path) -> None:

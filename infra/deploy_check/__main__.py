@@ -7,8 +7,8 @@
 
 The check invokes the deployed handler with the events of events/, because ministack creates an HTTP
 API without routes. Everything else takes the deployed path: the handler's PutEvents, the rule, the
-consumer, the processor. A recording is sent to local-cloud. Requires target/debug/local-cloud
-(`make cloud`), the venv of emulator-requirements.txt, and the SAM CLI on the PATH.
+consumer, the processor. A recording is sent to local-cloud by put-media. Requires both in
+target/debug (`make cloud`), the venv of emulator-requirements.txt, and the SAM CLI on the PATH.
 """
 
 import os
@@ -22,7 +22,9 @@ from session import Session
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "target" / "deploy-check"
-CLOUD = ROOT / os.environ.get("BIN", "target/debug") / "local-cloud"
+BIN = ROOT / os.environ.get("BIN", "target/debug")
+CLOUD = BIN / "local-cloud"
+PUT_MEDIA = BIN / "put-media"
 RECORDING = ROOT / "tests" / "testkit" / "assets" / "two-voices.mka"
 # As `make run SPEED=8`: the 37 s of the recording in 5 s.
 SPEED = "8"
@@ -54,7 +56,7 @@ def check(processes: Processes) -> None:
     session.wait_for_reader()
     at = report("its event by PutEvents, rule and target: the deployed consumer reads the stream", at)
 
-    samples = processes.speak(CLOUD, ROOT, video, session.id, RECORDING, SPEED)
+    samples = processes.speak(PUT_MEDIA, video, session.id, RECORDING, SPEED)
     at = report(f"spoken into its stream: {samples} samples at 16 kHz", at)
 
     session.end()

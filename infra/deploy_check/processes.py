@@ -1,5 +1,6 @@
 """The processes of the check: each has a log, and is ended by its id."""
 
+import json
 import os
 import pathlib
 import re
@@ -122,16 +123,17 @@ class Processes:
         until("ministack serves", START, ready)
         return url
 
-    def speak(self, program: pathlib.Path, root: pathlib.Path, video: str, session: str,
-              recording: pathlib.Path, speed: str) -> int:
+    def speak(self, put_media: pathlib.Path, video: str, session: str, recording: pathlib.Path,
+              speed: str) -> int:
         """Sends a recording to a session's stream. Returns its length in samples at 16 kHz."""
+        stream = ["--stream", f"session-{session}", "--endpoint", video]
         try:
             spoken = subprocess.run(
-                [program, "speak", session, recording, "--speed", speed, "--url", video],
-                cwd=root, env=environment(), text=True, capture_output=True, timeout=SPEECH)
+                [put_media, recording, *stream, "--speed", speed],
+                env=environment(), text=True, capture_output=True, timeout=SPEECH)
         except subprocess.TimeoutExpired as late:
-            raise Failure(f"local-cloud speak took more than {SPEECH} s") from late
-        found = re.search(r"(\d+) samples at 16 kHz", spoken.stderr)
-        if spoken.returncode or not found:
-            raise Failure(f"local-cloud speak: {spoken.stderr}")
-        return int(found[1])
+            raise Failure(f"put-media took more than {SPEECH} s") from late
+        if spoken.returncode:
+            raise Failure(f"put-media: {spoken.stderr}")
+        # The first line has the figures of the recording, the others are acknowledgements.
+        return json.loads(spoken.stdout.splitlines()[0])["samples"]

@@ -22,15 +22,15 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOCAL_CLOUD = ROOT / os.environ.get("BIN", "target/debug") / "local-cloud"
 RECORDING = ROOT / "tests" / "testkit" / "assets" / "two-voices.mka"
 # The longest wait for anything, in real seconds: a busy machine is slow, a wrong state is for ever.
-PATIENCE = 400
+STEP_TIMEOUT = 400
 CONSUMER = "kvs-stream-consumer"
 
 
-def eventually(what: str, found, patience: float = PATIENCE):
+def eventually(what: str, found, limit: float = STEP_TIMEOUT):
     """Returns the first true result of `found`, which is called until then."""
-    end = time.monotonic() + patience
+    end = time.monotonic() + limit
     while not (result := found()):
-        assert time.monotonic() < end, f"after {patience} s: {what}"
+        assert time.monotonic() < end, f"after {limit} s: {what}"
         time.sleep(0.1)
     return result
 

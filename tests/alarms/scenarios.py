@@ -122,9 +122,9 @@ def packets_are_damaged(cloud: Cloud) -> Iterator[None]:
     yield
 
 
-def processor_refuses_a_chunk(cloud: Cloud) -> Iterator[None]:
+def processor_rejects_a_chunk(cloud: Cloud) -> Iterator[None]:
     session = cloud.open("gus")
-    refusal = {"errorType": "InvalidPayload", "errorMessage": "a test refuses this chunk"}
+    refusal = {"errorType": "InvalidPayload", "errorMessage": "a test rejects this chunk"}
     cloud.fault("lambda", "Invoke", kind="answer", extra={"answer": refusal, "functionError": "Unhandled"}, **PROCESSOR)
     cloud.speak(session, 8)
     eventually("a dead letter", lambda: cloud.letters("chunk-dlq-dev"))
@@ -234,7 +234,7 @@ GROUPS = [
                      consumer_is_throttled),
             Scenario(("kvs-unsupported-codec",), "a stream with the codec A_FLAC", codec_is_not_supported),
             Scenario(("kvs-decode-errors",), "every fourth packet of a stream is damaged", packets_are_damaged),
-            Scenario(("chunk-dlq-depth",), "the processor refuses a chunk", processor_refuses_a_chunk),
+            Scenario(("chunk-dlq-depth",), "the processor rejects a chunk", processor_rejects_a_chunk),
         ],
         [Scenario(("kvs-checkpoint-unreadable",), "the checkpoint is of a newer version",
                   checkpoint_of_a_newer_build)],

@@ -12,8 +12,9 @@ use session::{ErrorKind, PortError};
 use crate::client::{Sdk, TraceHeader};
 use crate::sdk_error::port_error;
 
-/// Duration of long polling, in seconds: SQS's maximum.
-const WAIT_SECONDS: i32 = 20;
+/// Duration of long polling, in seconds. A worker that stops waits for its last call, and what that
+/// call receives is hidden from other workers until their last calls have ended too.
+pub const WAIT_SECONDS: i32 = 5;
 
 /// A received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl StartsQueue {
     }
 
     /// Receives up to `most` (1 to 10) messages, which are then invisible for `visibility` seconds;
-    /// waits up to 20 s for the first one.
+    /// waits up to [`WAIT_SECONDS`] for the first one.
     ///
     /// # Errors
     /// The call failed.

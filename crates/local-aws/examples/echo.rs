@@ -18,7 +18,7 @@ async fn main() -> Result<(), Error> {
 async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let (payload, context) = event.into_parts();
     match payload["do"].as_str().unwrap_or_default() {
-        "fail" => return Err("told to fail".into()),
+        "fail" => return Err("failed as requested".into()),
         "exit" => std::process::exit(3),
         "register" => return register(&payload["events"]).await,
         "sleep" => {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
@@ -43,6 +44,15 @@ impl IntoResponse for Refused {
         json_answer(self.0, &json!({ "error": self.1 }))
     }
 }
+
+impl From<QueryRejection> for Refused {
+    fn from(rejection: QueryRejection) -> Self {
+        Self(StatusCode::BAD_REQUEST, rejection.body_text())
+    }
+}
+
+/// The query of a request, or why it is not one.
+type QueryOf<T> = Result<Query<T>, QueryRejection>;
 
 /// The routes below `/_local`.
 pub(crate) fn router() -> Router<Arc<Services>> {
@@ -102,10 +112,10 @@ async fn add_fault(
 /// all.
 async fn remove_faults(
     State(services): State<Arc<Services>>,
-    Query(which): Query<FaultFilter>,
-) -> StatusCode {
-    services.faults.remove(&which);
-    StatusCode::NO_CONTENT
+    which: QueryOf<FaultFilter>,
+) -> Result<StatusCode, Refused> {
+    services.faults.remove(&which?.0);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Kills the processes of a function, or the workers of a task: `{"killed": N}`.
@@ -180,8 +190,9 @@ struct Detail {
 async fn deliveries(
     State(services): State<Arc<Services>>,
     Path(session): Path<String>,
-    Query(detail): Query<Detail>,
+    detail: QueryOf<Detail>,
 ) -> Result<Response, Refused> {
+    let Query(detail) = detail?;
     if !has_media(&services, &session) {
         return Err(not_found(&format!(
             "no session {session:?} was seen since this cloud started: it has no stream \

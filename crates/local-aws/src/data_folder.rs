@@ -34,8 +34,10 @@ impl DataFolder {
         let root = folder.or(temporary.as_ref().map(|it| it.0.as_path())).unwrap_or(Path::new("."));
         // Functions have another working folder, so their paths must be absolute.
         let root = std::path::absolute(root).map_err(Error::io(root.display().to_string()))?;
-        std::fs::create_dir_all(&root)
-            .map_err(Error::io(format!("the data folder {}", root.display())))?;
+        std::fs::create_dir_all(&root).map_err(Error::io(format!(
+            "the data folder {} cannot be created, choose another (`--data`)",
+            root.display()
+        )))?;
         let data = Self {
             _lock: lock(&root)?,
             audio: root.join("audio"),

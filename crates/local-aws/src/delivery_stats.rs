@@ -62,6 +62,9 @@ pub struct DeliveryStats {
     pub latencies_ms: Vec<f64>,
 }
 
+/// The processor's error for a payload that it never accepts (docs/processor.md).
+const INVALID: &str = "InvalidPayload";
+
 /// A latency's median and 99th percentile, in ms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
@@ -76,6 +79,7 @@ impl DeliveryStats {
     pub fn of(session_id: &str, deliveries: &[Delivery], sent: &[SentPart]) -> Self {
         let mut stats = Self { session_id: session_id.to_owned(), ..Self::default() };
         let (mut offered, mut accepted) = (Ranges::default(), Ranges::default());
+        let mut refused = Ranges::default();
         let (mut last_us, mut last_part) = (None, 0);
         let traces: BTreeSet<&str> =
             deliveries.iter().map(|delivery| delivery.trace.as_str()).collect();
@@ -89,6 +93,10 @@ impl DeliveryStats {
                 Outcome::Failed { error } => {
                     stats.failed_deliveries += 1;
                     stats.last_failure = Some(error.clone());
+                    // Chunks of a batch are offered again one by one.
+                    if error == INVALID && delivery.chunk_count == 1 {
+                        refused.add(delivery.start_sample, end);
+                    }
                     continue;
                 }
             };
@@ -100,6 +108,10 @@ impl DeliveryStats {
                 delivery.start_sample
             };
             // Samples from nextSample on are not accepted: the sender sends them again.
+            // The processor has passed what it refused, without accepting it.
+            if again && refused.overlap(start, end) > 0 {
+                continue;
+            }
             let accepted_to = next_sample.map_or(end, |next| end.min(next)).max(start);
             let twice = accepted.add(start, accepted_to);
             stats.next_sample = next_sample.unwrap_or(end);
@@ -172,6 +184,12 @@ fn percentiles(values: &[f64]) -> Option<Latency> {
 struct Ranges(Vec<(u64, u64)>);
 
 impl Ranges {
+    /// Returns how many samples of `start..end` are present.
+    fn overlap(&self, start: u64, end: u64) -> u64 {
+        let shared = |range: &(u64, u64)| range.1.min(end).saturating_sub(range.0.max(start));
+        self.0.iter().map(shared).sum()
+    }
+
     /// Adds `start..end`; returns how many of its samples were already present.
     fn add(&mut self, start: u64, end: u64) -> u64 {
         if start >= end {
@@ -237,7 +255,18 @@ mod tests {
     }
 
     #[test]
-    fn samples_that_were_taken_before_the_function_died_count_once() {
+    fn a_refused_chunk_that_is_called_a_duplicate_was_not_delivered() {
+        let refused = chunk(8000, 8000, Outcome::Failed { error: "InvalidPayload".into() });
+        let passed = chunk(8000, 8000, Outcome::Duplicate { next_sample: Some(24_000) });
+        let all = [accepted(0, 8000), refused, accepted(16_000, 8000), passed];
+        let stats = DeliveryStats::of("s", &all, &[]);
+        assert_eq!((stats.samples_delivered, stats.samples_duplicated), (16_000, 0));
+        let processed = DeliveryStats::of("s", &[&all[..], &[accepted(8000, 8000)]].concat(), &[]);
+        assert_eq!(processed.samples_delivered, 24_000);
+    }
+
+    #[test]
+    fn samples_that_were_taken_before_the_function_crashed_count_once() {
         let died = chunk(0, 8000, Outcome::Failed { error: "Sandbox.Timedout".into() });
         let had = chunk(0, 8000, Outcome::Duplicate { next_sample: Some(8000) });
         let stats = DeliveryStats::of("s", &[died, had.clone(), had, accepted(8000, 8000)], &[]);

@@ -35,6 +35,11 @@ impl Services {
     pub fn deploy(&self, parameters: BTreeMap<String, String>) -> Result<Vec<String>, Error> {
         let mut deployed = self.deployed();
         let mut options = deployed.options.clone();
+        // A parameter that is not named keeps its value, also one that the host has set.
+        let mut kept = named_resources::hosts(&options.parameters);
+        kept.retain(|name, _| deployed.template.parameters.contains_key(name));
+        kept.append(&mut options.parameters);
+        options.parameters = kept;
         options.parameters.extend(parameters);
         let template = load_template(&options, &self.base_url)?;
         named_resources::check(&options, &self.base_url, &template, &self.lambda)?;
@@ -87,14 +92,9 @@ fn refuse_fixed(old: &Template, new: &Template) -> Result<(), Error> {
         (functions.collect::<Vec<_>>(), rules.collect::<Vec<_>>())
     };
     let ((functions, rules), (new_functions, new_rules)) = (fixed(old), fixed(new));
-    let lasting = |it: &&Alarm| old.alarms.iter().any(|old| old.logical_id == it.logical_id);
-    let alarms: Vec<Alarm> = new.alarms.iter().filter(lasting).cloned().collect();
-    let kept = |it: &&Alarm| alarms.iter().any(|new| new.logical_id == it.logical_id);
-    let old_alarms: Vec<Alarm> = old.alarms.iter().filter(kept).cloned().collect();
     let refused = [
         differing(&functions, &new_functions, |it| &it.0.0),
         differing(&rules, &new_rules, |it| &it.0),
-        differing(&old_alarms, &alarms, |it| &it.logical_id),
         differing(&old.http_apis, &new.http_apis, |it| &it.logical_id),
         differing(&old.tables, &new.tables, |it| &it.logical_id),
         differing(&old.archives, &new.archives, |it| &it.logical_id),

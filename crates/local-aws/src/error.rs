@@ -24,10 +24,7 @@ pub enum Error {
         reason: String,
     },
     /// There is no template.
-    #[error(
-        "{path}: no such template{}: name one with `local-cloud up --template`",
-        searched(path)
-    )]
+    #[error("{path}: no such template{}", searched(path))]
     NoTemplate {
         /// The path of the template.
         path: PathBuf,
@@ -92,13 +89,16 @@ impl Error {
     }
 }
 
-/// Returns where a relative path was searched, with what to do; nothing for an absolute one.
+/// Returns where a relative path was searched, and what to do.
 fn searched(path: &Path) -> String {
     match path.is_absolute() {
-        true => String::new(),
+        true => ": correct the path: `--template`".to_owned(),
         false => {
             let folder = std::env::current_dir().unwrap_or_default();
-            format!(" in {} (start at the top of the repository)", folder.display())
+            format!(
+                " in {} (start at the top of the repository, or correct the path: `--template`)",
+                folder.display()
+            )
         }
     }
 }

@@ -59,19 +59,19 @@ impl Faults {
     /// match.
     pub fn take(&self, service: &str, operation: &str, target: &str) -> Option<Fault> {
         let mut pending = self.pending();
-        let mut struck = None;
+        let mut applied = None;
         let faults = pending.iter_mut().map(|pending| &mut pending.fault);
         for fault in faults.filter(|fault| fault.matches(service, operation, target)) {
             if fault.skip > 0 {
                 fault.skip -= 1;
             } else if fault.times > 0 {
                 fault.times -= 1;
-                struck = Some(fault.clone());
+                applied = Some(fault.clone());
                 break;
             }
         }
         pending.retain(|pending| pending.fault.times > 0);
-        struck
+        applied
     }
 
     /// Like [`Faults::take`], but applies errors and delays. Returns a fault of any other kind,
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_skips_strikes_and_is_gone() {
+    fn a_fault_skips_calls_applies_and_is_gone() {
         let faults = faults();
         let json = serde_json::json!({
             "service": "events", "operation": "PutEvents", "skip": 1, "times": 2, "status": 503
@@ -170,8 +170,8 @@ mod tests {
         assert_eq!(faults.take("events", "ListRules", "default"), None);
         assert_eq!(faults.take("events", "PutEvents", "default"), None);
         for _ in 0..2 {
-            let struck = faults.take("events", "PutEvents", "default").unwrap();
-            assert_eq!(struck.error().status, StatusCode::SERVICE_UNAVAILABLE);
+            let applied = faults.take("events", "PutEvents", "default").unwrap();
+            assert_eq!(applied.error().status, StatusCode::SERVICE_UNAVAILABLE);
         }
         assert_eq!(faults.take("events", "PutEvents", "default"), None);
         assert!(faults.list().is_empty());
@@ -214,6 +214,10 @@ mod tests {
         assert!(faults.add(fault(json)).unwrap_err().to_string().starts_with("status:"));
         let json = serde_json::json!({"service": "sqs", "times": 0});
         assert!(faults.add(fault(json)).unwrap_err().to_string().starts_with("times:"));
+        let extra = serde_json::json!({"functionError": true});
+        let json = serde_json::json!({"service": "lambda", "kind": "answer", "extra": extra});
+        let error = faults.add(fault(json)).unwrap_err().to_string();
+        assert!(error.starts_with("extra.functionError: true"), "{error}");
         assert!(faults.list().is_empty());
     }
 }

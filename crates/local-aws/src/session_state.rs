@@ -18,6 +18,20 @@ pub fn delivery(stream: Option<&Value>, now_ms: i64) -> &'static str {
     }
 }
 
+/// Returns the state of a session's delivery as [`delivery`] does, or `no stream` if the delivery
+/// has not ended and the Kinesis Video stream of the session does not exist, for example because a
+/// data folder does not keep streams: the health check ends such a session.
+pub fn session_delivery(
+    session: &Value,
+    stream: Option<&Value>,
+    kvs: Option<&Value>,
+    now_ms: i64,
+) -> &'static str {
+    let delivery = delivery(stream, now_ms);
+    let has_stream = kvs.is_some() || session["status"] == "creating";
+    if has_stream || delivery == "ended" { delivery } else { "no stream" }
+}
+
 /// Returns the position up to which the processor has accepted samples. A watermark in Processed is
 /// newer than the checkpoint, but only a processor that keeps it there has one.
 pub fn delivered(stream: Option<&Value>, watermark: Option<&Value>) -> u64 {
@@ -45,6 +59,21 @@ mod tests {
         assert_eq!(at(json!({"epoch": 1, "leaseExpiresAt": 1001})), "lease free");
         assert_eq!(at(json!({"epoch": 1, "status": "ENDED"})), "ended");
         assert_eq!(delivery(None, 1000), "not started");
+    }
+
+    #[test]
+    fn a_delivery_whose_stream_does_not_exist_has_no_stream() {
+        let running = json!({"epoch": 1, "owner": "me", "leaseExpiresAt": 1001});
+        let ended = json!({"epoch": 1, "status": "ENDED"});
+        let of = |status: &str, stream: &Value, kvs: Option<&Value>| {
+            session_delivery(&json!({"status": status}), Some(stream), kvs, 1000)
+        };
+        for status in ["active", "paused", "ended"] {
+            assert_eq!(of(status, &running, None), "no stream", "{status}");
+            assert_eq!(of(status, &ended, None), "ended", "{status}");
+            assert_eq!(of(status, &running, Some(&json!({}))), "running", "{status}");
+        }
+        assert_eq!(of("creating", &running, None), "running");
     }
 
     #[test]

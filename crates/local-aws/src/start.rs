@@ -52,7 +52,8 @@ pub async fn start(options: Options) -> Result<LocalAws, Error> {
     services.events.start(stop.clone());
     tokio::spawn(Arc::clone(&services.lambda).reap());
     let (lambda, sqs) = (Arc::clone(&services.lambda), Arc::clone(&services.sqs));
-    tokio::spawn(Arc::clone(&services.cloudwatch).run(lambda, sqs, stop.clone()));
+    let kvs = Arc::clone(&services.kvs);
+    tokio::spawn(Arc::clone(&services.cloudwatch).run(lambda, sqs, kvs, stop.clone()));
     let plain = server::serve(listener, Arc::clone(&services), services.base_url.clone());
     let secure = tls
         .zip(services.tls.as_ref())

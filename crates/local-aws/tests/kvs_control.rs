@@ -61,8 +61,8 @@ async fn a_channel_is_creating_then_active_then_deleting_then_gone() {
     assert_eq!(info["SingleMasterConfiguration"]["MessageTtlSeconds"], 60);
     server.refused("/deleteSignalingChannel", by_arn.clone(), 400, IN_USE).await;
     until(async || {
-        let told = server.ok("/describeSignalingChannel", by_arn.clone()).await;
-        told["ChannelInfo"]["ChannelStatus"] == "ACTIVE"
+        let answer = server.ok("/describeSignalingChannel", by_arn.clone()).await;
+        answer["ChannelInfo"]["ChannelStatus"] == "ACTIVE"
     })
     .await;
     server.refused("/createSignalingChannel", by_name.clone(), 400, IN_USE).await;
@@ -233,8 +233,8 @@ async fn only_a_mapped_channel_has_a_webrtc_endpoint() {
     let storage = json!({ "Status": "ENABLED", "StreamARN": stream });
     let request = json!({ "ChannelARN": channel, "MediaStorageConfiguration": storage });
     server.ok("/updateMediaStorageConfiguration", request).await;
-    let told = server.ok("/getSignalingChannelEndpoint", ask).await;
-    let protocols: Vec<&str> = told["ResourceEndpointList"]
+    let answer = server.ok("/getSignalingChannelEndpoint", ask).await;
+    let protocols: Vec<&str> = answer["ResourceEndpointList"]
         .as_array()
         .unwrap()
         .iter()
@@ -268,19 +268,19 @@ async fn lists_come_in_pages() {
         let mut names = Vec::new();
         let mut token = json!(null);
         loop {
-            let told = server.ok(path, json!({ "MaxResults": 2, "NextToken": token })).await;
-            let page = told[list].as_array().unwrap();
+            let answer = server.ok(path, json!({ "MaxResults": 2, "NextToken": token })).await;
+            let page = answer[list].as_array().unwrap();
             assert!(page.len() <= 2);
             names.extend(page.iter().map(|info| info[name].as_str().unwrap().to_owned()));
-            token = told["NextToken"].clone();
+            token = answer["NextToken"].clone();
             if token.is_null() {
                 break;
             }
         }
         assert_eq!(names, ["a", "b", "session-1", "session-2", "session-3"]);
         let rule = json!({ "ComparisonOperator": "BEGINS_WITH", "ComparisonValue": "session-" });
-        let told = server.ok(path, json!({ condition: rule })).await;
-        assert_eq!(told[list].as_array().unwrap().len(), 3);
+        let answer = server.ok(path, json!({ condition: rule })).await;
+        assert_eq!(answer[list].as_array().unwrap().len(), 3);
         server.refused(path, json!({ "NextToken": "?" }), 400, INVALID).await;
         server.refused(path, json!({ "MaxResults": 0 }), 400, INVALID).await;
     }
@@ -297,8 +297,8 @@ async fn tags_are_added_listed_and_removed() {
     let tags = json!([{ "Key": "a", "Value": "1" }, { "Key": "b", "Value": "" }]);
     server.ok("/TagResource", json!({ "ResourceARN": channel, "Tags": tags })).await;
     server.ok("/UntagResource", json!({ "ResourceARN": channel, "TagKeyList": ["a"] })).await;
-    let told = server.ok("/ListTagsForResource", json!({ "ResourceARN": channel })).await;
-    assert_eq!(told["Tags"], json!({ "b": "" }));
+    let answer = server.ok("/ListTagsForResource", json!({ "ResourceARN": channel })).await;
+    assert_eq!(answer["Tags"], json!({ "b": "" }));
 }
 
 #[tokio::test]
@@ -306,8 +306,8 @@ async fn updates_are_guarded_by_the_version() {
     let server = Server::start(100.0).await;
     server.stream("s", 0).await;
     let version = async || {
-        let told = server.ok("/describeStream", json!({ "StreamName": "s" })).await;
-        told["StreamInfo"]["Version"].as_str().unwrap().to_owned()
+        let answer = server.ok("/describeStream", json!({ "StreamName": "s" })).await;
+        answer["StreamInfo"]["Version"].as_str().unwrap().to_owned()
     };
     let old = version().await;
     let change = |version: &str, operation: &str, hours: u64| {
@@ -321,14 +321,14 @@ async fn updates_are_guarded_by_the_version() {
     let new = version().await;
     server.refused(PATH, change(&new, "DECREASE_DATA_RETENTION", 6), 400, INVALID).await;
     server.ok(PATH, change(&new, "DECREASE_DATA_RETENTION", 5)).await;
-    let told = server.ok("/describeStream", json!({ "StreamName": "s" })).await;
-    assert_eq!(told["StreamInfo"]["DataRetentionInHours"], 0);
+    let answer = server.ok("/describeStream", json!({ "StreamName": "s" })).await;
+    assert_eq!(answer["StreamInfo"]["DataRetentionInHours"], 0);
     let request = json!({ "StreamName": "s", "CurrentVersion": old, "MediaType": "audio/opus" });
     server.refused("/updateStream", request, 400, mismatch).await;
 }
 
 #[tokio::test]
-async fn faults_strike_calls_on_demand() {
+async fn faults_apply_to_calls_on_demand() {
     let server = Server::start(100.0).await;
     server.fault(json!({ "service": "kinesisvideo", "operation": "CreateStream", "target": "s",
         "status": 400, "code": "AccountStreamLimitExceededException" }));

@@ -3,28 +3,28 @@
 
 mod events_support;
 
-use events_support::Desk;
+use events_support::Cloud;
 use serde_json::json;
 
 #[tokio::test]
 async fn a_message_is_sent_received_and_deleted() {
-    let desk = Desk::open(1.0).await;
+    let cloud = Cloud::open(1.0).await;
     let url =
-        desk.ok("AmazonSQS.GetQueueUrl", json!({"QueueName": "inbox"})).await["QueueUrl"].clone();
+        cloud.ok("AmazonSQS.GetQueueUrl", json!({"QueueName": "inbox"})).await["QueueUrl"].clone();
     let sent =
-        desk.ok("AmazonSQS.SendMessage", json!({"QueueUrl": url, "MessageBody": "hello"})).await;
+        cloud.ok("AmazonSQS.SendMessage", json!({"QueueUrl": url, "MessageBody": "hello"})).await;
     assert_eq!(sent["MD5OfMessageBody"], "5d41402abc4b2a76b9719d911017c592");
     let receive = json!({"QueueUrl": url, "VisibilityTimeout": 600});
-    let got = desk.ok("AmazonSQS.ReceiveMessage", receive.clone()).await;
+    let got = cloud.ok("AmazonSQS.ReceiveMessage", receive.clone()).await;
     assert_eq!(got["Messages"][0]["MessageId"], sent["MessageId"]);
-    assert_eq!(desk.ok("AmazonSQS.ReceiveMessage", receive.clone()).await, json!({}));
+    assert_eq!(cloud.ok("AmazonSQS.ReceiveMessage", receive.clone()).await, json!({}));
     let receipt = got["Messages"][0]["ReceiptHandle"].clone();
     let show = json!({"QueueUrl": url, "ReceiptHandle": receipt, "VisibilityTimeout": 0});
-    desk.ok("AmazonSQS.ChangeMessageVisibility", show).await;
-    let got = desk.ok("AmazonSQS.ReceiveMessage", receive).await;
+    cloud.ok("AmazonSQS.ChangeMessageVisibility", show).await;
+    let got = cloud.ok("AmazonSQS.ReceiveMessage", receive).await;
     let receipt = got["Messages"][0]["ReceiptHandle"].clone();
-    desk.ok("AmazonSQS.DeleteMessage", json!({"QueueUrl": url, "ReceiptHandle": receipt})).await;
-    let counts = desk
+    cloud.ok("AmazonSQS.DeleteMessage", json!({"QueueUrl": url, "ReceiptHandle": receipt})).await;
+    let counts = cloud
         .ok("AmazonSQS.GetQueueAttributes", json!({"QueueUrl": url, "AttributeNames": ["All"]}))
         .await;
     assert_eq!(counts["Attributes"]["ApproximateNumberOfMessages"], "0");
@@ -33,35 +33,36 @@ async fn a_message_is_sent_received_and_deleted() {
 
 #[tokio::test]
 async fn a_waiting_receiver_gets_what_arrives() {
-    let desk = Desk::open(1.0).await;
-    let url = format!("{}/000000000000/inbox", desk.url);
-    let wait = desk.ok("AmazonSQS.ReceiveMessage", json!({"QueueUrl": url, "WaitTimeSeconds": 20}));
-    let send = desk.ok("AmazonSQS.SendMessage", json!({"QueueUrl": url, "MessageBody": "late"}));
+    let cloud = Cloud::open(1.0).await;
+    let url = format!("{}/000000000000/inbox", cloud.url);
+    let wait =
+        cloud.ok("AmazonSQS.ReceiveMessage", json!({"QueueUrl": url, "WaitTimeSeconds": 20}));
+    let send = cloud.ok("AmazonSQS.SendMessage", json!({"QueueUrl": url, "MessageBody": "late"}));
     let (got, _) = tokio::join!(wait, send);
     assert_eq!(got["Messages"][0]["Body"], "late");
 }
 
 #[tokio::test]
-async fn batches_tell_what_failed_and_a_missing_queue_is_named_in_both_protocols() {
-    let desk = Desk::open(1.0).await;
-    let url = format!("{}/000000000000/inbox", desk.url);
+async fn batches_name_what_failed_and_a_missing_queue_is_named_in_both_protocols() {
+    let cloud = Cloud::open(1.0).await;
+    let url = format!("{}/000000000000/inbox", cloud.url);
     let entries = json!([{"Id": "a", "MessageBody": "x"}, {"Id": "b", "MessageBody": ""}]);
     let answer =
-        desk.ok("AmazonSQS.SendMessageBatch", json!({"QueueUrl": url, "Entries": entries})).await;
+        cloud.ok("AmazonSQS.SendMessageBatch", json!({"QueueUrl": url, "Entries": entries})).await;
     assert_eq!(
         (answer["Successful"][0]["Id"].as_str(), answer["Failed"][0]["Id"].as_str()),
         (Some("a"), Some("b"))
     );
     let twice = json!([{"Id": "a", "MessageBody": "x"}, {"Id": "a", "MessageBody": "y"}]);
     let (status, error) =
-        desk.call("AmazonSQS.SendMessageBatch", json!({"QueueUrl": url, "Entries": twice})).await;
+        cloud.call("AmazonSQS.SendMessageBatch", json!({"QueueUrl": url, "Entries": twice})).await;
     assert_eq!(
         (status, error["__type"].as_str()),
         (400, Some("com.amazonaws.sqs#BatchEntryIdsNotDistinct"))
     );
     let client = reqwest::Client::new();
     let answer = client
-        .post(&desk.url)
+        .post(&cloud.url)
         .header("x-amz-target", "AmazonSQS.GetQueueUrl")
         .body(json!({"QueueName": "none"}).to_string())
         .send()

@@ -28,6 +28,8 @@ pub(crate) fn base_url(text: &str) -> Result<String, String> {
     let is_base = Url::parse(base).is_ok_and(|url| {
         url.scheme() == "http"
             && url.path() == "/"
+            && url.username().is_empty()
+            && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none()
     });
@@ -71,9 +73,15 @@ mod tests {
     fn a_base_url_has_a_scheme_a_host_and_no_path() {
         assert_eq!(base_url("http://127.0.0.1:7878/").as_deref(), Ok("http://127.0.0.1:7878"));
         assert!(base_url("https://127.0.0.1:1").is_err_and(|error| error.contains("http://")));
-        for wrong in
-            ["nonsense", "", "127.0.0.1:7878", "ftp://a", "http://a/sessions", "http://a?b"]
-        {
+        for wrong in [
+            "nonsense",
+            "",
+            "127.0.0.1:7878",
+            "ftp://a",
+            "http://a/sessions",
+            "http://a?b",
+            "http://u:p@a",
+        ] {
             assert!(base_url(wrong).is_err_and(|error| error.contains("make up")), "{wrong}");
         }
     }

@@ -10,12 +10,17 @@ pub mod cli;
 mod discovery;
 mod error;
 mod guide;
+mod host;
 pub mod inspect;
 mod lost_sessions;
+mod parameter;
+mod permissions;
 mod processor;
 mod progress;
 pub mod run;
 mod signals;
 pub mod speaker;
+mod token;
+mod up;
 
 pub use error::Error;

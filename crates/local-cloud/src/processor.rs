@@ -6,6 +6,7 @@
 //! `AWS_LAMBDA_RUNTIME_API`. A binary on `lambda_runtime` does, and so does a script with a
 //! `#!` line.
 
+use std::env::consts::ARCH;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -85,10 +86,20 @@ fn program(path: &Path) -> Result<PathBuf, String> {
         return wrong(error.to_string());
     }
     if !head.starts_with(b"#!") && !BINARIES.iter().any(|magic| head.starts_with(magic)) {
-        return wrong("neither a binary nor a script with a `#!` line".to_owned());
+        return wrong(
+            "neither a binary nor a script with a `#!` line: begin it with one, for example \
+             `#!/usr/bin/env python3`"
+                .to_owned(),
+        );
     }
+    if let Some(other) = other_machine(&head) {
+        return wrong(format!(
+            "built for {other}, and this machine is {ARCH}: build it for this machine"
+        ));
+    }
+    let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     match interpreter(&head) {
-        Some(line) if line.to_string_lossy().ends_with('\r') => {
+        Some(_) if first.ends_with(b"\r") => {
             wrong("its first line ends in CR LF: save it with Unix line ends".to_owned())
         }
         Some(missing) if !missing.exists() => wrong(format!(
@@ -97,6 +108,17 @@ fn program(path: &Path) -> Result<PathBuf, String> {
         )),
         _ => path.canonicalize().or_else(|error| wrong(error.to_string())),
     }
+}
+
+/// Returns the machine of an ELF binary, if it is another than this one's.
+fn other_machine(head: &[u8]) -> Option<String> {
+    let machine = head.starts_with(b"\x7FELF").then(|| head.get(18..20))??;
+    let name = match u16::from_le_bytes([machine[0], machine[1]]) {
+        62 => "x86_64".to_owned(),
+        183 => "aarch64".to_owned(),
+        number => format!("machine {number} of ELF"),
+    };
+    (name != ARCH).then_some(name)
 }
 
 /// Returns the interpreter of a script's `#!` line; `None` for a binary.
@@ -175,10 +197,16 @@ Resources:
         fs::write(&plain, "#!/no/such/python3\n").unwrap();
         fs::set_permissions(&plain, fs::Permissions::from_mode(0o755)).unwrap();
         assert!(refused(&plain).contains("names /no/such/python3"), "{}", refused(&plain));
+        let mut elf = [0_u8; 64];
+        elf[..4].copy_from_slice(b"\x7FELF");
+        elf[18] = 8;
+        fs::write(&plain, elf).unwrap();
+        assert!(refused(&plain).contains("built for machine 8 of ELF"), "{}", refused(&plain));
         for (text, reason) in [
             ("", "neither a binary"),
             ("print(1)\n", "neither a binary"),
             ("#!/bin/sh\r\n", "CR LF"),
+            ("#!/usr/bin/env python3\r\nprint(1)\r\n", "CR LF"),
         ] {
             fs::write(&plain, text).unwrap();
             assert!(refused(&plain).contains(reason), "{}", refused(&plain));

@@ -1,6 +1,7 @@
 //! The signals that shut a command down: SIGINT, SIGTERM and SIGHUP.
 
 use std::process::exit;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -9,10 +10,12 @@ use crate::error::Error;
 
 /// The exit code of a command that a second signal ends.
 const EXIT_INTERRUPTED: i32 = 130;
+/// Signals within this time are one: `timeout` sends its signal to the command and to its group.
+const SAME: Duration = Duration::from_millis(100);
 
 /// Resolves at the first SIGINT, SIGTERM or SIGHUP. After this call they no longer kill the
-/// process, so that it can stop the processes that it started and end its session. The second
-/// signal exits at once.
+/// process, so that it can stop the processes that it started and end its session. A second signal,
+/// 100 ms later or more, exits at once.
 ///
 /// # Errors
 /// A signal handler cannot be installed.
@@ -27,8 +30,13 @@ pub(crate) fn ended() -> Result<impl Future<Output = ()>, Error> {
         signals.next().await;
         // The command may already have ended by itself.
         let _ = first.send(());
-        signals.next().await;
-        exit(EXIT_INTERRUPTED);
+        let begun = Instant::now();
+        loop {
+            signals.next().await;
+            if begun.elapsed() >= SAME {
+                exit(EXIT_INTERRUPTED);
+            }
+        }
     });
     Ok(async move {
         let _ = received.await;

@@ -33,7 +33,7 @@ pub struct SpeakArgs {
 pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
     crate::inspect::session_id::check(&args.session)?;
     let recording = open(&args.file)?;
-    crate::inspect::cloud::Cloud::at(url).await?.expects_audio(&args.session).await?;
+    crate::inspect::cloud::Cloud::at(url).await?.check_accepts_audio(&args.session).await?;
     let stream = format!("session-{}", args.session);
     let producer = Producer { rollback: args.rollback.into(), ..producer(url, stream, args.pace) };
     eprintln!(
@@ -46,13 +46,21 @@ pub async fn speak(args: SpeakArgs, url: &str) -> Result<(), Error> {
     );
     let (progress, spoken) = watch::channel(Spoken::default());
     let speaking = producer.speak(&recording, &progress, |_| {});
-    let step = async || step(&spoken.borrow(), &recording, String::new());
-    let spoken = progress::during(speaking, step).await?;
+    let step = async || step(&spoken.borrow(), &recording, Vec::new());
+    let spoken = match progress::during(speaking, step).await {
+        Ok(spoken) => spoken,
+        // If the cloud has ended, that error and its hint are returned.
+        Err(error) => {
+            crate::discovery::check(url).await?;
+            return Err(error.into());
+        }
+    };
     eprintln!(
-        "spoken: {} packets, {} samples at 16 kHz, {} fragments persisted",
+        "spoken: {} packets, {} samples at 16 kHz, persisted fragments: {}, reconnects: {}",
         spoken.packets,
         recording.samples_16k(),
-        spoken.persisted
+        spoken.persisted,
+        spoken.reconnects
     );
     Ok(())
 }
@@ -63,12 +71,16 @@ pub(crate) fn producer(url: &str, stream: String, pace: Pace) -> Producer {
     Producer { put_media, stream, pace, start_ms: real_now_ms(), rollback: 0, tries: TRIES }
 }
 
-/// Returns the progress of a producer, with a note.
-pub(crate) fn step(spoken: &Spoken, recording: &Recording, note: String) -> Step {
+/// Returns the progress of a producer, with the notes that are not empty and its reconnects.
+pub(crate) fn step(spoken: &Spoken, recording: &Recording, mut notes: Vec<String>) -> Step {
+    if spoken.reconnects > 0 {
+        notes.push(format!("reconnects: {}", spoken.reconnects));
+    }
+    notes.retain(|note| !note.is_empty());
     let last = spoken.packets.checked_sub(1).and_then(|last| recording.packets.get(last));
     let end_ms = last.map_or(0, |packet| packet.at_ms + u64::from(packet.samples_48k) / 48);
     let total_s = recording.duration_ms() as f64 / 1000.0;
-    Step { name: "speaking", done_s: end_ms as f64 / 1000.0, total_s, note }
+    Step { name: "speaking", done_s: end_ms as f64 / 1000.0, total_s, note: notes.join(", ") }
 }
 
 /// Reads a recording. Prints a warning when the end of the file is not usable; the rest is sent.

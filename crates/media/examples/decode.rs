@@ -27,7 +27,8 @@ mod file_kind;
 const USAGE: &str = "usage: decode FILE|-
 
 Writes the audio of a Matroska or WebM file as 16 kHz, 16-bit, mono PCM to stdout, and counts to
-stderr. discardedSamples is the padding that the file declares at its end: it is not written here,
+stderr. errors counts the damaged places; the audio that they cost is in no other counter.
+discardedSamples is the padding that the file declares at its end: it is not written here,
 and is delivered by `make run`, because a live producer declares none.";
 
 /// Bytes after which an input without any fragment, packet or block is given up, so that an endless

@@ -166,8 +166,8 @@ mod tests {
                     ebml::children(cluster).unwrap();
                 }
                 let lost = cut - usable(&file, cut);
-                let told = (has_sizes || lost > 0).then_some(lost);
-                assert_eq!(fixed.unusable, told, "cut at {cut} of {}", file.len());
+                let expected = (has_sizes || lost > 0).then_some(lost);
+                assert_eq!(fixed.unusable, expected, "cut at {cut} of {}", file.len());
             }
         }
         assert_eq!(fix_sizes(b"RIFF"), None);

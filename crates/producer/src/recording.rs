@@ -33,7 +33,7 @@ pub enum RecordingError {
         source: std::io::Error,
     },
     /// It does not begin as Matroska and WebM do.
-    #[error("{path}: {kind}: make a Matroska or WebM file of a recording with {CONVERT}")]
+    #[error("{path}: {kind}: {}", advice(kind))]
     NotMatroska {
         /// The file.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum RecordingError {
         kind: &'static str,
     },
     /// It is Matroska or WebM, but damaged.
-    #[error("{path}: a damaged Matroska or WebM file: {source}")]
+    #[error("{path}: a damaged Matroska or WebM file: {}", reason(source))]
     Matroska {
         /// The file.
         path: PathBuf,
@@ -82,6 +82,20 @@ pub enum RecordingError {
         /// The file.
         path: PathBuf,
     },
+}
+
+/// Returns what to do about a file that is not Matroska or WebM.
+fn advice(kind: &str) -> String {
+    match kind {
+        "a folder" | "an empty file" => "name an Opus .mkv, .mka or .webm file".to_owned(),
+        _ => format!("make a Matroska or WebM file of a recording with {CONVERT}"),
+    }
+}
+
+/// Returns the reason of a demuxer's error. The demuxer prints the source of a wrapped error, which
+/// may be absent, instead of the wrapped error itself.
+fn reason(error: &matroska_demuxer::DemuxError) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// One Opus packet.

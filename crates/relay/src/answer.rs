@@ -2,7 +2,8 @@
 //!
 //! Lambda reports a function error with status 200 and the `X-Amz-Function-Error` header. Some
 //! functions return an error as a success whose JSON contains `statusCode` ≥ 400. Both count as
-//! failures here. A successful response that does not follow this contract counts as acceptance.
+//! failures here, and so do `accepted: false` and a `nextSample` that is not an integer. Any
+//! other successful response counts as acceptance; without `nextSample`, of the whole payload.
 
 use serde_json::Value;
 use session::audio::{Answer, Refusal};
@@ -59,13 +60,23 @@ impl Reply {
             Some(status @ (408 | 409 | 425 | 429)) => Self::Failed(format!("statusCode {status}")),
             Some(status @ 400..500) => Self::Invalid(format!("statusCode {status}")),
             Some(status @ 500..) => Self::Failed(format!("statusCode {status}")),
-            _ => {
-                let answer = json
-                    .filter(|json| json.get("nextSample").is_some())
-                    .and_then(|json| serde_json::from_value(json.clone()).ok());
-                Self::Accepted(answer)
-            }
+            _ => Self::from_answer(json),
         }
+    }
+
+    fn from_answer(json: Option<&Value>) -> Self {
+        let field = |name: &str| json.and_then(|json| json.get(name));
+        if field("accepted") == Some(&Value::Bool(false)) {
+            return Self::Failed("accepted is false".to_owned());
+        }
+        let Some(next_sample) = field("nextSample").filter(|next| !next.is_null()) else {
+            return Self::Accepted(None);
+        };
+        let Some(next_sample) = next_sample.as_u64() else {
+            return Self::Failed(clip("nextSample is not an integer", &next_sample.to_string()));
+        };
+        let duplicate = field("duplicate") == Some(&Value::Bool(true));
+        Self::Accepted(Some(Answer { accepted: true, next_sample, duplicate }))
     }
 }
 
@@ -83,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn named_errors_say_what_to_do() {
+    fn each_named_error_has_its_reply() {
         assert_eq!(error("StaleEpoch", "epoch 3 < 4"), Reply::StaleEpoch);
         assert_eq!(
             error("OutOfOrder", "OutOfOrder: expected earlier {\"nextSample\":123}"),
@@ -114,6 +125,33 @@ mod tests {
     fn a_success_of_any_form_is_acceptance() {
         for body in ["", "null", "\"ok\"", "{\"ok\":true}"] {
             assert_eq!(Reply::from_invoke(None, body.as_bytes()), Reply::Accepted(None), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_does_not_accept_or_has_no_position_is_a_failure() {
+        for body in [
+            r#"{"accepted":false}"#,
+            r#"{"accepted":false,"nextSample":8000,"duplicate":false}"#,
+            r#"{"nextSample":"8000"}"#,
+            r#"{"nextSample":-1}"#,
+            r#"{"nextSample":8000.5}"#,
+        ] {
+            let reply = Reply::from_invoke(None, body.as_bytes());
+            assert!(matches!(reply, Reply::Failed(_)), "{body}: {reply:?}");
+        }
+    }
+
+    #[test]
+    fn the_position_alone_is_an_answer() {
+        for (body, duplicate) in [
+            (r#"{"nextSample":4000}"#, false),
+            (r#"{"nextSample":4000,"duplicate":true}"#, true),
+            (r#"{"accepted":null,"nextSample":4000,"duplicate":"yes"}"#, false),
+        ] {
+            let answer = Answer { accepted: true, next_sample: 4000, duplicate };
+            let reply = Reply::from_invoke(None, body.as_bytes());
+            assert_eq!(reply, Reply::Accepted(Some(answer)), "{body}");
         }
     }
 

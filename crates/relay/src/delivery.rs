@@ -26,7 +26,7 @@ use crate::run_state::RunState;
 pub(crate) enum DeliveryEnd {
     /// All samples of the session are settled.
     Drained,
-    /// This run was asked to hand off.
+    /// A hand-off of this run is requested.
     HandoffRequested,
     /// The processor has seen a newer epoch.
     StaleEpoch,
@@ -193,9 +193,9 @@ impl<P: Ports> Deliverer<'_, P> {
     /// Handles a processor position that differs from the position of this run.
     fn out_of_order(&mut self, first: &Chunk, next_sample: u64) -> AttemptOutcome {
         if next_sample > first.start {
-            // The processor already has some of these samples. The contract does not define this
-            // rejection.
-            return self.failed("OutOfOrder beyond the payload's start");
+            // The contract does not define an answer for a part of a payload.
+            return self
+                .failed("nextSample is within the payload, of which no part can be accepted");
         }
         let settled = self.run.progress.lock().settled().next;
         tracing::warn!(sessionId = %self.run.ctx.session_id, next_sample, settled, "the processor is missing samples; rewinding");
@@ -248,10 +248,16 @@ impl<P: Ports> Deliverer<'_, P> {
             payload,
         };
         let sent = ctx.relay.dead_letters.send(&letter);
-        let Some(Ok(())) = ctx.clock().within(ctx.config.attempt_timeout, sent).await else {
-            tracing::error!(sessionId = %ctx.session_id, "storing a chunk in the dead-letter queue failed; retrying");
-            return Ok(AttemptOutcome::Again(self.backoff.next(ctx.clock())));
+        let sent = ctx.clock().within(ctx.config.attempt_timeout, sent).await;
+        let error = match sent {
+            Some(Ok(())) => None,
+            Some(Err(error)) => Some(error.to_string()),
+            None => Some("no answer in time".to_owned()),
         };
+        if let Some(error) = error {
+            tracing::error!(sessionId = %ctx.session_id, startSample = chunk.start, reason = letter.reason, error, "storing a chunk in the dead-letter queue failed; retrying");
+            return Ok(AttemptOutcome::Again(self.backoff.next(ctx.clock())));
+        }
         tracing::error!(sessionId = %ctx.session_id, startSample = chunk.start, reason = letter.reason, "chunk permanently rejected; stored in the dead-letter queue");
         let mut progress = self.run.progress.lock();
         let totals = &mut progress.settled_mut().totals;

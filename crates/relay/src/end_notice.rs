@@ -1,6 +1,7 @@
-//! Notifies the listeners of a stopped session that it has ended: after its last chunk is accepted,
-//! and also a minute after the stop if delivery takes longer. The holder of the lease sends the
-//! second notice, and after its release the first; so does a run that finds the session ended.
+//! Notifies the listeners of a stopped session that it has ended: once when it is delivered or
+//! given up, and once a minute after the stop if delivery takes longer. The holder of the lease
+//! sends the first notice after its release, and the second while it delivers; a run that finds the
+//! session ended sends the first.
 
 use std::convert::Infallible;
 use std::future::pending;

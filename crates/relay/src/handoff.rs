@@ -3,7 +3,7 @@
 //! A Lambda invocation lasts at most 15 minutes; a session can last longer. At deadline − 45 s
 //! the holder invokes the next one asynchronously. The successor opens GetMedia from the
 //! checkpoint, writes its name as `successor`, warms up its decoder and fills its queue. The
-//! holder reads that name with its next renewal, finishes the delivery attempt in flight, and
+//! holder reads that name within [`Config::observe`], finishes the delivery attempt in flight, and
 //! stores the checkpoint and clears the owner in one write. The successor, which polls the item,
 //! takes epoch + 1, drops from its queue what was accepted in the meantime, and continues
 //! delivery. If no successor is announced by deadline − 10 s, the holder releases and invokes

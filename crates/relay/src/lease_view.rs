@@ -1,4 +1,4 @@
-//! This run's view of its lease: how long it may deliver, whether it is asked to hand off, and the
+//! This run's view of its lease: how long it may deliver, whether a hand-off is requested, and the
 //! desired state that was read last. The acquisition and then the renewer write lease and desired
 //! state; other parts may request a renewal or a hand-off.
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::desired_state::DesiredState;
 
-/// The run was asked to hand off: it finishes the delivery attempt in flight and stops delivering.
+/// A hand-off is requested: the run finishes the delivery attempt in flight and stops delivering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HandoffRequested;
 
@@ -138,7 +138,7 @@ impl LeaseView {
         self.renewal_requested.notified().await;
     }
 
-    /// Asks this run to hand off.
+    /// Requests a hand-off of this run.
     pub(crate) fn request_handoff(&self) {
         self.handoff_requested.set(()).ok();
     }
@@ -146,7 +146,7 @@ impl LeaseView {
     /// Returns the output of `future`.
     ///
     /// # Errors
-    /// The run is asked to hand off first.
+    /// A hand-off is requested first.
     pub(crate) async fn unless_handoff<F: Future>(
         &self,
         future: F,

@@ -24,8 +24,8 @@ pub struct Snapshot {
 /// Observations that no total of the session covers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Observations {
-    /// How late a fragment was read to its end, ms since KVS received its first byte; the largest
-    /// value.
+    /// How late a fragment was read to its end, ms since KVS received its first byte, or how long
+    /// audio that was read waits for its delivery; the largest value.
     pub lag_millis: Option<u64>,
     /// How far the producer's timestamps are ahead of its samples, ms; the latest value.
     pub clock_drift_millis: Option<i64>,

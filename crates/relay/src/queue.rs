@@ -88,6 +88,11 @@ impl Queue {
         self.inner.lock().samples >= samples
     }
 
+    /// Returns since when the next chunk waits for its delivery.
+    pub fn waits_since(&self) -> Option<Instant> {
+        self.inner.lock().chunks.front().map(|head| head.arrived)
+    }
+
     /// Removes and returns the next chunk and the adjacent chunks, up to `limit` samples (always at
     /// least one chunk). Waits while the queue is empty.
     pub async fn take(&self, limit: u64) -> Vec<Queued> {

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::mem;
 use std::sync::MutexGuard;
 
-use session::ports::Clock;
+use session::ports::{Clock, millis};
 
 use crate::checkpoint::Totals;
 use crate::metrics::{Observations, Snapshot};
@@ -56,8 +56,18 @@ pub(crate) async fn report_periodically<P: Ports>(run: &RunState<'_, P>) -> Infa
         if let Some(left) = risk {
             tracing::error!(sessionId = %ctx.session_id, leftMillis = left, "undelivered audio is close to the end of its KVS retention; fix the processor or GetMedia errors in this log, or raise StreamRetentionHours");
         }
+        observe_wait(run);
         ctx.relay.metrics.emit(&ctx.session_id, &run.metrics.take(totals, risk));
     }
+}
+
+/// Counts the time that audio waits for its delivery as lag: while nothing can be delivered, the
+/// buffer is full and no fragment is read.
+fn observe_wait<P: Ports>(run: &RunState<'_, P>) {
+    let Some(since) = run.queue.waits_since() else { return };
+    let waited = run.ctx.clock().instant().saturating_duration_since(since);
+    let mut observed = run.metrics.observed();
+    observed.lag_millis = observed.lag_millis.max(Some(millis(waited)));
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ pub(crate) struct Cli {
         global = true,
         env = "SESSION_OPS_ENV",
         default_value = "dev",
-        value_name = "NAME"
+        value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new()
     )]
     pub(crate) env: String,
     /// Print one JSON object a line instead of a table.
@@ -48,7 +49,8 @@ pub(crate) struct Connection {
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// The region.
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME",
+          value_parser = NonEmptyStringValueParser::new())]
     pub(crate) region: Option<String>,
     /// Send all calls to this URL, for example to the local cloud.
     #[arg(long, global = true, value_name = "URL")]
@@ -85,6 +87,8 @@ pub(crate) enum Command {
     /// The lines of a session in the logs of all functions, by their time.
     Logs(Logs),
     /// The traces of a session in X-Ray, as trees of what was done, where and for how long.
+    ///
+    /// Traces have no environment, so --env has no effect.
     Trace(Trace),
     /// Run the health check now, and print what it did.
     ///
@@ -198,8 +202,8 @@ pub(crate) struct Redrive {
     /// Delete the selected letters without delivering them, also damaged ones.
     #[arg(long, requires = "queue", requires = "filter", conflicts_with = "to")]
     pub(crate) discard: bool,
-    /// Delete chunks that the processor calls duplicates, without delivering them. A processor that
-    /// keeps its position calls every chunk so that it once refused: its audio is then lost.
+    /// Delete chunks for which the processor answers `duplicate`. A processor with a watermark also
+    /// answers so for a chunk that it rejected earlier; the audio of that chunk is then lost.
     #[arg(long)]
     pub(crate) delete_duplicates: bool,
     /// List the letters and what would be done with them. They are hidden from other readers
@@ -213,7 +217,7 @@ pub(crate) struct Redrive {
 pub(crate) enum QueueKind {
     /// Events that could not be delivered or handled.
     Events,
-    /// Chunks that the processor refused.
+    /// Chunks that the processor rejected.
     Chunks,
 }
 

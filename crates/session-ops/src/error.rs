@@ -63,7 +63,7 @@ pub(crate) enum Error {
     /// A value of an option contradicts another.
     #[error("{0}")]
     Usage(&'static str),
-    /// Output, signals or the clock.
+    /// Output, signals or the runtime.
     #[error("cannot {what}: {source}")]
     Io {
         /// The step.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -69,8 +70,22 @@ pub(crate) fn line(text: &str) -> Result<(), Error> {
     writeln!(std::io::stdout().lock(), "{text}").map_err(Error::io("print"))
 }
 
-/// Prints a line to stderr. Its reader may have ended, which must not end the work.
+/// Whether notes are comments of a shell, because the commands between them can be run.
+static ARE_COMMENTS: AtomicBool = AtomicBool::new(false);
+
+/// Prints notes as comments of a shell from now on.
+pub(crate) fn comment_notes() {
+    ARE_COMMENTS.store(true, Ordering::Relaxed);
+}
+
+/// Prints a line to stderr: what was done or is wrong.
 pub(crate) fn note(text: &str) {
+    let begin = if ARE_COMMENTS.load(Ordering::Relaxed) { "# " } else { "" };
+    command(&format!("{begin}{text}"));
+}
+
+/// Prints a command to stderr. Its reader may have ended, which must not end the work.
+pub(crate) fn command(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", printable(text));
 }
 

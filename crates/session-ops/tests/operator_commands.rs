@@ -155,6 +155,7 @@ async fn each_failure_has_its_exit_code() {
         (&["redrive", "--to", "audio-processor-dev"], 2, "--queue"),
         (&["redrive", "--queue", "events", "--to", "audio-processor-dev"], 2, "--queue chunks"),
         (&["--endpoint-url", "nonsense", "sessions", "list"], 2, "must begin with http"),
+        (&["--endpoint-url", "http://a b", "sessions", "list"], 2, "must begin with http"),
         (&["--profile", "nope", "sessions", "list"], 2, "the profile nope is in neither file"),
         (&["redrive", "--queue", "chunks", "--discard"], 2, "--filter"),
         (&["sessions", "show", "../etc"], 2, "invalid value"),
@@ -179,6 +180,7 @@ async fn an_environment_that_names_nothing_is_refused() {
     for (name, value, text) in [
         ("AWS_PROFILE", "nope", "the profile nope is in neither file"),
         ("AWS_ENDPOINT_URL_SQS", "", "AWS_ENDPOINT_URL is empty"),
+        ("SESSION_OPS_ENV", "", "a value is required for '--env <NAME>'"),
     ] {
         let mut command = cloud.session_ops(&["sessions", "list"]).unwrap();
         let output = command.env(name, value).output().await.unwrap();
@@ -244,6 +246,27 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{errors}");
     assert!(errors.contains("did not answer"), "{errors}");
+}
+
+#[tokio::test]
+async fn an_interrupted_redrive_begins_no_further_queue() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let redrive = tokio::process::Command::new(e2e::binary("session-ops").unwrap())
+        .args(["--endpoint-url", &url, "--region", "us-east-1", "--timeout", "2s", "redrive"])
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It has made its first call, which is never answered.
+    let _connection = silent.accept().await.unwrap();
+    e2e::signal("INT", &[u64::from(redrive.id().unwrap())]);
+    let output = redrive.wait_with_output();
+    let output = tokio::time::timeout(Duration::from_secs(60), output).await.unwrap().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{errors}");
+    assert!(errors.contains("events: ") && !errors.contains("chunks: "), "{errors}");
 }
 
 #[cfg(target_os = "linux")]

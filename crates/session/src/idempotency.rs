@@ -15,7 +15,7 @@ use crate::{NewSession, Session, SessionId};
 const MAX_KEY: usize = 255;
 
 /// Retention of a key: one day, in seconds.
-const REMEMBERED_SECONDS: u64 = 24 * 60 * 60;
+const RECORD_RETENTION_SECONDS: u64 = 24 * 60 * 60;
 
 /// The client's identifier of a request: 1 to 255 printable ASCII characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl IdempotencyClaim {
             id: RequestId::new(&new.speaker_id, key),
             asked: format!("{} {} {}", new.source_language, new.quality_tier, targets.join(",")),
             in_progress_until: now_ms.saturating_add(hold_ms),
-            remove_at: now_ms / 1000 + REMEMBERED_SECONDS,
+            remove_at: now_ms / 1000 + RECORD_RETENTION_SECONDS,
             now: now_ms / 1000,
             supersedes: None,
         }

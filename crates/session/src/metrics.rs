@@ -137,7 +137,8 @@ table! {
     WARM_PAIRS_READY: Consumer, "WarmPairsReady", Count;
     /// Sessions ended by the health check.
     STREAMS_CLEANED_UP: Consumer, "StreamsCleanedUp", Count;
-    /// The longest time from a fragment's first byte at KVS to its last at the consumer.
+    /// The longest time from a fragment's first byte at KVS to its last at the consumer, or for
+    /// which audio that was read waits for its delivery.
     STREAM_LAG_MILLIS: Consumer, "StreamLagMillis", Milliseconds;
     /// Audio accepted by the processor.
     AUDIO_SECONDS_DELIVERED: Consumer, "AudioSecondsDelivered", Seconds;

@@ -2,9 +2,9 @@
 //! listeners).
 //!
 //! It completes work after lost events, killed runs and interrupted requests. Each duty is
-//! idempotent and bounded, and concurrent runs are safe: the lease admits one consumer, an event
+//! idempotent and bounded, and concurrent passes are safe: the lease admits one consumer, an event
 //! that is emitted twice has one `eventId`, and a session is claimed by a conditional write before
-//! its resources are deleted. A duty that fails is logged, the others still run, and the run then
+//! its resources are deleted. A duty that fails is logged, the others still run, and the pass then
 //! fails as a whole.
 //!
 //! | duty | effect |
@@ -50,7 +50,7 @@ pub use rules::Rules;
 #[cfg(test)]
 mod tests;
 
-/// Result of one run.
+/// Result of one pass.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
@@ -58,7 +58,7 @@ pub struct Summary {
     pub active_streams: u64,
     /// Consumers invoked to start or to drain a session.
     pub restarted: u64,
-    /// Sessions whose checkpoint was written by another build.
+    /// Sessions whose checkpoint this build cannot read: of another version, or malformed.
     pub unreadable: u64,
     /// Sessions whose record cannot be read, and which were therefore skipped.
     pub unreadable_records: u64,
@@ -108,22 +108,22 @@ pub async fn run<P: Ports>(
     trace_header: Option<String>,
 ) -> (Summary, Option<PortError>) {
     let now_ms = ports.context.now_ms();
-    let run = Run { ports, rules, now_ms, trace_header, unreadable: Mutex::default() };
+    let pass = Pass { ports, rules, now_ms, trace_header, unreadable: Mutex::default() };
     let mut summary = Summary::default();
     // Events first: an ACTIVE that was never emitted makes a restart unnecessary.
     let results = [
-        ("resend", resend::run(&run, &mut summary).await),
-        ("expire", expire::run(&run, &mut summary).await),
-        ("restart", restart::run(&run, &mut summary).await),
-        ("notify", notify::run(&run, &mut summary).await),
+        ("resend", resend::run(&pass, &mut summary).await),
+        ("expire", expire::run(&pass, &mut summary).await),
+        ("restart", restart::run(&pass, &mut summary).await),
+        ("notify", notify::run(&pass, &mut summary).await),
         // Before sessions are cleaned, so that an interrupted creation that has drawn the id of a
         // pair owns the pair's resources.
-        ("check pairs", warm_pairs::check(&run, &mut summary).await),
-        ("clean", clean::run(&run, &mut summary).await),
+        ("check pairs", warm_pairs::check(&pass, &mut summary).await),
+        ("clean", clean::run(&pass, &mut summary).await),
         // Last, because sessions come first.
-        ("fill pairs", warm_pairs::fill(&run, &mut summary).await),
+        ("fill pairs", warm_pairs::fill(&pass, &mut summary).await),
     ];
-    summary.unreadable_records = run.unreadable().len() as u64;
+    summary.unreadable_records = pass.unreadable().len() as u64;
     let mut first = None;
     for (duty, result) in results {
         if let Err(error) = result {
@@ -134,8 +134,8 @@ pub async fn run<P: Ports>(
     (summary, first)
 }
 
-/// One run.
-struct Run<'a, P: Ports> {
+/// One health check.
+struct Pass<'a, P: Ports> {
     ports: &'a HealthCheck<'a, P>,
     rules: &'a Rules,
     /// When it began, Unix ms.
@@ -145,7 +145,7 @@ struct Run<'a, P: Ports> {
     unreadable: Mutex<BTreeSet<SessionId>>,
 }
 
-impl<P: Ports> Run<'_, P> {
+impl<P: Ports> Pass<'_, P> {
     fn unreadable(&self) -> MutexGuard<'_, BTreeSet<SessionId>> {
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,7 +172,7 @@ impl<P: Ports> Run<'_, P> {
         self.ago(self.rules.min_age)
     }
 
-    /// Returns the time `duration` before the start of the run, Unix ms.
+    /// Returns the time `duration` before the start of the pass, Unix ms.
     fn ago(&self, duration: Duration) -> u64 {
         self.now_ms.saturating_sub(millis(duration))
     }
@@ -216,7 +216,7 @@ impl<P: Ports> Run<'_, P> {
         self.ports.context.traced(work, repair).await
     }
 
-    /// Returns whether this run sweeps.
+    /// Returns whether this pass sweeps.
     fn sweeps(&self) -> bool {
         (self.now_ms / millis(self.rules.interval).max(1)).is_multiple_of(rules::SWEEP_EVERY)
     }

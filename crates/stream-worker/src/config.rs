@@ -18,7 +18,7 @@ variables! {
     CPU_UNITS: Number(0, 0..=196_608);
     /// Memory of the worker in MB; 0: the limit of its cgroup, or all memory.
     MEMORY_MB: Number(0, 0..=1_048_576);
-    /// Port of the health checks.
+    /// Port of the container's health checks.
     HEALTH_PORT: Number(8_080, 0..=65_535);
     /// Time that a stopping worker takes to hand over its sessions, in seconds; less than the
     /// container's stop timeout.
@@ -36,7 +36,7 @@ pub(crate) struct Config {
     pub(crate) bounds: Bounds,
     /// CPU and memory of the worker.
     pub(crate) size: Size,
-    /// The port of the health checks; 0: a free one.
+    /// The port of the container's health checks; 0: a free one.
     pub(crate) health_port: u16,
     /// The time for a stop.
     pub(crate) stop_timeout: Duration,
@@ -75,7 +75,7 @@ impl Config {
     }
 }
 
-/// Returns the port of the health checks.
+/// Returns the port of the container's health checks.
 ///
 /// # Errors
 /// Names the variable if it is malformed or out of range.

@@ -9,10 +9,10 @@ pub(crate) enum Error {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A signal handler cannot be installed.
-    #[error("the signals of a stop: {0}")]
+    #[error("cannot install the handler of a signal: {0}")]
     Signals(#[source] std::io::Error),
-    /// The health checks cannot be served.
-    #[error("port {port} for health checks: {source}")]
+    /// The container's health checks cannot be served.
+    #[error("cannot listen on port {port} for health checks: {source}")]
     Port {
         /// The port.
         port: u16,

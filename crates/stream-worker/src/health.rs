@@ -1,5 +1,5 @@
-//! The health checks: `GET /health` answers while the process runs, `GET /ready` while it also
-//! receives messages.
+//! The container's health checks: `GET /health` answers while the process runs, `GET /ready` while
+//! it also receives messages.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::config::health_port;
 use crate::error::Error;
 use crate::stop::Stop;
 
-/// How long a health check waits, in real time.
+/// How long a container's health check waits, in real time.
 const LIMIT: Duration = Duration::from_secs(4);
 
 /// Listens on a port of every interface, as an orchestrator's health checks need it.
@@ -29,7 +29,7 @@ pub(crate) async fn bind(port: u16) -> Result<TcpListener, Error> {
     listener.map_err(|source| Error::Port { port, source })
 }
 
-/// Answers the health checks.
+/// Answers the container's health checks.
 pub(crate) async fn serve(listener: TcpListener, capacity: Capacity, stop: Stop) {
     let address = listener.local_addr().ok();
     tracing::info!(port = address.map(|address| address.port()), "serving health checks");
@@ -46,22 +46,22 @@ pub(crate) async fn serve(listener: TcpListener, capacity: Capacity, stop: Stop)
     }
 }
 
-/// Asks the worker of this container for its health: a container without a shell checks itself with
-/// its own program.
+/// Requests `/health` of the worker in this container. The container's health check runs this
+/// program, because its image has no shell.
 ///
 /// # Errors
 /// It does not answer.
 pub(crate) async fn check(env: &Env) -> Result<(), Error> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, health_port(env)?));
-    let asked = timeout(LIMIT, ask(address)).await;
-    match asked.map_err(std::io::Error::from).flatten() {
+    let answer = timeout(LIMIT, request(address)).await;
+    match answer.map_err(std::io::Error::from).flatten() {
         Ok(answer) if answer.starts_with("HTTP/1.1 200 ") => Ok(()),
         Ok(answer) => Err(Error::Unhealthy(answer.lines().next().unwrap_or_default().to_owned())),
         Err(error) => Err(Error::Unhealthy(error.to_string())),
     }
 }
 
-async fn ask(address: SocketAddr) -> std::io::Result<String> {
+async fn request(address: SocketAddr) -> std::io::Result<String> {
     let mut connection = TcpStream::connect(address).await?;
     connection
         .write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

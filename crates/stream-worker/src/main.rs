@@ -52,7 +52,7 @@ async fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "the worker ends");
+            tracing::error!(%error, "exiting with an error");
             ExitCode::FAILURE
         }
     }

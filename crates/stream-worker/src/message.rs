@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_adapters::starts_queue::Start;
+use aws_adapters::starts_queue::{Start, WAIT_SECONDS};
 use kvs_stream_consumer::Event;
 use lambda_support::TimeScale;
 use serde_json::Value;
@@ -21,6 +21,9 @@ const EXTEND_EVERY: Duration = Duration::from_secs(10);
 /// Pause before the second try, in seconds; that before the third is twice as long, as with
 /// Lambda's retries.
 const FIRST_PAUSE_SECONDS: u32 = 60;
+
+/// Tries of a message: `maxReceiveCount` of the queue.
+pub(crate) const TRIES: u32 = 3;
 
 /// What all messages of a worker share.
 #[derive(Debug, Clone)]
@@ -54,15 +57,16 @@ impl<Q: Queue, H: Handler> Messages<Q, H> {
         };
         if let Err(error) = done {
             // It is received again, which is harmless for a message that is done.
-            tracing::warn!(%error, call, "a message comes back early");
+            tracing::warn!(%error, call, "message not changed: it is visible again when its visibility timeout ends");
         }
     }
 
-    /// Makes received messages visible to other workers.
+    /// Returns received messages to the queue. They are visible when the last calls of workers that
+    /// stop at the same time have ended: each call that receives a message counts as a try.
     pub(crate) async fn hand_back(&self, starts: &[Start]) {
         for start in starts {
-            if let Err(error) = self.queue.hide(&start.receipt, 0).await {
-                tracing::warn!(%error, "a message comes back late");
+            if let Err(error) = self.queue.hide(&start.receipt, WAIT_SECONDS).await {
+                tracing::warn!(%error, "message not returned to the queue: it is visible again when its visibility timeout ends");
             }
         }
     }
@@ -78,8 +82,12 @@ impl<Q: Queue, H: Handler> Messages<Q, H> {
     }
 }
 
-/// Returns the pause after a failed try, in seconds.
+/// Returns the pause after a failed try, in seconds. None after the last one, because SQS moves the
+/// message to the dead-letter queue when it would be received again.
 fn pause(receives: u32) -> i32 {
-    let seconds = FIRST_PAUSE_SECONDS.saturating_mul(receives.clamp(1, 10));
+    if receives >= TRIES {
+        return 0;
+    }
+    let seconds = FIRST_PAUSE_SECONDS.saturating_mul(receives.max(1));
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }

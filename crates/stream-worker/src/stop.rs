@@ -1,5 +1,5 @@
-//! The stop of a worker: the first SIGTERM or SIGINT asks every run to hand over, the second one
-//! and the timeout end the process.
+//! The stop of a worker: the first SIGTERM or SIGINT requests a hand-off of every run, the second
+//! one and the timeout end the process.
 
 use std::process::exit;
 use std::time::Duration;

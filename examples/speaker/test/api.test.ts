@@ -80,13 +80,13 @@ test("no network for long is an error of its own, and the waits stay bounded", a
   assert.ok(slept.length > 3 && slept.every((ms) => ms >= 250 && ms <= 10_250));
 });
 
-test("an unknown session has ended, for whoever asks and for whoever ends it", async () => {
+test("GET and DELETE of an unknown session report it as ended", async () => {
   const { api } = client(json(404, { error: "session a-b-1 does not exist", timestamp: 1 }));
   assert.equal(await api.status("a-b-1"), "ended");
   await api.end("a-b-1");
 });
 
-test("whoever cannot ask is not told that it has ended", async () => {
+test("a request that fails does not report a session as ended", async () => {
   for (const answer of [json(401, { message: "Unauthorized" }), new TypeError("no network")]) {
     await assert.rejects(client(answer).api.status("a-b-1"));
   }

@@ -24,7 +24,7 @@ class Scene {
     this.asked.push(...this.#machine.handle(event, this.now).map((command) => ({ ...command, at: this.now })));
   }
 
-  /** Lets time pass, waking the machine whenever it wants to be woken. */
+  /** Lets time pass, and wakes the machine at each time that it has set. */
   pass(ms: number): void {
     const until = this.now + ms;
     for (let wakes = 0; ; wakes += 1) {
@@ -329,7 +329,7 @@ describe("the hour", () => {
 });
 
 describe("the end", () => {
-  test("each trouble asks whether the session lives, one question at a time", () => {
+  test("each failure looks the session up, one request at a time", () => {
     const scene = new Scene().goLive();
     scene.signalingCloses();
     scene.peer("peer lost");

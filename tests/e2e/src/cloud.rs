@@ -170,6 +170,16 @@ impl Cloud {
         }
     }
 
+    /// Waits until `host` (a package name) has logged the end of `runs` runs. A run logs its last
+    /// metrics and its end after it has written the session's item, so they can be missing from the
+    /// log of a session that is drained.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] with the end of the log.
+    pub async fn runs_finished(&self, host: &str, runs: u64) -> Result<(), Error> {
+        self.logged(host, "run finished", usize::try_from(runs).unwrap_or(usize::MAX)).await
+    }
+
     /// Returns the path of a file that is deleted with the cloud's data.
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.data.join(name)

@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod checker;
+mod cpu_pressure;
 
 use std::time::Duration;
 
@@ -177,8 +178,11 @@ async fn replay(cloud: &Cloud) -> Result<(), Error> {
 pub fn run(fault: &ProcessFault, seed: u64) -> RunResult {
     let plan = (fault.plan)(&mut Random::new(seed));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    match runtime.block_on(run_session(&plan)) {
-        Ok((run, packets)) => checker::check(&plan, &run, &packets),
+    let stalled = cpu_pressure::stalled();
+    let outcome = runtime.block_on(run_session(&plan));
+    let stalled = cpu_pressure::stalled().saturating_sub(stalled);
+    match outcome {
+        Ok((run, packets)) => checker::check(&plan, &run, &packets, stalled),
         Err(error) => RunResult {
             lost: 0,
             accepted_twice: 0,

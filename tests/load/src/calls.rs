@@ -3,6 +3,8 @@
 use e2e::Cloud;
 use serde::Serialize;
 
+use crate::Host;
+
 /// The logical ids of what runs sessions.
 const HOSTS: [&str; 3] =
     ["KvsStreamConsumerFunction", "KvsStreamConsumerInstancesFunction", "WorkerTaskDefinition"];
@@ -18,7 +20,7 @@ pub(crate) struct Calls {
     /// Query of `Connections`.
     pub(crate) queries: f64,
     pub(crate) queue: f64,
-    /// Bytes of the hosts' logs.
+    /// Bytes of the host's log.
     pub(crate) log_bytes: f64,
 }
 
@@ -32,8 +34,8 @@ impl Calls {
     }
 }
 
-/// Reads the counts of a cloud.
-pub(crate) async fn of(cloud: &Cloud) -> Calls {
+/// Reads the counts of a cloud whose sessions run on `host`.
+pub(crate) async fn of(cloud: &Cloud, host: Host) -> Calls {
     let state = cloud.state().await.unwrap_or_default();
     let calls = |host: &str, is_counted: &dyn Fn(&str) -> bool| -> f64 {
         let actions = state["calls"][host].as_object().into_iter().flatten();
@@ -43,15 +45,12 @@ pub(crate) async fn of(cloud: &Cloud) -> Calls {
     };
     let all = |is_counted: &dyn Fn(&str) -> bool| HOSTS.map(|host| calls(host, is_counted));
     let count = |action: &str| all(&|name| name == action).iter().sum();
-    let logs = ["kvs-stream-consumer", "stream-worker"].map(|package| {
-        let file = std::fs::metadata(cloud.scratch(&format!("logs/{package}.log")));
-        file.map_or(0.0, |file| file.len() as f64)
-    });
+    let log = std::fs::metadata(cloud.scratch(&format!("logs/{}.log", host.deployed())));
     Calls {
         writes: count("dynamodb:UpdateItem"),
         gets: count("dynamodb:GetItem"),
         queries: count("dynamodb:Query"),
         queue: all(&|name| name.starts_with("sqs:")).iter().sum(),
-        log_bytes: logs.iter().sum(),
+        log_bytes: log.map_or(0.0, |file| file.len() as f64),
     }
 }

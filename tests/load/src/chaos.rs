@@ -12,7 +12,6 @@ use tokio::time::{sleep, sleep_until};
 use crate::Host;
 use crate::slot::Load;
 
-const FUNCTION: &str = "kvs-stream-consumer";
 /// Longer and shorter than a lease, which lasts 36 s.
 const LONG_CUT: Duration = Duration::from_secs(60);
 const SHORT_CUT: Duration = Duration::from_secs(20);
@@ -36,7 +35,7 @@ pub(crate) enum Chaos {
     Scaling,
     /// Calls of the lease table hang, or fail, for longer and for shorter than a lease.
     Cut,
-    /// Messages cannot be kept invisible, and not be deleted.
+    /// Messages can neither be kept invisible nor deleted.
     Redelivery,
     /// Each event is delivered twice, as to two clusters.
     Twice,
@@ -47,7 +46,7 @@ impl Chaos {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Returns the time between two strikes, in AWS's time.
+    /// Returns the time between two injections, in AWS's time.
     fn every(self) -> Duration {
         Duration::from_secs(match self {
             Self::Rolling | Self::Scaling => 60,
@@ -58,28 +57,28 @@ impl Chaos {
         })
     }
 
-    /// Strikes until the load ends. Returns how often.
+    /// Injects faults until the load ends. Returns how often.
     ///
     /// # Errors
     /// The cloud refuses what is needed.
     pub(crate) async fn run(self, load: &Load, host: Host) -> Result<usize, Error> {
-        let (mut strikes, mut seen) = (0, Events::default());
+        let (mut injections, mut seen) = (0, Events::default());
         loop {
             let next = Instant::now() + load.real(self.every());
             sleep_until(next.into()).await;
             if next >= load.end {
-                return Ok(strikes);
+                return Ok(injections);
             }
-            strikes += match self {
-                Self::KillOne => kill(&load.cloud, host, strikes, 1).await?,
+            injections += match self {
+                Self::KillOne => kill(&load.cloud, host, injections, 1).await?,
                 Self::KillAll => kill(&load.cloud, host, 0, usize::MAX).await?,
                 Self::Lost => kill(&load.cloud, host, 0, usize::MAX).await? + purge(load).await?,
                 Self::Rolling => update(&load.cloud, json!({"forceNewDeployment": true})).await?,
                 Self::Scaling => {
-                    let count = [4, 2, 3, 1][strikes % 4];
+                    let count = [4, 2, 3, 1][injections % 4];
                     update(&load.cloud, json!({"desiredCount": count})).await?
                 }
-                Self::Cut => cut(load, strikes).await?,
+                Self::Cut => cut(load, injections).await?,
                 Self::Redelivery => redeliver(load).await?,
                 Self::Twice => seen.repeat(&load.cloud).await?,
             };
@@ -90,7 +89,7 @@ impl Chaos {
 /// Returns the processes that run sessions.
 async fn hosts(cloud: &Cloud, host: Host) -> Result<Vec<u64>, Error> {
     if host != Host::Container {
-        return cloud.processes(FUNCTION).await;
+        return cloud.processes(host.deployed()).await;
     }
     let workers = cloud.workers().await?;
     Ok(workers.iter().filter_map(|worker| worker["pid"].as_u64()).collect())

@@ -44,10 +44,19 @@ impl Host {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Returns the name of the process that runs the sessions.
-    fn process(self) -> &'static str {
+    /// Returns the name of the program that runs the sessions.
+    fn program(self) -> &'static str {
         match self {
             Self::Lambda | Self::ManagedInstances => "kvs-stream-consumer",
+            Self::Container => "stream-worker",
+        }
+    }
+
+    /// Returns the name of the function or task that runs the sessions, and of its log.
+    fn deployed(self) -> &'static str {
+        match self {
+            Self::Lambda => "kvs-stream-consumer",
+            Self::ManagedInstances => "kvs-stream-consumer-instances-dev",
             Self::Container => "stream-worker",
         }
     }
@@ -116,14 +125,14 @@ async fn main() -> ExitCode {
     for number in 0..arguments.sessions {
         slots.spawn(Slot::new(number, arguments.seed, Arc::clone(&load)).run());
     }
-    let strikes = match arguments.chaos {
+    let injections = match arguments.chaos {
         Some(chaos) => Some(chaos.run(&load, arguments.host).await.expect("the chaos")),
         None => None,
     };
     let results: Vec<_> = slots.join_all().await.into_iter().flatten().collect();
-    let calls = calls::of(&load.cloud).await;
+    let calls = calls::of(&load.cloud, arguments.host).await;
     let processes = usage.stop().await;
-    let summary = Summary::new(&arguments, &load, &results, strikes, &processes, &calls);
+    let summary = Summary::new(&arguments, &load, &results, injections, &processes, &calls);
     print!("{summary}");
     summary.write(&arguments.summary);
     if summary.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::processes::Process;
 
-/// The memory of a process that lived for at least half of the run, after its first tenth.
+/// The memory of a process that was observed for at least half of the run, after its first tenth.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Trend {
@@ -20,21 +20,21 @@ pub(crate) struct Trend {
 impl Trend {
     /// Returns the trend of a process in a run of `seconds`.
     pub(crate) fn of(process: &Process, seconds: f64) -> Option<Self> {
-        let (born, last) = (process.memory.first()?.0, process.memory.last()?.0);
-        let lived = last - born;
-        let first = born + lived / 10.0;
+        let (first_reading, last) = (process.memory.first()?.0, process.memory.last()?.0);
+        let observed = last - first_reading;
+        let first = first_reading + observed / 10.0;
         let begin = process.memory.partition_point(|(at, _)| *at < first);
-        let (memory, settled) = (&process.memory[begin..], last - first);
+        let (memory, measured) = (&process.memory[begin..], last - first);
         let mean = |from: f64, to: f64| {
             let within = memory.iter().filter(|(at, _)| (from..=to).contains(at));
             mean(within.map(|(_, mb)| *mb))
         };
-        (lived > 0.0 && lived >= seconds / 2.0).then(|| Self {
+        (observed > 0.0 && observed >= seconds / 2.0).then(|| Self {
             program: process.program.clone(),
-            minutes: settled / 60.0,
+            minutes: measured / 60.0,
             mb_per_hour: slope(memory) * 3600.0,
-            first_quarter_mb: mean(first, first + settled / 4.0),
-            last_quarter_mb: mean(last - settled / 4.0, last),
+            first_quarter_mb: mean(first, first + measured / 4.0),
+            last_quarter_mb: mean(last - measured / 4.0, last),
         })
     }
 
@@ -75,6 +75,9 @@ mod tests {
         assert!((trend.mb_per_hour - 36.0).abs() < 1e-6, "{trend:?}");
         assert!((trend.first_quarter_mb - 10.85).abs() < 1e-6, "{trend:?}");
         assert!((trend.last_quarter_mb - 13.55).abs() < 1e-6, "{trend:?}");
-        assert!(Trend::of(&process, 801.0).is_none(), "it lived for less than half of the run");
+        assert!(
+            Trend::of(&process, 801.0).is_none(),
+            "it was observed for less than half of the run"
+        );
     }
 }

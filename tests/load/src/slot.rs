@@ -13,10 +13,10 @@ use tokio::time::sleep;
 
 use crate::recordings::{Recordings, Speech};
 
-/// Longest pause before a session in AWS's time, and the sessions that may then begin in a second:
-/// an account opens and closes five.
+/// Longest pause before a session in AWS's time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-const OPENED_A_SECOND: f64 = 4.0;
+/// The sessions that begin, and those that end, in a second: an account opens and closes five.
+const CHANGED_A_SECOND: f64 = 4.0;
 /// Longest real time for POST or DELETE with their retries, and from the end of a session to its
 /// drain.
 const LIMIT: Duration = Duration::from_secs(480);
@@ -40,8 +40,9 @@ impl Load {
         aws / self.cloud.time_scale()
     }
 
-    fn longest_pause(&self) -> Duration {
-        LONGEST_PAUSE.max(Duration::from_secs_f64(self.sessions as f64 / OPENED_A_SECOND))
+    /// Returns the time in which the account opens or closes every slot's session.
+    fn spread(&self) -> Duration {
+        Duration::from_secs_f64(self.sessions as f64 / CHANGED_A_SECOND)
     }
 }
 
@@ -76,16 +77,20 @@ impl Slot {
         Self { speaker: format!("speaker-{number}"), random, load }
     }
 
-    /// Runs sessions until the end. One that fails is a result, too.
+    /// Runs sessions until its end, which is up to [`Load::spread`] before that of the load, at
+    /// most half of the time. A session that fails is a result, too.
     pub(crate) async fn run(mut self) -> Vec<SessionResult> {
         let load = Arc::clone(&self.load);
         let mut results = Vec::new();
-        let mut longest = load.longest_pause();
+        let mut longest = LONGEST_PAUSE.max(load.spread());
+        let early = load.real(load.spread()).min((load.end - load.begun) / 2);
+        let end = load.end - Duration::from_millis(self.random.below(early.as_millis() as u64));
         loop {
-            let pause = self.random.below(longest.as_millis() as u64);
-            sleep(load.real(Duration::from_millis(pause))).await;
+            let pause =
+                load.real(Duration::from_millis(self.random.below(longest.as_millis() as u64)));
+            sleep(pause.min(end.saturating_duration_since(Instant::now()))).await;
             longest = LONGEST_PAUSE;
-            let left = load.end.saturating_duration_since(Instant::now());
+            let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return results;
             }

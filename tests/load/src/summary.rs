@@ -16,14 +16,14 @@ use crate::{Arguments, Host};
 
 /// The median, two percentiles and the largest value.
 #[derive(Debug, Default, Serialize)]
-struct Spread {
+struct Percentiles {
     p50: f64,
     p95: f64,
     p99: f64,
     max: f64,
 }
 
-impl Spread {
+impl Percentiles {
     fn of(values: impl Iterator<Item = f64>) -> Self {
         let mut values: Vec<_> = values.collect();
         values.sort_by(f64::total_cmp);
@@ -35,7 +35,7 @@ impl Spread {
     }
 }
 
-impl fmt::Display for Spread {
+impl fmt::Display for Percentiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { p50, p95, p99, max } = self;
         write!(f, "{p50:.1} p50, {p95:.1} p95, {p99:.1} p99, {max:.1} max")
@@ -49,7 +49,7 @@ pub(crate) struct Summary {
     host: String,
     /// What was broken, and how often.
     chaos: Option<String>,
-    strikes: Option<usize>,
+    injections: Option<usize>,
     /// Sessions at a time.
     sessions: u64,
     /// Sessions that ended.
@@ -62,15 +62,15 @@ pub(crate) struct Summary {
     lost: u64,
     twice: u64,
     failures: Vec<String>,
-    post_ms: Spread,
-    first_chunk_ms: Spread,
+    post_ms: Percentiles,
+    first_chunk_ms: Percentiles,
     /// Of all chunks, from their last sample in the stream to the processor.
-    delivery_ms: Spread,
-    stop_ms: Spread,
+    delivery_ms: Percentiles,
+    stop_ms: Percentiles,
     /// The longest time of each session between two chunks that were accepted.
-    longest_pause_ms: Spread,
+    longest_pause_ms: Percentiles,
     /// The time without delivery of each hand-off.
-    hand_off_gap_ms: Spread,
+    hand_off_gap_ms: Percentiles,
     hand_offs: usize,
     /// Processes of the host.
     processes: usize,
@@ -79,7 +79,7 @@ pub(crate) struct Summary {
     /// Cores in use by program, over the whole run.
     cores: BTreeMap<String, f64>,
     /// Of the host, in MB.
-    rss_per_process: Spread,
+    rss_per_process: Percentiles,
     most_files_per_process: usize,
     /// Of the host's processes and of the cloud.
     memory: Vec<Trend>,
@@ -95,17 +95,17 @@ impl Summary {
         arguments: &Arguments,
         load: &Load,
         results: &[SessionResult],
-        strikes: Option<usize>,
+        injections: Option<usize>,
         processes: &[Process],
         calls: &Calls,
     ) -> Self {
         let spread = |of: fn(&SessionResult) -> f64| {
-            Spread::of(results.iter().filter(|result| result.failure.is_none()).map(of))
+            Percentiles::of(results.iter().filter(|result| result.failure.is_none()).map(of))
         };
         let (seconds, scale) =
             (load.begun.elapsed().as_secs_f64(), f64::from(load.cloud.time_scale()));
         let session_hours = results.iter().map(|result| result.seconds).sum::<f64>() / 3600.0;
-        let is_host = |process: &&Process| process.program == arguments.host.process();
+        let is_host = |process: &&Process| process.program == arguments.host.program();
         let hosts: Vec<_> = processes.iter().filter(is_host).collect();
         let used = used(load, results, &hosts);
         let cost = Cost::of(arguments.host, used, &calls.each(session_hours));
@@ -114,7 +114,7 @@ impl Summary {
         Self {
             host: arguments.host.name(),
             chaos: arguments.chaos.map(|chaos| chaos.name()),
-            strikes,
+            injections,
             sessions: arguments.sessions,
             ended: results.len(),
             hours: seconds * scale / 3600.0,
@@ -125,15 +125,17 @@ impl Summary {
             failures: results.iter().filter_map(|result| result.failure.clone()).collect(),
             post_ms: spread(|result| result.post_ms),
             first_chunk_ms: spread(|result| result.first_chunk_ms),
-            delivery_ms: Spread::of(results.iter().flat_map(|it| it.delivery_ms.iter().copied())),
+            delivery_ms: Percentiles::of(
+                results.iter().flat_map(|it| it.delivery_ms.iter().copied()),
+            ),
             stop_ms: spread(|result| result.stop_ms),
             longest_pause_ms: spread(|result| result.longest_pause_ms),
             hand_offs: gaps.len(),
-            hand_off_gap_ms: Spread::of(gaps.into_iter()),
+            hand_off_gap_ms: Percentiles::of(gaps.into_iter()),
             processes: hosts.len(),
             cpu_per_session: 100.0 * used.cpu,
             cores: cores(processes, seconds),
-            rss_per_process: Spread::of(
+            rss_per_process: Percentiles::of(
                 hosts.iter().flat_map(|host| host.memory.iter().map(|(_, mb)| *mb)),
             ),
             most_files_per_process: hosts.iter().map(|host| host.most_files).max().unwrap_or(0),
@@ -147,7 +149,7 @@ impl Summary {
     /// Whether each session ended, with each sample once, and the chaos took place.
     pub(crate) fn is_whole(&self) -> bool {
         let is_delivered = self.failures.is_empty() && (self.lost, self.twice) == (0, 0);
-        self.ended > 0 && is_delivered && self.strikes != Some(0)
+        self.ended > 0 && is_delivered && self.injections != Some(0)
     }
 
     /// Writes the figures.
@@ -189,7 +191,7 @@ fn cores(processes: &[Process], seconds: f64) -> BTreeMap<String, f64> {
 
 /// Returns the metric `HandOffGapMillis` of each hand-off.
 fn hand_off_gaps(load: &Load, host: Host) -> Vec<f64> {
-    let log = load.cloud.log(host.process());
+    let log = load.cloud.log(host.deployed());
     let lines = log.lines().filter(|line| line.contains("HandOffGapMillis"));
     let lines = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.filter_map(|line| line["HandOffGapMillis"].as_f64()).collect()
@@ -198,9 +200,13 @@ fn hand_off_gaps(load: &Load, host: Host) -> Vec<f64> {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, sessions, ended, session_hours, .. } = self;
-        writeln!(f, "host           {host}, {sessions} sessions at a time, {ended} in all")?;
-        if let Some((chaos, strikes)) = self.chaos.as_ref().zip(self.strikes) {
-            writeln!(f, "chaos          {chaos}, {strikes} times")?;
+        let mean = session_hours / self.hours;
+        writeln!(
+            f,
+            "host           {host}, up to {sessions} sessions at a time, {mean:.0} on average, {ended} in all"
+        )?;
+        if let Some((chaos, injections)) = self.chaos.as_ref().zip(self.injections) {
+            writeln!(f, "chaos          {chaos}, {injections} times")?;
         }
         writeln!(f, "speech         {session_hours:.2} hours in {:.2}", self.hours)?;
         writeln!(f, "lost, twice    {}, {} samples", self.lost, self.twice)?;

@@ -118,9 +118,9 @@ impl MediaBody for Body {
         }
         self.idle_since = Instant::now();
         let between = std::mem::take(&mut self.between);
-        let strikes =
+        let applies =
             |broken: &mut Break| broken.after == 0 && (between || !broken.how.between_documents());
-        if let Some(broken) = self.broken.take_if(strikes) {
+        if let Some(broken) = self.broken.take_if(applies) {
             match broken.how {
                 How::Cut => return Some(Err(BodyError("cut".into()))),
                 How::End => {

@@ -65,14 +65,14 @@ impl SimHost {
     pub(crate) async fn step(&self, when: KillPoint) {
         // Lets other tasks run between any two steps.
         tokio::task::yield_now().await;
-        let dies = {
+        let crashes = {
             let mut state = self.world.state();
             if when == KillPoint::Before {
                 state.steps += 1;
             }
             state.kill == Some((state.steps, when))
         };
-        if dies {
+        if crashes {
             self.kill.done.store(true, Ordering::Relaxed);
             self.kill.notify.notify_one();
             pending::<()>().await;

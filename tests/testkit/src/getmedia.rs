@@ -271,23 +271,23 @@ pub fn document(framing: &Framing, fragment: &Fragment) -> Vec<u8> {
 /// Returns the document with which KVS ends a body on an error; `number` as the AWS parser library
 /// expects it.
 pub fn error_document(error_id: u32, code: &str, number: Option<&str>) -> Vec<u8> {
-    let mut said: Vec<(&str, String)> = Vec::new();
-    said.extend(number.map(|number| ("AWS_KINESISVIDEO_FRAGMENT_NUMBER", number.to_owned())));
-    said.push(("AWS_KINESISVIDEO_ERROR_CODE", code.to_owned()));
-    said.push(("AWS_KINESISVIDEO_ERROR_ID", error_id.to_string()));
-    let children = tags(&said, Size::Bytes(4));
+    let mut values: Vec<(&str, String)> = Vec::new();
+    values.extend(number.map(|number| ("AWS_KINESISVIDEO_FRAGMENT_NUMBER", number.to_owned())));
+    values.push(("AWS_KINESISVIDEO_ERROR_CODE", code.to_owned()));
+    values.push(("AWS_KINESISVIDEO_ERROR_ID", error_id.to_string()));
+    let children = tags(&values, Size::Bytes(4));
     [ebml::header(b"matroska"), ebml::sized(id::SEGMENT, Size::Unknown(8), &children)].concat()
 }
 
 fn leading_tags(fragment: &Fragment) -> Vec<u8> {
     let seconds = |ms: i64| format!("{}.{:03}", ms / 1000, ms % 1000);
-    let mut said: Vec<(&str, String)> = Vec::new();
-    said.extend(fragment.number.clone().map(|n| ("AWS_KINESISVIDEO_FRAGMENT_NUMBER", n)));
+    let mut values: Vec<(&str, String)> = Vec::new();
+    values.extend(fragment.number.clone().map(|n| ("AWS_KINESISVIDEO_FRAGMENT_NUMBER", n)));
     let server = fragment.server_ms.map(seconds);
-    said.extend(server.map(|time| ("AWS_KINESISVIDEO_SERVER_TIMESTAMP", time)));
+    values.extend(server.map(|time| ("AWS_KINESISVIDEO_SERVER_TIMESTAMP", time)));
     let producer = fragment.producer_ms.map(seconds);
-    said.extend(producer.map(|time| ("AWS_KINESISVIDEO_PRODUCER_TIMESTAMP", time)));
-    if said.is_empty() { Vec::new() } else { tags(&said, Size::Bytes(4)) }
+    values.extend(producer.map(|time| ("AWS_KINESISVIDEO_PRODUCER_TIMESTAMP", time)));
+    if values.is_empty() { Vec::new() } else { tags(&values, Size::Bytes(4)) }
 }
 
 fn mime_type(framing: &Framing, behind: bool) -> Vec<u8> {
@@ -299,8 +299,8 @@ fn mime_type(framing: &Framing, behind: bool) -> Vec<u8> {
     }
 }
 
-fn tags(said: &[(&str, String)], size: Size) -> Vec<u8> {
-    let simple: Vec<u8> = said
+fn tags(values: &[(&str, String)], size: Size) -> Vec<u8> {
+    let simple: Vec<u8> = values
         .iter()
         .flat_map(|(name, value)| {
             let name = ebml::sized(b"\x45\xA3", size, name.as_bytes());

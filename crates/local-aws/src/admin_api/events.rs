@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::json_answer;
+use super::{QueryOf, Refused, json_answer};
 use crate::services::Services;
 
 /// The query of the request.
@@ -24,7 +24,7 @@ pub(super) struct After {
 /// Returns the events after a number.
 pub(super) async fn list(
     State(services): State<Arc<Services>>,
-    Query(query): Query<After>,
-) -> Response {
-    json_answer(StatusCode::OK, &services.events.after(query.after))
+    query: QueryOf<After>,
+) -> Result<Response, Refused> {
+    Ok(json_answer(StatusCode::OK, &services.events.after(query?.after)))
 }

@@ -9,7 +9,7 @@
 //! - `faults`: `{faults: […]}`, as `/_local/faults`. Sent on a change.
 //! - `log`: `{function, line}`: a line of a function's log: the last of each log, then each.
 //!
-//! `GET /_local/live/SESSION`:
+//! `GET /_local/live/SESSION`, 404 if there is no such session:
 //!
 //! - `figures`: as `/_local/deliveries/SESSION`. Sent on a change.
 //! - `levels`: the audio that was accepted (`levels.rs`): the last minute, then all.
@@ -32,7 +32,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::{Refused, is_plain, not_found};
+use super::{Refused, has_media, is_plain, not_found};
 use crate::services::Services;
 use log_tail::LogTail;
 use session_feed::SessionFeed;
@@ -52,9 +52,10 @@ pub(super) async fn session(
     State(services): State<Arc<Services>>,
     Path(session): Path<String>,
 ) -> Result<Response, Refused> {
-    match is_plain(&session) {
+    let exists = has_media(&services, &session) || sessions::exists(&services, &session).await;
+    match is_plain(&session) && exists {
         true => Ok(stream(SessionFeed::new(services, session))),
-        false => Err(not_found("no session has such an id")),
+        false => Err(not_found("no session with such an id was seen here")),
     }
 }
 

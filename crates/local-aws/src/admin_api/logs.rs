@@ -5,14 +5,13 @@ use std::io::SeekFrom;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::header;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
-use super::{Refused, is_plain, not_found};
+use super::{QueryOf, Refused, is_plain, not_found};
 use crate::services::Services;
 
 /// The query of the request.
@@ -28,14 +27,12 @@ pub(super) struct Part {
 pub(super) async fn show(
     State(services): State<Arc<Services>>,
     Path(package): Path<String>,
-    part: Result<Query<Part>, QueryRejection>,
+    part: QueryOf<Part>,
 ) -> Result<Response, Refused> {
     if !is_plain(&package) {
         return Err(not_found("no function package has such a name"));
     }
-    let bad = |_| Refused(StatusCode::BAD_REQUEST, "from must be a number of bytes".to_owned());
-    let Query(part) = part.map_err(bad)?;
-    match read(&services.logs.join(format!("{package}.log")), part.from).await {
+    match read(&services.logs.join(format!("{package}.log")), part?.from).await {
         Ok(bytes) => Ok(([(header::CONTENT_TYPE, "text/plain")], bytes).into_response()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(not_found(&format!("the function package {package} has no log yet")))

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::StatusCode;
@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::services::Services;
 use crate::signaling::Client;
 
-use super::{Refused, json_answer, not_found, read};
+use super::{QueryOf, Refused, json_answer, not_found, read};
 
 /// A message of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -57,11 +57,11 @@ async fn list(State(services): State<Arc<Services>>) -> Response {
 async fn send(
     State(services): State<Arc<Services>>,
     Path(channel): Path<String>,
-    Query(filter): Query<ClientFilter>,
+    filter: QueryOf<ClientFilter>,
     request: Request,
 ) -> Result<Response, Refused> {
     let request: MessageRequest = read(request).await?;
-    let client = filter.client();
+    let client = filter?.0.client();
     let sent = match request.message_type {
         MessageType::GoAway => services.signaling.go_away(&channel, client.as_ref()),
         MessageType::ReconnectIceServer => {
@@ -74,9 +74,9 @@ async fn send(
 async fn close(
     State(services): State<Arc<Services>>,
     Path(channel): Path<String>,
-    Query(filter): Query<ClientFilter>,
+    filter: QueryOf<ClientFilter>,
 ) -> Result<Response, Refused> {
-    answer(&channel, services.signaling.close(&channel, filter.client().as_ref()))
+    answer(&channel, services.signaling.close(&channel, filter?.0.client().as_ref()))
 }
 
 fn answer(channel: &str, connections: usize) -> Result<Response, Refused> {

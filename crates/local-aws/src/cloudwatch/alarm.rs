@@ -98,6 +98,18 @@ impl Alarm {
         })
     }
 
+    /// Returns it with other properties, and with its state.
+    ///
+    /// # Errors
+    /// As [`Alarm::new`].
+    pub(super) fn redefined(&self, config: &sam_template::Alarm, now: i64) -> Result<Self, String> {
+        if self.properties == config.properties {
+            return Ok(self.clone());
+        }
+        let Self { properties, kind, configured, .. } = Self::new(config, now)?;
+        Ok(Self { properties, kind, configured, ..self.clone() })
+    }
+
     /// Returns the actions for its state, unless they are disabled.
     pub(super) fn actions(&self) -> Vec<String> {
         let name = match self.state {
@@ -194,5 +206,13 @@ mod tests {
             assert!(alarm(change.clone()).is_err(), "{change}");
         }
         assert!(alarm(json!({"EvaluationPeriods": 288})).is_ok());
+    }
+
+    #[test]
+    fn a_search_is_refused() {
+        let search = json!([{"Id": "m", "Expression": "SUM(SEARCH('{N,D} D=a', 'Sum', 60))"}]);
+        let change = json!({"MetricName": null, "Namespace": null, "Dimensions": null,
+            "Statistic": null, "Period": null, "Metrics": search});
+        assert_eq!(alarm(change).unwrap_err(), "an alarm cannot search metrics");
     }
 }

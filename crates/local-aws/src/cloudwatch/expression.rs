@@ -1,8 +1,10 @@
 //! Metric math (CloudWatch user guide, "Using math expressions with CloudWatch metrics"): numbers,
-//! the ids of other queries, `+ - * /`, parentheses and `FILL(id, number)`. Other functions are not
-//! supported.
+//! the ids of other queries, `+ - * /`, parentheses, `FILL(id, number)` and
+//! `SUM(SEARCH('…', 'statistic', period))`. Other functions are not supported.
 
 use std::collections::BTreeMap;
+
+use super::search::Search;
 
 /// Maximum depth of parentheses.
 const MAX_DEPTH: usize = 32;
@@ -13,6 +15,8 @@ pub(super) enum Expression {
     Number(f64),
     Id(String),
     Fill(String, f64),
+    /// The sum of what is found, whose values have its text as their id.
+    Sum(String, Search),
     Operation(char, Box<Self>, Box<Self>),
 }
 
@@ -33,14 +37,23 @@ impl Expression {
     /// Returns the ids that it refers to.
     pub(super) fn ids(&self) -> Vec<&str> {
         match self {
-            Self::Number(_) => Vec::new(),
+            Self::Number(_) | Self::Sum(..) => Vec::new(),
             Self::Id(id) | Self::Fill(id, _) => vec![id],
             Self::Operation(_, left, right) => [left.ids(), right.ids()].concat(),
         }
     }
 
-    /// Returns its value in window `index`, where `values` has those of each id. `None` if a value
-    /// that it needs is missing, or it divides by zero.
+    /// Returns its searches, each with the text that is the id of its values.
+    pub(super) fn searches(&self) -> Vec<(&str, &Search)> {
+        match self {
+            Self::Number(_) | Self::Id(_) | Self::Fill(..) => Vec::new(),
+            Self::Sum(text, search) => vec![(text, search)],
+            Self::Operation(_, left, right) => [left.searches(), right.searches()].concat(),
+        }
+    }
+
+    /// Returns its value in window `index`, where `values` has those of each id and search. `None`
+    /// if a value that it needs is missing, or it divides by zero.
     pub(super) fn value(
         &self,
         values: &BTreeMap<String, Vec<Option<f64>>>,
@@ -49,7 +62,7 @@ impl Expression {
         let of = |id: &String| values.get(id)?.get(index).copied().flatten();
         match self {
             Self::Number(number) => Some(*number),
-            Self::Id(id) => of(id),
+            Self::Id(id) | Self::Sum(id, _) => of(id),
             Self::Fill(id, number) => of(id).or(Some(*number)),
             Self::Operation(operator, left, right) => {
                 let (left, right) = (left.value(values, index)?, right.value(values, index)?);
@@ -83,7 +96,7 @@ impl<'a> Parser<'a> {
         found
     }
 
-    fn expect(&mut self, wanted: char) -> Result<(), String> {
+    fn require(&mut self, wanted: char) -> Result<(), String> {
         match self.take(wanted) {
             true => Ok(()),
             false => Err(format!("{wanted:?} is missing before {:?}", self.rest)),
@@ -127,7 +140,7 @@ impl<'a> Parser<'a> {
             Some('(') => {
                 self.take('(');
                 let inner = self.sum(depth + 1)?;
-                self.expect(')').map(|()| inner)
+                self.require(')').map(|()| inner)
             }
             Some(digit) if digit.is_ascii_digit() => self.number().map(Expression::Number),
             Some(letter) if letter.is_ascii_alphabetic() => self.name(),
@@ -146,14 +159,48 @@ impl<'a> Parser<'a> {
         if !self.take('(') {
             return Ok(Expression::Id(name));
         }
-        if name != "FILL" {
-            return Err(format!("local-cloud does not support the function {name}"));
+        match name.as_str() {
+            "FILL" => self.fill(),
+            "SUM" => self.sum_of_search(),
+            _ => Err(format!("local-cloud does not support the function {name}")),
         }
+    }
+
+    /// Reads the arguments of FILL.
+    fn fill(&mut self) -> Result<Expression, String> {
         self.peek();
         let id = self.word(|c| c.is_ascii_alphanumeric() || c == '_').to_owned();
-        self.expect(',')?;
+        self.require(',')?;
         let number = self.number()?;
-        self.expect(')').map(|()| Expression::Fill(id, number))
+        self.require(')').map(|()| Expression::Fill(id, number))
+    }
+
+    /// Reads the argument of SUM, which is a search.
+    fn sum_of_search(&mut self) -> Result<Expression, String> {
+        self.peek();
+        if self.word(|c| c.is_ascii_alphanumeric()) != "SEARCH" {
+            return Err("local-cloud only supports SUM of SEARCH".to_owned());
+        }
+        self.require('(')?;
+        let begun = self.rest;
+        let text = self.quoted()?;
+        self.require(',')?;
+        let statistic = self.quoted()?;
+        self.require(',')?;
+        self.peek();
+        let period = self.word(|c| c.is_ascii_digit());
+        let arguments = begun.strip_suffix(self.rest).unwrap_or(begun).to_owned();
+        self.require(')')?;
+        self.require(')')?;
+        let period = period.parse().map_err(|_| format!("{period:?} is not a period"))?;
+        let search = Search::new(text, statistic, period)?;
+        Ok(Expression::Sum(arguments, search))
+    }
+
+    fn quoted(&mut self) -> Result<&'a str, String> {
+        self.require('\'')?;
+        let text = self.word(|c| c != '\'');
+        self.require('\'').map(|()| text)
     }
 }
 
@@ -187,5 +234,26 @@ mod tests {
         for text in ["", "a +", "a b", "(a", "SUM(METRICS())", "1.2.3", "a ^ 2", &deep] {
             assert!(value(text).is_err(), "{text}");
         }
+        for text in [
+            "SEARCH('{N}', 'Sum', 60)",
+            "SUM(SEARCH('{N}', 'Sum'))",
+            "SUM(SEARCH('{N}",
+            "SUM(SEARCH('{N}', 'Sum', 60.5))",
+        ] {
+            assert!(value(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_search_has_the_values_of_its_arguments() {
+        let parsed = Expression::parse("1 + SUM(SEARCH('{N,D} D=a', 'Sum', 300))").unwrap();
+        let searches: Vec<_> = parsed
+            .searches()
+            .iter()
+            .map(|(id, search)| ((*id).to_owned(), search.period))
+            .collect();
+        assert_eq!(searches, [("'{N,D} D=a', 'Sum', 300".to_owned(), 300)]);
+        let values = [(searches[0].0.clone(), vec![Some(2.0)])];
+        assert_eq!(parsed.value(&values.into(), 0), Some(3.0));
     }
 }

@@ -59,6 +59,9 @@ impl MetricAlarm {
     /// One is missing or outside of its range.
     pub(super) fn new(read: &Properties) -> Result<Self, String> {
         let queries = Queries::new(queries(read)?)?;
+        if queries.have_search() {
+            return Err("an alarm cannot search metrics".to_owned());
+        }
         let mut returned = (0..queries.all.len()).filter(|index| queries.all[*index].returns());
         let (Some(watched), None) = (returned.next(), returned.next()) else {
             return Err("exactly one query must have ReturnData".to_owned());

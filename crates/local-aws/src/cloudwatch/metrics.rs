@@ -9,7 +9,7 @@ use super::series::{Series, Windows};
 use super::statistic::Statistic;
 use crate::clock::Clock;
 
-/// Maximum number of metrics. Values of further ones are dropped, with a warning.
+/// Maximum number of metrics. A further one replaces that whose last value is the oldest.
 const MAX_METRICS: usize = 2_000;
 
 /// A name and a value that separate metrics of one name.
@@ -71,8 +71,9 @@ impl Metrics {
         let mut all = self.lock();
         let id = id.sorted();
         if all.len() >= MAX_METRICS && !all.contains_key(&id) {
-            let (namespace, name) = (id.namespace, id.metric_name);
-            return tracing::warn!("{namespace} {name}: more than {MAX_METRICS} metrics; dropped");
+            let oldest = all.iter().min_by_key(|(_, series)| series.newest());
+            let oldest = oldest.map(|(id, _)| id.clone());
+            oldest.and_then(|id| all.remove(&id));
         }
         let series = all.entry(id).or_default();
         series.unit = unit.map(str::to_owned);

@@ -132,12 +132,14 @@ impl Datum {
             return Err(wrong_combination(format!("{name} needs either Value or Values")));
         }
         if values.len() != counts.len() || values.len() > MAX_VALUES {
-            return Err(wrong_value(format!("{name}: Values and Counts must be equally many")));
+            return Err(wrong_value(format!(
+                "{name}: Values and Counts must have the same length, at most {MAX_VALUES}"
+            )));
         }
         if values.iter().chain(&counts).any(|it| !it.is_finite())
             || counts.iter().any(|it| *it <= 0.0)
         {
-            return Err(wrong_value(format!("{name} has a value that is no number")));
+            return Err(wrong_value(format!("{name}: values must be finite, and counts positive")));
         }
         Ok(values.into_iter().zip(counts).collect())
     }

@@ -2,7 +2,7 @@
 //!
 //! - `metrics`: the values of all metrics; `series`: those of one; `statistic`: of a period.
 //! - `emf`: metrics in the functions' log lines.
-//! - `query`, `expression`: MetricDataQuery and metric math.
+//! - `query`, `expression`, `search`: MetricDataQuery, metric math and search expressions.
 //! - `alarm`, `metric_alarm`: an alarm's settings; `evaluation`: its state for data points; `rule`:
 //!   that of a composite alarm; `state_change`: history and messages.
 //! - `service`: evaluates the alarms every minute of the cloud's clock.
@@ -25,6 +25,7 @@ mod metrics;
 mod metrics_api;
 mod query;
 mod rule;
+mod search;
 mod series;
 mod service;
 mod state_change;

@@ -90,9 +90,17 @@ impl Queries {
         Ok(queries)
     }
 
+    /// Whether a query searches metrics.
+    pub(super) fn have_search(&self) -> bool {
+        self.expressions.values().any(|it| !it.searches().is_empty())
+    }
+
     /// Returns the period of a query in seconds: that of its metrics, which must be the same.
     pub(super) fn period(&self, query: &Query) -> Result<u32, String> {
-        let mut periods: Vec<u32> = self.stats(query)?.iter().map(|(_, it)| it.period).collect();
+        let searches = self.expressions.get(&query.id).map(Expression::searches);
+        let searched = searches.into_iter().flatten().map(|(_, it)| it.period);
+        let stats = self.stats(query)?;
+        let mut periods: Vec<u32> = stats.iter().map(|(_, it)| it.period).chain(searched).collect();
         periods.dedup();
         match periods.as_slice() {
             [period] => Ok(*period),
@@ -118,7 +126,10 @@ impl Queries {
             return query.metric_stat.as_ref().map(of).unwrap_or_default();
         };
         let stats = self.stats(query).unwrap_or_default();
-        let values = stats.into_iter().map(|(id, stat)| (id.to_owned(), of(stat))).collect();
+        let stats = stats.into_iter().map(|(id, stat)| (id.to_owned(), of(stat)));
+        let searches = expression.searches().into_iter();
+        let sums = searches.map(|(id, search)| (id.to_owned(), search.sum(metrics, windows)));
+        let values = stats.chain(sums).collect();
         (0..windows.count).map(|index| expression.value(&values, index)).collect()
     }
 

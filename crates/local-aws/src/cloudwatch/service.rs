@@ -14,6 +14,7 @@ use super::series::MINUTE_MS;
 use super::state_change::HistoryItem;
 use crate::clock::{Clock, rfc3339};
 use crate::faults::Faults;
+use crate::kvs::Kvs;
 use crate::lambda::Lambda;
 use crate::sns::Sns;
 use crate::sqs::Sqs;
@@ -68,7 +69,8 @@ impl CloudWatch {
     }
 
     /// Creates and deletes alarms, so that they are those of a template; others are not changed.
-    /// Replaces the dashboards.
+    /// Replaces the dashboards, and creates, changes and removes alarms. A changed alarm keeps its
+    /// state until it is evaluated.
     ///
     /// # Errors
     /// As [`CloudWatch::new`]; nothing is changed.
@@ -83,10 +85,16 @@ impl CloudWatch {
         self.dashboards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Samples the gauges of other services and evaluates the alarms, at each whole minute of the
+    /// Samples the metrics of other services and evaluates the alarms, at each whole minute of the
     /// cloud's clock until `stop` is cancelled. A minute that passed while the machine was busy is
     /// not made up for.
-    pub async fn run(self: Arc<Self>, lambda: Arc<Lambda>, sqs: Arc<Sqs>, stop: CancellationToken) {
+    pub async fn run(
+        self: Arc<Self>,
+        lambda: Arc<Lambda>,
+        sqs: Arc<Sqs>,
+        kvs: Arc<Kvs>,
+        stop: CancellationToken,
+    ) {
         loop {
             let left = MINUTE_MS - self.clock.now_ms().rem_euclid(MINUTE_MS);
             let left = Duration::from_millis(left.unsigned_abs());
@@ -97,6 +105,7 @@ impl CloudWatch {
             let now = self.clock.now_ms();
             lambda.sample_metrics();
             sqs.sample_metrics(&self.metrics);
+            kvs.publish_metrics(&self.metrics);
             self.evaluate(now - now.rem_euclid(MINUTE_MS));
         }
     }
@@ -131,7 +140,10 @@ impl CloudWatch {
             true => State::Alarm,
             false => State::Ok,
         };
+        // A rule that holds is explained by an alarm that is raised.
+        let explains = |child: &&Alarm| new != State::Alarm || child.state == State::Alarm;
         let children = rule.alarms().into_iter().filter_map(|child| alarms.find(child));
+        let children = children.filter(explains);
         let latest = children.max_by_key(|child| child.transitioned);
         let reason = latest.map_or_else(String::new, |child| {
             let at = rfc3339(child.transitioned);
@@ -193,7 +205,7 @@ impl Alarms {
         let mut by_name = BTreeMap::new();
         for config in wanted {
             let alarm = match self.by_name.get(&config.name) {
-                Some(known) => Ok(known.clone()),
+                Some(known) => known.redefined(config, now),
                 None => Alarm::new(config, now),
             };
             let alarm = alarm.map_err(|reason| format!("alarm {}: {reason}", config.name))?;

@@ -40,13 +40,13 @@ Resources:
     Properties: { DashboardName: shown, DashboardBody: !Sub '{\"widgets\": []}' }
 ";
 
-struct Desk {
+struct Alarms {
     cloudwatch: Arc<CloudWatch>,
     sns: Arc<Sns>,
     now: i64,
 }
 
-impl Desk {
+impl Alarms {
     fn open() -> Self {
         let template = Template::load(TEMPLATE, &LoadOptions::default()).unwrap();
         let clock = Clock::new(1.0);
@@ -77,18 +77,18 @@ impl Desk {
 
 #[test]
 fn a_value_raises_an_alarm_and_those_that_combine_it_and_notifies_the_topic() {
-    let desk = Desk::open();
-    assert_eq!(desk.state("failures"), "INSUFFICIENT_DATA");
-    desk.cloudwatch.evaluate(desk.now);
-    assert_eq!((desk.state("failures"), desk.state("any")), ("OK".into(), "OK".into()));
-    desk.put(0, &[3.0, 6.0]);
-    desk.cloudwatch.evaluate(desk.now + 60_000);
-    assert_eq!((desk.state("failures"), desk.state("any")), ("ALARM".into(), "ALARM".into()));
-    desk.put(1, &[2.0]);
-    desk.cloudwatch.evaluate(desk.now + 120_000);
-    assert_eq!((desk.state("failures"), desk.state("any")), ("OK".into(), "OK".into()));
+    let alarms = Alarms::open();
+    assert_eq!(alarms.state("failures"), "INSUFFICIENT_DATA");
+    alarms.cloudwatch.evaluate(alarms.now);
+    assert_eq!((alarms.state("failures"), alarms.state("any")), ("OK".into(), "OK".into()));
+    alarms.put(0, &[3.0, 6.0]);
+    alarms.cloudwatch.evaluate(alarms.now + 60_000);
+    assert_eq!((alarms.state("failures"), alarms.state("any")), ("ALARM".into(), "ALARM".into()));
+    alarms.put(1, &[2.0]);
+    alarms.cloudwatch.evaluate(alarms.now + 120_000);
+    assert_eq!((alarms.state("failures"), alarms.state("any")), ("OK".into(), "OK".into()));
 
-    let published = desk.sns.published();
+    let published = alarms.sns.published();
     let subjects: Vec<_> = published["notifications"].as_array().unwrap().iter().collect();
     let subject = |name: &str, state: &str| format!("{state}: \"{name}\" in US East (N. Virginia)");
     let expected =
@@ -104,7 +104,7 @@ fn a_value_raises_an_alarm_and_those_that_combine_it_and_notifies_the_topic() {
 
     let history = |kind: &str| {
         let wanted = json!({"AlarmName": "failures", "HistoryItemType": kind});
-        let items = desk.call("DescribeAlarmHistory", wanted).unwrap();
+        let items = alarms.call("DescribeAlarmHistory", wanted).unwrap();
         let items = items["AlarmHistoryItems"].as_array().unwrap().clone();
         items.iter().map(|it| it["HistorySummary"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
@@ -117,10 +117,10 @@ fn a_value_raises_an_alarm_and_those_that_combine_it_and_notifies_the_topic() {
 
 #[test]
 fn alarms_are_described() {
-    let desk = Desk::open();
-    desk.cloudwatch.evaluate(desk.now);
+    let alarms = Alarms::open();
+    alarms.cloudwatch.evaluate(alarms.now);
     let names = |input: Value| {
-        let found = desk.call("DescribeAlarms", input)?;
+        let found = alarms.call("DescribeAlarms", input)?;
         let lists = ["MetricAlarms", "CompositeAlarms"].map(|kind| found[kind].clone());
         let all = lists.iter().flat_map(|list| list.as_array().unwrap());
         Ok::<_, String>(
@@ -132,7 +132,7 @@ fn alarms_are_described() {
     assert_eq!(names(json!({"AlarmTypes": both})).unwrap(), ["failures", "any"]);
     assert!(names(json!({"StateValue": "ALARM"})).unwrap().is_empty());
     assert_eq!(names(json!({"ActionPrefix": "arn:aws:sns"})).unwrap(), ["failures"]);
-    let page = desk.call("DescribeAlarms", json!({"AlarmTypes": both, "MaxRecords": 1})).unwrap();
+    let page = alarms.call("DescribeAlarms", json!({"AlarmTypes": both, "MaxRecords": 1})).unwrap();
     assert_eq!(page["NextToken"], "1");
     for wrong in [
         json!({"AlarmNames": ["a"], "AlarmNamePrefix": "a"}),
@@ -146,26 +146,26 @@ fn alarms_are_described() {
     assert_eq!(names(json!({"NextToken": "x"})), Err("InvalidNextToken".into()));
     let set = |name: &str| {
         let input = json!({"AlarmName": name, "StateValue": "ALARM", "StateReason": "test"});
-        desk.call("SetAlarmState", input)
+        alarms.call("SetAlarmState", input)
     };
     assert_eq!(set("none"), Err("ResourceNotFound".into()));
     set("failures").unwrap();
-    assert_eq!(desk.state("failures"), "ALARM");
+    assert_eq!(alarms.state("failures"), "ALARM");
     assert_eq!(
-        desk.call("GetDashboard", json!({"DashboardName": "x"})),
+        alarms.call("GetDashboard", json!({"DashboardName": "x"})),
         Err("ResourceNotFound".into())
     );
-    let shown = desk.call("GetDashboard", json!({"DashboardName": "shown"})).unwrap();
+    let shown = alarms.call("GetDashboard", json!({"DashboardName": "shown"})).unwrap();
     assert_eq!(shown["DashboardBody"], "{\"widgets\": []}");
-    assert_eq!(desk.call("PutMetricAlarm", json!({})), Err("NotImplemented".into()));
+    assert_eq!(alarms.call("PutMetricAlarm", json!({})), Err("NotImplemented".into()));
 }
 
 #[test]
 fn metrics_are_listed_and_read() {
-    let desk = Desk::open();
-    desk.put(-2, &[1.0, 3.0]);
-    desk.put(-1, &[10.0]);
-    let listed = desk.call("ListMetrics", json!({"Namespace": "N"})).unwrap();
+    let alarms = Alarms::open();
+    alarms.put(-2, &[1.0, 3.0]);
+    alarms.put(-1, &[10.0]);
+    let listed = alarms.call("ListMetrics", json!({"Namespace": "N"})).unwrap();
     let dimensions = json!([{"Name": "Environment", "Value": "dev"}]);
     let metric = json!({"Namespace": "N", "MetricName": "M", "Dimensions": dimensions});
     assert_eq!(listed, json!({"Metrics": [metric]}));
@@ -175,19 +175,19 @@ fn metrics_are_listed_and_read() {
         json!({"Dimensions": [{"Name": "Other"}]}),
     ] {
         assert_eq!(
-            desk.call("ListMetrics", nothing.clone()).unwrap()["Metrics"],
+            alarms.call("ListMetrics", nothing.clone()).unwrap()["Metrics"],
             json!([]),
             "{nothing}"
         );
     }
 
-    let (start, end) = (desk.now / 1000 - 120, desk.now / 1000);
+    let (start, end) = (alarms.now / 1000 - 120, alarms.now / 1000);
     let mut input = json!({
         "Namespace": "N", "MetricName": "M", "Dimensions": dimensions, "Period": 60,
         "StartTime": start, "EndTime": end, "Statistics": ["Sum", "Maximum"],
         "ExtendedStatistics": ["p50"],
     });
-    let read = desk.call("GetMetricStatistics", input.clone()).unwrap();
+    let read = alarms.call("GetMetricStatistics", input.clone()).unwrap();
     let first = json!({
         "Timestamp": start as f64, "Unit": "Count", "Sum": 4.0, "Maximum": 3.0,
         "ExtendedStatistics": {"p50": 1.0},
@@ -195,7 +195,7 @@ fn metrics_are_listed_and_read() {
     assert_eq!((&read["Datapoints"][0], read["Datapoints"].as_array().unwrap().len()), (&first, 2));
     let mut wrong = |name: &str, value: Value| {
         let right = std::mem::replace(&mut input[name], value);
-        let code = desk.call("GetMetricStatistics", input.clone()).unwrap_err();
+        let code = alarms.call("GetMetricStatistics", input.clone()).unwrap_err();
         input[name] = right;
         code
     };
@@ -214,7 +214,7 @@ fn metrics_are_listed_and_read() {
     let data = |change: Value| {
         let mut input = json!({"MetricDataQueries": queries, "StartTime": start, "EndTime": end});
         input.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        desk.call("GetMetricData", input)
+        alarms.call("GetMetricData", input)
     };
     let results = data(json!({})).unwrap()["MetricDataResults"].clone();
     assert_eq!((&results[0]["Id"], &results[0]["Label"]), (&json!("e"), &json!("half")));
@@ -231,8 +231,8 @@ fn metrics_are_listed_and_read() {
         assert_eq!(data(wrong.clone()), Err("ValidationError".into()), "{wrong}");
     }
     let reserved = json!({"Namespace": "AWS/Lambda", "MetricData": []});
-    assert_eq!(desk.call("PutMetricData", reserved), Err("InvalidParameterValue".into()));
+    assert_eq!(alarms.call("PutMetricData", reserved), Err("InvalidParameterValue".into()));
     let old =
         json!({"Namespace": "N", "MetricData": [{"MetricName": "M", "Value": 1, "Timestamp": 1}]});
-    assert_eq!(desk.call("PutMetricData", old), Err("InvalidParameterValue".into()));
+    assert_eq!(alarms.call("PutMetricData", old), Err("InvalidParameterValue".into()));
 }

@@ -21,7 +21,7 @@ const JSON: &str = "application/x-amz-json-1.1";
 /// Ten entries of together 1 MiB, escaped in JSON.
 const MAX_REQUEST: usize = 8 * 1024 * 1024;
 /// The operations that a fault may name besides those on rules.
-const STRUCK: [&str; 2] = ["PutEvents", "Deliver"];
+const WITH_FAULTS: [&str; 2] = ["PutEvents", "Deliver"];
 
 /// The operations of [`Events::run`]. Any other is not implemented, and no fault may name it.
 const OPERATIONS: [&str; 14] = [
@@ -52,7 +52,7 @@ fn target_of(request: &Value) -> &str {
 impl Events {
     /// Returns the operations that a fault may name.
     pub fn operations() -> impl Iterator<Item = &'static str> {
-        STRUCK.into_iter().chain(OPERATIONS)
+        WITH_FAULTS.into_iter().chain(OPERATIONS)
     }
 
     /// Answers one request of the `events` scope.

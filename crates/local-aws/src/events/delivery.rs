@@ -124,7 +124,7 @@ impl Delivery {
             End::Stopped => {}
             End::GivenUp { error, retries, limit } => {
                 targets.metric(&self.rule.rule, "FailedInvocations");
-                self.bury(targets, &error, retries, limit).await;
+                self.dead_letter(targets, &error, retries, limit).await;
             }
         }
         targets.pending.fetch_sub(1, Ordering::Relaxed);
@@ -181,7 +181,7 @@ impl Delivery {
     }
 
     /// Sends the event to the dead-letter queue, with the reason in its attributes.
-    async fn bury(
+    async fn dead_letter(
         &self,
         targets: &Targets,
         error: &AwsError,

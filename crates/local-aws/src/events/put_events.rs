@@ -35,11 +35,11 @@ impl Events {
             let message = "Total size of the entries in the request is over the limit.";
             return Err(AwsError::bad_request("ValidationException", message));
         }
-        let struck = fault.map(|fault| (fault.extra["entry"].as_u64().unwrap_or(0), fault));
+        let failing = fault.map(|fault| (fault.extra["entry"].as_u64().unwrap_or(0), fault));
         let mut failed = 0;
         let mut answers = Vec::new();
         for (index, entry) in (0..).zip(entries) {
-            let taken = match struck {
+            let taken = match failing {
                 Some((at, fault)) if at == index => {
                     let error = fault.error();
                     Err((error.code.into_owned(), error.message))

@@ -152,6 +152,10 @@ impl Fault {
         if self.delay_ms > 600_000 {
             return Err(FaultError::Delay(self.delay_ms));
         }
+        let function_error = &self.extra["functionError"];
+        if !function_error.is_null() && !function_error.is_string() {
+            return Err(FaultError::FunctionError(function_error.clone()));
+        }
         network::check(self).map_err(FaultError::Network)
     }
 }
@@ -204,6 +208,9 @@ pub enum FaultError {
     /// The delay is too long.
     #[error("delayMs: {0} is more than 600000")]
     Delay(u64),
+    /// The function error is not a text.
+    #[error("extra.functionError: {0} is not a text such as \"Unhandled\"")]
+    FunctionError(Value),
     /// A rule of faults of the network is broken.
     #[error("{0}")]
     Network(&'static str),

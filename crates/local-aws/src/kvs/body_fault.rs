@@ -55,7 +55,7 @@ impl BodyFault {
     pub(super) async fn next(&mut self, reader: &mut Reader) -> Option<io::Result<Bytes>> {
         loop {
             if !self.over
-                && let Some(last) = self.strike(reader).await
+                && let Some(last) = self.apply_fault(reader).await
             {
                 self.over = true;
                 return Some(last);
@@ -88,7 +88,7 @@ impl BodyFault {
 
     /// Applies the fault once its position is reached. Returns the last item of the body, if it
     /// ends.
-    async fn strike(&mut self, reader: &Reader) -> Option<io::Result<Bytes>> {
+    async fn apply_fault(&mut self, reader: &Reader) -> Option<io::Result<Bytes>> {
         let kind = self.fault.as_ref().filter(|_| self.passing == 0)?.kind;
         if waits(kind) && !reader.is_between_fragments() {
             return None;
@@ -129,10 +129,10 @@ impl BodyFault {
 
     /// Inverts every bit of the next bytes that are to be damaged.
     fn spoil(&mut self, piece: &Bytes) -> Bytes {
-        let struck = self.damage.min(piece.len());
-        self.damage -= struck;
+        let damaged = self.damage.min(piece.len());
+        self.damage -= damaged;
         let mut bytes = piece.to_vec();
-        bytes.iter_mut().take(struck).for_each(|byte| *byte = !*byte);
+        bytes.iter_mut().take(damaged).for_each(|byte| *byte = !*byte);
         Bytes::from(bytes)
     }
 }

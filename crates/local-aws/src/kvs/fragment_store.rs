@@ -3,7 +3,9 @@
 //! The fragment that a producer is sending is open: it has its number and its timestamps, and its
 //! blocks can be read as they arrive. If the producer's connection ends first, it is dropped.
 
-use std::collections::VecDeque;
+mod held;
+mod permit;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
@@ -11,26 +13,14 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::aws_error::AwsError;
-use crate::rate_limit::RateLimit;
-
-use super::errors;
 use super::fragment::{Fragment, FragmentHead, FragmentNumber, ServerTime};
 use super::fragmenter::ProducerFragment;
 use super::ingest_error::IngestError;
+use held::{Held, OpenFragment};
+pub(super) use permit::{Access, ConnectionPermit};
 
-/// GetMedia connections at once (hard quota).
-const READERS: usize = 3;
-/// PutMedia connections at once (hard quota).
-const WRITERS: usize = 1;
-/// Calls of one media API each second of the cloud (hard quota).
-const CALLS_PER_SECOND: usize = 5;
-/// The buffer of a stream without retention: five minutes or 200 MB (CreateStream's page).
-const BUFFER_MS: i64 = 300_000;
-const BUFFER_BYTES: u64 = 200_000_000;
 /// A limit of this fake, because everything is kept in memory: a day of speech takes a third of it.
 const STREAM_BYTES: u64 = 1 << 30;
-const HOUR_MS: i64 = 3_600_000;
 
 /// The store of one stream. It outlives the stream's registry entry while connections use it.
 #[derive(Debug)]
@@ -41,27 +31,6 @@ pub(super) struct FragmentStore {
     closed: CancellationToken,
     /// Counts changes, so that readers can wait for the next change.
     changes: watch::Sender<u64>,
-}
-
-#[derive(Debug, Default)]
-struct Held {
-    fragments: VecDeque<Arc<Fragment>>,
-    open: Option<OpenFragment>,
-    /// Of the complete fragments. An open one has at most 50 MB.
-    bytes: u64,
-    sequence: u64,
-    retention_hours: i64,
-    readers: usize,
-    writers: usize,
-    get_calls: RateLimit<CALLS_PER_SECOND>,
-    put_calls: RateLimit<CALLS_PER_SECOND>,
-}
-
-/// The fragment that the stream's producer is sending.
-#[derive(Debug)]
-struct OpenFragment {
-    head: Arc<FragmentHead>,
-    parts: Vec<Part>,
 }
 
 /// Blocks of an open fragment that arrived together.
@@ -89,45 +58,6 @@ pub(super) enum Growth {
     Complete(Arc<Fragment>),
     /// Its producer's connection ended before it was complete, or it is past the retention.
     Dropped,
-}
-
-/// Which media API a connection uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    Read,
-    Write,
-}
-
-impl Access {
-    fn operation(self) -> &'static str {
-        match self {
-            Self::Read => "GetMedia",
-            Self::Write => "PutMedia",
-        }
-    }
-}
-
-/// A connection that counts against a stream's limit until it is dropped.
-#[derive(Debug)]
-pub(super) struct ConnectionPermit {
-    store: Arc<FragmentStore>,
-    access: Access,
-}
-
-impl Drop for ConnectionPermit {
-    fn drop(&mut self) {
-        let mut held = self.store.held();
-        match self.access {
-            Access::Read => held.readers -= 1,
-            Access::Write => {
-                held.writers -= 1;
-                if held.open.take().is_some() {
-                    drop(held);
-                    self.store.changed();
-                }
-            }
-        }
-    }
 }
 
 impl FragmentStore {
@@ -158,36 +88,6 @@ impl FragmentStore {
     /// Returns a receiver that is notified of changes.
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
-    }
-
-    /// Counts a call and returns a permit for a connection.
-    ///
-    /// # Errors
-    /// `ClientLimitExceededException` beyond five calls a second,
-    /// `ConnectionLimitExceededException` beyond the limit of connections.
-    pub(super) fn acquire(
-        self: &Arc<Self>,
-        access: Access,
-        now_ms: i64,
-    ) -> Result<ConnectionPermit, AwsError> {
-        let mut held = self.held();
-        let calls = match access {
-            Access::Read => &mut held.get_calls,
-            Access::Write => &mut held.put_calls,
-        };
-        if !calls.admit(now_ms) {
-            return Err(errors::too_many_calls(access.operation()));
-        }
-        let (taken, most) = match access {
-            Access::Read => (&mut held.readers, READERS),
-            Access::Write => (&mut held.writers, WRITERS),
-        };
-        if *taken >= most {
-            return Err(errors::too_many_connections(access.operation(), most));
-        }
-        *taken += 1;
-        drop(held);
-        Ok(ConnectionPermit { store: Arc::clone(self), access })
     }
 
     /// Opens a fragment: it has its number and timestamps from here on. It can be read once it has
@@ -361,34 +261,6 @@ impl FragmentStore {
             "lastFragment": held.fragments.back().map(|it| it.head.number.to_string()),
             "openFragment": held.open.as_ref().map(|it| it.head.number.to_string()),
         })
-    }
-}
-
-impl Held {
-    fn after(&self, sequence: u64) -> Option<&Arc<Fragment>> {
-        let at = self.fragments.partition_point(|fragment| fragment.head.sequence <= sequence);
-        self.fragments.get(at)
-    }
-
-    fn open_after(&self, sequence: u64) -> Option<Arc<FragmentHead>> {
-        let open = self.open.as_ref()?;
-        let is_next = open.head.sequence > sequence && !open.parts.is_empty();
-        is_next.then(|| Arc::clone(&open.head))
-    }
-
-    /// Drops fragments beyond the retention, or beyond the buffer of a stream without one.
-    fn trim(&mut self, now_ms: i64) {
-        let (keep_ms, keep_bytes) = match self.retention_hours {
-            0 => (BUFFER_MS, BUFFER_BYTES),
-            hours => (hours * HOUR_MS, u64::MAX),
-        };
-        while let Some(oldest) = self.fragments.front() {
-            if now_ms - oldest.stored_ms <= keep_ms && self.bytes <= keep_bytes {
-                break;
-            }
-            self.bytes -= oldest.bytes();
-            self.fragments.pop_front();
-        }
     }
 }
 

@@ -4,21 +4,20 @@
 //! Cluster and of each Cluster's children, and parses only what the rules of PutMedia need. It
 //! buffers at most one fragment (50 MB), whose children it also passes on as they arrive.
 
-use std::collections::BTreeSet;
+mod head;
+mod pending_cluster;
 
 use axum::body::Bytes;
 
 use super::ingest_error::IngestError;
 use ebml::{Header, id};
+use head::{HEAD_BYTES, Head};
+use pending_cluster::{PendingCluster, to_ms};
 
 /// Largest fragment (PutMedia quota).
 pub(super) const FRAGMENT_BYTES: usize = 50 * 1024 * 1024;
 /// Longest fragment (PutMedia quota).
 const FRAGMENT_MS: i64 = 20_000;
-/// Most tracks (PutMedia quota).
-const TRACKS: usize = 3;
-/// Everything before the first Cluster, and the tags after one.
-const HEAD_BYTES: usize = 1024 * 1024;
 
 /// An event in a producer's bytes.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,16 +40,13 @@ pub(super) struct ProducerFragment {
 }
 
 /// Splits the body of one PutMedia connection. Not usable after an error.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Fragmenter {
     buffer: Vec<u8>,
     place: Place,
     /// Remaining bytes of a skipped element, which may be larger than any buffer.
     skip: u64,
-    preamble: Vec<u8>,
-    sealed: Option<Bytes>,
-    tracks: Option<BTreeSet<u64>>,
-    timecode_scale: u64,
+    head: Head,
     pending: Option<PendingCluster>,
     /// The latest frame of the complete Clusters, in timecode units.
     last_frame: Option<u64>,
@@ -58,48 +54,13 @@ pub(super) struct Fragmenter {
     last_step: i16,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Place {
+    #[default]
     Outside,
     Segment,
     /// Remaining bytes of the Cluster; absent if its size is unknown.
     Cluster(Option<u64>),
-}
-
-/// The Cluster that is being received.
-#[derive(Debug, Default)]
-struct PendingCluster {
-    timecode: Option<u64>,
-    /// Its children that were passed on.
-    parts: Vec<Bytes>,
-    /// Its children since.
-    fresh: Vec<u8>,
-    /// Bytes of both.
-    len: usize,
-    /// Offsets of its blocks in timecode units.
-    first: Option<i16>,
-    last: i16,
-    /// Difference between the two latest different offsets: the assumed duration of the last block.
-    step: i16,
-    tracks: BTreeSet<u64>,
-    trailing: Vec<u8>,
-}
-
-impl Default for Fragmenter {
-    fn default() -> Self {
-        Self {
-            buffer: Vec::new(),
-            place: Place::Outside,
-            skip: 0,
-            preamble: Vec::new(),
-            sealed: None,
-            tracks: None,
-            timecode_scale: 1_000_000,
-            pending: None,
-            last_frame: None,
-            last_step: 0,
-        }
-    }
 }
 
 impl Fragmenter {
@@ -137,7 +98,7 @@ impl Fragmenter {
             pending.parts.push(children.clone());
             // The duration of a first block is not known yet.
             let step = if pending.step == 0 { self.last_step } else { pending.step };
-            let duration_ms = pending.duration_ms(step, self.timecode_scale);
+            let duration_ms = pending.duration_ms(step, self.head.timecode_scale);
             out.push(FragmentEvent::Grew { children, duration_ms });
         }
     }
@@ -175,9 +136,9 @@ impl Fragmenter {
 
     fn outside(&mut self, header: Header, rest: &[u8]) -> Result<Option<usize>, IngestError> {
         match header.id {
-            id::EBML if self.preamble.is_empty() => self.keep_head(header, rest),
-            id::SEGMENT if !self.preamble.is_empty() => {
-                self.preamble.extend_from_slice(&ebml::SEGMENT_START);
+            id::EBML if self.head.is_empty() => self.head.keep(header, rest),
+            id::SEGMENT if !self.head.is_empty() => {
+                self.head.begin_segment();
                 self.place = Place::Segment;
                 Ok(Some(header.len))
             }
@@ -198,38 +159,15 @@ impl Fragmenter {
             }
             id::CLUSTER => {
                 self.complete(out)?;
-                if self.tracks.is_none() {
-                    return Err(IngestError::InvalidMkv("a Cluster comes before Tracks"));
-                }
-                if self.sealed.is_none() {
-                    self.sealed = Some(Bytes::from(std::mem::take(&mut self.preamble)));
-                }
+                self.head.seal()?;
                 self.pending = Some(PendingCluster::default());
                 self.place = Place::Cluster(header.size);
                 Ok(Some(header.len))
             }
-            _ if self.sealed.is_none() => self.keep_head(header, rest),
+            _ if !self.head.is_sealed() => self.head.keep(header, rest),
             id::TAGS => self.keep_tags(header, rest),
             _ => Ok(Some(extent(header)?)),
         }
-    }
-
-    /// Keeps an element before the first Cluster, and reads the timecode scale and the tracks.
-    fn keep_head(&mut self, header: Header, rest: &[u8]) -> Result<Option<usize>, IngestError> {
-        const LARGE: IngestError = IngestError::InvalidMkv("the head is larger than 1 MiB");
-        let end = extent(header)?;
-        if self.preamble.len().saturating_add(end) > HEAD_BYTES {
-            return Err(LARGE);
-        }
-        let Some(raw) = rest.get(..end) else { return Ok(None) };
-        let payload = &raw[header.len..];
-        match header.id {
-            id::INFO => self.timecode_scale = timecode_scale(payload)?,
-            id::TRACKS => self.tracks = Some(track_numbers(payload)?),
-            _ => {}
-        }
-        self.preamble.extend_from_slice(raw);
-        Ok(Some(end))
     }
 
     /// Stores tags that follow a Cluster of unknown size as that fragment's metadata. After a
@@ -281,7 +219,7 @@ impl Fragmenter {
         payload: &[u8],
         out: &mut Vec<FragmentEvent>,
     ) -> Result<(), IngestError> {
-        let (scale, sealed) = (self.timecode_scale, &self.sealed);
+        let scale = self.head.timecode_scale;
         let Some(pending) = &mut self.pending else { return Ok(()) };
         pending.fresh.extend_from_slice(raw);
         pending.len += raw.len();
@@ -292,7 +230,7 @@ impl Fragmenter {
                 // AWS's ERROR names the rejected fragment, so the fragment has started.
                 out.push(FragmentEvent::Started {
                     timecode_ms: to_ms(timecode, scale),
-                    preamble: sealed.clone().unwrap_or_default(),
+                    preamble: self.head.sealed(),
                 });
                 if self.last_frame.is_some_and(|last| timecode <= last) {
                     return Err(IngestError::TimecodeLesserThanPrevious);
@@ -321,7 +259,7 @@ impl Fragmenter {
         let Some(timecode) = pending.timecode else {
             return Err(IngestError::InvalidMkv("a Cluster has no Timecode"));
         };
-        let declared = self.tracks.clone().unwrap_or_default();
+        let declared = self.head.tracks();
         if !pending.tracks.is_subset(&declared) {
             return Err(IngestError::TrackNumberMismatch);
         }
@@ -335,36 +273,11 @@ impl Fragmenter {
         ebml::write_head(&mut cluster, id::CLUSTER, 8, pending.len);
         pending.parts.iter().for_each(|part| cluster.extend_from_slice(part));
         out.push(FragmentEvent::Complete(ProducerFragment {
-            duration_ms: pending.duration_ms(pending.step, self.timecode_scale),
+            duration_ms: pending.duration_ms(pending.step, self.head.timecode_scale),
             cluster: Bytes::from(cluster),
             trailing: Bytes::from(pending.trailing),
         }));
         Ok(())
-    }
-}
-
-impl PendingCluster {
-    fn block(&mut self, payload: &[u8]) -> Result<(), IngestError> {
-        const SHORT: IngestError = IngestError::InvalidMkv("a block has no whole head");
-        let (track, len) = ebml::vint(payload).ok_or(SHORT)?;
-        let offset = payload.get(len..len + 2).ok_or(SHORT)?;
-        let offset = i16::from_be_bytes([offset[0], offset[1]]);
-        self.tracks.insert(track);
-        if self.first.is_none() {
-            self.first = Some(offset);
-            self.last = offset;
-        } else if offset > self.last {
-            self.step = offset.saturating_sub(self.last);
-            self.last = offset;
-        }
-        Ok(())
-    }
-
-    /// Returns its duration if its last block lasts `step` timecode units.
-    fn duration_ms(&self, step: i16, scale: u64) -> i64 {
-        let first = self.first.unwrap_or_default().min(0);
-        let units = i64::from(self.last) - i64::from(first) + i64::from(step);
-        to_ms(u64::try_from(units).unwrap_or_default(), scale)
     }
 }
 
@@ -375,40 +288,6 @@ fn extent(header: Header) -> Result<usize, IngestError> {
         .and_then(|size| usize::try_from(size).ok())
         .and_then(|size| size.checked_add(header.len))
         .ok_or(IngestError::InvalidMkv("an element other than Segment and Cluster has no size"))
-}
-
-fn timecode_scale(info: &[u8]) -> Result<u64, IngestError> {
-    let scale = ebml::children(info)?
-        .into_iter()
-        .find(|(child, value)| *child == id::TIMECODE_SCALE && value.len() <= 8)
-        .map_or(1_000_000, |(_, value)| ebml::number(value));
-    if scale == 0 {
-        return Err(IngestError::InvalidMkv("the TimecodeScale is 0"));
-    }
-    Ok(scale)
-}
-
-fn track_numbers(tracks: &[u8]) -> Result<BTreeSet<u64>, IngestError> {
-    let mut numbers = BTreeSet::new();
-    for (child, entry) in ebml::children(tracks)? {
-        if child == id::TRACK_ENTRY {
-            let number = ebml::children(entry)?
-                .into_iter()
-                .find(|(child, value)| *child == id::TRACK_NUMBER && value.len() <= 8)
-                .ok_or(IngestError::InvalidMkv("a track has no number"))?;
-            numbers.insert(ebml::number(number.1));
-        }
-    }
-    match numbers.len() {
-        0 => Err(IngestError::InvalidMkv("Tracks names no track")),
-        found if found > TRACKS => Err(IngestError::TooManyTracks),
-        _ => Ok(numbers),
-    }
-}
-
-/// Converts timecode units to milliseconds.
-fn to_ms(units: u64, scale: u64) -> i64 {
-    i64::try_from(u128::from(units) * u128::from(scale) / 1_000_000).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -35,6 +35,9 @@ impl Kvs {
         let body = futures_util::stream::unfold(body, |(mut reader, mut fault)| async move {
             fault.replace(reader.running_fault());
             let piece = fault.next(&mut reader).await?;
+            if let Ok(bytes) = &piece {
+                reader.count(bytes.len());
+            }
             Some((piece, (reader, fault)))
         });
         let mut response = Response::new(Body::from_stream(body));

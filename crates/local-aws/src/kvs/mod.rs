@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::aws_error::AwsError;
 use crate::clock::Clock;
+use crate::cloudwatch::Metrics;
 use crate::faults::{FaultKind, Faults};
 use crate::server::ListenerUrl;
 use sam_template::Account;
@@ -41,6 +42,7 @@ mod registry;
 mod selector;
 mod storage;
 mod streams;
+mod traffic;
 
 pub(crate) use channels::ActiveChannel;
 pub use delivery_log::SentPart;
@@ -92,6 +94,7 @@ pub struct Kvs {
     faults: Faults,
     registry: Mutex<Registry>,
     delivery_log: delivery_log::DeliveryLog,
+    traffic: traffic::Traffic,
 }
 
 impl Kvs {
@@ -103,6 +106,7 @@ impl Kvs {
             faults,
             registry: Mutex::new(Registry::new(account, base_url)),
             delivery_log: delivery_log::DeliveryLog::default(),
+            traffic: traffic::Traffic::default(),
         })
     }
 
@@ -221,6 +225,11 @@ impl Kvs {
     pub(crate) fn producer_end_ms(&self, stream: &str) -> Option<i64> {
         let store = self.registry().streams.get(stream).map(|stream| Arc::clone(&stream.store));
         store?.producer_end_ms()
+    }
+
+    /// Publishes the bytes that streams received and sent since the last call.
+    pub(crate) fn publish_metrics(&self, metrics: &Metrics) {
+        self.traffic.publish(metrics);
     }
 
     /// Returns whether a stream of this name exists, in any status.

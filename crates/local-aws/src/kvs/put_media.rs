@@ -113,12 +113,13 @@ impl Ingestion {
                 Some(Err(_)) => return Err(IngestError::StreamRead),
                 Some(Ok(piece)) => {
                     taken += piece.len();
+                    self.kvs.traffic.received(store.name(), piece.len());
                     self.fragmenter.push(&piece, &mut events)
                 }
             };
             self.take(events).await?;
             pushed?;
-            self.strike(taken).await?;
+            self.apply_fault(taken).await?;
         }
     }
 
@@ -153,7 +154,7 @@ impl Ingestion {
     }
 
     /// Applies a fault once `extra.afterBytes` bytes have been received.
-    async fn strike(&mut self, taken: usize) -> Result<(), IngestError> {
+    async fn apply_fault(&mut self, taken: usize) -> Result<(), IngestError> {
         let Some(fault) = &self.fault else { return Ok(()) };
         let member = |name: &str| fault.extra.get(name).and_then(Value::as_u64);
         if (taken as u64) < member("afterBytes").unwrap_or_default() {

@@ -133,6 +133,11 @@ impl Reader {
         }
     }
 
+    /// Counts bytes that are sent on the connection.
+    pub(super) fn count(&self, bytes: usize) {
+        self.kvs.traffic.sent(self.store.name(), bytes);
+    }
+
     /// Takes what there is to send from the store.
     fn take(&mut self) {
         if let Some(mut following) = self.following.take() {

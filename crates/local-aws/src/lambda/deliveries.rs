@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::recogniser::Recogniser;
 
@@ -51,7 +52,7 @@ pub struct Delivery {
 /// The outcome of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Accepted.
+    /// Accepted, all of it.
     Accepted {
         /// The answer's nextSample; absent if the answer does not contain it.
         next_sample: Option<u64>,
@@ -61,9 +62,9 @@ pub enum Outcome {
         /// The answer's nextSample.
         next_sample: Option<u64>,
     },
-    /// The invocation failed, or the processor rejected the chunk.
+    /// The invocation failed, or the processor did not accept the end of the payload.
     Failed {
-        /// Lambda's errorType or the API's error code.
+        /// Lambda's errorType, the API's error code, or what is wrong with the answer.
         error: String,
     },
 }
@@ -101,9 +102,9 @@ fn one() -> u64 {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Answered {
-    accepted: Option<bool>,
-    duplicate: bool,
-    next_sample: Option<u64>,
+    accepted: Value,
+    duplicate: Value,
+    next_sample: Value,
     status_code: Option<u64>,
     error_type: Option<String>,
 }
@@ -154,7 +155,7 @@ impl Deliveries {
             trace: trace.to_owned(),
             received_us,
             answered_us,
-            outcome: outcome(answer, failed),
+            outcome: outcome(answer, failed, offered.start_sample + offered.sample_count),
         };
         if let Some(recogniser) = &self.recogniser {
             recogniser.take(&offered.session_id, &delivery, payload);
@@ -199,7 +200,8 @@ impl Sessions {
     }
 }
 
-fn outcome(answer: Result<&[u8], &str>, failed: bool) -> Outcome {
+/// Returns the outcome of a payload that ends at sample `end`, as docs/processor.md defines it.
+fn outcome(answer: Result<&[u8], &str>, failed: bool, end: u64) -> Outcome {
     let answered: Answered = match answer {
         Ok(body) => serde_json::from_slice(body).unwrap_or_default(),
         Err(error) => return Outcome::Failed { error: error.to_owned() },
@@ -211,12 +213,19 @@ fn outcome(answer: Result<&[u8], &str>, failed: bool) -> Outcome {
     if let Some(status) = answered.status_code.filter(|status| *status >= 400) {
         return Outcome::Failed { error: format!("statusCode {status}") };
     }
-    match answered {
-        Answered { duplicate: true, next_sample, .. } => Outcome::Duplicate { next_sample },
-        Answered { accepted: Some(false), .. } => {
-            Outcome::Failed { error: "not accepted".to_owned() }
+    if answered.accepted == false {
+        return Outcome::Failed { error: "accepted is false".to_owned() };
+    }
+    let next_sample = answered.next_sample.as_u64();
+    match (next_sample, &answered.next_sample) {
+        (Some(next), _) if next < end => {
+            Outcome::Failed { error: format!("nextSample {next} before the payload's end {end}") }
         }
-        Answered { next_sample, .. } => Outcome::Accepted { next_sample },
+        (None, other) if !other.is_null() => {
+            Outcome::Failed { error: format!("nextSample {other} is not an integer") }
+        }
+        _ if answered.duplicate == true => Outcome::Duplicate { next_sample },
+        _ => Outcome::Accepted { next_sample },
     }
 }
 
@@ -268,12 +277,23 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_told_apart() {
+    fn each_form_of_an_answer_has_its_outcome() {
         let accepted = br#"{"accepted":true,"nextSample":16000,"duplicate":false}"#;
         assert_eq!(noted(Ok(accepted), false), Outcome::Accepted { next_sample: Some(16000) });
         let duplicate = br#"{"accepted":true,"nextSample":16000,"duplicate":true}"#;
         assert_eq!(noted(Ok(duplicate), false), Outcome::Duplicate { next_sample: Some(16000) });
         assert_eq!(noted(Ok(b"null"), false), Outcome::Accepted { next_sample: None });
+        let alone = br#"{"nextSample":16000,"duplicate":null}"#;
+        assert_eq!(noted(Ok(alone), false), Outcome::Accepted { next_sample: Some(16000) });
+        for (wrong, error) in [
+            (&br#"{"accepted":false,"nextSample":16000}"#[..], "accepted is false"),
+            (br#"{"nextSample":"16000"}"#, "nextSample \"16000\" is not an integer"),
+        ] {
+            assert_eq!(noted(Ok(wrong), false), Outcome::Failed { error: error.to_owned() });
+        }
+        let part = br#"{"accepted":true,"nextSample":15999,"duplicate":false}"#;
+        let error = "nextSample 15999 before the payload's end 16000".to_owned();
+        assert_eq!(noted(Ok(part), false), Outcome::Failed { error });
         let stale = br#"{"errorType":"StaleEpoch","errorMessage":"..."}"#;
         assert_eq!(noted(Ok(stale), true), Outcome::Failed { error: "StaleEpoch".into() });
         let status = br#"{"statusCode":503}"#;

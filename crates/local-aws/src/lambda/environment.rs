@@ -8,45 +8,21 @@ use bytes::Bytes;
 use sam_template::Function;
 use serde_json::json;
 use tokio::sync::{Notify, oneshot, watch};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
-use super::concurrency::ConcurrencyPermit;
 use super::extensions::Extensions;
-use super::invocation::Invocation;
+use super::job::{InvocationGuard, Job, Outcome, StartFailure};
 use super::output::Output;
 use super::workers::RuntimeWorkers;
 
-/// How long an invocation waits for extensions that have not asked for their next event, in real
+/// How long an invocation waits for extensions that have not requested their next event, in real
 /// time, before another process is started. An extension without work answers within this time.
 const EXTENSION_GRACE: Duration = Duration::from_millis(10);
-
-/// The process's outcome of an invocation.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    Answer(Bytes),
-    Error(Bytes),
-}
-
-/// An invocation on its way to the process.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) invocation: Invocation,
-    /// Real time, in milliseconds since the Unix epoch.
-    pub(super) deadline_ms: i64,
-}
-
-/// Held until the process and its extensions have finished with an invocation.
-#[derive(Debug)]
-pub(super) struct InvocationGuard {
-    pub(super) _permit: ConcurrencyPermit,
-    /// Cancels the token that the invocation's timeout waits on.
-    pub(super) _finished: DropGuard,
-}
 
 /// The state of the process, as the Runtime API shows it.
 #[derive(Debug)]
 enum State {
-    /// The runtime (unless it has `polled`) or an extension has not asked for its first event.
+    /// The runtime (unless it has `polled`) or an extension has not requested its first event.
     Starting { polled: bool, init_error: Option<Bytes> },
     /// Taken for an invocation that has not been handed over.
     Claimed,
@@ -57,8 +33,8 @@ enum State {
         guard: InvocationGuard,
         answer: oneshot::Sender<Outcome>,
     },
-    /// Answered; the runtime (unless it has `polled`) or an extension has not asked for more. The
-    /// guard is present while extensions are at work.
+    /// Answered; the runtime (unless it has `polled`) or an extension has not requested the next
+    /// one. The guard is present while extensions are at work.
     Answered { polled: bool, since: Instant, guard: Option<InvocationGuard> },
     /// Waiting for an invocation since the given time.
     Idle(Instant),
@@ -73,19 +49,6 @@ struct Exit {
     status: String,
     /// The error that the function reported during its initialization.
     init_error: Option<Bytes>,
-}
-
-/// Why a process did not ask for its first invocation.
-#[derive(Debug, Clone)]
-pub(super) enum StartFailure {
-    /// The function reported an error during its initialization.
-    Reported(Bytes),
-    /// The process exited, with this status.
-    Exited(String),
-    /// The process did not ask for an invocation in time.
-    TooSlow,
-    /// The process was not started.
-    NotStarted(String),
 }
 
 /// One process of a function.
@@ -135,7 +98,7 @@ impl ExecutionEnvironment {
         }
     }
 
-    /// Waits until the process asks for its first invocation.
+    /// Waits until the process requests its first invocation.
     ///
     /// # Errors
     /// The process failed to initialize, exited, or took longer than `limit`.
@@ -234,7 +197,7 @@ impl ExecutionEnvironment {
         free
     }
 
-    /// Whether the process has answered and will shortly ask for more.
+    /// Whether the process has answered and will shortly request the next one.
     pub(super) fn is_settling(&self) -> bool {
         let soon = match *self.state() {
             State::Answered { since, .. } => {
@@ -266,7 +229,7 @@ impl ExecutionEnvironment {
         }
     }
 
-    /// Records that the runtime asks for its next invocation, and waits until there is one. `None`:
+    /// Records that the runtime requests its next invocation, and waits until there is one. `None`:
     /// the process has exited.
     pub(super) async fn next(&self) -> Option<Job> {
         if let State::Starting { polled, .. } | State::Answered { polled, .. } = &mut *self.state()
@@ -293,8 +256,8 @@ impl ExecutionEnvironment {
         }
     }
 
-    /// Ends the initialization or the invocation, once the runtime and all extensions have asked
-    /// for their next event.
+    /// Ends the initialization or the invocation, once the runtime and all extensions have
+    /// requested their next event.
     pub(super) fn settle(&self) {
         if self.extensions.are_busy() {
             return;

@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::concurrency::ConcurrencyPermit;
-use super::environment::{ExecutionEnvironment, InvocationGuard, Job, Outcome};
+use super::environment::ExecutionEnvironment;
 use super::invocation::{Invocation, Invoked};
+use super::job::{InvocationGuard, Job, Outcome};
 use crate::clock::real_now_ms;
 use crate::faults::{Fault, FaultKind};
 

@@ -1,5 +1,5 @@
 //! The extensions of one process. An invocation lasts until each extension that was notified of it
-//! asks for its next event:
+//! requests its next event:
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>.
 
 use std::collections::HashMap;
@@ -9,8 +9,8 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 /// The events that are buffered for an extension. An invocation is sent only to an extension that
-/// has asked for an event.
-const BEHIND: usize = 4;
+/// has requested an event.
+const EVENT_BUFFER: usize = 4;
 
 /// The extensions that registered.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub(super) struct Extensions {
 #[derive(Debug)]
 struct Extension {
     wanted: Vec<String>,
-    /// Whether it has asked for its next event.
+    /// Whether it has requested its next event.
     waits: bool,
     events: mpsc::Sender<Value>,
     waiting: Arc<tokio::sync::Mutex<mpsc::Receiver<Value>>>,
@@ -29,19 +29,19 @@ struct Extension {
 
 impl Extensions {
     /// Registers an extension for some of the events; returns its identifier. It is busy until it
-    /// asks for the first.
+    /// requests the first.
     pub(super) fn register(&self, wanted: Vec<String>) -> String {
         let id = uuid::Uuid::new_v4().to_string();
-        let (events, waiting) = mpsc::channel(BEHIND);
+        let (events, waiting) = mpsc::channel(EVENT_BUFFER);
         let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
         let extension = Extension { wanted, waits: false, events, waiting };
         self.registered().insert(id.clone(), extension);
         id
     }
 
-    /// Records that an extension asks for its next event. Returns false when the identifier is
+    /// Records that an extension requests its next event. Returns false when the identifier is
     /// unknown.
-    pub(super) fn asks(&self, id: &str) -> bool {
+    pub(super) fn record_next(&self, id: &str) -> bool {
         let mut registered = self.registered();
         let Some(extension) = registered.get_mut(id) else { return false };
         extension.waits = true;
@@ -59,15 +59,16 @@ impl Extensions {
     pub(super) fn notify(&self, event: &Value) {
         let mut registered = self.registered();
         let kind = event["eventType"].as_str().unwrap_or_default();
-        let wants = |extension: &&mut Extension| extension.wanted.iter().any(|it| it == kind);
-        for extension in registered.values_mut().filter(wants) {
+        let is_registered =
+            |extension: &&mut Extension| extension.wanted.iter().any(|it| it == kind);
+        for extension in registered.values_mut().filter(is_registered) {
             // An extension with a full buffer misses the event.
-            let told = extension.events.try_send(event.clone());
-            extension.waits &= told.is_err();
+            let sent = extension.events.try_send(event.clone());
+            extension.waits &= sent.is_err();
         }
     }
 
-    /// Returns whether an extension has not asked for its next event.
+    /// Returns whether an extension has not requested its next event.
     pub(super) fn are_busy(&self) -> bool {
         self.registered().values().any(|extension| !extension.waits)
     }
@@ -88,17 +89,17 @@ mod tests {
         let extensions = Extensions::default();
         assert!(!extensions.are_busy(), "there is none");
         let telemetry = extensions.register(vec!["INVOKE".to_owned()]);
-        let farewell = extensions.register(vec!["SHUTDOWN".to_owned()]);
-        assert!(extensions.are_busy(), "neither has asked for its first event");
-        assert!(extensions.asks(&telemetry) && extensions.asks(&farewell));
+        let shutdown = extensions.register(vec!["SHUTDOWN".to_owned()]);
+        assert!(extensions.are_busy(), "neither has requested its first event");
+        assert!(extensions.record_next(&telemetry) && extensions.record_next(&shutdown));
         assert!(!extensions.are_busy());
 
         let invoke = json!({ "eventType": "INVOKE", "requestId": "r" });
         extensions.notify(&invoke);
         assert!(extensions.are_busy());
         assert_eq!(extensions.next(&telemetry).await, Some(invoke));
-        assert!(extensions.asks(&telemetry));
+        assert!(extensions.record_next(&telemetry));
         assert!(!extensions.are_busy());
-        assert!(!extensions.asks("another") && extensions.next("another").await.is_none());
+        assert!(!extensions.record_next("another") && extensions.next("another").await.is_none());
     }
 }

@@ -90,7 +90,7 @@ impl Invocation {
     }
 
     /// Returns the result when a fault answers in place of the function.
-    pub(super) fn said(&self, fault: &Value) -> Invoked {
+    pub(super) fn answered_by_fault(&self, fault: &Value) -> Invoked {
         let payload = Bytes::from(fault["answer"].to_string());
         let function_error = fault["functionError"].as_str().map(str::to_owned);
         Invoked { request_id: self.request_id.clone(), payload, function_error }

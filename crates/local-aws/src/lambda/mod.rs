@@ -1,7 +1,7 @@
 //! Lambda: Invoke on one side, the Runtime API on the other, function processes between them.
 //!
 //! A function runs as the binary that is named after its package, in one process (`environment`)
-//! per concurrent invocation (`pool`). On managed instances a fixed number of processes
+//! per concurrent invocation (`pool`, `job`). On managed instances a fixed number of processes
 //! (`instances`) run several invocations each (`workers`). Each process has its own Runtime API, on
 //! a port that the system selects (`runtime_api`). Asynchronous invocations are queued, retried and
 //! given up as Lambda does (`event`). The HTTP side is `api`.
@@ -16,6 +16,7 @@ mod execution;
 mod extensions;
 mod instances;
 mod invocation;
+mod job;
 mod logs;
 mod options;
 mod output;

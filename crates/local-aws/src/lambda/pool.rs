@@ -232,7 +232,9 @@ impl Pool {
         self.sample_concurrency();
         let began = self.clock.now_ms();
         let invoked = match fault {
-            Some(fault) if fault.kind == FaultKind::Answer => invocation.said(&fault.extra),
+            Some(fault) if fault.kind == FaultKind::Answer => {
+                invocation.answered_by_fault(&fault.extra)
+            }
             fault => match self.environment(instance, &invocation).await {
                 Ok((environment, initialized)) => {
                     let segment = self.segments.run(&mut invocation, initialized);

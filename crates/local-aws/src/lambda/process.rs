@@ -102,6 +102,8 @@ fn command(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // A terminal sends SIGINT to its process group; the cloud decides when a function ends.
+        .process_group(0)
         .kill_on_drop(true);
     if let Some(instances) = function.instances {
         command

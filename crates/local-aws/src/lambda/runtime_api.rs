@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::environment::{ExecutionEnvironment, Outcome};
+use super::environment::ExecutionEnvironment;
 use super::invocation::{MAX_SYNC_PAYLOAD, error_body};
+use super::job::Outcome;
 use super::{qualifier, trace};
 
 /// Serves a process until `ended`.
@@ -147,7 +148,7 @@ async fn extension_next(
     headers: HeaderMap,
 ) -> Response {
     let id = headers.get("lambda-extension-identifier").and_then(|id| id.to_str().ok());
-    let Some(id) = id.filter(|id| environment.extensions.asks(id)) else {
+    let Some(id) = id.filter(|id| environment.extensions.record_next(id)) else {
         let message = "this extension did not register";
         return refused(StatusCode::FORBIDDEN, "Extension.UnknownExtensionIdentifier", message);
     };

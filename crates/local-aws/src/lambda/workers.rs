@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::environment::{InvocationGuard, Job, Outcome};
+use super::job::{InvocationGuard, Job, Outcome};
 
 /// The workers of one process.
 #[derive(Debug)]

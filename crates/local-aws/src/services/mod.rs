@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_that_could_never_strike_is_refused_with_what_could_be_meant() {
+    fn a_fault_that_could_never_apply_is_refused_with_what_could_be_meant() {
         let faults = faults_for(&template());
         for (service, misspelt, meant) in [
             ("events", "PutEvent", "PutEvents"),

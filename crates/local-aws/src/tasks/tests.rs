@@ -9,9 +9,9 @@ use crate::cloudwatch::Metrics;
 use crate::iam::Iam;
 
 /// A worker that ends on SIGTERM. The trap runs when `sleep` has ended.
-const OBEDIENT: &str = "trap 'exit 0' TERM; while :; do sleep 0.02; done";
+const ENDS_ON_SIGTERM: &str = "trap 'exit 0' TERM; while :; do sleep 0.02; done";
 /// A worker that goes on after SIGTERM.
-const STUBBORN: &str = "trap 'echo terminated' TERM; while :; do sleep 0.02; done";
+const IGNORES_SIGTERM: &str = "trap 'echo terminated' TERM; while :; do sleep 0.02; done";
 
 /// Services in a folder of their own, with a script as their worker.
 struct Cluster {
@@ -96,7 +96,7 @@ async fn ready(cluster: &Cluster, count: usize) {
 
 #[tokio::test]
 async fn workers_are_added_and_stopped_as_the_desired_count_says() {
-    let cluster = Cluster::start(OBEDIENT, 1);
+    let cluster = Cluster::start(ENDS_ON_SIGTERM, 1);
     ready(&cluster, 1).await;
     let first = cluster.workers("pid");
     let updated = cluster.update(json!({"desiredCount": 3})).unwrap();
@@ -126,7 +126,7 @@ async fn workers_are_added_and_stopped_as_the_desired_count_says() {
 
 #[tokio::test]
 async fn a_deployment_replaces_one_worker_after_the_other() {
-    let cluster = Cluster::start(STUBBORN, 2);
+    let cluster = Cluster::start(IGNORES_SIGTERM, 2);
     ready(&cluster, 2).await;
     let old = cluster.workers("pid");
     let updated = cluster.update(json!({"forceNewDeployment": true})).unwrap();
@@ -144,7 +144,7 @@ async fn a_deployment_replaces_one_worker_after_the_other() {
 
 #[tokio::test]
 async fn the_end_of_the_cloud_kills_workers_and_starts_none() {
-    let cluster = Cluster::start(STUBBORN, 2);
+    let cluster = Cluster::start(IGNORES_SIGTERM, 2);
     ready(&cluster, 2).await;
     cluster.update(json!({"desiredCount": 1})).unwrap();
     cluster.end().await;
@@ -152,7 +152,7 @@ async fn the_end_of_the_cloud_kills_workers_and_starts_none() {
 
 #[tokio::test]
 async fn an_update_that_cannot_be_made_is_refused() {
-    let cluster = Cluster::start(OBEDIENT, 0);
+    let cluster = Cluster::start(ENDS_ON_SIGTERM, 0);
     let unknown = cluster.tasks.update("other", ServiceUpdate::default());
     assert_eq!(unknown, Err(UpdateError::Unknown("other".to_owned())));
     assert_eq!(cluster.update(json!({"desiredCount": 101})), Err(UpdateError::TooMany));

@@ -47,7 +47,7 @@ Resources:
             Action: sqs:SendMessage
             Resource: !GetAtt Dead.Arn
             Condition:
-              ArnEquals: { "aws:SourceArn": [!GetAtt ToInbox.Arn, !GetAtt ToNobody.Arn] }
+              ArnEquals: { "aws:SourceArn": [!GetAtt ToInbox.Arn, !GetAtt ToMissing.Arn] }
   ToInbox:
     Type: AWS::Events::Rule
     Properties:
@@ -58,28 +58,28 @@ Resources:
           Arn: !GetAtt Inbox.Arn
           RetryPolicy: { MaximumRetryAttempts: 2, MaximumEventAgeInSeconds: 3600 }
           DeadLetterConfig: { Arn: !GetAtt Dead.Arn }
-  ToNobody:
+  ToMissing:
     Type: AWS::Events::Rule
     Properties:
-      Name: to-nobody
-      EventPattern: { source: [nobody] }
+      Name: to-missing
+      EventPattern: { source: [missing] }
       Targets:
         - Id: function
-          Arn: !Sub "arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:nobody"
+          Arn: !Sub "arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:missing"
           DeadLetterConfig: { Arn: !GetAtt Dead.Arn }
-  Uninvited:
+  WithoutPermission:
     Type: AWS::Events::Rule
     Properties:
-      Name: uninvited
-      EventPattern: { source: [uninvited] }
+      Name: without-permission
+      EventPattern: { source: [without-permission] }
       Targets:
         - Id: function
-          Arn: !Sub "arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:nobody"
+          Arn: !Sub "arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:missing"
           DeadLetterConfig: { Arn: !GetAtt Dead.Arn }
-  Clockwork:
+  EachMinute:
     Type: AWS::Events::Rule
     Properties:
-      Name: clockwork
+      Name: each-minute
       State: DISABLED
       ScheduleExpression: rate(1 minute)
       Targets:
@@ -100,7 +100,7 @@ fn faults() -> Faults {
 }
 
 /// The two services, served until the value is dropped.
-pub struct Desk {
+pub struct Cloud {
     pub url: String,
     pub faults: Faults,
     pub events: Arc<Events>,
@@ -108,13 +108,13 @@ pub struct Desk {
     stop: CancellationToken,
 }
 
-impl Drop for Desk {
+impl Drop for Cloud {
     fn drop(&mut self) {
         self.stop.cancel();
     }
 }
 
-impl Desk {
+impl Cloud {
     /// Starts both services, with a clock that runs `scale` times as fast.
     pub async fn open(scale: f64) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -86,8 +86,8 @@ impl Server {
         let arn = self.ok("/createStream", request).await["StreamARN"].as_str().unwrap().to_owned();
         let by_name = json!({ "StreamName": name });
         until(async || {
-            let told = self.ok("/describeStream", by_name.clone()).await;
-            told["StreamInfo"]["Status"] == "ACTIVE"
+            let answer = self.ok("/describeStream", by_name.clone()).await;
+            answer["StreamInfo"]["Status"] == "ACTIVE"
         })
         .await;
         arn
@@ -96,13 +96,13 @@ impl Server {
     /// Creates a channel and waits until it is ACTIVE.
     pub async fn channel(&self, name: &str) -> String {
         let request = json!({ "ChannelName": name });
-        let told = self.ok("/createSignalingChannel", request.clone()).await;
+        let answer = self.ok("/createSignalingChannel", request.clone()).await;
         until(async || {
-            let told = self.ok("/describeSignalingChannel", request.clone()).await;
-            told["ChannelInfo"]["ChannelStatus"] == "ACTIVE"
+            let answer = self.ok("/describeSignalingChannel", request.clone()).await;
+            answer["ChannelInfo"]["ChannelStatus"] == "ACTIVE"
         })
         .await;
-        told["ChannelARN"].as_str().unwrap().to_owned()
+        answer["ChannelARN"].as_str().unwrap().to_owned()
     }
 
     /// Opens PutMedia with relative timecodes from `start`.

@@ -80,7 +80,7 @@ async fn a_caller_without_permission_is_forbidden() {
 }
 
 #[tokio::test]
-async fn faults_strike_one_connection() {
+async fn faults_apply_to_one_connection() {
     let cloud = TestCloud::start(1).await;
     local(&cloud, Method::PUT).await;
     let fault = json!({
@@ -91,8 +91,8 @@ async fn faults_strike_one_connection() {
     assert_eq!(cloud.send(added).await.status, 201);
     let other = signed(&cloud, Method::POST, "other", String::new()).await;
     assert_eq!(other.status, 410);
-    let struck = signed(&cloud, Method::POST, ID, "x".to_owned()).await;
-    assert_eq!(refusal(&struck), (429, Some("LimitExceededException")));
+    let refused = signed(&cloud, Method::POST, ID, "x".to_owned()).await;
+    assert_eq!(refusal(&refused), (429, Some("LimitExceededException")));
     assert_eq!(signed(&cloud, Method::POST, ID, "x".to_owned()).await.status, 200);
     cloud.end().await;
 }

@@ -203,6 +203,26 @@ async fn events_go_to_the_workers_and_back_to_the_function() {
     stack.end().await;
 }
 
+/// The template of the repository with each host, from each other.
+#[tokio::test]
+async fn every_host_is_deployed_in_place_of_every_other() {
+    let template =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml");
+    let parameters = [("ConsumerHost".to_owned(), "managed-instances".to_owned())].into();
+    let options = Options { template: Some(template), parameters, ..Options::default() };
+    let cloud = TestCloud::with(Options { workers: 0, ..options }).await;
+    for host in
+        ["container", "lambda", "managed-instances", "lambda", "container", "managed-instances"]
+    {
+        let request = cloud.call(Method::POST, "/_local/deploy");
+        let deployed = request.json(&json!({ "parameters": { "ConsumerHost": host } }));
+        let answer = cloud.send(deployed).await;
+        assert_eq!(answer.status, 200, "{host}: {}", answer.body);
+        assert_eq!(cloud.state().await["parameters"]["ConsumerHost"], host);
+    }
+    cloud.end().await;
+}
+
 #[tokio::test]
 async fn what_a_running_cloud_does_not_change_is_refused_before_anything_changes() {
     let stack = Deployment::start().await;

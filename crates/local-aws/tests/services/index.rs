@@ -24,7 +24,7 @@ async fn the_index_lists_endpoints_that_exist() {
         for method in endpoint["methods"].as_str().unwrap().split(", ") {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let request = cloud.call(method.clone(), path);
-            if path.starts_with("/_local/live") {
+            if path == "/_local/live" {
                 // It has no end.
                 assert_eq!(request.send().await.unwrap().status(), 200, "{path}");
                 continue;

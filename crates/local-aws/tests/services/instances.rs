@@ -104,7 +104,7 @@ async fn one_process_runs_many_invocations_as_aws_sets_it_up() {
 #[tokio::test]
 async fn without_a_free_worker_an_invocation_is_throttled_and_starts_no_process() {
     let cloud = start(1).await;
-    // A worker is free only when it has asked for an invocation.
+    // A worker is free only when it has requested an invocation.
     let taken = async || {
         let mut refused = 0;
         while sleeps(&cloud, "many-dev:live", 1_500).await.status != 200 {
@@ -125,7 +125,7 @@ async fn without_a_free_worker_an_invocation_is_throttled_and_starts_no_process(
     let counts = (&state["throttles"], &state["started"]);
     assert_eq!(counts, (&json!(throttles), &json!(1)), "{state}");
     assert_eq!(state["invocations"], 3, "a throttled one is none");
-    // A worker asks for an invocation only after the answer to the one before.
+    // A worker requests an invocation only after the answer to the one before.
     let is_free = async |cloud: &TestCloud| sleeps(cloud, "many-dev:live", 0).await.status == 200;
     cloud.until("a worker waits", is_free).await;
 }

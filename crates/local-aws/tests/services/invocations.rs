@@ -80,7 +80,7 @@ async fn a_failing_function_is_a_success_with_a_header() {
     let cloud = TestCloud::start(1).await;
     let answer = cloud.invoke("echo", json!({"do": "fail"})).await;
     assert_eq!((answer.status, answer.header("x-amz-function-error")), (200, Some("Unhandled")));
-    assert_eq!(answer.body["errorMessage"], "told to fail");
+    assert_eq!(answer.body["errorMessage"], "failed as requested");
     assert!(answer.body["errorType"].is_string());
 }
 
@@ -168,10 +168,10 @@ async fn reserved_concurrency_throttles() {
 #[tokio::test]
 async fn wrong_requests_are_refused_as_by_aws() {
     let cloud = TestCloud::start(1).await;
-    let missing = cloud.invoke("nobody", json!({})).await;
+    let missing = cloud.invoke("missing", json!({})).await;
     assert_eq!(missing.status, 404);
     assert_eq!(missing.header("x-amzn-errortype"), Some("ResourceNotFoundException"));
-    let arn = "arn:aws:lambda:us-east-1:000000000000:function:nobody";
+    let arn = "arn:aws:lambda:us-east-1:000000000000:function:missing";
     assert_eq!(missing.body["Message"], format!("Function not found: {arn}"));
 
     let garbled = cloud.raw("echo", b"{nope".to_vec(), &[]).await;
@@ -218,7 +218,7 @@ async fn an_event_is_taken_at_once_and_retried_twice() {
     assert_eq!(context["functionArn"], arn);
     assert_eq!(record["requestPayload"], json!({"do": "fail"}));
     assert_eq!(record["responseContext"]["functionError"], "Unhandled");
-    assert_eq!(record["responsePayload"]["errorMessage"], "told to fail");
+    assert_eq!(record["responsePayload"]["errorMessage"], "failed as requested");
 }
 
 #[tokio::test]

@@ -69,6 +69,7 @@ async fn the_state_is_sent_first_and_then_each_change() {
 #[tokio::test]
 async fn the_figures_of_a_session_follow_its_deliveries() {
     let cloud = TestCloud::start(1).await;
+    cloud.create_stream("offered-1").await;
     let mut events = Events::open(&cloud, "/_local/live/offered-1").await;
     let figures = events.next("figures", |_| true).await;
     assert_eq!((&figures["chunks"], &figures["samplesDelivered"]), (&json!(0), &json!(0)));
@@ -82,8 +83,15 @@ async fn the_figures_of_a_session_follow_its_deliveries() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_no_sessions_id_is_refused() {
+async fn a_session_that_does_not_exist_and_a_query_that_is_not_valid_are_refused() {
     let cloud = TestCloud::start(1).await;
-    assert_eq!(cloud.get("/_local/live/..%2Fx").await.status, 404);
+    for session in ["..%2Fx", "unseen-1"] {
+        assert_eq!(cloud.get(&format!("/_local/live/{session}")).await.status, 404, "{session}");
+    }
+    for path in ["events?after=zzz", "deliveries/a-b-1?latencies=2", "logs/echo?from=x"] {
+        let refused = cloud.get(&format!("/_local/{path}")).await;
+        assert_eq!(refused.status, 400, "{path}");
+        assert!(refused.body["error"].as_str().unwrap().contains("query string"), "{path}");
+    }
     cloud.end().await;
 }

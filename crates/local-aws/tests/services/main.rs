@@ -12,6 +12,7 @@ mod instances;
 mod invocations;
 mod keys;
 mod live;
+mod metrics;
 mod pages;
 mod refused_starts;
 mod signaling;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use local_aws::{LocalAws, Options};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) struct TestCloud {
     running: LocalAws,
@@ -126,6 +126,13 @@ impl TestCloud {
             format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host;x-amz-date, Signature=0");
         let request = self.call(Method::POST, path).header("authorization", signature);
         request.header("x-amz-date", "20260101T000000Z")
+    }
+
+    /// Creates the stream of a session.
+    pub(crate) async fn create_stream(&self, session: &str) {
+        let body = json!({ "StreamName": format!("session-{session}") });
+        let request = self.signed("kinesisvideo", "/createStream").body(body.to_string());
+        assert_eq!(self.send(request).await.status, 200);
     }
 
     pub(crate) async fn state(&self) -> Value {

@@ -72,7 +72,7 @@ async fn an_invocation_has_the_segments_of_lambda() {
         (good.get("fault"), &bad["fault"], &second["fault"]),
         (None, &json!(true), &json!(true))
     );
-    assert_eq!(bad["cause"]["exceptions"][0]["message"], "told to fail");
+    assert_eq!(bad["cause"]["exceptions"][0]["message"], "failed as requested");
     let summary = &found(&cloud, r#"fault AND service("echo-dev")"#).await[0];
     assert_eq!((&summary["Id"], &summary["HasFault"]), (&json!(id), &json!(true)));
     assert_eq!(summary["EntryPoint"]["Type"], "AWS::Lambda");

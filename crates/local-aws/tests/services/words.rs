@@ -31,6 +31,7 @@ async fn the_words_of_a_session_follow_its_deliveries() {
     let recogniser = Some(RECOGNISER.to_owned());
     let cloud = TestCloud::with(Options { recogniser, ..Options::default() }).await;
     assert_eq!(cloud.state().await["recogniser"], RECOGNISER);
+    cloud.create_stream("spoken-1").await;
     let mut events = Events::open(&cloud, "/_local/live/spoken-1").await;
     assert_eq!(events.next("words", |_| true).await["state"], "waiting");
     offer(&cloud, 3, false).await;

@@ -6,7 +6,9 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::error::Error;
+use local_aws::clock::real_now_ms;
 use local_aws::dynamodb::item::plain;
+use local_aws::session_state::delivery;
 
 /// Maximum time of a request.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,7 +41,7 @@ impl Cloud {
     }
 
     /// Returns the JSON at a path.
-    pub(super) async fn json(&self, path: &str) -> Result<Value, Error> {
+    pub(crate) async fn json(&self, path: &str) -> Result<Value, Error> {
         self.optional_json(path).await?.ok_or_else(|| self.unexpected(path, "404"))
     }
 
@@ -66,7 +68,7 @@ impl Cloud {
     }
 
     /// Returns the items of the table whose name is `PREFIX-` and the environment.
-    pub(super) async fn scan(&self, state: &Value, prefix: &str) -> Result<Vec<Value>, Error> {
+    pub(crate) async fn scan(&self, state: &Value, prefix: &str) -> Result<Vec<Value>, Error> {
         let table = self.table(state, prefix)?;
         let mut request = json!({ "TableName": table, "ConsistentRead": true });
         let mut found = Vec::new();
@@ -94,12 +96,12 @@ impl Cloud {
         Ok(answer.get("Item").map(plain))
     }
 
-    /// Prints a warning if a session has ended, so that its audio is not delivered. A cloud without
-    /// the table of sessions is not asked.
+    /// Prints a warning if a session is ending or has ended. Does nothing if the cloud has no table
+    /// of sessions.
     ///
     /// # Errors
     /// There is no such session.
-    pub(crate) async fn expects_audio(&self, session: &str) -> Result<(), Error> {
+    pub(crate) async fn check_accepts_audio(&self, session: &str) -> Result<(), Error> {
         let state = self.optional_json("/_local/state").await?.unwrap_or_default();
         if self.table(&state, "Sessions").is_err() {
             return Ok(());
@@ -107,14 +109,36 @@ impl Cloud {
         let item = self.item(&state, "Sessions", session).await?.ok_or_else(|| {
             Error::Client(format!("no session {session}: `local-cloud sessions` lists them"))
         })?;
-        if !["active", "paused", "creating"].contains(&item["status"].as_str().unwrap_or_default())
-        {
-            eprintln!("warning: {session} has ended: what it speaks now is not delivered");
+        let status = item["status"].as_str().unwrap_or_default();
+        if ["active", "paused", "creating"].contains(&status) {
+            return Ok(());
+        }
+        match self.has_ended(session).await? {
+            true => {
+                eprintln!("warning: {session} has ended: audio that is sent now is not delivered")
+            }
+            false => eprintln!(
+                "warning: {session} is ending: audio is delivered until its stream is drained"
+            ),
         }
         Ok(())
     }
 
-    fn table(&self, state: &Value, prefix: &str) -> Result<String, Error> {
+    /// Whether the consumer has ended the delivery of a session.
+    ///
+    /// # Errors
+    /// The cloud does not answer, or it has no table of streams.
+    pub(crate) async fn has_ended(&self, session: &str) -> Result<bool, Error> {
+        let state = self.json("/_local/state").await?;
+        let item = self.item(&state, "Streams", session).await?;
+        Ok(delivery(item.as_ref(), real_now_ms()) == "ended")
+    }
+
+    /// Returns the name of the table whose name is `PREFIX-` and the environment.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn table(&self, state: &Value, prefix: &str) -> Result<String, Error> {
         let tables = state["dynamodb"]["tables"].as_array().into_iter().flatten();
         let mut names = tables.filter_map(Value::as_str);
         let named = |name: &&str| name.strip_prefix(prefix).is_some_and(|it| it.starts_with('-'));

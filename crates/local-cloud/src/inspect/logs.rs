@@ -1,4 +1,5 @@
-//! `local-cloud logs`: the log lines of one function, or of all functions for one session.
+//! `local-cloud logs`: the log lines of one function, or of all functions for one session. Workers
+//! count as a function.
 
 mod line;
 
@@ -70,7 +71,7 @@ async fn print_all(args: &LogsArgs, cloud: &Cloud) -> Result<(), Error> {
     }
 }
 
-/// A function of the cloud.
+/// A function of the cloud, or the task of its workers.
 struct Function {
     /// The name of its log.
     log: String,
@@ -79,8 +80,11 @@ struct Function {
 
 fn functions(state: &Value) -> Vec<Function> {
     let functions = state["lambda"]["functions"].as_array().into_iter().flatten();
+    let tasks = state["tasks"]["services"].as_array().into_iter().flatten();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    functions.map(|it| Function { log: text(&it["log"]), name: text(&it["name"]) }).collect()
+    let functions = functions.map(|it| Function { log: text(&it["log"]), name: text(&it["name"]) });
+    let tasks = tasks.map(|it| Function { log: text(&it["package"]), name: text(&it["task"]) });
+    functions.chain(tasks).collect()
 }
 
 /// Returns the error of a text that names neither a function nor a session.

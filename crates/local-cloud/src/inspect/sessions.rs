@@ -16,7 +16,6 @@ use row::Row;
 
 /// Arguments of `local-cloud sessions`.
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct SessionsArgs {
     #[command(subcommand)]
     show: Option<Show>,

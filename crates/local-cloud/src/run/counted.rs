@@ -16,7 +16,7 @@ pub struct Counted {
     pub refused_samples: u64,
     /// Samples that the stream no longer held.
     pub unavailable_samples: u64,
-    /// Chunks that the processor refused and the consumer sent to the dead-letter queue.
+    /// Chunks that the processor rejected and the consumer sent to the dead-letter queue.
     pub dead_lettered_chunks: u64,
 }
 

@@ -108,16 +108,22 @@ impl Report {
         if self.samples_lost > 0 && self.failed_deliveries > 0 {
             let last = self.last_failure.as_deref().unwrap_or("no answer");
             let failed = self.failed_deliveries;
-            faults.push(format!("{failed} failed deliveries, the last with {last}"));
+            faults.push(format!("failed deliveries: {failed}, the last with {last}"));
         }
         if self.counted.dead_lettered_chunks > 0 {
             let chunks = self.counted.dead_lettered_chunks;
-            faults.push(format!("the processor refused {chunks} chunks, which are in chunk-dlq"));
+            faults.push(format!("the processor rejected {chunks} chunks, which are in chunk-dlq"));
         }
         if self.samples_lost > 0 {
             faults.push(format!(
                 "{} of {} samples did not arrive",
                 self.samples_lost, self.samples_expected
+            ));
+        }
+        if self.samples_lost > 0 && self.time_scale > 1.0 {
+            let scale = self.time_scale;
+            faults.push(format!(
+                "every deadline was {scale} times as short as on AWS: try a smaller --time-scale"
             ));
         }
         if self.samples_delivered > self.samples_expected + self.filled_samples {
@@ -185,6 +191,9 @@ mod tests {
         assert_eq!(report(16_000, 160).samples_lost, 160);
         assert_eq!(report(16_160, 160).faults(), Vec::<String>::new());
         assert_eq!(report(16_001, 0).faults().len(), 1);
+        let mut scaled = report(15_999, 0);
+        scaled.time_scale = 1000.0;
+        assert!(scaled.faults()[1].starts_with("every deadline was 1000 times as short"));
         let mut open = report(16_000, 0);
         open.stop_ms = None;
         open.wav_samples = 0;
@@ -201,7 +210,7 @@ mod tests {
         none.counted.dead_lettered_chunks = 2;
         let faults = none.faults();
         assert_eq!(faults[0], "the processor accepted nothing");
-        assert_eq!(faults[1], "5 failed deliveries, the last with ValueError");
+        assert_eq!(faults[1], "failed deliveries: 5, the last with ValueError");
         assert!(faults[2].contains("2 chunks") && faults[2].contains("chunk-dlq"), "{faults:?}");
     }
 

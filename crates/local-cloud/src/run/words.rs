@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::client::Client;
-use super::{LOOK_EVERY, seconds};
+use super::open_session::POLL_EVERY;
+use super::print::seconds;
 use crate::error::Error;
 use crate::progress::{Progress, Step};
 use local_aws::clock::rfc3339;
@@ -30,7 +31,7 @@ pub(super) async fn recognised(client: &Client, stats: &DeliveryStats) -> Result
         let done_s = words.lines.last().map_or(0.0, |line| line.end_ms as f64 / 1000.0);
         let (total_s, note) = (seconds(stats.samples_delivered), String::new());
         progress.show(&Step { name: "recognising", done_s, total_s, note });
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
     }
 }
 

@@ -12,25 +12,34 @@ use crate::error::Error;
 /// # Errors
 /// A folder cannot be created, or a file cannot be written.
 pub(super) fn check(report: Option<&Path>) -> Result<(), Error> {
-    file(&Path::new(OUTPUT).join("writable"))?;
+    folder(Path::new(OUTPUT))?;
     report.map_or(Ok(()), file)
 }
 
-/// Opens a file for writing and removes it if it did not exist.
+/// Checks that a new file can be written in a folder.
+fn folder(path: &Path) -> Result<(), Error> {
+    probe(&path.join("writable")).map_err(Error::io(format!(
+        "{} cannot be written, and a run leaves its audio and logs there",
+        path.display()
+    )))
+}
+
 fn file(path: &Path) -> Result<(), Error> {
-    let failed = |source| Error::Io {
-        what: format!("{} cannot be written, choose another path", path.display()),
-        source,
-    };
+    probe(path)
+        .map_err(Error::io(format!("{} cannot be written, choose another path", path.display())))
+}
+
+/// Opens a file for writing and removes it if it did not exist.
+fn probe(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        create_dir_all(folder).map_err(failed)?;
+        create_dir_all(folder)?;
     }
     match File::create_new(path) {
-        Ok(_) => remove_file(path).map_err(failed),
+        Ok(_) => remove_file(path),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            OpenOptions::new().append(true).open(path).map(drop).map_err(failed)
+            OpenOptions::new().append(true).open(path).map(drop)
         }
-        Err(error) => Err(failed(error)),
+        Err(error) => Err(error),
     }
 }
 
@@ -52,6 +61,8 @@ mod tests {
             assert!(refusal.starts_with(&wrong.display().to_string()), "{refusal}");
             assert!(refusal.contains("cannot be written"), "{refusal}");
         }
+        let refusal = super::folder(&path).unwrap_err().to_string();
+        assert!(refusal.starts_with(&format!("{} cannot be written", path.display())), "{refusal}");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -60,7 +60,7 @@ fn contents_are_those_before_the_first_fragment_that_is_read() {
 }
 
 #[test]
-fn a_successor_never_takes_what_it_will_read_for_something_seen() {
+fn fingerprints_never_cover_fragments_that_are_read_again() {
     for (fragments, accepted) in [(8, 7), (30, 29), (6, 6)] {
         let mut ahead = Progress::new(progress(6, 96_000).checkpoint(), &Config::scaled(1.0));
         for n in 7..=9 {

@@ -1,7 +1,7 @@
 //! `lease::acquire`: poll, wait, take or return.
 
 use crate::moves::{Move, Steps};
-use crate::network::bury_write;
+use crate::network::abandon_write;
 use crate::state::{Holder, Run, Take, Write, WriteKind};
 use crate::table;
 
@@ -64,7 +64,7 @@ pub(crate) fn acquiring(steps: &mut Steps<'_>, slot: usize, take: Take) {
         let epoch = steps.from.table.epoch;
         let kind = WriteKind::Take;
         let write = Write { kind, epoch, revision: 0, expires_in: take.expires_in, next: 0 };
-        bury_write(&gone, Some(write), |to| steps.possible(Move::Crash(slot), to));
+        abandon_write(&gone, Some(write), |to| steps.possible(Move::Crash(slot), to));
     } else {
         steps.possible(Move::Crash(slot), gone);
     }

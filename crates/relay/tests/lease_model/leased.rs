@@ -1,9 +1,9 @@
 //! `leased_run::run_with_lease` and `leased_run::finish`: a run with the lease.
 
 use crate::moves::{Move, Steps};
-use crate::network::{bury_delivery, bury_write};
+use crate::network::{abandon_delivery, abandon_write};
 use crate::processor::{self, Reply};
-use crate::state::{CHUNKS, Delivery, Holder, Renewal, Run, STANDING, State, Write, WriteKind};
+use crate::state::{CHUNKS, Delivery, FROZEN, Holder, Renewal, Run, State, Write, WriteKind};
 use crate::table;
 
 /// All moves of a holder, and all faults that can affect it.
@@ -24,7 +24,7 @@ pub(crate) fn holding(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
 /// The holder's machine freezes and may become a zombie. Whether and when it wakes does not matter:
 /// until a renewal that it sends afterwards is answered, its clock may be behind by any amount.
 fn freeze(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
-    let stand = |valid_for: i8| if valid_for > 0 { STANDING } else { 0 };
+    let stand = |valid_for: i8| if valid_for > 0 { FROZEN } else { 0 };
     let renewal = holder
         .renewal
         .map(|under_way| Renewal { valid_for: stand(under_way.valid_for), ..under_way });
@@ -46,8 +46,8 @@ fn with(steps: &Steps<'_>, slot: usize, holder: Holder) -> State {
 fn over(steps: &mut Steps<'_>, slot: usize, holder: Holder, then: Run, name: Move, healthy: bool) {
     let mut to = *steps.from;
     to.runs[slot] = then;
-    bury_write(&to, holder.renewal.map(|renewal| renewal.write), |to| {
-        bury_delivery(&to, holder.delivery, |to| {
+    abandon_write(&to, holder.renewal.map(|renewal| renewal.write), |to| {
+        abandon_delivery(&to, holder.delivery, |to| {
             if healthy {
                 steps.healthy(name, to);
             } else {
@@ -57,8 +57,8 @@ fn over(steps: &mut Steps<'_>, slot: usize, holder: Holder, then: Run, name: Mov
     });
 }
 
-/// `LeaseRenewer::renew_loop`: the first renewal and all later ones. `Config::renew` is shorter
-/// than a tick, so any number of renewals fits into one tick; without faults one is enough.
+/// `LeaseRenewer::renew_loop`: the first renewal and all later ones. `Config::renew` is as long
+/// as a tick. Here a renewal may be sent at any time; without faults one in a tick is enough.
 fn send_renewal(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     let timing = steps.model.timing;
     if holder.renewal.is_some() {
@@ -74,7 +74,7 @@ fn send_renewal(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     };
     let renewal = Some(Renewal { write, valid_for: timing.guard + 1 });
     let to = with(steps, slot, Holder { revision, renewal, ..holder });
-    let due = holder.valid_for <= timing.guard || holder.valid_for == STANDING;
+    let due = holder.valid_for <= timing.guard || holder.valid_for == FROZEN;
     if !holder.origin_persisted || due {
         steps.healthy(Move::SendRenewal(slot), to);
     } else {
@@ -85,26 +85,26 @@ fn send_renewal(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
 /// The responses to a renewal, including no response.
 fn renewal_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, renewal: Renewal) {
     let rules = steps.model.rules;
-    let unheard = Holder { renewal: None, ..holder };
+    let without_renewal = Holder { renewal: None, ..holder };
     let mut to = *steps.from;
     if table::renew(&mut to, renewal.write, rules) {
         to.runs[slot] = Run::Holding(Holder {
             valid_for: renewal.valid_for,
             origin_persisted: true,
-            ..unheard
+            ..without_renewal
         });
         steps.healthy(Move::WriteArrives(slot), to);
     } else {
-        // `End::Lost`: another run holds the lease.
-        over(steps, slot, unheard, Run::Looking, Move::WriteArrives(slot), true);
+        // `RunEnd::LeaseLost`: another run holds the lease.
+        over(steps, slot, without_renewal, Run::Looking, Move::WriteArrives(slot), true);
     }
-    let lost = with(steps, slot, unheard);
+    let lost = with(steps, slot, without_renewal);
     steps.possible(Move::WriteLost(slot), lost);
-    bury_write(&lost, Some(renewal.write), |to| steps.possible(Move::WriteGivenUp(slot), to));
+    abandon_write(&lost, Some(renewal.write), |to| steps.possible(Move::WriteGivenUp(slot), to));
 }
 
-/// `Deliverer::ready` returns, and a batch of one or two chunks is sent. Which chunk is the last is
-/// known only after the stream is stopped and drained.
+/// `Deliverer::may_deliver` returns, and a batch of one or two chunks is sent. Which chunk is the
+/// last is known only after the stream is stopped and drained.
 fn send_deliveries(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
     let ready =
         holder.valid_for > 0 && (holder.origin_persisted || !steps.model.rules.origin_persisted);
@@ -131,7 +131,7 @@ fn delivery_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, delive
         to.runs[slot] = after;
         // A renewal in flight is dropped with the renewer when the run ends.
         let dropped = if matches!(after, Run::Holding(_)) { None } else { holder.renewal };
-        bury_write(&to, dropped.map(|renewal| renewal.write), |to| {
+        abandon_write(&to, dropped.map(|renewal| renewal.write), |to| {
             steps.healthy(Move::DeliveryArrives(slot), to);
         });
     };
@@ -149,19 +149,18 @@ fn delivery_under_way(steps: &mut Steps<'_>, slot: usize, holder: Holder, delive
             let next = if next > delivery.from { failed.next } else { next };
             settle(Run::Holding(Holder { next, ..failed }));
         }
-        // `DeliveryEnd::Stale`.
+        // `DeliveryEnd::StaleEpoch`.
         Reply::StaleEpoch => settle(Run::Looking),
     }
     let lost = with(steps, slot, failed);
     steps.possible(Move::DeliveryLost(slot), lost);
-    bury_delivery(&lost, Some(delivery), |to| steps.possible(Move::DeliveryGivenUp(slot), to));
+    abandon_delivery(&lost, Some(delivery), |to| steps.possible(Move::DeliveryGivenUp(slot), to));
 }
 
-/// `handoff::hand_off` and the resulting yield of `delivery::deliver`. The successor's name only
-/// determines the time of the yield (at its announcement or near the deadline); here the yield may
-/// happen at any time.
+/// `handoff::hand_off` and the resulting end of `delivery::deliver`. The successor's name only
+/// determines its time (at its announcement or near the deadline); here it may be at any time.
 fn hand_off(steps: &mut Steps<'_>, slot: usize, holder: Holder) {
-    let name = if holder.delivery.is_none() { Move::Yield(slot) } else { Move::Abandon(slot) };
+    let name = if holder.delivery.is_none() { Move::HandOff(slot) } else { Move::Abandon(slot) };
     over(steps, slot, holder, releasing_of(holder, holder.next, false), name, false);
 }
 
@@ -184,5 +183,5 @@ pub(crate) fn releasing(steps: &mut Steps<'_>, slot: usize, release: Write) {
     steps.healthy(Move::WriteArrives(slot), to);
     let mut gone = *steps.from;
     gone.runs[slot] = Run::Looking;
-    bury_write(&gone, Some(release), |to| steps.possible(Move::Crash(slot), to));
+    abandon_write(&gone, Some(release), |to| steps.possible(Move::Crash(slot), to));
 }

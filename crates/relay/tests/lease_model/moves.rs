@@ -1,7 +1,7 @@
 //! The possible moves, and the two that belong to no run.
 
 use crate::rules::Model;
-use crate::state::{Run, STANDING, State};
+use crate::state::{FROZEN, Run, State};
 use crate::{acquire, leased, network};
 
 /// One move. The number is the slot of the run that it affects.
@@ -20,7 +20,7 @@ pub(crate) enum Move {
     SendDelivery(usize),
     /// The deadline is near or a successor has announced itself: `delivery::deliver` yields, and
     /// `leased_run::finish` releases.
-    Yield(usize),
+    HandOff(usize),
     /// `handoff::hand_off` gives up the invocation in flight.
     Abandon(usize),
     /// A renewal, take or release arrives and is answered.
@@ -69,7 +69,11 @@ pub(crate) struct Steps<'a> {
 impl Steps<'_> {
     /// Adds a step that always happens if there is no fault.
     pub(crate) fn healthy(&mut self, name: Move, to: State) {
-        self.found.push(Step { name, healthy: true, to: network::forget_the_void(to, self.model) });
+        self.found.push(Step {
+            name,
+            healthy: true,
+            to: network::drop_void_messages(to, self.model),
+        });
     }
 
     /// Adds a step that may happen: a fault, a delay, a deadline, a duplicate event.
@@ -77,7 +81,7 @@ impl Steps<'_> {
         self.found.push(Step {
             name,
             healthy: false,
-            to: network::forget_the_void(to, self.model),
+            to: network::drop_void_messages(to, self.model),
         });
     }
 }
@@ -115,7 +119,7 @@ impl Model {
         let past = self.long_lapsed();
         let lapse = |expires_in: &mut i8| *expires_in = (*expires_in - 1).max(past);
         let run_out = |valid_for: &mut i8| {
-            if *valid_for != STANDING {
+            if *valid_for != FROZEN {
                 *valid_for = (*valid_for - 1).max(0);
             }
         };
@@ -137,7 +141,7 @@ impl Model {
             }
         }
         to.late_writes.iter_mut().flatten().for_each(|write| lapse(&mut write.expires_in));
-        let to = network::forget_the_void(to, self);
+        let to = network::drop_void_messages(to, self);
         if to != *from {
             let healthy = !found.iter().any(|step| step.healthy);
             found.push(Step { name: Move::Tick, healthy, to });

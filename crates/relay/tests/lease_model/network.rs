@@ -3,12 +3,12 @@
 use crate::moves::{Move, Steps};
 use crate::rules::{Model, Rules};
 use crate::state::{
-    Delivery, Item, LATE, Renewal, Run, SLOTS, STANDING, State, Watermark, Write, WriteKind,
+    Delivery, FROZEN, Item, LATE, Renewal, Run, SLOTS, State, Watermark, Write, WriteKind,
 };
 use crate::{processor, table};
 
 /// The two futures of a write whose sender no longer waits: it is lost or arrives late.
-pub(crate) fn bury_write(to: &State, write: Option<Write>, mut then: impl FnMut(State)) {
+pub(crate) fn abandon_write(to: &State, write: Option<Write>, mut then: impl FnMut(State)) {
     then(*to);
     if let Some(write) = write
         && room(to)
@@ -19,7 +19,7 @@ pub(crate) fn bury_write(to: &State, write: Option<Write>, mut then: impl FnMut(
 }
 
 /// The same for a payload.
-pub(crate) fn bury_delivery(to: &State, payload: Option<Delivery>, mut then: impl FnMut(State)) {
+pub(crate) fn abandon_delivery(to: &State, payload: Option<Delivery>, mut then: impl FnMut(State)) {
     then(*to);
     if let Some(payload) = payload
         && room(to)
@@ -71,7 +71,7 @@ fn take(to: &mut State, write: Write) {
 }
 
 /// Drops late messages that can no longer change anything, and normalises the state.
-pub(crate) fn forget_the_void(mut state: State, model: &Model) -> State {
+pub(crate) fn drop_void_messages(mut state: State, model: &Model) -> State {
     let rules = model.rules;
     let (item, at) = (state.table, state.processor);
     for late in &mut state.late_writes {
@@ -100,12 +100,12 @@ pub(crate) fn forget_the_void(mut state: State, model: &Model) -> State {
             *late = None;
         }
     }
-    forget_what_is_over(&mut state, model);
+    normalise_ended(&mut state, model);
     state.settled()
 }
 
 /// Clears values that no longer matter, so that states with the same future compare equal.
-fn forget_what_is_over(state: &mut State, model: &Model) {
+fn normalise_ended(state: &mut State, model: &Model) {
     if !state.table.held {
         // A free lease can be taken at any expiry.
         state.table.expires_in = model.long_lapsed();
@@ -125,12 +125,12 @@ fn forget_what_is_over(state: &mut State, model: &Model) {
             take.expires_in = 0;
             take.valid_for = if take.got.is_some() { take.valid_for } else { 0 };
         }
-        forget_a_lost_lease(run, item, state.processor, model.rules);
+        normalise_lost_lease(run, item, state.processor, model.rules);
     }
 }
 
 /// A run that lost its lease can write nothing any more; only its deliveries still matter.
-fn forget_a_lost_lease(run: &mut Run, item: Item, at: Watermark, rules: Rules) {
+fn normalise_lost_lease(run: &mut Run, item: Item, at: Watermark, rules: Rules) {
     let lost = |epoch| rules.epoch && !(item.held && item.epoch == epoch);
     match run {
         Run::Releasing(release) if lost(release.epoch) => *run = Run::Looking,
@@ -145,7 +145,7 @@ fn forget_a_lost_lease(run: &mut Run, item: Item, at: Watermark, rules: Rules) {
                 holder.valid_for == 0 || rules.origin_persisted && !holder.origin_persisted;
             // A right to deliver that should have expired is kept, so that the property check sees
             // it.
-            let righted = holder.valid_for > 0 && holder.valid_for != STANDING;
+            let righted = holder.valid_for > 0 && holder.valid_for != FROZEN;
             if (refused || silent && holder.delivery.is_none()) && !righted {
                 *run = Run::Looking;
             }

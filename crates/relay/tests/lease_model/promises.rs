@@ -1,6 +1,6 @@
 //! Properties that must hold in every state and for every step.
 
-use crate::state::{CHUNKS, Fault, Run, STANDING, State};
+use crate::state::{CHUNKS, FROZEN, Fault, Run, State};
 
 /// A property of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,13 +15,13 @@ pub(crate) enum Promise {
     /// Once a lease has delivered, nothing new is accepted from an older one.
     OneDeliverer,
     /// A stored checkpoint never goes back.
-    CheckpointGoesForward,
+    CheckpointMonotonic,
     /// A checkpoint, stored or about to be, never covers a sample that was not accepted.
-    CheckpointTellsTheTruth,
+    CheckpointNeverAhead,
     /// Nothing is accepted before position 0 is fixed for all runs.
     OriginComesFirst,
     /// A session ends only after all of it was accepted, and it never restarts.
-    EndIsTheEnd,
+    EndedIsFinal,
     /// Without further faults the session reaches its end.
     ReachesTheEnd,
 }
@@ -37,7 +37,7 @@ pub(crate) fn broken(before: &State, after: &State) -> Option<Promise> {
     }
     let two_rights = after.runs.iter().any(|run| match run {
         Run::Holding(holder) => {
-            let may_deliver = holder.valid_for > 0 && holder.valid_for != STANDING;
+            let may_deliver = holder.valid_for > 0 && holder.valid_for != FROZEN;
             may_deliver && !(table.held && table.epoch == holder.epoch)
         }
         Run::Looking | Run::Acquiring(_) | Run::Releasing(_) => false,
@@ -49,11 +49,11 @@ pub(crate) fn broken(before: &State, after: &State) -> Option<Promise> {
     });
     let faults = [
         (two_rights, Promise::OneRight),
-        (table.next < before.table.next, Promise::CheckpointGoesForward),
-        (ahead_of_truth || table.next > truth.next, Promise::CheckpointTellsTheTruth),
+        (table.next < before.table.next, Promise::CheckpointMonotonic),
+        (ahead_of_truth || table.next > truth.next, Promise::CheckpointNeverAhead),
         (truth.next > 0 && !table.origin, Promise::OriginComesFirst),
-        (table.ended && truth.next < CHUNKS, Promise::EndIsTheEnd),
-        (before.table.ended && !table.ended, Promise::EndIsTheEnd),
+        (table.ended && truth.next < CHUNKS, Promise::EndedIsFinal),
+        (before.table.ended && !table.ended, Promise::EndedIsFinal),
     ];
     faults.into_iter().find_map(|(broken, promise)| broken.then_some(promise))
 }

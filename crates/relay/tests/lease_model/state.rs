@@ -16,7 +16,7 @@ pub(crate) const CHUNKS: u8 = 3;
 pub(crate) const LATE: usize = 1;
 
 /// A valid_for that does not expire, because the machine's monotonic clock is frozen.
-pub(crate) const STANDING: i8 = i8::MAX;
+pub(crate) const FROZEN: i8 = i8::MAX;
 
 /// The complete state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,7 +110,7 @@ pub(crate) struct Take {
 pub(crate) struct Holder {
     pub(crate) epoch: u8,
     /// Ticks of its own monotonic clock until `LeaseView::valid_until`; 0 if expired, or
-    /// [`STANDING`].
+    /// [`FROZEN`].
     pub(crate) valid_for: i8,
     /// The `next` of the progress.
     pub(crate) next: u8,

@@ -47,6 +47,19 @@ async fn a_processor_down_for_minutes_opens_the_breaker_and_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn audio_that_waits_for_a_processor_that_is_down_is_late_before_it_is_delivered() {
+    let (world, expected) = session(60, |world| {
+        world.state().processor.scripts = std::iter::repeat_n(Script::Hang, 4).collect();
+    })
+    .await;
+    let state = world.state();
+    assert!(state.processor.accepted == expected, "the samples differ");
+    let before = state.snapshots.iter().take_while(|snapshot| snapshot.totals.delivered == 0);
+    let lags: Vec<_> = before.filter_map(|snapshot| snapshot.observed.lag_millis).collect();
+    assert!(lags.iter().any(|lag| *lag > 180_000), "{lags:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_processor_that_lost_its_position_gets_everything_again() {
     let (world, expected) = session(30, |world| {
         let mut state = world.state();
@@ -63,10 +76,10 @@ async fn a_processor_that_lost_its_position_gets_everything_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poison_chunk_lies_in_the_queue_and_the_rest_goes_on() {
-    let poison = 100_000;
+async fn a_rejected_chunk_is_dead_lettered_and_delivery_continues() {
+    let invalid = 100_000;
     let (world, expected) =
-        session(12, |world| world.state().processor.refuse_sample = Some(poison)).await;
+        session(12, |world| world.state().processor.refuse_sample = Some(invalid)).await;
     let state = world.state();
     let letters: Vec<_> = state.letters.iter().map(|l| (l.start_sample, l.sample_count)).collect();
     assert_eq!(letters, [(96_000, 8_000)], "one chunk, not its whole batch");

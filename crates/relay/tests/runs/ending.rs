@@ -121,7 +121,7 @@ async fn audio_that_waits_in_the_connection_at_the_stop_is_delivered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_processor_that_keeps_forgetting_makes_no_storm() {
+async fn a_processor_that_loses_its_watermark_repeatedly_causes_few_calls() {
     let (packets, expected) = speech(20);
     let world = World::stored(&packets, 1_000);
     world.stop();
@@ -135,7 +135,7 @@ async fn a_processor_that_keeps_forgetting_makes_no_storm() {
     // KVS allows five calls a second; repeated rewinds must cause far fewer.
     assert!(opens < elapsed.as_secs(), "{opens} calls in {elapsed:?}");
     let opened: u64 = world.state().snapshots.iter().map(|s| s.observed.circuit_opened).sum();
-    assert!(opened > 0, "the breaker saw nothing of it");
+    assert!(opened > 0, "the breaker did not open");
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,7 +151,7 @@ async fn a_first_fragment_that_cannot_be_read_to_its_end_is_announced_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn audio_that_kvs_is_about_to_forget_is_announced_by_the_minute() {
+async fn audio_near_the_end_of_its_retention_is_reported_every_minute() {
     let (packets, _) = speech(4);
     let world = World::live(&packets, 1_000);
     world.stop();

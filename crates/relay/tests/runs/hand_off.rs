@@ -91,7 +91,7 @@ async fn a_session_longer_than_many_invocations_arrives_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_hand_off_is_asked_for_again() {
+async fn a_refused_hand_off_is_retried() {
     let (packets, expected) = speech(70);
     let world = World::live(&packets, 1_000);
     world.state().failing_self_invokes = 3;
@@ -165,7 +165,7 @@ async fn a_run_whose_host_stops_hands_over_at_once() {
     assert_eq!(second.unwrap().outcome, Outcome::Ended);
     let (outcome, ended) = first.await.unwrap();
     assert_eq!(outcome, Outcome::HandedOff);
-    // The holder reads the successor's name with a renewal.
+    // The holder reads the successor's name with a read of its item.
     let took = ended - stopped;
     assert!(took < Duration::from_secs(15), "{took:?}");
     let state = world.state();

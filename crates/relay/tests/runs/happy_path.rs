@@ -28,7 +28,7 @@ async fn a_live_session_arrives_bit_exact_and_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn chunks_stand_on_their_edges_and_carry_the_contract() {
+async fn chunks_are_aligned_and_follow_the_contract() {
     let (packets, _) = speech(5);
     let world = World::live(&packets, 500);
     world.state().table.languages = vec!["fr".parse().unwrap(), "de".parse().unwrap()];

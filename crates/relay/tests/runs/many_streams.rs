@@ -67,17 +67,17 @@ async fn check(troubles: &[Trouble]) {
     let (packets, expected) = speech(12);
     let alone = healthy(&packets, &expected).await;
     let mut runs = JoinSet::new();
-    let mut sick: Vec<Arc<World>> = Vec::new();
+    let mut failing: Vec<Arc<World>> = Vec::new();
     for trouble in troubles {
         let world = World::live(&packets, 1_000);
         trouble(&mut world.state());
         let side = world.host();
         runs.spawn(async move { side.relay(&config()).start(request("a", LONG)).await });
-        sick.push(world);
+        failing.push(world);
     }
     let beside = healthy(&packets, &expected).await;
     assert_eq!(beside, alone);
-    for (number, world) in sick.iter().enumerate() {
+    for (number, world) in failing.iter().enumerate() {
         let taken = world.state().processor.taken;
         assert!(taken < expected.len() as u64 / 2, "number {number} was well: {taken} samples");
     }

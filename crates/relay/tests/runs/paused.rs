@@ -61,7 +61,7 @@ async fn a_pause_leaves_out_what_is_spoken_until_the_session_continues() {
     let (_, gaps, counted) = paused(|world| set(world, Desired::Run)).await;
     let [(start, length)] = gaps[..] else { panic!("{gaps:?}") };
     assert_eq!(length, counted);
-    // Chunks of 500 ms, a renewal that returns the change after 1 s at most.
+    // Chunks of 500 ms, a read that returns the change after 1 s at most.
     assert!((3 * 16_000..=6 * 16_000).contains(&start), "{start}");
     assert!((3 * 16_000..=5 * 16_000).contains(&length), "{length}");
 }

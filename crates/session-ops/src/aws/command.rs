@@ -2,10 +2,11 @@
 
 use crate::cli::Connection;
 
-/// Returns the command in one line that a POSIX shell with here-strings can run. `input` is its
-/// standard input.
+/// Returns the command in one line that a POSIX shell with here-strings can run. `configured` is
+/// the endpoint of all services in the configuration, `input` the command's standard input.
 pub(super) fn command(
     connection: &Connection,
+    configured: Option<&str>,
     operation: &str,
     arguments: &[(&str, &str)],
     input: Option<&str>,
@@ -13,6 +14,7 @@ pub(super) fn command(
     let service = operation.split(' ').next().unwrap_or_default();
     let variable = |name: &str| std::env::var(name).ok();
     let endpoint_url = connection.endpoint_url.clone().or_else(|| endpoint(service, variable));
+    let endpoint_url = endpoint_url.or_else(|| configured.map(str::to_owned));
     let globals = [
         ("--profile", &connection.profile),
         ("--region", &connection.region),
@@ -33,8 +35,8 @@ pub(super) fn command(
     words.join(" ")
 }
 
-/// Returns the endpoint of a service in the environment. It is printed as an option, because the
-/// AWS CLI v1 ignores the variables for SQS.
+/// Returns the endpoint of a service in the environment. It is printed as an option, as is that of
+/// the profile, because the AWS CLI v1 ignores both for SQS.
 fn endpoint(service: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     if variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|it| it == "true") {
         return None;
@@ -81,9 +83,11 @@ mod tests {
             ..Connection::default()
         };
         let arguments = [("--payload", "fileb:///dev/stdin"), ("", "/dev/stdout"), ("--flag", "")];
-        let text = command(&connection, "lambda invoke", &arguments, Some("{\"a\":1}"));
+        let text = command(&connection, None, "lambda invoke", &arguments, Some("{\"a\":1}"));
         let expected = "aws --profile 'it'\\''s' --region eu-west-1 lambda invoke \
                         --payload fileb:///dev/stdin /dev/stdout --flag <<< '{\"a\":1}'";
         assert_eq!(text, expected);
+        let text = command(&connection, Some("http://a"), "sqs list-queues", &[], None);
+        assert!(text.ends_with("--endpoint-url http://a sqs list-queues"), "{text}");
     }
 }

@@ -24,6 +24,7 @@ use aws_sdk_lambda::config::{ProvideCredentials as _, SharedCredentialsProvider}
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::{Builder, tls};
 use aws_types::os_shim_internal::{Env, Fs};
+use http::Uri;
 
 pub(crate) use logs::{LogEvent, LogQuery};
 pub(crate) use queues::{BATCH, Counts, Letter, Queue};
@@ -31,7 +32,7 @@ pub(crate) use tables::Items;
 
 use crate::cli::Connection;
 use crate::error::Error;
-use crate::output::note;
+use crate::output;
 
 /// The account and region that the command works on.
 #[derive(Debug)]
@@ -89,7 +90,9 @@ impl Aws {
             return Err(Error::NoRegion);
         }
         if config.endpoint_url().is_some_and(|url| !is_http(url)) {
-            return Err(Error::Usage("the endpoint URL must begin with http:// or https://"));
+            return Err(Error::Usage(
+                "the endpoint URL must begin with http:// or https:// and a host",
+            ));
         }
         let shown = connection.aws_cli.then(|| connection.clone());
         Ok(Self { config, shown })
@@ -97,9 +100,27 @@ impl Aws {
 
     /// With `--aws-cli`, prints the request as an AWS CLI command to stderr.
     fn show(&self, operation: &str, arguments: &[(&str, &str)], input: Option<&str>) {
-        if let Some(connection) = &self.shown {
-            note(&command::command(connection, operation, arguments, input));
+        if let Some(command) = self.command(operation, arguments, input) {
+            output::command(&command);
         }
+    }
+
+    /// With `--aws-cli`, prints a request that may be made under a condition only, as a comment.
+    fn show_conditional(&self, condition: &str, operation: &str, arguments: &[(&str, &str)]) {
+        if let Some(command) = self.command(operation, arguments, None) {
+            output::note(&format!("{condition}: {command}"));
+        }
+    }
+
+    /// Returns the request as an AWS CLI command; `None` without `--aws-cli`.
+    fn command(
+        &self,
+        operation: &str,
+        arguments: &[(&str, &str)],
+        input: Option<&str>,
+    ) -> Option<String> {
+        let (connection, endpoint) = (self.shown.as_ref()?, self.config.endpoint_url());
+        Some(command::command(connection, endpoint, operation, arguments, input))
     }
 }
 
@@ -126,9 +147,16 @@ async fn exists(profile: &str) -> Result<(), Error> {
 }
 
 fn is_http(url: &str) -> bool {
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+    let uri = url.parse::<Uri>().ok();
+    uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")))
 }
+
+/// The codes of tables, functions, log groups and queues that do not exist.
+const NOT_FOUND: [&str; 3] =
+    ["ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"];
+
+/// What the SDK's chain of credential providers says when none of them has any.
+const NO_CREDENTIALS: &str = "no credentials found in chain";
 
 /// Converts an error of the SDK.
 fn failed<E>(operation: &str) -> impl FnOnce(SdkError<E, HttpResponse>) -> Error
@@ -138,9 +166,9 @@ where
     let operation = operation.to_owned();
     move |error| {
         let message = match (&error, error.code()) {
-            (_, Some("ResourceNotFoundException")) => format!(
-                "ResourceNotFoundException: {}: is --env the environment of the stack, and is this \
-                 its account and region?",
+            (_, Some(code)) if NOT_FOUND.contains(&code) => format!(
+                "{code}: {}: is --env the environment of the stack, and is this its account and \
+                 region?",
                 error.message().unwrap_or("no message")
             ),
             (_, Some(code)) => format!("{code}: {}", error.message().unwrap_or("no message")),
@@ -149,6 +177,15 @@ where
                 let status = error.raw_response().map_or(0, |response| response.status().as_u16());
                 format!("the answer with HTTP status {status} is not AWS's: check --endpoint-url")
             }
+            (SdkError::DispatchFailure(_), _) if causes(&error).contains(NO_CREDENTIALS) => {
+                "no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
+                 choose a profile that has them (--profile)"
+                    .to_owned()
+            }
+            (SdkError::DispatchFailure(_), _) => format!(
+                "{}: is the endpoint right (--endpoint-url, AWS_ENDPOINT_URL, the profile)?",
+                causes(&error)
+            ),
             _ => causes(&error),
         };
         Error::Aws { operation, message }

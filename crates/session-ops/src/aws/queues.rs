@@ -85,10 +85,20 @@ impl Queue<'_> {
         Ok(output.messages.unwrap_or_default().into_iter().map(letter).collect())
     }
 
+    /// Prints the deletion of a letter that is accepted. As a comment: the letter is lost if it is
+    /// deleted and was not accepted.
+    pub(crate) fn show_deletion_once_accepted(&self, letter: &Letter) {
+        let arguments = self.deletion(letter);
+        self.aws.show_conditional("if it was accepted", "sqs delete-message", &arguments);
+    }
+
     /// Prints a deletion as it would be made.
     pub(crate) fn show_deletion(&self, letter: &Letter) {
-        let arguments = [("--queue-url", self.url.as_str()), ("--receipt-handle", &letter.receipt)];
-        self.aws.show("sqs delete-message", &arguments, None);
+        self.aws.show("sqs delete-message", &self.deletion(letter), None);
+    }
+
+    fn deletion<'a>(&'a self, letter: &'a Letter) -> [(&'static str, &'a str); 2] {
+        [("--queue-url", &self.url), ("--receipt-handle", &letter.receipt)]
     }
 
     /// Deletes a letter.
@@ -102,6 +112,7 @@ impl Queue<'_> {
     /// Makes received letters visible again. One that is visible already stays so.
     pub(crate) async fn put_back(&self, receipts: &[String]) -> Result<(), Error> {
         let operation = "sqs change-message-visibility";
+        let mut failure = None;
         for batch in receipts.chunks(BATCH) {
             let mut change = self.client.change_message_visibility_batch().queue_url(&self.url);
             for (number, receipt) in batch.iter().enumerate() {
@@ -121,9 +132,24 @@ impl Queue<'_> {
                 })?;
                 change = change.entries(entry);
             }
-            change.send().await.map_err(failed(operation))?;
+            // A letter that is in flight no more is refused as the sender's fault.
+            let refused = match change.send().await {
+                Ok(output) => output.failed.into_iter().find(|it| !it.sender_fault).map(|it| {
+                    let message = format!("{}: {}", it.code, it.message.unwrap_or_default());
+                    Error::Aws { operation: operation.to_owned(), message }
+                }),
+                Err(error) => Some(failed(operation)(error)),
+            };
+            failure = failure.or(refused);
         }
-        Ok(())
+        match failure {
+            Some(Error::Aws { operation, message }) => Err(Error::Aws {
+                operation,
+                message: format!("{message}; the letters are visible again in two minutes"),
+            }),
+            Some(other) => Err(other),
+            None => Ok(()),
+        }
     }
 
     /// Counts the letters.

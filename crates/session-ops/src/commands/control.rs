@@ -52,7 +52,7 @@ pub(super) async fn reconcile(context: &Context) -> Result<ExitCode, Error> {
     let shown = vec![
         ("streams with a consumer", count("activeStreams")),
         ("restarted", count("restarted")),
-        ("waiting for another build", count("unreadable")),
+        ("checkpoints that cannot be read", count("unreadable")),
         ("records that cannot be read", count("unreadableRecords")),
         ("events sent again", count("resent")),
         ("sessions ended", count("ended")),

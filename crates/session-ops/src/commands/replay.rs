@@ -71,7 +71,11 @@ async fn wait(context: &Context, name: &str) -> Result<ExitCode, Error> {
         let last = replay.last_event.map(shown);
         let object: Value =
             json!({"replay": name, "state": replay.state, "reason": replay.reason, "last": last});
-        let reason = replay.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason = match (replay.reason, last) {
+            (Some(reason), _) => format!(": {reason}"),
+            (None, None) => ": no event of this time is in the archive".to_owned(),
+            (None, Some(last)) => format!(": the last event is of {last}"),
+        };
         line(&match context.json {
             true => object.to_string(),
             false => format!("{}{reason}", replay.state.to_lowercase()),

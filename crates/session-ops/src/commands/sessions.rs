@@ -5,7 +5,7 @@ use session::SessionId;
 
 use super::Context;
 use crate::aws::Items;
-use crate::commands::streams::{counted, delivered, delivery};
+use crate::commands::streams::{counted, delivery, position};
 use crate::error::Error;
 use crate::output::{Row, Table, facts, seconds, text, time};
 
@@ -49,7 +49,7 @@ pub(super) async fn show(context: &Context, id: &SessionId) -> Result<(), Error>
         None => status,
     });
     let pending = time(&session["pendingEvent"], "since");
-    let position = delivered(stream.as_ref(), watermark.as_ref());
+    let position = position(stream.as_ref(), watermark.as_ref());
     let shown = vec![
         ("session", known("sessionId")),
         ("status", status),
@@ -61,7 +61,7 @@ pub(super) async fn show(context: &Context, id: &SessionId) -> Result<(), Error>
         ("stream", known("kvsStreamArn")),
         ("event", pending.map(|since| format!("pending since {since}"))),
         ("delivery", Some(delivery(stream.as_ref()).to_owned())),
-        ("delivered", Some(seconds(position))),
+        ("position", Some(seconds(position))),
         ("counted", stream.as_ref().and_then(counted)),
     ];
     let object = json!({"session": session, "stream": stream, "watermark": watermark});

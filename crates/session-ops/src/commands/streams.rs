@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::output::{Row, Table, clear_screen, facts, note, seconds, text, time};
 use crate::times::{age, now_ms};
 
-const HEAD: [&str; 6] = ["SESSION", "DESIRED", "DELIVERY", "EPOCH", "DELIVERED", "LAST AUDIO"];
+const HEAD: [&str; 6] = ["SESSION", "DESIRED", "DELIVERY", "EPOCH", "POSITION", "LAST ACTIVITY"];
 
 /// Returns the state of a delivery: `not started`; `running` (a run holds the lease); `breaker
 /// open` (it does, and the processor has failed); `lease expired` (a run held it and did not renew
@@ -30,15 +30,15 @@ pub(super) fn delivery(stream: Option<&Value>) -> &'static str {
     }
 }
 
-/// Returns the position up to which samples are accepted, or refused and sent to the dead-letter
+/// Returns the position up to which samples are accepted, or rejected and sent to the dead-letter
 /// queue: that of the reference processor's watermark, or of the checkpoint.
-pub(super) fn delivered(stream: Option<&Value>, watermark: Option<&Value>) -> u64 {
+pub(super) fn position(stream: Option<&Value>, watermark: Option<&Value>) -> u64 {
     let stored = watermark.and_then(|item| item["nextSample"].as_u64()).unwrap_or_default();
     stored.max(stream.map(checkpoint).unwrap_or_default()["acknowledged"].as_u64().unwrap_or(0))
 }
 
-/// Returns what the checkpoint has counted, for example chunks that were refused: their samples are
-/// below the position, and were not accepted.
+/// Returns what the checkpoint has counted, for example chunks that were rejected: their samples
+/// are below the position, and were not accepted.
 pub(super) fn counted(stream: &Value) -> Option<String> {
     let checkpoint = checkpoint(stream);
     let totals = checkpoint["totals"].as_object()?.iter();
@@ -62,7 +62,7 @@ fn row(item: Value) -> Row<6> {
         text(&item, "desired"),
         delivery(Some(&item)).to_owned(),
         item["epoch"].as_u64().unwrap_or(0).to_string(),
-        seconds(delivered(Some(&item), None)),
+        seconds(position(Some(&item), None)),
         item["lastActivityAt"].as_i64().map_or("-".to_owned(), |at| format!("{} ago", age(at))),
     ];
     (cells, item)
@@ -88,8 +88,9 @@ pub(super) async fn show(context: &Context, id: &SessionId) -> Result<(), Error>
         None => {
             context.session(id).await?;
             note(&format!(
-                "no run of {id} has begun: `session-ops logs {id}` and `session-ops \
-                 redrive --dry-run` may say why"
+                "no run of {id} has taken its lease: `session-ops sessions show {id}` (an event that \
+                 is pending), `session-ops trace {id}` (a run that failed), `session-ops logs {id}` \
+                 and `session-ops redrive --dry-run` may say why"
             ));
             json!({ "sessionId": id })
         }
@@ -104,9 +105,12 @@ pub(super) async fn show(context: &Context, id: &SessionId) -> Result<(), Error>
         ("owner", known("owner")),
         ("lease until", time(&item, "leaseExpiresAt")),
         ("successor", known("successor")),
-        ("last audio", time(&item, "lastActivityAt")),
-        ("delivered", Some(seconds(delivered(Some(&item), None)))),
-        ("breaker open until", time(&checkpoint["breaker"], "openUntil")),
+        ("last activity", time(&item, "lastActivityAt")),
+        ("position", Some(seconds(position(Some(&item), None)))),
+        (
+            "breaker open until",
+            time(&checkpoint["breaker"], "openUntil").filter(|_| is_breaker_open(&item)),
+        ),
         ("counted", counted(&item)),
         ("stream", known("streamArn")),
     ];
@@ -134,8 +138,8 @@ pub(super) async fn top(
     }
 }
 
-/// Returns the items without audio for the longest time, and how many deliveries there are. Holds
-/// one page and `limit` items.
+/// Returns the items without activity for the longest time, and how many deliveries there are.
+/// Holds one page and `limit` items.
 async fn longest_silent(context: &Context, limit: usize) -> Result<(Vec<Value>, usize), Error> {
     let mut items = Items::of(&context.aws, context.env.streams());
     let (mut found, mut count): (Vec<Value>, _) = (Vec::new(), 0);
@@ -177,8 +181,8 @@ mod tests {
     #[test]
     fn the_newer_position_counts() {
         let stream = json!({"checkpoint": "{\"acknowledged\": 9}"});
-        assert_eq!(delivered(Some(&stream), None), 9);
-        assert_eq!(delivered(Some(&stream), Some(&json!({"nextSample": 10}))), 10);
-        assert_eq!(delivered(Some(&json!({"checkpoint": "?"})), None), 0);
+        assert_eq!(position(Some(&stream), None), 9);
+        assert_eq!(position(Some(&stream), Some(&json!({"nextSample": 10}))), 10);
+        assert_eq!(position(Some(&json!({"checkpoint": "?"})), None), 0);
     }
 }

@@ -5,7 +5,7 @@
 //!   queues").
 //! - `failure`: a function failed. The body is Lambda's record, with the event in `requestPayload`
 //!   (developer guide, "Capturing records of Lambda asynchronous invocations").
-//! - `chunk`: the processor refused it. The body is the consumer's `relay::ports::DeadLetter`:
+//! - `chunk`: the processor rejected it. The body is the consumer's `relay::ports::DeadLetter`:
 //!   position, reason, and the request in `payload`.
 
 use serde_json::{Value, json};
@@ -18,17 +18,14 @@ use crate::environment::Environment;
 pub(super) struct Delivery {
     /// The letter's form: `event`, `failure` or `chunk`.
     pub(super) form: &'static str,
-    /// Whether the function's answer says if it was accepted. Any other letter is an asynchronous
-    /// invocation.
-    pub(super) is_answered: bool,
+    /// Where the samples of a chunk end: its invocation is synchronous, because only the answer
+    /// shows whether they were accepted. Absent for any other letter, whose invocation is
+    /// asynchronous.
+    pub(super) chunk_end: Option<u64>,
     /// The function.
     pub(super) function: String,
     /// Its payload.
     pub(super) payload: String,
-    /// The session that the letter names, or `-`.
-    pub(super) session: String,
-    /// Why it is in the queue: what the processor, Lambda or EventBridge has said, or `-`.
-    pub(super) reason: String,
 }
 
 impl Delivery {
@@ -53,16 +50,25 @@ impl Delivery {
         } else {
             return Err("neither an event, a failed invocation nor a chunk");
         };
-        let session = session(&body).or_else(|| session(&payload)).unwrap_or("-").to_owned();
         let function = match to {
             Some(to) => to.to_owned(),
             None if is_function(&function) => function,
             None => return Err("its target is no function"),
         };
-        let (is_answered, payload) = (form == "chunk", payload.to_string());
-        let reason = reason(letter, &body);
-        Ok(Self { form, is_answered, function, payload, session, reason })
+        let number = |name: &str| payload[name].as_u64().unwrap_or_default();
+        let end = number("startSample").saturating_add(number("sampleCount"));
+        let chunk_end = (form == "chunk").then_some(end);
+        Ok(Self { form, chunk_end, function, payload: payload.to_string() })
     }
+}
+
+/// Returns the session that a letter names, and why it is in its queue: as the processor,
+/// Lambda or EventBridge recorded it. `-` stands for what is not known.
+pub(super) fn session_and_reason(letter: &Letter) -> (String, String) {
+    let body: Value = serde_json::from_str(&letter.body).unwrap_or_default();
+    let parts = [&body, &body["requestPayload"], &body["payload"]];
+    let session = parts.into_iter().find_map(session).unwrap_or("-").to_owned();
+    (session, reason(letter, &body))
 }
 
 /// Part of the ARN of the queue from which workers take events.
@@ -84,10 +90,10 @@ fn event(letter: &Letter, body: &Value, env: &Environment) -> (&'static str, Str
 fn reason(letter: &Letter, body: &Value) -> String {
     let failure = &body["responsePayload"];
     let fields = [&body["reason"], &failure["errorType"], &failure["errorMessage"]];
-    let said = fields.into_iter().filter_map(Value::as_str);
+    let recorded = fields.into_iter().filter_map(Value::as_str);
     let names = ["ERROR_CODE", "ERROR_MESSAGE"];
     let attributes = names.into_iter().filter_map(|name| letter.attributes.get(name));
-    let reason = said.chain(attributes.map(String::as_str)).collect::<Vec<_>>().join(": ");
+    let reason = recorded.chain(attributes.map(String::as_str)).collect::<Vec<_>>().join(": ");
     if reason.is_empty() { "-".to_owned() } else { reason }
 }
 
@@ -128,16 +134,24 @@ mod tests {
 
     const ARN: &str = "arn:aws:lambda:us-east-1:1:function:kvs-stream-consumer-dev";
 
-    fn read(body: &Value, target: Option<&str>) -> Result<Delivery, &'static str> {
-        let attributes = target.map(|arn| ("TARGET_ARN".to_owned(), arn.to_owned()));
-        let letter = Letter {
+    fn letter(body: &str, attribute: Option<(&str, &str)>) -> Letter {
+        let attribute = attribute.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Letter {
             id: "1".into(),
             receipt: "r".into(),
-            body: body.to_string(),
-            attributes: attributes.into_iter().collect(),
+            body: body.to_owned(),
+            attributes: attribute.into_iter().collect(),
             sent: 0,
-        };
+        }
+    }
+
+    fn read(body: &Value, target: Option<&str>) -> Result<Delivery, &'static str> {
+        let letter = letter(&body.to_string(), target.map(|arn| ("TARGET_ARN", arn)));
         Delivery::of(&letter, &Environment::new("dev"), None)
+    }
+
+    fn session(body: &Value) -> String {
+        session_and_reason(&letter(&body.to_string(), None)).0
     }
 
     #[test]
@@ -146,7 +160,7 @@ mod tests {
             json!({"detail-type": "Session Status Change", "detail": {"sessionId": "a-b-1"}});
         let delivery = read(&event, Some(ARN)).unwrap();
         assert_eq!((delivery.form, delivery.function.as_str()), ("event", ARN));
-        assert_eq!((delivery.payload, delivery.session.as_str()), (event.to_string(), "a-b-1"));
+        assert_eq!((delivery.payload, session(&event)), (event.to_string(), "a-b-1".to_owned()));
         // From the queue of the workers, or on its way there.
         let queue = "arn:aws:sqs:us-east-1:1:consumer-starts-dev";
         for target in [None, Some(queue)] {
@@ -154,13 +168,26 @@ mod tests {
         }
         let direct = json!({"sessionId": "a-b-1", "action": "start"});
         let delivery = read(&direct, None).unwrap();
-        assert_eq!((delivery.form, delivery.session.as_str()), ("event", "a-b-1"));
+        assert_eq!((delivery.form, session(&direct)), ("event", "a-b-1".to_owned()));
         assert_eq!(
             (delivery.function.as_str(), delivery.payload),
             ("kvs-stream-consumer-dev", direct.to_string())
         );
         let schedule = read(&json!({"detail-type": "Scheduled Event"}), Some(ARN)).unwrap();
         assert!(schedule.payload.contains("\"health_check\""), "{}", schedule.payload);
+    }
+
+    #[test]
+    fn a_letter_that_cannot_be_delivered_still_has_its_session_and_reason() {
+        let known = |body| {
+            let code = Some(("ERROR_CODE", "NO_PERMISSIONS"));
+            let (session, reason) = session_and_reason(&letter(body, code));
+            assert_eq!(reason, "NO_PERMISSIONS");
+            session
+        };
+        assert_eq!(known(r#"{"detail-type":"x","detail":{"sessionId":"a-b-1"}}"#), "a-b-1");
+        assert_eq!(known(r#"{"requestPayload":{"sessionId":"a-b-2"}}"#), "a-b-2");
+        assert_eq!(known("not JSON"), "-");
     }
 
     #[test]
@@ -172,7 +199,7 @@ mod tests {
         });
         let delivery = read(&record, None).unwrap();
         assert_eq!((delivery.form, delivery.function.as_str()), ("failure", ARN));
-        assert_eq!((delivery.payload, delivery.session.as_str()), (request.to_string(), "a-b-1"));
+        assert_eq!((delivery.payload, session(&record)), (request.to_string(), "a-b-1".to_owned()));
     }
 
     #[test]
@@ -194,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_says_why_it_is_a_letter() {
+    fn each_form_has_a_reason() {
         let event = json!({"detail-type": "Session Status Change"});
         let chunk = json!({"startSample": 0, "payload": {}, "reason": "too loud"});
         let failure = json!({
@@ -202,7 +229,7 @@ mod tests {
             "responsePayload": {"errorType": "Store", "errorMessage": "no answer"},
         });
         for (body, reason) in [(chunk, "too loud"), (failure, "Store: no answer"), (event, "-")] {
-            assert_eq!(read(&body, None).unwrap().reason, reason);
+            assert_eq!(session_and_reason(&letter(&body.to_string(), None)).1, reason);
         }
     }
 

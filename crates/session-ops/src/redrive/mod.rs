@@ -54,10 +54,11 @@ pub(crate) async fn run(context: &Context, options: &Redrive) -> Result<ExitCode
                 return Ok(ExitCode::from(INTERRUPTED));
             }
         };
-        note(&total.text(kind, options.dry_run));
+        if let Some(total) = &total {
+            note(&total.text(kind, options.dry_run));
+        }
         match result {
-            Ok(false) => {}
-            Ok(true) => return Ok(ExitCode::from(INTERRUPTED)),
+            Ok(()) => {}
             // The reader of the output has ended, and the work with it.
             Err(error) if error.is_broken_pipe() => return Ok(ExitCode::from(INCOMPLETE)),
             Err(error) => {
@@ -65,7 +66,10 @@ pub(crate) async fn run(context: &Context, options: &Redrive) -> Result<ExitCode
                 failure.get_or_insert(error);
             }
         }
-        if !total.is_complete() {
+        if interrupts.pending() {
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        if !total.is_some_and(|total| total.is_complete()) {
             code = ExitCode::from(INCOMPLETE);
         }
     }

@@ -11,7 +11,7 @@ use crate::cli::QueueKind;
 pub(super) enum Outcome {
     /// Accepted and deleted; with `--dry-run`, it would be delivered.
     Delivered,
-    /// Deleted without a delivery: the processor has called it a duplicate, or with `--discard`.
+    /// Deleted and not processed: the processor answered `duplicate`, or with `--discard`.
     Deleted,
     /// Kept: the filter does not select it.
     Filtered,
@@ -73,21 +73,25 @@ impl Total {
 /// it fails again; a chunk synchronously, because only the answer says whether it was accepted.
 pub(super) async fn deliver(aws: &Aws, delivery: &Delivery, duplicates: bool) -> Outcome {
     let Delivery { function, payload, .. } = delivery;
-    if !delivery.is_answered {
+    let Some(end) = delivery.chunk_end else {
         return match aws.queue(function, payload).await {
             Ok(()) => Outcome::Delivered,
             Err(error) => Outcome::Kept(error.to_string()),
         };
-    }
+    };
     let invoked = match aws.call(function, payload).await {
         Ok(invoked) => invoked,
         Err(error) => return Outcome::Kept(error.to_string()),
     };
     let kept = |reason: &str| Outcome::Kept(reason.to_owned());
     match Reply::from_invoke(invoked.function_error.as_deref(), &invoked.body) {
+        Reply::Accepted(Some(answer)) if answer.next_sample < end => {
+            let next = answer.next_sample;
+            kept(&format!("not accepted: nextSample {next} is before the chunk's end {end}"))
+        }
         Reply::Accepted(Some(answer)) if answer.duplicate && duplicates => Outcome::Deleted,
         Reply::Accepted(Some(answer)) if answer.duplicate => kept(
-            "duplicate: the processor has accepted or refused it before, and did not process it \
+            "duplicate: the processor has accepted or rejected it before, and did not process it \
              now; deliver it with --to",
         ),
         Reply::Accepted(_) => Outcome::Delivered,

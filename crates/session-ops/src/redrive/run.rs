@@ -9,7 +9,7 @@ use futures_util::stream::iter;
 use serde_json::{Value, json};
 
 use super::interrupts::Interrupts;
-use super::letter::Delivery;
+use super::letter::{Delivery, session_and_reason};
 use super::outcome::{Outcome, Total, deliver};
 use crate::aws::{BATCH, Counts, Letter, Queue};
 use crate::cli::{QueueKind, Redrive};
@@ -18,25 +18,25 @@ use crate::error::Error;
 use crate::output::{Row, Table, note};
 use crate::times::shown;
 
-/// How often a queue that seems empty is asked again while another reader, such as the health
-/// check, has letters: longer than it hides them.
+/// Empty receives in a row, of 2 s each, after which a redrive ends while another reader has
+/// letters: longer than the visibility timeout of the health check.
 const EMPTY_RECEIVES: usize = 15;
 /// Chunks that are received before any is delivered, so that those of a session are delivered in
 /// the order of their samples. SQS returns the letters of a queue in no order. Few enough that all
 /// are delivered before the first is visible again.
 const ORDERED: usize = 100;
-/// The most characters of a reason or an outcome in the table.
+/// The most characters of a reason in the table.
 const REASON: usize = 80;
 
-/// Redrives the letters that a queue has now. Returns what became of them, also after an error, and
-/// whether a signal ended it early.
+/// Redrives the letters that a queue has now. Returns what became of them, also after an error
+/// (`None`: the queue could not be read).
 pub(super) async fn queue(
     context: &Context,
     options: &Redrive,
     kind: QueueKind,
     table: &mut Table<8>,
     interrupts: &Interrupts,
-) -> (Total, Result<bool, Error>) {
+) -> (Option<Total>, Result<(), Error>) {
     let name = match kind {
         QueueKind::Events => context.env.events_queue(),
         QueueKind::Chunks => context.env.chunks_queue(),
@@ -44,14 +44,14 @@ pub(super) async fn queue(
     let mut total = Total::default();
     let queue = match context.aws.queue_named(&name).await {
         Ok(queue) => queue,
-        Err(error) => return (total, Err(error)),
+        Err(error) => return (None, Err(error)),
     };
     let run = Run { context, options, kind, queue, interrupts };
     let mut letters = Letters::default();
     let result = run.letters(&mut letters, &mut total, table).await;
     // Also after an error, as far as the queue can be reached.
     let put_back = run.queue.put_back(&letters.held).await;
-    (total, result.and_then(|interrupted| put_back.map(|()| interrupted)))
+    (Some(total), result.and(put_back))
 }
 
 /// The letters that were received.
@@ -100,7 +100,7 @@ impl Run<'_> {
         letters: &mut Letters,
         total: &mut Total,
         table: &mut Table<8>,
-    ) -> Result<bool, Error> {
+    ) -> Result<(), Error> {
         let Counts { visible, hidden } = self.queue.counts().await?;
         let at_start = visible + hidden;
         let mut result = self.receive(at_start, letters, total, table).await;
@@ -116,7 +116,7 @@ impl Run<'_> {
             total.left = total.left.min(in_queue);
         }
         total.elsewhere &= total.left > 0;
-        result.map(|()| self.interrupts.pending())
+        result
     }
 
     /// Receives letters, and delivers as soon as enough are there.
@@ -216,11 +216,11 @@ impl Run<'_> {
         };
         if self.options.dry_run {
             let (function, payload) = (&delivery.function, &delivery.payload);
-            match delivery.is_answered {
+            match delivery.chunk_end.is_some() {
                 true => self.context.aws.show_called(function, payload),
                 false => self.context.aws.show_queued(function, payload),
             }
-            self.queue.show_deletion(letter);
+            self.queue.show_deletion_once_accepted(letter);
             return (Some(delivery), Outcome::Delivered);
         }
         let outcome = deliver(&self.context.aws, &delivery, self.options.delete_duplicates).await;
@@ -257,21 +257,22 @@ impl Run<'_> {
             Outcome::Filtered => "not selected".to_owned(),
             Outcome::Kept(reason) => format!("kept: {reason}"),
         };
+        let (session, reason) = session_and_reason(letter);
         let function = of(|it| it.function.rsplit(':').next().unwrap_or_default());
         let cells = [
             self.kind.name().to_owned(),
             letter.id.clone(),
             shown(letter.sent),
             of(|it| it.form),
-            of(|it| &it.session),
+            session,
             function,
-            shortened(&outcome),
-            shortened(&of(|it| &it.reason)),
+            outcome.clone(),
+            shortened(&reason),
         ];
         let object = json!({
             "queue": cells[0], "messageId": cells[1], "sent": cells[2], "letter": cells[3],
             "sessionId": cells[4], "function": cells[5], "outcome": outcome,
-            "reason": of(|it| &it.reason),
+            "reason": reason,
         });
         (cells, object)
     }
@@ -297,7 +298,7 @@ fn in_order(kind: QueueKind, letters: Vec<Letter>) -> Vec<Vec<Letter>> {
     sorted.collect()
 }
 
-/// Returns the beginning of a text, for the last columns of the table.
+/// Returns the beginning of a text, for the last column of the table.
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(REASON) {
         Some((end, _)) => format!("{}…", &text[..end]),

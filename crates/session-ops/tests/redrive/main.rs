@@ -14,16 +14,16 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 /// Sessions whose event was not delivered.
 const SESSIONS: usize = 5;
 /// Copies of each session's event, and failures to start it.
-const EVENTS: usize = 12;
-const FAILURES: usize = 12;
+const EVENTS: usize = 6;
+const FAILURES: usize = 6;
 /// Chunks, each the first of another session.
-const CHUNKS: usize = 880;
+const CHUNKS: usize = 940;
 /// Maximum time for each step, also beside a busy compiler.
-const PATIENCE: Duration = Duration::from_secs(300);
+const STEP_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A cloud whose sessions were not started, because their events are in the dead-letter queue.
 async fn cloud_without_deliveries() -> Cloud {
-    let parameters = vec!["ConsumerReservedConcurrency=60".to_owned()];
+    let parameters = vec!["ConsumerReservedConcurrency=20".to_owned()];
     let options = Options { time_scale: 10, parameters, ..Options::default() };
     let cloud = Cloud::start(options).await.unwrap();
     // It would start the sessions before the redrive does.
@@ -81,21 +81,34 @@ async fn redriven(cloud: &Cloud, arguments: &[&str]) -> usize {
         match output.status.code() {
             Some(0) => return delivered,
             // The letters of a killed redrive are hidden for two minutes of the cloud's time.
-            Some(1) if began.elapsed() < PATIENCE => {}
+            Some(1) if began.elapsed() < STEP_TIMEOUT => {}
             other => panic!("{other:?}: {rows}{}", String::from_utf8_lossy(&output.stderr)),
         }
     }
 }
 
+/// Waits until both queues are empty and no event is on its way. An event that the consumer cannot
+/// handle, for example because a busy machine's table is late, is a letter again, and is redriven.
+async fn emptied(cloud: &Cloud, events: &Queue<'_>, chunks: &Queue<'_>) {
+    loop {
+        only_runs_wait(cloud).await;
+        assert_eq!(chunks.counts().await, (0, 0));
+        if events.counts().await == (0, 0) {
+            return;
+        }
+        redriven(cloud, &["--queue", "events"]).await;
+    }
+}
+
 /// Waits until no invocation waits but those that carry the sessions.
-async fn settled(cloud: &Cloud) {
+async fn only_runs_wait(cloud: &Cloud) {
     let began = Instant::now();
     loop {
         let waiting = cloud.state().await.unwrap()["lambda"]["waitingEvents"].as_u64().unwrap();
         if waiting <= SESSIONS as u64 {
             return;
         }
-        assert!(began.elapsed() < PATIENCE, "{waiting} events wait");
+        assert!(began.elapsed() < STEP_TIMEOUT, "{waiting} events wait");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -139,15 +152,14 @@ async fn a_thousand_letters_are_delivered_once_whatever_interrupts_it() {
     // The first letters stay, so that there are a few more than 1,000.
     events.send(&of_events).await;
     chunks.send(&of_chunks).await;
-    assert_eq!(interrupted(&cloud, "INT", 100).await, Some(130));
+    assert_eq!(interrupted(&cloud, "INT", 40).await, Some(130));
     let (visible, hidden) = events.counts().await;
     assert_eq!(hidden, 0, "an interrupted redrive puts back what it has");
-    assert!((1..=of_events.len() as u64 - 95).contains(&visible), "{visible} letters");
-    assert_eq!(interrupted(&cloud, "KILL", 300).await, None);
+    assert!((1..=of_events.len() as u64 - 35).contains(&visible), "{visible} letters");
+    assert_eq!(interrupted(&cloud, "KILL", 240).await, None);
     // The chunks that were accepted and not deleted when it was killed are duplicates.
     redriven(&cloud, &["--delete-duplicates"]).await;
-    settled(&cloud).await;
-    assert_eq!((events.counts().await, chunks.counts().await), ((0, 0), (0, 0)));
+    emptied(&cloud, &events, &chunks).await;
     let first = state(&cloud, &sessions).await;
     let runs = sessions.iter().map(|session| format!("{session}: \"RUN\" \"RUNNING\""));
     assert_eq!(first[..SESSIONS], runs.collect::<Vec<_>>());
@@ -159,9 +171,8 @@ async fn a_thousand_letters_are_delivered_once_whatever_interrupts_it() {
         cloud.session_ops(&["redrive", "--queue", "chunks"]).unwrap().output().await.unwrap();
     assert_eq!(kept.status.code(), Some(1));
     assert_eq!(chunks.counts().await, (CHUNKS as u64, 0));
-    assert_eq!(redriven(&cloud, &["--delete-duplicates"]).await, 1_000);
-    settled(&cloud).await;
-    assert_eq!((events.counts().await, chunks.counts().await), ((0, 0), (0, 0)));
+    assert!(redriven(&cloud, &["--delete-duplicates"]).await >= 1_000);
+    emptied(&cloud, &events, &chunks).await;
     assert_eq!(state(&cloud, &sessions).await, first);
 }
 
@@ -184,7 +195,13 @@ async fn what_is_not_selected_or_not_accepted_is_kept() {
     assert!(shown.contains("too loud"), "{shown}");
     let commands = String::from_utf8(stderr).unwrap();
     assert!(commands.contains("lambda invoke --function-name audio-processor-dev"), "{commands}");
-    assert!(commands.contains("sqs delete-message"), "{commands}");
+    // Running what a dry run prints deletes no letter: the function may refuse it.
+    let deletes = |line: &str| line.contains("sqs delete-message");
+    assert!(commands.lines().any(deletes), "{commands}");
+    assert!(!commands.lines().any(|line| line.starts_with("aws ") && deletes(line)), "{commands}");
+    let can_be_run = |line: &str| line.starts_with("aws ") || line.starts_with("# ");
+    assert!(commands.lines().all(can_be_run), "a shell would run a note: {commands}");
+    assert!(commands.contains("# chunks: "), "{commands}");
     assert_eq!(chunks.counts().await, (3, 0));
 
     let (code, shown, _) = run(&["--filter", "calm-river-1"]).await;
@@ -249,7 +266,26 @@ async fn a_letter_is_discarded_by_its_message_id() {
 }
 
 #[tokio::test]
-async fn a_letter_that_is_delivered_and_not_deleted_hides_no_other() {
+async fn a_chunk_that_the_answer_does_not_accept_is_kept() {
+    let cloud = cloud_with_chunks(1).await;
+    for (answer, reason) in [
+        (json!({"nextSample": 0}), "not accepted: nextSample 0 is before the chunk's end"),
+        (json!({"accepted": false}), "accepted is false"),
+    ] {
+        let fault = json!({
+            "service": "lambda", "operation": "Invoke", "target": "audio-processor",
+            "kind": "answer", "extra": {"answer": answer},
+        });
+        cloud.inject_fault(fault).await.unwrap();
+        let (code, rows, total) = redrive(&cloud, &["--queue", "chunks"]).await;
+        assert!(code == Some(1) && rows.contains(reason), "{rows}{total}");
+    }
+    let (code, rows, total) = redrive(&cloud, &["--queue", "chunks"]).await;
+    assert!(code == Some(0) && total.contains("1 delivered"), "{rows}{total}");
+}
+
+#[tokio::test]
+async fn a_failed_deletion_does_not_stop_the_others() {
     let cloud = cloud_with_chunks(3).await;
     let denied = json!({
         "service": "sqs", "operation": "DeleteMessage", "status": 403,

@@ -89,9 +89,9 @@ impl<P: Ports> SessionService<P> {
         let mut unused = Vec::new();
         for session_id in budget.idempotent("GetItem", slots).await? {
             let session = budget.idempotent("GetItem", || self.sessions.get(&session_id)).await?;
-            let lives =
+            let is_open =
                 |status: SessionStatus| status.is_live() || status == SessionStatus::Creating;
-            if !session.is_some_and(|session| lives(session.status)) {
+            if !session.is_some_and(|session| is_open(session.status)) {
                 unused.push(session_id);
             }
         }

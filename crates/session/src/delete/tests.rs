@@ -180,7 +180,7 @@ fn a_mapping_that_stays_keeps_the_channel_for_the_health_check() {
 }
 
 #[test]
-fn a_crash_at_any_call_takes_no_channel_from_a_session_that_lives() {
+fn a_crash_at_any_call_takes_no_channel_from_an_open_session() {
     let (world, session) = world_with_session();
     delete(&world, &session).unwrap();
     let calls = world.state().calls.len();
@@ -196,8 +196,8 @@ fn a_crash_at_any_call_takes_no_channel_from_a_session_that_lives() {
         let over = item.status == SessionStatus::Ended;
         assert!(over || ended.is_none(), "crash at call {crash_at}");
         assert!(over || channel.is_some_and(|it| it.is_stored()), "crash at call {crash_at}");
-        let told = item.pending_event.is_some() || !state.events.is_empty();
-        assert!(told || !over, "crash at call {crash_at}: no event");
+        let emitted = item.pending_event.is_some() || !state.events.is_empty();
+        assert!(emitted || !over, "crash at call {crash_at}: no event");
     }
 }
 
@@ -219,8 +219,8 @@ fn a_failed_end_can_be_repeated_until_it_succeeds() {
         let state = world.state();
         let item = &state.items[&session.session_id];
         assert_eq!(item.status, SessionStatus::Ended);
-        let told = state.events.len() + usize::from(item.pending_event.is_some());
-        assert_eq!(told, 1, "{trouble:?}: one ENDED, emitted or pending");
+        let emitted = state.events.len() + usize::from(item.pending_event.is_some());
+        assert_eq!(emitted, 1, "{trouble:?}: one ENDED, emitted or pending");
     }
 }
 
@@ -243,8 +243,8 @@ fn a_pending_active_event_is_emitted_before_the_ended_event() {
     world.state().items.get_mut(&session.session_id).unwrap().pending_event = Some(active);
     delete(&world, &session).unwrap();
     let state = world.state();
-    let told: Vec<_> = state.events.iter().map(|(change, _)| change.status).collect();
-    assert_eq!(told, [EventStatus::Active, EventStatus::Ended]);
+    let emitted: Vec<_> = state.events.iter().map(|(change, _)| change.status).collect();
+    assert_eq!(emitted, [EventStatus::Active, EventStatus::Ended]);
     assert_eq!(state.items[&session.session_id].pending_event, None);
 }
 

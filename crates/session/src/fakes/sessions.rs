@@ -193,8 +193,8 @@ impl Sessions for World {
             let as_seen = item.status.is_live() && item.updated_at == seen_at;
             if as_seen {
                 *item = session.clone();
-                let told = (session.settings(), session.status);
-                state.settings.insert(session.session_id.clone(), told);
+                let before = (session.settings(), session.status);
+                state.settings.insert(session.session_id.clone(), before);
             }
             Ok(as_seen)
         })

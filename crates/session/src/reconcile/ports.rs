@@ -30,7 +30,7 @@ pub trait Ports: Sync {
 }
 
 /// The Sessions table by status, and the health check's writes. Each write is conditioned on the
-/// item as it was read, so that two runs at once do no harm.
+/// item as it was read, so that two passes at once do no harm.
 pub trait SessionsIndex: SessionLookup + PendingEvents {
     /// Returns the ids of sessions with `status` that last changed before `before_ms` (Unix ms) and
     /// have `attribute`, oldest first. The index may lag behind the table.
@@ -55,7 +55,7 @@ pub trait SessionsIndex: SessionLookup + PendingEvents {
     fn claim(&self, session: &Session, until_ms: u64, now_ms: u64) -> impl PortFuture<bool>;
 
     /// Records that the KVS resources of an ended session are deleted. Returns `false` if another
-    /// run holds the claim. The item stays until `remove_at` (Unix seconds), so that a replayed
+    /// pass holds the claim. The item stays until `remove_at` (Unix seconds), so that a replayed
     /// event finds the session ended and its id is not drawn again.
     fn mark_removed(
         &self,

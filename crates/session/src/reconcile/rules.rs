@@ -7,7 +7,7 @@ use crate::{
     listeners::{GRACE, NotifyBudget},
 };
 
-/// Number of runs per sweep of KVS for resources without a session.
+/// Number of passes per sweep of KVS for resources without a session.
 pub(super) const SWEEP_EVERY: u64 = 12;
 
 /// The rules of one environment. Durations are wall-clock time, divided by TIME_SCALE.
@@ -17,17 +17,17 @@ pub struct Rules {
     pub environment: String,
     /// Age from which a record is reconciled; before, an invocation may be working on it: 3 min.
     pub min_age: Duration,
-    /// Time between two runs: 5 min, as the template schedules them.
+    /// Time between two passes: 5 min, as the template schedules them.
     pub interval: Duration,
     /// Age from which a pending event is resent, because its writer has given up: 10 s.
     pub event_given_up: Duration,
     /// Maximum time for emitting one event: 10 s. Not divided by TIME_SCALE, because network calls
     /// are not accelerated.
     pub emission: Duration,
-    /// Length of a claim on a session: 10 min. If a run dies, the next run continues after it.
+    /// Length of a claim on a session: 10 min. If a pass crashes, the next pass continues after it.
     pub claim: Duration,
     /// Time after its drain in which the channel of an ended session is checked: 15 min, three
-    /// runs.
+    /// passes.
     pub channel_checks: Duration,
     /// Pause before retrying the deletion of a resource in use: 1 s. KVS allows 5 calls per second
     /// and channel, and 10 mapping changes per second and account.
@@ -36,7 +36,7 @@ pub struct Rules {
     pub listeners_grace: Duration,
     /// Maximum time for the listeners of one session: 10 s.
     pub listeners_each: Duration,
-    /// Maximum time per run for all listeners: 120 s, so that time remains for other duties.
+    /// Maximum time per pass for all listeners: 120 s, so that time remains for other duties.
     pub listeners_all: Duration,
     /// Maximum time for notifying listeners that their session is ending: 2 s, not divided by
     /// TIME_SCALE.
@@ -57,8 +57,8 @@ pub struct Rules {
     pub max_session: Duration,
     /// The warm pairs to keep.
     pub pairs: PairRules,
-    /// Maximum time per run for checking warm pairs, and for filling them: 120 s each. A claim on a
-    /// pair lasts twice as long.
+    /// Maximum time per pass for checking warm pairs, and for filling them: 120 s each. A claim on
+    /// a pair lasts twice as long.
     pub pairs_all: Duration,
 }
 

@@ -6,27 +6,27 @@
 use std::collections::BTreeSet;
 
 use super::dead_letters::{DeadLetterScan, Eligible, Retention, retention};
-use super::{FirstError, Inventory, Ports, Resource, Run, Streams, Summary, removal};
+use super::{FirstError, Inventory, Pass, Ports, Resource, Streams, Summary, removal};
 use crate::{
     PortError, SessionId, WarmPair,
     ports::{SessionLookup, WarmPairs},
 };
 
-/// Maximum number of resources deleted per run.
+/// Maximum number of resources deleted per pass.
 const MAX_SWEPT: u64 = 50;
 
 pub(super) async fn run<P: Ports>(
-    run: &Run<'_, P>,
+    pass: &Pass<'_, P>,
     summary: &mut Summary,
     letters: &DeadLetterScan,
     errors: &mut FirstError,
 ) -> Result<(), PortError> {
-    let ports = run.ports;
-    let before = run.ago(run.rules.stream_keep.max(run.rules.min_age));
+    let ports = pass.ports;
+    let before = pass.ago(pass.rules.stream_keep.max(pass.rules.min_age));
     let resources = ports.media.created_before(before).await?;
     // Channels and streams of warm pairs have no session yet. A pair that is taken after it was
     // read here is still in the list, and one that was taken before has a session.
-    let pairs = ports.sessions.warm_pairs(&run.rules.environment, WarmPair::MAX).await?;
+    let pairs = ports.sessions.warm_pairs(&pass.rules.environment, WarmPair::MAX).await?;
     let is_channel = |resource: &Resource| matches!(resource, Resource::Channel(_));
     let old_channels = resources.iter().filter(|(_, resource)| is_channel(resource));
     let old_channels: BTreeSet<_> = old_channels.map(|(id, _)| id.clone()).collect();
@@ -47,12 +47,12 @@ pub(super) async fn run<P: Ports>(
             {
                 continue;
             }
-            Resource::Stream(_) if has_younger_channel(run, &id, &old_channels).await? => continue,
+            Resource::Stream(_) if has_younger_channel(pass, &id, &old_channels).await? => continue,
             Resource::Stream(stream) => {
-                run.repair("sweep", &id, removal::stream(run, &id, &stream)).await
+                pass.repair("sweep", &id, removal::stream(pass, &id, &stream)).await
             }
             Resource::Channel(channel) => {
-                run.repair("sweep", &id, removal::channel(run, &id, &channel)).await
+                pass.repair("sweep", &id, removal::channel(pass, &id, &channel)).await
             }
         };
         if removed.is_ok() {
@@ -65,12 +65,12 @@ pub(super) async fn run<P: Ports>(
 }
 
 async fn has_younger_channel<P: Ports>(
-    run: &Run<'_, P>,
+    pass: &Pass<'_, P>,
     id: &SessionId,
     old_channels: &BTreeSet<SessionId>,
 ) -> Result<bool, PortError> {
     if old_channels.contains(id) {
         return Ok(false);
     }
-    Ok(run.ports.media.channel_named(&id.channel_name()).await?.is_some())
+    Ok(pass.ports.media.channel_named(&id.channel_name()).await?.is_some())
 }

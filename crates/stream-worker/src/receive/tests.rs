@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
-use aws_adapters::starts_queue::Start;
+use aws_adapters::starts_queue::{Start, WAIT_SECONDS};
 use kvs_stream_consumer::{Event, Failure};
 use lambda_support::TimeScale;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use crate::capacity::Bounds;
 use crate::load::Load;
+use crate::message::TRIES;
 use crate::queue::VISIBILITY_SECONDS;
 use crate::sessions::Sessions;
 use crate::stop::Stop;
@@ -23,6 +24,8 @@ struct FakeQueue {
     arrived: Notify,
     /// Whether calls on received messages fail.
     unavailable: Mutex<bool>,
+    /// When each dead letter was moved.
+    dead: Mutex<Vec<Instant>>,
 }
 
 struct Message {
@@ -47,6 +50,13 @@ impl FakeQueue {
     fn take(&self, most: usize) -> Vec<Start> {
         let now = Instant::now();
         let mut messages = self.messages();
+        messages.retain(|_, message| {
+            let is_dead = message.visible <= now && message.receives >= TRIES;
+            if is_dead {
+                self.dead.lock().unwrap().push(now);
+            }
+            !is_dead
+        });
         let visible = messages.iter_mut().filter(|(_, message)| message.visible <= now);
         visible
             .take(most)
@@ -77,7 +87,7 @@ fn id(receipt: &str) -> u32 {
 
 impl Queue for FakeQueue {
     async fn receive(&self, most: usize) -> Result<Vec<Start>, PortError> {
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + seconds(WAIT_SECONDS);
         while Instant::now() < until {
             let arrived = self.arrived.notified();
             let starts = self.take(most);
@@ -156,12 +166,16 @@ struct Worker {
 
 impl Worker {
     fn start(bounds: Bounds) -> Self {
+        Self::of_queue(Arc::default(), bounds)
+    }
+
+    fn of_queue(queue: Arc<FakeQueue>, bounds: Bounds) -> Self {
         let (stop, stops) = watch::channel(None);
         let sessions = Sessions::default();
         let handler =
             FakeConsumer { stopping: Mutex::new(Some(stops.clone())), ..Default::default() };
         let messages = Messages {
-            queue: Arc::new(FakeQueue::default()),
+            queue,
             handler: Arc::new(handler),
             run: Duration::from_secs(3600),
             scale: TimeScale::default(),
@@ -217,7 +231,8 @@ async fn a_failed_message_comes_back_after_one_and_after_two_minutes() {
     assert_eq!(worker.consumer().times(), 2);
     after(8).await;
     assert_eq!(worker.consumer().times(), 3);
-    assert_eq!(worker.queue().messages().len(), 1, "SQS moves it after its last try");
+    assert_eq!(worker.queue().messages().len(), 0);
+    assert_eq!(worker.queue().dead.lock().unwrap().len(), 1, "it is moved after its last try");
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,7 +265,7 @@ async fn a_worker_without_capacity_receives_nothing() {
     assert_eq!(worker.consumer().times(), 3);
     let untouched = |message: &&Message| message.receives == 0;
     assert_eq!(worker.queue().messages().values().filter(untouched).count(), 6);
-    after(200).await;
+    after(202).await;
     assert_eq!((worker.consumer().times(), worker.consumer().most_at_once()), (9, 3));
     worker.capacity.set_load(Load { cpu: Some(0.9), memory: None });
     // The call that began before takes what comes.
@@ -273,11 +288,25 @@ async fn a_stopping_worker_hands_over_its_runs_and_hands_back_what_it_still_rece
     // A continuation, which the call in flight receives.
     worker.queue().send(&json!({"seconds": 3000}));
     timeout(Duration::from_secs(30), worker.messages.sessions.all_ended()).await.unwrap();
-    after(20).await;
+    after(10).await;
     assert_eq!(worker.consumer().times(), 1);
     let messages = worker.queue().messages();
     let [message] = &messages.values().collect::<Vec<_>>()[..] else { panic!() };
     assert!(message.receives <= 1 && message.visible <= Instant::now(), "it is for others");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_workers_that_stop_at_once_use_up_one_try_of_a_message() {
+    let queue = Arc::new(FakeQueue::default());
+    let workers: Vec<_> = (0..9).map(|_| Worker::of_queue(Arc::clone(&queue), MANY)).collect();
+    after(1).await;
+    workers.iter().for_each(Worker::stop);
+    queue.send(&json!({"seconds": 1}));
+    after(4).await;
+    let remaining = Worker::of_queue(Arc::clone(&queue), MANY);
+    after(30).await;
+    assert_eq!(remaining.consumer().times(), 1);
+    assert!(queue.messages().is_empty() && queue.dead.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Guarantee: if any step of a session's creation fails, or its function dies at any step, the
+//! Guarantee: if any step of a session's creation fails, or its function crashes at any step, the
 //! response is actionable, and after the health check no resource without a session is left.
 
 use std::collections::BTreeSet;
@@ -123,7 +123,7 @@ const AFTER_AN_END: [(&str, &str); 3] = [
 ];
 
 #[tokio::test]
-async fn a_function_that_dies_after_an_end_leaves_no_channel() {
+async fn a_function_that_crashes_after_an_end_leaves_no_channel() {
     // The stream is kept for an hour of the cloud's time, longer than this test.
     let cloud = Cloud::start(Options { time_scale: SCALE, ..Options::default() }).await.unwrap();
     for (number, step) in AFTER_AN_END.into_iter().enumerate() {
@@ -164,21 +164,21 @@ async fn channels_of(cloud: &Cloud) -> usize {
 }
 
 #[tokio::test]
-async fn a_function_that_dies_at_any_step_leaves_nothing() {
+async fn a_function_that_crashes_at_any_step_leaves_nothing() {
     let cloud = Cloud::start(Options { time_scale: SCALE, ..Options::default() }).await.unwrap();
     let mut open = BTreeSet::new();
     for step in STEPS {
-        // The function dies during the call, once before and once after its effect.
+        // The function crashes during the call, once before and once after its effect.
         for kind in ["delay", "answer-lost"] {
             let fault = json!({ "kind": kind, "delayMs": 3_000, "times": 1 });
             inject(&cloud, step, &fault).await;
-            let dies = async {
+            let crashes = async {
                 while !cloud.pending_faults().await.unwrap().is_empty() {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
                 signal("KILL", &cloud.processes(HANDLER).await.unwrap());
             };
-            let ((status, _, answer), ()) = tokio::join!(post(&cloud, step.1), dies);
+            let ((status, _, answer), ()) = tokio::join!(post(&cloud, step.1), crashes);
             assert!(status >= 500 || status == 201, "{step:?} {kind}: {status} {answer}");
         }
     }

@@ -76,8 +76,8 @@ async fn a_resend_that_fails_counts_for_the_alarm_and_one_that_succeeds_is_logge
 }
 
 #[tokio::test]
-async fn the_event_of_a_function_that_dies_after_its_response_is_sent_again() {
-    // With this time scale, the function dies between its response and the timeout of PutEvents.
+async fn the_event_of_a_function_that_crashes_after_its_response_is_sent_again() {
+    // With this time scale, the function crashes between its response and the timeout of PutEvents.
     let cloud = Cloud::start(Options { time_scale: 2, ..Options::default() }).await.unwrap();
     let hangs = json!({ "service": "events", "operation": "PutEvents", "kind": "delay", "delayMs": 60_000, "times": 1 });
     cloud.inject_fault(hangs).await.unwrap();

@@ -54,10 +54,11 @@ impl Drop for Script {
     }
 }
 
-/// Runs one session with this processor, ten times as fast as real time.
-async fn run(processor: &Path, report: &Path) -> Output {
+/// Runs one session with this processor, its speech `speed` times as fast as real time, and the
+/// cloud ten times.
+async fn run(processor: &Path, speed: &str, report: &Path) -> Output {
     tokio::process::Command::new(e2e::binary("local-cloud").unwrap())
-        .args(["run", "--speed", "10", "--time-scale", "10", "--processor"])
+        .args(["run", "--speed", speed, "--time-scale", "10", "--processor"])
         .arg(processor)
         .arg("--report")
         .arg(report)
@@ -80,7 +81,7 @@ fn assert_whole(output: &Output, report: &Path) {
 #[tokio::test]
 async fn a_script_gets_every_sample() {
     let script = Script::new("accepting", ACCEPTING);
-    let output = run(&script.path(), &script.report()).await;
+    let output = run(&script.path(), "10", &script.report()).await;
     assert_whole(&output, &script.report());
     assert!(String::from_utf8_lossy(&output.stdout).contains("(profile: "), "{output:?}");
 }
@@ -89,15 +90,17 @@ async fn a_script_gets_every_sample() {
 async fn the_example_gets_every_sample() {
     // Its folder only holds the report.
     let folder = Script::new("levels", "");
-    let output = run(&e2e::binary("examples/levels").unwrap(), &folder.report()).await;
+    let output = run(&e2e::binary("examples/levels").unwrap(), "10", &folder.report()).await;
     assert_whole(&output, &folder.report());
 }
 
 #[tokio::test]
-async fn a_processor_that_only_fails_ends_the_run() {
+async fn a_processor_that_only_fails_ends_the_run_before_everything_is_spoken() {
     let script = Script::new("failing", FAILING);
-    let output = run(&script.path(), &script.report()).await;
+    let output = run(&script.path(), "1", &script.report()).await;
     assert!(!output.status.success());
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(printed.contains("speaking ") && !printed.contains("spoken: "), "{printed}");
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     let last = message.lines().last().unwrap_or_default();
     assert!(last.contains("the processor accepted nothing"), "{message}");

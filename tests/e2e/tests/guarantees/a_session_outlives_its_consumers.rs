@@ -38,9 +38,7 @@ async fn arrives_whole(fragment_ms: u32, times: usize, hand_offs: u64) {
     let run = SessionRun::drained(&session, &speech).await.unwrap();
     assert!(run.consumers() >= hand_offs, "only {} consumers", run.consumers());
     run.assert_whole();
-    // A run writes its last metrics and this line after the session's item.
-    let runs = run.consumers() as usize;
-    cloud.logged("kvs-stream-consumer", "run finished", runs).await.unwrap();
+    cloud.runs_finished("kvs-stream-consumer", run.consumers()).await.unwrap();
     let gaps = hand_off_gaps(&cloud.log("kvs-stream-consumer"));
     println!("gaps at hand-offs: {gaps:?} ms");
     let logged = gaps.len() as u64;

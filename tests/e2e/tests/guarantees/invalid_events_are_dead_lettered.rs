@@ -23,7 +23,7 @@ async fn each_invalid_event_is_dead_lettered_with_its_reason() {
     let cloud = Cloud::start(Options { time_scale: 60, ..Options::default() }).await.unwrap();
     let long = "x".repeat(257);
     let stream = "arn:aws:kinesisvideo:us-east-1:123456789012:stream/session-calm-river-7/1";
-    let poison = [
+    let invalid = [
         (with("sessionId", Value::Null), "InvalidEvent", "sessionId"),
         (with("sessionId", json!("../etc/passwd")), "InvalidEvent", "sessionId"),
         (with("channelArn", json!(stream)), "InvalidEvent", "channelArn"),
@@ -33,11 +33,11 @@ async fn each_invalid_event_is_dead_lettered_with_its_reason() {
         (with("schemaVersion", json!("9.0")), "InvalidEvent", "major number 9"),
         (good(), "StreamUnknown", "calm-river-7"),
     ];
-    for (detail, ..) in &poison {
+    for (detail, ..) in &invalid {
         cloud.put_status_change(detail).await.unwrap();
     }
-    let records = cloud.dead_letter_events(poison.len()).await.unwrap();
-    for (detail, error_type, named) in &poison {
+    let records = cloud.dead_letter_events(invalid.len()).await.unwrap();
+    for (detail, error_type, named) in &invalid {
         let record = records
             .iter()
             .find(|record| record["requestPayload"]["detail"] == *detail)

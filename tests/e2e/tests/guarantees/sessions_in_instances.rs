@@ -1,7 +1,7 @@
 //! Guarantee: managed instances deliver sessions as the function does, many in one process. Each
 //! session has its own traces, logs and metrics; one that fails or floods delays no other; a
-//! process that dies, an invocation that outlives its timeout, and instances that are full lose no
-//! sample and repeat none.
+//! process that crashes, an invocation that outlives its timeout, and instances that are full lose
+//! no sample and repeat none.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -115,8 +115,7 @@ async fn many_sessions_in_one_process_arrive_whole_each_with_its_own_records() {
         assert_eq!(run.figures["traces"], 1, "{}", run.figures);
         delivered.insert(session.id(), run.spoken.len());
     }
-    // A run writes its last metrics and this line after the session's item.
-    cloud.logged(INSTANCES, "run finished", COUNT).await.unwrap();
+    cloud.runs_finished(INSTANCES, COUNT as u64).await.unwrap();
     assert!(!cloud.log("kvs-stream-consumer").contains("run finished"), "the function ran one");
 
     // Every line and every metric names its session; the audio in the metrics is its own.
@@ -240,8 +239,7 @@ async fn a_session_longer_than_the_timeout_is_handed_over_by_events() {
     run.assert_whole();
     assert!(run.consumers() >= 2, "only {} consumers", run.consumers());
     assert_eq!(run.figures["traces"], 1, "{}", run.figures);
-    // A run writes its last metrics and this line after the session's item.
-    cloud.logged(INSTANCES, "run finished", run.consumers() as usize).await.unwrap();
+    cloud.runs_finished(INSTANCES, run.consumers()).await.unwrap();
     let log = cloud.log(INSTANCES);
     let gaps: Vec<_> =
         json_lines(&log).filter_map(|line| line["HandOffGapMillis"].as_u64()).collect();

@@ -1,5 +1,5 @@
 //! Guarantee: workers deliver sessions as the function does, many in one process. A worker that
-//! stops or dies loses no sample, repeats none, and leaves its sessions to the others; a message
+//! stops or crashes loses no sample, repeats none, and leaves its sessions to the others; a message
 //! that cannot be handled goes to the dead-letter queue after as many tries as on Lambda.
 
 use std::time::{Duration, Instant};
@@ -121,8 +121,7 @@ async fn a_worker_that_stops_hands_its_session_to_another() {
     let run = SessionRun::drained(&session, &speech).await.unwrap();
     run.assert_whole();
     assert!(run.consumers() >= 2, "no worker that stopped had the session");
-    // A run writes its last metrics and this line after the session's item.
-    cloud.logged(WORKER, "run finished", run.consumers() as usize).await.unwrap();
+    cloud.runs_finished(WORKER, run.consumers()).await.unwrap();
     let gaps = hand_off_gaps(&cloud.log(WORKER));
     println!("gaps at hand-offs: {gaps:?} ms");
     // Each run but the first took over in a hand-off, not after a lease expired.

@@ -3,7 +3,7 @@
 //! health check to the consumer that it restarts. Failures are marked where they happened, and a
 //! process that is killed loses no part that has ended.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::{Cloud, Node, Options, Trace, signal};
 use serde_json::{Value, json};
@@ -12,6 +12,9 @@ const HANDLER: &str = "session-http-handler-dev";
 const CONSUMER: &str = "kvs-stream-consumer-dev";
 const PROCESSOR: &str = "audio-processor-dev";
 const FUNCTION: &str = "AWS::Lambda::Function";
+
+/// The samples of the recording in whole chunks of 500 ms; the rest waits for more speech.
+const WHOLE_CHUNKS: u64 = 73 * 8_000;
 
 /// X-Ray's limit for the documents of one trace.
 const MAX_TRACE: usize = 500_000;
@@ -150,6 +153,14 @@ async fn failures_are_marked_where_they_happened() {
     let accepted = ["create session", CONSUMER, "Attempt #1", "start", "deliver", "accept"];
     cloud.trace_with(session.id(), &[&accepted]).await.unwrap();
     cloud.all_faults_triggered().await.unwrap();
+    // A process that is killed while it invokes the processor sends no segment of that call, to
+    // which the processor's belongs.
+    let began = Instant::now();
+    while session.figures().await.unwrap()["nextSample"].as_u64() < Some(WHOLE_CHUNKS) {
+        assert!(began.elapsed() < Duration::from_secs(60), "not delivered");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    cloud.idle("audio-processor").await.unwrap();
     signal("KILL", &cloud.processes("kvs-stream-consumer").await.unwrap());
     let retried = ["create session", CONSUMER, "Attempt #2", FUNCTION, "start", "deliver"];
     let trace = cloud.trace_with(session.id(), &[&retried]).await.unwrap();

@@ -66,7 +66,7 @@ async fn a_post_takes_a_pair_in_three_sequential_calls_and_none_of_them_to_kvs()
     cloud.inject_fault(unused).await.unwrap();
     let mut took = Vec::new();
     // The first POST starts the function's process.
-    for (speaker, latency) in [("ana", 0), ("ben", 100), ("eva", 500)] {
+    for (speaker, latency) in [("ana", 0), ("ben", 100), ("eva", 1_000)] {
         for service in SERVICES {
             let slow =
                 json!({ "service": service, "kind": "delay", "delayMs": latency, "times": 1_000 });
@@ -85,8 +85,8 @@ async fn a_post_takes_a_pair_in_three_sequential_calls_and_none_of_them_to_kvs()
             cloud.api(Method::DELETE, &path, None, None).await.unwrap();
         }
     }
-    // Each call took 400 ms longer.
-    let calls = took[2].saturating_sub(took[1]).as_secs_f64() / 0.4;
+    // Each call took 900 ms longer, much more than a busy machine adds to them.
+    let calls = took[2].saturating_sub(took[1]).as_secs_f64() / 0.9;
     println!("{calls:.2} sequential calls");
     assert!(calls.round() <= 3.0, "{calls:.2} sequential calls: {took:?}");
     let state = cloud.state().await.unwrap();

@@ -12,7 +12,17 @@ use crate::summary::{DECIBELS, RunResult};
 /// clock, and the start of the process adds to it.
 const START: Duration = Duration::from_secs(60);
 
-pub(super) fn check(plan: &Plan, run: &SessionRun, packets: &Packets) -> RunResult {
+/// Real time that starting a process may add to a recovery.
+const PROCESS_START: Duration = Duration::from_secs(2);
+
+/// Checks a run during which programs of this machine waited `stalled` for a processor. That time
+/// is not counted as part of a recovery.
+pub(super) fn check(
+    plan: &Plan,
+    run: &SessionRun,
+    packets: &Packets,
+    stalled: Duration,
+) -> RunResult {
     let number = |name: &str| run.figures[name].as_u64().unwrap_or_default();
     let recovery = run.figures["longestPauseMs"].as_f64().unwrap_or_default();
     let recovery = Duration::from_secs_f64(recovery / 1000.0 * f64::from(SCALE));
@@ -42,8 +52,12 @@ pub(super) fn check(plan: &Plan, run: &SessionRun, packets: &Packets) -> RunResu
         format!("the SNR of the audio is only {:.1} dB", line.decibels),
     );
     require(
-        recovery <= plan.max_pause,
-        format!("nothing was accepted for {recovery:?}, longer than {:?}", plan.max_pause),
+        recovery <= plan.max_pause + stalled.max(PROCESS_START) * SCALE,
+        format!(
+            "nothing was accepted for {recovery:?}, longer than {:?}, and programs waited for a \
+             processor for {stalled:?}",
+            plan.max_pause
+        ),
     );
     require(
         run.consumers() >= plan.consumers,

@@ -20,7 +20,7 @@ pub(super) const FAULTS: &[SimulatedFault] = &[
     SimulatedFault { name: "consumer killed", scenario: killed },
     SimulatedFault { name: "consumer killed again and again", scenario: killed_again },
     SimulatedFault { name: "consumer killed, every retry lost", scenario: killed_for_good },
-    SimulatedFault { name: "consumer dies at its start", scenario: fails_at_start },
+    SimulatedFault { name: "consumer crashes at its start", scenario: fails_at_start },
     SimulatedFault { name: "Lambda timeout earlier than announced", scenario: timed_out },
     SimulatedFault { name: "20 hand-offs", scenario: twenty_hand_offs },
     SimulatedFault { name: "hand-offs between two builds", scenario: two_builds },
@@ -28,7 +28,7 @@ pub(super) const FAULTS: &[SimulatedFault] = &[
     SimulatedFault { name: "hand-off accepted and lost", scenario: hand_off_lost },
     SimulatedFault { name: "hand-off refused until the end", scenario: hand_off_refused },
     SimulatedFault { name: "hand-off announced twice", scenario: hand_off_doubled },
-    SimulatedFault { name: "successor dies", scenario: successor_dies },
+    SimulatedFault { name: "successor crashes", scenario: successor_crashes },
     SimulatedFault { name: "zombie wakes after its lease was taken", scenario: zombie },
     SimulatedFault { name: "clocks 5 s apart, killed", scenario: clocks_apart },
     SimulatedFault { name: "clocks 5 s apart, hand-offs", scenario: clocks_apart_hand_offs },
@@ -137,7 +137,7 @@ fn hand_off_doubled(random: &mut Random) -> Scenario {
     scenario
 }
 
-fn successor_dies(random: &mut Random) -> Scenario {
+fn successor_crashes(random: &mut Random) -> Scenario {
     let mut scenario = short_invocations(60 + random.below(60), 1_000);
     let delay = random.below(4_000);
     scenario.at(seconds(45) + Duration::from_millis(delay), |lambda| lambda.kill_newest());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::clock::real_now_ms;
 use crate::lambda::{Delivery, Outcome, SAMPLES_PER_MS};
 use crate::services::Services;
-use crate::session_state::{checkpoint, delivered, delivery};
+use crate::session_state::{checkpoint, delivered, session_delivery};
 use crate::storage_session::DatagramCounts;
 
 /// Returns all sessions, newest first; null if the template has no table Sessions.
@@ -34,6 +34,12 @@ pub(super) async fn all(services: &Services) -> Value {
         row(session, streams.get(id), watermarks.get(id), &kvs, real_now_ms())
     };
     sessions.iter().map(row).collect()
+}
+
+/// Returns whether the table Sessions has a session.
+pub(super) async fn exists(services: &Services, session: &str) -> bool {
+    let sessions = items(services, "Sessions").await.unwrap_or_default();
+    sessions.iter().any(|item| item["sessionId"] == session)
 }
 
 /// The media of a session.
@@ -70,7 +76,7 @@ fn row(
         "targetLanguages": session["targetLanguages"],
         "createdAt": session["createdAt"],
         "desired": item("desired"),
-        "delivery": delivery(stream, now_ms),
+        "delivery": session_delivery(session, stream, media.stream, now_ms),
         "owner": item("owner"),
         "epoch": item("epoch"),
         "leaseExpiresAt": item("leaseExpiresAt"),
@@ -148,7 +154,9 @@ mod tests {
         });
         let accepted = delivered_at(12_500, Outcome::Accepted { next_sample: None });
         let refused = delivered_at(13_000, Outcome::Failed { error: "Unhandled".to_owned() });
+        let kvs = json!({"status": "ACTIVE"});
         let media = Media {
+            stream: Some(&kvs),
             end_ms: Some(14_000),
             latest: (Some(refused), Some(accepted)),
             ..Media::default()
@@ -169,6 +177,6 @@ mod tests {
         for name in ["delayMs", "waitingMs", "lastFailure", "stream", "epoch", "datagrams"] {
             assert_eq!(row[name], Value::Null, "{name}");
         }
-        assert_eq!(row["delivery"], "not started");
+        assert_eq!(row["delivery"], "no stream");
     }
 }

@@ -1,5 +1,6 @@
 //! What a stream holds, for how long, and what a reader gets of it.
 
+use super::held::{BUFFER_MS, HOUR_MS};
 use super::*;
 
 fn keep(store: &FragmentStore, now_ms: i64) -> FragmentNumber {

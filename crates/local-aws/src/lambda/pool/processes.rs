@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Pool;
-use crate::lambda::environment::{ExecutionEnvironment, StartFailure};
+use crate::lambda::environment::ExecutionEnvironment;
 use crate::lambda::invocation::{Invocation, Invoked};
+use crate::lambda::job::StartFailure;
 use crate::lambda::{process, segments};
 
 /// How often idle processes are checked, and how long one may be idle, on the scaled clock. Lambda
@@ -19,12 +20,12 @@ const KEPT_IDLE: Duration = Duration::from_secs(600);
 /// The minimum for any time scale, in real time.
 const KEPT_IDLE_REAL: Duration = Duration::from_secs(20);
 
-/// How long a process may take until it asks for its first invocation (Lambda's init phase), in
+/// How long a process may take until it requests its first invocation (Lambda's init phase), in
 /// real time: a process does not start faster when the clock is scaled.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long an invocation waits, in real time, for a process that has answered and is about to ask
-/// for more, before it starts another one. It takes a round trip on this machine.
+/// How long an invocation waits, in real time, for a process that has answered and is about to
+/// request the next one, before it starts another one. It takes a round trip on this machine.
 const SETTLING: Duration = Duration::from_millis(200);
 
 /// How often an invocation checks for such a process.
@@ -86,7 +87,7 @@ impl Pool {
         (claimed, current.into_iter().any(|it| it.is_settling()))
     }
 
-    /// Starts a process, and waits until it asks for its first invocation.
+    /// Starts a process, and waits until it requests its first invocation.
     pub(in crate::lambda) async fn start(
         self: &Arc<Self>,
     ) -> Result<Arc<ExecutionEnvironment>, StartFailure> {
@@ -170,7 +171,7 @@ fn not_started(failure: StartFailure, invocation: &Invocation) -> Invoked {
             invocation.ended("Runtime.ExitError", &reason)
         }
         StartFailure::TooSlow => {
-            let reason = "Runtime did not ask for its first invocation in 10 s";
+            let reason = "Runtime did not request its first invocation in 10 s";
             invocation.ended("Sandbox.Timedout", reason)
         }
         StartFailure::NotStarted(reason) => invocation.ended("Runtime.InvalidEntrypoint", &reason),

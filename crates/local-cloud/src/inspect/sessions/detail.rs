@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::table::aligned;
 use super::row::seconds;
 use local_aws::clock::rfc3339;
-use local_aws::session_state::{checkpoint, delivered, delivery};
+use local_aws::session_state::{checkpoint, delivered, session_delivery};
 
 /// Counters of the checkpoint, in samples, with their labels.
 const COUNTED: [(&str, &str); 6] = [
@@ -41,6 +41,7 @@ impl Detail {
     pub(super) fn text(&self, now_ms: i64) -> String {
         let (session, stream) = (&self.session, self.stream.as_ref());
         let checkpoint = checkpoint(stream);
+        let delivery = session_delivery(session, stream, self.kvs_stream.as_ref(), now_ms);
         let facts = [
             ("session", text(&session["sessionId"])),
             ("status", self.status()),
@@ -55,10 +56,10 @@ impl Detail {
             ("stream", Some(self.kvs_stream.as_ref().map_or("none".to_owned(), kvs_stream))),
             ("event", pending(&session["pendingEvent"])),
             ("desired", stream.and_then(|stream| text(&stream["desired"]))),
-            ("delivery", Some(delivery(stream, now_ms).to_owned())),
+            ("delivery", Some(delivery.to_owned())),
             ("lease", stream.and_then(lease)),
             ("last audio", stream.and_then(|stream| time(&stream["lastActivityAt"]))),
-            ("delivered", Some(position(delivered(stream, self.watermark.as_ref())))),
+            ("position", Some(position(delivered(stream, self.watermark.as_ref())))),
             ("checkpoint", checkpoint["next"].as_u64().map(position)),
             ("samples", counted(&checkpoint["totals"])),
             ("invocations", self.deliveries.as_ref().map(invocations)),
@@ -183,7 +184,7 @@ event        pending since 2024-11-25T13:17:00.007Z: the health check sends it a
 desired      STOP
 delivery     ended
 lease        epoch 2, free
-delivered    1.0 s (16000 samples)
+position     1.0 s (16000 samples)
 checkpoint   1.0 s (16000 samples)
 samples      160 filled
 invocations  2 chunks accepted, 1 failed, latency 11.2 ms p50, 15.8 ms p99";
@@ -201,6 +202,6 @@ invocations  2 chunks accepted, 1 failed, latency 11.2 ms p50, 15.8 ms p99";
             text.contains("stream     ACTIVE, fragments: 4, bytes: 9, producers: 0, readers: 1"),
             "{text}"
         );
-        assert!(text.contains("delivery   not started\ndelivered  0.0 s (0 samples)"), "{text}");
+        assert!(text.contains("delivery   not started\nposition   0.0 s (0 samples)"), "{text}");
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::super::table::aligned;
 use local_aws::clock::rfc3339;
-use local_aws::session_state::{delivered, delivery};
+use local_aws::session_state::{delivered, session_delivery};
 
 /// Samples in a second.
 const SAMPLE_RATE: f64 = 16_000.0;
@@ -45,7 +45,7 @@ impl Row {
             session_id: text(&session["sessionId"]).unwrap_or_default(),
             status: text(&session["status"]).unwrap_or_default(),
             desired: stream.and_then(|stream| text(&stream["desired"])),
-            delivery: delivery(stream, now_ms),
+            delivery: session_delivery(session, stream, kvs, now_ms),
             created_at: session["createdAt"].as_i64().unwrap_or_default(),
             epoch: number(stream, "epoch"),
             lease_expires_at: number(stream, "leaseExpiresAt"),
@@ -64,7 +64,7 @@ pub(super) fn seconds(samples: u64) -> String {
 /// Returns the list as text.
 pub(super) fn table(rows: &[Row]) -> String {
     let head =
-        ["SESSION", "STATUS", "DESIRED", "DELIVERY", "EPOCH", "DELIVERED", "STREAM", "CREATED"];
+        ["SESSION", "STATUS", "DESIRED", "DELIVERY", "EPOCH", "POSITION", "STREAM", "CREATED"];
     let line = |row: &Row| {
         let stream = row.stream_status.as_ref();
         let stream = stream.map(|status| format!("{status}, {} fragments", row.fragments));
@@ -103,8 +103,8 @@ mod tests {
         let kvs = json!({"status": "ACTIVE", "fragments": 4});
         let text = table(&[row(Some(&stream), Some(&kvs))]);
         let expected = "\
-SESSION  STATUS  DESIRED  DELIVERY  EPOCH  DELIVERED  STREAM               CREATED
-a-b-1    active  RUN      running   2      7.5 s      ACTIVE, 4 fragments  2024-11-25T13:17:00.007Z";
+SESSION  STATUS  DESIRED  DELIVERY  EPOCH  POSITION  STREAM               CREATED
+a-b-1    active  RUN      running   2      7.5 s     ACTIVE, 4 fragments  2024-11-25T13:17:00.007Z";
         assert_eq!(text, expected);
     }
 
@@ -113,9 +113,7 @@ a-b-1    active  RUN      running   2      7.5 s      ACTIVE, 4 fragments  2024-
         let row = row(None, None);
         let text = table(std::slice::from_ref(&row));
         assert!(
-            text.ends_with(
-                "-        not started  0      7.5 s      none    2024-11-25T13:17:00.007Z"
-            ),
+            text.ends_with("-        no stream  0      7.5 s     none    2024-11-25T13:17:00.007Z"),
             "{text}"
         );
         let json = json!(row);

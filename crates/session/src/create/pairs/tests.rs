@@ -170,8 +170,8 @@ fn no_failure_loses_a_pair_or_uses_it_twice() {
         for trouble in troubles() {
             for activates in [true, false] {
                 // A deletion that is wrongly reported as not found is only seen by the sweep.
-                let lie = trouble == Trouble::Refused(ErrorKind::NotFound);
-                if operation.starts_with("delete") && lie {
+                let is_false_not_found = trouble == Trouble::Refused(ErrorKind::NotFound);
+                if operation.starts_with("delete") && is_false_not_found {
                     continue;
                 }
                 let world = warm(2);

@@ -4,7 +4,7 @@
 use futures_util::future::join;
 use tokio::time::Instant;
 
-use super::super::{Inventory, Ports, Run, WarmPairSlots};
+use super::super::{Inventory, Pass, Ports, WarmPairSlots};
 use super::{claimed, is_used, remove};
 use crate::{
     ChannelArn, ErrorKind, PairMedia, PairState, PortError, SessionId, StreamArn, Tags, WarmPair,
@@ -17,47 +17,47 @@ const ID_ATTEMPTS: u32 = 8;
 
 /// Makes the pair of a slot, or continues with `found`. Returns whether the pair is ready.
 pub(super) async fn pair<P: Ports>(
-    run: &Run<'_, P>,
+    pass: &Pass<'_, P>,
     slot: u32,
     found: Option<&WarmPair>,
     end: Instant,
 ) -> Result<bool, PortError> {
     let new = match found {
         Some(pair) => pair.clone(),
-        None => new_pair(run, slot).await?,
+        None => new_pair(pass, slot).await?,
     };
-    let pair = claimed(run, &new, PairState::Filling);
-    if !run.ports.sessions.store_pair(&pair, found).await? {
+    let pair = claimed(pass, &new, PairState::Filling);
+    if !pass.ports.sessions.store_pair(&pair, found).await? {
         return Ok(false);
     }
-    let Some(media) = run.repair("make pair", &pair.session_id, media(run, &pair, end)).await?
+    let Some(media) = pass.repair("make pair", &pair.session_id, media(pass, &pair, end)).await?
     else {
         tracing::warn!(sessionId = %pair.session_id, "warm pair not made: its name is taken");
-        remove(run, &pair).await?;
+        remove(pass, &pair).await?;
         return Ok(false);
     };
-    let updated_at = run.ports.context.now_ms().max(pair.updated_at + 1);
+    let updated_at = pass.ports.context.now_ms().max(pair.updated_at + 1);
     let state = PairState::Ready;
     let ready = WarmPair { state, updated_at, claim_until: 0, media: Some(media), ..pair.clone() };
-    let is_ready = run.ports.sessions.store_pair(&ready, Some(&pair)).await?;
+    let is_ready = pass.ports.sessions.store_pair(&ready, Some(&pair)).await?;
     tracing::info!(sessionId = %pair.session_id, slot, is_ready, "warm pair made");
     Ok(is_ready)
 }
 
 /// Returns a pair with a new id.
-async fn new_pair<P: Ports>(run: &Run<'_, P>, slot: u32) -> Result<WarmPair, PortError> {
+async fn new_pair<P: Ports>(pass: &Pass<'_, P>, slot: u32) -> Result<WarmPair, PortError> {
     for attempt in 0..ID_ATTEMPTS {
-        let session_id = SessionId::generate(run.ports.context, attempt);
-        if !is_used(run, &session_id).await? {
+        let session_id = SessionId::generate(pass.ports.context, attempt);
+        if !is_used(pass, &session_id).await? {
             return Ok(WarmPair {
-                env: run.rules.environment.clone(),
+                env: pass.rules.environment.clone(),
                 slot,
                 session_id,
                 state: PairState::Filling,
                 updated_at: 0,
                 claim_until: 0,
-                retention_hours: run.rules.pairs.retention_hours,
-                kms_key_id: run.rules.pairs.kms_key_id.clone(),
+                retention_hours: pass.rules.pairs.retention_hours,
+                kms_key_id: pass.rules.pairs.kms_key_id.clone(),
                 media: None,
             });
         }
@@ -67,14 +67,14 @@ async fn new_pair<P: Ports>(run: &Run<'_, P>, slot: u32) -> Result<WarmPair, Por
 
 /// Creates and maps channel and stream. Returns `None` if one of their names is another owner's.
 async fn media<P: Ports>(
-    run: &Run<'_, P>,
+    pass: &Pass<'_, P>,
     pair: &WarmPair,
     end: Instant,
 ) -> Result<Option<PairMedia>, PortError> {
-    let control = run.ports.media;
-    let budget = CallBudget::until(run.ports.context, &run.rules.limits, end);
+    let control = pass.ports.media;
+    let budget = CallBudget::until(pass.ports.context, &pass.rules.limits, end);
     // Waits for both, also if one fails, so that nothing is created after this call.
-    let (channel, stream) = join(channel(run, pair, &budget), stream(run, pair, &budget)).await;
+    let (channel, stream) = join(channel(pass, pair, &budget), stream(pass, pair, &budget)).await;
     let (Some(channel), Some(stream)) = (channel?, stream?) else { return Ok(None) };
     // Not repeated when it is throttled: the mappings that the account may have, and may change in
     // a second, are left to sessions.
@@ -90,14 +90,14 @@ async fn media<P: Ports>(
     }))
 }
 
-/// Creates the channel, or finds the one that an interrupted run has created for the same id, and
+/// Creates the channel, or finds the one that an interrupted pass has created for the same id, and
 /// waits until it is ACTIVE.
 async fn channel<P: Ports>(
-    run: &Run<'_, P>,
+    pass: &Pass<'_, P>,
     pair: &WarmPair,
     budget: &CallBudget<'_, P::Context>,
 ) -> Result<Option<ChannelArn>, PortError> {
-    let (control, id, name) = (run.ports.media, &pair.session_id, pair.session_id.channel_name());
+    let (control, id, name) = (pass.ports.media, &pair.session_id, pair.session_id.channel_name());
     let tags = tags(pair);
     let create = || control.create_channel(&name, &tags);
     let arn = match budget.at_most_once("CreateSignalingChannel", create).await {
@@ -116,11 +116,11 @@ async fn channel<P: Ports>(
 
 /// As [`channel`], for the stream.
 async fn stream<P: Ports>(
-    run: &Run<'_, P>,
+    pass: &Pass<'_, P>,
     pair: &WarmPair,
     budget: &CallBudget<'_, P::Context>,
 ) -> Result<Option<StreamArn>, PortError> {
-    let (control, id, name) = (run.ports.media, &pair.session_id, pair.session_id.stream_name());
+    let (control, id, name) = (pass.ports.media, &pair.session_id, pair.session_id.stream_name());
     let tags = tags(pair);
     let create = || control.create_stream(&name, &tags, pair.retention_hours);
     let arn = match budget.at_most_once("CreateStream", create).await {

@@ -203,9 +203,9 @@ fn no_failure_loses_a_pair() {
         for trouble in troubles() {
             let hangs = matches!(trouble, Trouble::HangsAfterEffect | Trouble::LateEffect);
             // If a service reports an existing resource as missing, only the sweep finds it.
-            let lie = trouble == Trouble::Refused(ErrorKind::NotFound)
+            let is_false_not_found = trouble == Trouble::Refused(ErrorKind::NotFound)
                 && (operation.starts_with("delete") || operation.ends_with("_owner"));
-            if lie || (hangs && !has_deadline(operation)) {
+            if is_false_not_found || (hangs && !has_deadline(operation)) {
                 continue;
             }
             for (before, count) in [(0, 2), (2, 1)] {
