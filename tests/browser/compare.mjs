@@ -107,15 +107,16 @@ const MIN_SPEECH = 0.6;
 /**
  * Where each second of the delivered audio that has speech comes from: `at`, its position in
  * seconds; `lagMs`, how much later in the source its sound lies than the first one's, up to 0.4 s,
- * to a sample; and `correlation` of the waveforms. Meaningful without the browser's audio
- * processing, which changes phases.
+ * to a sample; and `correlation` of the waveforms. A second that reaches beyond the end of the
+ * source is left out. Meaningful without the browser's audio processing, which changes phases.
  */
 export function lags(source, delivered, sampleRate, skippedMs) {
   const length = WINDOW_SECONDS * sampleRate;
   const skipped = Math.round((skippedMs * sampleRate) / 1_000);
   const floor = loudness(envelope(source, sampleRate)) * SPEECH_BELOW;
   const placed = [];
-  for (let at = 0; at + length <= delivered.length; at += length) {
+  const end = Math.min(delivered.length, source.length - skipped - Math.round(FINE_SECONDS * sampleRate));
+  for (let at = 0; at + length <= end; at += length) {
     const part = delivered.subarray(at, at + length);
     const frames = envelope(part, sampleRate);
     if (frames.filter((level) => level >= floor).length >= MIN_SPEECH * frames.length) {

@@ -86,6 +86,8 @@ test("sound that keeps its place has no lag, and sound behind an insertion or a 
   const whole = lags(source, source.slice(RATE), RATE, 1_000);
   assert.ok(whole.length >= 6, `${whole.length} windows`);
   assert.deepEqual(whole.filter(({ lagMs }) => lagMs !== 0), []);
+  const short = lags(source.subarray(0, 9.5 * RATE), source.slice(RATE), RATE, 1_000);
+  assert.deepEqual([short.at(-1).at, short.filter(({ lagMs }) => lagMs !== 0)], [7, []]);
   const at = 6 * RATE;
   const late = new Int16Array([...source.subarray(0, at), ...new Int16Array(160), ...source.subarray(at)]);
   assert.deepEqual(new Set(lags(source, late, RATE, 0).map(({ lagMs }) => Math.round(lagMs))), new Set([0, -10]));
