@@ -23,7 +23,7 @@ fn producer(server: &Server, speed: f64) -> Producer {
     Producer {
         put_media: PutMedia::at(&Sdk::local(&server.url), &server.url),
         stream: "session-a-b-1".into(),
-        pace: Pace { speed, fragment_ms: 2000 },
+        pace: Pace { speed, fragment_ms: 2000, whole_fragments: false },
         start_ms: 1_700_000_000_000,
         rollback: 0,
         tries: TRIES,
@@ -70,6 +70,38 @@ async fn a_recording_is_spoken_packet_by_packet_at_its_pace() {
     assert_eq!(file.tracks()[0].codec_private(), recording.codec_private.as_deref());
     assert_eq!(file.tracks()[0].codec_delay(), recording.codec_delay_ns);
     assert!(recording.samples_16k() >= 30 * 16_000);
+}
+
+#[tokio::test]
+async fn whole_fragments_are_sent_when_they_are_complete() {
+    let server = Server::start(50.0).await;
+    server.stream("session-a-b-1", 24).await;
+    let recording = Recording::open(&bundled()).unwrap();
+    let mut whole = producer(&server, 50.0);
+    whole.pace.whole_fragments = true;
+    let progress = watch::Sender::new(Spoken::default());
+    let mut changes = progress.subscribe();
+    // The end of the sender ends the watch.
+    let speak = async {
+        let progress = progress;
+        whole.speak(&recording, &progress, |_| {}).await.unwrap()
+    };
+    let watch = async {
+        let mut sent = BTreeSet::new();
+        while changes.changed().await.is_ok() {
+            sent.insert(changes.borrow_and_update().packets);
+        }
+        sent
+    };
+    let (spoken, sent) = tokio::join!(speak, watch);
+    // Fragments of two seconds have 100 packets of 20 ms.
+    let is_end =
+        |packets: &usize| packets.is_multiple_of(100) || *packets == recording.packets.len();
+    assert!(sent.len() > 10 && sent.iter().all(is_end), "{sent:?}");
+    let body = server.get_all("session-a-b-1", json!({ "StartSelectorType": "EARLIEST" })).await;
+    let wanted: Vec<(u64, Vec<u8>)> =
+        recording.packets.iter().map(|packet| (packet.at_ms, packet.data.clone())).collect();
+    assert_eq!((packets(&body), spoken.packets), (wanted, recording.packets.len()));
 }
 
 #[tokio::test]

@@ -50,6 +50,9 @@ pub struct Pace {
         )
     )]
     pub fragment_ms: u64,
+    /// Send each fragment when it is complete, as WebRTC ingestion may do, and not block by block.
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub whole_fragments: bool,
 }
 
 #[cfg(feature = "cli")]

@@ -1,5 +1,6 @@
-//! Sends a recording with PutMedia in real time, block by block. After a broken connection it
-//! resumes with the first fragment that was not acknowledged as PERSISTED, as AWS's producers do.
+//! Sends a recording with PutMedia in real time, block by block or in whole fragments. After a
+//! broken connection it resumes with the first fragment that was not acknowledged as PERSISTED, as
+//! AWS's producers do.
 
 use std::time::Duration;
 
@@ -171,7 +172,8 @@ impl Producer {
         }
     }
 
-    /// Sends each block when it is due. Returns early when the connection is closed.
+    /// Sends each block, or each whole fragment, when it is due. Returns early when the connection
+    /// is closed.
     async fn play(
         &self,
         recording: &Recording,
@@ -186,17 +188,19 @@ impl Producer {
         }
         let origin_ms = recording.packets.first().map_or(0, |packet| packet.at_ms);
         for fragment in fragments.iter().skip(from) {
-            let mut cluster = Some(muxer::cluster(fragment.timecode_ms));
+            let mut unsent = muxer::cluster(fragment.timecode_ms);
             for index in fragment.first..fragment.end {
                 let Some(packet) = recording.packets.get(index) else { return };
+                unsent.extend(muxer::block(packet, fragment.timecode_ms));
+                if self.pace.whole_fragments && index + 1 < fragment.end {
+                    continue;
+                }
                 // A block exists when its last sample was recorded.
                 let due_ms =
                     packet.at_ms - origin_ms.min(packet.at_ms) + u64::from(packet.samples_48k) / 48;
                 let due = Duration::from_secs_f64(due_ms as f64 / 1000.0 / self.pace.speed);
                 tokio::time::sleep_until(started + due).await;
-                let mut bytes = cluster.take().unwrap_or_default();
-                bytes.extend(muxer::block(packet, fragment.timecode_ms));
-                if blocks.send(Bytes::from(bytes)).await.is_err() {
+                if blocks.send(Bytes::from(std::mem::take(&mut unsent))).await.is_err() {
                     return;
                 }
                 progress.send_modify(|spoken| spoken.packets = spoken.packets.max(index + 1));

@@ -87,7 +87,7 @@ impl Deployment for Aws {
         let producer = Producer {
             put_media: PutMedia::of_stream(&self.sdk, stream).await.map_err(refused)?,
             stream: stream.to_owned(),
-            pace: Pace { speed: self.speed, fragment_ms: FRAGMENT_MS },
+            pace: Pace { speed: self.speed, fragment_ms: FRAGMENT_MS, whole_fragments: false },
             start_ms: i64::try_from(self.ctx.now_ms()).unwrap_or(i64::MAX),
             rollback: 0,
             tries: TRIES,

@@ -80,6 +80,10 @@ struct Arguments {
     /// How many times as fast as real time AWS's clock runs.
     #[arg(long, default_value_t = 1)]
     time_scale: u32,
+    /// Speakers send each fragment of two seconds when it is complete, as WebRTC ingestion may do,
+    /// and not block by block.
+    #[arg(long)]
+    whole_fragments: bool,
     /// What is broken meanwhile, over and over.
     #[arg(long)]
     chaos: Option<Chaos>,
@@ -120,7 +124,9 @@ async fn main() -> ExitCode {
     let begun = Instant::now();
     let minutes = arguments.minutes / f64::from(arguments.time_scale);
     let end = begun + Duration::from_secs_f64(minutes * 60.0);
-    let load = Arc::new(Load { cloud, recordings, sessions: arguments.sessions, begun, end });
+    let Arguments { sessions, whole_fragments, .. } = arguments;
+    let load = Load { cloud, recordings, sessions, whole_fragments, begun, end };
+    let load = Arc::new(load);
     let mut slots = tokio::task::JoinSet::new();
     for number in 0..arguments.sessions {
         slots.spawn(Slot::new(number, arguments.seed, Arc::clone(&load)).run());

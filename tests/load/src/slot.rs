@@ -29,6 +29,8 @@ pub(crate) struct Load {
     pub(crate) cloud: Cloud,
     pub(crate) recordings: Recordings,
     pub(crate) sessions: u64,
+    /// As in [`Pace::whole_fragments`].
+    pub(crate) whole_fragments: bool,
     pub(crate) begun: Instant,
     /// When sessions begin no more.
     pub(crate) end: Instant,
@@ -54,7 +56,9 @@ pub(crate) struct SessionResult {
     pub(crate) twice: u64,
     /// The session's speech, in seconds.
     pub(crate) seconds: f64,
-    /// From the answer to POST to the drain, in seconds of real time.
+    /// When POST was answered, in seconds of real time since the load began.
+    pub(crate) opened_at: f64,
+    /// From then to the drain, in seconds of real time.
     pub(crate) open_seconds: f64,
     pub(crate) post_ms: f64,
     pub(crate) first_chunk_ms: f64,
@@ -132,6 +136,7 @@ async fn session(load: &Load, speaker: &str, speech: &Speech) -> Result<SessionR
         lost: (speech.samples.len() as u64).saturating_sub(delivered),
         twice: figures["samplesDuplicated"].as_u64().unwrap_or_default(),
         seconds: speech.seconds(),
+        opened_at: (opened - load.begun).as_secs_f64(),
         open_seconds,
         post_ms: (opened - begun).as_secs_f64() * 1000.0,
         first_chunk_ms: since("firstAcceptedUs", spoken_from),
@@ -144,10 +149,11 @@ async fn session(load: &Load, speaker: &str, speech: &Speech) -> Result<SessionR
 /// Sends the speech as a live producer does.
 async fn speak(load: &Load, session: &Session<'_>, speech: &Speech) -> Result<(), String> {
     let url = load.cloud.url();
+    let speed = f64::from(load.cloud.time_scale());
     let producer = Producer {
         put_media: PutMedia::at(&Sdk::local(url), url),
         stream: format!("session-{}", session.id()),
-        pace: Pace { speed: f64::from(load.cloud.time_scale()), fragment_ms: 2_000 },
+        pace: Pace { speed, fragment_ms: 2_000, whole_fragments: load.whole_fragments },
         start_ms: i64::try_from(now_us() / 1000).unwrap_or(i64::MAX),
         rollback: 0,
         tries: TRIES,

@@ -50,8 +50,12 @@ pub(crate) struct Summary {
     /// What was broken, and how often.
     chaos: Option<String>,
     injections: Option<usize>,
-    /// Sessions at a time.
+    /// Whether speakers sent whole fragments, and not block by block.
+    whole_fragments: bool,
+    /// Speakers, each with one session at a time.
     sessions: u64,
+    /// Sessions that were open at the same time.
+    most_at_a_time: usize,
     /// Sessions that ended.
     ended: usize,
     /// Hours of AWS's time.
@@ -115,7 +119,9 @@ impl Summary {
             host: arguments.host.name(),
             chaos: arguments.chaos.map(|chaos| chaos.name()),
             injections,
+            whole_fragments: arguments.whole_fragments,
             sessions: arguments.sessions,
+            most_at_a_time: most_at_a_time(results),
             ended: results.len(),
             hours: seconds * scale / 3600.0,
             session_hours,
@@ -162,6 +168,17 @@ impl Summary {
     }
 }
 
+/// Returns the largest number of sessions that were open at the same time.
+fn most_at_a_time(results: &[SessionResult]) -> usize {
+    let opened = results.iter().filter(|result| result.open_seconds > 0.0);
+    let open_at = |at: f64| {
+        let is_open =
+            |it: &&SessionResult| (it.opened_at..it.opened_at + it.open_seconds).contains(&at);
+        results.iter().filter(is_open).count()
+    };
+    opened.map(|result| open_at(result.opened_at)).max().unwrap_or_default()
+}
+
 /// Returns what an hour of speech used. Speech passes at AWS's time, the CPU works in real time.
 fn used(load: &Load, results: &[SessionResult], hosts: &[&Process]) -> Used {
     let speech = results.iter().map(|result| result.seconds).sum::<f64>();
@@ -200,10 +217,12 @@ fn hand_off_gaps(load: &Load, host: Host) -> Vec<f64> {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, sessions, ended, session_hours, .. } = self;
-        let mean = session_hours / self.hours;
+        let (mean, most) = (session_hours / self.hours, self.most_at_a_time);
+        let unit = if self.whole_fragments { "whole fragments" } else { "blocks" };
+        writeln!(f, "host           {host}, {sessions} speakers that send {unit}")?;
         writeln!(
             f,
-            "host           {host}, up to {sessions} sessions at a time, {mean:.0} on average, {ended} in all"
+            "sessions       {ended}, at most {most} at a time, {mean:.0} spoke on average"
         )?;
         if let Some((chaos, injections)) = self.chaos.as_ref().zip(self.injections) {
             writeln!(f, "chaos          {chaos}, {injections} times")?;

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::fragment::{Fragment, FragmentHead, FragmentNumber, ServerTime};
 use super::fragmenter::ProducerFragment;
 use super::ingest_error::IngestError;
+use super::sent_log::SentLog;
 use held::{Held, OpenFragment};
 pub(super) use permit::{Access, ConnectionPermit};
 
@@ -27,6 +28,7 @@ const STREAM_BYTES: u64 = 1 << 30;
 pub(super) struct FragmentStore {
     name: String,
     held: Mutex<Held>,
+    sent_log: Arc<SentLog>,
     /// Cancelled when the stream is deleted.
     closed: CancellationToken,
     /// Counts changes, so that readers can wait for the next change.
@@ -66,6 +68,7 @@ impl FragmentStore {
         Self {
             name: name.to_owned(),
             held: Mutex::new(Held { retention_hours, ..Held::default() }),
+            sent_log: Arc::default(),
             closed: CancellationToken::new(),
             changes: watch::Sender::new(0),
         }
@@ -74,6 +77,16 @@ impl FragmentStore {
     /// Returns the stream's name.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns what was sent of the stream, and when.
+    pub(super) fn sent_log(&self) -> Arc<SentLog> {
+        Arc::clone(&self.sent_log)
+    }
+
+    /// Records that a fragment was sent up to `end_ms` of the producer's time.
+    pub(super) fn record_sent(&self, head: &Arc<FragmentHead>, end_ms: i64) {
+        self.sent_log.record(head, end_ms);
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

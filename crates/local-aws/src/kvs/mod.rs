@@ -25,7 +25,6 @@ mod arn;
 mod body_fault;
 mod channels;
 pub(crate) mod cors;
-mod delivery_log;
 mod document;
 mod errors;
 mod fragment;
@@ -40,19 +39,19 @@ mod put_media;
 mod reader;
 mod registry;
 mod selector;
+mod sent_log;
 mod storage;
 mod streams;
 mod traffic;
 
 pub(crate) use channels::ActiveChannel;
-pub use delivery_log::SentPart;
-
 use fragment_store::FragmentStore;
 pub(crate) use input::Input;
 pub use lifecycle::CHANGE_MS;
 use lifecycle::Status;
 pub(crate) use media_writer::MediaWriter;
 use registry::Registry;
+pub use sent_log::SentPart;
 pub use storage::STORAGE_CHANNELS;
 
 /// The operations by their path (botocore's models; PutMedia from its API page).
@@ -93,7 +92,6 @@ pub struct Kvs {
     clock: Clock,
     faults: Faults,
     registry: Mutex<Registry>,
-    delivery_log: delivery_log::DeliveryLog,
     traffic: traffic::Traffic,
 }
 
@@ -105,7 +103,6 @@ impl Kvs {
             clock,
             faults,
             registry: Mutex::new(Registry::new(account, base_url)),
-            delivery_log: delivery_log::DeliveryLog::default(),
             traffic: traffic::Traffic::default(),
         })
     }
@@ -216,9 +213,10 @@ impl Kvs {
     }
 
     /// Returns when each fragment of a stream, or each part of an open one, was first sent on a
-    /// GetMedia connection, in stream order.
+    /// GetMedia connection, in stream order. The last deleted streams are known, too.
     pub fn sent(&self, stream: &str) -> Vec<SentPart> {
-        self.delivery_log.of(stream)
+        let log = self.registry().sent_log(stream);
+        log.map(|log| log.parts()).unwrap_or_default()
     }
 
     /// Returns the producer's time of the end of a stream's newest block, ms since the epoch.

@@ -23,6 +23,7 @@ use super::fragment::FragmentHead;
 use super::fragment_store::{ConnectionPermit, FragmentStore, Growth, Next};
 use super::get_media::RUNNING;
 use super::selector::Selector;
+use super::traffic::StreamBytes;
 
 /// The body ends after this long without media (API_dataplane_GetMedia).
 const IDLE: Duration = Duration::from_secs(3);
@@ -49,6 +50,7 @@ pub(super) struct Reader {
     kvs: Arc<Kvs>,
     store: Arc<FragmentStore>,
     _permit: ConnectionPermit,
+    traffic: Arc<StreamBytes>,
     changes: watch::Receiver<u64>,
     /// The sequence of the last fragment that was taken from the store.
     cursor: u64,
@@ -79,6 +81,7 @@ impl Reader {
         let now = Instant::now();
         Self {
             ends_at: now + kvs.clock.real(LONGEST),
+            traffic: kvs.traffic.of(store.name()),
             kvs,
             store,
             _permit: permit,
@@ -108,7 +111,7 @@ impl Reader {
         loop {
             if let Some(Piece { bytes, sent }) = self.pieces.pop_front() {
                 if let Some((head, end_ms)) = sent {
-                    self.kvs.delivery_log.record(self.store.name(), &head, end_ms);
+                    self.store.record_sent(&head, end_ms);
                 }
                 self.idle_from = Instant::now();
                 return Some(bytes);
@@ -135,7 +138,7 @@ impl Reader {
 
     /// Counts bytes that are sent on the connection.
     pub(super) fn count(&self, bytes: usize) {
-        self.kvs.traffic.sent(self.store.name(), bytes);
+        self.traffic.sent(bytes);
     }
 
     /// Takes what there is to send from the store.

@@ -16,6 +16,10 @@ use super::errors;
 use super::fragment_store::FragmentStore;
 use super::input::Input;
 use super::lifecycle::{CHANGE_MS, Lifecycle};
+use super::sent_log::SentLog;
+
+/// Deleted streams whose [`SentLog`] is kept.
+const DELETED: usize = 64;
 
 /// A stream and its store.
 #[derive(Debug)]
@@ -60,6 +64,8 @@ pub(super) struct Registry {
     pub(super) channels: BTreeMap<String, Channel>,
     /// When mappings were changed in the last second, oldest first.
     pub(super) mapping_calls: VecDeque<i64>,
+    /// What the last deleted streams sent, oldest first.
+    deleted: VecDeque<(String, Arc<SentLog>)>,
 }
 
 impl Registry {
@@ -74,6 +80,7 @@ impl Registry {
             streams: BTreeMap::new(),
             channels: BTreeMap::new(),
             mapping_calls: VecDeque::new(),
+            deleted: VecDeque::new(),
         }
     }
 
@@ -119,8 +126,19 @@ impl Registry {
 
     /// Removes resources whose deletion is complete.
     pub(super) fn sweep(&mut self, now_ms: i64) {
-        self.streams.retain(|_, stream| !stream.life.is_gone(now_ms));
+        let gone = self.streams.extract_if(.., |_, stream| stream.life.is_gone(now_ms));
+        self.deleted.extend(gone.map(|(name, stream)| (name, stream.store.sent_log())));
+        while self.deleted.len() > DELETED {
+            self.deleted.pop_front();
+        }
         self.channels.retain(|_, channel| !channel.life.is_gone(now_ms));
+    }
+
+    /// Returns what a stream sent, or the last deleted stream of this name.
+    pub(super) fn sent_log(&self, stream: &str) -> Option<Arc<SentLog>> {
+        let deleted = || self.deleted.iter().rev().find(|(name, _)| name == stream);
+        let existing = self.streams.get(stream).map(|stream| stream.store.sent_log());
+        existing.or_else(|| deleted().map(|(_, log)| Arc::clone(log)))
     }
 
     /// Returns the name of the stream that StreamName or StreamARN identifies.

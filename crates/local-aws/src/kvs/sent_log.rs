@@ -1,20 +1,17 @@
-//! When each fragment, or each part of one that was still being received, was first sent on a
-//! GetMedia connection: the start of the delivery latency in a run's report. Records outlive their
-//! streams, up to a limit.
+//! When each fragment of a stream, or each part of one that was still being received, was first sent
+//! on a GetMedia connection: the start of the delivery latency in a run's report.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::real_now_us;
 
 use super::fragment::FragmentHead;
 use ebml::id;
 
-/// Maximum number of recorded parts per stream: seven minutes of blocks of 20 ms that were sent one
-/// by one, eleven hours of whole fragments of two seconds.
+/// Maximum number of recorded parts: seven minutes of blocks of 20 ms that were sent one by one,
+/// eleven hours of whole fragments of two seconds. The oldest are dropped first.
 const PARTS: usize = 20_000;
-/// The most streams that are recorded; the oldest is dropped first.
-const STREAMS: usize = 64;
 
 /// A part of a fragment that was sent, from the part before it on; or all of a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,56 +28,73 @@ pub struct SentPart {
     pub sent_us: u64,
 }
 
-/// The records of all streams.
+/// The parts of one stream that were sent.
 #[derive(Debug, Default)]
-pub(super) struct DeliveryLog {
-    streams: Mutex<Remembered>,
-}
+pub(super) struct SentLog(Mutex<Sent>);
 
 #[derive(Debug, Default)]
-struct Remembered {
-    by_name: BTreeMap<String, VecDeque<SentPart>>,
-    order: VecDeque<String>,
+struct Sent {
+    /// In stream order.
+    fragments: VecDeque<SentFragment>,
+    parts: usize,
 }
 
-impl DeliveryLog {
+#[derive(Debug)]
+struct SentFragment {
+    head: Arc<FragmentHead>,
+    /// The producer's time of each part's end, ms, and when it was sent, us.
+    parts: Vec<(i64, u64)>,
+}
+
+impl SentLog {
     /// Records that a fragment was sent up to `end_ms` of the producer's time. Only the first time
     /// counts: a consumer that reads it again after a hand-off has waited since then.
-    pub(super) fn record(&self, stream: &str, head: &FragmentHead, end_ms: i64) {
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        if !streams.by_name.contains_key(stream) {
-            streams.order.push_back(stream.to_owned());
-            if streams.order.len() > STREAMS
-                && let Some(oldest) = streams.order.pop_front()
-            {
-                streams.by_name.remove(&oldest);
-            }
+    pub(super) fn record(&self, head: &Arc<FragmentHead>, end_ms: i64) {
+        let sent_us = real_now_us();
+        let mut sent = self.lock();
+        let at = sent.fragments.partition_point(|known| known.head.sequence < head.sequence);
+        if sent.fragments.get(at).is_none_or(|known| known.head.sequence > head.sequence) {
+            sent.fragments.insert(at, SentFragment { head: Arc::clone(head), parts: Vec::new() });
         }
-        let sent = streams.by_name.entry(stream.to_owned()).or_default();
-        let place = |known: &SentPart| (known.sequence, known.producer_end_ms);
-        let at = sent.partition_point(|known| place(known) < (head.sequence, end_ms));
-        if sent.get(at).is_some_and(|known| known.sequence == head.sequence) {
+        let Some(fragment) = sent.fragments.get_mut(at) else { return };
+        if fragment.parts.last().is_some_and(|(known_ms, _)| *known_ms >= end_ms) {
             return;
         }
-        sent.insert(
-            at,
-            SentPart {
-                sequence: head.sequence,
-                producer_start_ms: head.producer_ms,
-                producer_end_ms: end_ms,
-                codec_delay_us: codec_delay_us(&head.preamble),
-                sent_us: real_now_us(),
-            },
-        );
-        if sent.len() > PARTS {
-            sent.pop_front();
-        }
+        fragment.parts.push((end_ms, sent_us));
+        sent.parts += 1;
+        sent.trim();
     }
 
-    /// Returns the sent parts of a stream, in stream order.
-    pub(super) fn of(&self, stream: &str) -> Vec<SentPart> {
-        let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        streams.by_name.get(stream).map(|sent| sent.iter().copied().collect()).unwrap_or_default()
+    /// Returns the sent parts, in stream order.
+    pub(super) fn parts(&self) -> Vec<SentPart> {
+        self.lock().fragments.iter().flat_map(SentFragment::parts).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sent {
+    fn trim(&mut self) {
+        while self.parts > PARTS
+            && let Some(oldest) = self.fragments.pop_front()
+        {
+            self.parts -= oldest.parts.len();
+        }
+    }
+}
+
+impl SentFragment {
+    fn parts(&self) -> impl Iterator<Item = SentPart> {
+        let codec_delay_us = codec_delay_us(&self.head.preamble);
+        self.parts.iter().map(move |(producer_end_ms, sent_us)| SentPart {
+            sequence: self.head.sequence,
+            producer_start_ms: self.head.producer_ms,
+            producer_end_ms: *producer_end_ms,
+            codec_delay_us,
+            sent_us: *sent_us,
+        })
     }
 }
 

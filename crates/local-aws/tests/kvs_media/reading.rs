@@ -235,3 +235,28 @@ async fn a_deleted_stream_ends_its_connections() {
     let request = json!({ "StreamName": "s", "StartSelector": from(EARLIEST) });
     server.refused("/getMedia", request, 404, "ResourceNotFoundException").await;
 }
+
+#[tokio::test]
+async fn when_fragments_were_sent_is_known_of_each_of_many_streams_and_of_a_deleted_one() {
+    let server = Server::start(50.0).await;
+    let names: Vec<_> = (0..100).map(|number| format!("s-{number}")).collect();
+    let streams = names.iter().map(async |name| {
+        let arn = server.stream(name, 24).await;
+        server.put_all(name, "1700000000.000", recording(2)).await;
+        server.get_all(name, from(EARLIEST)).await;
+        arn
+    });
+    let arns = futures_util::future::join_all(streams).await;
+    let sequences = |name: &String| -> Vec<_> {
+        server.kvs.sent(name).iter().map(|part| part.sequence).collect()
+    };
+    assert!(names.iter().all(|name| sequences(name) == [1, 2]));
+    server.get_all(&names[0], from(EARLIEST)).await;
+    server.ok("/deleteStream", json!({ "StreamARN": arns[0] })).await;
+    until(async || {
+        server.ok("/listStreams", json!({})).await;
+        !server.kvs.has_stream(&names[0])
+    })
+    .await;
+    assert_eq!(sequences(&names[0]), [1, 2]);
+}

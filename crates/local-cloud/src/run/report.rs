@@ -177,7 +177,7 @@ mod tests {
             final_accepted_us: Some(5_000_000),
             ..DeliveryStats::default()
         };
-        let pace = Pace { speed: 1.0, fragment_ms: 2_000 };
+        let pace = Pace { speed: 1.0, fragment_ms: 2_000, whole_fragments: false };
         let mut report = Report::new(&stats, 16_000, 3_000_000, "x.mka".into(), pace, 1.0);
         report.wav_samples = delivered;
         report
