@@ -227,7 +227,7 @@ faults: release ## the fault matrix: 2,000 simulated sessions and 200 with real 
 	cargo run --release -p faults --
 
 load: release ## many sessions at once with real processes, and what they cost (SESSIONS=n HOST=lambda|managed-instances|container MINUTES=n CHAOS=kill-one|… WHOLE_FRAGMENTS=1; target/load/summary.json)
-	target/release/load --sessions $(SESSIONS) --host $(HOST) --minutes $(MINUTES) $(if $(CHAOS),--chaos $(CHAOS)) $(if $(WHOLE_FRAGMENTS),--whole-fragments)
+	target/release/load --sessions $(SESSIONS) --host $(HOST) --minutes $(MINUTES)$(if $(CHAOS), --chaos $(CHAOS))$(if $(WHOLE_FRAGMENTS), --whole-fragments)
 
 fuzz: tools ## fuzz each target of fuzz/ for SECONDS (default 60); new inputs are kept in fuzz/corpus
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked --version 0.13.2 --root $(VENV)

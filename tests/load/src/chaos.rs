@@ -37,7 +37,8 @@ pub(crate) enum Chaos {
     Cut,
     /// Messages can neither be kept invisible nor deleted.
     Redelivery,
-    /// Each event is delivered twice, as to two clusters.
+    /// Each event and each continuation is delivered twice, as to two clusters, and a deployment
+    /// each minute makes continuations.
     Twice,
 }
 
@@ -80,7 +81,7 @@ impl Chaos {
                 }
                 Self::Cut => cut(load, injections).await?,
                 Self::Redelivery => redeliver(load).await?,
-                Self::Twice => seen.repeat(&load.cloud).await?,
+                Self::Twice => seen.repeat(load).await?,
             };
         }
     }
@@ -116,11 +117,15 @@ async fn update(cloud: &Cloud, service: Value) -> Result<usize, Error> {
 
 /// Deletes the messages of the workers' queue.
 async fn purge(load: &Load) -> Result<usize, Error> {
-    let name = json!({"QueueName": "consumer-starts-dev"});
-    let queue = load.cloud.aws("sqs", "AmazonSQS.GetQueueUrl", name).await?;
-    let queue = json!({"QueueUrl": queue["QueueUrl"]});
+    let queue = json!({"QueueUrl": queue(&load.cloud).await?});
     load.cloud.aws("sqs", "AmazonSQS.PurgeQueue", queue).await?;
     Ok(0)
+}
+
+/// Returns the URL of the workers' queue.
+async fn queue(cloud: &Cloud) -> Result<Value, Error> {
+    let name = json!({"QueueName": "consumer-starts-dev"});
+    Ok(cloud.aws("sqs", "AmazonSQS.GetQueueUrl", name).await?["QueueUrl"].take())
 }
 
 /// Cuts the hosts off from the lease table: the calls hang, then fail, for a long and a short time.
@@ -158,13 +163,25 @@ async fn during(cloud: &Cloud, faults: &[Value], lasts: Duration) -> Result<(), 
 /// The events that were repeated.
 #[derive(Debug, Default)]
 struct Events {
+    /// How often they were read: once a second.
+    seconds: usize,
     last: u64,
     repeated: BTreeSet<(String, String)>,
 }
 
 impl Events {
+    /// Repeats the new events and continuations of all sessions, and each minute replaces the
+    /// workers. Returns how many were repeated.
+    async fn repeat(&mut self, load: &Load) -> Result<usize, Error> {
+        self.seconds += 1;
+        if self.seconds.is_multiple_of(60) {
+            update(&load.cloud, json!({"forceNewDeployment": true})).await?;
+        }
+        Ok(self.repeat_events(&load.cloud).await? + self.repeat_continuations(&load.cloud).await?)
+    }
+
     /// Puts each new event of a session on the bus again.
-    async fn repeat(&mut self, cloud: &Cloud) -> Result<usize, Error> {
+    async fn repeat_events(&mut self, cloud: &Cloud) -> Result<usize, Error> {
         let path = format!("/_local/events?after={}", self.last);
         let (_, body) = cloud.api(Method::GET, &path, None, None).await?;
         self.last = body["last"].as_u64().unwrap_or(self.last);
@@ -178,6 +195,30 @@ impl Events {
                 cloud.put_status_change(detail).await?;
                 repeated += 1;
             }
+        }
+        Ok(repeated)
+    }
+
+    /// Puts each continuation that a worker has begun into the workers' queue again.
+    async fn repeat_continuations(&mut self, cloud: &Cloud) -> Result<usize, Error> {
+        let schema = include_str!("../../../events/session-continuation.schema.json");
+        let schema: Value = serde_json::from_str(schema).unwrap_or_default();
+        let log = cloud.log(Host::Container.deployed());
+        let lines = log.lines().filter(|line| line.contains("continuing stream processing"));
+        let mut repeated = 0;
+        for line in lines.filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+            let key = (line["sessionId"].to_string(), line["epoch"].to_string());
+            if !self.repeated.insert(key) {
+                continue;
+            }
+            let continuation = json!({
+                "sessionId": line["sessionId"], "action": "continue", "epoch": line["epoch"],
+                "version": schema["examples"][0]["version"],
+            });
+            let queue = queue(cloud).await?;
+            let message = json!({"QueueUrl": queue, "MessageBody": continuation.to_string()});
+            cloud.aws("sqs", "AmazonSQS.SendMessage", message).await?;
+            repeated += 1;
         }
         Ok(repeated)
     }
