@@ -37,8 +37,8 @@ pub(crate) enum Chaos {
     Cut,
     /// Messages can neither be kept invisible nor deleted.
     Redelivery,
-    /// Each event and each continuation is delivered twice, as to two clusters, and a deployment
-    /// each minute makes continuations.
+    /// Each event is delivered twice, as to two clusters. Of workers, each continuation is sent again
+    /// too, and a deployment each minute makes continuations.
     Twice,
 }
 
@@ -81,7 +81,7 @@ impl Chaos {
                 }
                 Self::Cut => cut(load, injections).await?,
                 Self::Redelivery => redeliver(load).await?,
-                Self::Twice => seen.repeat(load).await?,
+                Self::Twice => seen.repeat(&load.cloud, host).await?,
             };
         }
     }
@@ -163,21 +163,25 @@ async fn during(cloud: &Cloud, faults: &[Value], lasts: Duration) -> Result<(), 
 /// The events that were repeated.
 #[derive(Debug, Default)]
 struct Events {
-    /// How often they were read: once a second.
+    /// Seconds with workers.
     seconds: usize,
     last: u64,
     repeated: BTreeSet<(String, String)>,
 }
 
 impl Events {
-    /// Repeats the new events and continuations of all sessions, and each minute replaces the
-    /// workers. Returns how many were repeated.
-    async fn repeat(&mut self, load: &Load) -> Result<usize, Error> {
+    /// Repeats the new events of all sessions. With workers, it also repeats the new continuations,
+    /// and replaces the workers each minute. Returns how many were repeated.
+    async fn repeat(&mut self, cloud: &Cloud, host: Host) -> Result<usize, Error> {
+        let repeated = self.repeat_events(cloud).await?;
+        if host != Host::Container {
+            return Ok(repeated);
+        }
         self.seconds += 1;
         if self.seconds.is_multiple_of(60) {
-            update(&load.cloud, json!({"forceNewDeployment": true})).await?;
+            update(cloud, json!({"forceNewDeployment": true})).await?;
         }
-        Ok(self.repeat_events(&load.cloud).await? + self.repeat_continuations(&load.cloud).await?)
+        Ok(repeated + self.repeat_continuations(cloud).await?)
     }
 
     /// Puts each new event of a session on the bus again.

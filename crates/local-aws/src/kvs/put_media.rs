@@ -6,15 +6,13 @@
 //! One JSON object per line. (API_dataplane_PutMedia.)
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::Request;
 use axum::response::Response;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -48,7 +46,7 @@ impl Kvs {
         let origin_ms = origin_ms(request.headers(), now_ms)?;
         let store = self.media_of(name.as_deref(), arn.as_deref(), now_ms)?;
         let permit = store.acquire(Access::Write, now_ms)?;
-        let (acks, waiting) = mpsc::channel(WAITING_ACKS);
+        let (acks, mut waiting) = mpsc::channel(WAITING_ACKS);
         let ingestion = Ingestion {
             kvs: Arc::clone(self),
             store,
@@ -59,31 +57,12 @@ impl Kvs {
             acks,
             fault,
         };
-        let run = Box::pin(ingestion.run(request.into_body()));
-        let mut response = Response::new(Body::from_stream(Acks { run: Some(run), waiting }));
+        tokio::spawn(ingestion.run(request.into_body()));
+        let lines = futures_util::stream::poll_fn(move |context| waiting.poll_recv(context));
+        let mut response = Response::new(Body::from_stream(lines.map(Ok::<Bytes, Infallible>)));
         let kind = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         Ok(response)
-    }
-}
-
-/// The body of the response, which runs the ingestion: the task of the connection receives the
-/// media, without a second task to wake for each block.
-struct Acks<R> {
-    run: Option<Pin<Box<R>>>,
-    waiting: mpsc::Receiver<Bytes>,
-}
-
-impl<R: Future<Output = ()>> Stream for Acks<R> {
-    type Item = Result<Bytes, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(run) = &mut self.run
-            && run.as_mut().poll(context).is_ready()
-        {
-            self.run = None;
-        }
-        self.waiting.poll_recv(context).map(|ack| ack.map(Ok))
     }
 }
 
@@ -109,10 +88,11 @@ impl Ingestion {
             tracing::info!(stream = self.store.name(), %error, "PutMedia ends with an error");
             let ack = json!({ "EventType": "ERROR", "ErrorId": error_id, "ErrorCode": code });
             acknowledge(&self.acks, ack, self.open.as_ref()).await;
+            drop(self);
             // A connection that is closed with unread bytes is reset, and the acknowledgement may
             // be lost.
-            let unread = async move { while let Some(Ok(_)) = pieces.next().await {} };
-            tokio::spawn(tokio::time::timeout(LINGER, unread));
+            let unread = async { while let Some(Ok(_)) = pieces.next().await {} };
+            let _ = tokio::time::timeout(LINGER, unread).await;
         }
     }
 

@@ -54,7 +54,7 @@ impl Traffic {
         let mut taken = Vec::new();
         // Without a connection nothing is counted any more: a new one has to lock this map first.
         streams.retain(|stream, bytes| {
-            let is_connected = Arc::strong_count(bytes) > 1;
+            let is_connected = Arc::get_mut(bytes).is_none();
             for (metric, count) in [(RECEIVED, &bytes.received), (SENT, &bytes.sent)] {
                 taken.push((stream.clone(), metric, count.swap(0, Ordering::Relaxed)));
             }

@@ -1,6 +1,7 @@
 //! PutMedia: rules, acknowledgements and errors.
 
 use super::*;
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn producers_are_held_to_the_rules() {
@@ -40,18 +41,29 @@ async fn producers_are_held_to_the_rules() {
 
 /// A producer reads the acknowledgements after it has sent more than the connection holds.
 /// Otherwise the connection is reset, and the error may be lost.
-#[tokio::test]
-async fn what_a_producer_sends_after_an_error_is_discarded() {
-    let server = Server::start(1.0).await;
-    server.stream("s", 24).await;
+/// Opens a connection and sends the head of a PutMedia request whose body is chunked.
+async fn raw_put(server: &Server) -> TcpStream {
     let host = server.url.trim_start_matches("http://");
-    let mut connection = tokio::net::TcpStream::connect(host).await.unwrap();
-    let piece = [b"10000\r\n", [b'x'; 0x10000].as_slice(), b"\r\n"].concat();
+    let mut connection = TcpStream::connect(host).await.unwrap();
     let head = format!(
         "POST /putMedia HTTP/1.1\r\nhost: {host}\r\nx-amzn-stream-name: s\r\n\
          x-amzn-fragment-timecode-type: RELATIVE\r\ntransfer-encoding: chunked\r\n\r\n"
     );
     connection.write_all(head.as_bytes()).await.unwrap();
+    connection
+}
+
+/// Returns a chunk of a chunked body.
+fn chunk(bytes: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
+}
+
+#[tokio::test]
+async fn what_a_producer_sends_after_an_error_is_discarded() {
+    let server = Server::start(1.0).await;
+    server.stream("s", 24).await;
+    let mut connection = raw_put(&server).await;
+    let piece = chunk(&[b'x'; 0x10000]);
     for _ in 0..200 {
         connection.write_all(&piece).await.unwrap();
     }
@@ -60,6 +72,20 @@ async fn what_a_producer_sends_after_an_error_is_discarded() {
     let length = connection.read(&mut answer).await.unwrap();
     let answer = String::from_utf8_lossy(&answer[..length]);
     assert!(answer.contains("\"ERROR\""), "{answer}");
+}
+
+#[tokio::test]
+async fn media_is_kept_if_the_producer_sends_no_more_after_its_last_byte() {
+    let server = Server::start(1.0).await;
+    server.stream("s", 24).await;
+    for sent in 1..=4 {
+        let mut connection = raw_put(&server).await;
+        let body = [chunk(&recording(2)), b"0\r\n\r\n".to_vec()].concat();
+        connection.write_all(&body).await.unwrap();
+        connection.shutdown().await.unwrap();
+        until(async || server.kvs.state()["streams"][0]["fragments"] == 2 * sent).await;
+        until(async || server.kvs.state()["streams"][0]["writers"] == 0).await;
+    }
 }
 
 #[tokio::test]

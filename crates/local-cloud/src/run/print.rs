@@ -36,7 +36,8 @@ pub(super) fn report(report: &Report) {
             latency.p50, latency.p99
         ),
     });
-    say(&format!("fragments   of {:.1} s", report.fragment_ms as f64 / 1000.0));
+    let sent = if report.whole_fragments { ", each sent when it was complete" } else { "" };
+    say(&format!("fragments   of {:.1} s{sent}", report.fragment_ms as f64 / 1000.0));
     say(&format!("closed      {stop}"));
     say(&format!("audio       {wav}"));
     super::words::lines(&report.words).iter().for_each(|line| say(line));

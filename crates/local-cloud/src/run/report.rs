@@ -57,6 +57,8 @@ pub struct Report {
     pub speed: f64,
     /// Length of its fragments, ms: audio arrives in steps of about this length.
     pub fragment_ms: u64,
+    /// Whether each was sent when it was complete, and not block by block.
+    pub whole_fragments: bool,
     /// How many times as fast as the real clock the cloud ran.
     pub time_scale: f64,
 }
@@ -95,6 +97,7 @@ impl Report {
             media,
             speed: pace.speed,
             fragment_ms: pace.fragment_ms,
+            whole_fragments: pace.whole_fragments,
             time_scale,
         }
     }

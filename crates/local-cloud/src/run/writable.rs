@@ -6,14 +6,14 @@ use std::path::Path;
 use super::OUTPUT;
 use crate::error::Error;
 
-/// Creates the folder of the audio and the folder of the report, and checks that files can be
+/// Creates the folder of the report and the folder of the audio, and checks that files can be
 /// written there. Leaves an existing report as it is.
 ///
 /// # Errors
 /// A folder cannot be created, or a file cannot be written.
 pub(super) fn check(report: Option<&Path>) -> Result<(), Error> {
-    folder(Path::new(OUTPUT))?;
-    report.map_or(Ok(()), file)
+    report.map_or(Ok(()), file)?;
+    folder(Path::new(OUTPUT))
 }
 
 /// Checks that a new file can be written in a folder.
