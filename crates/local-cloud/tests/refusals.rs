@@ -178,6 +178,8 @@ fn a_report_that_cannot_be_written_stops_the_run_before_its_session() {
             "{line}"
         );
     }
+    let left: Vec<_> = std::fs::read_dir(&folder.0).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
 }
 
 #[test]

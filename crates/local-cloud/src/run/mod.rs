@@ -78,6 +78,7 @@ pub struct RunArgs {
 pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
     let media = args.media.clone().unwrap_or_else(|| PathBuf::from(RECORDING));
     let recording = crate::speaker::open(&media)?;
+    writable::check(args.report.as_deref())?;
     if args.host.has_no_process() {
         let reason = "--workers 0: nothing would run the session: give 1 or more";
         return Err(Error::Client(reason.to_owned()));
@@ -100,11 +101,7 @@ pub async fn run(args: RunArgs, url: Option<&str>) -> Result<(), Error> {
         (Some(running), _) => running.url().to_owned(),
         (None, given) => given.unwrap_or_default().to_owned(),
     };
-    // Folders are created only for a run that can begin.
-    let outcome = match writable::check(args.report.as_deref()) {
-        Ok(()) => session(&args, &media, &recording, &url, ended, started.is_some()).await,
-        Err(error) => Err(error),
-    };
+    let outcome = session(&args, &media, &recording, &url, ended, started.is_some()).await;
     if let Some(running) = started {
         running.shutdown().await;
     }

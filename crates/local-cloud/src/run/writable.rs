@@ -1,16 +1,17 @@
-//! Checks that the files of a run can be written, before its session starts.
+//! Checks that the files of a run can be written, before its cloud starts.
 
-use std::fs::{File, OpenOptions, create_dir_all, remove_file};
+use std::fs::{File, OpenOptions, remove_file};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::OUTPUT;
 use crate::error::Error;
 
-/// Creates the folder of the report and the folder of the audio, and checks that files can be
-/// written there. Leaves an existing report as it is.
+/// Checks that the report and the audio can be written. Leaves nothing behind, and an existing
+/// report as it is.
 ///
 /// # Errors
-/// A folder cannot be created, or a file cannot be written.
+/// A file cannot be written, or a folder cannot be created.
 pub(super) fn check(report: Option<&Path>) -> Result<(), Error> {
     report.map_or(Ok(()), file)?;
     folder(Path::new(OUTPUT))
@@ -25,22 +26,27 @@ fn folder(path: &Path) -> Result<(), Error> {
 }
 
 fn file(path: &Path) -> Result<(), Error> {
-    probe(path)
-        .map_err(Error::io(format!("{} cannot be written, choose another path", path.display())))
+    let is_folder = Path::new(OUTPUT).starts_with(path);
+    let probed = if is_folder { Err(ErrorKind::IsADirectory.into()) } else { probe(path) };
+    probed.map_err(Error::io(format!("{} cannot be written, choose another path", path.display())))
 }
 
-/// Opens a file for writing and removes it if it did not exist.
+/// Opens an existing file for writing. For a new one, creates and removes a file in the folder in
+/// which the first missing folder, or the file itself, would be created.
 fn probe(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        create_dir_all(folder)?;
+    if path.exists() {
+        return OpenOptions::new().append(true).open(path).map(drop);
     }
-    match File::create_new(path) {
-        Ok(_) => remove_file(path),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            OpenOptions::new().append(true).open(path).map(drop)
-        }
-        Err(error) => Err(error),
-    }
+    let folders = path.ancestors().skip(1);
+    let existing = folders.map(or_current).find(|folder| folder.exists());
+    let file = existing.unwrap_or(Path::new(".")).join(format!("writable-{}", std::process::id()));
+    File::create_new(&file)?;
+    remove_file(&file)
+}
+
+/// Returns the current folder for an empty path.
+fn or_current(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 #[cfg(test)]
@@ -52,7 +58,10 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("writable-{}", std::process::id()));
         let path = folder.join("new/report.json");
         file(&path).unwrap();
-        assert!(path.parent().unwrap().is_dir() && !path.exists());
+        assert!(!folder.exists());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        file(&path).unwrap();
+        assert!(!path.exists());
         std::fs::write(&path, "kept").unwrap();
         file(&path).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");

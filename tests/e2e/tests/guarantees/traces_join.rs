@@ -163,6 +163,10 @@ async fn failures_are_marked_where_they_happened() {
     cloud.idle("audio-processor").await.unwrap();
     signal("KILL", &cloud.processes("kvs-stream-consumer").await.unwrap());
     let retried = ["create session", CONSUMER, "Attempt #2", FUNCTION, "start", "deliver"];
+    cloud.trace_with(session.id(), &[&retried]).await.unwrap();
+    // While the retry runs, the processor's segment of a call may be there before the call's own.
+    session.end().await.unwrap();
+    session.drained(Duration::from_secs(90)).await.unwrap();
     let trace = cloud.trace_with(session.id(), &[&retried]).await.unwrap();
     println!("{trace}{} bytes", assert_joined(&trace, HANDLER));
 
