@@ -37,8 +37,8 @@ pub(crate) enum Chaos {
     Cut,
     /// Messages can neither be kept invisible nor deleted.
     Redelivery,
-    /// Each event is delivered twice, as to two clusters. Of workers, each continuation is sent again
-    /// too, and a deployment each minute makes continuations.
+    /// Each event is delivered twice, as to two clusters. With workers, each continuation is sent
+    /// again too, and a deployment each minute makes continuations.
     Twice,
 }
 

@@ -1,5 +1,5 @@
-//! When each fragment of a stream, or each part of one that was still being received, was first sent
-//! on a GetMedia connection: the start of the delivery latency in a run's report.
+//! When each fragment of a stream, or each part of one that was still being received, was first
+//! sent on a GetMedia connection: the start of the delivery latency in a run's report.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
